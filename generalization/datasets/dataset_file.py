@@ -1,0 +1,90 @@
+"""The file of a dataset: HDF5, written whole or not at all, and verified when it is read.
+
+It holds ``train/inputs`` and ``test/inputs``, float32 of shape (n, channels, height, width),
+``train/labels`` and ``test/labels``, int64 of shape (n), and the attributes ``name``, ``classes``,
+``normalization``, ``source`` and ``sha256`` (of the bytes of the four arrays, in the order of
+``ARRAYS``). Imports no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from generalization.errors import InputError
+from generalization.files import written_whole
+
+ARRAYS = {
+    "train/inputs": "<f4",
+    "train/labels": "<i8",
+    "test/inputs": "<f4",
+    "test/labels": "<i8",
+}
+ATTRIBUTES = ("name", "classes", "normalization", "source", "sha256")
+
+
+def write_dataset(
+    path: Path,
+    arrays: Mapping[str, np.ndarray],
+    *,
+    name: str,
+    classes: int,
+    normalization: str,
+    source: str,
+) -> None:
+    """Write the file of a dataset, whole or not at all.
+
+    Args:
+        path: Of the file.
+        arrays: Name → array, for the names of ``ARRAYS``.
+        name: Of the dataset.
+        classes: Number of classes.
+        normalization: What was done to the images, in words.
+        source: Where the images come from, in words.
+    """
+    arrays = {key: np.ascontiguousarray(arrays[key], dtype) for key, dtype in ARRAYS.items()}
+    attributes = (name, classes, normalization, source, content_sha256(arrays))
+    with written_whole(path) as beside, h5py.File(beside, "w", locking=False) as file:
+        for key, array in arrays.items():
+            file[key] = array
+        file.attrs.update(zip(ATTRIBUTES, attributes, strict=True))
+
+
+def read_dataset_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read the file of a dataset.
+
+    Returns:
+        The arrays by the names of ``ARRAYS``, and the attributes by theirs.
+
+    Raises:
+        InputError: If the file is missing, damaged or holds something else.
+    """
+    if not path.is_file():
+        raise InputError(f"The dataset {path} must exist; prepare_dataset makes it.")
+    try:
+        # Files appear whole and are never changed: locks, which some clusters lack, serve nothing.
+        with h5py.File(path, locking=False) as file:
+            missing = [key for key in ARRAYS if not isinstance(file.get(key), h5py.Dataset)]
+            missing += [key for key in ATTRIBUTES if key not in file.attrs]
+            if missing:
+                raise InputError(f"The dataset {path} must hold {', '.join(missing)}.")
+            arrays = {key: file[key][...] for key in ARRAYS}
+            attributes = {key: file.attrs[key] for key in ATTRIBUTES}
+    except OSError as error:
+        raise InputError(f"The dataset {path} must be a readable HDF5 file ({error}).") from None
+    if content_sha256(arrays) != attributes["sha256"]:
+        raise InputError(f"The dataset {path} must have the content that its sha256 was taken of.")
+    return arrays, attributes
+
+
+def content_sha256(arrays: Mapping[str, np.ndarray]) -> str:
+    """The sha256 of the bytes of the arrays, in the order of ``ARRAYS``."""
+    digest = sha256()
+    for key in ARRAYS:
+        digest.update(arrays[key])
+    return digest.hexdigest()

@@ -1,0 +1,98 @@
+"""The IDX format, in which MNIST and its kin are published."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from generalization.datasets.raw_dataset import RawDataset, verify_sha256
+from generalization.datasets.torchvision_source import cache_folder, download
+from generalization.errors import InputError
+
+FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+
+
+def idx_dataset(
+    data_root: Path | None,
+    *,
+    name: str,
+    torchvision_class: str,
+    sha256: Mapping[str, str],
+    other_folders: Sequence[Path] = (),
+    advice: str = "",
+) -> RawDataset:
+    """Four IDX files, gzipped or not, from the first folder that holds all of them.
+
+    Looked for are ``data_root`` itself, its ``<torchvision_class>/raw`` (where torchvision keeps
+    them) and its ``<name>``, then the other folders, the cache of earlier downloads, and the
+    network.
+
+    Args:
+        data_root: Folder of the user.
+        name: Of the dataset.
+        torchvision_class: That downloads it.
+        sha256: Of every file, unpacked: what gzip writes into its header differs.
+        other_folders: Where a system keeps the files.
+        advice: What can be done besides setting ``data_root``, for the error.
+    """
+    raw = Path(torchvision_class) / "raw"
+    root = data_root and data_root.expanduser()
+    folders = [root, root / raw, root / name] if root else []
+    folders = [*folders, *other_folders, cache_folder() / raw]
+    folder = next(
+        (folder for folder in folders if all(path_of(folder, file) for file in FILES)), None
+    )
+    if folder is None:
+        advice = f"{advice}set data_root to a folder that holds {', '.join(FILES)}"
+        download(torchvision_class, torchvision_class, name=name, tried=folders, advice=advice)
+        folder = folders[-1]
+    arrays = [read_idx(path_of(folder, file), sha256[file]) for file in FILES]
+    return RawDataset(
+        train_images=arrays[0][:, None],
+        train_labels=arrays[1],
+        test_images=arrays[2][:, None],
+        test_labels=arrays[3],
+        classes=10,
+        source=f"{torchvision_class}; sha256 of the four published files verified",
+    )
+
+
+def path_of(folder: Path, file: str) -> Path | None:
+    """The path of a file that may be gzipped, or None if there is no such file."""
+    paths = (folder / file, folder / f"{file}.gz")
+    return next((path for path in paths if path.is_file()), None)
+
+
+def read_idx(path: Path, sha256: str) -> UInt8[np.ndarray, "rows *pixels"]:
+    """The array of one IDX file of unsigned bytes.
+
+    The format: two zeros, 8 for unsigned bytes, the number of dimensions; every dimension as a
+    big-endian 32-bit integer; the values, last dimension fastest.
+
+    Args:
+        path: Of the file, gzipped if it ends in ``.gz``.
+        sha256: Of the unpacked file.
+
+    Raises:
+        InputError: If the file cannot be unpacked, or is not the published one.
+    """
+    content = path.read_bytes()
+    if path.suffix == ".gz":
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as error:
+            raise InputError(f"{path} must be a whole gzip file ({error}).") from None
+    verify_sha256(content, sha256, f"{path}, unpacked,")
+    dimensions = content[3]
+    shape = np.frombuffer(content, ">i4", dimensions, offset=4)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)

@@ -1,0 +1,1 @@
+"""Stacks of networks: every weight has a leading network axis, and all numerics act on stacks."""

@@ -1,0 +1,113 @@
+"""Networks on disk: safetensors, which cannot execute code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from generalization.errors import InputError
+from generalization.files import written_whole
+from generalization.hyperparameters import Hyperparameters
+from generalization.networks.fully_connected import FullyConnectedNetworks
+
+
+@dataclass(frozen=True)
+class KeptNetworks:
+    """The networks of an ensemble, as they were at every kept step.
+
+    Attributes:
+        hyperparameters: What they share.
+        seeds: One per network.
+        steps: For every kept step the training step of every network. A network that was done
+            earlier stands there as it was when it was done, at the step at which it was done.
+        statuses: ``fitted``, ``stopped`` or ``diverged``, one per network.
+        networks: One stack of seeds per kept step; the last is how training ended.
+    """
+
+    hyperparameters: Hyperparameters
+    seeds: tuple[int, ...]
+    steps: tuple[tuple[int, ...], ...]
+    statuses: tuple[str, ...]
+    networks: tuple[FullyConnectedNetworks, ...]
+
+    def distinct(self) -> Iterator[tuple[int, int, int]]:
+        """(kept step, position, training step) of every network that was not kept before."""
+        for kept, steps in enumerate(self.steps):
+            for position, step in enumerate(steps):
+                if kept == 0 or step != self.steps[kept - 1][position]:
+                    yield kept, position, step
+
+
+def write_networks(path: Path | str, kept: KeptNetworks) -> None:
+    """Write networks, whole or not at all.
+
+    The tensors are ``layers.<l>.weight`` of shape (kept steps, seeds, fan_out, fan_in) and
+    ``layers.<l>.bias`` if there are biases; the metadata ``hyperparameters``, ``seeds``, ``steps``
+    and ``statuses`` are JSON.
+
+    Args:
+        path: A safetensors file.
+        kept: What to write.
+    """
+    tensors = {}
+    for kind in ("weight", "bias"):
+        layers = [stack.weights if kind == "weight" else stack.biases for stack in kept.networks]
+        for layer, stacks in enumerate(zip(*layers, strict=True)):
+            tensors[f"layers.{layer}.{kind}"] = torch.stack(stacks).cpu().contiguous()
+    metadata = {
+        "hyperparameters": json.dumps(kept.hyperparameters.as_dict()),
+        "seeds": json.dumps(kept.seeds),
+        "steps": json.dumps(kept.steps),
+        "statuses": json.dumps(kept.statuses),
+    }
+    with written_whole(path) as beside:
+        save_file(tensors, beside, metadata=metadata)
+
+
+def read_networks(path: Path | str, device: torch.device | str = "cpu") -> KeptNetworks:
+    """Read networks.
+
+    Args:
+        path: A file of ``write_networks``.
+        device: Where the weights shall be.
+
+    Returns:
+        What was written.
+
+    Raises:
+        InputError: If the file is missing, damaged or holds something else.
+    """
+    try:
+        with safe_open(path, framework="pt", device=str(device)) as file:
+            described = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        hyperparameters = Hyperparameters(**described["hyperparameters"])
+        steps = tuple(map(tuple, described["steps"]))
+        stacks = tuple(_stack(tensors, hyperparameters, kept) for kept in range(len(steps)))
+        seeds, statuses = tuple(described["seeds"]), tuple(described["statuses"])
+    except (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise InputError(
+            f"networks must be a whole safetensors file of this project, not {str(path)!r} "
+            f"({type(error).__name__}: {error})."
+        ) from error
+    return KeptNetworks(hyperparameters, seeds, steps, statuses, stacks)
+
+
+def _stack(
+    tensors: dict[str, torch.Tensor], hyperparameters: Hyperparameters, kept: int
+) -> FullyConnectedNetworks:
+    """The stack of seeds at one kept step."""
+    layers: Sequence[int] = range(hyperparameters.depth)
+    return FullyConnectedNetworks(
+        weights=tuple(tensors[f"layers.{layer}.weight"][kept] for layer in layers),
+        activation=hyperparameters.activation,
+        biases=tuple(tensors[f"layers.{layer}.bias"][kept] for layer in layers)
+        if hyperparameters.biases
+        else (),
+    )

@@ -1,0 +1,221 @@
+import re
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from generalization.datasets.dataset import Dataset
+from generalization.datasets.experiment_data import RANDOMIZATIONS, experiment_data
+from generalization.datasets.normalization import normalized_images
+from generalization.errors import InputError
+from generalization.hyperparameters import Hyperparameters
+
+FIELDS = ("train_inputs", "train_labels", "test_inputs", "test_labels")
+
+
+def toy(train=60, test=30, shape=(2, 6, 5), classes=10):
+    """A dataset of noise images; classes have unequal sizes."""
+    generator = np.random.default_rng(0)
+    inputs = [normalized_images(generator.random((n, *shape))) for n in (train, test)]
+    labels = [np.sqrt(generator.integers(classes**2, size=n)).astype(int) for n in (train, test)]
+    return Dataset(
+        name="toy",
+        classes=classes,
+        train_inputs=torch.from_numpy(inputs[0]),
+        train_labels=torch.from_numpy(labels[0]),
+        test_inputs=torch.from_numpy(inputs[1]),
+        test_labels=torch.from_numpy(labels[1]),
+    )
+
+
+def changed(dataset, **hyperparameters):
+    return experiment_data(dataset, Hyperparameters(dataset="toy", **hyperparameters))
+
+
+def columns(images):
+    """The pixels of one image as a sorted list of tuples of channels."""
+    return sorted(map(tuple, images.flatten(1).T.tolist()))
+
+
+def test_defaults_change_nothing():
+    dataset = toy()
+    same = changed(dataset)
+    assert (same.name, same.classes) == ("toy", 10)
+    for field in FIELDS:
+        torch.testing.assert_close(getattr(same, field), getattr(dataset, field), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("randomization", RANDOMIZATIONS)
+def test_smaller_training_set_is_the_beginning_of_the_larger(randomization):
+    dataset = toy()
+    chosen = {"randomization": randomization, "crop": 3}
+    chosen |= {} if randomization == "random_labels" else {"label_corruption": 0.5}
+    large, small = changed(dataset, **chosen), changed(dataset, train_size=7, **chosen)
+    assert len(small.train_inputs) == 7
+    assert torch.equal(small.train_inputs, large.train_inputs[:7])
+    assert torch.equal(small.train_labels, large.train_labels[:7])
+    assert torch.equal(small.test_inputs, large.test_inputs)
+
+
+@pytest.mark.parametrize("randomization", RANDOMIZATIONS)
+def test_test_labels_are_true_and_images_normalized(randomization):
+    dataset = toy()
+    data = changed(dataset, randomization=randomization, crop=4)
+    assert torch.equal(data.test_labels, dataset.test_labels)
+    for images in (data.train_inputs, data.test_inputs):
+        assert images.shape[1:] == (2, 4, 4)
+        torch.testing.assert_close(images.mean((1, 2, 3)), torch.zeros(len(images)))
+        torch.testing.assert_close(images.square().mean((1, 2, 3)), torch.ones(len(images)))
+
+
+@pytest.mark.parametrize("randomization", RANDOMIZATIONS)
+def test_numbers_never_change_between_calls_and_are_left_alone(randomization):
+    dataset = toy()
+    copy = dataset.train_inputs.clone()
+    first, second = (changed(dataset, randomization=randomization) for _ in range(2))
+    for field in FIELDS:
+        assert torch.equal(getattr(first, field), getattr(second, field))
+    assert torch.equal(dataset.train_inputs, copy)
+
+
+def test_crop_of_normalized_images_is_normalized_crop_of_raw_images():
+    raw = np.random.default_rng(1).integers(256, size=(90, 2, 6, 5), dtype=np.uint8)
+    normalized = torch.from_numpy(normalized_images(raw))
+    dataset = replace(toy(), train_inputs=normalized[:60], test_inputs=normalized[60:])
+    data = changed(dataset, crop=2)
+    expected = torch.from_numpy(normalized_images(raw[:, :, 2:4, 1:3]))
+    torch.testing.assert_close(data.train_inputs, expected[:60])
+    torch.testing.assert_close(data.test_inputs, expected[60:])
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.25, 0.5, 1.0])
+def test_fraction_of_wrong_labels(probability):
+    """p(1 − 1/K) of them, to five standard deviations."""
+    dataset = toy(train=20_000, test=1, shape=(1, 1, 2), classes=5)
+    data = changed(dataset, label_corruption=probability)
+    wrong = (data.train_labels != dataset.train_labels).double().mean().item()
+    expected = probability * (1 - 1 / 5)
+    assert abs(wrong - expected) <= 5 * (expected * (1 - expected) / 20_000) ** 0.5
+
+
+def test_random_labels_are_uniform_and_independent_of_the_true_ones():
+    dataset = toy(train=20_000, test=1, shape=(1, 1, 2), classes=5)
+    data = changed(dataset, randomization="random_labels")
+    pairs = (5 * dataset.train_labels + data.train_labels).bincount(minlength=25).view(5, 5)
+    expected = pairs.sum(1, keepdim=True) / 5.0
+    deviation = (pairs - expected).abs() / (expected * (1 - 1 / 5)).sqrt()
+    assert deviation.max() < 5
+    assert torch.equal(data.train_labels, changed(dataset, label_corruption=1.0).train_labels)
+    assert torch.equal(data.train_inputs, dataset.train_inputs)
+
+
+def test_label_wrong_at_a_small_probability_is_as_wrong_at_a_larger():
+    dataset = toy(train=5000, test=1, shape=(1, 1, 2))
+    labels = [
+        changed(dataset, label_corruption=probability).train_labels
+        for probability in (0.0, 0.25, 0.5, 0.75, 1.0)
+    ]
+    for lower, higher in pairwise(labels):
+        wrong = lower != dataset.train_labels
+        assert torch.equal(higher[wrong], lower[wrong])
+        assert (lower != higher).sum() > 1000
+
+
+def test_label_corruption_is_fixed_for_ever():
+    dataset = replace(toy(train=12), train_labels=torch.zeros(12, dtype=torch.int64))
+    half, all_ = (changed(dataset, label_corruption=p).train_labels.tolist() for p in (0.5, 1.0))
+    assert half == [6, 0, 0, 5, 0, 0, 0, 5, 0, 8, 2, 0]
+    assert all_ == [6, 5, 2, 5, 8, 0, 3, 5, 1, 8, 2, 1]
+
+
+def test_one_permutation_shuffles_the_pixels_of_all_images():
+    dataset = toy(train=40, test=20)
+    shuffled = changed(dataset, randomization="shuffled_pixels")
+    numbers = torch.arange(30.0).expand(1, 2, 30).view(1, 2, 6, 5)
+    numbered = replace(toy(train=1), train_inputs=numbers)
+    order = changed(numbered, randomization="shuffled_pixels").train_inputs[0, 0].flatten().long()
+    assert sorted(order.tolist()) == list(range(30))
+    assert order.tolist() != list(range(30))
+    for part in ("train_inputs", "test_inputs"):
+        before, after = getattr(dataset, part).flatten(2), getattr(shuffled, part).flatten(2)
+        assert torch.equal(after[:, :, order.argsort()], before)
+
+
+def test_shuffled_pixels_are_the_same_to_a_fully_connected_network():
+    """Inner products of images, training with test ones too, are all it has to learn from."""
+    dataset = toy()
+    shuffled = changed(dataset, randomization="shuffled_pixels")
+    before = dataset.train_inputs.flatten(1) @ dataset.test_inputs.flatten(1).T
+    after = shuffled.train_inputs.flatten(1) @ shuffled.test_inputs.flatten(1).T
+    torch.testing.assert_close(after, before, rtol=0, atol=1e-4)
+
+
+def test_every_image_has_random_pixels_of_its_own():
+    numbers = torch.arange(6.0) + 10 * torch.arange(2.0)[:, None]
+    images = numbers.view(1, 2, 2, 3).expand(3000, -1, -1, -1)
+    dataset = replace(toy(train=3000, test=3000), train_inputs=images, test_inputs=images)
+    data = changed(dataset, randomization="random_pixels")
+    orders = torch.cat([data.train_inputs, data.test_inputs]).flatten(2)
+    assert torch.equal(orders[:, 1], orders[:, 0] + 10)  # channels stay together
+    assert torch.equal(orders[:, 0].sort().values, numbers[0].expand(6000, 6))
+    # All 720 orders are equally frequent: chi² with 719 degrees of freedom, to 5 deviations.
+    codes = (orders[:, 0].long() * 6 ** torch.arange(6)).sum(1)
+    counts = codes.unique(return_counts=True)[1].double()
+    chi2 = ((counts - 6000 / 720) ** 2 / (6000 / 720)).sum() + (720 - len(counts)) * 6000 / 720
+    assert abs(chi2 - 719) < 5 * (2 * 719) ** 0.5
+    assert not torch.equal(data.train_inputs, data.test_inputs)
+
+
+def test_random_pixels_are_those_of_the_image():
+    dataset = toy(train=10)
+    data = changed(dataset, randomization="random_pixels")
+    for before, after in zip(dataset.train_inputs, data.train_inputs, strict=True):
+        assert columns(before) == columns(after)
+
+
+def test_gaussian_images_are_uniform_on_the_sphere():
+    """Closed form: E z⁴ = 3(d − 1)/(d + 1), E z_i z_j = −1/(d − 1), after normalization."""
+    data = changed(toy(train=4000, test=4000, shape=(1, 3, 3)), randomization="gaussian")
+    images = torch.cat([data.train_inputs, data.test_inputs]).flatten(1).double()
+    fourth = images.pow(4).mean(1)
+    assert abs(fourth.mean() - 3 * 8 / 10) < 5 * fourth.std() / len(images) ** 0.5
+    products = images.T @ images / len(images)
+    expected = torch.full((9, 9), -1 / 8, dtype=torch.float64).fill_diagonal_(1)
+    assert (products - expected).abs().max() < 5 * 1.4**0.5 / len(images) ** 0.5
+    assert not torch.equal(data.train_inputs, data.test_inputs)
+
+
+@pytest.mark.parametrize(
+    ("hyperparameters", "sentence"),
+    [
+        (
+            {"train_size": 61},
+            "train_size must be from 1 to the 60 training images of toy, not 61.",
+        ),
+        ({"train_size": 0}, "train_size must be from 1 to the 60 training images of toy, not 0."),
+        ({"crop": 6}, "crop must be from 1 to the 5 pixels of toy, not 6."),
+        ({"crop": 0}, "crop must be from 1 to the 5 pixels of toy, not 0."),
+        (
+            {"randomization": "noise"},
+            "randomization must be one of none, random_labels, shuffled_pixels, random_pixels, "
+            "gaussian, not 'noise'.",
+        ),
+        ({"label_corruption": 1.5}, "label_corruption must be from 0 to 1, not 1.5."),
+        ({"label_corruption": -0.1}, "label_corruption must be from 0 to 1, not -0.1."),
+        (
+            {"randomization": "random_labels", "label_corruption": 0.5},
+            "label_corruption must be 0 where randomization is 'random_labels', which is "
+            "corruption 1, not 0.5.",
+        ),
+    ],
+)
+def test_impossible_values(hyperparameters, sentence):
+    with pytest.raises(InputError, match=f"^{re.escape(sentence)}$"):
+        changed(toy(), **hyperparameters)
+
+
+def test_crop_that_leaves_nothing_to_normalize():
+    with pytest.raises(InputError, match=r"^crop must leave no image constant, and 1 does\.$"):
+        changed(toy(shape=(1, 4, 4)), crop=1)

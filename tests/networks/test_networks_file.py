@@ -1,0 +1,65 @@
+import json
+
+import pytest
+import torch
+from oracles.made_up import kept
+from safetensors import safe_open
+
+from generalization.errors import InputError
+from generalization.networks.files import read_networks, write_networks
+
+
+@pytest.mark.parametrize("biases", [False, True])
+def test_what_is_read_is_what_was_written(tmp_path, biases):
+    written = kept(biases)
+    write_networks(tmp_path / "networks.safetensors", written)
+    read = read_networks(tmp_path / "networks.safetensors")
+    assert (read.hyperparameters, read.seeds) == (written.hyperparameters, written.seeds)
+    assert (read.steps, read.statuses) == (written.steps, written.statuses)
+    for one, other in zip(read.networks, written.networks, strict=True):
+        assert all(map(torch.equal, one.parameters, other.parameters))
+
+
+def test_other_programs_find_tensors_and_metadata(tmp_path):
+    write_networks(tmp_path / "networks.safetensors", kept(biases=True))
+    with safe_open(tmp_path / "networks.safetensors", framework="numpy") as file:
+        assert file.get_tensor("layers.0.weight").shape == (3, 2, 5, 6)
+        assert file.get_tensor("layers.2.bias").shape == (3, 2, 4)
+        metadata = file.metadata()
+    assert json.loads(metadata["seeds"]) == [1, 2]
+    assert json.loads(metadata["steps"]) == [[0, 0], [8, 8], [30, 8]]
+    assert json.loads(metadata["hyperparameters"])["activation"] == "relu6"
+
+
+def test_a_network_that_was_done_is_told_once():
+    assert list(kept().distinct()) == [(0, 0, 0), (0, 1, 0), (1, 0, 8), (1, 1, 8), (2, 0, 30)]
+
+
+def test_nothing_is_left_of_a_write_that_fails(tmp_path):
+    broken = kept()
+    object.__setattr__(broken, "seeds", {1})
+    with pytest.raises(TypeError):
+        write_networks(tmp_path / "networks.safetensors", broken)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "random", "other"])
+def test_damaged_file_is_told_in_one_sentence(tmp_path, damage):
+    path = tmp_path / "networks.safetensors"
+    write_networks(path, kept())
+    content = path.read_bytes()
+    if damage == "missing":
+        path.unlink()
+    elif damage == "cut":
+        path.write_bytes(content[:-100])
+    elif damage == "random":
+        path.write_bytes(b"no networks here")
+    else:
+        from safetensors.torch import save_file
+
+        save_file({"x": torch.zeros(2)}, path)
+    with pytest.raises(
+        InputError,
+        match=rf"^networks must be a whole safetensors file of this project, not '{path}' \(.*\)\.$",
+    ):
+        read_networks(path)

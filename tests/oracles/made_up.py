@@ -1,0 +1,22 @@
+"""Small networks that were never trained."""
+
+from generalization.hyperparameters import Hyperparameters
+from generalization.networks.files import KeptNetworks
+from generalization.networks.fully_connected import initialize_fully_connected
+from generalization.randomness import generator_for
+
+
+def kept(biases=False, seeds=(1, 2)):
+    def networks(purpose):
+        generators = [generator_for(purpose, seed) for seed in seeds]
+        return initialize_fully_connected((6, 5, 5, 4), "relu6", generators, biases=biases)
+
+    return KeptNetworks(
+        hyperparameters=Hyperparameters(
+            dataset="digits", width=5, activation="relu6", biases=biases
+        ),
+        seeds=seeds,
+        steps=((0, 0), (8, 8), (30, 8)),
+        statuses=("fitted", "stopped"),
+        networks=tuple(networks(purpose) for purpose in "abc"),
+    )

@@ -1,0 +1,68 @@
+import h5py
+import pytest
+import torch
+from oracles.made_up import kept
+
+from generalization.activations import Activations, layer_activations, write_activations
+from generalization.errors import InputError
+
+INPUTS = torch.randn(11, 1, 2, 3, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+@pytest.mark.parametrize("kind", ["activations", "preactivations"])
+def test_what_is_read_is_what_the_networks_say(tmp_path, kind, compression):
+    path = tmp_path / "activations.h5"
+    networks = kept(biases=True)
+    write_activations(path, networks, INPUTS, kind=kind, compression=compression)
+    with Activations(path) as activations:
+        assert (activations.kind, activations.layers) == (kind, [0, 1, 2])
+        assert activations.ensemble == networks.hyperparameters.name
+        assert activations.steps == [[0, 0], [8, 8], [30, 8]]
+        for kept_step, stack in enumerate(networks.networks):
+            for position, seed in enumerate(networks.seeds):
+                z = stack.preactivations(INPUTS)
+                for layer in range(3):
+                    expected = z[layer][position]
+                    if kind == "activations" and layer < 2:
+                        expected = expected.clamp(0, 6)
+                    read = activations.read(layer=layer, seed=seed, kept_step=kept_step)
+                    torch.testing.assert_close(torch.from_numpy(read), expected)
+
+
+def test_only_what_is_asked_for_is_recorded_and_read(tmp_path):
+    path = tmp_path / "activations.h5"
+    networks = kept()
+    write_activations(path, networks, INPUTS, layers=[1])
+    whole = layer_activations(networks.networks[-1], INPUTS)[1][0]
+    with Activations(path) as activations:
+        assert activations.layers == [1]
+        read = activations.read(layer=1, seed=1, samples=slice(2, 5))
+    assert torch.equal(torch.from_numpy(read), whole[2:5])
+    with h5py.File(path) as file:
+        assert file["layers/1"].shape == (3, 2, 11, 5)
+        assert file["layers/1"].chunks == (1, 1, 11, 5)
+
+
+def test_layers_and_seeds_that_are_not_there_are_named(tmp_path):
+    path = tmp_path / "activations.h5"
+    with pytest.raises(InputError, match=r"^layers must be from 0 to 2, not \[3\]\.$"):
+        write_activations(path, kept(), INPUTS, layers=[0, 3])
+    assert list(tmp_path.iterdir()) == []
+    write_activations(path, kept(), INPUTS, layers=[0])
+    with Activations(path) as activations:
+        with pytest.raises(InputError, match=r"^layer must be one of \[0\], not 1\.$"):
+            activations.read(layer=1, seed=1)
+        with pytest.raises(InputError, match=r"^seed must be one of \[1, 2\], not 3\.$"):
+            activations.read(layer=0, seed=3)
+
+
+def test_damaged_file_is_told_in_one_sentence(tmp_path):
+    path = tmp_path / "activations.h5"
+    write_activations(path, kept(), INPUTS)
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(
+        InputError,
+        match=rf"^activations must be a whole HDF5 file of this project, not '{path}' \(",
+    ):
+        Activations(path)

@@ -1,0 +1,63 @@
+import pytest
+
+from generalization.hyperparameters import Hyperparameters, expand_grid, short_hash
+
+
+def test_default_does_not_change_the_name():
+    plain = Hyperparameters(dataset="digits")
+    assert plain.name == Hyperparameters(dataset="digits", width=100, label_corruption=0).name
+
+
+@pytest.mark.parametrize(
+    ("chosen", "name"),
+    [
+        ({}, "digits-77381e22"),
+        ({"width": 200, "label_corruption": 0.5}, "digits-0dea6dc6"),
+        ({"kept_steps": [0, 10], "biases": True, "stop_at_accuracy": None}, "digits-c6f47bc4"),
+    ],
+)
+def test_names_and_with_them_results_are_kept_for_ever(chosen, name):
+    assert Hyperparameters(dataset="digits", **chosen).name == name
+
+
+def test_defaults_are_kept_for_ever():
+    assert Hyperparameters(dataset="digits").as_dict() == {
+        "dataset": "digits",
+        "train_size": None,
+        "crop": None,
+        "randomization": "none",
+        "label_corruption": 0.0,
+        "depth": 3,
+        "width": 100,
+        "activation": "relu",
+        "biases": False,
+        "init_scale": 1.0,
+        "loss": "cross_entropy",
+        "optimizer": "momentum",
+        "learning_rate": 0.01,
+        "batch_size": 128,
+        "augmentation": "none",
+        "decay_epochs": 500,
+        "max_steps": 20_000,
+        "stop_at_accuracy": 1.0,
+        "stop_at_loss": None,
+        "kept_steps": (0,),
+    }
+
+
+def test_grid_is_a_product_and_kept_steps_are_one_value():
+    grid = {"dataset": "digits", "width": [50, 100], "kept_steps": [0, 5], "depth": [2, 3, 4]}
+    ensembles = list(expand_grid(grid))
+    assert [(one.width, one.depth) for one in ensembles] == [
+        (width, depth) for width in (50, 100) for depth in (2, 3, 4)
+    ]
+    assert {one.kept_steps for one in ensembles} == {(0, 5)}
+
+
+def test_kept_steps_are_swept_over_by_a_list_of_lists():
+    grid = {"dataset": "digits", "kept_steps": [[0], [0, 8]]}
+    assert [one.kept_steps for one in expand_grid(grid)] == [(0,), (0, 8)]
+
+
+def test_hash_does_not_depend_on_the_order_of_keys():
+    assert short_hash({"a": 1, "b": 2}) == short_hash({"b": 2, "a": 1}) != short_hash({"a": 1})
