@@ -1,7 +1,47 @@
-"""What all tests share."""
+"""What all tests share: where modules are found, and a small study, run once."""
 
+import shutil
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "workflow")]
+
+from small_study import StudyFolder  # noqa: E402
+
+SOURCES = ["Snakefile", "environment.yml", "generalization", "scripts", "workflow"]
+
+
+def checkout(path: Path) -> StudyFolder:
+    """The sources of the project in a new folder, with the small study configured."""
+    path.mkdir()
+    for source in SOURCES:
+        copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy2
+        copy(ROOT / source, path / source)
+    (path / "slurm").symlink_to("workflow/profiles/slurm")
+    folder = StudyFolder(path)
+    folder.configure()
+    return folder
+
+
+@pytest.fixture
+def new_study(tmp_path):
+    """The small study, of which nothing was run."""
+    return checkout(tmp_path / "study")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """The small study, finished. Tests only read it."""
+    folder = checkout(tmp_path_factory.mktemp("finished") / "study")
+    folder.snakemake()
+    return folder
+
+
+@pytest.fixture
+def study(finished, tmp_path):
+    """A copy of the finished small study, modification times included."""
+    shutil.copytree(finished.path, tmp_path / "study", symlinks=True)
+    return StudyFolder(tmp_path / "study")

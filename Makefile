@@ -1,0 +1,55 @@
+# study · report · test · check · bench        make study STUDY=smoke   runs config/smoke.yaml
+STUDY ?= study
+CORES ?= 2
+PYTHON ?= python3
+UV := .tools/bin/uv
+REPORT := results/studies/$(STUDY)/report.html
+SNAKEMAKE := snakemake --cores $(CORES) --configfile config/$(STUDY).yaml
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: study report test check format bench lock
+.DELETE_ON_ERROR:
+
+study: .venv/.ready
+	@$(SNAKEMAKE) --workflow-profile workflow/profiles/local
+	@$(MAKE) --no-print-directory report
+
+# The report is made anew when a result or a text of it is newer.
+report: .venv/.ready
+	@if [ ! -e $(REPORT) ] || [ -n "$$(find results/studies/$(STUDY) workflow/report config/$(STUDY).yaml \
+	    -type f -newer $(REPORT) -print -quit)" ]; then \
+	    $(SNAKEMAKE) --quiet --report $(REPORT).partial.html && mv $(REPORT).partial.html $(REPORT); fi
+	@echo "The report is $(REPORT)"
+
+test: .venv/.ready
+	@python -m pytest $(ARGS)
+
+check: .venv/.ready
+	@ruff format --check .
+	@ruff check .
+	@snakefmt --check Snakefile workflow/rules
+	@snakemake --lint
+	@echo "All is in order."
+
+format: .venv/.ready
+	@ruff format .
+	@ruff check --fix .
+	@snakefmt Snakefile workflow/rules
+
+bench: .venv/.ready
+	@set -e; for benchmark in $(or $(ARGS),$(filter-out benchmarks/timing.py,$(wildcard benchmarks/*.py))); do \
+	    echo; echo "== $$benchmark"; python $$benchmark; done
+
+# Every version and hash. Run it after a change of the dependencies in pyproject.toml.
+lock: $(UV)
+	@$(UV) pip compile -q --universal --python-version 3.11 --all-extras --generate-hashes \
+	    --no-emit-index-url --no-header pyproject.toml -o requirements.lock
+
+$(UV):
+	@$(PYTHON) -m pip install -q --disable-pip-version-check --root-user-action ignore --target .tools uv==0.13.8
+
+.venv/.ready: requirements.lock pyproject.toml $(UV)
+	@[ -d .venv ] || $(UV) venv -q -p $(PYTHON) .venv
+	@$(UV) pip sync -q --require-hashes --compile-bytecode -p .venv requirements.lock
+	@$(UV) pip install -q --no-deps --no-build-isolation -p .venv -e .
+	@touch $@

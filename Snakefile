@@ -1,0 +1,75 @@
+# Which measurable property of a trained network tells how well it generalizes?
+#
+# A study is a file in config/: `snakemake --cores 2 --configfile config/smoke.yaml`.
+# What may stand in it is described in workflow/schemas/study.schema.yaml.
+import json
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+from generalization.errors import InputError
+from generalization.figures import FIGURES, PAGES
+
+sys.path.insert(0, f"{workflow.basedir}/workflow")
+from fingerprint import fingerprint
+from planning import read_study, seed_blocks
+
+min_version("9.27")
+
+
+if "study" not in config:
+
+    configfile: "config/study.yaml"
+
+
+try:
+    study = read_study(config)
+except InputError as error:
+    sys.exit(f"InputError in the configuration: {error}")
+
+STUDY = f"results/studies/{study.name}"
+BLOCK = "results/ensembles/{ensemble}/{block}"
+
+# What captions and the front page of the report say.
+summary = Path(STUDY, "summary.txt")
+config["title"] = study.title
+config["statistics"] = study.statistics
+config["summary"] = summary.read_text().splitlines() if summary.exists() else []
+
+
+report: "workflow/report/study.rst"
+
+
+wildcard_constraints:
+    dataset=r"[a-z0-9_]+",
+    ensemble=r"[a-z0-9_]+-[0-9a-f]{8}",
+    block=r"seeds-\d+-\d+",
+    measure=r"[a-z_]+(-[0-9a-f]{8})?",
+    figure=r"[a-z_]+",
+    table=r"[a-z_]+",
+
+
+def of_all_blocks(file):
+    """A file of every block of seeds of every ensemble of the study."""
+    return [
+        f"results/ensembles/{ensemble}/{block}/{file}"
+        for ensemble in study.ensembles
+        for block in seed_blocks(Path("results/ensembles", ensemble), study.seeds)
+    ]
+
+
+include: "workflow/rules/datasets.smk"
+include: "workflow/rules/ensembles.smk"
+include: "workflow/rules/measures.smk"
+include: "workflow/rules/statistics.smk"
+include: "workflow/rules/figures.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        [file for figure in FIGURES for file in drawn(figure).values()],
+        [f"{STUDY}/tables/{page}.html" for page in PAGES],
+        of_all_blocks(study.activations_file) if study.activations else [],
+    localrule: True

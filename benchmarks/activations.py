@@ -1,0 +1,96 @@
+"""Recording activations: compressions compared, beside what the disk alone gives."""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import h5py
+import hdf5plugin
+import numpy as np
+import torch
+
+from generalization.activations import layer_activations
+from generalization.networks.fully_connected import initialize_fully_connected
+from generalization.randomness import generator_for
+
+SEEDS, SAMPLES, WIDTH, LAYERS = 4, 5_000, 200, 5
+LAYOUTS = {
+    "none (default)": {},
+    "zstd, level 1": hdf5plugin.Zstd(clevel=1),
+    "bitshuffle + lz4": hdf5plugin.Bitshuffle(cname="lz4"),
+    "lzf": {"compression": "lzf"},
+    "gzip, level 4": {"compression": "gzip", "compression_opts": 4},
+}
+
+
+def recorded() -> list[np.ndarray]:
+    """Layers of ReLU networks: seeds × samples × units."""
+    generators = [generator_for("benchmark", seed) for seed in range(SEEDS)]
+    networks = initialize_fully_connected([784] + LAYERS * [WIDTH] + [10], "relu", generators)
+    inputs = torch.randn(SAMPLES, 784, generator=generator_for("benchmark inputs"))
+    return [layer.numpy() for layer in layer_activations(networks, inputs)[:-1]]
+
+
+def write(path: Path, layers: list[np.ndarray], layout: dict) -> None:
+    with h5py.File(path, "w", libver="latest") as file:
+        for position, layer in enumerate(layers):
+            chunks = (1, *layer.shape[1:])
+            data = file.create_dataset(
+                f"layers/{position}", layer.shape, layer.dtype, chunks=chunks, **layout
+            )
+            for seed in range(len(layer)):
+                data[seed] = layer[seed]
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def read(path: Path) -> None:
+    with h5py.File(path) as file:
+        for data in file["layers"].values():
+            for seed in range(len(data)):
+                data[seed]
+
+
+def plain(path: Path, layers: list[np.ndarray]) -> None:
+    with path.open("wb") as file:
+        for layer in layers:
+            file.write(layer.data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def seconds(function, *arguments) -> float:
+    taken = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        function(*arguments)
+        taken.append(time.perf_counter() - begin)
+    return median(taken)
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    layers = recorded()
+    megabytes = sum(layer.nbytes for layer in layers) / 1e6
+    print(f"{SEEDS} seeds × {LAYERS} layers × {SAMPLES} points × {WIDTH} units: {megabytes:.0f} MB")
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        path = Path(folder, "plain")
+        disk = seconds(plain, path, layers)
+        again = seconds(path.read_bytes)
+        print(f"  {'bytes alone, synced to disk':<30} {megabytes:5.0f} MB", end="")
+        print(f"   write {megabytes / disk:6.0f} MB/s   read {megabytes / again:6.0f} MB/s")
+        for name, layout in LAYOUTS.items():
+            path = Path(folder, "activations.h5")
+            written, back = seconds(write, path, layers, layout), seconds(read, path)
+            print(f"  {name:<30} {path.stat().st_size / 1e6:5.0f} MB", end="")
+            print(
+                f"   write {megabytes / written:6.0f} MB/s ({disk / written:4.0%} of the disk)",
+                end="",
+            )
+            print(f"   read {megabytes / back:6.0f} MB/s")
+
+
+if __name__ == "__main__":
+    main()

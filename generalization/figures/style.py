@@ -1,0 +1,125 @@
+"""How all figures look, and how they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from numbers import Number
+from pathlib import Path
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from generalization.figures.names import value_name
+from generalization.files import written_whole
+
+FITTED, ALL, QUIET = "#0072B2", "#D55E00", "#6B6B6B"
+# Okabe & Ito's colors, which people with any color vision tell apart; yellow is too pale for lines.
+CATEGORIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+styled = matplotlib.rc_context({
+    "font.size": 11,
+    "axes.titlesize": 13,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E4E4E4",
+    "grid.linewidth": 0.8,
+    "legend.frameon": False,
+    "legend.title_fontsize": 10.5,
+    "legend.fontsize": 10.5,
+    "xtick.labelsize": 10.5,
+    "ytick.labelsize": 10.5,
+    "figure.constrained_layout.use": True,
+})
+
+
+def colors(values: Sequence) -> dict:
+    """Value → color: a scale from light to dark for numbers, colors apart for names.
+
+    Args:
+        values: The different values of a hyper-parameter, ascending.
+    """
+    if all(isinstance(value, Number) and not isinstance(value, bool) for value in values):
+        scale = matplotlib.colormaps["viridis"]
+        steps = max(len(values) - 1, 1)
+        # Up to 0.85: the yellow end cannot be seen on white.
+        shades = [scale(0.85 * position / steps) for position in range(len(values))]
+        return dict(zip(values, shades, strict=True))
+    return {value: CATEGORIES[place % len(CATEGORIES)] for place, value in enumerate(values)}
+
+
+def markers(values: Sequence) -> dict:
+    """Value → marker."""
+    return {value: MARKERS[place % len(MARKERS)] for place, value in enumerate(values)}
+
+
+def entries(styles: Mapping[object, object], name: str, **others) -> list[Line2D]:
+    """Lines for a legend, one per value of a hyper-parameter.
+
+    Args:
+        styles: Value → what tells it apart.
+        name: Property of a line that tells values apart: ``color``, ``marker`` …
+        others: Properties that all have.
+    """
+    same = {"linestyle": "", "marker": "o", "markersize": 7, "markeredgewidth": 1.4} | others
+    return [
+        Line2D([], [], **(same | {name: style, "label": value_name(value)}))
+        for value, style in styles.items()
+    ]
+
+
+def legend(axes: Axes, groups: Mapping[str, Sequence[Line2D]]) -> None:
+    """One legend right of the axes.
+
+    Args:
+        axes: Beside which it goes.
+        groups: Heading → labelled lines. Empty groups are left out.
+    """
+    shown = {heading: lines for heading, lines in groups.items() if lines}
+    if not shown:
+        return
+    rows = [
+        line
+        for heading, lines in shown.items()
+        for line in (Line2D([], [], linestyle="", label=heading), *lines)
+    ]
+    drawn = axes.legend(
+        handles=rows,
+        loc="upper left",
+        bbox_to_anchor=(1.02, 1),
+        borderaxespad=0,
+        handlelength=1.4,
+        alignment="left",
+    )
+    for text in drawn.get_texts():
+        text.set_fontweight("bold" if text.get_text() in shown else "normal")
+
+
+@styled
+def figure_of_words(words: str) -> Figure:
+    """A figure that has nothing to show and says why."""
+    figure = Figure(figsize=(8, 1.5))
+    figure.text(0.5, 0.5, words, ha="center", va="center", wrap=True, color=QUIET, fontsize=12)
+    return figure
+
+
+def save_figure(path: Path | str, figure: Figure) -> None:
+    """Write a figure as SVG, whole or not at all; the same figure gives the same bytes.
+
+    Args:
+        path: Where the file is to be. Its name also salts the names of the parts of the drawing, so
+            that two drawings on one page do not share them.
+        figure: What to draw.
+    """
+    drawing = BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": Path(path).name}):
+        figure.savefig(drawing, format="svg", metadata={"Date": None})
+    with written_whole(path) as beside:
+        beside.write_bytes(drawing.getvalue())

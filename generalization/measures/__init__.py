@@ -1,0 +1,46 @@
+"""Measures: numbers of one network. Every file here holds one, of the same name.
+
+A measure names in its signature what it needs, and is given it by that name:
+
+``networks``
+    A stack of R networks, or any ``torch.nn.Module`` where its definition allows.
+``inputs``
+    The first ``samples`` inputs of the test set. Measures never see test labels.
+``train_inputs``, ``train_labels``
+    The training set, as the networks saw it.
+``initial_networks``
+    The same stack before training.
+``generator``
+    A source of randomness that belongs to this measure of these networks.
+
+Settings are keyword-only. A measure returns R numbers, or R × N numbers of points, of which the
+mean is the measure of the network.
+"""
+
+MEASURES = (
+    "jacobian_norm",
+    "logit_jacobian_norm",
+    "transitions",
+    "normalized_transitions",
+    "sampled_transitions",
+    "output_entropy",
+    "training_loss",
+    "weight_norm",
+    "distance_from_initialization",
+    "number_of_parameters",
+    "random_number",
+)
+
+# With default settings these are taken by one job per block of seeds: starting Python and torch
+# costs more than most of them. A measure that is not named here has a job of its own.
+SHARE_A_JOB = tuple(measure for measure in MEASURES if measure != "sampled_transitions")
+
+# What a measure has to do better than.
+BASELINES = (
+    "output_entropy",
+    "training_loss",
+    "weight_norm",
+    "distance_from_initialization",
+    "number_of_parameters",
+    "random_number",
+)

@@ -1,0 +1,25 @@
+"""A number that knows nothing of the network: what a measure must beat."""
+
+import torch
+from jaxtyping import Float64
+from torch import Generator, Tensor
+
+from generalization.networks.modules import Networks, number_of_networks
+
+
+def random_number(networks: Networks, generator: Generator) -> Float64[Tensor, "networks"]:
+    """The null measure: independent and uniform between 0 and 1.
+
+    Args:
+        networks: A stack of R networks, or a ``torch.nn.Module``. Only their number matters.
+        generator: Where the numbers come from.
+
+    Returns:
+        R numbers, on the device of the generator.
+    """
+    return torch.rand(
+        number_of_networks(networks),
+        dtype=torch.float64,
+        device=generator.device,
+        generator=generator,
+    )

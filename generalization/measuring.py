@@ -1,0 +1,95 @@
+"""Taking measures of the networks of an ensemble."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from inspect import signature
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from generalization.datasets.dataset import Dataset
+from generalization.networks.files import KeptNetworks
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.randomness import generator_for
+from generalization.training.initialization import initial_networks
+
+
+def measure_networks(
+    kept: KeptNetworks,
+    data: Dataset,
+    measures: Mapping[str, Callable[..., Tensor]],
+    settings: Mapping[str, Mapping[str, Any]],
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Take measures of all networks, at every step at which they were kept.
+
+    A measure is given what its signature names, see ``generalization.measures``; a parameter named
+    as another measure is given that one's values, if they were taken before with the same samples.
+
+    Args:
+        kept: The networks of an ensemble.
+        data: What they were trained and tested on.
+        measures: Name → function.
+        settings: Name → keyword arguments; ``samples`` is the number of test inputs instead.
+
+    Yields:
+        Name and table: ensemble, seed, step, measure, value, status. The value of a network whose
+        weights are not finite does not exist.
+    """
+    rows = list(kept.distinct())
+    finite = [position for position, row in enumerate(rows) if _is_finite(kept, row)]
+    stack = _joined([kept.networks[rows[i][0]][[rows[i][1]]] for i in finite])
+    begun = initial_networks(stack.widths, kept.hyperparameters, kept.seeds)
+    begun = begun.to(data.test_inputs.device)
+    offered = {
+        "networks": stack,
+        "initial_networks": begun[[rows[i][1] for i in finite]],
+        "train_inputs": data.train_inputs,
+        "train_labels": data.train_labels,
+    }
+    taken: dict[int | None, dict[str, Tensor]] = {}
+    for name, measure in measures.items():
+        chosen = dict(settings[name])
+        samples = chosen.pop("samples", None)
+        generator = generator_for(kept.hyperparameters.name, *kept.seeds, name)
+        available = offered | taken.setdefault(samples, {})
+        available |= {"inputs": data.test_inputs[:samples], "generator": generator}
+        asked = {key: available[key] for key in signature(measure).parameters if key in available}
+        taken[samples][name] = measure(**asked, **chosen)
+        yield name, _table(kept, rows, finite, name, taken[samples][name])
+
+
+def _is_finite(kept: KeptNetworks, row: tuple[int, int, int]) -> bool:
+    parameters = kept.networks[row[0]].parameters
+    return all(bool(torch.isfinite(parameter[row[1]]).all()) for parameter in parameters)
+
+
+def _joined(networks: list[FullyConnectedNetworks]) -> FullyConnectedNetworks:
+    """One stack of several."""
+    layers = zip(*(stack.parameters for stack in networks), strict=True)
+    joined = tuple(torch.cat(layer) for layer in layers)
+    depth = networks[0].depth
+    return FullyConnectedNetworks(joined[:depth], networks[0].activation, joined[depth:])
+
+
+def _table(
+    kept: KeptNetworks,
+    rows: list[tuple[int, int, int]],
+    finite: list[int],
+    name: str,
+    values: Tensor,
+) -> pd.DataFrame:
+    means = values.double() if values.dim() == 1 else values.double().mean(1)
+    exists = dict(zip(finite, means.tolist(), strict=True))
+    return pd.DataFrame(
+        {
+            "ensemble": kept.hyperparameters.name,
+            "seed": [kept.seeds[position] for _, position, _ in rows],
+            "step": [step for *_, step in rows],
+            "measure": name,
+            "value": [exists.get(row) for row in range(len(rows))],
+            "status": [kept.statuses[position] for _, position, _ in rows],
+        }
+    )

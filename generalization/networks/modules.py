@@ -1,0 +1,68 @@
+"""Plain ``torch.nn.Module``s as stacks of one, so that a measure takes either."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from generalization.networks.fully_connected import FullyConnectedNetworks
+
+Networks = FullyConnectedNetworks | nn.Module
+
+SAMPLES_PER_CHUNK = 1024  # Keeps the activations of a whole training set out of memory.
+
+
+def number_of_networks(networks: Networks) -> int:
+    """How many networks there are: a module is one."""
+    return 1 if isinstance(networks, nn.Module) else len(networks)
+
+
+@contextmanager
+def evaluation_mode(module: nn.Module) -> Iterator[nn.Module]:
+    """A module in eval mode; afterwards each of its parts is in the mode it was in before."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield module
+    finally:
+        for part, training in modes:
+            part.training = training
+
+
+def module_logits(
+    module: nn.Module, inputs: Float[Tensor, "samples *features"]
+) -> Float[Tensor, "samples classes"]:
+    """Logits of a module, in the mode that it is in.
+
+    Raises:
+        ValueError: The module gives something else than one row of logits per input.
+    """
+    logits = module(inputs)
+    if logits.dim() != 2 or len(logits) != len(inputs):
+        raise ValueError(
+            "networks must map inputs to logits of shape (samples, classes), "
+            f"not {tuple(inputs.shape)} to {tuple(logits.shape)}."
+        )
+    return logits
+
+
+@torch.no_grad()
+def logits_of(
+    networks: Networks, inputs: Float[Tensor, "samples *features"]
+) -> Float[Tensor, "networks samples classes"]:
+    """Logits of every network in eval mode, some inputs at a time.
+
+    Args:
+        networks: A stack, or a module that maps inputs to logits.
+        inputs: One batch for all networks, in the dtype of the weights.
+
+    Returns:
+        One row of logits per network and input, in the dtype of the weights.
+    """
+    chunks = inputs.split(SAMPLES_PER_CHUNK)
+    if isinstance(networks, nn.Module):
+        with evaluation_mode(networks) as module:
+            return torch.cat([module_logits(module, chunk) for chunk in chunks]).unsqueeze(0)
+    return torch.cat([networks.logits(chunk) for chunk in chunks], dim=1)

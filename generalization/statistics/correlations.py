@@ -1,0 +1,93 @@
+"""Correlations in every resample at once: a resample is how often it holds each network.
+
+Repeating a network k times and counting it k times are the same thing, so every function here
+gives, row by row, what its definition gives on the networks written out as often as they count.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+
+def pearson(
+    counts: Float[np.ndarray, "resamples networks"],
+    x: Float[np.ndarray, "*per_resample networks"],
+    y: Float[np.ndarray, "*per_resample networks"],
+) -> Float[np.ndarray, "resamples"]:
+    """Pearson's r; NaN where x or y is constant.
+
+    Args:
+        counts: How often every resample holds every network; a row of ones is the sample itself.
+        x: Finite values, the same for all resamples or one row for each.
+        y: As x.
+    """
+    # Means are taken per resample, so that a large value which a resample does not hold costs it
+    # no digits.
+    dx, dy = (_centered(counts, values) for values in (x, y))
+    covariance = np.einsum("rn,rn,rn->r", counts, dx, dy)
+    variances = (np.einsum("rn,rn,rn->r", counts, d, d) for d in (dx, dy))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r = covariance / np.sqrt(np.prod(list(variances), axis=0))
+    return np.where(_varies(counts, x) & _varies(counts, y), np.clip(r, -1, 1), np.nan)
+
+
+def spearman(
+    counts: Float[np.ndarray, "resamples networks"],
+    x: Float[np.ndarray, "networks"],
+    y: Float[np.ndarray, "networks"],
+) -> Float[np.ndarray, "resamples"]:
+    """Spearman's ρ, Pearson's r of midranks; NaN where x or y is constant."""
+    return pearson(counts, midranks(counts, x), midranks(counts, y))
+
+
+def kendall(
+    counts: Float[np.ndarray, "resamples networks"],
+    x: Float[np.ndarray, "networks"],
+    y: Float[np.ndarray, "networks"],
+) -> Float[np.ndarray, "resamples"]:
+    """Kendall's τ-b; NaN where x or y is constant.
+
+    τ-b divides by the pairs that are not tied, since a resample ties every network that it holds
+    more than once with itself; τ-a would shrink with the number of repeats.
+    """
+    order = _sign_of_pairs(x) * _sign_of_pairs(y)
+    # Whole numbers below 2^24: single precision is exact.
+    excess = np.einsum("rn,rn->r", counts, counts.astype(np.float32) @ order)
+    untied = [
+        counts.sum(1) ** 2 - np.square(_per_value(counts, values)[0]).sum(1) for values in (x, y)
+    ]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return excess / np.sqrt(untied[0] * untied[1])
+
+
+def midranks(
+    counts: Float[np.ndarray, "resamples networks"], values: Float[np.ndarray, "networks"]
+) -> Float[np.ndarray, "resamples networks"]:
+    """Rank of every network in every resample, from 1; equal values share their mean rank."""
+    per_value, group = _per_value(counts, values)
+    return (np.cumsum(per_value, axis=1) - (per_value - 1) / 2)[:, group]
+
+
+def _per_value(counts, values):
+    """How often every resample holds every distinct value, ascending; the value of each network."""
+    _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
+    begins = np.cumsum(sizes) - sizes
+    ascending = np.argsort(values, kind="stable")
+    return np.add.reduceat(counts[:, ascending], begins, axis=1), group
+
+
+def _sign_of_pairs(values):
+    return np.sign(values[:, None] - values[None, :]).astype(np.float32)
+
+
+def _centered(counts, values):
+    means = (counts * values).sum(1) / counts.sum(1)
+    return values - means[:, None]
+
+
+def _varies(counts, values):
+    held = counts > 0
+    smallest = np.where(held, values, np.inf).min(1)
+    largest = np.where(held, values, -np.inf).max(1)
+    return smallest < largest

@@ -1,0 +1,108 @@
+"""Which networks enter a statistic, and which are left out and why."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from generalization.tables import NETWORK, swept_hyperparameters
+
+SELECTIONS = ("fitted", "all")
+NOT_MEASURED = "was not measured"
+NO_VALUE = "no finite value"
+
+
+def final_networks(measures: pd.DataFrame) -> pd.DataFrame:
+    """Every network once, at its last step, without the measures."""
+    return measures[measures["final"]].drop(columns=["measure", "value"]).drop_duplicates(NETWORK)
+
+
+def has_fitted(networks: pd.DataFrame, *, fitted_accuracy: float) -> pd.Series:
+    """Whether every network reached the train accuracy from which on it counts as fitted."""
+    return networks["train_accuracy"] >= fitted_accuracy
+
+
+def selected(
+    measures: pd.DataFrame, measure: str, selection: str, *, fitted_accuracy: float
+) -> pd.DataFrame:
+    """The networks that tell how a measure goes with the gap.
+
+    Args:
+        measures: Table of ``collect_measures``.
+        measure: Of which the rows are taken.
+        selection: ``fitted``: networks that have fitted. ``all``: all networks. Both only where
+            the measure and the gap are finite.
+        fitted_accuracy: Train accuracy from which on a network counts as fitted.
+
+    Returns:
+        Rows of the measure, each a network at its last step.
+    """
+    rows = measures[measures["final"] & (measures["measure"] == measure)]
+    usable = np.isfinite(rows["value"]) & np.isfinite(rows["generalization_gap"])
+    if selection == "fitted":
+        # ASSUME: a network counts by itself; Novak et al. 2018, §A.5.1, drop a configuration if
+        # one of its seeds has not fitted, which would let one seed decide over the others.
+        usable &= has_fitted(rows, fitted_accuracy=fitted_accuracy)
+    return rows[usable]
+
+
+def excluded(measures: pd.DataFrame, *, fitted_accuracy: float = 0.999) -> pd.DataFrame:
+    """Networks that were left out of the statistics, and why.
+
+    Args:
+        measures: Table of ``collect_measures``.
+        fitted_accuracy: As for ``selected``.
+
+    Returns:
+        One row per selection, ensemble, reason and measure: the hyper-parameters that the study
+        sweeps over; ``measure``, empty where all measures lose the networks; ``networks``, how many
+        were left out; ``of``, how many the ensemble has; their ``seeds``.
+    """
+    networks = final_networks(measures)
+    values = measures[measures["final"]][[*NETWORK, "measure", "value"]].assign(measured=True)
+    cells = networks.merge(measures[["measure"]].drop_duplicates(), how="cross").merge(
+        values, on=[*NETWORK, "measure"], how="left", validate="one_to_one"
+    )
+    reasons = [
+        cells.assign(selection=selection, reason=reason)
+        for selection, reason in _reasons(cells, fitted_accuracy).items()
+    ]
+    out = pd.concat(reasons).query("reason != ''")
+    # A network that no measure can have is left out once, not once for each measure.
+    out["measure"] = out["measure"].where(out["reason"].isin([NO_VALUE, NOT_MEASURED]))
+    out = out.drop_duplicates(["selection", *NETWORK, "measure"]).sort_values(
+        ["selection", "ensemble", "measure"],
+        key=lambda column: column.map(SELECTIONS.index) if column.name == "selection" else column,
+        na_position="first",
+    )
+    keys = ["selection", "ensemble", *swept_hyperparameters(measures), "reason", "measure"]
+    counts = out.groupby(keys, dropna=False, sort=False)["seed"].agg(
+        networks="size", seeds=lambda seeds: ", ".join(map(str, sorted(seeds)))
+    )
+    sizes = networks.groupby("ensemble").size().rename("of")
+    return counts.reset_index().merge(sizes, on="ensemble", validate="many_to_one")[
+        [*keys, "networks", "of", "seeds"]
+    ]
+
+
+def _reasons(cells: pd.DataFrame, fitted_accuracy: float) -> dict[str, np.ndarray]:
+    """Selection → why it leaves out a network for a measure; empty where it does not."""
+    diverged = cells["status"] == "diverged"
+    unfitted = ~has_fitted(cells, fitted_accuracy=fitted_accuracy)
+    no_gap = ~np.isfinite(cells["generalization_gap"])
+    first = {
+        "fitted": {
+            "diverged": unfitted & diverged,
+            f"did not fit: train accuracy below {fitted_accuracy:g}": unfitted,
+        },
+        "all": {"diverged": no_gap & diverged},
+    }
+    then = {
+        "no generalization gap": no_gap,
+        NOT_MEASURED: cells["measured"].isna(),
+        NO_VALUE: ~np.isfinite(cells["value"]),
+    }
+    return {
+        selection: np.select([*(reasons | then).values()], [*(reasons | then)], default="")
+        for selection, reasons in first.items()
+    }

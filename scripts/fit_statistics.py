@@ -1,0 +1,41 @@
+"""Table of measures → how each goes with the generalization gap, who was left out, a summary."""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from generalization.errors import told_in_one_sentence
+from generalization.files import written_whole
+from generalization.measures import BASELINES
+from generalization.statistics.fit_statistics import fit_statistics
+from generalization.statistics.selection import excluded
+from generalization.statistics.summary import summary
+from generalization.tables import read_table, write_table
+
+
+def main() -> None:
+    """Arguments, read, call, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("measures", type=Path)
+    parser.add_argument("--settings", type=json.loads, required=True)
+    parser.add_argument("--statistics", type=Path, required=True)
+    parser.add_argument("--excluded", type=Path, required=True)
+    parser.add_argument("--summary", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    measures, settings = read_table(arguments.measures), arguments.settings
+    accuracy = settings["fitted_accuracy"]
+    generator = np.random.default_rng(list(b"statistics"))
+    statistics = fit_statistics(measures, generator=generator, **settings)
+    write_table(arguments.statistics, statistics)
+    write_table(arguments.excluded, excluded(measures, fitted_accuracy=accuracy))
+    lines = summary(statistics, measures, baselines=BASELINES, fitted_accuracy=accuracy)
+    with written_whole(arguments.summary) as beside:
+        beside.write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    with told_in_one_sentence():
+        main()

@@ -1,0 +1,26 @@
+"""A table → a page that a browser shows, sorts and filters."""
+
+import argparse
+from pathlib import Path
+
+from generalization.errors import told_in_one_sentence
+from generalization.figures.html_table import html_table
+from generalization.files import written_whole
+from generalization.tables import read_table
+
+
+def main() -> None:
+    """Arguments, read, call, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("table", type=Path)
+    parser.add_argument("output", type=Path)
+    arguments = parser.parse_args()
+
+    page = html_table(read_table(arguments.table), arguments.table.stem)
+    with written_whole(arguments.output) as beside:
+        beside.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    with told_in_one_sentence():
+        main()

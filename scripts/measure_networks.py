@@ -1,0 +1,42 @@
+"""Networks and inputs → one table per measure, one row per seed and step."""
+
+import argparse
+import json
+from importlib import import_module
+from pathlib import Path
+
+from generalization.datasets.dataset import read_dataset
+from generalization.datasets.experiment_data import experiment_data
+from generalization.devices import prepare_device
+from generalization.errors import told_in_one_sentence
+from generalization.measuring import measure_networks
+from generalization.networks.files import read_networks
+from generalization.tables import write_table
+
+
+def main() -> None:
+    """Arguments, read, call, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dataset", type=Path, required=True)
+    parser.add_argument("--networks", type=Path, required=True)
+    parser.add_argument("--settings", type=json.loads, required=True, help="measure → settings")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("outputs", type=Path, nargs="+", help=".../<measure>[-<settings>].csv")
+    arguments = parser.parse_args()
+
+    device = prepare_device(arguments.device, arguments.threads)
+    kept = read_networks(arguments.networks, device)
+    data = experiment_data(read_dataset(arguments.dataset), kept.hyperparameters).to(device)
+    measures = {
+        name: getattr(import_module(f"generalization.measures.{name}"), name)
+        for name in arguments.settings
+    }
+    tables = measure_networks(kept, data, measures, arguments.settings)
+    for path, (_, table) in zip(arguments.outputs, tables, strict=True):
+        write_table(path, table)
+
+
+if __name__ == "__main__":
+    with told_in_one_sentence():
+        main()

@@ -1,0 +1,27 @@
+"""Source files → train and test, normalized, checked."""
+
+import argparse
+from importlib import import_module
+from pathlib import Path
+
+from generalization.datasets import DATASETS
+from generalization.datasets.preparation import prepare_dataset
+from generalization.errors import told_in_one_sentence
+
+
+def main() -> None:
+    """Arguments, read, call, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("dataset", choices=DATASETS)
+    parser.add_argument("--data-root", type=Path)
+    parser.add_argument("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    source = import_module(f"generalization.datasets.{arguments.dataset}")
+    read = getattr(source, arguments.dataset)
+    prepare_dataset(arguments.dataset, read(arguments.data_root), arguments.output)
+
+
+if __name__ == "__main__":
+    with told_in_one_sentence():
+        main()

@@ -1,0 +1,35 @@
+"""Networks and inputs → activations per seed, step and layer."""
+
+import argparse
+import json
+from pathlib import Path
+
+from generalization.activations import write_activations
+from generalization.datasets.dataset import read_dataset
+from generalization.datasets.experiment_data import experiment_data
+from generalization.devices import prepare_device
+from generalization.errors import told_in_one_sentence
+from generalization.networks.files import read_networks
+
+
+def main() -> None:
+    """Arguments, read, call, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dataset", type=Path, required=True)
+    parser.add_argument("--networks", type=Path, required=True)
+    parser.add_argument("--settings", type=json.loads, required=True)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    device = prepare_device(arguments.device, arguments.threads)
+    kept = read_networks(arguments.networks, device)
+    data = experiment_data(read_dataset(arguments.dataset), kept.hyperparameters)
+    inputs = data.test_inputs[: arguments.settings.pop("samples")].to(device)
+    write_activations(arguments.output, kept, inputs, **arguments.settings)
+
+
+if __name__ == "__main__":
+    with told_in_one_sentence():
+        main()

@@ -1,0 +1,53 @@
+"""Hyper-parameters, dataset, seeds → networks, trained as one stack, and the course of training."""
+
+import argparse
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from generalization.datasets.dataset import read_dataset
+from generalization.datasets.experiment_data import experiment_data
+from generalization.devices import prepare_device
+from generalization.errors import told_in_one_sentence
+from generalization.hyperparameters import Hyperparameters
+from generalization.networks.files import write_networks
+from generalization.progress import progress_of_training
+from generalization.tables import write_table
+from generalization.training import train_ensemble
+
+
+def main() -> None:
+    """Arguments, read, call, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dataset", type=Path, required=True)
+    parser.add_argument("--hyperparameters", type=json.loads, required=True)
+    parser.add_argument("--seeds", required=True, help="seeds-<first>-<last>")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--networks", type=Path, required=True)
+    parser.add_argument("--training", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    device = prepare_device(arguments.device, arguments.threads)
+    hyperparameters = Hyperparameters(**arguments.hyperparameters)
+    first, last = map(int, arguments.seeds.split("-")[1:])
+    data = experiment_data(read_dataset(arguments.dataset), hyperparameters)
+    checkpoint = arguments.networks.with_name("checkpoint.safetensors")
+    with progress_of_training(hyperparameters.name, last - first + 1) as report:
+        trained = train_ensemble(
+            data,
+            hyperparameters,
+            range(first, last + 1),
+            device=device,
+            checkpoint=checkpoint,
+            report=report,
+        )
+    write_networks(arguments.networks, trained.kept)
+    write_table(arguments.training, pd.DataFrame(trained.training))
+    checkpoint.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    with told_in_one_sentence():
+        main()

@@ -1,0 +1,136 @@
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+from oracles.studies import made_measures
+
+from generalization.figures.gap_against_measure import gap_against_measure
+from generalization.figures.style import colors
+from generalization.statistics.fit_statistics import fit_statistics
+
+
+@pytest.fixture(scope="module")
+def measures():
+    return made_measures()
+
+
+@pytest.fixture(scope="module")
+def statistics(measures):
+    chosen = measures[measures["measure"].isin(["jacobian_norm", "constant", "output_entropy"])]
+    return fit_statistics(
+        chosen, generator=np.random.default_rng(0), resamples=100, permutations=99
+    )
+
+
+def drawn(figure):
+    """Points and bars of a figure: x, y, half width, half height, filled, color, marker."""
+    rows = []
+    for container in figure.axes[0].containers:
+        point, _, (across, up) = container.lines
+        (left, _), (right, _) = across.get_segments()[0]
+        (_, low), (_, high) = up.get_segments()[0]
+        rows.append({
+            "x": point.get_xdata()[0],
+            "y": point.get_ydata()[0],
+            "x_bar": (right - left) / 2,
+            "y_bar": (high - low) / 2,
+            "filled": to_hex(point.get_markerfacecolor()) != "#ffffff",
+            "color": to_hex(point.get_color()),
+            "marker": point.get_marker(),
+        })
+    return pd.DataFrame(rows)
+
+
+def legend_of(figure):
+    legend = figure.axes[0].get_legend()
+    return [text.get_text() for text in legend.get_texts()] if legend else []
+
+
+def test_points_are_means_over_seeds_with_standard_errors(measures, statistics):
+    points = drawn(gap_against_measure(measures, statistics, "jacobian_norm"))
+    rows = measures[(measures["measure"] == "jacobian_norm") & np.isfinite(measures["value"])]
+    ensembles = rows.groupby("ensemble")[["value", "generalization_gap"]]
+    order = rows["ensemble"].unique()
+    assert points[["x", "y"]].to_numpy() == pytest.approx(ensembles.mean().loc[order].to_numpy())
+    errors = ensembles.std() / np.sqrt(ensembles.count())
+    assert points[["x_bar", "y_bar"]].to_numpy() == pytest.approx(errors.loc[order].to_numpy())
+
+
+def test_ensembles_that_did_not_fit_are_hollow(measures, statistics):
+    figure = gap_against_measure(measures, statistics, "output_entropy")
+    # Two ensembles did not fit, and one has a network that diverged.
+    assert (~drawn(figure)["filled"]).sum() == 3
+    assert legend_of(figure)[-3:] == ["Seeds fitted", "all", "not all"]
+    all_fitted = gap_against_measure(measures, statistics, "output_entropy", fitted_accuracy=0.1)
+    assert drawn(all_fitted)["filled"].all()
+    assert "Seeds fitted" not in legend_of(all_fitted)
+
+
+def test_hyperparameters_are_told_apart(measures, statistics):
+    figure = gap_against_measure(
+        measures, statistics, "output_entropy", color="label_corruption", marker="init_scale"
+    )
+    points = drawn(figure)
+    assert points["color"].nunique() == 4
+    assert points["marker"].nunique() == 3
+    expected = {to_hex(color) for color in colors([0.0, 0.25, 0.5, 1.0]).values()}
+    assert set(points["color"]) == expected
+    assert legend_of(figure)[:9] == ([
+        "Label corruption",
+        "0",
+        "0.25",
+        "0.5",
+        "1",
+        "Init scale",
+        "0.5",
+        "1",
+        "2",
+    ])
+
+
+def test_hyperparameter_that_is_not_swept_gives_way(measures, statistics):
+    figure = gap_against_measure(
+        measures, statistics, "output_entropy", color="activation", marker="dataset"
+    )
+    assert legend_of(figure)[0] == "Label corruption"
+    assert set(drawn(figure)["marker"]) == {"o"}
+
+
+def test_one_ensemble_of_one_seed_is_a_point_without_bars(measures, statistics):
+    one = measures[(measures["ensemble"] == measures["ensemble"][0]) & (measures["seed"] == 1)]
+    figure = gap_against_measure(one, statistics, "output_entropy")
+    assert drawn(figure)[["x_bar", "y_bar"]].to_numpy().tolist() == [[0, 0]]
+    assert legend_of(figure) == []
+
+
+def test_axis_is_logarithmic_where_all_is_positive(measures, statistics):
+    signed = measures.assign(value=measures["value"] - 0.1)
+    scales = [
+        gap_against_measure(table, statistics, "jacobian_norm").axes[0].get_xscale()
+        for table in (measures, signed)
+    ]
+    assert scales == ["log", "linear"]
+
+
+def test_correlation_stands_above(measures, statistics):
+    figure = gap_against_measure(measures, statistics, "jacobian_norm")
+    row = statistics.query("measure == 'jacobian_norm' and statistic == 'spearman'").iloc[0]
+    axes = figure.axes[0]
+    assert axes.get_title("left") == "Gap against Jacobian norm"
+    assert axes.texts[0].get_text().splitlines()[0] == (
+        f"Fitted: Spearman ρ {row['estimate']:.2f} [{row['low']:.2f}, {row['high']:.2f}], "
+        "95 % interval; 135 networks of 34 ensembles"
+    )
+
+
+def test_reason_stands_above_where_there_is_no_correlation(measures, statistics):
+    axes = gap_against_measure(measures, statistics, "constant").axes[0]
+    assert axes.texts[0].get_text().splitlines()[1] == (
+        "All: the measure is the same for all networks; 144 networks of 36 ensembles"
+    )
+
+
+@pytest.mark.parametrize("measure", ["lost", "unheard_of"])
+def test_nothing_to_show_is_said(measures, statistics, measure):
+    figure = gap_against_measure(measures, statistics, measure)
+    assert "no network has a finite value." in figure.texts[0].get_text()

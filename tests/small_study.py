@@ -1,0 +1,64 @@
+"""A small study in a folder of its own, and Snakemake there."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+CONFIG = {
+    "study": "small",
+    "seeds": 1,
+    "ensembles": [{"dataset": "digits", "batch_size": 32, "width": 20, "depth": [2, 3]}],
+    "measures": {
+        "jacobian_norm": {},
+        "weight_norm": {},
+        "transitions": {"samples": 3},
+    },
+    "statistics": {"resamples": 100},
+}
+
+
+class StudyFolder:
+    """A checkout with its results, in which Snakemake is run."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def configure(self, **changes):
+        (self.path / "config").mkdir(exist_ok=True)
+        config = CONFIG | changes
+        (self.path / "config/study.yaml").write_text(yaml.safe_dump(config))
+
+    def edit(self, file, old, new):
+        path = self.path / file
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new, 1))
+
+    def snakemake(self, *arguments, check=True):
+        environment = {**os.environ, "PYTHONPATH": str(self.path)}
+        environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+        done = subprocess.run(
+            ["snakemake", "--cores", "2", *arguments],
+            cwd=self.path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check:
+            assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def planned(self, *arguments):
+        """Rule → number of jobs that a dry run would start."""
+        done = self.snakemake("--dry-run", *arguments)
+        text = done.stdout + done.stderr
+        table = re.search(r"^job +count\n[- ]+\n(.*?)^total", text, re.MULTILINE | re.DOTALL)
+        if table is None:
+            assert "Nothing to be done" in text, text
+            return {}
+        rows = (line.split() for line in table[1].splitlines())
+        return {rule: int(count) for rule, count in rows if rule != "all"}

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+import scipy.stats
+
+from generalization.statistics.correlations import kendall, midranks, pearson, spearman
+
+SCIPY = {
+    pearson: scipy.stats.pearsonr,
+    spearman: scipy.stats.spearmanr,
+    kendall: scipy.stats.kendalltau,
+}
+each_correlation = pytest.mark.parametrize("correlation", SCIPY)
+
+
+@pytest.fixture
+def generator():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def tied(generator):
+    """Values with many ties, and how often 20 resamples hold them."""
+    x = generator.integers(0, 6, size=30).astype(float)
+    y = x + generator.integers(-3, 4, size=30)
+    return generator.multinomial(30, np.full(30, 1 / 30), size=20).astype(float), x, y
+
+
+@each_correlation
+def test_counting_is_repeating(correlation, tied):
+    counts, x, y = tied
+    written_out = [
+        SCIPY[correlation](np.repeat(x, row), np.repeat(y, row)).statistic
+        for row in counts.astype(int)
+    ]
+    assert correlation(counts, x, y) == pytest.approx(written_out, abs=1e-12)
+
+
+def test_midranks_are_those_of_scipy(tied):
+    counts, x, _ = tied
+    for row, ranks in zip(counts.astype(int), midranks(counts, x), strict=True):
+        assert np.repeat(ranks, row) == pytest.approx(scipy.stats.rankdata(np.repeat(x, row)))
+
+
+@each_correlation
+def test_perfect_relation_is_one(correlation, generator):
+    x = generator.normal(size=(20,))
+    once = np.ones((1, 20))
+    assert correlation(once, x, 3 * x + 1) == pytest.approx(1)
+    assert correlation(once, x, -x) == pytest.approx(-1)
+
+
+@pytest.mark.parametrize("correlation", [spearman, kendall])
+@pytest.mark.parametrize("increasing", [np.exp, np.arctan, lambda x: x**3])
+def test_rank_correlations_do_not_see_increasing_maps(correlation, increasing, generator):
+    x, y = generator.normal(size=(2, 40))
+    counts = generator.multinomial(40, np.full(40, 1 / 40), size=5).astype(float)
+    assert np.array_equal(correlation(counts, increasing(x), y), correlation(counts, x, y))
+
+
+@each_correlation
+def test_constant_has_no_correlation(correlation):
+    once = np.ones((1, 4))
+    # 0.1 is no sum of powers of two: its mean is not it to the last bit.
+    assert np.isnan(correlation(once, np.full(4, 0.1), np.arange(4.0))).all()
+    assert np.isnan(correlation(once, np.arange(4.0), np.full(4, 0.1))).all()
+
+
+@each_correlation
+def test_resample_that_holds_one_value_has_no_correlation(correlation):
+    counts = np.array([[3.0, 0, 0], [1, 1, 1]])
+    r = correlation(counts, np.array([0.1, 0.2, 0.7]), np.array([1.0, 3.0, 2.0]))
+    assert np.isnan(r).tolist() == [True, False]
+
+
+def test_huge_value_costs_resamples_without_it_no_digits(generator):
+    x, y = generator.normal(size=(2, 10))
+    x[0] = 1e30
+    counts = np.ones((1, 10))
+    counts[0, 0] = 0
+    expected = scipy.stats.pearsonr(x[1:], y[1:]).statistic
+    assert pearson(counts, x, y) == pytest.approx(expected, rel=1e-12)

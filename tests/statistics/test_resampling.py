@@ -1,0 +1,123 @@
+import numpy as np
+import pytest
+import scipy.stats
+
+from generalization.statistics.correlations import pearson
+from generalization.statistics.resampling import bootstrap_counts, permutation_p_value
+
+KINDS = ["pearson", "spearman", "kendall"]
+
+
+def simulated(generator, *, ensembles=30, seeds=4, correlation=0.0, seed_noise=0.3):
+    """Ensembles that differ, and their seeds, which differ less; the correlation is known."""
+    covariance = [[1, correlation], [correlation, 1]]
+    between = generator.multivariate_normal([0, 0], covariance, size=ensembles)
+    within = seed_noise * generator.normal(size=(ensembles, seeds, 2))
+    x, y = (between[:, None] + within).reshape(-1, 2).T
+    return x, y, np.repeat(np.arange(ensembles), seeds)
+
+
+def test_resamples_hold_as_many_ensembles_and_all_their_seeds():
+    ensembles = np.repeat(np.arange(6), 4)
+    counts = bootstrap_counts(ensembles, resamples=500, generator=np.random.default_rng(0))
+    per_ensemble = counts.reshape(500, 6, 4).sum(2)
+    assert (per_ensemble % 4 == 0).all()
+    assert (per_ensemble.sum(1) == 24).all()
+
+
+def test_counts_have_the_moments_of_two_stages():
+    ensembles = np.repeat(np.arange(5), 3)
+    counts = bootstrap_counts(ensembles, resamples=40_000, generator=np.random.default_rng(0))
+    assert counts.mean(0) == pytest.approx(1, abs=0.05)
+    # Var = E[var | k draws of the ensemble] + var E[.] = 3·(1/3)(2/3) + var(k) = 2/3 + 4/5.
+    assert counts.var(0) == pytest.approx(2 / 3 + 4 / 5, rel=0.05)
+    # Two seeds of one ensemble: −3·(1/3)² + var(k) = −1/3 + 4/5.
+    assert np.cov(counts[:, 0], counts[:, 1])[0, 1] == pytest.approx(-1 / 3 + 4 / 5, rel=0.08)
+
+
+def test_ensembles_may_have_different_numbers_of_seeds():
+    ensembles = np.array([0, 1, 1, 0, 2, 1])
+    counts = bootstrap_counts(ensembles, resamples=200, generator=np.random.default_rng(0))
+    for ensemble, size in enumerate([2, 3, 1]):
+        assert (counts[:, ensembles == ensemble].sum(1) % size == 0).all()
+
+
+def test_interval_covers_the_truth():
+    generator = np.random.default_rng(0)
+    truth = 0.6 / (1 + 0.3**2)
+    covered = 0
+    for _ in range(300):
+        x, y, ensembles = simulated(generator, correlation=0.6)
+        counts = bootstrap_counts(ensembles, resamples=300, generator=generator)
+        low, high = np.quantile(pearson(counts, x, y), [0.025, 0.975])
+        covered += low <= truth <= high
+    # 95 % is wanted; percentile intervals of 30 ensembles are a little short.
+    assert 0.89 <= covered / 300 <= 0.98
+
+
+def test_clones_widen_the_interval_of_ensembles_only():
+    generator = np.random.default_rng(0)
+    x, y, ensembles = simulated(generator, correlation=0.5, seed_noise=0)
+    widths = [
+        np.ptp(
+            np.quantile(
+                pearson(bootstrap_counts(groups, resamples=2000, generator=generator), x, y),
+                [0.025, 0.975],
+            )
+        )
+        for groups in (ensembles, np.arange(len(x)))
+    ]
+    # Four clones are one observation, not four: the interval is √4 times as wide.
+    assert widths[0] / widths[1] == pytest.approx(2, rel=0.15)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_p_values_are_uniform_where_there_is_no_relation(kind):
+    generator = np.random.default_rng(1)
+    samples = [simulated(generator, ensembles=16) for _ in range(300)]
+    p = np.array([
+        permutation_p_value(*sample, kind=kind, permutations=199, generator=generator)
+        for sample in samples
+    ])
+    assert 0.02 <= (p <= 0.05).mean() <= 0.09
+    assert p.mean() == pytest.approx(0.5, abs=0.06)
+    # Taking seeds for independent finds relations that are not there.
+    naive = np.array([scipy.stats.spearmanr(x, y).pvalue for x, y, _ in samples])
+    assert (naive <= 0.05).mean() > 0.25
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_p_value_of_a_perfect_relation_is_the_least_there_is(kind):
+    x = np.arange(40.0)
+    p = permutation_p_value(
+        x, x, np.arange(40) // 4, kind=kind, permutations=99, generator=np.random.default_rng(0)
+    )
+    assert p == 1 / 100
+
+
+@pytest.mark.parametrize(
+    ("kind", "statistic"), [("spearman", "spearmanr"), ("kendall", "kendalltau")]
+)
+def test_p_value_is_exact_for_single_seeds(kind, statistic):
+    x, y, ensembles = simulated(np.random.default_rng(3), ensembles=6, seeds=1, correlation=0.7)
+    p = permutation_p_value(
+        x, y, ensembles, kind=kind, permutations=20_000, generator=np.random.default_rng(0)
+    )
+
+    def correlation(x):
+        return getattr(scipy.stats, statistic)(x, y).statistic
+
+    exact = scipy.stats.permutation_test((x,), correlation, permutation_type="pairings").pvalue
+    assert p == pytest.approx(exact, abs=0.015)
+
+
+@pytest.mark.parametrize("kind", ["spearman", "kendall"])
+def test_p_value_of_ranks_does_not_see_increasing_maps(kind):
+    x, y, ensembles = simulated(np.random.default_rng(0), correlation=0.4)
+    p, mapped = (
+        permutation_p_value(
+            x, y, ensembles, kind=kind, permutations=99, generator=np.random.default_rng(0)
+        )
+        for x in (x, np.exp(3 * x))
+    )
+    assert p == mapped

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from oracles.studies import made_measures
+
+from generalization.statistics.selection import excluded, final_networks, selected
+
+
+@pytest.fixture(scope="module")
+def measures():
+    return made_measures()
+
+
+def test_every_network_is_there_once_at_its_last_step(measures):
+    networks = final_networks(measures)
+    assert len(networks) == 36 * 4
+    assert not networks.duplicated(["ensemble", "seed"]).any()
+    assert networks["final"].all()
+
+
+@pytest.mark.parametrize("selection", ["fitted", "all"])
+def test_left_out_and_selected_are_all_networks(measures, selection):
+    out = excluded(measures)
+    for measure in measures["measure"].unique():
+        chosen = selected(measures, measure, selection, fitted_accuracy=0.999)
+        lost = out[(out["selection"] == selection) & out["measure"].isin([measure, np.nan])]
+        assert len(chosen) + lost["networks"].sum() == 36 * 4
+
+
+def test_reasons_by_ensemble(measures):
+    out = excluded(measures[measures["measure"] != "lost"]).fillna({"measure": ""})
+    unfitted = "did not fit: train accuracy below 0.999"
+    found = out[["selection", "label_corruption", "measure", "reason", "networks", "of", "seeds"]]
+    assert found.to_numpy().tolist() == [
+        ["fitted", 0, "transitions", "no finite value", 1, 4, "3"],
+        ["fitted", 1, "", unfitted, 4, 4, "1, 2, 3, 4"],
+        ["fitted", 1, "", unfitted, 4, 4, "1, 2, 3, 4"],
+        ["fitted", 1, "", "diverged", 1, 4, "3"],
+        ["all", 0, "transitions", "no finite value", 1, 4, "3"],
+        ["all", 1, "jacobian_norm", "no finite value", 1, 4, "3"],
+        ["all", 1, "training_loss", "no finite value", 1, 4, "3"],
+    ]
+
+
+def test_reasons_come_in_order(measures):
+    measures = measures.copy()
+    first, second, third = measures["ensemble"].unique()[:3]
+    measures.loc[measures["ensemble"] == first, "generalization_gap"] = np.nan
+    lost = (measures["ensemble"] == second) & (measures["measure"] == "weight_norm")
+    diverged = measures["ensemble"] == third
+    measures.loc[diverged, ["train_accuracy", "generalization_gap"]] = np.nan
+    measures.loc[diverged, "status"] = "diverged"
+    out = excluded(measures[~lost]).groupby(["ensemble", "selection"])["reason"].agg(list)
+    for selection in ("fitted", "all"):
+        assert out[first, selection] == ["no generalization gap"]
+        assert out[second, selection] == ["no finite value", "was not measured"]
+        assert out[third, selection] == ["diverged"]
+
+
+def test_lower_threshold_leaves_out_fewer(measures):
+    chosen = [
+        len(selected(measures, "weight_norm", "fitted", fitted_accuracy=accuracy))
+        for accuracy in (0.5, 0.9, 0.999, 1.0)
+    ]
+    assert chosen == sorted(chosen, reverse=True)
+    assert chosen[0] == 143
+
+
+def test_nothing_left_out_is_an_empty_table(measures):
+    good = measures[(measures["measure"] == "random_number") & (measures["label_corruption"] < 1)]
+    out = excluded(good)
+    assert out.empty
+    assert list(out)[:3] == ["selection", "ensemble", "label_corruption"]

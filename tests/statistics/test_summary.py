@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+from oracles.studies import made_measures
+
+from generalization.statistics.fit_statistics import fit_statistics
+from generalization.statistics.summary import summary
+from generalization.tables import read_table, write_table
+
+BASELINES = ["weight_norm", "random_number", "constant"]
+
+
+@pytest.fixture(scope="module")
+def measures():
+    return made_measures()
+
+
+@pytest.fixture(scope="module")
+def statistics(measures):
+    return fit_statistics(
+        measures, generator=np.random.default_rng(0), resamples=300, permutations=2999
+    )
+
+
+def told(statistics, measures, *names):
+    """The summary of some of the measures."""
+    chosen = [table[table["measure"].isin(names)] for table in (statistics, measures)]
+    return summary(*chosen, baselines=BASELINES)
+
+
+def test_a_study_in_five_sentences(statistics, measures):
+    sentences = told(
+        statistics, measures, "jacobian_norm", "transitions", "normalized_transitions", *BASELINES
+    )
+    shown = {
+        (row.measure, row.selection): f"{row.estimate:.2f} [{row.low:.2f}, {row.high:.2f}]".replace(
+            "-", "−"
+        )
+        for row in statistics.query("statistic == 'spearman'").itertuples()
+    }
+    assert sentences == [
+        "144 networks were trained on mnist_subset: 36 ensembles of 4 seeds, over label corruption "
+        "(0, 0.25, 0.5, 1), depth (2, 3, 5), init scale (0.5, 1, 2), and width (100, 200).",
+        "135 of them, in 34 ensembles, fitted their training set (train accuracy of at least "
+        "99.9 %); their generalization gap, train − test accuracy, goes from 5.2 to 90.0 "
+        "percentage points.",
+        "Of 5 measures, Jacobian norm has the strongest rank correlation with the gap of fitted "
+        f"networks: Spearman {shown['jacobian_norm', 'fitted']} over 135 networks of 34 ensembles, "
+        f"and {shown['jacobian_norm', 'all']} over all 143; the interval of no other measure "
+        "overlaps with it.",
+        f"Of the baselines, a relation is shown by weight norm ({shown['weight_norm', 'fitted']}); "
+        f"no relation is shown by random number ({shown['random_number', 'fitted']}) and constant "
+        "(the measure is the same for all networks).",
+        "Left out of these statistics: 1 network (no finite value: transitions), 8 networks (did "
+        "not fit: train accuracy below 0.999), and 1 network (diverged).",
+    ]
+
+
+def test_overlapping_measures_are_not_told_apart(statistics, measures):
+    sentences = told(statistics, measures, "jacobian_norm", "logit_jacobian_norm")
+    assert sentences[2].endswith("; the interval of logit Jacobian norm overlaps with it.")
+
+
+def test_strength_has_no_sign(statistics, measures):
+    negative = statistics.copy()
+    rows = negative["measure"] == "logit_jacobian_norm"
+    negative.loc[rows, ["estimate", "low", "high"]] = -statistics.loc[
+        rows, ["estimate", "high", "low"]
+    ].to_numpy()
+    names = ["jacobian_norm", "logit_jacobian_norm"]
+    assert told(negative, measures, *names)[2] == told(statistics, measures, *names)[2]
+
+
+def test_random_number_alone_shows_nothing(statistics, measures):
+    assert told(statistics, measures, "random_number")[2].startswith(
+        "No relation to the gap of fitted networks is shown by any of 1 measure; the largest "
+        "Spearman correlation is that of random number ("
+    )
+
+
+@pytest.mark.parametrize(("column", "value"), [("p_value_corrected", 0.051), ("low", -0.01)])
+def test_relation_needs_both_the_interval_and_the_corrected_p_value(
+    statistics, measures, column, value
+):
+    doubtful = statistics.assign(**{column: value})
+    assert told(doubtful, measures, "jacobian_norm")[2].startswith("No relation to the gap")
+
+
+def test_nothing_estimated_claims_nothing(statistics, measures):
+    assert told(statistics, measures, "lost")[2] == (
+        "No relation to the gap of fitted networks could be estimated: no network has a value."
+    )
+
+
+def test_nothing_left_out(statistics, measures):
+    good = measures[measures["label_corruption"] < 1]
+    assert told(statistics, good, "weight_norm")[-1] == (
+        "No network is left out of these statistics."
+    )
+
+
+def test_tables_that_were_written_and_read_say_the_same(statistics, measures, tmp_path):
+    tables = []
+    for name, table in {"statistics": statistics, "measures": measures}.items():
+        write_table(tmp_path / f"{name}.csv", table)
+        tables.append(read_table(tmp_path / f"{name}.csv"))
+    assert summary(*tables, baselines=BASELINES) == summary(
+        statistics, measures, baselines=BASELINES
+    )

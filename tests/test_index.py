@@ -1,0 +1,64 @@
+"""A measure, dataset or figure is there whole: file, index, schema, test, caption."""
+
+import inspect
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from planning import SCHEMA, settings_of
+
+from generalization.datasets import DATASETS
+from generalization.figures import FIGURES
+from generalization.measures import MEASURES, SHARE_A_JOB
+
+OFFERED = {
+    "networks",
+    "inputs",
+    "train_inputs",
+    "train_labels",
+    "initial_networks",
+    "generator",
+    *MEASURES,
+}
+
+
+def test_index_and_schema_name_the_same_measures():
+    assert set(MEASURES) == set(SCHEMA["$defs"]["measures"]["properties"])
+    assert set(SHARE_A_JOB) <= set(MEASURES)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_a_measure_is_whole(measure):
+    function = getattr(import_module(f"generalization.measures.{measure}"), measure)
+    parameters = inspect.signature(function).parameters
+    keywords = {
+        name: parameter.default
+        for name, parameter in parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+    settings = settings_of(measure)
+    assert ("inputs" in parameters) == ("samples" in settings)
+    settings.pop("samples", None)
+    assert settings == keywords
+    assert set(parameters) - set(keywords) <= OFFERED
+    assert "labels" not in set(parameters) - {"train_labels"}
+    assert Path(f"tests/measures/test_{measure}.py").is_file()
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_a_dataset_is_whole(dataset):
+    assert callable(getattr(import_module(f"generalization.datasets.{dataset}"), dataset))
+    assert dataset in SCHEMA["$defs"]["hyperparameters"]["properties"]["dataset"]["enum"]
+    assert any(dataset in path.read_text() for path in Path("tests/datasets").glob("test_*.py"))
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_a_figure_is_whole(figure):
+    assert callable(getattr(import_module(f"generalization.figures.{figure}"), figure))
+    assert Path(f"workflow/report/{figure}.rst").is_file()
+    assert Path(f"tests/figures/test_{figure}.py").is_file()
+
+
+def test_every_file_of_a_measure_has_an_entry():
+    names = {path.stem for path in Path("generalization/measures").glob("*.py")} - {"__init__"}
+    assert names == set(MEASURES)

@@ -1,0 +1,59 @@
+import fingerprint as module
+import pytest
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A script that imports a module that imports a helper; caches know nothing of it."""
+    files = {
+        "scripts/act.py": "from pack.work import work\nwork()\n",
+        "pack/__init__.py": "",
+        "pack/work.py": "def work():\n    from pack.deep import helper\n    return helper()\n",
+        "pack/deep/__init__.py": "",
+        "pack/deep/helper.py": '"""Helps."""\nVALUE = 1\n',
+        "pack/other.py": "VALUE = 2\n",
+    }
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+
+    def take():
+        for function in (module._tree, module._code, module._imported):
+            function.cache_clear()
+        return module.fingerprint("scripts/act.py")
+
+    return tmp_path, take
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "changes"),
+    [
+        ("scripts/act.py", "from pack.work import work\n# a comment\n\nwork()\n", False),
+        ("pack/deep/helper.py", '"""Another docstring."""\nVALUE = 1\n', False),
+        ("pack/other.py", "VALUE = 3\n", False),
+        ("pack/__init__.py", "VALUE = 3\n", False),
+        ("pack/deep/helper.py", '"""Helps."""\nVALUE = 2\n', True),
+        ("pack/work.py", "def work():\n    return 2\n", True),
+        ("scripts/act.py", "from pack.work import work\nwork(1)\n", True),
+    ],
+)
+def test_only_code_that_is_reached_counts(project, file, text, changes):
+    folder, take = project
+    before = take()
+    (folder / file).write_text(text)
+    assert (take() != before) == changes
+
+
+def test_imports_of_project_are_all_found():
+    reached = module._imported(module.ROOT / "scripts/measure_networks.py")
+    assert module.ROOT / "generalization/measuring.py" in reached
+    assert module.ROOT / "generalization/networks/files.py" in reached
+
+
+def test_declarations_of_hyperparameters_do_not_count(monkeypatch):
+    with_exception = module.fingerprint("scripts/train_ensemble.py")
+    assert all(file.is_file() for file in module.DECLARATIONS)
+    monkeypatch.setattr(module, "DECLARATIONS", set())
+    assert module.fingerprint("scripts/train_ensemble.py") != with_exception

@@ -1,0 +1,199 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+import yaml
+from planning import SCHEMA, read_study, seed_blocks, settings_of
+
+from generalization.errors import InputError
+from generalization.hyperparameters import Hyperparameters
+
+CONFIG = {
+    "study": "test",
+    "seeds": 2,
+    "ensembles": [{"dataset": "digits", "width": [50, 100]}],
+    "measures": {"jacobian_norm": {}, "transitions": {"samples": 7}},
+}
+
+
+def test_every_study_of_the_project_is_read():
+    configs = sorted(Path("config").glob("*.yaml"))
+    assert configs
+    for path in configs:
+        study = read_study(yaml.safe_load(path.read_text()))
+        assert study.name == path.stem
+
+
+def test_defaults_of_schema_and_class_are_the_same():
+    described = SCHEMA["$defs"]["hyperparameters"]["properties"]
+    fields = {field.name: field.default for field in dataclasses.fields(Hyperparameters)}
+    assert list(described) == list(fields)
+    for key, about in described.items():
+        if key != "dataset":
+            default = about["default"]
+            assert (tuple(default) if isinstance(default, list) else default) == fields[key], key
+
+
+def test_every_key_is_described():
+    def properties(schema):
+        for key, about in schema.get("properties", {}).items():
+            yield key, about
+            yield from properties(about)
+        for definition in schema.get("$defs", {}).values():
+            yield from properties(definition)
+
+    for key, about in properties(SCHEMA):
+        target = SCHEMA["$defs"].get(about.get("$ref", "").removeprefix("#/$defs/"), {})
+        assert "description" in about or "description" in target, key
+
+
+def test_settings_that_differ_from_defaults_name_the_file_of_a_measure():
+    study = read_study(CONFIG)
+    plain, chosen = study.measures
+    assert plain == "jacobian_norm"
+    assert chosen.startswith("transitions-")
+    assert study.measures[chosen] == ("transitions", {"samples": 7})
+    default = settings_of("transitions")
+    same = read_study(CONFIG | {"measures": {"transitions": dict(default)}})
+    assert list(same.measures) == ["transitions"]
+
+
+def test_measures_with_settings_share_no_job():
+    assert read_study(CONFIG).sharing_measures == ["jacobian_norm"]
+
+
+@pytest.mark.parametrize(
+    ("there", "seeds", "blocks"),
+    [
+        ([], 4, ["seeds-1-4"]),
+        (["seeds-1-4"], 4, ["seeds-1-4"]),
+        (["seeds-1-4"], 2, ["seeds-1-4"]),
+        (["seeds-1-4"], 6, ["seeds-1-4", "seeds-5-6"]),
+        (["seeds-1-4", "seeds-5-6"], 8, ["seeds-1-4", "seeds-5-6", "seeds-7-8"]),
+        (["seeds-3-4"], 6, ["seeds-1-2", "seeds-3-4", "seeds-5-6"]),
+        (["seeds-11-12", "seeds-1-2"], 2, ["seeds-1-2"]),
+    ],
+)
+def test_added_seeds_are_blocks_of_their_own(tmp_path, there, seeds, blocks):
+    for name in there:
+        (tmp_path / name).mkdir()
+    assert seed_blocks(tmp_path, seeds) == blocks
+
+
+HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperparameters))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            {"sedes": 2},
+            "keys of a study must be among study, title, seeds, device, data_root, ensembles, "
+            "measures, activations, statistics, figures, not 'sedes'.",
+        ),
+        ({"study": "My study"}, "study must match ^[a-z0-9_]+$, not 'My study'."),
+        ({"seeds": 0}, "seeds must be at least 1, not 0."),
+        ({"seeds": "four"}, "seeds must be an integer, not 'four'."),
+        ({"seeds": True}, "seeds must be an integer, not True."),
+        ({"device": "gpu"}, "device must be one of auto, cpu, cuda, not 'gpu'."),
+        ({"ensembles": []}, "ensembles must have at least 1 item, not []."),
+        (
+            {"ensembles": [{"width": 50}]},
+            "ensembles[0].dataset must be given; the keys there are width.",
+        ),
+        (
+            {"ensembles": [{"dataset": "digits"}, {"dataset": "digits", "widht": 50}]},
+            f"keys of ensembles[1] must be among {HYPERPARAMETERS}, not 'widht'.",
+        ),
+        (
+            {"ensembles": [{"dataset": "digit"}]},
+            "ensembles[0].dataset must be one of digits, mnist_subset, mnist, fashion_mnist, "
+            "cifar10, cifar100, not 'digit'.",
+        ),
+        (
+            {"ensembles": [{"dataset": "digits", "activation": ["relu", "gelu"]}]},
+            "ensembles[0].activation must be one of relu, relu6, tanh, hardtanh, hardsigmoid, "
+            "not 'gelu'.",
+        ),
+        (
+            {"ensembles": [{"dataset": "digits", "width": []}]},
+            "ensembles[0].width must have at least 1 item, not [].",
+        ),
+        (
+            {"ensembles": [{"dataset": "digits", "width": [50, 2.5]}]},
+            "ensembles[0].width must be an integer, not 2.5.",
+        ),
+        (
+            {"ensembles": [{"dataset": "digits", "learning_rate": 0}]},
+            "ensembles[0].learning_rate must be greater than 0, not 0.",
+        ),
+        (
+            {"ensembles": [{"dataset": "digits", "learning_rate": float("nan")}]},
+            "ensembles[0].learning_rate must be finite, not nan.",
+        ),
+        (
+            {"ensembles": [{"dataset": "digits", "label_corruption": 1.5}]},
+            "ensembles[0].label_corruption must be at most 1, not 1.5.",
+        ),
+        (
+            {"ensembles": [{"dataset": "digits", "kept_steps": [0, -1]}]},
+            "ensembles[0].kept_steps must be 'powers_of_two' or be a list of different integers of "
+            "at least 0, not [0, -1].",
+        ),
+        (
+            {"ensembles": [{"dataset": "digits", "kept_steps": [0, 50], "max_steps": 40}]},
+            "ensembles[0].kept_steps must be at most max_steps, 40, not 50.",
+        ),
+        (
+            {"ensembles": [{"dataset": "digits", "train_size": 2000}]},
+            "ensembles[0].train_size must be at most 1000, the training images of digits, "
+            "not 2000.",
+        ),
+        (
+            {"ensembles": [{"dataset": "digits", "crop": 24}]},
+            "ensembles[0].crop must be at most 8, the side of images of digits, not 24.",
+        ),
+        (
+            {"measures": {"jacobian": {}}},
+            "measures must be among jacobian_norm, logit_jacobian_norm, transitions, "
+            "normalized_transitions, sampled_transitions, output_entropy, training_loss, "
+            "weight_norm, distance_from_initialization, number_of_parameters, random_number, "
+            "not 'jacobian'.",
+        ),
+        (
+            {"measures": {"jacobian_norm": {"samples": 0}}},
+            "measures.jacobian_norm.samples must be at least 1, not 0.",
+        ),
+        (
+            {"measures": {"weight_norm": {"samples": 5}}},
+            "keys of measures.weight_norm must be among none, not 'samples'.",
+        ),
+        (
+            {"measures": {"jacobian_norm": None}},
+            "measures.jacobian_norm must be a mapping, not None.",
+        ),
+        (
+            {"activations": {"layers": [3]}},
+            "activations.layers must be less than the smallest depth, 3, not 3.",
+        ),
+        (
+            {"statistics": {"level": 95}},
+            "statistics.level must be less than 1, not 95.",
+        ),
+        (
+            {"figures": {"color": "colour"}},
+            f"figures.color must be one of {HYPERPARAMETERS}, not 'colour'.",
+        ),
+    ],
+)
+def test_bad_input_is_told_in_one_sentence(change, sentence):
+    with pytest.raises(InputError) as caught:
+        read_study(CONFIG | change)
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize("key", ["study", "seeds", "ensembles", "measures"])
+def test_missing_key_is_named(key):
+    config = {name: value for name, value in CONFIG.items() if name != key}
+    with pytest.raises(InputError, match=rf"^{key} must be given; the keys there are "):
+        read_study(config)

@@ -1,0 +1,22 @@
+rule prepare_dataset:
+    output:
+        "results/datasets/{dataset}.h5",
+    log:
+        "results/logs/prepare_dataset/{dataset}.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        code=lambda wildcards: fingerprint(
+            "scripts/prepare_dataset.py",
+            f"generalization/datasets/{wildcards.dataset}.py",
+        ),
+        data_root=f"--data-root {study.data_root!r}" if study.data_root else "",
+    message:
+        "Prepare {wildcards.dataset}: read, verify, shuffle, normalize."
+    shell:
+        "python scripts/prepare_dataset.py {wildcards.dataset} {params.data_root}"
+        " --output {output} 2> >(tee {log} >&2)"

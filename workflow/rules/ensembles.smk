@@ -1,0 +1,58 @@
+def dataset_of_ensemble(wildcards):
+    return f"results/datasets/{study.ensembles[wildcards.ensemble].dataset}.h5"
+
+
+def chosen_hyperparameters(wildcards):
+    return json.dumps(study.ensembles[wildcards.ensemble].chosen)
+
+
+rule train_ensemble:
+    input:
+        dataset=dataset_of_ensemble,
+    output:
+        networks=f"{BLOCK}/networks.safetensors",
+        training=f"{BLOCK}/training.csv",
+    log:
+        "results/logs/train_ensemble/{ensemble}-{block}.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        code=fingerprint("scripts/train_ensemble.py"),
+        hyperparameters=chosen_hyperparameters,
+    message:
+        "Train ensemble {wildcards.ensemble}, {wildcards.block}, one network per seed."
+    shell:
+        "python scripts/train_ensemble.py --dataset {input.dataset}"
+        " --hyperparameters {params.hyperparameters:q} --seeds {wildcards.block}"
+        f" --device {study.device} --threads {{threads}}"
+        " --networks {output.networks} --training {output.training} 2> >(tee {log} >&2)"
+
+
+rule record_activations:
+    input:
+        dataset=dataset_of_ensemble,
+        networks=f"{BLOCK}/networks.safetensors",
+    output:
+        f"{BLOCK}/{study.activations_file}",
+    log:
+        "results/logs/record_activations/{ensemble}-{block}.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        code=fingerprint("scripts/record_activations.py"),
+        settings=json.dumps(study.activations),
+    message:
+        "Record activations of ensemble {wildcards.ensemble}, {wildcards.block}."
+    shell:
+        "python scripts/record_activations.py --dataset {input.dataset}"
+        " --networks {input.networks} --settings {params.settings:q}"
+        f" --device {study.device} --threads {{threads}}"
+        " --output {output} 2> >(tee {log} >&2)"

@@ -1,0 +1,52 @@
+rule collect_measures:
+    input:
+        training=of_all_blocks("training.csv"),
+        measures=[
+            table
+            for measure in study.measures
+            for table in of_all_blocks(f"measures/{measure}.csv")
+        ],
+    output:
+        measures=f"{STUDY}/measures.csv",
+        training=f"{STUDY}/training.csv",
+    log:
+        f"results/logs/collect_measures/{study.name}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=fingerprint("scripts/collect_measures.py"),
+        # The grids, not the files: a command line has no room for thousands of paths.
+        grids=json.dumps(config["ensembles"]),
+        measures=list(study.measures),
+        seeds=study.seeds,
+    message:
+        "Collect the measures of all ensembles in one table."
+    shell:
+        "python scripts/collect_measures.py --ensembles results/ensembles"
+        " --grids {params.grids:q} --seeds {params.seeds} --measures {params.measures}"
+        " --output-measures {output.measures} --output-training {output.training}"
+        " 2> >(tee {log} >&2)"
+
+
+rule fit_statistics:
+    input:
+        rules.collect_measures.output.measures,
+    output:
+        statistics=f"{STUDY}/statistics.csv",
+        excluded=f"{STUDY}/excluded.csv",
+        summary=f"{STUDY}/summary.txt",
+    log:
+        f"results/logs/fit_statistics/{study.name}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=fingerprint("scripts/fit_statistics.py"),
+        settings=json.dumps(study.statistics),
+    message:
+        "Relate every measure to the generalization gap."
+    shell:
+        "python scripts/fit_statistics.py {input} --settings {params.settings:q}"
+        " --statistics {output.statistics} --excluded {output.excluded}"
+        " --summary {output.summary} 2> >(tee {log} >&2)"
