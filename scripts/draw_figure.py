@@ -23,9 +23,7 @@ def main() -> None:
     parser.add_argument("outputs", type=Path, nargs="+", help="<measure>.svg, or <figure>.svg")
     arguments = parser.parse_args()
 
-    draw = getattr(
-        import_module(f"generalization.figures.{arguments.figure}"), arguments.figure
-    )
+    draw = getattr(import_module(f"generalization.figures.{arguments.figure}"), arguments.figure)
     offered = {
         "measures": read_table(arguments.measures),
         "statistics": read_table(arguments.statistics),

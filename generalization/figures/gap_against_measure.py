@@ -15,6 +15,7 @@ from generalization.figures.style import (
     entries,
     figure_of_words,
     legend,
+    logarithmic,
     markers,
     styled,
 )
@@ -63,7 +64,7 @@ def gap_against_measure(
         hue = hues.get(point.get(color), QUIET)
         _draw(axes, point, color=hue, marker=shapes.get(point.get(marker), "o"))
     if (networks["value"] > 0).all():
-        axes.set_xscale("log")
+        logarithmic(axes.xaxis, networks["value"])
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.set(xlabel=readable(measure), ylabel="Generalization gap (train − test accuracy)")
     relation = _relation(statistics, measure)

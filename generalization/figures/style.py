@@ -8,9 +8,12 @@ from numbers import Number
 from pathlib import Path
 
 import matplotlib
+import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from generalization.figures.names import value_name
 from generalization.files import written_whole
@@ -103,6 +106,17 @@ def legend(axes: Axes, groups: Mapping[str, Sequence[Line2D]]) -> None:
 
 
 @styled
+def logarithmic(axis: Axis, values: pd.Series) -> None:
+    """Ticks of a logarithmic axis as plain numbers: few where values span decades, more otherwise."""
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    narrow = values.max() < 30 * values.min()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5) if narrow else (1,)))
+    axis.set_minor_locator(LogLocator(subs=range(2, 10)))
+    axis.set_minor_formatter(NullFormatter())
+    if values.max() < 1e6 and values.min() > 1e-4:
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+
+
 def figure_of_words(words: str) -> Figure:
     """A figure that has nothing to show and says why."""
     figure = Figure(figsize=(8, 1.5))

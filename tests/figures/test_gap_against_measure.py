@@ -2,10 +2,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 from oracles.studies import made_measures
 
 from generalization.figures.gap_against_measure import gap_against_measure
-from generalization.figures.style import colors
+from generalization.figures.style import colors, logarithmic
 from generalization.statistics.fit_statistics import fit_statistics
 
 
@@ -134,3 +135,26 @@ def test_reason_stands_above_where_there_is_no_correlation(measures, statistics)
 def test_nothing_to_show_is_said(measures, statistics, measure):
     figure = gap_against_measure(measures, statistics, measure)
     assert "no network has a finite value." in figure.texts[0].get_text()
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        ((0.15, 2.3), ["0.2", "0.3", "0.5", "1", "2"]),
+        ((0.02, 900.0), ["0.1", "1", "10", "100"]),
+        ((1500.0, 2500.0), ["1,600", "1,800", "2,000", "2,200", "2,400"]),
+    ],
+)
+def test_ticks_of_a_logarithmic_axis_are_plain_numbers(values, labels):
+    axes = Figure().add_subplot()
+    axes.plot(values, [0, 1])
+    logarithmic(axes.xaxis, pd.Series(values))
+    axes.set_xlim(*values)
+    axes.figure.canvas.draw()
+    low, high = values
+    shown = [
+        label.get_text()
+        for label, tick in zip(axes.get_xticklabels(), axes.get_xticks(), strict=True)
+        if low <= tick <= high
+    ]
+    assert shown == labels
