@@ -10,10 +10,12 @@ from snakemake.utils import min_version
 
 from generalization.errors import InputError
 from generalization.figures import FIGURES, PAGES
+from generalization.measures import SHARE_A_JOB
 
 sys.path.insert(0, f"{workflow.basedir}/workflow")
 from fingerprint import fingerprint
 from planning import read_study, seed_blocks
+from schema import settings_of
 
 min_version("9.27")
 

@@ -84,9 +84,12 @@ def expand_grid(grid: Mapping[str, Any]) -> Iterator[Hyperparameters]:
     Yields:
         Hyper-parameters, the last key of the grid varying fastest.
     """
-    choices = []
-    for key, value in grid.items():
-        swept = isinstance(value, list) and (key != "kept_steps" or isinstance(value[0], list))
-        choices.append(value if swept else [value])
+    choices = (value if is_swept(key, value) else [value] for key, value in grid.items())
     for values in product(*choices):
         yield Hyperparameters(**dict(zip(grid, values, strict=True)))
+
+
+def is_swept(key: str, value: Any) -> bool:
+    """Whether a value of a grid is a list of values to sweep over."""
+    one_value = key == "kept_steps" and not (value and isinstance(value[0], list))
+    return isinstance(value, list) and not one_value

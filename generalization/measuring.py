@@ -48,6 +48,7 @@ def measure_networks(
         "initial_networks": begun[[rows[i][1] for i in finite]],
         "train_inputs": data.train_inputs,
         "train_labels": data.train_labels,
+        "init_scale": kept.hyperparameters.init_scale,
     }
     taken: dict[int | None, dict[str, Tensor]] = {}
     for name, measure in measures.items():
@@ -83,13 +84,11 @@ def _table(
 ) -> pd.DataFrame:
     means = values.double() if values.dim() == 1 else values.double().mean(1)
     exists = dict(zip(finite, means.tolist(), strict=True))
-    return pd.DataFrame(
-        {
-            "ensemble": kept.hyperparameters.name,
-            "seed": [kept.seeds[position] for _, position, _ in rows],
-            "step": [step for *_, step in rows],
-            "measure": name,
-            "value": [exists.get(row) for row in range(len(rows))],
-            "status": [kept.statuses[position] for _, position, _ in rows],
-        }
-    )
+    return pd.DataFrame({
+        "ensemble": kept.hyperparameters.name,
+        "seed": [kept.seeds[position] for _, position, _ in rows],
+        "step": [step for *_, step in rows],
+        "measure": name,
+        "value": [exists.get(row) for row in range(len(rows))],
+        "status": [kept.statuses[position] for _, position, _ in rows],
+    })

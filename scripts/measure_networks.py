@@ -28,13 +28,12 @@ def main() -> None:
     device = prepare_device(arguments.device, arguments.threads)
     kept = read_networks(arguments.networks, device)
     data = experiment_data(read_dataset(arguments.dataset), kept.hyperparameters).to(device)
+    outputs = {path.stem.split("-")[0]: path for path in arguments.outputs}
     measures = {
-        name: getattr(import_module(f"generalization.measures.{name}"), name)
-        for name in arguments.settings
+        name: getattr(import_module(f"generalization.measures.{name}"), name) for name in outputs
     }
-    tables = measure_networks(kept, data, measures, arguments.settings)
-    for path, (_, table) in zip(arguments.outputs, tables, strict=True):
-        write_table(path, table)
+    for name, table in measure_networks(kept, data, measures, arguments.settings):
+        write_table(outputs[name], table)
 
 
 if __name__ == "__main__":

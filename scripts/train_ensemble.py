@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 from pathlib import Path
 
 import pandas as pd
@@ -12,9 +13,9 @@ from generalization.devices import prepare_device
 from generalization.errors import told_in_one_sentence
 from generalization.hyperparameters import Hyperparameters
 from generalization.networks.files import write_networks
-from generalization.progress import progress_of_training
 from generalization.tables import write_table
 from generalization.training import train_ensemble
+from generalization.training.progress import shown_progress
 
 
 def main() -> None:
@@ -34,7 +35,7 @@ def main() -> None:
     first, last = map(int, arguments.seeds.split("-")[1:])
     data = experiment_data(read_dataset(arguments.dataset), hyperparameters)
     checkpoint = arguments.networks.with_name("checkpoint.safetensors")
-    with progress_of_training(hyperparameters.name, last - first + 1) as report:
+    with shown_progress(hyperparameters.name, last - first + 1) as report:
         trained = train_ensemble(
             data,
             hyperparameters,
@@ -49,5 +50,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     with told_in_one_sentence():
         main()

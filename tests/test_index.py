@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from planning import SCHEMA, settings_of
+from schema import SCHEMA, settings_of
 
 from generalization.datasets import DATASETS
 from generalization.figures import FIGURES
@@ -18,6 +18,7 @@ OFFERED = {
     "train_labels",
     "initial_networks",
     "generator",
+    "init_scale",
     *MEASURES,
 }
 
@@ -34,13 +35,13 @@ def test_a_measure_is_whole(measure):
     keywords = {
         name: parameter.default
         for name, parameter in parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY
+        if parameter.kind is parameter.KEYWORD_ONLY and name not in OFFERED | {"dtype"}
     }
     settings = settings_of(measure)
     assert ("inputs" in parameters) == ("samples" in settings)
     settings.pop("samples", None)
     assert settings == keywords
-    assert set(parameters) - set(keywords) <= OFFERED
+    assert set(parameters) - set(keywords) - {"dtype"} <= OFFERED
     assert "labels" not in set(parameters) - {"train_labels"}
     assert Path(f"tests/measures/test_{measure}.py").is_file()
 

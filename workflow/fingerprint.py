@@ -1,4 +1,4 @@
-"""What code a result depends on, as Snakemake cannot see it: through imports, not modification times."""
+"""What code a result depends on, through all imports, whatever the modification times."""
 
 import ast
 from functools import cache

@@ -10,8 +10,13 @@ A measure names in its signature what it needs, and is given it by that name:
     The training set, as the networks saw it.
 ``initial_networks``
     The same stack before training.
+``init_scale``
+    The hyper-parameter.
 ``generator``
     A source of randomness that belongs to this measure of these networks.
+
+the name of another measure
+    Its R × N numbers, if they were just taken of the same inputs, else nothing.
 
 Settings are keyword-only. A measure returns R numbers, or R × N numbers of points, of which the
 mean is the measure of the network.

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from planning import SCHEMA, read_study, seed_blocks, settings_of
+from planning import read_study, seed_blocks
+from schema import SCHEMA, settings_of
 
 from generalization.errors import InputError
 from generalization.hyperparameters import Hyperparameters
@@ -52,7 +53,7 @@ def test_settings_that_differ_from_defaults_name_the_file_of_a_measure():
     plain, chosen = study.measures
     assert plain == "jacobian_norm"
     assert chosen.startswith("transitions-")
-    assert study.measures[chosen] == ("transitions", {"samples": 7})
+    assert study.measures[chosen] == ("transitions", {"samples": 7, "points": 4096})
     default = settings_of("transitions")
     same = read_study(CONFIG | {"measures": {"transitions": dict(default)}})
     assert list(same.measures) == ["transitions"]
@@ -152,6 +153,15 @@ HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperpara
         (
             {"ensembles": [{"dataset": "digits", "crop": 24}]},
             "ensembles[0].crop must be at most 8, the side of images of digits, not 24.",
+        ),
+        (
+            {
+                "ensembles": [
+                    {"dataset": "digits", "optimizer": "lbfgs", "augmentation": "translate_flip"}
+                ]
+            },
+            "ensembles[0].augmentation must be 'none' where optimizer is 'lbfgs', "
+            "not 'translate_flip'.",
         ),
         (
             {"measures": {"jacobian": {}}},

@@ -1,16 +1,10 @@
 # Cheap measures with default settings share a job; any other has one of its own. So a setting that
-# changes names another file, and takes that measure alone.
-def measure_code(*files):
+# changes names another file, and takes that measure alone. For the same reason the code and the
+# settings of the shared job are those of all measures that may share it.
+def measure_code(*measures):
     """Fingerprint of the code of measures, which the script imports by name."""
-    modules = (
-        f"generalization/measures/{study.measures[file][0]}.py" for file in files
-    )
+    modules = (f"generalization/measures/{measure}.py" for measure in measures)
     return fingerprint("scripts/measure_networks.py", *modules)
-
-
-def measure_settings(*files):
-    """Settings of measures, as JSON."""
-    return json.dumps(dict(study.measures[file] for file in files))
 
 
 MEASURE_NETWORKS = (
@@ -41,8 +35,10 @@ if study.sharing_measures:
             mem_mb=4000,
             runtime=240,
         params:
-            code=measure_code(*study.sharing_measures),
-            settings=measure_settings(*study.sharing_measures),
+            code=measure_code(*SHARE_A_JOB),
+            settings=json.dumps(
+                {measure: settings_of(measure) for measure in SHARE_A_JOB}
+            ),
         message:
             "Measure ensemble {wildcards.ensemble}, {wildcards.block}."
         shell:
@@ -64,8 +60,8 @@ rule measure_networks_alone:
         mem_mb=4000,
         runtime=240,
     params:
-        code=lambda wildcards: measure_code(wildcards.measure),
-        settings=lambda wildcards: measure_settings(wildcards.measure),
+        code=lambda wildcards: measure_code(study.measures[wildcards.measure][0]),
+        settings=lambda wildcards: json.dumps(dict([study.measures[wildcards.measure]])),
     message:
         "Take {wildcards.measure} of ensemble {wildcards.ensemble}, {wildcards.block}."
     shell:

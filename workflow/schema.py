@@ -1,0 +1,96 @@
+"""What may be configured, and the sentence for what may not. Imports no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from generalization.errors import InputError
+
+SCHEMA = yaml.safe_load(
+    Path(__file__).with_name("schemas").joinpath("study.schema.yaml").read_text()
+)
+TYPES = {"null": "null", "object": "a mapping", "array": "a list", "integer": "an integer"}
+
+
+def check(value: Any, schema: Mapping[str, Any], name: str = "") -> None:
+    """Hold a value against a schema.
+
+    Args:
+        value: Of a configuration.
+        schema: A JSON schema; references go to the definitions of ``SCHEMA``.
+        name: What the value is called, for the sentence.
+
+    Raises:
+        InputError: With one sentence: key, need, value.
+    """
+    validator = jsonschema.Draft202012Validator({**schema, "$defs": SCHEMA["$defs"]})
+    error = next(validator.iter_errors(value), None)
+    if error is not None:
+        raise InputError(_sentence(error, name))
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{name} must be finite, not {value!r}.")
+
+
+def settings_of(definition: str) -> dict[str, Any]:
+    """Default of every setting of a measure, or of a part of the configuration."""
+    definitions = SCHEMA["$defs"]
+    about = definitions["measures"]["properties"].get(definition) or definitions[definition]
+    properties = _followed(about).get("properties", {})
+    return {key: _followed(setting)["default"] for key, setting in properties.items()}
+
+
+def listed(names: Iterable[Any]) -> str:
+    """Names in a sentence."""
+    return ", ".join(map(str, names)) or "none"
+
+
+def _followed(about: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A definition, through its reference."""
+    reference = about.get("$ref", "").removeprefix("#/$defs/")
+    return SCHEMA["$defs"][reference] if reference else about
+
+
+def _sentence(error: jsonschema.ValidationError, name: str) -> str:
+    parts = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.path)
+    key, value, need = (name + parts).lstrip("."), error.instance, error.validator_value
+    if error.validator == "additionalProperties":
+        known = error.schema.get("properties", {})
+        unknown = next(one for one in value if one not in known)
+        return f"keys of {key or 'a study'} must be among {listed(known)}, not {unknown!r}."
+    if error.validator == "required":
+        missing = next(one for one in need if one not in value)
+        place = f"{key}." if key else ""
+        return f"{place}{missing} must be given; the keys there are {listed(value)}."
+    needs = {
+        "enum": lambda: f"be one of {listed(need)}",
+        "type": lambda: f"be {_types(need)}",
+        "minimum": lambda: f"be at least {need}",
+        "maximum": lambda: f"be at most {need}",
+        "exclusiveMinimum": lambda: f"be greater than {need}",
+        "exclusiveMaximum": lambda: f"be less than {need}",
+        "minItems": lambda: f"have at least {need} item",
+        "minProperties": lambda: f"have at least {need} key",
+        "uniqueItems": lambda: "have no item twice",
+        "pattern": lambda: f"match {need}",
+        "anyOf": lambda: " or ".join(f"be {_alternative(one)}" for one in need),
+    }
+    return f"{key} must {needs[error.validator]()}, not {value!r}."
+
+
+def _alternative(schema: Mapping[str, Any]) -> str:
+    if "const" in schema:
+        return repr(schema["const"])
+    if schema["type"] == "array":
+        return f"a list of different integers of at least {schema['items']['minimum']}"
+    return _types(schema["type"])
+
+
+def _types(names: str | Sequence[str]) -> str:
+    names = [names] if isinstance(names, str) else names
+    return " or ".join(TYPES.get(name, f"a {name}") for name in names)
