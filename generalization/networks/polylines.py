@@ -11,7 +11,6 @@ from generalization.networks.fully_connected import FullyConnectedNetworks
 Breakpoints = tuple[Float[Tensor, "found"], Int[Tensor, "found"], Float[Tensor, "found"]]
 
 
-@torch.no_grad()
 def crossings_per_layer(
     network: FullyConnectedNetworks, vertices: Float[Tensor, "curves vertices features"]
 ) -> Int[Tensor, "curves hidden_layers"]:
@@ -43,6 +42,7 @@ def numbers_at_a_time(device: torch.device) -> int:
     return 2**18 if device.type == "cpu" else 2**26
 
 
+@torch.inference_mode()
 def _count(
     network: FullyConnectedNetworks,
     layer: int,
@@ -61,15 +61,17 @@ def _count(
     """
     preactivations = network.affine(layer, activations).squeeze(0)
     apart = (curve[1:] != curve[:-1]).nonzero().squeeze(1)
-    breakpoints = [_old_breakpoints(preactivations)]
+    last = layer == network.depth - 2
+    breakpoints = [] if last else [_old_breakpoints(preactivations)]
     for threshold in network.phi.thresholds:
-        above = preactivations > threshold
+        # The same as preactivations > threshold, which takes twice as long on a CPU.
+        above = (preactivations - threshold).relu_().bool()
         crossed = above[1:] != above[:-1]
         crossed[apart] = False
         counts[layer].index_add_(0, curve[1:], crossed.sum(dim=1, dtype=torch.int32))
-        if layer < network.depth - 2:
+        if not last:
             breakpoints.append(_new_breakpoints(preactivations, crossed, threshold))
-    if layer < network.depth - 2:
+    if not last:
         positions, units, values = map(torch.cat, zip(*breakpoints, strict=True))
         for piece in _pieces(positions.argsort(), preactivations.shape[1]):
             there = _interpolated(preactivations, positions[piece])

@@ -1,0 +1,184 @@
+"""Transitions, sampled as Novak et al. 2018 sample them."""
+
+from collections.abc import Callable
+from copy import deepcopy
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.polylines import numbers_at_a_time
+from generalization.trajectories import equidistant_points, translation_loops
+
+# Which units lie above a threshold: for each layer, for each of its thresholds.
+Codes = list[list[Bool[Tensor, "inputs units"]]]
+
+KNOWN = "ReLU, LeakyReLU, PReLU, Tanh, ReLU6, Hardtanh, Hardsigmoid"
+
+
+def sampled_transitions(
+    networks: FullyConnectedNetworks | nn.Module,
+    inputs: Float[Tensor, "samples channels height width"],
+    *,
+    points: int = 4096,
+    dtype: torch.dtype = torch.float32,
+) -> Float[Tensor, "networks samples"]:
+    """Number of transitions between sampled points of each image's horizontal-translation loop.
+
+    ``t(x) = Σ_i ‖c(z_i) − c(z_{i+1 mod k})‖₁`` over k equidistant points z_i (Novak et al. 2018,
+    §3, eq. 1): the estimator of ``transitions``, for any activation with thresholds. Two crossings
+    of one unit between neighbouring points cancel, so samples miss transitions and invent none. The
+    k points are among the 2k of a finer grid, which therefore never counts less. (The paper's 2²⁰
+    points lie so close that in float32 rounding may carry a unit to and fro over its threshold.)
+
+    A module's units are what enters its activation modules (``torch.nn.ReLU``, LeakyReLU, PReLU,
+    Tanh, ReLU6, Hardtanh, Hardsigmoid). Activations that it applies as functions remain unseen.
+
+    Args:
+        networks: R networks, or a module from images to logits (R = 1), taken in eval mode.
+        inputs: N images.
+        points: Number k of points on each loop; point i lies i · width / k translations away.
+        dtype: Precision of networks and points; the paper's is float32.
+
+    Returns:
+        R × N counts, in float64; NaN where the logits are not finite.
+
+    Raises:
+        ValueError: If the inputs are not images, if there are fewer than 2 points, or if a module
+            has no activation modules or one whose thresholds are not known.
+    """  # noqa: DOC502
+    return sampled_transitions_per_layer(networks, inputs, points=points, dtype=dtype).sum(dim=-1)
+
+
+@torch.no_grad()
+def sampled_transitions_per_layer(
+    networks: FullyConnectedNetworks | nn.Module,
+    inputs: Float[Tensor, "samples channels height width"],
+    *,
+    points: int = 4096,
+    dtype: torch.dtype = torch.float32,
+) -> Float[Tensor, "networks samples hidden_layers"]:
+    """Sampled transitions of each hidden layer, or of each activation module in the order of use.
+
+    Args:
+        networks: R networks, or a module (R = 1).
+        inputs: N images.
+        points: Number of points on each loop.
+        dtype: Precision of networks and points.
+
+    Returns:
+        R × N × hidden layers counts, in float64. Their sum is ``sampled_transitions``.
+
+    Raises:
+        ValueError: If there are fewer than 2 points.
+    """
+    if points < 2:
+        raise ValueError(f"points must be at least 2, not {points!r}.")
+    inputs = inputs.to(dtype)
+    if isinstance(networks, nn.Module):
+        networks = deepcopy(networks).to(dtype).eval()
+        coders, numbers = [_coder_of_module(networks)], inputs[0].numel()
+    else:
+        networks = networks.to(dtype)
+        coders, numbers = map(_coder_of_network, networks), max(networks.widths)
+    block = max(2, 4 * numbers_at_a_time(inputs.device) // numbers)
+    counts = torch.stack([_count(coder, inputs, points, block) for coder in coders])
+    return nan_if_diverged(counts, networks, inputs)
+
+
+@torch.no_grad()
+def nan_if_diverged(
+    counts: Int[Tensor, "networks samples hidden_layers"],
+    networks: FullyConnectedNetworks | nn.Module,
+    inputs: Float[Tensor, "samples channels height width"],
+) -> Float[Tensor, "networks samples hidden_layers"]:
+    """The counts, but NaN where logits are not finite: units that are NaN seem to cross nothing."""
+    alone = isinstance(networks, nn.Module)
+    logits = networks(inputs).unsqueeze(0) if alone else networks.logits(inputs)
+    finite = logits.flatten(2).isfinite().all(dim=2, keepdim=True)
+    return counts.double().where(finite, torch.nan)
+
+
+def _count(
+    coder: Callable[[Tensor], Codes],
+    inputs: Float[Tensor, "samples channels height width"],
+    points: int,
+    block: int,
+) -> Int[Tensor, "samples hidden_layers"]:
+    """Code changes between neighbouring points, block by block; blocks share their end points."""
+    counts = inputs.new_zeros(len(inputs), len(coder(inputs[:1])), dtype=torch.int32)
+    images = max(1, block // points)
+    for some, count in zip(inputs.split(images), counts.split(images), strict=True):
+        loops = translation_loops(some)
+        for first in range(0, points, block):
+            last = min(first + block, points) + 1
+            sampled = equidistant_points(loops, points, first, last)
+            for layer, code in enumerate(coder(sampled.flatten(0, 1))):
+                count[:, layer] += _changes(code, len(some))
+    return counts
+
+
+def _changes(code: list[Bool[Tensor, "inputs units"]], images: int) -> Int[Tensor, "images"]:
+    """How often a layer's code changes from point to point, over all its units and thresholds."""
+    curves = [above.unflatten(0, (images, -1)) for above in code]
+    return sum(
+        (above[:, 1:] != above[:, :-1]).sum(dim=(1, 2), dtype=torch.int32) for above in curves
+    )
+
+
+def _coder_of_network(network: FullyConnectedNetworks) -> Callable[[Tensor], Codes]:
+    """From inputs to the codes of the hidden units of a stack of one."""
+    return lambda inputs: [
+        [preactivations.squeeze(0) > threshold for threshold in network.phi.thresholds]
+        for preactivations in network.preactivations(inputs)[:-1]
+    ]
+
+
+def _coder_of_module(module: nn.Module) -> Callable[[Tensor], Codes]:
+    """From inputs to the codes of what enters the activation modules. They get hooks that stay.
+
+    Raises:
+        ValueError: If it has no activation modules, or one whose thresholds are not known.
+    """
+    codes: Codes = []
+    for name, part in module.named_modules():
+        thresholds = _thresholds(part)
+        if thresholds:
+            part.register_forward_pre_hook(_code_into(codes, thresholds))
+        elif type(part).__module__ == nn.ReLU.__module__:
+            raise ValueError(
+                f"networks must have activation modules of known thresholds ({KNOWN}), "
+                f"not {type(part).__name__} at {name!r}."
+            )
+
+    def coder(inputs: Tensor) -> Codes:
+        codes.clear()
+        module(inputs)
+        if not codes:
+            raise ValueError(f"networks must have activation modules ({KNOWN}), not none.")
+        return codes
+
+    return coder
+
+
+def _thresholds(part: nn.Module) -> tuple[float, ...]:
+    """Where the linear regions of an activation module meet, if it is one that is known."""
+    match part:
+        case nn.ReLU() | nn.LeakyReLU() | nn.PReLU() | nn.Tanh():
+            return (0.0,)
+        case nn.Hardtanh():  # and ReLU6
+            return (part.min_val, part.max_val)
+        case nn.Hardsigmoid():
+            return (-3.0, 3.0)
+    return ()
+
+
+def _code_into(codes: Codes, thresholds: tuple[float, ...]) -> Callable:
+    """A hook that appends the code of what enters a module, before it can be changed in place."""
+
+    def hook(_, arguments: tuple[Tensor]) -> None:
+        units = arguments[0].flatten(1)
+        codes.append([units > threshold for threshold in thresholds])
+
+    return hook

@@ -1,0 +1,146 @@
+"""Gradients of a stack of fully connected networks, without autograd."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, baddbmm, bmm
+
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.training.batches import Batch
+from generalization.training.losses import Loss
+
+aten = torch.ops.aten
+
+# Activation function → itself in place, and in place the product of its slope and a gradient. As
+# `ActivationFunction.derivative`, the slope is that at the preactivation the activation came from.
+IN_PLACE: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
+    "relu": (
+        torch.relu_,
+        lambda gradient, activations: aten.threshold_backward.grad_input(
+            gradient, activations, 0, grad_input=gradient
+        ),
+    ),
+    "relu6": (lambda z: z.clamp_(0, 6), lambda gradient, a: _zero_outside(gradient, a, 0, 6)),
+    "tanh": (
+        torch.tanh_,
+        lambda gradient, activations: aten.tanh_backward.grad_input(
+            gradient, activations, grad_input=gradient
+        ),
+    ),
+    "hardtanh": (lambda z: z.clamp_(-1, 1), lambda gradient, a: _zero_outside(gradient, a, -1, 1)),
+    "hardsigmoid": (
+        lambda z: z.add_(0.5).clamp_(0, 1),
+        lambda gradient, a: _zero_outside(gradient, a, 0, 1),
+    ),
+}
+
+
+def _zero_outside(gradient: Tensor, activations: Tensor, low: float, high: float) -> Tensor:
+    return aten.hardtanh_backward.grad_input(gradient, activations, low, high, grad_input=gradient)
+
+
+@dataclass(frozen=True)
+class Buffers:
+    """What one batch needs, allocated once.
+
+    All but the inputs are (networks, units, samples): with the samples last, matrix products of
+    narrow layers run along contiguous memory, which BLAS rewards with up to 10 %.
+    """
+
+    inputs: Tensor
+    activations: Sequence[Tensor]
+    logits: Tensor
+    logit_gradient: Tensor
+    gradients: Sequence[Tensor]
+
+    @classmethod
+    def of(cls, networks: FullyConnectedNetworks, samples: int) -> Buffers:
+        """Buffers for a stack and a number of samples per network."""
+        features, *hidden, classes = networks.widths
+        new, widest = networks.weights[0].new_empty, max([0, *hidden])
+        count = len(networks)
+
+        def per_unit(units):
+            return new(count, units, samples)
+
+        # Going down, only the gradient at the layer above is needed: two places take turns.
+        places = [new(count * widest * samples) for _ in hidden[:2]]
+        return cls(
+            inputs=new(count, samples, features),
+            activations=[per_unit(units) for units in hidden],
+            logits=per_unit(classes),
+            logit_gradient=per_unit(classes),
+            gradients=[
+                places[layer % 2][: count * units * samples].view(count, units, samples)
+                for layer, units in enumerate(hidden)
+            ],
+        )
+
+
+@dataclass
+class Backpropagation:
+    """Adds up gradients of the loss of a stack of networks, one batch per network.
+
+    Attributes:
+        networks: Their weights may change between calls, in place.
+        loss: What is differentiated.
+    """
+
+    networks: FullyConnectedNetworks
+    loss: Loss
+    _buffers: dict[int, Buffers] = field(default_factory=dict)
+
+    def accumulate(
+        self, gradients: Sequence[Tensor], batch: Batch, *, memory: float, samples: int
+    ) -> Tensor:
+        """Gradients ← memory · gradients + the sum over the batch / samples.
+
+        The products that end in a gradient add it to what is there: momentum costs nothing.
+
+        Args:
+            gradients: Of weights, then biases, in their shapes.
+            batch: Whose samples are summed over.
+            memory: Factor on what is there before.
+            samples: Divisor of the sum.
+
+        Returns:
+            The logits, (networks, classes, samples), until the next call.
+        """
+        buffers = self.buffers(len(batch))
+        batch.gather(buffers.inputs)
+        below = self.forward(buffers)
+        above = self.loss.gradient(buffers.logits, batch.labels, out=buffers.logit_gradient)
+        weights, (_, times_slope) = self.networks.weights, IN_PLACE[self.networks.activation]
+        depth = len(weights)
+        for layer in reversed(range(depth)):
+            total = gradients[layer]
+            baddbmm(total, above, below[layer].mT, beta=memory, alpha=1 / samples, out=total)
+            if self.networks.biases:
+                gradients[depth + layer].mul_(memory).add_(above.sum(2), alpha=1 / samples)
+            if layer > 0:
+                lower = bmm(weights[layer].mT, above, out=buffers.gradients[layer - 1])
+                above = times_slope(lower, below[layer])
+        return buffers.logits
+
+    def forward(self, buffers: Buffers) -> list[Tensor]:
+        """Fill the buffers from the inputs up; the activations below every layer."""
+        activate, _ = IN_PLACE[self.networks.activation]
+        below = [buffers.inputs.mT]
+        for layer, out in enumerate([*buffers.activations, buffers.logits]):
+            weight = self.networks.weights[layer]
+            if self.networks.biases:
+                baddbmm(self.networks.biases[layer].unsqueeze(2), weight, below[-1], out=out)
+            else:
+                bmm(weight, below[-1], out=out)
+            if layer < self.networks.depth - 1:
+                below.append(activate(out))
+        return below
+
+    def buffers(self, samples: int) -> Buffers:
+        """Buffers for so many samples per network."""
+        if samples not in self._buffers:
+            self._buffers[samples] = Buffers.of(self.networks, samples)
+        return self._buffers[samples]

@@ -1,0 +1,131 @@
+"""Which samples every network of a stack sees at every step, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from jaxtyping import Float32, Int64
+from torch import Tensor
+
+from generalization.datasets.dataset import Dataset
+from generalization.hyperparameters import Hyperparameters
+from generalization.randomness import generator_for
+from generalization.training.augmentation import pixel_permutations
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """The training set, where networks train.
+
+    Attributes:
+        inputs: One row per sample.
+        labels: One per sample.
+        permutations: The views of augmentation, or nothing.
+    """
+
+    inputs: Float32[Tensor, "train features"]
+    labels: Int64[Tensor, "train"]
+    permutations: Int64[Tensor, "views pixels"] | None = None
+
+    @classmethod
+    def of(
+        cls, data: Dataset, hyperparameters: Hyperparameters, device: torch.device
+    ) -> TrainingSet:
+        """The training set of a dataset, on a device."""
+        views = pixel_permutations(hyperparameters.augmentation, *data.train_inputs.shape[-2:])
+        return cls(
+            inputs=data.train_inputs.flatten(1).to(device),
+            labels=data.train_labels.to(device),
+            permutations=None if views is None else views.to(device),
+        )
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch for every network of a stack.
+
+    Attributes:
+        source: Where the samples come from.
+        rows: Positions of the samples in it.
+        labels: Of the samples.
+        views: Through which permutation each sample is seen, or nothing.
+    """
+
+    source: TrainingSet
+    rows: Int64[Tensor, "networks samples"]
+    labels: Int64[Tensor, "networks samples"]
+    views: Int64[Tensor, "networks samples"] | None = None
+
+    def __len__(self) -> int:
+        """Samples per network."""
+        return self.rows.shape[1]
+
+    def split(self, samples: int) -> Iterator[Batch]:
+        """The batch in parts of so many samples, the last one smaller."""
+        if len(self) <= samples:
+            yield self
+            return
+        for begin in range(0, len(self), samples):
+            part = slice(begin, begin + samples)
+            views = None if self.views is None else self.views[:, part]
+            yield Batch(self.source, self.rows[:, part], self.labels[:, part], views)
+
+    def gather(self, out: Float32[Tensor, "networks samples features"]) -> None:
+        """Write the inputs of the samples to ``out``."""
+        rows, out = self.rows.reshape(-1), out.flatten(0, 1)
+        if self.views is None:
+            torch.index_select(self.source.inputs, 0, rows, out=out)
+            return
+        pixels = self.source.permutations[self.views.reshape(-1)].unsqueeze(1)
+        images = self.source.inputs[rows].unflatten(1, (-1, pixels.shape[-1]))
+        torch.gather(images, 2, pixels.expand_as(images), out=out.view_as(images))
+
+
+def whole_set(source: TrainingSet) -> Batch:
+    """The whole training set, in its own order, for one network."""
+    rows = torch.arange(len(source.labels), device=source.labels.device)
+    return Batch(source, rows.unsqueeze(0), source.labels.unsqueeze(0))
+
+
+def batches_of_epoch(
+    source: TrainingSet,
+    hyperparameters: Hyperparameters,
+    seeds: Sequence[int],
+    epoch: int,
+    *,
+    skipped: int = 0,
+) -> Iterator[Batch]:
+    """The batches of an epoch: every sample once, in an order of its own for every network.
+
+    Generators depend on ensemble, seed and epoch alone, so that training resumes from a step.
+
+    Args:
+        source: The training set.
+        hyperparameters: Of these ``batch_size`` and the name. The last batch of an epoch is
+            smaller if the batch size does not divide the training set.
+        seeds: One per network of the stack.
+        epoch: From 0.
+        skipped: How many batches to leave out at the beginning.
+
+    Yields:
+        Batches, on the device of the training set.
+    """
+    name, shape = hyperparameters.name, (len(seeds), len(source.labels))
+
+    def drawn(purpose: str, draw: Callable[..., Tensor]) -> Int64[Tensor, "networks train"]:
+        numbers = torch.empty(shape, dtype=torch.long)
+        for seed, row in zip(seeds, numbers, strict=True):
+            draw(generator=generator_for(name, seed, purpose, epoch), out=row)
+        return numbers.to(source.labels.device)
+
+    rows, views = drawn("batches", partial(torch.randperm, shape[1])), None
+    if source.permutations is not None:
+        chances = partial(torch.randint, len(source.permutations), shape[1:])
+        views = drawn("augmentation", chances)
+    remaining = slice(skipped * hyperparameters.batch_size, None)
+    rows, views = rows[:, remaining], None if views is None else views[:, remaining]
+    labels = source.labels.index_select(0, rows.reshape(-1)).view_as(rows)
+    yield from Batch(source, rows, labels, views).split(hyperparameters.batch_size)

@@ -1,0 +1,132 @@
+"""Checkpoints of a training, from which it ends with the same bits as one never interrupted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from generalization.errors import InputError
+from generalization.files import written_whole
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.training.course import Course
+from generalization.training.stacks import Stack, Training
+
+
+def write_checkpoint(path: Path, training: Training, course: Course, stack: Stack) -> None:
+    """Write where a training is, whole or not at all, as safetensors.
+
+    Args:
+        path: Of the file.
+        training: That is going on. Only its ensemble and its seeds are stored.
+        course: Stored as ``kept.<i>`` (one per parameter), ``steps``, ``statuses`` and
+            ``evaluations``.
+        stack: Stored as ``networks.<i>``, ``optimizer.<name>.<i>`` and ``positions``.
+    """
+    lists = {"kept": course.networks.parameters, "networks": stack.networks.parameters}
+    lists |= {f"optimizer.{name}": tensors for name, tensors in stack.optimizer.state.items()}
+    tensors = {
+        "steps": course.steps,
+        "statuses": course.statuses,
+        "evaluations": torch.tensor(course.evaluations, dtype=torch.float64),
+        "positions": torch.tensor(stack.positions),
+    }
+    for name, members in lists.items():
+        tensors |= {f"{name}.{i}": tensor.contiguous() for i, tensor in enumerate(members)}
+    metadata = identity(training) | {
+        "step": stack.step,
+        "begun": course.begun,
+        "first": training.criterion.first,
+    }
+    with written_whole(path) as beside:
+        save_file(tensors, beside, metadata={k: json.dumps(v) for k, v in metadata.items()})
+
+
+def read_checkpoint(path: Path, training: Training) -> tuple[Course, Stack]:
+    """Where a training was.
+
+    Args:
+        path: A file of ``write_checkpoint``.
+        training: That shall go on.
+
+    Returns:
+        The course of training and the stack that was training.
+
+    Raises:
+        InputError: If the file is damaged, or of another ensemble or of other seeds.
+    """
+    try:
+        metadata, tensors = _read(path)
+        found = {key: metadata[key] for key in identity(training)}
+        if found == identity(training):
+            return _course(metadata, tensors, training), _stack(metadata, tensors, training)
+    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
+        raise InputError(
+            f"checkpoint must be a whole file of this project, not {str(path)!r} "
+            f"({type(error).__name__}: {error}); without it training begins anew."
+        ) from error
+    wanted = identity(training)
+    raise InputError(
+        f"checkpoint must be of {wanted['ensemble']} with seeds {wanted['seeds']}, but "
+        f"{str(path)!r} is of {found['ensemble']} with seeds {found['seeds']}."
+    )
+
+
+def identity(training: Training) -> dict[str, Any]:
+    """What a checkpoint must have in common with the training that goes on from it."""
+    return {"ensemble": training.hyperparameters.name, "seeds": list(training.seeds)}
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    with safe_open(path, framework="pt", device="cpu") as file:
+        metadata = {key: json.loads(text) for key, text in (file.metadata() or {}).items()}
+        # Copied, because BLAS may round differently where memory is aligned differently.
+        tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+    return metadata, tensors
+
+
+def _members(tensors: dict[str, Tensor], name: str) -> list[Tensor]:
+    """The tensors whose names are this one and a number, in order."""
+    indices = range(len(tensors))
+    return [tensors[f"{name}.{i}"] for i in indices if f"{name}.{i}" in tensors]
+
+
+def _networks(tensors: dict[str, Tensor], name: str, training: Training) -> FullyConnectedNetworks:
+    parameters, depth = _members(tensors, name), training.hyperparameters.depth
+    return FullyConnectedNetworks(
+        weights=tuple(parameters[:depth]),
+        activation=training.hyperparameters.activation,
+        biases=tuple(parameters[depth:]),
+    )
+
+
+def _course(metadata: dict[str, Any], tensors: dict[str, Tensor], training: Training) -> Course:
+    return Course(
+        kept_steps=training.kept_steps,
+        networks=_networks(tensors, "kept", training),
+        steps=tensors["steps"],
+        statuses=tensors["statuses"],
+        evaluations=[tuple(row) for row in tensors["evaluations"].tolist()],
+        begun=metadata["begun"],
+    )
+
+
+def _stack(metadata: dict[str, Any], tensors: dict[str, Tensor], training: Training) -> Stack:
+    networks = _networks(tensors, "networks", training).to(training.device)
+    names = {key.split(".")[1] for key in tensors if key.startswith("optimizer.")}
+    state = {
+        name: [tensor.to(training.device) for tensor in _members(tensors, f"optimizer.{name}")]
+        for name in sorted(names)
+    }
+    training.criterion.first = metadata["first"]
+    return Stack(
+        networks=networks,
+        optimizer=training.optimizer(networks, state),
+        positions=tensors["positions"].tolist(),
+        step=metadata["step"],
+    )

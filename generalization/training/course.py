@@ -1,0 +1,118 @@
+"""What is kept of the course of training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from generalization.hyperparameters import Hyperparameters
+from generalization.networks.files import KeptNetworks
+from generalization.networks.fully_connected import FullyConnectedNetworks
+
+STATUSES = ("fitted", "stopped", "diverged")
+PERFORMANCE = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+
+
+def planned_steps(hyperparameters: Hyperparameters, limit: int) -> tuple[list[int], set[int]]:
+    """Steps before the last one at which networks are kept, and at which they are evaluated.
+
+    Args:
+        hyperparameters: Of these ``kept_steps``.
+        limit: Step at which training ends at the latest.
+
+    Returns:
+        Kept steps, ascending; evaluated steps: 0, the powers of two, and the kept steps.
+    """
+    powers = {0, *(2**exponent for exponent in range(limit.bit_length()))}
+    wanted = hyperparameters.kept_steps
+    kept = powers if wanted == "powers_of_two" else set(wanted)
+    return (
+        sorted(step for step in kept if step < limit),
+        {step for step in powers | kept if step < limit},
+    )
+
+
+@dataclass
+class Course:
+    """The networks of an ensemble at their kept steps, and how well they did on the way.
+
+    Attributes:
+        kept_steps: Steps at which networks are kept, ascending; their last state is kept as well.
+        networks: On the CPU, with an axis of kept steps before that of networks; the last kept
+            step is how training ended.
+        steps: The training step of every kept network.
+        statuses: Of every network, a position in ``STATUSES``; −1 while it trains or waits.
+        evaluations: Position, step, and ``PERFORMANCE`` of a network.
+        begun: How many networks have begun to train; the others wait.
+    """
+
+    kept_steps: Sequence[int]
+    networks: FullyConnectedNetworks
+    steps: Int64[Tensor, "kept networks"]
+    statuses: Int64[Tensor, "networks"]
+    evaluations: list[tuple[float, ...]] = field(default_factory=list)
+    begun: int = 0
+
+    @classmethod
+    def of(cls, kept_steps: Sequence[int], networks: int, one: FullyConnectedNetworks) -> Course:
+        """The course of so many networks that have not begun, all of the shape of ``one``."""
+        kept = len(kept_steps) + 1
+        return cls(
+            kept_steps=kept_steps,
+            networks=one.map(lambda parameter: torch.zeros(kept, networks, *parameter.shape[1:])),
+            steps=torch.full((kept, networks), -1),
+            statuses=torch.full((networks,), -1),
+        )
+
+    def keep(self, networks: FullyConnectedNetworks, positions: Sequence[int], step: int) -> None:
+        """Keep a stack of networks, if this is a step at which networks are kept."""
+        if step in self.kept_steps:
+            self._store(self.kept_steps.index(step), networks, positions, step)
+
+    def finish(
+        self, networks: FullyConnectedNetworks, positions: Sequence[int], step: int, status: str
+    ) -> None:
+        """Keep networks that are done: as they are now, they stand at all later kept steps."""
+        for slot, kept_step in enumerate(self.kept_steps):
+            if kept_step > step:
+                self._store(slot, networks, positions, step)
+        self._store(-1, networks, positions, step)
+        self.statuses[list(positions)] = STATUSES.index(status)
+
+    def _store(
+        self, slot: int, networks: FullyConnectedNetworks, positions: Sequence[int], step: int
+    ) -> None:
+        for kept, parameter in zip(self.networks.parameters, networks.parameters, strict=True):
+            kept[slot, list(positions)] = parameter.cpu()
+        self.steps[slot, list(positions)] = step
+
+    def kept_networks(self, hyperparameters: Hyperparameters, seeds: Sequence[int]) -> KeptNetworks:
+        """The networks of an ensemble whose training is over."""
+        return KeptNetworks(
+            hyperparameters=hyperparameters,
+            seeds=tuple(seeds),
+            steps=tuple(map(tuple, self.steps.tolist())),
+            statuses=tuple(STATUSES[status] for status in self.statuses.tolist()),
+            networks=tuple(
+                self.networks.map(lambda parameter, slot=slot: parameter[slot])
+                for slot in range(len(self.steps))
+            ),
+        )
+
+    def rows(self, ensemble: str, seeds: Sequence[int]) -> list[dict[str, Any]]:
+        """The rows of ``training.csv``, by seed and step; the status is how a network ended."""
+        return [
+            {
+                "ensemble": ensemble,
+                "seed": seeds[int(position)],
+                "step": int(step),
+                **dict(zip(PERFORMANCE, performance, strict=True)),
+                "status": STATUSES[self.statuses[int(position)]],
+            }
+            for position, step, *performance in sorted(self.evaluations)
+        ]

@@ -1,0 +1,161 @@
+"""Training of an ensemble: all its networks, stack by stack."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from generalization.datasets.dataset import Dataset
+from generalization.errors import InputError
+from generalization.hyperparameters import Hyperparameters
+from generalization.networks.activation_functions import ACTIVATION_FUNCTIONS
+from generalization.networks.files import KeptNetworks
+from generalization.training.augmentation import AUGMENTATIONS
+from generalization.training.checkpoint import read_checkpoint, write_checkpoint
+from generalization.training.course import Course
+from generalization.training.denormals import denormals_flushed
+from generalization.training.initialization import initial_networks
+from generalization.training.losses import LOSSES
+from generalization.training.optimizers import RULES
+from generalization.training.progress import Report
+from generalization.training.sizes import networks_at_once
+from generalization.training.stacks import Stack, Training
+
+REPORT_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class TrainedEnsemble:
+    """What training leaves behind.
+
+    Attributes:
+        kept: The networks at their kept steps; the last is how training ended.
+        training: The rows of ``training.csv``: ensemble, seed, step, train_loss, train_accuracy,
+            test_loss, test_accuracy, status.
+    """
+
+    kept: KeptNetworks
+    training: list[dict[str, Any]]
+
+
+@torch.no_grad()
+@denormals_flushed()
+def train_ensemble(
+    data: Dataset,
+    hyperparameters: Hyperparameters,
+    seeds: Sequence[int],
+    *,
+    device: torch.device | str = "cpu",
+    checkpoint: Path | None = None,
+    checkpoint_seconds: float = 60.0,
+    report: Report | None = None,
+    stack_size: int | None = None,
+) -> TrainedEnsemble:
+    """Train the networks of an ensemble.
+
+    A network is ``fitted`` when it meets every stopping criterion that is set, which is looked at
+    on the whole training set at the end of every epoch and at the last step; ``stopped`` when it
+    does not before ``max_steps``; ``diverged`` when its weights are not finite any more. Then it
+    is kept as it is, and the others go on. Each network depends on its own seed only.
+
+    Args:
+        data: What to train and test on, as ``experiment_data`` gives it.
+        hyperparameters: Of the ensemble. L-BFGS takes at most 2,684 steps.
+        seeds: One per network.
+        device: Where to train.
+        checkpoint: File from which training resumes if it exists, and that is written on the
+            way. The caller removes it when the result is safe.
+        checkpoint_seconds: Time between two checkpoints.
+        report: Is told now and then how many networks are done, and what share of the steps
+            that are allowed is over; a network that is done needs no more.
+        stack_size: Networks per stack; if it is not given, as many as suit the device. It changes
+            results by rounding only. L-BFGS takes one at a time.
+
+    Returns:
+        The networks at their kept steps, and the course of training: losses are mean
+        cross-entropies in nats over the whole sets, at step 0, at powers of two, at kept steps,
+        and at the end.
+    """
+    raise_if_impossible(hyperparameters, seeds)
+    training = Training(data, hyperparameters, seeds, torch.device(device))
+    if checkpoint is not None and checkpoint.exists():
+        course, begun = read_checkpoint(checkpoint, training)
+    else:
+        one = initial_networks(training.widths, hyperparameters, seeds[:1])
+        course, begun = Course.of(training.kept_steps, len(seeds), one), None
+    fitting = networks_at_once(len(seeds), training.widths, hyperparameters, training.device)
+    size = fitting if stack_size is None or training.full_batch else stack_size
+    saving, reporting = Clock(checkpoint_seconds), Clock(REPORT_SECONDS)
+    for stack in stacks(training, course, begun, size):
+        for _ in training.train(stack, course):
+            if checkpoint is not None and stack.positions and saving.is_due():
+                write_checkpoint(checkpoint, training, course, stack)
+                saving.restart()
+            if report is not None and (reporting.is_due() or not stack.positions):
+                done = int((course.statuses >= 0).sum())
+                share = done + len(stack.positions) * stack.step / max(1, training.limit)
+                report(done, share / len(seeds))
+                reporting.restart()
+    return TrainedEnsemble(
+        kept=course.kept_networks(hyperparameters, seeds),
+        training=course.rows(hyperparameters.name, seeds),
+    )
+
+
+def stacks(training: Training, course: Course, begun: Stack | None, size: int) -> Iterator[Stack]:
+    """The stack that has begun, if there is one, and then the networks that wait."""
+    if begun is not None:
+        yield begun
+    while course.begun < len(training.seeds):
+        positions = range(course.begun, min(course.begun + size, len(training.seeds)))
+        course.begun = positions.stop
+        yield training.begin(positions)
+
+
+def raise_if_impossible(hyperparameters: Hyperparameters, seeds: Sequence[int]) -> None:
+    """Refuse what cannot be trained.
+
+    Raises:
+        InputError: Naming the hyper-parameter, what it must be, and what it is.
+    """
+    choices = {
+        "loss": LOSSES,
+        "optimizer": [*RULES, "lbfgs"],
+        "augmentation": AUGMENTATIONS,
+        "activation": ACTIVATION_FUNCTIONS,
+    }
+    for name, known in choices.items():
+        value = getattr(hyperparameters, name)
+        if value not in known:
+            raise InputError(f"{name} must be one of {', '.join(known)}, not {value!r}.")
+    kept_steps, augmentation = hyperparameters.kept_steps, hyperparameters.augmentation
+    if isinstance(kept_steps, str) and kept_steps != "powers_of_two":
+        raise InputError(f"kept_steps must be 'powers_of_two' or a list, not {kept_steps!r}.")
+    if hyperparameters.optimizer == "lbfgs" and augmentation != "none":
+        # A line search compares values of one function: it must not change on the way.
+        raise InputError(
+            f"augmentation must be none where optimizer is lbfgs, not {augmentation!r}."
+        )
+    if len(set(seeds)) < max(1, len(seeds)):
+        raise InputError(f"seeds must be one or more different integers, not {list(seeds)}.")
+
+
+class Clock:
+    """Tells whether so many seconds have passed since it was restarted."""
+
+    def __init__(self, seconds: float):
+        self.seconds = seconds
+        self.restart()
+
+    def restart(self) -> None:
+        """Count the seconds from now."""
+        self.begin = time.monotonic()
+
+    def is_due(self) -> bool:
+        """Whether they have passed."""
+        return time.monotonic() - self.begin >= self.seconds

@@ -1,0 +1,104 @@
+"""L-BFGS on the whole training set, for one network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.training.backpropagation import Backpropagation
+from generalization.training.batches import Batch
+from generalization.training.losses import Loss
+from generalization.training.optimizers import State
+from generalization.training.sizes import samples_at_once
+
+ITERATIONS = 2684  # At most, Novak et al. 2018, §A.5.5.
+LINE_SEARCH = 25  # Evaluations at most, as torch.optim.LBFGS has it.
+STILL = 1e-9  # Movement of a weight, below which torch.optim.LBFGS sees no progress.
+
+
+class Lbfgs:
+    """``torch.optim.LBFGS`` with a strong-Wolfe line search; one step is one iteration.
+
+    Attributes:
+        converged: Whether the last step moved no weight by more than 1e-9.
+    """
+
+    # ASSUME: history 10, and 1 as the first length that the line search tries, whatever the
+    # learning rate: the paper names neither.
+    def __init__(self, networks: FullyConnectedNetworks, loss: Loss, state: State | None = None):
+        self.parameters = networks.parameters
+        self.backpropagation = Backpropagation(networks, loss)
+        self.samples = samples_at_once(networks)
+        self.optimizer = torch.optim.LBFGS(
+            self.parameters,
+            max_iter=1,
+            max_eval=1 + LINE_SEARCH,
+            history_size=10,
+            line_search_fn="strong_wolfe",
+        )
+        self.converged = False
+        self._evaluated: tuple[list[Tensor], Tensor] | None = None
+        for parameter in self.parameters:
+            parameter.grad = torch.zeros_like(parameter)
+        if state:
+            self.optimizer.state[self.parameters[0]] = {
+                name: _from_tensors(name, tensors) for name, tensors in state.items()
+            }
+
+    @property
+    def state(self) -> State:
+        """What the next step needs to know, as tensors."""
+        remembered = self.optimizer.state[self.parameters[0]]
+        return {name: _to_tensors(kept) for name, kept in remembered.items() if name != "al"}
+
+    def step(self, batch: Batch, *, learning_rate: float, step: int) -> None:
+        """One iteration. ``batch`` is the whole training set, in any order."""
+        before = [parameter.clone() for parameter in self.parameters]
+        self.optimizer.step(lambda: self._evaluate(batch))
+        moved = torch._foreach_sub(before, self.parameters)
+        self.converged = all(bool(change.abs().max() <= STILL) for change in moved)
+
+    def _evaluate(self, batch: Batch) -> Tensor:
+        """The loss, and its gradient in ``grad`` of the parameters.
+
+        An iteration begins where the line search of the one before ended, most often with its
+        last evaluation, so that the last one is remembered.
+        """
+        if self._evaluated is not None:
+            point, loss = self._evaluated
+            if all(map(torch.equal, point, self.parameters)):
+                return loss
+        gradients = [parameter.grad for parameter in self.parameters]
+        total, memory = 0.0, 0.0
+        for part in batch.split(self.samples):
+            logits = self.backpropagation.accumulate(
+                gradients, part, memory=memory, samples=len(batch)
+            )
+            values = self.backpropagation.loss.values(logits, part.labels)
+            total, memory = total + values.sum(dtype=torch.float64), 1.0
+        loss = total / len(batch)
+        self._evaluated = [parameter.clone() for parameter in self.parameters], loss
+        return loss
+
+
+LISTS, COUNTS = ("old_dirs", "old_stps", "ro"), ("func_evals", "n_iter")
+
+
+def _to_tensors(value: Any) -> list[Tensor]:
+    """Numbers become float64 tensors; the tensors of L-BFGS are float32."""
+    values = value if isinstance(value, list) else [value]
+    return [
+        item if isinstance(item, Tensor) else torch.tensor(item, dtype=torch.float64)
+        for item in values
+    ]
+
+
+def _from_tensors(name: str, tensors: list[Tensor]) -> Any:
+    if name in LISTS:
+        return tensors
+    (tensor,) = tensors
+    value = tensor.item() if tensor.dtype == torch.float64 else tensor
+    return int(value) if name in COUNTS else value

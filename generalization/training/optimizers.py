@@ -1,0 +1,113 @@
+"""Optimizers that treat every weight alike, hence a stack of networks as one.
+
+Momentum, Adam and RMSProp have the defaults of TensorFlow 1, which Novak et al. 2018 trained with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.training.backpropagation import Backpropagation
+from generalization.training.batches import Batch
+from generalization.training.losses import Loss
+from generalization.training.sizes import samples_at_once
+
+State = dict[str, list[Tensor]]
+
+
+def descend(parameters: Sequence[Tensor], state: State, learning_rate: float, step: int) -> None:
+    """Take w to w − η g; with momentum, g is the velocity v ← μ v + ∂loss/∂w."""
+    torch._foreach_add_(parameters, state["gradient"], alpha=-learning_rate)
+
+
+def adam(parameters: Sequence[Tensor], state: State, learning_rate: float, step: int) -> None:
+    """Kingma & Ba 2015, §2, last formulation, as ``tf.train.AdamOptimizer``.
+
+    m ← 0.9 m + 0.1 g, v ← 0.999 v + 0.001 g², w ← w − η_t m / (√v + ε) with
+    η_t = η √(1 − 0.999ᵗ) / (1 − 0.9ᵗ). ``torch.optim.Adam`` adds ε to the corrected √v instead.
+    """
+    gradient, mean, square = state["gradient"], state["mean"], state["square"]
+    rate = learning_rate * (1 - 0.999**step) ** 0.5 / (1 - 0.9**step)
+    torch._foreach_lerp_(mean, gradient, 1 - 0.9)
+    torch._foreach_mul_(square, 0.999)
+    torch._foreach_addcmul_(square, gradient, gradient, value=1 - 0.999)
+    # The gradient is not needed any more: its place takes the denominator.
+    torch._foreach_copy_(gradient, square)
+    torch._foreach_sqrt_(gradient)
+    torch._foreach_add_(gradient, 1e-8)
+    torch._foreach_addcdiv_(parameters, mean, gradient, value=-rate)
+
+
+def rmsprop(parameters: Sequence[Tensor], state: State, learning_rate: float, step: int) -> None:
+    """Hinton's RMSProp as ``tf.train.RMSPropOptimizer``, without its momentum.
+
+    s ← 0.9 s + 0.1 g², w ← w − η g / √(s + 10⁻¹⁰), s beginning at 1. ``torch.optim.RMSprop``
+    begins at 0 and adds ε outside the root.
+    """
+    gradient, square = state["gradient"], state["square"]
+    torch._foreach_mul_(square, 0.9)
+    torch._foreach_addcmul_(square, gradient, gradient, value=1 - 0.9)
+    root = torch._foreach_add(square, 1e-10)
+    torch._foreach_sqrt_(root)
+    torch._foreach_addcdiv_(parameters, gradient, root, value=-learning_rate)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How an optimizer moves.
+
+    Attributes:
+        update: Moves the parameters, in place.
+        memory: Factor on the gradient of the step before, to which the new one is added.
+        slots: What else it keeps in the shapes of the parameters → value that it begins with.
+    """
+
+    update: Callable[[Sequence[Tensor], State, float, int], None]
+    memory: float = 0.0
+    slots: Mapping[str, float] = field(default_factory=dict)
+
+
+RULES = {
+    "sgd": Rule(descend),
+    "momentum": Rule(descend, memory=0.9),
+    "adam": Rule(adam, slots={"mean": 0.0, "square": 0.0}),
+    "rmsprop": Rule(rmsprop, slots={"square": 1.0}),
+}
+
+
+class FirstOrder:
+    """Moves all networks of a stack by one of ``RULES``.
+
+    Attributes:
+        state: Tensors in the shapes of the parameters: all that the next step needs to know.
+        converged: Never: there is always a next step.
+    """
+
+    converged = False
+
+    def __init__(
+        self, rule: Rule, networks: FullyConnectedNetworks, loss: Loss, state: State | None = None
+    ):
+        self.rule = rule
+        self.parameters = networks.parameters
+        self.backpropagation = Backpropagation(networks, loss)
+        self.samples = samples_at_once(networks)
+        self.state = state or {
+            name: [torch.full_like(parameter, value) for parameter in self.parameters]
+            for name, value in {"gradient": 0.0, **rule.slots}.items()
+        }
+
+    def step(self, batch: Batch, *, learning_rate: float, step: int) -> None:
+        """One step on one batch per network; steps are counted from 1."""
+        memory = self.rule.memory
+        for part in batch.split(self.samples):
+            self.backpropagation.accumulate(
+                self.state["gradient"], part, memory=memory, samples=len(batch)
+            )
+            memory = 1.0
+        self.rule.update(self.parameters, self.state, learning_rate, step)

@@ -1,0 +1,189 @@
+"""The loop: a stack of networks, step by step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from generalization.datasets.dataset import Dataset
+from generalization.hyperparameters import Hyperparameters
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.training.batches import Batch, TrainingSet, batches_of_epoch, whole_set
+from generalization.training.course import Course, planned_steps
+from generalization.training.evaluation import StoppingCriterion, are_finite, evaluate
+from generalization.training.initialization import initial_networks, widths_for
+from generalization.training.lbfgs import ITERATIONS, Lbfgs
+from generalization.training.losses import LOSSES
+from generalization.training.optimizers import RULES, FirstOrder, State
+
+
+@dataclass
+class Stack:
+    """Networks that train together; all are at the same step.
+
+    Attributes:
+        networks: Moved in place.
+        optimizer: Moves them.
+        positions: Of the networks in the ensemble.
+        step: How many steps they have trained.
+    """
+
+    networks: FullyConnectedNetworks
+    optimizer: FirstOrder | Lbfgs
+    positions: list[int]
+    step: int = 0
+
+
+class Training:
+    """What all stacks of an ensemble share.
+
+    Attributes:
+        hyperparameters: Of the ensemble.
+        seeds: One per network.
+        device: Where the networks train.
+        widths: Units per layer.
+        source: The training set.
+        test: Inputs and labels of the test set.
+        criterion: Ends the training of a network.
+        full_batch: Whether a step takes the whole training set, without augmentation.
+        limit: Step at which training ends at the latest.
+        steps_per_epoch: Batches of one pass over the training set.
+        kept_steps: Steps before the limit at which networks are kept.
+        evaluated_steps: Steps before the limit at which networks are evaluated.
+    """
+
+    def __init__(
+        self,
+        data: Dataset,
+        hyperparameters: Hyperparameters,
+        seeds: Sequence[int],
+        device: torch.device,
+    ):
+        self.hyperparameters = hyperparameters
+        self.seeds = seeds
+        self.device = device
+        self.widths = widths_for(data, hyperparameters)
+        self.source = TrainingSet.of(data, hyperparameters, device)
+        self.test = data.test_inputs.flatten(1).to(device), data.test_labels.to(device)
+        self.criterion = StoppingCriterion(hyperparameters, self.source.inputs, self.source.labels)
+        self.full_batch = hyperparameters.optimizer == "lbfgs"
+        most = ITERATIONS if self.full_batch else math.inf
+        self.limit = min(hyperparameters.max_steps, most)
+        samples = len(self.source.labels)
+        batch = samples if self.full_batch else hyperparameters.batch_size
+        self.steps_per_epoch = math.ceil(samples / batch)
+        self.kept_steps, self.evaluated_steps = planned_steps(hyperparameters, self.limit)
+
+    def optimizer(
+        self, networks: FullyConnectedNetworks, state: State | None = None
+    ) -> FirstOrder | Lbfgs:
+        """What moves a stack of networks, from the beginning or from a state."""
+        loss = LOSSES[self.hyperparameters.loss]
+        if self.full_batch:
+            return Lbfgs(networks, loss, state)
+        return FirstOrder(RULES[self.hyperparameters.optimizer], networks, loss, state)
+
+    def begin(self, positions: Sequence[int]) -> Stack:
+        """The networks at these positions of the ensemble, untrained."""
+        seeds = [self.seeds[position] for position in positions]
+        networks = initial_networks(self.widths, self.hyperparameters, seeds).to(self.device)
+        return Stack(networks, self.optimizer(networks), list(positions))
+
+    def batches(self, stack: Stack) -> Iterator[Batch]:
+        """What is left of the epoch that a stack is in."""
+        epoch, skipped = divmod(stack.step, self.steps_per_epoch)
+        if self.full_batch:
+            return iter([whole_set(self.source)])
+        seeds = [self.seeds[position] for position in stack.positions]
+        return batches_of_epoch(self.source, self.hyperparameters, seeds, epoch, skipped=skipped)
+
+    def learning_rate(self, step: int) -> float:
+        """The learning rate of the step after this one."""
+        decays = step // self.steps_per_epoch // self.hyperparameters.decay_epochs
+        return self.hyperparameters.learning_rate * 0.1**decays
+
+    def train(self, stack: Stack, course: Course) -> Iterator[None]:
+        """Train a stack until no network is left in it.
+
+        Args:
+            stack: Is left, one by one, by networks that are done.
+            course: Where they, and what is kept on the way, go.
+
+        Yields:
+            After every step, when stack and course are what a training that resumes needs.
+        """
+        if stack.step == 0:
+            self.look(stack, course)
+        while stack.positions:
+            size = len(stack.positions)
+            for batch in self.batches(stack):
+                rate = self.learning_rate(stack.step)
+                stack.optimizer.step(batch, learning_rate=rate, step=stack.step + 1)
+                stack.step += 1
+                self.look(stack, course)
+                yield
+                if len(stack.positions) < size:
+                    break
+
+    def look(self, stack: Stack, course: Course) -> None:
+        """Evaluate and keep networks, and take those that are done out of the stack.
+
+        Networks may be done at the end of an epoch and at the last step. They are evaluated and
+        kept at planned steps and when they are done. Weights that are not finite end it all.
+        """
+        step = stack.step
+        last = step == self.limit
+        epoch_ends = step % self.steps_per_epoch == 0
+        planned = step in self.evaluated_steps
+        if not (last or epoch_ends or planned):
+            return
+        diverged = ~are_finite(stack.networks)
+        met = torch.zeros_like(diverged)
+        if step > 0 and (last or epoch_ends):
+            met = self.criterion.is_met(stack.networks) & ~diverged
+        done = diverged | met | last | stack.optimizer.converged
+        if not (planned or done.any()):
+            return
+        self.evaluate(stack, torch.ones_like(done) if planned else done, course)
+        course.keep(stack.networks, stack.positions, step)
+        statuses = {"fitted": met, "diverged": diverged, "stopped": done & ~met & ~diverged}
+        for status, members in statuses.items():
+            ended, positions = chosen(stack, members)
+            course.finish(ended, positions, step, status)
+        if done.any():
+            self.reduce(stack, ~done)
+
+    def evaluate(self, stack: Stack, members: Bool[Tensor, "networks"], course: Course) -> None:
+        """Evaluate some networks of a stack on the whole training set and the whole test set."""
+        networks, positions = chosen(stack, members)
+        if positions:
+            train = evaluate(networks, self.source.inputs, self.source.labels)
+            performance = torch.stack([*train, *evaluate(networks, *self.test)], dim=1)
+            course.evaluations += [
+                (position, stack.step, *row)
+                for position, row in zip(positions, performance.tolist(), strict=True)
+            ]
+
+    def reduce(self, stack: Stack, members: Bool[Tensor, "networks"]) -> None:
+        """Leave only some networks in a stack."""
+        stack.networks, stack.positions = chosen(stack, members)
+        if stack.positions:
+            state = {
+                name: [tensor[members] for tensor in tensors]
+                for name, tensors in stack.optimizer.state.items()
+            }
+            stack.optimizer = self.optimizer(stack.networks, state)
+
+
+def chosen(
+    stack: Stack, members: Bool[Tensor, "networks"]
+) -> tuple[FullyConnectedNetworks, list[int]]:
+    """Some networks of a stack, and their positions in the ensemble."""
+    which = members.nonzero().flatten().tolist()
+    networks = stack.networks if len(which) == len(stack.positions) else stack.networks[which]
+    return networks, [stack.positions[member] for member in which]
