@@ -52,15 +52,7 @@ wildcard_constraints:
     table=r"[a-z_]+",
 
 
-def of_all_blocks(file):
-    """A file of every block of seeds of every ensemble of the study."""
-    return [
-        f"results/ensembles/{ensemble}/{block}/{file}"
-        for ensemble in study.ensembles
-        for block in seed_blocks(Path("results/ensembles", ensemble), study.seeds)
-    ]
-
-
+include: "workflow/rules/common.smk"
 include: "workflow/rules/datasets.smk"
 include: "workflow/rules/ensembles.smk"
 include: "workflow/rules/measures.smk"

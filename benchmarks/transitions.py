@@ -13,7 +13,7 @@ from generalization.networks.fully_connected import (
 )
 
 WIDTHS = (784, 200, 200, 200, 200, 10)
-POWERS = (10, 12, 14, 16, 18, 20)
+POWERS = (10, 12, 14, 16, 20)
 
 
 def mnist(generator: Generator) -> tuple[torch.Tensor, torch.Tensor]:
@@ -60,7 +60,7 @@ def main():
     images, labels = mnist(generator)
     networks = trained(images[:4000], labels[:4000], generator)
 
-    loops = images[4000:4160]
+    loops = images[4000:4096]
     single = transitions(networks, loops)[0]
     exact = transitions(networks, loops, dtype=torch.float64)[0]
     typical = (exact - exact.mean()).abs().argmin()

@@ -107,7 +107,7 @@ def legend(axes: Axes, groups: Mapping[str, Sequence[Line2D]]) -> None:
 
 @styled
 def logarithmic(axis: Axis, values: pd.Series) -> None:
-    """Ticks of a logarithmic axis as plain numbers: few where values span decades, more otherwise."""
+    """Ticks of a logarithmic axis as plain numbers: more of them where values lie close."""
     axis.axes.set(**{f"{axis.axis_name}scale": "log"})
     narrow = values.max() < 30 * values.min()
     axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5) if narrow else (1,)))

@@ -23,8 +23,8 @@ def normalized_transitions(
 ) -> Float[Tensor, "networks samples"]:
     """Transitions of each image divided by ``expected_transitions``, their mean before training.
 
-    Whatever a network has learned, more units have more transitions (Novak et al. 2018, §4.3 and
-    Fig. App.8). The quotient begins at 1 for every size.
+    Whatever a network has learned, more units have more transitions (Novak et al. 2018, §4.3). The
+    quotient begins at 1 for every size.
 
     Args:
         networks: R networks, with or without biases: these begin at zero, and add no transitions.
@@ -44,6 +44,7 @@ def normalized_transitions(
             "networks must be FullyConnectedNetworks, whose initialization is known, not "
             f"{type(networks).__name__}."
         )
+    # ASSUME: every network is compared with the paper's initialization, whatever scale it began at.
     if transitions is None:
         transitions = count_transitions(networks, inputs)
     return transitions / expected_transitions(

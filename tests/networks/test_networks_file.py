@@ -60,6 +60,7 @@ def test_damaged_file_is_told_in_one_sentence(tmp_path, damage):
         save_file({"x": torch.zeros(2)}, path)
     with pytest.raises(
         InputError,
-        match=rf"^networks must be a whole safetensors file of this project, not '{path}' \(.*\)\.$",
+        match=r"^networks must be a whole safetensors file of this project, "
+        rf"not '{path}' \(.*\)\.$",
     ):
         read_networks(path)

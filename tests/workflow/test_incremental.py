@@ -104,7 +104,7 @@ def test_a_new_hyperparameter_with_a_default_trains_nothing(study):
     study.edit(
         "workflow/schemas/study.schema.yaml",
         "      init_scale:\n",
-        "      dropout: {description: Dropped units., type: number, default: 0.0}\n      init_scale:\n",
+        "      dropout: {description: Dropped., type: number, default: 0.0}\n      init_scale:\n",
     )
     assert study.planned() == {}
     study.configure(ensembles=grids(dropout=0.5))

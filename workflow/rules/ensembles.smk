@@ -1,11 +1,3 @@
-def dataset_of_ensemble(wildcards):
-    return f"results/datasets/{study.ensembles[wildcards.ensemble].dataset}.h5"
-
-
-def chosen_hyperparameters(wildcards):
-    return json.dumps(study.ensembles[wildcards.ensemble].chosen)
-
-
 rule train_ensemble:
     input:
         dataset=dataset_of_ensemble,

@@ -1,11 +1,3 @@
-def drawn(figure):
-    """The files of a figure, one for every measure if it is of one, by what their label says."""
-    if figure != "gap_against_measure":
-        return {figure: f"{STUDY}/figures/{figure}.svg"}
-    names = [measure for measure, _ in study.measures.values()]
-    return {name: f"{STUDY}/figures/{figure}/{name}.svg" for name in names}
-
-
 for figure, chapter in FIGURES.items():
 
     rule:

@@ -1,11 +1,6 @@
 # Cheap measures with default settings share a job; any other has one of its own. So a setting that
 # changes names another file, and takes that measure alone. For the same reason the code and the
 # settings of the shared job are those of all measures that may share it.
-def measure_code(*measures):
-    """Fingerprint of the code of measures, which the script imports by name."""
-    modules = (f"generalization/measures/{measure}.py" for measure in measures)
-    return fingerprint("scripts/measure_networks.py", *modules)
-
 
 MEASURE_NETWORKS = (
     "python scripts/measure_networks.py --dataset {input.dataset} --networks {input.networks}"

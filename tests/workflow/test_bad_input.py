@@ -1,0 +1,59 @@
+"""Bad input ends in one sentence, before anything is computed, and without a traceback."""
+
+import pytest
+
+
+def sentence(done):
+    """What a run that failed said, if that was no traceback."""
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert "Traceback" not in said, said
+    return " ".join(said.split())
+
+
+def test_configuration(study):
+    before = {path: path.stat().st_mtime_ns for path in study.path.rglob("results/**/*")}
+    study.configure(ensembles=[{"dataset": "digits", "widht": 20}])
+    said = sentence(study.snakemake(check=False))
+    assert "keys of ensembles[0] must be among dataset, train_size, " in said
+    assert "not 'widht'." in said
+    assert before == {path: path.stat().st_mtime_ns for path in study.path.rglob("results/**/*")}
+
+
+def test_a_misspelt_measure_is_told_though_all_results_are_there(study):
+    study.configure(measures={"jacobian_nrom": {}})
+    assert "measures must be among jacobian_norm, " in sentence(study.snakemake(check=False))
+
+
+def test_data_that_are_nowhere(new_study):
+    new_study.configure(ensembles=[{"dataset": "cifar10"}], data_root=str(new_study.path / "data"))
+    said = sentence(new_study.snakemake(check=False))
+    assert "InputError: " in said
+    assert str(new_study.path / "data") in said
+    assert not list(new_study.path.glob("results/ensembles/*/*/networks.safetensors"))
+
+
+@pytest.mark.parametrize("damage", ["cut", "other"])
+def test_networks_that_are_damaged(study, damage):
+    (networks, *_) = sorted(study.path.glob("results/ensembles/*/seeds-1-1/networks.safetensors"))
+    content = networks.read_bytes()
+    networks.write_bytes(content[: len(content) // 2] if damage == "cut" else b"not networks")
+    measured = sorted(networks.parent.glob("measures/*.csv"))
+    for path in measured:
+        path.unlink()
+    target = str(measured[0].relative_to(study.path))
+    said = sentence(study.snakemake("--rerun-triggers", "mtime", "--", target, check=False))
+    assert "networks must be a whole safetensors file of this project, not " in said
+    assert not measured[0].exists()
+
+
+def test_a_dataset_that_is_damaged(study):
+    dataset = study.path / "results/datasets/digits.h5"
+    content = bytearray(dataset.read_bytes())
+    content[len(content) // 2] ^= 255
+    dataset.write_bytes(content)
+    measured = sorted(study.path.glob("results/ensembles/*/seeds-1-1/measures/weight_norm.csv"))[0]
+    measured.unlink()
+    target = str(measured.relative_to(study.path))
+    said = sentence(study.snakemake("--rerun-triggers", "mtime", "--", target, check=False))
+    assert "must have the content that its sha256 was taken of." in said

@@ -1,0 +1,30 @@
+# What the rules ask of the study.
+def of_all_blocks(file):
+    """A file of every block of seeds of every ensemble of the study."""
+    return [
+        f"results/ensembles/{ensemble}/{block}/{file}"
+        for ensemble in study.ensembles
+        for block in seed_blocks(Path("results/ensembles", ensemble), study.seeds)
+    ]
+
+
+def dataset_of_ensemble(wildcards):
+    return f"results/datasets/{study.ensembles[wildcards.ensemble].dataset}.h5"
+
+
+def chosen_hyperparameters(wildcards):
+    return json.dumps(study.ensembles[wildcards.ensemble].chosen)
+
+
+def drawn(figure):
+    """The files of a figure, one for every measure if it is of one, by what their label says."""
+    if figure != "gap_against_measure":
+        return {figure: f"{STUDY}/figures/{figure}.svg"}
+    names = [measure for measure, _ in study.measures.values()]
+    return {name: f"{STUDY}/figures/{figure}/{name}.svg" for name in names}
+
+
+def measure_code(*measures):
+    """Fingerprint of the code of measures, which the script imports by name."""
+    modules = (f"generalization/measures/{measure}.py" for measure in measures)
+    return fingerprint("scripts/measure_networks.py", *modules)
