@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from generalization.figures.names import interval, readable, values_of, within
 from generalization.figures.style import (
     QUIET,
     colors,
@@ -19,6 +18,7 @@ from generalization.figures.style import (
     markers,
     styled,
 )
+from generalization.names import interval, readable, values_of, within
 from generalization.statistics.selection import has_fitted, selected
 from generalization.tables import swept_hyperparameters
 

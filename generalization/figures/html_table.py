@@ -7,7 +7,7 @@ from html import escape
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from generalization.figures.names import interval, number, readable, value_name
+from generalization.names import interval, number, readable, value_name
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">

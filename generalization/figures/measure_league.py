@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from generalization.figures.names import interval, readable
 from generalization.figures.style import ALL, FITTED, QUIET, figure_of_words, styled
+from generalization.names import interval, readable
 
 ROW = 0.42
 LOOKS = {

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from generalization.figures.names import value_name
 from generalization.files import written_whole
+from generalization.names import value_name
 
 FITTED, ALL, QUIET = "#0072B2", "#D55E00", "#6B6B6B"
 # Okabe & Ito's colors, which people with any color vision tell apart; yellow is too pale for lines.

@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from generalization.figures.names import readable, values_of
 from generalization.figures.style import QUIET, colors, entries, figure_of_words, legend, styled
+from generalization.names import readable, values_of
 from generalization.tables import NETWORK, PERFORMANCE, swept_hyperparameters
 
 

@@ -3,6 +3,7 @@
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn.functional import pad
 
 from generalization.networks.fully_connected import FullyConnectedNetworks
 
@@ -98,12 +99,19 @@ def _new_breakpoints(
     the units above it must be at rest, at exactly zero, from there on.
     """
     width = preactivations.shape[1]
-    crossing = crossed.flatten().nonzero().squeeze(1)
-    begin = preactivations.flatten()[crossing]
-    end = preactivations.flatten()[crossing + width]
+    crossing = _where(crossed)
+    begin, end = preactivations.take(crossing), preactivations.take(crossing + width)
     # Infinite preactivations have no fraction; a count that they spoil is the caller's to refuse.
     fraction = ((threshold - begin) / (end - begin)).nan_to_num_(nan=0.5).double()
     return crossing // width + fraction, crossing % width, torch.full_like(begin, threshold)
+
+
+def _where(mask: Bool[Tensor, "edges units"]) -> Int[Tensor, "crossings"]:
+    """``mask.flatten().nonzero()``, but eight at a time, as hardly any are true."""
+    eights = pad(mask.flatten(), (0, -mask.numel() % 8)).view(torch.int64)
+    some = eights.nonzero().squeeze(1)
+    true = eights[some].view(torch.bool).nonzero().squeeze(1)
+    return 8 * some[true // 8] + true % 8
 
 
 def _pieces(order: Int[Tensor, "breakpoints"], units: int) -> list[Int[Tensor, "_"]]:

@@ -7,7 +7,7 @@ from numbers import Integral
 
 import pandas as pd
 
-from generalization.figures.names import interval, listed, value_name, values_of, within
+from generalization.names import interval, listed, value_name, values_of, within
 from generalization.statistics.selection import excluded, final_networks, has_fitted
 from generalization.tables import swept_hyperparameters
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from generalization.figures.names import (
+from generalization.names import (
     interval,
     listed,
     number,
