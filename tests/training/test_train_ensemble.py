@@ -108,6 +108,18 @@ def test_stacks_of_any_size_agree():
         assert_same_course(courses[0], courses[2], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_batches_too_large_for_memory_are_taken_in_parts(optimizer, monkeypatch):
+    hyperparameters = settings(
+        optimizer=optimizer, learning_rate=OPTIMIZERS[optimizer], max_steps=8, biases=True
+    )
+    whole = train_ensemble(blobs(), hyperparameters, [1]).kept
+    for module in ("optimizers", "lbfgs"):
+        monkeypatch.setattr(f"generalization.training.{module}.samples_at_once", lambda _: 7)
+    parts = train_ensemble(blobs(), hyperparameters, [1]).kept
+    assert_same_course(course_of(parts, 0), course_of(whole, 0), rtol=1e-4, atol=1e-5)
+
+
 def test_step_zero_is_the_initial_networks():
     hyperparameters, data = settings(biases=True), blobs()
     kept = train_ensemble(data, hyperparameters, SEEDS).kept
@@ -165,18 +177,20 @@ def test_each_network_stops_at_the_first_epoch_that_meets_its_criterion(criterio
 
 
 def test_a_network_that_is_done_stays_as_it_was():
+    planned = (*range(0, 120, 3), 9999)
     hyperparameters = settings(
-        width=12, max_steps=240, kept_steps=(0, 8, 30, 80, 9999), stop_at_accuracy=1.0
+        width=12, max_steps=240, kept_steps=planned, stop_at_accuracy=0.9, learning_rate=0.1
     )
     kept = train_ensemble(blobs(noise=1.5), hyperparameters, (1, 2, 3, 4)).kept
-    assert len(kept.steps) == 5, "a kept step after the last one is the last one"
+    assert len(set(kept.steps[-1])) > 1
+    assert min(kept.steps[-1]) < 100
+    assert len(kept.steps) == 41, "a kept step after the last one is the last one"
     for position, end in enumerate(kept.steps[-1]):
         column = [steps[position] for steps in kept.steps]
-        assert column == [min(step, end) for step in (0, 8, 30, 80, end)]
+        assert column == [min(step, end) for step in (*planned[:-1], end)]
         course = course_of(kept, position)
-        for slot in range(4):
-            same = all(map(torch.equal, course[slot], course[-1]))
-            assert same == (column[slot] == end)
+        for parameters, step in zip(course, column, strict=True):
+            assert all(map(torch.equal, parameters, course[-1])) == (step == end)
 
 
 def test_the_last_step_counts_though_no_epoch_ends_there():
@@ -262,6 +276,18 @@ def test_a_network_that_diverges_leaves_the_others_alone():
         assert_same_course(
             course_of(kept, position), course_of(undisturbed, position), rtol=1e-4, atol=1e-5
         )
+
+
+def test_infinite_weights_have_diverged_though_their_loss_is_finite():
+    hyperparameters = settings(activation="hardtanh", stop_at_loss=100.0, kept_steps=())
+    training = Training(blobs(), hyperparameters, SEEDS, torch.device("cpu"))
+    stack = training.begin(range(3))
+    course = Course.of(training.kept_steps, 3, stack.networks)
+    for _ in training.train(stack, course):
+        if stack.step == 3:
+            stack.networks.weights[0][1, 0, 0] = torch.inf
+    assert course.kept_networks(hyperparameters, SEEDS).statuses == ("fitted", "diverged", "fitted")
+    assert all(math.isfinite(loss) for _, _, loss, *_ in course.evaluations)
 
 
 def test_lbfgs_takes_no_more_steps_than_the_paper():

@@ -1,0 +1,95 @@
+import dataclasses
+
+import pytest
+import torch
+from oracles.made_up import kept
+
+from generalization.datasets.dataset import Dataset
+from generalization.measures.distance_from_initialization import distance_from_initialization
+from generalization.measures.output_entropy import output_entropy
+from generalization.measuring import measure_networks
+from generalization.training.initialization import initial_networks
+
+NONE = {}
+
+
+def data():
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(9, 1, 2, 3, generator=generator)
+    labels = torch.randint(4, (9,), generator=generator)
+    return Dataset(
+        name="digits",
+        classes=4,
+        train_inputs=inputs,
+        train_labels=labels,
+        test_inputs=inputs.flip(0),
+        test_labels=labels.flip(0),
+    )
+
+
+def taken(measures, settings, networks=None):
+    return dict(measure_networks(networks or kept(), data(), measures, settings))
+
+
+def test_every_network_is_a_row_at_every_step_at_which_it_changed():
+    table = taken({"entropy": output_entropy}, {"entropy": {"samples": 5}})["entropy"]
+    assert list(table.columns) == ["ensemble", "seed", "step", "measure", "value", "status"]
+    rows = table[["seed", "step", "status"]].itertuples(index=False, name=None)
+    assert list(rows) == [
+        (1, 0, "fitted"),
+        (2, 0, "stopped"),
+        (1, 8, "fitted"),
+        (2, 8, "stopped"),
+        (1, 30, "fitted"),
+    ]
+    last = kept().networks[2][[0]]
+    expected = output_entropy(last, data().test_inputs[:5]).mean().item()
+    assert table["value"].iloc[-1] == pytest.approx(expected)
+
+
+def test_initial_networks_are_those_of_the_seed():
+    begun = initial_networks((6, 5, 5, 4), kept().hyperparameters, (1, 2))
+    networks = dataclasses.replace(kept(), networks=(begun, *kept().networks[1:]))
+    table = taken({"distance": distance_from_initialization}, {"distance": NONE}, networks)
+    distances = table["distance"].set_index(["step", "seed"])["value"]
+    assert distances[0].tolist() == [0, 0]
+    assert (distances[8] > 1).all()
+
+
+def test_a_network_that_diverged_has_no_value_and_says_why():
+    networks = kept()
+    networks.networks[2].weights[1][0, 0, 0] = torch.nan
+    networks = dataclasses.replace(networks, statuses=("diverged", "stopped"))
+    table = taken({"entropy": output_entropy}, {"entropy": {"samples": 5}}, networks)["entropy"]
+    row = table[(table["seed"] == 1) & (table["step"] == 30)].iloc[0]
+    assert row["status"] == "diverged"
+    assert row[["value"]].isna().all()
+    assert table["value"].notna().sum() == 4
+
+
+def test_values_of_a_measure_are_offered_to_those_that_name_it():
+    seen = []
+
+    def doubled(networks, inputs, *, entropy=None):
+        seen.append(entropy)
+        return 2 * entropy if entropy is not None else torch.zeros(len(networks))
+
+    measures = {"entropy": output_entropy, "doubled": doubled, "other": doubled}
+    settings = {"entropy": {"samples": 5}, "doubled": {"samples": 5}, "other": {"samples": 4}}
+    tables = taken(measures, settings)
+    doubled_values = tables["doubled"]["value"].tolist()
+    assert doubled_values == pytest.approx((2 * tables["entropy"]["value"]).tolist())
+    assert seen[0].shape == (5, 5)
+    assert seen[1] is None
+
+
+def test_randomness_belongs_to_the_measure_of_these_networks():
+    def drawn(generator):
+        return torch.rand(5, generator=generator)
+
+    measures, settings = {"one": drawn, "two": drawn}, {"one": NONE, "two": NONE}
+    first, again = taken(measures, settings), taken(measures, settings)
+    others = taken(measures, settings, kept(seeds=(3, 4)))
+    assert first["one"]["value"].tolist() == again["one"]["value"].tolist()
+    assert first["one"]["value"].tolist() != first["two"]["value"].tolist()
+    assert first["one"]["value"].tolist() != others["one"]["value"].tolist()
