@@ -12,12 +12,8 @@ def sgemm_rate(threads: int = 1, size: int = 1024, repeats: int = 15) -> float:
     torch.set_num_threads(threads)
     a, b = torch.randn(size, size), torch.randn(size, size)
     out = torch.empty(size, size)
-    seconds = []
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        torch.mm(a, b, out=out)
-        seconds.append(time.perf_counter() - begin)
-    return 2 * size**3 / statistics.median(seconds)
+    seconds = take_turns({"sgemm": lambda: torch.mm(a, b, out=out)}, repeats, warmups=2)
+    return 2 * size**3 / seconds["sgemm"]
 
 
 def take_turns(

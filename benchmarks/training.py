@@ -113,5 +113,5 @@ def compare(
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    compare(features=64, width=100, depth=3, train=1280, batch_size=128, epochs=40)
-    compare(features=784, width=200, depth=4, train=10240, batch_size=256, epochs=2)
+    compare(features=64, width=100, depth=3, train=1280, batch_size=128, epochs=25)
+    compare(features=784, width=200, depth=4, train=5120, batch_size=256, epochs=2)

@@ -1,10 +1,14 @@
 """What all tests share: where modules are found, and a small study, run once."""
 
+import os
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
+
+# Small tensors do not gain from threads, and lose much where cores are shared.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "workflow")]

@@ -26,9 +26,9 @@ class FullyConnectedNetworks:
         biases: ``L`` tensors of shape (networks, fan_out), or nothing.
     """
 
-    weights: tuple[Float[Tensor, "networks fan_out fan_in"], ...]
+    weights: tuple[Float[Tensor, "networks _ _"], ...]
     activation: str
-    biases: tuple[Float[Tensor, "networks fan_out"], ...] = ()
+    biases: tuple[Float[Tensor, "networks _"], ...] = ()
 
     @property
     def phi(self) -> ActivationFunction:
@@ -98,7 +98,7 @@ class FullyConnectedNetworks:
 
     def preactivations(
         self, inputs: Float[Tensor, "samples *features"]
-    ) -> list[Float[Tensor, "networks samples units"]]:
+    ) -> list[Float[Tensor, "networks samples _"]]:
         """Preactivations of every layer, the logits last.
 
         Args:
