@@ -4,6 +4,8 @@ CORES ?= 2
 PYTHON ?= python3
 UV := .tools/bin/uv
 REPORT := results/studies/$(STUDY)/report.html
+# A bar for every rule if a person looks on.
+LOGGER := $(shell [ -t 1 ] && echo --logger rich)
 SNAKEMAKE := snakemake --cores $(CORES) --configfile config/$(STUDY).yaml
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -11,7 +13,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 .DELETE_ON_ERROR:
 
 study: .venv/.ready
-	@$(SNAKEMAKE) --workflow-profile workflow/profiles/local
+	@$(SNAKEMAKE) $(LOGGER) --workflow-profile workflow/profiles/local
 	@$(MAKE) --no-print-directory report
 
 # The report is made anew when a result or a text of it is newer.

@@ -14,19 +14,20 @@ from generalization.measures import SHARE_A_JOB
 
 sys.path.insert(0, f"{workflow.basedir}/workflow")
 from fingerprint import fingerprint
-from planning import read_study, seed_blocks
+from planning import assumptions, check_file_names, read_study, seed_blocks
 from schema import settings_of
 
 min_version("9.27")
 
 
-if "study" not in config:
+if not workflow.configfiles:
 
     configfile: "config/study.yaml"
 
 
 try:
     study = read_study(config)
+    check_file_names(study, workflow.configfiles)
 except InputError as error:
     sys.exit(f"InputError in the configuration: {error}")
 
@@ -37,6 +38,7 @@ BLOCK = "results/ensembles/{ensemble}/{block}"
 summary = Path(STUDY, "summary.txt")
 config["title"] = study.title
 config["statistics"] = study.statistics
+config["assumptions"] = assumptions(Path(workflow.basedir, "generalization"))
 config["summary"] = summary.read_text().splitlines() if summary.exists() else []
 
 
@@ -65,5 +67,5 @@ rule all:
     input:
         [file for figure in FIGURES for file in drawn(figure).values()],
         [f"{STUDY}/tables/{page}.html" for page in PAGES],
-        of_all_blocks(study.activations_file) if study.activations else [],
+        of_all_blocks(study.activations_file) if study.activations is not None else [],
     localrule: True

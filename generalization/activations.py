@@ -130,7 +130,7 @@ class Activations:
             self.seeds: list[int] = json.loads(self._file.attrs["seeds"])
             self.steps: list[list[int]] = json.loads(self._file.attrs["steps"])
             self.layers = sorted(int(layer) for layer in self._file["layers"])
-        except (OSError, KeyError) as error:
+        except (OSError, KeyError, ValueError) as error:
             raise InputError(
                 f"activations must be a whole HDF5 file of this project, not {str(path)!r} "
                 f"({type(error).__name__}: {error})."

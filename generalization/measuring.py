@@ -40,6 +40,9 @@ def measure_networks(
     """
     rows = list(kept.distinct())
     finite = [position for position, row in enumerate(rows) if _is_finite(kept, row)]
+    if not finite:
+        yield from ((name, _table(kept, rows, [], name, torch.empty(0))) for name in measures)
+        return
     stack = _joined([kept.networks[rows[i][0]][[rows[i][1]]] for i in finite])
     begun = initial_networks(stack.widths, kept.hyperparameters, kept.seeds)
     begun = begun.to(data.test_inputs.device)

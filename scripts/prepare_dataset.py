@@ -13,13 +13,14 @@ def main() -> None:
     """Arguments, read, call, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("dataset", choices=DATASETS)
-    parser.add_argument("--data-root", type=Path)
+    parser.add_argument("--data-root", default="", help="folder to look in first")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
 
     source = import_module(f"generalization.datasets.{arguments.dataset}")
     read = getattr(source, arguments.dataset)
-    prepare_dataset(arguments.dataset, read(arguments.data_root), arguments.output)
+    data_root = Path(arguments.data_root).expanduser() if arguments.data_root else None
+    prepare_dataset(arguments.dataset, read(data_root), arguments.output)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", type=Path, required=True)
     parser.add_argument("--hyperparameters", type=json.loads, required=True)
+    parser.add_argument("--code", default="by-hand", help="resume only what the same code began")
     parser.add_argument("--seeds", required=True, help="seeds-<first>-<last>")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1)
@@ -34,7 +35,7 @@ def main() -> None:
     hyperparameters = Hyperparameters(**arguments.hyperparameters)
     first, last = map(int, arguments.seeds.split("-")[1:])
     data = experiment_data(read_dataset(arguments.dataset), hyperparameters)
-    checkpoint = arguments.networks.with_name("checkpoint.safetensors")
+    checkpoint = arguments.networks.with_name(f"checkpoint-{arguments.code}.safetensors")
     with shown_progress(hyperparameters.name, last - first + 1) as report:
         trained = train_ensemble(
             data,
@@ -46,7 +47,8 @@ def main() -> None:
         )
     write_networks(arguments.networks, trained.kept)
     write_table(arguments.training, pd.DataFrame(trained.training))
-    checkpoint.unlink(missing_ok=True)
+    for left in arguments.networks.parent.glob("checkpoint-*.safetensors"):
+        left.unlink()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 CONFIG = {
-    "study": "small",
+    "study": "study",
     "seeds": 1,
     "ensembles": [{"dataset": "digits", "batch_size": 32, "width": 20, "depth": [2, 3]}],
     "measures": {

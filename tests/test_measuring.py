@@ -67,6 +67,15 @@ def test_a_network_that_diverged_has_no_value_and_says_why():
     assert table["value"].notna().sum() == 4
 
 
+def test_networks_of_which_none_is_finite_have_no_values():
+    networks = kept()
+    for stack in networks.networks:
+        stack.weights[0].fill_(torch.inf)
+    table = taken({"entropy": output_entropy}, {"entropy": {"samples": 5}}, networks)["entropy"]
+    assert len(table) == 5
+    assert table["value"].isna().all()
+
+
 def test_values_of_a_measure_are_offered_to_those_that_name_it():
     seen = []
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,13 +91,37 @@ def read_study(config: Mapping[str, Any]) -> Study:
             _file_name(measure, settings): (measure, settings_of(measure) | settings)
             for measure, settings in measures.items()
         },
-        activations=given["activations"] and settings_of("activations") | given["activations"],
+        activations=config.get("activations")
+        if config.get("activations") is None
+        else settings_of("activations") | config["activations"],
         statistics=settings_of("statistics") | given["statistics"],
         figures=settings_of("figures") | given["figures"],
     )
     for sentence in _impossible_in_study(study):
         raise InputError(sentence)
     return study
+
+
+def check_file_names(study: Study, files: Sequence[str]) -> None:
+    """A study is in the file of its name, so that no copy overwrites the results of another.
+
+    Raises:
+        InputError: If it is in one file of another name.
+    """
+    if len(files) == 1 and Path(files[0]).stem != study.name:
+        raise InputError(
+            f"study must be {Path(files[0]).stem!r}, the name of its file {files[0]}, "
+            f"not {study.name!r}."
+        )
+
+
+def assumptions(folder: Path) -> list[str]:
+    """What the sources leave open and this project chose: all comments that begin with ASSUME."""
+    found = []
+    for file in sorted(folder.rglob("*.py")):
+        comments = re.findall(r"# ASSUME: (.*(?:\n *# .*)*)", file.read_text())
+        found += [re.sub(r"\s*\n *# ", " ", comment) for comment in comments]
+    return found
 
 
 def seed_blocks(ensemble: Path, seeds: int) -> list[str]:
@@ -116,11 +141,12 @@ def seed_blocks(ensemble: Path, seeds: int) -> list[str]:
     there = sorted(tuple(map(int, name.split("-")[1:])) for name in names)
     blocks, wanted = [], 1
     for first, last in there:
-        if wanted < first <= seeds:
+        if first > seeds or last < wanted:
+            continue
+        if wanted < first:
             blocks.append((wanted, first - 1))
-        if first <= seeds:
-            blocks.append((first, last))
-            wanted = last + 1
+        blocks.append((first, last))
+        wanted = last + 1
     if wanted <= seeds:
         blocks.append((wanted, seeds))
     return [f"seeds-{first}-{last}" for first, last in blocks]
@@ -181,6 +207,8 @@ def _impossible_in_study(study: Study) -> Iterator[str]:
     for key, value in study.figures.items():
         if value not in known:
             yield f"figures.{key} must be one of {listed(known)}, not {value!r}."
+    if study.data_root is not None and not Path(study.data_root).expanduser().is_dir():
+        yield f"data_root must be a folder, not {study.data_root!r}."
     last_layer = max((study.activations or {}).get("layers") or [0])
     depth = min(one.depth for one in study.ensembles.values())
     if last_layer >= depth:

@@ -15,6 +15,13 @@ from generalization.errors import InputError
 SCHEMA = yaml.safe_load(
     Path(__file__).with_name("schemas").joinpath("study.schema.yaml").read_text()
 )
+# JSON's integers include 100.0, which Python takes for another number than 100.
+VALIDATOR = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    ),
+)
 TYPES = {"null": "null", "object": "a mapping", "array": "a list", "integer": "an integer"}
 
 
@@ -29,7 +36,7 @@ def check(value: Any, schema: Mapping[str, Any], name: str = "") -> None:
     Raises:
         InputError: With one sentence: key, need, value.
     """
-    validator = jsonschema.Draft202012Validator({**schema, "$defs": SCHEMA["$defs"]})
+    validator = VALIDATOR({**schema, "$defs": SCHEMA["$defs"]})
     error = next(validator.iter_errors(value), None)
     if error is not None:
         raise InputError(_sentence(error, name))
@@ -86,6 +93,8 @@ def _sentence(error: jsonschema.ValidationError, name: str) -> str:
 def _alternative(schema: Mapping[str, Any]) -> str:
     if "const" in schema:
         return repr(schema["const"])
+    if "enum" in schema:
+        return listed(schema["enum"])
     if schema["type"] == "array":
         return f"a list of different integers of at least {schema['items']['minimum']}"
     return _types(schema["type"])

@@ -6,6 +6,7 @@ It imports torch, which costs seconds, so that it is imported only where it is u
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from http.client import HTTPException
 from pathlib import Path
@@ -44,6 +45,8 @@ def download(
         cache.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=cache) as temporary:
             getattr(datasets, torchvision_class)(temporary, download=True)
+            # What is there is not whole, or it would have been read.
+            shutil.rmtree(cache / folder, ignore_errors=True)
             (Path(temporary) / folder).rename(cache / folder)
     except (OSError, RuntimeError, HTTPException) as error:
         reason = " ".join(str(error).split()).rstrip(".")

@@ -16,6 +16,7 @@ from generalization.figures.style import (
     legend,
     logarithmic,
     markers,
+    style_of,
     styled,
 )
 from generalization.names import interval, readable, values_of, within
@@ -61,8 +62,8 @@ def gap_against_measure(
     figure = Figure(figsize=(8, 5))
     axes = figure.add_subplot()
     for point in points.to_dict("records"):
-        hue = hues.get(point.get(color), QUIET)
-        _draw(axes, point, color=hue, marker=shapes.get(point.get(marker), "o"))
+        hue = style_of(hues, point.get(color), QUIET)
+        _draw(axes, point, color=hue, marker=style_of(shapes, point.get(marker), "o"))
     if (networks["value"] > 0).all():
         logarithmic(axes.xaxis, networks["value"])
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))

@@ -58,6 +58,11 @@ def colors(values: Sequence) -> dict:
     return {value: CATEGORIES[place % len(CATEGORIES)] for place, value in enumerate(values)}
 
 
+def style_of(styles: Mapping, value: object, default: object) -> object:
+    """What a value looks like; in tables a value that is null is NaN."""
+    return styles.get(None if pd.isna(value) else value, default)
+
+
 def markers(values: Sequence) -> dict:
     """Value → marker."""
     return {value: MARKERS[place % len(MARKERS)] for place, value in enumerate(values)}

@@ -7,7 +7,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from generalization.figures.style import QUIET, colors, entries, figure_of_words, legend, styled
+from generalization.figures.style import (
+    QUIET,
+    colors,
+    entries,
+    figure_of_words,
+    legend,
+    style_of,
+    styled,
+)
 from generalization.names import readable, values_of
 from generalization.tables import NETWORK, PERFORMANCE, swept_hyperparameters
 
@@ -38,7 +46,7 @@ def training_curves(training: pd.DataFrame, *, color: str = "label_corruption") 
     panels = figure.subplots(2, 2, sharex=True, sharey="row").T.flat
     for axes, quantity in zip(panels, PERFORMANCE, strict=True):
         for _, ensemble in training.groupby("ensemble", sort=False):
-            hue = hues.get(ensemble[color].iloc[0], QUIET) if color else QUIET
+            hue = style_of(hues, ensemble[color].iloc[0], QUIET) if color else QUIET
             mean = mean_over_seeds(ensemble, quantity)
             axes.plot(
                 mean.index, mean, color=hue, marker=".", markersize=4, linewidth=1.2, alpha=0.75

@@ -28,6 +28,7 @@ MEASURES = (
     "transitions",
     "normalized_transitions",
     "sampled_transitions",
+    "tangent_sensitivity",
     "output_entropy",
     "training_loss",
     "weight_norm",
@@ -37,8 +38,20 @@ MEASURES = (
 )
 
 # With default settings these are taken by one job per block of seeds: starting Python and torch
-# costs more than most of them. A measure that is not named here has a job of its own.
-SHARE_A_JOB = tuple(measure for measure in MEASURES if measure != "sampled_transitions")
+# costs more than most of them. A measure that is not named here has a job of its own. Who joins
+# makes the others be taken anew, everywhere.
+SHARE_A_JOB = (
+    "jacobian_norm",
+    "logit_jacobian_norm",
+    "transitions",
+    "normalized_transitions",
+    "output_entropy",
+    "training_loss",
+    "weight_norm",
+    "distance_from_initialization",
+    "number_of_parameters",
+    "random_number",
+)
 
 # What a measure has to do better than.
 BASELINES = (

@@ -30,7 +30,7 @@ def normalized_transitions(
         networks: R networks, with or without biases: these begin at zero, and add no transitions.
         inputs: N images.
         transitions: What ``transitions`` gives for them, if it is known already.
-        init_scale: Scale of the initial weights to compare with. Nothing depends on it for ReLU.
+        init_scale: Scale of the weights with which they began. Nothing depends on it for ReLU.
 
     Returns:
         R × N quotients, in float64; NaN for an image that translations do not change.
@@ -44,7 +44,6 @@ def normalized_transitions(
             "networks must be FullyConnectedNetworks, whose initialization is known, not "
             f"{type(networks).__name__}."
         )
-    # ASSUME: every network is compared with the paper's initialization, whatever scale it began at.
     if transitions is None:
         transitions = count_transitions(networks, inputs)
     return transitions / expected_transitions(

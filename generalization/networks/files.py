@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import torch
@@ -49,7 +50,7 @@ def write_networks(path: Path | str, kept: KeptNetworks) -> None:
 
     The tensors are ``layers.<l>.weight`` of shape (kept steps, seeds, fan_out, fan_in) and
     ``layers.<l>.bias`` if there are biases; the metadata ``hyperparameters``, ``seeds``, ``steps``
-    and ``statuses`` are JSON.
+    ``statuses`` and ``sha256`` (of the tensors, in the order of their names) are JSON.
 
     Args:
         path: A safetensors file.
@@ -65,6 +66,7 @@ def write_networks(path: Path | str, kept: KeptNetworks) -> None:
         "seeds": json.dumps(kept.seeds),
         "steps": json.dumps(kept.steps),
         "statuses": json.dumps(kept.statuses),
+        "sha256": json.dumps(_sha256(tensors)),
     }
     with written_whole(path) as beside:
         save_file(tensors, beside, metadata=metadata)
@@ -87,16 +89,34 @@ def read_networks(path: Path | str, device: torch.device | str = "cpu") -> KeptN
         with safe_open(path, framework="pt", device=str(device)) as file:
             described = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        _verify(tensors, described["sha256"])
         hyperparameters = Hyperparameters(**described["hyperparameters"])
         steps = tuple(map(tuple, described["steps"]))
         stacks = tuple(_stack(tensors, hyperparameters, kept) for kept in range(len(steps)))
         seeds, statuses = tuple(described["seeds"]), tuple(described["statuses"])
-    except (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+    except (SafetensorError, OSError, LookupError, TypeError, ValueError) as error:
         raise InputError(
             f"networks must be a whole safetensors file of this project, not {str(path)!r} "
             f"({type(error).__name__}: {error})."
         ) from error
     return KeptNetworks(hyperparameters, seeds, steps, statuses, stacks)
+
+
+def _verify(tensors: dict[str, torch.Tensor], expected: str) -> None:
+    """Refuse tensors that are not as they were written.
+
+    Raises:
+        ValueError: If a bit is another.
+    """
+    if _sha256(tensors) != expected:
+        raise ValueError("its tensors are not those of which the sha256 was taken")
+
+
+def _sha256(tensors: dict[str, torch.Tensor]) -> str:
+    digest = sha256()
+    for name in sorted(tensors):
+        digest.update(tensors[name].cpu().numpy())
+    return digest.hexdigest()
 
 
 def _stack(

@@ -95,7 +95,7 @@ def _stack_norms(
     scratch = inputs.new_empty(2, len(networks) * samples * numbers_per_point)
     norms = []
     for chunk in inputs.flatten(1).split(FORWARD_BLOCKS * samples):
-        logits, slopes = _logits_and_slopes(networks, chunk)
+        logits, slopes = logits_and_slopes(networks, chunk)
         of_blocks = (part.split(samples, dim=1) for part in (*cotangents(logits), *slopes))
         for rows, scale, *slopes in zip(*of_blocks, strict=True):
             rows = _pull_back(rows, networks.weights[1:], slopes, scratch)
@@ -119,7 +119,7 @@ def _input_blocks(weight: Tensor) -> list[Tensor]:
     ]
 
 
-def _logits_and_slopes(
+def logits_and_slopes(
     networks: FullyConnectedNetworks, inputs: Tensor
 ) -> tuple[Tensor, list[Tensor]]:
     """Logits, and φ'(z) of every hidden layer."""

@@ -151,7 +151,7 @@ def relation_to_gap(
 def _why_not(x: np.ndarray, y: np.ndarray, ensembles: int) -> str:
     """Why no relation can be estimated; empty if it can."""
     if not len(x):
-        return "no network has a value"
+        return "no network is left"
     if ensembles < FEWEST_ENSEMBLES:
         return f"{ensembles} of the {FEWEST_ENSEMBLES} ensembles that are needed"
     if np.ptp(x) == 0:

@@ -93,7 +93,7 @@ def _reasons(cells: pd.DataFrame, fitted_accuracy: float) -> dict[str, np.ndarra
     first = {
         "fitted": {
             "diverged": unfitted & diverged,
-            f"did not fit: train accuracy below {fitted_accuracy:g}": unfitted,
+            f"train accuracy below {fitted_accuracy:g}": unfitted,
         },
         "all": {"diverged": no_gap & diverged},
     }

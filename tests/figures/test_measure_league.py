@@ -50,7 +50,7 @@ def test_numbers_or_reasons_stand_beside(statistics):
     row = statistics.query("measure == 'jacobian_norm' and statistic == 'spearman'").iloc[0]
     assert f"{row['estimate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]" in texts
     assert "135" in texts
-    assert "no network has a value" in texts
+    assert "no network is left" in texts
 
 
 def test_estimate_outside_its_percentile_interval_is_drawn(statistics):
@@ -63,7 +63,7 @@ def test_estimate_outside_its_percentile_interval_is_drawn(statistics):
 def test_nothing_to_show_is_said(statistics):
     lost = statistics[statistics["measure"] == "lost"]
     assert measure_league(lost).texts[0].get_text() == (
-        "No correlation could be estimated: no network has a value."
+        "No correlation could be estimated: no network is left."
     )
     assert measure_league(statistics[:0]).texts[0].get_text() == (
         "No correlation could be estimated: there is no measure."

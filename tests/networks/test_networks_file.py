@@ -43,7 +43,7 @@ def test_nothing_is_left_of_a_write_that_fails(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut", "random", "other"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "random", "bit", "other"])
 def test_damaged_file_is_told_in_one_sentence(tmp_path, damage):
     path = tmp_path / "networks.safetensors"
     write_networks(path, kept())
@@ -52,6 +52,8 @@ def test_damaged_file_is_told_in_one_sentence(tmp_path, damage):
         path.unlink()
     elif damage == "cut":
         path.write_bytes(content[:-100])
+    elif damage == "bit":
+        path.write_bytes(content[:-7] + bytes([content[-7] ^ 1]) + content[-6:])
     elif damage == "random":
         path.write_bytes(b"no networks here")
     else:

@@ -35,6 +35,6 @@ def test_a_study_runs_on_slurm(cluster, new_study):
     )
     submitted = (done.stdout + done.stderr).count("has been submitted with SLURM jobid")
     assert submitted == 1 + 2 + 4  # one data set; two ensembles; two jobs of measures for each
-    measures = pd.read_csv(new_study.path / "results/studies/small/measures.csv")
+    measures = pd.read_csv(new_study.path / "results/studies/study/measures.csv")
     assert measures["value"].notna().all()
     assert new_study.planned() == {}

@@ -123,7 +123,7 @@ def test_name_says_whether_logarithms_were_taken(networks):
     ("measure", "note"),
     [
         ("constant", "the measure is the same for all networks"),
-        ("lost", "no network has a value"),
+        ("lost", "no network is left"),
     ],
 )
 def test_no_relation_has_a_reason(statistics, measure, note):

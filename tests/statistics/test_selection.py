@@ -28,7 +28,7 @@ def test_left_out_and_selected_are_all_networks(measures, selection):
 
 def test_reasons_by_ensemble(measures):
     out = excluded(measures[measures["measure"] != "lost"]).fillna({"measure": ""})
-    unfitted = "did not fit: train accuracy below 0.999"
+    unfitted = "train accuracy below 0.999"
     found = out[["selection", "label_corruption", "measure", "reason", "networks", "of", "seeds"]]
     assert found.to_numpy().tolist() == [
         ["fitted", 0, "transitions", "no finite value", 1, 4, "3"],

@@ -50,8 +50,8 @@ def test_a_study_in_five_sentences(statistics, measures):
         f"Of the baselines, a relation is shown by weight norm ({shown['weight_norm', 'fitted']}); "
         f"no relation is shown by random number ({shown['random_number', 'fitted']}) and constant "
         "(the measure is the same for all networks).",
-        "Left out of these statistics: 1 network (no finite value: transitions), 8 networks (did "
-        "not fit: train accuracy below 0.999), and 1 network (diverged).",
+        "Left out of these statistics: 1 network (no finite value: transitions), 8 networks (train "
+        "accuracy below 0.999), and 1 network (diverged).",
     ]
 
 
@@ -87,7 +87,7 @@ def test_relation_needs_both_the_interval_and_the_corrected_p_value(
 
 def test_nothing_estimated_claims_nothing(statistics, measures):
     assert told(statistics, measures, "lost")[2] == (
-        "No relation to the gap of fitted networks could be estimated: no network has a value."
+        "No relation to the gap of fitted networks could be estimated: no network is left."
     )
 
 

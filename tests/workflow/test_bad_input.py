@@ -20,12 +20,25 @@ def test_configuration(study):
     assert before == {path: path.stat().st_mtime_ns for path in study.path.rglob("results/**/*")}
 
 
+def test_a_study_without_its_name_is_not_the_default_study(study):
+    (study.path / "config/other.yaml").write_text("seeds: 1\n")
+    done = study.snakemake("--configfile", "config/other.yaml", check=False)
+    assert "study must be given" in sentence(done)
+
+
+def test_a_study_is_in_the_file_of_its_name(study):
+    (study.path / "config/study.yaml").rename(study.path / "config/other.yaml")
+    done = study.snakemake("--configfile", "config/other.yaml", check=False)
+    assert "study must be 'other', the name of its file " in sentence(done)
+
+
 def test_a_misspelt_measure_is_told_though_all_results_are_there(study):
     study.configure(measures={"jacobian_nrom": {}})
     assert "measures must be among jacobian_norm, " in sentence(study.snakemake(check=False))
 
 
 def test_data_that_are_nowhere(new_study):
+    (new_study.path / "data").mkdir()
     new_study.configure(ensembles=[{"dataset": "cifar10"}], data_root=str(new_study.path / "data"))
     said = sentence(new_study.snakemake(check=False))
     assert "InputError: " in said

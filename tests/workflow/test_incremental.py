@@ -116,6 +116,11 @@ def test_a_setting_of_a_measure_takes_that_measure_alone(study):
     assert study.planned() == {"measure_networks_alone": 2} | AFTER_MEASURES
 
 
+def test_where_things_are_done_and_found_runs_nothing(study):
+    study.configure(device="cpu", data_root=str(study.path), title="Another")
+    assert study.planned() == {}
+
+
 def test_settings_of_statistics_measure_nothing(study):
     study.configure(statistics={"resamples": 101})
     planned = study.planned()

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from planning import read_study, seed_blocks
+from planning import assumptions, read_study, seed_blocks
 from schema import SCHEMA, settings_of
 
 from generalization.errors import InputError
@@ -59,6 +59,13 @@ def test_settings_that_differ_from_defaults_name_the_file_of_a_measure():
     assert list(same.measures) == ["transitions"]
 
 
+def test_activations_with_defaults_are_recorded():
+    study = read_study(CONFIG | {"activations": {}})
+    assert study.activations == settings_of("activations")
+    assert study.activations_file == "activations.h5"
+    assert read_study(CONFIG).activations is None
+
+
 def test_measures_with_settings_share_no_job():
     assert read_study(CONFIG).sharing_measures == ["jacobian_norm"]
 
@@ -71,6 +78,8 @@ def test_measures_with_settings_share_no_job():
         (["seeds-1-4"], 2, ["seeds-1-4"]),
         (["seeds-1-4"], 6, ["seeds-1-4", "seeds-5-6"]),
         (["seeds-1-4", "seeds-5-6"], 8, ["seeds-1-4", "seeds-5-6", "seeds-7-8"]),
+        (["seeds-1-4", "seeds-1-8"], 8, ["seeds-1-4", "seeds-1-8"]),
+        (["seeds-1-4", "seeds-2-3"], 4, ["seeds-1-4"]),
         (["seeds-3-4"], 6, ["seeds-1-2", "seeds-3-4", "seeds-5-6"]),
         (["seeds-11-12", "seeds-1-2"], 2, ["seeds-1-2"]),
     ],
@@ -79,6 +88,13 @@ def test_added_seeds_are_blocks_of_their_own(tmp_path, there, seeds, blocks):
     for name in there:
         (tmp_path / name).mkdir()
     assert seed_blocks(tmp_path, seeds) == blocks
+
+
+def test_assumptions_are_quoted_whole(tmp_path):
+    text = "x = 1\n# ASSUME: one\n#  two\n# three.\ny = 2  # ASSUME: four.\n"
+    (tmp_path / "code.py").write_text(text)
+    assert assumptions(tmp_path) == ["one  two three.", "four."]
+    assert len(assumptions(Path("generalization"))) > 5
 
 
 HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperparameters))
@@ -95,6 +111,12 @@ HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperpara
         ({"study": "My study"}, "study must match ^[a-z0-9_]+$, not 'My study'."),
         ({"seeds": 0}, "seeds must be at least 1, not 0."),
         ({"seeds": "four"}, "seeds must be an integer, not 'four'."),
+        ({"seeds": 2.0}, "seeds must be an integer, not 2.0."),
+        (
+            {"ensembles": [{"dataset": "digits", "width": [20, 20.0]}]},
+            "ensembles[0].width must be an integer, not 20.0.",
+        ),
+        ({"data_root": "/no/such"}, "data_root must be a folder, not '/no/such'."),
         ({"seeds": True}, "seeds must be an integer, not True."),
         ({"device": "gpu"}, "device must be one of auto, cpu, cuda, not 'gpu'."),
         ({"ensembles": []}, "ensembles must have at least 1 item, not []."),
@@ -166,9 +188,14 @@ HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperpara
         (
             {"measures": {"jacobian": {}}},
             "measures must be among jacobian_norm, logit_jacobian_norm, transitions, "
-            "normalized_transitions, sampled_transitions, output_entropy, training_loss, "
+            "normalized_transitions, sampled_transitions, tangent_sensitivity, output_entropy, training_loss, "
             "weight_norm, distance_from_initialization, number_of_parameters, random_number, "
             "not 'jacobian'.",
+        ),
+        (
+            {"measures": {"tangent_sensitivity": {"reduction": "mean"}}},
+            "measures.tangent_sensitivity.reduction must be sum, full or be an integer, "
+            "not 'mean'.",
         ),
         (
             {"measures": {"jacobian_norm": {"samples": 0}}},

@@ -9,14 +9,14 @@ rule prepare_dataset:
     resources:
         mem_mb=4000,
         runtime=30,
+        data_root=study.data_root or "",
     params:
         code=lambda wildcards: fingerprint(
             "scripts/prepare_dataset.py",
             f"generalization/datasets/{wildcards.dataset}.py",
         ),
-        data_root=f"--data-root {study.data_root!r}" if study.data_root else "",
     message:
         "Prepare {wildcards.dataset}: read, verify, shuffle, normalize."
     shell:
-        "python scripts/prepare_dataset.py {wildcards.dataset} {params.data_root}"
+        "python scripts/prepare_dataset.py {wildcards.dataset} --data-root={resources.data_root:q}"
         " --output {output} 2> >(tee {log} >&2)"

@@ -12,6 +12,7 @@ rule train_ensemble:
     resources:
         mem_mb=4000,
         runtime=240,
+        device=study.device,
     params:
         code=fingerprint("scripts/train_ensemble.py"),
         hyperparameters=chosen_hyperparameters,
@@ -20,7 +21,8 @@ rule train_ensemble:
     shell:
         "python scripts/train_ensemble.py --dataset {input.dataset}"
         " --hyperparameters {params.hyperparameters:q} --seeds {wildcards.block}"
-        f" --device {study.device} --threads {{threads}}"
+        " --code {params.code}"
+        " --device {resources.device} --threads {threads}"
         " --networks {output.networks} --training {output.training} 2> >(tee {log} >&2)"
 
 
@@ -38,6 +40,7 @@ rule record_activations:
     resources:
         mem_mb=4000,
         runtime=60,
+        device=study.device,
     params:
         code=fingerprint("scripts/record_activations.py"),
         settings=json.dumps(study.activations),
@@ -46,5 +49,5 @@ rule record_activations:
     shell:
         "python scripts/record_activations.py --dataset {input.dataset}"
         " --networks {input.networks} --settings {params.settings:q}"
-        f" --device {study.device} --threads {{threads}}"
+        " --device {resources.device} --threads {threads}"
         " --output {output} 2> >(tee {log} >&2)"

@@ -4,7 +4,7 @@
 
 MEASURE_NETWORKS = (
     "python scripts/measure_networks.py --dataset {input.dataset} --networks {input.networks}"
-    f" --settings {{params.settings:q}} --device {study.device} --threads {{threads}}"
+    " --settings {params.settings:q} --device {resources.device} --threads {threads}"
     " {output} 2> >(tee {log} >&2)"
 )
 
@@ -29,6 +29,7 @@ if study.sharing_measures:
         resources:
             mem_mb=4000,
             runtime=240,
+            device=study.device,
         params:
             code=measure_code(*SHARE_A_JOB),
             settings=json.dumps(
@@ -54,6 +55,7 @@ rule measure_networks_alone:
     resources:
         mem_mb=4000,
         runtime=240,
+        device=study.device,
     params:
         code=lambda wildcards: measure_code(study.measures[wildcards.measure][0]),
         settings=lambda wildcards: json.dumps(dict([study.measures[wildcards.measure]])),

@@ -1,0 +1,115 @@
+"""Tangent sensitivity: ours beside what autograd offers, and the float32 error.
+
+The peers take one point at a time, as the author's code does: the tensor of second derivatives of
+a single point has hundreds of megabytes. Their seconds are multiplied up to as many points.
+"""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import torch
+from timing import print_table, sgemm_rate, take_turns
+from torch import Tensor, nn
+from torch.func import functional_call, grad, jacfwd
+
+from generalization.measures.tangent_sensitivity import tangent_sensitivity
+from generalization.networks.fully_connected import (
+    FullyConnectedNetworks,
+    initialize_fully_connected,
+)
+
+POINTS = 1024
+
+
+def as_module(networks: FullyConnectedNetworks) -> nn.Sequential:
+    layers = []
+    for weight in networks.weights:
+        layers += [nn.Linear(*weight.shape[:0:-1], bias=False), nn.ReLU()]
+        layers[-2].weight.data = weight[0]
+    return nn.Sequential(*layers[:-1])
+
+
+def by_backward_passes(module: nn.Module, point: Tensor, features: int) -> Tensor:
+    """A backward pass through the backward pass for each feature, as the author does."""
+    parameters = list(module.parameters())
+    point = point.clone().requires_grad_()
+    gradient = torch.autograd.grad(module(point).sum(), point, create_graph=True)[0]
+    square = torch.zeros(())
+    for derivative in gradient[:features]:
+        blocks = torch.autograd.grad(derivative, parameters, retain_graph=True)
+        square += sum(block.square().sum() for block in blocks)
+    return square.sqrt()
+
+
+def by_jacfwd(module: nn.Module, point: Tensor) -> Tensor:
+    """The whole tensor of second derivatives, then its norm."""
+    parameters = dict(module.named_parameters())
+
+    def gradient(x: Tensor) -> dict[str, Tensor]:
+        return grad(lambda parameters: functional_call(module, parameters, (x,)).sum())(parameters)
+
+    blocks = jacfwd(gradient)(point).values()
+    return torch.stack([block.norm() for block in blocks]).norm()
+
+
+def products(networks: FullyConnectedNetworks, inputs: Tensor, *, active: bool) -> float:
+    """Floating point operations of the hidden Jacobians: of active units, or of all."""
+    layers = [layer[0] > 0 for layer in networks.preactivations(inputs)[:-1]]
+    counts = [
+        layer.sum(1).double() if active else torch.full((len(inputs),), layer.shape[1]).double()
+        for layer in layers
+    ]
+    rank = min(networks.widths[:2])
+    return 2 * rank * sum((above * below).sum().item() for below, above in pairwise(counts))
+
+
+def compare(widths: tuple[int, ...]) -> None:
+    networks = initialize_fully_connected(widths, "relu", [torch.Generator().manual_seed(0)])
+    module, inputs = as_module(networks), torch.randn(POINTS, widths[0])
+    seconds = take_turns({"ours": lambda: tangent_sensitivity(networks, inputs)})
+    seconds["ours, all outputs apart"] = take_turns({
+        "full": lambda: tangent_sensitivity(networks, inputs, reduction="full")
+    })["full"]
+    smooth, few = replace(networks, activation="tanh"), inputs[:64]
+    estimates = take_turns(
+        {
+            "ours, tanh, 32 probes": lambda: tangent_sensitivity(smooth, few, torch.Generator()),
+            "ours, any module, 32 probes": lambda: tangent_sensitivity(
+                module, few, torch.Generator()
+            ),
+        },
+        repeats=1,
+    )
+    seconds |= {name: value * POINTS / len(few) for name, value in estimates.items()}
+    peers = take_turns(
+        {
+            "a backward pass per feature": lambda: by_backward_passes(module, inputs[0], widths[0]),
+            "jacfwd(grad)": lambda: by_jacfwd(module, inputs[0]),
+        },
+        repeats=3,
+    )
+    seconds |= {name: value * POINTS for name, value in peers.items()}
+    limit = sgemm_rate()
+    print_table(
+        f"{POINTS} points, {'-'.join(map(str, widths))}, one thread",
+        seconds,
+        ours="ours",
+        flops=products(networks, inputs, active=True),
+        limit=limit,
+    )
+    dense = products(networks, inputs, active=False) / seconds["ours"] / limit
+    exact = tangent_sensitivity(networks.to(torch.float64), inputs.double())
+    error = (tangent_sensitivity(networks, inputs) / exact - 1).abs()
+    print(
+        f"  {seconds['ours'] / POINTS * 1e6:.0f} µs a point; products of all units would have to "
+        f"run at {dense:.1%} of sgemm\n"
+        f"  float32: median error {error.median():.0e}, {(error > 2e-6).sum()} of {POINTS} points "
+        "in the linear region next door"
+    )
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    compare((784, 200, 200, 200, 200, 10))
+    compare((784, 100, 100, 100, 10))

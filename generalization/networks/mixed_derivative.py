@@ -1,0 +1,127 @@
+"""Norms of the derivative of a network by its parameters and its input, by random probes."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Generator, Tensor, nn
+from torch.func import functional_call, grad, jvp, vmap
+
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.modules import Networks, evaluation_mode
+
+SAMPLES_PER_DRAW = 256  # Another number gives other draws.
+MODULE_BYTES = 2**26  # Of gradients, one per point.
+
+
+@torch.no_grad()
+def probed_mixed_derivative_norm(
+    networks: Networks,
+    inputs: Float[Tensor, "samples *features"],
+    outputs: Float[Tensor, "rows classes"],
+    generator: Generator,
+    *,
+    probes: int,
+) -> Float64[Tensor, "networks samples"]:
+    """‖∂²(Cf)/∂θ∂x‖_F at every point, estimated: the square is unbiased.
+
+    For random signs u and v, E uuᵀ and E vvᵀ are identities, hence
+
+        ‖∂²(Cf)/∂θ∂x‖_F² = E ‖∂/∂θ (∂(uᵀCf)/∂x · v)‖².
+
+    Draws are fresh for every point and the same for every network.
+
+    Args:
+        networks: A stack, or a module that maps inputs to logits, taken in eval mode.
+        inputs: Points, in the dtype of the weights.
+        outputs: The matrix C.
+        generator: Where the signs come from.
+        probes: Number of draws, at least 1.
+
+    Returns:
+        The root of the mean over the draws, for each network and point.
+    """
+    if not isinstance(networks, nn.Module):
+        return _root_mean_square(_stack_squares, networks, inputs, outputs, generator, probes)
+    with evaluation_mode(networks) as module:
+        return _root_mean_square(_module_squares, module, inputs, outputs, generator, probes)
+
+
+def _root_mean_square(
+    squares: Callable[..., Tensor],
+    networks: Networks,
+    inputs: Tensor,
+    outputs: Tensor,
+    generator: Generator,
+    probes: int,
+) -> Float64[Tensor, "networks samples"]:
+    """The root of the mean of what random directions and cotangents give."""
+    norms = []
+    for chunk in inputs.split(SAMPLES_PER_DRAW):
+        total = 0
+        for _ in range(probes):
+            directions = _random_signs(chunk.shape, chunk, generator)
+            cotangents = _random_signs((len(chunk), len(outputs)), chunk, generator) @ outputs
+            total = total + squares(networks, chunk, directions, cotangents)
+        norms.append((total / probes).sqrt())
+    return torch.cat(norms, dim=1)
+
+
+def _random_signs(shape: Sequence[int], like: Tensor, generator: Generator) -> Tensor:
+    """Independent and fair, 1 or −1."""
+    bits = torch.randint(2, shape, generator=generator, device=generator.device)
+    return (2 * bits - 1).to(like)
+
+
+def _stack_squares(
+    networks: FullyConnectedNetworks,
+    inputs: Float[Tensor, "samples *features"],
+    directions: Float[Tensor, "samples *features"],
+    cotangents: Float[Tensor, "samples classes"],
+) -> Float64[Tensor, "networks samples"]:
+    """‖∂/∂θ (∂(uᵀCf)/∂x · v)‖² from the factors of the gradient by each weight, δ_l a_{l-1}ᵀ.
+
+    It is the derivative along v of that gradient, δ̇ aᵀ + δ ȧᵀ, and of the gradient by the bias, δ̇.
+    """
+
+    def factors(inputs: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        activations = [inputs.expand(len(networks), *inputs.shape)]
+        for layer in range(networks.depth - 1):
+            activations.append(networks.phi.function(networks.affine(layer, activations[-1])))
+        deltas = [cotangents.expand(len(networks), *cotangents.shape)]
+        for weight, above in zip(reversed(networks.weights), activations[:0:-1], strict=False):
+            deltas.append(torch.bmm(deltas[-1], weight) * networks.phi.derivative(above))
+        return activations, deltas[::-1]
+
+    values, changes = jvp(factors, (inputs.flatten(1),), (directions.flatten(1),))
+    total = 0
+    for a, delta, da, ddelta in zip(*values, *changes, strict=True):
+        a, delta, da, ddelta = (part.double() for part in (a, delta, da, ddelta))
+        total = total + ddelta.square().sum(-1) * (a.square().sum(-1) + bool(networks.biases))
+        total = total + delta.square().sum(-1) * da.square().sum(-1)
+        total = total + 2 * (delta * ddelta).sum(-1) * (a * da).sum(-1)
+    return total.clamp_min(0)
+
+
+def _module_squares(
+    module: nn.Module,
+    inputs: Float[Tensor, "samples *features"],
+    directions: Float[Tensor, "samples *features"],
+    cotangents: Float[Tensor, "samples classes"],
+) -> Float64[Tensor, "1 samples"]:
+    """‖∂/∂θ (∂(uᵀCf)/∂x · v)‖² of every point, by two backward passes."""
+    parameters = {name: part.detach() for name, part in module.named_parameters()}
+
+    def square(x: Tensor, direction: Tensor, cotangent: Tensor) -> Tensor:
+        def output(x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
+            return functional_call(module, parameters, (x.unsqueeze(0),))[0] @ cotangent
+
+        def slope(parameters: dict[str, Tensor]) -> Tensor:
+            return (grad(output)(x, parameters) * direction).sum()
+
+        gradients = grad(slope)(parameters)
+        return sum(gradient.double().square().sum() for gradient in gradients.values())
+
+    size = sum(part.numel() * part.element_size() for part in parameters.values())
+    points = max(1, MODULE_BYTES // max(1, size))
+    return vmap(square, chunk_size=points)(inputs, directions, cotangents).unsqueeze(0)
