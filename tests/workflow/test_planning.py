@@ -188,9 +188,9 @@ HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperpara
         (
             {"measures": {"jacobian": {}}},
             "measures must be among jacobian_norm, logit_jacobian_norm, transitions, "
-            "normalized_transitions, sampled_transitions, tangent_sensitivity, output_entropy, training_loss, "
-            "weight_norm, distance_from_initialization, number_of_parameters, random_number, "
-            "not 'jacobian'.",
+            "normalized_transitions, sampled_transitions, tangent_sensitivity, output_entropy, "
+            "training_loss, weight_norm, distance_from_initialization, number_of_parameters, "
+            "random_number, not 'jacobian'.",
         ),
         (
             {"measures": {"tangent_sensitivity": {"reduction": "mean"}}},
