@@ -112,6 +112,9 @@ def compare(
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    compare(features=64, width=100, depth=3, train=1280, batch_size=128, epochs=25)
-    compare(features=784, width=200, depth=4, train=5120, batch_size=256, epochs=2)
+    # One thread, as a job of a study has, and all cores, as torch takes by default.
+    for threads in (1, torch.get_num_threads()):
+        torch.set_num_threads(threads)
+        print(f"\n{threads} thread{'s' if threads > 1 else ''}")
+        compare(features=64, width=100, depth=3, train=1280, batch_size=128, epochs=25)
+        compare(features=784, width=200, depth=4, train=5120, batch_size=256, epochs=2)

@@ -31,7 +31,7 @@ class ActivationFunction:
 ACTIVATION_FUNCTIONS = {
     "relu": ActivationFunction(
         function=torch.relu,
-        derivative=lambda activations: (activations > 0).to(activations.dtype),
+        derivative=torch.sign,  # of activations, which are not negative
         thresholds=(0.0,),
         gain=2.0,
     ),
