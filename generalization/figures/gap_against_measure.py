@@ -65,7 +65,7 @@ def gap_against_measure(
         hue = style_of(hues, point.get(color), QUIET)
         _draw(axes, point, color=hue, marker=style_of(shapes, point.get(marker), "o"))
     if (networks["value"] > 0).all():
-        logarithmic(axes.xaxis, networks["value"])
+        logarithmic(axes.xaxis, points["x_mean"])
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.set(xlabel=readable(measure), ylabel="Generalization gap (train − test accuracy)")
     relation = _relation(statistics, measure)

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from generalization.files import written_whole
 from generalization.names import value_name
@@ -114,8 +114,11 @@ def legend(axes: Axes, groups: Mapping[str, Sequence[Line2D]]) -> None:
 def logarithmic(axis: Axis, values: pd.Series) -> None:
     """Ticks of a logarithmic axis as plain numbers: more of them where values lie close."""
     axis.axes.set(**{f"{axis.axis_name}scale": "log"})
-    narrow = values.max() < 30 * values.min()
-    axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5) if narrow else (1,)))
+    ratio = values.max() / values.min()
+    if ratio < 6:  # Powers of ten and their multiples are too few here.
+        axis.set_major_locator(MaxNLocator(5))
+    else:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5) if ratio < 30 else (1,)))
     axis.set_minor_locator(LogLocator(subs=range(2, 10)))
     axis.set_minor_formatter(NullFormatter())
     if values.max() < 1e6 and values.min() > 1e-4:
