@@ -118,7 +118,7 @@ class FullyConnectedNetworks:
         """Logits of every network for one batch of inputs."""
         activations = inputs.flatten(1)
         for layer in range(self.depth - 1):
-            activations = self.phi.function(self.affine(layer, activations))
+            activations = self.phi.in_place(self.affine(layer, activations))
         return self.affine(self.depth - 1, activations)
 
 

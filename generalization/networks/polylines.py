@@ -61,6 +61,7 @@ def _count(
         counts: Changed in place.
     """
     preactivations = network.affine(layer, activations).squeeze(0)
+    width = preactivations.shape[1]
     apart = (curve[1:] != curve[:-1]).nonzero().squeeze(1)
     last = layer == network.depth - 2
     breakpoints = [] if last else [_old_breakpoints(preactivations)]
@@ -70,16 +71,17 @@ def _count(
         above = shifted.relu().bool()
         crossed = above[1:] != above[:-1]
         crossed[apart] = False
-        counts[layer].index_add_(0, curve[1:], crossed.sum(dim=1, dtype=torch.int32))
+        crossings = _where(crossed)
+        counts[layer] += curve[crossings // width].bincount(minlength=counts.shape[1])
         if not last:
-            breakpoints.append(_new_breakpoints(preactivations, crossed, threshold))
+            breakpoints.append(_new_breakpoints(preactivations, crossings, threshold))
     if not last:
         positions, units, values = map(torch.cat, zip(*breakpoints, strict=True))
         for piece in _pieces(positions.argsort(), preactivations.shape[1]):
             there = _interpolated(preactivations, positions[piece])
             there.scatter_(1, units[piece].unsqueeze(1), values[piece].unsqueeze(1))
             on_curve = curve[positions[piece].long()]
-            _count(network, layer + 1, network.phi.function(there), on_curve, counts)
+            _count(network, layer + 1, network.phi.in_place(there), on_curve, counts)
 
 
 def _old_breakpoints(preactivations: Float[Tensor, "breakpoints units"]) -> Breakpoints:
@@ -91,7 +93,7 @@ def _old_breakpoints(preactivations: Float[Tensor, "breakpoints units"]) -> Brea
 
 def _new_breakpoints(
     preactivations: Float[Tensor, "breakpoints units"],
-    crossed: Bool[Tensor, "edges units"],
+    crossings: Int[Tensor, "crossings"],
     threshold: float,
 ) -> Breakpoints:
     """Where units cross a threshold, given the edges on which they do, with the unit that does.
@@ -100,11 +102,10 @@ def _new_breakpoints(
     the units above it must be at rest, at exactly zero, from there on.
     """
     width = preactivations.shape[1]
-    crossing = _where(crossed)
-    begin, end = preactivations.take(crossing), preactivations.take(crossing + width)
+    begin, end = preactivations.take(crossings), preactivations.take(crossings + width)
     # Infinite preactivations have no fraction; a count that they spoil is the caller's to refuse.
     fraction = ((threshold - begin) / (end - begin)).nan_to_num_(nan=0.5).double()
-    return crossing // width + fraction, crossing % width, torch.full_like(begin, threshold)
+    return crossings // width + fraction, crossings % width, torch.full_like(begin, threshold)
 
 
 def _where(mask: Bool[Tensor, "edges units"]) -> Int[Tensor, "crossings"]:
@@ -116,9 +117,9 @@ def _where(mask: Bool[Tensor, "edges units"]) -> Int[Tensor, "crossings"]:
 
 
 def _pieces(order: Int[Tensor, "breakpoints"], units: int) -> list[Int[Tensor, "_"]]:
-    """Equal pieces of the breakpoints, few enough for a step; each begins where the last ended."""
+    """Equal pieces of the breakpoints, of about a step's size; each begins where the last ended."""
     edges = len(order) - 1
-    pieces = -(-edges * units // numbers_at_a_time(order.device))
+    pieces = max(1, round(edges * units / numbers_at_a_time(order.device)))
     size = -(-edges // pieces)
     return [order[first : first + size + 1] for first in range(0, edges, size)]
 

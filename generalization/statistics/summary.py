@@ -7,7 +7,7 @@ from numbers import Integral
 
 import pandas as pd
 
-from generalization.names import interval, listed, value_name, values_of, within
+from generalization.names import interval, listed, number, value_name, values_of, within
 from generalization.statistics.selection import excluded, final_networks, has_fitted
 from generalization.tables import swept_hyperparameters
 
@@ -146,6 +146,8 @@ def _strengths(row: pd.Series) -> tuple[float, float]:
 
 def _named(row: pd.Series) -> str:
     told = row["note"] if pd.isna(row["estimate"]) else _interval(row)
+    if not row["shown"] and (row["low"] > 0 or row["high"] < 0):
+        told += f", corrected p = {number(row['p_value_corrected'], digits=2)}"
     return f"{within(row['measure'])} ({told})"
 
 

@@ -14,27 +14,18 @@ from generalization.training.losses import Loss
 
 aten = torch.ops.aten
 
-# Activation function → itself in place, and in place the product of its slope and a gradient. As
+# Activation function → in place, the product of a gradient and its slope. As in
 # `ActivationFunction.derivative`, the slope is that at the preactivation the activation came from.
-IN_PLACE: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
-    "relu": (
-        torch.relu_,
-        lambda gradient, activations: aten.threshold_backward.grad_input(
-            gradient, activations, 0, grad_input=gradient
-        ),
+TIMES_SLOPE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "relu": lambda gradient, activations: aten.threshold_backward.grad_input(
+        gradient, activations, 0, grad_input=gradient
     ),
-    "relu6": (lambda z: z.clamp_(0, 6), lambda gradient, a: _zero_outside(gradient, a, 0, 6)),
-    "tanh": (
-        torch.tanh_,
-        lambda gradient, activations: aten.tanh_backward.grad_input(
-            gradient, activations, grad_input=gradient
-        ),
+    "relu6": lambda gradient, activations: _zero_outside(gradient, activations, 0, 6),
+    "tanh": lambda gradient, activations: aten.tanh_backward.grad_input(
+        gradient, activations, grad_input=gradient
     ),
-    "hardtanh": (lambda z: z.clamp_(-1, 1), lambda gradient, a: _zero_outside(gradient, a, -1, 1)),
-    "hardsigmoid": (
-        lambda z: z.add_(0.5).clamp_(0, 1),
-        lambda gradient, a: _zero_outside(gradient, a, 0, 1),
-    ),
+    "hardtanh": lambda gradient, activations: _zero_outside(gradient, activations, -1, 1),
+    "hardsigmoid": lambda gradient, activations: _zero_outside(gradient, activations, 0, 1),
 }
 
 
@@ -113,7 +104,7 @@ class Backpropagation:
         batch.gather(buffers.inputs)
         below = self.forward(buffers)
         above = self.loss.gradient(buffers.logits, batch.labels, out=buffers.logit_gradient)
-        weights, (_, times_slope) = self.networks.weights, IN_PLACE[self.networks.activation]
+        weights, times_slope = self.networks.weights, TIMES_SLOPE[self.networks.activation]
         depth = len(weights)
         for layer in reversed(range(depth)):
             total = gradients[layer]
@@ -127,7 +118,6 @@ class Backpropagation:
 
     def forward(self, buffers: Buffers) -> list[Tensor]:
         """Fill the buffers from the inputs up; the activations below every layer."""
-        activate, _ = IN_PLACE[self.networks.activation]
         below = [buffers.inputs.mT]
         for layer, out in enumerate([*buffers.activations, buffers.logits]):
             weight = self.networks.weights[layer]
@@ -136,7 +126,7 @@ class Backpropagation:
             else:
                 bmm(weight, below[-1], out=out)
             if layer < self.networks.depth - 1:
-                below.append(activate(out))
+                below.append(self.networks.phi.in_place(out))
         return below
 
     def buffers(self, samples: int) -> Buffers:

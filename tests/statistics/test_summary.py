@@ -85,6 +85,12 @@ def test_relation_needs_both_the_interval_and_the_corrected_p_value(
     assert told(doubtful, measures, "jacobian_norm")[2].startswith("No relation to the gap")
 
 
+def test_what_decides_against_a_relation_is_named(statistics, measures):
+    doubtful = statistics.assign(p_value_corrected=0.051)
+    sentence = told(doubtful, measures, "jacobian_norm")[2]
+    assert sentence.endswith(", corrected p = 0.051).")
+
+
 def test_nothing_estimated_claims_nothing(statistics, measures):
     assert told(statistics, measures, "lost")[2] == (
         "No relation to the gap of fitted networks could be estimated: no network is left."

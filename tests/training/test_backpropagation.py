@@ -7,7 +7,7 @@ from generalization.hyperparameters import Hyperparameters
 from generalization.networks.activation_functions import ACTIVATION_FUNCTIONS
 from generalization.networks.fully_connected import initialize_fully_connected
 from generalization.randomness import generator_for
-from generalization.training.backpropagation import IN_PLACE, Backpropagation
+from generalization.training.backpropagation import TIMES_SLOPE, Backpropagation
 from generalization.training.batches import TrainingSet, batches_of_epoch
 from generalization.training.losses import LOSSES
 
@@ -38,10 +38,10 @@ def gradients_by_autograd(networks, batch, loss):
 
 @pytest.mark.parametrize("activation", ACTIVATION_FUNCTIONS)
 def test_in_place_forms_are_the_activation_function(activation):
-    phi, (activate, times_slope) = ACTIVATION_FUNCTIONS[activation], IN_PLACE[activation]
+    phi, times_slope = ACTIVATION_FUNCTIONS[activation], TIMES_SLOPE[activation]
     z = torch.cat([torch.linspace(-8, 8, 999), torch.tensor(phi.thresholds)])
     gradient = torch.randn(z.shape, generator=generator_for("slopes"))
-    activations = activate(z.clone())
+    activations = phi.in_place(z.clone())
     torch.testing.assert_close(activations, phi.function(z), rtol=0, atol=0)
     expected = gradient * phi.derivative(activations)
     result = times_slope(gradient, activations)
