@@ -9,8 +9,9 @@ from pathlib import Path
 from snakemake.utils import min_version
 
 from generalization.errors import InputError
-from generalization.figures import FIGURES, PAGES
+from generalization.figures import FIGURES
 from generalization.measures import SHARE_A_JOB
+from generalization.statistics import SETTINGS, TABLES, WELCOME
 
 sys.path.insert(0, f"{workflow.basedir}/workflow")
 from fingerprint import fingerprint
@@ -32,6 +33,7 @@ except InputError as error:
     sys.exit(f"InputError in the configuration: {error}")
 
 STUDY = f"results/studies/{study.name}"
+figures, pages = study.figures_and_pages
 BLOCK = "results/ensembles/{ensemble}/{block}"
 
 # What captions and the front page of the report say.
@@ -50,6 +52,7 @@ wildcard_constraints:
     ensemble=r"[a-z0-9_]+-[0-9a-f]{8}",
     block=r"seeds-\d+-\d+",
     measure=r"[a-z_]+(-[0-9a-f]{8})?",
+    profile=r"[a-z_]+(-[0-9a-f]{8})?",
     figure=r"[a-z_]+",
     table=r"[a-z_]+",
 
@@ -58,6 +61,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/datasets.smk"
 include: "workflow/rules/ensembles.smk"
 include: "workflow/rules/measures.smk"
+include: "workflow/rules/profiles.smk"
 include: "workflow/rules/statistics.smk"
 include: "workflow/rules/figures.smk"
 
@@ -65,7 +69,7 @@ include: "workflow/rules/figures.smk"
 rule all:
     default_target: True
     input:
-        [file for figure in FIGURES for file in drawn(figure).values()],
-        [f"{STUDY}/tables/{page}.html" for page in PAGES],
+        [file for figure in figures for file in drawn(figure).values()],
+        [f"{STUDY}/tables/{page}.html" for page in pages],
         of_all_blocks(study.activations_file) if study.activations is not None else [],
     localrule: True

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from hashlib import blake2b
 from itertools import product
+from math import prod
+from random import Random
 from typing import Any
 
 
@@ -75,18 +77,54 @@ def short_hash(settings: Mapping[str, Any]) -> str:
 
 
 def expand_grid(grid: Mapping[str, Any]) -> Iterator[Hyperparameters]:
-    """Every combination of the values of a grid.
+    """Every combination of the values of a grid, or a random sample of them.
 
     Args:
         grid: Hyper-parameter → value, or list of values to sweep over. ``kept_steps`` is a list by
-            itself; it is swept over by a list of lists.
+            itself; it is swept over by a list of lists. ``sample`` says how many combinations to
+            draw, from which ``seed``, and which keys are ``paired``: all of their values are taken
+            with every draw of the others, so that networks can be compared in pairs.
 
     Yields:
-        Hyper-parameters, the last key of the grid varying fastest.
+        Hyper-parameters, the last key of the grid varying fastest; those of a sample in the order
+        of their draws, each once. A larger sample begins with the smaller one.
     """
-    choices = (value if is_swept(key, value) else [value] for key, value in grid.items())
-    for values in product(*choices):
-        yield Hyperparameters(**dict(zip(grid, values, strict=True)))
+    sample, choices = grid.get("sample"), choices_of(grid)
+    if sample is None:
+        combinations = product(*choices.values())
+    else:
+        paired = {key: choices[key] for key in sample.get("paired", ())}
+        # Drawn in an order of their own, so that the order of keys in a file does not matter.
+        others = {key: choices[key] for key in sorted(choices) if key not in paired}
+        choices = others | paired
+        draws = _draws(list(others.values()), sample["size"], sample.get("seed", 0))
+        combinations = ((*draw, *values) for draw in draws for values in product(*paired.values()))
+    for values in combinations:
+        yield Hyperparameters(**dict(zip(choices, values, strict=True)))
+
+
+def choices_of(grid: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """The values of every hyper-parameter of a grid."""
+    return {
+        key: value if is_swept(key, value) else [value]
+        for key, value in grid.items()
+        if key != "sample"
+    }
+
+
+def _draws(choices: Sequence[Sequence[Any]], size: int, seed: int) -> Iterator[list[Any]]:
+    """Different random combinations, as many as are asked for or there are."""
+    generator, total = Random(seed), prod(map(len, choices))
+    drawn: set[int] = set()
+    while len(drawn) < min(size, total):
+        position = generator.randrange(total)
+        if position not in drawn:
+            drawn.add(position)
+            combination = []
+            for values in choices:
+                position, place = divmod(position, len(values))
+                combination.append(values[place])
+            yield combination
 
 
 def is_swept(key: str, value: Any) -> bool:

@@ -1,9 +1,8 @@
-"""Taking measures of the networks of an ensemble."""
+"""Taking measures and profiles of the networks of an ensemble."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from inspect import signature
 from typing import Any
 
 import pandas as pd
@@ -14,6 +13,8 @@ from generalization.datasets.dataset import Dataset
 from generalization.networks.files import KeptNetworks
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.randomness import generator_for
+from generalization.signatures import named_by
+from generalization.tables import KEPT_NETWORK
 from generalization.training.initialization import initial_networks
 
 
@@ -38,12 +39,11 @@ def measure_networks(
         Name and table: ensemble, seed, step, measure, value, status. The value of a network whose
         weights are not finite does not exist.
     """
-    rows = list(kept.distinct())
-    finite = [position for position, row in enumerate(rows) if _is_finite(kept, row)]
+    rows, finite = _rows(kept)
     if not finite:
         yield from ((name, _table(kept, rows, [], name, torch.empty(0))) for name in measures)
         return
-    stack = _joined([kept.networks[rows[i][0]][[rows[i][1]]] for i in finite])
+    stack = _stack(kept, rows, finite)
     begun = initial_networks(stack.widths, kept.hyperparameters, kept.seeds)
     begun = begun.to(data.test_inputs.device)
     offered = {
@@ -60,9 +60,63 @@ def measure_networks(
         generator = generator_for(kept.hyperparameters.name, *kept.seeds, name)
         available = offered | taken.setdefault(samples, {})
         available |= {"inputs": data.test_inputs[:samples], "generator": generator}
-        asked = {key: available[key] for key in signature(measure).parameters if key in available}
-        taken[samples][name] = measure(**asked, **chosen)
+        taken[samples][name] = measure(**named_by(measure, available), **chosen)
         yield name, _table(kept, rows, finite, name, taken[samples][name])
+
+
+def profile_networks(
+    kept: KeptNetworks,
+    data: Dataset,
+    profile: Callable[..., pd.DataFrame],
+    settings: Mapping[str, Any],
+) -> pd.DataFrame:
+    """Take a profile of all networks, at every step at which they were kept.
+
+    A profile is given what its signature names, see ``generalization.profiles``.
+
+    Args:
+        kept: The networks of an ensemble.
+        data: What they were trained and tested on.
+        profile: The function.
+        settings: Keyword arguments; ``samples`` is the number of test inputs instead.
+
+    Returns:
+        The rows of the profile, with ensemble, seed and step before its own columns. A network
+        whose weights are not finite has none.
+    """
+    rows, finite = _rows(kept)
+    if not finite:
+        return pd.DataFrame(columns=KEPT_NETWORK)
+    chosen = dict(settings)
+    samples = chosen.pop("samples", None)
+    available = {
+        "networks": _stack(kept, rows, finite),
+        "inputs": data.test_inputs[:samples],
+        "labels": data.test_labels[:samples],
+        "train_inputs": data.train_inputs,
+        "train_labels": data.train_labels,
+        "init_scale": kept.hyperparameters.init_scale,
+        "generator": generator_for(data.name, profile.__name__),
+    }
+    table = profile(**named_by(profile, available), **chosen)
+    of_row = [rows[finite[position]] for position in table.pop("network")]
+    table.insert(0, "ensemble", kept.hyperparameters.name)
+    table.insert(1, "seed", [kept.seeds[position] for _, position, _ in of_row])
+    table.insert(2, "step", [step for *_, step in of_row])
+    return table
+
+
+def _rows(kept: KeptNetworks) -> tuple[list[tuple[int, int, int]], list[int]]:
+    """Every kept network once, and which of them have finite weights."""
+    rows = list(kept.distinct())
+    return rows, [position for position, row in enumerate(rows) if _is_finite(kept, row)]
+
+
+def _stack(
+    kept: KeptNetworks, rows: list[tuple[int, int, int]], finite: list[int]
+) -> FullyConnectedNetworks:
+    """The networks with finite weights, as one stack."""
+    return _joined([kept.networks[rows[i][0]][[rows[i][1]]] for i in finite])
 
 
 def _is_finite(kept: KeptNetworks, row: tuple[int, int, int]) -> bool:

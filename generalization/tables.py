@@ -135,6 +135,31 @@ def collect_training(
     return _ordered(joined, [*KEPT_NETWORK, "final", "status"])
 
 
+def with_networks(profile: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a profile beside the hyper-parameters and performance of their networks.
+
+    Args:
+        profile: Table of a profile of a study, with ensemble, seed, step.
+        training: Table of ``collect_training``.
+
+    Returns:
+        Every row of the profile in its order, with the other columns of ``training``.
+
+    Raises:
+        InputError: If ``training`` lacks a network of the profile.
+    """
+    joined = profile.merge(
+        training, on=KEPT_NETWORK, how="left", validate="many_to_one", indicator=True
+    )
+    lost = joined[joined["_merge"] == "left_only"]
+    if len(lost):
+        raise InputError(
+            "Training must have the networks of a profile, "
+            f"but has no {_named(lost[KEPT_NETWORK])}."
+        )
+    return joined.drop(columns="_merge")
+
+
 def hyperparameters_of(table: pd.DataFrame) -> list[str]:
     """Columns of a table of measures or of training that are hyper-parameters."""
     others = {*MEASURED, *PERFORMANCE, "generalization_gap"}

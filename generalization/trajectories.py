@@ -1,8 +1,11 @@
 """Curves through input space along which networks are watched."""
 
+from collections.abc import Sequence
+from math import sqrt
+
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Generator, Tensor
 
 
 def translation_loops(
@@ -56,3 +59,62 @@ def equidistant_points(
     edge, fraction = position // points, (position % points / points).to(loops.dtype)
     fraction = fraction.view(-1, *[1] * (loops.dim() - 2))
     return loops.index_select(1, edge).lerp_(loops.index_select(1, edge + 1), fraction)
+
+
+def random_ellipses(
+    count: int, shape: Sequence[int], generator: Generator
+) -> Float[Tensor, "count 3 *features"]:
+    """Ellipses around 0 that have nothing to do with data.
+
+    Both axes have normal entries of mean 0 and variance 1 (Novak et al. 2018, §A.5.2), so that a
+    point on them has on average the squared norm of an image of mean 0 and variance 1.
+
+    Args:
+        count: How many.
+        shape: Of an input.
+        generator: Of the axes, on the CPU.
+
+    Returns:
+        Center, cosine axis and sine axis of every ellipse, in float32 on the CPU.
+    """
+    ellipses = torch.randn(count, 3, *shape, generator=generator)
+    ellipses[:, 0] = 0
+    return ellipses
+
+
+def ellipses_through(
+    points: Float[Tensor, "count 3 *features"],
+) -> Float[Tensor, "count 3 *features"]:
+    """Ellipses through three points each, at the angles π/3, π and 5π/3.
+
+    The affine map that takes an equilateral triangle to the three points takes its circumcircle to
+    ``z(θ) = c + a cos θ + b sin θ`` (Novak et al. 2018, §A.5.2). From ``z(π) = c - a = p_2`` and
+    ``z(π/3), z(5π/3) = c + a/2 ± b √3/2 = p_1, p_3`` follow ``c = (p_1 + p_2 + p_3) / 3``,
+    ``a = c - p_2`` and ``b = (p_1 - p_3) / √3``. Points on one line give a flat ellipse.
+
+    Args:
+        points: Three for every ellipse, in the order of their angles.
+
+    Returns:
+        Center, cosine axis and sine axis of every ellipse.
+    """
+    first, second, third = points.unbind(1)
+    center = (first + second + third) / 3
+    return torch.stack((center, center - second, (first - third) / sqrt(3)), dim=1)
+
+
+def points_on_ellipses(
+    ellipses: Float[Tensor, "count 3 *features"], angles: Float[Tensor, "angles"]
+) -> Float[Tensor, "count angles *features"]:
+    """``c + a cos θ + b sin θ`` at every angle.
+
+    Args:
+        ellipses: Center, cosine axis and sine axis of every ellipse.
+        angles: In radians.
+
+    Returns:
+        The same angles on every ellipse, in the dtype of the ellipses.
+    """
+    angles = angles.double()
+    place = torch.stack((torch.ones_like(angles), angles.cos(), angles.sin()), dim=1)
+    return torch.einsum("ap,cp...->ca...", place.to(ellipses), ellipses)

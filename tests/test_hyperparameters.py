@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from generalization.hyperparameters import Hyperparameters, expand_grid, short_hash
@@ -57,6 +59,44 @@ def test_grid_is_a_product_and_kept_steps_are_one_value():
 def test_kept_steps_are_swept_over_by_a_list_of_lists():
     grid = {"dataset": "digits", "kept_steps": [[0], [0, 8]]}
     assert [one.kept_steps for one in expand_grid(grid)] == [(0,), (0, 8)]
+
+
+SPACE = {
+    "dataset": "digits",
+    "width": [8, 16, 32],
+    "depth": [2, 3, 4, 5],
+    "init_scale": [1, 2],
+    "label_corruption": [0, 1],
+}
+
+
+def sampled(size, seed=0, **changes):
+    sample = {"size": size, "seed": seed, "paired": ["label_corruption"]}
+    return list(expand_grid({**SPACE, "sample": sample, **changes}))
+
+
+def test_sample_takes_all_values_of_paired_keys_with_every_draw():
+    ensembles = sampled(7)
+    assert len(set(ensembles)) == 14
+    for one, other in zip(ensembles[::2], ensembles[1::2], strict=True):
+        assert (one.label_corruption, other.label_corruption) == (0, 1)
+        assert dataclasses.replace(other, label_corruption=0.0) == one
+    assert set(ensembles) <= set(expand_grid(SPACE))
+
+
+def test_larger_sample_begins_with_the_smaller_one():
+    assert sampled(9)[:14] == sampled(7)
+    assert sampled(7, seed=1) != sampled(7)
+
+
+def test_sample_does_not_depend_on_the_order_of_keys():
+    turned = {key: SPACE[key] for key in reversed(SPACE)}
+    sample = {"size": 7, "seed": 0, "paired": ["label_corruption"]}
+    assert list(expand_grid({"sample": sample, **turned})) == sampled(7)
+
+
+def test_sample_of_more_than_there_are_is_all():
+    assert set(sampled(1000)) == set(expand_grid(SPACE))
 
 
 def test_hash_does_not_depend_on_the_order_of_keys():

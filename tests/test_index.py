@@ -8,8 +8,10 @@ import pytest
 from schema import SCHEMA, settings_of
 
 from generalization.datasets import DATASETS
-from generalization.figures import FIGURES
+from generalization.figures import FIGURES, PAGES
 from generalization.measures import MEASURES, SHARE_A_JOB
+from generalization.profiles import PROFILES
+from generalization.statistics import SETTINGS, TABLES, WELCOME
 
 OFFERED = {
     "networks",
@@ -21,6 +23,8 @@ OFFERED = {
     "init_scale",
     *MEASURES,
 }
+OF_PROFILES = {"networks", "inputs", "labels", "train_inputs", "train_labels", "init_scale"}
+OF_PROFILES |= {"generator"}
 
 
 def test_index_and_schema_name_the_same_measures():
@@ -53,13 +57,53 @@ def test_a_dataset_is_whole(dataset):
     assert any(dataset in path.read_text() for path in Path("tests/datasets").glob("test_*.py"))
 
 
+def test_index_and_schema_name_the_same_profiles():
+    assert set(PROFILES) == set(SCHEMA["$defs"]["profiles"]["properties"])
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_profile_is_whole(profile):
+    function = getattr(import_module(f"generalization.profiles.{profile}"), profile)
+    parameters = inspect.signature(function).parameters
+    keywords = {
+        name: parameter.default
+        for name, parameter in parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+    settings = settings_of(profile)
+    settings.pop("samples", None)
+    assert settings == keywords
+    assert set(parameters) - set(keywords) <= OF_PROFILES
+    assert Path(f"tests/profiles/test_{profile}.py").is_file()
+
+
+def tables_named_by(function):
+    known = {"measures", "training", "statistics", *PROFILES, *TABLES, *SETTINGS}
+    return known.intersection(inspect.signature(function).parameters)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_table_is_whole(table):
+    function = getattr(import_module(f"generalization.statistics.{table}"), table)
+    assert tables_named_by(function) == {*TABLES[table], *WELCOME.get(table, ())}
+    assert Path(f"tests/statistics/test_{table}.py").is_file()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_has_a_caption(page):
+    assert Path(f"workflow/report/{page}.rst").is_file()
+
+
 @pytest.mark.parametrize("figure", FIGURES)
 def test_a_figure_is_whole(figure):
-    assert callable(getattr(import_module(f"generalization.figures.{figure}"), figure))
+    function = getattr(import_module(f"generalization.figures.{figure}"), figure)
+    assert tables_named_by(function) == set(FIGURES[figure].tables)
+    assert set(FIGURES[figure].measures) <= set(MEASURES)
     assert Path(f"workflow/report/{figure}.rst").is_file()
     assert Path(f"tests/figures/test_{figure}.py").is_file()
 
 
-def test_every_file_of_a_measure_has_an_entry():
-    names = {path.stem for path in Path("generalization/measures").glob("*.py")} - {"__init__"}
-    assert names == set(MEASURES)
+@pytest.mark.parametrize(("folder", "index"), [("measures", MEASURES), ("profiles", PROFILES)])
+def test_every_file_has_an_entry(folder, index):
+    names = {path.stem for path in Path("generalization", folder).glob("*.py")} - {"__init__"}
+    assert names == set(index)

@@ -1,5 +1,6 @@
 import dataclasses
 
+import pandas as pd
 import pytest
 import torch
 from oracles.made_up import kept
@@ -7,7 +8,7 @@ from oracles.made_up import kept
 from generalization.datasets.dataset import Dataset
 from generalization.measures.distance_from_initialization import distance_from_initialization
 from generalization.measures.output_entropy import output_entropy
-from generalization.measuring import measure_networks
+from generalization.measuring import measure_networks, profile_networks
 from generalization.training.initialization import initial_networks
 
 NONE = {}
@@ -102,3 +103,38 @@ def test_randomness_belongs_to_the_measure_of_these_networks():
     assert first["one"]["value"].tolist() == again["one"]["value"].tolist()
     assert first["one"]["value"].tolist() != first["two"]["value"].tolist()
     assert first["one"]["value"].tolist() != others["one"]["value"].tolist()
+
+
+def test_profile_names_its_networks():
+    def brightness(networks, inputs, labels, generator, *, power):
+        drawn = torch.rand(1, generator=generator).item()
+        rows = [
+            {"network": network, "point": point, "label": label.item(), "drawn": drawn}
+            for network in range(len(networks))
+            for point, label in enumerate(labels)
+        ]
+        return pd.DataFrame(rows).assign(value=inputs.sum().item() ** power)
+
+    networks = kept()
+    networks.networks[2].weights[1][0, 0, 0] = torch.nan
+    table = profile_networks(networks, data(), brightness, {"samples": 2, "power": 2})
+    assert list(table) == ["ensemble", "seed", "step", "point", "label", "drawn", "value"]
+    shown = table.drop_duplicates(["seed", "step"])[["seed", "step"]].to_numpy().tolist()
+    assert shown == [[1, 0], [2, 0], [1, 8], [2, 8]]
+    assert (table["label"].to_numpy().reshape(4, 2) == data().test_labels[:2].numpy()).all()
+    assert table["value"].iloc[0] == pytest.approx(data().test_inputs[:2].sum().item() ** 2)
+    other = dataclasses.replace(
+        kept(), hyperparameters=dataclasses.replace(kept().hyperparameters, width=6)
+    )
+    again = profile_networks(other, data(), brightness, {"samples": 2, "power": 2})
+    assert again["drawn"].iloc[0] == table["drawn"].iloc[0]
+    assert again["ensemble"].iloc[0] != table["ensemble"].iloc[0]
+
+
+def test_networks_of_which_none_is_finite_have_an_empty_profile():
+    networks = kept()
+    for stack in networks.networks:
+        stack.weights[0].fill_(torch.inf)
+    table = profile_networks(networks, data(), lambda networks: pd.DataFrame(), {})
+    assert list(table) == ["ensemble", "seed", "step"]
+    assert table.empty

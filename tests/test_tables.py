@@ -9,6 +9,7 @@ from generalization.tables import (
     collect_training,
     read_table,
     swept_hyperparameters,
+    with_networks,
     write_table,
 )
 
@@ -184,3 +185,22 @@ def test_file_that_is_no_table_is_refused(tmp_path, content, reason):
     (tmp_path / "table.csv").write_bytes(content)
     with pytest.raises(InputError, match=rf"^.*/table\.csv must be a CSV table, but: {reason}\.$"):
         read_table(tmp_path / "table.csv")
+
+
+def test_profile_stands_beside_its_networks(training):
+    networks = collect_training(training, ABOUT)
+    profile = training[["ensemble", "seed", "step"]].head(3).assign(angle=[0.1, 0.2, 0.3])
+    joined = with_networks(profile.iloc[::-1], networks)
+    assert joined["angle"].to_list() == [0.3, 0.2, 0.1]
+    assert set(networks) < set(joined)
+    assert joined["final"].to_list() == networks["final"].to_list()[2::-1]
+
+
+def test_profile_of_an_unknown_network_is_refused(training):
+    profile = pd.DataFrame({"ensemble": ["digits-00000000"], "seed": 1, "step": 7, "angle": 0.1})
+    with pytest.raises(InputError) as caught:
+        with_networks(profile, collect_training(training, ABOUT))
+    assert str(caught.value) == (
+        "Training must have the networks of a profile, but has no ensemble digits-00000000, "
+        "seed 1, step 7."
+    )

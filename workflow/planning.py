@@ -12,8 +12,10 @@ from schema import SCHEMA, check, listed, settings_of
 
 from generalization.datasets import DATASETS
 from generalization.errors import InputError
+from generalization.figures import FIGURES, PAGES
 from generalization.hyperparameters import Hyperparameters, expand_grid, is_swept, short_hash
 from generalization.measures import SHARE_A_JOB
+from generalization.statistics import SETTINGS, TABLES
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,9 @@ class Study:
         data_root: Folder in which datasets are looked for first.
         ensembles: Name → hyper-parameters.
         measures: Name of the measure's file → the measure and its settings.
+        profiles: Profile → its settings.
+        comparisons: Settings of which one is expected to generalize better.
+        papers: Whose claims are judged.
         activations: Settings of the record of activations, or nothing.
         statistics: Settings.
         figures: Settings.
@@ -40,6 +45,9 @@ class Study:
     data_root: str | None
     ensembles: dict[str, Hyperparameters]
     measures: dict[str, tuple[str, dict[str, Any]]]
+    profiles: dict[str, dict[str, Any]]
+    comparisons: list[dict[str, Any]]
+    papers: list[str]
     activations: dict[str, Any] | None
     statistics: dict[str, Any]
     figures: dict[str, Any]
@@ -48,6 +56,31 @@ class Study:
     def sharing_measures(self) -> list[str]:
         """Measures of one job: cheap ones, with default settings."""
         return [file for file in self.measures if file in SHARE_A_JOB]
+
+    @property
+    def tables(self) -> set[str]:
+        """What figures and other tables can be made from."""
+        tables = {"measures", "training", "statistics", *self.profiles}
+        tables |= {name for name in SETTINGS if getattr(self, name)}
+        for table, made_from in TABLES.items():
+            if tables.issuperset(made_from):
+                tables.add(table)
+        return tables
+
+    @property
+    def figures_and_pages(self) -> tuple[list[str], list[str]]:
+        """Of the figures and pages of a report, those of which the study has the tables."""
+        measures = {measure for measure, _ in self.measures.values()}
+        figures = [
+            name
+            for name, place in FIGURES.items()
+            if self.tables.issuperset(place.tables) and measures.issuperset(place.measures)
+        ]
+        return figures, [page for page in PAGES if page in self.tables | {"excluded"}]
+
+    def profile_file(self, profile: str) -> str:
+        """Name of the file of a profile."""
+        return _file_name(profile, self.profiles[profile])
 
     @property
     def activations_file(self) -> str:
@@ -68,11 +101,13 @@ def read_study(config: Mapping[str, Any]) -> Study:
         InputError: If any key or value is unknown or impossible.
     """
     check(config, SCHEMA)
-    measures, known = config["measures"], SCHEMA["$defs"]["measures"]["properties"]
-    for measure, settings in measures.items():
-        if measure not in known:
-            raise InputError(f"measures must be among {listed(known)}, not {measure!r}.")
-        check(settings, known[measure], f"measures.{measure}")
+    measures = config["measures"]
+    for part in ("measures", "profiles"):
+        known = SCHEMA["$defs"][part]["properties"]
+        for name, settings in config.get(part, {}).items():
+            if name not in known:
+                raise InputError(f"{part} must be among {listed(known)}, not {name!r}.")
+            check(settings, known[name], f"{part}.{name}")
     ensembles = {
         one.name: one
         for position, grid in enumerate(config["ensembles"])
@@ -91,6 +126,12 @@ def read_study(config: Mapping[str, Any]) -> Study:
             _file_name(measure, settings): (measure, settings_of(measure) | settings)
             for measure, settings in measures.items()
         },
+        profiles={
+            profile: settings_of(profile) | settings
+            for profile, settings in given["profiles"].items()
+        },
+        comparisons=[{"fitted": True} | comparison for comparison in given["comparisons"]],
+        papers=given["papers"],
         activations=config.get("activations")
         if config.get("activations") is None
         else settings_of("activations") | config["activations"],
@@ -165,8 +206,13 @@ def _ensembles_of(grid: Mapping[str, Any], name: str) -> Iterator[Hyperparameter
     Raises:
         InputError: If a key or value of the grid is unknown or impossible.
     """
-    known = SCHEMA["$defs"]["hyperparameters"]["properties"]
+    known, sample = SCHEMA["$defs"]["hyperparameters"]["properties"], grid.get("sample", {})
+    for key in sample.get("paired", ()):
+        if key not in grid:
+            raise InputError(f"{name}.sample.paired must be keys of the grid, not {key!r}.")
     for key, value in grid.items():
+        if key == "sample":
+            continue
         if key not in known:
             raise InputError(f"keys of {name} must be among {listed(known)}, not {key!r}.")
         swept = is_swept(key, value)
@@ -207,6 +253,12 @@ def _impossible_in_study(study: Study) -> Iterator[str]:
     for key, value in study.figures.items():
         if value not in known:
             yield f"figures.{key} must be one of {listed(known)}, not {value!r}."
+    for place, comparison in enumerate(study.comparisons):
+        if comparison["setting"] not in known:
+            yield (
+                f"comparisons[{place}].setting must be one of {listed(known)}, "
+                f"not {comparison['setting']!r}."
+            )
     if study.data_root is not None and not Path(study.data_root).expanduser().is_dir():
         yield f"data_root must be a folder, not {study.data_root!r}."
     last_layer = max((study.activations or {}).get("layers") or [0])

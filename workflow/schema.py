@@ -47,7 +47,8 @@ def check(value: Any, schema: Mapping[str, Any], name: str = "") -> None:
 def settings_of(definition: str) -> dict[str, Any]:
     """Default of every setting of a measure, or of a part of the configuration."""
     definitions = SCHEMA["$defs"]
-    about = definitions["measures"]["properties"].get(definition) or definitions[definition]
+    parts = (definitions["measures"]["properties"], definitions["profiles"]["properties"])
+    about = next(part[definition] for part in (*parts, definitions) if definition in part)
     properties = _followed(about).get("properties", {})
     return {key: _followed(setting)["default"] for key, setting in properties.items()}
 
@@ -83,6 +84,7 @@ def _sentence(error: jsonschema.ValidationError, name: str) -> str:
         "exclusiveMaximum": lambda: f"be less than {need}",
         "minItems": lambda: f"have at least {need} item",
         "minProperties": lambda: f"have at least {need} key",
+        "multipleOf": lambda: f"be a multiple of {need}",
         "uniqueItems": lambda: "have no item twice",
         "pattern": lambda: f"match {need}",
         "anyOf": lambda: " or ".join(f"be {_alternative(one)}" for one in need),

@@ -1,16 +1,53 @@
 """From tables to figures. A figure with nothing to show says so in words.
 
 Every figure has a file of its name with a function of its name, which names in its signature what
-it needs: the tables ``measures``, ``statistics`` and ``training``, a ``measure``, ``baselines``,
-and settings of the study.
+it needs: tables, a ``measure``, ``baselines``, and settings of the study.
 """
 
-# Figure → the chapter of the report in which it stands.
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a figure stands, and in the reports of which studies.
+
+    Attributes:
+        chapter: Of the report.
+        tables: That it is drawn from. The study must have them all.
+        measures: That the study must take.
+    """
+
+    chapter: str
+    tables: tuple[str, ...]
+    measures: tuple[str, ...] = ()
+
+
 FIGURES = {
-    "measure_league": "Overview",
-    "training_curves": "Overview",
-    "gap_against_measure": "Generalization gap against each measure",
+    "measure_league": Place("Overview", ("statistics",)),
+    "training_curves": Place("Overview", ("training",)),
+    "capacity": Place(
+        "Overview", ("measures", "statistics"), ("number_of_parameters", "training_loss")
+    ),
+    "gap_against_measure": Place(
+        "Generalization gap against each measure", ("measures", "statistics")
+    ),
+    "pairs": Place("Pairs that differ in one setting", ("pairs", "pair_statistics")),
+    "ellipses": Place("On and off the data", ("ellipses", "training")),
+    "boundaries": Place("On and off the data", ("boundaries", "training")),
+    "translation_trajectory": Place("On and off the data", ("translation_trajectory", "training")),
+    "transitions_per_layer": Place("On and off the data", ("transitions_per_layer", "training")),
+    "loss_against_norm": Place("Single points", ("points", "training")),
+    "loss_bounds": Place("Single points", ("points", "training")),
 }
 
-# Tables of numbers that the report shows as pages.
-PAGES = ("statistics", "excluded")
+# Tables of numbers that the report shows as pages, if the study has them.
+PAGES = (
+    "claims",
+    "statistics",
+    "pair_statistics",
+    "ellipse_contrasts",
+    "boundary_contrasts",
+    "point_statistics",
+    "bound_statistics",
+    "excluded",
+)

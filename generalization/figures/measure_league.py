@@ -21,7 +21,7 @@ LOOKS = {
 
 @styled
 def measure_league(statistics: pd.DataFrame, *, baselines: Collection[str] = ()) -> Figure:
-    """Spearman's correlation of every measure with the gap, with its interval.
+    """Spearman's correlation of every measure with the gap, with its interval, over all datasets.
 
     Measures are in the order of the absolute correlation over fitted networks, those without one
     last. Numbers at the right are of fitted networks.
@@ -33,7 +33,7 @@ def measure_league(statistics: pd.DataFrame, *, baselines: Collection[str] = ())
     Returns:
         The figure; words, if there is no measure.
     """
-    ranks = statistics[statistics["statistic"] == "spearman"]
+    ranks = statistics.query("statistic == 'spearman' and dataset == 'all'")
     if ranks["estimate"].isna().all():
         reasons = "; ".join(sorted(set(ranks["note"]))) or "there is no measure"
         return figure_of_words(f"No correlation could be estimated: {reasons}.")

@@ -24,9 +24,14 @@ mean is the measure of the network.
 
 MEASURES = (
     "jacobian_norm",
+    "train_jacobian_norm",
+    "translation_jacobian_norm",
+    "gaussian_jacobian_norm",
     "logit_jacobian_norm",
     "transitions",
     "normalized_transitions",
+    "curvature",
+    "discrete_curvature",
     "sampled_transitions",
     "tangent_sensitivity",
     "output_entropy",
@@ -42,9 +47,14 @@ MEASURES = (
 # makes the others be taken anew, everywhere.
 SHARE_A_JOB = (
     "jacobian_norm",
+    "train_jacobian_norm",
+    "translation_jacobian_norm",
+    "gaussian_jacobian_norm",
     "logit_jacobian_norm",
     "transitions",
     "normalized_transitions",
+    "curvature",
+    "discrete_curvature",
     "output_entropy",
     "training_loss",
     "weight_norm",

@@ -1,17 +1,18 @@
 """Norms of the derivative of a network by its input, at a cost that hardly knows the input."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import prod
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Shaped
 from torch import Tensor, nn
 
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, evaluation_mode, module_logits
 
-# From logits (…, classes) to rows of cotangents (…, rows, classes) and their scale (…).
-Cotangents = Callable[[Tensor], tuple[Tensor, Tensor]]
+# From logits (…, classes), and what else there is of every point, to rows of cotangents
+# (…, rows, classes) and their scale (…).
+Cotangents = Callable[..., tuple[Tensor, Tensor]]
 
 # Rows in one product: those of as many points, and then of as many networks, as fill so many bytes.
 # A CPU keeps them in its cache, a GPU likes large products.
@@ -24,7 +25,10 @@ MODULE_SAMPLES = 256
 
 @torch.no_grad()
 def input_jacobian_norm(
-    networks: Networks, inputs: Float[Tensor, "samples *features"], cotangents: Cotangents
+    networks: Networks,
+    inputs: Float[Tensor, "samples *features"],
+    cotangents: Cotangents,
+    *of_points: Shaped[Tensor, "samples *_"],
 ) -> Float64[Tensor, "networks samples"]:
     """‖C ∂f/∂x‖_F at every point, where the matrix C depends on the logits f.
 
@@ -47,6 +51,8 @@ def input_jacobian_norm(
         inputs: Points, in the dtype of the weights.
         cotangents: From logits (…, classes) to C / s, of shape (…, rows, classes) in the dtype of
             the logits, and s, of shape (…) in float64.
+        of_points: What C depends on beside the logits, as labels: one entry per point, given to
+            ``cotangents`` after the logits of the same points.
 
     Returns:
         One norm per network and point.
@@ -54,13 +60,14 @@ def input_jacobian_norm(
     if isinstance(networks, nn.Module):
         with evaluation_mode(networks) as module:
             chunks = [
-                _module_norms(module, chunk, cotangents) for chunk in inputs.split(MODULE_SAMPLES)
+                _module_norms(module, chunk, cotangents, of_chunk)
+                for chunk, *of_chunk in _chunks(MODULE_SAMPLES, inputs, *of_points)
             ]
         return torch.cat(chunks).unsqueeze(0)
     points = _points_per_block(networks, inputs)
     members = max(1, points // max(1, len(inputs)))
     return torch.cat([
-        _stack_norms(networks[first : first + members], inputs, cotangents, points)
+        _stack_norms(networks[first : first + members], inputs, cotangents, of_points, points)
         for first in range(0, len(networks), members)
     ])
 
@@ -72,12 +79,19 @@ def _points_per_block(networks: FullyConnectedNetworks, inputs: Tensor) -> int:
     return max(1, block_bytes // bytes_per_point)
 
 
-def _module_norms(module: nn.Module, inputs: Tensor, cotangents: Cotangents) -> Tensor:
+def _chunks(size: int, *of_points: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Some points at a time, of all that there is of them."""
+    return zip(*(values.split(size) for values in of_points), strict=True)
+
+
+def _module_norms(
+    module: nn.Module, inputs: Tensor, cotangents: Cotangents, of_points: Sequence[Tensor]
+) -> Tensor:
     """Norms of one chunk, one backward pass per row."""
     inputs = inputs.detach().requires_grad_()
     with torch.enable_grad():
         logits = module_logits(module, inputs)
-    rows, scale = cotangents(logits.detach())
+    rows, scale = cotangents(logits.detach(), *of_points)
     gradients = (
         torch.autograd.grad(logits, inputs, row, retain_graph=True)[0] for row in rows.unbind(1)
     )
@@ -86,7 +100,11 @@ def _module_norms(module: nn.Module, inputs: Tensor, cotangents: Cotangents) -> 
 
 
 def _stack_norms(
-    networks: FullyConnectedNetworks, inputs: Tensor, cotangents: Cotangents, points: int
+    networks: FullyConnectedNetworks,
+    inputs: Tensor,
+    cotangents: Cotangents,
+    of_points: Sequence[Tensor],
+    points: int,
 ) -> Tensor:
     """Norms of all networks at all inputs, as many inputs at a time as make so many points."""
     input_blocks = _input_blocks(networks.weights[0])
@@ -94,9 +112,10 @@ def _stack_norms(
     numbers_per_point = networks.widths[-1] * max(networks.widths[1:])
     scratch = inputs.new_empty(2, len(networks) * samples * numbers_per_point)
     norms = []
-    for chunk in inputs.flatten(1).split(FORWARD_BLOCKS * samples):
+    for chunk, *of_chunk in _chunks(FORWARD_BLOCKS * samples, inputs.flatten(1), *of_points):
         logits, slopes = logits_and_slopes(networks, chunk)
-        of_blocks = (part.split(samples, dim=1) for part in (*cotangents(logits), *slopes))
+        parts = (*cotangents(logits, *of_chunk), *slopes)
+        of_blocks = (part.split(samples, dim=1) for part in parts)
         for rows, scale, *slopes in zip(*of_blocks, strict=True):
             rows = _pull_back(rows, networks.weights[1:], slopes, scratch)
             norms.append(scale * _norm_at_input(rows, input_blocks, scratch[0]))

@@ -1,7 +1,9 @@
 """Polylines on their way through a piecewise-linear network."""
 
+from collections.abc import Callable
+
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -10,6 +12,12 @@ from generalization.networks.fully_connected import FullyConnectedNetworks
 # Where each breakpoint lies: the number of the old breakpoint before it, plus the fraction of the
 # way to the next one. Then one of the units, and the exact preactivation of that unit.
 Breakpoints = tuple[Float[Tensor, "found"], Int[Tensor, "found"], Float[Tensor, "found"]]
+
+# Told of the crossings of a threshold in a layer: both numbers, preactivations at all breakpoints,
+# the places of these, and which crossed: the number of the breakpoint before × units + the unit.
+# Places run through the vertices of all curves: the number of the vertex before, plus the fraction
+# of the way to the next one.
+Sink = Callable[[int, int, Tensor, Tensor, Tensor], None]
 
 
 def crossings_per_layer(
@@ -28,13 +36,15 @@ def crossings_per_layer(
     Returns:
         Crossings in every hidden layer. Being a vertex counts as nothing.
     """
-    curve = torch.arange(len(vertices), device=vertices.device)
     counts = torch.zeros(
         network.depth - 1, len(vertices), dtype=torch.int32, device=vertices.device
     )
-    if network.depth > 1:
-        curve = curve.repeat_interleave(vertices.shape[1])
-        _count(network, 0, vertices.flatten(0, 1), curve, counts)
+
+    def count(layer, _, preactivations, places, found):
+        curve = curve_at(places[found // preactivations.shape[1]], vertices.shape[1])
+        counts[layer] += curve.bincount(minlength=len(vertices))
+
+    follow(network, vertices, count)
     return counts.T
 
 
@@ -43,45 +53,74 @@ def numbers_at_a_time(device: torch.device) -> int:
     return 2**18 if device.type == "cpu" else 2**26
 
 
+def follow(
+    network: FullyConnectedNetworks,
+    vertices: Float[Tensor, "curves vertices features"],
+    tell: Sink,
+) -> None:
+    """Follow polylines through all hidden layers.
+
+    Args:
+        network: A stack of one, with a piecewise-linear activation, in the dtype of the vertices.
+        vertices: Of every polyline.
+        tell: Called with what is found, for a piece of the breakpoints at a time.
+    """
+    if network.depth > 1:
+        points = vertices.flatten(0, 1)
+        places = torch.arange(len(points), dtype=torch.float64, device=points.device)
+        _find(network, 0, points, places, vertices.shape[1], tell)
+
+
 @torch.inference_mode()
-def _count(
+def _find(
     network: FullyConnectedNetworks,
     layer: int,
     activations: Float[Tensor, "breakpoints units_below"],
-    curve: Int[Tensor, "breakpoints"],
-    counts: Int[Tensor, "hidden_layers curves"],
+    places: Float64[Tensor, "breakpoints"],
+    vertices: int,
+    tell: Sink,
 ) -> None:
-    """Add the crossings in a layer, and in those above it, to the counts.
+    """Find the crossings in a layer, and in those above it.
 
     Args:
         network: A stack of one.
         layer: From 0 to depth − 2.
         activations: Below the layer, at breakpoints in their order, one curve after the other.
-        curve: The curve that each breakpoint lies on. Neighbours on one curve are joined.
-        counts: Changed in place.
+        places: Of the breakpoints, ascending. Neighbours on one curve are joined.
+        vertices: Of every curve.
+        tell: Called once per threshold with what was found.
     """
     preactivations = network.affine(layer, activations).squeeze(0)
-    width = preactivations.shape[1]
+    curve = curve_at(places, vertices)
     apart = (curve[1:] != curve[:-1]).nonzero().squeeze(1)
     last = layer == network.depth - 2
     breakpoints = [] if last else [_old_breakpoints(preactivations)]
-    for threshold in network.phi.thresholds:
+    for number, threshold in enumerate(network.phi.thresholds):
         # The same as preactivations > threshold, which takes twice as long on a CPU.
         shifted = preactivations - threshold if threshold else preactivations
         above = shifted.relu().bool()
         crossed = above[1:] != above[:-1]
         crossed[apart] = False
-        crossings = _where(crossed)
-        counts[layer] += curve[crossings // width].bincount(minlength=counts.shape[1])
+        found = _where(crossed)
+        tell(layer, number, preactivations, places, found)
         if not last:
-            breakpoints.append(_new_breakpoints(preactivations, crossings, threshold))
+            breakpoints.append(new_breakpoints(preactivations, found, threshold))
     if not last:
         positions, units, values = map(torch.cat, zip(*breakpoints, strict=True))
         for piece in _pieces(positions.argsort(), preactivations.shape[1]):
-            there = _interpolated(preactivations, positions[piece])
+            there, its_places = interpolated(positions[piece], preactivations, places)
             there.scatter_(1, units[piece].unsqueeze(1), values[piece].unsqueeze(1))
-            on_curve = curve[positions[piece].long()]
-            _count(network, layer + 1, network.phi.in_place(there), on_curve, counts)
+            _find(network, layer + 1, network.phi.in_place(there), its_places, vertices, tell)
+
+
+def curve_at(places: Float64[Tensor, "places"], vertices: int) -> Int[Tensor, "places"]:
+    """The curve on which each place lies.
+
+    Args:
+        places: Through the vertices of all curves.
+        vertices: Of every curve.
+    """
+    return (places / vertices).long()
 
 
 def _old_breakpoints(preactivations: Float[Tensor, "breakpoints units"]) -> Breakpoints:
@@ -91,7 +130,7 @@ def _old_breakpoints(preactivations: Float[Tensor, "breakpoints units"]) -> Brea
     return positions, torch.zeros_like(values, dtype=torch.int64), values
 
 
-def _new_breakpoints(
+def new_breakpoints(
     preactivations: Float[Tensor, "breakpoints units"],
     crossings: Int[Tensor, "crossings"],
     threshold: float,
@@ -100,6 +139,11 @@ def _new_breakpoints(
 
     It has to lie on the threshold to the last bit: if it is the last one of its ReLU layer to die,
     the units above it must be at rest, at exactly zero, from there on.
+
+    Args:
+        preactivations: Of one layer.
+        crossings: Each the number of the breakpoint before × units + the unit.
+        threshold: Which they cross.
     """
     width = preactivations.shape[1]
     begin, end = preactivations.take(crossings), preactivations.take(crossings + width)
@@ -124,13 +168,25 @@ def _pieces(order: Int[Tensor, "breakpoints"], units: int) -> list[Int[Tensor, "
     return [order[first : first + size + 1] for first in range(0, edges, size)]
 
 
-def _interpolated(
-    preactivations: Float[Tensor, "breakpoints units"], positions: Float[Tensor, "chosen"]
-) -> Float[Tensor, "chosen units"]:
-    """Preactivations at positions on the edges."""
+def interpolated(
+    positions: Float64[Tensor, "chosen"], *values: Float[Tensor, "breakpoints *_"]
+) -> list[Float[Tensor, "chosen *_"]]:
+    """Values of breakpoints, at positions on the edges between them.
+
+    Args:
+        positions: Each the number of the breakpoint before, plus a fraction of the way to the next.
+        values: Of every breakpoint, a number or a row each.
+
+    Returns:
+        The same of every position.
+    """
     begin = positions.long()
-    end = (begin + 1).clamp_(max=len(preactivations) - 1)
-    fraction = (positions - begin).to(preactivations.dtype).unsqueeze(1)
-    return preactivations.index_select(0, begin).lerp_(
-        preactivations.index_select(0, end), fraction
-    )
+    end = (begin + 1).clamp_(max=len(values[0]) - 1)
+    fraction = positions - begin
+    return [
+        part.index_select(0, begin).lerp_(
+            part.index_select(0, end),
+            fraction.to(part.dtype).view(-1, *[1] * (part.dim() - 1)),
+        )
+        for part in values
+    ]

@@ -1,1 +1,30 @@
-"""From the table of measures to statistics: what each measure tells about the gap."""
+"""From tables to tables. Every file that makes a table of a study bears its name.
+
+The function of that name says in its signature what it needs: tables, ``comparisons`` and
+``papers`` of the study, a ``generator``, and the settings of statistics.
+"""
+
+# Table → what it is made from; a study that has all of it has the table.
+TABLES = {
+    "pairs": ("measures", "comparisons"),
+    "pair_statistics": ("pairs",),
+    "ellipse_contrasts": ("ellipses", "training"),
+    "point_statistics": ("points", "training"),
+    "bound_statistics": ("points", "training"),
+    "boundary_contrasts": ("boundaries", "training"),
+    "claims": ("statistics", "papers"),
+}
+
+# What of these is set by the study, not a table.
+SETTINGS = ("comparisons", "papers")
+
+# Tables that are made use of if the study has them.
+WELCOME = {
+    "claims": (
+        "pair_statistics",
+        "ellipse_contrasts",
+        "boundary_contrasts",
+        "point_statistics",
+        "bound_statistics",
+    )
+}

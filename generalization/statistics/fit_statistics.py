@@ -17,6 +17,7 @@ COLUMNS = [
     "measure",
     "statistic",
     "selection",
+    "dataset",
     "estimate",
     "low",
     "high",
@@ -51,9 +52,10 @@ def fit_statistics(
     them; p-values are of permutations of whole ensembles. The slope has the interval and p-value of
     the t distribution with standard errors that are robust to dependence within ensembles.
 
-    p-values are corrected by Holm's method over the measures of one statistic and selection,
-    baselines included: it holds however the measures depend on each other, and they do, being
-    measures of the same networks. Benjamini and Hochberg's would not hold for every dependence.
+    p-values are corrected by Holm's method over the measures of one statistic, selection and
+    dataset, baselines included: it holds however the measures depend on each other, and they do,
+    being measures of the same networks. Benjamini and Hochberg's would not hold for every
+    dependence.
 
     Args:
         measures: Table of ``collect_measures``.
@@ -66,8 +68,9 @@ def fit_statistics(
             multiplies the least by the number of measures.
 
     Returns:
-        One row per measure, selection (``fitted`` networks, and ``all`` with finite values) and
-        statistic, with the columns ``COLUMNS``. What does not exist is empty; ``note`` says why.
+        One row per dataset, measure, selection (``fitted`` networks, and ``all`` with finite
+        values) and statistic, with the columns ``COLUMNS``. ``dataset`` is ``all``, and where the
+        study has several also each of them. What does not exist is empty; ``note`` says why.
 
     Raises:
         ValueError: If level is not between 0 and 1, or resamples or permutations are none.
@@ -79,11 +82,12 @@ def fit_statistics(
             raise ValueError(f"{name} must be at least 1, not {number!r}.")
     entropy = int(generator.integers(2**63))
     rows = [
-        {"measure": measure, "selection": selection, **row}
+        {"measure": measure, "selection": selection, "dataset": dataset, **row}
+        for dataset, block in _blocks(measures).items()
         for measure in measures["measure"].unique()
         for selection in SELECTIONS
         for row in relation_to_gap(
-            selected(measures, measure, selection, fitted_accuracy=fitted_accuracy),
+            selected(block, measure, selection, fitted_accuracy=fitted_accuracy),
             generator=np.random.default_rng(entropy),
             level=level,
             resamples=resamples,
@@ -94,6 +98,13 @@ def fit_statistics(
     table = table.astype(dict.fromkeys(["estimate", "low", "high", "p_value"], float))
     table["p_value_corrected"] = _corrected(table)
     return table
+
+
+def _blocks(measures: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """All networks together, then those of each dataset of several."""
+    datasets = measures["dataset"].unique()
+    each = {name: measures[measures["dataset"] == name] for name in datasets}
+    return {"all": measures} | (each if len(datasets) > 1 else {})
 
 
 def relation_to_gap(
@@ -173,10 +184,10 @@ def _interval(draws: np.ndarray, level: float) -> dict[str, object]:
 
 
 def _corrected(table: pd.DataFrame) -> pd.Series:
-    """p-values corrected over the measures of each statistic and selection."""
+    """p-values corrected over the measures of each statistic, selection and dataset."""
     # Whether logarithms were taken does not make another statistic.
     statistic = table["statistic"].str.removesuffix("_log")
     tested = table["p_value"].dropna()
-    return tested.groupby([statistic, table["selection"]]).transform(
+    return tested.groupby([statistic, table["selection"], table["dataset"]]).transform(
         lambda p: multipletests(p, method="holm")[1]
     )

@@ -21,9 +21,10 @@ def summary(
 ) -> list[str]:
     """What was studied and what came out, for the front page of the report.
 
-    A relation is claimed only where the interval of Spearman's correlation leaves out 0 and its
-    p-value, corrected for the number of measures, is at most 1 − level. One measure is said to rank
-    the gap better than another only where their intervals do not overlap.
+    Networks of all datasets are taken together. A relation is claimed only where the interval of
+    Spearman's correlation leaves out 0 and its p-value, corrected for the number of measures, is at
+    most 1 − level. One measure is said to rank the gap better than another only where their
+    intervals do not overlap.
 
     Args:
         statistics: Table of ``fit_statistics``.
@@ -35,7 +36,7 @@ def summary(
         At most five sentences, in plain text.
     """
     networks = final_networks(measures)
-    ranks = statistics[statistics["statistic"] == "spearman"].assign(shown=_shown)
+    ranks = statistics.query("statistic == 'spearman' and dataset == 'all'").assign(shown=_shown)
     fitted = ranks[ranks["selection"] == "fitted"]
     return [
         _studied(networks),

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from oracles.studies import made_measures
+from oracles.studies import made_measures, made_measures_of_two
 
 from generalization.figures.gap_against_measure import gap_against_measure
 from generalization.figures.style import colors, logarithmic
@@ -23,10 +23,10 @@ def statistics(measures):
     )
 
 
-def drawn(figure):
-    """Points and bars of a figure: x, y, half width, half height, filled, color, marker."""
+def drawn(figure, panel=0):
+    """Points and bars of a panel: x, y, half width, half height, filled, color, marker."""
     rows = []
-    for container in figure.axes[0].containers:
+    for container in figure.axes[panel].containers:
         point, _, (across, up) = container.lines
         (left, _), (right, _) = across.get_segments()[0]
         (_, low), (_, high) = up.get_segments()[0]
@@ -129,6 +129,80 @@ def test_reason_stands_above_where_there_is_no_correlation(measures, statistics)
     assert axes.texts[0].get_text().splitlines()[1] == (
         "All: the measure is the same for all networks; 144 networks of 36 ensembles"
     )
+
+
+@pytest.fixture(scope="module")
+def two():
+    measures = made_measures_of_two()
+    chosen = measures[measures["measure"].isin(["jacobian_norm", "output_entropy"])]
+    return measures, fit_statistics(
+        chosen, generator=np.random.default_rng(0), resamples=100, permutations=99
+    )
+
+
+def test_datasets_have_panels_with_one_scale_of_the_gap(two):
+    measures, statistics = two
+    figure = gap_against_measure(measures, statistics, "jacobian_norm")
+    assert [axes.get_title("left") for axes in figure.axes] == ["mnist_subset", "digits"]
+    for panel, dataset in enumerate(["mnist_subset", "digits"]):
+        alone = measures[measures["dataset"] == dataset]
+        expected = drawn(gap_against_measure(alone, statistics, "jacobian_norm"))
+        pd.testing.assert_frame_equal(drawn(figure, panel), expected)
+    left, right = figure.axes
+    assert left.get_ylim() == right.get_ylim()
+
+
+def test_correlation_of_a_dataset_stands_above_its_panel(two):
+    measures, statistics = two
+    figure = gap_against_measure(measures, statistics, "jacobian_norm")
+    assert figure.get_suptitle() == ("Gap against Jacobian norm: Spearman's ρ with 95 % intervals")
+    row = statistics.query(
+        "measure == 'jacobian_norm' and statistic == 'spearman' and dataset == 'digits'"
+    ).iloc[0]
+    assert figure.axes[1].texts[0].get_text().splitlines()[0] == (
+        f"Fitted: ρ {row['estimate']:.2f} [{row['low']:.2f}, {row['high']:.2f}], 135 networks"
+    )
+
+
+def test_datasets_are_not_told_apart_by_color(two):
+    measures, statistics = two
+    figure = gap_against_measure(
+        measures, statistics, "jacobian_norm", color="dataset", marker="init_scale"
+    )
+    texts = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
+    assert texts[0] == "Label corruption"
+
+
+def test_dataset_without_a_value_has_an_empty_panel_with_the_reason(two):
+    measures, _ = two
+    lost = measures.assign(value=measures["value"].where(measures["dataset"] != "digits"))
+    chosen = lost[lost["measure"] == "output_entropy"]
+    statistics = fit_statistics(
+        chosen, generator=np.random.default_rng(0), resamples=100, permutations=99
+    )
+    axes = gap_against_measure(lost, statistics, "output_entropy").axes[1]
+    assert len(axes.containers) == 0
+    assert axes.texts[0].get_text().splitlines() == [
+        "Fitted: no network is left, 0 networks",
+        "All: no network is left, 0 networks",
+    ]
+
+
+@pytest.mark.parametrize("number", [3, 4])
+def test_more_datasets_have_more_rows(measures, statistics, number):
+    several = pd.concat(
+        [
+            measures.assign(dataset=f"{place}", ensemble=f"{place}" + measures["ensemble"])
+            for place in range(number)
+        ],
+        ignore_index=True,
+    )
+    figure = gap_against_measure(several, statistics, "jacobian_norm")
+    assert [axes.get_title("left") for axes in figure.axes] == [f"{n}" for n in range(number)]
+    assert all(len(axes.containers) == 36 for axes in figure.axes)
+    assert [axes.get_legend() is not None for axes in figure.axes] == [
+        place == 1 for place in range(number)
+    ]
 
 
 @pytest.mark.parametrize("measure", ["lost", "unheard_of"])

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from oracles.studies import made_measures
 
@@ -58,6 +59,15 @@ def test_estimate_outside_its_percentile_interval_is_drawn(statistics):
         high=statistics["high"].where(statistics["measure"] != "weight_norm", 0)
     )
     assert len(measure_league(odd).axes[0].containers) == 2
+
+
+def test_datasets_are_taken_together(statistics):
+    both = pd.concat([statistics, statistics.assign(dataset="digits", estimate=0.0)])
+    points = [
+        measure_league(table).axes[0].containers[0].lines[0].get_xdata().astype(float)
+        for table in (statistics, both)
+    ]
+    np.testing.assert_array_equal(*points)
 
 
 def test_nothing_to_show_is_said(statistics):

@@ -3,6 +3,7 @@ import torch
 from oracles.softmax_jacobian import (
     PlainNetwork,
     exact_softmax_jacobian_norm,
+    logit_jacobians,
     random_networks,
     softmax_jacobian_norms,
 )
@@ -110,6 +111,12 @@ def test_orthogonal_logit_gradients_of_equal_length():
     assert_close(jacobian_norm(linear(weight), inputs)[0], expected)
 
 
+def test_orthogonal_logit_gradients_where_all_classes_are_equally_probable():
+    weight = 5**0.5 * torch.linalg.qr(points(7, 4)).Q.T
+    value = jacobian_norm(linear(weight), torch.zeros(1, 7).double()).item()
+    assert value == pytest.approx((5 * 3 / 4**2) ** 0.5)
+
+
 def test_constant_and_dead_networks_are_exactly_zero():
     networks = random_networks((6, 5, 4), biases=True)
     inputs = points(3, 6)
@@ -157,11 +164,53 @@ def test_permutation_of_units_and_classes_leaves_it_unchanged():
     assert_close(jacobian_norm(permuted, inputs), jacobian_norm(networks, inputs))
 
 
-def test_at_most_half_of_the_logit_jacobian():
-    networks = random_networks((9, 7, 8, 2), count=4)
+@pytest.mark.parametrize("classes", [2, 3, 10])
+def test_at_most_half_of_the_logit_jacobian(classes):
+    networks = random_networks((9, 7, 8, classes), count=4)
     inputs = points(200, 9)
     bound = logit_jacobian_norm(networks, inputs) / 2
     assert (jacobian_norm(networks, inputs) <= bound * (1 + 1e-12)).all()
+
+
+def test_half_is_reached_between_two_classes():
+    """Orthonormal logit gradients, two classes with σ = ½ each: ‖J‖_F = ‖C‖_F = ½."""
+    networks = FullyConnectedNetworks(
+        (torch.eye(4).double()[None],), "relu", (torch.tensor([[0.0, 0, -900, -900]]).double(),)
+    )
+    assert jacobian_norm(networks, torch.zeros(1, 4).double()).item() == pytest.approx(0.5)
+
+
+def test_bias_free_relu_along_a_ray():
+    """f(αx) = αf(x) and ∂f/∂x(αx) = ∂f/∂x(x): as α times the last layer at x, but for 1/α."""
+    networks = random_networks((9, 7, 8, 4), count=2)
+    scaled = FullyConnectedNetworks((*networks.weights[:-1], 30 * networks.weights[-1]), "relu")
+    inputs = points(5, 9)
+    expected = jacobian_norm(scaled, inputs) / 30
+    assert_close(jacobian_norm(networks, 30 * inputs), expected, rtol=1e-10, atol=0)
+
+
+def test_mean_square_of_small_changes():
+    """E‖σ(f(x + δ)) − σ(f(x))‖² = ε‖J‖_F² for δ ~ N(0, εI), as ε goes to 0."""
+    networks = random_networks((9, 7, 8, 4))
+    point, scale = points(1, 9), 1e-4
+    moved = networks.logits(point + scale * points(20_000, 9, seed=3)).softmax(-1)
+    squares = (moved - networks.logits(point).softmax(-1)).square().sum(-1)[0] / scale**2
+    expected = jacobian_norm(networks, point).item() ** 2
+    error = squares.std().item() / len(squares) ** 0.5
+    assert error < 0.02 * expected
+    assert abs(squares.mean().item() - expected) < 3 * error
+
+
+def test_columns_sum_to_zero_so_that_one_row_follows_from_the_others():
+    networks = random_networks((9, 7, 8, 4))
+    inputs = points(5, 9)
+    gradients = logit_jacobians(PlainNetwork(networks), inputs)
+    rows, scale = softmax_jacobian_rows(networks.logits(inputs)[0])
+    # 1ᵀJ = 0 and rank ≤ K − 1: fewer rows than classes, and a common gradient is lost.
+    common = points(5, 9, seed=3).unsqueeze(1)
+    assert rows.shape[1] == 3
+    changed = scale * (rows @ (gradients + common)).norm(dim=(1, 2))
+    assert_close(changed, jacobian_norm(networks, inputs)[0])
 
 
 def test_float32_stays_within_rounding_of_float64():

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
-from oracles.studies import made_measures
+from oracles.studies import made_measures, made_measures_of_two
 from statsmodels.stats.multitest import multipletests
 
 from generalization.statistics.fit_statistics import COLUMNS, fit_statistics, relation_to_gap
@@ -149,6 +149,27 @@ def test_study_too_small_for_any_statistic_is_a_table_of_reasons(measures):
     assert list(statistics.select_dtypes(float)) == [
         key for key in COLUMNS if key in {*numbers, "level"}
     ]
+
+
+def test_one_dataset_has_no_rows_of_its_own(statistics):
+    assert set(statistics["dataset"]) == {"all"}
+
+
+def test_each_dataset_of_several_has_the_statistics_of_its_networks_alone():
+    measures = made_measures_of_two()
+    measures = measures[measures["measure"].isin(["jacobian_norm", "random_number", "lost"])]
+    together = fitted(measures)
+    assert list(together["dataset"].unique()) == ["all", "mnist_subset", "digits"]
+    for dataset in ("mnist_subset", "digits"):
+        alone = fitted(measures[measures["dataset"] == dataset])
+        rows = together[together["dataset"] == dataset].assign(dataset="all")
+        pd.testing.assert_frame_equal(rows.reset_index(drop=True), alone)
+    over_all = of(together[together["dataset"] == "all"], "random_number")
+    assert (over_all["networks"] == 270).all()
+    rows = selected(measures, "random_number", "fitted", fitted_accuracy=0.999)
+    assert over_all.loc["kendall", "estimate"] == pytest.approx(
+        scipy.stats.kendalltau(rows["value"], rows["generalization_gap"]).statistic
+    )
 
 
 def test_same_gap_everywhere_has_a_reason(networks):

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from oracles.studies import made_measures
 
@@ -95,6 +96,12 @@ def test_nothing_estimated_claims_nothing(statistics, measures):
     assert told(statistics, measures, "lost")[2] == (
         "No relation to the gap of fitted networks could be estimated: no network is left."
     )
+
+
+def test_datasets_are_taken_together(statistics, measures):
+    each = statistics.assign(dataset="digits", estimate=-1.0, low=-1.0, high=-1.0)
+    both = pd.concat([statistics, each], ignore_index=True)
+    assert told(both, measures, "weight_norm") == told(statistics, measures, "weight_norm")
 
 
 def test_nothing_left_out(statistics, measures):

@@ -59,6 +59,18 @@ def test_settings_that_differ_from_defaults_name_the_file_of_a_measure():
     assert list(same.measures) == ["transitions"]
 
 
+def test_a_study_has_the_figures_and_pages_of_its_tables():
+    figures, pages = read_study(CONFIG).figures_and_pages
+    assert "gap_against_measure" in figures
+    assert not {"pairs", "ellipses", "loss_bounds"} & set(figures)
+    assert pages == ["statistics", "excluded"]
+    comparison = {"setting": "width", "better": 100, "worse": 50}
+    changes = {"profiles": {"points": {}}, "comparisons": [comparison], "papers": ["novak_2018"]}
+    figures, pages = read_study(CONFIG | changes).figures_and_pages
+    assert {"pairs", "loss_against_norm", "loss_bounds"} <= set(figures)
+    assert set(pages) >= {"claims", "pair_statistics", "point_statistics", "bound_statistics"}
+
+
 def test_activations_with_defaults_are_recorded():
     study = read_study(CONFIG | {"activations": {}})
     assert study.activations == settings_of("activations")
@@ -97,6 +109,7 @@ def test_assumptions_are_quoted_whole(tmp_path):
     assert len(assumptions(Path("generalization"))) > 5
 
 
+MEASURES = ", ".join(SCHEMA["$defs"]["measures"]["properties"])
 HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperparameters))
 
 
@@ -106,7 +119,8 @@ HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperpara
         (
             {"sedes": 2},
             "keys of a study must be among study, title, seeds, device, data_root, ensembles, "
-            "measures, activations, statistics, figures, not 'sedes'.",
+            "measures, profiles, comparisons, papers, activations, statistics, figures, not "
+            "'sedes'.",
         ),
         ({"study": "My study"}, "study must match ^[a-z0-9_]+$, not 'My study'."),
         ({"seeds": 0}, "seeds must be at least 1, not 0."),
@@ -187,10 +201,36 @@ HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperpara
         ),
         (
             {"measures": {"jacobian": {}}},
-            "measures must be among jacobian_norm, logit_jacobian_norm, transitions, "
-            "normalized_transitions, sampled_transitions, tangent_sensitivity, output_entropy, "
-            "training_loss, weight_norm, distance_from_initialization, number_of_parameters, "
-            "random_number, not 'jacobian'.",
+            f"measures must be among {MEASURES}, not 'jacobian'.",
+        ),
+        (
+            {"profiles": {"point": {}}},
+            "profiles must be among points, ellipses, boundaries, transitions_per_layer, "
+            "translation_trajectory, not 'point'.",
+        ),
+        (
+            {"profiles": {"ellipses": {"angles": 100}}},
+            "profiles.ellipses.angles must be a multiple of 6, not 100.",
+        ),
+        (
+            {"comparisons": [{"setting": "colour", "better": 0, "worse": 1}]},
+            f"comparisons[0].setting must be one of {HYPERPARAMETERS}, not 'colour'.",
+        ),
+        (
+            {"comparisons": [{"setting": "width", "better": 0}]},
+            "comparisons[0].worse must be given; the keys there are setting, better.",
+        ),
+        (
+            {"papers": ["novak"]},
+            "papers[0] must be one of novak_2018, not 'novak'.",
+        ),
+        (
+            {"ensembles": [{"dataset": "digits", "sample": {"size": 0}}]},
+            "ensembles[0].sample.size must be at least 1, not 0.",
+        ),
+        (
+            {"ensembles": [{"dataset": "digits", "sample": {"size": 2, "paired": ["widht"]}}]},
+            "ensembles[0].sample.paired must be keys of the grid, not 'widht'.",
         ),
         (
             {"measures": {"tangent_sensitivity": {"reduction": "mean"}}},

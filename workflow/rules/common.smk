@@ -24,6 +24,17 @@ def drawn(figure):
     return {name: f"{STUDY}/figures/{figure}/{name}.svg" for name in names}
 
 
+def tables(*names):
+    """The files of tables of the study."""
+    return [f"{STUDY}/{name}.csv" for name in names]
+
+
+def made_from(table):
+    """The files of tables that a table is made from."""
+    names = {*TABLES[table], *study.tables.intersection(WELCOME.get(table, ()))}
+    return tables(*sorted(names.difference(SETTINGS)))
+
+
 def measure_code(*measures):
     """Fingerprint of the code of measures, which the script imports by name."""
     modules = (f"generalization/measures/{measure}.py" for measure in measures)

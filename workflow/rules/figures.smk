@@ -1,18 +1,16 @@
-for figure, chapter in FIGURES.items():
+for figure in figures:
 
     rule:
         name:
             f"draw_{figure}"
         input:
-            measures=rules.collect_measures.output.measures,
-            training=rules.collect_measures.output.training,
-            statistics=rules.fit_statistics.output.statistics,
+            tables(*FIGURES[figure].tables),
         output:
             [
                 report(
                     file,
                     caption=f"../report/{figure}.rst",
-                    category=chapter,
+                    category=FIGURES[figure].chapter,
                     labels={"figure": label.replace("_", " ")},
                 )
                 for label, file in drawn(figure).items()
@@ -34,12 +32,11 @@ for figure, chapter in FIGURES.items():
         message:
             f"Draw {figure}."
         shell:
-            "python scripts/draw_figure.py {params.figure} --measures {input.measures}"
-            " --statistics {input.statistics} --training {input.training}"
-            " --settings {params.settings:q} {output} 2> >(tee {log} >&2)"
+            "python scripts/draw_figure.py {params.figure} --tables {input}"
+            " --settings {params.settings:q} -- {output} 2> >(tee {log} >&2)"
 
 
-for page in PAGES:
+for page in pages:
 
     rule:
         name:

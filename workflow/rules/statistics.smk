@@ -50,3 +50,32 @@ rule fit_statistics:
         "python scripts/fit_statistics.py {input} --settings {params.settings:q}"
         " --statistics {output.statistics} --excluded {output.excluded}"
         " --summary {output.summary} 2> >(tee {log} >&2)"
+
+
+for table in sorted(study.tables.intersection(TABLES)):
+
+    rule:
+        name:
+            f"derive_{table}"
+        input:
+            made_from(table),
+        output:
+            f"{STUDY}/{table}.csv",
+        log:
+            f"results/logs/derive_table/{study.name}-{table}.log",
+        localrule: True
+        conda:
+            "../../environment.yml"
+        params:
+            code=fingerprint(
+                "scripts/derive_table.py", f"generalization/statistics/{table}.py"
+            ),
+            settings=json.dumps(
+                study.statistics
+                | {"comparisons": study.comparisons, "papers": study.papers}
+            ),
+        message:
+            f"Derive the table {table}."
+        shell:
+            "python scripts/derive_table.py {input} --settings {params.settings:q}"
+            " --output {output} 2> >(tee {log} >&2)"

@@ -1,0 +1,31 @@
+"""What papers claim: rows of a table of statistics, and where their estimates should lie.
+
+Every file here holds the claims of one paper, in the order in which it makes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PAPERS = ("novak_2018",)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim that an estimate lies on one side of a number.
+
+    Attributes:
+        claim: In words.
+        source: Where the paper makes it.
+        table: Table of statistics in which the estimate stands.
+        rows: Which of its rows speak to the claim, as a query of pandas; each is judged by itself.
+        expected: ``above`` or ``below`` the number, or ``near`` it, for a claim of no relation.
+        number: That a claim is measured against: 0 for a correlation, 1 for a ratio, ½ for a share.
+    """
+
+    claim: str
+    source: str
+    table: str
+    rows: str
+    expected: str
+    number: float = 0.0

@@ -1,0 +1,134 @@
+"""Novak et al. 2018, *Sensitivity and generalization in neural networks: an empirical study*."""
+
+from collections.abc import Iterator
+
+from generalization.claims import Claim
+
+CORRELATION = "statistic == 'spearman' and selection == 'fitted' and measure == '{}'"
+FACTORS = {
+    "label_corruption": "true labels, not random ones",
+    "augmentation": "augmentation",
+    "activation": "ReLU, not HardSigmoid",
+    "optimizer": "mini-batches, not the full batch",
+}
+
+
+def _capacity() -> Iterator[Claim]:
+    rows = CORRELATION.format("number_of_parameters")
+    yield Claim(
+        "Of networks that fit, larger ones have a smaller gap",
+        "§1, Fig. 1 left",
+        "statistics",
+        rows,
+        "below",
+    )
+    rows = CORRELATION.format("training_loss")
+    yield Claim(
+        "The training loss does not go with the gap", "Fig. 1 right", "statistics", rows, "near"
+    )
+
+
+def _on_and_off_the_data() -> Iterator[Claim]:
+    quantities = {"jacobian_norm": "Jacobian norm", "transition_density": "transition density"}
+    contrasts = {
+        "near_anchors_vs_between": "is smaller near training images than between them",
+        "data_vs_random": "is smaller at training images than on random ellipses",
+        "same_vs_different": "is smaller between images of one class than of different classes",
+    }
+    for quantity, noun in quantities.items():
+        for contrast, words in contrasts.items():
+            yield Claim(
+                f"The {noun} {words}",
+                "§4.1, Fig. 2",
+                "ellipse_contrasts",
+                f"trained and quantity == '{quantity}' and contrast.str.startswith('{contrast}')",
+                "below",
+                1.0,
+            )
+    yield Claim(
+        "After training, boundaries of the last layer are sparser around training images",
+        "§4.1, Fig. 3",
+        "boundary_contrasts",
+        "trained",
+        "below",
+        1.0,
+    )
+
+
+def _factors() -> Iterator[Claim]:
+    quantities = {
+        "generalization_gap": "the smaller gap",
+        "jacobian_norm": "the smaller Jacobian norm",
+        "transitions": "fewer transitions",
+    }
+    for setting, words in FACTORS.items():
+        for quantity, less in quantities.items():
+            # The paper's own exception: transitions do not tell mini-batches from the full batch.
+            exception = (setting, quantity) == ("optimizer", "transitions")
+            yield Claim(
+                f"Networks with {words}, have {'no fewer transitions' if exception else less}",
+                "§4.2, Fig. 4",
+                "pair_statistics",
+                f"setting == '{setting}' and quantity == '{quantity}' and dataset == 'all'",
+                "near" if exception else "above",
+                0.5,
+            )
+    yield Claim(
+        "Networks with augmentation have the larger test accuracy",
+        "§A.5.4",
+        "pair_statistics",
+        "setting == 'augmentation' and quantity == 'test_accuracy' and dataset == 'all'",
+        "above",
+        0.5,
+    )
+
+
+def _gap() -> Iterator[Claim]:
+    expected = {"jacobian_norm": "above", "transitions": "near"}
+    words = {
+        "jacobian_norm": "The Jacobian norm goes with the gap",
+        "transitions": "Transitions by themselves do not go with the gap",
+    }
+    source = {"jacobian_norm": "§4.3, Fig. 5", "transitions": "§4.3, Fig. App. 7"}
+    for measure, claim in words.items():
+        rows = CORRELATION.format(measure)
+        yield Claim(claim, source[measure], "statistics", rows, expected[measure])
+
+
+def _points() -> Iterator[Claim]:
+    yield Claim(
+        "The Jacobian norm at a point goes with its loss",
+        "§4.4, Figs 6, App. 8",
+        "point_statistics",
+        "(loss == 'cross_entropy' and statistic == 'spearman_cross_entropy')"
+        " or (loss == 'squared' and statistic == 'spearman_squared_loss')",
+        "above",
+    )
+    yield Claim(
+        "Points with a large Jacobian norm are misclassified more often",
+        "§4.4",
+        "point_statistics",
+        "statistic == 'auroc_jacobian_norm'",
+        "above",
+        0.5,
+    )
+
+
+def _bounds() -> Iterator[Claim]:
+    bounds = {
+        "true_row_within_eq_5": ("The norm of the true row is within both bounds", "Eq. 5"),
+        "norm_above_eq_6": ("The Jacobian norm is above its lower bound", "Eq. 6"),
+        "norm_below_eq_7": ("The Jacobian norm is below what is introduced as its bound", "Eq. 7"),
+    }
+    for statistic, (words, equation) in bounds.items():
+        yield Claim(
+            f"{words} at most points",
+            f"§A.3, {equation}, Fig. App. 11",
+            "bound_statistics",
+            f"loss == 'cross_entropy' and statistic == '{statistic}'",
+            "above",
+            0.5,
+        )
+
+
+CLAIMS = (*_capacity(), *_on_and_off_the_data(), *_factors(), *_gap(), *_points(), *_bounds())

@@ -1,0 +1,148 @@
+"""The Jacobian norm at test points against the loss there."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.stats import spearmanr
+
+from generalization.figures.style import (
+    CATEGORIES,
+    QUIET,
+    entries,
+    figure_of_words,
+    legend,
+    logarithmic,
+    styled,
+)
+from generalization.names import number
+from generalization.statistics.single_points import fitted_points
+from generalization.tables import NETWORK
+
+LOOKS = {
+    "right": {"marker": "o", "s": 3, "alpha": 0.45, "linewidths": 0},
+    "wrong": {"marker": "x", "s": 16, "alpha": 0.8, "linewidths": 1},
+}
+# Loss that networks were trained with → column, its name, and what it is called on an axis.
+LOSSES = {
+    "cross_entropy": ("cross_entropy", "cross-entropy", "Cross-entropy (nats)"),
+    "squared": ("squared_loss", "squared loss", "Squared loss ‖σ − e$_y$‖²"),
+}
+
+
+@styled
+def loss_against_norm(
+    points: pd.DataFrame,
+    training: pd.DataFrame,
+    *,
+    networks: int = 5,
+    fitted_accuracy: float = 0.999,
+) -> Figure:
+    """One panel per dataset and training loss, one color per network, one mark per test point.
+
+    As Novak et al. 2018, Fig. 6 and Fig. App. 8, but that points at which a network is wrong are
+    crosses. Above each panel stands Spearman's correlation over the points of a network: its mean
+    over the networks that are drawn, with the least and the largest.
+
+    Args:
+        points: Table of the profile ``points`` of a study.
+        training: Table of ``collect_training``.
+        networks: How many to draw in a panel.
+        fitted_accuracy: Train accuracy from which on a network counts as fitted.
+
+    Returns:
+        The figure; words, if no network has fitted.
+    """
+    rows = fitted_points(points, training, fitted_accuracy=fitted_accuracy)
+    if rows.empty:
+        return figure_of_words("Loss against norm: no network has fitted true labels.")
+    datasets = sorted(rows["dataset"].unique())
+    losses = [loss for loss in LOSSES if (rows["loss"] == loss).any()]
+    figure = Figure(figsize=(2.2 + 4.1 * len(datasets), 0.6 + 3.9 * len(losses)))
+    panels = figure.subplots(len(losses), len(datasets), squeeze=False)
+    for loss, of_loss in zip(losses, panels, strict=True):
+        for dataset, axes in zip(datasets, of_loss, strict=True):
+            chosen = rows[(rows["dataset"] == dataset) & (rows["loss"] == loss)]
+            _panel(axes, first_networks(chosen, networks), loss)
+            axes.set_title(dataset, pad=24)
+        of_loss[0].set_ylabel(f"Jacobian norm ‖J‖$_F$\ntrained with {LOSSES[loss][1]}")
+    drawn = {name: look["marker"] for name, look in LOOKS.items()}
+    legend(panels[0, -1], {"The network is": entries(drawn, "marker", color=QUIET)})
+    return figure
+
+
+def first_networks(rows: pd.DataFrame, networks: int) -> list[pd.DataFrame]:
+    """Some networks, of as many different ensembles as there are.
+
+    Args:
+        rows: Of one dataset and training loss.
+        networks: How many.
+
+    Returns:
+        The rows of each network.
+    """
+    # ASSUME: the first seeds, by the names of ensembles, which are hashes: as good as the random
+    # draw of the paper, and the same in every drawing.
+    chosen = rows[NETWORK].drop_duplicates().sort_values(["seed", "ensemble"]).head(networks)
+    return [rows.merge(one.to_frame().T.astype(chosen.dtypes)) for _, one in chosen.iterrows()]
+
+
+def draw_points(axes: Axes, points: pd.DataFrame, x: str, y: str) -> None:
+    """Points where both values are above 0, on logarithmic axes; the wrong ones are on top.
+
+    Args:
+        axes: On which to draw.
+        points: Rows of networks, with the ``color`` of each.
+        x: Which column.
+        y: Which column.
+    """
+    # By points, so that no network covers the others.
+    shown = points[(points[x] > 0) & (points[y] > 0)].sort_values("point", kind="stable")
+    for zorder, (name, look) in enumerate(LOOKS.items(), start=2):
+        some = shown[shown["correct"] == (name == "right")]
+        axes.scatter(
+            some[x],
+            some[y],
+            color=some["color"],
+            label=name,
+            zorder=zorder,
+            # Thousands of marks: as an image they take a hundredth of the space.
+            rasterized=True,
+            **look,
+        )
+    if len(shown):
+        logarithmic(axes.xaxis, shown[x])
+        logarithmic(axes.yaxis, shown[y])
+
+
+def _panel(axes: Axes, networks: list[pd.DataFrame], loss: str) -> None:
+    column, _, label = LOSSES[loss]
+    if not networks:
+        axes.set_axis_off()
+        axes.annotate("no fitted network", (0.5, 0.5), xycoords="axes fraction", ha="center")
+        return
+    points = pd.concat([
+        network.assign(color=CATEGORIES[place % len(CATEGORIES)])
+        for place, network in enumerate(networks)
+    ])
+    draw_points(axes, points, column, "jacobian_norm")
+    axes.set_xlabel(label)
+    axes.annotate(
+        _relation(networks, column), (0, 1), (0, 7), "axes fraction", "offset points", fontsize=10.5
+    )
+
+
+def _relation(networks: list[pd.DataFrame], column: str) -> str:
+    """Spearman's correlation over points, of the networks that have one."""
+    rho = [
+        spearmanr(network[column], network["jacobian_norm"]).statistic
+        for network in networks
+        if (network[[column, "jacobian_norm"]].nunique() > 1).all()
+    ]
+    if not rho:
+        return "Spearman ρ: none, as a value is constant"
+    mean, low, high = (number(f(rho), 2) for f in (np.mean, np.min, np.max))
+    of = f"{len(networks)} networks"
+    return f"ρ = {mean} ({low} to {high}), {of}" if len(rho) > 1 else f"ρ = {mean}, 1 network"

@@ -1,0 +1,117 @@
+"""Jacobian norms at test points between the curves that bound them by the loss."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from generalization.figures.loss_against_norm import LOOKS, draw_points, first_networks
+from generalization.figures.style import ALL, FITTED, figure_of_words, legend, styled
+from generalization.names import number
+from generalization.statistics.loss_curves import (
+    norm_at_least,
+    norm_with_even_rivals,
+    norm_with_one_rival,
+    true_row_with_even_rivals,
+    true_row_with_one_rival,
+)
+from generalization.statistics.single_points import fitted_points
+
+EVEN = {"color": "black", "linestyle": "-"}
+ONE = {"color": "#CC79A7", "linestyle": "-"}
+# Column → its name on the axis, and name → curve from l, M and K, and how it is drawn.
+ROWS = {
+    "true_row_norm": (
+        "Norm of the true class's row ‖J$_y$‖",
+        {
+            "Eq. 5, upper: one rival": (lambda loss, m, _: true_row_with_one_rival(loss, m), ONE),
+            "Eq. 5, lower: even rivals": (true_row_with_even_rivals, EVEN),
+        },
+    ),
+    "jacobian_norm": (
+        "Jacobian norm ‖J‖$_F$",
+        {
+            "2√M p(1−p): one rival": (lambda loss, m, _: norm_with_one_rival(loss, m), ONE),
+            "Eq. 7: even rivals": (norm_with_even_rivals, EVEN),
+            "Eq. 6, tightened": (norm_at_least, {"color": "#009E73", "linestyle": "--"}),
+            "Eq. 6, as printed": (
+                true_row_with_even_rivals,
+                {"color": "#E69F00", "linestyle": ":"},
+            ),
+        },
+    ),
+}
+
+
+@styled
+def loss_bounds(
+    points: pd.DataFrame, training: pd.DataFrame, *, fitted_accuracy: float = 0.999
+) -> Figure:
+    """Test points of one network per dataset, and what Novak et al. 2018, §A.3, expect of them.
+
+    As their Fig. App. 11, on logarithmic axes, with points at which the network is wrong told
+    apart, M of centered logits, and the curves of ``loss_curves``.
+
+    Args:
+        points: Table of the profile ``points`` of a study.
+        training: Table of ``collect_training``.
+        fitted_accuracy: Train accuracy from which on a network counts as fitted.
+
+    Returns:
+        The figure; words, if no network that was trained with cross-entropy has fitted.
+    """
+    rows = fitted_points(points, training, fitted_accuracy=fitted_accuracy)
+    rows = rows[rows["loss"] == "cross_entropy"]
+    if rows.empty:
+        return figure_of_words(
+            "Bounds of the norm by the loss: no network that was trained with cross-entropy has "
+            "fitted true labels."
+        )
+    datasets = sorted(rows["dataset"].unique())
+    figure = Figure(figsize=(3.2 + 4.1 * len(datasets), 8.2))
+    panels = figure.subplots(2, len(datasets), squeeze=False, sharex="col")
+    for dataset, of_dataset in zip(datasets, panels.T, strict=True):
+        (network,) = first_networks(rows[rows["dataset"] == dataset], 1)
+        for column, axes in zip(ROWS, of_dataset, strict=True):
+            _panel(axes, network, column)
+        of_dataset[0].set_title(dataset, pad=24)
+        of_dataset[0].annotate(
+            f"M = {number(network['logit_gram_m'].mean())}, K = {network['classes'].iloc[0]}, "
+            f"{len(network):,} test points",
+            (0, 1),
+            (0, 7),
+            "axes fraction",
+            "offset points",
+            fontsize=10.5,
+        )
+        of_dataset[1].set_xlabel("Cross-entropy (nats)")
+    _explain(panels)
+    return figure
+
+
+def _panel(axes: Axes, network: pd.DataFrame, column: str) -> None:
+    """Points and curves; what is 0 has no place on logarithmic axes."""
+    colored = network.assign(color=np.where(network["correct"], FITTED, ALL))
+    draw_points(axes, colored, "cross_entropy", column)
+    losses = network.loc[(network["cross_entropy"] > 0) & (network[column] > 0), "cross_entropy"]
+    if losses.empty:
+        return
+    m, classes = network["logit_gram_m"].mean(), int(network["classes"].iloc[0])
+    along = np.geomspace(losses.min(), losses.max(), 400)
+    for name, (curve, look) in ROWS[column][1].items():
+        axes.plot(along, curve(along, m, classes), label=name, linewidth=1.6, zorder=4, **look)
+
+
+def _explain(panels: np.ndarray) -> None:
+    """Names of the rows at the left, of marks and curves at the right."""
+    marks = [
+        Line2D([], [], linestyle="", color=color, label=name, marker=LOOKS[name]["marker"])
+        for name, color in {"right": FITTED, "wrong": ALL}.items()
+    ]
+    for (label, curves), of_row in zip(ROWS.values(), panels, strict=True):
+        of_row[0].set_ylabel(label)
+        lines = [Line2D([], [], label=name, **look) for name, (_, look) in curves.items()]
+        legend(of_row[-1], {"The network is": marks, "Curves": lines})

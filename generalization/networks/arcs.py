@@ -1,0 +1,72 @@
+"""Arcs of ellipses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import pi
+
+import torch
+from jaxtyping import Float64, Int
+from torch import Tensor
+
+# Numbers of arcs, and the angles on them at which a unit crosses a threshold.
+Crossings = tuple[Int[Tensor, "crossings"], Float64[Tensor, "crossings"]]
+
+
+@dataclass(frozen=True)
+class Arcs:
+    """Parts of ellipses, in any order.
+
+    Attributes:
+        curve: The ellipse that each is part of.
+        begin: Angle at which each begins.
+        end: Angle at which each ends, larger.
+    """
+
+    curve: Int[Tensor, "arcs"]
+    begin: Float64[Tensor, "arcs"]
+    end: Float64[Tensor, "arcs"]
+
+    def __getitem__(self, chosen: Tensor) -> Arcs:
+        return Arcs(self.curve[chosen], self.begin[chosen], self.end[chosen])
+
+    @property
+    def middle(self) -> Float64[Tensor, "arcs"]:
+        """Angle half way from begin to end."""
+        return (self.begin + self.end) / 2
+
+
+def quarters(curves: int, device: torch.device) -> Arcs:
+    """The quarters of every ellipse, so that no arc is longer than half of one.
+
+    Args:
+        curves: Number of ellipses.
+        device: Where the arcs are to be.
+    """
+    angles = torch.linspace(0, 2 * pi, 5, dtype=torch.float64, device=device)
+    curve = torch.arange(curves, device=device).repeat_interleave(4)
+    return Arcs(curve, angles[:-1].repeat(curves), angles[1:].repeat(curves))
+
+
+def divided(
+    arcs: Arcs, arc: Int[Tensor, "crossings"], angle: Float64[Tensor, "crossings"]
+) -> tuple[Int[Tensor, "parts"], Arcs]:
+    """Arcs divided at angles on them.
+
+    Args:
+        arcs: In any order.
+        arc: Number of the arc that is divided, for every angle.
+        angle: From the begin of the arc to its end, in any order.
+
+    Returns:
+        The number of the arc that each part comes from; the parts, of which none is empty.
+    """
+    parent = torch.cat((torch.arange(len(arcs.curve), device=arc.device), arc))
+    begin = torch.cat((arcs.begin, angle))
+    order = begin.argsort(stable=True)
+    order = order[parent[order].argsort(stable=True)]
+    parent, begin = parent[order], begin[order]
+    last = torch.cat((parent[1:] != parent[:-1], torch.ones_like(parent[:1], dtype=torch.bool)))
+    end = arcs.end[parent].where(last, begin.roll(-1))
+    some = end > begin
+    return parent[some], Arcs(arcs.curve[parent], begin, end)[some]

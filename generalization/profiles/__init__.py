@@ -1,0 +1,28 @@
+"""Profiles: tables of a network with many rows, one per test point, per angle, per layer.
+
+Every file here holds one, of the same name. A profile names in its signature what it needs, and is
+given it by that name:
+
+``networks``
+    A stack of R networks.
+``inputs``, ``labels``
+    The first ``samples`` of the test set. Unlike measures, profiles may see test labels: they show
+    where a network fails, they do not predict it.
+``train_inputs``, ``train_labels``
+    The training set, as the networks saw it.
+``init_scale``
+    The hyper-parameter.
+``generator``
+    A source of randomness that belongs to this profile of this dataset: the same for all networks.
+
+Settings are keyword-only. A profile returns a table whose column ``network`` is a position in the
+stack.
+"""
+
+PROFILES = (
+    "points",
+    "ellipses",
+    "boundaries",
+    "transitions_per_layer",
+    "translation_trajectory",
+)

@@ -1,0 +1,193 @@
+"""Boundaries of the last hidden layer's linear regions, on the plane through three images."""
+
+from collections.abc import Sequence
+from math import cos, pi, sin
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Bool, Float, Int64, Shaped
+from torch import Tensor
+
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.polylines import numbers_at_a_time
+from generalization.trajectories import ellipses_through
+
+COLUMNS = ["network", "kind", "image", "row", "u", "v", "pixels"]
+RADIUS = 0.8  # of the triangle around the middle of the plane, Novak et al. 2018, §A.5.3
+# Where the three images lie on the plane, each as (u, v).
+VERTICES = tuple((RADIUS * cos(angle), RADIUS * sin(angle)) for angle in (pi / 3, pi, 5 * pi / 3))
+
+
+def boundaries(
+    networks: FullyConnectedNetworks,
+    train_inputs: Float[Tensor, "train channels height width"],
+    train_labels: Int64[Tensor, "train"],
+    *,
+    grid: int = 1024,
+) -> pd.DataFrame:
+    """Where codes of the last hidden layer change on the plane through three training images.
+
+    Novak et al. 2018, Fig. 3 and §A.5.3: the square [−1, 1]² of the plane on which the images are
+    the vertices of an equilateral triangle around 0, each at a distance of 0.8. A pixel belongs to
+    a boundary if the code of a unit, the number of its thresholds below its preactivation, is
+    another at the pixel to the right or below. (The threshold of tanh is 0, by convention.) The
+    plane is the same for all networks that are trained on the same data.
+
+    Products are float32, as in the paper, if the weights are. Rounding decides a pixel otherwise
+    only if a unit is within about 1e-6 of its range from its threshold there, while from pixel to
+    pixel it changes by about 2 / grid of its range: of 2²⁰ pixels of two networks that fit
+    MNIST, 13 and 15 are other ones in float64.
+
+    Args:
+        networks: R networks, with or without biases.
+        train_inputs: Images of the training set.
+        train_labels: Their labels.
+        grid: Pixels along each side of the square; at least 2.
+
+    Returns:
+        Columns ``COLUMNS``. For every network there is one row per row of the square, from the top
+        (v = 1) down, of ``kind`` boundary: its ``pixels`` have one bit each, 1 on a boundary, from
+        the left (u = −1) to the right. And for each ``image`` (0, 1, 2) there is one row per row of
+        it, of ``kind`` image: its ``pixels`` have one byte each, the gray level; u, v is where the
+        image lies. ``pixels`` are whole bytes in hexadecimal digits, the most significant bit
+        first, after ``0x``, so that nobody takes them for a number. A network that diverged has no
+        boundary.
+
+    Raises:
+        ValueError: If the grid is too small, or the labels are of fewer than three classes.
+    """  # noqa: DOC502
+    images = three_images(train_inputs, train_labels)
+    shown = [_image_rows(image, *place) for image, place in zip(images, VERTICES, strict=True)]
+    shown = pd.concat(shown, keys=range(3), names=["image"]).reset_index("image")
+    tables = []
+    for position, network in enumerate(networks_on_plane(networks, images.flatten(1))):
+        found = pd.DataFrame({"kind": "boundary", "pixels": packed(boundary_pixels(network, grid))})
+        found["row"] = range(grid)
+        tables.append(pd.concat([found, shown]).assign(network=position))
+    table = pd.concat(tables, ignore_index=True)[COLUMNS]
+    return table.astype({"image": "Int64"})
+
+
+def three_images(
+    inputs: Float[Tensor, "train *features"], labels: Int64[Tensor, "train"]
+) -> Float[Tensor, "three *features"]:
+    """The first image of each of the first three classes that occur.
+
+    Args:
+        inputs: Of the training set.
+        labels: As networks are trained on them.
+
+    Returns:
+        The three images.
+
+    Raises:
+        ValueError: If there are fewer than three classes.
+    """
+    # ASSUME: the three images that span the plane of boundaries are the first of each of the three
+    # smallest labels, the same for all networks; the paper takes "three arbitrary input points".
+    classes = labels.unique()
+    if len(classes) < 3:
+        raise ValueError(f"train_labels must be of at least 3 classes, not {len(classes)}.")
+    return torch.stack([inputs[labels == label][0] for label in classes[:3]])
+
+
+def networks_on_plane(
+    networks: FullyConnectedNetworks, points: Float[Tensor, "three features"]
+) -> FullyConnectedNetworks:
+    """The networks as functions of the place (u, v, 1) on the plane through three points.
+
+    With the ellipse c + a cos θ + b sin θ of ``ellipses_through``, x(u, v) = c + (u a + v b) / 0.8
+    takes ``VERTICES`` to the points. It is linear in (u, v, 1), so that a first layer W₁ x becomes
+    one of three inputs, whose weights are W₁ a / 0.8, W₁ b / 0.8 and W₁ c. They are rounded once,
+    after sums in float64, and the number of features plays no part in what follows.
+
+    Args:
+        networks: A stack, with or without biases.
+        points: In input space, flattened.
+
+    Returns:
+        The same stack behind another first layer.
+    """
+    center, cosine, sine = ellipses_through(points.double().unsqueeze(0)).squeeze(0)
+    frame = torch.stack((cosine / RADIUS, sine / RADIUS, center), dim=1)
+    first, *others = networks.weights
+    return FullyConnectedNetworks(
+        weights=((first.double() @ frame).to(first), *others),
+        activation=networks.activation,
+        biases=networks.biases,
+    )
+
+
+@torch.inference_mode()
+def boundary_pixels(network: FullyConnectedNetworks, grid: int) -> Bool[Tensor, "grid grid"]:
+    """Which pixels of the square have another code than the next one to the right or below.
+
+    Args:
+        network: A stack of one of ``networks_on_plane``. A linear one has no boundary.
+        grid: Pixels along each side; the outer ones lie on the edges of the square.
+
+    Returns:
+        Rows from v = 1 down to −1, columns from u = −1 to 1.
+
+    Raises:
+        ValueError: If the grid is too small.
+    """
+    if grid < 2:
+        raise ValueError(f"grid must be at least 2, not {grid!r}.")
+    along = torch.linspace(-1, 1, grid, dtype=torch.float64).to(network.weights[0])
+    found = torch.zeros(grid, grid, dtype=torch.bool, device=along.device)
+    if network.depth == 1:
+        return found
+    rows = max(1, numbers_at_a_time(along.device) // (grid * max(network.widths)))
+    last = None  # Codes of the row above a block, of which it decides with the block's first.
+    for first, v in zip(range(0, grid, rows), along.flip(0).split(rows), strict=True):
+        codes = _codes(network, _places(along, v)).unflatten(0, (len(v), grid))
+        found[first : first + len(v), :-1] |= (codes[:, 1:] != codes[:, :-1]).any(2)
+        found[first : first + len(v) - 1] |= (codes[1:] != codes[:-1]).any(2)
+        if last is not None:
+            found[first - 1] |= (codes[0] != last).any(1)
+        last = codes[-1]
+    return found
+
+
+def _places(u: Float[Tensor, "columns"], v: Float[Tensor, "rows"]) -> Float[Tensor, "places 3"]:
+    """(u, v, 1) of every pixel, row by row."""
+    v, u = torch.cartesian_prod(v, u).unbind(1)
+    return torch.stack((u, v, torch.ones_like(u)), dim=1)
+
+
+def _codes(
+    network: FullyConnectedNetworks, places: Float[Tensor, "places 3"]
+) -> Bool[Tensor, "places units_and_thresholds"]:
+    """Codes of the last hidden layer: which thresholds of which units lie below."""
+    units = places
+    for layer in range(network.depth - 2):
+        units = network.phi.in_place(network.affine(layer, units))
+    units = network.affine(network.depth - 2, units).squeeze(0)
+    return torch.cat([units > threshold for threshold in network.phi.thresholds], dim=1)
+
+
+def packed(pixels: Shaped[Tensor, "rows columns"]) -> Sequence[str]:
+    """Hexadecimal digits of every row: a bit per pixel that is a bool, a byte per one that is not.
+
+    Args:
+        pixels: Of dtype bool or uint8.
+    """
+    pixels = pixels.cpu().numpy()
+    rows = np.packbits(pixels, axis=1) if pixels.dtype == bool else pixels
+    return ["0x" + row.tobytes().hex() for row in rows]
+
+
+def _image_rows(image: Float[Tensor, "channels height width"], u: float, v: float) -> pd.DataFrame:
+    """An image in gray levels from black, its least, to white, its greatest."""
+    gray = image.mean(0)
+    gray = (gray - gray.min()) / (gray.max() - gray.min()).clamp_min(torch.finfo(gray.dtype).tiny)
+    pixels = packed((255 * gray).round().to(torch.uint8))
+    return pd.DataFrame({
+        "kind": "image",
+        "row": range(len(pixels)),
+        "u": u,
+        "v": v,
+        "pixels": pixels,
+    })

@@ -1,0 +1,67 @@
+"""In which layers the transitions around an image are."""
+
+import pandas as pd
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from generalization.measures.normalized_transitions import expected_transitions
+from generalization.measures.transitions import transitions_per_layer as transitions_of_layers
+from generalization.networks.fully_connected import FullyConnectedNetworks
+
+
+def transitions_per_layer(
+    networks: FullyConnectedNetworks,
+    inputs: Float[Tensor, "samples channels height width"],
+    init_scale: float = 1.0,
+) -> pd.DataFrame:
+    """The terms of ``transitions``, Σ_l t_l(x) (Novak et al. 2018, §3), one for each hidden layer.
+
+    Args:
+        networks: R networks, with or without biases.
+        inputs: N images.
+        init_scale: Scale of the weights with which they began.
+
+    Returns:
+        One row per network and hidden layer: ``network``, ``layer`` (1 … depth − 1) and
+
+        ``transitions``
+            Mean over images.
+        ``sem``
+            Its standard error, √(Σ_x (t_l(x) − mean)² / (N (N − 1))). NaN for one image.
+        ``expected``
+            What ``expected_transitions`` has for the layer, the mean over initial weights, averaged
+            over the same images. NaN if translations do not change one of them.
+
+    Raises:
+        TypeError: If the networks are a module, whose linear regions nobody can know.
+        ValueError: If the inputs are not images.
+    """  # noqa: DOC502
+    counts = transitions_of_layers(networks, inputs)
+    expected = _expected_per_layer(networks, inputs, init_scale)
+    images = len(inputs)
+    centered = counts - counts.mean(dim=1, keepdim=True)
+    variance_of_mean = centered.square().sum(dim=1) / (images * (images - 1))
+    layers = networks.depth - 1
+    return pd.DataFrame({
+        "network": torch.arange(len(networks)).repeat_interleave(layers).numpy(),
+        "layer": torch.arange(1, layers + 1).repeat(len(networks)).numpy(),
+        "transitions": counts.mean(dim=1).flatten().cpu().numpy(),
+        "sem": variance_of_mean.sqrt().flatten().cpu().numpy(),
+        "expected": expected.mean(dim=1).repeat(len(networks)).cpu().numpy(),
+    })
+
+
+def _expected_per_layer(
+    networks: FullyConnectedNetworks,
+    inputs: Float[Tensor, "samples channels height width"],
+    init_scale: float,
+) -> Float64[Tensor, "layers samples"]:
+    """What every hidden layer adds to the expectation of all layers up to it."""
+    up_to = [
+        expected_transitions(
+            networks.widths[: layer + 2], networks.activation, inputs, init_scale=init_scale
+        )
+        for layer in range(networks.depth)
+    ]
+    return torch.stack(up_to).diff(dim=0)

@@ -1,0 +1,69 @@
+"""The trajectory of one image, and every place on it where a linear region ends."""
+
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from generalization.networks.crossings import crossings
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.profiles.boundaries import packed
+from generalization.trajectories import translation_loops
+
+COLUMNS = ["network", "kind", "layer", "position", "row", "pixels"]
+
+
+def translation_trajectory(
+    networks: FullyConnectedNetworks, inputs: Float[Tensor, "samples channels height width"]
+) -> pd.DataFrame:
+    """All transitions around the horizontal translations of the first image (Fig. App.9).
+
+    They are those that ``transitions`` counts in float64 (Novak et al. 2018, §3), none of them
+    sampled. Tanh has no linear regions, thus no such places.
+
+    Args:
+        networks: R networks, with or without biases.
+        inputs: Images, of which the first is taken.
+
+    Returns:
+        Columns ``COLUMNS``. Rows are of two kinds, and what only the other has is empty:
+
+        ``layer``, ``position``
+            Of a ``transition``: hidden layer (1 … depth − 1), and translations by one pixel that
+            are passed by then (0 … width), a fraction too.
+        ``row``, ``pixels``
+            Of an ``image``: number of the row of pixels (0 … height − 1), and its gray levels, the
+            means over channels, from 0 (the least of the image) to 255 (the greatest), as ``0x``
+            and two hexadecimal digits each.
+
+    Raises:
+        ValueError: If the inputs are not images.
+    """  # noqa: DOC502
+    loop = translation_loops(inputs[:1].double()).flatten(2)
+    image = _image_rows(inputs[0])
+    tables = []
+    for position, network in enumerate(networks.to(torch.float64)):
+        found = _transitions(network, loop) if network.phi.piecewise_linear else image[:0]
+        tables.append(pd.concat([image, found]).assign(network=position))
+    table = pd.concat(tables, ignore_index=True).reindex(columns=COLUMNS)
+    return table.astype({"layer": "Int64", "position": float, "row": "Int64"})
+
+
+def _image_rows(image: Float[Tensor, "channels height width"]) -> pd.DataFrame:
+    """The image in gray levels from black, its least, to white, its greatest."""
+    gray = image.mean(0)
+    gray = (gray - gray.min()) / (gray.max() - gray.min()).clamp_min(torch.finfo(gray.dtype).tiny)
+    pixels = packed((255 * gray).round().to(torch.uint8))
+    return pd.DataFrame({"kind": "image", "row": range(len(pixels)), "pixels": pixels})
+
+
+def _transitions(
+    network: FullyConnectedNetworks, loop: Float[Tensor, "one vertices features"]
+) -> pd.DataFrame:
+    """Every crossing, in order."""
+    found = crossings(network, loop)
+    return pd.DataFrame({
+        "kind": "transition",
+        "layer": found.layer.cpu().numpy() + 1,
+        "position": found.position.cpu().numpy(),
+    })

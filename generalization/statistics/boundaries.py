@@ -1,0 +1,79 @@
+"""What the profile ``boundaries`` holds, as arrays, and how it is summed up."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, UInt8
+
+
+def boundary_map(rows: pd.DataFrame) -> Bool[np.ndarray, "grid grid"]:
+    """The boundary pixels of one network at one step, from v = 1 down and from u = −1 on.
+
+    Args:
+        rows: Of the profile ``boundaries``.
+    """
+    found = rows[rows["kind"] == "boundary"].sort_values("row")
+    return np.unpackbits(_bytes(found["pixels"]), axis=1, count=len(found)).astype(bool)
+
+
+def images(rows: pd.DataFrame) -> list[UInt8[np.ndarray, "height width"]]:
+    """The gray levels of the three images.
+
+    Args:
+        rows: Of the profile ``boundaries``, of one network at one step.
+    """
+    shown = rows[rows["kind"] == "image"].sort_values(["image", "row"])
+    return [_bytes(image["pixels"]) for _, image in shown.groupby("image")]
+
+
+def places(rows: pd.DataFrame) -> Float[np.ndarray, "images 2"]:
+    """Where the images lie in the square, each as (u, v).
+
+    Args:
+        rows: Of the profile ``boundaries``, of one network at one step.
+    """
+    shown = rows[rows["kind"] == "image"].drop_duplicates("image").sort_values("image")
+    return shown[["u", "v"]].to_numpy(float)
+
+
+def contrast(
+    boundary: Bool[np.ndarray, "grid grid"],
+    places: Float[np.ndarray, "images 2"],
+    *,
+    distance: float = 0.1,
+) -> float:
+    """Density of boundary pixels near the images, divided by that in the whole square.
+
+    Args:
+        boundary: Of ``boundary_map``.
+        places: Of the images in the square, each as (u, v).
+        distance: From an image within which a pixel is near, where the square is [−1, 1]².
+
+    Returns:
+        The ratio; NaN if there is no boundary in the square, or no pixel near an image.
+    """
+    near = distances(len(boundary), places) <= distance
+    if not boundary.any() or not near.any():
+        return np.nan
+    # ASSUME: no boundary pixel near an image counts as half a pixel, so that the geometric mean
+    # over networks exists.
+    return max(boundary[near].sum(), 0.5) / near.sum() / boundary.mean()
+
+
+def distances(grid: int, places: Float[np.ndarray, "images 2"]) -> Float[np.ndarray, "grid grid"]:
+    """How far every pixel of the square is from the nearest image.
+
+    Args:
+        grid: Pixels along each side, the outer ones on the edges of the square.
+        places: Of the images, each as (u, v).
+    """
+    along = np.linspace(-1, 1, grid)
+    pixels = along[None, :] + 1j * along[::-1, None]
+    return np.min([abs(pixels - complex(*place)) for place in places], axis=0)
+
+
+def _bytes(pixels: pd.Series) -> UInt8[np.ndarray, "rows bytes"]:
+    """The bytes of rows of hexadecimal digits."""
+    rows = [bytes.fromhex(row.removeprefix("0x")) for row in pixels]
+    return np.stack([np.frombuffer(row, np.uint8) for row in rows])

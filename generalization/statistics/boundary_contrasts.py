@@ -1,0 +1,109 @@
+"""How much sparser boundaries of linear regions are near training images than elsewhere."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from generalization.statistics.boundaries import boundary_map, contrast, places
+from generalization.statistics.resampling import bootstrap_counts
+from generalization.tables import KEPT_NETWORK, with_networks
+
+COLUMNS = ["trained", "estimate", "low", "high", "level", "networks", "ensembles", "note"]
+
+
+def boundary_contrasts(
+    boundaries: pd.DataFrame,
+    training: pd.DataFrame,
+    *,
+    generator: np.random.Generator,
+    distance: float = 0.1,
+    level: float = 0.95,
+    resamples: int = 2000,
+) -> pd.DataFrame:
+    """Boundaries near training images, compared with the whole square, before and after training.
+
+    The estimate is the geometric mean over networks of ``contrast``. Below 1, training points lie
+    in regions of lower density, which Novak et al. 2018, §4.1 and Fig. 3, observe after training.
+    The interval is the percentile interval of a bootstrap that resamples ensembles, then seeds
+    within them.
+
+    Args:
+        boundaries: Table of the profile ``boundaries`` of a study.
+        training: Table of ``collect_training``.
+        generator: Of resamples.
+        distance: From an image within which a pixel is near, where the square is [−1, 1]².
+        level: Of the intervals.
+        resamples: Number of bootstrap resamples.
+
+    Returns:
+        One row for untrained networks, at step 0, and one for trained ones, at their last step,
+        whether they have fitted or not, with the columns ``COLUMNS``. What does not exist is empty;
+        ``note`` says why.
+
+    Raises:
+        ValueError: If distance is not positive, level is not between 0 and 1, or resamples are
+            none.
+    """
+    if not distance > 0:
+        raise ValueError(f"distance must be positive, not {distance!r}.")
+    if not 0 < level < 1:
+        raise ValueError(f"level must be between 0 and 1, not {level!r}.")
+    if resamples < 1:
+        raise ValueError(f"resamples must be at least 1, not {resamples!r}.")
+    networks = contrasts_of_networks(boundaries, training, distance=distance)
+    untrained = networks["step"] == 0
+    rows = [
+        {"trained": trained, **_mean(networks[chosen], generator, level, resamples)}
+        for trained, chosen in {False: untrained, True: networks["final"] & ~untrained}.items()
+    ]
+    return pd.DataFrame(rows).assign(level=level)[COLUMNS]
+
+
+def contrasts_of_networks(
+    boundaries: pd.DataFrame, training: pd.DataFrame, *, distance: float = 0.1
+) -> pd.DataFrame:
+    """The contrast of every network at every kept step.
+
+    Args:
+        boundaries: Table of the profile ``boundaries`` of a study.
+        training: Table of ``collect_training``.
+        distance: From an image within which a pixel is near.
+
+    Returns:
+        ensemble, seed, step; ``estimate``, the contrast; the other columns of ``training``.
+    """
+    rows = [
+        (*network, contrast(boundary_map(rows), places(rows), distance=distance))
+        for network, rows in boundaries.groupby(KEPT_NETWORK, sort=False)
+    ]
+    return with_networks(pd.DataFrame(rows, columns=[*KEPT_NETWORK, "estimate"]), training)
+
+
+def _mean(
+    networks: pd.DataFrame, generator: np.random.Generator, level: float, resamples: int
+) -> dict[str, object]:
+    """Geometric mean over the networks that have a contrast, and its interval."""
+    there = networks[networks["estimate"].notna()]
+    ensembles, names = pd.factorize(there["ensemble"])
+    logs = np.log(there["estimate"].to_numpy(float))
+    low = high = np.nan
+    if len(there) > 1:
+        counts = bootstrap_counts(ensembles, resamples=resamples, generator=generator)
+        means = np.exp(counts @ logs / counts.sum(1))
+        low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return {
+        "estimate": np.exp(logs.mean()) if len(there) else np.nan,
+        "low": low,
+        "high": high,
+        "networks": len(there),
+        "ensembles": len(names),
+        "note": _note(len(there), len(networks)),
+    }
+
+
+def _note(there: int, networks: int) -> str:
+    """What is missing, and why."""
+    lost = f"{networks - there} of {networks} networks have no boundary"
+    few = {0: "no network is left", 1: "no interval of one network"}.get(there, "")
+    return "; ".join(filter(None, [lost if there < networks else "", few]))

@@ -1,0 +1,104 @@
+"""What papers claim beside what a study finds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from typing import Any
+
+import pandas as pd
+
+from generalization.claims import Claim
+
+COLUMNS = ["claim", "source", "about", "expected", "estimate", "low", "high", "of", "verdict"]
+NOT_ASKED = "not enough data: not in this study"
+# ASSUME: "does not go with" is taken at its word if the interval of a correlation lies within
+# ±0.3, of a share within 0.5 ± 0.3: a relation that is larger would have been seen.
+NEAR = 0.3
+# What tells rows that speak to one claim apart, and what they are estimated from.
+ABOUT = ("dataset", "loss", "contrast")
+COUNTS = ("pairs", "networks", "ensembles")
+
+
+def claims(
+    papers: Sequence[str],
+    statistics: pd.DataFrame | None = None,
+    pair_statistics: pd.DataFrame | None = None,
+    ellipse_contrasts: pd.DataFrame | None = None,
+    boundary_contrasts: pd.DataFrame | None = None,
+    point_statistics: pd.DataFrame | None = None,
+    bound_statistics: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Every claim of the papers, with an estimate and a verdict.
+
+    A claim that an estimate lies above or below a number *replicates* if the whole interval does,
+    *does not replicate* if the whole interval lies on the other side; an interval that holds the
+    number is *not enough data*. A claim of no relation replicates if the interval holds the number
+    and is narrow, and does not if the interval leaves the number out.
+
+    Args:
+        papers: Names of files in ``generalization.claims``.
+        statistics: Table of ``fit_statistics``, if the study has it, as all that follow.
+        pair_statistics: Of pairs that differ in one setting.
+        ellipse_contrasts: Of the data and away from it.
+        boundary_contrasts: Of the plane through three images.
+        point_statistics: Of single test points.
+        bound_statistics: Of the bounds on the Jacobian norm by the loss.
+
+    Returns:
+        One row per claim and row of statistics that speaks to it: ``COLUMNS``.
+    """
+    tables = {
+        "statistics": statistics,
+        "pair_statistics": pair_statistics,
+        "ellipse_contrasts": ellipse_contrasts,
+        "boundary_contrasts": boundary_contrasts,
+        "point_statistics": point_statistics,
+        "bound_statistics": bound_statistics,
+    }
+    rows = [
+        row
+        for paper in papers
+        for claim in import_module(f"generalization.claims.{paper}").CLAIMS
+        for row in _judged(claim, tables[claim.table])
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _judged(claim: Claim, table: pd.DataFrame | None) -> Iterator[dict[str, Any]]:
+    """The rows of a table that speak to a claim, or one that says that there are none."""
+    about = {
+        "claim": claim.claim,
+        "source": claim.source,
+        "expected": f"{claim.expected} {claim.number:g}",
+    }
+    found = [] if table is None else table.query(claim.rows).to_dict("records")
+    if not found:
+        yield about | {"verdict": NOT_ASKED}
+    for row in found:
+        yield about | {
+            "about": ", ".join(str(row[key]) for key in ABOUT if key in row),
+            **{key: row[key] for key in ("estimate", "low", "high")},
+            "of": ", ".join(_counted(row[key], key) for key in COUNTS if key in row),
+            "verdict": verdict(claim, row["estimate"], row["low"], row["high"]),
+        }
+
+
+def verdict(claim: Claim, estimate: float, low: float, high: float) -> str:
+    """Whether an estimate with its interval replicates a claim."""
+    if pd.isna(estimate) or pd.isna(low):
+        return "not enough data: no interval"
+    if claim.expected == "near":
+        if low > claim.number or high < claim.number:
+            return "does not replicate"
+        narrow = low >= claim.number - NEAR and high <= claim.number + NEAR
+        return "replicates" if narrow else "not enough data"
+    if claim.expected == "below":
+        low, high = 2 * claim.number - high, 2 * claim.number - low
+    if low > claim.number:
+        return "replicates"
+    return "does not replicate" if high < claim.number else "not enough data"
+
+
+def _counted(number: int, things: str) -> str:
+    return f"{number:,} {things.removesuffix('s') if number == 1 else things}"

@@ -1,0 +1,190 @@
+"""How sensitivity along ellipses differs near training images, between them, and far from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from generalization.statistics.resampling import bootstrap_counts
+from generalization.statistics.selection import has_fitted
+from generalization.tables import KEPT_NETWORK, NETWORK, with_networks
+
+COLUMNS = [
+    "dataset",
+    "trained",
+    "quantity",
+    "contrast",
+    "estimate",
+    "low",
+    "high",
+    "level",
+    "networks",
+    "ensembles",
+    "note",
+]
+QUANTITIES = ("jacobian_norm", "transition_density")
+# Angles of the three images on an ellipse, and those half way between them.
+ANCHORS = (np.pi / 3, np.pi, 5 * np.pi / 3)
+BETWEEN = (0.0, 2 * np.pi / 3, 4 * np.pi / 3)
+# ASSUME: near an anchor, or the middle between two, is within 10° of it; the paper shows curves.
+NEAR = np.deg2rad(10)
+
+
+def ellipse_contrasts(
+    ellipses: pd.DataFrame,
+    training: pd.DataFrame,
+    *,
+    generator: np.random.Generator,
+    resamples: int = 2000,
+    level: float = 0.95,
+    fitted_accuracy: float = 0.999,
+) -> pd.DataFrame:
+    """Ratios of the Jacobian norm, and of the density of transitions, along ellipses.
+
+    Novak et al. 2018, §4.1 and Fig. 2, observe that all but the last are below 1 after training.
+
+    ``near_anchors_vs_between_different``, ``near_anchors_vs_between_same``
+        Near the three images (within 10°) over near the middles between them, on ellipses through
+        images of different classes, or of the same.
+    ``data_vs_random``
+        Near the images, on ellipses of both kinds, over all of the random ellipses.
+    ``same_vs_different``
+        All of the ellipses through images of one class over all of those of different classes.
+    ``random_flat``
+        As the first, on random ellipses, where these angles mean nothing: 1 is expected.
+
+    Every ratio is of means along the ellipses of one network. The estimate is the geometric mean
+    over networks; the interval is the percentile interval of a bootstrap that resamples ensembles,
+    then seeds within them, which are all there is to resample if there is one ensemble. Datasets
+    stay apart: only networks of one dataset see the same ellipses.
+
+    Args:
+        ellipses: Table of the profile ``ellipses`` of a study.
+        training: Table of ``collect_training``.
+        generator: Of resamples. Every row sees the same ones.
+        resamples: Number of bootstrap resamples.
+        level: Of the intervals.
+        fitted_accuracy: Train accuracy from which on a network counts as fitted.
+
+    Returns:
+        One row per dataset, quantity, contrast and ``trained``, with the columns ``COLUMNS``:
+        networks that have fitted, at their last step; and the same networks at step 0. What does
+        not exist is empty; ``note`` says why.
+
+    Raises:
+        ValueError: If level is not between 0 and 1, or resamples are none.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level must be between 0 and 1, not {level!r}.")
+    if resamples < 1:
+        raise ValueError(f"resamples must be at least 1, not {resamples!r}.")
+    entropy = int(generator.integers(2**63))
+    networks = contrasts_of_networks(ellipses, training, fitted_accuracy=fitted_accuracy)
+    keys = ["dataset", "trained", "quantity", "contrast"]
+    rows = [
+        dict(zip(keys, group, strict=True))
+        | _mean(rows, np.random.default_rng(entropy), level, resamples)
+        for group, rows in networks.groupby(keys, sort=False)
+    ]
+    table = pd.DataFrame(rows, columns=COLUMNS).assign(level=level)
+    return table.astype(dict.fromkeys(["estimate", "low", "high"], float))
+
+
+def fitted_networks(
+    ellipses: pd.DataFrame, training: pd.DataFrame, *, fitted_accuracy: float
+) -> pd.DataFrame:
+    """The profile of networks that fit in the end, before training and after.
+
+    Args:
+        ellipses: Table of the profile ``ellipses`` of a study.
+        training: Table of ``collect_training``.
+        fitted_accuracy: Train accuracy from which on a network counts as fitted.
+
+    Returns:
+        Rows at step 0 and at the last step, with the columns of ``training`` and ``trained``.
+    """
+    last = training[training["final"] & (training["step"] > 0)]
+    fitted = last.loc[has_fitted(last, fitted_accuracy=fitted_accuracy), NETWORK]
+    rows = with_networks(ellipses, training).merge(fitted, on=NETWORK, validate="many_to_one")
+    rows = rows[rows["final"] | (rows["step"] == 0)]
+    return rows.assign(trained=rows["step"] > 0)
+
+
+def contrasts_of_networks(
+    ellipses: pd.DataFrame, training: pd.DataFrame, *, fitted_accuracy: float = 0.999
+) -> pd.DataFrame:
+    """The contrasts of every network that fits, before and after training.
+
+    Args:
+        ellipses: Table of the profile ``ellipses`` of a study.
+        training: Table of ``collect_training``.
+        fitted_accuracy: Train accuracy from which on a network counts as fitted.
+
+    Returns:
+        dataset, trained, quantity, contrast, ensemble, seed, step and ``ratio``.
+    """
+    fitted = fitted_networks(ellipses, training, fitted_accuracy=fitted_accuracy)
+    rows = [
+        {
+            **dict(zip([*KEPT_NETWORK, "dataset", "trained"], network, strict=True)),
+            "quantity": quantity,
+            "contrast": contrast,
+            "ratio": ratio,
+        }
+        for network, along in fitted.groupby([*KEPT_NETWORK, "dataset", "trained"], sort=False)
+        for quantity in QUANTITIES
+        for contrast, ratio in _contrasts(along, quantity)
+    ]
+    keys = ["dataset", "trained", "quantity", "contrast", *KEPT_NETWORK]
+    return pd.DataFrame(rows, columns=[*keys, "ratio"])
+
+
+def _contrasts(along: pd.DataFrame, quantity: str) -> Iterator[tuple[str, float]]:
+    """Every contrast of one network."""
+    anchors, between = (_near(along["angle"], places) for places in (ANCHORS, BETWEEN))
+    kind = {name: (along["kind"] == name).to_numpy() for name in ("random", "different", "same")}
+
+    def ratio(some: np.ndarray, others: np.ndarray) -> float:
+        above, below = (along.loc[rows, quantity].mean() for rows in (some, others))
+        return above / below if below else np.nan
+
+    for name in ("different", "same"):
+        yield f"near_anchors_vs_between_{name}", ratio(kind[name] & anchors, kind[name] & between)
+    yield "data_vs_random", ratio(~kind["random"] & anchors, kind["random"])
+    yield "same_vs_different", ratio(kind["same"], kind["different"])
+    yield "random_flat", ratio(kind["random"] & anchors, kind["random"] & between)
+
+
+def _near(angles: pd.Series, places: tuple[float, ...]) -> Bool[np.ndarray, "rows"]:
+    """Whether angles are near one of the places, around the circle."""
+    away = np.subtract.outer(angles.to_numpy(float), places)
+    away = np.abs((away + np.pi) % (2 * np.pi) - np.pi)
+    return (away <= NEAR + 1e-9).any(axis=1)
+
+
+def _mean(
+    networks: pd.DataFrame, generator: np.random.Generator, level: float, resamples: int
+) -> dict[str, object]:
+    """Geometric mean over networks, with its interval."""
+    usable = networks[np.isfinite(networks["ratio"]) & (networks["ratio"] > 0)]
+    ensembles, names = pd.factorize(usable["ensemble"])
+    lost = len(networks) - len(usable)
+    notes = [f"{lost} of {len(networks)} networks have no positive ratio"] if lost else []
+    found = {"networks": len(usable), "ensembles": len(names)}
+    if len(usable):
+        logs = np.log(usable["ratio"].to_numpy(float))
+        found["estimate"] = np.exp(logs.mean())
+    if len(usable) > 1:
+        counts = bootstrap_counts(ensembles, resamples=resamples, generator=generator)
+        found |= _interval(np.exp(counts @ logs / counts.sum(1)), level)
+    else:
+        notes.append(f"no interval of {len(usable)} {'network' if len(usable) else 'networks'}")
+    return found | {"note": "; ".join(notes)}
+
+
+def _interval(draws: Float[np.ndarray, "resamples"], level: float) -> dict[str, float]:
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    return {"low": low, "high": high}

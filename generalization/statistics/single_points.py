@@ -1,0 +1,174 @@
+"""Statistics of networks at single test points, averaged over networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from generalization.statistics.fit_statistics import FEWEST_ENSEMBLES
+from generalization.statistics.resampling import bootstrap_counts
+from generalization.statistics.selection import has_fitted
+from generalization.tables import KEPT_NETWORK, NETWORK, with_networks
+
+COLUMNS = [
+    "dataset",
+    "loss",
+    "statistic",
+    "estimate",
+    "low",
+    "high",
+    "level",
+    "networks",
+    "ensembles",
+    "note",
+]
+RESAMPLES_AT_A_TIME = 100  # A cache holds their counts of 1000 points.
+
+# From how often every resample holds every point, and the rows of one network, to its statistics.
+OfNetwork = Callable[
+    [Float[np.ndarray, "resamples points"], pd.DataFrame],
+    Mapping[str, Float[np.ndarray, "resamples"]],
+]
+
+
+def fitted_points(
+    points: pd.DataFrame, training: pd.DataFrame, *, fitted_accuracy: float
+) -> pd.DataFrame:
+    """The rows of networks at their last step that fitted a training set with true labels.
+
+    Args:
+        points: Table of the profile ``points`` of a study.
+        training: Table of ``collect_training``.
+        fitted_accuracy: Train accuracy from which on a network counts as fitted.
+
+    Returns:
+        The rows beside ``training``, by ensemble, seed and point. A network with a value that is
+        not finite is left out.
+    """
+    finite = np.isfinite(points.drop(columns=KEPT_NETWORK).astype(float)).all(axis=1)
+    rows = with_networks(points.assign(finite=finite), training)
+    # ASSUME: single points are studied in networks that fitted true labels, as the paper's were;
+    # one that fitted wrong ones is as sure where it is wrong.
+    rows = rows[
+        rows["final"]
+        & has_fitted(rows, fitted_accuracy=fitted_accuracy)
+        & (rows["label_corruption"] == 0)
+        & (rows["randomization"] == "none")
+        & rows.groupby(KEPT_NETWORK)["finite"].transform("all")
+    ]
+    keys = [key for key in (*NETWORK, "point") if key in rows]
+    return rows.drop(columns="finite").sort_values(keys, ignore_index=True)
+
+
+def means_over_networks(
+    points: pd.DataFrame,
+    of_network: OfNetwork,
+    *,
+    generator: np.random.Generator,
+    resamples: int,
+    level: float,
+) -> pd.DataFrame:
+    """Means of statistics over the networks of each dataset and training loss, with intervals.
+
+    A resample draws ensembles, then seeds within them, and beside them, once for all networks, as
+    many points as there are. All networks see the same points, of which some are hard for all of
+    them: points drawn anew for each network would average that out, and make intervals too narrow.
+    Networks and points are two crossed samples, each resampled by itself (Owen 2007, "The
+    pigeonhole bootstrap"), which errs on the wide side.
+
+    Args:
+        points: Table of ``fitted_points``.
+        of_network: From counts of points and one network's rows to statistic → value in every
+            resample, NaN where it does not exist.
+        generator: Of the resamples. Every dataset and loss sees the same ones.
+        resamples: How many.
+        level: Of the percentile intervals.
+
+    Returns:
+        One row per dataset, loss and statistic, with the columns ``COLUMNS``. ``networks`` and
+        ``ensembles`` are those that have the statistic; ``note`` says how many others there are.
+
+    Raises:
+        ValueError: If networks of one dataset and loss were not taken at the same points.
+    """  # noqa: DOC502
+    entropy = int(generator.integers(2**63))
+    rows = [
+        {"dataset": dataset, "loss": loss, "level": level, **row}
+        for (dataset, loss), group in points.groupby(["dataset", "loss"])
+        for row in _means(group, of_network, np.random.default_rng(entropy), resamples, level)
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _means(group, of_network, generator, resamples, level):
+    """The statistics of one dataset and loss, each as a row."""
+    networks = [network for _, network in group.groupby(NETWORK)]
+    ensembles = pd.factorize(np.array([network["ensemble"].iloc[0] for network in networks]))[0]
+    size = _points_of_each(networks)
+    # The first resample is the sample itself.
+    point_counts = np.vstack([
+        np.ones((1, size)),
+        generator.multinomial(size, np.full(size, 1 / size), size=resamples),
+    ])
+    network_counts = np.vstack([
+        np.ones((1, len(networks))),
+        bootstrap_counts(ensembles, resamples=resamples, generator=generator),
+    ])
+    values = [_in_blocks(of_network, point_counts, network) for network in networks]
+    for statistic in values[0]:
+        of_networks = np.stack([of_one[statistic] for of_one in values], axis=1)
+        has = np.isfinite(of_networks[0])
+        there = network_counts * (has & np.isfinite(of_networks))
+        with np.errstate(invalid="ignore"):
+            means = (there * np.nan_to_num(of_networks)).sum(1) / there.sum(1)
+        yield {
+            "statistic": statistic,
+            "estimate": means[0],
+            **_interval(means[1:], level),
+            "networks": has.sum(),
+            "ensembles": len(set(ensembles[has])),
+            "note": _note(has, len(set(ensembles[has]))),
+        }
+
+
+def _points_of_each(networks: list[pd.DataFrame]) -> int:
+    """How many points all networks were taken at.
+
+    Raises:
+        ValueError: If these are not the same.
+    """
+    first, *others = (network["point"].to_numpy() for network in networks)
+    if not all(np.array_equal(first, other) for other in others):
+        raise ValueError(
+            "points must be the same for all networks of a dataset and loss, not "
+            f"{' and '.join(map(str, sorted({len(p) for p in (first, *others)})))} of them."
+        )
+    return len(first)
+
+
+def _in_blocks(of_network, counts, network):
+    """The statistics of a network in all resamples, some at a time."""
+    starts = range(0, len(counts), RESAMPLES_AT_A_TIME)
+    blocks = [of_network(counts[i : i + RESAMPLES_AT_A_TIME], network) for i in starts]
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+
+
+def _interval(means, level):
+    """Percentile interval of the resamples in which some network has the statistic."""
+    defined = means[np.isfinite(means)]
+    if not len(defined):
+        return {"low": np.nan, "high": np.nan}
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    return {"low": low, "high": high}
+
+
+def _note(has, ensembles):
+    """How many networks lack the statistic, and whether the interval tells of other ensembles."""
+    lacking = len(has) - has.sum()
+    notes = [f"not defined for {lacking} of {len(has)} networks"] if lacking else []
+    if 0 < ensembles < FEWEST_ENSEMBLES:
+        notes.append(f"{ensembles} of the {FEWEST_ENSEMBLES} ensembles that an interval needs")
+    return "; ".join(notes)

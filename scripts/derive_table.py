@@ -1,0 +1,35 @@
+"""Tables → a table of statistics."""
+
+import argparse
+import json
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+
+from generalization.errors import told_in_one_sentence
+from generalization.signatures import named_by
+from generalization.tables import read_table, write_table
+
+
+def main() -> None:
+    """Arguments, read, call, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("inputs", type=Path, nargs="*", help="<table>.csv")
+    parser.add_argument("--settings", type=json.loads, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    name = arguments.output.stem
+    derive = getattr(import_module(f"generalization.statistics.{name}"), name)
+    offered = {
+        "generator": np.random.default_rng(list(name.encode())),
+        **arguments.settings,
+        **{path.stem: read_table(path) for path in arguments.inputs},
+    }
+    write_table(arguments.output, derive(**named_by(derive, offered)))
+
+
+if __name__ == "__main__":
+    with told_in_one_sentence():
+        main()

@@ -1,0 +1,38 @@
+"""Networks and inputs → a profile: a table with many rows per seed and step."""
+
+import argparse
+import json
+from importlib import import_module
+from pathlib import Path
+
+from generalization.datasets.dataset import read_dataset
+from generalization.datasets.experiment_data import experiment_data
+from generalization.devices import prepare_device
+from generalization.errors import told_in_one_sentence
+from generalization.measuring import profile_networks
+from generalization.networks.files import read_networks
+from generalization.tables import write_table
+
+
+def main() -> None:
+    """Arguments, read, call, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dataset", type=Path, required=True)
+    parser.add_argument("--networks", type=Path, required=True)
+    parser.add_argument("--settings", type=json.loads, required=True)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("output", type=Path, help=".../<profile>[-<settings>].csv")
+    arguments = parser.parse_args()
+
+    device = prepare_device(arguments.device, arguments.threads)
+    kept = read_networks(arguments.networks, device)
+    data = experiment_data(read_dataset(arguments.dataset), kept.hyperparameters).to(device)
+    name = arguments.output.stem.split("-")[0]
+    profile = getattr(import_module(f"generalization.profiles.{name}"), name)
+    write_table(arguments.output, profile_networks(kept, data, profile, arguments.settings))
+
+
+if __name__ == "__main__":
+    with told_in_one_sentence():
+        main()

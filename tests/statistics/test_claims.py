@@ -1,0 +1,69 @@
+from importlib import import_module
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from generalization.claims import PAPERS, Claim
+from generalization.statistics.claims import COLUMNS, NOT_ASKED, claims, verdict
+
+
+def claim(expected, number=0.0):
+    return Claim("Words", "§1", "statistics", "True", expected, number)
+
+
+@pytest.mark.parametrize(
+    ("expected", "number", "low", "high", "answer"),
+    [
+        ("above", 0, 0.1, 0.5, "replicates"),
+        ("above", 0, -0.1, 0.5, "not enough data"),
+        ("above", 0, -0.5, -0.1, "does not replicate"),
+        ("below", 1, 0.5, 0.9, "replicates"),
+        ("below", 1, 0.5, 1.1, "not enough data"),
+        ("below", 1, 1.1, 2.0, "does not replicate"),
+        ("near", 0, -0.2, 0.25, "replicates"),
+        ("near", 0, -0.2, 0.35, "not enough data"),
+        ("near", 0, 0.05, 0.2, "does not replicate"),
+        ("near", 0.5, 0.3, 0.75, "replicates"),
+        ("above", 0, np.nan, np.nan, "not enough data: no interval"),
+    ],
+)
+def test_verdict_is_that_of_the_whole_interval(expected, number, low, high, answer):
+    assert verdict(claim(expected, number), (low + high) / 2, low, high) == answer
+    if not np.isnan(low):
+        assert verdict(claim(expected, number), np.nan, low, high) == "not enough data: no interval"
+
+
+def statistics(*datasets):
+    return pd.DataFrame({
+        "measure": "jacobian_norm",
+        "statistic": "spearman",
+        "selection": "fitted",
+        "dataset": datasets,
+        "estimate": 0.8,
+        "low": [0.7, -0.1][: len(datasets)],
+        "high": 0.9,
+        "networks": 30,
+        "ensembles": 10,
+    })
+
+
+def test_every_claim_stands_in_the_table_with_every_row_that_speaks_to_it():
+    table = claims(["novak_2018"], statistics=statistics("mnist", "digits"))
+    assert list(table) == COLUMNS
+    told = table[table["claim"] == "The Jacobian norm goes with the gap"]
+    assert told["about"].to_list() == ["mnist", "digits"]
+    assert told["verdict"].to_list() == ["replicates", "not enough data"]
+    assert told["of"].to_list() == ["30 networks, 10 ensembles"] * 2
+    others = table.drop(told.index)
+    assert (others["verdict"] == NOT_ASKED).all()
+    assert others[["estimate", "low", "high"]].isna().all(axis=None)
+    all_claims = import_module("generalization.claims.novak_2018").CLAIMS
+    assert list(table["claim"].unique()) == [one.claim for one in all_claims]
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_claims_are_told_apart_and_expect_what_can_be_judged(paper):
+    all_claims = import_module(f"generalization.claims.{paper}").CLAIMS
+    assert len({one.claim for one in all_claims}) == len(all_claims)
+    assert {one.expected for one in all_claims} <= {"above", "below", "near"}

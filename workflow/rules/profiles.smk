@@ -1,0 +1,55 @@
+rule profile_networks:
+    input:
+        dataset=dataset_of_ensemble,
+        networks=f"{BLOCK}/networks.safetensors",
+    output:
+        f"{BLOCK}/profiles/{{profile}}.csv",
+    log:
+        "results/logs/profile_networks/{ensemble}-{block}-{profile}.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=240,
+        device=study.device,
+    params:
+        code=lambda wildcards: fingerprint(
+            "scripts/profile_networks.py",
+            f"generalization/profiles/{wildcards.profile.split('-')[0]}.py",
+        ),
+        settings=lambda wildcards: json.dumps(
+            study.profiles[wildcards.profile.split("-")[0]]
+        ),
+    message:
+        "Take the profile {wildcards.profile} of ensemble {wildcards.ensemble}, {wildcards.block}."
+    shell:
+        "python scripts/profile_networks.py --dataset {input.dataset} --networks {input.networks}"
+        " --settings {params.settings:q} --device {resources.device} --threads {threads}"
+        " {output} 2> >(tee {log} >&2)"
+
+
+for profile in study.profiles:
+
+    rule:
+        name:
+            f"collect_{profile}"
+        input:
+            of_all_blocks(f"profiles/{study.profile_file(profile)}.csv"),
+        output:
+            f"{STUDY}/{profile}.csv",
+        log:
+            f"results/logs/collect_profile/{study.name}-{profile}.log",
+        localrule: True
+        conda:
+            "../../environment.yml"
+        params:
+            code=fingerprint("scripts/collect_profile.py"),
+            profile=study.profile_file(profile),
+            grids=json.dumps(config["ensembles"]),
+            seeds=study.seeds,
+        message:
+            f"Collect the profile {profile} of all ensembles in one table."
+        shell:
+            "python scripts/collect_profile.py {params.profile} --ensembles results/ensembles"
+            " --grids {params.grids:q} --seeds {params.seeds} {output} 2> >(tee {log} >&2)"
