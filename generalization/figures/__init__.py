@@ -38,6 +38,8 @@ FIGURES = {
     "transitions_per_layer": Place("On and off the data", ("transitions_per_layer", "training")),
     "loss_against_norm": Place("Single points", ("points", "training")),
     "loss_bounds": Place("Single points", ("points", "training")),
+    "tangent_bounds": Place("Tangent sensitivity", ("tangent_bounds", "training")),
+    "activation_regions": Place("Tangent sensitivity", ("activation_regions", "training")),
 }
 
 # Tables of numbers that the report shows as pages, if the study has them.
@@ -48,6 +50,9 @@ PAGES = (
     "ellipse_contrasts",
     "boundary_contrasts",
     "point_statistics",
+    "point_statistics_of_networks",
     "bound_statistics",
+    "bound_tightness",
+    "region_statistics",
     "excluded",
 )

@@ -34,6 +34,8 @@ MEASURES = (
     "discrete_curvature",
     "sampled_transitions",
     "tangent_sensitivity",
+    "mean_tangent_sensitivity",
+    "balanced_tangent_sensitivity",
     "output_entropy",
     "training_loss",
     "weight_norm",

@@ -66,15 +66,44 @@ def tangent_sensitivity(
 
     Raises:
         InputError: If the reduction is unknown, or an estimate has no generator or no probes.
-    """
+    """  # noqa: DOC502
     # ASSUME: 32 probes where the sensitivity is estimated. The source leaves such networks open.
-    outputs = _chosen_outputs(reduction, logits_of(networks, inputs[:1])[0])
-    if isinstance(networks, nn.Module) or not networks.phi.piecewise_linear:
-        if generator is None:
-            raise InputError("generator must be given for tanh and for modules, not None.")
-        if probes < 1:
-            raise InputError(f"probes must be at least 1, not {probes!r}.")
+    outputs = chosen_outputs(reduction, logits_of(networks, inputs[:1])[0])
+    if is_estimated(networks, generator, probes):
         return probed_mixed_derivative_norm(networks, inputs, outputs, generator, probes=probes)
+    return sensitivity_of_layers(networks, inputs, outputs).norm(dim=-1)
+
+
+def is_estimated(networks: Networks, generator: Generator | None, probes: int) -> bool:
+    """Whether there is no closed form, so that probes are drawn.
+
+    Raises:
+        InputError: If so, but there is no generator or there are no probes.
+    """
+    if not isinstance(networks, nn.Module) and networks.phi.piecewise_linear:
+        return False
+    if generator is None:
+        raise InputError("generator must be given for tanh and for modules, not None.")
+    if probes < 1:
+        raise InputError(f"probes must be at least 1, not {probes!r}.")
+    return True
+
+
+def sensitivity_of_layers(
+    networks: FullyConnectedNetworks,
+    inputs: Float[Tensor, "samples *features"],
+    outputs: Float[Tensor, "rows classes"],
+) -> Float64[Tensor, "networks samples layers"]:
+    """‖∂²(Cf)/∂W_l∂x‖_F of every layer, by the closed form of ``tangent_sensitivity``.
+
+    Args:
+        networks: R networks with a piecewise-linear activation.
+        inputs: N points, in the dtype of the weights.
+        outputs: The matrix C.
+
+    Returns:
+        One norm per network, point and layer; NaN where logits are not finite.
+    """
     chunks = inputs.split(SAMPLES_PER_CHUNK)
     return torch.stack([
         torch.cat([_closed_form(network, chunk, outputs) for chunk in chunks], dim=1)[0]
@@ -82,10 +111,14 @@ def tangent_sensitivity(
     ])
 
 
-def _chosen_outputs(
+def chosen_outputs(
     reduction: str | int, logits: Float[Tensor, "samples classes"]
 ) -> Float[Tensor, "rows classes"]:
     """The matrix C: what is differentiated is Cf.
+
+    Args:
+        reduction: "sum", "full" or the number of a logit.
+        logits: Some, which tell how many there are, and their dtype.
 
     Raises:
         InputError: If the reduction is unknown.
@@ -107,7 +140,7 @@ def _closed_form(
     network: FullyConnectedNetworks,
     inputs: Float[Tensor, "samples *features"],
     outputs: Float[Tensor, "rows classes"],
-) -> Float64[Tensor, "1 samples"]:
+) -> Float64[Tensor, "1 samples layers"]:
     """Norms of a stack of one, for a chunk of points."""
     logits, slopes = logits_and_slopes(network, inputs.flatten(1))
     gains = torch.stack([_gain(weight) for weight in network.weights], dim=-1)
@@ -119,8 +152,8 @@ def _closed_form(
     below = [at_input, hidden_jacobian_norms(weights[:-1], slopes)] if slopes else [at_input]
     above = _cotangent_norms(weights, slopes, outputs.expand(*logits.shape[:2], -1, -1))
     others = gains.prod(dim=-1, keepdim=True) / gains
-    norms = (above * torch.cat(below, dim=-1) * others.unsqueeze(1)).norm(dim=-1)
-    return norms.where(logits.isfinite().all(dim=-1), torch.nan)
+    norms = above * torch.cat(below, dim=-1) * others.unsqueeze(1)
+    return norms.where(logits.isfinite().all(dim=-1, keepdim=True), torch.nan)
 
 
 def _gain(weight: Float[Tensor, "networks fan_out fan_in"]) -> Float64[Tensor, "networks"]:

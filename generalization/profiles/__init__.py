@@ -25,4 +25,6 @@ PROFILES = (
     "boundaries",
     "transitions_per_layer",
     "translation_trajectory",
+    "activation_regions",
+    "tangent_bounds",
 )

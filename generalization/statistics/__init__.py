@@ -10,8 +10,11 @@ TABLES = {
     "pair_statistics": ("pairs",),
     "ellipse_contrasts": ("ellipses", "training"),
     "point_statistics": ("points", "training"),
+    "point_statistics_of_networks": ("points", "training"),
     "bound_statistics": ("points", "training"),
     "boundary_contrasts": ("boundaries", "training"),
+    "bound_tightness": ("tangent_bounds", "training"),
+    "region_statistics": ("activation_regions", "training"),
     "claims": ("statistics", "papers"),
 }
 

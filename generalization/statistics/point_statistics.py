@@ -55,12 +55,17 @@ def point_statistics(
     """
     rows = fitted_points(points, training, fitted_accuracy=fitted_accuracy)
     return means_over_networks(
-        rows, _of_network, generator=generator, resamples=resamples, level=level
+        rows, of_points, generator=generator, resamples=resamples, level=level
     )
 
 
-def _of_network(counts: Counts, network: pd.DataFrame) -> dict[str, Draws]:
-    """All statistics of one network in every resample of its points."""
+def of_points(counts: Counts, network: pd.DataFrame) -> dict[str, Draws]:
+    """All statistics of one network in every resample of its points.
+
+    Args:
+        counts: How often every resample holds every point.
+        network: The rows of the network.
+    """
     names = ("jacobian_norm", *LOSSES, *BASELINES)
     ranks = {name: midranks(counts, network[name].to_numpy(float)) for name in names}
     wrong = network["correct"].to_numpy() == 0

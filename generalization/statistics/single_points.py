@@ -103,6 +103,49 @@ def means_over_networks(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
+def each_network(
+    points: pd.DataFrame,
+    of_network: OfNetwork,
+    *,
+    generator: np.random.Generator,
+    resamples: int,
+    level: float,
+) -> pd.DataFrame:
+    """Statistics of every network by itself, with intervals that resample its points.
+
+    Args:
+        points: Table of ``fitted_points``.
+        of_network: As ``means_over_networks`` takes it.
+        generator: Of the resamples, the same for all networks of as many points.
+        resamples: How many.
+        level: Of the percentile intervals.
+
+    Returns:
+        One row per network and statistic: dataset, loss, ensemble, seed, statistic, estimate, low,
+        high, level, points. What a network does not have is empty.
+    """
+    columns = ["dataset", "loss", *NETWORK]
+    entropy = int(generator.integers(2**63))
+    rows = []
+    for about, network in points.groupby(columns):
+        size = len(network)
+        draws = np.random.default_rng(entropy).multinomial(size, np.full(size, 1 / size), resamples)
+        values = _in_blocks(of_network, np.vstack([np.ones((1, size)), draws]), network)
+        rows += [
+            {
+                **dict(zip(columns, about, strict=True)),
+                "statistic": statistic,
+                "estimate": of_one[0],
+                **_interval(of_one[1:] if np.isfinite(of_one[0]) else of_one[:0], level),
+                "level": level,
+                "points": size,
+            }
+            for statistic, of_one in values.items()
+        ]
+    named = ["statistic", "estimate", "low", "high", "level", "points"]
+    return pd.DataFrame(rows, columns=[*columns, *named])
+
+
 def _means(group, of_network, generator, resamples, level):
     """The statistics of one dataset and loss, each as a row."""
     networks = [network for _, network in group.groupby(NETWORK)]

@@ -4,14 +4,18 @@ from math import pi
 import pytest
 import torch
 from oracles.transitions import dense_transitions, rational_transitions
+from sklearn.datasets import load_digits
 from torch import Generator, nn
 
+from generalization.datasets.dataset import Dataset
+from generalization.hyperparameters import Hyperparameters
 from generalization.measures.sampled_transitions import sampled_transitions
 from generalization.measures.transitions import transitions, transitions_per_layer
 from generalization.networks.fully_connected import (
     FullyConnectedNetworks,
     initialize_fully_connected,
 )
+from generalization.training import train_ensemble
 
 PIECEWISE_LINEAR = ["relu", "relu6", "hardtanh", "hardsigmoid"]
 DOUBLE = torch.float64
@@ -77,6 +81,42 @@ def test_finer_samples_approach_the_count_from_below(activation):
         assert (coarse <= fine).all()
     assert (counts[0] < counts[-1]).all()
     assert (counts[-2] > 0.98 * counts[-1]).all()
+
+
+@pytest.fixture(scope="module")
+def digits():
+    images, labels = load_digits(return_X_y=True)
+    images = torch.tensor(images, dtype=torch.float32).view(-1, 1, 8, 8)
+    images -= images.mean(dim=(2, 3), keepdim=True)
+    images /= images.std(dim=(2, 3), keepdim=True, correction=0)
+    labels = torch.tensor(labels)
+    return Dataset(
+        name="digits",
+        classes=10,
+        train_inputs=images[:400],
+        train_labels=labels[:400],
+        test_inputs=images[400:],
+        test_labels=labels[400:],
+    )
+
+
+@pytest.mark.parametrize("activation", PIECEWISE_LINEAR)
+def test_counts_of_trained_networks_are_the_limit_of_sampling(digits, activation):
+    hyperparameters = Hyperparameters(
+        dataset="digits", activation=activation, width=30, depth=4, batch_size=40, kept_steps=()
+    )
+    trained = train_ensemble(digits, hyperparameters, [1])
+    assert trained.kept.statuses == ("fitted",)
+    network, images = trained.kept.networks[-1].to(DOUBLE), digits.test_inputs[:2].double()
+    exact = transitions(network, images, dtype=DOUBLE)
+    coarse, fine = (
+        sampled_transitions(network, images, points=2**power, dtype=DOUBLE) for power in (6, 16)
+    )
+    assert (coarse <= exact).all()
+    assert coarse.sum() < exact.sum()
+    # Crossings closer than 1e-4 of an edge are still missed, in pairs.
+    assert ((exact - fine) >= 0).all()
+    assert ((exact - fine) <= 4).all()
 
 
 def test_unit_that_jumps_over_its_linear_region_counts_twice():

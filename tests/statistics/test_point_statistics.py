@@ -4,7 +4,7 @@ import scipy.stats
 from oracles.point_tables import made_points
 from sklearn.metrics import roc_auc_score
 
-from generalization.statistics.point_statistics import _of_network, point_statistics
+from generalization.statistics.point_statistics import of_points, point_statistics
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def with_ties(network):
 def test_statistics_of_resamples_are_those_of_points_written_out(study, generator, change):
     network = change(networks_of(study[0])[0])
     counts = generator.multinomial(60, np.full(60, 1 / 60), size=20)
-    drawn = _of_network(counts.astype(float), network)
+    drawn = of_points(counts.astype(float), network)
     for resample, often in enumerate(counts):
         rows = network.loc[network.index.repeat(often)]
         norm, wrong = rows["jacobian_norm"], 1 - rows["correct"]

@@ -53,3 +53,41 @@ def test_images_that_are_not_square_do_not_turn():
         r"because only a square can be turned\.$",
     ):
         pixel_permutations("flips_rotations", 28, 24)
+
+
+def symmetries_by_hand(image):
+    """What flips and quarter turns make of a square, by the place that every pixel comes from."""
+    side, rows = range(len(image)), image.tolist()
+    last = len(image) - 1
+    return {
+        "as it is": rows,
+        "left and right": [[rows[y][last - x] for x in side] for y in side],
+        "up and down": [[rows[last - y][x] for x in side] for y in side],
+        "half turn": [[rows[last - y][last - x] for x in side] for y in side],
+        "clockwise": [[rows[last - x][y] for x in side] for y in side],
+        "counter-clockwise": [[rows[x][last - y] for x in side] for y in side],
+        "main diagonal": [[rows[x][y] for x in side] for y in side],
+        "other diagonal": [[rows[last - x][last - y] for x in side] for y in side],
+    }
+
+
+def test_turned_views_are_twice_as_likely_as_those_that_are_not():
+    # Two flips make a half turn; a turn and a half turn make the other turn.
+    image = torch.arange(12 * 12).view(12, 12)
+    views = pixel_permutations("flips_rotations", 12, 12).view(81, 12, 12, 12)
+    unmoved = views[4 * 9 + 4].tolist()
+    counts = {name: unmoved.count(seen) for name, seen in symmetries_by_hand(image).items()}
+    straight = ("as it is", "left and right", "up and down", "half turn")
+    assert counts == {name: 1 if name in straight else 2 for name in counts}
+
+
+def test_pixels_that_leave_on_one_side_come_back_on_the_other():
+    views = pixel_permutations("translate_flip", 9, 9).view(9, 9, 2, 9, 9)
+    corner = torch.zeros(81, dtype=torch.long)
+    corner[0] = 1
+    # By as many rows and columns as -4, …, 4; the first of two views is not flipped.
+    for down, right in [(4, 1), (-1, 0), (0, -4), (-2, 3)]:
+        seen = corner[views[down + 4, right + 4, 0].flatten()].view(9, 9)
+        assert seen.nonzero().tolist() == [[down % 9, right % 9]]
+        flipped = corner[views[down + 4, right + 4, 1].flatten()].view(9, 9)
+        assert flipped.nonzero().tolist() == [[down % 9, 8 - right % 9]]

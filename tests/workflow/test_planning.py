@@ -110,6 +110,7 @@ def test_assumptions_are_quoted_whole(tmp_path):
 
 
 MEASURES = ", ".join(SCHEMA["$defs"]["measures"]["properties"])
+PROFILES = ", ".join(SCHEMA["$defs"]["profiles"]["properties"])
 HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperparameters))
 
 
@@ -205,8 +206,7 @@ HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperpara
         ),
         (
             {"profiles": {"point": {}}},
-            "profiles must be among points, ellipses, boundaries, transitions_per_layer, "
-            "translation_trajectory, not 'point'.",
+            f"profiles must be among {PROFILES}, not 'point'.",
         ),
         (
             {"profiles": {"ellipses": {"angles": 100}}},

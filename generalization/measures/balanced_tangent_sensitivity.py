@@ -1,0 +1,48 @@
+"""Tangent sensitivity that does not change when one layer is scaled up and another down."""
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from generalization.errors import InputError
+from generalization.measures.tangent_sensitivity import chosen_outputs, sensitivity_of_layers
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.modules import logits_of
+
+
+@torch.no_grad()
+def balanced_tangent_sensitivity(
+    networks: FullyConnectedNetworks,
+    inputs: Float[Tensor, "samples *features"],
+    *,
+    reduction: str | int = "sum",
+) -> Float64[Tensor, "networks samples"]:
+    """√Σ_l ‖∂²f/∂W_l∂x‖_F² ‖W_l‖_F² at every point, the tangent sensitivity to relative changes.
+
+    It is ``tangent_sensitivity`` (Daróczy 2020, definition 3.1) by weights in units of the norm of
+    their layer, W_l / ‖W_l‖_F. W_1 → cW_1, W_2 → W_2/c leaves the function of a bias-free ReLU
+    network as it was, and divides ‖∂²f/∂W_1∂x‖ by c where it multiplies ‖W_1‖: what is summed here
+    stays. Biases add nothing, as there.
+
+    Args:
+        networks: R networks with a piecewise-linear activation.
+        inputs: N points, in the dtype of the weights.
+        reduction: As for ``tangent_sensitivity``.
+
+    Returns:
+        R × N norms, in logits per unit of input; NaN where logits are not finite.
+
+    Raises:
+        InputError: If the reduction is unknown, or the activation is tanh, for which there is no
+            closed form.
+    """
+    # ASSUME: the paper notes that layers can be rescaled, and leaves its measure as it is; each
+    # layer is weighted by the norm of its weights, which keeps all that the closed form offers.
+    if not networks.phi.piecewise_linear:
+        raise InputError(
+            "networks must have a piecewise-linear activation for balanced_tangent_sensitivity, "
+            f"not {networks.activation}."
+        )
+    outputs = chosen_outputs(reduction, logits_of(networks, inputs[:1])[0])
+    scales = torch.stack([weight.double().norm(dim=(1, 2)) for weight in networks.weights], dim=-1)
+    return (sensitivity_of_layers(networks, inputs, outputs) * scales.unsqueeze(1)).norm(dim=-1)

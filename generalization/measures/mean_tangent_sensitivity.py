@@ -1,0 +1,118 @@
+"""Norm of the mean tangent sensitivity: what of it points have in common."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Generator, Tensor
+
+from generalization.measures.tangent_sensitivity import chosen_outputs, is_estimated
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.input_jacobian import logits_and_slopes
+from generalization.networks.mean_mixed_derivative import probed_mean_mixed_derivative_norm
+from generalization.networks.modules import Networks, logits_of
+from generalization.networks.preactivation_jacobians import (
+    preactivation_jacobians,
+    without_features,
+)
+
+BLOCK_BYTES = 2**26  # Of as many columns of the Jacobians of all points.
+
+
+@torch.no_grad()
+def mean_tangent_sensitivity(
+    networks: Networks,
+    inputs: Float[Tensor, "samples *features"],
+    generator: Generator | None = None,
+    *,
+    reduction: str | int = "sum",
+    probes: int = 32,
+) -> Float64[Tensor, "networks"]:
+    """‖E_x ∂²f/∂θ∂x‖_F, θ all parameters (Daróczy 2020, definition 3.1 and Eq. 3).
+
+    The paper defines Sens as a mean over points and reports the mean of norms, which is
+    ``tangent_sensitivity``. That is at least as large as this norm of the mean, and equal if the
+    points lie in one activation region (Lemma 3.3), as all do of a linear network.
+
+    **Closed form**, for a stack whose activation is piecewise linear. Blocks are δ_l ⊗ A_{l-1} with
+    δ_l = ∂(Cf)/∂z_l and A_l = ∂a_l/∂x, hence
+
+        ‖E_x ∂²(Cf)/∂θ∂x‖_F² = Σ_l mean_{x,x'} ⟨δ_l(x), δ_l(x')⟩ ⟨A_{l-1}(x), A_{l-1}(x')⟩.
+
+    If W_1ᵀ = Q R, then A_l may be taken of Rᵀ instead of W_1; its columns are taken some at a time,
+    so that memory is N² numbers per layer and a constant. The cost grows as N². All is float64,
+    since the terms of a mean have both signs.
+
+    **Estimate**, for tanh and for every module, see ``probed_mean_mixed_derivative_norm``.
+
+    Args:
+        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits, taken
+            in eval mode. Its points must not influence each other.
+        inputs: N points, in the dtype of the weights.
+        generator: Where probes come from. The closed form needs none.
+        reduction: As for ``tangent_sensitivity``.
+        probes: Draws of the estimate. The closed form has none.
+
+    Returns:
+        R norms, in logits per units of input and weight; NaN where logits are not finite.
+
+    Raises:
+        InputError: If the reduction is unknown, or an estimate has no generator or no probes.
+    """  # noqa: DOC502
+    # ASSUME: the mean is over 200 test points, since pairs of points cost; 32 probes, as there.
+    outputs = chosen_outputs(reduction, logits_of(networks, inputs[:1])[0])
+    if is_estimated(networks, generator, probes):
+        return probed_mean_mixed_derivative_norm(
+            networks, inputs, outputs, generator, probes=probes
+        )
+    stack, inputs, outputs = networks.to(torch.float64), inputs.double(), outputs.double()
+    return torch.stack([_closed_form(network, inputs, outputs) for network in stack])
+
+
+def _closed_form(
+    network: FullyConnectedNetworks,
+    inputs: Float64[Tensor, "samples *features"],
+    outputs: Float64[Tensor, "rows classes"],
+) -> Float64[Tensor, ""]:
+    """The norm of a stack of one."""
+    logits, slopes = logits_and_slopes(network, inputs.flatten(1))
+    weights, slopes = [w[0] for w in network.weights], [slope[0] for slope in slopes]
+    above = _products_above(weights, slopes, outputs.expand(len(inputs), -1, -1))
+    below = [inputs.new_tensor(network.widths[0]), *_products_below(weights[:-1], slopes)]
+    mean = sum((one * other).mean() for one, other in zip(above, below, strict=True))
+    # Of a mean that is 0, rounding may leave less.
+    return mean.clamp_min(0).sqrt().where(logits.isfinite().all(), torch.nan)
+
+
+def _products_above(
+    weights: Sequence[Tensor], slopes: Sequence[Tensor], rows: Float64[Tensor, "samples rows _"]
+) -> list[Float64[Tensor, "samples samples"]]:
+    """⟨∂(Cf)/∂z_l(x), ∂(Cf)/∂z_l(x')⟩ of every layer."""
+    products = [_products(rows)]
+    for weight, slope in zip(reversed(weights[1:]), reversed(slopes), strict=True):
+        rows = (rows @ weight) * slope.unsqueeze(1)
+        products.append(_products(rows))
+    return products[::-1]
+
+
+def _products_below(
+    weights: Sequence[Tensor], slopes: Sequence[Tensor]
+) -> list[Float64[Tensor, "samples samples"]]:
+    """⟨∂a_l/∂x(x), ∂a_l/∂x(x')⟩ of every hidden layer."""
+    if not slopes:
+        return []
+    numbers_per_column = len(slopes[0]) * max(len(weight) for weight in weights)
+    columns = max(1, BLOCK_BYTES // (8 * max(1, numbers_per_column)))
+    totals = [0] * len(slopes)
+    for first in without_features(weights[0]).split(columns, dim=1):
+        jacobians = preactivation_jacobians(first, weights[1:], slopes)
+        for layer, (slope, jacobian) in enumerate(zip(slopes, jacobians, strict=True)):
+            of_activations = jacobian * slope.mT.unsqueeze(2)
+            totals[layer] = totals[layer] + _products(of_activations.movedim(1, 0))
+    return totals
+
+
+def _products(matrices: Float64[Tensor, "samples _ _"]) -> Float64[Tensor, "samples samples"]:
+    """Inner products of every two matrices."""
+    flat = matrices.flatten(1)
+    return flat @ flat.mT

@@ -1,0 +1,43 @@
+"""How many units of a layer are active."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from generalization.networks.fully_connected import FullyConnectedNetworks
+
+SAMPLES_PER_CHUNK = 2048  # Keeps the activations of a whole test set out of memory.
+
+
+@torch.no_grad()
+def active_units(
+    networks: FullyConnectedNetworks, inputs: Float[Tensor, "samples *features"]
+) -> Int[Tensor, "networks samples hidden_layers"]:
+    """How many units of every hidden layer have a slope, φ'(z) ≠ 0, at every point.
+
+    A path from an input to a logit, through one unit of every hidden layer, is active if all of its
+    units are. Hence the number of active paths from one input to one logit is the product over
+    hidden layers of these numbers (Daróczy 2020, §2).
+
+    Args:
+        networks: R networks, with or without biases.
+        inputs: N points, in the dtype of the weights.
+
+    Returns:
+        R × N × hidden layers.
+    """
+    chunks = inputs.flatten(1).split(SAMPLES_PER_CHUNK)
+    return torch.cat([
+        torch.cat([_of_chunk(network, chunk) for chunk in chunks], dim=1) for network in networks
+    ])
+
+
+def _of_chunk(
+    network: FullyConnectedNetworks, activations: Float[Tensor, "samples features"]
+) -> Int[Tensor, "1 samples hidden_layers"]:
+    """Numbers of a stack of one, for a chunk of points."""
+    active = []
+    for layer in range(network.depth - 1):
+        activations = network.phi.in_place(network.affine(layer, activations))
+        active.append(network.phi.derivative(activations).count_nonzero(dim=-1))
+    return torch.stack(active, dim=-1)

@@ -1,0 +1,103 @@
+"""Norm of the mean derivative of a network by its parameters and its input, by random probes."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Generator, Tensor, nn
+from torch.func import functional_call, grad, jvp
+
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.modules import Networks, evaluation_mode
+
+Parameters = tuple[Tensor, ...]
+Logits = Callable[[Parameters, Tensor], Tensor]
+
+
+@torch.no_grad()
+def probed_mean_mixed_derivative_norm(
+    networks: Networks,
+    inputs: Float[Tensor, "samples *features"],
+    outputs: Float[Tensor, "rows classes"],
+    generator: Generator,
+    *,
+    probes: int,
+) -> Float64[Tensor, "networks"]:
+    """‖E_x ∂²(Cf)/∂θ∂x‖_F, estimated: the square is unbiased.
+
+    For random signs u and v, E uuᵀ and E vvᵀ are identities, hence, with the same signs at all
+    points,
+
+        ‖E_x ∂²(Cf)/∂θ∂x‖_F² = E ‖∂/∂θ E_x (∂(uᵀCf)/∂x · v)‖².
+
+    Draws are the same for every network.
+
+    Args:
+        networks: A stack, or a module that maps inputs to logits, taken in eval mode.
+        inputs: Points, in the dtype of the weights.
+        outputs: The matrix C.
+        generator: Where the signs come from.
+        probes: Number of draws, at least 1.
+
+    Returns:
+        The root of the mean over the draws, for each network.
+    """
+    directions = _random_signs((probes, *inputs.shape[1:]), inputs, generator)
+    cotangents = _random_signs((probes, len(outputs)), inputs, generator) @ outputs
+    if isinstance(networks, nn.Module):
+        with evaluation_mode(networks) as module:
+            squares = [_mean_square(*_of_module(module), inputs, directions, cotangents)]
+    else:
+        squares = [
+            _mean_square(*_of_stack(network), inputs, directions, cotangents)
+            for network in networks
+        ]
+    return torch.stack(squares).sqrt()
+
+
+def _random_signs(shape: tuple[int, ...], like: Tensor, generator: Generator) -> Tensor:
+    """Independent and fair, 1 or −1."""
+    bits = torch.randint(2, shape, generator=generator, device=generator.device)
+    return (2 * bits - 1).to(like)
+
+
+def _of_module(module: nn.Module) -> tuple[Logits, Parameters]:
+    """The logits of a module as a function of its parameters and inputs; the parameters."""
+    names, parameters = zip(*module.named_parameters(), strict=True)
+
+    def logits(parameters: Parameters, inputs: Tensor) -> Tensor:
+        return functional_call(module, dict(zip(names, parameters, strict=True)), (inputs,))
+
+    return logits, tuple(part.detach() for part in parameters)
+
+
+def _of_stack(network: FullyConnectedNetworks) -> tuple[Logits, Parameters]:
+    """The same for a stack of one."""
+
+    def logits(parameters: Parameters, inputs: Tensor) -> Tensor:
+        weights, biases = parameters[: network.depth], parameters[network.depth :]
+        changed = FullyConnectedNetworks(weights, network.activation, biases)
+        return changed.preactivations(inputs)[-1][0]
+
+    return logits, network.parameters
+
+
+def _mean_square(
+    logits: Logits,
+    parameters: Parameters,
+    inputs: Float[Tensor, "samples *features"],
+    directions: Float[Tensor, "probes *features"],
+    cotangents: Float[Tensor, "probes classes"],
+) -> Float64[Tensor, ""]:
+    """The mean over probes of ‖∂/∂θ E_x (∂(uᵀCf)/∂x · v)‖²."""
+    total = 0
+    for direction, cotangent in zip(directions, cotangents, strict=True):
+
+        def mean_slope(parameters: Parameters, v: Tensor = direction, u: Tensor = cotangent):
+            along = (v.expand_as(inputs),)
+            _, slopes = jvp(lambda x: logits(parameters, x), (inputs,), along)
+            return (slopes @ u).mean()
+
+        gradients = grad(mean_slope)(parameters)
+        total = total + sum(gradient.double().square().sum() for gradient in gradients)
+    return total / len(directions)

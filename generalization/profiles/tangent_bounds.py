@@ -1,0 +1,102 @@
+"""How far bounds of the tangent sensitivity are from its value."""
+
+import math
+
+import pandas as pd
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from generalization.measures.tangent_sensitivity import tangent_sensitivity
+from generalization.networks import path_bounds
+from generalization.networks.active_units import active_units
+from generalization.networks.fully_connected import FullyConnectedNetworks
+
+COLUMNS = ["network", "bound", "log_bound", "log_exact", "log_tightness"]
+
+
+def tangent_bounds(
+    networks: FullyConnectedNetworks,
+    inputs: Float[Tensor, "samples *features"],
+    *,
+    reduction: str | int = "sum",
+) -> pd.DataFrame:
+    """Bounds of the mean tangent sensitivity of Daróczy 2020, beside the mean itself.
+
+    The bounds, from ``path_bounds``:
+
+    ``layerwise``, ``layerwise_active``, ``active_paths``
+        Hold for every network. The first knows widths and largest weights, and holds at all points;
+        the others also know the active units at every point, and are means over points.
+    ``theorem_3_1``
+        As published: holds if no layer's largest weight is below 1.
+    ``theorem_3_2``
+        With a normal number of active units: holds for up to two hidden layers.
+    ``theorem_3_2_author``
+        What the author computes in its place, which is of another order.
+
+    They are for piecewise-linear activation functions and paths through hidden units: tanh, and
+    networks without hidden layers, have no rows.
+
+    Args:
+        networks: R networks, with or without biases.
+        inputs: N points, in the dtype of the weights.
+        reduction: As for ``tangent_sensitivity``.
+
+    Returns:
+        One row per network and bound: ``network``, ``bound`` and, all natural logarithms,
+
+        ``log_bound``
+            Of the bound.
+        ``log_exact``
+            Of the mean over points of ‖∂²f/∂θ∂x‖_F. −∞ if no point has an active path, and empty
+            if logits are not finite.
+        ``log_tightness``
+            log_exact − log_bound: 0 if the bound is attained, above if it does not hold.
+
+    Raises:
+        InputError: If the reduction is unknown.
+    """  # noqa: DOC502
+    if not networks.phi.piecewise_linear or networks.depth == 1:
+        return pd.DataFrame(columns=COLUMNS)
+    exact = tangent_sensitivity(networks, inputs, reduction=reduction).mean(dim=1).log()
+    bounds = _log_bounds(networks, inputs, reduction)
+    log_bound = torch.stack(list(bounds.values()), dim=1)
+    log_exact = exact.unsqueeze(1).expand_as(log_bound)
+    members = torch.arange(len(networks)).repeat_interleave(len(bounds))
+    columns = {
+        "log_bound": log_bound,
+        "log_exact": log_exact,
+        "log_tightness": log_exact - log_bound,
+    }
+    return pd.DataFrame(
+        {"network": members.numpy(), "bound": list(bounds) * len(networks)}
+        | {name: values.flatten().cpu().numpy() for name, values in columns.items()}
+    )
+
+
+def _log_bounds(
+    networks: FullyConnectedNetworks,
+    inputs: Float[Tensor, "samples *features"],
+    reduction: str | int,
+) -> dict[str, Float64[Tensor, "networks"]]:
+    """All bounds by name."""
+    widths, chosen = networks.widths, {"reduction": reduction}
+    units = active_units(networks, inputs).double()
+    all_units = units.new_tensor(widths[1:-1])
+    maxima = [weight.abs().amax(dim=(1, 2)).double() for weight in networks.weights]
+    maxima = torch.stack(maxima, dim=-1).log()
+    of_points = units, maxima.unsqueeze(1)
+    return {
+        "theorem_3_1": path_bounds.theorem_3_1(widths, maxima, **chosen),
+        "layerwise": path_bounds.layerwise(widths, all_units, maxima, **chosen),
+        "layerwise_active": _mean(path_bounds.layerwise(widths, *of_points, **chosen)),
+        "theorem_3_2": path_bounds.theorem_3_2(widths, units, maxima, **chosen),
+        "theorem_3_2_author": path_bounds.theorem_3_2_author(widths, units, maxima),
+        "active_paths": _mean(path_bounds.active_paths(widths, *of_points, **chosen)),
+    }
+
+
+def _mean(logarithms: Float64[Tensor, "networks samples"]) -> Float64[Tensor, "networks"]:
+    """The logarithm of the mean over points."""
+    return logarithms.logsumexp(1) - math.log(logarithms.shape[1])

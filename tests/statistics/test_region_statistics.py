@@ -1,0 +1,176 @@
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+from oracles.region_tables import made_regions
+
+from generalization.statistics.region_statistics import COLUMNS, region_statistics
+
+
+@pytest.fixture
+def study():
+    return made_regions(np.random.default_rng(0))
+
+
+def statistics_of(study, **settings):
+    settings = {"resamples": 200} | settings
+    return region_statistics(*study, generator=np.random.default_rng(1), **settings)
+
+
+def of(table, statistic, trained=True):
+    chosen = (table["statistic"] == statistic) & (table["trained"] == trained)
+    return table[chosen].squeeze()
+
+
+def test_estimates_are_means_over_networks_of_what_is_defined(study):
+    table = statistics_of(study)
+    assert list(table) == COLUMNS
+    for trained, step in ((False, 0), (True, 50)):
+        rows = study[0][study[0]["step"] == step]
+        networks = [network for _, network in rows.groupby(["ensemble", "seed"])]
+        expected = {
+            "active_mean": lambda n: n["active"].mean(),
+            "active_variance": lambda n: n["active"].var(),
+            "active_share": lambda n: n["active"].mean() / 200,
+            "active_skewness": lambda n: scipy.stats.skew(n["active"]),
+            "active_excess_kurtosis": lambda n: scipy.stats.kurtosis(n["active"]),
+            "active_normal": lambda n: scipy.stats.normaltest(n["active"]).pvalue >= 0.05,
+            "active_1_normal": lambda n: scipy.stats.normaltest(n["active_1"]).pvalue >= 0.05,
+            "active_2_normal": lambda n: scipy.stats.normaltest(n["active_2"]).pvalue >= 0.05,
+            "distinct_regions": lambda n: 0.5,
+            "log_membership": lambda n: n["log_membership"].mean(),
+            "margin": lambda n: n["margin"].median(),
+            "inradius": lambda n: n["inradius"].median(),
+        }
+        rows = table[table["trained"] == trained]
+        assert rows["statistic"].tolist() == [*expected]
+        for name, function in expected.items():
+            mean = np.mean([function(network) for network in networks])
+            assert of(table, name, trained)["estimate"] == pytest.approx(mean), name
+    assert (table["low"] <= table["estimate"]).all()
+    assert (table["estimate"] <= table["high"]).all()
+    assert (table["networks"] == 6).all()
+    assert (table["ensembles"] == 3).all()
+    assert (table["level"] == 0.95).all()
+    assert (table["note"] == "").all()
+
+
+def test_normal_counts_are_rejected_as_often_as_said():
+    # Of whole numbers with standard deviations of 6 √2 and 4 √2.
+    study = made_regions(np.random.default_rng(2), ensembles=200, seeds=1, points=1000)
+    for trained in (False, True):
+        row = of(statistics_of(study), "active_normal", trained)
+        assert row["estimate"] == pytest.approx(0.95, abs=0.05)
+        # Shapiro and Wilk's test would see the steps.
+    narrow = study[0][study[0]["step"] == 0].groupby("ensemble")["active"]
+    assert narrow.apply(lambda counts: scipy.stats.shapiro(counts).pvalue >= 0.05).mean() < 0.85
+
+
+def test_skewed_counts_are_not_normal():
+    profile, training = made_regions(np.random.default_rng(0))
+    trained = profile["step"] > 0
+    profile.loc[trained, "active_1"] = np.random.default_rng(1).poisson(2, trained.sum())
+    table = statistics_of((profile, training))
+    assert of(table, "active_1_normal")["estimate"] == 0
+    assert of(table, "active_2_normal")["estimate"] > 0.5
+
+
+def test_interval_resamples_ensembles_then_seeds(study):
+    profile, training = study
+    # Networks of an ensemble are alike: there are 3 of them, not 6.
+    ensemble = profile["ensemble"].map({"e0": 10.0, "e1": 20.0, "e2": 30.0})
+    row = of(statistics_of((profile.assign(margin=ensemble), training), resamples=2000), "margin")
+    assert row[["estimate", "low", "high"]].tolist() == [20, 10, 30]
+
+
+def test_networks_count_though_they_have_not_fitted(study):
+    profile, training = study
+    table = statistics_of((profile, training.assign(train_accuracy=0.3)))
+    pd.testing.assert_frame_equal(table, statistics_of(study))
+
+
+def test_steps_between_the_first_and_the_last_do_not_count(study):
+    profile, training = study
+    between = profile[profile["step"] == 50].assign(step=20, margin=1e9)
+    step = training[training["final"]].assign(step=20, final=False)
+    table = statistics_of((pd.concat([profile, between]), pd.concat([training, step])))
+    pd.testing.assert_frame_equal(table, statistics_of(study))
+
+
+def test_a_network_that_is_not_trained_on_is_untrained():
+    study = made_regions(np.random.default_rng(0), steps=(0,))
+    study[1]["final"] = True
+    assert set(statistics_of(study)["trained"]) == {False}
+
+
+def test_datasets_stay_apart(study):
+    profile, training = study
+    training.loc[training["ensemble"] == "e1", "dataset"] = "digits"
+    table = statistics_of((profile, training))
+    assert table.groupby("dataset")["networks"].max().to_dict() == {"digits": 2, "mnist": 4}
+
+
+def test_what_networks_lack_is_said(study):
+    profile, training = study
+    of_tanh = profile["ensemble"] == "e0"
+    missing = profile.columns.drop(["ensemble", "seed", "step", "point", "units"])
+    profile[missing] = profile[missing].astype(object).mask(of_tanh)
+    profile.loc[profile["ensemble"] != "e2", "active_2"] = np.nan
+    table = statistics_of((profile, training))
+    assert of(table, "margin")["networks"] == 4
+    assert of(table, "margin")["note"] == (
+        "not defined for 2 of 6 networks; 2 of the 3 ensembles that an interval needs"
+    )
+    assert of(table, "active_2_normal")["note"] == (
+        "not defined for 4 of 6 networks; 1 of the 3 ensembles that an interval needs"
+    )
+    assert (table.groupby("statistic")["networks"].max() > 0).all()
+
+
+def test_infinite_regions_have_no_mean(study):
+    profile, training = study
+    profile[["margin", "inradius"]] = np.inf
+    row = of(statistics_of((profile, training)), "inradius")
+    assert row["networks"] == 0
+    assert np.isnan(row["estimate"])
+    assert row["note"] == "not defined for 6 of 6 networks"
+
+
+def test_counts_that_do_not_vary_are_not_tested(study):
+    profile, training = study
+    table = statistics_of((profile.assign(active=7.0), training))
+    for name in ("active_normal", "active_skewness", "active_excess_kurtosis"):
+        assert of(table, name)["networks"] == 0
+    assert of(table, "active_variance")["estimate"] == 0
+
+
+def test_few_points_are_not_tested():
+    table = statistics_of(made_regions(np.random.default_rng(0), points=19))
+    assert of(table, "active_normal")["networks"] == 0
+    assert of(table, "active_skewness")["networks"] == 6
+
+
+def test_one_network_has_no_interval():
+    table = statistics_of(made_regions(np.random.default_rng(0), ensembles=1, seeds=1))
+    row = of(table, "active_mean")
+    assert row["estimate"] > 0
+    assert np.isnan(row["low"])
+    assert row["note"] == "no interval of 1 network"
+
+
+def test_no_network_has_no_row(study):
+    table = statistics_of((study[0][:0], study[1]))
+    assert table.empty
+    assert list(table) == COLUMNS
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"level": 1.0}, r"^level must be between 0 and 1, not 1\.0\.$"),
+        ({"resamples": 0}, r"^resamples must be at least 1, not 0\.$"),
+    ],
+)
+def test_settings_out_of_range_are_refused(study, settings, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        statistics_of(study, **settings)
