@@ -93,7 +93,7 @@ def write_activations(
                 **COMPRESSIONS[compression],
             )
         for step, networks in enumerate(kept.networks):
-            for seed, network in enumerate(networks):
+            for seed, network in enumerate(networks.folded()):
                 recorded = layer_activations(network, inputs, kind=kind)
                 for layer in chosen:
                     file[f"layers/{layer}"][step, seed] = recorded[layer][0].cpu().numpy()

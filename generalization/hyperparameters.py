@@ -30,11 +30,15 @@ class Hyperparameters:
     width: int = 100
     activation: str = "relu"
     biases: bool = False
+    normalization: str = "none"
+    dropout: float = 0.0
+    initialization: str = "normal"
     init_scale: float = 1.0
 
     loss: str = "cross_entropy"
     optimizer: str = "momentum"
     learning_rate: float = 0.01
+    weight_decay: float = 0.0
     batch_size: int = 128
     augmentation: str = "none"
     decay_epochs: int = 500
@@ -68,6 +72,25 @@ class Hyperparameters:
     def as_dict(self) -> dict[str, Any]:
         """Every hyper-parameter by its name."""
         return asdict(self)
+
+
+# A line search compares values of one function, which must not change on the way; and that function
+# is the loss alone.
+NEEDED_BY_LBFGS = {"augmentation": "none", "normalization": "none", "dropout": 0, "weight_decay": 0}
+
+
+def contradictions(one: Hyperparameters, samples: int) -> Iterator[str]:
+    """Why networks cannot be trained with so many samples, in sentences."""
+    if one.optimizer == "lbfgs":
+        for key, needed in NEEDED_BY_LBFGS.items():
+            if (value := getattr(one, key)) != needed:
+                yield f"{key} must be {needed!r} where optimizer is 'lbfgs', not {value!r}."
+    elif one.normalization == "batch" and (samples - 1) % one.batch_size == 0:
+        # One image has no variance; torch.nn.BatchNorm1d refuses it too.
+        yield (
+            f"batch_size must leave no batch of 1 of the {samples} training images where "
+            f"normalization is 'batch', not {one.batch_size}."
+        )
 
 
 def short_hash(settings: Mapping[str, Any]) -> str:

@@ -47,7 +47,8 @@ def measure_networks(
     begun = initial_networks(stack.widths, kept.hyperparameters, kept.seeds)
     begun = begun.to(data.test_inputs.device)
     offered = {
-        "networks": stack,
+        "networks": stack.folded(),
+        "trained_networks": stack,
         "initial_networks": begun[[rows[i][1] for i in finite]],
         "train_inputs": data.train_inputs,
         "train_labels": data.train_labels,
@@ -90,7 +91,7 @@ def profile_networks(
     chosen = dict(settings)
     samples = chosen.pop("samples", None)
     available = {
-        "networks": _stack(kept, rows, finite),
+        "networks": _stack(kept, rows, finite).folded(),
         "inputs": data.test_inputs[:samples],
         "labels": data.test_labels[:samples],
         "train_inputs": data.train_inputs,
@@ -120,16 +121,15 @@ def _stack(
 
 
 def _is_finite(kept: KeptNetworks, row: tuple[int, int, int]) -> bool:
-    parameters = kept.networks[row[0]].parameters
-    return all(bool(torch.isfinite(parameter[row[1]]).all()) for parameter in parameters)
+    tensors = kept.networks[row[0]].tensors.values()
+    return all(bool(torch.isfinite(tensor[row[1]]).all()) for tensor in tensors)
 
 
 def _joined(networks: list[FullyConnectedNetworks]) -> FullyConnectedNetworks:
     """One stack of several."""
-    layers = zip(*(stack.parameters for stack in networks), strict=True)
-    joined = tuple(torch.cat(layer) for layer in layers)
-    depth = networks[0].depth
-    return FullyConnectedNetworks(joined[:depth], networks[0].activation, joined[depth:])
+    stacks = [stack.tensors for stack in networks]
+    joined = {name: torch.cat([stack[name] for stack in stacks]) for name in stacks[0]}
+    return FullyConnectedNetworks.of_tensors(joined, networks[0].activation)
 
 
 def _table(

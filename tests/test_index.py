@@ -15,6 +15,7 @@ from generalization.statistics import SETTINGS, TABLES, WELCOME
 
 OFFERED = {
     "networks",
+    "trained_networks",
     "inputs",
     "train_inputs",
     "train_labels",

@@ -13,7 +13,13 @@ from schema import SCHEMA, check, listed, settings_of
 from generalization.datasets import DATASETS
 from generalization.errors import InputError
 from generalization.figures import FIGURES, PAGES
-from generalization.hyperparameters import Hyperparameters, expand_grid, is_swept, short_hash
+from generalization.hyperparameters import (
+    Hyperparameters,
+    contradictions,
+    expand_grid,
+    is_swept,
+    short_hash,
+)
 from generalization.measures import SHARE_A_JOB
 from generalization.statistics import SETTINGS, TABLES
 
@@ -244,8 +250,7 @@ def _impossible_in_ensemble(one: Hyperparameters) -> Iterator[str]:
             "label_corruption must be 0 where randomization is 'random_labels', "
             f"not {one.label_corruption}."
         )
-    if one.optimizer == "lbfgs" and one.augmentation != "none":
-        yield f"augmentation must be 'none' where optimizer is 'lbfgs', not {one.augmentation!r}."
+    yield from contradictions(one, one.train_size or shape.train)
 
 
 def _impossible_in_study(study: Study) -> Iterator[str]:

@@ -93,8 +93,6 @@ def _sentence(error: jsonschema.ValidationError, name: str) -> str:
 
 
 def _alternative(schema: Mapping[str, Any]) -> str:
-    if "const" in schema:
-        return repr(schema["const"])
     if "enum" in schema:
         return listed(schema["enum"])
     if schema["type"] == "array":

@@ -3,13 +3,16 @@
 A measure names in its signature what it needs, and is given it by that name:
 
 ``networks``
-    A stack of R networks, or any ``torch.nn.Module`` where its definition allows.
+    A stack of R networks, or any ``torch.nn.Module`` where its definition allows. Normalizations
+    are folded into the weights.
+``trained_networks``
+    The same as they were trained: weights, biases and normalizations.
 ``inputs``
     The first ``samples`` inputs of the test set. Measures never see test labels.
 ``train_inputs``, ``train_labels``
     The training set, as the networks saw it.
 ``initial_networks``
-    The same stack before training.
+    ``trained_networks`` before training.
 ``init_scale``
     The hyper-parameter.
 ``generator``

@@ -8,14 +8,14 @@ from generalization.networks.modules import Networks
 
 
 def distance_from_initialization(
-    networks: Networks, initial_networks: Networks
+    trained_networks: Networks, initial_networks: Networks
 ) -> Float64[Tensor, "networks"]:
     """‖w − w⁰‖₂ of all weights of a network together (Jiang et al. 2019).
 
     Biases are left out, as in ``weight_norm``.
 
     Args:
-        networks: A stack of R networks, or a ``torch.nn.Module``.
+        trained_networks: A stack of R networks, or a ``torch.nn.Module``.
         initial_networks: The same before training.
 
     Returns:
@@ -24,7 +24,7 @@ def distance_from_initialization(
     Raises:
         ValueError: The two have weights of different shapes.
     """
-    weights, initial_weights = weights_of(networks), weights_of(initial_networks)
+    weights, initial_weights = weights_of(trained_networks), weights_of(initial_networks)
     shapes = [tuple(weight.shape) for weight in weights]
     initial_shapes = [tuple(weight.shape) for weight in initial_weights]
     if shapes != initial_shapes:

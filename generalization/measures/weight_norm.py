@@ -7,19 +7,19 @@ from torch import Tensor, nn
 from generalization.networks.modules import Networks
 
 
-def weight_norm(networks: Networks) -> Float64[Tensor, "networks"]:
+def weight_norm(trained_networks: Networks) -> Float64[Tensor, "networks"]:
     """‖w‖₂ of all weights of a network together (Jiang et al. 2019).
 
     Biases are left out, and so are the scales and shifts of normalizations, as in the public code
     of Dziugaite et al. 2020.
 
     Args:
-        networks: A stack of R networks, or a ``torch.nn.Module``.
+        trained_networks: A stack of R networks, or a ``torch.nn.Module``.
 
     Returns:
         R norms, summed in float64: a million float32 squares would lose digits.
     """
-    return norms_of_stack(weights_of(networks))
+    return norms_of_stack(weights_of(trained_networks))
 
 
 def weights_of(networks: Networks) -> list[Float64[Tensor, "networks ..."]]:

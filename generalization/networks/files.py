@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -48,19 +48,20 @@ class KeptNetworks:
 def write_networks(path: Path | str, kept: KeptNetworks) -> None:
     """Write networks, whole or not at all.
 
-    The tensors are ``layers.<l>.weight`` of shape (kept steps, seeds, fan_out, fan_in) and
-    ``layers.<l>.bias`` if there are biases; the metadata ``hyperparameters``, ``seeds``, ``steps``
+    The tensors are ``layers.<l>.weight`` of shape (kept steps, seeds, fan_out, fan_in), and if
+    there are such ``layers.<l>.bias`` and, of ``BatchNormalization``, ``layers.<l>.norm.scale``,
+    ``.shift``, ``.mean`` and ``.variance``; the metadata ``hyperparameters``, ``seeds``, ``steps``
     ``statuses`` and ``sha256`` (of the tensors, in the order of their names) are JSON.
 
     Args:
         path: A safetensors file.
         kept: What to write.
     """
-    tensors = {}
-    for kind in ("weight", "bias"):
-        layers = [stack.weights if kind == "weight" else stack.biases for stack in kept.networks]
-        for layer, stacks in enumerate(zip(*layers, strict=True)):
-            tensors[f"layers.{layer}.{kind}"] = torch.stack(stacks).cpu().contiguous()
+    stacks = [stack.tensors for stack in kept.networks]
+    tensors = {
+        name: torch.stack([stack[name] for stack in stacks]).cpu().contiguous()
+        for name in stacks[0]
+    }
     metadata = {
         "hyperparameters": json.dumps(kept.hyperparameters.as_dict()),
         "seeds": json.dumps(kept.seeds),
@@ -92,7 +93,12 @@ def read_networks(path: Path | str, device: torch.device | str = "cpu") -> KeptN
         _verify(tensors, described["sha256"])
         hyperparameters = Hyperparameters(**described["hyperparameters"])
         steps = tuple(map(tuple, described["steps"]))
-        stacks = tuple(_stack(tensors, hyperparameters, kept) for kept in range(len(steps)))
+        stacks = tuple(
+            FullyConnectedNetworks.of_tensors(
+                {name: tensor[kept] for name, tensor in tensors.items()}, hyperparameters.activation
+            )
+            for kept in range(len(steps))
+        )
         seeds, statuses = tuple(described["seeds"]), tuple(described["statuses"])
     except (SafetensorError, OSError, LookupError, TypeError, ValueError) as error:
         raise InputError(
@@ -117,17 +123,3 @@ def _sha256(tensors: dict[str, torch.Tensor]) -> str:
     for name in sorted(tensors):
         digest.update(tensors[name].cpu().numpy())
     return digest.hexdigest()
-
-
-def _stack(
-    tensors: dict[str, torch.Tensor], hyperparameters: Hyperparameters, kept: int
-) -> FullyConnectedNetworks:
-    """The stack of seeds at one kept step."""
-    layers: Sequence[int] = range(hyperparameters.depth)
-    return FullyConnectedNetworks(
-        weights=tuple(tensors[f"layers.{layer}.weight"][kept] for layer in layers),
-        activation=hyperparameters.activation,
-        biases=tuple(tensors[f"layers.{layer}.bias"][kept] for layer in layers)
-        if hyperparameters.biases
-        else (),
-    )

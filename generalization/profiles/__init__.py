@@ -4,7 +4,7 @@ Every file here holds one, of the same name. A profile names in its signature wh
 given it by that name:
 
 ``networks``
-    A stack of R networks.
+    A stack of R networks. Normalizations are folded into the weights.
 ``inputs``, ``labels``
     The first ``samples`` of the test set. Unlike measures, profiles may see test labels: they show
     where a network fails, they do not predict it.

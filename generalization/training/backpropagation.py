@@ -11,6 +11,8 @@ from torch import Tensor, baddbmm, bmm
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.training.batches import Batch
 from generalization.training.losses import Loss
+from generalization.training.normalization import Normalized, normalize
+from generalization.training.normalization import gradients as normalization_gradients
 
 aten = torch.ops.aten
 
@@ -46,6 +48,7 @@ class Buffers:
     logits: Tensor
     logit_gradient: Tensor
     gradients: Sequence[Tensor]
+    normalized: Sequence[Normalized]
 
     @classmethod
     def of(cls, networks: FullyConnectedNetworks, samples: int) -> Buffers:
@@ -59,15 +62,17 @@ class Buffers:
 
         # Going down, only the gradient at the layer above is needed: two places take turns.
         places = [new(count * widest * samples) for _ in hidden[:2]]
+        activations = [per_unit(units) for units in hidden]
         return cls(
             inputs=new(count, samples, features),
-            activations=[per_unit(units) for units in hidden],
+            activations=activations,
             logits=per_unit(classes),
             logit_gradient=per_unit(classes),
             gradients=[
                 places[layer % 2][: count * units * samples].view(count, units, samples)
                 for layer, units in enumerate(hidden)
             ],
+            normalized=[Normalized.like(z) for z in activations if networks.normalizations],
         )
 
 
@@ -92,7 +97,7 @@ class Backpropagation:
         The products that end in a gradient add it to what is there: momentum costs nothing.
 
         Args:
-            gradients: Of weights, then biases, in their shapes.
+            gradients: In the order and the shapes of the parameters.
             batch: Whose samples are summed over.
             memory: Factor on what is there before.
             samples: Divisor of the sum.
@@ -102,7 +107,7 @@ class Backpropagation:
         """
         buffers = self.buffers(len(batch))
         batch.gather(buffers.inputs)
-        below = self.forward(buffers)
+        below = self.forward(buffers, batch.masks)
         above = self.loss.gradient(buffers.logits, batch.labels, out=buffers.logit_gradient)
         weights, times_slope = self.networks.weights, TIMES_SLOPE[self.networks.activation]
         depth = len(weights)
@@ -113,11 +118,23 @@ class Backpropagation:
                 gradients[depth + layer].mul_(memory).add_(above.sum(2), alpha=1 / samples)
             if layer > 0:
                 lower = bmm(weights[layer].mT, above, out=buffers.gradients[layer - 1])
-                above = times_slope(lower, below[layer])
+                if batch.masks:
+                    lower.mul_(batch.masks[layer - 1])
+                above = times_slope(lower, buffers.activations[layer - 1])
+                if self.networks.normalizations:
+                    above, *of_norm = normalization_gradients(
+                        self.networks.normalizations[layer - 1],
+                        above,
+                        buffers.normalized[layer - 1],
+                    )
+                    # Scales and shifts of hidden layers come last.
+                    for kind, gradient in zip((-2, -1), of_norm, strict=True):
+                        total = gradients[kind * (depth - 1) + layer - 1]
+                        total.mul_(memory).add_(gradient, alpha=1 / samples)
         return buffers.logits
 
-    def forward(self, buffers: Buffers) -> list[Tensor]:
-        """Fill the buffers from the inputs up; the activations below every layer."""
+    def forward(self, buffers: Buffers, masks: Sequence[Tensor]) -> list[Tensor]:
+        """Fill the buffers from the inputs up; what is given to every layer."""
         below = [buffers.inputs.mT]
         for layer, out in enumerate([*buffers.activations, buffers.logits]):
             weight = self.networks.weights[layer]
@@ -126,7 +143,10 @@ class Backpropagation:
             else:
                 bmm(weight, below[-1], out=out)
             if layer < self.networks.depth - 1:
-                below.append(self.networks.phi.in_place(out))
+                if self.networks.normalizations:
+                    normalize(self.networks.normalizations[layer], out, buffers.normalized[layer])
+                activations = self.networks.phi.in_place(out)
+                below.append(activations * masks[layer] if masks else activations)
         return below
 
     def buffers(self, samples: int) -> Buffers:

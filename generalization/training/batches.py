@@ -52,18 +52,20 @@ class Batch:
         rows: Positions of the samples in it.
         labels: Of the samples.
         views: Through which permutation each sample is seen, or nothing.
+        masks: One per hidden layer, by which its activations are multiplied, or nothing.
     """
 
     source: TrainingSet
     rows: Int64[Tensor, "networks samples"]
     labels: Int64[Tensor, "networks samples"]
     views: Int64[Tensor, "networks samples"] | None = None
+    masks: tuple[Float32[Tensor, "networks _ samples"], ...] = ()
 
     def __len__(self) -> int:
         """Samples per network."""
         return self.rows.shape[1]
 
-    def split(self, samples: int) -> Iterator[Batch]:
+    def split(self, samples: float) -> Iterator[Batch]:
         """The batch in parts of so many samples, the last one smaller."""
         if len(self) <= samples:
             yield self
@@ -71,7 +73,8 @@ class Batch:
         for begin in range(0, len(self), samples):
             part = slice(begin, begin + samples)
             views = None if self.views is None else self.views[:, part]
-            yield Batch(self.source, self.rows[:, part], self.labels[:, part], views)
+            masks = tuple(mask[..., part] for mask in self.masks)
+            yield Batch(self.source, self.rows[:, part], self.labels[:, part], views, masks)
 
     def gather(self, out: Float32[Tensor, "networks samples features"]) -> None:
         """Write the inputs of the samples to ``out``."""

@@ -24,20 +24,22 @@ def write_checkpoint(path: Path, training: Training, course: Course, stack: Stac
     Args:
         path: Of the file.
         training: That is going on. Only its ensemble and its seeds are stored.
-        course: Stored as ``kept.<i>`` (one per parameter), ``steps``, ``statuses`` and
-            ``evaluations``.
-        stack: Stored as ``networks.<i>``, ``optimizer.<name>.<i>`` and ``positions``.
+        course: Stored as ``kept.<name>`` (one per tensor of the networks), ``steps``, ``statuses``
+            and ``evaluations``.
+        stack: Stored as ``networks.<name>``, ``optimizer.<name>.<i>`` (one per parameter) and
+            ``positions``.
     """
-    lists = {"kept": course.networks.parameters, "networks": stack.networks.parameters}
-    lists |= {f"optimizer.{name}": tensors for name, tensors in stack.optimizer.state.items()}
+    parts = {"kept": course.networks.tensors, "networks": stack.networks.tensors}
+    for name, tensors in stack.optimizer.state.items():
+        parts[f"optimizer.{name}"] = dict(enumerate(tensors))
     tensors = {
         "steps": course.steps,
         "statuses": course.statuses,
         "evaluations": torch.tensor(course.evaluations, dtype=torch.float64),
         "positions": torch.tensor(stack.positions),
     }
-    for name, members in lists.items():
-        tensors |= {f"{name}.{i}": tensor.contiguous() for i, tensor in enumerate(members)}
+    for part, members in parts.items():
+        tensors |= {f"{part}.{name}": tensor.contiguous() for name, tensor in members.items()}
     metadata = identity(training) | {
         "step": stack.step,
         "begun": course.begun,
@@ -97,12 +99,12 @@ def _members(tensors: dict[str, Tensor], name: str) -> list[Tensor]:
 
 
 def _networks(tensors: dict[str, Tensor], name: str, training: Training) -> FullyConnectedNetworks:
-    parameters, depth = _members(tensors, name), training.hyperparameters.depth
-    return FullyConnectedNetworks(
-        weights=tuple(parameters[:depth]),
-        activation=training.hyperparameters.activation,
-        biases=tuple(parameters[depth:]),
-    )
+    members = {
+        key.removeprefix(f"{name}."): tensor
+        for key, tensor in tensors.items()
+        if key.startswith(f"{name}.")
+    }
+    return FullyConnectedNetworks.of_tensors(members, training.hyperparameters.activation)
 
 
 def _course(metadata: dict[str, Any], tensors: dict[str, Tensor], training: Training) -> Course:
@@ -124,9 +126,10 @@ def _stack(metadata: dict[str, Any], tensors: dict[str, Tensor], training: Train
         for name in sorted(names)
     }
     training.criterion.first = metadata["first"]
+    positions = tensors["positions"].tolist()
     return Stack(
         networks=networks,
-        optimizer=training.optimizer(networks, state),
-        positions=tensors["positions"].tolist(),
+        optimizer=training.optimizer(networks, positions, state),
+        positions=positions,
         step=metadata["step"],
     )

@@ -18,22 +18,32 @@ STATUSES = ("fitted", "stopped", "diverged")
 PERFORMANCE = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
 
-def planned_steps(hyperparameters: Hyperparameters, limit: int) -> tuple[list[int], set[int]]:
+# What kept_steps may say instead of numbers → those, from the limit and the steps of an epoch.
+NAMED_STEPS = {
+    "powers_of_two": lambda limit, _: {0, *(2**power for power in range(limit.bit_length()))},
+    "every_epoch": lambda limit, steps_per_epoch: set(range(0, limit, steps_per_epoch)),
+}
+
+
+def planned_steps(
+    hyperparameters: Hyperparameters, limit: int, steps_per_epoch: int
+) -> tuple[list[int], set[int]]:
     """Steps before the last one at which networks are kept, and at which they are evaluated.
 
     Args:
         hyperparameters: Of these ``kept_steps``.
         limit: Step at which training ends at the latest.
+        steps_per_epoch: Batches of one pass over the training set.
 
     Returns:
         Kept steps, ascending; evaluated steps: 0, the powers of two, and the kept steps.
     """
-    powers = {0, *(2**exponent for exponent in range(limit.bit_length()))}
+    named = {name: steps(limit, steps_per_epoch) for name, steps in NAMED_STEPS.items()}
     wanted = hyperparameters.kept_steps
-    kept = powers if wanted == "powers_of_two" else set(wanted)
+    kept = named[wanted] if isinstance(wanted, str) else set(wanted)
     return (
         sorted(step for step in kept if step < limit),
-        {step for step in powers | kept if step < limit},
+        {step for step in named["powers_of_two"] | kept if step < limit},
     )
 
 
@@ -64,7 +74,7 @@ class Course:
         kept = len(kept_steps) + 1
         return cls(
             kept_steps=kept_steps,
-            networks=one.map(lambda parameter: torch.zeros(kept, networks, *parameter.shape[1:])),
+            networks=one.map(lambda tensor: torch.zeros(kept, networks, *tensor.shape[1:])),
             steps=torch.full((kept, networks), -1),
             statuses=torch.full((networks,), -1),
         )
@@ -87,8 +97,8 @@ class Course:
     def _store(
         self, slot: int, networks: FullyConnectedNetworks, positions: Sequence[int], step: int
     ) -> None:
-        for kept, parameter in zip(self.networks.parameters, networks.parameters, strict=True):
-            kept[slot, list(positions)] = parameter.cpu()
+        for name, tensor in networks.tensors.items():
+            self.networks.tensors[name][slot, list(positions)] = tensor.cpu()
         self.steps[slot, list(positions)] = step
 
     def kept_networks(self, hyperparameters: Hyperparameters, seeds: Sequence[int]) -> KeptNetworks:
@@ -99,7 +109,7 @@ class Course:
             steps=tuple(map(tuple, self.steps.tolist())),
             statuses=tuple(STATUSES[status] for status in self.statuses.tolist()),
             networks=tuple(
-                self.networks.map(lambda parameter, slot=slot: parameter[slot])
+                self.networks.map(lambda tensor, slot=slot: tensor[slot])
                 for slot in range(len(self.steps))
             ),
         )

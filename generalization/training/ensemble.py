@@ -12,12 +12,13 @@ import torch
 
 from generalization.datasets.dataset import Dataset
 from generalization.errors import InputError
-from generalization.hyperparameters import Hyperparameters
+from generalization.hyperparameters import Hyperparameters, contradictions
 from generalization.networks.activation_functions import ACTIVATION_FUNCTIONS
 from generalization.networks.files import KeptNetworks
+from generalization.networks.initial_layers import INITIALIZATIONS
 from generalization.training.augmentation import AUGMENTATIONS
 from generalization.training.checkpoint import read_checkpoint, write_checkpoint
-from generalization.training.course import Course
+from generalization.training.course import NAMED_STEPS, Course
 from generalization.training.denormals import denormals_flushed
 from generalization.training.initialization import initial_networks
 from generalization.training.losses import LOSSES
@@ -81,7 +82,7 @@ def train_ensemble(
         cross-entropies in nats over the whole sets, at step 0, at powers of two, at kept steps,
         and at the end.
     """
-    raise_if_impossible(hyperparameters, seeds)
+    raise_if_impossible(hyperparameters, seeds, len(data.train_labels))
     training = Training(data, hyperparameters, seeds, torch.device(device))
     if checkpoint is not None and checkpoint.exists():
         course, begun = read_checkpoint(checkpoint, training)
@@ -117,8 +118,10 @@ def stacks(training: Training, course: Course, begun: Stack | None, size: int) -
         yield training.begin(positions)
 
 
-def raise_if_impossible(hyperparameters: Hyperparameters, seeds: Sequence[int]) -> None:
-    """Refuse what cannot be trained.
+def raise_if_impossible(
+    hyperparameters: Hyperparameters, seeds: Sequence[int], samples: int
+) -> None:
+    """Refuse what cannot be trained with so many samples.
 
     Raises:
         InputError: Naming the hyper-parameter, what it must be, and what it is.
@@ -128,19 +131,20 @@ def raise_if_impossible(hyperparameters: Hyperparameters, seeds: Sequence[int]) 
         "optimizer": [*RULES, "lbfgs"],
         "augmentation": AUGMENTATIONS,
         "activation": ACTIVATION_FUNCTIONS,
+        "initialization": INITIALIZATIONS,
+        "normalization": ("none", "batch"),
     }
     for name, known in choices.items():
         value = getattr(hyperparameters, name)
         if value not in known:
             raise InputError(f"{name} must be one of {', '.join(known)}, not {value!r}.")
-    kept_steps, augmentation = hyperparameters.kept_steps, hyperparameters.augmentation
-    if isinstance(kept_steps, str) and kept_steps != "powers_of_two":
-        raise InputError(f"kept_steps must be 'powers_of_two' or a list, not {kept_steps!r}.")
-    if hyperparameters.optimizer == "lbfgs" and augmentation != "none":
-        # A line search compares values of one function: it must not change on the way.
+    kept_steps = hyperparameters.kept_steps
+    if isinstance(kept_steps, str) and kept_steps not in NAMED_STEPS:
         raise InputError(
-            f"augmentation must be none where optimizer is lbfgs, not {augmentation!r}."
+            f"kept_steps must be {', '.join(NAMED_STEPS)} or a list, not {kept_steps!r}."
         )
+    for sentence in contradictions(hyperparameters, samples):
+        raise InputError(sentence)
     if len(set(seeds)) < max(1, len(seeds)):
         raise InputError(f"seeds must be one or more different integers, not {list(seeds)}.")
 

@@ -31,7 +31,7 @@ def evaluate(
     """
     samples = len(labels)
     losses = correct = labels.new_zeros(len(networks), dtype=torch.float64)
-    size = samples_at_once(networks)
+    networks, size = networks.folded(), samples_at_once(networks)
     for part, answers in zip(inputs.split(size), labels.split(size), strict=True):
         logits = networks.logits(part)
         answers = answers.expand(len(networks), -1)
@@ -43,11 +43,11 @@ def evaluate(
 
 
 def are_finite(networks: FullyConnectedNetworks) -> Bool[Tensor, "networks"]:
-    """Whether all weights and biases of a network are finite, as far as their sums tell.
+    """Whether all numbers of a network are finite, as far as the sums of its tensors tell.
 
     A sum with NaN or infinity in it is not finite; one of weights near 1e38 might not be either.
     """
-    sums = [parameter.flatten(1).sum(1) for parameter in networks.parameters]
+    sums = [tensor.flatten(1).sum(1) for tensor in networks.tensors.values()]
     return torch.stack(sums).isfinite().all(0)
 
 
@@ -89,7 +89,7 @@ class StoppingCriterion:
         """Of every network, whether it is done; of none, if there is no criterion."""
         if not self.budgets:
             return self.labels.new_zeros(len(networks), dtype=torch.bool)
-        costs, limits = zip(*self.budgets, strict=True)
+        networks, (costs, limits) = networks.folded(), zip(*self.budgets, strict=True)
         spent = self.labels.new_zeros(len(costs), len(networks), dtype=torch.float64)
         limits = spent.new_tensor(limits).unsqueeze(1)
         for part in self._parts(samples_at_once(networks)):

@@ -29,7 +29,8 @@ def initial_networks(
 
     Args:
         widths: Units per layer: input, hidden layers, logits.
-        hyperparameters: Of these ``activation``, ``biases``, ``init_scale`` and the name.
+        hyperparameters: Of these ``activation``, ``biases``, ``normalization``,
+            ``initialization``, ``init_scale`` and the name.
         seeds: One per network; each network depends on its own seed only.
 
     Returns:
@@ -42,4 +43,6 @@ def initial_networks(
         [generator_for(name, seed, "initialization") for seed in seeds],
         init_scale=hyperparameters.init_scale,
         biases=hyperparameters.biases,
+        initialization=hyperparameters.initialization,
+        normalized=hyperparameters.normalization == "batch",
     )

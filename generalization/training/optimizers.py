@@ -5,6 +5,7 @@ Momentum, Adam and RMSProp have the defaults of TensorFlow 1, which Novak et al.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ from torch import Tensor
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.training.backpropagation import Backpropagation
 from generalization.training.batches import Batch
+from generalization.training.dropout import Dropout
 from generalization.training.losses import Loss
 from generalization.training.sizes import samples_at_once
 
@@ -83,6 +85,8 @@ RULES = {
 class FirstOrder:
     """Moves all networks of a stack by one of ``RULES``.
 
+    With weight decay, an optimizer takes ∂loss/∂w + λ w for the gradient, as ``torch.optim`` does.
+
     Attributes:
         state: Tensors in the shapes of the parameters: all that the next step needs to know.
         converged: Never: there is always a next step.
@@ -91,12 +95,22 @@ class FirstOrder:
     converged = False
 
     def __init__(
-        self, rule: Rule, networks: FullyConnectedNetworks, loss: Loss, state: State | None = None
+        self,
+        rule: Rule,
+        networks: FullyConnectedNetworks,
+        loss: Loss,
+        state: State | None = None,
+        *,
+        weight_decay: float = 0.0,
+        dropout: Dropout | None = None,
     ):
         self.rule = rule
+        self.networks = networks
         self.parameters = networks.parameters
         self.backpropagation = Backpropagation(networks, loss)
-        self.samples = samples_at_once(networks)
+        self.weight_decay, self.dropout = weight_decay, dropout
+        # The statistics of a batch are those of the whole batch.
+        self.samples = math.inf if networks.normalizations else samples_at_once(networks)
         self.state = state or {
             name: [torch.full_like(parameter, value) for parameter in self.parameters]
             for name, value in {"gradient": 0.0, **rule.slots}.items()
@@ -105,9 +119,13 @@ class FirstOrder:
     def step(self, batch: Batch, *, learning_rate: float, step: int) -> None:
         """One step on one batch per network; steps are counted from 1."""
         memory = self.rule.memory
+        if self.dropout is not None:
+            batch = self.dropout.on(batch, self.networks, step)
         for part in batch.split(self.samples):
             self.backpropagation.accumulate(
                 self.state["gradient"], part, memory=memory, samples=len(batch)
             )
             memory = 1.0
+        if self.weight_decay:
+            torch._foreach_add_(self.state["gradient"], self.parameters, alpha=self.weight_decay)
         self.rule.update(self.parameters, self.state, learning_rate, step)

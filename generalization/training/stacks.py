@@ -15,6 +15,7 @@ from generalization.hyperparameters import Hyperparameters
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.training.batches import Batch, TrainingSet, batches_of_epoch, whole_set
 from generalization.training.course import Course, planned_steps
+from generalization.training.dropout import Dropout
 from generalization.training.evaluation import StoppingCriterion, are_finite, evaluate
 from generalization.training.initialization import initial_networks, widths_for
 from generalization.training.lbfgs import ITERATIONS, Lbfgs
@@ -77,29 +78,46 @@ class Training:
         samples = len(self.source.labels)
         batch = samples if self.full_batch else hyperparameters.batch_size
         self.steps_per_epoch = math.ceil(samples / batch)
-        self.kept_steps, self.evaluated_steps = planned_steps(hyperparameters, self.limit)
+        self.kept_steps, self.evaluated_steps = planned_steps(
+            hyperparameters, self.limit, self.steps_per_epoch
+        )
 
     def optimizer(
-        self, networks: FullyConnectedNetworks, state: State | None = None
+        self,
+        networks: FullyConnectedNetworks,
+        positions: Sequence[int],
+        state: State | None = None,
     ) -> FirstOrder | Lbfgs:
-        """What moves a stack of networks, from the beginning or from a state."""
-        loss = LOSSES[self.hyperparameters.loss]
+        """What moves the networks at these positions, from the beginning or from a state."""
+        chosen, loss = self.hyperparameters, LOSSES[self.hyperparameters.loss]
         if self.full_batch:
             return Lbfgs(networks, loss, state)
-        return FirstOrder(RULES[self.hyperparameters.optimizer], networks, loss, state)
+        dropout = Dropout(chosen.dropout, chosen.name, self.seeds_at(positions))
+        return FirstOrder(
+            RULES[chosen.optimizer],
+            networks,
+            loss,
+            state,
+            weight_decay=chosen.weight_decay,
+            dropout=dropout if chosen.dropout else None,
+        )
+
+    def seeds_at(self, positions: Sequence[int]) -> list[int]:
+        """Seeds of the networks at these positions of the ensemble."""
+        return [self.seeds[position] for position in positions]
 
     def begin(self, positions: Sequence[int]) -> Stack:
         """The networks at these positions of the ensemble, untrained."""
-        seeds = [self.seeds[position] for position in positions]
+        seeds = self.seeds_at(positions)
         networks = initial_networks(self.widths, self.hyperparameters, seeds).to(self.device)
-        return Stack(networks, self.optimizer(networks), list(positions))
+        return Stack(networks, self.optimizer(networks, positions), list(positions))
 
     def batches(self, stack: Stack) -> Iterator[Batch]:
         """What is left of the epoch that a stack is in."""
         epoch, skipped = divmod(stack.step, self.steps_per_epoch)
         if self.full_batch:
             return iter([whole_set(self.source)])
-        seeds = [self.seeds[position] for position in stack.positions]
+        seeds = self.seeds_at(stack.positions)
         return batches_of_epoch(self.source, self.hyperparameters, seeds, epoch, skipped=skipped)
 
     def learning_rate(self, step: int) -> float:
@@ -177,7 +195,7 @@ class Training:
                 name: [tensor[members] for tensor in tensors]
                 for name, tensors in stack.optimizer.state.items()
             }
-            stack.optimizer = self.optimizer(stack.networks, state)
+            stack.optimizer = self.optimizer(stack.networks, stack.positions, state)
 
 
 def chosen(

@@ -21,6 +21,13 @@ class HardSigmoid(nn.Module):
         return nn.functional.hardtanh(z + 0.5, 0, 1)
 
 
+class GivenDropout(nn.Module):
+    """nn.Dropout, but for the mask, which is given."""
+
+    def forward(self, activations):
+        return activations * self.mask if self.training else activations
+
+
 class TensorFlowAdam:
     """The formulas in the documentation of tf.train.AdamOptimizer (TensorFlow 1)."""
 
@@ -42,21 +49,33 @@ class TensorFlowAdam:
 class TensorFlowRMSProp:
     """The formulas in the documentation of tf.train.RMSPropOptimizer; rms begins at one."""
 
-    def __init__(self, parameters, lr):
-        self.parameters, self.lr = list(parameters), lr
+    def __init__(self, parameters, lr, weight_decay):
+        self.parameters, self.lr, self.weight_decay = list(parameters), lr, weight_decay
         self.mean_square = [torch.ones_like(p) for p in self.parameters]
 
     @torch.no_grad()
     def step(self):
         for p, mean_square in zip(self.parameters, self.mean_square, strict=True):
-            mean_square.copy_(0.9 * mean_square + (1 - 0.9) * p.grad**2)
-            p.copy_(p - self.lr * p.grad / (mean_square + 1e-10).sqrt())
+            gradient = p.grad + self.weight_decay * p
+            mean_square.copy_(0.9 * mean_square + (1 - 0.9) * gradient**2)
+            p.copy_(p - self.lr * gradient / (mean_square + 1e-10).sqrt())
+
+
+def momentum(parameters, lr, weight_decay):
+    return torch.optim.SGD(parameters, lr=lr, momentum=0.9, weight_decay=weight_decay)
+
+
+def adam(parameters, lr, weight_decay):
+    """TensorFlow's has no weight decay. Torch's has, and another place for its epsilon."""
+    if weight_decay:
+        return torch.optim.Adam(parameters, lr=lr, weight_decay=weight_decay)
+    return TensorFlowAdam(parameters, lr)
 
 
 OPTIMIZERS = {
     "sgd": torch.optim.SGD,
-    "momentum": lambda parameters, lr: torch.optim.SGD(parameters, lr=lr, momentum=0.9),
-    "adam": TensorFlowAdam,
+    "momentum": momentum,
+    "adam": adam,
     "rmsprop": TensorFlowRMSProp,
 }
 
@@ -72,9 +91,40 @@ LOSSES = {"cross_entropy": nn.CrossEntropyLoss(), "squared": squared_loss}
 def sequential(widths, hyperparameters):
     layers = []
     for fan_in, fan_out in pairwise(widths):
+        if layers:
+            norm = nn.BatchNorm1d(fan_in) if hyperparameters.normalization == "batch" else None
+            activation = ACTIVATIONS[hyperparameters.activation]()
+            dropout = GivenDropout() if hyperparameters.dropout else None
+            layers += [part for part in (norm, activation, dropout) if part is not None]
         layers += [nn.Linear(fan_in, fan_out, bias=hyperparameters.biases)]
-        layers += [ACTIVATIONS[hyperparameters.activation]()]
-    return nn.Sequential(nn.Flatten(), *layers[:-1])
+    return nn.Sequential(nn.Flatten(), *layers)
+
+
+def tensors_of(network):
+    """What a network consists of, in the order of a stack: kind by kind, layer by layer."""
+    linear = [layer for layer in network if isinstance(layer, nn.Linear)]
+    norms = [layer for layer in network if isinstance(layer, nn.BatchNorm1d)]
+    parameters = [layer.weight for layer in linear]
+    parameters += [layer.bias for layer in linear if layer.bias is not None]
+    parameters += [norm.weight for norm in norms] + [norm.bias for norm in norms]
+    return parameters + [norm.running_mean for norm in norms] + [norm.running_var for norm in norms]
+
+
+def network_of(stack, hyperparameters):
+    """A stack of one as textbooks have it."""
+    network = sequential(stack.widths, hyperparameters)
+    for tensor, value in zip(tensors_of(network), stack.tensors.values(), strict=True):
+        tensor.data.copy_(value[0])
+    return network
+
+
+def draw_masks(network, samples, hyperparameters, seed, step):
+    generator = generator_for(hyperparameters.name, seed, "dropout", step)
+    widths = [layer.in_features for layer in network if isinstance(layer, nn.Linear)][1:]
+    dropouts = [layer for layer in network if isinstance(layer, GivenDropout)]
+    for layer, units in zip(dropouts, widths, strict=bool(dropouts)):
+        dropped = torch.rand(units, samples, generator=generator).T < hyperparameters.dropout
+        layer.mask = ~dropped / (1 - hyperparameters.dropout)
 
 
 def augmented(images, views, augmentation):
@@ -117,18 +167,14 @@ def slow_batches(data, hyperparameters, seed):
 
 
 def train_slowly(data, hyperparameters, seed, initial, steps):
-    """Parameters (weights, then biases) before training and after each of so many steps.
+    """Tensors in the order of a stack, before training and after each of so many steps.
 
     ``initial`` is a stack of one: where the network begins.
     """
-    network = sequential(initial.widths, hyperparameters)
-    linear = [layer for layer in network if isinstance(layer, nn.Linear)]
-    parameters = [layer.weight for layer in linear]
-    parameters += [layer.bias for layer in linear if layer.bias is not None]
-    for parameter, value in zip(parameters, initial.parameters, strict=True):
-        parameter.data.copy_(value[0])
-    loss = LOSSES[hyperparameters.loss]
-    course = [[p.detach().clone() for p in parameters]]
+    network = network_of(initial, hyperparameters)
+    tensors, loss = tensors_of(network), LOSSES[hyperparameters.loss]
+    parameters = [tensor for tensor in tensors if tensor.requires_grad]
+    course = [[tensor.detach().clone() for tensor in tensors]]
     if hyperparameters.optimizer == "lbfgs":
         optimizer = torch.optim.LBFGS(
             parameters, max_iter=1, max_eval=26, history_size=10, line_search_fn="strong_wolfe"
@@ -142,11 +188,13 @@ def train_slowly(data, hyperparameters, seed, initial, steps):
 
         for _ in range(steps):
             optimizer.step(closure)
-            course.append([p.detach().clone() for p in parameters])
+            course.append([tensor.detach().clone() for tensor in tensors])
         return course
-    optimizer = OPTIMIZERS[hyperparameters.optimizer](parameters, lr=hyperparameters.learning_rate)
+    optimizer = OPTIMIZERS[hyperparameters.optimizer](
+        parameters, lr=hyperparameters.learning_rate, weight_decay=hyperparameters.weight_decay
+    )
     batches = slow_batches(data, hyperparameters, seed)
-    for _ in range(steps):
+    for step in range(1, steps + 1):
         epoch, images, labels = next(batches)
         rate = hyperparameters.learning_rate * 0.1 ** (epoch // hyperparameters.decay_epochs)
         if isinstance(optimizer, torch.optim.Optimizer):
@@ -155,7 +203,8 @@ def train_slowly(data, hyperparameters, seed, initial, steps):
             optimizer.lr = rate
         for parameter in parameters:
             parameter.grad = None
+        draw_masks(network, len(images), hyperparameters, seed, step)
         loss(network(images), labels).backward()
         optimizer.step()
-        course.append([p.detach().clone() for p in parameters])
+        course.append([tensor.detach().clone() for tensor in tensors])
     return course

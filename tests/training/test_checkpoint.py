@@ -64,8 +64,8 @@ def assert_same_bits(one, other):
     assert one.kept.steps == other.kept.steps
     assert one.kept.statuses == other.kept.statuses
     for ours, theirs in zip(one.kept.networks, other.kept.networks, strict=True):
-        for parameter, expected in zip(ours.parameters, theirs.parameters, strict=True):
-            assert torch.equal(parameter, expected)
+        for name, tensor in ours.tensors.items():
+            assert torch.equal(tensor, theirs.tensors[name])
     assert repr(one.training) == repr(other.training)
 
 
@@ -94,6 +94,11 @@ def test_killed_within_an_epoch_training_ends_with_the_same_bits(optimizer, bias
         {"stop_at_accuracy": None, "stop_at_loss": 0.3, "loss": "squared"},
         {"decay_epochs": 1},
         {"kept_steps": "powers_of_two", "activation": "hardsigmoid"},
+        {"kept_steps": "every_epoch", "initialization": "uniform", "biases": True},
+        {"weight_decay": 0.1, "optimizer": "adam"},
+        {"normalization": "batch", "biases": True},
+        {"dropout": 0.3},
+        {"normalization": "batch", "dropout": 0.3, "weight_decay": 0.1, "optimizer": "sgd"},
     ],
     ids=str,
 )
@@ -158,8 +163,8 @@ def test_a_checkpoint_is_one_readable_file(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.safetensors"]
     with safe_open(tmp_path / "checkpoint.safetensors", framework="pt") as file:
         metadata = {key: json.loads(text) for key, text in file.metadata().items()}
-        assert file.get_tensor("networks.0").shape == (5, 9, 16)
-        assert file.get_tensor("kept.0").shape == (4, 5, 9, 16)
+        assert file.get_tensor("networks.layers.0.weight").shape == (5, 9, 16)
+        assert file.get_tensor("kept.layers.0.weight").shape == (4, 5, 9, 16)
     assert metadata["ensemble"] == hyperparameters.name
     assert metadata["seeds"] == [1, 2, 3, 4, 5]
     assert metadata["step"] == 5

@@ -4,7 +4,7 @@ import re
 import pytest
 import torch
 from oracles.blobs import blobs
-from oracles.slow_trainer import LOSSES, train_slowly
+from oracles.slow_trainer import LOSSES, network_of, train_slowly
 from sklearn.datasets import load_digits
 
 from generalization.datasets.dataset import Dataset
@@ -35,8 +35,8 @@ def settings(**changes):
 
 
 def course_of(kept, position):
-    """Parameters of one network at every kept step."""
-    return [[p[position] for p in networks.parameters] for networks in kept.networks]
+    """What one network consists of, at every kept step."""
+    return [[t[position] for t in networks.tensors.values()] for networks in kept.networks]
 
 
 def assert_same_course(one, other, **tolerances):
@@ -74,6 +74,18 @@ def test_every_step_is_that_of_the_slow_trainer(optimizer, biases):
         {"decay_epochs": 2},
         {"batch_size": 1000},
         {"init_scale": 3.0},
+        {"initialization": "uniform", "biases": True},
+        {"weight_decay": 0.1, "biases": True},
+        {"weight_decay": 0.1, "optimizer": "sgd", "decay_epochs": 2},
+        {"weight_decay": 0.1, "optimizer": "adam"},
+        {"weight_decay": 0.1, "optimizer": "rmsprop"},
+        {"normalization": "batch"},
+        {"normalization": "batch", "biases": True, "activation": "relu", "loss": "squared"},
+        {"normalization": "batch", "optimizer": "adam", "weight_decay": 0.1},
+        {"normalization": "batch", "depth": 5, "batch_size": 1000, "optimizer": "sgd"},
+        {"dropout": 0.3, "biases": True},
+        {"dropout": 0.5, "activation": "hardtanh", "depth": 5},
+        {"dropout": 0.5, "normalization": "batch", "activation": "relu", "batch_size": 13},
     ],
     ids=str,
 )
@@ -85,11 +97,21 @@ def test_every_step_is_that_of_the_slow_trainer_for_other_choices_too(changes):
     assert_same_course(course_of(kept, 0), slow, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_a_stack_trains_as_its_networks_alone(optimizer):
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *(
+            {"optimizer": optimizer, "learning_rate": rate}
+            for optimizer, rate in OPTIMIZERS.items()
+        ),
+        {"normalization": "batch", "weight_decay": 0.01},
+        {"dropout": 0.3, "initialization": "uniform", "biases": True},
+    ],
+    ids=str,
+)
+def test_a_stack_trains_as_its_networks_alone(changes):
     # Networks leave the stack on the way, so that the state of the optimizer has to follow.
-    data, rate = blobs(noise=1.5), OPTIMIZERS[optimizer]
-    hyperparameters = settings(optimizer=optimizer, learning_rate=rate, stop_at_accuracy=0.8)
+    data, hyperparameters = blobs(noise=1.5), settings(stop_at_accuracy=0.8, **changes)
     together = train_ensemble(data, hyperparameters, SEEDS, stack_size=3).kept
     assert len(set(together.steps[-1])) > 1
     for position, seed in enumerate(SEEDS):
@@ -111,13 +133,25 @@ def test_stacks_of_any_size_agree():
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_batches_too_large_for_memory_are_taken_in_parts(optimizer, monkeypatch):
     hyperparameters = settings(
-        optimizer=optimizer, learning_rate=OPTIMIZERS[optimizer], max_steps=8, biases=True
+        optimizer=optimizer,
+        learning_rate=OPTIMIZERS[optimizer],
+        max_steps=8,
+        biases=True,
+        dropout=0.0 if optimizer == "lbfgs" else 0.3,
     )
     whole = train_ensemble(blobs(), hyperparameters, [1]).kept
     for module in ("optimizers", "lbfgs"):
         monkeypatch.setattr(f"generalization.training.{module}.samples_at_once", lambda _: 7)
     parts = train_ensemble(blobs(), hyperparameters, [1]).kept
     assert_same_course(course_of(parts, 0), course_of(whole, 0), rtol=1e-4, atol=1e-5)
+
+
+def test_batches_that_are_normalized_are_never_taken_in_parts(monkeypatch):
+    hyperparameters = settings(normalization="batch", max_steps=8)
+    whole = train_ensemble(blobs(), hyperparameters, [1]).kept
+    monkeypatch.setattr("generalization.training.optimizers.samples_at_once", lambda _: 7)
+    again = train_ensemble(blobs(), hyperparameters, [1]).kept
+    assert_same_course(course_of(again, 0), course_of(whole, 0), rtol=0, atol=0)
 
 
 def test_step_zero_is_the_initial_networks():
@@ -225,8 +259,22 @@ def test_powers_of_two_are_kept_and_evaluated():
     assert [row["step"] for row in ensemble.training] == [0, 1, 2, 4, 8, 16, 20]
 
 
-def test_rows_are_evaluations_of_the_whole_sets():
-    hyperparameters, data = settings(kept_steps=(3, 16), loss="squared"), blobs()
+def test_every_epoch_is_kept_and_evaluated():
+    hyperparameters = Hyperparameters(
+        dataset="blobs",
+        batch_size=16,
+        max_steps=18,
+        stop_at_accuracy=None,
+        kept_steps="every_epoch",
+    )
+    ensemble = train_ensemble(blobs(), hyperparameters, [1])
+    assert ensemble.kept.steps == ((0,), (4,), (8,), (12,), (16,), (18,))
+    assert [row["step"] for row in ensemble.training] == [0, 1, 2, 4, 8, 12, 16, 18]
+
+
+@pytest.mark.parametrize("changes", [{}, {"normalization": "batch"}, {"dropout": 0.5}], ids=str)
+def test_rows_are_evaluations_of_the_whole_sets(changes):
+    hyperparameters, data = settings(kept_steps=(3, 16), loss="squared", **changes), blobs()
     ensemble = train_ensemble(data, hyperparameters, SEEDS, stack_size=2)
     steps = [0, 1, 2, 3, 4, 8, 16, STEPS]
     assert [(row["seed"], row["step"]) for row in ensemble.training] == [
@@ -235,7 +283,8 @@ def test_rows_are_evaluations_of_the_whole_sets():
     for slot, step in enumerate((3, 16, STEPS)):
         for part in ("train", "test"):
             inputs, labels = getattr(data, f"{part}_inputs"), getattr(data, f"{part}_labels")
-            logits = ensemble.kept.networks[slot].logits(inputs).double()
+            modules = [network_of(one, hyperparameters) for one in ensemble.kept.networks[slot]]
+            logits = torch.stack([module.eval()(inputs).detach() for module in modules]).double()
             for position, seed in enumerate(SEEDS):
                 (row,) = (
                     row for row in ensemble.training if row["seed"] == seed and row["step"] == step
@@ -337,9 +386,23 @@ def test_report_tells_how_far_training_is(monkeypatch):
         ),
         (
             {"optimizer": "lbfgs", "augmentation": "translate_flip"},
-            "augmentation must be none where optimizer is lbfgs, not 'translate_flip'.",
+            "augmentation must be 'none' where optimizer is 'lbfgs', not 'translate_flip'.",
         ),
-        ({"kept_steps": "some"}, "kept_steps must be 'powers_of_two' or a list, not 'some'."),
+        (
+            {"optimizer": "lbfgs", "dropout": 0.1},
+            "dropout must be 0 where optimizer is 'lbfgs', not 0.1.",
+        ),
+        (
+            {"normalization": "batch", "batch_size": 7},
+            "batch_size must leave no batch of 1 of the 50 training images where normalization is "
+            "'batch', not 7.",
+        ),
+        ({"normalization": "layer"}, "normalization must be one of none, batch, not 'layer'."),
+        ({"initialization": "zero"}, "initialization must be one of normal, uniform, not 'zero'."),
+        (
+            {"kept_steps": "some"},
+            "kept_steps must be powers_of_two, every_epoch or a list, not 'some'.",
+        ),
     ],
     ids=str,
 )

@@ -97,15 +97,15 @@ def test_a_new_hyperparameter_with_a_default_trains_nothing(study):
     study.edit(
         "generalization/hyperparameters.py",
         "    biases: bool = False\n",
-        "    biases: bool = False\n    dropout: float = 0.0\n",
+        "    biases: bool = False\n    warmup: float = 0.0\n",
     )
     study.edit(
         "workflow/schemas/study.schema.yaml",
         "      init_scale:\n",
-        "      dropout: {description: Dropped., type: number, default: 0.0}\n      init_scale:\n",
+        "      warmup: {description: Steps., type: number, default: 0.0}\n      init_scale:\n",
     )
     assert study.planned() == {}
-    study.configure(ensembles=grids(dropout=0.5))
+    study.configure(ensembles=grids(warmup=0.5))
     assert study.planned()["train_ensemble"] == 2
 
 

@@ -175,8 +175,8 @@ HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperpara
         ),
         (
             {"ensembles": [{"dataset": "digits", "kept_steps": [0, -1]}]},
-            "ensembles[0].kept_steps must be 'powers_of_two' or be a list of different integers of "
-            "at least 0, not [0, -1].",
+            "ensembles[0].kept_steps must be powers_of_two, every_epoch or be a list of different "
+            "integers of at least 0, not [0, -1].",
         ),
         (
             {"ensembles": [{"dataset": "digits", "kept_steps": [0, 50], "max_steps": 40}]},
@@ -199,6 +199,44 @@ HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperpara
             },
             "ensembles[0].augmentation must be 'none' where optimizer is 'lbfgs', "
             "not 'translate_flip'.",
+        ),
+        (
+            {"ensembles": [{"dataset": "digits", "optimizer": "lbfgs", "normalization": "batch"}]},
+            "ensembles[0].normalization must be 'none' where optimizer is 'lbfgs', not 'batch'.",
+        ),
+        (
+            {"ensembles": [{"dataset": "digits", "optimizer": "lbfgs", "dropout": [0, 0.5]}]},
+            "ensembles[0].dropout must be 0 where optimizer is 'lbfgs', not 0.5.",
+        ),
+        (
+            {"ensembles": [{"dataset": "digits", "optimizer": "lbfgs", "weight_decay": 1e-4}]},
+            "ensembles[0].weight_decay must be 0 where optimizer is 'lbfgs', not 0.0001.",
+        ),
+        (
+            {"ensembles": [{"dataset": "digits", "normalization": "batch", "batch_size": 999}]},
+            "ensembles[0].batch_size must leave no batch of 1 of the 1000 training images where "
+            "normalization is 'batch', not 999.",
+        ),
+        (
+            {
+                "ensembles": [
+                    {
+                        "dataset": "digits",
+                        "train_size": 129,
+                        "normalization": ["none", "batch"],
+                    }
+                ]
+            },
+            "ensembles[0].batch_size must leave no batch of 1 of the 129 training images where "
+            "normalization is 'batch', not 128.",
+        ),
+        (
+            {"ensembles": [{"dataset": "digits", "dropout": 1}]},
+            "ensembles[0].dropout must be less than 1, not 1.",
+        ),
+        (
+            {"ensembles": [{"dataset": "digits", "initialization": "orthogonal"}]},
+            "ensembles[0].initialization must be one of normal, uniform, not 'orthogonal'.",
         ),
         (
             {"measures": {"jacobian": {}}},

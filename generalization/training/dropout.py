@@ -1,0 +1,43 @@
+"""Dropout: hidden activations that are set to zero while training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.randomness import generator_for
+from generalization.training.batches import Batch
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Inverted dropout (Srivastava et al. 2014, §10) of all hidden activations of a stack.
+
+    Attributes:
+        probability: With which an activation is set to zero; the others are divided by what is
+            left of 1, so that the mean stays.
+        ensemble: Name of the ensemble.
+        seeds: One per network of the stack.
+    """
+
+    probability: float
+    ensemble: str
+    seeds: Sequence[int]
+
+    def on(self, batch: Batch, networks: FullyConnectedNetworks, step: int) -> Batch:
+        """The batch with the masks of a step.
+
+        Generators depend on ensemble, seed and step alone, so that training resumes from a step.
+        """
+        hidden, samples = networks.widths[1:-1], len(batch)
+        masks = [torch.empty(len(self.seeds), units, samples) for units in hidden]
+        for position, seed in enumerate(self.seeds):
+            generator = generator_for(self.ensemble, seed, "dropout", step)
+            for mask in masks:
+                torch.rand(mask.shape[1:], generator=generator, out=mask[position])
+        for mask in masks:
+            mask.ge_(self.probability).div_(1 - self.probability)
+        return replace(batch, masks=tuple(mask.to(batch.labels.device) for mask in masks))

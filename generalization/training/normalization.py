@@ -1,0 +1,95 @@
+"""Batch normalization while training, without autograd: forward and back through one layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from generalization.networks.batch_normalization import EPSILON, BatchNormalization
+
+aten = torch.ops.aten
+
+MOMENTUM = 0.1  # Of running means and variances, as of torch.nn.BatchNorm1d.
+
+
+@dataclass(frozen=True)
+class Normalized:
+    """What the way back needs to know of a batch, allocated once.
+
+    Attributes:
+        preactivations: As they were before, (networks, units, samples).
+        mean: Of every unit of every network over the batch.
+        inverse_deviation: 1 / √(biased variance + ε), of the same.
+    """
+
+    preactivations: Tensor
+    mean: Tensor
+    inverse_deviation: Tensor
+
+    @classmethod
+    def like(cls, preactivations: Tensor) -> Normalized:
+        """Memory for preactivations of this shape."""
+        units = preactivations.flatten(0, 1)[:, 0]
+        return cls(*map(torch.empty_like, (preactivations, units, units)))
+
+
+def normalize(
+    normalization: BatchNormalization, preactivations: Tensor, remembered: Normalized
+) -> None:
+    """Replace z by γ ẑ + β, where ẑ has mean 0 and variance 1 over the batch; learn its statistics.
+
+    Every unit of every network is a channel to torch, so that a stack is normalized as one.
+
+    Args:
+        normalization: Running means and variances move a tenth of the way to those of the batch.
+        preactivations: (networks, units, samples), changed in place.
+        remembered: Takes what ``gradients`` needs.
+    """
+    remembered.preactivations.copy_(preactivations)
+    torch.native_batch_norm(
+        _channels(remembered.preactivations),
+        *_per_channel(normalization),
+        training=True,
+        momentum=MOMENTUM,
+        eps=EPSILON,
+        out=(_channels(preactivations), remembered.mean, remembered.inverse_deviation),
+    )
+
+
+def gradients(
+    normalization: BatchNormalization, gradient: Tensor, remembered: Normalized
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradient before normalization, and those of scale and shift, from that after it.
+
+    With g the gradient by γ ẑ + β and ⟨·⟩ the mean over the batch, it is
+    γ (g − ⟨g⟩ − ẑ ⟨g ẑ⟩) / √(v + ε) by z, Σ g ẑ by γ and Σ g by β.
+    """
+    scale, _, mean, variance = _per_channel(normalization)
+    below, of_scale, of_shift = aten.native_batch_norm_backward(
+        _channels(gradient),
+        _channels(remembered.preactivations),
+        scale,
+        mean,
+        variance,
+        remembered.mean,
+        remembered.inverse_deviation,
+        True,
+        EPSILON,
+        (True, True, True),
+    )
+    shape = normalization.scale.shape
+    return below.view_as(gradient), of_scale.view(shape), of_shift.view(shape)
+
+
+def _channels(preactivations: Tensor) -> Tensor:
+    """(1, networks · units, samples)."""
+    return preactivations.view(1, -1, preactivations.shape[2])
+
+
+def _per_channel(normalization: BatchNormalization) -> Sequence[Tensor]:
+    """Views, so that what is learned stays."""
+    parts = normalization.scale, normalization.shift, normalization.mean, normalization.variance
+    return [part.view(-1) for part in parts]
