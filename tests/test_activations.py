@@ -9,11 +9,12 @@ from generalization.errors import InputError
 INPUTS = torch.randn(11, 1, 2, 3, generator=torch.Generator().manual_seed(0))
 
 
+@pytest.mark.parametrize("normalization", ["none", "batch"])
 @pytest.mark.parametrize("compression", ["none", "zstd"])
 @pytest.mark.parametrize("kind", ["activations", "preactivations"])
-def test_what_is_read_is_what_the_networks_say(tmp_path, kind, compression):
+def test_what_is_read_is_what_the_networks_say(tmp_path, kind, compression, normalization):
     path = tmp_path / "activations.h5"
-    networks = kept(biases=True)
+    networks = kept(biases=True, normalization=normalization)
     write_activations(path, networks, INPUTS, kind=kind, compression=compression)
     with Activations(path) as activations:
         assert (activations.kind, activations.layers) == (kind, [0, 1, 2])

@@ -7,11 +7,14 @@ from oracles.made_up import kept
 
 from generalization.datasets.dataset import Dataset
 from generalization.measures.distance_from_initialization import distance_from_initialization
+from generalization.measures.number_of_parameters import number_of_parameters
 from generalization.measures.output_entropy import output_entropy
+from generalization.measures.weight_norm import weight_norm
 from generalization.measuring import measure_networks, profile_networks
 from generalization.training.initialization import initial_networks
 
 NONE = {}
+EMPTY = pd.DataFrame({"network": []})
 
 
 def data():
@@ -55,6 +58,37 @@ def test_initial_networks_are_those_of_the_seed():
     distances = table["distance"].set_index(["step", "seed"])["value"]
     assert distances[0].tolist() == [0, 0]
     assert (distances[8] > 1).all()
+
+
+def test_normalizations_are_folded_but_where_the_trained_weights_count():
+    networks, seen = kept(normalization="batch"), {}
+
+    def look(networks, trained_networks, initial_networks):
+        seen.update(networks=networks, trained=trained_networks, initial=initial_networks)
+        return torch.zeros(len(networks))
+
+    measures = {"look": look, "norm": weight_norm, "count": number_of_parameters}
+    tables = taken(measures, dict.fromkeys(measures, NONE), networks)
+    profile_networks(networks, data(), lambda networks: seen.update(profiled=networks) or EMPTY, {})
+    for stack in (seen["networks"], seen["profiled"]):
+        assert stack.normalizations == ()
+        expected = networks.networks[2].logits(data().test_inputs)[0]
+        torch.testing.assert_close(stack.logits(data().test_inputs)[4], expected)
+    assert torch.equal(seen["trained"].weights[0][4], networks.networks[2].weights[0][0])
+    begun = initial_networks((6, 5, 5, 4), networks.hyperparameters, (1,))
+    for name, tensor in begun.tensors.items():
+        assert torch.equal(seen["initial"].tensors[name][4], tensor[0])
+    norms = weight_norm(networks.networks[0]).tolist()
+    assert tables["norm"]["value"].tolist()[:2] == norms
+    assert tables["count"]["value"].tolist() == [6 * 5 + 5 * 5 + 5 * 4 + 2 * (5 + 5)] * 5
+
+
+@pytest.mark.parametrize("part", ["mean", "variance"])
+def test_running_statistics_that_are_not_finite_have_no_value_either(part):
+    networks = kept(normalization="batch")
+    getattr(networks.networks[2].normalizations[1], part)[0, 3] = torch.inf
+    table = taken({"norm": weight_norm}, {"norm": NONE}, networks)["norm"]
+    assert table["value"].isna().tolist() == [False] * 4 + [True]
 
 
 def test_a_network_that_diverged_has_no_value_and_says_why():

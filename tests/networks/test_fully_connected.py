@@ -83,6 +83,30 @@ def test_initial_weights_are_normal_with_variance_gain_by_fan_in(name, gain):
         assert kurtosis == pytest.approx(3, abs=5 * (96 / n) ** 0.5)
 
 
+def test_uniform_weights_and_biases_are_within_one_by_root_of_fan_in():
+    networks = stack((400, 500, 300), biases=True, init_scale=2.0, initialization="uniform")
+    for weight, bias, fan_in in zip(networks.weights, networks.biases, (400, 500), strict=True):
+        bound = 2 / fan_in**0.5
+        for drawn in (weight.double(), bias.double()):
+            n, largest = drawn.numel(), drawn.abs().max().item()
+            assert bound * (1 - 20 / n) < largest <= bound
+            assert drawn.mean().item() == pytest.approx(0, abs=5 * bound / (3 * n) ** 0.5)
+            # Of the variance of u²: 1/5 − 1/9 = 4/45.
+            deviation = 5 * bound**2 * (4 / 45 / n) ** 0.5
+            assert drawn.square().mean().item() == pytest.approx(bound**2 / 3, abs=deviation)
+
+
+def test_uniform_networks_begin_as_linear_layers_of_torch():
+    networks, begun = stack(biases=True, initialization="uniform"), torch.get_rng_state()
+    for position, seed in enumerate((1, 2, 3)):
+        torch.set_rng_state(generator_for("test", seed).get_state())
+        for layer, (fan_in, fan_out) in enumerate([(12, 7), (7, 5), (5, 3)]):
+            linear = torch.nn.Linear(fan_in, fan_out)
+            torch.testing.assert_close(networks.weights[layer][position], linear.weight.data)
+            torch.testing.assert_close(networks.biases[layer][position], linear.bias.data)
+    torch.set_rng_state(begun)
+
+
 def test_shapes_are_told():
     networks = stack((12, 7, 5, 3), biases=True)
     assert (len(networks), networks.depth, networks.widths) == (3, 3, (12, 7, 5, 3))

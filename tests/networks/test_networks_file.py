@@ -9,22 +9,28 @@ from generalization.errors import InputError
 from generalization.networks.files import read_networks, write_networks
 
 
+@pytest.mark.parametrize("normalization", ["none", "batch"])
 @pytest.mark.parametrize("biases", [False, True])
-def test_what_is_read_is_what_was_written(tmp_path, biases):
-    written = kept(biases)
+def test_what_is_read_is_what_was_written(tmp_path, biases, normalization):
+    written = kept(biases, normalization=normalization)
     write_networks(tmp_path / "networks.safetensors", written)
     read = read_networks(tmp_path / "networks.safetensors")
     assert (read.hyperparameters, read.seeds) == (written.hyperparameters, written.seeds)
     assert (read.steps, read.statuses) == (written.steps, written.statuses)
     for one, other in zip(read.networks, written.networks, strict=True):
-        assert all(map(torch.equal, one.parameters, other.parameters))
+        assert list(one.tensors) == list(other.tensors)
+        assert all(torch.equal(tensor, other.tensors[name]) for name, tensor in one.tensors.items())
 
 
 def test_other_programs_find_tensors_and_metadata(tmp_path):
-    write_networks(tmp_path / "networks.safetensors", kept(biases=True))
+    written = kept(biases=True, normalization="batch")
+    write_networks(tmp_path / "networks.safetensors", written)
     with safe_open(tmp_path / "networks.safetensors", framework="numpy") as file:
         assert file.get_tensor("layers.0.weight").shape == (3, 2, 5, 6)
         assert file.get_tensor("layers.2.bias").shape == (3, 2, 4)
+        for part in ("scale", "shift", "mean", "variance"):
+            assert file.get_tensor(f"layers.1.norm.{part}").shape == (3, 2, 5)
+        assert len(file.keys()) == 3 + 3 + 2 * 4
         metadata = file.metadata()
     assert json.loads(metadata["seeds"]) == [1, 2]
     assert json.loads(metadata["steps"]) == [[0, 0], [8, 8], [30, 8]]

@@ -6,14 +6,24 @@ from generalization.networks.fully_connected import initialize_fully_connected
 from generalization.randomness import generator_for
 
 
-def kept(biases=False, seeds=(1, 2)):
+def kept(biases=False, seeds=(1, 2), normalization="none"):
     def networks(purpose):
         generators = [generator_for(purpose, seed) for seed in seeds]
-        return initialize_fully_connected((6, 5, 5, 4), "relu6", generators, biases=biases)
+        stack = initialize_fully_connected(
+            (6, 5, 5, 4), "relu6", generators, biases=biases, normalized=normalization == "batch"
+        )
+        for normalized in stack.normalizations:
+            for part in (normalized.scale, normalized.shift, normalized.mean, normalized.variance):
+                part.uniform_(0.5, 2, generator=generator_for(purpose))
+        return stack
 
     return KeptNetworks(
         hyperparameters=Hyperparameters(
-            dataset="digits", width=5, activation="relu6", biases=biases
+            dataset="digits",
+            width=5,
+            activation="relu6",
+            biases=biases,
+            normalization=normalization,
         ),
         seeds=seeds,
         steps=((0, 0), (8, 8), (30, 8)),

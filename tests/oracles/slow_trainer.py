@@ -123,8 +123,8 @@ def draw_masks(network, samples, hyperparameters, seed, step):
     widths = [layer.in_features for layer in network if isinstance(layer, nn.Linear)][1:]
     dropouts = [layer for layer in network if isinstance(layer, GivenDropout)]
     for layer, units in zip(dropouts, widths, strict=bool(dropouts)):
-        dropped = torch.rand(units, samples, generator=generator).T < hyperparameters.dropout
-        layer.mask = ~dropped / (1 - hyperparameters.dropout)
+        drawn = torch.rand(units, samples, generator=generator).T
+        layer.mask = (drawn >= hyperparameters.dropout) / (1 - hyperparameters.dropout)
 
 
 def augmented(images, views, augmentation):

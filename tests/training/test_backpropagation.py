@@ -9,14 +9,17 @@ from generalization.networks.fully_connected import initialize_fully_connected
 from generalization.randomness import generator_for
 from generalization.training.backpropagation import TIMES_SLOPE, Backpropagation
 from generalization.training.batches import TrainingSet, batches_of_epoch
+from generalization.training.dropout import Dropout
 from generalization.training.losses import LOSSES
 
 WIDTHS = (16, 9, 6, 8, 3)
 
 
-def networks_of(activation="relu", biases=True, widths=WIDTHS):
+def networks_of(activation="relu", biases=True, widths=WIDTHS, normalized=False):
     generators = [generator_for("gradients", seed) for seed in (1, 2, 3)]
-    networks = initialize_fully_connected(widths, activation, generators, biases=biases)
+    networks = initialize_fully_connected(
+        widths, activation, generators, biases=biases, normalized=normalized
+    )
     noise = generator_for("noise")
     return networks.map(lambda p: p + 0.3 * torch.randn(p.shape, generator=noise))
 
@@ -27,11 +30,27 @@ def a_batch(batch_size=11):
     return next(batches_of_epoch(source, hyperparameters, (1, 2, 3), epoch=0))
 
 
+def training_logits(network, inputs, masks):
+    """Of a stack of one, while it trains; masks are (units, samples)."""
+    activations = inputs
+    for layer in range(network.depth - 1):
+        z = network.affine(layer, activations)[0]
+        if network.normalizations:
+            scale, shift = (
+                getattr(network.normalizations[layer], p)[0] for p in ("scale", "shift")
+            )
+            z = torch.nn.functional.batch_norm(z, None, None, scale, shift, training=True)
+        activations = network.phi.function(z)
+        activations = activations * masks[layer].T if masks else activations
+    return network.affine(network.depth - 1, activations)[0]
+
+
 def gradients_by_autograd(networks, batch, loss):
     networks = networks.map(lambda p: p.clone().requires_grad_())
     total = 0.0
     for position, network in enumerate(networks):
-        logits = network.logits(batch.source.inputs[batch.rows[position]])[0]
+        inputs = batch.source.inputs[batch.rows[position]]
+        logits = training_logits(network, inputs, [mask[position] for mask in batch.masks])
         total += slow_trainer.LOSSES[loss](logits, batch.labels[position])
     return torch.autograd.grad(total, networks.parameters)
 
@@ -59,6 +78,21 @@ def test_gradients_are_those_of_autograd(activation, biases, loss):
     backpropagation.accumulate(gradients, batch, memory=0.0, samples=len(batch))
     for ours, theirs in zip(gradients, gradients_by_autograd(networks, batch, loss), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize("normalized", [False, True])
+@pytest.mark.parametrize("activation", ACTIVATION_FUNCTIONS)
+def test_gradients_through_dropout_and_normalization(activation, normalized, dropout):
+    networks = networks_of(activation, normalized=normalized)
+    batch = Dropout(dropout, "gradients", (1, 2, 3)).on(a_batch(), networks, step=1)
+    gradients = [torch.ones_like(p) for p in networks.parameters]
+    Backpropagation(networks, LOSSES["cross_entropy"]).accumulate(
+        gradients, batch, memory=0.5, samples=len(batch)
+    )
+    expected = gradients_by_autograd(networks, batch, "cross_entropy")
+    for ours, theirs in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(ours, 0.5 + theirs, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("widths", [(16, 3), (16, 5, 3)])

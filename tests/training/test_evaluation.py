@@ -58,6 +58,14 @@ def test_one_weight_that_is_not_finite_is_found(networks, value):
     assert are_finite(broken).tolist() == [True, False, True, False]
 
 
+def test_running_statistics_count_among_the_numbers_of_a_network():
+    generators = [generator_for("statistics", seed) for seed in range(3)]
+    networks = initialize_fully_connected((16, 8, 3), "relu", generators, normalized=True)
+    networks.normalizations[0].mean[1, 4] = torch.nan
+    networks.normalizations[0].variance[2, 5] = torch.inf
+    assert are_finite(networks).tolist() == [True, False, False]
+
+
 @pytest.mark.parametrize("first", [0, 111, SAMPLES - 1])
 @pytest.mark.parametrize("trained_with", ["cross_entropy", "squared"])
 def test_criterion_is_that_of_the_whole_set(networks, data, trained_with, first):

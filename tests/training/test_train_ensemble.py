@@ -104,8 +104,8 @@ def test_every_step_is_that_of_the_slow_trainer_for_other_choices_too(changes):
             {"optimizer": optimizer, "learning_rate": rate}
             for optimizer, rate in OPTIMIZERS.items()
         ),
-        {"normalization": "batch", "weight_decay": 0.01},
-        {"dropout": 0.3, "initialization": "uniform", "biases": True},
+        {"normalization": "batch", "weight_decay": 0.01, "learning_rate": 0.05},
+        {"dropout": 0.3, "biases": True, "learning_rate": 0.05},
     ],
     ids=str,
 )
