@@ -11,8 +11,11 @@ from torch import Tensor, baddbmm, bmm
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.training.batches import Batch
 from generalization.training.losses import Loss
-from generalization.training.normalization import Normalized, normalize
-from generalization.training.normalization import gradients as normalization_gradients
+from generalization.training.normalization import (
+    Normalized,
+    normalization_gradients,
+    normalize,
+)
 
 aten = torch.ops.aten
 
@@ -122,15 +125,15 @@ class Backpropagation:
                     lower.mul_(batch.masks[layer - 1])
                 above = times_slope(lower, buffers.activations[layer - 1])
                 if self.networks.normalizations:
-                    above, *of_norm = normalization_gradients(
+                    above, of_scale, of_shift = normalization_gradients(
                         self.networks.normalizations[layer - 1],
                         above,
                         buffers.normalized[layer - 1],
                     )
-                    # Scales and shifts of hidden layers come last.
-                    for kind, gradient in zip((-2, -1), of_norm, strict=True):
-                        total = gradients[kind * (depth - 1) + layer - 1]
-                        total.mul_(memory).add_(gradient, alpha=1 / samples)
+                    # The last parameters: the scales of all hidden layers, then their shifts.
+                    scale, shift = gradients[layer + 1 - 2 * depth], gradients[layer - depth]
+                    scale.mul_(memory).add_(of_scale, alpha=1 / samples)
+                    shift.mul_(memory).add_(of_shift, alpha=1 / samples)
         return buffers.logits
 
     def forward(self, buffers: Buffers, masks: Sequence[Tensor]) -> list[Tensor]:

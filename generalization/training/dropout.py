@@ -28,7 +28,7 @@ class Dropout:
     seeds: Sequence[int]
 
     def on(self, batch: Batch, networks: FullyConnectedNetworks, step: int) -> Batch:
-        """The batch with the masks of a step.
+        """The batch with masks of the hidden layers of networks, drawn for a step.
 
         Generators depend on ensemble, seed and step alone, so that training resumes from a step.
         """

@@ -46,7 +46,7 @@ def normalize(
     Args:
         normalization: Running means and variances move a tenth of the way to those of the batch.
         preactivations: (networks, units, samples), changed in place.
-        remembered: Takes what ``gradients`` needs.
+        remembered: Takes what ``normalization_gradients`` needs.
     """
     remembered.preactivations.copy_(preactivations)
     torch.native_batch_norm(
@@ -59,7 +59,7 @@ def normalize(
     )
 
 
-def gradients(
+def normalization_gradients(
     normalization: BatchNormalization, gradient: Tensor, remembered: Normalized
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The gradient before normalization, and those of scale and shift, from that after it.

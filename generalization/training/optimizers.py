@@ -105,7 +105,6 @@ class FirstOrder:
         dropout: Dropout | None = None,
     ):
         self.rule = rule
-        self.networks = networks
         self.parameters = networks.parameters
         self.backpropagation = Backpropagation(networks, loss)
         self.weight_decay, self.dropout = weight_decay, dropout
@@ -120,7 +119,7 @@ class FirstOrder:
         """One step on one batch per network; steps are counted from 1."""
         memory = self.rule.memory
         if self.dropout is not None:
-            batch = self.dropout.on(batch, self.networks, step)
+            batch = self.dropout.on(batch, self.backpropagation.networks, step)
         for part in batch.split(self.samples):
             self.backpropagation.accumulate(
                 self.state["gradient"], part, memory=memory, samples=len(batch)

@@ -4,7 +4,11 @@ from torch import nn
 
 from generalization.networks.batch_normalization import BatchNormalization
 from generalization.randomness import generator_for
-from generalization.training.normalization import Normalized, gradients, normalize
+from generalization.training.normalization import (
+    Normalized,
+    normalization_gradients,
+    normalize,
+)
 
 NETWORKS, UNITS = 3, 4
 PARTS = ("scale", "shift", "mean", "variance")
@@ -30,7 +34,7 @@ def test_each_network_is_normalized_as_by_torch(samples):
     before, gradient = 3 * drawn(NETWORKS, UNITS, samples), drawn(NETWORKS, UNITS, samples) - 0.5
     after, remembered = before.clone(), Normalized.like(before)
     normalize(normalization, after, remembered)
-    ours = gradients(normalization, gradient, remembered)
+    ours = normalization_gradients(normalization, gradient, remembered)
     for position, module in enumerate(modules):
         inputs = before[position].T.clone().requires_grad_()
         outputs = module(inputs)
@@ -52,7 +56,7 @@ def test_formula_of_the_gradient():
     deviation = (z.var(2, correction=0, keepdim=True) + 1e-5).sqrt()
     normal = (z - z.mean(2, keepdim=True)) / deviation
     centered = g - g.mean(2, keepdim=True) - normal * (g * normal).mean(2, keepdim=True)
-    below, of_scale, of_shift = gradients(normalization, g, remembered)
+    below, of_scale, of_shift = normalization_gradients(normalization, g, remembered)
     torch.testing.assert_close(below, normalization.scale.unsqueeze(2) * centered / deviation)
     torch.testing.assert_close(of_scale, (g * normal).sum(2))
     torch.testing.assert_close(of_shift, g.sum(2))
