@@ -97,8 +97,9 @@ class Course:
     def _store(
         self, slot: int, networks: FullyConnectedNetworks, positions: Sequence[int], step: int
     ) -> None:
+        kept = self.networks.tensors
         for name, tensor in networks.tensors.items():
-            self.networks.tensors[name][slot, list(positions)] = tensor.cpu()
+            kept[name][slot, list(positions)] = tensor.cpu()
         self.steps[slot, list(positions)] = step
 
     def kept_networks(self, hyperparameters: Hyperparameters, seeds: Sequence[int]) -> KeptNetworks:

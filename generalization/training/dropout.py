@@ -12,6 +12,8 @@ from generalization.randomness import generator_for
 from generalization.training.batches import Batch
 
 
+# ASSUME: every hidden activation can be dropped, after normalization and activation function; table
+# 1 of Daróczy 2020 lists dropout at all hidden layers but the first, and names no probability.
 @dataclass(frozen=True)
 class Dropout:
     """Inverted dropout (Srivastava et al. 2014, §10) of all hidden activations of a stack.

@@ -49,13 +49,9 @@ def test_networks_without_normalization_are_folded_already():
 
 
 def test_untrained_normalization_changes_nothing_but_for_epsilon():
-    generators = [generator_for("begun", seed) for seed in (1, 2)]
     plain, normalized = (
-        initialize_fully_connected(WIDTHS, "relu", generators_again, normalized=normalized)
-        for normalized, generators_again in (
-            (False, generators),
-            (True, [generator_for("begun", seed) for seed in (1, 2)]),
-        )
+        initialize_fully_connected(WIDTHS, "relu", [generator_for("begun")], normalized=normalized)
+        for normalized in (False, True)
     )
     folded = normalized.folded()
     for layer in range(2):
