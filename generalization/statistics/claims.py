@@ -72,7 +72,7 @@ def _judged(claim: Claim, table: pd.DataFrame | None) -> Iterator[dict[str, Any]
         "source": claim.source,
         "expected": f"{claim.expected} {claim.number:g}",
     }
-    found = [] if table is None else table.query(claim.rows).to_dict("records")
+    found = [] if table is None else _by_dataset(table.query(claim.rows)).to_dict("records")
     if not found:
         yield about | {"verdict": NOT_ASKED}
     for row in found:
@@ -82,6 +82,12 @@ def _judged(claim: Claim, table: pd.DataFrame | None) -> Iterator[dict[str, Any]
             "of": ", ".join(_counted(row[key], key) for key in COUNTS if key in row),
             "verdict": verdict(claim, row["estimate"], row["low"], row["high"]),
         }
+
+
+def _by_dataset(rows: pd.DataFrame) -> pd.DataFrame:
+    """Where datasets are told apart, each by itself: what differs between them is not the claim."""
+    single = rows[rows["dataset"] != "all"] if "dataset" in rows else rows
+    return rows if single.empty else single
 
 
 def verdict(claim: Claim, estimate: float, low: float, high: float) -> str:

@@ -49,12 +49,16 @@ def statistics(*datasets):
 
 
 def test_every_claim_stands_in_the_table_with_every_row_that_speaks_to_it():
-    table = claims(["novak_2018"], statistics=statistics("mnist", "digits"))
+    both = pd.concat([statistics("all"), statistics("mnist", "digits")])
+    table = claims(["novak_2018"], statistics=both)
     assert list(table) == COLUMNS
     told = table[table["claim"] == "The Jacobian norm goes with the gap"]
     assert told["about"].to_list() == ["mnist", "digits"]
     assert told["verdict"].to_list() == ["replicates", "not enough data"]
     assert told["of"].to_list() == ["30 networks, 10 ensembles"] * 2
+    assert claims(["novak_2018"], statistics=statistics("all"))["about"].dropna().to_list() == [
+        "all"
+    ]
     others = table.drop(told.index)
     assert (others["verdict"] == NOT_ASKED).all()
     assert others[["estimate", "low", "high"]].isna().all(axis=None)
