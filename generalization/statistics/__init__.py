@@ -31,5 +31,7 @@ WELCOME = {
         "boundary_contrasts",
         "point_statistics",
         "bound_statistics",
+        "region_statistics",
+        "loss_estimate_errors",
     )
 }

@@ -16,7 +16,7 @@ NOT_ASKED = "not enough data: not in this study"
 # ±0.3, of a share within 0.5 ± 0.3: a relation that is larger would have been seen.
 NEAR = 0.3
 # What tells rows that speak to one claim apart, and what they are estimated from.
-ABOUT = ("dataset", "loss", "contrast")
+ABOUT = ("dataset", "loss", "contrast", "normalization", "dropout", "optimizer")
 COUNTS = ("pairs", "networks", "ensembles")
 
 
@@ -28,6 +28,8 @@ def claims(
     boundary_contrasts: pd.DataFrame | None = None,
     point_statistics: pd.DataFrame | None = None,
     bound_statistics: pd.DataFrame | None = None,
+    region_statistics: pd.DataFrame | None = None,
+    loss_estimate_errors: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Every claim of the papers, with an estimate and a verdict.
 
@@ -44,6 +46,8 @@ def claims(
         boundary_contrasts: Of the plane through three images.
         point_statistics: Of single test points.
         bound_statistics: Of the bounds on the Jacobian norm by the loss.
+        region_statistics: Of activation regions.
+        loss_estimate_errors: Of estimates of the test loss during training.
 
     Returns:
         One row per claim and row of statistics that speaks to it: ``COLUMNS``.
@@ -55,6 +59,8 @@ def claims(
         "boundary_contrasts": boundary_contrasts,
         "point_statistics": point_statistics,
         "bound_statistics": bound_statistics,
+        "region_statistics": region_statistics,
+        "loss_estimate_errors": loss_estimate_errors,
     }
     rows = [
         row
@@ -76,11 +82,12 @@ def _judged(claim: Claim, table: pd.DataFrame | None) -> Iterator[dict[str, Any]
     if not found:
         yield about | {"verdict": NOT_ASKED}
     for row in found:
+        numbers = [row[column] for column in claim.columns]
         yield about | {
             "about": ", ".join(str(row[key]) for key in ABOUT if key in row),
-            **{key: row[key] for key in ("estimate", "low", "high")},
+            **dict(zip(("estimate", "low", "high"), numbers, strict=True)),
             "of": ", ".join(_counted(row[key], key) for key in COUNTS if key in row),
-            "verdict": verdict(claim, row["estimate"], row["low"], row["high"]),
+            "verdict": verdict(claim, *numbers),
         }
 
 
