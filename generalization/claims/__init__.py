@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PAPERS = ("novak_2018",)
+PAPERS = ("novak_2018", "daroczy_2020")
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Claim:
         rows: Which of its rows speak to the claim, as a query of pandas; each is judged by itself.
         expected: ``above`` or ``below`` the number, or ``near`` it, for a claim of no relation.
         number: That a claim is measured against: 0 for a correlation, 1 for a ratio, ½ for a share.
+        columns: Of the estimate and its interval.
     """
 
     claim: str
@@ -29,3 +30,4 @@ class Claim:
     rows: str
     expected: str
     number: float = 0.0
+    columns: tuple[str, str, str] = ("estimate", "low", "high")

@@ -38,6 +38,9 @@ FIGURES = {
     "transitions_per_layer": Place("On and off the data", ("transitions_per_layer", "training")),
     "loss_against_norm": Place("Single points", ("points", "training")),
     "loss_bounds": Place("Single points", ("points", "training")),
+    "loss_estimates": Place(
+        "Tangent sensitivity", ("loss_estimates", "loss_estimate_errors", "training")
+    ),
     "tangent_bounds": Place("Tangent sensitivity", ("tangent_bounds", "training")),
     "activation_regions": Place("Tangent sensitivity", ("activation_regions", "training")),
 }
@@ -54,5 +57,6 @@ PAGES = (
     "bound_statistics",
     "bound_tightness",
     "region_statistics",
+    "loss_estimate_errors",
     "excluded",
 )

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, MaxNLocator, PercentFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, PercentFormatter
 
 from generalization.figures.gap_against_measure import title
 from generalization.figures.style import (
@@ -112,7 +112,9 @@ def _equal_axes(axes: Axes, points: pd.DataFrame, quantity: str) -> None:
         limits = low / margin, high * margin
         for axis in (axes.xaxis, axes.yaxis):
             logarithmic(axis, pd.Series(limits))
-            if low >= 1000:
+            if limits[1] / limits[0] >= 6:  # Panels are small: two ticks a decade.
+                axis.set_major_locator(LogLocator(subs=(1, 3)))
+            if limits[1] >= 1000:
                 axis.set_major_formatter(EngFormatter(sep=""))
     else:
         margin = max(0.08 * (high - low), 1e-3)
@@ -120,7 +122,7 @@ def _equal_axes(axes: Axes, points: pd.DataFrame, quantity: str) -> None:
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(4))
             if quantity in PERFORMANCES:
-                axis.set_major_formatter(PercentFormatter(1))
+                axis.set_major_formatter(PercentFormatter(1, decimals=0 if margin > 0.004 else 1))
     axes.set(xlim=limits, ylim=limits)
 
 

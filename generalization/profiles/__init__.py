@@ -27,4 +27,5 @@ PROFILES = (
     "translation_trajectory",
     "activation_regions",
     "tangent_bounds",
+    "train_test_sensitivity",
 )

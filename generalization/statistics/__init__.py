@@ -15,6 +15,8 @@ TABLES = {
     "boundary_contrasts": ("boundaries", "training"),
     "bound_tightness": ("tangent_bounds", "training"),
     "region_statistics": ("activation_regions", "training"),
+    "loss_estimates": ("train_test_sensitivity", "training"),
+    "loss_estimate_errors": ("loss_estimates", "training"),
     "claims": ("statistics", "papers"),
 }
 
@@ -29,5 +31,7 @@ WELCOME = {
         "boundary_contrasts",
         "point_statistics",
         "bound_statistics",
+        "region_statistics",
+        "loss_estimate_errors",
     )
 }

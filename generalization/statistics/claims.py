@@ -16,7 +16,7 @@ NOT_ASKED = "not enough data: not in this study"
 # ±0.3, of a share within 0.5 ± 0.3: a relation that is larger would have been seen.
 NEAR = 0.3
 # What tells rows that speak to one claim apart, and what they are estimated from.
-ABOUT = ("dataset", "loss", "contrast")
+ABOUT = ("dataset", "loss", "contrast", "normalization", "dropout", "optimizer")
 COUNTS = ("pairs", "networks", "ensembles")
 
 
@@ -28,6 +28,8 @@ def claims(
     boundary_contrasts: pd.DataFrame | None = None,
     point_statistics: pd.DataFrame | None = None,
     bound_statistics: pd.DataFrame | None = None,
+    region_statistics: pd.DataFrame | None = None,
+    loss_estimate_errors: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Every claim of the papers, with an estimate and a verdict.
 
@@ -44,6 +46,8 @@ def claims(
         boundary_contrasts: Of the plane through three images.
         point_statistics: Of single test points.
         bound_statistics: Of the bounds on the Jacobian norm by the loss.
+        region_statistics: Of activation regions.
+        loss_estimate_errors: Of estimates of the test loss during training.
 
     Returns:
         One row per claim and row of statistics that speaks to it: ``COLUMNS``.
@@ -55,6 +59,8 @@ def claims(
         "boundary_contrasts": boundary_contrasts,
         "point_statistics": point_statistics,
         "bound_statistics": bound_statistics,
+        "region_statistics": region_statistics,
+        "loss_estimate_errors": loss_estimate_errors,
     }
     rows = [
         row
@@ -72,16 +78,23 @@ def _judged(claim: Claim, table: pd.DataFrame | None) -> Iterator[dict[str, Any]
         "source": claim.source,
         "expected": f"{claim.expected} {claim.number:g}",
     }
-    found = [] if table is None else table.query(claim.rows).to_dict("records")
+    found = [] if table is None else _by_dataset(table.query(claim.rows)).to_dict("records")
     if not found:
         yield about | {"verdict": NOT_ASKED}
     for row in found:
+        numbers = [row[column] for column in claim.columns]
         yield about | {
             "about": ", ".join(str(row[key]) for key in ABOUT if key in row),
-            **{key: row[key] for key in ("estimate", "low", "high")},
+            **dict(zip(("estimate", "low", "high"), numbers, strict=True)),
             "of": ", ".join(_counted(row[key], key) for key in COUNTS if key in row),
-            "verdict": verdict(claim, row["estimate"], row["low"], row["high"]),
+            "verdict": verdict(claim, *numbers),
         }
+
+
+def _by_dataset(rows: pd.DataFrame) -> pd.DataFrame:
+    """Where datasets are told apart, each by itself: what differs between them is not the claim."""
+    single = rows[rows["dataset"] != "all"] if "dataset" in rows else rows
+    return rows if single.empty else single
 
 
 def verdict(claim: Claim, estimate: float, low: float, high: float) -> str:

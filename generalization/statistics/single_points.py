@@ -103,49 +103,6 @@ def means_over_networks(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def each_network(
-    points: pd.DataFrame,
-    of_network: OfNetwork,
-    *,
-    generator: np.random.Generator,
-    resamples: int,
-    level: float,
-) -> pd.DataFrame:
-    """Statistics of every network by itself, with intervals that resample its points.
-
-    Args:
-        points: Table of ``fitted_points``.
-        of_network: As ``means_over_networks`` takes it.
-        generator: Of the resamples, the same for all networks of as many points.
-        resamples: How many.
-        level: Of the percentile intervals.
-
-    Returns:
-        One row per network and statistic: dataset, loss, ensemble, seed, statistic, estimate, low,
-        high, level, points. What a network does not have is empty.
-    """
-    columns = ["dataset", "loss", *NETWORK]
-    entropy = int(generator.integers(2**63))
-    rows = []
-    for about, network in points.groupby(columns):
-        size = len(network)
-        draws = np.random.default_rng(entropy).multinomial(size, np.full(size, 1 / size), resamples)
-        values = _in_blocks(of_network, np.vstack([np.ones((1, size)), draws]), network)
-        rows += [
-            {
-                **dict(zip(columns, about, strict=True)),
-                "statistic": statistic,
-                "estimate": of_one[0],
-                **_interval(of_one[1:] if np.isfinite(of_one[0]) else of_one[:0], level),
-                "level": level,
-                "points": size,
-            }
-            for statistic, of_one in values.items()
-        ]
-    named = ["statistic", "estimate", "low", "high", "level", "points"]
-    return pd.DataFrame(rows, columns=[*columns, *named])
-
-
 def _means(group, of_network, generator, resamples, level):
     """The statistics of one dataset and loss, each as a row."""
     networks = [network for _, network in group.groupby(NETWORK)]
@@ -160,7 +117,7 @@ def _means(group, of_network, generator, resamples, level):
         np.ones((1, len(networks))),
         bootstrap_counts(ensembles, resamples=resamples, generator=generator),
     ])
-    values = [_in_blocks(of_network, point_counts, network) for network in networks]
+    values = [in_blocks(of_network, point_counts, network) for network in networks]
     for statistic in values[0]:
         of_networks = np.stack([of_one[statistic] for of_one in values], axis=1)
         has = np.isfinite(of_networks[0])
@@ -170,7 +127,7 @@ def _means(group, of_network, generator, resamples, level):
         yield {
             "statistic": statistic,
             "estimate": means[0],
-            **_interval(means[1:], level),
+            **percentile_interval(means[1:], level),
             "networks": has.sum(),
             "ensembles": len(set(ensembles[has])),
             "note": _note(has, len(set(ensembles[has]))),
@@ -192,15 +149,28 @@ def _points_of_each(networks: list[pd.DataFrame]) -> int:
     return len(first)
 
 
-def _in_blocks(of_network, counts, network):
-    """The statistics of a network in all resamples, some at a time."""
+def in_blocks(
+    of_network: OfNetwork, counts: Float[np.ndarray, "resamples points"], network: pd.DataFrame
+) -> dict[str, Float[np.ndarray, "resamples"]]:
+    """The statistics of a network in all resamples, some at a time.
+
+    Args:
+        of_network: As ``means_over_networks`` takes it.
+        counts: How often every resample holds every point.
+        network: The rows of the network.
+    """
     starts = range(0, len(counts), RESAMPLES_AT_A_TIME)
     blocks = [of_network(counts[i : i + RESAMPLES_AT_A_TIME], network) for i in starts]
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
-def _interval(means, level):
-    """Percentile interval of the resamples in which some network has the statistic."""
+def percentile_interval(means: Float[np.ndarray, "resamples"], level: float) -> dict[str, float]:
+    """Percentile interval of the resamples that have the statistic, as ``low`` and ``high``.
+
+    Args:
+        means: The statistic in every resample, NaN where it does not exist.
+        level: Of the interval.
+    """
     defined = means[np.isfinite(means)]
     if not len(defined):
         return {"low": np.nan, "high": np.nan}

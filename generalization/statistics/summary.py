@@ -41,7 +41,7 @@ def summary(
     return [
         _studied(networks),
         _fitted(networks, fitted_accuracy),
-        _best(fitted, ranks[ranks["selection"] == "all"]),
+        _best(fitted, ranks[ranks["selection"] == "all"], statistics),
         *_baselines(fitted[fitted["measure"].isin(baselines)]),
         _excluded(measures, fitted_accuracy),
     ]
@@ -77,7 +77,7 @@ def _fitted(networks: pd.DataFrame, fitted_accuracy: float) -> str:
     )
 
 
-def _best(fitted: pd.DataFrame, everyone: pd.DataFrame) -> str:
+def _best(fitted: pd.DataFrame, everyone: pd.DataFrame, statistics: pd.DataFrame) -> str:
     estimated = fitted.dropna(subset="estimate")
     if estimated.empty:
         reasons = listed(sorted(set(fitted["note"])))
@@ -104,8 +104,18 @@ def _best(fitted: pd.DataFrame, everyone: pd.DataFrame) -> str:
         f"Of {_count(len(estimated), 'measure')}, {within(best['measure'])} has the strongest rank "
         f"correlation with the gap of fitted networks: Spearman {_interval(best)} over "
         f"{_over(best)}, and {_interval(all_networks)} over all {all_networks['networks']:,}; "
-        f"{apart}."
+        f"{apart}{_in_datasets(statistics, best['measure'])}."
     )
+
+
+def _in_datasets(statistics: pd.DataFrame, measure: str) -> str:
+    """The same correlation within each dataset of several, whose gaps differ anyway."""
+    rows = statistics.query(
+        "statistic == 'spearman' and selection == 'fitted' and dataset != 'all'"
+        f" and measure == {measure!r}"
+    )
+    told = [f"{row['dataset']} {_interval(row)}" for _, row in rows.iterrows()]
+    return f". Within datasets it is {listed(told)}" if told else ""
 
 
 def _baselines(baselines: pd.DataFrame) -> list[str]:

@@ -49,12 +49,16 @@ def statistics(*datasets):
 
 
 def test_every_claim_stands_in_the_table_with_every_row_that_speaks_to_it():
-    table = claims(["novak_2018"], statistics=statistics("mnist", "digits"))
+    both = pd.concat([statistics("all"), statistics("mnist", "digits")])
+    table = claims(["novak_2018"], statistics=both)
     assert list(table) == COLUMNS
     told = table[table["claim"] == "The Jacobian norm goes with the gap"]
     assert told["about"].to_list() == ["mnist", "digits"]
     assert told["verdict"].to_list() == ["replicates", "not enough data"]
     assert told["of"].to_list() == ["30 networks, 10 ensembles"] * 2
+    assert claims(["novak_2018"], statistics=statistics("all"))["about"].dropna().to_list() == [
+        "all"
+    ]
     others = table.drop(told.index)
     assert (others["verdict"] == NOT_ASKED).all()
     assert others[["estimate", "low", "high"]].isna().all(axis=None)
@@ -67,3 +71,25 @@ def test_claims_are_told_apart_and_expect_what_can_be_judged(paper):
     all_claims = import_module(f"generalization.claims.{paper}").CLAIMS
     assert len({one.claim for one in all_claims}) == len(all_claims)
     assert {one.expected for one in all_claims} <= {"above", "below", "near"}
+
+
+def test_claims_of_differences_are_judged_by_differences():
+    errors = pd.DataFrame({
+        "dataset": "digits",
+        "quantity": "loss",
+        "estimator": "eq_5_log",
+        "estimate": [0.3],
+        "low": 0.2,
+        "high": 0.4,
+        "difference": -0.01,
+        "difference_low": -0.02,
+        "difference_high": -0.005,
+        "networks": 4,
+        "ensembles": 1,
+    })
+    table = claims(["daroczy_2020"], loss_estimate_errors=errors)
+    row = table[table["about"].notna()].iloc[0]
+    assert row["claim"].endswith("by Eq. 5 than to the training loss")
+    assert (row["estimate"], row["low"], row["high"]) == (-0.01, -0.02, -0.005)
+    assert row["of"] == "4 networks, 1 ensemble"
+    assert row["verdict"] == "replicates"

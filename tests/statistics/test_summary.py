@@ -98,10 +98,14 @@ def test_nothing_estimated_claims_nothing(statistics, measures):
     )
 
 
-def test_datasets_are_taken_together(statistics, measures):
-    each = statistics.assign(dataset="digits", estimate=-1.0, low=-1.0, high=-1.0)
-    both = pd.concat([statistics, each], ignore_index=True)
-    assert told(both, measures, "weight_norm") == told(statistics, measures, "weight_norm")
+def test_datasets_are_taken_together_and_the_best_measure_in_each(statistics, measures):
+    each = statistics.assign(dataset="digits", estimate=-0.5, low=-0.6, high=-0.4)
+    other = each.assign(dataset="mnist", estimate=0.25, low=np.nan, high=np.nan)
+    both = pd.concat([statistics, each, other], ignore_index=True)
+    together, apart = (told(table, measures, "weight_norm") for table in (statistics, both))
+    within = ". Within datasets it is digits −0.50 [−0.60, −0.40] and mnist 0.25."
+    assert apart.pop(2) == together.pop(2).removesuffix(".") + within
+    assert apart == together
 
 
 def test_nothing_left_out(statistics, measures):

@@ -260,7 +260,7 @@ HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperpara
         ),
         (
             {"papers": ["novak"]},
-            "papers[0] must be one of novak_2018, not 'novak'.",
+            "papers[0] must be one of novak_2018, daroczy_2020, not 'novak'.",
         ),
         (
             {"ensembles": [{"dataset": "digits", "sample": {"size": 0}}]},

@@ -1,0 +1,44 @@
+"""Daróczy 2020, *Tangent space sensitivity and the distribution of linear regions*."""
+
+from collections.abc import Iterator
+
+from generalization.claims import Claim
+
+
+def _gap() -> Iterator[Claim]:
+    yield Claim(
+        "The tangent sensitivity goes with the gap",
+        "§5",
+        "statistics",
+        "statistic == 'spearman' and selection == 'fitted' and measure == 'tangent_sensitivity'",
+        "above",
+    )
+
+
+def _regions() -> Iterator[Claim]:
+    yield Claim(
+        "The number of active units of test points is normal in most trained networks",
+        "§3, Theorem 3.2, Fig. 1",
+        "region_statistics",
+        "trained and statistic == 'active_normal'",
+        "above",
+        0.5,
+    )
+
+
+def _estimators() -> Iterator[Claim]:
+    for equation in (5, 6, 7):
+        for quantity in ("loss", "accuracy"):
+            yield Claim(
+                f"The test {quantity} is closer to its estimate by Eq. {equation} than to the "
+                f"training {quantity}",
+                f"§4, §5, Eq. {equation}, Table 2",
+                "loss_estimate_errors",
+                f"estimator == 'eq_{equation}_log' and quantity == '{quantity}'",
+                "below",
+                0.0,
+                ("difference", "difference_low", "difference_high"),
+            )
+
+
+CLAIMS = (*_gap(), *_regions(), *_estimators())
