@@ -5,8 +5,9 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from generalization.errors import InputError
-from generalization.measures.tangent_sensitivity import chosen_outputs, sensitivity_of_layers
+from generalization.measures.tangent_sensitivity import chosen_outputs
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.layer_sensitivities import sensitivity_of_layers
 from generalization.networks.modules import logits_of
 
 

@@ -2,14 +2,19 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
+from torch.nn import functional
 
 # Jacobians of as many points at a time as would, were all units active, fill so many bytes. A CPU
 # keeps them in its cache, and the fewer points there are, the fewer inactive units are carried.
-CPU_BLOCK_BYTES = 2**20
-GPU_BLOCK_BYTES = 2**30
+CPU_BLOCK_BYTES = 2**21
+GPU_BLOCK_BYTES = 2**28
+
+# Active units of every point, as rows and as columns.
+Units = tuple[Int[Tensor, "_samples _active"], Int[Tensor, "_samples _active"]]
 
 
 @torch.no_grad()
@@ -26,14 +31,14 @@ def hidden_jacobian_norms(
     If W_1ᵀ = Q R then A_l = (D_l W_l … W_2 D_1 Rᵀ) Qᵀ, and the brackets have the same norm: after
     one decomposition per network the number of features plays no part. Where φ'(z_l) = 0 a row of
     A_l is zero, so W_l is cut to the rows of the active units and the columns of those active
-    below: a quarter of it, where half of the units are. ‖A_1‖² = Σ_i φ'(z_{1,i})² ‖row i of W_1‖²
-    needs no product.
+    below: a quarter of it, where half of the units are. Where φ'(z_l) is not 0 it is 1, so that
+    nothing has to be scaled. ‖A_1‖² = Σ_i φ'(z_{1,i}) ‖row i of W_1‖² needs no product.
 
     Products are in the dtype of the weights, as are the sums of squares in a norm.
 
     Args:
         weights: W_l of the hidden layers.
-        slopes: φ'(z_l) of the hidden layers.
+        slopes: φ'(z_l) of the hidden layers, 0 or 1, as all piecewise-linear activations have it.
 
     Returns:
         One norm per network, point and hidden layer.
@@ -47,42 +52,96 @@ def hidden_jacobian_norms(
 
 def _network_norms(weights: Sequence[Tensor], slopes: Sequence[Tensor]) -> Tensor:
     """Norms of one network, (samples, hidden layers)."""
-    first = weights[0]
+    first, *weights = (weight.detach() for weight in weights)
     if first.shape[1] > first.shape[0]:
         first = torch.linalg.qr(first.mT, mode="r").R.mT.contiguous()
-    norms = [(slopes[0].square() @ first.square().sum(1)).sqrt().unsqueeze(1)]
-    if len(weights) > 1:
-        block_bytes = CPU_BLOCK_BYTES if first.is_cpu else GPU_BLOCK_BYTES
-        units = max(len(weight) for weight in weights)
-        points = max(1, block_bytes // (units * first.shape[1] * first.element_size()))
-        blocks = zip(*(slope.split(points) for slope in slopes), strict=True)
-        norms.append(torch.cat([_block_norms(first, weights[1:], block) for block in blocks]))
-    return torch.cat(norms, dim=1).double()
+    of_first = (slopes[0] @ first.square().sum(1)).sqrt().unsqueeze(1)
+    if not weights:
+        return of_first.double()
+    active = [slope != 0 for slope in slopes]
+    # Points with as many active units stand side by side.
+    order = active[len(active) // 2].sum(1).argsort()
+    others = _norms_in_blocks(first, weights, [layer[order] for layer in active])
+    return torch.cat([of_first, others[order.argsort()]], dim=1).double()
 
 
-def _block_norms(first: Tensor, weights: Sequence[Tensor], slopes: Sequence[Tensor]) -> Tensor:
-    """Norms from the second hidden layer on, at the points of one block."""
-    units, slope = _active_units(slopes[0])
-    jacobian = _rows(first, units).mul_(slope.unsqueeze(2))
+def _norms_in_blocks(first: Tensor, weights: Sequence[Tensor], active: Sequence[Tensor]) -> Tensor:
+    """Norms from the second hidden layer on, some points at a time."""
+    numbers = max(max(weight.shape) for weight in (first, *weights)) ** 2
+    block_bytes = CPU_BLOCK_BYTES if first.is_cpu else GPU_BLOCK_BYTES
+    points = max(1, block_bytes // (numbers * first.element_size()))
+    scratch = first.new_empty(4, min(points, len(active[0])) * numbers).unbind()
+    matrices = [functional.pad(matrix, (0, 0, 0, 1)) for matrix in (first, *weights)]
+    blocks = zip(*(_active_units(layer, points) for layer in active), strict=True)
+    with np.errstate(all="ignore"):
+        return torch.cat([_block_norms(matrices, block, scratch) for block in blocks])
+
+
+def _block_norms(
+    matrices: Sequence[Tensor], active: Sequence[Units], scratch: Sequence[Tensor]
+) -> Tensor:
+    """Norms from the second hidden layer on, at the points of one block.
+
+    Products and gathered weights are written to scratch memory: fresh memory would cost as much
+    again, in page faults.
+    """
+    jacobian = _rows(matrices[0], active[0][0], scratch[0])
     norms = []
-    for weight, layer_slopes in zip(weights, slopes[1:], strict=True):
-        below, (units, slope) = units, _active_units(layer_slopes)
-        rows = _rows(weight, units)
-        active = rows.gather(2, below.unsqueeze(1).expand(-1, rows.shape[1], -1))
-        jacobian = torch.bmm(active, jacobian).mul_(slope.unsqueeze(2))
-        norms.append(torch.linalg.vector_norm(jacobian, dim=(1, 2)))
+    for layer, weight in enumerate(matrices[1:]):
+        rows = _rows(weight, active[layer + 1][0], scratch[2])
+        columns = active[layer][1].unsqueeze(1).expand(-1, rows.shape[1], -1)
+        between = torch.gather(rows, 2, columns, out=_shaped(scratch[3], columns.shape))
+        jacobian = _product(between, jacobian, scratch[(layer + 1) % 2])
+        norms.append(_norm(jacobian))
     return torch.stack(norms, dim=1)
 
 
-def _active_units(
-    slopes: Float[Tensor, "samples units"],
-) -> tuple[Int[Tensor, "samples active"], Float[Tensor, "samples active"]]:
-    """Units with a slope, and the slopes; where a point has fewer than others, some without."""
-    most = max((slopes != 0).sum(1).tolist(), default=0)
-    units = slopes.abs().topk(most, sorted=False).indices
-    return units, slopes.gather(1, units)
+def _active_units(active: Bool[Tensor, "samples units"], points: int) -> list[Units]:
+    """The active units of so many points at a time, as rows and as columns of a weight.
+
+    Where a point has fewer than others of its block, the row of zeros below the weight stands for
+    a unit, and the column of some inactive unit, which meets that row.
+    """
+    if active.is_cpu:
+        columns = torch.from_numpy(np.argsort(~active.numpy(), axis=1, kind="stable"))
+    else:
+        columns = active.byte().argsort(dim=1, descending=True)
+    counts = active.sum(1, keepdim=True)
+    units = torch.arange(active.shape[1], device=active.device)
+    rows = columns.where(units < counts, active.shape[1])
+    most = [max(block.flatten().tolist(), default=0) for block in counts.split(points)]
+    blocks = zip(rows.split(points), columns.split(points), most, strict=True)
+    return [(rows[:, :count], columns[:, :count]) for rows, columns, count in blocks]
 
 
-def _rows(weight: Tensor, units: Tensor) -> Float[Tensor, "samples active columns"]:
+def _rows(weight: Tensor, units: Tensor, scratch: Tensor) -> Tensor:
     """Rows of a weight, those of each point; several times faster than ``weight[units]``."""
-    return weight.index_select(0, units.flatten()).unflatten(0, units.shape)
+    rows = _shaped(scratch, (*units.shape, weight.shape[1]))
+    torch.index_select(weight, 0, units.flatten(), out=rows.flatten(0, 1))
+    return rows
+
+
+def _product(left: Tensor, right: Tensor, scratch: Tensor) -> Tensor:
+    """Products of the matrices of each point.
+
+    On a CPU by NumPy, which multiplies small matrices in half the time of ``torch.bmm``.
+    """
+    product = _shaped(scratch, (*left.shape[:2], right.shape[2]))
+    if left.is_cpu:
+        np.matmul(left.numpy(), right.numpy(), out=product.numpy())
+    else:
+        torch.bmm(left, right, out=product)
+    return product
+
+
+def _norm(matrices: Tensor) -> Float[Tensor, "samples"]:
+    """Of the matrix of each point; on a CPU, three times faster than ``vector_norm``."""
+    if not matrices.is_cpu:
+        return torch.linalg.vector_norm(matrices, dim=(1, 2))
+    rows = matrices.flatten(1).unsqueeze(1).numpy()
+    return torch.from_numpy(np.matmul(rows, rows.transpose(0, 2, 1))).view(-1).sqrt_()
+
+
+def _shaped(scratch: Tensor, shape: Sequence[int]) -> Tensor:
+    """A block in scratch memory."""
+    return scratch.as_strided(shape, (shape[1] * shape[2], shape[2], 1))

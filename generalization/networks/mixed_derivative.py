@@ -22,8 +22,8 @@ def probed_mixed_derivative_norm(
     generator: Generator,
     *,
     probes: int,
-) -> Float64[Tensor, "networks samples"]:
-    """‖∂²(Cf)/∂θ∂x‖_F at every point, estimated: the square is unbiased.
+) -> tuple[Float64[Tensor, "networks samples"], Float64[Tensor, "networks samples"]]:
+    """‖∂²(Cf)/∂θ∂x‖_F at every point, estimated: the square is unbiased; and the standard error.
 
     For random signs u and v, E uuᵀ and E vvᵀ are identities, hence
 
@@ -39,32 +39,46 @@ def probed_mixed_derivative_norm(
         probes: Number of draws, at least 1.
 
     Returns:
-        The root of the mean over the draws, for each network and point.
+        The root of the mean over the draws, for each network and point, and its standard error,
+        which is that of the mean divided by twice the root (delta method); NaN for a single draw.
     """
     if not isinstance(networks, nn.Module):
-        return _root_mean_square(_stack_squares, networks, inputs, outputs, generator, probes)
+        return _root_and_error(
+            _squares_of_draws(_stack_squares, networks, inputs, outputs, generator, probes)
+        )
     with evaluation_mode(networks) as module:
-        return _root_mean_square(_module_squares, module, inputs, outputs, generator, probes)
+        return _root_and_error(
+            _squares_of_draws(_module_squares, module, inputs, outputs, generator, probes)
+        )
 
 
-def _root_mean_square(
+def _squares_of_draws(
     squares: Callable[..., Tensor],
     networks: Networks,
     inputs: Tensor,
     outputs: Tensor,
     generator: Generator,
     probes: int,
-) -> Float64[Tensor, "networks samples"]:
-    """The root of the mean of what random directions and cotangents give."""
-    norms = []
+) -> Float64[Tensor, "probes networks samples"]:
+    """What random directions and cotangents give."""
+    of_chunks = []
     for chunk in inputs.split(SAMPLES_PER_DRAW):
-        total = 0
+        draws = []
         for _ in range(probes):
             directions = _random_signs(chunk.shape, chunk, generator)
             cotangents = _random_signs((len(chunk), len(outputs)), chunk, generator) @ outputs
-            total = total + squares(networks, chunk, directions, cotangents)
-        norms.append((total / probes).sqrt())
-    return torch.cat(norms, dim=1)
+            draws.append(squares(networks, chunk, directions, cotangents))
+        of_chunks.append(torch.stack(draws))
+    return torch.cat(of_chunks, dim=2)
+
+
+def _root_and_error(squares: Float64[Tensor, "probes networks samples"]) -> tuple[Tensor, Tensor]:
+    """The root of the mean over probes, and its standard error."""
+    probes, mean = len(squares), squares.mean(0)
+    deviations = (squares - mean).square().sum(0)
+    root = mean.sqrt()
+    error = (deviations / (probes - 1) / probes).sqrt() / (2 * root)
+    return root, error.where((root != 0) | (probes == 1), 0.0)
 
 
 def _random_signs(shape: Sequence[int], like: Tensor, generator: Generator) -> Tensor:

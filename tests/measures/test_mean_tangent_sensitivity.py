@@ -148,7 +148,7 @@ def test_unknown_reduction():
 
 def test_estimate_needs_a_generator_and_probes():
     networks, inputs = random_networks((6, 5, 4), "tanh"), points(3, 6)
-    message = r"^generator must be given for tanh and for modules, not None\.$"
+    message = r"^generator must be given where probes estimate, as for tanh, not None\.$"
     with pytest.raises(InputError, match=message):
         mean_tangent_sensitivity(networks, inputs)
     with pytest.raises(InputError, match=r"^probes must be at least 1, not 0\.$"):

@@ -10,10 +10,12 @@ from torch.func import functional_call, jacrev, vmap
 from torch.testing import assert_close
 
 from generalization.errors import InputError
-from generalization.measures import tangent_sensitivity as measure
 from generalization.measures.logit_jacobian_norm import logit_jacobian_norm
-from generalization.measures.tangent_sensitivity import tangent_sensitivity
-from generalization.networks import hidden_jacobians
+from generalization.measures.tangent_sensitivity import (
+    estimated_tangent_sensitivity,
+    tangent_sensitivity,
+)
+from generalization.networks import hidden_jacobians, layer_sensitivities
 from generalization.networks.activation_functions import ACTIVATION_FUNCTIONS
 from generalization.networks.fully_connected import (
     FullyConnectedNetworks,
@@ -108,24 +110,45 @@ def test_module_gives_the_closed_form(activation):
     assert_within_standard_error(estimate.square().view(2000, 10), expected)
 
 
-def test_convolutions_and_batch_normalization_in_eval_mode():
+def images_and_sequence(*last):
+    """A module in training mode whose running statistics have moved."""
     torch.manual_seed(0)
-    module = nn.Sequential(
-        nn.Conv2d(2, 3, 3),
-        nn.BatchNorm2d(3),
-        nn.ReLU(),
-        nn.Flatten(),
-        nn.Dropout(),
-        nn.LazyLinear(3),
-    ).double()
-    inputs = points(2, 50).reshape(2, 2, 5, 5)
-    module(inputs)  # Moves the running statistics.
-    estimate = tangent_sensitivity(module, inputs.repeat(500, 1, 1, 1), seeded(), probes=1)
+    layers = [nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Dropout()]
+    module, inputs = nn.Sequential(*layers, *last).double(), points(2, 50).reshape(2, 2, 5, 5)
+    module(inputs)
+    return inputs, module
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_sequence_is_exact_in_eval_mode(reduction):
+    inputs, module = images_and_sequence(nn.Linear(27, 3))
+    values = tangent_sensitivity(module, inputs, reduction=reduction)
     assert module.training
+    assert all(parameter.grad is None for parameter in module.parameters())
+    expected = tangent_sensitivities(module.eval(), inputs, reduction)
+    assert_close(values[0], expected, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("last", [nn.Tanh, nn.Identity])
+def test_estimate_of_convolutions_and_batch_normalization_in_eval_mode(last):
+    inputs, module = images_and_sequence(nn.Linear(27, 3), last())
+    repeats = inputs.repeat(500, 1, 1, 1)
+    estimate, error = estimated_tangent_sensitivity(module, repeats, seeded(), probes=2)
+    assert module.training
+    assert estimate.shape == error.shape == (1, 1000)
     assert not estimate.requires_grad
     assert all(parameter.grad is None for parameter in module.parameters())
     expected = tangent_sensitivities(module.eval(), inputs)
     assert_within_standard_error(estimate.square().view(500, 2), expected.square())
+
+
+def test_estimate_of_a_stack_has_the_error_that_its_spread_shows():
+    networks, inputs = random_networks((9, 7, 8, 4), count=2), points(3, 9).repeat(400, 1)
+    estimate, error = estimated_tangent_sensitivity(networks, inputs, seeded(), probes=32)
+    estimate, error = estimate.view(2, 400, 3), error.view(2, 400, 3)
+    expected = tangent_sensitivity(networks, inputs[:3]).unsqueeze(1)
+    assert_within_standard_error(estimate.square().mT.flatten(0, 1).T, expected.square().flatten())
+    assert_close(error.square().mean(1).sqrt(), estimate.std(1), rtol=0.15, atol=0)
 
 
 def test_two_linear_layers():
@@ -221,7 +244,7 @@ def test_size_of_blocks_changes_nothing(widths, block_bytes, monkeypatch):
     inputs = points(33, widths[0])
     expected = tangent_sensitivity(networks, inputs)
     monkeypatch.setattr(hidden_jacobians, "CPU_BLOCK_BYTES", block_bytes)
-    monkeypatch.setattr(measure, "SAMPLES_PER_CHUNK", 10)
+    monkeypatch.setattr(layer_sensitivities, "SAMPLES_PER_CHUNK", 10)
     assert_close(tangent_sensitivity(networks, inputs), expected, rtol=1e-13, atol=0)
 
 
@@ -279,8 +302,23 @@ def test_unknown_reduction(reduction):
 
 def test_estimate_needs_a_generator_and_probes():
     networks, inputs = random_networks((6, 5, 4), "tanh"), points(3, 6)
-    message = r"^generator must be given for tanh and for modules, not None\.$"
+    message = r"^generator must be given where probes estimate, as for tanh, not None\.$"
     with pytest.raises(InputError, match=message):
         tangent_sensitivity(networks, inputs)
     with pytest.raises(InputError, match=r"^probes must be at least 1, not 0\.$"):
         tangent_sensitivity(PlainNetwork(networks), inputs, seeded(), probes=0)
+    with pytest.raises(
+        InputError, match=r"^probes must be at least 2 for a standard error, not 1\.$"
+    ):
+        estimated_tangent_sensitivity(networks, inputs, seeded(), probes=1)
+
+
+@pytest.mark.parametrize("last", [nn.ReLU, nn.Tanh])
+def test_points_of_a_module_must_not_be_coupled(last):
+    module = nn.Sequential(nn.Linear(6, 3), nn.BatchNorm1d(3, track_running_stats=False), last())
+    message = (
+        r"^networks must normalize batches by running statistics, since those of a batch couple "
+        r"its points, not by BatchNorm1d without\.$"
+    )
+    with pytest.raises(InputError, match=message):
+        tangent_sensitivity(module.double(), points(3, 6), seeded())

@@ -1,0 +1,147 @@
+"""Layers of a module that are linear around a point, and the linear maps that they are there."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from generalization.errors import InputError
+
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+WITH_PARAMETERS = (nn.Linear, nn.Conv2d, *BATCH_NORMS)
+# Leave the order of the features, and their number, as they are.
+KEEPING_FEATURES = (nn.Identity, nn.Flatten, nn.Dropout, nn.Dropout1d, nn.Dropout2d)
+LINEAR = (*KEEPING_FEATURES, nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.ZeroPad2d)
+ELEMENTWISE = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.Hardtanh, nn.Hardsigmoid, nn.Threshold)
+KNOWN = (*WITH_PARAMETERS, *LINEAR, *ELEMENTWISE, nn.MaxPool2d)
+
+# From changes of what a layer is given, at every sample in some directions, to those of what it
+# gives: (samples, directions, *shape).
+LinearMap = Callable[[Tensor], Tensor]
+
+
+def is_sequence_of_known_layers(module: nn.Module) -> bool:
+    """Whether a module is a sequence of layers that are linear around nearly every point.
+
+    Sequences may hold sequences. No two layers may share a parameter, and no layer may have hooks
+    or make its weight of other parameters, as ``torch.nn.utils.weight_norm`` does.
+    """
+    layers = layers_of(module)
+    parameters = [id(parameter) for layer in layers for parameter in layer.parameters()]
+    return all(_is_known(layer) for layer in layers) and len(parameters) == len(set(parameters))
+
+
+def _is_known(layer: nn.Module) -> bool:
+    """Whether it is one of ours, as PyTorch made it."""
+    names = {name for name, _ in layer.named_parameters()}
+    hooks = layer._forward_hooks or layer._forward_pre_hooks
+    return type(layer) in KNOWN and names <= {"weight", "bias"} and not hooks
+
+
+def layers_of(module: nn.Module) -> list[nn.Module]:
+    """The layers of a sequence, and of sequences in it; any other module is a layer."""
+    # A class of its own may override what a sequence does, or run hooks.
+    if not isinstance(module, nn.Sequential) or type(module).forward is not nn.Sequential.forward:
+        return [module]
+    return [layer for part in module for layer in layers_of(part)]
+
+
+def refuse_statistics_of_batches(module: nn.Module) -> None:
+    """Tell whoever normalizes by the statistics of a batch that points must not be coupled.
+
+    Raises:
+        InputError: If a batch normalization has no running statistics.
+    """
+    for part in module.modules():
+        if isinstance(part, BATCH_NORMS) and part.running_mean is None:
+            raise InputError(
+                "networks must normalize batches by running statistics, since those of a batch "
+                f"couple its points, not by {type(part).__name__} without."
+            )
+
+
+def linear_map(layer: nn.Module, values: Float[Tensor, "samples *features"]) -> LinearMap:
+    """The derivative of a layer at what it is given.
+
+    Args:
+        layer: Of a sequence for which ``is_sequence_of_known_layers`` holds, in eval mode.
+        values: What it is given; they stay as they are.
+
+    Returns:
+        The map of changes. Of a unit at a bend it is the one that autograd takes.
+    """
+    if isinstance(layer, nn.Linear):
+        return lambda changes: functional.linear(changes, layer.weight)
+    if isinstance(layer, nn.Conv2d):
+        return _over_directions(lambda changes: _convolution(layer, changes))
+    if isinstance(layer, BATCH_NORMS):
+        scale = (layer.running_var + layer.eps).rsqrt()
+        scale = scale if layer.weight is None else scale * layer.weight
+        return lambda changes: changes * scale.view(-1, *[1] * (values.dim() - 2))
+    if isinstance(layer, nn.MaxPool2d):
+        return _choice_of_maxima(layer, values)
+    if isinstance(layer, ELEMENTWISE):
+        slope = _slope(layer, values).unsqueeze(1)
+        return lambda changes: changes * slope
+    return _over_directions(layer)
+
+
+def padded(layer: nn.Conv2d, values: Float[Tensor, "batch *image"]) -> Float[Tensor, "batch *_"]:
+    """What the windows of a convolution slide over."""
+    mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
+    return functional.pad(values, layer._reversed_padding_repeated_twice, mode=mode)
+
+
+def _convolution(layer: nn.Conv2d, changes: Tensor) -> Tensor:
+    """Without the bias."""
+    images = padded(layer, changes)
+    return functional.conv2d(
+        images, layer.weight, None, layer.stride, 0, layer.dilation, layer.groups
+    )
+
+
+def _over_directions(function: Callable[[Tensor], Tensor]) -> LinearMap:
+    """Samples and directions as one batch."""
+    return lambda changes: function(changes.flatten(0, 1)).unflatten(0, changes.shape[:2])
+
+
+def _slope(layer: nn.Module, values: Tensor) -> Tensor:
+    """The derivative of a function of single units."""
+    values = values.detach().requires_grad_()
+    with torch.enable_grad():
+        total = layer(values.clone()).sum()
+    return torch.autograd.grad(total, values)[0]
+
+
+def _choice_of_maxima(layer: nn.MaxPool2d, values: Tensor) -> LinearMap:
+    """Changes of those positions that are the largest of their windows."""
+    maxima, chosen = functional.max_pool2d(
+        values,
+        layer.kernel_size,
+        layer.stride,
+        layer.padding,
+        layer.dilation,
+        layer.ceil_mode,
+        True,
+    )
+
+    def choose(changes: Tensor) -> Tensor:
+        positions = chosen.flatten(2).unsqueeze(1).expand(-1, changes.shape[1], -1, -1)
+        return changes.flatten(3).gather(3, positions).unflatten(3, maxima.shape[2:])
+
+    return choose
+
+
+def linearized(
+    layers: Sequence[nn.Module], inputs: Float[Tensor, "samples *features"]
+) -> tuple[list[LinearMap], list[Tensor]]:
+    """The maps of all layers one after the other, and what each of them gives, with its graph."""
+    values, maps, given = inputs.detach().requires_grad_(), [], []
+    for layer in layers:
+        maps.append(linear_map(layer, values.detach()))
+        with torch.enable_grad():
+            values = layer(values.clone())  # A layer may work in place.
+        given.append(values)
+    return maps, given

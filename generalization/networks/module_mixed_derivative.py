@@ -1,0 +1,186 @@
+"""Norms of the derivative of a module by its parameters and its input, by a closed form."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor, nn
+
+from generalization.networks.linearized_layers import (
+    BATCH_NORMS,
+    KEEPING_FEATURES,
+    layers_of,
+    linearized,
+    padded,
+)
+from generalization.networks.modules import evaluation_mode
+
+# Changes of as many points in as many directions at a time as fill so many bytes.
+CPU_BLOCK_BYTES = 2**23
+GPU_BLOCK_BYTES = 2**28
+
+
+@torch.no_grad()
+def module_mixed_derivative_norm(
+    module: nn.Module,
+    inputs: Float[Tensor, "samples *features"],
+    outputs: Float[Tensor, "rows classes"],
+) -> Float64[Tensor, "1 samples"]:
+    """‖∂²(Cf)/∂θ∂x‖_F at every point of a sequence of layers that are linear around it.
+
+    Let Δ be ∂(Cf)/∂y of what a layer gives and A = ∂a/∂x of what it is given. Neither depends on x
+    inside a linear region, biases add nothing, and the squares of the other blocks are
+
+        linear                ‖Δ‖_F² ‖A‖_F²
+        convolution           Σ_{p,q} ⟨Δ_p, Δ_q⟩ ⟨U_p, U_q⟩
+        batch normalization   Σ_c ‖Σ_p Δ_{c,p} ⊗ ∂ẑ_{c,p}/∂x‖_F²,   ẑ = (a − μ) / √(v + ε)
+
+    where p and q are positions, U_p are the rows of A that the window at p sees, since
+    ∂(Cf)/∂W = Σ_p Δ_p ⊗ u_p and ∂(Cf)/∂γ_c = Σ_p Δ_{c,p} ẑ_{c,p}, and c are channels. Of vectors,
+    which have one position, the last is Σ_c ‖Δ_c‖² ‖∂ẑ_c/∂x‖². Where channels are fewer than
+    positions, Σ_p Δ_p ⊗ U_p itself is squared, which is the same and costs less.
+
+    Δ comes by a backward pass per row of C. A is carried through the layers, and all squares are
+    sums over its columns: some at a time, so that memory knows neither the number of parameters
+    times that of features, nor the number of points. If the first layer is linear, W_1ᵀ = Q R, its
+    block is ‖Δ_1‖² times the number of features, and R goes on for W_1ᵀ, whose norms it has.
+
+    Args:
+        module: One for which ``is_sequence_of_known_layers`` holds; taken in eval mode.
+        inputs: Points, in the dtype of the weights, that of all products.
+        outputs: The matrix C.
+
+    Returns:
+        One norm per point; NaN where logits are not finite.
+    """
+    if not len(inputs):
+        return torch.zeros(1, 0, dtype=torch.float64, device=inputs.device)
+    with evaluation_mode(module):
+        layers = layers_of(module)
+        block_bytes = CPU_BLOCK_BYTES if inputs.is_cpu else GPU_BLOCK_BYTES
+        numbers = _numbers_per_direction(layers, inputs[:1], len(outputs))
+        pairs = max(1, block_bytes // (numbers * inputs.element_size()))
+        start, directions = _first_changes(layers, inputs[0])
+        squares = [
+            _squares(layers, chunk, outputs, start, directions.split(max(1, pairs // len(chunk))))
+            for chunk in inputs.split(max(1, pairs // len(directions)))
+        ]
+    return torch.cat(squares).sqrt().unsqueeze(0)
+
+
+def _first_changes(layers: Sequence[nn.Module], point: Tensor) -> tuple[int, Tensor]:
+    """The first layer that changes must be taken through, and the changes that it is given."""
+    start = next((i for i, layer in enumerate(layers) if type(layer) not in KEEPING_FEATURES), 0)
+    first, features = layers[start], point.numel()
+    if isinstance(first, nn.Linear) and first.in_features == features:
+        return start + 1, torch.linalg.qr(first.weight.mT, mode="r").R
+    return 0, torch.eye(features, dtype=point.dtype, device=point.device).view(-1, *point.shape)
+
+
+def _numbers_per_direction(layers: Sequence[nn.Module], point: Tensor, rows: int) -> int:
+    """How many numbers the largest tensor has that one direction at one point leads to."""
+    numbers = [point.numel()]
+    for layer in layers:
+        numbers.append(point.numel())
+        point = layer(point.clone())
+        if isinstance(layer, nn.Conv2d):
+            positions = point.shape[-2:].numel()
+            numbers.append(positions * layer.in_channels * layer.weight[0, 0].numel())
+            if not _is_gram_cheaper(positions, rows * layer.out_channels // layer.groups):
+                numbers.append(rows * layer.weight.numel())
+    return max(*numbers, rows * point.numel())
+
+
+def _squares(
+    layers: Sequence[nn.Module],
+    inputs: Float[Tensor, "samples *features"],
+    outputs: Float[Tensor, "rows classes"],
+    start: int,
+    directions: Sequence[Tensor],
+) -> Float64[Tensor, "samples"]:
+    """Squared norms of one chunk of points."""
+    maps, given = linearized(layers, inputs)
+    having = [i for i, layer in enumerate(layers) if any(True for _ in layer.parameters())]
+    deltas = dict(zip(having, _cotangents(given, having, outputs), strict=True))
+    squares = torch.zeros(len(inputs), dtype=torch.float64, device=inputs.device)
+    if start:
+        squares += inputs[0].numel() * _sum_of_squares(deltas[start - 1])
+    for changes in directions:
+        changes = changes.expand(len(inputs), *changes.shape)
+        for i in range(start, max(having, default=-1) + 1):
+            if i in deltas:
+                squares += _block_squares(layers[i], deltas[i], changes)
+            changes = maps[i](changes)
+    return squares.where(given[-1].isfinite().all(1), torch.nan)
+
+
+def _cotangents(
+    given: Sequence[Tensor], layers: Sequence[int], outputs: Float[Tensor, "rows classes"]
+) -> list[Float[Tensor, "samples rows *_features"]]:
+    """∂(Cf)/∂y of what some layers give."""
+    wanted = [given[i] for i in layers]
+    rows = [
+        torch.autograd.grad(given[-1], wanted, row.expand_as(given[-1]), retain_graph=True)
+        for row in (outputs if wanted else [])
+    ]
+    return [torch.stack(of_layer, dim=1) for of_layer in zip(*rows, strict=True)]
+
+
+def _block_squares(
+    layer: nn.Module,
+    deltas: Float[Tensor, "samples rows *_given"],
+    changes: Float[Tensor, "samples directions *_taken"],
+) -> Float64[Tensor, "samples"]:
+    """Squared norm of the block of one layer, summed over some directions."""
+    if isinstance(layer, BATCH_NORMS):
+        deltas, changes = (part.unsqueeze(-1).flatten(3) for part in (deltas, changes))
+        block = torch.einsum("nkcp,ndcp->nkdc", deltas, changes)
+        return _sum_of_squares(block * (layer.running_var + layer.eps).rsqrt())
+    if isinstance(layer, nn.Linear):
+        deltas, changes = (
+            part.reshape(*part.shape[:2], 1, -1, part.shape[-1]) for part in (deltas, changes)
+        )
+    else:
+        deltas = deltas.unflatten(2, (layer.groups, -1)).flatten(4).mT
+        changes = _windows(layer, changes)
+    return _sum_over_positions(deltas, changes)
+
+
+def _windows(layer: nn.Conv2d, changes: Tensor) -> Tensor:
+    """What each window sees, (samples, directions, groups, positions, entries).
+
+    Entry by entry, at all positions, which is faster than ``unfold``.
+    """
+    images = padded(layer, changes.flatten(0, 1))
+    rows, columns = (
+        [slice(k * dilation, size - (kernel - 1 - k) * dilation, stride) for k in range(kernel)]
+        for size, kernel, dilation, stride in zip(
+            images.shape[2:], layer.kernel_size, layer.dilation, layer.stride, strict=True
+        )
+    )
+    entries = torch.stack([images[:, :, row, column] for row in rows for column in columns], dim=2)
+    entries = entries.flatten(3).unflatten(1, (layer.groups, -1)).flatten(2, 3)
+    return entries.unflatten(0, changes.shape[:2]).mT
+
+
+def _sum_over_positions(
+    deltas: Float[Tensor, "samples rows groups positions units"],
+    changes: Float[Tensor, "samples directions groups positions entries"],
+) -> Float64[Tensor, "samples"]:
+    """Σ_{p,q} ⟨Δ_p, Δ_q⟩ ⟨U_p, U_q⟩ = ‖Σ_p Δ_p ⊗ U_p‖², whichever costs less."""
+    if _is_gram_cheaper(deltas.shape[3], deltas.shape[1] * deltas.shape[4]):
+        of_deltas = torch.einsum("nkgpo,nkgqo->ngpq", deltas, deltas)
+        of_changes = torch.einsum("ndgpe,ndgqe->ngpq", changes, changes)
+        # Rounding may leave less than 0.
+        return (of_deltas.double() * of_changes.double()).sum((1, 2, 3)).clamp_min(0)
+    return _sum_of_squares(torch.einsum("nkgpo,ndgpe->ngkode", deltas, changes))
+
+
+def _is_gram_cheaper(positions: int, rows: int) -> bool:
+    """Whether products of positions are fewer than those of all rows of cotangents with them."""
+    return positions <= rows
+
+
+def _sum_of_squares(values: Float[Tensor, "samples *_"]) -> Float64[Tensor, "samples"]:
+    """‖·‖² of each sample."""
+    return torch.linalg.vector_norm(values.flatten(1), dim=1, dtype=torch.float64).square()
