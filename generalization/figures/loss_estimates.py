@@ -48,7 +48,9 @@ def loss_estimates(
     """
     keys = group_keys(training)
     rows = with_networks(loss_estimates, training)
-    groups = [group for _, group in _drawable(rows).groupby(keys, sort=False, dropna=False)]
+    # The variants of one optimizer come before those of the next.
+    order = [keys[0], *keys[:0:-1]]
+    groups = [group for _, group in _drawable(rows).groupby(order, dropna=False)]
     if not groups:
         return figure_of_words("No network was kept at two steps and has a loss to be estimated.")
     groups = groups[:MOST_GROUPS]
@@ -63,8 +65,8 @@ def loss_estimates(
         for course, bars, quantity in zip(panels[:2], panels[2:], QUANTITIES, strict=True):
             _draw_course(course, first[first["quantity"] == quantity])
             _draw_errors(bars, errors[errors["quantity"] == quantity])
-        heading = ", ".join(map(value_name, about.iloc[0]))
-        panels[0].set_title(f"{heading}\nNetwork 1 of {len(networks):,}", fontsize=11.5)
+        heading = f"{_heading(about.iloc[0])}\nNetwork 1 of {len(networks):,}"
+        panels[0].set_title(heading, fontsize=11.5)
     _name_axes(grid)
     networks = pd.concat(groups).drop_duplicates(NETWORK)
     figure.suptitle(
@@ -77,6 +79,17 @@ def loss_estimates(
     truth = Line2D([], [], label="Test", **MARK | TRUTH)
     legend(grid[0, -1], {"Measured": [truth, drawn[0]], "Estimated": drawn[1:]})
     return figure
+
+
+def _heading(about: pd.Series) -> str:
+    """The dataset, and what is told apart, each in words; what is not done is not named."""
+    words = {"normalization": "{} normalization", "dropout": "dropout {}"}
+    variants = [
+        words.get(key, "{}").format(value_name(value))
+        for key, value in about.items()
+        if key != "dataset" and value not in ("none", 0)
+    ]
+    return "\n".join([about["dataset"], *([", ".join(variants)] if len(about) > 1 else [])])
 
 
 def _drawable(rows: pd.DataFrame) -> pd.DataFrame:

@@ -112,8 +112,9 @@ def _equal_axes(axes: Axes, points: pd.DataFrame, quantity: str) -> None:
         limits = low / margin, high * margin
         for axis in (axes.xaxis, axes.yaxis):
             logarithmic(axis, pd.Series(limits))
-            if limits[1] / limits[0] >= 6:  # Panels are small: two ticks a decade.
-                axis.set_major_locator(LogLocator(subs=(1, 3)))
+            # Panels are small, and have room for few ticks.
+            wide = limits[1] / limits[0] >= 6
+            axis.set_major_locator(LogLocator(subs=(1, 3)) if wide else MaxNLocator(4))
             if limits[1] >= 1000:
                 axis.set_major_formatter(EngFormatter(sep=""))
     else:

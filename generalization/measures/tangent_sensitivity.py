@@ -13,11 +13,12 @@ from generalization.networks.linearized_layers import (
 from generalization.networks.mixed_derivative import probed_mixed_derivative_norm
 from generalization.networks.module_mixed_derivative import module_mixed_derivative_norm
 from generalization.networks.modules import Networks, logits_of
+from generalization.networks.sequences import sequence_of
 
 
 @torch.no_grad()
 def tangent_sensitivity(
-    networks: Networks,
+    trained_networks: Networks,
     inputs: Float[Tensor, "samples *features"],
     generator: Generator | None = None,
     *,
@@ -39,7 +40,8 @@ def tangent_sensitivity(
     It is exact, see ``sensitivity_of_layers``. In float32 it is right to 1e-6 or better, but for
     points so near the border of a linear region that rounding takes the one beyond. A module that
     is a sequence of piecewise-linear layers, convolutions and batch normalizations among them, has
-    a closed form too, see ``module_mixed_derivative_norm``.
+    a closed form too, see ``module_mixed_derivative_norm``; a stack with normalizations is taken as
+    such modules.
 
     **Estimate**, for tanh, whose δ_l depends on x, and for every other module. For random signs v
     and u (u is 1 unless outputs are kept apart)
@@ -51,9 +53,9 @@ def tangent_sensitivity(
     the same for every network. ``estimated_tangent_sensitivity`` gives the standard error.
 
     Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits, taken
-            in eval mode. Its points must not influence each other; θ is all its parameters, those
-            that ask for no gradient included, but no running statistics.
+        trained_networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to
+            logits, taken in eval mode. Its points must not influence each other; θ is all its
+            parameters, those that ask for no gradient included, but no running statistics.
         inputs: N points, in the dtype of the weights.
         generator: Where probes come from. The closed form needs none.
         reduction: "sum" of the logits, as the author computes it; "full" for the tensor of all
@@ -68,6 +70,13 @@ def tangent_sensitivity(
             module normalizes by the statistics of a batch.
     """  # noqa: DOC502
     # ASSUME: 32 probes where the sensitivity is estimated. The source leaves such networks open.
+    networks, settings = trained_networks, {"reduction": reduction, "probes": probes}
+    if not isinstance(networks, nn.Module) and networks.normalizations:
+        # Folded, they would have other parameters.
+        modules = map(sequence_of, networks)
+        return torch.cat([
+            tangent_sensitivity(module, inputs, generator, **settings) for module in modules
+        ])
     outputs = _outputs_of(networks, inputs, reduction)
     if isinstance(networks, nn.Module) and is_sequence_of_known_layers(networks):
         return module_mixed_derivative_norm(networks, inputs, outputs)

@@ -68,14 +68,25 @@ def test_errors_are_those_of_the_table_with_their_intervals(training, tables):
         assert axes.get_xlim()[1] >= rows.loc[[*LINES, *LAST], "high"].max()
 
 
+def test_variants_of_one_optimizer_are_told_apart_in_words(training):
+    names = list(training["ensemble"].unique())
+    varied = training.assign(
+        optimizer=training["ensemble"].map(lambda name: "ab"[names.index(name) % 2]),
+        dropout=training["ensemble"].map(lambda name: (0, 0.2)[names.index(name) // 2 % 2]),
+    )
+    figure = loss_estimates(*tables_of(varied), varied)
+    titles = [axes.get_title("left").split("\n")[1] for axes in figure.axes[:MOST_GROUPS]]
+    assert titles == ["a", "dropout 0.2, a", "b"]
+
+
 def test_a_column_per_dataset_and_variant_at_most_three(training):
     names = training["ensemble"].unique()
     optimizers = dict(zip(names, "abcd" * 9, strict=True))
     varied = training.assign(optimizer=training["ensemble"].map(optimizers))
     figure = loss_estimates(*tables_of(varied), varied)
     assert len(figure.axes) == 4 * MOST_GROUPS
-    titles = [axes.get_title("left").split("\n")[0] for axes in figure.axes[:MOST_GROUPS]]
-    assert titles == ["mnist_subset, a", "mnist_subset, b", "mnist_subset, c"]
+    titles = [axes.get_title("left").split("\n")[:2] for axes in figure.axes[:MOST_GROUPS]]
+    assert titles == [["mnist_subset", optimizer] for optimizer in "abc"]
     assert figure.get_suptitle() == (
         "Estimates of test loss and accuracy; errors are means over 108 networks"
     )
