@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import torch
+from threadpoolctl import threadpool_limits
 from timing import print_table, sgemm_rate, take_turns
 from torch import Tensor, nn
 from torch.func import functional_call, grad, jacfwd
@@ -171,6 +172,7 @@ def compare_convolutions(points: int = 8) -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
+    threadpool_limits(1)  # NumPy's products have threads of their own.
     torch.manual_seed(0)
     compare((784, 200, 200, 200, 200, 10))
     compare((784, 100, 100, 100, 10))
