@@ -1,0 +1,92 @@
+"""Profiles, pairs and claims through Snakemake: all are made, and an edit makes what follows."""
+
+import shutil
+
+import pandas as pd
+import pytest
+from conftest import checkout
+from small_study import CONFIG, StudyFolder
+
+from generalization.figures import FIGURES, PAGES
+from generalization.profiles import PROFILES
+from generalization.statistics import TABLES
+
+FEW = {
+    "points": {"samples": 30},
+    "ellipses": {"ellipses": 1, "angles": 6},
+    "boundaries": {"grid": 8},
+    "transitions_per_layer": {"samples": 2},
+    "translation_trajectory": {},
+    "activation_regions": {"samples": 30},
+    "tangent_bounds": {"samples": 5},
+    "train_test_sensitivity": {"samples": 20},
+}
+LABELS = {"setting": "label_corruption", "better": 0, "worse": 1}
+CHANGES = {
+    "ensembles": [CONFIG["ensembles"][0] | {"depth": 3, "label_corruption": [0, 1]}],
+    "measures": CONFIG["measures"] | {"number_of_parameters": {}, "training_loss": {}},
+    "profiles": FEW,
+    "comparisons": [LABELS],
+    "papers": ["novak_2018", "daroczy_2020"],
+}
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A study with everything, finished. Tests only read it."""
+    folder = checkout(tmp_path_factory.mktemp("profiles") / "study")
+    folder.configure(**CHANGES)
+    folder.snakemake()
+    return folder
+
+
+@pytest.fixture
+def study(done, tmp_path):
+    shutil.copytree(done.path, tmp_path / "study", symlinks=True)
+    return StudyFolder(tmp_path / "study")
+
+
+def test_every_table_figure_and_page_is_made(done):
+    results = done.path / "results/studies/study"
+    assert set(FEW) == set(PROFILES)
+    assert {path.stem for path in results.glob("*.csv")} >= {*PROFILES, *TABLES}
+    assert {path.stem for path in (results / "tables").iterdir()} == set(PAGES)
+    figures = {path.stem for path in (results / "figures").iterdir()}
+    assert figures == set(FIGURES)
+    assert done.planned() == {}
+
+
+def test_profiles_hold_the_networks_of_all_ensembles(done):
+    results = done.path / "results/studies/study"
+    training = pd.read_csv(results / "training.csv")
+    kept = training[training["final"] | (training["step"] == 0)]
+    for profile in PROFILES:
+        table = pd.read_csv(results / f"{profile}.csv")
+        networks = set(table[["ensemble", "seed", "step"]].itertuples(index=False, name=None))
+        assert networks == set(
+            kept[["ensemble", "seed", "step"]].itertuples(index=False, name=None)
+        ), profile
+
+
+def test_an_edit_of_a_profile_takes_it_alone(study):
+    study.edit(
+        "generalization/profiles/ellipses.py", "import torch\n", "import torch\nEDITED = 1\n"
+    )
+    assert study.planned() == {
+        "profile_networks": 2,
+        "collect_ellipses": 1,
+        "derive_ellipse_contrasts": 1,
+        "derive_claims": 1,
+        "draw_ellipses": 1,
+        "lay_out_ellipse_contrasts": 1,
+        "lay_out_claims": 1,
+    }
+
+
+def test_another_comparison_trains_and_measures_nothing(study):
+    study.configure(**CHANGES | {"comparisons": [LABELS | {"fitted": False}]})
+    planned = study.planned()
+    assert {"derive_pairs", "derive_pair_statistics", "derive_claims", "draw_pairs"} <= set(planned)
+    assert not [
+        rule for rule in planned if rule.startswith(("train", "measure", "profile", "coll"))
+    ]
