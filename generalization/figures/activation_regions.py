@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from scipy.stats import norm
 
 from generalization.figures.style import ALL, FITTED, QUIET, figure_of_words, logarithmic, styled
-from generalization.statistics.region_statistics import before_and_after
+from generalization.statistics.means import before_and_after
 from generalization.statistics.selection import has_fitted
 from generalization.tables import KEPT_NETWORK, NETWORK
 

@@ -7,8 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from generalization.statistics.resampling import bootstrap_counts
-from generalization.tables import with_networks
+from generalization.statistics.means import (
+    before_and_after,
+    check_resampling,
+    mean_over_networks,
+    missing,
+)
 
 COLUMNS = [
     "dataset",
@@ -59,15 +63,10 @@ def bound_tightness(
 
     Raises:
         ValueError: If level is not between 0 and 1, or resamples are none.
-    """
-    if not 0 < level < 1:
-        raise ValueError(f"level must be between 0 and 1, not {level!r}.")
-    if resamples < 1:
-        raise ValueError(f"resamples must be at least 1, not {resamples!r}.")
+    """  # noqa: DOC502
+    check_resampling(level, resamples)
     entropy = int(generator.integers(2**63))
-    networks = with_networks(tangent_bounds, training)
-    networks = networks[networks["final"] | (networks["step"] == 0)]
-    networks = networks.assign(trained=networks["step"] > 0)
+    networks = before_and_after(tangent_bounds, training)
     rows = [
         about | _mean(alike, np.random.default_rng(entropy), level, resamples)
         for about, alike in _groups(networks)
@@ -92,27 +91,12 @@ def _mean(
     networks: pd.DataFrame, generator: np.random.Generator, level: float, resamples: int
 ) -> dict[str, object]:
     """Mean over the networks that have a finite logarithm, and its interval."""
-    there = networks[np.isfinite(networks["log_tightness"])]
-    ensembles, names = pd.factorize(there["ensemble"])
-    logs = there["log_tightness"].to_numpy(float)
-    low = high = np.nan
-    if len(there) > 1:
-        counts = bootstrap_counts(ensembles, resamples=resamples, generator=generator)
-        means = counts @ logs / counts.sum(1)
-        low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return {
-        "estimate": logs.mean() if len(there) else np.nan,
-        "low": low,
-        "high": high,
-        "exceeded": int((networks["log_tightness"] > ROUNDING).sum()),
-        "networks": len(there),
-        "ensembles": len(names),
-        "note": _note(len(there), len(networks)),
-    }
-
-
-def _note(there: int, networks: int) -> str:
-    """What is missing, and why."""
-    lost = f"{networks - there} of {networks} networks have no finite ratio"
-    few = {0: "no network is left", 1: "no interval of one network"}.get(there, "")
-    return "; ".join(filter(None, [lost if there < networks else "", few]))
+    mean = mean_over_networks(
+        networks["log_tightness"],
+        networks["ensemble"],
+        generator=generator,
+        resamples=resamples,
+        level=level,
+    )
+    note = missing(mean["networks"], len(networks), "finite ratio")
+    return mean | {"exceeded": int((networks["log_tightness"] > ROUNDING).sum()), "note": note}

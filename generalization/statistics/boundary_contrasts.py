@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from generalization.statistics.boundaries import boundary_map, contrast, places
-from generalization.statistics.resampling import bootstrap_counts
+from generalization.statistics.means import check_resampling, mean_over_networks, missing
 from generalization.tables import KEPT_NETWORK, with_networks
 
 COLUMNS = ["trained", "estimate", "low", "high", "level", "networks", "ensembles", "note"]
@@ -47,10 +47,7 @@ def boundary_contrasts(
     """
     if not distance > 0:
         raise ValueError(f"distance must be positive, not {distance!r}.")
-    if not 0 < level < 1:
-        raise ValueError(f"level must be between 0 and 1, not {level!r}.")
-    if resamples < 1:
-        raise ValueError(f"resamples must be at least 1, not {resamples!r}.")
+    check_resampling(level, resamples)
     networks = contrasts_of_networks(boundaries, training, distance=distance)
     untrained = networks["step"] == 0
     rows = [
@@ -84,26 +81,12 @@ def _mean(
     networks: pd.DataFrame, generator: np.random.Generator, level: float, resamples: int
 ) -> dict[str, object]:
     """Geometric mean over the networks that have a contrast, and its interval."""
-    there = networks[networks["estimate"].notna()]
-    ensembles, names = pd.factorize(there["ensemble"])
-    logs = np.log(there["estimate"].to_numpy(float))
-    low = high = np.nan
-    if len(there) > 1:
-        counts = bootstrap_counts(ensembles, resamples=resamples, generator=generator)
-        means = np.exp(counts @ logs / counts.sum(1))
-        low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return {
-        "estimate": np.exp(logs.mean()) if len(there) else np.nan,
-        "low": low,
-        "high": high,
-        "networks": len(there),
-        "ensembles": len(names),
-        "note": _note(len(there), len(networks)),
-    }
-
-
-def _note(there: int, networks: int) -> str:
-    """What is missing, and why."""
-    lost = f"{networks - there} of {networks} networks have no boundary"
-    few = {0: "no network is left", 1: "no interval of one network"}.get(there, "")
-    return "; ".join(filter(None, [lost if there < networks else "", few]))
+    mean = mean_over_networks(
+        np.log(networks["estimate"].astype(float)),
+        networks["ensemble"],
+        generator=generator,
+        resamples=resamples,
+        level=level,
+        scale=np.exp,
+    )
+    return mean | {"note": missing(mean["networks"], len(networks), "boundary")}

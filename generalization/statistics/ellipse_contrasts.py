@@ -6,11 +6,16 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 
-from generalization.statistics.resampling import bootstrap_counts
+from generalization.statistics.means import (
+    before_and_after,
+    check_resampling,
+    mean_over_networks,
+    missing,
+)
 from generalization.statistics.selection import has_fitted
-from generalization.tables import KEPT_NETWORK, NETWORK, with_networks
+from generalization.tables import KEPT_NETWORK, NETWORK
 
 COLUMNS = [
     "dataset",
@@ -76,11 +81,8 @@ def ellipse_contrasts(
 
     Raises:
         ValueError: If level is not between 0 and 1, or resamples are none.
-    """
-    if not 0 < level < 1:
-        raise ValueError(f"level must be between 0 and 1, not {level!r}.")
-    if resamples < 1:
-        raise ValueError(f"resamples must be at least 1, not {resamples!r}.")
+    """  # noqa: DOC502
+    check_resampling(level, resamples)
     entropy = int(generator.integers(2**63))
     networks = contrasts_of_networks(ellipses, training, fitted_accuracy=fitted_accuracy)
     keys = ["dataset", "trained", "quantity", "contrast"]
@@ -108,9 +110,8 @@ def fitted_networks(
     """
     last = training[training["final"] & (training["step"] > 0)]
     fitted = last.loc[has_fitted(last, fitted_accuracy=fitted_accuracy), NETWORK]
-    rows = with_networks(ellipses, training).merge(fitted, on=NETWORK, validate="many_to_one")
-    rows = rows[rows["final"] | (rows["step"] == 0)]
-    return rows.assign(trained=rows["step"] > 0)
+    rows = before_and_after(ellipses, training)
+    return rows.merge(fitted, on=NETWORK, validate="many_to_one")
 
 
 def contrasts_of_networks(
@@ -168,23 +169,13 @@ def _near(angles: pd.Series, places: tuple[float, ...]) -> Bool[np.ndarray, "row
 def _mean(
     networks: pd.DataFrame, generator: np.random.Generator, level: float, resamples: int
 ) -> dict[str, object]:
-    """Geometric mean over networks, with its interval."""
-    usable = networks[np.isfinite(networks["ratio"]) & (networks["ratio"] > 0)]
-    ensembles, names = pd.factorize(usable["ensemble"])
-    lost = len(networks) - len(usable)
-    notes = [f"{lost} of {len(networks)} networks have no positive ratio"] if lost else []
-    found = {"networks": len(usable), "ensembles": len(names)}
-    if len(usable):
-        logs = np.log(usable["ratio"].to_numpy(float))
-        found["estimate"] = np.exp(logs.mean())
-    if len(usable) > 1:
-        counts = bootstrap_counts(ensembles, resamples=resamples, generator=generator)
-        found |= _interval(np.exp(counts @ logs / counts.sum(1)), level)
-    else:
-        notes.append(f"no interval of {len(usable)} {'network' if len(usable) else 'networks'}")
-    return found | {"note": "; ".join(notes)}
-
-
-def _interval(draws: Float[np.ndarray, "resamples"], level: float) -> dict[str, float]:
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    return {"low": low, "high": high}
+    """Geometric mean over the networks that have a positive ratio, with its interval."""
+    mean = mean_over_networks(
+        np.log(networks["ratio"].astype(float).where(networks["ratio"] > 0)),
+        networks["ensemble"],
+        generator=generator,
+        resamples=resamples,
+        level=level,
+        scale=np.exp,
+    )
+    return mean | {"note": missing(mean["networks"], len(networks), "positive ratio")}

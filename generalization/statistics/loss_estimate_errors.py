@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
 
-from generalization.statistics.fit_statistics import FEWEST_ENSEMBLES
-from generalization.statistics.resampling import bootstrap_counts
+from generalization.statistics.means import (
+    check_resampling,
+    few_ensembles,
+    mean_over_networks,
+    missing,
+)
 from generalization.tables import KEPT_NETWORK, NETWORK, swept_hyperparameters, with_networks
 
 COLUMNS = [
@@ -66,18 +72,14 @@ def loss_estimate_errors(
         ValueError: If level is not between 0 and 1, resamples are none, or skipped_share is not
             from 0 to less than 1.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level must be between 0 and 1, not {level!r}.")
-    if resamples < 1:
-        raise ValueError(f"resamples must be at least 1, not {resamples!r}.")
+    check_resampling(level, resamples)
     if not 0 <= skipped_share < 1:
         raise ValueError(f"skipped_share must be from 0 to less than 1, not {skipped_share!r}.")
     entropy = int(generator.integers(2**63))
     networks = errors_of_networks(loss_estimates, training, skipped_share=skipped_share)
     keys = [*group_keys(training), "quantity", "estimator"]
     rows = [
-        dict(zip(keys, group, strict=True))
-        | _mean(rows, np.random.default_rng(entropy), level, resamples)
+        dict(zip(keys, group, strict=True)) | _mean(rows, entropy, level, resamples)
         for group, rows in networks.groupby(keys, sort=False, dropna=False)
     ]
     table = pd.DataFrame(rows, columns=[*keys[:-2], *COLUMNS]).assign(level=level)
@@ -128,43 +130,29 @@ def errors_of_networks(
     )
 
 
-def _mean(
-    networks: pd.DataFrame, generator: np.random.Generator, level: float, resamples: int
-) -> dict[str, object]:
+def _mean(networks: pd.DataFrame, entropy: int, level: float, resamples: int) -> dict[str, object]:
     """Means over the networks that have an error, and their intervals."""
-    there = networks[np.isfinite(networks["error"])]
-    ensembles, names = pd.factorize(there["ensemble"])
-    values = there[["error", "difference"]].to_numpy(float)
-    low = high = means = np.full(2, np.nan)
-    if len(there):
-        means = values.mean(0)
-    if len(there) > 1:
-        counts = bootstrap_counts(ensembles, resamples=resamples, generator=generator)
-        low, high = _interval(counts @ values / counts.sum(1, keepdims=True), level)
-    return {
-        **dict(zip(("estimate", "difference"), means, strict=True)),
-        **dict(zip(("low", "difference_low"), low, strict=True)),
-        **dict(zip(("high", "difference_high"), high, strict=True)),
-        "networks": len(there),
-        "ensembles": len(names),
-        "note": _note(networks, len(there), len(names)),
+    mean, difference = (
+        mean_over_networks(
+            networks[column].where(np.isfinite(networks["error"])),
+            networks["ensemble"],
+            generator=np.random.default_rng(entropy),
+            resamples=resamples,
+            level=level,
+        )
+        for column in ("error", "difference")
+    )
+    return mean | {
+        "difference": difference["estimate"],
+        "difference_low": difference["low"],
+        "difference_high": difference["high"],
+        "note": _note(networks, mean),
     }
 
 
-def _interval(
-    draws: Float[np.ndarray, "resamples columns"], level: float
-) -> Float[np.ndarray, "two columns"]:
-    return np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
-
-
-def _note(networks: pd.DataFrame, there: int, ensembles: int) -> str:
+def _note(networks: pd.DataFrame, mean: Mapping[str, Any]) -> str:
     """What is missing, and whether the interval tells of other ensembles."""
     lost, steps = networks["lost"].sum(), networks["steps"].sum()
-    notes = [f"no estimate at {lost} of {steps} steps"] if lost else []
-    if there < len(networks):
-        notes.append(f"none of {len(networks) - there} of {len(networks)} networks")
-    if there == 1:
-        notes.append("no interval of 1 network")
-    elif 0 < ensembles < FEWEST_ENSEMBLES:
-        notes.append(f"{ensembles} of the {FEWEST_ENSEMBLES} ensembles that an interval needs")
-    return "; ".join(notes)
+    at_steps = f"no estimate at {lost} of {steps} steps" if lost else ""
+    lacks = missing(mean["networks"], len(networks), "estimate")
+    return "; ".join(filter(None, [at_steps, lacks, few_ensembles(mean)]))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
 from scipy.stats import kurtosis, normaltest, skew
 
-from generalization.statistics.fit_statistics import FEWEST_ENSEMBLES
-from generalization.statistics.resampling import bootstrap_counts
-from generalization.tables import KEPT_NETWORK, with_networks
+from generalization.statistics.means import (
+    before_and_after,
+    check_resampling,
+    few_ensembles,
+    mean_over_networks,
+    missing,
+)
+from generalization.tables import KEPT_NETWORK
 
 COLUMNS = [
     "dataset",
@@ -49,8 +53,7 @@ def region_statistics(
         1 if D'Agostino and Pearson's test, of skewness and kurtosis together, does not reject
         normality at 5 %, else 0. The mean is a share of networks, which is 0.95 if all were normal:
         nothing is corrected for their number. (Tests that compare distribution functions, as
-        Shapiro and Wilk's, reject the steps of whole numbers: of 1000 normal counts with a standard
-        deviation of 5 always, of 10 in a fifth of cases.)
+        Shapiro and Wilk's, also reject that counts are whole numbers.)
     ``distinct_regions``
         Over the number of points.
     ``log_membership``
@@ -75,11 +78,8 @@ def region_statistics(
 
     Raises:
         ValueError: If level is not between 0 and 1, or resamples are none.
-    """
-    if not 0 < level < 1:
-        raise ValueError(f"level must be between 0 and 1, not {level!r}.")
-    if resamples < 1:
-        raise ValueError(f"resamples must be at least 1, not {resamples!r}.")
+    """  # noqa: DOC502
+    check_resampling(level, resamples)
     entropy = int(generator.integers(2**63))
     networks = regions_of_networks(activation_regions, training)
     rows = [
@@ -108,21 +108,6 @@ def regions_of_networks(activation_regions: pd.DataFrame, training: pd.DataFrame
         for network, points in rows.groupby(keys, sort=False)
     ]
     return pd.DataFrame(networks, columns=None if networks else keys)
-
-
-def before_and_after(activation_regions: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
-    """The profile of networks at step 0, and at their last step.
-
-    Args:
-        activation_regions: Table of the profile ``activation_regions`` of a study.
-        training: Table of ``collect_training``.
-
-    Returns:
-        These rows, with the columns of ``training`` and ``trained``.
-    """
-    rows = with_networks(activation_regions, training)
-    rows = rows[rows["final"] | (rows["step"] == 0)]
-    return rows.assign(trained=rows["step"] > 0)
 
 
 def _of_network(points: pd.DataFrame) -> dict[str, float]:
@@ -156,34 +141,12 @@ def _mean(
     networks: pd.DataFrame, statistic: str, generator: np.random.Generator, level: float, draws: int
 ) -> dict[str, object]:
     """Mean over the networks that have the statistic, with its interval."""
-    there = networks[np.isfinite(networks[statistic])]
-    ensembles, names = pd.factorize(there["ensemble"])
-    values = there[statistic].to_numpy(float)
-    low = high = np.nan
-    if len(there) > 1:
-        counts = bootstrap_counts(ensembles, resamples=draws, generator=generator)
-        low, high = _interval(counts @ values / counts.sum(1), level)
-    return {
-        "estimate": values.mean() if len(there) else np.nan,
-        "low": low,
-        "high": high,
-        "networks": len(there),
-        "ensembles": len(names),
-        "note": _note(len(there), len(networks), len(names)),
-    }
-
-
-def _interval(draws: Float[np.ndarray, "resamples"], level: float) -> Float[np.ndarray, "two"]:
-    return np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-
-
-def _note(there: int, networks: int, ensembles: int) -> str:
-    """What is missing, and whether the interval tells of other ensembles."""
-    notes = []
-    if there < networks:
-        notes.append(f"not defined for {networks - there} of {networks} networks")
-    if there == 1:
-        notes.append("no interval of 1 network")
-    elif 0 < ensembles < FEWEST_ENSEMBLES:
-        notes.append(f"{ensembles} of the {FEWEST_ENSEMBLES} ensembles that an interval needs")
-    return "; ".join(notes)
+    mean = mean_over_networks(
+        networks[statistic],
+        networks["ensemble"],
+        generator=generator,
+        resamples=draws,
+        level=level,
+    )
+    lacks = missing(mean["networks"], len(networks), "finite value")
+    return mean | {"note": "; ".join(filter(None, [lacks, few_ensembles(mean)]))}

@@ -168,7 +168,7 @@ def test_one_network_has_no_interval():
     assert row["estimate"] == pytest.approx(0.2)
     assert np.isnan(row["low"])
     assert np.isnan(row["high"])
-    assert row["note"] == "no interval of 1 network"
+    assert row["note"] == "no interval of one network"
 
 
 def test_no_fitted_network_has_no_row():

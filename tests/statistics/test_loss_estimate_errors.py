@@ -119,20 +119,23 @@ def test_networks_without_an_estimate_are_counted_out():
     row = of(errors((estimates, training)), "better")
     assert row[["estimate", "networks", "ensembles"]].to_list() == pytest.approx([0.32, 2, 1])
     assert row["note"] == (
-        "no estimate at 8 of 12 steps; none of 4 of 6 networks; "
+        "no estimate at 8 of 12 steps; 4 of 6 networks have no estimate; "
         "1 of the 3 ensembles that an interval needs"
     )
     estimates.loc[better, "estimate"] = np.nan
     row = of(errors((estimates, training)), "better")
     assert row[["estimate", "low", "difference"]].isna().all()
-    assert row["note"] == "no estimate at 12 of 12 steps; none of 6 of 6 networks"
+    assert (
+        row["note"]
+        == "no estimate at 12 of 12 steps; 6 of 6 networks have no estimate; no network is left"
+    )
 
 
 def test_one_network_has_no_interval():
     row = of(errors(made(ensembles=1, seeds=1)), "better")
     assert row["estimate"] == pytest.approx(0.32)
     assert row[["low", "high", "difference_low"]].isna().all()
-    assert row["note"] == "no interval of 1 network"
+    assert row["note"] == "no interval of one network"
 
 
 def test_datasets_and_swept_variants_stay_apart():

@@ -119,10 +119,10 @@ def test_what_networks_lack_is_said(study):
     table = statistics_of((profile, training))
     assert of(table, "margin")["networks"] == 4
     assert of(table, "margin")["note"] == (
-        "not defined for 2 of 6 networks; 2 of the 3 ensembles that an interval needs"
+        "2 of 6 networks have no finite value; 2 of the 3 ensembles that an interval needs"
     )
     assert of(table, "active_2_normal")["note"] == (
-        "not defined for 4 of 6 networks; 1 of the 3 ensembles that an interval needs"
+        "4 of 6 networks have no finite value; 1 of the 3 ensembles that an interval needs"
     )
     assert (table.groupby("statistic")["networks"].max() > 0).all()
 
@@ -133,7 +133,7 @@ def test_infinite_regions_have_no_mean(study):
     row = of(statistics_of((profile, training)), "inradius")
     assert row["networks"] == 0
     assert np.isnan(row["estimate"])
-    assert row["note"] == "not defined for 6 of 6 networks"
+    assert row["note"] == "6 of 6 networks have no finite value; no network is left"
 
 
 def test_counts_that_do_not_vary_are_not_tested(study):
@@ -155,7 +155,7 @@ def test_one_network_has_no_interval():
     row = of(table, "active_mean")
     assert row["estimate"] > 0
     assert np.isnan(row["low"])
-    assert row["note"] == "no interval of 1 network"
+    assert row["note"] == "no interval of one network"
 
 
 def test_no_network_has_no_row(study):
