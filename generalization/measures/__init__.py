@@ -25,31 +25,8 @@ Settings are keyword-only. A measure returns R numbers, or R × N numbers of poi
 mean is the measure of the network.
 """
 
-MEASURES = (
-    "jacobian_norm",
-    "train_jacobian_norm",
-    "translation_jacobian_norm",
-    "gaussian_jacobian_norm",
-    "logit_jacobian_norm",
-    "transitions",
-    "normalized_transitions",
-    "curvature",
-    "discrete_curvature",
-    "sampled_transitions",
-    "tangent_sensitivity",
-    "mean_tangent_sensitivity",
-    "balanced_tangent_sensitivity",
-    "output_entropy",
-    "training_loss",
-    "weight_norm",
-    "distance_from_initialization",
-    "number_of_parameters",
-    "random_number",
-)
-
 # With default settings these are taken by one job per block of seeds: starting Python and torch
-# costs more than most of them. A measure that is not named here has a job of its own. Who joins
-# makes the others be taken anew, everywhere.
+# costs more than most of them. Who joins makes the others be taken anew, everywhere.
 SHARE_A_JOB = (
     "jacobian_norm",
     "train_jacobian_norm",
@@ -67,6 +44,16 @@ SHARE_A_JOB = (
     "number_of_parameters",
     "random_number",
 )
+
+# Each of these has a job of its own, for it takes long.
+ALONE = (
+    "sampled_transitions",
+    "tangent_sensitivity",
+    "mean_tangent_sensitivity",
+    "balanced_tangent_sensitivity",
+)
+
+MEASURES = SHARE_A_JOB + ALONE
 
 # What a measure has to do better than.
 BASELINES = (

@@ -8,8 +8,9 @@ from torch.nn import Module
 from generalization.measures.sampled_transitions import nan_if_diverged
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.input_jacobian import logits_and_slopes
-from generalization.networks.jacobian_jumps import input_factor, jacobian_variation
-from generalization.networks.polylines import numbers_at_a_time
+from generalization.networks.jacobian_jumps import jacobian_variation
+from generalization.networks.polylines import around_translations, numbers_at_a_time
+from generalization.networks.preactivation_jacobians import without_features
 from generalization.trajectories import equidistant_points, translation_loops
 
 
@@ -61,24 +62,11 @@ def curvature(
         raise ValueError(f"points must be at least 2, not {points!r}.")
     networks, inputs = networks.to(dtype), inputs.to(dtype)
     if networks.phi.piecewise_linear:
-        sums = [_exact(network, inputs) for network in networks]
+        sums = [around_translations(jacobian_variation, network, inputs) for network in networks]
     else:
         # ASSUME: the curvature of tanh, which has no linear regions, is a sum over 4,096 points.
         sums = [_sampled(network, inputs, points) for network in networks]
     return nan_if_diverged(torch.stack(sums).unsqueeze(2), networks, inputs).squeeze(2)
-
-
-def _exact(
-    network: FullyConnectedNetworks, inputs: Float[Tensor, "samples channels height width"]
-) -> Float64[Tensor, "samples"]:
-    """Sums of one network, for as many images at a time as memory is meant for."""
-    numbers_per_loop = (inputs.shape[-1] + 1) * max(network.widths)
-    images = max(1, 8 * numbers_at_a_time(inputs.device) // numbers_per_loop)
-    sums = [
-        jacobian_variation(network, translation_loops(some).flatten(2))
-        for some in inputs.split(images)
-    ]
-    return torch.cat(sums)
 
 
 @torch.inference_mode()
@@ -90,7 +78,7 @@ def _sampled(
     """Sums over points of one network, block by block; blocks share their end points."""
     numbers_per_point = network.widths[-1] * max(network.widths[1:])
     block = max(1, numbers_at_a_time(inputs.device) // numbers_per_point)
-    factor = input_factor(network)
+    factor = without_features(network.weights[0][0])
     sums = torch.zeros(len(inputs), dtype=torch.float64, device=inputs.device)
     for loop, total in zip(translation_loops(inputs), sums, strict=True):
         for first in range(0, points, block):

@@ -8,6 +8,8 @@ from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 from torch.nn import functional
 
+from generalization.networks.preactivation_jacobians import without_features
+
 # Jacobians of as many points at a time as would, were all units active, fill so many bytes. A CPU
 # keeps them in its cache, and the fewer points there are, the fewer inactive units are carried.
 CPU_BLOCK_BYTES = 2**21
@@ -53,8 +55,7 @@ def hidden_jacobian_norms(
 def _network_norms(weights: Sequence[Tensor], slopes: Sequence[Tensor]) -> Tensor:
     """Norms of one network, (samples, hidden layers)."""
     first, *weights = (weight.detach() for weight in weights)
-    if first.shape[1] > first.shape[0]:
-        first = torch.linalg.qr(first.mT, mode="r").R.mT.contiguous()
+    first = without_features(first)
     of_first = (slopes[0] @ first.square().sum(1)).sqrt().unsqueeze(1)
     if not weights:
         return of_first.double()

@@ -9,6 +9,7 @@ from torch import Tensor
 from generalization.networks.crossings import Crossings, crossings
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.polylines import interpolated, numbers_at_a_time
+from generalization.networks.preactivation_jacobians import without_features
 
 
 @torch.inference_mode()
@@ -31,7 +32,10 @@ def jacobian_variation(
     """
     found = crossings(network, vertices)
     middles, active, resting = _sides(found, *vertices.shape[:2])
-    matrices = [input_factor(network), *(weight[0] for weight in network.weights[1:])]
+    matrices = [
+        without_features(network.weights[0][0]),
+        *(weight[0] for weight in network.weights[1:]),
+    ]
     first_layer = network.affine(0, vertices.flatten(0, 1)).squeeze(0)
     total = torch.zeros(len(vertices), dtype=torch.float64, device=vertices.device)
     size = max(1, numbers_at_a_time(vertices.device) // max(network.widths[1:]))
@@ -44,17 +48,6 @@ def jacobian_variation(
         norms = _jumps(matrices, slopes, found.layer[piece], found.unit[piece], sides - first)
         total.index_add_(0, found.curve[piece], norms)
     return total
-
-
-def input_factor(network: FullyConnectedNetworks) -> Float[Tensor, "units directions"]:
-    """F with ‖b F‖ = ‖b W_1‖ for every b: W_1, or Rᵀ of the decomposition W_1ᵀ = Q R if smaller.
-
-    Args:
-        network: A stack of one.
-    """
-    weight = network.weights[0].squeeze(0)
-    units, features = weight.shape
-    return weight if features <= units else torch.linalg.qr(weight.mT, mode="r").R.mT
 
 
 def _sides(

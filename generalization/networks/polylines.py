@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Bool, Float, Float64, Int
+from jaxtyping import Bool, Float, Float64, Int, Shaped
 from torch import Tensor
 from torch.nn.functional import pad
 
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.trajectories import translation_loops
 
 # Where each breakpoint lies: the number of the old breakpoint before it, plus the fraction of the
 # way to the next one. Then one of the units, and the exact preactivation of that unit.
@@ -51,6 +52,27 @@ def crossings_per_layer(
 def numbers_at_a_time(device: torch.device) -> int:
     """How many numbers one step should work on: what a CPU's cache holds, what keeps a GPU busy."""
     return 2**18 if device.type == "cpu" else 2**26
+
+
+def around_translations(
+    quantity: Callable[[FullyConnectedNetworks, Tensor], Tensor],
+    network: FullyConnectedNetworks,
+    images: Float[Tensor, "samples channels height width"],
+) -> Shaped[Tensor, "samples ..."]:
+    """A quantity of polylines, of those through all translations of each image.
+
+    Args:
+        quantity: Takes a network and vertices, curves × vertices × features.
+        network: A stack of one.
+        images: In the dtype of its weights. As many are taken at a time as memory is meant for.
+
+    Returns:
+        What the quantity is of every image.
+    """
+    numbers_per_loop = (images.shape[-1] + 1) * max(network.widths)
+    size = max(1, 8 * numbers_at_a_time(images.device) // numbers_per_loop)
+    loops = (translation_loops(some).flatten(2) for some in images.split(size))
+    return torch.cat([quantity(network, vertices) for vertices in loops])
 
 
 def follow(

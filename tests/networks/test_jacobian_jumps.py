@@ -9,7 +9,7 @@ from generalization.networks.fully_connected import (
     FullyConnectedNetworks,
     initialize_fully_connected,
 )
-from generalization.networks.jacobian_jumps import input_factor, jacobian_variation
+from generalization.networks.jacobian_jumps import jacobian_variation
 
 PIECEWISE_LINEAR = ["relu", "relu6", "hardtanh", "hardsigmoid"]
 DOUBLE = torch.float64
@@ -103,16 +103,6 @@ def test_first_weights_may_be_read_in_any_orthonormal_basis():
     rotated = FullyConnectedNetworks((first @ rotation, *others), "hardtanh", network.biases)
     there = jacobian_variation(rotated, curves @ rotation).tolist()
     assert there == pytest.approx(jacobian_variation(network, curves).tolist(), rel=1e-11)
-
-
-@pytest.mark.parametrize("features", [3, 8, 30])
-def test_factor_has_the_norms_of_the_first_weights(features):
-    network = random_network((features, 8, 2), "relu")
-    rows = torch.randn(5, 8, generator=Generator().manual_seed(1)).double()
-    norms = (rows @ network.weights[0][0]).norm(dim=1)
-    factor = input_factor(network)
-    assert factor.shape == (8, min(8, features))
-    assert (rows @ factor).norm(dim=1).tolist() == pytest.approx(norms.tolist())
 
 
 @pytest.mark.parametrize("numbers", [1, 40, 300])

@@ -5,7 +5,10 @@ from torch.func import jacrev, vmap
 from torch.testing import assert_close
 
 from generalization.networks import preactivation_jacobians as module
-from generalization.networks.preactivation_jacobians import preactivation_gradient_norms
+from generalization.networks.preactivation_jacobians import (
+    preactivation_gradient_norms,
+    without_features,
+)
 
 
 def points(count, features):
@@ -55,3 +58,13 @@ def test_small_weights_do_not_underflow():
 
 def test_no_hidden_layer():
     assert norms_of(random_networks((9, 4)), points(3, 9)) == []
+
+
+@pytest.mark.parametrize("features", [3, 8, 30])
+def test_matrix_without_features_has_the_norms_of_the_weights(features):
+    generator = torch.Generator().manual_seed(1)
+    weight = torch.randn(8, features, generator=generator, dtype=torch.float64)
+    rows = torch.randn(5, 8, generator=generator, dtype=torch.float64)
+    without = without_features(weight)
+    assert without.shape == (8, min(8, features))
+    assert_close((rows @ without).norm(dim=1), (rows @ weight).norm(dim=1))
