@@ -4,7 +4,6 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from generalization.errors import InputError
 from generalization.measures.tangent_sensitivity import chosen_outputs
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.layer_sensitivities import sensitivity_of_layers
@@ -26,24 +25,21 @@ def balanced_tangent_sensitivity(
     stays. Biases add nothing, as there.
 
     Args:
-        networks: R networks with a piecewise-linear activation.
+        networks: R networks. Normalizations are folded into the weights, which are balanced then.
         inputs: N points, in the dtype of the weights.
         reduction: As for ``tangent_sensitivity``.
 
     Returns:
-        R × N norms, in logits per unit of input; NaN where logits are not finite.
+        R × N norms, in logits per unit of input; NaN where logits are not finite, and of tanh, for
+        which there is no closed form.
 
     Raises:
-        InputError: If the reduction is unknown, or the activation is tanh, for which there is no
-            closed form.
-    """
+        InputError: If the reduction is unknown.
+    """  # noqa: DOC502
     # ASSUME: the paper notes that layers can be rescaled, and leaves its measure as it is; each
     # layer is weighted by the norm of its weights, which keeps all that the closed form offers.
     if not networks.phi.piecewise_linear:
-        raise InputError(
-            "networks must have a piecewise-linear activation for balanced_tangent_sensitivity, "
-            f"not {networks.activation}."
-        )
+        return torch.full((len(networks), len(inputs)), torch.nan, dtype=torch.float64)
     outputs = chosen_outputs(reduction, logits_of(networks, inputs[:1])[0])
     scales = torch.stack([weight.double().norm(dim=(1, 2)) for weight in networks.weights], dim=-1)
     return (sensitivity_of_layers(networks, inputs, outputs) * scales.unsqueeze(1)).norm(dim=-1)
