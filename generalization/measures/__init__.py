@@ -55,6 +55,9 @@ ALONE = (
 
 MEASURES = SHARE_A_JOB + ALONE
 
+# What these are is not defined for other networks: they refuse a module.
+FULLY_CONNECTED_ONLY = ("normalized_transitions",)
+
 # What a measure has to do better than.
 BASELINES = (
     "output_entropy",
