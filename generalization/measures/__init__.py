@@ -58,14 +58,8 @@ ALONE = (
 
 MEASURES = SHARE_A_JOB + ALONE
 
-# These read the layers of stacks of fully connected networks.
-FULLY_CONNECTED_ONLY = (
-    "transitions",
-    "normalized_transitions",
-    "curvature",
-    "discrete_curvature",
-    "balanced_tangent_sensitivity",
-)
+# What these are is not defined for other networks: they refuse a module.
+FULLY_CONNECTED_ONLY = ("normalized_transitions",)
 
 # These are of networks together, which would be drawn alike one by one.
 TAKEN_TOGETHER = ("random_number",)

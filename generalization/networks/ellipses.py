@@ -10,8 +10,8 @@ from torch import Tensor
 
 from generalization.networks.activation_functions import ActivationFunction
 from generalization.networks.arcs import Arcs, CrossedArcs, divided, quarters
+from generalization.networks.breakpoints import numbers_at_a_time
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.polylines import numbers_at_a_time
 
 # Of the size of a unit: less than that above a threshold is rounding.
 ROUNDING = 1e-13

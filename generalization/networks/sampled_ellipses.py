@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from generalization.networks.arcs import CrossedArcs
+from generalization.networks.breakpoints import numbers_at_a_time
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.polylines import numbers_at_a_time
 from generalization.trajectories import points_on_ellipses
 
 
