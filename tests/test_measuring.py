@@ -215,8 +215,9 @@ def test_all_measures_but_those_of_layers_are_taken_of_convolutional_networks(me
     chosen = {key: 2 for key in ("samples", "points") if key in settings_of(measure)}
     tables = dict(measure_networks(networks, images(), {measure: function}, {measure: chosen}))
     assert tables[measure]["value"].map(math.isfinite).all()
-    counts = ("number_of_parameters", "transitions", "sampled_transitions")
-    assert measure in counts or tables[measure]["value"].nunique() == 5
+    # Steps differ in the scale of the weights, which transitions of ReLU without biases do not see.
+    distinct = {"number_of_parameters": 1, "sampled_transitions": 2, "transitions": 2}
+    assert tables[measure]["value"].nunique() == distinct.get(measure, 5)
 
 
 def test_values_of_another_measure_are_those_of_the_same_network():

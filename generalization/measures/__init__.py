@@ -58,7 +58,7 @@ ALONE = (
 
 MEASURES = SHARE_A_JOB + ALONE
 
-# What these are is not defined for other networks: they refuse a module.
+# Of convolutional networks these are not defined: they refuse a module.
 FULLY_CONNECTED_ONLY = ("normalized_transitions",)
 
 # These are of networks together, which would be drawn alike one by one.
