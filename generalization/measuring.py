@@ -60,7 +60,7 @@ def measure_networks(
         for members, networks in together if name in TAKEN_TOGETHER else groups:
             available = {
                 **networks,
-                "inputs": data.test_inputs[:samples],
+                **_of_inputs(data, samples),
                 "train_inputs": data.train_inputs,
                 "train_labels": data.train_labels,
                 "init_scale": kept.hyperparameters.init_scale,
@@ -101,7 +101,7 @@ def profile_networks(
     for members, networks in _groups({"networks": _stack(kept, rows, finite).folded()}):
         available = {
             **networks,
-            "inputs": data.test_inputs[:samples],
+            **_of_inputs(data, samples),
             "labels": data.test_labels[:samples],
             "train_inputs": data.train_inputs,
             "train_labels": data.train_labels,
@@ -116,6 +116,15 @@ def profile_networks(
     table.insert(1, "seed", [kept.seeds[position] for _, position, _ in of_row])
     table.insert(2, "step", [step for *_, step in of_row])
     return table
+
+
+def _of_inputs(data: Dataset, samples: int | None) -> dict[str, Any]:
+    """What is offered of the first test inputs, the same for all networks of a dataset."""
+    return {
+        "inputs": data.test_inputs[:samples],
+        "pixel_deviations": data.test_pixel_deviations[:samples],
+        "shared_generator": generator_for(data.name, "shared"),
+    }
 
 
 def _rows(kept: KeptNetworks) -> tuple[list[tuple[int, int, int]], list[int]]:

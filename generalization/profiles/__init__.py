@@ -9,6 +9,8 @@ given it by that name:
 ``inputs``, ``labels``
     The first ``samples`` of the test set. Unlike measures, profiles may see test labels: they show
     where a network fails, they do not predict it.
+``pixel_deviations``, ``shared_generator``
+    As for measures.
 ``train_inputs``, ``train_labels``
     The training set, as the networks saw it.
 ``init_scale``
