@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from generalization import profiles
 from generalization.datasets.dataset import Dataset
 from generalization.measures import TAKEN_TOGETHER
 from generalization.networks.convolutional import ConvolutionalNetworks
@@ -97,10 +98,14 @@ def profile_networks(
         return pd.DataFrame(columns=KEPT_NETWORK)
     chosen = dict(settings)
     samples = chosen.pop("samples", None)
-    tables = []
-    for members, networks in _groups({"networks": _stack(kept, rows, finite).folded()}):
+    stack = {"networks": _stack(kept, rows, finite).folded()}
+    together = profile.__name__ in profiles.TAKEN_TOGETHER
+    which, tables = _members(kept, [rows[i] for i in finite]), []
+    for members, networks in [(slice(None), stack)] if together else _groups(stack):
         available = {
             **networks,
+            "members": which[members].reset_index(drop=True),
+            "hyperparameters": kept.hyperparameters,
             **_of_inputs(data, samples),
             "labels": data.test_labels[:samples],
             "train_inputs": data.train_inputs,
@@ -153,6 +158,13 @@ def _stack(
 ) -> StackedNetworks:
     """The networks with finite weights, as one stack."""
     return _joined([kept.networks[rows[i][0]][[rows[i][1]]] for i in finite])
+
+
+def _members(kept: KeptNetworks, rows: list[tuple[int, int, int]]) -> pd.DataFrame:
+    """Which networks these are."""
+    last = kept.steps[-1]
+    members = [(kept.seeds[place], step, step == last[place]) for _, place, step in rows]
+    return pd.DataFrame(members, columns=["seed", "step", "final"])
 
 
 def _is_finite(kept: KeptNetworks, row: tuple[int, int, int]) -> bool:

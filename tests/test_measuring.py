@@ -269,3 +269,19 @@ def test_a_profile_of_convolutional_networks_names_each_of_them():
         logits.double(), images().test_labels[:3], reduction="none"
     )
     assert table["cross_entropy"].tail(3).tolist() == pytest.approx(expected.tolist(), rel=1e-4)
+
+
+def test_profiles_are_told_which_networks_they_are_given():
+    seen = {}
+
+    def look(members, hyperparameters):
+        seen.update(members=members, hyperparameters=hyperparameters)
+        return pd.DataFrame({"network": []})
+
+    profile_networks(kept(), data(), look, {})
+    assert seen["hyperparameters"] == kept().hyperparameters
+    assert seen["members"].to_dict("list") == {
+        "seed": [1, 2, 1, 2, 1],
+        "step": [0, 0, 8, 8, 30],
+        "final": [False, False, False, True, True],
+    }

@@ -10,17 +10,17 @@ from generalization.networks.modules import Networks, logits_of
 
 LARGEST_LOGITS = 2**24  # Numbers at a time, in float64.
 
-# From logits (…, classes) to outputs (…, outputs).
+# From logits (…, classes) to outputs (…, outputs): a linear function of them, or the softmax.
 Outputs = Callable[[Float64[Tensor, "*batch classes"]], Float64[Tensor, "*batch outputs"]]
 
 
 def mean_logit(logits: Float64[Tensor, "*batch classes"]) -> Float64[Tensor, "*batch 1"]:
-    """f̄ = 1ᵀf / K: one output."""
+    """The mean f̄ = 1ᵀf / K, one output."""
     return logits.mean(-1, keepdim=True)
 
 
 def single_logits(logits: Float64[Tensor, "*batch classes"]) -> Float64[Tensor, "*batch classes"]:
-    """√(1/K) f: the sum of their variances is the mean variance of a logit."""
+    """All logits over √K: the sum of their variances is the mean variance of a logit."""
     return logits / logits.shape[-1] ** 0.5
 
 
