@@ -13,9 +13,9 @@ from generalization.measures.jacobian_norm import softmax_jacobian_rows
 from generalization.networks import output_changes
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.initial_moments import (
-    variance_of_biases,
     initial_variances,
     mean_square_gradient,
+    variance_of_biases,
     wide_sensitivity,
 )
 from generalization.networks.input_jacobian import Cotangents, input_jacobian_norm

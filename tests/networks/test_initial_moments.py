@@ -8,9 +8,9 @@ from oracles.softmax_jacobian import PlainNetwork
 from generalization.hyperparameters import Hyperparameters
 from generalization.measures.logit_jacobian_norm import logit_jacobian_norm
 from generalization.networks.initial_moments import (
-    variance_of_biases,
     initial_variances,
     mean_square_gradient,
+    variance_of_biases,
     wide_covariance,
     wide_sensitivity,
 )
