@@ -59,6 +59,27 @@ def test_every_network_is_a_row_at_every_step_at_which_it_changed():
     assert table["value"].iloc[-1] == pytest.approx(expected)
 
 
+def test_noise_of_a_dataset_is_the_same_for_all_ensembles_and_measures():
+    seen = []
+
+    def look(networks, inputs, pixel_deviations, shared_generator):
+        seen.append(torch.randn(3, generator=shared_generator).tolist())
+        assert len(inputs) == len(pixel_deviations) == 4
+        return torch.zeros(len(networks))
+
+    measures = {"look": look, "again": look}
+    other = dataclasses.replace(kept().hyperparameters, learning_rate=0.5)
+    for networks in (kept(), dataclasses.replace(kept(), hyperparameters=other)):
+        taken(measures, {name: {"samples": 4} for name in measures}, networks)
+    assert len(seen) == 4
+    assert seen == seen[:1] * 4
+    seen.clear()
+    elsewhere = dataclasses.replace(data(), name="mnist")
+    dict(measure_networks(kept(), elsewhere, {"look": look}, {"look": {"samples": 4}}))
+    taken({"look": look}, {"look": {"samples": 4}})
+    assert seen[0] != seen[1]
+
+
 def test_initial_networks_are_those_of_the_seed():
     begun = initial_networks((6, 5, 5, 4), kept().hyperparameters, (1, 2))
     networks = dataclasses.replace(kept(), networks=(begun, *kept().networks[1:]))
@@ -249,3 +270,19 @@ def test_a_profile_of_convolutional_networks_names_each_of_them():
         logits.double(), images().test_labels[:3], reduction="none"
     )
     assert table["cross_entropy"].tail(3).tolist() == pytest.approx(expected.tolist(), rel=1e-4)
+
+
+def test_profiles_are_told_which_networks_they_are_given():
+    seen = {}
+
+    def look(members, hyperparameters):
+        seen.update(members=members, hyperparameters=hyperparameters)
+        return pd.DataFrame({"network": []})
+
+    profile_networks(kept(), data(), look, {})
+    assert seen["hyperparameters"] == kept().hyperparameters
+    assert seen["members"].to_dict("list") == {
+        "seed": [1, 2, 1, 2, 1],
+        "step": [0, 0, 8, 8, 30],
+        "final": [False, False, False, True, True],
+    }

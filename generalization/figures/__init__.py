@@ -43,6 +43,7 @@ FIGURES = {
     ),
     "tangent_bounds": Place("Tangent sensitivity", ("tangent_bounds", "training")),
     "activation_regions": Place("Tangent sensitivity", ("activation_regions", "training")),
+    "bias_variance": Place("Output sensitivity", ("bias_variance", "training")),
 }
 
 # Tables of numbers that the report shows as pages, if the study has them.
@@ -60,5 +61,7 @@ PAGES = (
     "depth_effects",
     "region_statistics",
     "loss_estimate_errors",
+    "untrained_sensitivity",
+    "bias_variance",
     "excluded",
 )

@@ -20,6 +20,8 @@ TABLES = {
     "region_statistics": ("activation_regions", "training"),
     "loss_estimates": ("train_test_sensitivity", "training"),
     "loss_estimate_errors": ("loss_estimates", "training"),
+    "untrained_sensitivity": ("output_sensitivities", "training"),
+    "bias_variance": ("output_distances", "output_sensitivities", "training"),
     # And from all tables that the claims of these papers are about, if the study has them.
     "claims": ("statistics", "papers"),
 }
