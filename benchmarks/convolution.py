@@ -203,7 +203,8 @@ def compare(image: tuple[int, int, int], *, train: int, **settings: object) -> N
 if __name__ == "__main__":
     torch.set_num_threads(1)
     small = {"batch_size": 128, "train": 256}
-    compare((1, 8, 8), architecture="convolutional", depth=4, width=200, **small)
+    tiny = {"batch_size": 128, "train": 2560}
+    compare((1, 8, 8), architecture="convolutional", depth=4, width=200, **tiny)
     compare((1, 28, 28), architecture="convolutional", depth=6, width=200, **small)
     compare((1, 28, 28), architecture="all_convolutional", depth=5, width=16, **small)
     compare((3, 32, 32), architecture="vgg", depth=5, width=16, pooling="max", **small)
