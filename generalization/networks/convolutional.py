@@ -25,7 +25,7 @@ class ConvolutionalNetworks:
 
     It is to be used as ``FullyConnectedNetworks`` are. Hidden units of a convolution have the axes
     channels, height and width; its channels are normalized. Networks are taken one by one: on a CPU
-    that is faster than one grouped convolution of all or ``torch.vmap``, see
+    that is faster than one grouped convolution of all, or ``torch.vmap``, by half and more, see
     ``benchmarks/convolution.py``.
 
     Attributes:
@@ -121,7 +121,7 @@ class ConvolutionalNetworks:
             ``depth`` tensors of shape (networks, samples, channels, height, width) or (networks,
             samples, units).
         """
-        networks = []
+        networks, images = [], as_images(inputs, self.architecture)
         for network in self.folded():
             layers: list[Tensor] = []
 
@@ -129,7 +129,7 @@ class ConvolutionalNetworks:
                 layers.append(preactivations)
                 return self.phi.function(preactivations)
 
-            layers.append(network.only(inputs, remember))
+            layers.append(network.only(images, remember))
             networks.append(layers)
         return [torch.stack(layers) for layers in zip(*networks, strict=True)]
 
@@ -145,12 +145,13 @@ class ConvolutionalNetworks:
         ])
 
     def only(
-        self, inputs: Float[Tensor, "samples *features"], hidden: Callable[[int, Tensor], Tensor]
+        self,
+        images: Float[Tensor, "samples channels height width"],
+        hidden: Callable[[int, Tensor], Tensor],
     ) -> Float[Tensor, "samples classes"]:
         """Logits of a stack of one, without normalizations but those that ``hidden`` has."""
         weights = [weight[0] for weight in self.weights]
         biases = [bias[0] for bias in self.biases]
-        images = as_images(inputs, self.architecture)
         return through_layers(self.architecture, images, weights, biases, hidden)
 
 
@@ -159,7 +160,8 @@ def as_images(
 ) -> Float[Tensor, "samples channels height width"]:
     """Inputs as convolutions take them fastest on a CPU: channels last in memory."""
     images = inputs.reshape(len(inputs), *architecture.image)
-    return images.contiguous(memory_format=torch.channels_last)
+    # Of one channel, `contiguous` would leave images, and all maps above them, as they are.
+    return torch.empty_like(images, memory_format=torch.channels_last).copy_(images)
 
 
 def through_layers(
