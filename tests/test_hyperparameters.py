@@ -30,6 +30,8 @@ def test_defaults_are_kept_for_ever():
         "input_normalization": "each_image",
         "randomization": "none",
         "label_corruption": 0.0,
+        "architecture": "fully_connected",
+        "pooling": "none",
         "depth": 3,
         "width": 100,
         "activation": "relu",

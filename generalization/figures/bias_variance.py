@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from generalization.figures.gap_against_measure import title, told_apart
 from generalization.figures.style import (
@@ -19,10 +20,11 @@ from generalization.figures.style import (
     style_of,
     styled,
 )
-from generalization.names import interval, readable, values_of
+from generalization.names import number, readable, values_of
 
 PANELS = {False: "Untrained", True: "At the last step"}
 AXES = {"x": "predicted", "y": "variance"}
+MOST_TICKS = 6
 ENDS = ("estimate", "low", "high")
 
 
@@ -57,13 +59,13 @@ def bias_variance(
     shapes = markers(values_of(training[marker])) if marker else {}
     datasets = values_of(points["dataset"])
 
-    figure = Figure(figsize=(10, 0.5 + 4.5 * len(datasets)))
+    figure = Figure(figsize=(10, 0.3 + 4.6 * len(datasets)))
     grid = figure.subplots(len(datasets), len(PANELS), squeeze=False)
     for row, dataset in zip(grid, datasets, strict=True):
         for axes, (trained, when) in zip(row, PANELS.items(), strict=True):
             here = points[(points["dataset"] == dataset) & (points["trained"] == trained)]
             name = f"{dataset}: {when.lower()}" if len(datasets) > 1 else when
-            title(axes, name, [_agreement(here)], fontsize=11.5)
+            title(axes, name, _agreement(here), fontsize=11.5)
             for point in here.to_dict("records"):
                 hue = style_of(hues, point.get(color), QUIET)
                 _draw(axes, point, color=hue, marker=style_of(shapes, point.get(marker), "o"))
@@ -112,14 +114,19 @@ def _scale(axes: Axes, points: pd.DataFrame) -> None:
     limits = ends[ends > 0].min() / 1.5, ends.max() * 1.5
     for axis in (axes.xaxis, axes.yaxis):
         logarithmic(axis, pd.Series(limits))
+        if limits[1] / limits[0] > 1e4:  # Networks may be many powers of ten apart.
+            axis.set_major_locator(LogLocator(numticks=MOST_TICKS))
     axes.set(xlim=limits, ylim=limits)
     axes.plot(limits, limits, color=QUIET, linewidth=1, zorder=0)
 
 
-def _agreement(points: pd.DataFrame) -> str:
+def _agreement(points: pd.DataFrame) -> list[str]:
     """The ratio of both in words."""
     if points.empty:
-        return "no ensemble has both"
+        return ["no ensemble has both"]
     ratios = points["y_estimate"] / points["x_estimate"]
-    middle = interval(ratios.median(), ratios.min(), ratios.max())
-    return f"Variance / predicted: median [range] {middle}, {len(points)} ensembles"
+    lowest, middle, highest = map(number, (ratios.min(), ratios.median(), ratios.max()))
+    return [
+        f"Variance / predicted: median {middle}",
+        f"from {lowest} to {highest}, {len(points)} ensembles",
+    ]

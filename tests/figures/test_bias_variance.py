@@ -85,8 +85,8 @@ def test_agreement_is_said(table, training):
     ratios = points["y"] / points["x"]
     words = bias_variance(table, training).axes[1].texts[0].get_text()
     assert words == (
-        f"Variance / predicted: median [range] {ratios.median():.2f} "
-        f"[{ratios.min():.2f}, {ratios.max():.2f}], 6 ensembles"
+        f"Variance / predicted: median {ratios.median():.3g}\n"
+        f"from {ratios.min():.3g} to {ratios.max():.3g}, 6 ensembles"
     )
 
 
