@@ -41,7 +41,7 @@ def corruption(fitting_times: pd.DataFrame) -> Figure:
     times, errors = figure.subplots(1, 2)
     keys = architecture_columns(fitting_times)
     looks = {}
-    for place, (about, alike) in enumerate(rows.groupby(keys, sort=False, dropna=False)):
+    for place, (about, alike) in enumerate(rows.groupby(keys, dropna=False)):
         look = {"color": CATEGORIES[place % 7], "marker": MARKERS[place % 7]}
         looks[architecture(dict(zip(keys, about, strict=True)))] = look
         _draw(times, alike[alike["statistic"] == "over_true_labels"], look, at_zero=1.0)
@@ -53,7 +53,7 @@ def corruption(fitting_times: pd.DataFrame) -> Figure:
     errors.set(title="Test error", ylabel="On true labels", ylim=(0, 1))
     errors.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     for axes in (times, errors):
-        axes.set_xlabel("Label corruption")
+        axes.set(xlabel="Label corruption", xlim=(-0.04, 1.04))
     lines = [
         entries({name: look["color"]}, "color", marker=look["marker"])[0]
         for name, look in looks.items()
@@ -67,6 +67,8 @@ def _draw(
     axes: Axes, rows: pd.DataFrame, look: Mapping[str, str], at_zero: float | None = None
 ) -> None:
     """A line with intervals; relative to itself, what is not corrupted has a value of its own."""
+    if rows.empty:
+        return
     rows = rows.sort_values("label_corruption")
     points = rows[["label_corruption", "estimate", "low", "high"]].to_numpy(float)
     if at_zero is not None:

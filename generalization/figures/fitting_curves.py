@@ -44,7 +44,7 @@ def fitting_curves(training: pd.DataFrame, fitting_times: pd.DataFrame) -> Figur
     if rows.empty or not rows["step"].any():
         return figure_of_words("No network was trained on uncorrupted data: no course to show.")
     keys = architecture_columns(fitting_times)
-    panels = list(rows.groupby(keys, sort=False, dropna=False))
+    panels = list(rows.groupby(keys, dropna=False))
     columns = min(COLUMNS, len(panels))
     lines = -(-len(panels) // columns)
     figure = Figure(figsize=(2.4 + 4 * columns, 0.7 + 3.6 * lines))

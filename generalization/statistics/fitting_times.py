@@ -83,7 +83,7 @@ def fitting_times(
     networks = steps_to_fit(training, fitting["accuracy"])
     rows = [
         {**dict(zip(keys, about, strict=True)), **row}
-        for about, alike in networks.groupby(keys, sort=False, dropna=False)
+        for about, alike in networks.groupby(keys, dropna=False)
         for row in _of_architecture(alike, entropy, resamples, level)
     ]
     return pd.DataFrame(rows, columns=[*keys, *COLUMNS]).assign(level=level)
