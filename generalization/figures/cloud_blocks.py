@@ -55,17 +55,18 @@ def blocks(
     height = PANEL[1] * len(panels) + 0.6
     figure = Figure(figsize=(0.6 + PANEL[0] * len(scales), 1.1 + height * len(ensembles)))
     parts = np.atleast_1d(figure.subfigures(len(ensembles), 1))
-    for part, (ensemble, of_ensemble) in zip(parts, ensembles, strict=True):
+    for part, (_, of_ensemble) in zip(parts, ensembles, strict=True):
         grid = part.subplots(len(panels), len(scales), sharex=True, squeeze=False)
-        course = training[training["ensemble"] == ensemble]
+        networks = of_ensemble.drop_duplicates(["seed", "step"])
+        least = mean_over_seeds(networks, "test_loss").idxmin()
         for line, (label, draw) in zip(grid, panels.items(), strict=True):
             line[0].set_ylabel(label)
             for axes, scale in zip(line, scales, strict=True):
-                axes.axvline(_least_loss(course), color="#A8A8A8", linewidth=1, zorder=1)
+                axes.axvline(least, color="#A8A8A8", linewidth=1, zorder=1)
                 draw(axes, of_ensemble[of_ensemble["sigma"] == scale], hues)
         _name(grid, scales, of_ensemble["step"])
         part.align_ylabels(grid[:, 0])
-        part.suptitle(about(course, training), x=0.01, ha="left", fontsize=11.5)
+        part.suptitle(about(networks, training), x=0.01, ha="left", fontsize=11.5)
     counts = f"{len(rows.drop_duplicates(NETWORK))} networks"
     if training["ensemble"].nunique() > len(ensembles):
         counts += f" of {len(ensembles)} of {training['ensemble'].nunique()} ensembles"
@@ -130,11 +131,6 @@ def _tens(low: float, high: float) -> list[float]:
     """Powers of ten between two numbers, and the first one."""
     powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.log10(high) + 1)
     return [low, *(power for power in powers if 1.5 * low < power <= high)]
-
-
-def _least_loss(course: pd.DataFrame) -> float:
-    """Step at which the mean of the test loss over seeds is least."""
-    return mean_over_seeds(course, "test_loss").idxmin()
 
 
 def _name(grid: np.ndarray, scales: list[float], steps: pd.Series) -> None:
