@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from generalization.figures.style import CATEGORIES, entries, figure_of_words, legend, styled
+from generalization.figures.style import CATEGORIES, figure_of_words, legend, styled
 from generalization.figures.training_curves import mean_over_seeds
 from generalization.names import readable, value_name
 from generalization.statistics.fitting_times import OF_DATA
@@ -22,6 +23,8 @@ KINDS = {
     "gaussian": "Gaussian",
 }
 HUES = dict(zip(KINDS, CATEGORIES, strict=False))
+# What hides another: permuted pixels are fitted as those in their order are.
+DASHED = ("shuffled_pixels", "gaussian")
 COLUMNS = 3
 
 
@@ -62,9 +65,12 @@ def fitting_curves(training: pd.DataFrame, fitting_times: pd.DataFrame) -> Figur
     figure.suptitle(
         f"Fitting random data: means over {networks} networks", x=0.01, ha="left", weight="bold"
     )
-    there = {kind: hue for kind, hue in HUES.items() if (rows["randomization"] == kind).any()}
-    named = {KINDS[kind]: hue for kind, hue in there.items()}
-    legend(grid[0, -1], {"Data": entries(named, "color", marker="", linestyle="-", linewidth=2)})
+    lines = [
+        Line2D([], [], color=hue, linewidth=2, linestyle=_style(kind), label=KINDS[kind])
+        for kind, hue in HUES.items()
+        if (rows["randomization"] == kind).any()
+    ]
+    legend(grid[0, -1], {"Data": lines})
     return figure
 
 
@@ -83,6 +89,10 @@ def architecture(about: dict[str, object]) -> str:
     return ", ".join([str(about["dataset"]), *words])
 
 
+def _style(kind: str) -> str:
+    return "--" if kind in DASHED else "-"
+
+
 def _draw(axes: Axes, rows: pd.DataFrame, times: pd.DataFrame) -> None:
     """The lines of a panel."""
     for kind, hue in HUES.items():
@@ -90,7 +100,7 @@ def _draw(axes: Axes, rows: pd.DataFrame, times: pd.DataFrame) -> None:
         if of_kind.empty:
             continue
         mean = mean_over_seeds(of_kind, "train_loss")
-        axes.plot(mean.index, mean, color=hue, linewidth=1.6)
+        axes.plot(mean.index, mean, color=hue, linewidth=1.8, linestyle=_style(kind))
         chosen = (times["randomization"] == kind) & times["label_corruption"].isin([0, 1])
         for time in times[chosen].dropna(subset="estimate").to_dict("records"):
             loss = np.interp(np.log1p(time["estimate"]), np.log1p(mean.index), mean)
