@@ -182,9 +182,7 @@ def read_study(config: Mapping[str, Any]) -> Study:
         },
         comparisons=[{"fitted": True} | comparison for comparison in given["comparisons"]],
         papers=given["papers"],
-        fitting=None
-        if given["fitting"] is None
-        else settings_of("fitting") | given["fitting"],
+        fitting=None if given["fitting"] is None else settings_of("fitting") | given["fitting"],
         activations=_activations(config, ensembles),
         similarities={
             similarity: settings_of(similarity) | settings

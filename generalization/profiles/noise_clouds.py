@@ -32,8 +32,8 @@ def noise_clouds(
     generator: torch.Generator,
     *,
     images_per_class: int = 2,
-    # ASSUME: the blog's noise scales are in units of pixels from 0 to 1; these are in units of
-    # inputs. It says neither how many copies there are, nor that they are clipped: they are not.
+    # ASSUME: there are 256 copies, which are not clipped to the range of pixels; the blog says
+    # neither. Its noise is of pixels from 0 to 1, which inputs are if they are not normalized.
     noise_scales: Sequence[float] = (0.2, 0.1, 0.01),
     copies: int = 256,
 ) -> pd.DataFrame:

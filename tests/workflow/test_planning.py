@@ -172,8 +172,8 @@ HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperpara
         (
             {"sedes": 2},
             "keys of a study must be among study, title, seeds, device, data_root, ensembles, "
-            "measures, profiles, comparisons, papers, fitting, activations, similarities, statistics, "
-            "figures, not 'sedes'.",
+            "measures, profiles, comparisons, papers, fitting, activations, similarities, "
+            "statistics, figures, not 'sedes'.",
         ),
         ({"study": "My study"}, "study must match ^[a-z0-9_]+$, not 'My study'."),
         ({"seeds": 0}, "seeds must be at least 1, not 0."),
