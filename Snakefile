@@ -41,6 +41,7 @@ BLOCK = "results/ensembles/{ensemble}/{block}"
 summary = Path(STUDY, "summary.txt")
 config["title"] = study.title
 config["statistics"] = study.statistics
+config["fitting"] = study.fitting
 config["assumptions"] = assumptions(Path(workflow.basedir, "generalization"))
 config["summary"] = summary.read_text().splitlines() if summary.exists() else []
 

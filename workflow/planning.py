@@ -43,6 +43,7 @@ class Study:
         profiles: Profile → its settings.
         comparisons: Settings of which one is expected to generalize better.
         papers: Whose claims are judged.
+        fitting: What counts as fitted random data, or nothing.
         activations: Settings of the record of activations, or nothing.
         similarities: Similarity → its settings.
         statistics: Settings.
@@ -59,6 +60,7 @@ class Study:
     profiles: dict[str, dict[str, Any]]
     comparisons: list[dict[str, Any]]
     papers: list[str]
+    fitting: dict[str, Any] | None
     activations: dict[str, Any] | None
     similarities: dict[str, dict[str, Any]]
     statistics: dict[str, Any]
@@ -180,6 +182,7 @@ def read_study(config: Mapping[str, Any]) -> Study:
         },
         comparisons=[{"fitted": True} | comparison for comparison in given["comparisons"]],
         papers=given["papers"],
+        fitting=None if given["fitting"] is None else settings_of("fitting") | given["fitting"],
         activations=_activations(config, ensembles),
         similarities={
             similarity: settings_of(similarity) | settings

@@ -44,6 +44,10 @@ FIGURES = {
     "tangent_bounds": Place("Tangent sensitivity", ("tangent_bounds", "training")),
     "activation_regions": Place("Tangent sensitivity", ("activation_regions", "training")),
     "bias_variance": Place("Output sensitivity", ("bias_variance", "training")),
+    "fitting_curves": Place("Random data", ("training", "fitting_times")),
+    "corruption": Place("Random data", ("fitting_times",)),
+    "noise_clouds": Place("Inner activations", ("noise_clouds", "training")),
+    "noise_amplification": Place("Inner activations", ("noise_clouds", "training")),
 }
 
 # Tables of numbers that the report shows as pages, if the study has them.
@@ -63,5 +67,7 @@ PAGES = (
     "loss_estimate_errors",
     "untrained_sensitivity",
     "bias_variance",
+    "fitting_times",
+    "noise_cloud_statistics",
     "excluded",
 )

@@ -51,6 +51,7 @@ SHARE_A_JOB = (
     "softmax_output_sensitivity",
     "output_entropy",
     "training_loss",
+    "noise_to_signal_slope",
     "weight_norm",
     "distance_from_initialization",
     "number_of_parameters",
@@ -63,6 +64,7 @@ ALONE = (
     "tangent_sensitivity",
     "mean_tangent_sensitivity",
     "balanced_tangent_sensitivity",
+    "noise_cloud_slope",
 )
 
 MEASURES = SHARE_A_JOB + ALONE

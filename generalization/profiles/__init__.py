@@ -38,6 +38,7 @@ PROFILES = (
     "train_test_sensitivity",
     "output_sensitivities",
     "output_distances",
+    "noise_clouds",
 )
 
 # These compare networks, and are given convolutional ones as a stack too.

@@ -1,8 +1,8 @@
 """From tables to tables. Every file that makes a table of a study bears its name.
 
 The function of that name says in its signature what it needs: tables, each by its name or all that
-there are as ``tables``; ``comparisons`` and ``papers`` of the study; a ``generator``; and the
-settings of statistics.
+there are as ``tables``; ``comparisons``, ``papers`` and ``fitting`` of the study; a ``generator``;
+and the settings of statistics.
 """
 
 # Table → what it is made from; a study that has all of it has the table.
@@ -22,9 +22,11 @@ TABLES = {
     "loss_estimate_errors": ("loss_estimates", "training"),
     "untrained_sensitivity": ("output_sensitivities", "training"),
     "bias_variance": ("output_distances", "output_sensitivities", "training"),
+    "noise_cloud_statistics": ("noise_clouds", "training"),
+    "fitting_times": ("training", "fitting"),
     # And from all tables that the claims of these papers are about, if the study has them.
     "claims": ("statistics", "papers"),
 }
 
 # What of these is set by the study, not a table.
-SETTINGS = ("comparisons", "papers")
+SETTINGS = ("comparisons", "papers", "fitting")

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from generalization.claims import Claim, claims_of
+from generalization.names import value_name
 
 COLUMNS = ["claim", "source", "about", "expected", "estimate", "low", "high", "of", "verdict"]
 NOT_ASKED = "not enough data: not in this study"
@@ -24,6 +25,8 @@ ABOUT = (
     "optimizer",
     "depth",
     "deeper",
+    "label_corruption",
+    "layer",
 )
 COUNTS = ("pairs", "networks", "ensembles")
 
@@ -60,7 +63,7 @@ def _judged(claim: Claim, table: pd.DataFrame | None) -> Iterator[dict[str, Any]
     for row in found:
         numbers = [row[column] for column in claim.columns]
         yield about | {
-            "about": ", ".join(str(row[key]) for key in ABOUT if key in row),
+            "about": ", ".join(_told(row[key], key) for key in ABOUT if pd.notna(row.get(key))),
             **dict(zip(("estimate", "low", "high"), numbers, strict=True)),
             "of": ", ".join(_counted(row[key], key) for key in COUNTS if key in row),
             "verdict": verdict(claim, *numbers),
@@ -87,6 +90,11 @@ def verdict(claim: Claim, estimate: float, low: float, high: float) -> str:
     if low > claim.number:
         return "replicates"
     return "does not replicate" if high < claim.number else "not enough data"
+
+
+def _told(value: object, key: str) -> str:
+    """A name by itself, a number after what it is of."""
+    return value if isinstance(value, str) else f"{key.replace('_', ' ')} {value_name(value)}"
 
 
 def _counted(number: int, things: str) -> str:

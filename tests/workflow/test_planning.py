@@ -6,6 +6,7 @@ import yaml
 from planning import assumptions, read_study, seed_blocks
 from schema import SCHEMA, settings_of
 
+from generalization.claims import PAPERS
 from generalization.errors import InputError
 from generalization.hyperparameters import Hyperparameters
 
@@ -171,8 +172,8 @@ HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperpara
         (
             {"sedes": 2},
             "keys of a study must be among study, title, seeds, device, data_root, ensembles, "
-            "measures, profiles, comparisons, papers, activations, similarities, statistics, "
-            "figures, not 'sedes'.",
+            "measures, profiles, comparisons, papers, fitting, activations, similarities, "
+            "statistics, figures, not 'sedes'.",
         ),
         ({"study": "My study"}, "study must match ^[a-z0-9_]+$, not 'My study'."),
         ({"seeds": 0}, "seeds must be at least 1, not 0."),
@@ -371,7 +372,7 @@ HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperpara
         ),
         (
             {"papers": ["novak"]},
-            "papers[0] must be one of novak_2018, daroczy_2020, not 'novak'.",
+            f"papers[0] must be one of {', '.join(PAPERS)}, not 'novak'.",
         ),
         (
             {"ensembles": [{"dataset": "digits", "sample": {"size": 0}}]},

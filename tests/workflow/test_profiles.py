@@ -20,6 +20,7 @@ FEW = {
     "activation_regions": {"samples": 30},
     "tangent_bounds": {"samples": 5},
     "train_test_sensitivity": {"samples": 20},
+    "noise_clouds": {"images_per_class": 1, "copies": 8},
 }
 LABELS = {"setting": "label_corruption", "better": 0, "worse": 1}
 CHANGES = {
@@ -27,7 +28,8 @@ CHANGES = {
     "measures": CONFIG["measures"] | {"number_of_parameters": {}, "training_loss": {}},
     "profiles": FEW,
     "comparisons": [LABELS],
-    "papers": ["novak_2018", "daroczy_2020"],
+    "papers": ["novak_2018", "daroczy_2020", "graham_inner_activations", "zhang_2017"],
+    "fitting": {},
 }
 
 

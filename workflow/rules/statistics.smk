@@ -72,7 +72,7 @@ for table in sorted(study.tables.intersection(TABLES)):
             ),
             settings=json.dumps(
                 study.statistics
-                | {"comparisons": study.comparisons, "papers": study.papers}
+                | {name: getattr(study, name) for name in SETTINGS}
             ),
         message:
             f"Derive the table {table}."

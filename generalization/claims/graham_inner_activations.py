@@ -1,0 +1,34 @@
+"""Graham, *From Generalization to Inner Activations* (a blog post), its preliminary results."""
+
+from collections.abc import Iterator
+
+from generalization.claims import Claim
+
+SOURCE = "Related results and preliminary findings"
+# Of the three scales of noise the middle one, and images that the networks have not seen.
+ROWS = "part == 'test' and sigma == 0.1 and statistic == '{}'"
+
+
+def _claims() -> Iterator[Claim]:
+    about = {
+        "ev_1_change": ("The first component explains less after training", "below", 0.0),
+        "ev_2_change": ("The second component explains more after training", "above", 0.0),
+        "noise_over_input": ("A trained layer filters noise out", "below", 1.0),
+        "s_1_first_change": ("The first singular value drops at first", "below", 1.0),
+        "s_1_late_change": (
+            "The first singular value rises once the test loss is least",
+            "above",
+            1.0,
+        ),
+        "settled_least_loss_spearman": (
+            "The rest of the components settles later where the test loss is least later",
+            "above",
+            0.0,
+        ),
+    }
+    for statistic, (words, expected, number) in about.items():
+        rows = ROWS.format(statistic)
+        yield Claim(words, SOURCE, "noise_cloud_statistics", rows, expected, number)
+
+
+CLAIMS = tuple(_claims())

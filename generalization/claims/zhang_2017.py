@@ -1,0 +1,73 @@
+"""Zhang et al. 2017, *Understanding deep learning requires rethinking generalization*."""
+
+from collections.abc import Iterator
+
+from generalization.claims import Claim
+
+KINDS = {
+    "random_labels": "random labels",
+    "shuffled_pixels": "shuffled pixels",
+    "random_pixels": "random pixels",
+    "gaussian": "Gaussian images",
+}
+# ASSUME: a "small constant factor" is at most ten, and "perfectly" up to one image in a hundred.
+SMALL_FACTOR, FEW_ERRORS = 10.0, 0.01
+# ASSUME: a test error of chance is one of at least 95 % of 1 − 1/K: random labels of few images
+# go with the true ones by accident.
+NEARLY_CHANCE = 0.95
+
+
+def _claim(words: str, where: str, rows: str, expected: str, number: float) -> Claim:
+    return Claim(words, where, "fitting_times", rows, expected, number)
+
+
+def _fits() -> Iterator[Claim]:
+    for kind, words in KINDS.items():
+        rows = f"randomization == '{kind}' and statistic == 'train_error'"
+        yield _claim(f"Networks fit {words} perfectly", "§2.2, Fig. 1a", rows, "below", FEW_ERRORS)
+
+
+def _times() -> Iterator[Claim]:
+    rows = "randomization == 'random_labels' and statistic == 'over_true_labels'"
+    yield _claim(
+        "Networks take longer to fit random labels than true ones",
+        "§2.2, Figs 1a, 1b",
+        rows,
+        "above",
+        1.0,
+    )
+    yield _claim(
+        "They take longer by a small constant factor only",
+        "§2.2, Figs 1a, 1b",
+        rows,
+        "below",
+        SMALL_FACTOR,
+    )
+    for kind in ("shuffled_pixels", "random_pixels", "gaussian"):
+        yield _claim(
+            f"Networks fit {KINDS[kind]} faster than random labels",
+            "§2.2, Fig. 1a",
+            f"randomization == '{kind}' and statistic == 'over_random_labels'",
+            "below",
+            1.0,
+        )
+
+
+def _errors() -> Iterator[Claim]:
+    yield _claim(
+        "The test error rises steadily with the corruption of labels",
+        "§2.2.1, Fig. 1c",
+        "statistic == 'least_rise'",
+        "above",
+        0.0,
+    )
+    yield _claim(
+        "With random labels the test error is that of chance",
+        "§2.2.1, Fig. 1c",
+        "randomization == 'random_labels' and statistic == 'test_error_over_chance'",
+        "above",
+        NEARLY_CHANCE,
+    )
+
+
+CLAIMS = (*_fits(), *_times(), *_errors())

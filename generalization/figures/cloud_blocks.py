@@ -1,0 +1,146 @@
+"""What figures of noisy copies share: a block per ensemble, a column per σ, a color per layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from generalization.figures.style import QUIET, colors, styled
+from generalization.figures.training_curves import mean_over_seeds
+from generalization.names import readable, value_name
+from generalization.statistics.cloud_courses import mean_over_classes
+from generalization.tables import NETWORK, swept_hyperparameters, with_networks
+
+PARTS = {"test": "-", "train": "--"}
+PART_NAMES = {"test": "held-out images", "train": "training images"}
+CLOSED_FORM = {"linestyle": ":", "linewidth": 1.3}
+MOST = 4  # Ensembles that are drawn, the first ones.
+PANEL = (3.3, 2.0)  # Inches.
+
+# Draws one row of panels of one ensemble: axes of one σ, and the rows that belong there.
+Draw = Callable[[Axes, pd.DataFrame, Mapping[int, object]], None]
+
+
+def drawn_courses(noise_clouds: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
+    """Means over classes, of the first ensembles that have a course, beside their networks.
+
+    Args:
+        noise_clouds: Table of the profile of a study.
+        training: Table of ``collect_training``.
+    """
+    rows = with_networks(mean_over_classes(noise_clouds), training)
+    trained = rows.loc[rows["step"] > 0, "ensemble"].unique()[:MOST]
+    return rows[rows["ensemble"].isin(trained)]
+
+
+@styled
+def blocks(
+    rows: pd.DataFrame, training: pd.DataFrame, panels: Mapping[str, Draw], *, headline: str
+) -> Figure:
+    """The panels of every ensemble below each other, with what tells it apart above them.
+
+    Args:
+        rows: Of ``drawn_courses``; not empty.
+        training: Table of ``collect_training``.
+        panels: Label of the axis → what draws a panel.
+        headline: Before the number of networks.
+    """
+    ensembles, scales = list(rows.groupby("ensemble", sort=False)), sorted(rows["sigma"].unique())
+    hues = {0: QUIET, **colors(sorted(rows.loc[rows["layer"] > 0, "layer"].unique()))}
+    height = PANEL[1] * len(panels) + 0.6
+    figure = Figure(figsize=(0.6 + PANEL[0] * len(scales), 1.1 + height * len(ensembles)))
+    parts = np.atleast_1d(figure.subfigures(len(ensembles), 1))
+    for part, (_, of_ensemble) in zip(parts, ensembles, strict=True):
+        grid = part.subplots(len(panels), len(scales), sharex=True, squeeze=False)
+        networks = of_ensemble.drop_duplicates(["seed", "step"])
+        least = mean_over_seeds(networks, "test_loss").idxmin()
+        for line, (label, draw) in zip(grid, panels.items(), strict=True):
+            line[0].set_ylabel(label)
+            for axes, scale in zip(line, scales, strict=True):
+                axes.axvline(least, color="#A8A8A8", linewidth=1, zorder=1)
+                draw(axes, of_ensemble[of_ensemble["sigma"] == scale], hues)
+        _name(grid, scales, of_ensemble["step"])
+        part.align_ylabels(grid[:, 0])
+        part.suptitle(about(networks, training), x=0.01, ha="left", fontsize=11.5)
+    counts = f"{len(rows.drop_duplicates(NETWORK))} networks"
+    if training["ensemble"].nunique() > len(ensembles):
+        counts += f" of {len(ensembles)} of {training['ensemble'].nunique()} ensembles"
+    figure.suptitle(f"{headline}: means over {counts}", x=0.01, ha="left", weight="bold")
+    return figure
+
+
+def about(ensemble: pd.DataFrame, training: pd.DataFrame) -> str:
+    """What tells an ensemble apart, in words."""
+    swept = [key for key in swept_hyperparameters(training) if key != "dataset"]
+    values = [f"{readable(key).lower()} {value_name(ensemble[key].iloc[0])}" for key in swept]
+    return ", ".join([ensemble["dataset"].iloc[0], *values])
+
+
+def draw_layers(
+    axes: Axes, rows: pd.DataFrame, hues: Mapping[int, object], quantity: str, **look: object
+) -> None:
+    """One line per layer, and per part of the images.
+
+    Args:
+        axes: Where to draw.
+        rows: Of one ensemble and σ.
+        hues: Layer → color.
+        quantity: Column.
+        look: Of lines, instead of what parts look like.
+    """
+    for (layer, part), course in rows.groupby(["layer", "part"]):
+        if course[quantity].notna().any():
+            mean = mean_over_seeds(course.dropna(subset=quantity), quantity)
+            style = {"linestyle": PARTS[part], "linewidth": 1.3} | look
+            axes.plot(mean.index, mean, color=hues[layer], label=f"{part} {layer}", **style)
+
+
+def draw_losses(axes: Axes, rows: pd.DataFrame, hues: Mapping[int, object]) -> None:
+    """Loss on the train and the test set."""
+    networks = rows.drop_duplicates(["seed", "step"])
+    for part, style in PARTS.items():
+        mean = mean_over_seeds(networks, f"{part}_loss")
+        axes.plot(mean.index, mean, color="black", linestyle=style, linewidth=1.3, label=part)
+    axes.set_ylim(bottom=0)
+
+
+def draw_legend(figure: Figure, rows: pd.DataFrame, *, closed_form: bool) -> None:
+    """Layers, parts, and what else there is, below the figure."""
+    layers = sorted(rows["layer"].unique())
+    hues = {0: QUIET, **colors([layer for layer in layers if layer])}
+    lines = [
+        Line2D([], [], color=hues[layer], linewidth=2, label=f"layer {layer}" if layer else "input")
+        for layer in layers
+    ]
+    lines += [
+        Line2D([], [], color="black", linestyle=style, label=PART_NAMES[part])
+        for part, style in PARTS.items()
+    ]
+    if closed_form:
+        lines.append(Line2D([], [], color="black", label="closed form", **CLOSED_FORM))
+    lines.append(Line2D([], [], color="#A8A8A8", linewidth=1, label="least test loss"))
+    figure.legend(handles=lines, loc="outside lower center", ncols=-(-len(lines) // 2))
+
+
+def _tens(low: float, high: float) -> list[float]:
+    """Powers of ten between two numbers, and the first one."""
+    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.log10(high) + 1)
+    return [low, *(power for power in powers if 1.5 * low < power <= high)]
+
+
+def _name(grid: np.ndarray, scales: list[float], steps: pd.Series) -> None:
+    """σ above the columns, steps below them, on an axis with a place for step 0."""
+    first = steps[steps > 0].min()
+    for axes, scale in zip(grid[0], scales, strict=True):
+        axes.set_title(f"σ = {scale:g}", fontsize=11.5)
+    for axes in grid[-1]:
+        axes.set_xscale("symlog", linthresh=first, linscale=0.4)
+        axes.set_xlim(-0.05 * first, 1.1 * steps.max())
+        axes.set_xticks(ticks := [0, *_tens(first, steps.max())], [f"{tick:,g}" for tick in ticks])
+        axes.minorticks_off()
+        axes.set_xlabel("Training step")

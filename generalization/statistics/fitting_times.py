@@ -1,0 +1,209 @@
+"""How long networks take to fit random data, relative to true labels, and what they get wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from generalization.datasets import DATASETS
+from generalization.statistics.means import check_resampling
+from generalization.tables import NETWORK, swept_hyperparameters
+
+COLUMNS = [
+    "randomization",
+    "label_corruption",
+    "statistic",
+    "estimate",
+    "low",
+    "high",
+    "level",
+    "networks",
+    "fitted",
+    "note",
+]
+# By which networks of one architecture on one dataset may differ.
+OF_DATA = ("randomization", "label_corruption", "dataset", "max_steps", "kept_steps")
+TRUE, RANDOM_LABELS = ("none", 0.0), ("random_labels", 1.0)
+
+Values = Float[np.ndarray, "networks"]
+Draws = Float[np.ndarray, "resamples"]
+
+
+def fitting_times(
+    training: pd.DataFrame,
+    fitting: Mapping[str, float],
+    *,
+    generator: np.random.Generator,
+    resamples: int = 2000,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Times to fit and errors by what is randomized (Zhang et al. 2017, §2, Fig. 1).
+
+    A network has fitted at the step at which its train accuracy reaches ``accuracy``, see
+    ``steps_to_fit``. The statistics of networks that are alike but for their seed:
+
+    ``fitting_step``
+        Geometric mean over networks that have fitted.
+    ``over_true_labels``, ``over_random_labels``
+        That over the same of true labels, and of random ones.
+    ``train_error``, ``test_error``
+        Means over all networks of 1 − accuracy at the last step; test labels are the true ones.
+    ``test_error_over_chance``
+        The latter over 1 − 1/K, that of K classes told at random.
+
+    and of networks that are alike but for seed and label corruption, random labels being 1:
+
+    ``least_rise``
+        The least difference of the mean test error between neighboring label corruptions, positive
+        if it rises steadily.
+
+    Args:
+        training: Table of ``collect_training``.
+        fitting: ``accuracy``, the train accuracy that counts as fitted.
+        generator: Of resamples. Every row sees the same ones.
+        resamples: Number of bootstrap resamples of seeds, within what is compared.
+        level: Of the percentile intervals.
+
+    Returns:
+        One row per dataset and architecture (what else the study sweeps over), ``randomization``,
+        ``label_corruption`` and statistic, with the columns ``COLUMNS``. ``fitted`` counts networks
+        that have. Of those that have not the time is not known: a note says how many there are, and
+        times are then too short.
+
+    Raises:
+        ValueError: If level is not between 0 and 1, or resamples are none.
+    """  # noqa: DOC502
+    check_resampling(level, resamples)
+    entropy = int(generator.integers(2**63))
+    keys = architecture_keys(training)
+    networks = steps_to_fit(training, fitting["accuracy"])
+    rows = [
+        {**dict(zip(keys, about, strict=True)), **row}
+        for about, alike in networks.groupby(keys, dropna=False)
+        for row in _of_architecture(alike, entropy, resamples, level)
+    ]
+    return pd.DataFrame(rows, columns=[*keys, *COLUMNS]).assign(level=level)
+
+
+def architecture_keys(training: pd.DataFrame) -> list[str]:
+    """What networks are compared within: the dataset, and hyper-parameters not of the data."""
+    return ["dataset", *(key for key in swept_hyperparameters(training) if key not in OF_DATA)]
+
+
+def steps_to_fit(training: pd.DataFrame, accuracy: float) -> pd.DataFrame:
+    """Every network at its last step, with the step at which it fitted.
+
+    Networks are evaluated at some steps only: powers of two, kept steps, the last one. Between the
+    first of these with the accuracy and the one before, the accuracy is interpolated along ln(1 +
+    step). Random labels count as label corruption 1.
+
+    Args:
+        training: Table of ``collect_training``.
+        accuracy: On the training set.
+
+    Returns:
+        The rows of ``training`` that are final, with ``fitting_step``, NaN of networks that have
+        not fitted.
+    """
+    courses = training.sort_values([*NETWORK, "step"])
+    steps = {
+        network: _step_to_fit(course, accuracy) for network, course in courses.groupby(NETWORK)
+    }
+    final = courses[courses["final"]]
+    networks = final[NETWORK].itertuples(index=False, name=None)
+    random_labels = final["randomization"] == "random_labels"
+    return final.assign(
+        fitting_step=[steps[network] for network in networks],
+        label_corruption=final["label_corruption"].mask(random_labels, 1.0),
+    )
+
+
+def _step_to_fit(course: pd.DataFrame, accuracy: float) -> float:
+    """Of the rows of one network, by step."""
+    reached = course["train_accuracy"].to_numpy() >= accuracy
+    if not reached.any():
+        return np.nan
+    first = int(reached.argmax())
+    if first == 0:
+        return float(course["step"].iloc[0])
+    around = course.iloc[first - 1 : first + 1]
+    return float(np.expm1(np.interp(accuracy, around["train_accuracy"], np.log1p(around["step"]))))
+
+
+def _of_architecture(
+    networks: pd.DataFrame, entropy: int, resamples: int, level: float
+) -> Iterator[dict[str, Any]]:
+    """All rows of one dataset and architecture."""
+    kinds = dict(list(networks.groupby(["randomization", "label_corruption"], sort=False)))
+    columns = {
+        kind: {
+            "time": np.log(alike["fitting_step"].dropna().to_numpy(float)),
+            "train_error": 1 - alike["train_accuracy"].to_numpy(float),
+            "test_error": 1 - alike["test_accuracy"].to_numpy(float),
+        }
+        for kind, alike in kinds.items()
+    }
+    chance = 1 - 1 / DATASETS[networks["dataset"].iloc[0]].classes
+    # Each with draws of its own: networks of different ensembles have no seed in common.
+    draws = {
+        kind: {name: _means(values, entropy, place, resamples) for name, values in by_name.items()}
+        for place, (kind, by_name) in enumerate(columns.items())
+    }
+    for kind, of_kind in draws.items():
+        fitted = len(columns[kind]["time"])
+        about = {
+            **dict(zip(("randomization", "label_corruption"), kind, strict=True)),
+            "networks": len(kinds[kind]),
+            "fitted": fitted,
+            "note": _note(kinds[kind], fitted),
+        }
+        found = {"fitting_step": np.exp(of_kind["time"])}
+        for name, other in (("over_true_labels", TRUE), ("over_random_labels", RANDOM_LABELS)):
+            if other in draws and kind != other:
+                found[name] = np.exp(of_kind["time"] - draws[other]["time"])
+        found |= {name: of_kind[name] for name in ("train_error", "test_error")}
+        found["test_error_over_chance"] = of_kind["test_error"] / chance
+        for statistic, values in found.items():
+            yield {**about, "statistic": statistic, **_summary(values, level)}
+    levels = sorted((corruption, name) for name, corruption in draws if _is_label_noise(name))
+    if len(levels) > 1:
+        errors = [draws[name, corruption]["test_error"] for corruption, name in levels]
+        yield {
+            "statistic": "least_rise",
+            **_summary(np.diff(errors, axis=0).min(axis=0), level),
+            "networks": sum(len(kinds[name, corruption]) for corruption, name in levels),
+        }
+
+
+def _is_label_noise(randomization: str) -> bool:
+    return randomization in ("none", "random_labels")
+
+
+def _means(values: Values, entropy: int, place: int, resamples: int) -> Draws:
+    """The mean, and then means of resamples; NaN of no value, and no resamples of one."""
+    draws = np.full(1 + resamples, np.nan)
+    if len(values):
+        draws[0] = values.mean()
+    if len(values) > 1:
+        chosen = np.random.default_rng([entropy, place]).integers(
+            len(values), size=(resamples, len(values))
+        )
+        draws[1:] = values[chosen].mean(axis=1)
+    return draws
+
+
+def _summary(draws: Draws, level: float) -> dict[str, float]:
+    """Estimate and percentile interval."""
+    low, high = np.quantile(draws[1:], [(1 - level) / 2, (1 + level) / 2])
+    return {"estimate": draws[0], "low": low, "high": high}
+
+
+def _note(networks: pd.DataFrame, fitted: int) -> str:
+    lost = len(networks) - fitted
+    unfitted = f"{lost} of {len(networks)} networks have not fitted" if lost else ""
+    alone = "no interval of one network" if len(networks) == 1 else ""
+    return "; ".join(filter(None, [unfitted, alone]))

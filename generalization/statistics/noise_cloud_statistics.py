@@ -1,0 +1,139 @@
+"""What clouds of noisy copies say: beside their closed form, and in the course of training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from generalization.statistics.cloud_courses import CLOUD, VARIANTS, courses
+from generalization.statistics.correlations import spearman
+from generalization.statistics.means import (
+    check_resampling,
+    few_ensembles,
+    mean_over_networks,
+    missing,
+)
+from generalization.statistics.resampling import bootstrap_counts
+from generalization.tables import swept_hyperparameters
+
+RATIOS = (
+    "measured_over_predicted",
+    "noise_over_input",
+    "noise_over_untrained",
+    "s_1_first_change",
+    "s_1_late_change",
+    "settled_over_least_loss",
+)
+DIFFERENCES = ("ev_1_change", "ev_2_change")
+CORRELATION = "settled_least_loss_spearman"
+COLUMNS = [
+    *CLOUD,
+    "statistic",
+    "estimate",
+    "low",
+    "high",
+    "level",
+    "networks",
+    "ensembles",
+    "note",
+]
+
+
+def noise_cloud_statistics(
+    noise_clouds: pd.DataFrame,
+    training: pd.DataFrame,
+    *,
+    generator: np.random.Generator,
+    resamples: int = 2000,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Claims of Graham, *From Generalization to Inner Activations*, as numbers.
+
+    Of every network, with means over the images of all classes; ν = 1 − EV_1 is the share of noise,
+    and networks count whether they have fitted or not. Geometric means over networks of ratios:
+
+    ``measured_over_predicted``
+        ν over its closed form for small noise, at the last step.
+    ``noise_over_input``
+        ν over that of the noisy copies themselves, at the last step: below 1 where a layer filters
+        noise out.
+    ``noise_over_untrained``
+        ν at the last step over that at step 0.
+    ``s_1_first_change``, ``s_1_late_change``
+        s_1 at the first kept step after step 0 over that at step 0; at the last step over that at
+        the step of the least test loss.
+    ``settled_over_least_loss``
+        Step at which EV_rest has settled over that of the least test loss, both plus 1: 1 where it
+        settles when the test loss stops to fall.
+
+    Means over networks of differences, of the last step to step 0: ``ev_1_change``,
+    ``ev_2_change``. And ``settled_least_loss_spearman``, the rank correlation of these two steps
+    over networks.
+
+    Args:
+        noise_clouds: Table of the profile of a study.
+        training: Table of ``collect_training``.
+        generator: Of resamples. Every row sees the same ones.
+        resamples: Number of bootstrap resamples, of ensembles, then of seeds within them.
+        level: Of the intervals.
+
+    Returns:
+        One row per dataset (and label corruption, randomization, architecture and depth, where the
+        study sweeps over them), part, hidden layer, σ and statistic, with the columns ``COLUMNS``.
+        What does not exist is empty; ``note`` says why.
+
+    Raises:
+        ValueError: If level is not between 0 and 1, or resamples are none.
+    """  # noqa: DOC502
+    check_resampling(level, resamples)
+    entropy = int(generator.integers(2**63))
+    swept = swept_hyperparameters(training)
+    keys = ["dataset", *(key for key in VARIANTS if key in swept), *CLOUD]
+    rows = [
+        dict(zip(keys, about, strict=True)) | row
+        for about, networks in courses(noise_clouds, training).groupby(keys, dropna=False)
+        for row in _of_clouds(networks, entropy, resamples, level)
+    ]
+    return pd.DataFrame(rows, columns=[*keys, *COLUMNS[len(CLOUD) :]]).assign(level=level)
+
+
+def _of_clouds(
+    networks: pd.DataFrame, entropy: int, resamples: int, level: float
+) -> Iterator[dict[str, Any]]:
+    """All statistics of clouds that are alike but for their network."""
+    for statistic in (*RATIOS, *DIFFERENCES):
+        mean = mean_over_networks(
+            networks[statistic],
+            networks["ensemble"],
+            generator=np.random.default_rng(entropy),
+            resamples=resamples,
+            level=level,
+            scale=np.exp if statistic in RATIOS else np.asarray,
+        )
+        lacks = missing(mean["networks"], len(networks), "finite value")
+        note = "; ".join(filter(None, [lacks, few_ensembles(mean)]))
+        yield {"statistic": statistic} | mean | {"note": note}
+    yield {"statistic": CORRELATION} | _correlation(networks, entropy, resamples, level)
+
+
+def _correlation(
+    networks: pd.DataFrame, entropy: int, resamples: int, level: float
+) -> dict[str, Any]:
+    """Of the two steps, with its percentile interval; none of steps that are all the same."""
+    steps = networks[["settled_step", "least_loss_step"]]
+    there = networks[steps.notna().all(axis=1)]
+    codes, names = pd.factorize(there["ensemble"])
+    found = {"estimate": np.nan, "low": np.nan, "high": np.nan}
+    counted = {"networks": len(there), "ensembles": len(names)}
+    x, y = (there[key].to_numpy(float) for key in steps)
+    if len(there) < 3 or len(set(x)) < 2 or len(set(y)) < 2:
+        return found | counted | {"note": "steps of too few networks differ"}
+    found["estimate"] = spearman(np.ones((1, len(there))), x, y)[0]
+    counts = bootstrap_counts(codes, resamples=resamples, generator=np.random.default_rng(entropy))
+    draws = spearman(counts, x, y)
+    ends = [(1 - level) / 2, (1 + level) / 2]
+    found["low"], found["high"] = np.nanquantile(draws, ends)
+    return found | counted | {"note": few_ensembles(counted)}

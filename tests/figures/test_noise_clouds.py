@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+from oracles.cloud_tables import made_clouds
+
+from generalization.figures.cloud_blocks import MOST
+from generalization.figures.noise_clouds import NOTHING, noise_clouds
+
+
+@pytest.fixture
+def study():
+    return made_clouds(np.random.default_rng(0))
+
+
+def means(clouds, quantity, **about):
+    chosen = np.logical_and.reduce([clouds[key] == value for key, value in about.items()])
+    return clouds[chosen].groupby("step")[quantity].mean()
+
+
+def line(axes, label, style=None):
+    """The one with this label, and this style if there are several."""
+    found = [one for one in axes.lines if one.get_label() == label]
+    return found[0] if style is None else next(o for o in found if o.get_linestyle() == style)
+
+
+def test_one_block_per_ensemble_with_a_column_per_scale(study):
+    figure = noise_clouds(*study)
+    assert [part.get_suptitle() for part in figure.subfigs] == [
+        f"mnist, label corruption {corruption}" for corruption in ("0", "0.1", "0.2")
+    ]
+    for part in figure.subfigs:
+        assert [axes.get_title("left") for axes in part.axes[:2]] == ["σ = 0.01", "σ = 0.1"]
+        assert len(part.axes) == 4 * 2
+
+
+def test_lines_are_means_over_seeds_and_classes(study):
+    clouds, _ = study
+    clouds["noise"] = 1 - clouds["ev_1"]
+    panels = noise_clouds(*study).subfigs[1].axes
+    for row, quantity in enumerate(["noise", "ev_2", "ev_rest"]):
+        for column, sigma in enumerate([0.01, 0.1]):
+            for part in ("train", "test"):
+                for layer in (0, 1, 2):
+                    drawn = line(panels[2 * row + column], f"{part} {layer}")
+                    expected = means(
+                        clouds, quantity, ensemble="e1", part=part, layer=layer, sigma=sigma
+                    )
+                    assert drawn.get_xdata().tolist() == expected.index.tolist()
+                    assert drawn.get_ydata() == pytest.approx(expected.to_numpy())
+
+
+def test_parts_differ_in_style_and_layers_in_color(study):
+    axes = noise_clouds(*study).subfigs[0].axes[0]
+    assert line(axes, "test 1").get_linestyle() == "-"
+    assert line(axes, "train 1").get_linestyle() == "--"
+    colors = {line(axes, f"test {layer}").get_color() for layer in (0, 1, 2)}
+    assert len(colors) == 3
+    assert line(axes, "train 1").get_color() == line(axes, "test 1").get_color()
+
+
+def test_closed_form_is_dotted(study):
+    axes = noise_clouds(*study).subfigs[0].axes[0]
+    expected = means(study[0], "predicted_noise", ensemble="e0", part="test", layer=2, sigma=0.01)
+    assert line(axes, "test 2", ":").get_ydata() == pytest.approx(expected.to_numpy())
+
+
+def test_losses_and_where_the_test_loss_is_least(study):
+    panels = noise_clouds(*study).subfigs[0].axes
+    course = study[1][study[1]["ensemble"] == "e0"].groupby("step").mean(numeric_only=True)
+    for part in ("train", "test"):
+        assert line(panels[-1], part).get_ydata() == pytest.approx(course[f"{part}_loss"])
+    for axes in panels:
+        assert axes.lines[0].get_xdata() == [40, 40]
+
+
+def test_headline_counts_networks(study):
+    assert noise_clouds(*study).get_suptitle() == "Noise in layers: means over 6 networks"
+
+
+def test_of_many_ensembles_the_first_are_drawn():
+    figure = noise_clouds(*made_clouds(np.random.default_rng(0), ensembles=5, seeds=1))
+    assert len(figure.subfigs) == MOST == 4
+    assert figure.get_suptitle() == "Noise in layers: means over 4 networks of 4 of 5 ensembles"
+
+
+def test_layer_that_died_has_no_line(study):
+    clouds, training = study
+    quantities = ["ev_1", "ev_2", "ev_rest", "predicted_noise"]
+    clouds.loc[clouds["layer"] == 2, quantities] = np.nan
+    labels = [one.get_label() for one in noise_clouds(clouds, training).subfigs[0].axes[0].lines]
+    assert "test 1" in labels
+    assert "test 2" not in labels
+
+
+@pytest.mark.parametrize("rows", [slice(0), lambda clouds: clouds["step"] == 0])
+def test_no_course_is_said(study, rows):
+    clouds, training = study
+    assert noise_clouds(clouds[rows], training).texts[0].get_text() == NOTHING

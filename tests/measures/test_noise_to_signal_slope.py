@@ -1,0 +1,65 @@
+import pytest
+import torch
+from oracles.softmax_jacobian import random_networks
+from torch.testing import assert_close
+
+from generalization.measures.noise_to_signal_slope import noise_to_signal_slope
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.layer_noise import layer_noise
+from generalization.networks.sequences import sequence_of
+
+
+def points(*shape, seed=1):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def test_layers_that_only_rotate_have_slope_zero():
+    """Reflections at hyperplanes through positive points: these stay where they are, and active."""
+    corner = torch.ones(5).double()
+    mirrors = [normal - normal @ corner / 5 * corner for normal in points(2, 5, seed=3)]
+    reflections = [
+        torch.eye(5).double() - 2 * torch.outer(mirror, mirror) / (mirror @ mirror)
+        for mirror in mirrors
+    ]
+    networks = FullyConnectedNetworks(
+        (*(reflection[None] for reflection in reflections), torch.ones(1, 2, 5).double()), "relu"
+    )
+    inputs = corner + 0.1 * points(3, 5, seed=2)
+    assert_close(noise_to_signal_slope(networks, inputs), torch.zeros(1, 3).double())
+
+
+def test_sum_of_what_layers_add():
+    networks, inputs = random_networks((9, 7, 8, 6, 4), "tanh", count=2), points(5, 9)
+    ratios = layer_noise(networks, inputs).noise_to_signal
+    at_input = (8 / inputs.square().sum(1)).expand(2, -1).unsqueeze(-1)
+    gains = torch.cat([at_input, ratios], -1).log().diff()
+    assert_close(noise_to_signal_slope(networks, inputs), gains.mean(-1))
+
+
+@pytest.mark.parametrize("scale", [0.1, 7])
+def test_scale_of_weights_and_of_inputs_is_irrelevant_without_biases(scale):
+    networks, inputs = random_networks((9, 7, 8, 4)), points(5, 9)
+    scaled = networks.map(lambda weight: scale * weight)
+    assert_close(
+        noise_to_signal_slope(scaled, scale * inputs), noise_to_signal_slope(networks, inputs)
+    )
+
+
+def test_order_of_units_is_irrelevant():
+    networks, inputs = random_networks((9, 7, 8, 4)), points(5, 9)
+    order = torch.randperm(8, generator=torch.Generator().manual_seed(0))
+    w1, w2, w3 = networks.weights
+    permuted = FullyConnectedNetworks((w1, w2[:, order], w3[:, :, order]), "relu")
+    assert_close(noise_to_signal_slope(permuted, inputs), noise_to_signal_slope(networks, inputs))
+
+
+def test_module_has_the_same():
+    networks, inputs = random_networks((9, 7, 8, 4), "tanh", biases=True), points(5, 9)
+    values = noise_to_signal_slope(sequence_of(networks), inputs)
+    assert_close(values, noise_to_signal_slope(networks, inputs))
+
+
+def test_dead_layer_has_no_slope():
+    networks = random_networks((9, 7, 4))
+    networks.weights[0].zero_()
+    assert noise_to_signal_slope(networks, points(2, 9)).isnan().all()

@@ -1,0 +1,139 @@
+import numpy as np
+import pandas as pd
+import pytest
+from oracles.random_data import TIMES, made_courses
+
+from generalization.statistics.fitting_times import COLUMNS, fitting_times, steps_to_fit
+
+
+@pytest.fixture
+def training():
+    return made_courses()
+
+
+def times_of(training, accuracy=0.5, **settings):
+    settings = {"resamples": 200} | settings
+    return fitting_times(
+        training, {"accuracy": accuracy}, generator=np.random.default_rng(1), **settings
+    )
+
+
+def of(table, statistic, randomization="none", corruption=0.0, depth=2):
+    chosen = (table["statistic"] == statistic) & (table["depth"] == depth)
+    kind = (table["randomization"] == randomization) & (table["label_corruption"] == corruption)
+    return table[chosen & kind].squeeze()
+
+
+def test_time_is_interpolated_along_the_logarithm():
+    networks = steps_to_fit(made_courses(depths=(2,), seeds=2), 0.5)
+    expected = [time * factor for time in TIMES.values() for factor in (1 / 1.1, 1)]
+    assert networks["fitting_step"].to_numpy() == pytest.approx(expected)
+
+
+def test_time_of_a_network_that_is_evaluated_there_is_that_step():
+    rows = [(0, 0.1), (10, 0.5), (20, 0.9), (30, 0.8), (40, 1.0)]
+    course = pd.DataFrame(rows, columns=["step", "train_accuracy"]).assign(
+        ensemble="e", seed=1, final=[False] * 4 + [True], randomization="none", label_corruption=0.0
+    )
+    for accuracy, step in ((0.05, 0), (0.1, 0), (0.5, 10), (0.9, 20), (1.0, 40)):
+        found = steps_to_fit(course, accuracy)["fitting_step"].item()
+        assert found == pytest.approx(step), accuracy
+    half_way = np.expm1((np.log1p(10) + np.log1p(20)) / 2)
+    assert steps_to_fit(course, 0.7)["fitting_step"].item() == pytest.approx(half_way)
+
+
+def test_random_labels_are_label_corruption_one(training):
+    networks = steps_to_fit(training, 0.5)
+    random = networks["randomization"] == "random_labels"
+    assert (networks.loc[random, "label_corruption"] == 1).all()
+    assert set(networks.loc[~random, "label_corruption"]) == {0, 0.5}
+
+
+def test_times_and_errors_are_those_that_courses_were_made_of(training):
+    table = times_of(training)
+    assert list(table) == ["dataset", "depth", *COLUMNS]
+    for depth in (2, 4):
+        for (kind, corruption), time in TIMES.items():
+            corruption = 1.0 if kind == "random_labels" else corruption
+            row = of(table, "fitting_step", kind, corruption, depth)
+            assert row["estimate"] == pytest.approx(time * depth / 2)
+            assert row["low"] < row["estimate"] < row["high"]
+            assert (row["networks"], row["fitted"], row["note"]) == (3, 3, "")
+            if time != 30:
+                ratio = of(table, "over_true_labels", kind, corruption, depth)
+                assert ratio["estimate"] == pytest.approx(time / 30)
+            if time != 120:
+                ratio = of(table, "over_random_labels", kind, corruption, depth)
+                assert ratio["estimate"] == pytest.approx(time / 120)
+    assert of(table, "test_error", corruption=0.5)["estimate"] == pytest.approx(0.5)
+    final = training[training["final"] & (training["ensemble"] == "mnist-2-0")]
+    error = of(table, "train_error")["estimate"]
+    assert error == pytest.approx(1 - final["train_accuracy"].mean())
+    chance = of(table, "test_error_over_chance", "random_labels", 1.0)
+    assert chance["estimate"] == pytest.approx(1)
+
+
+def test_nothing_is_compared_with_itself(training):
+    table = times_of(training)
+    assert of(table, "over_true_labels").empty
+    assert of(table, "over_random_labels", "random_labels", 1.0).empty
+
+
+def test_least_rise_is_the_smallest_step_between_corruptions(training):
+    rises = times_of(training).query("statistic == 'least_rise'")
+    assert rises["estimate"].tolist() == pytest.approx([0.3, 0.3])
+    assert rises["networks"].tolist() == [9, 9]
+    falling = training.assign(
+        test_accuracy=training["test_accuracy"].where(training["label_corruption"] < 0.5, 0.05)
+    )
+    rises = times_of(falling).query("statistic == 'least_rise'")
+    assert rises["estimate"].tolist() == pytest.approx([-0.05, -0.05])
+
+
+def test_interval_of_a_ratio_resamples_seeds_of_both(training):
+    ratio = of(times_of(training, resamples=20_000), "over_true_labels", "none", 0.5)
+    # Means of three of ln 1/1.1, 0, ln 1.1: variance 2/9 ln² 1.1 each, of the difference twice it.
+    deviation = np.log(1.1) * (4 / 9) ** 0.5
+    assert np.log(ratio["high"] / ratio["low"]) == pytest.approx(2 * 1.96 * deviation, rel=0.1)
+
+
+def test_networks_that_do_not_fit_are_counted(training):
+    lost = (training["randomization"] == "gaussian") & (training["seed"] == 3)
+    training.loc[lost, "train_accuracy"] *= 0.1
+    row = of(times_of(training), "fitting_step", "gaussian")
+    assert row["fitted"] == 2
+    assert row["note"] == "1 of 3 networks have not fitted"
+    assert row["estimate"] == pytest.approx(50 / 1.1**0.5)
+
+
+def test_no_network_fits(training):
+    training["train_accuracy"] *= 0.1
+    table = times_of(training)
+    assert table.query("statistic == 'fitting_step'")["estimate"].isna().all()
+    assert table.query("statistic == 'test_error'")["estimate"].notna().all()
+
+
+def test_one_seed_has_no_interval():
+    row = of(times_of(made_courses(seeds=1)), "fitting_step")
+    assert row["estimate"] == pytest.approx(30 / 1.1)
+    assert np.isnan(row["low"])
+    assert row["note"] == "no interval of one network"
+
+
+def test_without_true_labels_nothing_is_relative_to_them():
+    kinds = (("random_labels", 0.0), ("gaussian", 0.0))
+    table = times_of(made_courses(kinds=kinds))
+    assert "over_true_labels" not in set(table["statistic"])
+    assert "least_rise" not in set(table["statistic"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"level": 1.0}, r"^level must be between 0 and 1, not 1\.0\.$"),
+        ({"resamples": 0}, r"^resamples must be at least 1, not 0\.$"),
+    ],
+)
+def test_settings_out_of_range_are_refused(training, settings, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        times_of(training, **settings)

@@ -1,0 +1,110 @@
+import numpy as np
+import pandas as pd
+import pytest
+from oracles.cloud_tables import made_clouds
+
+from generalization.statistics.cloud_courses import courses
+from generalization.statistics.noise_cloud_statistics import (
+    COLUMNS,
+    CORRELATION,
+    DIFFERENCES,
+    RATIOS,
+    noise_cloud_statistics,
+)
+
+
+@pytest.fixture
+def study():
+    """All networks with one label corruption."""
+    clouds, training = made_clouds(np.random.default_rng(0))
+    return clouds, training.assign(label_corruption=0.0)
+
+
+def statistics_of(study, **settings):
+    settings = {"resamples": 200} | settings
+    return noise_cloud_statistics(*study, generator=np.random.default_rng(1), **settings)
+
+
+def of(table, statistic, layer=1, sigma=0.1, part="test"):
+    chosen = (table["statistic"] == statistic) & (table["part"] == part)
+    return table[chosen & (table["layer"] == layer) & (table["sigma"] == sigma)].squeeze()
+
+
+def test_estimates_are_means_over_networks(study):
+    table = statistics_of(study)
+    assert list(table) == ["dataset", *COLUMNS]
+    assert len(table) == 2 * 2 * 2 * (len(RATIOS) + len(DIFFERENCES) + 1)
+    networks = courses(*study).query("part == 'test' and layer == 2 and sigma == 0.01")
+    for name in RATIOS:
+        assert of(table, name, 2, 0.01)["estimate"] == pytest.approx(np.exp(networks[name].mean()))
+    for name in DIFFERENCES:
+        assert of(table, name, 2, 0.01)["estimate"] == pytest.approx(networks[name].mean())
+    row = of(table, "noise_over_untrained")
+    assert row["low"] < row["estimate"] < row["high"]
+    assert (row["networks"], row["ensembles"], row["level"], row["note"]) == (6, 3, 0.95, "")
+
+
+def test_correlation_of_steps(study):
+    clouds, training = study
+    order = training["ensemble"].str[1].astype(int) * 2 + training["seed"]
+    # The later the test loss is least, the later the rest settles.
+    least = order.clip(upper=4).map({1: 10, 2: 20, 3: 40, 4: 80})
+    training["test_loss"] = (training["step"] - least).abs().astype(float)
+    about = training.assign(least=least)[["ensemble", "seed", "step", "least"]]
+    joined = clouds.merge(about, on=["ensemble", "seed", "step"])
+    clouds["ev_rest"] = (joined["step"] < joined["least"]).astype(float)
+    row = of(statistics_of((clouds, training)), CORRELATION)
+    assert row["estimate"] == pytest.approx(1)
+    assert row["high"] == pytest.approx(1)
+
+
+def test_steps_that_are_all_the_same_have_no_correlation(study):
+    row = of(statistics_of(study), CORRELATION)
+    assert np.isnan(row["estimate"])
+    assert row["note"] == "steps of too few networks differ"
+
+
+def test_interval_resamples_ensembles_then_seeds(study):
+    clouds, _ = study
+    # Networks of an ensemble are alike: there are 3 of them, not 6.
+    clouds["predicted_noise"] *= clouds["ensemble"].map({"e0": 1, "e1": 2, "e2": 4})
+    row = of(statistics_of(study, resamples=2000), "measured_over_predicted")
+    assert row[["estimate", "low", "high"]].tolist() == pytest.approx([1 / 4, 1 / 8, 1 / 2])
+
+
+def test_what_is_swept_over_stays_apart():
+    table = statistics_of(made_clouds(np.random.default_rng(0)))
+    assert list(table)[:3] == ["dataset", "label_corruption", "part"]
+    assert set(table["label_corruption"]) == {0, 0.1, 0.2}
+    row = of(table[table["label_corruption"] == 0.1], "ev_1_change")
+    assert row["note"] == "1 of the 3 ensembles that an interval needs"
+
+
+def test_what_networks_lack_is_said(study):
+    clouds, training = study
+    table = statistics_of((clouds[clouds["step"] > 0], training))
+    assert of(table, "ev_1_change")["note"] == (
+        "6 of 6 networks have no finite value; no network is left"
+    )
+
+
+def test_no_network_has_no_row(study):
+    table = statistics_of((study[0][:0], study[1]))
+    assert table.empty
+    assert list(table) == ["dataset", *COLUMNS]
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"level": 1.0}, r"^level must be between 0 and 1, not 1\.0\.$"),
+        ({"resamples": 0}, r"^resamples must be at least 1, not 0\.$"),
+    ],
+)
+def test_settings_out_of_range_are_refused(study, settings, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        statistics_of(study, **settings)
+
+
+def test_same_numbers_again(study):
+    pd.testing.assert_frame_equal(statistics_of(study), statistics_of(study))
