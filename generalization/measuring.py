@@ -98,6 +98,8 @@ def profile_networks(
         "train_labels": data.train_labels,
         "init_scale": kept.hyperparameters.init_scale,
         "generator": generator_for(data.name, profile.__name__),
+        "seeds": [kept.seeds[rows[i][1]] for i in finite],
+        "steps": [rows[i][2] for i in finite],
     }
     table = profile(**named_by(profile, available), **chosen)
     of_row = [rows[finite[position]] for position in table.pop("network")]

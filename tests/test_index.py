@@ -25,7 +25,7 @@ OFFERED = {
     *MEASURES,
 }
 OF_PROFILES = {"networks", "inputs", "labels", "train_inputs", "train_labels", "init_scale"}
-OF_PROFILES |= {"generator"}
+OF_PROFILES |= {"generator", "seeds", "steps"}
 
 
 def test_index_and_schema_name_the_same_measures():

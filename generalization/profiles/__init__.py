@@ -12,6 +12,8 @@ given it by that name:
     The training set, as the networks saw it.
 ``init_scale``
     The hyper-parameter.
+``seeds``, ``steps``
+    Seed and training step of each network.
 ``generator``
     A source of randomness that belongs to this profile of this dataset: the same for all networks.
 
@@ -28,4 +30,5 @@ PROFILES = (
     "activation_regions",
     "tangent_bounds",
     "train_test_sensitivity",
+    "projection_accuracy",
 )

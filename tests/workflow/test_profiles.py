@@ -20,6 +20,7 @@ FEW = {
     "activation_regions": {"samples": 30},
     "tangent_bounds": {"samples": 5},
     "train_test_sensitivity": {"samples": 20},
+    "projection_accuracy": {"samples": 20, "points": 50, "orders": 1},
 }
 LABELS = {"setting": "label_corruption", "better": 0, "worse": 1}
 CHANGES = {

@@ -1,0 +1,83 @@
+"""Directions in the space of a layer's units, the leading ones first."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor
+
+Basis = Float64[Tensor, "units units"]
+
+
+def principal_directions(activations: Float[Tensor, "samples units"]) -> Basis:
+    """Orthonormal directions of descending variance.
+
+    Args:
+        activations: Of one layer.
+
+    Returns:
+        One column per direction, as many as there are units.
+    """
+    centered = activations.double() - activations.double().mean(0)
+    return _descending(centered.mT @ centered)
+
+
+def svcca_directions(
+    activations: Float[Tensor, "samples units"],
+    others: Float[Tensor, "samples other_units"],
+    *,
+    explained_variance: float = 0.99,
+) -> Basis:
+    """Orthonormal directions that a layer shares with another, the best correlated ones first.
+
+    SVCCA (Raghu et al. 2017, §2) keeps of each layer the fewest principal directions with so much
+    of the variance and finds in both the linear combinations of units that correlate best: the
+    variates ``X A`` with ``A = V diag(1 / s) U``, where ``X = Q diag(s) Vᵀ`` are the centered
+    activations and ``U`` are left singular vectors of ``Qᵀ Q'``. The columns of A become
+    orthonormal from the first to the last, so that the first k span what the first k of A do.
+    Other directions follow, by descending variance.
+
+    Args:
+        activations: Of the layer in whose space the directions lie.
+        others: Of the other layer, at the same inputs.
+        explained_variance: That is kept of each layer.
+
+    Returns:
+        One column per direction, as many as there are units.
+    """
+    scores, loadings = _whitened(activations, explained_variance)
+    other_scores, _ = _whitened(others, explained_variance)
+    shared = torch.linalg.svd(scores.mT @ other_scores, full_matrices=False).U
+    basis = torch.linalg.qr(loadings @ shared, mode="complete").Q
+    leading, rest = basis.split([shared.shape[1], len(basis) - shared.shape[1]], dim=1)
+    centered = (activations.double() - activations.double().mean(0)) @ rest
+    return torch.cat((leading, rest @ _descending(centered.mT @ centered)), dim=1)
+
+
+def largest_units(activations: Float[Tensor, "samples units"]) -> Int64[Tensor, "units"]:
+    """Units in the order of their mean absolute activation, the largest first."""
+    return activations.double().abs().mean(0).argsort(descending=True, stable=True)
+
+
+def unit_directions(order: Int64[Tensor, "units"]) -> Basis:
+    """The directions of single units, in an order of theirs."""
+    return torch.eye(len(order), dtype=torch.float64, device=order.device)[:, order]
+
+
+def _descending(scatter: Float64[Tensor, "units units"]) -> Basis:
+    """Eigenvectors of descending eigenvalue."""
+    return torch.linalg.eigh(scatter).eigenvectors.flip(1)
+
+
+def _whitened(
+    activations: Float[Tensor, "samples units"], explained_variance: float
+) -> tuple[Float64[Tensor, "samples kept"], Float64[Tensor, "units kept"]]:
+    """Q and V diag(1 / s) of the principal directions that are kept. Constant units have none."""
+    centered = activations.double() - activations.double().mean(0)
+    scores, deviations, directions = torch.linalg.svd(centered, full_matrices=False)
+    smallest = max(centered.shape) * torch.finfo(torch.float64).eps * deviations[:1]
+    variances = deviations.square() * (deviations > smallest)
+    # As many as there are sums that have not yet reached the share, and one more.
+    short = variances.cumsum(0) < explained_variance * variances.sum() * (1 - 1e-12)
+    kept = min(int(short.sum()) + 1, int((variances > 0).sum()))
+    return scores[:, :kept], directions[:kept].mT / deviations[:kept]
