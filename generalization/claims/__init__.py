@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PAPERS = ("novak_2018", "daroczy_2020")
+PAPERS = ("novak_2018", "daroczy_2020", "raghu_2017", "morcos_2018_similarity")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,10 @@ TABLES = {
     "region_statistics": ("activation_regions", "training"),
     "loss_estimates": ("train_test_sensitivity", "training"),
     "loss_estimate_errors": ("loss_estimates", "training"),
+    "similarity_contrasts": ("similarities", "training"),
+    "similarity_trends": ("similarities", "training"),
+    "similarity_of_ensembles": ("similarities", "training"),
+    "direction_statistics": ("projection_accuracy", "training"),
     "claims": ("statistics", "papers"),
 }
 
@@ -33,5 +37,8 @@ WELCOME = {
         "bound_statistics",
         "region_statistics",
         "loss_estimate_errors",
+        "similarity_contrasts",
+        "similarity_trends",
+        "direction_statistics",
     )
 }

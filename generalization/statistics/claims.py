@@ -16,7 +16,16 @@ NOT_ASKED = "not enough data: not in this study"
 # ±0.3, of a share within 0.5 ± 0.3: a relation that is larger would have been seen.
 NEAR = 0.3
 # What tells rows that speak to one claim apart, and what they are estimated from.
-ABOUT = ("dataset", "loss", "contrast", "normalization", "dropout", "optimizer")
+ABOUT = (
+    "dataset",
+    "loss",
+    "contrast",
+    "normalization",
+    "dropout",
+    "optimizer",
+    "directions",
+    "place",
+)
 COUNTS = ("pairs", "networks", "ensembles")
 
 
@@ -30,6 +39,9 @@ def claims(
     bound_statistics: pd.DataFrame | None = None,
     region_statistics: pd.DataFrame | None = None,
     loss_estimate_errors: pd.DataFrame | None = None,
+    similarity_contrasts: pd.DataFrame | None = None,
+    similarity_trends: pd.DataFrame | None = None,
+    direction_statistics: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Every claim of the papers, with an estimate and a verdict.
 
@@ -48,6 +60,9 @@ def claims(
         bound_statistics: Of the bounds on the Jacobian norm by the loss.
         region_statistics: Of activation regions.
         loss_estimate_errors: Of estimates of the test loss during training.
+        similarity_contrasts: Of networks that learn and networks that memorize.
+        similarity_trends: Of similarity with depth and width.
+        direction_statistics: Of directions that suffice for most of the accuracy.
 
     Returns:
         One row per claim and row of statistics that speaks to it: ``COLUMNS``.
@@ -61,6 +76,9 @@ def claims(
         "bound_statistics": bound_statistics,
         "region_statistics": region_statistics,
         "loss_estimate_errors": loss_estimate_errors,
+        "similarity_contrasts": similarity_contrasts,
+        "similarity_trends": similarity_trends,
+        "direction_statistics": direction_statistics,
     }
     rows = [
         row
