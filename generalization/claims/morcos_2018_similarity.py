@@ -12,14 +12,14 @@ def _groups() -> Iterator[Claim]:
     learned = PWCCA.format("memorizing_minus_generalizing")
     yield Claim(
         "In early layers, networks that memorize are as far from each other as those that learn",
-        "§3.1, Fig. 3",
+        "abstract; groups of networks",
         "similarity_contrasts",
         f"{learned} and place == 'first'",
         "near",
     )
     yield Claim(
         "In later layers, networks that memorize are farther from each other than those that learn",
-        "§3.1, Fig. 3",
+        "abstract; groups of networks",
         "similarity_contrasts",
         f"{learned} and {LATER}",
         "above",
@@ -27,7 +27,7 @@ def _groups() -> Iterator[Claim]:
     yield Claim(
         "In later layers, networks that learn are as far from networks that memorize as these are "
         "from each other",
-        "§3.1, Fig. 3",
+        "abstract; groups of networks",
         "similarity_contrasts",
         f"{PWCCA.format('between_minus_memorizing')} and {LATER}",
         "near",
@@ -37,14 +37,14 @@ def _groups() -> Iterator[Claim]:
 def _width() -> Iterator[Claim]:
     yield Claim(
         "Wider networks are more alike",
-        "§3.2, Fig. 4",
+        "abstract; width",
         "similarity_trends",
         PWCCA.format("width"),
         "above",
     )
     yield Claim(
         "Wider networks are more alike, by more than chance",
-        "§3.2, Fig. 4",
+        "abstract; width",
         "similarity_trends",
         PWCCA.format("width_above_null"),
         "above",

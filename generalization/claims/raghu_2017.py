@@ -8,7 +8,7 @@ from generalization.claims import Claim
 def _convergence() -> Iterator[Claim]:
     yield Claim(
         "Layers converge to their final representation from the bottom up",
-        "§4.1, Fig. 4",
+        "abstract; learning dynamics",
         "similarity_trends",
         "statistic == 'convergence_order' and similarity == 'svcca'",
         "above",
@@ -19,7 +19,7 @@ def _directions() -> Iterator[Claim]:
     # ASSUME: "far fewer" is less than a half; of logits, few as they are, nothing is claimed.
     yield Claim(
         "Far fewer SVCCA directions than units suffice for 95 % of the accuracy that a layer adds",
-        "§2, Fig. 2",
+        "distributed representations",
         "direction_statistics",
         "statistic == 'share_of_units' and directions == 'svcca' and place != 'logits'",
         "below",
@@ -29,7 +29,7 @@ def _directions() -> Iterator[Claim]:
     for kind, words in kinds.items():
         yield Claim(
             f"More {words} than SVCCA directions are needed",
-            "§2, Fig. 2",
+            "distributed representations",
             "direction_statistics",
             f"statistic == 'ratio_to_svcca' and directions == '{kind}' and place != 'logits'",
             "above",

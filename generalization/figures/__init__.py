@@ -22,6 +22,8 @@ class Place:
     measures: tuple[str, ...] = ()
 
 
+SIMILARITY = "Similarity of representations"
+
 FIGURES = {
     "measure_league": Place("Overview", ("statistics",)),
     "training_curves": Place("Overview", ("training",)),
@@ -43,6 +45,11 @@ FIGURES = {
     ),
     "tangent_bounds": Place("Tangent sensitivity", ("tangent_bounds", "training")),
     "activation_regions": Place("Tangent sensitivity", ("activation_regions", "training")),
+    "similarity_heat_maps": Place(SIMILARITY, ("similarities", "training")),
+    "similarity_over_training": Place(SIMILARITY, ("similarities", "training")),
+    "similarity_of_groups": Place(SIMILARITY, ("similarity_contrasts",)),
+    "similarity_against_width": Place(SIMILARITY, ("similarity_of_ensembles",)),
+    "projection_accuracy": Place(SIMILARITY, ("projection_accuracy", "training")),
 }
 
 # Tables of numbers that the report shows as pages, if the study has them.
@@ -58,5 +65,9 @@ PAGES = (
     "bound_tightness",
     "region_statistics",
     "loss_estimate_errors",
+    "similarity_contrasts",
+    "similarity_trends",
+    "similarity_of_ensembles",
+    "direction_statistics",
     "excluded",
 )

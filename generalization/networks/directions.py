@@ -30,7 +30,7 @@ def svcca_directions(
 ) -> Basis:
     """Orthonormal directions that a layer shares with another, the best correlated ones first.
 
-    SVCCA (Raghu et al. 2017, §2) keeps of each layer the fewest principal directions with so much
+    SVCCA (Raghu et al. 2017) keeps of each layer the fewest principal directions with so much
     of the variance and finds in both the linear combinations of units that correlate best: the
     variates ``X A`` with ``A = V diag(1 / s) U``, where ``X = Q diag(s) Vᵀ`` are the centered
     activations and ``U`` are left singular vectors of ``Qᵀ Q'``. The columns of A become

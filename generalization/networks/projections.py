@@ -21,7 +21,7 @@ def projected_logits(
 ) -> Float[Tensor, "ranks samples classes"]:
     """Logits if the activations of a layer are ``mean + V_k V_kᵀ (a − mean)``.
 
-    ``V_k`` are the first k columns of the basis, as Raghu et al. 2017, §2, project. The layer above
+    ``V_k`` are the first k columns of the basis, as Raghu et al. 2017 project. The layer above
     sees ``W mean + (W V_k) V_kᵀ (a − mean)``, a sum over directions. So what it sees of one rank
     is what it sees of the rank before, and the directions in between: all ranks together cost
     one product with all directions, and no input is passed through the layers below again.

@@ -40,7 +40,7 @@ def projection_accuracy(
 ) -> pd.DataFrame:
     """Test accuracy when the activations of a layer are projected on their leading directions.
 
-    Raghu et al. 2017, §2 and Fig. 2: a becomes ``mean + V_k V_kᵀ (a − mean)``, where the
+    Raghu et al. 2017: a becomes ``mean + V_k V_kᵀ (a − mean)``, where the
     orthonormal columns of V_k are the first k directions. Directions and means are of training
     inputs, accuracies of test inputs. The ``directions`` are
 

@@ -41,7 +41,7 @@ def direction_statistics(
     resamples: int = 2000,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """How many directions networks need at their last step, after Raghu et al. 2017, Fig. 2.
+    """How many directions networks need at their last step, after Raghu et al. 2017.
 
     Directions are needed until 95 % is reached of what the accuracy gains from a layer that is
     constant to the whole layer, see ``directions_needed``. The statistics are geometric means over

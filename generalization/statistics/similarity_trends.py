@@ -57,7 +57,7 @@ def similarity_trends(
     ``convergence_order``
         Spearman's correlation of a layer's place with the step from which on it is as alike to its
         end as 0.9, see ``convergence_step``: 1 if layers converge from the bottom up (Raghu et al.
-        2017, §4.1). The mean over networks; its interval resamples ensembles, then seeds.
+        2017). The mean over networks; its interval resamples ensembles, then seeds.
     ``width``
         Of the width with the similarity of a layer of two seeds, over all pairs of seeds of all
         ensembles (Morcos et al. 2018, *Insights*). The interval resamples seeds alone, in every
