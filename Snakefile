@@ -51,8 +51,12 @@ wildcard_constraints:
     dataset=r"[a-z0-9_]+",
     ensemble=r"[a-z0-9_]+-[0-9a-f]{8}",
     block=r"seeds-\d+-\d+",
+    other=r"[a-z0-9_]+-[0-9a-f]{8}",
+    other_block=r"seeds-\d+-\d+",
     measure=r"[a-z_]+(-[0-9a-f]{8})?",
     profile=r"[a-z_]+(-[0-9a-f]{8})?",
+    similarity=r"[a-z_]+(-[0-9a-f]{8})?",
+    pairs=r"[a-z_]+",
     figure=r"[a-z_]+",
     table=r"[a-z_]+",
 
@@ -62,6 +66,7 @@ include: "workflow/rules/datasets.smk"
 include: "workflow/rules/ensembles.smk"
 include: "workflow/rules/measures.smk"
 include: "workflow/rules/profiles.smk"
+include: "workflow/rules/similarities.smk"
 include: "workflow/rules/statistics.smk"
 include: "workflow/rules/figures.smk"
 
@@ -72,4 +77,5 @@ rule all:
         [file for figure in figures for file in drawn(figure).values()],
         [f"{STUDY}/tables/{page}.html" for page in pages],
         of_all_blocks(study.activations_file) if study.activations is not None else [],
+        tables("similarities") if study.similarities else [],
     localrule: True

@@ -15,7 +15,7 @@ from generalization.activations import layer_activations
 from generalization.networks.fully_connected import initialize_fully_connected
 from generalization.randomness import generator_for
 
-SEEDS, SAMPLES, WIDTH, LAYERS = 4, 5_000, 200, 5
+SEEDS, SAMPLES, WIDTH, LAYERS = 8, 10_000, 200, 5
 LAYOUTS = {
     "none (default)": {},
     "zstd, level 1": hdf5plugin.Zstd(clevel=1),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -60,7 +61,7 @@ def write_activations(
 
     The data set ``layers/<l>`` has shape (kept steps, seeds, samples, units), float32, one chunk
     per kept step and seed; attributes of the file: ``ensemble``, ``kind``, ``seeds``, ``steps``
-    (kept steps × seeds).
+    (kept steps × seeds), ``depth``, and ``inputs``, a hash of what the networks were shown.
 
     Args:
         path: An HDF5 file.
@@ -82,6 +83,8 @@ def write_activations(
         file.attrs["kind"] = kind
         file.attrs["seeds"] = json.dumps(kept.seeds)
         file.attrs["steps"] = json.dumps(kept.steps)
+        file.attrs["depth"] = depth
+        file.attrs["inputs"] = blake2b(inputs.cpu().numpy().tobytes(), digest_size=16).hexdigest()
         widths = kept.networks[0].widths[1:]
         for layer in chosen:
             each = (len(inputs), widths[layer])
@@ -112,6 +115,9 @@ class Activations:
         seeds: Seeds of the networks.
         steps: Training steps, kept steps × seeds.
         layers: Recorded weight layers, counted from 0.
+        shapes: Of their activations, samples first.
+        depth: Number of weight layers, recorded or not.
+        inputs: Equal for the same inputs in the same order.
     """
 
     def __init__(self, path: Path | str):
@@ -129,7 +135,10 @@ class Activations:
             self.kind: str = self._file.attrs["kind"]
             self.seeds: list[int] = json.loads(self._file.attrs["seeds"])
             self.steps: list[list[int]] = json.loads(self._file.attrs["steps"])
+            self.depth = int(self._file.attrs["depth"])
+            self.inputs: str = self._file.attrs["inputs"]
             self.layers = sorted(int(layer) for layer in self._file["layers"])
+            self.shapes = [self._file[f"layers/{layer}"].shape[2:] for layer in self.layers]
         except (OSError, KeyError, ValueError) as error:
             raise InputError(
                 f"activations must be a whole HDF5 file of this project, not {str(path)!r} "

@@ -11,6 +11,7 @@ from generalization.datasets import DATASETS
 from generalization.figures import FIGURES, PAGES
 from generalization.measures import MEASURES, SHARE_A_JOB
 from generalization.profiles import PROFILES
+from generalization.similarities import ASYMMETRIC, SIMILARITIES
 from generalization.statistics import SETTINGS, TABLES, WELCOME
 
 OFFERED = {
@@ -78,8 +79,31 @@ def test_a_profile_is_whole(profile):
     assert Path(f"tests/profiles/test_{profile}.py").is_file()
 
 
+def test_index_and_schema_name_the_same_similarities():
+    assert set(SIMILARITIES) == set(SCHEMA["$defs"]["similarities"]["properties"])
+    assert set(ASYMMETRIC) <= set(SIMILARITIES)
+
+
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+def test_a_similarity_is_whole(similarity):
+    function = getattr(import_module(f"generalization.similarities.{similarity}"), similarity)
+    parameters = inspect.signature(function).parameters
+    keywords = {
+        name: parameter.default
+        for name, parameter in parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+    assert keywords.pop("products", "") is None
+    settings = settings_of(similarity)
+    comparison = {"pairs", "layers", "convolution"}
+    assert comparison <= set(settings)
+    assert {key: settings[key] for key in settings if key not in comparison} == keywords
+    assert set(parameters) - set(keywords) == {"a", "b", "products"}
+    assert Path(f"tests/similarities/test_{similarity}.py").is_file()
+
+
 def tables_named_by(function):
-    known = {"measures", "training", "statistics", *PROFILES, *TABLES, *SETTINGS}
+    known = {"measures", "training", "statistics", "similarities", *PROFILES, *TABLES, *SETTINGS}
     return known.intersection(inspect.signature(function).parameters)
 
 
@@ -104,7 +128,10 @@ def test_a_figure_is_whole(figure):
     assert Path(f"tests/figures/test_{figure}.py").is_file()
 
 
-@pytest.mark.parametrize(("folder", "index"), [("measures", MEASURES), ("profiles", PROFILES)])
+@pytest.mark.parametrize(
+    ("folder", "index"),
+    [("measures", MEASURES), ("profiles", PROFILES), ("similarities", SIMILARITIES)],
+)
 def test_every_file_has_an_entry(folder, index):
     names = {path.stem for path in Path("generalization", folder).glob("*.py")} - {"__init__"}
     assert names == set(index)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ class Study:
         comparisons: Settings of which one is expected to generalize better.
         papers: Whose claims are judged.
         activations: Settings of the record of activations, or nothing.
+        similarities: Similarity → its settings.
         statistics: Settings.
         figures: Settings.
     """
@@ -55,6 +57,7 @@ class Study:
     comparisons: list[dict[str, Any]]
     papers: list[str]
     activations: dict[str, Any] | None
+    similarities: dict[str, dict[str, Any]]
     statistics: dict[str, Any]
     figures: dict[str, Any]
 
@@ -67,6 +70,7 @@ class Study:
     def tables(self) -> set[str]:
         """What figures and other tables can be made from."""
         tables = {"measures", "training", "statistics", *self.profiles}
+        tables |= {"similarities"} if self.similarities else set()
         tables |= {name for name in SETTINGS if getattr(self, name)}
         for table, made_from in TABLES.items():
             if tables.issuperset(made_from):
@@ -93,6 +97,41 @@ class Study:
         """Name of the record of activations."""
         return f"{_file_name('activations', self.activations or {})}.h5"
 
+    def similarity_file(self, similarity: str) -> str:
+        """Name of the files of a similarity: what is compared with what stands in their folders."""
+        settings = dict(self.similarities[similarity], pairs=settings_of(similarity)["pairs"])
+        return _file_name(similarity, settings, of_activations=self.activations)
+
+    def compared_blocks(self, results: Path) -> dict[str, list[tuple[str, str, str, str]]]:
+        """Blocks of seeds whose networks are compared with each other.
+
+        Args:
+            results: Folder of all ensembles.
+
+        Returns:
+            ``over_training``, ``between_seeds`` and ``between_ensembles`` → ensemble and block,
+            and those they are compared with.
+        """
+        blocks = {name: seed_blocks(results / name, self.seeds) for name in sorted(self.ensembles)}
+        alone = [(name, block, name, block) for name in blocks for block in blocks[name]]
+        across = [
+            (name, one, name, other)
+            for name in blocks
+            for one, other in combinations(blocks[name], 2)
+        ]
+        different = [
+            (one, block, other, another)
+            for one, other in combinations(blocks, 2)
+            if _inputs_of(self.ensembles[one]) == _inputs_of(self.ensembles[other])
+            for block in blocks[one]
+            for another in blocks[other]
+        ]
+        return {
+            "over_training": alone,
+            "between_seeds": alone + across,
+            "between_ensembles": different,
+        }
+
 
 def read_study(config: Mapping[str, Any]) -> Study:
     """Check a configuration, all of it, before anything is computed.
@@ -108,7 +147,7 @@ def read_study(config: Mapping[str, Any]) -> Study:
     """
     check(config, SCHEMA)
     measures = config["measures"]
-    for part in ("measures", "profiles"):
+    for part in ("measures", "profiles", "similarities"):
         known = SCHEMA["$defs"][part]["properties"]
         for name, settings in config.get(part, {}).items():
             if name not in known:
@@ -138,9 +177,11 @@ def read_study(config: Mapping[str, Any]) -> Study:
         },
         comparisons=[{"fitted": True} | comparison for comparison in given["comparisons"]],
         papers=given["papers"],
-        activations=config.get("activations")
-        if config.get("activations") is None
-        else settings_of("activations") | config["activations"],
+        activations=_activations(config, ensembles),
+        similarities={
+            similarity: settings_of(similarity) | settings
+            for similarity, settings in given["similarities"].items()
+        },
         statistics=settings_of("statistics") | given["statistics"],
         figures=settings_of("figures") | given["figures"],
     )
@@ -199,11 +240,41 @@ def seed_blocks(ensemble: Path, seeds: int) -> list[str]:
     return [f"seeds-{first}-{last}" for first, last in blocks]
 
 
-def _file_name(definition: str, settings: Mapping[str, Any]) -> str:
+def _file_name(
+    definition: str,
+    settings: Mapping[str, Any],
+    *,
+    of_activations: Mapping[str, Any] | None = None,
+) -> str:
     """Name of a file: settings that differ from their defaults are part of it."""
-    defaults = settings_of(definition)
-    chosen = {key: value for key, value in settings.items() if value != defaults[key]}
+    chosen = _chosen(definition, settings) | _chosen("activations", of_activations or {})
     return f"{definition}-{short_hash(chosen)}" if chosen else definition
+
+
+def _chosen(definition: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that differ from their defaults."""
+    defaults = settings_of(definition)
+    return {key: value for key, value in settings.items() if value != defaults[key]}
+
+
+def _activations(
+    config: Mapping[str, Any], ensembles: Mapping[str, Hyperparameters]
+) -> dict[str, Any] | None:
+    """Settings of the record, which similarities need, with enough samples for them."""
+    given, compared = config.get("activations"), config.get("similarities")
+    if given is None and not compared:
+        return None
+    settings = settings_of("activations")
+    if compared:
+        widest = max(one.width for one in ensembles.values())
+        settings["samples"] = max(settings["samples"], 10 * widest)
+    return settings | (given or {})
+
+
+def _inputs_of(one: Hyperparameters) -> tuple[Any, ...]:
+    """What decides which test inputs an ensemble sees."""
+    labels_only = one.randomization in {"none", "random_labels"}
+    return one.dataset, one.crop, "none" if labels_only else one.randomization
 
 
 def _ensembles_of(grid: Mapping[str, Any], name: str) -> Iterator[Hyperparameters]:
@@ -266,6 +337,13 @@ def _impossible_in_study(study: Study) -> Iterator[str]:
             )
     if study.data_root is not None and not Path(study.data_root).expanduser().is_dir():
         yield f"data_root must be a folder, not {study.data_root!r}."
+    between_ensembles = study.compared_blocks(Path())["between_ensembles"]
+    for similarity, settings in study.similarities.items():
+        if "between_ensembles" in settings["pairs"] and not between_ensembles:
+            yield (
+                f"similarities.{similarity}.pairs must be among over_training, between_seeds where "
+                f"no two ensembles see the same inputs, not {settings['pairs']!r}."
+            )
     last_layer = max((study.activations or {}).get("layers") or [0])
     depth = min(one.depth for one in study.ensembles.values())
     if last_layer >= depth:

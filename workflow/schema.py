@@ -47,7 +47,7 @@ def check(value: Any, schema: Mapping[str, Any], name: str = "") -> None:
 def settings_of(definition: str) -> dict[str, Any]:
     """Default of every setting of a measure, or of a part of the configuration."""
     definitions = SCHEMA["$defs"]
-    parts = (definitions["measures"]["properties"], definitions["profiles"]["properties"])
+    parts = [definitions[part]["properties"] for part in ("measures", "profiles", "similarities")]
     about = next(part[definition] for part in (*parts, definitions) if definition in part)
     properties = _followed(about).get("properties", {})
     return {key: _followed(setting)["default"] for key, setting in properties.items()}

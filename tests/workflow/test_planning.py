@@ -78,6 +78,56 @@ def test_activations_with_defaults_are_recorded():
     assert read_study(CONFIG).activations is None
 
 
+def test_similarities_have_activations_of_enough_samples():
+    study = read_study(CONFIG | {"similarities": {"svcca": {}}})
+    assert study.activations == settings_of("activations")
+    assert study.similarity_file("svcca") == "svcca"
+    wide = [{"dataset": "digits", "width": [50, 300]}]
+    study = read_study(CONFIG | {"similarities": {"svcca": {}}, "ensembles": wide})
+    assert study.activations["samples"] == 3000
+    assert study.similarity_file("svcca") != "svcca"
+    chosen = {"similarities": {"svcca": {}}, "ensembles": wide, "activations": {"samples": 1000}}
+    assert read_study(CONFIG | chosen).activations["samples"] == 1000
+
+
+def test_what_is_compared_does_not_name_the_file_of_a_similarity():
+    settings = {"pairs": ["between_ensembles"]}
+    study = read_study(CONFIG | {"similarities": {"pwcca": settings}})
+    assert study.similarity_file("pwcca") == "pwcca"
+    settings |= {"layers": "all"}
+    study = read_study(CONFIG | {"similarities": {"pwcca": settings}})
+    assert study.similarity_file("pwcca").startswith("pwcca-")
+
+
+def test_blocks_of_ensembles_that_see_the_same_are_compared(tmp_path):
+    ensembles = [
+        {"dataset": "digits", "label_corruption": [0, 1]},
+        {"dataset": "digits", "randomization": "random_labels"},
+        {"dataset": "digits", "crop": 6},
+        {"dataset": "mnist_subset", "randomization": ["none", "gaussian"]},
+    ]
+    study = read_study(CONFIG | {"ensembles": ensembles, "seeds": 3})
+    one, *others = sorted(
+        name for name, each in study.ensembles.items() if each.dataset == "digits" and not each.crop
+    )
+    (tmp_path / one / "seeds-1-2").mkdir(parents=True)
+    blocks = study.compared_blocks(tmp_path)
+    assert len(blocks["over_training"]) == 7
+    assert [pair for pair in blocks["between_seeds"] if pair[0] == one] == [
+        (one, "seeds-1-2", one, "seeds-1-2"),
+        (one, "seeds-3-3", one, "seeds-3-3"),
+        (one, "seeds-1-2", one, "seeds-3-3"),
+    ]
+    assert set(blocks["between_ensembles"]) == {
+        *(
+            (one, block, other, "seeds-1-3")
+            for block in ("seeds-1-2", "seeds-3-3")
+            for other in others
+        ),
+        (others[0], "seeds-1-3", others[1], "seeds-1-3"),
+    }
+
+
 def test_measures_with_settings_share_no_job():
     assert read_study(CONFIG).sharing_measures == ["jacobian_norm"]
 
@@ -110,6 +160,7 @@ def test_assumptions_are_quoted_whole(tmp_path):
 
 
 MEASURES = ", ".join(SCHEMA["$defs"]["measures"]["properties"])
+SIMILARITIES = ", ".join(SCHEMA["$defs"]["similarities"]["properties"])
 PROFILES = ", ".join(SCHEMA["$defs"]["profiles"]["properties"])
 HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperparameters))
 
@@ -120,8 +171,8 @@ HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperpara
         (
             {"sedes": 2},
             "keys of a study must be among study, title, seeds, device, data_root, ensembles, "
-            "measures, profiles, comparisons, papers, activations, statistics, figures, not "
-            "'sedes'.",
+            "measures, profiles, comparisons, papers, activations, similarities, statistics, "
+            "figures, not 'sedes'.",
         ),
         ({"study": "My study"}, "study must match ^[a-z0-9_]+$, not 'My study'."),
         ({"seeds": 0}, "seeds must be at least 1, not 0."),
@@ -249,6 +300,27 @@ HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperpara
         (
             {"profiles": {"ellipses": {"angles": 100}}},
             "profiles.ellipses.angles must be a multiple of 6, not 100.",
+        ),
+        (
+            {"similarities": {"cca": {}}},
+            f"similarities must be among {SIMILARITIES}, not 'cca'.",
+        ),
+        (
+            {"similarities": {"svcca": {"explained_variance": 0}}},
+            "similarities.svcca.explained_variance must be greater than 0, not 0.",
+        ),
+        (
+            {"similarities": {"svcca": {"pairs": ["over_time"]}}},
+            "similarities.svcca.pairs[0] must be one of over_training, between_seeds, "
+            "between_ensembles, not 'over_time'.",
+        ),
+        (
+            {
+                "ensembles": [{"dataset": "digits"}],
+                "similarities": {"svcca": {"pairs": ["between_ensembles"]}},
+            },
+            "similarities.svcca.pairs must be among over_training, between_seeds where no two "
+            "ensembles see the same inputs, not ['between_ensembles'].",
         ),
         (
             {"comparisons": [{"setting": "colour", "better": 0, "worse": 1}]},

@@ -1,0 +1,183 @@
+"""Comparing networks, by what was recorded of their layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+from typing import Any
+
+import pandas as pd
+import torch
+
+from generalization.activations import Activations
+from generalization.errors import InputError
+from generalization.representations.convolutions import smallest_size
+from generalization.representations.layers import Layer, compared_layers, represented_layer
+from generalization.representations.score import Score
+from generalization.similarities import ASYMMETRIC
+
+PLACE = ("ensemble", "seed", "step", "layer")
+SCORE = ("value", "null", "samples", "units_a", "units_b", "held_out", "status")
+COLUMNS = ["similarity", "pairs", *(f"{key}_{side}" for side in "ab" for key in PLACE), *SCORE]
+
+
+@dataclass(frozen=True)
+class ComparedNetwork:
+    """A network at one step, with the layers that were recorded.
+
+    Attributes:
+        name: Ensemble, seed, step.
+        numbers: Of its layers, counted from 0.
+        layers: Their representations.
+        depth: Number of weight layers, recorded or not.
+    """
+
+    name: tuple[str, int, int]
+    numbers: list[int]
+    layers: list[Layer]
+    depth: int
+
+
+def compare_networks(
+    a: Activations,
+    b: Activations,
+    similarity: Callable[..., Score],
+    pairs: str,
+    settings: Mapping[str, Any],
+    *,
+    device: torch.device | str = "cpu",
+) -> pd.DataFrame:
+    """Similarities of layers of the networks of two blocks of seeds.
+
+    Args:
+        a: What the networks of one block said.
+        b: The same of another block, or ``a`` again.
+        similarity: One of ``generalization.similarities``.
+        pairs: ``over_training``: every network at every step against its last, layer by layer,
+            and every layer against every layer at the last. ``between_seeds``: every layer against
+            every layer of another seed, at their last steps. ``between_ensembles``: the same of
+            all networks of ``a`` with all of ``b``, layer by layer or all.
+        settings: ``layers`` (``same`` or ``all``, between ensembles), ``convolution``, and those
+            of the similarity.
+        device: Where to compute.
+
+    Returns:
+        One row per pair of layers, with ``COLUMNS``. Of a similarity that changes when the layers
+        change places there is a row for each order.
+
+    Raises:
+        InputError: If the networks were not shown the same.
+    """
+    if (a.inputs, a.kind) != (b.inputs, b.kind):
+        raise InputError(
+            "activations must be of the same kind and of the same inputs in the same order, "
+            f"which those of {a.ensemble} and {b.ensemble} are not."
+        )
+    chosen = dict(settings)
+    layers = chosen.pop("layers")
+    reader = _Reader(chosen.pop("convolution"), smallest_size([*a.shapes, *b.shapes]), device)
+    networks = {
+        "over_training": lambda: _over_training(a, reader),
+        "between_seeds": lambda: _between_seeds(a, b, reader),
+        "between_ensembles": lambda: _between_ensembles(a, b, reader, layers),
+    }[pairs]()
+    rows = [
+        (similarity.__name__, pairs, *row)
+        for one, other, same in networks
+        for row in _rows(similarity, one, other, same, chosen)
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    convolution: str
+    size: tuple[int, int]
+    device: torch.device | str
+
+    def network(self, activations: Activations, seed: int, kept_step: int = -1) -> ComparedNetwork:
+        """A network at a step that was kept."""
+        layers = (
+            activations.read(layer=layer, seed=seed, kept_step=kept_step)
+            for layer in activations.layers
+        )
+        represented = [
+            represented_layer(torch.from_numpy(layer).to(self.device), self.convolution, self.size)
+            for layer in layers
+        ]
+        step = activations.steps[kept_step][activations.seeds.index(seed)]
+        name = (activations.ensemble, seed, step)
+        return ComparedNetwork(name, activations.layers, represented, activations.depth)
+
+
+Compared = Iterator[tuple[ComparedNetwork, ComparedNetwork, bool]]
+
+
+def _over_training(a: Activations, reader: _Reader) -> Compared:
+    for position, seed in enumerate(a.seeds):
+        last = reader.network(a, seed)
+        steps = [steps[position] for steps in a.steps]
+        for step in sorted(set(steps) - {steps[-1]}):
+            yield reader.network(a, seed, steps.index(step)), last, True
+        yield last, last, False
+
+
+def _between_seeds(a: Activations, b: Activations, reader: _Reader) -> Compared:
+    networks = {seed: reader.network(a, seed) for seed in a.seeds}
+    if a.seeds == b.seeds:
+        for one, other in combinations(networks.values(), 2):
+            yield one, other, False
+        return
+    for seed in b.seeds:
+        another = reader.network(b, seed)
+        for one in networks.values():
+            yield one, another, False
+
+
+def _between_ensembles(a: Activations, b: Activations, reader: _Reader, layers: str) -> Compared:
+    networks = [reader.network(a, seed) for seed in a.seeds]
+    for seed in b.seeds:
+        another = reader.network(b, seed)
+        for one in networks:
+            yield one, another, layers == "same"
+
+
+def _rows(
+    similarity: Callable[..., Score],
+    a: ComparedNetwork,
+    b: ComparedNetwork,
+    same: bool,
+    settings: Mapping[str, Any],
+) -> Iterator[tuple[Any, ...]]:
+    """Rows of two networks, in both orders if that makes a difference and two are compared."""
+    both = similarity.__name__ in ASYMMETRIC and a is not b
+    for i, j, score, exchanged in _scores(similarity, a, b, same, settings):
+        place_a, place_b = (*a.name, a.numbers[i]), (*b.name, b.numbers[j])
+        yield *place_a, *place_b, *(getattr(score, key) for key in SCORE)
+        if both:
+            yield *place_b, *place_a, *(getattr(exchanged, key) for key in SCORE)
+
+
+def _scores(
+    similarity: Callable[..., Score],
+    a: ComparedNetwork,
+    b: ComparedNetwork,
+    same: bool,
+    settings: Mapping[str, Any],
+) -> Iterable[tuple[int, int, Score, Score]]:
+    if not same:
+        yield from compared_layers(similarity, a.layers, b.layers, **settings)
+        return
+    for i, j in _same_layers(a, b):
+        compared = compared_layers(similarity, [a.layers[i]], [b.layers[j]], **settings)
+        yield from ((i, j, *scores) for _, _, *scores in compared)
+
+
+def _same_layers(a: ComparedNetwork, b: ComparedNetwork) -> Sequence[tuple[int, int]]:
+    """Hidden layers of one number, and the logits of both."""
+    return [
+        (i, j)
+        for (i, one), (j, other) in product(enumerate(a.numbers), enumerate(b.numbers))
+        if (one == a.depth - 1) == (other == b.depth - 1) and (one == other or one == a.depth - 1)
+    ]

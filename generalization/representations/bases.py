@@ -1,0 +1,89 @@
+"""Orthonormal bases of what the units of a layer span."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float64, Inexact
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Orthonormal directions Q of centered datapoints, never formed: Q = coordinates · map.
+
+    Attributes:
+        map: Coordinates × rank.
+        loadings: Qᴴ X, rank × units, of the centered units X.
+    """
+
+    map: Inexact[Tensor, "coordinates rank"]
+    loadings: Inexact[Tensor, "rank units"]
+
+    @property
+    def rank(self) -> int:
+        """Number of directions."""
+        return self.map.shape[1]
+
+    def leading(self, rank: int) -> Basis:
+        """The first directions."""
+        return Basis(self.map[:, :rank], self.loadings[:rank])
+
+
+@dataclass(frozen=True)
+class Part:
+    """Datapoints of a layer.
+
+    Attributes:
+        gram: Gram matrix of the centered coordinates.
+        floor: Squared length up to which a coordinate does not vary here.
+        tolerance: See ``Representation``.
+        mixing: See ``Representation``.
+    """
+
+    gram: Inexact[Tensor, "coordinates coordinates"]
+    floor: Float64[Tensor, "coordinates"]
+    tolerance: float
+    mixing: Inexact[Tensor, "coordinates units"] | None
+
+    @cached_property
+    def unit_gram(self) -> Inexact[Tensor, "units units"]:
+        """Gram matrix of the centered units."""
+        return self.gram if self.mixing is None else self.mixing.mH @ self.gram @ self.mixing
+
+    @cached_property
+    def basis(self) -> Basis:
+        """An orthonormal basis of the span of all units.
+
+        With G the Gram matrix, D its diagonal and D^{−½} G D^{−½} = V Λ Vᴴ, the map
+        D^{−½} V Λ^{−½} makes the coordinates orthonormal. What is not larger than rounding is left
+        out.
+        """
+        squares = self.gram.diagonal().real
+        scale = torch.where(squares > self.floor, squares.clamp_min(1e-300).rsqrt(), 0.0)
+        eigenvalues, vectors = torch.linalg.eigh(scale[:, None] * self.gram * scale)
+        kept = eigenvalues > self.tolerance * eigenvalues[-1:].clamp_min(1e-300)
+        to_basis = scale[:, None] * vectors[:, kept] * eigenvalues[kept].rsqrt()
+        return self._with_loadings(to_basis)
+
+    @cached_property
+    def principal_basis(self) -> Basis:
+        """The same span by directions of decreasing variance, the left singular vectors of X.
+
+        They are those of Qᴴ X, turned by Q.
+        """
+        u, _, _ = torch.linalg.svd(self.basis.loadings, full_matrices=False)
+        return self._with_loadings(self.basis.map @ u)
+
+    def principal(self, explained_variance: float) -> Basis:
+        """The fewest directions that have this part of the variance."""
+        squares = self.principal_basis.loadings.abs().square().sum(1)
+        left_out = squares.flip(0).cumsum(0).flip(0)
+        rank = int((left_out > (1 - explained_variance) * squares.sum()).sum())
+        return self.principal_basis.leading(rank)
+
+    def _with_loadings(self, to_basis: Tensor) -> Basis:
+        loadings = to_basis.mH @ self.gram
+        return Basis(to_basis, loadings if self.mixing is None else loadings @ self.mixing)

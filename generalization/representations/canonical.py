@@ -1,0 +1,66 @@
+"""Canonical correlations of two layers, and how they hold on datapoints they were not fitted to."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float64, Inexact
+from torch import Tensor
+
+from generalization.representations.bases import Basis
+from generalization.representations.products import Products
+from generalization.representations.representation import Representation
+
+
+def canonical_correlations(
+    a: Basis, b: Basis, product: Inexact[Tensor, "coordinates_a coordinates_b"]
+) -> Float64[Tensor, "directions"]:
+    """ρ, the singular values of Q_aᴴ Q_b, in decreasing order (Hotelling 1936).
+
+    Args:
+        a: Basis of one layer.
+        b: Basis of another.
+        product: AᴴB of their centered coordinates.
+    """
+    return torch.linalg.svdvals(a.map.mH @ product @ b.map).clamp(0, 1)
+
+
+def canonical_directions(
+    a: Basis, b: Basis, product: Inexact[Tensor, "coordinates_a coordinates_b"]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """U, ρ, V: the variates Q_a U and Q_b V correlate pair by pair, by ρ, and otherwise not."""
+    u, correlations, vh = torch.linalg.svd(a.map.mH @ product @ b.map, full_matrices=False)
+    return u, correlations.clamp(0, 1), vh.mH
+
+
+def held_out_correlations(
+    a: Representation,
+    b: Representation,
+    bases: tuple[Basis, Basis],
+    products: Products,
+    directions: tuple[Tensor, Tensor, Tensor] | None = None,
+) -> Float64[Tensor, "directions"]:
+    """Correlations, on the second half, of pairs of directions that were fitted on the first.
+
+    Without selection they are as large as the population's; noise that was fitted leaves nothing.
+
+    Args:
+        a: One layer.
+        b: Another.
+        bases: Theirs, of the first half.
+        products: AᴴB over each half.
+        directions: Theirs on the first half, if they are known.
+
+    Returns:
+        One signed number per pair; 0 where one of the two does not vary.
+    """
+    u, _, v = directions or canonical_directions(*bases, products[0])
+    map_a, map_b = bases[0].map @ u, bases[1].map @ v
+    shared = _paired(map_a, products[1], map_b)
+    variances = _paired(map_a, a.grams[1], map_a) * _paired(map_b, b.grams[1], map_b)
+    smallest = torch.finfo(variances.dtype).tiny
+    return torch.where(variances > smallest, shared / variances.clamp_min(smallest).sqrt(), 0.0)
+
+
+def _paired(a: Tensor, product: Tensor, b: Tensor) -> Float64[Tensor, "directions"]:
+    """a_iᴴ P b_i of every pair of columns, its real part."""
+    return (a.conj() * (product @ b)).sum(0).real

@@ -1,0 +1,59 @@
+"""Products of the layers of two networks, all in one matrix product."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from generalization.errors import InputError
+from generalization.representations.representation import Representation, Values, represented
+
+Products = tuple[Tensor, Tensor]
+
+
+def cross_products(
+    layers_a: Sequence[Representation], layers_b: Sequence[Representation]
+) -> list[list[Products]]:
+    """AᴴB of the centered coordinates of every layer of one network and every one of another.
+
+    Args:
+        layers_a: Of one network, with the same number of datapoints each.
+        layers_b: Of another, with as many.
+
+    Returns:
+        For every layer a, for every layer b: the product over each half of the datapoints.
+    """
+    halves = [_blocks(layers_a, layers_b, half) for half in (0, 1)]
+    return [list(zip(*rows, strict=True)) for rows in zip(*halves, strict=True)]
+
+
+def prepared(
+    a: Values | Representation, b: Values | Representation, products: Products | None
+) -> tuple[Representation, Representation, Products]:
+    """Two layers and their products, computed unless they are given.
+
+    Raises:
+        InputError: If they are not of the same number of datapoints, at least two.
+    """
+    a, b = represented(a), represented(b)
+    if a.sizes != b.sizes:
+        raise InputError(
+            f"activations must be of the same samples, not of {len(a.values)} and {len(b.values)}."
+        )
+    if len(a.values) < 2:
+        raise InputError(f"activations must be of at least 2 samples, not {len(a.values)}.")
+    return a, b, products or cross_products([a], [b])[0][0]
+
+
+def _blocks(
+    layers_a: Sequence[Representation], layers_b: Sequence[Representation], half: int
+) -> Iterator[tuple[Tensor, ...]]:
+    joined_a = torch.cat([layer.half(half) for layer in layers_a], 1)
+    joined_b = torch.cat([layer.half(half) for layer in layers_b], 1)
+    widths_a, widths_b = (
+        [layer.values.shape[1] for layer in layers] for layers in (layers_a, layers_b)
+    )
+    for rows in (joined_a.mH @ joined_b).split(widths_a):
+        yield rows.split(widths_b, 1)

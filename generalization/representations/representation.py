@@ -1,0 +1,150 @@
+"""The activations of a layer, with what every comparison of it needs, computed once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float64, Inexact
+from torch import Tensor
+
+from generalization.representations.bases import Part
+from generalization.representations.convolutions import one_matrix
+
+Values = np.ndarray | Tensor
+
+
+@dataclass(frozen=True)
+class Representation:
+    """A layer as N datapoints in m coordinates, of which its units are linear functions.
+
+    With single precision the coordinates are the units that vary. With double precision they are
+    the left singular vectors of the centered units, because a Gram matrix has the square of the
+    condition number and could not tell small directions from none.
+
+    Attributes:
+        values: N × m; the datapoints of the first half of the samples come first.
+        split: Datapoints of the first half.
+        units: Units of the layer, those that never vary included.
+        mixing: m × units that vary: centered units = centered coordinates · mixing; None if they
+            are the same.
+        finite: Whether the layer says numbers only; if not, it has no coordinates.
+        tolerance: Eigenvalues of a Gram matrix of coordinates of equal length below this part of
+            the largest are rounding.
+    """
+
+    values: Inexact[Tensor, "datapoints coordinates"]
+    split: int
+    units: int
+    mixing: Inexact[Tensor, "coordinates varying"] | None
+    finite: bool
+    tolerance: float
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Datapoints of the two halves."""
+        return self.split, len(self.values) - self.split
+
+    @cached_property
+    def means(self) -> tuple[Tensor, Tensor]:
+        """Mean coordinates of the halves."""
+        return tuple(_wide(half).mean(0) for half in self.values.split(self.sizes))
+
+    def half(self, which: int) -> Inexact[Tensor, "datapoints coordinates"]:
+        """Coordinates of one half, centered, in double precision."""
+        return _wide(self.values.split(self.sizes)[which]) - self.means[which]
+
+    @cached_property
+    def grams(self) -> tuple[Tensor, Tensor]:
+        """Gram matrices of the centered coordinates of the halves."""
+        first, second = self.half(0), self.half(1)
+        return first.mH @ first, second.mH @ second
+
+    @cached_property
+    def whole(self) -> Part:
+        """All datapoints."""
+        gram = joined(self, self, self.grams)
+        return Part(gram, torch.zeros_like(gram.diagonal().real), self.tolerance, self.mixing)
+
+    @cached_property
+    def first_half(self) -> Part:
+        """The datapoints on which directions are fitted."""
+        floor = self.tolerance * self.whole.gram.diagonal().real
+        return Part(self.grams[0], floor, self.tolerance, self.mixing)
+
+    @cached_property
+    def lengths(self) -> Float64[Tensor, "datapoints"]:
+        """Squared distance of every datapoint from the mean, over all units."""
+        share = self.split / len(self.values)
+        mean = share * self.means[0] + (1 - share) * self.means[1]
+        centered = _wide(self.values) - mean
+        units = centered if self.mixing is None else centered @ self.mixing
+        return units.abs().square().sum(1)
+
+
+def represented(activations: Values | Representation) -> Representation:
+    """The representation of a layer.
+
+    Args:
+        activations: Samples × units, floating or complex, of which those of single precision are
+            treated as rounded to it. Samples of even and odd position are the two halves. Also a
+            representation, as which it stays.
+
+    Returns:
+        The layer without units that never vary: those whose standard deviation is at most ten
+        times the rounding of their largest value.
+    """
+    if isinstance(activations, Representation):
+        return activations
+    rows = one_matrix(torch.as_tensor(activations))
+    return represented_halves(rows[0::2], rows[1::2])
+
+
+def represented_halves(
+    first: Inexact[Tensor, "first units"], second: Inexact[Tensor, "second units"]
+) -> Representation:
+    """The representation of datapoints of which two halves are given."""
+    values = torch.cat([first, second])
+    if not (values.is_floating_point() or values.is_complex()):
+        values = values.double()
+    wide, units = _wide(values), values.shape[1]
+    epsilon = torch.finfo(values.dtype).eps
+    finite = bool(torch.isfinite(values).all())
+    varies = finite & (wide.std(0, correction=0) > 10 * epsilon * wide.abs().amax(0))
+    if wide.dtype != values.dtype:
+        # Rounding of N independent numbers adds up to √N of one.
+        tolerance = max(values.shape) * epsilon**2
+        return Representation(values[:, varies], len(first), units, None, finite, tolerance)
+    basis, mixing = _singular_vectors(wide[:, varies])
+    return Representation(basis, len(first), units, mixing, finite, max(values.shape) * epsilon)
+
+
+def joined(
+    a: Representation, b: Representation, halves: tuple[Tensor, Tensor]
+) -> Inexact[Tensor, "coordinates_a coordinates_b"]:
+    """Product of centered coordinates over all datapoints, from those over halves.
+
+    The halves are centered by their own means; what that leaves out of n₁ and n₂ datapoints is
+    n₁n₂/(n₁ + n₂) · (mean₁ − mean₂)ᴴ (mean₁ − mean₂).
+    """
+    n, m = a.sizes
+    shift_a, shift_b = (one.means[0] - one.means[1] for one in (a, b))
+    return halves[0] + halves[1] + n * m / (n + m) * torch.outer(shift_a.conj(), shift_b)
+
+
+def _singular_vectors(values: Tensor) -> tuple[Tensor, Tensor]:
+    """U and S Vᴴ of the centered values, their units brought to one length first.
+
+    Which directions are rounding should not change when a unit is measured on another scale.
+    """
+    centered = values - values.mean(0)
+    lengths = torch.linalg.vector_norm(centered, dim=0)
+    u, s, vh = torch.linalg.svd(centered / lengths, full_matrices=False)
+    kept = s > max(values.shape) * torch.finfo(values.dtype).eps * s[:1]
+    return u[:, kept], s[kept, None] * vh[kept] * lengths
+
+
+def _wide(values: Tensor) -> Tensor:
+    return values.to(torch.complex128 if values.is_complex() else torch.float64)

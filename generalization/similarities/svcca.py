@@ -1,0 +1,41 @@
+"""Singular vector canonical correlation of two layers."""
+
+from generalization.representations.canonical import canonical_correlations, held_out_correlations
+from generalization.representations.null_levels import null_mean_correlation
+from generalization.representations.products import Products, prepared
+from generalization.representations.representation import Representation, Values, joined
+from generalization.representations.score import Score, score
+
+
+def svcca(
+    a: Values | Representation,
+    b: Values | Representation,
+    *,
+    explained_variance: float = 0.99,
+    products: Products | None = None,
+) -> Score:
+    """Mean canonical correlation of the directions of largest variance (Raghu et al. 2017, §2).
+
+    Of each layer the fewest left singular vectors are kept whose squared singular values have the
+    wanted part of the sum of all. It does not change under translations, rotations and scalings
+    of a layer as a whole.
+
+    Args:
+        a: One layer, datapoints × units.
+        b: Another, of the same datapoints.
+        explained_variance: Part of the variance of each layer that is kept.
+        products: Products of the two representations, if they are known.
+
+    Returns:
+        The score. On the held-out half, the directions kept are those of the other half too.
+    """
+    a, b, products = prepared(a, b, products)
+    bases = a.whole.principal(explained_variance), b.whole.principal(explained_variance)
+    correlations = canonical_correlations(*bases, joined(a, b, products))
+    fitted = (one.first_half.principal(explained_variance) for one in (a, b))
+    held_out = held_out_correlations(a, b, tuple(fitted), products)
+    null = null_mean_correlation(
+        bases[0].rank, bases[1].rank, len(a.values), complex_valued=a.values.is_complex()
+    )
+    mean = correlations.mean().item()
+    return score(a, b, mean, null, held_out.mean().item(), len(correlations))

@@ -1,0 +1,38 @@
+"""Activations of two blocks of seeds → similarities: a row per pair of layers."""
+
+import argparse
+import json
+from importlib import import_module
+from pathlib import Path
+
+from generalization.activations import Activations
+from generalization.comparing import compare_networks
+from generalization.devices import prepare_device
+from generalization.errors import told_in_one_sentence
+from generalization.tables import write_table
+
+
+def main() -> None:
+    """Arguments, read, call, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("similarity")
+    parser.add_argument("pairs", help="over_training, between_seeds or between_ensembles")
+    parser.add_argument("--activations", type=Path, nargs=2, required=True)
+    parser.add_argument("--settings", type=json.loads, required=True)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    device = prepare_device(arguments.device, arguments.threads)
+    name, pairs, settings = arguments.similarity, arguments.pairs, arguments.settings
+    similarity = getattr(import_module(f"generalization.similarities.{name}"), name)
+    first, second = arguments.activations
+    with Activations(first) as a, Activations(second) as b:
+        table = compare_networks(a, b, similarity, pairs, settings, device=device)
+    write_table(arguments.output, table)
+
+
+if __name__ == "__main__":
+    with told_in_one_sentence():
+        main()

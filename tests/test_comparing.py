@@ -1,0 +1,140 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from oracles.made_up import kept
+
+from generalization.activations import Activations, write_activations
+from generalization.comparing import COLUMNS, compare_networks
+from generalization.errors import InputError
+from generalization.similarities.mean_cca import mean_cca
+from generalization.similarities.pwcca import pwcca
+
+INPUTS = torch.randn(40, 1, 2, 3, generator=torch.Generator().manual_seed(0))
+SETTINGS = {"layers": "same", "convolution": "channels"}
+PLACES = [column for column in COLUMNS if column.endswith(("_a", "_b"))][:8]
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    """Opens what networks of these seeds said; with another width, it is another ensemble."""
+    opened = []
+
+    def record(seeds=(1, 2), inputs=INPUTS, **changes):
+        networks = kept(seeds=seeds)
+        changed = dataclasses.replace(networks.hyperparameters, **changes)
+        steps = tuple(row[: len(seeds)] for row in ((0, 0, 0), (8, 8, 8), (30, 8, 30)))
+        path = tmp_path / f"{len(opened)}.h5"
+        write_activations(
+            path, dataclasses.replace(networks, hyperparameters=changed, steps=steps), inputs
+        )
+        opened.append(Activations(path))
+        return opened[-1]
+
+    yield record
+    for activations in opened:
+        activations.__exit__(None, None, None)
+
+
+def compared(a, b, pairs, similarity=mean_cca, **settings):
+    table = compare_networks(a, b, similarity, pairs, SETTINGS | settings)
+    assert list(table) == COLUMNS
+    assert not table.duplicated(PLACES).any()
+    assert (table["similarity"] == similarity.__name__).all()
+    assert (table["pairs"] == pairs).all()
+    return table
+
+
+def places(table):
+    columns = ["seed_a", "step_a", "layer_a", "seed_b", "step_b", "layer_b"]
+    return set(table[columns].itertuples(index=False, name=None))
+
+
+def test_over_training_every_step_is_compared_with_the_last(recorded):
+    a = recorded()
+    # Seed 1 was kept at steps 0, 8, 30, seed 2 at 0 and 8.
+    expected = {(1, step, i, 1, 30, i) for step in (0, 8) for i in range(3)}
+    expected |= {(2, 0, i, 2, 8, i) for i in range(3)}
+    expected |= {(1, 30, i, 1, 30, j) for i in range(3) for j in range(3)}
+    expected |= {(2, 8, i, 2, 8, j) for i in range(3) for j in range(3)}
+    table = compared(a, a, "over_training")
+    assert places(table) == expected
+    itself = (table["step_a"] == table["step_b"]) & (table["layer_a"] == table["layer_b"])
+    assert table["value"][itself].to_numpy() == pytest.approx(1)
+    exchanged = {(*place[3:], *place[:3]) for place in expected}
+    assert places(compared(a, a, "over_training", pwcca)) == expected | exchanged
+
+
+def test_between_seeds_all_layers_are_compared(recorded):
+    a = recorded()
+    expected = {(1, 30, i, 2, 8, j) for i in range(3) for j in range(3)}
+    assert places(compared(a, a, "between_seeds")) == expected
+    exchanged = {(*place[3:], *place[:3]) for place in expected}
+    assert places(compared(a, a, "between_seeds", pwcca)) == expected | exchanged
+
+
+def test_pairs_of_seeds_across_blocks_are_compared_once(recorded):
+    whole = recorded(seeds=(1, 2, 3))
+    blocks = recorded(seeds=(1, 2)), recorded(seeds=(3,))
+    assert compared(blocks[1], blocks[1], "between_seeds").empty
+    pieces = [places(compared(a, b, "between_seeds")) for a, b in (blocks[:1] * 2, blocks)]
+    seeds = [{(place[0], place[3]) for place in piece} for piece in pieces]
+    assert seeds == [{(1, 2)}, {(1, 3), (2, 3)}]
+    assert len(compared(whole, whole, "between_seeds")) == sum(map(len, pieces))
+
+
+def test_values_are_those_of_the_recorded_layers(recorded):
+    a, b = recorded(), recorded(label_corruption=0.5)
+    table = compared(a, b, "between_ensembles", pwcca, layers="all")
+    assert len(table) == 2 * 4 * 9
+    for row in table.sample(8, random_state=0).itertuples():
+        of = {a.ensemble: a, b.ensemble: b}
+        x = of[row.ensemble_a].read(layer=row.layer_a, seed=row.seed_a)
+        y = of[row.ensemble_b].read(layer=row.layer_b, seed=row.seed_b)
+        expected = pwcca(x, y)
+        assert row.value == pytest.approx(expected.value, abs=1e-9)
+        assert row.held_out == pytest.approx(expected.held_out, abs=1e-9)
+        found = (row.null, row.samples, row.units_a, row.units_b, row.status)
+        assert found[1:] == (40, expected.units_a, expected.units_b, "ok")
+        assert row.null == pytest.approx(expected.null)
+
+
+def test_between_ensembles_layers_of_one_place_are_compared(recorded):
+    a, b = recorded(), recorded(label_corruption=0.5)
+    table = compared(a, b, "between_ensembles")
+    assert places(table) == {
+        (*one, i, *other, i)
+        for one in ((1, 30), (2, 8))
+        for other in ((1, 30), (2, 8))
+        for i in range(3)
+    }
+    assert set(table["ensemble_a"]) == {a.ensemble}
+    assert set(table["ensemble_b"]) == {b.ensemble}
+
+
+def test_logits_are_compared_with_logits(recorded):
+    a, b = recorded(), recorded(label_corruption=0.5)
+    # As if b had one hidden layer less, of which the second is not there.
+    b.depth, b.layers = 2, [0, 1]
+    table = compared(a, b, "between_ensembles")
+    assert set(zip(table["layer_a"], table["layer_b"], strict=True)) == {(0, 0), (2, 1)}
+
+
+def test_networks_that_diverged_are_rows_without_a_value(recorded):
+    inputs = INPUTS.clone()
+    inputs[3] = np.inf
+    a = recorded(inputs=inputs)
+    table = compared(a, a, "between_seeds")
+    assert set(table["status"]) == {"not_finite"}
+    assert table[["value", "null", "held_out"]].isna().all(axis=None)
+
+
+def test_networks_that_were_shown_something_else_are_not_compared(recorded):
+    a, b = recorded(), recorded(inputs=INPUTS.flip(0), label_corruption=0.5)
+    with pytest.raises(InputError) as caught:
+        compared(a, b, "between_ensembles")
+    assert str(caught.value) == (
+        "activations must be of the same kind and of the same inputs in the same order, which "
+        f"those of {a.ensemble} and {b.ensemble} are not."
+    )

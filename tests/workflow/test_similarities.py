@@ -1,0 +1,79 @@
+"""Similarities through Snakemake: new networks are compared alone, and nothing else again."""
+
+import pandas as pd
+import pytest
+from conftest import checkout
+from small_study import CONFIG, StudyFolder
+
+from generalization.similarities import SIMILARITIES
+
+GRID = CONFIG["ensembles"][0] | {"depth": 2, "label_corruption": [0, 1], "max_steps": 40}
+ALL = ["over_training", "between_seeds", "between_ensembles"]
+CHANGES = {
+    "seeds": 2,
+    "ensembles": [GRID],
+    "measures": {"weight_norm": {}},
+    "activations": {"samples": 150},
+    "similarities": {
+        "mean_cca": {"pairs": ["over_training"]},
+        "svcca": {"pairs": ["between_seeds"]},
+        "pwcca": {"pairs": ALL},
+        "linear_cka": {"pairs": ["between_ensembles"], "debiased": True},
+    },
+}
+TABLE = "results/studies/study/similarities.csv"
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A study with similarities, finished. Tests leave it finished."""
+    folder = checkout(tmp_path_factory.mktemp("similarities") / "study")
+    folder.configure(**CHANGES)
+    folder.snakemake("--", TABLE)
+    return StudyFolder(folder.path)
+
+
+def test_all_pairs_are_in_one_table(study):
+    table = pd.read_csv(study.path / TABLE)
+    assert set(table["similarity"]) == set(SIMILARITIES)
+    found = table.groupby("similarity")["pairs"].unique().map(set).to_dict()
+    assert found == {
+        name: set(settings["pairs"]) for name, settings in CHANGES["similarities"].items()
+    }
+    # 2 ensembles × 1 pair of seeds × 2 × 2 layers × 2 orders; 2 × 2 networks × 2 layers.
+    counts = table.groupby(["similarity", "pairs"]).size()
+    assert counts["svcca", "between_seeds"] == 8
+    assert counts["pwcca", "between_seeds"] == 16
+    assert counts["linear_cka", "between_ensembles"] == 8
+    assert table["value"].notna().all()
+    assert study.planned("--", TABLE) == {}
+
+
+def test_what_is_new_is_compared_alone(study):
+    study.configure(**CHANGES | {"ensembles": [GRID | {"label_corruption": [0, 0.5, 1]}]})
+    jobs = {"train_ensemble": 1, "record_activations": 1, "collect_similarities": 1}
+    # Itself over training and between seeds, twice each with PWCCA; two others, twice each.
+    assert study.planned("--", TABLE) == jobs | {"compare_representations": 4 + 4}
+    study.configure(**CHANGES | {"seeds": 3})
+    jobs = {"train_ensemble": 2, "record_activations": 2, "collect_similarities": 1}
+    # Per ensemble 2 over training, 2 × 2 between seeds; 2 × 3 pairs of blocks between ensembles.
+    assert study.planned("--", TABLE) == jobs | {"compare_representations": 4 + 8 + 6}
+    more = {"svcca": {"pairs": ["between_seeds", "between_ensembles"]}}
+    study.configure(**CHANGES | {"similarities": CHANGES["similarities"] | more})
+    assert study.planned("--", TABLE) == {"compare_representations": 1, "collect_similarities": 1}
+
+
+def test_another_setting_compares_that_similarity_alone(study):
+    more = {"svcca": {"pairs": ["between_seeds"], "explained_variance": 0.9}}
+    study.configure(**CHANGES | {"similarities": CHANGES["similarities"] | more})
+    assert study.planned("--", TABLE) == {"compare_representations": 2, "collect_similarities": 1}
+
+
+def test_an_edit_of_a_similarity_compares_by_it_alone(study):
+    study.configure(**CHANGES)
+    path = study.path / "generalization/similarities/svcca.py"
+    before = path.read_text()
+    path.write_text(before + "\nEDITED = 1\n")
+    assert study.planned("--", TABLE) == {"compare_representations": 2, "collect_similarities": 1}
+    path.write_text(before)
+    assert study.planned("--", TABLE) == {}

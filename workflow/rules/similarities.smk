@@ -1,0 +1,84 @@
+# Two blocks of seeds are compared by one job, so that new networks are compared alone. A block is
+# compared with itself, too.
+
+COMPARED = "similarities/{similarity}/{pairs}/{other}/{other_block}.csv"
+
+
+def compared(similarity):
+    """The files of a similarity, of all blocks of seeds that are compared."""
+    blocks = study.compared_blocks(Path("results/ensembles"))
+    folder = f"similarities/{study.similarity_file(similarity)}"
+    return [
+        f"results/ensembles/{ensemble}/{block}/{folder}/{pairs}/{other}/{other_block}.csv"
+        for pairs in study.similarities[similarity]["pairs"]
+        for ensemble, block, other, other_block in blocks[pairs]
+    ]
+
+
+def similarity_settings(wildcards):
+    """Settings of a similarity, but for what is compared with what."""
+    settings = dict(study.similarities[wildcards.similarity.split("-")[0]])
+    return json.dumps({key: settings[key] for key in settings if key != "pairs"})
+
+
+rule compare_representations:
+    input:
+        activations=f"{BLOCK}/{study.activations_file}",
+        others=f"results/ensembles/{{other}}/{{other_block}}/{study.activations_file}",
+    output:
+        f"{BLOCK}/{COMPARED}",
+    log:
+        "results/logs/compare_representations/{ensemble}-{block}-{similarity}-{pairs}-{other}-{other_block}.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=240,
+        device=study.device,
+    params:
+        code=lambda wildcards: fingerprint(
+            "scripts/compare_representations.py",
+            f"generalization/similarities/{wildcards.similarity.split('-')[0]}.py",
+        ),
+        similarity=lambda wildcards: wildcards.similarity.split("-")[0],
+        settings=similarity_settings,
+    message:
+        "Compare ensemble {wildcards.ensemble}, {wildcards.block}, with {wildcards.other}, "
+        "{wildcards.other_block}, by {wildcards.similarity}, {wildcards.pairs}."
+    shell:
+        "python scripts/compare_representations.py {params.similarity} {wildcards.pairs}"
+        " --activations {input.activations} {input.others} --settings {params.settings:q}"
+        " --device {resources.device} --threads {threads}"
+        " --output {output} 2> >(tee {log} >&2)"
+
+
+if study.similarities:
+
+    rule collect_similarities:
+        input:
+            [file for similarity in study.similarities for file in compared(similarity)],
+        output:
+            f"{STUDY}/similarities.csv",
+        log:
+            f"results/logs/collect_similarities/{study.name}.log",
+        localrule: True
+        conda:
+            "../../environment.yml"
+        params:
+            code=fingerprint("scripts/collect_similarities.py"),
+            # File of a similarity → its pairs.
+            similarities=json.dumps(
+                {
+                    study.similarity_file(similarity): settings["pairs"]
+                    for similarity, settings in study.similarities.items()
+                }
+            ),
+            grids=json.dumps(config["ensembles"]),
+            seeds=study.seeds,
+        message:
+            "Collect the similarities of all networks in one table."
+        shell:
+            "python scripts/collect_similarities.py --ensembles results/ensembles"
+            " --similarities {params.similarities:q} --grids {params.grids:q}"
+            " --seeds {params.seeds} {output} 2> >(tee {log} >&2)"
