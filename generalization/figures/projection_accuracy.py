@@ -30,7 +30,7 @@ STYLES = {
     kind: {"color": color, "marker": marker, "markersize": 4.5}
     for kind, color, marker in zip(KINDS, CATEGORIES, MARKERS, strict=False)
 }
-MOST_GROUPS, MOST_COLUMNS = 3, 4
+MOST_GROUPS, MOST_COLUMNS = 3, 3
 GROUP = ["dataset", "depth", "width"]
 
 
@@ -48,7 +48,7 @@ def projection_accuracy(projection_accuracy: pd.DataFrame, training: pd.DataFram
 
     Returns:
         One row of panels per dataset, depth and width, at most three, one panel per layer, at most
-        four: the first, the last, and what is evenly between; words, if there is no such network.
+        three: the first, the last, and what is evenly between; words, if there is no such network.
     """
     rows = with_networks(projection_accuracy, training)
     rows = rows[rows["final"] & (task(rows) == GENERALIZING)]
@@ -90,7 +90,9 @@ def _draw(axes: Axes, rows: pd.DataFrame) -> None:
     for k in (least, most):
         level = rows.loc[rows["k"] == k, "accuracy"].mean()
         axes.axhline(level, color=QUIET, linewidth=1, zorder=1)
-    for kind, of_kind in rows[rows["k"] > 0].groupby("directions", sort=False):
+    kinds = dict(iter(rows[rows["k"] > 0].groupby("directions")))
+    for kind in [kind for kind in reversed(KINDS) if kind in kinds]:  # SVCCA's above the others.
+        of_kind = kinds[kind]
         means = of_kind.groupby("k")["accuracy"].agg(["mean", "sem"])
         error = means["sem"].fillna(0)  # One network has none.
         low, high = means["mean"] - error, means["mean"] + error

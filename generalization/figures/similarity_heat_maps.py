@@ -55,7 +55,7 @@ def similarity_heat_maps(similarities: pd.DataFrame, training: pd.DataFrame) -> 
     for axes in grid[-1]:
         axes.set_xlabel("Layer of the other")
     figure.colorbar(image, ax=grid, label=NAMES[name], shrink=0.6, aspect=30)
-    heading = f"{NAMES[name]} of all pairs of layers, by chance in parentheses"
+    heading = f"{NAMES[name]} of every two layers; in parentheses, by chance"
     figure.suptitle(heading, x=0.01, ha="left", weight="bold")
     return figure
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-
 from oracles.region_tables import training_of
 
 UNITS = 64
