@@ -7,6 +7,7 @@ import pytest
 from conftest import checkout
 from small_study import CONFIG, StudyFolder
 
+from generalization.claims import PAPERS
 from generalization.figures import FIGURES, PAGES
 from generalization.profiles import PROFILES
 from generalization.statistics import TABLES
@@ -27,8 +28,9 @@ CHANGES = {
     "ensembles": [CONFIG["ensembles"][0] | {"depth": 3, "label_corruption": [0, 1]}],
     "measures": CONFIG["measures"] | {"number_of_parameters": {}, "training_loss": {}},
     "profiles": FEW,
+    "similarities": {"pwcca": {"pairs": ["over_training", "between_seeds", "between_ensembles"]}},
     "comparisons": [LABELS],
-    "papers": ["novak_2018", "daroczy_2020"],
+    "papers": list(PAPERS),
 }
 
 
