@@ -165,6 +165,17 @@ def test_profile_names_its_networks():
     assert again["ensemble"].iloc[0] != table["ensemble"].iloc[0]
 
 
+def test_profile_is_told_the_seeds_and_steps_of_its_networks():
+    def told(networks, seeds, steps):
+        return pd.DataFrame({"network": range(len(networks)), "own": seeds, "at": steps})
+
+    networks = kept()
+    networks.networks[1].weights[1][0, 0, 0] = torch.nan
+    table = profile_networks(networks, data(), told, {})
+    assert table["own"].tolist() == table["seed"].tolist() == [1, 2, 2, 1]
+    assert table["at"].tolist() == table["step"].tolist() == [0, 0, 8, 30]
+
+
 def test_networks_of_which_none_is_finite_have_an_empty_profile():
     networks = kept()
     for stack in networks.networks:
