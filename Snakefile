@@ -8,10 +8,11 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
+from generalization.claims import claims_of
 from generalization.errors import InputError
 from generalization.figures import FIGURES
 from generalization.measures import SHARE_A_JOB
-from generalization.statistics import SETTINGS, TABLES, WELCOME
+from generalization.statistics import SETTINGS, TABLES
 
 sys.path.insert(0, f"{workflow.basedir}/workflow")
 from fingerprint import fingerprint

@@ -18,7 +18,7 @@ from torch import Tensor
 from generalization.errors import InputError
 from generalization.files import written_whole
 from generalization.networks.files import KeptNetworks
-from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.stacked_networks import StackedNetworks
 
 # Chosen by benchmarks/activations.py: on ReLU activations no filter is fastest both ways. Zstandard
 # saves 44 % of the file at a quarter of the speed; gzip saves as much at a sixth of that.
@@ -26,12 +26,15 @@ COMPRESSIONS = {"none": {}, "zstd": hdf5plugin.Zstd(clevel=1)}
 
 
 def layer_activations(
-    networks: FullyConnectedNetworks,
+    networks: StackedNetworks,
     inputs: Float[Tensor, "samples *features"],
     *,
     kind: str = "activations",
-) -> list[Float[Tensor, "networks samples units"]]:
+) -> list[Float[Tensor, "networks samples *units"]]:
     """What the units of every layer say to a batch of inputs.
+
+    Those of a convolution have the axes channels, height and width, before any pooling: they are
+    what is normalized, bent and dropped, and pooling only sums them up.
 
     Args:
         networks: A stack.
@@ -59,8 +62,9 @@ def write_activations(
 ) -> None:
     """Record activations of kept networks, whole or not at all.
 
-    The data set ``layers/<l>`` has shape (kept steps, seeds, samples, units), float32, one chunk
-    per kept step and seed; attributes of the file: ``ensemble``, ``kind``, ``seeds``, ``steps``
+    The data set ``layers/<l>`` has shape (kept steps, seeds, samples, units), or of a convolution
+    (kept steps, seeds, samples, channels, height, width), float32, one chunk per kept step and
+    seed; attributes of the file: ``ensemble``, ``kind``, ``seeds``, ``steps``
     (kept steps × seeds), ``depth``, and ``inputs``, a hash of what the networks were shown.
 
     Args:
@@ -85,9 +89,9 @@ def write_activations(
         file.attrs["steps"] = json.dumps(kept.steps)
         file.attrs["depth"] = depth
         file.attrs["inputs"] = blake2b(inputs.cpu().numpy().tobytes(), digest_size=16).hexdigest()
-        widths = kept.networks[0].widths[1:]
+        shown = layer_activations(kept.networks[0][:1], inputs[:1])
         for layer in chosen:
-            each = (len(inputs), widths[layer])
+            each = (len(inputs), *shown[layer].shape[2:])
             file.create_dataset(
                 f"layers/{layer}",
                 shape=(len(kept.steps), len(kept.seeds), *each),
@@ -147,7 +151,7 @@ class Activations:
 
     def read(
         self, *, layer: int, seed: int, kept_step: int = -1, samples: slice = slice(None)
-    ) -> Float[np.ndarray, "samples units"]:
+    ) -> Float[np.ndarray, "samples *units"]:
         """Activations of one layer of one network.
 
         Args:
@@ -157,7 +161,7 @@ class Activations:
             samples: Which inputs; all by default.
 
         Returns:
-            float32, samples × units.
+            float32, samples × units, or samples × channels × height × width.
 
         Raises:
             InputError: If that layer or seed was not recorded.

@@ -26,8 +26,10 @@ class Hyperparameters:
     randomization: str = "none"
     label_corruption: float = 0.0
 
+    architecture: str = "fully_connected"
     depth: int = 3
     width: int = 100
+    pooling: str = "none"
     activation: str = "relu"
     biases: bool = False
     normalization: str = "none"

@@ -10,8 +10,12 @@ import torch
 from torch import Tensor
 
 from generalization.datasets.dataset import Dataset
+from generalization.measures import TAKEN_TOGETHER
+from generalization.networks.convolutional import ConvolutionalNetworks
 from generalization.networks.files import KeptNetworks
-from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.modules import Networks
+from generalization.networks.sequences import sequence_of
+from generalization.networks.stacked_networks import StackedNetworks, networks_of_tensors
 from generalization.randomness import generator_for
 from generalization.signatures import named_by
 from generalization.tables import KEPT_NETWORK
@@ -44,25 +48,28 @@ def measure_networks(
         yield from ((name, _table(kept, rows, [], name, torch.empty(0))) for name in measures)
         return
     stack = _stack(kept, rows, finite)
-    begun = initial_networks(stack.widths, kept.hyperparameters, kept.seeds)
-    begun = begun.to(data.test_inputs.device)
-    offered = {
-        "networks": stack.folded(),
-        "trained_networks": stack,
-        "initial_networks": begun[[rows[i][1] for i in finite]],
-        "train_inputs": data.train_inputs,
-        "train_labels": data.train_labels,
-        "init_scale": kept.hyperparameters.init_scale,
-    }
+    begun = initial_networks(stack.architecture, kept.hyperparameters, kept.seeds)
+    begun = begun.to(data.test_inputs.device)[[rows[i][1] for i in finite]]
+    stacks = {"networks": stack.folded(), "trained_networks": stack, "initial_networks": begun}
+    groups, together = _groups(stacks), [(slice(None), stacks)]
     taken: dict[int | None, dict[str, Tensor]] = {}
     for name, measure in measures.items():
         chosen = dict(settings[name])
         samples = chosen.pop("samples", None)
-        generator = generator_for(kept.hyperparameters.name, *kept.seeds, name)
-        available = offered | taken.setdefault(samples, {})
-        available |= {"inputs": data.test_inputs[:samples], "generator": generator}
-        taken[samples][name] = measure(**named_by(measure, available), **chosen)
-        yield name, _table(kept, rows, finite, name, taken[samples][name])
+        values, before = [], taken.setdefault(samples, {})
+        for members, networks in together if name in TAKEN_TOGETHER else groups:
+            available = {
+                **networks,
+                "inputs": data.test_inputs[:samples],
+                "train_inputs": data.train_inputs,
+                "train_labels": data.train_labels,
+                "init_scale": kept.hyperparameters.init_scale,
+                "generator": generator_for(kept.hyperparameters.name, *kept.seeds, name),
+                **{other: of_other[members] for other, of_other in before.items()},
+            }
+            values.append(measure(**named_by(measure, available), **chosen))
+        before[name] = torch.cat(values)
+        yield name, _table(kept, rows, finite, name, before[name])
 
 
 def profile_networks(
@@ -90,18 +97,22 @@ def profile_networks(
         return pd.DataFrame(columns=KEPT_NETWORK)
     chosen = dict(settings)
     samples = chosen.pop("samples", None)
-    available = {
-        "networks": _stack(kept, rows, finite).folded(),
-        "inputs": data.test_inputs[:samples],
-        "labels": data.test_labels[:samples],
-        "train_inputs": data.train_inputs,
-        "train_labels": data.train_labels,
-        "init_scale": kept.hyperparameters.init_scale,
-        "generator": generator_for(data.name, profile.__name__),
-        "seeds": [kept.seeds[rows[i][1]] for i in finite],
-        "steps": [rows[i][2] for i in finite],
-    }
-    table = profile(**named_by(profile, available), **chosen)
+    tables = []
+    for members, networks in _groups({"networks": _stack(kept, rows, finite).folded()}):
+        available = {
+            **networks,
+            "inputs": data.test_inputs[:samples],
+            "labels": data.test_labels[:samples],
+            "train_inputs": data.train_inputs,
+            "train_labels": data.train_labels,
+            "init_scale": kept.hyperparameters.init_scale,
+            "generator": generator_for(data.name, profile.__name__),
+            "seeds": [kept.seeds[rows[i][1]] for i in finite[members]],
+            "steps": [rows[i][2] for i in finite[members]],
+        }
+        tables.append(profile(**named_by(profile, available), **chosen))
+        tables[-1]["network"] += members.start or 0
+    table = pd.concat(tables, ignore_index=True)
     of_row = [rows[finite[position]] for position in table.pop("network")]
     table.insert(0, "ensemble", kept.hyperparameters.name)
     table.insert(1, "seed", [kept.seeds[position] for _, position, _ in of_row])
@@ -115,9 +126,24 @@ def _rows(kept: KeptNetworks) -> tuple[list[tuple[int, int, int]], list[int]]:
     return rows, [position for position, row in enumerate(rows) if _is_finite(kept, row)]
 
 
+def _groups(stacks: Mapping[str, StackedNetworks]) -> list[tuple[slice, dict[str, Networks]]]:
+    """What measures and profiles are given of networks, and which networks that are.
+
+    Stacks of fully connected networks are given whole. Of others every network is given alone, as
+    a module, which measures that know of no stacks but these take.
+    """
+    if not isinstance(stacks["networks"], ConvolutionalNetworks):
+        return [(slice(None), dict(stacks))]
+    members = [slice(position, position + 1) for position in range(len(stacks["networks"]))]
+    return [
+        (member, {name: sequence_of(stack[member]) for name, stack in stacks.items()})
+        for member in members
+    ]
+
+
 def _stack(
     kept: KeptNetworks, rows: list[tuple[int, int, int]], finite: list[int]
-) -> FullyConnectedNetworks:
+) -> StackedNetworks:
     """The networks with finite weights, as one stack."""
     return _joined([kept.networks[rows[i][0]][[rows[i][1]]] for i in finite])
 
@@ -127,11 +153,11 @@ def _is_finite(kept: KeptNetworks, row: tuple[int, int, int]) -> bool:
     return all(bool(torch.isfinite(tensor[row[1]]).all()) for tensor in tensors)
 
 
-def _joined(networks: list[FullyConnectedNetworks]) -> FullyConnectedNetworks:
+def _joined(networks: list[StackedNetworks]) -> StackedNetworks:
     """One stack of several."""
     stacks = [stack.tensors for stack in networks]
     joined = {name: torch.cat([stack[name] for stack in stacks]) for name in stacks[0]}
-    return FullyConnectedNetworks.of_tensors(joined, networks[0].activation)
+    return networks_of_tensors(joined, networks[0].activation, networks[0].architecture)
 
 
 def _table(

@@ -22,11 +22,9 @@ def main() -> None:
 
     name = arguments.output.stem
     derive = getattr(import_module(f"generalization.statistics.{name}"), name)
-    offered = {
-        "generator": np.random.default_rng(list(name.encode())),
-        **arguments.settings,
-        **{path.stem: read_table(path) for path in arguments.inputs},
-    }
+    tables = {path.stem: read_table(path) for path in arguments.inputs}
+    generator = np.random.default_rng(list(name.encode()))
+    offered = {"generator": generator, "tables": tables, **arguments.settings, **tables}
     write_table(arguments.output, derive(**named_by(derive, offered)))
 
 

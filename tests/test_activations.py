@@ -1,11 +1,17 @@
 import h5py
 import pytest
 import torch
+from oracles.convolutions import hyperparameters_of, kept_convolutions
 from oracles.made_up import kept
+from oracles.slow_trainer import network_of
 
 from generalization.activations import Activations, layer_activations, write_activations
 from generalization.errors import InputError
 
+IMAGES = torch.randn(7, 2, 9, 8, generator=torch.Generator().manual_seed(0))
+HYPERPARAMETERS = hyperparameters_of(
+    "convolutional, pooled", activation="tanh", normalization="batch", biases=True
+)
 INPUTS = torch.randn(11, 1, 2, 3, generator=torch.Generator().manual_seed(0))
 
 
@@ -67,3 +73,27 @@ def test_damaged_file_is_told_in_one_sentence(tmp_path):
         match=rf"^activations must be a whole HDF5 file of this project, not '{path}' \(",
     ):
         Activations(path)
+
+
+@pytest.mark.parametrize("kind", ["activations", "preactivations"])
+def test_channels_height_and_width_of_convolutions_are_recorded(tmp_path, kind):
+    path, networks = tmp_path / "activations.h5", kept_convolutions(HYPERPARAMETERS)
+    write_activations(path, networks, IMAGES, kind=kind)
+    with h5py.File(path) as file:
+        assert file["layers/0"].shape == (3, 2, 7, 3, 7, 6)
+        assert file["layers/2"].shape == (3, 2, 7, 60)
+        assert file["layers/3"].shape == (3, 2, 7, 3)
+    told = []
+    module = network_of(networks.networks[-1][[1]], HYPERPARAMETERS).eval()
+    for layer in module:
+        if isinstance(layer, torch.nn.Tanh):
+            layer.register_forward_hook(
+                lambda _, entered, left: told.append(left if kind == "activations" else entered[0])
+            )
+    logits = module(IMAGES)
+    with Activations(path) as activations:
+        for layer, expected in enumerate([*told, logits]):
+            read = activations.read(layer=layer, seed=2)
+            torch.testing.assert_close(
+                torch.from_numpy(read), expected.detach(), rtol=1e-4, atol=1e-5
+            )

@@ -7,12 +7,17 @@ from pathlib import Path
 import pytest
 from schema import SCHEMA, settings_of
 
+from generalization.claims import PAPERS, claims_of
 from generalization.datasets import DATASETS
 from generalization.figures import FIGURES, PAGES
-from generalization.measures import MEASURES, SHARE_A_JOB
+from generalization.measures import FULLY_CONNECTED_ONLY, MEASURES, SHARE_A_JOB, TAKEN_TOGETHER
+from generalization.networks.architectures import ARCHITECTURES, POOLINGS
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.initial_layers import INITIALIZATIONS
+from generalization.profiles import FULLY_CONNECTED_ONLY as PROFILES_OF_FULLY_CONNECTED
 from generalization.profiles import PROFILES
 from generalization.similarities import ASYMMETRIC, SIMILARITIES
-from generalization.statistics import SETTINGS, TABLES, WELCOME
+from generalization.statistics import SETTINGS, TABLES
 
 OFFERED = {
     "networks",
@@ -110,8 +115,16 @@ def tables_named_by(function):
 @pytest.mark.parametrize("table", TABLES)
 def test_a_table_is_whole(table):
     function = getattr(import_module(f"generalization.statistics.{table}"), table)
-    assert tables_named_by(function) == {*TABLES[table], *WELCOME.get(table, ())}
+    named = tables_named_by(function)
+    # Who names all tables is not told one by one.
+    all_tables = "tables" in inspect.signature(function).parameters
+    assert named == set(TABLES[table]).intersection(SETTINGS if all_tables else TABLES[table])
     assert Path(f"tests/statistics/test_{table}.py").is_file()
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_claims_are_about_tables_that_there_are(paper):
+    assert {claim.table for claim in claims_of([paper])} <= {"statistics", *TABLES}
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -135,3 +148,35 @@ def test_a_figure_is_whole(figure):
 def test_every_file_has_an_entry(folder, index):
     names = {path.stem for path in Path("generalization", folder).glob("*.py")} - {"__init__"}
     assert names == set(index)
+
+
+def reads_layers(function):
+    """Whether it is of stacks of fully connected networks alone."""
+    annotations = inspect.get_annotations(function, eval_str=True)
+    return annotations.get("networks") is FullyConnectedNetworks
+
+
+def test_what_reads_layers_of_fully_connected_networks_says_so():
+    measures = {
+        name: getattr(import_module(f"generalization.measures.{name}"), name) for name in MEASURES
+    }
+    profiles = {
+        name: getattr(import_module(f"generalization.profiles.{name}"), name) for name in PROFILES
+    }
+    assert {name for name in measures if reads_layers(measures[name])} == set(FULLY_CONNECTED_ONLY)
+    assert {name for name in profiles if reads_layers(profiles[name])} == set(
+        PROFILES_OF_FULLY_CONNECTED
+    )
+    assert set(TAKEN_TOGETHER) <= set(MEASURES) - set(FULLY_CONNECTED_ONLY)
+
+
+@pytest.mark.parametrize(
+    ("key", "known"),
+    [
+        ("architecture", ARCHITECTURES),
+        ("pooling", POOLINGS),
+        ("initialization", INITIALIZATIONS),
+    ],
+)
+def test_schema_names_all_choices(key, known):
+    assert SCHEMA["$defs"]["hyperparameters"]["properties"][key]["enum"] == list(known)

@@ -1,16 +1,24 @@
 import dataclasses
+import math
+from importlib import import_module
 
 import pandas as pd
 import pytest
 import torch
+from oracles.blobs import blobs
+from oracles.convolutions import IMAGE, hyperparameters_of, kept_convolutions
 from oracles.made_up import kept
+from schema import settings_of
+from torch.testing import assert_close
 
 from generalization.datasets.dataset import Dataset
+from generalization.measures import FULLY_CONNECTED_ONLY, MEASURES
 from generalization.measures.distance_from_initialization import distance_from_initialization
 from generalization.measures.number_of_parameters import number_of_parameters
 from generalization.measures.output_entropy import output_entropy
 from generalization.measures.weight_norm import weight_norm
 from generalization.measuring import measure_networks, profile_networks
+from generalization.profiles.points import points
 from generalization.training.initialization import initial_networks
 
 NONE = {}
@@ -183,3 +191,71 @@ def test_networks_of_which_none_is_finite_have_an_empty_profile():
     table = profile_networks(networks, data(), lambda networks: pd.DataFrame(), {})
     assert list(table) == ["ensemble", "seed", "step"]
     assert table.empty
+
+
+def images():
+    return blobs(channels=IMAGE[0], height=IMAGE[1], width=IMAGE[2])
+
+
+def test_convolutional_networks_are_given_one_by_one_as_modules():
+    networks = kept_convolutions(hyperparameters_of("vgg", normalization="batch", biases=True))
+    seen, drawn = [], []
+
+    def look(networks, trained_networks, initial_networks, inputs, generator):
+        assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in networks.modules())
+        assert_close(networks(inputs), trained_networks(inputs), rtol=1e-4, atol=1e-4)
+        seen.append(trained_networks(inputs).detach())
+        drawn.append(torch.rand(1, generator=generator).item())
+        assert initial_networks[0].weight.shape == trained_networks[0].weight.shape
+        return torch.full((1,), float(len(seen)))
+
+    (table,) = (
+        table for _, table in measure_networks(networks, images(), {"look": look}, {"look": {}})
+    )
+    assert table["value"].tolist() == [1, 2, 3, 4, 5]
+    assert len(set(drawn)) == 1
+    for logits, (step, position, _) in zip(seen, networks.distinct(), strict=True):
+        expected = networks.networks[step].logits(images().test_inputs)[position]
+        assert_close(logits, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("measure", sorted(set(MEASURES) - set(FULLY_CONNECTED_ONLY)))
+def test_all_measures_but_those_of_layers_are_taken_of_convolutional_networks(measure):
+    networks = kept_convolutions(hyperparameters_of("convolutional, pooled"))
+    function = getattr(import_module(f"generalization.measures.{measure}"), measure)
+    chosen = {key: 2 for key in ("samples", "points") if key in settings_of(measure)}
+    tables = dict(measure_networks(networks, images(), {measure: function}, {measure: chosen}))
+    assert tables[measure]["value"].map(math.isfinite).all()
+    counts = ("number_of_parameters", "transitions", "sampled_transitions")
+    assert measure in counts or tables[measure]["value"].nunique() == 5
+
+
+def test_values_of_another_measure_are_those_of_the_same_network():
+    networks = kept_convolutions(hyperparameters_of("all_convolutional"))
+
+    def doubled(networks, inputs, *, entropy=None):
+        assert entropy.shape == (1, 5)
+        return 2 * entropy
+
+    measures = {"entropy": output_entropy, "doubled": doubled}
+    chosen = {"entropy": {"samples": 5}, "doubled": {"samples": 5}}
+    tables = dict(measure_networks(networks, images(), measures, chosen))
+    doubled_values = tables["doubled"]["value"].tolist()
+    assert doubled_values == pytest.approx((2 * tables["entropy"]["value"]).tolist())
+
+
+def test_a_profile_of_convolutional_networks_names_each_of_them():
+    networks = kept_convolutions(hyperparameters_of("convolutional"))
+    table = profile_networks(networks, images(), points, {"samples": 3})
+    assert table[["seed", "step"]].drop_duplicates().to_numpy().tolist() == [
+        [1, 0],
+        [2, 0],
+        [1, 8],
+        [2, 8],
+        [1, 30],
+    ]
+    logits = networks.networks[2].logits(images().test_inputs[:3])[0]
+    expected = torch.nn.functional.cross_entropy(
+        logits.double(), images().test_labels[:3], reduction="none"
+    )
+    assert table["cross_entropy"].tail(3).tolist() == pytest.approx(expected.tolist(), rel=1e-4)

@@ -21,7 +21,10 @@ from generalization.hyperparameters import (
     is_swept,
     short_hash,
 )
+from generalization.measures import FULLY_CONNECTED_ONLY as MEASURES_OF_FULLY_CONNECTED
 from generalization.measures import SHARE_A_JOB
+from generalization.networks.architectures import unsuitable
+from generalization.profiles import FULLY_CONNECTED_ONLY as PROFILES_OF_FULLY_CONNECTED
 from generalization.statistics import SETTINGS, TABLES
 
 
@@ -322,6 +325,8 @@ def _impossible_in_ensemble(one: Hyperparameters) -> Iterator[str]:
             f"not {one.label_corruption}."
         )
     yield from contradictions(one, one.train_size or shape.train)
+    sides = (shape.height, shape.width) if one.crop is None else (one.crop, one.crop)
+    yield from unsuitable(one, (shape.channels, *sides))
 
 
 def _impossible_in_study(study: Study) -> Iterator[str]:
@@ -334,6 +339,14 @@ def _impossible_in_study(study: Study) -> Iterator[str]:
             yield (
                 f"comparisons[{place}].setting must be one of {listed(known)}, "
                 f"not {comparison['setting']!r}."
+            )
+    taken = {measure for measure, _ in study.measures.values()} | set(study.profiles)
+    layered = taken.intersection(MEASURES_OF_FULLY_CONNECTED + PROFILES_OF_FULLY_CONNECTED)
+    for one in study.ensembles.values():
+        if layered and one.architecture != "fully_connected":
+            yield (
+                f"architecture must be 'fully_connected' where {listed(sorted(layered))} "
+                f"{'is' if len(layered) == 1 else 'are'} taken, not {one.architecture!r}."
             )
     if study.data_root is not None and not Path(study.data_root).expanduser().is_dir():
         yield f"data_root must be a folder, not {study.data_root!r}."

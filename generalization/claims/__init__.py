@@ -5,7 +5,9 @@ Every file here holds the claims of one paper, in the order in which it makes th
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 
 PAPERS = ("novak_2018", "daroczy_2020", "raghu_2017", "morcos_2018_similarity")
 
@@ -31,3 +33,9 @@ class Claim:
     expected: str
     number: float = 0.0
     columns: tuple[str, str, str] = ("estimate", "low", "high")
+
+
+def claims_of(papers: Iterable[str]) -> Iterator[Claim]:
+    """The claims of some papers, in their order."""
+    for paper in papers:
+        yield from import_module(f"generalization.claims.{paper}").CLAIMS

@@ -26,6 +26,36 @@ def _regions() -> Iterator[Claim]:
     )
 
 
+def _factors() -> Iterator[Claim]:
+    for bound, name in (("theorem_3_2", "the bound of Theorem 3.2"), ("exact", "its value")):
+        for contrast, claim in (
+            ("depth - norm", "depth explains more than the norms of layers"),
+            ("norm - active_variance", "norms explain more than the variance of active units"),
+        ):
+            yield Claim(
+                f"Of the differences of tangent sensitivity between networks, {claim}: {name}",
+                "§5, Fig. 2",
+                "sensitivity_factors",
+                f"trained and sensitivity == '{bound}' and factor == '{contrast}'",
+                "above",
+            )
+
+
+def _depth() -> Iterator[Claim]:
+    for bound, name in (
+        ("theorem_3_2", "Theorem 3.2"),
+        ("theorem_3_2_author", "Theorem 3.2 as its author computes it"),
+        ("exact", "the value itself"),
+    ):
+        yield Claim(
+            f"Where norms are small, the tangent sensitivity falls from some depth on: {name}",
+            "§5, Fig. 2",
+            "depth_effects",
+            f"trained and sensitivity == '{bound}' and smallest_scale and deepest",
+            "below",
+        )
+
+
 def _estimators() -> Iterator[Claim]:
     for equation in (5, 6, 7):
         for quantity in ("loss", "accuracy"):
@@ -41,4 +71,4 @@ def _estimators() -> Iterator[Claim]:
             )
 
 
-CLAIMS = (*_gap(), *_regions(), *_estimators())
+CLAIMS = (*_gap(), *_factors(), *_depth(), *_regions(), *_estimators())

@@ -6,13 +6,15 @@ from generalization.claims import Claim
 
 
 def _convergence() -> Iterator[Claim]:
-    yield Claim(
-        "Layers converge to their final representation from the bottom up",
-        "abstract; learning dynamics",
-        "similarity_trends",
-        "statistic == 'convergence_order' and similarity == 'svcca'",
-        "above",
-    )
+    layers = {"convergence_order": "Hidden layers", "convergence_order_with_logits": "All layers"}
+    for statistic, words in layers.items():
+        yield Claim(
+            f"{words} converge to their final representation from the bottom up",
+            "abstract; learning dynamics",
+            "similarity_trends",
+            f"statistic == '{statistic}' and similarity == 'svcca'",
+            "above",
+        )
 
 
 def _directions() -> Iterator[Claim]:

@@ -63,6 +63,8 @@ PAGES = (
     "point_statistics_of_networks",
     "bound_statistics",
     "bound_tightness",
+    "sensitivity_factors",
+    "depth_effects",
     "region_statistics",
     "loss_estimate_errors",
     "similarity_contrasts",

@@ -22,6 +22,7 @@ from generalization.tables import NETWORK, with_networks
 
 KINDS = {
     "svcca": "SVCCA with another seed",
+    "svcca_weights": "SVCCA, weights",
     "principal": "principal directions",
     "largest_units": "units of largest activation",
     "random_units": "random units",

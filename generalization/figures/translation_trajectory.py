@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, PathPatch
 from matplotlib.path import Path
 
+from generalization.bitmaps import unpacked
 from generalization.figures.style import colors, entries, figure_of_words, legend, styled
 from generalization.statistics.selection import has_fitted
 from generalization.tables import KEPT_NETWORK, with_networks
@@ -44,7 +45,7 @@ def translation_trajectory(
         return figure_of_words("No network has transitions at its last step to show.")
     same = (translation_trajectory[KEPT_NETWORK] == network[KEPT_NETWORK]).all(axis=1)
     rows = translation_trajectory[same]
-    image = _image(rows[rows["kind"] == "image"])
+    image = unpacked(rows[rows["kind"] == "image"].sort_values("row")["pixels"])
     found = rows[rows["kind"] == "transition"]
 
     figure = Figure(figsize=(9.4, 7))
@@ -72,12 +73,6 @@ def _chosen(
         return None
     fitted = has_fitted(steps, fitted_accuracy=fitted_accuracy)
     return (steps[fitted] if fitted.any() else steps).iloc[0]
-
-
-def _image(rows: pd.DataFrame) -> UInt8[np.ndarray, "height width"]:
-    """Its gray levels."""
-    pixels = rows.sort_values("row")["pixels"].str.removeprefix("0x")
-    return np.stack([np.frombuffer(bytes.fromhex(row), np.uint8) for row in pixels])
 
 
 def _rings(axes: Axes, found: pd.DataFrame, layers: int, width: int) -> dict[str, object]:

@@ -23,6 +23,9 @@ the name of another measure
 
 Settings are keyword-only. A measure returns R numbers, or R × N numbers of points, of which the
 mean is the measure of the network.
+
+Of convolutional networks a measure is given one at a time, as a ``torch.nn.Sequential``, each time
+with the same ``generator``.
 """
 
 # With default settings these are taken by one job per block of seeds: starting Python and torch
@@ -54,6 +57,12 @@ ALONE = (
 )
 
 MEASURES = SHARE_A_JOB + ALONE
+
+# What these are is not defined for other networks: they refuse a module.
+FULLY_CONNECTED_ONLY = ("normalized_transitions",)
+
+# These are of networks together, which would be drawn alike one by one.
+TAKEN_TOGETHER = ("random_number",)
 
 # What a measure has to do better than.
 BASELINES = (

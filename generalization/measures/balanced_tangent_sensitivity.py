@@ -2,18 +2,24 @@
 
 import torch
 from jaxtyping import Float, Float64
-from torch import Tensor
+from torch import Tensor, nn
 
 from generalization.errors import InputError
 from generalization.measures.tangent_sensitivity import chosen_outputs
-from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.layer_sensitivities import sensitivity_of_layers
-from generalization.networks.modules import logits_of
+from generalization.networks.linearized_layers import (
+    having_parameters,
+    is_sequence_of_known_layers,
+    layers_of,
+    refuse_statistics_of_batches,
+)
+from generalization.networks.module_mixed_derivative import sensitivity_of_module_layers
+from generalization.networks.modules import Networks, logits_of
 
 
 @torch.no_grad()
 def balanced_tangent_sensitivity(
-    networks: FullyConnectedNetworks,
+    networks: Networks,
     inputs: Float[Tensor, "samples *features"],
     *,
     reduction: str | int = "sum",
@@ -23,27 +29,48 @@ def balanced_tangent_sensitivity(
     It is ``tangent_sensitivity`` (Daróczy 2020, definition 3.1) by weights in units of the norm of
     their layer, W_l / ‖W_l‖_F. W_1 → cW_1, W_2 → W_2/c leaves the function of a bias-free ReLU
     network as it was, and divides ‖∂²f/∂W_1∂x‖ by c where it multiplies ‖W_1‖: what is summed here
-    stays. Biases add nothing, as there.
+    stays. Biases add nothing, as there. The scales of a normalization that is not folded are the
+    weights of a layer.
 
     Args:
-        networks: R networks with a piecewise-linear activation.
+        networks: R networks, or a sequence of piecewise-linear layers (R = 1), taken in eval mode,
+            as for ``tangent_sensitivity``. Normalizations of a stack are folded into the weights,
+            which are balanced then.
         inputs: N points, in the dtype of the weights.
         reduction: As for ``tangent_sensitivity``.
 
     Returns:
-        R × N norms, in logits per unit of input; NaN where logits are not finite.
+        R × N norms, in logits per unit of input; NaN where logits are not finite, and of tanh, for
+        which there is no closed form.
 
     Raises:
-        InputError: If the reduction is unknown, or the activation is tanh, for which there is no
-            closed form.
-    """
+        InputError: If the reduction is unknown, or a module is no such sequence or normalizes by
+            the statistics of a batch.
+    """  # noqa: DOC502
     # ASSUME: the paper notes that layers can be rescaled, and leaves its measure as it is; each
     # layer is weighted by the norm of its weights, which keeps all that the closed form offers.
-    if not networks.phi.piecewise_linear:
-        raise InputError(
-            "networks must have a piecewise-linear activation for balanced_tangent_sensitivity, "
-            f"not {networks.activation}."
-        )
+    if isinstance(networks, nn.Module):
+        _refuse_without_closed_form(networks)
+    elif not networks.phi.piecewise_linear:
+        return torch.full((len(networks), len(inputs)), torch.nan, dtype=torch.float64)
     outputs = chosen_outputs(reduction, logits_of(networks, inputs[:1])[0])
-    scales = torch.stack([weight.double().norm(dim=(1, 2)) for weight in networks.weights], dim=-1)
-    return (sensitivity_of_layers(networks, inputs, outputs) * scales.unsqueeze(1)).norm(dim=-1)
+    if isinstance(networks, nn.Module):
+        layers = having_parameters(layers_of(networks)).values()
+        norms = torch.stack([layer.weight.double().norm() for layer in layers])
+        return (sensitivity_of_module_layers(networks, inputs, outputs) * norms).norm(dim=-1)
+    norms = torch.stack([weight.double().norm(dim=(1, 2)) for weight in networks.weights], dim=-1)
+    return (sensitivity_of_layers(networks, inputs, outputs) * norms.unsqueeze(1)).norm(dim=-1)
+
+
+def _refuse_without_closed_form(module: nn.Module) -> None:
+    """Tell whoever brings a module whose layers do not give the norm as a product.
+
+    Raises:
+        InputError: If they do.
+    """
+    refuse_statistics_of_batches(module)
+    if not is_sequence_of_known_layers(module):
+        raise InputError(
+            "networks must be a sequence of piecewise-linear layers for "
+            f"balanced_tangent_sensitivity, not {type(module).__name__}."
+        )

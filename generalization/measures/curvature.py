@@ -1,21 +1,33 @@
 """Curvature: by how much the logit Jacobian changes around the translations of an image."""
 
+from copy import deepcopy
+from functools import partial
+
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 from torch.nn import Module
 
 from generalization.measures.sampled_transitions import nan_if_diverged
+from generalization.networks.breakpoints import numbers_at_a_time
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.input_jacobian import logits_and_slopes
 from generalization.networks.jacobian_jumps import jacobian_variation
-from generalization.networks.polylines import around_translations, numbers_at_a_time
+from generalization.networks.linearized_layers import refuse_statistics_of_batches
+from generalization.networks.module_jacobian_variation import (
+    module_jacobian_variation,
+    sampled_jacobian_variation,
+)
+from generalization.networks.module_polylines import numbers_per_point
+from generalization.networks.modules import Networks
+from generalization.networks.polylines import around_translations
 from generalization.networks.preactivation_jacobians import without_features
+from generalization.networks.steps import can_be_followed
 from generalization.trajectories import equidistant_points, translation_loops
 
 
 def curvature(
-    networks: FullyConnectedNetworks,
+    networks: Networks,
     inputs: Float[Tensor, "samples channels height width"],
     *,
     dtype: torch.dtype = torch.float32,
@@ -36,37 +48,62 @@ def curvature(
     float32 is enough: of 32 loops of a network that fits MNIST, none differs from float64 by more
     than 2e-5 of itself. Samples are not: of the same loops, 4,096 points see four fifths.
 
+    A module that is a sequence of piecewise-linear layers, convolutions and max-pooling among them,
+    is taken by the definition, Σ ‖Δf'‖_F over the borders of its linear regions, by autograd.
+
     Tanh is the exception: its f' changes everywhere. It is sampled, as the sum of
     ‖f'(z_{i+1}) − f'(z_i)‖_F over equidistant points. That is at most C, and near it, as f' is
-    smooth.
+    smooth. So is every other module; of one that has linear regions, samples may miss much.
 
     Args:
-        networks: R networks, with or without biases.
+        networks: R networks, with or without biases, or a module from images to logits (R = 1),
+            taken in eval mode.
         inputs: N images.
         dtype: Precision of all steps.
-        points: Points on a loop if the activation is not piecewise linear; else there are none.
+        points: Points on a loop where the sum is sampled; else there are none.
 
     Returns:
         R × N sums, in logits per unit of input; NaN where the logits are not finite.
 
     Raises:
-        TypeError: If the networks are a module, whose linear regions nobody can know.
+        InputError: If a module normalizes by the statistics of a batch.
         ValueError: If the inputs are not images, or if there are fewer than 2 points.
-    """
-    if isinstance(networks, Module):
-        raise TypeError(
-            "networks must be FullyConnectedNetworks, whose linear regions are known, not "
-            f"{type(networks).__name__}."
-        )
+    """  # noqa: DOC502
     if points < 2:
         raise ValueError(f"points must be at least 2, not {points!r}.")
-    networks, inputs = networks.to(dtype), inputs.to(dtype)
-    if networks.phi.piecewise_linear:
-        sums = [around_translations(jacobian_variation, network, inputs) for network in networks]
+    if isinstance(networks, Module):
+        refuse_statistics_of_batches(networks)
+        networks = deepcopy(networks).to(dtype).eval().requires_grad_(False)
     else:
-        # ASSUME: the curvature of tanh, which has no linear regions, is a sum over 4,096 points.
-        sums = [_sampled(network, inputs, points) for network in networks]
+        networks = networks.to(dtype)
+    inputs = inputs.to(dtype)
+    alone = isinstance(networks, Module)
+    of_network = _of_module if alone else _of_network
+    sums = [of_network(network, inputs, points) for network in ([networks] if alone else networks)]
     return nan_if_diverged(torch.stack(sums).unsqueeze(2), networks, inputs).squeeze(2)
+
+
+def _of_network(
+    network: FullyConnectedNetworks,
+    inputs: Float[Tensor, "samples channels height width"],
+    points: int,
+) -> Float64[Tensor, "samples"]:
+    """Sums of a stack of one."""
+    if not network.phi.piecewise_linear:
+        # ASSUME: the curvature of tanh, which has no linear regions, is a sum over 4,096 points.
+        return _sampled(network, inputs, points)
+    variation = partial(jacobian_variation, network)
+    return around_translations(variation, inputs, max(network.widths))
+
+
+def _of_module(
+    module: Module, inputs: Float[Tensor, "samples channels height width"], points: int
+) -> Float64[Tensor, "samples"]:
+    """Sums of a module."""
+    if not can_be_followed(module):
+        return sampled_jacobian_variation(module, translation_loops(inputs), points)
+    variation = partial(module_jacobian_variation, module)
+    return around_translations(variation, inputs, numbers_per_point(module, inputs))
 
 
 @torch.inference_mode()

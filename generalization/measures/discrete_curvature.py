@@ -4,11 +4,11 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from generalization.measures.curvature import curvature as total_variation
-from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.modules import Networks
 
 
 def discrete_curvature(
-    networks: FullyConnectedNetworks,
+    networks: Networks,
     inputs: Float[Tensor, "samples channels height width"],
     *,
     curvature: Float64[Tensor, "networks samples"] | None = None,
@@ -22,16 +22,16 @@ def discrete_curvature(
     here for comparison with the print; whatever ranks networks ranks them alike by both.
 
     Args:
-        networks: R networks, with or without biases.
+        networks: R networks, with or without biases, or a module from images to logits (R = 1).
         inputs: N images.
         curvature: What ``curvature`` gives for them, if it is known already.
-        points: Points on a loop if the activation is not piecewise linear; else there are none.
+        points: Points on a loop where ``curvature`` is sampled; else there are none.
 
     Returns:
         R × N sums, in logits per unit of input; NaN where the logits are not finite.
 
     Raises:
-        TypeError: If the networks are a module, whose linear regions nobody can know.
+        InputError: If a module normalizes by the statistics of a batch.
         ValueError: If the inputs are not images, or if there are fewer than 2 points.
     """  # noqa: DOC502
     if curvature is None:

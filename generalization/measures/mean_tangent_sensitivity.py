@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float, Float64
 from torch import Generator, Tensor
+from torch.nn import Module
 
 from generalization.measures.tangent_sensitivity import chosen_outputs, is_estimated
 from generalization.networks.fully_connected import FullyConnectedNetworks
@@ -15,13 +16,14 @@ from generalization.networks.preactivation_jacobians import (
     preactivation_jacobians,
     without_features,
 )
+from generalization.networks.sequences import sequence_of
 
 BLOCK_BYTES = 2**26  # Of as many columns of the Jacobians of all points.
 
 
 @torch.no_grad()
 def mean_tangent_sensitivity(
-    networks: Networks,
+    trained_networks: Networks,
     inputs: Float[Tensor, "samples *features"],
     generator: Generator | None = None,
     *,
@@ -43,10 +45,11 @@ def mean_tangent_sensitivity(
     so that memory is N² numbers per layer and a constant. The cost grows as N². All is float64,
     since the terms of a mean have both signs.
 
-    **Estimate**, for tanh and for every module, see ``probed_mean_mixed_derivative_norm``.
+    **Estimate**, for tanh and for every module, see ``probed_mean_mixed_derivative_norm``. A stack
+    with normalizations is taken as modules: folded, it would have other parameters.
 
     Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits, taken
+        trained_networks: R networks, or a ``torch.nn.Module`` that maps inputs to logits, taken
             in eval mode. Its points must not influence each other.
         inputs: N points, in the dtype of the weights.
         generator: Where probes come from. The closed form needs none.
@@ -60,6 +63,12 @@ def mean_tangent_sensitivity(
         InputError: If the reduction is unknown, or an estimate has no generator or no probes.
     """  # noqa: DOC502
     # ASSUME: the mean is over 200 test points, since pairs of points cost; 32 probes, as there.
+    networks, settings = trained_networks, {"reduction": reduction, "probes": probes}
+    if not isinstance(networks, Module) and networks.normalizations:
+        return torch.cat([
+            mean_tangent_sensitivity(sequence_of(network), inputs, generator, **settings)
+            for network in networks
+        ])
     outputs = chosen_outputs(reduction, logits_of(networks, inputs[:1])[0])
     if is_estimated(networks, generator, probes):
         return probed_mean_mixed_derivative_norm(

@@ -7,8 +7,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from generalization.networks.activation_modules import thresholds_of
+from generalization.networks.breakpoints import numbers_at_a_time
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.polylines import numbers_at_a_time
+from generalization.networks.modules import Networks, logits_of
 from generalization.trajectories import equidistant_points, translation_loops
 
 # Which units lie above a threshold: for each layer, for each of its thresholds.
@@ -18,7 +20,7 @@ KNOWN = "ReLU, LeakyReLU, PReLU, Tanh, ReLU6, Hardtanh, Hardsigmoid"
 
 
 def sampled_transitions(
-    networks: FullyConnectedNetworks | nn.Module,
+    networks: Networks,
     inputs: Float[Tensor, "samples channels height width"],
     *,
     points: int = 4096,
@@ -53,7 +55,7 @@ def sampled_transitions(
 
 @torch.no_grad()
 def sampled_transitions_per_layer(
-    networks: FullyConnectedNetworks | nn.Module,
+    networks: Networks,
     inputs: Float[Tensor, "samples channels height width"],
     *,
     points: int = 4096,
@@ -92,13 +94,11 @@ def sampled_transitions_per_layer(
 @torch.no_grad()
 def nan_if_diverged(
     counts: Int[Tensor, "networks samples hidden_layers"],
-    networks: FullyConnectedNetworks | nn.Module,
+    networks: Networks,
     inputs: Float[Tensor, "samples channels height width"],
 ) -> Float[Tensor, "networks samples hidden_layers"]:
     """The counts, but NaN where logits are not finite: units that are NaN seem to cross nothing."""
-    alone = isinstance(networks, nn.Module)
-    logits = networks(inputs).unsqueeze(0) if alone else networks.logits(inputs)
-    finite = logits.flatten(2).isfinite().all(dim=2, keepdim=True)
+    finite = logits_of(networks, inputs).isfinite().all(dim=2, keepdim=True)
     return counts.double().where(finite, torch.nan)
 
 
@@ -145,7 +145,7 @@ def _coder_of_module(module: nn.Module) -> Callable[[Tensor], Codes]:
     """
     codes: Codes = []
     for name, part in module.named_modules():
-        thresholds = _thresholds(part)
+        thresholds = thresholds_of(part)
         if thresholds:
             part.register_forward_pre_hook(_code_into(codes, thresholds))
         elif type(part).__module__ == nn.ReLU.__module__:
@@ -162,18 +162,6 @@ def _coder_of_module(module: nn.Module) -> Callable[[Tensor], Codes]:
         return codes
 
     return coder
-
-
-def _thresholds(part: nn.Module) -> tuple[float, ...]:
-    """Where the linear regions of an activation module meet, if it is one that is known."""
-    match part:
-        case nn.ReLU() | nn.LeakyReLU() | nn.PReLU() | nn.Tanh():
-            return (0.0,)
-        case nn.Hardtanh():  # and ReLU6
-            return (part.min_val, part.max_val)
-        case nn.Hardsigmoid():
-            return (-3.0, 3.0)
-    return ()
 
 
 def _code_into(codes: Codes, thresholds: tuple[float, ...]) -> Callable:

@@ -1,7 +1,10 @@
 """Transitions: how many borders of linear regions an image crosses around its translations."""
 
+from copy import deepcopy
+from functools import partial
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import Module
 
@@ -10,11 +13,18 @@ from generalization.measures.sampled_transitions import (
     sampled_transitions_per_layer,
 )
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.linearized_layers import refuse_statistics_of_batches
+from generalization.networks.module_polylines import (
+    crossings_per_activation,
+    numbers_per_point,
+)
+from generalization.networks.modules import Networks
 from generalization.networks.polylines import around_translations, crossings_per_layer
+from generalization.networks.steps import can_be_followed
 
 
 def transitions(
-    networks: FullyConnectedNetworks,
+    networks: Networks,
     inputs: Float[Tensor, "samples channels height width"],
     *,
     dtype: torch.dtype = torch.float32,
@@ -28,32 +38,40 @@ def transitions(
     region counts twice. Along a polygon a piecewise-linear network is piecewise affine, so the
     crossings of thresholds can be solved for and counted: ``crossings_per_layer``.
 
+    A module is counted in the same way if it is a sequence of piecewise-linear layers: a unit is
+    what enters an activation at one position of one channel. Max-pooling has no units with codes,
+    thus no transitions of its own; where the largest entry of a window changes, the layers above
+    bend, and this is solved for as well: ``crossings_per_activation``.
+
     Tanh is the exception: it has no linear regions, only the threshold 0 by convention (ibid.,
     footnote 2), and no bound to how often a unit crosses it. It is counted by
-    ``sampled_transitions``, which may miss transitions and invents none.
+    ``sampled_transitions``, which may miss transitions and invents none. So is every module that is
+    not such a sequence, as one with tanh or with connections that skip layers.
 
     float32 is enough. Where a unit all but touches its threshold, rounding decides on a pair of
     crossings: of 96 loops of a network that fits MNIST, one counts 2 more or less in float64, of
     about 4,000.
 
     Args:
-        networks: R networks, with or without biases.
+        networks: R networks, with or without biases, or a module from images to logits (R = 1),
+            taken in eval mode.
         inputs: N images.
         dtype: Precision of all steps.
-        points: Points on a loop if the activation is not piecewise linear; else there are none.
+        points: Points on a loop where transitions are sampled; else there are none.
 
     Returns:
         R × N counts, in float64; NaN where the logits are not finite.
 
     Raises:
-        TypeError: If the networks are a module, whose linear regions nobody can know.
-        ValueError: If the inputs are not images.
+        InputError: If a module normalizes by the statistics of a batch.
+        ValueError: If the inputs are not images, or a module is sampled and its activation modules
+            are not among those that ``sampled_transitions`` knows.
     """  # noqa: DOC502
     return transitions_per_layer(networks, inputs, dtype=dtype, points=points).sum(dim=-1)
 
 
 def transitions_per_layer(
-    networks: FullyConnectedNetworks,
+    networks: Networks,
     inputs: Float[Tensor, "samples channels height width"],
     *,
     dtype: torch.dtype = torch.float32,
@@ -62,27 +80,47 @@ def transitions_per_layer(
     """Transitions of the units of each hidden layer. Their sum is ``transitions``.
 
     Args:
-        networks: R networks, with or without biases.
+        networks: R networks, with or without biases, or a module (R = 1).
         inputs: N images.
         dtype: Precision of all steps.
-        points: Points on a loop if the activation is not piecewise linear.
+        points: Points on a loop where transitions are sampled.
 
     Returns:
-        R × N × (depth − 1) counts, in float64.
-
-    Raises:
-        TypeError: If the networks are a module.
+        R × N × (depth − 1) counts, in float64; of a module, one for each activation in its order.
     """
     if isinstance(networks, Module):
-        raise TypeError(
-            "networks must be FullyConnectedNetworks to be counted exactly, not "
-            f"{type(networks).__name__}; sampled_transitions takes any module."
-        )
-    if not networks.phi.piecewise_linear:
+        refuse_statistics_of_batches(networks)
+    if not _can_be_followed(networks):
         # ASSUME: tanh is compared with the others by a sampled count, within 0.1 % of the limit.
         return sampled_transitions_per_layer(networks, inputs, points=points, dtype=dtype)
-    networks, inputs = networks.to(dtype), inputs.to(dtype)
-    counts = torch.stack([
-        around_translations(crossings_per_layer, network, inputs) for network in networks
-    ])
+    inputs = inputs.to(dtype)
+    if isinstance(networks, Module):
+        networks = deepcopy(networks).to(dtype).eval()
+        counts = _of_module(networks, inputs).unsqueeze(0)
+    else:
+        networks = networks.to(dtype)
+        counts = torch.stack([_of_network(network, inputs) for network in networks])
     return nan_if_diverged(counts, networks, inputs)
+
+
+def _can_be_followed(networks: Networks) -> bool:
+    """Whether the linear regions along a line are known."""
+    if isinstance(networks, Module):
+        return can_be_followed(networks)
+    return networks.phi.piecewise_linear
+
+
+def _of_network(
+    network: FullyConnectedNetworks, inputs: Float[Tensor, "samples channels height width"]
+) -> Int[Tensor, "samples hidden_layers"]:
+    """Counts of a stack of one."""
+    count = partial(crossings_per_layer, network)
+    return around_translations(count, inputs, max(network.widths))
+
+
+def _of_module(
+    module: Module, inputs: Float[Tensor, "samples channels height width"]
+) -> Int[Tensor, "samples activations"]:
+    """Counts of a sequence of layers."""
+    count = partial(crossings_per_activation, module)
+    return around_translations(count, inputs, numbers_per_point(module, inputs))

@@ -10,7 +10,7 @@ from jaxtyping import Float64, Int
 from torch import Tensor
 
 # Numbers of arcs, and the angles on them at which a unit crosses a threshold.
-Crossings = tuple[Int[Tensor, "crossings"], Float64[Tensor, "crossings"]]
+CrossedArcs = tuple[Int[Tensor, "crossings"], Float64[Tensor, "crossings"]]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +14,7 @@ EPSILON = 1e-5  # Added to the variance, as by torch.nn.BatchNorm1d.
 
 @dataclass(frozen=True)
 class BatchNormalization:
-    """What ``torch.nn.BatchNorm1d`` knows of a layer, for every network of a stack.
+    """What ``torch.nn.BatchNorm1d`` or ``2d`` knows of a layer, for every network of a stack.
 
     In eval mode preactivations z become γ (z − μ) / √(v + ε) + β (Ioffe & Szegedy 2015, alg. 2).
 
@@ -36,11 +37,29 @@ class BatchNormalization:
         return cls(scale=ones, shift=zeros, mean=zeros.clone(), variance=ones.clone())
 
     def fold(
-        self, weight: Float[Tensor, "networks units _"], bias: Float[Tensor, "networks units"]
-    ) -> tuple[Float[Tensor, "networks units _"], Float[Tensor, "networks units"]]:
+        self, weight: Float[Tensor, "networks units *_"], bias: Float[Tensor, "networks units"]
+    ) -> tuple[Float[Tensor, "networks units *_"], Float[Tensor, "networks units"]]:
         """Weight and bias of the affine map that is another one and, in eval mode, this after it.
 
-        With s = γ / √(v + ε) they are diag(s) W and s (b − μ) + β.
+        With s = γ / √(v + ε) they are diag(s) W and s (b − μ) + β. The units of a convolution are
+        its channels.
         """
         s = self.scale / (self.variance + EPSILON).sqrt()
-        return s.unsqueeze(2) * weight, s * (bias - self.mean) + self.shift
+        of_units = s.view(*s.shape, *[1] * (weight.dim() - 2))
+        return of_units * weight, s * (bias - self.mean) + self.shift
+
+
+def folded_layers(
+    weights: Sequence[Tensor],
+    biases: Sequence[Tensor],
+    normalizations: Sequence[BatchNormalization],
+) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Weights and biases of layers in eval mode, all but the last of which are normalized."""
+    biases = biases or [weight.new_zeros(weight.shape[:2]) for weight in weights]
+    *hidden, last = zip(weights, biases, strict=True)
+    layers = [
+        normalization.fold(*layer)
+        for normalization, layer in zip(normalizations, hidden, strict=True)
+    ]
+    weights, biases = zip(*layers, last, strict=True)
+    return weights, biases

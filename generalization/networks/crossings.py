@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
+from generalization.networks.breakpoints import curve_at, interpolated, new_breakpoints
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.polylines import curve_at, follow, interpolated, new_breakpoints
+from generalization.networks.polylines import follow
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Crossings:
 
 
 def crossings(
-    network: FullyConnectedNetworks, vertices: Float[Tensor, "curves vertices features"]
+    network: FullyConnectedNetworks, vertices: Float[Tensor, "curves vertices *features"]
 ) -> Crossings:
     """Where units cross their thresholds along polylines in input space, without sampling.
 

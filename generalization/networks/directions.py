@@ -27,27 +27,33 @@ def svcca_directions(
     others: Float[Tensor, "samples other_units"],
     *,
     explained_variance: float = 0.99,
+    weights: bool = False,
 ) -> Basis:
     """Orthonormal directions that a layer shares with another, the best correlated ones first.
 
     SVCCA (Raghu et al. 2017) keeps of each layer the fewest principal directions with so much
     of the variance and finds in both the linear combinations of units that correlate best: the
-    variates ``X A`` with ``A = V diag(1 / s) U``, where ``X = Q diag(s) Vᵀ`` are the centered
-    activations and ``U`` are left singular vectors of ``Qᵀ Q'``. The columns of A become
-    orthonormal from the first to the last, so that the first k span what the first k of A do.
-    Other directions follow, by descending variance.
+    variates ``H = X A`` with ``A = V diag(1 / s) U``, where ``X = Q diag(s) Vᵀ`` are the centered
+    activations and ``U`` are left singular vectors of ``Qᵀ Q'``. Two directions go with a variate:
+    how the units vary with it, a column of ``Xᵀ H = V diag(s) U``, and how it is read from the
+    units, a column of A. Either become orthonormal from the first to the last, so that the first k
+    span what they did. A projection on the first k of the former keeps all that is linear in the
+    first k variates, which is the paper's projection of units on variates; one on those of A keeps
+    the variates as they were. Other directions follow, by descending variance.
 
     Args:
         activations: Of the layer in whose space the directions lie.
         others: Of the other layer, at the same inputs.
         explained_variance: That is kept of each layer.
+        weights: Whether to take the columns of A.
 
     Returns:
         One column per direction, as many as there are units.
     """
-    scores, loadings = _whitened(activations, explained_variance)
-    other_scores, _ = _whitened(others, explained_variance)
+    scores, deviations, directions = _decomposed(activations, explained_variance)
+    other_scores, *_ = _decomposed(others, explained_variance)
     shared = torch.linalg.svd(scores.mT @ other_scores, full_matrices=False).U
+    loadings = directions / deviations if weights else directions * deviations
     basis = torch.linalg.qr(loadings @ shared, mode="complete").Q
     leading, rest = basis.split([shared.shape[1], len(basis) - shared.shape[1]], dim=1)
     centered = (activations.double() - activations.double().mean(0)) @ rest
@@ -69,10 +75,10 @@ def _descending(scatter: Float64[Tensor, "units units"]) -> Basis:
     return torch.linalg.eigh(scatter).eigenvectors.flip(1)
 
 
-def _whitened(
+def _decomposed(
     activations: Float[Tensor, "samples units"], explained_variance: float
-) -> tuple[Float64[Tensor, "samples kept"], Float64[Tensor, "units kept"]]:
-    """Q and V diag(1 / s) of the principal directions that are kept. Constant units have none."""
+) -> tuple[Float64[Tensor, "samples kept"], Float64[Tensor, "kept"], Float64[Tensor, "units kept"]]:
+    """Q, s and V of the principal directions that are kept. Constant units have none."""
     centered = activations.double() - activations.double().mean(0)
     scores, deviations, directions = torch.linalg.svd(centered, full_matrices=False)
     smallest = max(centered.shape) * torch.finfo(torch.float64).eps * deviations[:1]
@@ -80,4 +86,4 @@ def _whitened(
     # As many as there are sums that have not yet reached the share, and one more.
     short = variances.cumsum(0) < explained_variance * variances.sum() * (1 - 1e-12)
     kept = min(int(short.sum()) + 1, int((variances > 0).sum()))
-    return scores[:, :kept], directions[:kept].mT / deviations[:kept]
+    return scores[:, :kept], deviations[:kept], directions[:kept].mT

@@ -9,9 +9,9 @@ from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
 from generalization.networks.activation_functions import ActivationFunction
-from generalization.networks.arcs import Arcs, Crossings, divided, quarters
+from generalization.networks.arcs import Arcs, CrossedArcs, divided, quarters
+from generalization.networks.breakpoints import numbers_at_a_time
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.polylines import numbers_at_a_time
 
 # Of the size of a unit: less than that above a threshold is rounding.
 ROUNDING = 1e-13
@@ -21,7 +21,7 @@ Coefficients = Float64[Tensor, "arcs 3 units"]
 
 def ellipse_crossings(
     network: FullyConnectedNetworks, ellipses: Float[Tensor, "curves 3 *features"]
-) -> list[Crossings]:
+) -> list[CrossedArcs]:
     """Where units cross their thresholds along closed ellipses in input space, without sampling.
 
     A point of an ellipse is ``c + a cos θ + b sin θ``. On an arc on which all units below stay
@@ -45,7 +45,7 @@ def ellipse_crossings(
     """
     network = network.to(torch.float64)
     inputs = ellipses.double().flatten(2)
-    found: list[list[Crossings]] = [[] for _ in range(network.depth - 1)]
+    found: list[list[CrossedArcs]] = [[] for _ in range(network.depth - 1)]
     if found:
         arcs = quarters(len(inputs), inputs.device)
         for piece in _pieces(arcs, inputs.shape[-1]):
@@ -65,7 +65,7 @@ def _follow(
     layer: int,
     activations: Coefficients,
     arcs: Arcs,
-    found: list[list[Crossings]],
+    found: list[list[CrossedArcs]],
 ) -> None:
     """Find the crossings on arcs in a layer, and in those above it.
 
@@ -114,7 +114,7 @@ def _activations(
 
 def _crossings(
     preactivations: Coefficients, arcs: Arcs, thresholds: tuple[float, ...]
-) -> Crossings:
+) -> CrossedArcs:
     """Crossings of all thresholds on arcs shorter than π.
 
     A unit that is on different sides at the ends of an arc crosses once in between. One that is on
@@ -166,7 +166,7 @@ def _located(
     units: tuple[Int[Tensor, "crossings"], Int[Tensor, "crossings"]],
     falls: Bool[Tensor, "crossings"],
     threshold: float,
-) -> Crossings:
+) -> CrossedArcs:
     """Angles at which units, given with their arcs, fall through a threshold, or else rise."""
     arc, unit = units
     constant, cosine, sine = preactivations[arc, :, unit].unbind(1)

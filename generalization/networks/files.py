@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,7 +16,12 @@ from safetensors.torch import save_file
 from generalization.errors import InputError
 from generalization.files import written_whole
 from generalization.hyperparameters import Hyperparameters
-from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.architectures import Architecture, architecture_of
+from generalization.networks.stacked_networks import (
+    AnyArchitecture,
+    StackedNetworks,
+    networks_of_tensors,
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,7 @@ class KeptNetworks:
     seeds: tuple[int, ...]
     steps: tuple[tuple[int, ...], ...]
     statuses: tuple[str, ...]
-    networks: tuple[FullyConnectedNetworks, ...]
+    networks: tuple[StackedNetworks, ...]
 
     def distinct(self) -> Iterator[tuple[int, int, int]]:
         """(kept step, position, training step) of every network that was not kept before."""
@@ -48,15 +54,19 @@ class KeptNetworks:
 def write_networks(path: Path | str, kept: KeptNetworks) -> None:
     """Write networks, whole or not at all.
 
-    The tensors are ``layers.<l>.weight`` of shape (kept steps, seeds, fan_out, fan_in), and if
-    there are such ``layers.<l>.bias`` and, of ``BatchNormalization``, ``layers.<l>.norm.scale``,
-    ``.shift``, ``.mean`` and ``.variance``; the metadata ``hyperparameters``, ``seeds``, ``steps``
-    ``statuses`` and ``sha256`` (of the tensors, in the order of their names) are JSON.
+    The tensors are ``layers.<l>.weight`` of shape (kept steps, seeds, fan_out, fan_in), of
+    convolutions (kept steps, seeds, channels out, channels in, height, width), and if there are
+    such ``layers.<l>.bias`` and, of ``BatchNormalization``, ``layers.<l>.norm.scale``, ``.shift``,
+    ``.mean`` and ``.variance``; l counts the layers that have weights. The metadata
+    ``hyperparameters``, ``seeds``, ``steps``, ``statuses``, ``sha256`` (of the tensors, in the
+    order of their names) and, of convolutional networks, ``image`` (channels, height and width) are
+    JSON.
 
     Args:
         path: A safetensors file.
         kept: What to write.
     """
+    architecture = kept.networks[0].architecture
     stacks = [stack.tensors for stack in kept.networks]
     tensors = {
         name: torch.stack([stack[name] for stack in stacks]).cpu().contiguous()
@@ -69,6 +79,8 @@ def write_networks(path: Path | str, kept: KeptNetworks) -> None:
         "statuses": json.dumps(kept.statuses),
         "sha256": json.dumps(_sha256(tensors)),
     }
+    if isinstance(architecture, Architecture):
+        metadata["image"] = json.dumps(architecture.image)
     with written_whole(path) as beside:
         save_file(tensors, beside, metadata=metadata)
 
@@ -92,10 +104,13 @@ def read_networks(path: Path | str, device: torch.device | str = "cpu") -> KeptN
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         _verify(tensors, described["sha256"])
         hyperparameters = Hyperparameters(**described["hyperparameters"])
+        architecture = _architecture(hyperparameters, described, tensors)
         steps = tuple(map(tuple, described["steps"]))
         stacks = tuple(
-            FullyConnectedNetworks.of_tensors(
-                {name: tensor[kept] for name, tensor in tensors.items()}, hyperparameters.activation
+            networks_of_tensors(
+                {name: tensor[kept] for name, tensor in tensors.items()},
+                hyperparameters.activation,
+                architecture,
             )
             for kept in range(len(steps))
         )
@@ -106,6 +121,26 @@ def read_networks(path: Path | str, device: torch.device | str = "cpu") -> KeptN
             f"({type(error).__name__}: {error})."
         ) from error
     return KeptNetworks(hyperparameters, seeds, steps, statuses, stacks)
+
+
+def _architecture(
+    hyperparameters: Hyperparameters, described: dict[str, Any], tensors: dict[str, torch.Tensor]
+) -> AnyArchitecture:
+    """That of the networks of a file.
+
+    Raises:
+        ValueError: If a weight of convolutional networks does not have its shape.
+    """
+    count = sum(name.endswith(".weight") for name in tensors)
+    shapes = [tuple(tensors[f"layers.{layer}.weight"].shape[2:]) for layer in range(count)]
+    if hyperparameters.architecture == "fully_connected":
+        return (shapes[0][1], *(units for units, _ in shapes))
+    architecture = architecture_of(hyperparameters, tuple(described["image"]), shapes[-1][0])
+    expectations = [one.weight_shape for one in architecture.weighted]
+    for layer, (shape, expected) in enumerate(zip(shapes, expectations, strict=True)):
+        if shape != expected:
+            raise ValueError(f"layers.{layer}.weight must have shape {expected}, not {shape}")
+    return architecture
 
 
 def _verify(tensors: dict[str, torch.Tensor], expected: str) -> None:

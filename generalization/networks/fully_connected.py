@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -11,11 +11,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from generalization.networks.activation_functions import ACTIVATION_FUNCTIONS, ActivationFunction
-from generalization.networks.batch_normalization import BatchNormalization
-from generalization.networks.initial_layers import INITIALIZATIONS
-
-# Name in files → attribute, of the parts of a normalization.
-NORM = {f"norm.{field.name}": field.name for field in fields(BatchNormalization)}
+from generalization.networks.batch_normalization import BatchNormalization, folded_layers
+from generalization.networks.initial_layers import initial_layers
+from generalization.networks.named_tensors import named_tensors, parts_of, trained_parts
 
 
 @dataclass(frozen=True)
@@ -41,14 +39,8 @@ class FullyConnectedNetworks:
     @classmethod
     def of_tensors(cls, tensors: Mapping[str, Tensor], activation: str) -> FullyConnectedNetworks:
         """A stack from what ``tensors`` of another one gives, changed or not."""
-
-        def layers(kind: str) -> tuple[Tensor, ...]:
-            names = (f"layers.{layer}.{kind}" for layer in range(len(tensors)))
-            return tuple(tensors[name] for name in names if name in tensors)
-
-        parts = zip(*(layers(kind) for kind in NORM), strict=True)
-        normalizations = tuple(BatchNormalization(*of_layer) for of_layer in parts)
-        return cls(layers("weight"), activation, layers("bias"), normalizations)
+        weights, biases, normalizations = parts_of(tensors)
+        return cls(weights, activation, biases, normalizations)
 
     @property
     def phi(self) -> ActivationFunction:
@@ -66,23 +58,19 @@ class FullyConnectedNetworks:
         return (self.weights[0].shape[-1], *(weight.shape[-2] for weight in self.weights))
 
     @property
+    def architecture(self) -> tuple[int, ...]:
+        """What stacks that differ in numbers only have in common: the widths."""
+        return self.widths
+
+    @property
     def parameters(self) -> tuple[Tensor, ...]:
         """What is trained: weights, then biases, then scales and then shifts of normalizations."""
-        scales = tuple(one.scale for one in self.normalizations)
-        shifts = tuple(one.shift for one in self.normalizations)
-        return self.weights + self.biases + scales + shifts
+        return trained_parts(self.weights, self.biases, self.normalizations)
 
     @property
     def tensors(self) -> dict[str, Tensor]:
         """All that the stack consists of, trained or not, by the names that it has in files."""
-        kinds = {"weight": self.weights, "bias": self.biases}
-        for kind, part in NORM.items():
-            kinds[kind] = tuple(getattr(one, part) for one in self.normalizations)
-        return {
-            f"layers.{layer}.{kind}": tensor
-            for kind, layers in kinds.items()
-            for layer, tensor in enumerate(layers)
-        }
+        return named_tensors(self.weights, self.biases, self.normalizations)
 
     def __len__(self) -> int:
         return len(self.weights[0])
@@ -114,13 +102,7 @@ class FullyConnectedNetworks:
         """The same functions without normalizations, which become a part of weights and biases."""
         if not self.normalizations:
             return self
-        biases = self.biases or tuple(weight.new_zeros(weight.shape[:2]) for weight in self.weights)
-        *hidden, last = zip(self.weights, biases, strict=True)
-        layers = [
-            normalization.fold(*layer)
-            for normalization, layer in zip(self.normalizations, hidden, strict=True)
-        ]
-        weights, biases = zip(*layers, last, strict=True)
+        weights, biases = folded_layers(self.weights, self.biases, self.normalizations)
         return FullyConnectedNetworks(weights, self.activation, biases)
 
     def affine(self, layer: int, activations: Tensor) -> Tensor:
@@ -191,20 +173,20 @@ def initialize_fully_connected(
     Returns:
         A float32 stack of ``len(generators)`` networks on the CPU.
     """
-    draw, gain = INITIALIZATIONS[initialization], ACTIVATION_FUNCTIONS[activation].gain
-    networks = [
-        [draw(*fans, generator, gain=gain, scale=init_scale) for fans in pairwise(widths)]
-        for generator in generators
-    ]
-    layers = [
-        [torch.stack(parts) for parts in zip(*of_layer, strict=True)]
-        for of_layer in zip(*networks, strict=True)
-    ]
+    weights, drawn = initial_layers(
+        [(fan_out, fan_in) for fan_in, fan_out in pairwise(widths)],
+        activation,
+        generators,
+        init_scale=init_scale,
+        initialization=initialization,
+    )
     return FullyConnectedNetworks(
-        weights=tuple(weight for weight, _ in layers),
+        weights=tuple(weights),
         activation=activation,
-        biases=tuple(bias for _, bias in layers if biases),
+        biases=tuple(drawn) if biases else (),
         normalizations=tuple(
-            BatchNormalization.initial(len(networks), units) for units in widths[1:-1] if normalized
+            BatchNormalization.initial(len(generators), units)
+            for units in widths[1:-1]
+            if normalized
         ),
     )

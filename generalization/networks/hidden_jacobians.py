@@ -1,6 +1,7 @@
 """Norms of the derivatives of hidden activations by the input."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -15,8 +16,8 @@ from generalization.networks.preactivation_jacobians import without_features
 CPU_BLOCK_BYTES = 2**21
 GPU_BLOCK_BYTES = 2**28
 
-# Active units of every point, as rows and as columns.
-Units = tuple[Int[Tensor, "_samples _active"], Int[Tensor, "_samples _active"]]
+# Numbers of the active units of every point.
+Units = Int[Tensor, "_samples _active"]
 
 
 @torch.no_grad()
@@ -86,40 +87,52 @@ def _block_norms(
     Products and gathered weights are written to scratch memory: fresh memory would cost as much
     again, in page faults.
     """
-    jacobian = _rows(matrices[0], active[0][0], scratch[0])
+    jacobian = _shaped(scratch[0], (*active[0].shape, matrices[0].shape[1]))
+    torch.index_select(matrices[0], 0, active[0].flatten(), out=jacobian.flatten(0, 1))
     norms = []
-    for layer, weight in enumerate(matrices[1:]):
-        rows = _rows(weight, active[layer + 1][0], scratch[2])
-        columns = active[layer][1].unsqueeze(1).expand(-1, rows.shape[1], -1)
-        between = torch.gather(rows, 2, columns, out=_shaped(scratch[3], columns.shape))
-        jacobian = _product(between, jacobian, scratch[(layer + 1) % 2])
+    for weight, (below, above) in zip(matrices[1:], pairwise(active), strict=True):
+        between = _between(weight, above, below, scratch[2:])
+        jacobian = _product(between, jacobian, scratch[1 - len(norms) % 2])
         norms.append(_norm(jacobian))
     return torch.stack(norms, dim=1)
 
 
 def _active_units(active: Bool[Tensor, "samples units"], points: int) -> list[Units]:
-    """The active units of so many points at a time, as rows and as columns of a weight.
+    """The active units of so many points at a time, in order.
 
     Where a point has fewer than others of its block, the row of zeros below the weight stands for
-    a unit, and the column of some inactive unit, which meets that row.
+    a unit.
     """
-    if active.is_cpu:
-        columns = torch.from_numpy(np.argsort(~active.numpy(), axis=1, kind="stable"))
-    else:
-        columns = active.byte().argsort(dim=1, descending=True)
-    counts = active.sum(1, keepdim=True)
-    units = torch.arange(active.shape[1], device=active.device)
-    rows = columns.where(units < counts, active.shape[1])
-    most = [max(block.flatten().tolist(), default=0) for block in counts.split(points)]
-    blocks = zip(rows.split(points), columns.split(points), most, strict=True)
-    return [(rows[:, :count], columns[:, :count]) for rows, columns, count in blocks]
+    counts = active.sum(1)
+    # A third of the time of ``active.nonzero()``.
+    units = np.flatnonzero(active.cpu().numpy()) % active.shape[1]
+    units = torch.from_numpy(units).int().to(active.device)
+    totals = [int(block.sum()) for block in counts.split(points)]
+    return [
+        _in_rows(some, of_block, active.shape[1])
+        for some, of_block in zip(units.split(totals), counts.split(points), strict=True)
+    ]
 
 
-def _rows(weight: Tensor, units: Tensor, scratch: Tensor) -> Tensor:
-    """Rows of a weight, those of each point; several times faster than ``weight[units]``."""
-    rows = _shaped(scratch, (*units.shape, weight.shape[1]))
-    torch.index_select(weight, 0, units.flatten(), out=rows.flatten(0, 1))
-    return rows
+def _in_rows(units: Int[Tensor, "active"], counts: Int[Tensor, "samples"], zeros: int) -> Units:
+    """Units of one point after the other as a matrix, filled up with the number of the zeros."""
+    most = int(counts.max()) if len(counts) else 0
+    there = torch.arange(most, device=units.device) < counts.unsqueeze(1)
+    return units.new_full(there.shape, zeros).masked_scatter_(there, units)
+
+
+def _between(weight: Tensor, above: Units, below: Units, scratch: Sequence[Tensor]) -> Tensor:
+    """The part of a weight, with a row of zeros below it, that joins the units of each point.
+
+    What stands for a unit below meets a row of zeros of the Jacobian: any column will do.
+    """
+    last = weight.shape[1] - 1
+    rows, columns = (above * weight.shape[1]).unsqueeze(2), below.clamp_max(last).unsqueeze(1)
+    shape = (*above.shape, below.shape[1])
+    places = torch.add(rows, columns, out=_shaped(scratch[0].view(torch.int32), shape))
+    between = _shaped(scratch[1], shape)
+    torch.index_select(weight.flatten(), 0, places.flatten(), out=between.flatten())
+    return between
 
 
 def _product(left: Tensor, right: Tensor, scratch: Tensor) -> Tensor:

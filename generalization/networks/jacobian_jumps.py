@@ -6,15 +6,15 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
+from generalization.networks.breakpoints import interpolated, numbers_at_a_time
 from generalization.networks.crossings import Crossings, crossings
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.polylines import interpolated, numbers_at_a_time
 from generalization.networks.preactivation_jacobians import without_features
 
 
 @torch.inference_mode()
 def jacobian_variation(
-    network: FullyConnectedNetworks, vertices: Float[Tensor, "curves vertices features"]
+    network: FullyConnectedNetworks, vertices: Float[Tensor, "curves vertices *features"]
 ) -> Float64[Tensor, "curves"]:
     """Total variation of f' = ∂f/∂x along polylines in input space, without sampling.
 
@@ -36,7 +36,7 @@ def jacobian_variation(
         without_features(network.weights[0][0]),
         *(weight[0] for weight in network.weights[1:]),
     ]
-    first_layer = network.affine(0, vertices.flatten(0, 1)).squeeze(0)
+    first_layer = network.affine(0, vertices.flatten(2).flatten(0, 1)).squeeze(0)
     total = torch.zeros(len(vertices), dtype=torch.float64, device=vertices.device)
     size = max(1, numbers_at_a_time(vertices.device) // max(network.widths[1:]))
     for begin in range(0, len(active), size):

@@ -48,6 +48,11 @@ def layers_of(module: nn.Module) -> list[nn.Module]:
     return [layer for part in module for layer in layers_of(part)]
 
 
+def having_parameters(layers: Sequence[nn.Module]) -> dict[int, nn.Module]:
+    """Those of some layers that have parameters, by their positions."""
+    return {i: layer for i, layer in enumerate(layers) if any(True for _ in layer.parameters())}
+
+
 def refuse_statistics_of_batches(module: nn.Module) -> None:
     """Tell whoever normalizes by the statistics of a batch that points must not be coupled.
 

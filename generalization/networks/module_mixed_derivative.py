@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from generalization.networks.linearized_layers import (
     BATCH_NORMS,
     KEEPING_FEATURES,
+    having_parameters,
     layers_of,
     linearized,
     padded,
@@ -26,7 +27,17 @@ def module_mixed_derivative_norm(
     inputs: Float[Tensor, "samples *features"],
     outputs: Float[Tensor, "rows classes"],
 ) -> Float64[Tensor, "1 samples"]:
-    """‖∂²(Cf)/∂θ∂x‖_F at every point of a sequence of layers that are linear around it.
+    """‖∂²(Cf)/∂θ∂x‖_F at every point, see ``sensitivity_of_module_layers``."""
+    return sensitivity_of_module_layers(module, inputs, outputs).norm(dim=-1)
+
+
+@torch.no_grad()
+def sensitivity_of_module_layers(
+    module: nn.Module,
+    inputs: Float[Tensor, "samples *features"],
+    outputs: Float[Tensor, "rows classes"],
+) -> Float64[Tensor, "1 samples layers"]:
+    """‖∂²(Cf)/∂θ_l∂x‖_F at every point of a sequence of layers that are linear around it.
 
     Let Δ be ∂(Cf)/∂y of what a layer gives and A = ∂a/∂x of what it is given. Neither depends on x
     inside a linear region, biases add nothing, and the squares of the other blocks are
@@ -51,12 +62,13 @@ def module_mixed_derivative_norm(
         outputs: The matrix C.
 
     Returns:
-        One norm per point; NaN where logits are not finite.
+        One norm per point and layer that has parameters; NaN where logits are not finite.
     """
+    layers = layers_of(module)
     if not len(inputs):
-        return torch.zeros(1, 0, dtype=torch.float64, device=inputs.device)
+        count = len(having_parameters(layers))
+        return torch.zeros(1, 0, count, dtype=torch.float64, device=inputs.device)
     with evaluation_mode(module):
-        layers = layers_of(module)
         block_bytes = CPU_BLOCK_BYTES if inputs.is_cpu else GPU_BLOCK_BYTES
         numbers = _numbers_per_direction(layers, inputs[:1], len(outputs))
         pairs = max(1, block_bytes // (numbers * inputs.element_size()))
@@ -97,21 +109,22 @@ def _squares(
     outputs: Float[Tensor, "rows classes"],
     start: int,
     directions: Sequence[Tensor],
-) -> Float64[Tensor, "samples"]:
+) -> Float64[Tensor, "samples layers"]:
     """Squared norms of one chunk of points."""
     maps, given = linearized(layers, inputs)
-    having = [i for i, layer in enumerate(layers) if any(True for _ in layer.parameters())]
+    having = list(having_parameters(layers))
     deltas = dict(zip(having, _cotangents(given, having, outputs), strict=True))
-    squares = torch.zeros(len(inputs), dtype=torch.float64, device=inputs.device)
+    sums = torch.zeros(len(having), len(inputs), dtype=torch.float64, device=inputs.device)
+    squares = dict(zip(having, sums, strict=True))
     if start:
-        squares += inputs[0].numel() * _sum_of_squares(deltas[start - 1])
+        squares[start - 1] += inputs[0].numel() * _sum_of_squares(deltas[start - 1])
     for changes in directions:
         changes = changes.expand(len(inputs), *changes.shape)
         for i in range(start, max(having, default=-1) + 1):
             if i in deltas:
-                squares += _block_squares(layers[i], deltas[i], changes)
+                squares[i] += _block_squares(layers[i], deltas[i], changes)
             changes = maps[i](changes)
-    return squares.where(given[-1].isfinite().all(1), torch.nan)
+    return sums.where(given[-1].isfinite().all(1), torch.nan).T
 
 
 def _cotangents(

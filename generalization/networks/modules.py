@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from generalization.networks.fully_connected import FullyConnectedNetworks
 
+# Of convolutional stacks, measures are given the networks as modules, one by one.
 Networks = FullyConnectedNetworks | nn.Module
 
 SAMPLES_PER_CHUNK = 1024  # Keeps the activations of a whole training set out of memory.

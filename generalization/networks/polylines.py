@@ -3,16 +3,21 @@
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Bool, Float, Float64, Int, Shaped
+from jaxtyping import Float, Float64, Int, Shaped
 from torch import Tensor
-from torch.nn.functional import pad
 
+from generalization.networks.breakpoints import (
+    crossings_of,
+    curve_at,
+    interpolated,
+    new_breakpoints,
+    not_joined,
+    numbers_at_a_time,
+    old_breakpoints,
+    pieces,
+)
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.trajectories import translation_loops
-
-# Where each breakpoint lies: the number of the old breakpoint before it, plus the fraction of the
-# way to the next one. Then one of the units, and the exact preactivation of that unit.
-Breakpoints = tuple[Float[Tensor, "found"], Int[Tensor, "found"], Float[Tensor, "found"]]
 
 # Told of the crossings of a threshold in a layer: both numbers, preactivations at all breakpoints,
 # the places of these, and which crossed: the number of the breakpoint before × units + the unit.
@@ -22,7 +27,7 @@ Sink = Callable[[int, int, Tensor, Tensor, Tensor], None]
 
 
 def crossings_per_layer(
-    network: FullyConnectedNetworks, vertices: Float[Tensor, "curves vertices features"]
+    network: FullyConnectedNetworks, vertices: Float[Tensor, "curves vertices *features"]
 ) -> Int[Tensor, "curves hidden_layers"]:
     """How often units cross their thresholds along polylines in input space, without sampling.
 
@@ -49,35 +54,29 @@ def crossings_per_layer(
     return counts.T
 
 
-def numbers_at_a_time(device: torch.device) -> int:
-    """How many numbers one step should work on: what a CPU's cache holds, what keeps a GPU busy."""
-    return 2**18 if device.type == "cpu" else 2**26
-
-
 def around_translations(
-    quantity: Callable[[FullyConnectedNetworks, Tensor], Tensor],
-    network: FullyConnectedNetworks,
+    quantity: Callable[[Tensor], Tensor],
     images: Float[Tensor, "samples channels height width"],
+    numbers_per_point: int,
 ) -> Shaped[Tensor, "samples ..."]:
     """A quantity of polylines, of those through all translations of each image.
 
     Args:
-        quantity: Takes a network and vertices, curves × vertices × features.
-        network: A stack of one.
-        images: In the dtype of its weights. As many are taken at a time as memory is meant for.
+        quantity: Takes vertices, curves × vertices × channels × height × width.
+        images: As many are taken at a time as memory is meant for.
+        numbers_per_point: Of the widest layer.
 
     Returns:
         What the quantity is of every image.
     """
-    numbers_per_loop = (images.shape[-1] + 1) * max(network.widths)
+    numbers_per_loop = (images.shape[-1] + 1) * numbers_per_point
     size = max(1, 8 * numbers_at_a_time(images.device) // numbers_per_loop)
-    loops = (translation_loops(some).flatten(2) for some in images.split(size))
-    return torch.cat([quantity(network, vertices) for vertices in loops])
+    return torch.cat([quantity(translation_loops(some)) for some in images.split(size)])
 
 
 def follow(
     network: FullyConnectedNetworks,
-    vertices: Float[Tensor, "curves vertices features"],
+    vertices: Float[Tensor, "curves vertices *features"],
     tell: Sink,
 ) -> None:
     """Follow polylines through all hidden layers.
@@ -88,7 +87,7 @@ def follow(
         tell: Called with what is found, for a piece of the breakpoints at a time.
     """
     if network.depth > 1:
-        points = vertices.flatten(0, 1)
+        points = vertices.flatten(2).flatten(0, 1)
         places = torch.arange(len(points), dtype=torch.float64, device=points.device)
         _find(network, 0, points, places, vertices.shape[1], tell)
 
@@ -113,102 +112,17 @@ def _find(
         tell: Called once per threshold with what was found.
     """
     preactivations = network.affine(layer, activations).squeeze(0)
-    curve = curve_at(places, vertices)
-    apart = (curve[1:] != curve[:-1]).nonzero().squeeze(1)
+    apart = not_joined(places, vertices)
     last = layer == network.depth - 2
-    breakpoints = [] if last else [_old_breakpoints(preactivations)]
+    breakpoints = [] if last else [old_breakpoints(preactivations)]
     for number, threshold in enumerate(network.phi.thresholds):
-        # The same as preactivations > threshold, which takes twice as long on a CPU.
-        shifted = preactivations - threshold if threshold else preactivations
-        above = shifted.relu().bool()
-        crossed = above[1:] != above[:-1]
-        crossed[apart] = False
-        found = _where(crossed)
+        found = crossings_of(preactivations, threshold, apart)
         tell(layer, number, preactivations, places, found)
         if not last:
             breakpoints.append(new_breakpoints(preactivations, found, threshold))
     if not last:
         positions, units, values = map(torch.cat, zip(*breakpoints, strict=True))
-        for piece in _pieces(positions.argsort(), preactivations.shape[1]):
+        for piece in pieces(positions.argsort(), preactivations.shape[1]):
             there, its_places = interpolated(positions[piece], preactivations, places)
             there.scatter_(1, units[piece].unsqueeze(1), values[piece].unsqueeze(1))
             _find(network, layer + 1, network.phi.in_place(there), its_places, vertices, tell)
-
-
-def curve_at(places: Float64[Tensor, "places"], vertices: int) -> Int[Tensor, "places"]:
-    """The curve on which each place lies.
-
-    Args:
-        places: Through the vertices of all curves.
-        vertices: Of every curve.
-    """
-    return (places / vertices).long()
-
-
-def _old_breakpoints(preactivations: Float[Tensor, "breakpoints units"]) -> Breakpoints:
-    """The breakpoints that there are already, with their first unit."""
-    values = preactivations[:, 0]
-    positions = torch.arange(len(values), dtype=torch.float64, device=values.device)
-    return positions, torch.zeros_like(values, dtype=torch.int64), values
-
-
-def new_breakpoints(
-    preactivations: Float[Tensor, "breakpoints units"],
-    crossings: Int[Tensor, "crossings"],
-    threshold: float,
-) -> Breakpoints:
-    """Where units cross a threshold, given the edges on which they do, with the unit that does.
-
-    It has to lie on the threshold to the last bit: if it is the last one of its ReLU layer to die,
-    the units above it must be at rest, at exactly zero, from there on.
-
-    Args:
-        preactivations: Of one layer.
-        crossings: Each the number of the breakpoint before × units + the unit.
-        threshold: Which they cross.
-    """
-    width = preactivations.shape[1]
-    begin, end = preactivations.take(crossings), preactivations.take(crossings + width)
-    # Infinite preactivations have no fraction; a count that they spoil is the caller's to refuse.
-    fraction = ((threshold - begin) / (end - begin)).nan_to_num_(nan=0.5).double()
-    return crossings // width + fraction, crossings % width, torch.full_like(begin, threshold)
-
-
-def _where(mask: Bool[Tensor, "edges units"]) -> Int[Tensor, "crossings"]:
-    """``mask.flatten().nonzero()``, but eight at a time, as hardly any are true."""
-    eights = pad(mask.flatten(), (0, -mask.numel() % 8)).view(torch.int64)
-    some = eights.nonzero().squeeze(1)
-    true = eights[some].view(torch.bool).nonzero().squeeze(1)
-    return 8 * some[true // 8] + true % 8
-
-
-def _pieces(order: Int[Tensor, "breakpoints"], units: int) -> list[Int[Tensor, "_"]]:
-    """Equal pieces of the breakpoints, of about a step's size; each begins where the last ended."""
-    edges = len(order) - 1
-    pieces = max(1, round(edges * units / numbers_at_a_time(order.device)))
-    size = -(-edges // pieces)
-    return [order[first : first + size + 1] for first in range(0, edges, size)]
-
-
-def interpolated(
-    positions: Float64[Tensor, "chosen"], *values: Float[Tensor, "breakpoints *_"]
-) -> list[Float[Tensor, "chosen *_"]]:
-    """Values of breakpoints, at positions on the edges between them.
-
-    Args:
-        positions: Each the number of the breakpoint before, plus a fraction of the way to the next.
-        values: Of every breakpoint, a number or a row each.
-
-    Returns:
-        The same of every position.
-    """
-    begin = positions.long()
-    end = (begin + 1).clamp_(max=len(values[0]) - 1)
-    fraction = positions - begin
-    return [
-        part.index_select(0, begin).lerp_(
-            part.index_select(0, end),
-            fraction.to(part.dtype).view(-1, *[1] * (part.dim() - 1)),
-        )
-        for part in values
-    ]

@@ -6,16 +6,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from generalization.networks.arcs import Crossings
+from generalization.networks.arcs import CrossedArcs
+from generalization.networks.breakpoints import numbers_at_a_time
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.polylines import numbers_at_a_time
 from generalization.trajectories import points_on_ellipses
 
 
 @torch.inference_mode()
 def sampled_crossings(
     network: FullyConnectedNetworks, ellipses: Float[Tensor, "curves 3 *features"], points: int
-) -> list[Crossings]:
+) -> list[CrossedArcs]:
     """Crossings between equidistant points on ellipses, for an activation of any form.
 
     Two crossings of one unit between neighboring points cancel: samples miss crossings, and invent
@@ -35,7 +35,7 @@ def sampled_crossings(
     # The first point once more, so that rounding does not move it.
     angles = torch.arange(points + 1, dtype=torch.float64, device=ellipses.device) % points * step
     block = max(1, 4 * numbers_at_a_time(ellipses.device) // max(network.widths))
-    found: list[list[Crossings]] = [[] for _ in range(network.depth - 1)]
+    found: list[list[CrossedArcs]] = [[] for _ in range(network.depth - 1)]
     for curve, ellipse in enumerate(ellipses.double().flatten(2).split(1)):
         for first in range(0, points, block):
             some = angles[first : first + block + 1]

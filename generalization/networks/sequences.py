@@ -1,57 +1,102 @@
 """A network of a stack as a sequence of torch's layers."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
+from generalization.networks.architectures import Architecture, Convolution, Linear, Pooling
 from generalization.networks.batch_normalization import EPSILON, BatchNormalization
-from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.stacked_networks import StackedNetworks
 
-# HardSigmoid is this one plus ½, which the biases above it take up.
+# HardSigmoid takes what is ½ more, which biases or shifts of the same layer have.
 ACTIVATIONS = {
     "relu": nn.ReLU,
     "relu6": nn.ReLU6,
     "tanh": nn.Tanh,
     "hardtanh": nn.Hardtanh,
-    "hardsigmoid": lambda: nn.Hardtanh(-0.5, 0.5),
+    "hardsigmoid": lambda: nn.Hardtanh(0.0, 1.0),
 }
+POOLINGS = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
 
 
-def sequence_of(network: FullyConnectedNetworks) -> nn.Sequential:
-    """The same function in eval mode, of ``nn.Linear`` and, where it has them, ``nn.BatchNorm1d``.
+def sequence_of(network: StackedNetworks) -> nn.Sequential:
+    """The same function in eval mode, of ``nn.Linear``, ``nn.Conv2d`` and the like.
+
+    Normalizations become ``nn.BatchNorm1d`` or ``nn.BatchNorm2d``, poolings ``nn.MaxPool2d`` or
+    ``nn.AvgPool2d``.
 
     Args:
         network: A stack of one.
 
     Returns:
-        A module in eval mode that shares no memory with the stack. Where units have no biases,
-        those of the module are constants.
+        A module in eval mode that shares no memory with the stack. Its parameters are those of the
+        network: what it needs beside these is a buffer.
     """
-    layers: list[nn.Module] = [nn.Flatten()]
-    for layer, weight in enumerate(network.weights):
-        bias = network.biases[layer][0] if network.biases else weight.new_zeros(weight.shape[1])
-        if layer and network.activation == "hardsigmoid":
-            bias = bias + weight[0].sum(1) / 2
-        layers.append(_linear(weight[0], bias))
-        if layer < network.depth - 1:
-            layers += [_batch_norm(one) for one in network.normalizations[layer : layer + 1]]
-            layers.append(ACTIVATIONS[network.activation]())
-    return nn.Sequential(*layers).eval()
+    return nn.Sequential(*_modules(network)).eval()
 
 
-def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
-    layer = nn.Linear(*weight.T.shape, dtype=weight.dtype, device=weight.device)
+def _modules(network: StackedNetworks) -> Iterator[nn.Module]:
+    depth, flat = 0, False
+    for layer in _layers_of(network):
+        if isinstance(layer, Pooling):
+            yield POOLINGS[layer.kind](layer.window)
+            continue
+        if isinstance(layer, Linear) and not flat:
+            yield nn.Flatten()
+            flat = True
+        hidden = depth < network.depth - 1
+        raised = 0.5 if hidden and network.activation == "hardsigmoid" else 0.0
+        normalization = network.normalizations[depth] if hidden and network.normalizations else None
+        weight = network.weights[depth][0]
+        bias = network.biases[depth][0] if network.biases else None
+        yield _affine(layer, weight, bias, 0.0 if normalization else raised)
+        if normalization:
+            yield _batch_norm(normalization, layer, raised)
+        if hidden:
+            yield ACTIVATIONS[network.activation]()
+        depth += 1
+
+
+def _layers_of(network: StackedNetworks) -> tuple[Convolution | Pooling | Linear, ...]:
+    """Of fully connected networks, one layer per weight."""
+    if isinstance(network.architecture, Architecture):
+        return network.architecture.layers
+    return tuple(Linear(*weight.shape[:0:-1]) for weight in network.weights)
+
+
+def _affine(
+    layer: Convolution | Linear, weight: Tensor, bias: Tensor | None, raised: float
+) -> nn.Module:
+    """A layer with this weight, and with this bias raised by so much."""
+    made = {"bias": bias is not None, "dtype": weight.dtype, "device": weight.device}
+    if isinstance(layer, Linear):
+        module = nn.Linear(layer.features, layer.units, **made)
+    else:
+        channels, kernel = (layer.channels_in, layer.channels_out), weight.shape[2:]
+        placing = {"stride": layer.stride, "padding": layer.padding}
+        module = nn.Conv2d(*channels, tuple(kernel), **placing, **made)
     with torch.no_grad():
-        layer.weight.copy_(weight)
-        layer.bias.copy_(bias)
-    return layer
+        module.weight.copy_(weight)
+        if bias is not None:
+            module.bias.copy_(bias + raised)
+    if bias is None and raised:
+        # No parameter, since the network has none.
+        del module.bias
+        module.register_buffer("bias", weight.new_full(weight.shape[:1], raised))
+    return module
 
 
-def _batch_norm(normalization: BatchNormalization) -> nn.BatchNorm1d:
+def _batch_norm(
+    normalization: BatchNormalization, layer: Convolution | Linear, raised: float
+) -> nn.BatchNorm1d | nn.BatchNorm2d:
+    """The normalization of a layer, with its shift raised by so much."""
+    kind = nn.BatchNorm1d if isinstance(layer, Linear) else nn.BatchNorm2d
     scale = normalization.scale[0]
-    layer = nn.BatchNorm1d(len(scale), eps=EPSILON, dtype=scale.dtype, device=scale.device)
+    module = kind(len(scale), eps=EPSILON, dtype=scale.dtype, device=scale.device)
     with torch.no_grad():
-        layer.weight.copy_(scale)
-        layer.bias.copy_(normalization.shift[0])
-    layer.running_mean.copy_(normalization.mean[0])
-    layer.running_var.copy_(normalization.variance[0])
-    return layer
+        module.weight.copy_(scale)
+        module.bias.copy_(normalization.shift[0] + raised)
+    module.running_mean.copy_(normalization.mean[0])
+    module.running_var.copy_(normalization.variance[0])
+    return module

@@ -4,7 +4,8 @@ Every file here holds one, of the same name. A profile names in its signature wh
 given it by that name:
 
 ``networks``
-    A stack of R networks. Normalizations are folded into the weights.
+    A stack of R networks. Normalizations are folded into the weights. Convolutional networks come
+    one at a time, as a ``torch.nn.Sequential``.
 ``inputs``, ``labels``
     The first ``samples`` of the test set. Unlike measures, profiles may see test labels: they show
     where a network fails, they do not predict it.
@@ -23,6 +24,18 @@ stack.
 
 PROFILES = (
     "points",
+    "ellipses",
+    "boundaries",
+    "transitions_per_layer",
+    "translation_trajectory",
+    "activation_regions",
+    "tangent_bounds",
+    "train_test_sensitivity",
+    "projection_accuracy",
+)
+
+# These read the layers of stacks of fully connected networks.
+FULLY_CONNECTED_ONLY = (
     "ellipses",
     "boundaries",
     "transitions_per_layer",

@@ -1,16 +1,15 @@
 """Boundaries of the last hidden layer's linear regions, on the plane through three images."""
 
-from collections.abc import Sequence
 from math import cos, pi, sin
 
-import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float, Int64, Shaped
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from generalization.bitmaps import gray_levels, packed
+from generalization.networks.breakpoints import numbers_at_a_time
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.polylines import numbers_at_a_time
 from generalization.trajectories import ellipses_through
 
 COLUMNS = ["network", "kind", "image", "row", "u", "v", "pixels"]
@@ -36,8 +35,7 @@ def boundaries(
 
     Products are float32, as in the paper, if the weights are. Rounding decides a pixel otherwise
     only if a unit is within about 1e-6 of its range from its threshold there, while from pixel to
-    pixel it changes by about 2 / grid of its range: of 2²⁰ pixels of two networks that fit
-    MNIST, 13 and 15 are other ones in float64.
+    pixel it changes by about 2 / grid of its range.
 
     Args:
         networks: R networks, with or without biases.
@@ -62,7 +60,10 @@ def boundaries(
     shown = pd.concat(shown, keys=range(3), names=["image"]).reset_index("image")
     tables = []
     for position, network in enumerate(networks_on_plane(networks, images.flatten(1))):
-        found = pd.DataFrame({"kind": "boundary", "pixels": packed(boundary_pixels(network, grid))})
+        found = pd.DataFrame({
+            "kind": "boundary",
+            "pixels": packed(boundary_pixels(network, grid).cpu().numpy()),
+        })
         found["row"] = range(grid)
         tables.append(pd.concat([found, shown]).assign(network=position))
     table = pd.concat(tables, ignore_index=True)[COLUMNS]
@@ -168,22 +169,9 @@ def _codes(
     return torch.cat([units > threshold for threshold in network.phi.thresholds], dim=1)
 
 
-def packed(pixels: Shaped[Tensor, "rows columns"]) -> Sequence[str]:
-    """Hexadecimal digits of every row: a bit per pixel that is a bool, a byte per one that is not.
-
-    Args:
-        pixels: Of dtype bool or uint8.
-    """
-    pixels = pixels.cpu().numpy()
-    rows = np.packbits(pixels, axis=1) if pixels.dtype == bool else pixels
-    return ["0x" + row.tobytes().hex() for row in rows]
-
-
 def _image_rows(image: Float[Tensor, "channels height width"], u: float, v: float) -> pd.DataFrame:
-    """An image in gray levels from black, its least, to white, its greatest."""
-    gray = image.mean(0)
-    gray = (gray - gray.min()) / (gray.max() - gray.min()).clamp_min(torch.finfo(gray.dtype).tiny)
-    pixels = packed((255 * gray).round().to(torch.uint8))
+    """The gray levels of an image."""
+    pixels = packed(gray_levels(image.cpu().numpy()))
     return pd.DataFrame({
         "kind": "image",
         "row": range(len(pixels)),

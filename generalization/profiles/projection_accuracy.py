@@ -47,6 +47,8 @@ def projection_accuracy(
     ``svcca``
         ``svcca_directions`` with the same layer of another network of the stack, see ``partners``.
         A network that is the only seed has none.
+    ``svcca_weights``
+        The same, of the weights with which variates are read from units.
     ``principal``
         Of descending variance.
     ``largest_units``
@@ -80,8 +82,7 @@ def projection_accuracy(
         for layer, (activations, others) in enumerate(zip(layers, shared, strict=True)):
             bases = _baselines(activations, orders, generator)
             if other is not None:
-                found = svcca_directions(activations, others, explained_variance=explained_variance)
-                bases = {"svcca": [found], **bases}
+                bases = _shared(activations, others, explained_variance) | bases
             mean = activations.mean(0)
             table = _accuracies(network, layer, tested[layer], labels, mean, bases)
             tables.append(table.assign(network=position, layer=layer))
@@ -128,6 +129,21 @@ def _layers(
 ) -> list[Float[Tensor, "samples units"]]:
     """Activations of every layer of a stack of one."""
     return [layer[0] for layer in layer_activations(network, inputs)]
+
+
+def _shared(
+    activations: Float[Tensor, "samples units"],
+    others: Float[Tensor, "samples other_units"],
+    explained_variance: float,
+) -> dict[str, list[Basis]]:
+    """Kind of directions that two layers share → a basis."""
+    found = (
+        svcca_directions(
+            activations, others, explained_variance=explained_variance, weights=weights
+        )
+        for weights in (False, True)
+    )
+    return {kind: [basis] for kind, basis in zip(("svcca", "svcca_weights"), found, strict=True)}
 
 
 def _baselines(

@@ -1,6 +1,7 @@
 """How far bounds of the tangent sensitivity are from its value."""
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 import torch
@@ -12,7 +13,15 @@ from generalization.networks import path_bounds
 from generalization.networks.active_units import active_units
 from generalization.networks.fully_connected import FullyConnectedNetworks
 
-COLUMNS = ["network", "bound", "log_bound", "log_exact", "log_tightness"]
+COLUMNS = [
+    "network",
+    "bound",
+    "log_bound",
+    "log_exact",
+    "log_tightness",
+    "log_norm",
+    "active_variance",
+]
 
 
 def tangent_bounds(
@@ -53,6 +62,9 @@ def tangent_bounds(
             if logits are not finite.
         ``log_tightness``
             log_exact − log_bound: 0 if the bound is attained, above if it does not hold.
+        ``log_norm``, ``active_variance``
+            What bounds are made from, the same for all of a network: the mean over layers of
+            ln max |W_l|; the variance over points of the number of active units.
 
     Raises:
         InputError: If the reduction is unknown.
@@ -60,32 +72,36 @@ def tangent_bounds(
     if not networks.phi.piecewise_linear or networks.depth == 1:
         return pd.DataFrame(columns=COLUMNS)
     exact = tangent_sensitivity(networks, inputs, reduction=reduction).mean(dim=1).log()
-    bounds = _log_bounds(networks, inputs, reduction)
+    units = active_units(networks, inputs).double()
+    maxima = [weight.abs().amax(dim=(1, 2)).double() for weight in networks.weights]
+    log_maxima = torch.stack(maxima, dim=-1).log()
+    bounds = _log_bounds(networks.widths, units, log_maxima, reduction)
     log_bound = torch.stack(list(bounds.values()), dim=1)
-    log_exact = exact.unsqueeze(1).expand_as(log_bound)
-    members = torch.arange(len(networks)).repeat_interleave(len(bounds))
     columns = {
         "log_bound": log_bound,
-        "log_exact": log_exact,
-        "log_tightness": log_exact - log_bound,
+        "log_exact": exact.unsqueeze(1),
+        "log_tightness": exact.unsqueeze(1) - log_bound,
+        "log_norm": log_maxima.mean(dim=1, keepdim=True),
+        "active_variance": units.sum(dim=2).var(dim=1, correction=0).unsqueeze(1),
     }
+    members = torch.arange(len(networks)).repeat_interleave(len(bounds))
     return pd.DataFrame(
         {"network": members.numpy(), "bound": list(bounds) * len(networks)}
-        | {name: values.flatten().cpu().numpy() for name, values in columns.items()}
+        | {
+            name: values.expand_as(log_bound).flatten().cpu().numpy()
+            for name, values in columns.items()
+        }
     )
 
 
 def _log_bounds(
-    networks: FullyConnectedNetworks,
-    inputs: Float[Tensor, "samples *features"],
+    widths: Sequence[int],
+    units: Float64[Tensor, "networks samples hidden_layers"],
+    maxima: Float64[Tensor, "networks layers"],
     reduction: str | int,
 ) -> dict[str, Float64[Tensor, "networks"]]:
     """All bounds by name."""
-    widths, chosen = networks.widths, {"reduction": reduction}
-    units = active_units(networks, inputs).double()
-    all_units = units.new_tensor(widths[1:-1])
-    maxima = [weight.abs().amax(dim=(1, 2)).double() for weight in networks.weights]
-    maxima = torch.stack(maxima, dim=-1).log()
+    all_units, chosen = units.new_tensor(widths[1:-1]), {"reduction": reduction}
     of_points = units, maxima.unsqueeze(1)
     return {
         "theorem_3_1": path_bounds.theorem_3_1(widths, maxima, **chosen),

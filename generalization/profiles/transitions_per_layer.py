@@ -4,6 +4,7 @@ import pandas as pd
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
+from torch.nn import Module
 
 from generalization.measures.normalized_transitions import expected_transitions
 from generalization.measures.transitions import transitions_per_layer as transitions_of_layers
@@ -34,9 +35,14 @@ def transitions_per_layer(
             over the same images. NaN if translations do not change one of them.
 
     Raises:
-        TypeError: If the networks are a module, whose linear regions nobody can know.
+        TypeError: If the networks are a module, whose initialization nobody can know.
         ValueError: If the inputs are not images.
     """  # noqa: DOC502
+    if isinstance(networks, Module):
+        raise TypeError(
+            "networks must be FullyConnectedNetworks, whose initialization is known, not "
+            f"{type(networks).__name__}."
+        )
     counts = transitions_of_layers(networks, inputs)
     expected = _expected_per_layer(networks, inputs, init_scale)
     images = len(inputs)

@@ -5,9 +5,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from generalization.bitmaps import gray_levels, packed
 from generalization.networks.crossings import crossings
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.profiles.boundaries import packed
 from generalization.trajectories import translation_loops
 
 COLUMNS = ["network", "kind", "layer", "position", "row", "pixels"]
@@ -40,21 +40,14 @@ def translation_trajectory(
         ValueError: If the inputs are not images.
     """  # noqa: DOC502
     loop = translation_loops(inputs[:1].double()).flatten(2)
-    image = _image_rows(inputs[0])
+    pixels = packed(gray_levels(inputs[0].cpu().numpy()))
+    image = pd.DataFrame({"kind": "image", "row": range(len(pixels)), "pixels": pixels})
     tables = []
     for position, network in enumerate(networks.to(torch.float64)):
         found = _transitions(network, loop) if network.phi.piecewise_linear else image[:0]
         tables.append(pd.concat([image, found]).assign(network=position))
     table = pd.concat(tables, ignore_index=True).reindex(columns=COLUMNS)
     return table.astype({"layer": "Int64", "position": float, "row": "Int64"})
-
-
-def _image_rows(image: Float[Tensor, "channels height width"]) -> pd.DataFrame:
-    """The image in gray levels from black, its least, to white, its greatest."""
-    gray = image.mean(0)
-    gray = (gray - gray.min()) / (gray.max() - gray.min()).clamp_min(torch.finfo(gray.dtype).tiny)
-    pixels = packed((255 * gray).round().to(torch.uint8))
-    return pd.DataFrame({"kind": "image", "row": range(len(pixels)), "pixels": pixels})
 
 
 def _transitions(

@@ -1,7 +1,8 @@
 """From tables to tables. Every file that makes a table of a study bears its name.
 
-The function of that name says in its signature what it needs: tables, ``comparisons`` and
-``papers`` of the study, a ``generator``, and the settings of statistics.
+The function of that name says in its signature what it needs: tables, each by its name or all that
+there are as ``tables``; ``comparisons`` and ``papers`` of the study; a ``generator``; and the
+settings of statistics.
 """
 
 # Table → what it is made from; a study that has all of it has the table.
@@ -14,6 +15,8 @@ TABLES = {
     "bound_statistics": ("points", "training"),
     "boundary_contrasts": ("boundaries", "training"),
     "bound_tightness": ("tangent_bounds", "training"),
+    "sensitivity_factors": ("tangent_bounds", "training"),
+    "depth_effects": ("tangent_bounds", "training"),
     "region_statistics": ("activation_regions", "training"),
     "loss_estimates": ("train_test_sensitivity", "training"),
     "loss_estimate_errors": ("loss_estimates", "training"),
@@ -21,24 +24,9 @@ TABLES = {
     "similarity_trends": ("similarities", "training"),
     "similarity_of_ensembles": ("similarities", "training"),
     "direction_statistics": ("projection_accuracy", "training"),
+    # And from all tables that the claims of these papers are about, if the study has them.
     "claims": ("statistics", "papers"),
 }
 
 # What of these is set by the study, not a table.
 SETTINGS = ("comparisons", "papers")
-
-# Tables that are made use of if the study has them.
-WELCOME = {
-    "claims": (
-        "pair_statistics",
-        "ellipse_contrasts",
-        "boundary_contrasts",
-        "point_statistics",
-        "bound_statistics",
-        "region_statistics",
-        "loss_estimate_errors",
-        "similarity_contrasts",
-        "similarity_trends",
-        "direction_statistics",
-    )
-}

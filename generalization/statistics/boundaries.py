@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, UInt8
 
+from generalization.bitmaps import unpacked
+
 
 def boundary_map(rows: pd.DataFrame) -> Bool[np.ndarray, "grid grid"]:
     """The boundary pixels of one network at one step, from v = 1 down and from u = −1 on.
@@ -14,7 +16,7 @@ def boundary_map(rows: pd.DataFrame) -> Bool[np.ndarray, "grid grid"]:
         rows: Of the profile ``boundaries``.
     """
     found = rows[rows["kind"] == "boundary"].sort_values("row")
-    return np.unpackbits(_bytes(found["pixels"]), axis=1, count=len(found)).astype(bool)
+    return np.unpackbits(unpacked(found["pixels"]), axis=1, count=len(found)).astype(bool)
 
 
 def images(rows: pd.DataFrame) -> list[UInt8[np.ndarray, "height width"]]:
@@ -24,7 +26,7 @@ def images(rows: pd.DataFrame) -> list[UInt8[np.ndarray, "height width"]]:
         rows: Of the profile ``boundaries``, of one network at one step.
     """
     shown = rows[rows["kind"] == "image"].sort_values(["image", "row"])
-    return [_bytes(image["pixels"]) for _, image in shown.groupby("image")]
+    return [unpacked(image["pixels"]) for _, image in shown.groupby("image")]
 
 
 def places(rows: pd.DataFrame) -> Float[np.ndarray, "images 2"]:
@@ -71,9 +73,3 @@ def distances(grid: int, places: Float[np.ndarray, "images 2"]) -> Float[np.ndar
     along = np.linspace(-1, 1, grid)
     pixels = along[None, :] + 1j * along[::-1, None]
     return np.min([abs(pixels - complex(*place)) for place in places], axis=0)
-
-
-def _bytes(pixels: pd.Series) -> UInt8[np.ndarray, "rows bytes"]:
-    """The bytes of rows of hexadecimal digits."""
-    rows = [bytes.fromhex(row.removeprefix("0x")) for row in pixels]
-    return np.stack([np.frombuffer(row, np.uint8) for row in rows])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from importlib import import_module
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from generalization.claims import Claim
+from generalization.claims import Claim, claims_of
 
 COLUMNS = ["claim", "source", "about", "expected", "estimate", "low", "high", "of", "verdict"]
 NOT_ASKED = "not enough data: not in this study"
@@ -23,26 +22,15 @@ ABOUT = (
     "normalization",
     "dropout",
     "optimizer",
+    "depth",
+    "deeper",
     "directions",
     "place",
 )
 COUNTS = ("pairs", "networks", "ensembles")
 
 
-def claims(
-    papers: Sequence[str],
-    statistics: pd.DataFrame | None = None,
-    pair_statistics: pd.DataFrame | None = None,
-    ellipse_contrasts: pd.DataFrame | None = None,
-    boundary_contrasts: pd.DataFrame | None = None,
-    point_statistics: pd.DataFrame | None = None,
-    bound_statistics: pd.DataFrame | None = None,
-    region_statistics: pd.DataFrame | None = None,
-    loss_estimate_errors: pd.DataFrame | None = None,
-    similarity_contrasts: pd.DataFrame | None = None,
-    similarity_trends: pd.DataFrame | None = None,
-    direction_statistics: pd.DataFrame | None = None,
-) -> pd.DataFrame:
+def claims(papers: Sequence[str], tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Every claim of the papers, with an estimate and a verdict.
 
     A claim that an estimate lies above or below a number *replicates* if the whole interval does,
@@ -52,40 +40,12 @@ def claims(
 
     Args:
         papers: Names of files in ``generalization.claims``.
-        statistics: Table of ``fit_statistics``, if the study has it, as all that follow.
-        pair_statistics: Of pairs that differ in one setting.
-        ellipse_contrasts: Of the data and away from it.
-        boundary_contrasts: Of the plane through three images.
-        point_statistics: Of single test points.
-        bound_statistics: Of the bounds on the Jacobian norm by the loss.
-        region_statistics: Of activation regions.
-        loss_estimate_errors: Of estimates of the test loss during training.
-        similarity_contrasts: Of networks that learn and networks that memorize.
-        similarity_trends: Of similarity with depth and width.
-        direction_statistics: Of directions that suffice for most of the accuracy.
+        tables: Tables of statistics that the study has, by name.
 
     Returns:
         One row per claim and row of statistics that speaks to it: ``COLUMNS``.
     """
-    tables = {
-        "statistics": statistics,
-        "pair_statistics": pair_statistics,
-        "ellipse_contrasts": ellipse_contrasts,
-        "boundary_contrasts": boundary_contrasts,
-        "point_statistics": point_statistics,
-        "bound_statistics": bound_statistics,
-        "region_statistics": region_statistics,
-        "loss_estimate_errors": loss_estimate_errors,
-        "similarity_contrasts": similarity_contrasts,
-        "similarity_trends": similarity_trends,
-        "direction_statistics": direction_statistics,
-    }
-    rows = [
-        row
-        for paper in papers
-        for claim in import_module(f"generalization.claims.{paper}").CLAIMS
-        for row in _judged(claim, tables[claim.table])
-    ]
+    rows = [row for claim in claims_of(papers) for row in _judged(claim, tables.get(claim.table))]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

@@ -66,8 +66,8 @@ def similarity_contrasts(
     Returns:
         For every similarity, dataset, depth and layer (weight layers from 0, the last are the
         logits) one row for each of ``GROUPS`` that has pairs and for each of ``CONTRASTS`` both
-        of whose groups have: ``COLUMNS``. ``place`` is ``first``, ``inner``, ``last_hidden`` or
-        ``logits``. What does not exist is empty; ``note`` says why.
+        of whose groups have: ``COLUMNS``. For ``place`` see ``place``. What does not exist is
+        empty; ``note`` says why.
 
     Raises:
         ValueError: If level is not between 0 and 1, or resamples are none.
@@ -87,9 +87,10 @@ def similarity_contrasts(
 
 
 def place(layer: pd.Series, depth: pd.Series) -> np.ndarray:
-    """Where a weight layer stands in its network: first, inner, last_hidden or logits."""
+    """Where a weight layer stands: ``first``, ``hidden_2`` …, ``last_hidden`` or ``logits``."""
     conditions = [layer == depth - 1, layer == 0, layer == depth - 2]
-    return np.select(conditions, ["logits", "first", "last_hidden"], "inner")
+    others = "hidden_" + (layer + 1).astype(str)
+    return np.select(conditions, ["logits", "first", "last_hidden"], others)
 
 
 def _groups(pairs: pd.DataFrame) -> np.ndarray:

@@ -23,6 +23,7 @@ from generalization.statistics.network_pairs import (
     sizes,
     task,
 )
+from generalization.statistics.similarity_contrasts import place
 from generalization.statistics.similarity_to_end import convergence_step, similarity_to_end
 from generalization.tables import NETWORK
 
@@ -30,6 +31,7 @@ KEYS = ["similarity", "dataset", "depth"]
 COLUMNS = [
     *KEYS,
     "layer",
+    "place",
     "statistic",
     "estimate",
     "low",
@@ -42,6 +44,7 @@ COLUMNS = [
 ]
 # ASSUME: a layer has converged when it is as alike to its end as 0.9; the paper shows curves.
 CONVERGED = 0.9
+ORDERS = ("convergence_order", "convergence_order_with_logits")
 
 
 def similarity_trends(
@@ -54,10 +57,11 @@ def similarity_trends(
 ) -> pd.DataFrame:
     """Rank correlations of similarities with depth and with width, of networks on true labels.
 
-    ``convergence_order``
+    ``convergence_order``, ``convergence_order_with_logits``
         Spearman's correlation of a layer's place with the step from which on it is as alike to its
-        end as 0.9, see ``convergence_step``: 1 if layers converge from the bottom up (Raghu et al.
-        2017). The mean over networks; its interval resamples ensembles, then seeds.
+        end as 0.9, of hidden layers and of all, see ``convergence_step``: 1 if layers converge from
+        the bottom up (Raghu et al. 2017). The mean over networks; its interval resamples ensembles,
+        then seeds.
     ``width``
         Of the width with the similarity of a layer of two seeds, over all pairs of seeds of all
         ensembles (Morcos et al. 2018, *Insights*). The interval resamples seeds alone, in every
@@ -73,9 +77,9 @@ def similarity_trends(
         level: Of the percentile intervals.
 
     Returns:
-        For every similarity, dataset and depth: one row of ``convergence_order``, where networks
-        were kept during training, and two per layer, where there are several widths: ``COLUMNS``.
-        What does not exist is empty; ``note`` says why.
+        For every similarity, dataset and depth: two rows of the order of convergence, where
+        networks were kept during training, and two per layer, where there are several widths, with
+        the columns ``COLUMNS``. What does not exist is empty; ``note`` says why.
 
     Raises:
         ValueError: If level is not between 0 and 1, or resamples are none.
@@ -88,6 +92,9 @@ def similarity_trends(
         for row in trends(similarities, training, entropy, resamples, level)
     ]
     table = pd.DataFrame(rows, columns=COLUMNS)
+    of_layer = table["layer"].notna()
+    where = place(*(table.loc[of_layer, key].astype(int) for key in ("layer", "depth")))
+    table["place"] = pd.Series(where, table.index[of_layer], dtype=object)
     return table.astype({"layer": "Int64", "pairs": "Int64"})
 
 
@@ -99,8 +106,8 @@ def convergence_orders(similarities: pd.DataFrame, training: pd.DataFrame) -> pd
         training: Table of ``collect_training``.
 
     Returns:
-        similarity, dataset, depth, ensemble, seed and ``correlation`` of layers with their
-        convergence steps; NaN if all layers converge at the same one.
+        similarity, dataset, depth, ensemble, seed; and correlations of layers with their
+        convergence steps, in columns named as the statistics. NaN if all converge at the same one.
     """
     courses = similarity_to_end(similarities, training)
     courses = courses[courses.groupby(["similarity", *NETWORK])["step"].transform("nunique") > 1]
@@ -108,9 +115,11 @@ def convergence_orders(similarities: pd.DataFrame, training: pd.DataFrame) -> pd
     courses = courses.merge(networks[[*NETWORK, "dataset", "depth"]], on=NETWORK)
     rows = []
     for keys, network in courses.groupby([*KEYS, *NETWORK]):
-        steps = [convergence_step(course, CONVERGED) for _, course in network.groupby("layer")]
-        rows.append((*keys, _rank_correlation(range(len(steps)), steps)))
-    return pd.DataFrame(rows, columns=[*KEYS, *NETWORK, "correlation"])
+        steps = network.groupby("layer")[["step", "value"]].apply(convergence_step, CONVERGED)
+        # ASSUME: logits are told apart. They are as few as classes, all of which the task needs.
+        hidden = steps[steps.index < network["depth"].iloc[0] - 1]
+        rows.append((*keys, _rank_correlation(hidden), _rank_correlation(steps)))
+    return pd.DataFrame(rows, columns=[*KEYS, *NETWORK, *ORDERS])
 
 
 def _convergence_orders(
@@ -118,17 +127,18 @@ def _convergence_orders(
 ) -> Iterator[dict[str, object]]:
     orders = convergence_orders(similarities, training)
     for keys, networks in orders.groupby(KEYS):
-        mean = mean_over_networks(
-            networks["correlation"],
-            networks["ensemble"],
-            generator=np.random.default_rng(entropy),
-            resamples=resamples,
-            level=level,
-        )
-        lacks = missing(mean["networks"], len(networks), "two different steps")
-        note = "; ".join(filter(None, [lacks, few_ensembles(mean)]))
-        about = dict(zip(KEYS, keys, strict=True)) | {"statistic": "convergence_order"}
-        yield about | mean | {"note": note}
+        for statistic in ORDERS:
+            mean = mean_over_networks(
+                networks[statistic],
+                networks["ensemble"],
+                generator=np.random.default_rng(entropy),
+                resamples=resamples,
+                level=level,
+            )
+            lacks = missing(mean["networks"], len(networks), "two different steps")
+            note = "; ".join(filter(None, [lacks, few_ensembles(mean)]))
+            about = dict(zip(KEYS, keys, strict=True)) | {"statistic": statistic}
+            yield about | mean | {"note": note}
 
 
 def _widths(
@@ -164,7 +174,7 @@ def _width_correlation(
     return {"estimate": estimate, **interval, "note": note}
 
 
-def _rank_correlation(x, y) -> float:
-    """Spearman's correlation; NaN if all values of one are the same."""
-    once = np.ones((1, len(y)))
-    return pearson(once, *(rankdata(values)[None] for values in (x, y))).item()
+def _rank_correlation(steps: pd.Series) -> float:
+    """Spearman's correlation of steps with the layers that index them; NaN if all are the same."""
+    ranks = (rankdata(values)[None] for values in (steps.index, steps))
+    return pearson(np.ones((1, len(steps))), *ranks).item()

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from generalization.errors import InputError
 from generalization.files import written_whole
-from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.stacked_networks import StackedNetworks, networks_of_tensors
 from generalization.training.course import Course
 from generalization.training.stacks import Stack, Training
 
@@ -98,13 +98,14 @@ def _members(tensors: dict[str, Tensor], name: str) -> list[Tensor]:
     return [tensors[f"{name}.{i}"] for i in indices if f"{name}.{i}" in tensors]
 
 
-def _networks(tensors: dict[str, Tensor], name: str, training: Training) -> FullyConnectedNetworks:
+def _networks(tensors: dict[str, Tensor], name: str, training: Training) -> StackedNetworks:
     members = {
         key.removeprefix(f"{name}."): tensor
         for key, tensor in tensors.items()
         if key.startswith(f"{name}.")
     }
-    return FullyConnectedNetworks.of_tensors(members, training.hyperparameters.activation)
+    activation = training.hyperparameters.activation
+    return networks_of_tensors(members, activation, training.architecture)
 
 
 def _course(metadata: dict[str, Any], tensors: dict[str, Tensor], training: Training) -> Course:

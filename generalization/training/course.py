@@ -12,7 +12,7 @@ from torch import Tensor
 
 from generalization.hyperparameters import Hyperparameters
 from generalization.networks.files import KeptNetworks
-from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.stacked_networks import StackedNetworks
 
 STATUSES = ("fitted", "stopped", "diverged")
 PERFORMANCE = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
@@ -62,14 +62,14 @@ class Course:
     """
 
     kept_steps: Sequence[int]
-    networks: FullyConnectedNetworks
+    networks: StackedNetworks
     steps: Int64[Tensor, "kept networks"]
     statuses: Int64[Tensor, "networks"]
     evaluations: list[tuple[float, ...]] = field(default_factory=list)
     begun: int = 0
 
     @classmethod
-    def of(cls, kept_steps: Sequence[int], networks: int, one: FullyConnectedNetworks) -> Course:
+    def of(cls, kept_steps: Sequence[int], networks: int, one: StackedNetworks) -> Course:
         """The course of so many networks that have not begun, all of the shape of ``one``."""
         kept = len(kept_steps) + 1
         return cls(
@@ -79,13 +79,13 @@ class Course:
             statuses=torch.full((networks,), -1),
         )
 
-    def keep(self, networks: FullyConnectedNetworks, positions: Sequence[int], step: int) -> None:
+    def keep(self, networks: StackedNetworks, positions: Sequence[int], step: int) -> None:
         """Keep a stack of networks, if this is a step at which networks are kept."""
         if step in self.kept_steps:
             self._store(self.kept_steps.index(step), networks, positions, step)
 
     def finish(
-        self, networks: FullyConnectedNetworks, positions: Sequence[int], step: int, status: str
+        self, networks: StackedNetworks, positions: Sequence[int], step: int, status: str
     ) -> None:
         """Keep networks that are done: as they are now, they stand at all later kept steps."""
         for slot, kept_step in enumerate(self.kept_steps):
@@ -95,7 +95,7 @@ class Course:
         self.statuses[list(positions)] = STATUSES.index(status)
 
     def _store(
-        self, slot: int, networks: FullyConnectedNetworks, positions: Sequence[int], step: int
+        self, slot: int, networks: StackedNetworks, positions: Sequence[int], step: int
     ) -> None:
         kept = self.networks.tensors
         for name, tensor in networks.tensors.items():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.stacked_networks import StackedNetworks
 from generalization.randomness import generator_for
 from generalization.training.batches import Batch
 
@@ -29,7 +29,7 @@ class Dropout:
     ensemble: str
     seeds: Sequence[int]
 
-    def on(self, batch: Batch, networks: FullyConnectedNetworks, step: int) -> Batch:
+    def on(self, batch: Batch, networks: StackedNetworks, step: int) -> Batch:
         """The batch with masks of the hidden layers of networks, drawn for a step.
 
         Generators depend on ensemble, seed and step alone, so that training resumes from a step.

@@ -14,6 +14,7 @@ from generalization.datasets.dataset import Dataset
 from generalization.errors import InputError
 from generalization.hyperparameters import Hyperparameters, contradictions
 from generalization.networks.activation_functions import ACTIVATION_FUNCTIONS
+from generalization.networks.architectures import ARCHITECTURES, POOLINGS, unsuitable
 from generalization.networks.files import KeptNetworks
 from generalization.networks.initial_layers import INITIALIZATIONS
 from generalization.training.augmentation import AUGMENTATIONS
@@ -82,14 +83,14 @@ def train_ensemble(
         cross-entropies in nats over the whole sets, at step 0, at powers of two, at kept steps,
         and at the end.
     """
-    raise_if_impossible(hyperparameters, seeds, len(data.train_labels))
+    raise_if_impossible(hyperparameters, seeds, data)
     training = Training(data, hyperparameters, seeds, torch.device(device))
     if checkpoint is not None and checkpoint.exists():
         course, begun = read_checkpoint(checkpoint, training)
     else:
-        one = initial_networks(training.widths, hyperparameters, seeds[:1])
+        one = initial_networks(training.architecture, hyperparameters, seeds[:1])
         course, begun = Course.of(training.kept_steps, len(seeds), one), None
-    fitting = networks_at_once(len(seeds), training.widths, hyperparameters, training.device)
+    fitting = networks_at_once(len(seeds), training.architecture, hyperparameters, training.device)
     size = fitting if stack_size is None or training.full_batch else stack_size
     saving, reporting = Clock(checkpoint_seconds), Clock(REPORT_SECONDS)
     for stack in stacks(training, course, begun, size):
@@ -119,9 +120,9 @@ def stacks(training: Training, course: Course, begun: Stack | None, size: int) -
 
 
 def raise_if_impossible(
-    hyperparameters: Hyperparameters, seeds: Sequence[int], samples: int
+    hyperparameters: Hyperparameters, seeds: Sequence[int], data: Dataset
 ) -> None:
-    """Refuse what cannot be trained with so many samples.
+    """Refuse what cannot be trained on this dataset.
 
     Raises:
         InputError: Naming the hyper-parameter, what it must be, and what it is.
@@ -130,6 +131,8 @@ def raise_if_impossible(
         "loss": LOSSES,
         "optimizer": [*RULES, "lbfgs"],
         "augmentation": AUGMENTATIONS,
+        "architecture": ARCHITECTURES,
+        "pooling": POOLINGS,
         "activation": ACTIVATION_FUNCTIONS,
         "initialization": INITIALIZATIONS,
         "normalization": ("none", "batch"),
@@ -143,7 +146,11 @@ def raise_if_impossible(
         raise InputError(
             f"kept_steps must be {', '.join(NAMED_STEPS)} or a list, not {kept_steps!r}."
         )
-    for sentence in contradictions(hyperparameters, samples):
+    image = tuple(data.train_inputs.shape[1:])
+    for sentence in (
+        *contradictions(hyperparameters, len(data.train_labels)),
+        *unsuitable(hyperparameters, image),
+    ):
         raise InputError(sentence)
     if len(set(seeds)) < max(1, len(seeds)):
         raise InputError(f"seeds must be one or more different integers, not {list(seeds)}.")

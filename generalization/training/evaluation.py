@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from generalization.hyperparameters import Hyperparameters
-from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.stacked_networks import StackedNetworks
 from generalization.training.losses import LOSSES, Labels, Logits
 from generalization.training.sizes import samples_at_once
 
@@ -19,7 +19,7 @@ FIRST_LOOK = 8  # Samples: most often enough to see that a network is not done.
 
 
 def evaluate(
-    networks: FullyConnectedNetworks,
+    networks: StackedNetworks,
     inputs: Float32[Tensor, "samples features"],
     labels: Int64[Tensor, "samples"],
 ) -> tuple[Float64[Tensor, "networks"], Float64[Tensor, "networks"]]:
@@ -42,7 +42,7 @@ def evaluate(
     return losses / samples, accuracies
 
 
-def are_finite(networks: FullyConnectedNetworks) -> Bool[Tensor, "networks"]:
+def are_finite(networks: StackedNetworks) -> Bool[Tensor, "networks"]:
     """Whether all numbers of a network are finite, as far as the sums of its tensors tell.
 
     A sum with NaN or infinity in it is not finite; one of weights near 1e38 might not be either.
@@ -85,7 +85,7 @@ class StoppingCriterion:
         if loss is not None:
             self.budgets.append((LOSSES[hyperparameters.loss].values, loss * samples))
 
-    def is_met(self, networks: FullyConnectedNetworks) -> Bool[Tensor, "networks"]:
+    def is_met(self, networks: StackedNetworks) -> Bool[Tensor, "networks"]:
         """Of every network, whether it is done; of none, if there is no criterion."""
         if not self.budgets:
             return self.labels.new_zeros(len(networks), dtype=torch.bool)

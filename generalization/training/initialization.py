@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from generalization.datasets.dataset import Dataset
 from generalization.hyperparameters import Hyperparameters
-from generalization.networks.fully_connected import (
-    FullyConnectedNetworks,
-    initialize_fully_connected,
-)
+from generalization.networks.architectures import Architecture, architecture_of
+from generalization.networks.convolutional import initialize_convolutional
+from generalization.networks.fully_connected import initialize_fully_connected
+from generalization.networks.stacked_networks import AnyArchitecture, StackedNetworks
 from generalization.randomness import generator_for
 
 
@@ -22,13 +22,27 @@ def widths_for(data: Dataset, hyperparameters: Hyperparameters) -> tuple[int, ..
     return (data.train_inputs[0].numel(), *hidden, data.classes)
 
 
+def architecture_for(data: Dataset, hyperparameters: Hyperparameters) -> AnyArchitecture:
+    """What the networks of an ensemble are made of: layers, or of fully connected ones the widths.
+
+    Args:
+        data: What they are trained on, as ``experiment_data`` gives it.
+        hyperparameters: Of these ``architecture``, ``depth``, ``width`` and ``pooling``.
+    """
+    if hyperparameters.architecture == "fully_connected":
+        return widths_for(data, hyperparameters)
+    channels, height, width = data.train_inputs.shape[1:]
+    return architecture_of(hyperparameters, (channels, height, width), data.classes)
+
+
 def initial_networks(
-    widths: Sequence[int], hyperparameters: Hyperparameters, seeds: Sequence[int]
-) -> FullyConnectedNetworks:
+    architecture: AnyArchitecture, hyperparameters: Hyperparameters, seeds: Sequence[int]
+) -> StackedNetworks:
     """The networks of an ensemble before training, at step 0.
 
     Args:
-        widths: Units per layer: input, hidden layers, logits.
+        architecture: As ``architecture_for`` gives it, or units per layer: input, hidden layers,
+            logits.
         hyperparameters: Of these ``activation``, ``biases``, ``normalization``,
             ``initialization``, ``init_scale`` and the name.
         seeds: One per network; each network depends on its own seed only.
@@ -36,9 +50,11 @@ def initial_networks(
     Returns:
         A float32 stack of ``len(seeds)`` networks on the CPU.
     """
+    convolutional = isinstance(architecture, Architecture)
+    initialize = initialize_convolutional if convolutional else initialize_fully_connected
     name = hyperparameters.name
-    return initialize_fully_connected(
-        widths,
+    return initialize(
+        architecture,
         hyperparameters.activation,
         [generator_for(name, seed, "initialization") for seed in seeds],
         init_scale=hyperparameters.init_scale,

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.training.backpropagation import Backpropagation
+from generalization.networks.stacked_networks import StackedNetworks
 from generalization.training.batches import Batch
+from generalization.training.gradients import gradients_of
 from generalization.training.losses import Loss
 from generalization.training.optimizers import State
 from generalization.training.sizes import samples_at_once
@@ -28,9 +28,9 @@ class Lbfgs:
 
     # ASSUME: history 10, and 1 as the first length that the line search tries, whatever the
     # learning rate: the paper names neither.
-    def __init__(self, networks: FullyConnectedNetworks, loss: Loss, state: State | None = None):
+    def __init__(self, networks: StackedNetworks, loss: Loss, state: State | None = None):
         self.parameters = networks.parameters
-        self.backpropagation = Backpropagation(networks, loss)
+        self.backpropagation = gradients_of(networks, loss)
         self.samples = samples_at_once(networks)
         self.optimizer = torch.optim.LBFGS(
             self.parameters,

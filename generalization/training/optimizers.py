@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.training.backpropagation import Backpropagation
+from generalization.networks.stacked_networks import StackedNetworks
 from generalization.training.batches import Batch
 from generalization.training.dropout import Dropout
+from generalization.training.gradients import gradients_of
 from generalization.training.losses import Loss
 from generalization.training.sizes import samples_at_once
 
@@ -97,7 +97,7 @@ class FirstOrder:
     def __init__(
         self,
         rule: Rule,
-        networks: FullyConnectedNetworks,
+        networks: StackedNetworks,
         loss: Loss,
         state: State | None = None,
         *,
@@ -106,7 +106,7 @@ class FirstOrder:
     ):
         self.rule = rule
         self.parameters = networks.parameters
-        self.backpropagation = Backpropagation(networks, loss)
+        self.backpropagation = gradients_of(networks, loss)
         self.weight_decay, self.dropout = weight_decay, dropout
         # The statistics of a batch are those of the whole batch.
         self.samples = math.inf if networks.normalizations else samples_at_once(networks)

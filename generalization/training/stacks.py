@@ -12,12 +12,12 @@ from torch import Tensor
 
 from generalization.datasets.dataset import Dataset
 from generalization.hyperparameters import Hyperparameters
-from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.stacked_networks import StackedNetworks
 from generalization.training.batches import Batch, TrainingSet, batches_of_epoch, whole_set
 from generalization.training.course import Course, planned_steps
 from generalization.training.dropout import Dropout
 from generalization.training.evaluation import StoppingCriterion, are_finite, evaluate
-from generalization.training.initialization import initial_networks, widths_for
+from generalization.training.initialization import architecture_for, initial_networks
 from generalization.training.lbfgs import ITERATIONS, Lbfgs
 from generalization.training.losses import LOSSES
 from generalization.training.optimizers import RULES, FirstOrder, State
@@ -34,7 +34,7 @@ class Stack:
         step: How many steps they have trained.
     """
 
-    networks: FullyConnectedNetworks
+    networks: StackedNetworks
     optimizer: FirstOrder | Lbfgs
     positions: list[int]
     step: int = 0
@@ -47,7 +47,7 @@ class Training:
         hyperparameters: Of the ensemble.
         seeds: One per network.
         device: Where the networks train.
-        widths: Units per layer.
+        architecture: Of the networks.
         source: The training set.
         test: Inputs and labels of the test set.
         criterion: Ends the training of a network.
@@ -68,7 +68,7 @@ class Training:
         self.hyperparameters = hyperparameters
         self.seeds = seeds
         self.device = device
-        self.widths = widths_for(data, hyperparameters)
+        self.architecture = architecture_for(data, hyperparameters)
         self.source = TrainingSet.of(data, hyperparameters, device)
         self.test = data.test_inputs.flatten(1).to(device), data.test_labels.to(device)
         self.criterion = StoppingCriterion(hyperparameters, self.source.inputs, self.source.labels)
@@ -84,7 +84,7 @@ class Training:
 
     def optimizer(
         self,
-        networks: FullyConnectedNetworks,
+        networks: StackedNetworks,
         positions: Sequence[int],
         state: State | None = None,
     ) -> FirstOrder | Lbfgs:
@@ -109,7 +109,7 @@ class Training:
     def begin(self, positions: Sequence[int]) -> Stack:
         """The networks at these positions of the ensemble, untrained."""
         seeds = self.seeds_at(positions)
-        networks = initial_networks(self.widths, self.hyperparameters, seeds).to(self.device)
+        networks = initial_networks(self.architecture, self.hyperparameters, seeds).to(self.device)
         return Stack(networks, self.optimizer(networks, positions), list(positions))
 
     def batches(self, stack: Stack) -> Iterator[Batch]:
@@ -198,9 +198,7 @@ class Training:
             stack.optimizer = self.optimizer(stack.networks, stack.positions, state)
 
 
-def chosen(
-    stack: Stack, members: Bool[Tensor, "networks"]
-) -> tuple[FullyConnectedNetworks, list[int]]:
+def chosen(stack: Stack, members: Bool[Tensor, "networks"]) -> tuple[StackedNetworks, list[int]]:
     """Some networks of a stack, and their positions in the ensemble."""
     which = members.nonzero().flatten().tolist()
     networks = stack.networks if len(which) == len(stack.positions) else stack.networks[which]

@@ -3,13 +3,16 @@ import torch
 from torch import Generator, nn
 from torch.func import jacrev, vmap
 
+from generalization.errors import InputError
 from generalization.measures import curvature as module_under_test
 from generalization.measures.curvature import curvature
 from generalization.measures.transitions import transitions
+from generalization.networks import module_jacobian_variation
 from generalization.networks.fully_connected import (
     FullyConnectedNetworks,
     initialize_fully_connected,
 )
+from generalization.trajectories import equidistant_points, translation_loops
 
 PIECEWISE_LINEAR = ["relu", "relu6", "hardtanh", "hardsigmoid"]
 DOUBLE = torch.float64
@@ -147,12 +150,40 @@ def test_diverged_network_has_no_curvature_and_its_neighbour_has():
     assert values[1].isfinite().all()
 
 
-def test_module_is_refused():
-    sentence = (
-        r"^networks must be FullyConnectedNetworks, whose linear regions are known, not Linear\.$"
-    )
-    with pytest.raises(TypeError, match=sentence):
-        curvature(nn.Linear(4, 2), torch.zeros(1, 1, 2, 2))
+def convolutional(activation):
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(1, 3, 2), activation, nn.MaxPool2d(2, stride=1), nn.Flatten()]
+    return nn.Sequential(*layers, nn.Linear(12, 6), activation, nn.Linear(6, 3)).double()
+
+
+def sampled_of_module(module, image, points):
+    """Σ ‖f'(z_{i+1}) − f'(z_i)‖_F over equidistant points, by automatic differentiation."""
+    loop = equidistant_points(translation_loops(image.unsqueeze(0)), points, 0, points + 1)
+    jacobians = vmap(jacrev(lambda point: module(point.unsqueeze(0))[0]))(loop[0])
+    return jacobians.diff(dim=0).flatten(1).norm(dim=1).sum().item()
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU(), nn.Hardtanh(-0.5, 0.5), nn.LeakyReLU(0.2)])
+def test_curvature_of_a_module_is_the_limit_of_samples_from_below(activation):
+    module, images = convolutional(activation), 2 * random_images(2, 1, 4, 4)
+    for image, whole in zip(images, curvature(module, images, dtype=DOUBLE)[0], strict=True):
+        few, many = (sampled_of_module(module, image, points) for points in (2**4, 2**14))
+        assert few < many <= whole.item() * (1 + 1e-12)
+        assert many > 0.97 * whole.item()
+
+
+@pytest.mark.parametrize("numbers", [1, 200, 2**18])
+def test_module_with_tanh_is_sampled(monkeypatch, numbers):
+    monkeypatch.setattr(module_jacobian_variation, "numbers_at_a_time", lambda device: numbers)
+    module, images = convolutional(nn.Tanh()), random_images(2, 1, 4, 4)
+    slow = [sampled_of_module(module, image, 50) for image in images]
+    assert curvature(module, images, dtype=DOUBLE, points=50)[0].tolist() == pytest.approx(slow)
+
+
+def test_statistics_of_a_batch_are_refused():
+    module = nn.Sequential(nn.BatchNorm2d(1, track_running_stats=False), nn.Flatten())
+    with pytest.raises(InputError, match=r"^networks must normalize batches by running statistics"):
+        curvature(module, random_images(1, 1, 4, 4))
 
 
 def test_one_point_is_refused():

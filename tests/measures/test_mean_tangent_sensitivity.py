@@ -9,7 +9,11 @@ from generalization.errors import InputError
 from generalization.measures import mean_tangent_sensitivity as measure
 from generalization.measures.mean_tangent_sensitivity import mean_tangent_sensitivity
 from generalization.measures.tangent_sensitivity import tangent_sensitivity
-from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.fully_connected import (
+    FullyConnectedNetworks,
+    initialize_fully_connected,
+)
+from generalization.networks.sequences import sequence_of
 
 REDUCTIONS = ["sum", "full", 1]
 
@@ -73,6 +77,21 @@ def test_module_gives_the_estimate_of_a_tanh_stack():
             PlainNetwork(networks, member), inputs, seeded(), reduction="full", probes=3
         )
         assert_close(values, expected[[member]], rtol=1e-11, atol=0)
+
+
+def test_normalized_stack_is_taken_by_its_own_parameters():
+    networks = initialize_fully_connected((5, 6, 7, 3), "relu", [seeded(1)], normalized=True)
+    networks = networks.map(lambda tensor: tensor + torch.rand(tensor.shape, generator=seeded(2)))
+    networks, inputs = networks.to(torch.float64), points(4, 5)
+    expected = by_definition(sequence_of(networks), inputs).square()
+    generator = seeded()
+    draws = torch.cat([
+        mean_tangent_sensitivity(networks, inputs, generator, probes=1).square() for _ in range(300)
+    ])
+    error = draws.std() / 300**0.5
+    assert (draws.mean() - expected).abs() < 4 * error
+    folded = mean_tangent_sensitivity(networks.folded(), inputs).square()
+    assert (draws.mean() - folded).abs() > 10 * error
 
 
 def test_module_is_taken_in_eval_mode_and_left_as_it_was():

@@ -8,8 +8,12 @@ from sklearn.datasets import load_digits
 from torch import Generator, nn
 
 from generalization.datasets.dataset import Dataset
+from generalization.errors import InputError
 from generalization.hyperparameters import Hyperparameters
-from generalization.measures.sampled_transitions import sampled_transitions
+from generalization.measures.sampled_transitions import (
+    sampled_transitions,
+    sampled_transitions_per_layer,
+)
 from generalization.measures.transitions import transitions, transitions_per_layer
 from generalization.networks.fully_connected import (
     FullyConnectedNetworks,
@@ -238,13 +242,78 @@ def test_diverged_network_has_no_count_and_its_neighbour_has(damage):
     assert counts[1].isfinite().all()
 
 
-def test_module_is_referred_to_sampling():
-    sentence = (
-        r"^networks must be FullyConnectedNetworks to be counted exactly, not Sequential; "
-        r"sampled_transitions takes any module\.$"
+def small_cnn(activation):
+    """All its parameters and running statistics away from where they begin."""
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(2, 3, 3, padding=1), nn.BatchNorm2d(3), activation, nn.MaxPool2d(2)]
+    layers[1].weight.data.fill_(4)
+    module = nn.Sequential(*layers, nn.Conv2d(3, 4, 2), nn.Dropout(), activation)
+    module = nn.Sequential(module, nn.Flatten(), nn.Linear(4, 3)).double()
+    module[0][4].weight.data *= 8
+    for _ in range(3):
+        module(2 * random_images(8, 2, 4, 5, seed=1) + 1)
+    return module
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU(True), nn.ReLU6(), nn.Hardtanh(), nn.Hardsigmoid()])
+def test_counts_of_a_module_are_the_limit_of_sampling(activation):
+    module, images = small_cnn(activation), 4 * random_images(3, 2, 4, 5)
+    exact = transitions_per_layer(module, images, dtype=DOUBLE)
+    few, many = (
+        sampled_transitions_per_layer(module, images, points=points, dtype=DOUBLE)
+        for points in (2**5, 2**15)
     )
-    with pytest.raises(TypeError, match=sentence):
-        transitions(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), torch.zeros(1, 1, 2, 2))
+    assert exact.shape == (1, 3, 2)
+    assert (few <= exact).all()
+    assert few.sum() < exact.sum()
+    assert (exact[:, :, 1] > 0).any()
+    assert torch.equal(many, exact)
+
+
+def test_module_is_taken_in_eval_mode_and_left_as_it_was():
+    module, images = small_cnn(nn.ReLU(inplace=True)).train(), random_images(2, 2, 4, 5)
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    counts = transitions(module, images)
+    assert torch.equal(transitions(module.eval(), images), counts)
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+    assert torch.equal(images, random_images(2, 2, 4, 5))
+
+
+class Residual(nn.Sequential):
+    def forward(self, inputs):
+        return inputs + super().forward(inputs)
+
+
+@pytest.mark.parametrize(
+    "layers", [[nn.Linear(16, 9), nn.Tanh()], [Residual(nn.Linear(16, 16)), nn.ReLU()]]
+)
+def test_module_whose_regions_are_not_known_is_sampled(layers):
+    module, images = (
+        nn.Sequential(nn.Flatten(), *layers, nn.LazyLinear(2)),
+        random_images(3, 1, 4, 4),
+    )
+    module(images.float())
+    counts = transitions(module, images, points=100)
+    assert torch.equal(counts, sampled_transitions(module, images, points=100))
+    assert (counts > 0).all()
+
+
+@pytest.mark.parametrize("damage", [torch.nan, torch.inf])
+def test_diverged_module_has_no_count(damage):
+    module = small_cnn(nn.ReLU())
+    module[0][0].weight.data[1] = damage
+    assert transitions(module, random_images(2, 2, 4, 5)).isnan().all()
+
+
+def test_module_without_activations_has_no_transitions():
+    module = nn.Sequential(nn.MaxPool2d(2), nn.Flatten(), nn.Linear(4, 2))
+    assert transitions(module, random_images(3, 1, 4, 4)).tolist() == [[0, 0, 0]]
+
+
+def test_statistics_of_a_batch_are_refused():
+    module = nn.Sequential(nn.BatchNorm2d(1, track_running_stats=False), nn.ReLU(), nn.Flatten())
+    with pytest.raises(InputError, match=r"^networks must normalize batches by running statistics"):
+        transitions(module, random_images(3, 1, 4, 4))
 
 
 def test_flat_inputs_are_refused():

@@ -48,7 +48,7 @@ def test_principal_directions_are_those_of_the_covariance():
     assert (variances.diff() <= 1e-9).all()
 
 
-def test_first_directions_are_the_weights_of_the_first_variates():
+def test_first_directions_are_those_of_the_first_variates():
     # Slow definition: the generalized eigenproblem Σ_xy Σ_yy⁻¹ Σ_yx a = ρ² Σ_xx a.
     x, y = normal(80, 4), normal(80, 3, seed=1)
     y[:, 0] += x[:, 1]
@@ -56,19 +56,35 @@ def test_first_directions_are_the_weights_of_the_first_variates():
     xx, xy, yy = joint[:4, :4], joint[:4, 4:], joint[4:, 4:]
     _, weights = scipy.linalg.eigh(xy @ np.linalg.solve(yy, xy.T), xx)
     weights = torch.from_numpy(weights[:, ::-1].copy())
-    basis = svcca_directions(x, y, explained_variance=1.0)
+    basis = svcca_directions(x, y, explained_variance=1.0, weights=True)
+    patterns = svcca_directions(x, y, explained_variance=1.0)
     for k in (1, 2, 3):
         assert spans(basis[:, :k], weights[:, :k])
+        # How the units vary with the variates: their covariance with them.
+        assert spans(patterns[:, :k], torch.from_numpy(xx) @ weights[:, :k])
 
 
-def test_projection_on_the_first_directions_keeps_the_first_variates():
+def test_projection_on_the_weights_of_the_first_variates_keeps_them():
     x, y = two_layers()
-    basis = svcca_directions(x, y, explained_variance=1.0)[:, :2]
+    basis = svcca_directions(x, y, explained_variance=1.0, weights=True)[:, :2]
     for signal in normal(60, 2).unbind(1):
         # The two signals that the layers share are affine in the projected activations.
         seen = torch.cat((x @ basis, torch.ones(60, 1)), 1)
         left = signal - seen @ torch.linalg.lstsq(seen, signal.unsqueeze(1)).solution[:, 0]
         assert left.abs().max() < 1e-9
+
+
+def test_projection_keeps_more_than_is_linear_in_the_variates():
+    x, y = normal(80, 6), normal(80, 5, seed=1)
+    y[:, 0] += x[:, 1]
+    x = x - x.mean(0)
+    basis = svcca_directions(x, y, explained_variance=1.0)
+    read = svcca_directions(x, y, explained_variance=1.0, weights=True)
+    for k in (1, 2, 4):
+        variates = x @ read[:, :k]
+        regression = variates @ torch.linalg.lstsq(variates, x).solution
+        projection = x @ basis[:, :k] @ basis[:, :k].mT
+        assert (x - projection).norm() <= (x - regression).norm() * (1 + 1e-9)
 
 
 def test_directions_that_hold_little_variance_come_last():
@@ -77,7 +93,8 @@ def test_directions_that_hold_little_variance_come_last():
     y[:, 2] = x[:, 2]
     kept = svcca_directions(x, y)
     assert kept[2, 2].abs() == pytest.approx(1)
-    assert svcca_directions(x, y, explained_variance=1.0)[2, 0].abs() == pytest.approx(1)
+    whole = svcca_directions(x, y, explained_variance=1.0, weights=True)
+    assert whole[2, 0].abs() == pytest.approx(1)
 
 
 def test_directions_do_not_depend_on_the_scale_and_place_of_either_layer():

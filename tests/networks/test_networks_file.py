@@ -1,7 +1,9 @@
+import dataclasses
 import json
 
 import pytest
 import torch
+from oracles.convolutions import KINDS, hyperparameters_of, kept_convolutions
 from oracles.made_up import kept
 from safetensors import safe_open
 
@@ -20,6 +22,40 @@ def test_what_is_read_is_what_was_written(tmp_path, biases, normalization):
     for one, other in zip(read.networks, written.networks, strict=True):
         assert list(one.tensors) == list(other.tensors)
         assert all(torch.equal(tensor, other.tensors[name]) for name, tensor in one.tensors.items())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_convolutional_networks_are_read_as_they_were_written(tmp_path, kind):
+    written = kept_convolutions(hyperparameters_of(kind, normalization="batch", biases=True))
+    write_networks(tmp_path / "networks.safetensors", written)
+    read = read_networks(tmp_path / "networks.safetensors")
+    assert read.hyperparameters == written.hyperparameters
+    for one, other in zip(read.networks, written.networks, strict=True):
+        assert one.architecture == other.architecture
+        assert list(one.tensors) == list(other.tensors)
+        assert all(torch.equal(tensor, other.tensors[name]) for name, tensor in one.tensors.items())
+
+
+def test_other_programs_find_convolutions_too(tmp_path):
+    written = kept_convolutions(hyperparameters_of("vgg"))
+    write_networks(tmp_path / "networks.safetensors", written)
+    with safe_open(tmp_path / "networks.safetensors", framework="numpy") as file:
+        assert file.get_tensor("layers.2.weight").shape == (3, 2, 4, 2, 3, 3)
+        assert file.get_tensor("layers.3.weight").shape == (3, 2, 3, 24)
+        assert len(file.keys()) == 4
+        assert json.loads(file.metadata()["image"]) == [2, 9, 8]
+
+
+def test_weights_of_another_shape_are_refused_in_one_sentence(tmp_path):
+    path, written = tmp_path / "networks.safetensors", kept_convolutions(hyperparameters_of("vgg"))
+    other = hyperparameters_of("vgg", width=5)
+    write_networks(path, dataclasses.replace(written, hyperparameters=other))
+    with pytest.raises(
+        InputError,
+        match=rf"^networks must be a whole safetensors file of this project, not '{path}' "
+        r"\(ValueError: layers\.0\.weight must have shape \(5, 2, 3, 3\), not \(2, 2, 3, 3\)\)\.$",
+    ):
+        read_networks(path)
 
 
 def test_other_programs_find_tensors_and_metadata(tmp_path):

@@ -1,11 +1,13 @@
 import pytest
 import torch
+from oracles.convolutions import IMAGE, KINDS, convolutional_stack, hyperparameters_of
 from oracles.tangent_sensitivity import tangent_sensitivities
 from torch.testing import assert_close
 
 from generalization.measures.tangent_sensitivity import tangent_sensitivity
 from generalization.networks.activation_functions import ACTIVATION_FUNCTIONS
 from generalization.networks.fully_connected import initialize_fully_connected
+from generalization.networks.linearized_layers import is_sequence_of_known_layers
 from generalization.networks.sequences import sequence_of
 from generalization.randomness import generator_for
 
@@ -35,6 +37,32 @@ def test_sequence_is_the_function_of_the_network(activation, biases, normalized)
     expected = networks.logits(points())
     for network, logits in zip(networks, expected, strict=True):
         assert_close(sequence_of(network)(points()), logits, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("normalization", ["none", "batch"])
+@pytest.mark.parametrize("biases", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_sequence_is_the_function_of_the_convolutional_network(kind, biases, normalization):
+    images = torch.randn(7, *IMAGE, generator=generator_for("points"), dtype=torch.float64)
+    for activation in ACTIVATION_FUNCTIONS:
+        hyperparameters = hyperparameters_of(
+            kind, activation=activation, biases=biases, normalization=normalization
+        )
+        networks = convolutional_stack(hyperparameters).to(torch.float64)
+        for network, logits in zip(networks, networks.logits(images), strict=True):
+            module = sequence_of(network)
+            assert_close(module(images), logits, rtol=1e-12, atol=1e-12)
+            assert is_sequence_of_known_layers(module) == (activation != "tanh")
+
+
+@pytest.mark.parametrize("biases", [False, True])
+@pytest.mark.parametrize("activation", ["relu", "hardsigmoid"])
+def test_parameters_of_the_sequence_are_those_of_the_network(activation, biases):
+    hyperparameters = hyperparameters_of("vgg", activation=activation, biases=biases)
+    convolutional = convolutional_stack(hyperparameters)[:1]
+    for network in (convolutional, networks_of(activation, biases=biases)[:1]):
+        parameters = list(sequence_of(network).parameters())
+        assert sum(p.numel() for p in parameters) == sum(p.numel() for p in network.parameters)
 
 
 @pytest.mark.parametrize("reduction", ["sum", "full", 1])

@@ -9,6 +9,7 @@ GRID = [0, 1, 2, 4, 8, 16, 32, 64]
 # Directions → how many the networks of seeds 1 and 2 need.
 NEEDED = {
     "svcca": (4, 8),
+    "svcca_weights": (8, 8),
     "principal": (4, 8),
     "largest_units": (8, 32),
     "random_units": (16, 64),

@@ -1,8 +1,10 @@
 """One network, trained as textbooks have it: nn.Sequential, autograd, torch.optim."""
 
 from itertools import pairwise
+from math import prod
 
 import torch
+from oracles.textbook_convolutions import convolutions
 from torch import nn
 
 from generalization.randomness import generator_for
@@ -22,7 +24,11 @@ class HardSigmoid(nn.Module):
 
 
 class GivenDropout(nn.Module):
-    """nn.Dropout, but for the mask, which is given."""
+    """nn.Dropout, but for the mask, which is given; shape is that of what one sample activates."""
+
+    def __init__(self, shape):
+        super().__init__()
+        self.shape = shape
 
     def forward(self, activations):
         return activations * self.mask if self.training else activations
@@ -94,16 +100,31 @@ def sequential(widths, hyperparameters):
         if layers:
             norm = nn.BatchNorm1d(fan_in) if hyperparameters.normalization == "batch" else None
             activation = ACTIVATIONS[hyperparameters.activation]()
-            dropout = GivenDropout() if hyperparameters.dropout else None
+            dropout = GivenDropout((fan_in,)) if hyperparameters.dropout else None
             layers += [part for part in (norm, activation, dropout) if part is not None]
         layers += [nn.Linear(fan_in, fan_out, bias=hyperparameters.biases)]
     return nn.Sequential(nn.Flatten(), *layers)
 
 
+def convolutional(stack, hyperparameters):
+    image, classes = stack.architecture.image, stack.weights[-1].shape[1]
+    layers = []
+    for layer in convolutions(hyperparameters, image, classes):
+        if layer == "hidden":
+            shape = nn.Sequential(*layers).eval()(torch.zeros(1, *image)).shape[1:]
+            norm = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
+            layers += [norm(shape[0])] if hyperparameters.normalization == "batch" else []
+            layers += [ACTIVATIONS[hyperparameters.activation]()]
+            layers += [GivenDropout(shape)] if hyperparameters.dropout else []
+        else:
+            layers.append(layer)
+    return nn.Sequential(*layers).train()
+
+
 def tensors_of(network):
     """What a network consists of, in the order of a stack: kind by kind, layer by layer."""
-    linear = [layer for layer in network if isinstance(layer, nn.Linear)]
-    norms = [layer for layer in network if isinstance(layer, nn.BatchNorm1d)]
+    linear = [layer for layer in network if isinstance(layer, (nn.Conv2d, nn.Linear))]
+    norms = [layer for layer in network if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d))]
     parameters = [layer.weight for layer in linear]
     parameters += [layer.bias for layer in linear if layer.bias is not None]
     parameters += [norm.weight for norm in norms] + [norm.bias for norm in norms]
@@ -112,7 +133,10 @@ def tensors_of(network):
 
 def network_of(stack, hyperparameters):
     """A stack of one as textbooks have it."""
-    network = sequential(stack.widths, hyperparameters)
+    if hyperparameters.architecture == "fully_connected":
+        network = sequential(stack.widths, hyperparameters)
+    else:
+        network = convolutional(stack, hyperparameters)
     for tensor, value in zip(tensors_of(network), stack.tensors.values(), strict=True):
         tensor.data.copy_(value[0])
     return network
@@ -120,10 +144,11 @@ def network_of(stack, hyperparameters):
 
 def draw_masks(network, samples, hyperparameters, seed, step):
     generator = generator_for(hyperparameters.name, seed, "dropout", step)
-    widths = [layer.in_features for layer in network if isinstance(layer, nn.Linear)][1:]
-    dropouts = [layer for layer in network if isinstance(layer, GivenDropout)]
-    for layer, units in zip(dropouts, widths, strict=bool(dropouts)):
-        drawn = torch.rand(units, samples, generator=generator).T
+    for layer in network:
+        if not isinstance(layer, GivenDropout):
+            continue
+        drawn = torch.rand(prod(layer.shape), samples, generator=generator).T
+        drawn = drawn.reshape(samples, *layer.shape)
         layer.mask = (drawn >= hyperparameters.dropout) / (1 - hyperparameters.dropout)
 
 

@@ -12,7 +12,7 @@ from generalization.profiles.projection_accuracy import (
     ranks,
 )
 
-KINDS = ["svcca", "principal", "largest_units", "random_units"]
+KINDS = ["svcca", "svcca_weights", "principal", "largest_units", "random_units"]
 
 
 def points(count, features=9, seed=1):
@@ -52,7 +52,7 @@ def test_all_directions_give_the_accuracy_of_the_network():
     assert list(table) == COLUMNS
     right = (networks.logits(inputs).argmax(-1) == labels).double().mean(1).tolist()
     whole = table[table["k"] == table["units"]]
-    assert len(whole) == 2 * 3 * 4
+    assert len(whole) == 2 * 3 * len(KINDS)
     for network, accuracy in enumerate(right):
         assert (whole.loc[whole["network"] == network, "accuracy"] == accuracy).all()
 
@@ -72,7 +72,7 @@ def test_layer_of_low_rank_needs_as_many_principal_directions():
     inputs = points(60)
     labels = small.logits(inputs)[0].argmax(-1)
     table = table_of(small[[0, 0]], inputs, labels)
-    hidden = table[(table["layer"] < 2) & table["directions"].isin(["svcca", "principal"])]
+    hidden = table[(table["layer"] < 2) & table["directions"].isin(KINDS[:3])]
     assert (hidden.loc[hidden["k"] >= 2, "accuracy"] == 1).all()
     assert (hidden.loc[hidden["k"] == 0, "accuracy"] < 1).all()
 
@@ -91,7 +91,7 @@ def test_unit_that_alone_matters_is_enough():
     table = projection_accuracy(
         network, inputs, labels, points(64, 2, seed=2), [1], [0], Generator().manual_seed(0)
     )
-    assert set(table["directions"]) == set(KINDS) - {"svcca"}
+    assert set(table["directions"]) == set(KINDS[2:])
     hidden = table[(table["layer"] == 0) & (table["k"] == 1)].set_index("directions")["accuracy"]
     assert hidden["principal"] > 0.9
     assert (table.loc[table["k"] == 5, "accuracy"] == 1).all()

@@ -50,15 +50,15 @@ def statistics(*datasets):
 
 def test_every_claim_stands_in_the_table_with_every_row_that_speaks_to_it():
     both = pd.concat([statistics("all"), statistics("mnist", "digits")])
-    table = claims(["novak_2018"], statistics=both)
+    table = claims(["novak_2018"], {"statistics": both})
     assert list(table) == COLUMNS
     told = table[table["claim"] == "The Jacobian norm goes with the gap"]
     assert told["about"].to_list() == ["mnist", "digits"]
     assert told["verdict"].to_list() == ["replicates", "not enough data"]
     assert told["of"].to_list() == ["30 networks, 10 ensembles"] * 2
-    assert claims(["novak_2018"], statistics=statistics("all"))["about"].dropna().to_list() == [
-        "all"
-    ]
+    assert claims(["novak_2018"], {"statistics": statistics("all")})[
+        "about"
+    ].dropna().to_list() == ["all"]
     others = table.drop(told.index)
     assert (others["verdict"] == NOT_ASKED).all()
     assert others[["estimate", "low", "high"]].isna().all(axis=None)
@@ -87,7 +87,7 @@ def test_claims_of_differences_are_judged_by_differences():
         "networks": 4,
         "ensembles": 1,
     })
-    table = claims(["daroczy_2020"], loss_estimate_errors=errors)
+    table = claims(["daroczy_2020"], {"loss_estimate_errors": errors})
     row = table[table["about"].notna()].iloc[0]
     assert row["claim"].endswith("by Eq. 5 than to the training loss")
     assert (row["estimate"], row["low"], row["high"]) == (-0.01, -0.02, -0.005)

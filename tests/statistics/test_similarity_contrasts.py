@@ -75,7 +75,7 @@ def test_one_group_has_no_contrast_and_no_group_no_row():
 def test_places_are_named():
     layers = pd.Series([0, 1, 2, 3, 0, 1])
     depth = pd.Series([4, 4, 4, 4, 2, 2])
-    expected = ["first", "inner", "last_hidden", "logits", "first", "logits"]
+    expected = ["first", "hidden_2", "last_hidden", "logits", "first", "logits"]
     assert place(layers, depth).tolist() == expected
 
 

@@ -14,10 +14,21 @@ def table_of(study):
 
 
 def test_layers_that_converge_one_after_the_other_have_the_correlation_1():
-    row = table_of(made_study(np.random.default_rng(0))).query("statistic == 'convergence_order'")
-    assert row["estimate"].tolist() == [1.0]
+    rows = table_of(made_study(np.random.default_rng(0)))
+    assert rows["statistic"].tolist() == ["convergence_order", "convergence_order_with_logits"]
+    assert rows["estimate"].tolist() == [1.0, 1.0]
     # Memorizing networks are left out.
-    assert row["networks"].tolist() == [3]
+    assert rows["networks"].tolist() == [3, 3]
+
+
+def test_logits_that_converge_first_are_told_apart():
+    similarities, training = made_study(np.random.default_rng(0), layers=4)
+    soon = (similarities["pairs"] == "over_training") & (similarities["layer_a"] == 3)
+    value = similarities["value"].where(~soon, 0.99)
+    found = convergence_orders(similarities.assign(value=value), training)
+    assert (found["convergence_order"] == 1).all()
+    # Ranks 2, 3, 4, 1 of the layers 1, 2, 3, 4.
+    assert found["convergence_order_with_logits"].to_numpy() == pytest.approx(-0.2)
 
 
 def test_layers_turned_upside_down_have_the_correlation_minus_1():
@@ -25,7 +36,8 @@ def test_layers_turned_upside_down_have_the_correlation_minus_1():
     turned = similarities.assign(
         layer_a=2 - similarities["layer_a"], layer_b=2 - similarities["layer_b"]
     )
-    assert (convergence_orders(turned, training)["correlation"] == -1).all()
+    found = convergence_orders(turned, training)
+    assert (found["convergence_order_with_logits"] == -1).all()
 
 
 def test_network_all_of_whose_layers_are_alike_from_the_first_has_no_order():
@@ -47,6 +59,7 @@ def test_width_that_makes_networks_alike_correlates_with_similarity():
     for name in ("width", "width_above_null"):
         rows = table[table["statistic"] == name]
         assert rows["layer"].tolist() == [0, 1, 2]
+        assert rows["place"].tolist() == ["first", "last_hidden", "logits"]
         # Nine pairs, in three classes of ties: Spearman's ρ of perfectly ordered classes.
         assert rows["estimate"].to_numpy() == pytest.approx(np.sqrt(0.9), abs=0.01)
         assert (rows["low"] > 0.7).all()
@@ -82,4 +95,4 @@ def test_chance_is_taken_off():
 
 def test_one_width_has_no_trend():
     table = table_of(made_study(np.random.default_rng(0)))
-    assert set(table["statistic"]) == {"convergence_order"}
+    assert set(table["statistic"]) == {"convergence_order", "convergence_order_with_logits"}

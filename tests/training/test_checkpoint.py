@@ -90,6 +90,25 @@ def test_killed_within_an_epoch_training_ends_with_the_same_bits(optimizer, bias
 @pytest.mark.parametrize(
     "changes",
     [
+        {"architecture": "convolutional", "optimizer": "adam", "learning_rate": 0.01},
+        {"architecture": "all_convolutional", "dropout": 0.2, "pooling": "max"},
+        {"architecture": "vgg", "normalization": "batch", "augmentation": "translate_flip"},
+        {"architecture": "convolutional", "optimizer": "lbfgs"},
+    ],
+    ids=str,
+)
+def test_convolutional_training_resumes_to_the_same_bits(changes, tmp_path):
+    hyperparameters = settings(**changes)
+    checkpoint, data = tmp_path / "checkpoint.safetensors", blobs(noise=1.5)
+    whole = train_ensemble(data, hyperparameters, SEEDS)
+    train_until(7, hyperparameters, checkpoint)
+    resumed = train_ensemble(data, hyperparameters, SEEDS, checkpoint=checkpoint)
+    assert_same_bits(resumed, whole)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
         {"augmentation": "translate_flip"},
         {"stop_at_accuracy": None, "stop_at_loss": 0.3, "loss": "squared"},
         {"decay_epochs": 1},

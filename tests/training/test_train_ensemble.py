@@ -398,7 +398,10 @@ def test_report_tells_how_far_training_is(monkeypatch):
             "'batch', not 7.",
         ),
         ({"normalization": "layer"}, "normalization must be one of none, batch, not 'layer'."),
-        ({"initialization": "zero"}, "initialization must be one of normal, uniform, not 'zero'."),
+        (
+            {"initialization": "zero"},
+            "initialization must be one of normal, uniform, standard_normal, not 'zero'.",
+        ),
         (
             {"kept_steps": "some"},
             "kept_steps must be powers_of_two, every_epoch or a list, not 'some'.",

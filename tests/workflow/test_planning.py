@@ -287,7 +287,45 @@ HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperpara
         ),
         (
             {"ensembles": [{"dataset": "digits", "initialization": "orthogonal"}]},
-            "ensembles[0].initialization must be one of normal, uniform, not 'orthogonal'.",
+            "ensembles[0].initialization must be one of normal, uniform, standard_normal, not "
+            "'orthogonal'.",
+        ),
+        (
+            {"ensembles": [{"dataset": "digits", "architecture": "resnet"}]},
+            "ensembles[0].architecture must be one of fully_connected, convolutional, "
+            "all_convolutional, vgg, not 'resnet'.",
+        ),
+        (
+            {"ensembles": [{"dataset": "digits", "pooling": ["none", "max"]}]},
+            "ensembles[0].pooling must be 'none' where architecture is 'fully_connected', "
+            "not 'max'.",
+        ),
+        (
+            {"ensembles": [{"dataset": "digits", "architecture": "convolutional", "depth": 6}]},
+            "ensembles[0].depth must be from 3 to 5 where architecture is 'convolutional' and "
+            "pooling is 'none', for images of 8 × 8 pixels, not 6.",
+        ),
+        (
+            {"ensembles": [{"dataset": "digits", "architecture": "convolutional", "crop": 2}]},
+            "ensembles[0].architecture must be 'fully_connected' for images of 2 × 2 pixels, "
+            "not 'convolutional'.",
+        ),
+        (
+            {
+                "ensembles": [{"dataset": "digits"}, {"dataset": "digits", "architecture": "vgg"}],
+                "measures": {"curvature": {"samples": 3}},
+                "profiles": {"points": {}},
+            },
+            "architecture must be 'fully_connected' where curvature is taken, not 'vgg'.",
+        ),
+        (
+            {
+                "ensembles": [{"dataset": "digits", "architecture": "all_convolutional"}],
+                "measures": {"curvature": {}, "output_entropy": {}},
+                "profiles": {"ellipses": {}},
+            },
+            "architecture must be 'fully_connected' where curvature, ellipses are taken, "
+            "not 'all_convolutional'.",
         ),
         (
             {"measures": {"jacobian": {}}},

@@ -31,7 +31,9 @@ def tables(*names):
 
 def made_from(table):
     """The files of tables that a table is made from."""
-    names = {*TABLES[table], *study.tables.intersection(WELCOME.get(table, ()))}
+    names = set(TABLES[table])
+    if table == "claims":
+        names |= study.tables & {claim.table for claim in claims_of(study.papers)}
     return tables(*sorted(names.difference(SETTINGS)))
 
 

@@ -1,0 +1,205 @@
+"""Layers of convolutional networks, from hyper-parameters and the shape of images. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import prod
+
+from generalization.hyperparameters import Hyperparameters
+
+ARCHITECTURES = ("fully_connected", "convolutional", "all_convolutional", "vgg")
+POOLINGS = ("none", "max", "average")
+
+KERNEL = 3  # Height and width of every convolution.
+WINDOW = 2  # Height and width of pooling between convolutions, and stride where there is none.
+UNITS_PER_CHANNEL = 20  # Of the last hidden layer, in the architecture `convolutional`.
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A convolution, as ``torch.nn.Conv2d``; padding is with zeros."""
+
+    channels_in: int
+    channels_out: int
+    stride: int
+    padding: int
+
+    @property
+    def weight_shape(self) -> Shape:
+        """Channels out, channels in, height, width."""
+        return self.channels_out, self.channels_in, KERNEL, KERNEL
+
+    def shape_of(self, below: Shape) -> Shape:
+        """Shape of what it gives, from that of what it is given."""
+        reach = 2 * self.padding - KERNEL
+        return self.channels_out, *((side + reach) // self.stride + 1 for side in below[1:])
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """The maximum or the mean of windows that do not overlap; what fills none is left out."""
+
+    kind: str
+    window: tuple[int, int]
+
+    def shape_of(self, below: Shape) -> Shape:
+        """Shape of what it gives, from that of what it is given."""
+        channels, *sides = below
+        return channels, *(side // size for side, size in zip(sides, self.window, strict=True))
+
+
+@dataclass(frozen=True)
+class Linear:
+    """All units of what it is given to all of its own; maps of features are flattened."""
+
+    features: int
+    units: int
+
+    @property
+    def weight_shape(self) -> Shape:
+        """Units out, units in."""
+        return self.units, self.features
+
+    def shape_of(self, below: Shape) -> Shape:
+        """Shape of what it gives, whatever it is given."""
+        return (self.units,)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What convolutional networks are made of, read by all that walks through their layers.
+
+    Every layer with weights but the last is hidden: what it gives is normalized, if the networks
+    are, and passed through the activation function, before a pooling that may follow.
+
+    Attributes:
+        image: Channels, height and width of an input.
+        layers: From the image up.
+    """
+
+    image: tuple[int, int, int]
+    layers: tuple[Convolution | Pooling | Linear, ...]
+
+    @property
+    def weighted(self) -> tuple[Convolution | Linear, ...]:
+        """The layers that have weights."""
+        return tuple(layer for layer in self.layers if not isinstance(layer, Pooling))
+
+    @cached_property
+    def shapes(self) -> tuple[Shape, ...]:
+        """Of what every layer with weights gives, before pooling: hidden units, then logits."""
+        shapes, shape = [], self.image
+        for layer in self.layers:
+            shape = layer.shape_of(shape)
+            if not isinstance(layer, Pooling):
+                shapes.append(shape)
+        return tuple(shapes)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Units per layer: input, hidden layers (every unit of a map counts), logits."""
+        return prod(self.image), *map(prod, self.shapes)
+
+
+def architecture_of(
+    hyperparameters: Hyperparameters, image: tuple[int, int, int], classes: int
+) -> Architecture:
+    """The layers of the networks of an ensemble.
+
+    ``convolutional``
+        The CNN family of Forouzesh et al. 2021: depth − 2 convolutions without padding, of c
+        channels each, a hidden layer of ``width`` units, the logits. Their code ties the two by
+        c = 5 + (width − 100) / 20 for width ≥ 100, which is width / 20. Pooling, if there is any,
+        follows every second convolution.
+    ``all_convolutional``
+        After Springenberg et al. 2015: depth − 1 padded convolutions of ``width`` channels, every
+        third of which halves the sides, the mean of each map, the logits.
+    ``vgg``
+        After Simonyan & Zisserman 2015: depth − 1 padded convolutions in blocks of two, of
+        ``width``, 2 ``width``, 4 ``width`` … channels, each block halving the sides, the logits.
+        If depth is even the last block has one convolution.
+
+    Sides are halved by pooling; without it, by stride 2.
+
+    Args:
+        hyperparameters: Of these ``architecture``, ``depth``, ``width`` and ``pooling``.
+        image: Channels, height and width.
+        classes: Number of logits.
+    """
+    layers, shape = [], image
+
+    def add(layer: Convolution | Pooling | Linear) -> None:
+        nonlocal shape
+        layers.append(layer)
+        shape = layer.shape_of(shape)
+
+    pools, kind = hyperparameters.pooling != "none", hyperparameters.architecture
+    for channels, padding, halves in _convolutions(hyperparameters):
+        stride = WINDOW if halves and not pools else 1
+        add(Convolution(shape[0], channels, stride, padding))
+        if halves and pools:
+            add(Pooling(hyperparameters.pooling, (WINDOW, WINDOW)))
+    if kind == "convolutional":
+        add(Linear(prod(shape), hyperparameters.width))
+    elif kind == "all_convolutional":
+        add(Pooling("average", shape[1:]))
+    add(Linear(prod(shape), classes))
+    return Architecture(image, tuple(layers))
+
+
+def _convolutions(one: Hyperparameters) -> Iterator[tuple[int, int, bool]]:
+    """Channels, padding, and whether it halves the sides, of every convolution."""
+    if one.architecture == "convolutional":
+        # ASSUME: c = width / 20 channels for widths below 100 and between multiples of 20 too,
+        # rounded down, at least 1; the code of Forouzesh et al. has 100, 200, … 500.
+        channels = max(1, one.width // UNITS_PER_CHANNEL)
+        for position in range(one.depth - 2):
+            yield channels, 0, one.pooling != "none" and position % 2 == 1
+        return
+    convolutions = one.depth - 1
+    for position in range(convolutions):
+        if one.architecture == "all_convolutional":
+            yield one.width, 1, position % 3 == 2
+        else:
+            block, second = divmod(position, 2)
+            yield one.width * 2**block, 1, bool(second) or position == convolutions - 1
+
+
+def unsuitable(one: Hyperparameters, image: tuple[int, int, int]) -> Iterator[str]:
+    """Why there are no such networks for images of such a shape, in sentences."""
+    if one.architecture == "fully_connected":
+        if one.pooling != "none":
+            yield (
+                "pooling must be 'none' where architecture is 'fully_connected', "
+                f"not {one.pooling!r}."
+            )
+        return
+    least = 3 if one.architecture == "convolutional" else 2
+    pixels = f"images of {image[1]} × {image[2]} pixels"
+    if not _fits(replace(one, depth=least), image):
+        yield f"architecture must be 'fully_connected' for {pixels}, not {one.architecture!r}."
+    elif one.depth < least or not _fits(one, image):
+        most = least
+        while _fits(replace(one, depth=most + 1), image):
+            most += 1
+        yield (
+            f"depth must be from {least} to {most} where architecture is {one.architecture!r} and "
+            f"pooling is {one.pooling!r}, for {pixels}, not {one.depth}."
+        )
+
+
+def _fits(one: Hyperparameters, image: tuple[int, int, int]) -> bool:
+    """Whether sides are long enough for every convolution, and for what halves them."""
+    side = min(image[1:])
+    for _, padding, halves in _convolutions(one):
+        side += 2 * padding - KERNEL + 1
+        if side < (WINDOW if halves else 1):
+            return False
+        if halves:
+            # A stride of 2 rounds up, pooling rounds down.
+            side = side // WINDOW if one.pooling != "none" else -(-side // WINDOW)
+    return True

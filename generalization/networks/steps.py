@@ -1,0 +1,75 @@
+"""What polylines have to pass on their way through a sequence of layers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+from generalization.networks.activation_modules import thresholds_of
+from generalization.networks.linearized_layers import is_sequence_of_known_layers, layers_of
+
+
+@dataclass(frozen=True)
+class Step:
+    """What to do with a layer: to pass through it, or to count its crossings, or both.
+
+    Attributes:
+        layer: The layer.
+        bends: Whether values pass through it and have more breakpoints then.
+        number: Of the activation, from 0, if crossings are counted here. If it does not bend then,
+            values do not pass.
+    """
+
+    layer: nn.Module
+    bends: bool = False
+    number: int | None = None
+
+    @property
+    def passes(self) -> bool:
+        """Whether values pass through the layer."""
+        return self.bends or self.number is None
+
+
+def can_be_followed(module: nn.Module) -> bool:
+    """Whether a module is a sequence of layers that are continuous and piecewise affine."""
+    return is_sequence_of_known_layers(module) and not any(
+        isinstance(layer, nn.Threshold) for layer in layers_of(module)
+    )
+
+
+def steps_of(module: nn.Module) -> list[Step]:
+    """What to do, one after the other.
+
+    Maxima of windows are taken before an activation that does not fall: φ(max z) = max φ(z). The
+    layers above see the breakpoints of one unit per window instead of those of all. Its crossings
+    are counted before, of all units.
+    """
+    steps: list[Step] = []
+    number = 0
+    for layer in layers_of(module):
+        pools = isinstance(layer, nn.MaxPool2d)
+        if thresholds_of(layer):
+            steps.append(Step(layer, bends=True, number=number))
+            number += 1
+        elif pools and steps and _rises(steps[-1].layer):
+            above = steps.pop()
+            if above.number is not None:
+                steps.append(replace(above, bends=False))
+            steps += [Step(layer, bends=True), Step(above.layer, bends=True)]
+        else:
+            steps.append(Step(layer, bends=pools))
+    return steps
+
+
+def _rises(layer: nn.Module) -> bool:
+    """Whether it is an activation that does not fall."""
+    falls = isinstance(layer, nn.LeakyReLU) and layer.negative_slope < 0
+    return bool(thresholds_of(layer)) and not falls
+
+
+def floor_of(steps: Sequence[Step]) -> float:
+    """What comes next makes one of all numbers up to this one, as ReLU does of those up to 0."""
+    layer = steps[0].layer if steps else None
+    is_flat = layer is not None and thresholds_of(layer) and not isinstance(layer, nn.LeakyReLU)
+    return thresholds_of(layer)[0] if is_flat else -torch.inf

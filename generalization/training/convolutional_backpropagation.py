@@ -1,0 +1,113 @@
+"""Gradients of a stack of convolutional networks, by autograd."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from generalization.networks.batch_normalization import EPSILON
+from generalization.networks.convolutional import (
+    ConvolutionalNetworks,
+    as_images,
+    through_layers,
+)
+from generalization.training.batches import Batch
+from generalization.training.losses import Loss
+from generalization.training.normalization import MOMENTUM
+
+# With slope 0 at thresholds, as `ActivationFunction.derivative`; `torch.clamp` has 1 there.
+ACTIVATE: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": torch.relu,
+    "relu6": functional.relu6,
+    "tanh": torch.tanh,
+    "hardtanh": functional.hardtanh,
+    "hardsigmoid": lambda preactivations: functional.hardtanh(preactivations + 0.5, 0.0, 1.0),
+}
+
+
+@dataclass
+class ConvolutionalBackpropagation:
+    """Adds up gradients of the loss of a stack of networks, one batch per network.
+
+    Networks take turns, their images with channels last: of all ways tried that is the fastest on a
+    CPU (``benchmarks/convolution.py``).
+
+    Attributes:
+        networks: Their weights, and running means and variances, may change in place.
+        loss: What is differentiated.
+    """
+
+    networks: ConvolutionalNetworks
+    loss: Loss
+
+    def accumulate(
+        self, gradients: Sequence[Tensor], batch: Batch, *, memory: float, samples: int
+    ) -> Float[Tensor, "networks classes samples"]:
+        """Gradients ← memory · gradients + the sum over the batch / samples.
+
+        Args:
+            gradients: In the order and the shapes of the parameters.
+            batch: Whose samples are summed over.
+            memory: Factor on what is there before.
+            samples: Divisor of the sum.
+
+        Returns:
+            The logits.
+        """
+        inputs = gradients[0].new_empty(*batch.rows.shape, self.networks.widths[0])
+        batch.gather(inputs)
+        logits = []
+        for position, of_network in enumerate(inputs):
+            parameters = [
+                one[position].detach().requires_grad_() for one in self.networks.parameters
+            ]
+            with torch.enable_grad():
+                output = self.forward(position, parameters, of_network, batch.masks)
+            logits.append(output.detach().mT)
+            values, labels = logits[-1].unsqueeze(0), batch.labels[position : position + 1]
+            above = self.loss.gradient(values, labels, out=torch.empty_like(values))
+            found = torch.autograd.grad(output, parameters, above[0].mT)
+            totals = [total[position] for total in gradients]
+            torch._foreach_mul_(totals, memory)
+            torch._foreach_add_(totals, found, alpha=1 / samples)
+        return torch.stack(logits)
+
+    def forward(
+        self,
+        position: int,
+        parameters: Sequence[Tensor],
+        inputs: Float[Tensor, "samples features"],
+        masks: Sequence[Float[Tensor, "networks units samples"]],
+    ) -> Float[Tensor, "samples classes"]:
+        """Logits of one network of the stack, in train mode, with these parameters."""
+        networks, rest = self.networks, iter(parameters)
+        weights = list(islice(rest, networks.depth))
+        biases = list(islice(rest, len(networks.biases)))
+        scales = list(islice(rest, len(networks.normalizations)))
+        shifts = list(rest)
+        activate = ACTIVATE[networks.activation]
+
+        def hidden(layer: int, values: Tensor) -> Tensor:
+            if networks.normalizations:
+                normalization = networks.normalizations[layer]
+                values = functional.batch_norm(
+                    values,
+                    normalization.mean[position],
+                    normalization.variance[position],
+                    scales[layer],
+                    shifts[layer],
+                    training=True,
+                    momentum=MOMENTUM,
+                    eps=EPSILON,
+                )
+            values = activate(values)
+            return values * masks[layer][position].mT.view_as(values) if masks else values
+
+        images = as_images(inputs, networks.architecture)
+        return through_layers(networks.architecture, images, weights, biases, hidden)

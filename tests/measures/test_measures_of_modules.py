@@ -1,0 +1,88 @@
+"""Every measure of a stack is that of its networks as sequences of layers."""
+
+from importlib import import_module
+
+import pytest
+import torch
+from torch import Generator, nn
+from torch.testing import assert_close
+
+from generalization.errors import InputError
+from generalization.measures import FULLY_CONNECTED_ONLY, MEASURES
+from generalization.networks.fully_connected import initialize_fully_connected
+from generalization.networks.sequences import sequence_of
+from generalization.signatures import named_by
+
+ACTIVATIONS = ["relu", "relu6", "hardtanh", "hardsigmoid", "tanh"]
+# Of a module these are drawn, not computed: of networks together, or with probes.
+DRAWN = ("random_number", "mean_tangent_sensitivity")
+IN_FLOAT32 = ("discrete_curvature",)
+NO_CLOSED_FORM = {"tanh": ("tangent_sensitivity", "balanced_tangent_sensitivity")}
+
+
+def measure_of(name):
+    return getattr(import_module(f"generalization.measures.{name}"), name)
+
+
+def images(count, seed=0):
+    return torch.randn(count, 1, 4, 4, generator=Generator().manual_seed(seed)).double()
+
+
+def networks_of(activation, *, normalized, biases):
+    """Two networks as trained, and as they began."""
+    generators = [Generator().manual_seed(seed) for seed in (1, 2)]
+    begun = initialize_fully_connected(
+        (16, 7, 6, 3), activation, generators, biases=biases, normalized=normalized
+    )
+    moved = begun.map(lambda part: part + torch.rand(part.shape, generator=generators[0]) / 2)
+    moved, begun = moved.to(torch.float64), begun.to(torch.float64)
+    return {"networks": moved.folded(), "trained_networks": moved, "initial_networks": begun}
+
+
+def taken(name, networks):
+    offered = {
+        **networks,
+        "inputs": images(3),
+        "train_inputs": images(5, seed=1),
+        "train_labels": torch.tensor([0, 1, 2, 0, 1]),
+        "generator": Generator().manual_seed(3),
+        "dtype": torch.float64,
+    }
+    measure = measure_of(name)
+    return measure(**named_by(measure, offered))
+
+
+@pytest.mark.parametrize(("biases", "normalized"), [(True, True), (True, False), (False, False)])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("name", [m for m in MEASURES if m not in FULLY_CONNECTED_ONLY + DRAWN])
+def test_measure_of_a_stack_is_that_of_its_networks(name, activation, biases, normalized):
+    if name in NO_CLOSED_FORM.get(activation, ()):
+        pytest.skip("It is drawn, or refused.")
+    stacks = networks_of(activation, biases=biases, normalized=normalized)
+    members = (slice(0, 1), slice(1, 2))
+    of_modules = torch.cat([
+        taken(name, {role: sequence_of(stack[one]) for role, stack in stacks.items()})
+        for one in members
+    ])
+    tolerance = 1e-4 if name in IN_FLOAT32 else 1e-9
+    assert_close(of_modules, taken(name, stacks), rtol=tolerance, atol=0)
+
+
+@pytest.mark.parametrize("name", [m for m in MEASURES if m not in FULLY_CONNECTED_ONLY])
+def test_convolutional_module_has_every_other_measure(name):
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(1, 3, 2), nn.ReLU(), nn.MaxPool2d(2, 1), nn.Flatten(), nn.Linear(12, 3)]
+    module, begun = (nn.Sequential(*layers).double().eval() for _ in range(2))
+    before = {key: value.clone() for key, value in module.state_dict().items()}
+    roles = {"networks": module, "trained_networks": module, "initial_networks": begun}
+    values = taken(name, roles)
+    assert len(values) == 1
+    assert values.isfinite().all()
+    assert all(torch.equal(value, before[key]) for key, value in module.state_dict().items())
+
+
+@pytest.mark.parametrize("name", FULLY_CONNECTED_ONLY)
+def test_the_others_refuse_a_module_in_one_sentence(name):
+    module = nn.Sequential(nn.Flatten(), nn.Linear(16, 3)).double()
+    with pytest.raises((InputError, TypeError), match=r"^networks must be .*, not Sequential\.$"):
+        taken(name, {"networks": module})

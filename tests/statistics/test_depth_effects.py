@@ -1,0 +1,91 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from generalization.statistics.depth_effects import COLUMNS, depth_effects
+
+
+def made_tables(growth, *, scales=(0.5, 1.0), depths=(2, 3, 5), seeds=3, noise=0.0):
+    """ln of the bound is a function of depth and scale, of value grows with the depth itself."""
+    generator = np.random.default_rng(0)
+    training = pd.DataFrame([
+        {
+            "ensemble": f"{depth}-{scale}-{width}",
+            "seed": seed,
+            "step": step,
+            "final": step == 50,
+            "dataset": "mnist",
+            "depth": depth,
+            "init_scale": scale,
+            "width": width,
+            "crop": None,
+        }
+        for depth in depths
+        for scale in scales
+        for width in (10, 20, 30)
+        for seed in range(seeds)
+        for step in (0, 50)
+    ])
+    exact = training["depth"] + noise * generator.standard_normal(len(training))
+    profile = training[["ensemble", "seed", "step"]].assign(
+        bound="theorem_3_1",
+        log_bound=[
+            growth(*row) for row in training[["depth", "init_scale"]].itertuples(index=False)
+        ]
+        + training["width"],
+        log_exact=exact + training["width"],
+    )
+    return profile, training
+
+
+def effects(profile, training, **settings):
+    settings = {"resamples": 200} | settings
+    return depth_effects(profile, training, generator=np.random.default_rng(0), **settings)
+
+
+def test_growth_is_that_which_was_made():
+    table = effects(*made_tables(lambda depth, scale: -(depth**2) * (scale < 1)))
+    assert list(table) == COLUMNS
+    rows = table[table["trained"] & (table["sensitivity"] == "theorem_3_1")]
+    found = rows.set_index(["init_scale", "depth", "deeper"])["estimate"].to_dict()
+    expected = {(0.5, 2, 3): -5, (0.5, 3, 5): -16, (1.0, 2, 3): 0, (1.0, 3, 5): 0}
+    assert found == pytest.approx(expected)
+    exact = table[~table["trained"] & (table["sensitivity"] == "exact")]
+    assert exact["estimate"].tolist() == pytest.approx([1, 2, 1, 2])
+    assert (table["networks"] == 2 * 9).all()
+    assert (table["ensembles"] == 3).all()
+
+
+def test_the_smallest_scale_and_the_deepest_networks_are_marked():
+    table = effects(*made_tables(lambda depth, scale: depth * scale))
+    assert (table["smallest_scale"] == (table["init_scale"] == 0.5)).all()
+    assert (table["deepest"] == (table["deeper"] == 5)).all()
+
+
+def test_only_ensembles_that_differ_in_nothing_else_are_paired():
+    profile, training = made_tables(lambda depth, scale: depth)
+    lonely = (training["depth"] == 5) & (training["width"] == 30)
+    table = effects(profile[~lonely], training[~lonely])
+    assert table.groupby("deeper")["ensembles"].unique().map(list).to_dict() == {3: [3], 5: [2]}
+
+
+def test_interval_holds_the_growth():
+    table = effects(*made_tables(lambda depth, scale: depth, noise=0.3))
+    exact = table[table["sensitivity"] == "exact"]
+    assert (exact["low"] < exact["estimate"]).all()
+    assert (exact["estimate"] < exact["high"]).all()
+
+
+def test_networks_without_a_value_are_counted():
+    profile, training = made_tables(lambda depth, scale: depth)
+    first = (profile["ensemble"] == "2-0.5-10") & (profile["seed"] == 0)
+    table = effects(profile.assign(log_exact=profile["log_exact"].mask(first)), training)
+    row = table[(table["sensitivity"] == "exact") & (table["init_scale"] == 0.5)].iloc[0]
+    assert row["networks"] == 16
+    assert row["note"].startswith("1 of 9 networks have no finite ratio")
+
+
+def test_one_depth_has_no_growth():
+    table = effects(*made_tables(lambda depth, scale: depth, depths=(3,)))
+    assert table.empty
+    assert list(table) == COLUMNS
