@@ -37,7 +37,6 @@ COLUMNS = [
     "low",
     "high",
     "level",
-    "pairs",
     "networks",
     "ensembles",
     "note",
@@ -95,7 +94,7 @@ def similarity_trends(
     of_layer = table["layer"].notna()
     where = place(*(table.loc[of_layer, key].astype(int) for key in ("layer", "depth")))
     table["place"] = pd.Series(where, table.index[of_layer], dtype=object)
-    return table.astype({"layer": "Int64", "pairs": "Int64"})
+    return table.astype({"layer": "Int64"})
 
 
 def convergence_orders(similarities: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:

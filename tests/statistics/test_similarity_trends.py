@@ -63,7 +63,7 @@ def test_width_that_makes_networks_alike_correlates_with_similarity():
         # Nine pairs, in three classes of ties: Spearman's ρ of perfectly ordered classes.
         assert rows["estimate"].to_numpy() == pytest.approx(np.sqrt(0.9), abs=0.01)
         assert (rows["low"] > 0.7).all()
-        assert (rows["pairs"] == 9).all()
+        assert (rows["networks"] == 9).all()
 
 
 def test_width_that_does_nothing_has_an_interval_around_0():
