@@ -27,8 +27,7 @@ def svcca_directions(
     others: Float[Tensor, "samples other_units"],
     *,
     explained_variance: float = 0.99,
-    weights: bool = False,
-) -> Basis:
+) -> tuple[Basis, Basis]:
     """Orthonormal directions that a layer shares with another, the best correlated ones first.
 
     SVCCA (Raghu et al. 2017) keeps of each layer the fewest principal directions with so much
@@ -45,19 +44,15 @@ def svcca_directions(
         activations: Of the layer in whose space the directions lie.
         others: Of the other layer, at the same inputs.
         explained_variance: That is kept of each layer.
-        weights: Whether to take the columns of A.
 
     Returns:
-        One column per direction, as many as there are units.
+        How units vary, and the weights A: one column per direction, as many as there are units.
     """
     scores, deviations, directions = _decomposed(activations, explained_variance)
     other_scores, *_ = _decomposed(others, explained_variance)
     shared = torch.linalg.svd(scores.mT @ other_scores, full_matrices=False).U
-    loadings = directions / deviations if weights else directions * deviations
-    basis = torch.linalg.qr(loadings @ shared, mode="complete").Q
-    leading, rest = basis.split([shared.shape[1], len(basis) - shared.shape[1]], dim=1)
-    centered = (activations.double() - activations.double().mean(0)) @ rest
-    return torch.cat((leading, rest @ _descending(centered.mT @ centered)), dim=1)
+    varying, weights = directions * deviations @ shared, directions / deviations @ shared
+    return _completed(varying, activations), _completed(weights, activations)
 
 
 def largest_units(activations: Float[Tensor, "samples units"]) -> Int64[Tensor, "units"]:
@@ -68,6 +63,16 @@ def largest_units(activations: Float[Tensor, "samples units"]) -> Int64[Tensor, 
 def unit_directions(order: Int64[Tensor, "units"]) -> Basis:
     """The directions of single units, in an order of theirs."""
     return torch.eye(len(order), dtype=torch.float64, device=order.device)[:, order]
+
+
+def _completed(
+    leading: Float64[Tensor, "units shared"], activations: Float[Tensor, "samples units"]
+) -> Basis:
+    """A basis of which the first directions span the given ones, one by one."""
+    basis = torch.linalg.qr(leading, mode="complete").Q
+    first, rest = basis.split([leading.shape[1], len(basis) - leading.shape[1]], dim=1)
+    centered = (activations.double() - activations.double().mean(0)) @ rest
+    return torch.cat((first, rest @ _descending(centered.mT @ centered)), dim=1)
 
 
 def _descending(scatter: Float64[Tensor, "units units"]) -> Basis:

@@ -82,7 +82,9 @@ def projection_accuracy(
         for layer, (activations, others) in enumerate(zip(layers, shared, strict=True)):
             bases = _baselines(activations, orders, generator)
             if other is not None:
-                bases = _shared(activations, others, explained_variance) | bases
+                found = svcca_directions(activations, others, explained_variance=explained_variance)
+                shared_bases = zip(("svcca", "svcca_weights"), found, strict=True)
+                bases = {kind: [basis] for kind, basis in shared_bases} | bases
             mean = activations.mean(0)
             table = _accuracies(network, layer, tested[layer], labels, mean, bases)
             tables.append(table.assign(network=position, layer=layer))
@@ -129,21 +131,6 @@ def _layers(
 ) -> list[Float[Tensor, "samples units"]]:
     """Activations of every layer of a stack of one."""
     return [layer[0] for layer in layer_activations(network, inputs)]
-
-
-def _shared(
-    activations: Float[Tensor, "samples units"],
-    others: Float[Tensor, "samples other_units"],
-    explained_variance: float,
-) -> dict[str, list[Basis]]:
-    """Kind of directions that two layers share → a basis."""
-    found = (
-        svcca_directions(
-            activations, others, explained_variance=explained_variance, weights=weights
-        )
-        for weights in (False, True)
-    )
-    return {kind: [basis] for kind, basis in zip(("svcca", "svcca_weights"), found, strict=True)}
 
 
 def _baselines(

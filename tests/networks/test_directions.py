@@ -33,7 +33,7 @@ def test_every_basis_is_orthonormal():
     x, y = two_layers()
     for basis in (
         principal_directions(x),
-        svcca_directions(x, y),
+        *svcca_directions(x, y),
         unit_directions(largest_units(x)),
     ):
         assert basis.mT @ basis == pytest.approx(torch.eye(6), abs=1e-12)
@@ -56,8 +56,7 @@ def test_first_directions_are_those_of_the_first_variates():
     xx, xy, yy = joint[:4, :4], joint[:4, 4:], joint[4:, 4:]
     _, weights = scipy.linalg.eigh(xy @ np.linalg.solve(yy, xy.T), xx)
     weights = torch.from_numpy(weights[:, ::-1].copy())
-    basis = svcca_directions(x, y, explained_variance=1.0, weights=True)
-    patterns = svcca_directions(x, y, explained_variance=1.0)
+    patterns, basis = svcca_directions(x, y, explained_variance=1.0)
     for k in (1, 2, 3):
         assert spans(basis[:, :k], weights[:, :k])
         # How the units vary with the variates: their covariance with them.
@@ -66,7 +65,7 @@ def test_first_directions_are_those_of_the_first_variates():
 
 def test_projection_on_the_weights_of_the_first_variates_keeps_them():
     x, y = two_layers()
-    basis = svcca_directions(x, y, explained_variance=1.0, weights=True)[:, :2]
+    basis = svcca_directions(x, y, explained_variance=1.0)[1][:, :2]
     for signal in normal(60, 2).unbind(1):
         # The two signals that the layers share are affine in the projected activations.
         seen = torch.cat((x @ basis, torch.ones(60, 1)), 1)
@@ -78,8 +77,7 @@ def test_projection_keeps_more_than_is_linear_in_the_variates():
     x, y = normal(80, 6), normal(80, 5, seed=1)
     y[:, 0] += x[:, 1]
     x = x - x.mean(0)
-    basis = svcca_directions(x, y, explained_variance=1.0)
-    read = svcca_directions(x, y, explained_variance=1.0, weights=True)
+    basis, read = svcca_directions(x, y, explained_variance=1.0)
     for k in (1, 2, 4):
         variates = x @ read[:, :k]
         regression = variates @ torch.linalg.lstsq(variates, x).solution
@@ -91,33 +89,33 @@ def test_directions_that_hold_little_variance_come_last():
     x, y = normal(200, 3), normal(200, 3, seed=1)
     x[:, 2] *= 1e-3
     y[:, 2] = x[:, 2]
-    kept = svcca_directions(x, y)
+    _, kept = svcca_directions(x, y)
     assert kept[2, 2].abs() == pytest.approx(1)
-    whole = svcca_directions(x, y, explained_variance=1.0, weights=True)
+    _, whole = svcca_directions(x, y, explained_variance=1.0)
     assert whole[2, 0].abs() == pytest.approx(1)
 
 
 def test_directions_do_not_depend_on_the_scale_and_place_of_either_layer():
     x, y = two_layers()
-    expected = svcca_directions(x, y)
-    found = svcca_directions(5 * x - 1, 7 * y + 2)
+    expected, found = svcca_directions(x, y), svcca_directions(5 * x - 1, 7 * y + 2)
     for k in (2, 3, 4):  # Of the two signals, neither is the first.
-        assert spans(expected[:, :k], found[:, :k])
+        for one, other in zip(expected, found, strict=True):
+            assert spans(one[:, :k], other[:, :k])
 
 
 @pytest.mark.parametrize("samples", [3, 60])
 def test_dead_and_doubled_units_and_few_samples_are_no_obstacle(samples):
     x, y = two_layers(samples)
     x[:, 1], x[:, 2], y[:, 0] = 4.0, x[:, 0], 0.0
-    basis = svcca_directions(x, y, explained_variance=1.0)
-    assert basis.mT @ basis == pytest.approx(torch.eye(6), abs=1e-12)
     dead = torch.eye(6, dtype=torch.float64)[:, 1:2]
-    assert spans(basis[:, 2:], dead)
+    for basis in svcca_directions(x, y, explained_variance=1.0):
+        assert basis.mT @ basis == pytest.approx(torch.eye(6), abs=1e-12)
+        assert spans(basis[:, 2:], dead)
 
 
 def test_constant_layer_has_directions():
-    basis = svcca_directions(torch.ones(10, 3), normal(10, 2))
-    assert basis.mT @ basis == pytest.approx(torch.eye(3), abs=1e-12)
+    for basis in svcca_directions(torch.ones(10, 3), normal(10, 2)):
+        assert basis.mT @ basis == pytest.approx(torch.eye(3), abs=1e-12)
 
 
 def test_units_are_ordered_by_their_mean_absolute_activation():
