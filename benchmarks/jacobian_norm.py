@@ -67,10 +67,21 @@ def as_stack(module: nn.Sequential) -> FullyConnectedNetworks:
     return FullyConnectedNetworks(tuple(layer.weight[None] for layer in module[::2]), "relu")
 
 
-def train(module: nn.Sequential, inputs: Tensor, labels: Tensor, steps: int) -> float:
+def convolutional_network(channels: int) -> nn.Sequential:
+    """For images of 28 × 28."""
+    return nn.Sequential(
+        *(nn.Unflatten(-1, (1, 28, 28)), nn.Conv2d(1, channels, 3), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(channels, 2 * channels, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(-3)),
+        *(nn.Linear(50 * channels, 64), nn.ReLU(), nn.Linear(64, 10)),
+    ).requires_grad_(False)
+
+
+def train(
+    module: nn.Sequential, inputs: Tensor, labels: Tensor, steps: int, rate: float = 0.005
+) -> float:
     """Train by SGD with momentum, and return the training accuracy."""
     module.requires_grad_(True)
-    optimizer = torch.optim.SGD(module.parameters(), lr=0.005, momentum=0.9)
+    optimizer = torch.optim.SGD(module.parameters(), lr=rate, momentum=0.9)
     for _ in range(steps):
         batch = torch.randint(len(inputs), (256,))
         optimizer.zero_grad()
@@ -105,26 +116,44 @@ def compare_speed(widths: tuple[int, ...]) -> None:
     )
 
 
-def compare_errors(name: str, widths: tuple[int, ...], inputs: Tensor, labels: Tensor) -> None:
+def compare_speed_of_convolutions(channels: int) -> None:
+    module, inputs = convolutional_network(channels), torch.randn(1000, 784)
+    seconds = take_turns(
+        {
+            "ours": lambda: jacobian_norm(module, inputs),
+            "vmap(jacrev(softmax))": lambda: by_jacrev(module, inputs),
+            "a backward pass per class": lambda: by_backward_passes(module, inputs),
+        },
+        repeats=3,
+    )
+    title = f"1000 points, two convolutions of {channels} and {2 * channels} channels, one thread"
+    print_table(title, seconds, ours="ours")
+
+
+def compare_errors(
+    title: str, module: nn.Sequential, inputs: Tensor, labels: Tensor, *, rate: float = 0.005
+) -> None:
     inputs = inputs - inputs.mean(1, keepdim=True)
     inputs = inputs / inputs.std(1, keepdim=True, correction=0)
     shuffled = torch.randperm(len(inputs))
     inputs, labels = inputs[shuffled].float(), labels[shuffled]
-    module = relu_network(widths)
-    accuracy = train(module, inputs[:1000], labels[:1000], steps=2000)
+    accuracy = train(module, inputs[:1000], labels[:1000], 2000, rate)
     points = inputs[1000:]
     values = {
-        "ours, float32": jacobian_norm(as_stack(module), points)[0],
         "ours, float32, any module": jacobian_norm(module, points)[0],
         "vmap(jacrev(softmax)), float32": by_jacrev(module, points),
         "a backward pass per class, float32": by_backward_passes(module, points),
     }
+    is_stack = isinstance(module[0], nn.Linear)
+    if is_stack:
+        values["ours, float32"] = jacobian_norm(as_stack(module), points)[0]
     exact = reference(module.double(), points)
-    values["ours, float64"] = jacobian_norm(as_stack(module), points.double())[0]
+    if is_stack:
+        values["ours, float64"] = jacobian_norm(as_stack(module), points.double())[0]
     values["vmap(jacrev(softmax)), float64"] = by_jacrev(module, points.double())
     print(
-        f"\n{len(points)} test points of {name}, {'-'.join(map(str, widths))}, "
-        f"trained to {accuracy:.1%}: norms from {exact.min():.0e} to {exact.max():.0e}"
+        f"\n{len(points)} test points of {title}, trained to {accuracy:.1%}: "
+        f"norms from {exact.min():.0e} to {exact.max():.0e}"
     )
     for variant, value in values.items():
         error = (value / exact - 1).abs()
@@ -139,7 +168,11 @@ if __name__ == "__main__":
     torch.manual_seed(0)
     compare_speed((784, 200, 200, 200, 200, 10))
     compare_speed((3072, 200, 200, 200, 200, 10))
+    compare_speed_of_convolutions(8)
     images, labels = map(torch.as_tensor, mnist_data())
-    compare_errors("MNIST", (784, 200, 200, 200, 200, 10), images.double(), labels)
+    widths = (784, 200, 200, 200, 200, 10)
+    compare_errors("MNIST, 784-200x4-10", relu_network(widths), images.double(), labels)
+    convolutions = convolutional_network(8)
+    compare_errors("MNIST, convolutions", convolutions, images.double(), labels, rate=0.05)
     images, labels = map(torch.as_tensor, load_digits(return_X_y=True))
-    compare_errors("digits", (64, 100, 100, 10), images, labels)
+    compare_errors("digits, 64-100x2-10", relu_network((64, 100, 100, 10)), images, labels)

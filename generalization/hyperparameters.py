@@ -23,6 +23,7 @@ class Hyperparameters:
     dataset: str
     train_size: int | None = None
     crop: int | None = None
+    input_normalization: str = "each_image"
     randomization: str = "none"
     label_corruption: float = 0.0
 

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from generalization import profiles
 from generalization.datasets.dataset import Dataset
 from generalization.measures import TAKEN_TOGETHER
 from generalization.networks.convolutional import ConvolutionalNetworks
@@ -60,7 +61,7 @@ def measure_networks(
         for members, networks in together if name in TAKEN_TOGETHER else groups:
             available = {
                 **networks,
-                "inputs": data.test_inputs[:samples],
+                **_of_inputs(data, samples),
                 "train_inputs": data.train_inputs,
                 "train_labels": data.train_labels,
                 "init_scale": kept.hyperparameters.init_scale,
@@ -97,18 +98,20 @@ def profile_networks(
         return pd.DataFrame(columns=KEPT_NETWORK)
     chosen = dict(settings)
     samples = chosen.pop("samples", None)
-    tables = []
-    for members, networks in _groups({"networks": _stack(kept, rows, finite).folded()}):
+    stack = {"networks": _stack(kept, rows, finite).folded()}
+    together = profile.__name__ in profiles.TAKEN_TOGETHER
+    which, tables = _members(kept, [rows[i] for i in finite]), []
+    for members, networks in [(slice(None), stack)] if together else _groups(stack):
         available = {
             **networks,
-            "inputs": data.test_inputs[:samples],
+            "members": which[members].reset_index(drop=True),
+            "hyperparameters": kept.hyperparameters,
+            **_of_inputs(data, samples),
             "labels": data.test_labels[:samples],
             "train_inputs": data.train_inputs,
             "train_labels": data.train_labels,
             "init_scale": kept.hyperparameters.init_scale,
             "generator": generator_for(data.name, profile.__name__),
-            "seeds": [kept.seeds[rows[i][1]] for i in finite[members]],
-            "steps": [rows[i][2] for i in finite[members]],
         }
         tables.append(profile(**named_by(profile, available), **chosen))
         tables[-1]["network"] += members.start or 0
@@ -118,6 +121,15 @@ def profile_networks(
     table.insert(1, "seed", [kept.seeds[position] for _, position, _ in of_row])
     table.insert(2, "step", [step for *_, step in of_row])
     return table
+
+
+def _of_inputs(data: Dataset, samples: int | None) -> dict[str, Any]:
+    """What is offered of the first test inputs, the same for all networks of a dataset."""
+    return {
+        "inputs": data.test_inputs[:samples],
+        "pixel_deviations": data.test_pixel_deviations[:samples],
+        "shared_generator": generator_for(data.name, "shared"),
+    }
 
 
 def _rows(kept: KeptNetworks) -> tuple[list[tuple[int, int, int]], list[int]]:
@@ -146,6 +158,13 @@ def _stack(
 ) -> StackedNetworks:
     """The networks with finite weights, as one stack."""
     return _joined([kept.networks[rows[i][0]][[rows[i][1]]] for i in finite])
+
+
+def _members(kept: KeptNetworks, rows: list[tuple[int, int, int]]) -> pd.DataFrame:
+    """Which networks these are."""
+    last = kept.steps[-1]
+    members = [(kept.seeds[place], step, step == last[place]) for _, place, step in rows]
+    return pd.DataFrame(members, columns=["seed", "step", "final"])
 
 
 def _is_finite(kept: KeptNetworks, row: tuple[int, int, int]) -> bool:

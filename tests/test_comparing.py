@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from oracles.convolutions import IMAGE, hyperparameters_of, kept_convolutions
 from oracles.made_up import kept
 
 from generalization.activations import Activations, write_activations
@@ -138,3 +139,27 @@ def test_networks_that_were_shown_something_else_are_not_compared(recorded):
         "activations must be of the same kind and of the same inputs in the same order, which "
         f"those of {a.ensemble} and {b.ensemble} are not."
     )
+
+
+@pytest.mark.parametrize(
+    ("convolution", "comparable"),
+    [
+        ("channels", {(0, 1), (1, 2), (0, 2)}),
+        ("interpolate", {(0, 1), (1, 2), (0, 2)}),
+        ("mean", {(0, 1), (1, 2), (0, 2), (0, 3), (1, 3), (2, 3)}),
+        ("dft", {(0, 1), (1, 2), (0, 2)}),
+    ],
+)
+def test_feature_maps_are_compared_where_they_can_be(tmp_path, convolution, comparable):
+    networks = kept_convolutions(hyperparameters_of("vgg"))
+    inputs = torch.randn(30, *IMAGE, generator=torch.Generator().manual_seed(0))
+    write_activations(tmp_path / "activations.h5", networks, inputs)
+    with Activations(tmp_path / "activations.h5") as activations:
+        shapes = [shape[2:] for shape in activations.shapes]
+        table = compared(activations, activations, "between_seeds", convolution=convolution)
+    assert len(table) == 16
+    found = table[table["value"].notna() & (table["layer_a"] < table["layer_b"])]
+    if convolution in {"channels", "dft"}:
+        comparable = {pair for pair in comparable if shapes[pair[0]] == shapes[pair[1]]}
+    assert set(zip(found["layer_a"], found["layer_b"], strict=True)) == comparable
+    assert set(table["status"][table["value"].isna()]) <= {"sizes_differ"}

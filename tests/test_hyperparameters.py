@@ -27,6 +27,7 @@ def test_defaults_are_kept_for_ever():
         "dataset": "digits",
         "train_size": None,
         "crop": None,
+        "input_normalization": "each_image",
         "randomization": "none",
         "label_corruption": 0.0,
         "depth": 3,

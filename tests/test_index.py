@@ -28,10 +28,13 @@ OFFERED = {
     "initial_networks",
     "generator",
     "init_scale",
+    "pixel_deviations",
+    "shared_generator",
     *MEASURES,
 }
 OF_PROFILES = {"networks", "inputs", "labels", "train_inputs", "train_labels", "init_scale"}
-OF_PROFILES |= {"generator", "seeds", "steps"}
+OF_PROFILES |= {"generator", "pixel_deviations", "shared_generator"}
+OF_PROFILES |= {"hyperparameters", "members"}
 
 
 def test_index_and_schema_name_the_same_measures():

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Float64, Int64
 from torch import Tensor
 
 from generalization.datasets.dataset_file import read_dataset_file
@@ -14,15 +14,22 @@ from generalization.datasets.dataset_file import read_dataset_file
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """Normalized images and their classes; the first n rows of either part are a random sample.
+    """Images and their classes; the first n rows of either part are a random sample.
+
+    With pixels from 0, black, to 1, white, an image is pixel_mean + pixel_deviation · input, by one
+    mean and one deviation for each image. Where these are not given, inputs are such pixels.
 
     Attributes:
         name: Of the dataset.
         classes: Number of classes.
-        train_inputs: Every image has mean 0 and variance 1.
+        train_inputs: As the file of a dataset has them, every image has mean 0 and variance 1.
         train_labels: From 0 to ``classes`` − 1.
         test_inputs: As ``train_inputs``.
         test_labels: As ``train_labels``.
+        train_pixel_means: Of training images, in units of the full range of pixels.
+        train_pixel_deviations: Pixels per unit of input, of training images.
+        test_pixel_means: Of test images.
+        test_pixel_deviations: Of test images.
     """
 
     name: str
@@ -31,16 +38,23 @@ class Dataset:
     train_labels: Int64[Tensor, "train"]
     test_inputs: Float32[Tensor, "test channels height width"]
     test_labels: Int64[Tensor, "test"]
+    train_pixel_means: Float64[Tensor, "train"] | None = None
+    train_pixel_deviations: Float64[Tensor, "train"] | None = None
+    test_pixel_means: Float64[Tensor, "test"] | None = None
+    test_pixel_deviations: Float64[Tensor, "test"] | None = None
+
+    def __post_init__(self):
+        for part, inputs in (("train", self.train_inputs), ("test", self.test_inputs)):
+            for unit, value in (("pixel_means", 0), ("pixel_deviations", 1)):
+                if getattr(self, f"{part}_{unit}") is None:
+                    same = torch.full((len(inputs),), value, dtype=torch.float64)
+                    object.__setattr__(self, f"{part}_{unit}", same.to(inputs.device))
 
     def to(self, device: torch.device | str) -> Dataset:
         """The dataset on another device."""
-        return replace(
-            self,
-            train_inputs=self.train_inputs.to(device),
-            train_labels=self.train_labels.to(device),
-            test_inputs=self.test_inputs.to(device),
-            test_labels=self.test_labels.to(device),
-        )
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        moved = {name: x.to(device) for name, x in values.items() if torch.is_tensor(x)}
+        return replace(self, **moved)
 
 
 def read_dataset(path: Path) -> Dataset:

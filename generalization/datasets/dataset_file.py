@@ -1,9 +1,10 @@
 """The file of a dataset: HDF5, written whole or not at all, and verified when it is read.
 
 It holds ``train/inputs`` and ``test/inputs``, float32 of shape (n, channels, height, width),
-``train/labels`` and ``test/labels``, int64 of shape (n), and the attributes ``name``, ``classes``,
-``normalization``, ``source`` and ``sha256`` (of the bytes of the four arrays, in the order of
-``ARRAYS``). Imports no torch.
+``train/labels`` and ``test/labels``, int64 of shape (n), ``pixel_means`` and ``pixel_deviations``
+of both parts, float64 of shape (n), and the attributes ``name``, ``classes``, ``normalization``,
+``source`` and ``sha256`` (of the bytes of the arrays, in the order of ``ARRAYS``). With pixels from
+0, black, to 1, white, an image was pixel_mean + pixel_deviation · input. Imports no torch.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ ARRAYS = {
     "train/labels": "<i8",
     "test/inputs": "<f4",
     "test/labels": "<i8",
+    "train/pixel_means": "<f8",
+    "train/pixel_deviations": "<f8",
+    "test/pixel_means": "<f8",
+    "test/pixel_deviations": "<f8",
 }
 ATTRIBUTES = ("name", "classes", "normalization", "source", "sha256")
 

@@ -26,4 +26,5 @@ def digits(data_root: Path | None = None) -> RawDataset:
         train_size=1000,
         name="digits",
         source="UCI optdigits (test part) in scikit-learn; sha256 of images and labels verified",
+        white=16,
     )

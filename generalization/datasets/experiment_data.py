@@ -1,4 +1,4 @@
-"""The data of an experiment: fewer, smaller, randomized or wrongly labelled images.
+"""The data of an experiment: fewer, smaller, randomized, raw or wrongly labelled images.
 
 The randomizations are those of Zhang, Bengio, Hardt, Recht & Vinyals 2017, §2.1. All of them are
 drawn once per dataset: every network of every ensemble sees the same.
@@ -13,11 +13,12 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from generalization.datasets.dataset import Dataset
-from generalization.datasets.normalization import normalized_images
+from generalization.datasets.normalization import normalized_images, pixel_units
 from generalization.errors import InputError
 from generalization.hyperparameters import Hyperparameters
 from generalization.randomness import generator_for
 
+INPUT_NORMALIZATIONS = ("each_image", "none")
 RANDOMIZATIONS = ("none", "random_labels", "shuffled_pixels", "random_pixels", "gaussian")
 
 
@@ -27,29 +28,27 @@ def experiment_data(dataset: Dataset, hyperparameters: Hyperparameters) -> Datas
     Args:
         dataset: As it was prepared.
         hyperparameters: Of these ``train_size`` (the first rows are kept), ``crop``,
-            ``randomization`` and ``label_corruption``. ``random_labels`` is label corruption 1.
+            ``input_normalization``, ``randomization`` and ``label_corruption``. ``random_labels``
+            is label corruption 1.
 
     Returns:
         A dataset of the same name. Test labels are always the true ones.
     """
     raise_if_impossible(dataset, hyperparameters)
-    rows = slice(hyperparameters.train_size)
     randomization = hyperparameters.randomization
     corruption = 1.0 if randomization == "random_labels" else hyperparameters.label_corruption
-    inputs = {"train": dataset.train_inputs[rows], "test": dataset.test_inputs}
+    dataset = replace(dataset, train_labels=corrupted_labels(dataset, corruption))
+    if hyperparameters.train_size is not None:
+        dataset = beginning(dataset, hyperparameters.train_size)
     if hyperparameters.crop is not None:
-        inputs = {part: cropped(images, hyperparameters.crop) for part, images in inputs.items()}
+        dataset = cropped(dataset, hyperparameters.crop)
     # ASSUME: test images are randomized as training images are, so that both have one distribution.
     inputs = {
-        part: randomized(images, randomization, dataset=dataset.name, part=part)
-        for part, images in inputs.items()
+        f"{part}_inputs": randomized(images, randomization, dataset=dataset.name, part=part)
+        for part, images in (("train", dataset.train_inputs), ("test", dataset.test_inputs))
     }
-    return replace(
-        dataset,
-        train_inputs=inputs["train"],
-        train_labels=corrupted_labels(dataset, corruption)[rows],
-        test_inputs=inputs["test"],
-    )
+    dataset = replace(dataset, **inputs)
+    return dataset if hyperparameters.input_normalization == "each_image" else in_pixels(dataset)
 
 
 def raise_if_impossible(dataset: Dataset, hyperparameters: Hyperparameters) -> None:
@@ -70,6 +69,11 @@ def raise_if_impossible(dataset: Dataset, hyperparameters: Hyperparameters) -> N
         raise InputError(
             f"crop must be from 1 to the {smallest_side} pixels of {dataset.name}, not {crop!r}."
         )
+    if hyperparameters.input_normalization not in INPUT_NORMALIZATIONS:
+        raise InputError(
+            f"input_normalization must be one of {', '.join(INPUT_NORMALIZATIONS)}, "
+            f"not {hyperparameters.input_normalization!r}."
+        )
     if randomization not in RANDOMIZATIONS:
         raise InputError(
             f"randomization must be one of {', '.join(RANDOMIZATIONS)}, not {randomization!r}."
@@ -83,23 +87,38 @@ def raise_if_impossible(dataset: Dataset, hyperparameters: Hyperparameters) -> N
         )
 
 
-def cropped(
-    images: Float32[Tensor, "images channels height width"], side: int
-) -> Float32[Tensor, "images channels side side"]:
+def beginning(dataset: Dataset, size: int) -> Dataset:
+    """The first so many training images."""
+    kept = ("inputs", "labels", "pixel_means", "pixel_deviations")
+    return replace(
+        dataset, **{f"train_{name}": getattr(dataset, f"train_{name}")[:size] for name in kept}
+    )
+
+
+def cropped(dataset: Dataset, side: int) -> Dataset:
     """The middle of every image, normalized again; what cannot be halved is cut at the end.
 
     Normalization is affine with a positive slope and forgets such changes made before it. So the
-    crop of a normalized image, normalized, is the crop of the raw image, normalized.
+    crop of a normalized image, normalized, is the crop of the raw image, normalized: with the crop
+    m + s·x of an image M + S·(m + s·x), its pixels are M + S·m + (S·s)·x.
 
     Raises:
         InputError: If the middle of an image is constant.
     """
-    top, left = ((length - side) // 2 for length in images.shape[-2:])
-    middle = images[:, :, top : top + side, left : left + side]
-    try:
-        return torch.from_numpy(normalized_images(middle.numpy()))
-    except InputError:
-        raise InputError(f"crop must leave no image constant, and {side!r} does.") from None
+    top, left = ((length - side) // 2 for length in dataset.train_inputs.shape[-2:])
+    changed = {}
+    for part in ("train", "test"):
+        images = getattr(dataset, f"{part}_inputs").numpy()
+        middle = images[:, :, top : top + side, left : left + side]
+        try:
+            changed[f"{part}_inputs"] = torch.from_numpy(normalized_images(middle))
+        except InputError:
+            raise InputError(f"crop must leave no image constant, and {side!r} does.") from None
+        means, deviations = map(torch.from_numpy, pixel_units(middle))
+        whole = getattr(dataset, f"{part}_pixel_deviations")
+        changed[f"{part}_pixel_means"] = getattr(dataset, f"{part}_pixel_means") + whole * means
+        changed[f"{part}_pixel_deviations"] = whole * deviations
+    return replace(dataset, **changed)
 
 
 def randomized(
@@ -136,6 +155,24 @@ def randomized(
         noise = torch.stack([torch.randn(images.shape[1:], generator=generator) for _ in images])
         return torch.from_numpy(normalized_images(noise.numpy()))
     return images
+
+
+def in_pixels(dataset: Dataset) -> Dataset:
+    """The same images with pixels from 0, black, to 1, white.
+
+    Args:
+        dataset: Images that are normalized, each by itself.
+    """
+    # ASSUME: an image of Gaussian noise has the mean and the variance of the image it replaces.
+    changed: dict[str, Tensor | None] = {}
+    for part in ("train", "test"):
+        names = [f"{part}_{name}" for name in ("inputs", "pixel_means", "pixel_deviations")]
+        images, means, deviations = (getattr(dataset, name) for name in names)
+        pixels = torch.addcmul(
+            means.view(-1, 1, 1, 1), deviations.view(-1, 1, 1, 1), images.double()
+        )
+        changed |= dict(zip(names, (pixels.float(), None, None), strict=True))
+    return replace(dataset, **changed)
 
 
 def corrupted_labels(dataset: Dataset, probability: float) -> Int64[Tensor, "train"]:

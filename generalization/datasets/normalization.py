@@ -1,9 +1,11 @@
-"""Every image to mean 0 and variance 1."""
+"""Every image to mean 0 and variance 1, and back."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
-from jaxtyping import Float32, Real
+from jaxtyping import Float32, Float64, Real
 
 from generalization.errors import InputError
 
@@ -30,12 +32,41 @@ def normalized_images(
         InputError: If all values of an image are the same: no scaling gives it variance 1.
     """
     normalized = np.empty(images.shape, np.float32)
-    for begin in range(0, len(images), IMAGES_AT_A_TIME):
-        block = images[begin : begin + IMAGES_AT_A_TIME].astype(np.float64)
-        centered = block[0].size * block - block.sum((1, 2, 3), keepdims=True)
-        variances = np.square(centered).mean((1, 2, 3), keepdims=True)
+    for rows, _, centered, variances in _centered(images):
         if not variances.all():
-            row = begin + int(variances.argmin())
+            row = rows.start + int(variances.argmin())
             raise InputError(f"Images must not be constant to be normalized, but image {row} is.")
-        normalized[begin : begin + IMAGES_AT_A_TIME] = centered / np.sqrt(variances)
+        normalized[rows] = centered / np.sqrt(variances)
     return normalized
+
+
+def pixel_units(
+    images: Real[np.ndarray, "images channels height width"], *, white: float = 1.0
+) -> tuple[Float64[np.ndarray, "images"], Float64[np.ndarray, "images"]]:
+    """What normalization takes from an image: pixel = mean + deviation · normalized.
+
+    They are computed as normalized images are, with the same bits on every machine.
+
+    Args:
+        images: As ``normalized_images`` takes them.
+        white: The largest value that a pixel can have.
+
+    Returns:
+        The mean and the (population) standard deviation of every image over all channels and
+        pixels together, where pixels are from 0 to 1.
+    """
+    means, deviations, values = np.empty(len(images)), np.empty(len(images)), images[0].size
+    for rows, totals, _, variances in _centered(images):
+        means[rows] = totals.ravel() / (values * white)
+        deviations[rows] = np.sqrt(variances.ravel()) / (values * white)
+    return means, deviations
+
+
+def _centered(images: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
+    """Some rows at a time: Σx, n·x − Σx, and the mean square of the latter."""
+    for begin in range(0, len(images), IMAGES_AT_A_TIME):
+        rows = slice(begin, begin + IMAGES_AT_A_TIME)
+        block = images[rows].astype(np.float64)
+        totals = block.sum((1, 2, 3), keepdims=True)
+        centered = block[0].size * block - totals
+        yield rows, totals, centered, np.square(centered).mean((1, 2, 3), keepdims=True)

@@ -3,7 +3,11 @@
 from pathlib import Path
 
 from generalization.datasets.dataset_file import write_dataset
-from generalization.datasets.normalization import NORMALIZATION, normalized_images
+from generalization.datasets.normalization import (
+    NORMALIZATION,
+    normalized_images,
+    pixel_units,
+)
 from generalization.datasets.raw_dataset import RawDataset, random_order
 
 
@@ -23,6 +27,8 @@ def prepare_dataset(name: str, raw: RawDataset, path: Path) -> None:
         order = random_order(len(labels), f"{name} {part}")
         arrays[f"{part}/inputs"] = normalized_images(images[order])
         arrays[f"{part}/labels"] = labels[order]
+        means, deviations = pixel_units(images[order], white=raw.white)
+        arrays |= {f"{part}/pixel_means": means, f"{part}/pixel_deviations": deviations}
     write_dataset(
         path,
         arrays,

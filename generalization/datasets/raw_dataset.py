@@ -22,6 +22,7 @@ class RawDataset:
         test_labels: As ``train_labels``.
         classes: Number of classes.
         source: Where the images come from and how that was verified, in words.
+        white: The largest grey value that a pixel can have; black is 0.
     """
 
     train_images: UInt8[np.ndarray, "train channels height width"]
@@ -30,6 +31,7 @@ class RawDataset:
     test_labels: Integer[np.ndarray, "test"]
     classes: int
     source: str
+    white: int = 255
 
 
 def random_order(rows: int, purpose: str) -> Int64[np.ndarray, "rows"]:
@@ -49,6 +51,7 @@ def stratified_split(
     train_size: int,
     name: str,
     source: str,
+    white: int = 255,
 ) -> RawDataset:
     """A dataset that has no test set, split at random, once and for ever.
 
@@ -62,6 +65,7 @@ def stratified_split(
         train_size: Number of training images.
         name: Of the dataset; the split depends on it.
         source: As in :class:`RawDataset`.
+        white: As in :class:`RawDataset`.
     """
     order = random_order(len(labels), f"{name} split")
     position = np.empty(len(labels))
@@ -76,6 +80,7 @@ def stratified_split(
         test_labels=labels[test],
         classes=int(labels.max()) + 1,
         source=source,
+        white=white,
     )
 
 

@@ -50,6 +50,7 @@ FIGURES = {
     "similarity_of_groups": Place(SIMILARITY, ("similarity_contrasts",)),
     "similarity_against_width": Place(SIMILARITY, ("similarity_of_ensembles",)),
     "projection_accuracy": Place(SIMILARITY, ("projection_accuracy", "training")),
+    "bias_variance": Place("Output sensitivity", ("bias_variance", "training")),
 }
 
 # Tables of numbers that the report shows as pages, if the study has them.
@@ -71,5 +72,7 @@ PAGES = (
     "similarity_trends",
     "similarity_of_ensembles",
     "direction_statistics",
+    "untrained_sensitivity",
+    "bias_variance",
     "excluded",
 )

@@ -9,6 +9,9 @@ A measure names in its signature what it needs, and is given it by that name:
     The same as they were trained: weights, biases and normalizations.
 ``inputs``
     The first ``samples`` inputs of the test set. Measures never see test labels.
+``pixel_deviations``
+    Of every one of these inputs, the pixels per unit of input, where pixels are from 0 to 1: what
+    is stated in pixels is divided by it.
 ``train_inputs``, ``train_labels``
     The training set, as the networks saw it.
 ``initial_networks``
@@ -17,6 +20,8 @@ A measure names in its signature what it needs, and is given it by that name:
     The hyper-parameter.
 ``generator``
     A source of randomness that belongs to this measure of these networks.
+``shared_generator``
+    A source of randomness that is the same for all networks of a dataset, and for all measures.
 
 the name of another measure
     Its R × N numbers, if they were just taken of the same inputs, else nothing.
@@ -40,6 +45,10 @@ SHARE_A_JOB = (
     "normalized_transitions",
     "curvature",
     "discrete_curvature",
+    "output_sensitivity",
+    "output_sensitivity_per_output",
+    "centered_output_sensitivity",
+    "softmax_output_sensitivity",
     "output_entropy",
     "training_loss",
     "weight_norm",
@@ -58,7 +67,7 @@ ALONE = (
 
 MEASURES = SHARE_A_JOB + ALONE
 
-# What these are is not defined for other networks: they refuse a module.
+# Of convolutional networks these are not defined: they refuse a module.
 FULLY_CONNECTED_ONLY = ("normalized_transitions",)
 
 # These are of networks together, which would be drawn alike one by one.

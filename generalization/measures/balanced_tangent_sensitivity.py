@@ -4,7 +4,6 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
-from generalization.errors import InputError
 from generalization.measures.tangent_sensitivity import chosen_outputs
 from generalization.networks.layer_sensitivities import sensitivity_of_layers
 from generalization.networks.linearized_layers import (
@@ -14,7 +13,7 @@ from generalization.networks.linearized_layers import (
     refuse_statistics_of_batches,
 )
 from generalization.networks.module_mixed_derivative import sensitivity_of_module_layers
-from generalization.networks.modules import Networks, logits_of
+from generalization.networks.modules import Networks, logits_of, number_of_networks
 
 
 @torch.no_grad()
@@ -29,30 +28,30 @@ def balanced_tangent_sensitivity(
     It is ``tangent_sensitivity`` (Daróczy 2020, definition 3.1) by weights in units of the norm of
     their layer, W_l / ‖W_l‖_F. W_1 → cW_1, W_2 → W_2/c leaves the function of a bias-free ReLU
     network as it was, and divides ‖∂²f/∂W_1∂x‖ by c where it multiplies ‖W_1‖: what is summed here
-    stays. Biases add nothing, as there. The scales of a normalization that is not folded are the
-    weights of a layer.
+    stays. Biases add nothing, as there.
 
     Args:
-        networks: R networks, or a sequence of piecewise-linear layers (R = 1), taken in eval mode,
-            as for ``tangent_sensitivity``. Normalizations of a stack are folded into the weights,
-            which are balanced then.
+        networks: R networks, or a module (R = 1), taken in eval mode. Normalizations of a stack are
+            folded into the weights, which are balanced then; those of a module are layers, whose
+            scales are weights.
         inputs: N points, in the dtype of the weights.
         reduction: As for ``tangent_sensitivity``.
 
     Returns:
-        R × N norms, in logits per unit of input; NaN where logits are not finite, and of tanh, for
-        which there is no closed form.
+        R × N norms, in logits per unit of input; NaN where logits are not finite, and of tanh and
+        of modules that are no sequence of piecewise-linear layers, which have no closed form.
 
     Raises:
-        InputError: If the reduction is unknown, or a module is no such sequence or normalizes by
-            the statistics of a batch.
+        InputError: If the reduction is unknown, or a module normalizes by the statistics of a
+            batch.
     """  # noqa: DOC502
     # ASSUME: the paper notes that layers can be rescaled, and leaves its measure as it is; each
     # layer is weighted by the norm of its weights, which keeps all that the closed form offers.
     if isinstance(networks, nn.Module):
-        _refuse_without_closed_form(networks)
-    elif not networks.phi.piecewise_linear:
-        return torch.full((len(networks), len(inputs)), torch.nan, dtype=torch.float64)
+        refuse_statistics_of_batches(networks)
+    if not _has_closed_form(networks):
+        shape = number_of_networks(networks), len(inputs)
+        return torch.full(shape, torch.nan, dtype=torch.float64, device=inputs.device)
     outputs = chosen_outputs(reduction, logits_of(networks, inputs[:1])[0])
     if isinstance(networks, nn.Module):
         layers = having_parameters(layers_of(networks)).values()
@@ -62,15 +61,8 @@ def balanced_tangent_sensitivity(
     return (sensitivity_of_layers(networks, inputs, outputs) * norms.unsqueeze(1)).norm(dim=-1)
 
 
-def _refuse_without_closed_form(module: nn.Module) -> None:
-    """Tell whoever brings a module whose layers do not give the norm as a product.
-
-    Raises:
-        InputError: If they do.
-    """
-    refuse_statistics_of_batches(module)
-    if not is_sequence_of_known_layers(module):
-        raise InputError(
-            "networks must be a sequence of piecewise-linear layers for "
-            f"balanced_tangent_sensitivity, not {type(module).__name__}."
-        )
+def _has_closed_form(networks: Networks) -> bool:
+    """Whether the layers give the norm as a product."""
+    if isinstance(networks, nn.Module):
+        return is_sequence_of_known_layers(networks)
+    return networks.phi.piecewise_linear

@@ -9,12 +9,17 @@ given it by that name:
 ``inputs``, ``labels``
     The first ``samples`` of the test set. Unlike measures, profiles may see test labels: they show
     where a network fails, they do not predict it.
+``pixel_deviations``, ``shared_generator``
+    As for measures.
 ``train_inputs``, ``train_labels``
     The training set, as the networks saw it.
 ``init_scale``
     The hyper-parameter.
-``seeds``, ``steps``
-    Seed and training step of each network.
+``hyperparameters``
+    All of them.
+``members``
+    A table of what the networks of the stack are: ``seed``, ``step`` and ``final``, whether that is
+    the last step of the network.
 ``generator``
     A source of randomness that belongs to this profile of this dataset: the same for all networks.
 
@@ -32,7 +37,12 @@ PROFILES = (
     "tangent_bounds",
     "train_test_sensitivity",
     "projection_accuracy",
+    "output_sensitivities",
+    "output_distances",
 )
+
+# These compare networks, and are given convolutional ones as a stack too.
+TAKEN_TOGETHER = ("output_distances",)
 
 # These read the layers of stacks of fully connected networks.
 FULLY_CONNECTED_ONLY = (

@@ -30,8 +30,7 @@ def projection_accuracy(
     inputs: Float[Tensor, "samples *features"],
     labels: Int64[Tensor, "samples"],
     train_inputs: Float[Tensor, "train *features"],
-    seeds: Sequence[int],
-    steps: Sequence[int],
+    members: pd.DataFrame,
     generator: Generator,
     *,
     points: int = 2000,
@@ -61,8 +60,7 @@ def projection_accuracy(
         inputs: N test points, in the dtype of the weights.
         labels: Their labels.
         train_inputs: The first ``points`` of them give directions.
-        seeds: One per network.
-        steps: One per network.
+        members: ``seed``, ``step`` and ``final`` of every network.
         generator: Of the random orders.
         points: Training inputs that give directions; all, if there are fewer.
         orders: Random orders of units.
@@ -73,7 +71,7 @@ def projection_accuracy(
         directions and k, with the columns ``COLUMNS``. At k = 0 the layer is at its mean; then k is
         1, 2, 4 … and the number of all units, at which the layer is as it was.
     """
-    known, partner = train_inputs[:points], partners(seeds, steps)
+    known, partner = train_inputs[:points], partners(members)
     tables = []
     for position, network in enumerate(networks):
         layers, tested = (_layers(network, points) for points in (known, inputs))
@@ -91,33 +89,28 @@ def projection_accuracy(
     return pd.concat(tables, ignore_index=True)[COLUMNS]
 
 
-def partners(seeds: Sequence[int], steps: Sequence[int]) -> dict[int, int]:
+def partners(members: pd.DataFrame) -> dict[int, int]:
     """For every network of a stack, one of another seed that was trained as long.
 
     It is of the next seed (the first follows the last). Of a network at its last step it is that
     at its last step; before, that at the latest step that is not later.
 
     Args:
-        seeds: One per network.
-        steps: One per network.
+        members: ``seed``, ``step`` and ``final`` of every network.
 
     Returns:
         Position → position, for networks that have one.
     """
     # ASSUME: every network shares directions with one other seed, the next one; the paper compares
     # two networks.
-    names = sorted(set(seeds))
-    following = dict(zip(names, [*names[1:], names[0]], strict=True))
-    courses: dict[int, dict[int, int]] = {seed: {} for seed in names}
-    for position, (seed, step) in enumerate(zip(seeds, steps, strict=True)):
-        courses[seed][step] = position
+    seeds = sorted(members["seed"].unique())
+    following = dict(zip(seeds, [*seeds[1:], seeds[0]], strict=True))
     found = {}
-    for position, (seed, step) in enumerate(zip(seeds, steps, strict=True)):
-        course = courses[following[seed]]
-        last = step == max(courses[seed])
-        candidates = [other for other in course if last or other <= step]
-        if following[seed] != seed and candidates:
-            found[position] = course[max(candidates)]
+    for position, (seed, step, final) in enumerate(members.itertuples(index=False)):
+        others = members[members["seed"] == following[seed]]
+        as_far = others["final"] if final else others["step"] <= step
+        if following[seed] != seed and as_far.any():
+            found[position] = int(others.loc[as_far, "step"].idxmax())
     return found
 
 

@@ -20,7 +20,7 @@ def layer_matrices(
 
     Args:
         layer: Samples × units, or samples × channels × height × width; the former counts as maps
-            of one pixel.
+            of one pixel, which is never resized.
         layout: ``channels``: a unit is a channel, a datapoint is a pixel of a sample. ``mean``: a
             unit is the mean of a channel over its pixels. ``interpolate``: as ``channels``, after
             maps were brought to ``size``. ``dft``: a unit is a channel at one frequency of the
@@ -39,7 +39,7 @@ def layer_matrices(
     if layout not in LAYOUTS:
         raise InputError(f"convolution must be one of {', '.join(LAYOUTS)}, not {layout!r}.")
     maps = _maps(layer)
-    if layout == "interpolate":
+    if layout == "interpolate" and layer.dim() == 4:
         maps = _resized(maps, size)
     if layout == "mean":
         maps = maps.mean((2, 3), keepdim=True)
@@ -47,8 +47,8 @@ def layer_matrices(
 
 
 def smallest_size(shapes: Iterable[Sequence[int]]) -> tuple[int, int]:
-    """Height and width to which layers of these shapes can all be brought by averaging."""
-    sizes = [tuple(shape[2:]) or (1, 1) for shape in shapes]
+    """Height and width to which the feature maps among layers of these shapes can be averaged."""
+    sizes = [tuple(shape[2:]) for shape in shapes if len(shape) == 4] or [(1, 1)]
     return min(height for height, _ in sizes), min(width for _, width in sizes)
 
 

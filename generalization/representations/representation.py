@@ -93,8 +93,8 @@ def represented(activations: Values | Representation) -> Representation:
             representation, as which it stays.
 
     Returns:
-        The layer without units that never vary: those whose standard deviation is at most ten
-        times the rounding of their largest value.
+        The layer without units that never vary: those whose values differ by at most ten times
+        the rounding of the largest.
     """
     if isinstance(activations, Representation):
         return activations
@@ -109,16 +109,17 @@ def represented_halves(
     values = torch.cat([first, second])
     if not (values.is_floating_point() or values.is_complex()):
         values = values.double()
-    wide, units = _wide(values), values.shape[1]
     epsilon = torch.finfo(values.dtype).eps
-    finite = bool(torch.isfinite(values).all())
-    varies = finite & (wide.std(0, correction=0) > 10 * epsilon * wide.abs().amax(0))
-    if wide.dtype != values.dtype:
+    varies, finite = _varying(values, epsilon)
+    units = values.shape[1]
+    values = values if varies.all() else values[:, varies]
+    if values.dtype in {torch.float64, torch.complex128}:
+        tolerance = max(len(values), units) * epsilon
+        values, mixing = _singular_vectors(values)
+    else:
         # Rounding of N independent numbers adds up to √N of one.
-        tolerance = max(values.shape) * epsilon**2
-        return Representation(values[:, varies], len(first), units, None, finite, tolerance)
-    basis, mixing = _singular_vectors(wide[:, varies])
-    return Representation(basis, len(first), units, mixing, finite, max(values.shape) * epsilon)
+        tolerance, mixing = max(len(values), units) * epsilon**2, None
+    return Representation(values, len(first), units, mixing, finite, tolerance)
 
 
 def joined(
@@ -132,6 +133,16 @@ def joined(
     n, m = a.sizes
     shift_a, shift_b = (one.means[0] - one.means[1] for one in (a, b))
     return halves[0] + halves[1] + n * m / (n + m) * torch.outer(shift_a.conj(), shift_b)
+
+
+def _varying(values: Tensor, epsilon: float) -> tuple[Tensor, bool]:
+    """Which units vary, none if any is not finite; and whether all are finite."""
+    parts = torch.view_as_real(values).unbind(-1) if values.is_complex() else [values]
+    extremes = [part.aminmax(dim=0) for part in parts]
+    spreads = torch.stack([part.max - part.min for part in extremes]).amax(0)
+    largest = torch.stack([one.abs() for part in extremes for one in part]).amax(0)
+    finite = bool(torch.isfinite(spreads).all())
+    return finite & (spreads > 10 * epsilon * largest), finite
 
 
 def _singular_vectors(values: Tensor) -> tuple[Tensor, Tensor]:

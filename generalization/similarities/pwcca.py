@@ -23,7 +23,9 @@ def pwcca(
     centered units. Exchanging the layers changes it. It does not change under invertible affine
     maps of ``b``, nor under permutations of the units of ``a`` and scalings of ``a`` as a whole.
 
-    With h = Q_a U, ⟨h_i, x_j⟩ are the entries of Uᴴ Q_aᴴ X.
+    With h = Q_a U, ⟨h_i, x_j⟩ are the entries of Uᴴ Q_aᴴ X. Where several ρ are equal, their
+    variates and thus their weights may be turned among themselves, which leaves the share of all
+    of them undetermined to some extent.
 
     Args:
         a: The layer whose units weigh, datapoints × units.

@@ -24,6 +24,8 @@ TABLES = {
     "similarity_trends": ("similarities", "training"),
     "similarity_of_ensembles": ("similarities", "training"),
     "direction_statistics": ("projection_accuracy", "training"),
+    "untrained_sensitivity": ("output_sensitivities", "training"),
+    "bias_variance": ("output_distances", "output_sensitivities", "training"),
     # And from all tables that the claims of these papers are about, if the study has them.
     "claims": ("statistics", "papers"),
 }

@@ -20,6 +20,10 @@ def arrays():
         "train/labels": generator.integers(3, size=5, dtype=np.uint8),
         "test/inputs": generator.random((4, 2, 4, 3)),
         "test/labels": generator.integers(3, size=4, dtype=np.uint8),
+        "train/pixel_means": generator.random(5),
+        "train/pixel_deviations": generator.random(5),
+        "test/pixel_means": generator.random(4),
+        "test/pixel_deviations": generator.random(4),
     }
 
 
@@ -39,7 +43,8 @@ def test_what_was_written_is_read(path, arrays):
     assert (dataset.name, dataset.classes) == ("toy", 3)
     for key, array in arrays.items():
         tensor = getattr(dataset, key.replace("/", "_"))
-        assert tensor.dtype == (torch.int64 if key.endswith("labels") else torch.float32)
+        kinds = {"inputs": torch.float32, "labels": torch.int64}
+        assert tensor.dtype == kinds.get(key.split("/")[1], torch.float64)
         np.testing.assert_array_equal(tensor, array.astype(tensor.numpy().dtype))
 
 
@@ -102,21 +107,28 @@ def test_file_of_something_else(path):
         read_dataset(path)
 
 
-def test_changed_content(path):
+def test_file_without_units_of_pixels(path):
     with h5py.File(path, "a") as file:
-        file["test/labels"][0] += 1
+        del file["train/pixel_means"], file["test/pixel_deviations"]
+    with refused(rf"The dataset {path} must hold train/pixel_means, test/pixel_deviations\."):
+        read_dataset(path)
+
+
+@pytest.mark.parametrize("key", ["test/labels", "train/pixel_deviations"])
+def test_changed_content(path, key):
+    with h5py.File(path, "a") as file:
+        file[key][0] += 1
     sentence = f"The dataset {path} must have the content that its sha256 was taken of."
     with refused(re.escape(sentence)):
         read_dataset(path)
 
 
 def test_sha256_is_of_the_bytes_in_the_order_of_the_file():
-    arrays = {
-        "test/labels": np.frombuffer(b"d", np.uint8),
-        "test/inputs": np.frombuffer(b"c", np.uint8),
-        "train/labels": np.frombuffer(b"b", np.uint8),
-        "train/inputs": np.frombuffer(b"a", np.uint8),
-    }
+    names = ("inputs", "labels", "pixel_means", "pixel_deviations")
+    of_train, of_test = ([f"{part}/{name}" for name in names] for part in ("train", "test"))
+    order = [*of_train[:2], *of_test[:2], *of_train[2:], *of_test[2:]]
+    bytes_of = dict(zip(order, b"abcdefgh", strict=True))
+    arrays = {key: np.array([bytes_of[key]], np.uint8) for key in reversed(order)}
     assert content_sha256(arrays) == (
-        "88d4266fd4e6338d13b845fcf289579d209c897823b9217da3e161936f031589"  # of abcd
+        "9c56cc51b374c3ba189210d5b6d4bf57790d351c96c47c02190ecf1e430635ab"  # of abcdefgh
     )

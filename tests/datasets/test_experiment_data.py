@@ -8,7 +8,7 @@ import torch
 
 from generalization.datasets.dataset import Dataset
 from generalization.datasets.experiment_data import RANDOMIZATIONS, experiment_data
-from generalization.datasets.normalization import normalized_images
+from generalization.datasets.normalization import normalized_images, pixel_units
 from generalization.errors import InputError
 from generalization.hyperparameters import Hyperparameters
 
@@ -32,6 +32,22 @@ def toy(train=60, test=30, shape=(2, 6, 5), classes=10):
 
 def changed(dataset, **hyperparameters):
     return experiment_data(dataset, Hyperparameters(dataset="toy", **hyperparameters))
+
+
+def with_pixels(train=60, test=30, shape=(2, 6, 5), white=16):
+    """The toy dataset of raw images with their units, and these images from 0 to 1."""
+    generator = np.random.default_rng(1)
+    raw = {
+        part: generator.integers(white + 1, size=(count, *shape), dtype=np.uint8)
+        for part, count in (("train", train), ("test", test))
+    }
+    changes = {}
+    for part, images in raw.items():
+        means, deviations = map(torch.from_numpy, pixel_units(images, white=white))
+        changes |= {f"{part}_pixel_means": means, f"{part}_pixel_deviations": deviations}
+        changes[f"{part}_inputs"] = torch.from_numpy(normalized_images(images))
+    pixels = {part: torch.from_numpy(images / white).float() for part, images in raw.items()}
+    return replace(toy(train, test, shape), **changes), pixels
 
 
 def columns(images):
@@ -88,6 +104,51 @@ def test_crop_of_normalized_images_is_normalized_crop_of_raw_images():
     expected = torch.from_numpy(normalized_images(raw[:, :, 2:4, 1:3]))
     torch.testing.assert_close(data.train_inputs, expected[:60])
     torch.testing.assert_close(data.test_inputs, expected[60:])
+
+
+def test_raw_inputs_are_pixels():
+    dataset, pixels = with_pixels()
+    data = changed(dataset, input_normalization="none", train_size=7)
+    torch.testing.assert_close(data.train_inputs, pixels["train"][:7])
+    torch.testing.assert_close(data.test_inputs, pixels["test"])
+    assert data.train_inputs.dtype == torch.float32
+    for part, count in (("train", 7), ("test", 30)):
+        assert getattr(data, f"{part}_pixel_deviations").tolist() == [1] * count
+        assert getattr(data, f"{part}_pixel_means").tolist() == [0] * count
+    assert torch.equal(data.train_labels, dataset.train_labels[:7])
+
+
+def test_units_of_normalized_inputs_give_pixels_after_crop_and_randomization():
+    """Cropped and shuffled normalized images are those of pixels, image by image."""
+    dataset, pixels = with_pixels()
+    data = changed(dataset, crop=4, train_size=9)
+    for part, count in (("train", 9), ("test", 30)):
+        means, deviations, inputs = (
+            getattr(data, f"{part}_{name}")
+            for name in ("pixel_means", "pixel_deviations", "inputs")
+        )
+        there = means[:, None] + deviations[:, None] * inputs.flatten(1)
+        expected = pixels[part][:count, :, 1:5, :4].flatten(1).double()
+        torch.testing.assert_close(there, expected, rtol=0, atol=1e-6)
+    raw = changed(dataset, crop=4, input_normalization="none")
+    torch.testing.assert_close(raw.test_inputs, pixels["test"][:, :, 1:5, :4])
+
+
+@pytest.mark.parametrize("randomization", ["shuffled_pixels", "random_pixels"])
+def test_moved_pixels_are_pixels_of_the_image(randomization):
+    dataset, pixels = with_pixels(train=10)
+    data = changed(dataset, randomization=randomization, input_normalization="none")
+    for before, after in zip(pixels["train"], data.train_inputs, strict=True):
+        assert columns(after) == pytest.approx(np.array(columns(before)), abs=1e-6)
+
+
+def test_gaussian_images_have_the_brightness_and_contrast_of_those_they_replace():
+    dataset, pixels = with_pixels()
+    data = changed(dataset, randomization="gaussian", input_normalization="none")
+    for part, inputs in (("train", data.train_inputs), ("test", data.test_inputs)):
+        before, after = pixels[part].flatten(1), inputs.flatten(1)
+        torch.testing.assert_close(after.mean(1), before.mean(1))
+        torch.testing.assert_close(after.std(1), before.std(1))
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.25, 0.5, 1.0])
@@ -197,6 +258,10 @@ def test_gaussian_images_are_uniform_on_the_sphere():
         ({"train_size": 0}, "train_size must be from 1 to the 60 training images of toy, not 0."),
         ({"crop": 6}, "crop must be from 1 to the 5 pixels of toy, not 6."),
         ({"crop": 0}, "crop must be from 1 to the 5 pixels of toy, not 0."),
+        (
+            {"input_normalization": "dataset"},
+            "input_normalization must be one of each_image, none, not 'dataset'.",
+        ),
         (
             {"randomization": "noise"},
             "randomization must be one of none, random_labels, shuffled_pixels, random_pixels, "

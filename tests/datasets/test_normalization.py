@@ -3,7 +3,7 @@ from math import sqrt
 import numpy as np
 import pytest
 
-from generalization.datasets.normalization import normalized_images
+from generalization.datasets.normalization import normalized_images, pixel_units
 from generalization.errors import InputError
 
 
@@ -40,6 +40,23 @@ def test_brightness_and_contrast_before_do_not_matter():
     np.testing.assert_allclose(
         normalized_images(7 * images - 3), normalized_images(images), rtol=1e-5, atol=1e-5
     )
+
+
+def test_pixel_units_undo_normalization():
+    """Oracle: numpy's mean and standard deviation of every image."""
+    images = np.random.default_rng(0).integers(17, size=(1001, 3, 5, 4), dtype=np.uint8)
+    means, deviations = pixel_units(images, white=16)
+    np.testing.assert_allclose(means, images.mean((1, 2, 3)) / 16, rtol=1e-14)
+    np.testing.assert_allclose(deviations, images.std((1, 2, 3)) / 16, rtol=1e-14)
+    scales = np.stack([means, deviations])[..., None, None, None]
+    pixels = scales[0] + scales[1] * normalized_images(images)
+    np.testing.assert_allclose(pixels, images / 16, atol=1e-6)
+
+
+def test_black_and_white_halves_have_half_the_range():
+    images = np.array([[0, 255], [255, 255]], np.uint8).reshape(2, 1, 1, 2)
+    means, deviations = pixel_units(images, white=255)
+    assert (means.tolist(), deviations.tolist()) == ([0.5, 1], [0.5, 0])
 
 
 def test_constant_image_is_refused():

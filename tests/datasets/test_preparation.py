@@ -25,7 +25,7 @@ def test_digits_are_prepared_the_same_everywhere_and_for_ever(path):
             "normalization": "each image to mean 0 and variance 1",
             "source": "UCI optdigits (test part) in scikit-learn; "
             "sha256 of images and labels verified",
-            "sha256": "9be685eb118dd82ef7b3b3b9a051491ecc0955aa380aabdf94cf4f856401937d",
+            "sha256": "203402195f52827b099fce02f16774f3e52e2a2f9339b8eea0b634df9aa396b2",
         }
 
 
@@ -41,6 +41,20 @@ def test_images_keep_their_labels(path):
         assert sorted(partners.tolist()) == list(range(len(images)))
         labels = torch.from_numpy(getattr(raw, f"{part}_labels"))[partners]
         torch.testing.assert_close(getattr(dataset, f"{part}_labels"), labels.long())
+
+
+def test_pixels_are_those_of_the_raw_images(path):
+    """Grey values from 0 to 16, from 0 to 1: whole again after normalization, up to rounding."""
+    dataset, raw = read_dataset(path), digits()
+    for part in ("train", "test"):
+        inputs, means, deviations = (
+            getattr(dataset, f"{part}_{name}")
+            for name in ("inputs", "pixel_means", "pixel_deviations")
+        )
+        pixels = means[:, None] + deviations[:, None] * inputs.flatten(1)
+        torch.testing.assert_close(16 * pixels, (16 * pixels).round(), rtol=0, atol=1e-5)
+        images = getattr(raw, f"{part}_images").reshape(len(pixels), -1)
+        assert sorted((16 * pixels).round().tolist()) == sorted(images.astype(float).tolist())
 
 
 def test_first_rows_are_a_random_sample(path):

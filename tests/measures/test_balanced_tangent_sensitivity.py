@@ -2,6 +2,7 @@ import pytest
 import torch
 from oracles.softmax_jacobian import PlainNetwork, random_networks
 from oracles.tangent_sensitivity import second_derivatives
+from torch import nn
 from torch.testing import assert_close
 
 from generalization.errors import InputError
@@ -69,6 +70,28 @@ def test_network_whose_logits_are_not_finite_has_no_value():
 def test_tanh_has_no_value():
     values = balanced_tangent_sensitivity(random_networks((6, 5, 4), "tanh", count=2), points(3, 6))
     assert values.shape == (2, 3)
+    assert values.isnan().all()
+
+
+@pytest.mark.parametrize("reduction", ["sum", "full", 1])
+def test_module_equals_autograd(reduction):
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(1, 3, 2, padding=1), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2)]
+    module = nn.Sequential(*layers, nn.Flatten(), nn.Linear(12, 4)).double()
+    module[1].weight.data += torch.rand(3)
+    inputs, expected = points(5, 9).view(5, 1, 3, 3), 0
+    values = balanced_tangent_sensitivity(module, inputs, reduction=reduction)
+    parameters = dict(module.eval().named_parameters())
+    for name, block in second_derivatives(module, inputs).items():
+        rows = {"sum": block.sum(1), "full": block}.get(reduction, block[:, 1])
+        expected += rows.flatten(1).square().sum(1) * parameters[name].square().sum()
+    assert_close(values[0], expected.sqrt().detach(), rtol=1e-11, atol=0)
+
+
+def test_module_with_tanh_has_no_value():
+    module = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 4)).double()
+    values = balanced_tangent_sensitivity(module, points(3, 6))
+    assert values.shape == (1, 3)
     assert values.isnan().all()
 
 

@@ -68,6 +68,27 @@ def test_saturated_softmax_against_exact_arithmetic(margin, dtype, tolerance):
     assert by_module == pytest.approx(exact, rel=tolerance, abs=0)
 
 
+@pytest.mark.parametrize("margin", [1, 20, 90])
+def test_saturated_convolutions_keep_single_precision(margin):
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(1, 4, 2), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()]
+    module = nn.Sequential(*layers, nn.Linear(16, 5)).double().eval()
+    inputs = points(20, 25).reshape(20, 1, 5, 5)
+    largest = module(inputs).detach().topk(2).values
+    module[5].weight.data *= margin / (largest[:, 0] - largest[:, 1]).median()
+    # J_i = σ_i (R_i − Σ_j σ_j R_j), R_i = ∂f_i/∂x − ∂f_t/∂x, t the largest logit.
+    differences = logit_jacobians(module, inputs)
+    logits = module(inputs).detach()
+    top = logits.argmax(1).view(-1, 1, 1).expand(-1, 1, 25)
+    differences = differences - differences.gather(1, top)
+    probabilities = logits.softmax(1).unsqueeze(2)
+    mean = (probabilities * differences).sum(1, keepdim=True)
+    exact = (probabilities * (differences - mean)).flatten(1).norm(dim=1).detach()
+    assert_close(jacobian_norm(module, inputs)[0], exact, rtol=1e-11, atol=0)
+    single = jacobian_norm(module.float(), inputs.float())[0]
+    assert_close(single, exact, rtol=1e-6 * (10 + 10 * margin), atol=0)
+
+
 def test_margin_beyond_float64_gives_zero():
     point = points(1, 6)
     networks = with_margin(random_networks((6, 5, 4)), point[0], 2000)

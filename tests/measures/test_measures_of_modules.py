@@ -57,7 +57,7 @@ def taken(name, networks):
 @pytest.mark.parametrize("name", [m for m in MEASURES if m not in FULLY_CONNECTED_ONLY + DRAWN])
 def test_measure_of_a_stack_is_that_of_its_networks(name, activation, biases, normalized):
     if name in NO_CLOSED_FORM.get(activation, ()):
-        pytest.skip("It is drawn, or refused.")
+        pytest.skip("It is drawn, or does not exist.")
     stacks = networks_of(activation, biases=biases, normalized=normalized)
     members = (slice(0, 1), slice(1, 2))
     of_modules = torch.cat([

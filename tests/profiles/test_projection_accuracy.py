@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 import torch
 from oracles.softmax_jacobian import random_networks
@@ -20,12 +21,15 @@ def points(count, features=9, seed=1):
     return torch.randn(count, features, generator=generator, dtype=torch.float64)
 
 
+def members_of(seeds, steps=None, final=True):
+    steps = [10] * len(seeds) if steps is None else steps
+    return pd.DataFrame({"seed": seeds, "step": steps, "final": final})
+
+
 def table_of(networks, inputs, labels, **settings):
-    count = len(networks)
-    given = {"seeds": range(count), "steps": [10] * count} | settings
-    generator = Generator().manual_seed(0)
+    generator, members = Generator().manual_seed(0), members_of(range(len(networks)))
     return projection_accuracy(
-        networks, inputs, labels, points(40, seed=2), generator=generator, **given
+        networks, inputs, labels, points(40, seed=2), members, generator, **settings
     )
 
 
@@ -89,7 +93,7 @@ def test_unit_that_alone_matters_is_enough():
     inputs = points(64, 2)
     labels = (inputs[:, 0] < 0).long()
     table = projection_accuracy(
-        network, inputs, labels, points(64, 2, seed=2), [1], [0], Generator().manual_seed(0)
+        network, inputs, labels, points(64, 2, seed=2), members_of([1]), Generator().manual_seed(0)
     )
     assert set(table["directions"]) == set(KINDS[2:])
     hidden = table[(table["layer"] == 0) & (table["k"] == 1)].set_index("directions")["accuracy"]
@@ -115,9 +119,9 @@ def test_random_units_are_the_mean_over_orders():
 
 def test_partner_is_of_the_next_seed_and_as_far_trained():
     seeds, steps = [1, 2, 3, 1, 2, 3, 1], [0, 0, 0, 4, 4, 2, 8]
-    # At their last step are 6 (seed 1), 4 (seed 2), 5 (seed 3).
-    assert partners(seeds, steps) == {0: 1, 1: 2, 2: 0, 3: 4, 4: 5, 5: 6, 6: 4}
-    assert partners([1, 1], [0, 5]) == {}
+    final = [False] * 4 + [True] * 3
+    assert partners(members_of(seeds, steps, final)) == {0: 1, 1: 2, 2: 0, 3: 4, 4: 5, 5: 6, 6: 4}
+    assert partners(members_of([1, 1], [0, 5], [False, True])) == {}
 
 
 def test_order_of_units_does_not_matter():

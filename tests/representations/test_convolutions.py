@@ -34,7 +34,10 @@ def test_interpolation_to_a_divisor_of_the_size_keeps_what_is_linear():
     (same,) = layer_matrices(rows, "interpolate", (8, 8))
     assert torch.equal(same, layer_matrices(rows, "channels")[0])
     assert smallest_size([(5, 3, 8, 4), (5, 2, 6, 6)]) == (6, 4)
-    assert smallest_size([(5, 3, 8, 4), (5, 10)]) == (1, 1)
+    assert smallest_size([(5, 3, 8, 4), (5, 10)]) == (8, 4)
+    units = torch.randn(3, 2)
+    (same,) = layer_matrices(units, "interpolate", (4, 4))
+    assert torch.equal(same[:, 0], units)
 
 
 def test_fourier_transform_keeps_lengths():

@@ -313,19 +313,20 @@ HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperpara
         (
             {
                 "ensembles": [{"dataset": "digits"}, {"dataset": "digits", "architecture": "vgg"}],
-                "measures": {"curvature": {"samples": 3}},
+                "measures": {"normalized_transitions": {"samples": 3}},
                 "profiles": {"points": {}},
             },
-            "architecture must be 'fully_connected' where curvature is taken, not 'vgg'.",
+            "architecture must be 'fully_connected' where normalized_transitions is taken, "
+            "not 'vgg'.",
         ),
         (
             {
                 "ensembles": [{"dataset": "digits", "architecture": "all_convolutional"}],
-                "measures": {"curvature": {}, "output_entropy": {}},
+                "measures": {"normalized_transitions": {}, "output_entropy": {}},
                 "profiles": {"ellipses": {}},
             },
-            "architecture must be 'fully_connected' where curvature, ellipses are taken, "
-            "not 'all_convolutional'.",
+            "architecture must be 'fully_connected' where ellipses, normalized_transitions are "
+            "taken, not 'all_convolutional'.",
         ),
         (
             {"measures": {"jacobian": {}}},

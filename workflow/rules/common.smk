@@ -41,3 +41,20 @@ def measure_code(*measures):
     """Fingerprint of the code of measures, which the script imports by name."""
     modules = (f"generalization/measures/{measure}.py" for measure in measures)
     return fingerprint("scripts/measure_networks.py", *modules)
+
+
+def compared(similarity):
+    """The files of a similarity, of all blocks of seeds that are compared."""
+    blocks = study.compared_blocks(Path("results/ensembles"))
+    folder = f"similarities/{study.similarity_file(similarity)}"
+    return [
+        f"results/ensembles/{ensemble}/{block}/{folder}/{pairs}/{other}/{other_block}.csv"
+        for pairs in study.similarities[similarity]["pairs"]
+        for ensemble, block, other, other_block in blocks[pairs]
+    ]
+
+
+def similarity_settings(wildcards):
+    """Settings of a similarity, but for what is compared with what."""
+    settings = dict(study.similarities[wildcards.similarity.split("-")[0]])
+    return json.dumps({key: settings[key] for key in settings if key != "pairs"})

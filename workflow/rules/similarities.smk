@@ -4,23 +4,6 @@
 COMPARED = "similarities/{similarity}/{pairs}/{other}/{other_block}.csv"
 
 
-def compared(similarity):
-    """The files of a similarity, of all blocks of seeds that are compared."""
-    blocks = study.compared_blocks(Path("results/ensembles"))
-    folder = f"similarities/{study.similarity_file(similarity)}"
-    return [
-        f"results/ensembles/{ensemble}/{block}/{folder}/{pairs}/{other}/{other_block}.csv"
-        for pairs in study.similarities[similarity]["pairs"]
-        for ensemble, block, other, other_block in blocks[pairs]
-    ]
-
-
-def similarity_settings(wildcards):
-    """Settings of a similarity, but for what is compared with what."""
-    settings = dict(study.similarities[wildcards.similarity.split("-")[0]])
-    return json.dumps({key: settings[key] for key in settings if key != "pairs"})
-
-
 rule compare_representations:
     input:
         activations=f"{BLOCK}/{study.activations_file}",

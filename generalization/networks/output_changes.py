@@ -1,0 +1,116 @@
+"""How much the output of a network varies when noise is added to its inputs."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Generator, Tensor, nn
+
+from generalization.networks.modules import Networks, logits_of
+
+LARGEST_LOGITS = 2**24  # Numbers at a time, in float64.
+
+# From logits (…, classes) to outputs (…, outputs): a linear function of them, or the softmax.
+Outputs = Callable[[Float64[Tensor, "*batch classes"]], Float64[Tensor, "*batch outputs"]]
+
+
+def mean_logit(logits: Float64[Tensor, "*batch classes"]) -> Float64[Tensor, "*batch 1"]:
+    """The mean f̄ = 1ᵀf / K, one output."""
+    return logits.mean(-1, keepdim=True)
+
+
+def single_logits(logits: Float64[Tensor, "*batch classes"]) -> Float64[Tensor, "*batch classes"]:
+    """All logits over √K: the sum of their variances is the mean variance of a logit."""
+    return logits / logits.shape[-1] ** 0.5
+
+
+def centered_logits(logits: Float64[Tensor, "*batch classes"]) -> Float64[Tensor, "*batch classes"]:
+    """(f − f̄) / √(K − 1): for uncorrelated logits the sum of their variances is the mean one."""
+    centered = logits - logits.mean(-1, keepdim=True)
+    return centered / max(logits.shape[-1] - 1, 1) ** 0.5
+
+
+def probabilities(logits: Float64[Tensor, "*batch classes"]) -> Float64[Tensor, "*batch classes"]:
+    """The softmax."""
+    return logits.softmax(-1)
+
+
+@torch.no_grad()
+def output_variance(
+    networks: Networks,
+    inputs: Float[Tensor, "samples *features"],
+    pixel_deviations: Float64[Tensor, "samples"],
+    generator: Generator,
+    outputs: Outputs,
+    *,
+    noise: float,
+    draws: int,
+) -> tuple[Float64[Tensor, "networks"], Float64[Tensor, "networks"]]:
+    """Σ_j Var[g_j(x + ε) − g_j(x)] over points and noise, g the outputs, and its standard error.
+
+    Variances are those of the population of all pairs of a point x and one of its draws of
+    ε ~ N(0, σ²I) (Forouzesh, Salehi & Thiran 2020, slide 6). For their standard error, points are
+    independent, draws at a point are not: with q the mean over draws of Σ_j (e_j − E e_j)², it is
+    that of the mean of q over points, √(Var q / N).
+
+    Logits are in the dtype of the weights, all else is float64. Noise is drawn once for all
+    networks.
+
+    Args:
+        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
+        inputs: N points, in the dtype of the weights.
+        pixel_deviations: Pixels per unit of input at every point.
+        generator: Of the noise, on the CPU.
+        outputs: From logits to the outputs g.
+        noise: σ in pixels, which are from 0 to 1.
+        draws: Of noise at every point.
+
+    Returns:
+        The R sums of variances, and the R standard errors.
+
+    Raises:
+        ValueError: If there are to be no draws, or no noise.
+    """
+    if draws < 1:
+        raise ValueError(f"draws must be at least 1, not {draws!r}.")
+    if not noise > 0:
+        raise ValueError(f"noise must be positive, not {noise!r}.")
+    scale = (noise / pixel_deviations).to(inputs).view(-1, *[1] * (inputs.dim() - 1))
+    found = [
+        _variance(some, inputs, scale, generator.clone_state(), outputs, draws)
+        for some in _groups(networks, inputs)
+    ]
+    values, errors = zip(*found, strict=True)
+    return torch.cat(values), torch.cat(errors)
+
+
+def _groups(networks: Networks, inputs: Tensor) -> Iterator[Networks]:
+    """As many networks at a time as there is room for the logits of all inputs."""
+    if isinstance(networks, nn.Module):
+        yield networks
+        return
+    classes = logits_of(networks, inputs[:1]).shape[-1]
+    members = max(1, LARGEST_LOGITS // (classes * len(inputs)))
+    yield from (networks[first : first + members] for first in range(0, len(networks), members))
+
+
+def _variance(
+    networks: Networks,
+    inputs: Tensor,
+    scale: Tensor,
+    generator: Generator,
+    outputs: Outputs,
+    draws: int,
+) -> tuple[Tensor, Tensor]:
+    """As ``output_variance``, from the first two moments of changes at every point."""
+    before = outputs(logits_of(networks, inputs).double())
+    sums, squares = torch.zeros_like(before), before.new_zeros(before.shape[:-1])
+    for _ in range(draws):
+        drawn = torch.randn(inputs.shape, generator=generator).to(inputs)
+        changes = outputs(logits_of(networks, drawn.mul_(scale).add_(inputs)).double()) - before
+        sums += changes / draws
+        squares += changes.square().sum(-1) / draws
+    means = sums.mean(1, keepdim=True)
+    # Σ_j (e_j − m_j)² of every point, the mean over its draws.
+    spread = squares - 2 * (means * sums).sum(-1) + means.square().sum(-1)
+    return spread.mean(1), spread.std(1, correction=0) / len(inputs) ** 0.5

@@ -1,0 +1,74 @@
+"""How far the outputs of networks of an ensemble are from each other, and from the labels."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from generalization.networks.modules import Networks, logits_of
+
+COLUMNS = ["network", "output", "classes", "other_seed", "other_step", "squared_distance"]
+
+
+@torch.no_grad()
+def output_distances(
+    networks: Networks,
+    inputs: Float[Tensor, "samples *features"],
+    labels: Int64[Tensor, "samples"],
+    members: pd.DataFrame,
+) -> pd.DataFrame:
+    """Mean over test points of ‖F − F'‖², from which bias and variance follow without bias.
+
+    F and F' are outputs of networks of one ensemble, trained independently, or F' is the one-hot
+    label y. Because E‖F − F'‖² = 2 tr Cov F and E‖F − y‖² = ‖E F − y‖² + tr Cov F, means of these
+    numbers over any pairs estimate the variance and the bias of Forouzesh et al. 2020, slide 8.
+
+    Args:
+        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
+        inputs: N points, in the dtype of the weights.
+        labels: Their true classes.
+        members: Seed, step and whether it is the last of its seed, of every network.
+
+    Returns:
+        For each ``output``, ``logits`` and ``probabilities``, one row per network and per pair of
+        networks of one step, or both at their last:
+
+        ``network``
+            The first of the pair.
+        ``classes``
+            Their number K.
+        ``other_seed``, ``other_step``
+            The second; empty where the distance is to the labels.
+        ``squared_distance``
+            Mean over points of the sum over classes.
+    """
+    logits = logits_of(networks, inputs)
+    targets = torch.nn.functional.one_hot(labels, logits.shape[-1]).to(logits)
+    rows = [
+        (network, name, logits.shape[-1], seed, step, distance)
+        for name, outputs in (("logits", logits), ("probabilities", logits.softmax(-1)))
+        for network, seed, step, distance in _distances(outputs, targets, members)
+    ]
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table.astype({"other_seed": "Int64", "other_step": "Int64"})
+
+
+def _distances(
+    outputs: Float[Tensor, "networks samples classes"],
+    targets: Float[Tensor, "samples classes"],
+    members: pd.DataFrame,
+) -> Iterator[tuple[int, int | None, int | None, float]]:
+    """Network, seed and step of the other, if there is one, and the squared distance."""
+    which = list(members[["seed", "step", "final"]].itertuples(index=False))
+    for network, one in enumerate(which):
+        yield network, None, None, _squared_distance(outputs[network], targets)
+        for place, other in enumerate(which[:network]):
+            if one.step == other.step or (one.final and other.final):
+                distance = _squared_distance(outputs[network], outputs[place])
+                yield network, other.seed, other.step, distance
+
+
+def _squared_distance(one: Tensor, other: Tensor) -> float:
+    return (one.double() - other).square().sum(-1).mean().item()
