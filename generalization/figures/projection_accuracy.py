@@ -81,7 +81,7 @@ def projection_accuracy(projection_accuracy: pd.DataFrame, training: pd.DataFram
     figure.suptitle(heading, x=0.01, ha="left", weight="bold")
     kinds = [kind for kind in KINDS if kind in set(rows["directions"])]
     lines = [Line2D([], [], label=KINDS[kind], **STYLES[kind]) for kind in kinds]
-    figure.legend(handles=lines, loc="outside lower center", ncols=len(lines))
+    figure.legend(handles=lines, loc="outside lower center", ncols=3)
     return figure
 
 

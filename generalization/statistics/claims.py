@@ -62,7 +62,7 @@ def _judged(claim: Claim, table: pd.DataFrame | None) -> Iterator[dict[str, Any]
     for row in found:
         numbers = [row[column] for column in claim.columns]
         yield about | {
-            "about": ", ".join(str(row[key]) for key in ABOUT if key in row),
+            "about": ", ".join(str(row[key]) for key in ABOUT if pd.notna(row.get(key))),
             **dict(zip(("estimate", "low", "high"), numbers, strict=True)),
             "of": ", ".join(_counted(row[key], key) for key in COUNTS if key in row),
             "verdict": verdict(claim, *numbers),
