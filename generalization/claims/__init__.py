@@ -9,7 +9,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 
-PAPERS = ("novak_2018", "daroczy_2020", "graham_inner_activations", "zhang_2017")
+PAPERS = (
+    "novak_2018",
+    "daroczy_2020",
+    "raghu_2017",
+    "morcos_2018_similarity",
+    "graham_inner_activations",
+    "zhang_2017",
+)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ class Place:
     measures: tuple[str, ...] = ()
 
 
+SIMILARITY = "Similarity of representations"
+
 FIGURES = {
     "measure_league": Place("Overview", ("statistics",)),
     "training_curves": Place("Overview", ("training",)),
@@ -43,6 +45,11 @@ FIGURES = {
     ),
     "tangent_bounds": Place("Tangent sensitivity", ("tangent_bounds", "training")),
     "activation_regions": Place("Tangent sensitivity", ("activation_regions", "training")),
+    "similarity_heat_maps": Place(SIMILARITY, ("similarities", "training")),
+    "similarity_over_training": Place(SIMILARITY, ("similarities", "training")),
+    "similarity_of_groups": Place(SIMILARITY, ("similarity_contrasts",)),
+    "similarity_against_width": Place(SIMILARITY, ("similarity_of_ensembles",)),
+    "projection_accuracy": Place(SIMILARITY, ("projection_accuracy", "training")),
     "bias_variance": Place("Output sensitivity", ("bias_variance", "training")),
     "fitting_curves": Place("Random data", ("training", "fitting_times")),
     "corruption": Place("Random data", ("fitting_times",)),
@@ -65,6 +72,10 @@ PAGES = (
     "depth_effects",
     "region_statistics",
     "loss_estimate_errors",
+    "similarity_contrasts",
+    "similarity_trends",
+    "similarity_of_ensembles",
+    "direction_statistics",
     "untrained_sensitivity",
     "bias_variance",
     "fitting_times",

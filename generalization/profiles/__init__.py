@@ -36,6 +36,7 @@ PROFILES = (
     "activation_regions",
     "tangent_bounds",
     "train_test_sensitivity",
+    "projection_accuracy",
     "output_sensitivities",
     "output_distances",
     "noise_clouds",
@@ -53,4 +54,5 @@ FULLY_CONNECTED_ONLY = (
     "activation_regions",
     "tangent_bounds",
     "train_test_sensitivity",
+    "projection_accuracy",
 )

@@ -27,6 +27,8 @@ ABOUT = (
     "deeper",
     "label_corruption",
     "layer",
+    "directions",
+    "place",
 )
 COUNTS = ("pairs", "networks", "ensembles")
 

@@ -7,6 +7,7 @@ import pytest
 from conftest import checkout
 from small_study import CONFIG, StudyFolder
 
+from generalization.claims import PAPERS
 from generalization.figures import FIGURES, PAGES
 from generalization.profiles import PROFILES
 from generalization.statistics import TABLES
@@ -21,14 +22,16 @@ FEW = {
     "tangent_bounds": {"samples": 5},
     "train_test_sensitivity": {"samples": 20},
     "noise_clouds": {"images_per_class": 1, "copies": 8},
+    "projection_accuracy": {"samples": 20, "points": 50, "orders": 1},
 }
 LABELS = {"setting": "label_corruption", "better": 0, "worse": 1}
 CHANGES = {
     "ensembles": [CONFIG["ensembles"][0] | {"depth": 3, "label_corruption": [0, 1]}],
     "measures": CONFIG["measures"] | {"number_of_parameters": {}, "training_loss": {}},
     "profiles": FEW,
+    "similarities": {"pwcca": {"pairs": ["over_training", "between_seeds", "between_ensembles"]}},
     "comparisons": [LABELS],
-    "papers": ["novak_2018", "daroczy_2020", "graham_inner_activations", "zhang_2017"],
+    "papers": list(PAPERS),
     "fitting": {},
 }
 

@@ -1,0 +1,54 @@
+"""Morcos et al. 2018, *Insights on representational similarity … with canonical correlation*."""
+
+from collections.abc import Iterator
+
+from generalization.claims import Claim
+
+PWCCA = "similarity == 'pwcca' and statistic == '{}'"
+LATER = "place in ('last_hidden', 'logits')"
+
+
+def _groups() -> Iterator[Claim]:
+    learned = PWCCA.format("memorizing_minus_generalizing")
+    yield Claim(
+        "In early layers, networks that memorize are as far from each other as those that learn",
+        "abstract; groups of networks",
+        "similarity_contrasts",
+        f"{learned} and place == 'first'",
+        "near",
+    )
+    yield Claim(
+        "In later layers, networks that memorize are farther from each other than those that learn",
+        "abstract; groups of networks",
+        "similarity_contrasts",
+        f"{learned} and {LATER}",
+        "above",
+    )
+    yield Claim(
+        "In later layers, networks that learn are as far from networks that memorize as these are "
+        "from each other",
+        "abstract; groups of networks",
+        "similarity_contrasts",
+        f"{PWCCA.format('between_minus_memorizing')} and {LATER}",
+        "near",
+    )
+
+
+def _width() -> Iterator[Claim]:
+    yield Claim(
+        "Wider networks are more alike",
+        "abstract; width",
+        "similarity_trends",
+        PWCCA.format("width"),
+        "above",
+    )
+    yield Claim(
+        "Wider networks are more alike, by more than chance",
+        "abstract; width",
+        "similarity_trends",
+        PWCCA.format("width_above_null"),
+        "above",
+    )
+
+
+CLAIMS = (*_groups(), *_width())

@@ -1,0 +1,177 @@
+"""How accurate networks are when a layer is projected on a few directions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import torch
+from jaxtyping import Float, Float64, Int64
+from torch import Generator, Tensor
+
+from generalization.activations import layer_activations
+from generalization.networks.directions import (
+    Basis,
+    largest_units,
+    principal_directions,
+    svcca_directions,
+    unit_directions,
+)
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.projections import projected_logits
+
+COLUMNS = ["network", "layer", "directions", "k", "accuracy", "units"]
+SAMPLES_PER_CHUNK = 1024  # Keeps what the layers above see at all ranks out of memory.
+
+
+@torch.no_grad()
+def projection_accuracy(
+    networks: FullyConnectedNetworks,
+    inputs: Float[Tensor, "samples *features"],
+    labels: Int64[Tensor, "samples"],
+    train_inputs: Float[Tensor, "train *features"],
+    members: pd.DataFrame,
+    generator: Generator,
+    *,
+    points: int = 2000,
+    orders: int = 4,
+    explained_variance: float = 0.99,
+) -> pd.DataFrame:
+    """Test accuracy when the activations of a layer are projected on their leading directions.
+
+    Raghu et al. 2017: a becomes ``mean + V_k V_kᵀ (a − mean)``, where the
+    orthonormal columns of V_k are the first k directions. Directions and means are of training
+    inputs, accuracies of test inputs. The ``directions`` are
+
+    ``svcca``
+        ``svcca_directions`` with the same layer of another network of the stack, see ``partners``.
+        A network that is the only seed has none.
+    ``svcca_weights``
+        The same, of the weights with which variates are read from units.
+    ``principal``
+        Of descending variance.
+    ``largest_units``
+        Single units, the largest mean absolute activation first.
+    ``random_units``
+        Single units in random order; the accuracy is the mean over ``orders``.
+
+    Args:
+        networks: R networks, with or without biases.
+        inputs: N test points, in the dtype of the weights.
+        labels: Their labels.
+        train_inputs: The first ``points`` of them give directions.
+        members: ``seed``, ``step`` and ``final`` of every network.
+        generator: Of the random orders.
+        points: Training inputs that give directions; all, if there are fewer.
+        orders: Random orders of units.
+        explained_variance: That SVCCA keeps of every layer.
+
+    Returns:
+        One row per network, layer (weight layers from 0, the last are the logits), kind of
+        directions and k, with the columns ``COLUMNS``. At k = 0 the layer is at its mean; then k is
+        1, 2, 4 … and the number of all units, at which the layer is as it was.
+    """
+    known, partner = train_inputs[:points], partners(members)
+    tables = []
+    for position, network in enumerate(networks):
+        layers, tested = (_layers(network, points) for points in (known, inputs))
+        other = partner.get(position)
+        shared = layers if other is None else _layers(networks[[other]], known)
+        for layer, (activations, others) in enumerate(zip(layers, shared, strict=True)):
+            bases = _baselines(activations, orders, generator)
+            if other is not None:
+                found = svcca_directions(activations, others, explained_variance=explained_variance)
+                shared_bases = zip(("svcca", "svcca_weights"), found, strict=True)
+                bases = {kind: [basis] for kind, basis in shared_bases} | bases
+            mean = activations.mean(0)
+            table = _accuracies(network, layer, tested[layer], labels, mean, bases)
+            tables.append(table.assign(network=position, layer=layer))
+    return pd.concat(tables, ignore_index=True)[COLUMNS]
+
+
+def partners(members: pd.DataFrame) -> dict[int, int]:
+    """For every network of a stack, one of another seed that was trained as long.
+
+    It is of the next seed (the first follows the last). Of a network at its last step it is that
+    at its last step; before, that at the latest step that is not later.
+
+    Args:
+        members: ``seed``, ``step`` and ``final`` of every network.
+
+    Returns:
+        Position → position, for networks that have one.
+    """
+    # ASSUME: every network shares directions with one other seed, the next one; the paper compares
+    # two networks.
+    seeds = sorted(members["seed"].unique())
+    following = dict(zip(seeds, [*seeds[1:], seeds[0]], strict=True))
+    found = {}
+    for position, (seed, step, final) in enumerate(members.itertuples(index=False)):
+        others = members[members["seed"] == following[seed]]
+        as_far = others["final"] if final else others["step"] <= step
+        if following[seed] != seed and as_far.any():
+            found[position] = int(others.loc[as_far, "step"].idxmax())
+    return found
+
+
+def ranks(units: int) -> list[int]:
+    """0, 1, 2, 4 … below the number of units, and all of them."""
+    return [0, *(2**power for power in range((units - 1).bit_length())), units]
+
+
+def _layers(
+    network: FullyConnectedNetworks, inputs: Float[Tensor, "samples *features"]
+) -> list[Float[Tensor, "samples units"]]:
+    """Activations of every layer of a stack of one."""
+    return [layer[0] for layer in layer_activations(network, inputs)]
+
+
+def _baselines(
+    activations: Float[Tensor, "samples units"], orders: int, generator: Generator
+) -> dict[str, list[Basis]]:
+    """Kind of directions → one basis, or several whose accuracies are averaged."""
+    units = activations.shape[1]
+    random = [torch.randperm(units, generator=generator) for _ in range(orders)]
+    return {
+        "principal": [principal_directions(activations)],
+        "largest_units": [unit_directions(largest_units(activations))],
+        "random_units": [unit_directions(order.to(activations.device)) for order in random],
+    }
+
+
+def _accuracies(
+    network: FullyConnectedNetworks,
+    layer: int,
+    tested: Float[Tensor, "samples units"],
+    labels: Int64[Tensor, "samples"],
+    mean: Float[Tensor, "units"],
+    bases: Mapping[str, Sequence[Basis]],
+) -> pd.DataFrame:
+    """directions, k, accuracy, units of one layer."""
+    grid = ranks(len(mean))
+    tables = []
+    for kind, alike in bases.items():
+        accuracy = torch.stack([
+            _accuracy(network, layer, tested, labels, mean, basis, grid) for basis in alike
+        ]).mean(0)
+        tables.append(pd.DataFrame({"directions": kind, "k": grid, "accuracy": accuracy.tolist()}))
+    return pd.concat(tables).assign(units=len(mean))
+
+
+def _accuracy(
+    network: FullyConnectedNetworks,
+    layer: int,
+    tested: Float[Tensor, "samples units"],
+    labels: Int64[Tensor, "samples"],
+    mean: Float[Tensor, "units"],
+    basis: Basis,
+    grid: Sequence[int],
+) -> Float64[Tensor, "ranks"]:
+    """The share of test points that is right at every rank."""
+    right = torch.zeros(len(grid), dtype=torch.float64, device=tested.device)
+    for chunk, true in zip(
+        tested.split(SAMPLES_PER_CHUNK), labels.split(SAMPLES_PER_CHUNK), strict=True
+    ):
+        logits = projected_logits(network, layer, chunk, mean, basis, grid)
+        right += (logits.argmax(-1) == true).double().sum(1)
+    return right / len(labels)

@@ -1,0 +1,152 @@
+"""Pairs of networks, and means over them, with intervals that know that pairs share networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from generalization.tables import KEPT_NETWORK, hyperparameters_of
+
+NETWORKS = ["ensemble_a", "seed_a", "ensemble_b", "seed_b"]
+# What tells networks that learn from those that memorize apart, and may differ within a setting.
+TASK = ("label_corruption", "randomization")
+# What does not make two architectures or trainings differ.
+NO_SETTING = ("kept_steps",)
+GENERALIZING, MEMORIZING = "generalizing", "memorizing"
+
+
+def final_pairs(similarities: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
+    """Pairs of different networks at their last steps, the same layer of both.
+
+    Args:
+        similarities: Table of a study.
+        training: Table of ``collect_training``.
+
+    Returns:
+        similarity, ``layer``, ensembles and seeds of both networks, ``value`` and ``null`` (means
+        over both directions of a similarity that has two), ``setting``, a number for all
+        hyper-parameters but those of the labels; ``alike``, whether both networks share it;
+        ``task_a`` and ``task_b``, ``generalizing`` or ``memorizing``, empty in between; and
+        dataset, depth and width of the first network. Each pair stands once.
+    """
+    rows = similarities[
+        (similarities["pairs"] != "over_training")
+        & (similarities["layer_a"] == similarities["layer_b"])
+        & np.isfinite(similarities["value"].astype(float))
+    ].rename(columns={"layer_a": "layer"})
+    rows = _in_order(rows)
+    networks = _settings(training[training["final"]])
+    for side in "ab":
+        keys = [f"{key}_{side}" for key in KEPT_NETWORK]
+        rows = rows.merge(networks.add_suffix(f"_{side}"), on=keys, validate="many_to_one")
+    about = ["dataset", "depth", "width"]
+    rows = rows.rename(columns={f"{name}_a": name for name in about}).assign(
+        alike=rows["setting_a"] == rows["setting_b"], setting=rows["setting_a"]
+    )
+    keys = ["similarity", *about, "layer", *NETWORKS, "setting", "alike", "task_a", "task_b"]
+    groups = rows.groupby(keys, dropna=False, sort=False)
+    return groups[["value", "null"]].mean().reset_index()
+
+
+def task(networks: pd.DataFrame) -> np.ndarray:
+    """Whether networks were trained on true labels or on random ones; empty in between.
+
+    Args:
+        networks: With the columns ``TASK``.
+    """
+    corruption, randomization = (networks[key] for key in TASK)
+    memorizing = (corruption == 1) | (randomization == "random_labels")
+    generalizing = (corruption == 0) & (randomization == "none")
+    return np.select([memorizing, generalizing], [MEMORIZING, GENERALIZING], "")
+
+
+def pair_weights(
+    pairs: pd.DataFrame, *, resamples: int, generator: np.random.Generator
+) -> Float[np.ndarray, "resamples pairs"]:
+    """How often every resample of networks holds every pair.
+
+    Pairs that share a network are not independent: a network that is unlike all others makes all
+    of its pairs unlike. So what is drawn with replacement are settings first, as often as there
+    are, then the networks of every ensemble. A pair counts as often as its setting is drawn, times
+    the product of the counts of its two networks (a bootstrap of the vertices of a graph, Snijders
+    & Borgatti 1999). A network that is drawn twice makes no pair with itself.
+
+    Args:
+        pairs: With ensembles and seeds of both networks, and ``setting``.
+        resamples: How many.
+        generator: Of the draws.
+
+    Returns:
+        A row may be all zero, where few networks were drawn again and again.
+    """
+    codes, settings = pd.factorize(pairs["setting"])
+    number = len(settings)
+    weights = generator.multinomial(number, np.full(number, 1 / number), size=resamples)[:, codes]
+    first, second = (_networks(pairs, side) for side in "ab")
+    networks = pd.MultiIndex.from_frame(
+        pd.concat([first, second]).drop_duplicates().sort_values(["ensemble", "seed"])
+    )
+    counts = np.empty((resamples, len(networks)))
+    of_ensemble = networks.get_level_values("ensemble")
+    for ensemble in of_ensemble.unique():
+        members = of_ensemble == ensemble
+        size = members.sum()
+        counts[:, members] = generator.multinomial(size, np.full(size, 1 / size), size=resamples)
+    for side in (first, second):
+        weights = weights * counts[:, networks.get_indexer(pd.MultiIndex.from_frame(side))]
+    return weights
+
+
+def weighted_means(
+    values: Float[np.ndarray, "pairs"], weights: Float[np.ndarray, "resamples pairs"]
+) -> Float[np.ndarray, "resamples"]:
+    """The mean of every resample; NaN of one without pairs."""
+    with np.errstate(invalid="ignore"):
+        return weights @ values / weights.sum(1)
+
+
+def percentile_interval(draws: Float[np.ndarray, "resamples"], level: float) -> dict[str, float]:
+    """``low`` and ``high``; missing if no draw is finite, or all are the same but for rounding."""
+    finite = draws[np.isfinite(draws)]
+    if not len(finite) or np.ptp(finite) <= 1e-12 * np.abs(finite).max():
+        return {"low": np.nan, "high": np.nan}
+    low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
+    return {"low": low, "high": high}
+
+
+def sizes(pairs: pd.DataFrame) -> dict[str, Any]:
+    """How many pairs, networks and ensembles there are."""
+    networks = pd.concat([_networks(pairs, side) for side in "ab"]).drop_duplicates()
+    return {
+        "pairs": len(pairs),
+        "networks": len(networks),
+        "ensembles": networks["ensemble"].nunique(),
+    }
+
+
+def _networks(pairs: pd.DataFrame, side: str) -> pd.DataFrame:
+    columns = {f"ensemble_{side}": "ensemble", f"seed_{side}": "seed"}
+    return pairs[[*columns]].rename(columns=columns)
+
+
+def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """The same pairs, of every two networks the same one first; none of a network with itself."""
+    first, second = (list(zip(rows[f"ensemble_{s}"], rows[f"seed_{s}"], strict=True)) for s in "ab")
+    turned = np.array([b < a for a, b in zip(first, second, strict=True)], dtype=bool)
+    swap = {f"{key}_{a}": f"{key}_{b}" for key in KEPT_NETWORK for a, b in ("ab", "ba")}
+    both = pd.concat([rows[~turned], rows[turned].rename(columns=swap)])
+    same = (both["ensemble_a"] == both["ensemble_b"]) & (both["seed_a"] == both["seed_b"])
+    return both[~same]
+
+
+def _settings(networks: pd.DataFrame) -> pd.DataFrame:
+    """ensemble, seed, step, dataset, depth, width, task and setting of every network."""
+    ignored: Sequence[str] = (*TASK, *NO_SETTING)
+    keys = [key for key in hyperparameters_of(networks) if key not in ignored]
+    setting = networks.groupby(keys, dropna=False, sort=False).ngroup()
+    about = networks[[*KEPT_NETWORK, "dataset", "depth", "width"]]
+    return about.assign(setting=setting, task=task(networks))

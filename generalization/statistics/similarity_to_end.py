@@ -1,0 +1,61 @@
+"""How alike each layer of a network is to what it will be at the end of training."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from generalization.tables import NETWORK
+
+KEYS = ["similarity", *NETWORK, "layer", "step"]
+
+
+def similarity_to_end(similarities: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
+    """Every layer of every network in the course of training, beside itself at the last step.
+
+    Args:
+        similarities: Table of a study.
+        training: Table of ``collect_training``.
+
+    Returns:
+        similarity, ensemble, seed, layer, step, ``value`` and ``null``, each row once: means over
+        both directions of a similarity that has two. At the last step it is 1.
+    """
+    rows = similarities[
+        (similarities["pairs"] == "over_training")
+        & (similarities["layer_a"] == similarities["layer_b"])
+        & np.isfinite(similarities["value"].astype(float))
+    ]
+    rows = rows.rename(columns={"ensemble_a": "ensemble", "seed_a": "seed", "layer_a": "layer"})
+    last = training.loc[training["final"], [*NETWORK, "step"]].rename(columns={"step": "last"})
+    rows = rows.merge(last, on=NETWORK, validate="many_to_one")
+    there = {
+        side: rows.loc[rows[f"step_{other}"] == rows["last"]].assign(
+            step=lambda chosen, side=side: chosen[f"step_{side}"]
+        )
+        for side, other in ("ab", "ba")
+    }
+    both = pd.concat(there.values())
+    return both.groupby(KEYS, sort=True)[["value", "null"]].mean().reset_index()
+
+
+def convergence_step(course: pd.DataFrame, threshold: float) -> float:
+    """The step from which on a layer stays as alike to its end as the threshold.
+
+    Between two kept steps the similarity is taken for linear in log(1 + step).
+
+    Args:
+        course: ``step`` and ``value`` of one layer of one network.
+        threshold: Below 1.
+
+    Returns:
+        The step; the first one, if the layer is never less alike.
+    """
+    ordered = course.sort_values("step")
+    steps, values = np.log1p(ordered["step"].to_numpy(float)), ordered["value"].to_numpy(float)
+    below = np.flatnonzero(values < threshold)
+    if not len(below) or below[-1] == len(values) - 1:
+        return float(np.expm1(steps[-1 if len(below) else 0]))
+    before, after = below[-1], below[-1] + 1
+    share = (threshold - values[before]) / (values[after] - values[before])
+    return float(np.expm1(steps[before] + share * (steps[after] - steps[before])))

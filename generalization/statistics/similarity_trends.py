@@ -1,0 +1,179 @@
+"""Whether lower layers converge first, and whether wider networks are more alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from generalization.statistics.correlations import pearson, spearman
+from generalization.statistics.means import (
+    check_resampling,
+    few_ensembles,
+    mean_over_networks,
+    missing,
+)
+from generalization.statistics.network_pairs import (
+    GENERALIZING,
+    final_pairs,
+    pair_weights,
+    percentile_interval,
+    sizes,
+    task,
+)
+from generalization.statistics.similarity_contrasts import place
+from generalization.statistics.similarity_to_end import convergence_step, similarity_to_end
+from generalization.tables import NETWORK
+
+KEYS = ["similarity", "dataset", "depth"]
+COLUMNS = [
+    *KEYS,
+    "layer",
+    "place",
+    "statistic",
+    "estimate",
+    "low",
+    "high",
+    "level",
+    "networks",
+    "ensembles",
+    "note",
+]
+# ASSUME: a layer has converged when it is as alike to its end as 0.9; the paper shows curves.
+CONVERGED = 0.9
+ORDERS = ("convergence_order", "convergence_order_with_logits")
+
+
+def similarity_trends(
+    similarities: pd.DataFrame,
+    training: pd.DataFrame,
+    *,
+    generator: np.random.Generator,
+    resamples: int = 2000,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Rank correlations of similarities with depth and with width, of networks on true labels.
+
+    ``convergence_order``, ``convergence_order_with_logits``
+        Spearman's correlation of a layer's place with the step from which on it is as alike to its
+        end as 0.9, of hidden layers and of all, see ``convergence_step``: 1 if layers converge from
+        the bottom up (Raghu et al. 2017). The mean over networks; its interval resamples ensembles,
+        then seeds.
+    ``width``
+        Of the width with the similarity of a layer of two seeds, over all pairs of seeds of all
+        ensembles (Morcos et al. 2018, *Insights*). The interval resamples seeds alone, in every
+        ensemble: widths are set, not drawn.
+    ``width_above_null``
+        The same of (similarity − null) / (1 − null): wider layers are also more alike by chance.
+
+    Args:
+        similarities: Table of a study.
+        training: Table of ``collect_training``.
+        generator: Of resamples. Every row sees the same ones.
+        resamples: Number of bootstrap resamples.
+        level: Of the percentile intervals.
+
+    Returns:
+        For every similarity, dataset and depth: two rows of the order of convergence, where
+        networks were kept during training, and two per layer, where there are several widths, with
+        the columns ``COLUMNS``. What does not exist is empty; ``note`` says why.
+
+    Raises:
+        ValueError: If level is not between 0 and 1, or resamples are none.
+    """  # noqa: DOC502
+    check_resampling(level, resamples)
+    entropy = int(generator.integers(2**63))
+    rows = [
+        row | {"level": level}
+        for trends in (_convergence_orders, _widths)
+        for row in trends(similarities, training, entropy, resamples, level)
+    ]
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    of_layer = table["layer"].notna()
+    where = place(*(table.loc[of_layer, key].astype(int) for key in ("layer", "depth")))
+    table["place"] = pd.Series(where, table.index[of_layer], dtype=object)
+    return table.astype({"layer": "Int64"})
+
+
+def convergence_orders(similarities: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
+    """Whether layers of each network that was trained on true labels converge bottom up.
+
+    Args:
+        similarities: Table of a study.
+        training: Table of ``collect_training``.
+
+    Returns:
+        similarity, dataset, depth, ensemble, seed; and correlations of layers with their
+        convergence steps, in columns named as the statistics. NaN if all converge at the same one.
+    """
+    courses = similarity_to_end(similarities, training)
+    courses = courses[courses.groupby(["similarity", *NETWORK])["step"].transform("nunique") > 1]
+    networks = training[training["final"] & (task(training) == GENERALIZING)]
+    courses = courses.merge(networks[[*NETWORK, "dataset", "depth"]], on=NETWORK)
+    rows = []
+    for keys, network in courses.groupby([*KEYS, *NETWORK]):
+        steps = network.groupby("layer")[["step", "value"]].apply(convergence_step, CONVERGED)
+        # ASSUME: logits are told apart. They are as few as classes, all of which the task needs.
+        hidden = steps[steps.index < network["depth"].iloc[0] - 1]
+        rows.append((*keys, _rank_correlation(hidden), _rank_correlation(steps)))
+    return pd.DataFrame(rows, columns=[*KEYS, *NETWORK, *ORDERS])
+
+
+def _convergence_orders(
+    similarities: pd.DataFrame, training: pd.DataFrame, entropy: int, resamples: int, level: float
+) -> Iterator[dict[str, object]]:
+    orders = convergence_orders(similarities, training)
+    for keys, networks in orders.groupby(KEYS):
+        for statistic in ORDERS:
+            mean = mean_over_networks(
+                networks[statistic],
+                networks["ensemble"],
+                generator=np.random.default_rng(entropy),
+                resamples=resamples,
+                level=level,
+            )
+            lacks = missing(mean["networks"], len(networks), "two different steps")
+            note = "; ".join(filter(None, [lacks, few_ensembles(mean)]))
+            about = dict(zip(KEYS, keys, strict=True)) | {"statistic": statistic}
+            yield about | mean | {"note": note}
+
+
+def _widths(
+    similarities: pd.DataFrame, training: pd.DataFrame, entropy: int, resamples: int, level: float
+) -> Iterator[dict[str, object]]:
+    pairs = final_pairs(similarities, training)
+    same = pairs["ensemble_a"] == pairs["ensemble_b"]
+    # No setting is drawn where all pairs are of one.
+    pairs = pairs[same & (pairs["task_a"] == GENERALIZING)].assign(setting=0)
+    for keys, alike in pairs.groupby([*KEYS, "layer"]):
+        if alike["width"].nunique() < 2:
+            continue
+        weights = pair_weights(alike, resamples=resamples, generator=np.random.default_rng(entropy))
+        above_null = (alike["value"] - alike["null"]) / (1 - alike["null"])
+        about = dict(zip([*KEYS, "layer"], keys, strict=True)) | sizes(alike)
+        for name, values in {"width": alike["value"], "width_above_null": above_null}.items():
+            found = _width_correlation(alike["width"].to_numpy(float), values, weights, level)
+            yield about | {"statistic": name} | found
+
+
+def _width_correlation(
+    widths: np.ndarray, values: pd.Series, weights: np.ndarray, level: float
+) -> dict[str, object]:
+    """Over all pairs, and its interval over resamples that hold several pairs."""
+    values = values.to_numpy(float)
+    if not np.isfinite(values).all():
+        lost = f"{(~np.isfinite(values)).sum()} of {len(values)} pairs have no finite value"
+        return {"estimate": np.nan, "low": np.nan, "high": np.nan, "note": lost}
+    estimate = spearman(np.ones((1, len(values))), widths, values).item()
+    draws = spearman(weights[weights.sum(1) > 0], widths, values)
+    interval = percentile_interval(draws, level)
+    note = "no interval: too few networks" if np.isnan(interval["low"]) else ""
+    return {"estimate": estimate, **interval, "note": note}
+
+
+def _rank_correlation(steps: pd.Series) -> float:
+    """Spearman's correlation of steps with the layers that index them; NaN if all are the same."""
+    ranks = (rankdata(values)[None] for values in (steps.index, steps))
+    return pearson(np.ones((1, len(steps))), *ranks).item()

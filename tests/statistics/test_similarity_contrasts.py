@@ -1,0 +1,88 @@
+import numpy as np
+import pandas as pd
+import pytest
+from oracles.similarity_tables import made_study
+
+from generalization.statistics.similarity_contrasts import COLUMNS, place, similarity_contrasts
+
+
+def table_of(study, **settings):
+    return similarity_contrasts(
+        *study, generator=np.random.default_rng(1), resamples=300, **settings
+    )
+
+
+def of(table, statistic):
+    return table[table["statistic"] == statistic].set_index("layer")
+
+
+def test_estimates_are_mean_distances_and_their_differences():
+    study = made_study(np.random.default_rng(0), noise=0.0)
+    table = table_of(study)
+    assert list(table) == COLUMNS
+    assert set(table["statistic"]) == {
+        "within_generalizing",
+        "within_memorizing",
+        "between",
+        "memorizing_minus_generalizing",
+        "between_minus_memorizing",
+    }
+    assert of(table, "within_generalizing")["estimate"].tolist() == pytest.approx([0.2] * 3)
+    assert of(table, "within_memorizing")["estimate"].tolist() == pytest.approx([0.2, 0.35, 0.5])
+    difference = of(table, "memorizing_minus_generalizing")["estimate"]
+    assert difference.tolist() == pytest.approx([0, 0.15, 0.3])
+    assert of(table, "between_minus_memorizing")["estimate"].tolist() == pytest.approx([0, 0, 0])
+
+
+def test_sizes_are_those_of_the_pairs_that_are_compared():
+    table = table_of(made_study(np.random.default_rng(0)))
+    sizes = of(table, "between").iloc[0]
+    assert (sizes["pairs"], sizes["networks"], sizes["ensembles"]) == (9, 6, 2)
+    sizes = of(table, "memorizing_minus_generalizing").iloc[0]
+    assert (sizes["pairs"], sizes["networks"], sizes["ensembles"]) == (6, 6, 2)
+
+
+def test_interval_is_as_wide_as_networks_differ():
+    # Each pair is as alike as its networks say: the variance of the mean is 4 σ² / n.
+    similarities, training = made_study(np.random.default_rng(0), corruptions=(0.0,), seeds=12)
+    strange = 0.1 * np.random.default_rng(3).standard_normal(13)
+    within = similarities["pairs"] == "between_seeds"
+    seeds = similarities.loc[within, ["seed_a", "seed_b"]].to_numpy()
+    similarities.loc[within, "value"] = 0.5 + strange[seeds].sum(1)
+    row = of(table_of((similarities, training)), "within_generalizing").loc[0]
+    expected = 2 * 1.96 * 2 * strange[1:].std(ddof=1) / 12**0.5
+    assert row["high"] - row["low"] == pytest.approx(expected, rel=0.25)
+    assert row["low"] < row["estimate"] < row["high"]
+
+
+def test_two_networks_have_no_interval():
+    row = of(
+        table_of(made_study(np.random.default_rng(0), corruptions=(0.0,), seeds=2)),
+        "within_generalizing",
+    ).loc[1]
+    assert np.isnan(row["low"])
+    assert row["note"] == "no interval: too few networks"
+
+
+def test_one_group_has_no_contrast_and_no_group_no_row():
+    one = table_of(made_study(np.random.default_rng(0), corruptions=(1.0,)))
+    assert set(one["statistic"]) == {"within_memorizing"}
+    none = table_of(made_study(np.random.default_rng(0), corruptions=(0.5,)))
+    assert none.empty
+    assert list(none) == COLUMNS
+
+
+def test_places_are_named():
+    layers = pd.Series([0, 1, 2, 3, 0, 1])
+    depth = pd.Series([4, 4, 4, 4, 2, 2])
+    expected = ["first", "hidden_2", "last_hidden", "logits", "first", "logits"]
+    assert place(layers, depth).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [({"level": 1.0}, r"^level must be between 0 and 1, not 1\.0\.$")],
+)
+def test_settings_out_of_range_are_refused(settings, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        table_of(made_study(np.random.default_rng(0)), **settings)
