@@ -38,6 +38,7 @@ PROFILES = (
     "train_test_sensitivity",
     "output_sensitivities",
     "output_distances",
+    "prediction_errors",
 )
 
 # These compare networks, and are given convolutional ones as a stack too.

@@ -22,9 +22,13 @@ TABLES = {
     "loss_estimate_errors": ("loss_estimates", "training"),
     "untrained_sensitivity": ("output_sensitivities", "training"),
     "bias_variance": ("output_distances", "output_sensitivities", "training"),
+    "sensitivity_statistics": ("measures", "output_sensitivities"),
     # And from all tables that the claims of these papers are about, if the study has them.
     "claims": ("statistics", "papers"),
 }
+
+# Deeper and narrower: a factor, beside hyper-parameters, that keeps the number of parameters.
+FIXED_SIZE = "depth_at_fixed_size"
 
 # What of these is set by the study, not a table.
 SETTINGS = ("comparisons", "papers")

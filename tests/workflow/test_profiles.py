@@ -20,14 +20,18 @@ FEW = {
     "activation_regions": {"samples": 30},
     "tangent_bounds": {"samples": 5},
     "train_test_sensitivity": {"samples": 20},
+    "prediction_errors": {"samples": 20},
+    "output_sensitivities": {"samples": 20},
+    "output_distances": {"samples": 20},
 }
 LABELS = {"setting": "label_corruption", "better": 0, "worse": 1}
 CHANGES = {
     "ensembles": [CONFIG["ensembles"][0] | {"depth": 3, "label_corruption": [0, 1]}],
-    "measures": CONFIG["measures"] | {"number_of_parameters": {}, "training_loss": {}},
+    "measures": CONFIG["measures"]
+    | {"number_of_parameters": {}, "training_loss": {}, "output_sensitivity": {"samples": 50}},
     "profiles": FEW,
     "comparisons": [LABELS],
-    "papers": ["novak_2018", "daroczy_2020"],
+    "papers": ["novak_2018", "daroczy_2020", "forouzesh_2020"],
 }
 
 
