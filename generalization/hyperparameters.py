@@ -48,6 +48,7 @@ class Hyperparameters:
     max_steps: int = 20_000
     stop_at_accuracy: float | None = 1.0
     stop_at_loss: float | None = None
+    stop_epochs: int = 1
     kept_steps: tuple[int, ...] | str = (0,)
 
     def __post_init__(self):

@@ -1,4 +1,4 @@
-"""Tables → a figure, or one for every measure."""
+"""Tables → a figure, or one for every measure or factor."""
 
 import argparse
 import json
@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 from generalization.errors import told_in_one_sentence
+from generalization.figures import FIGURES
 from generalization.figures.style import save_figure
 from generalization.measures import BASELINES
 from generalization.signatures import named_by
@@ -18,7 +19,9 @@ def main() -> None:
     parser.add_argument("figure")
     parser.add_argument("--tables", type=Path, nargs="+", required=True, help="<table>.csv")
     parser.add_argument("--settings", type=json.loads, required=True)
-    parser.add_argument("outputs", type=Path, nargs="+", help="<measure>.svg, or <figure>.svg")
+    parser.add_argument(
+        "outputs", type=Path, nargs="+", help="<figure>.svg, or <measure or factor>.svg"
+    )
     arguments = parser.parse_args()
 
     draw = getattr(import_module(f"generalization.figures.{arguments.figure}"), arguments.figure)
@@ -28,7 +31,7 @@ def main() -> None:
         **{path.stem: read_table(path) for path in arguments.tables},
     }
     for path in arguments.outputs:
-        offered["measure"] = path.stem
+        offered[FIGURES[arguments.figure].one_per] = path.stem
         save_figure(path, draw(**named_by(draw, offered)))
 
 

@@ -50,6 +50,7 @@ def test_defaults_are_kept_for_ever():
         "max_steps": 20_000,
         "stop_at_accuracy": 1.0,
         "stop_at_loss": None,
+        "stop_epochs": 1,
         "kept_steps": (0,),
     }
 

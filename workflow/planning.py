@@ -25,7 +25,7 @@ from generalization.measures import FULLY_CONNECTED_ONLY as MEASURES_OF_FULLY_CO
 from generalization.measures import SHARE_A_JOB
 from generalization.networks.architectures import unsuitable
 from generalization.profiles import FULLY_CONNECTED_ONLY as PROFILES_OF_FULLY_CONNECTED
-from generalization.statistics import SETTINGS, TABLES
+from generalization.statistics import FIXED_SIZE, SETTINGS, TABLES
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,25 @@ class Study:
             if self.tables.issuperset(place.tables) and measures.issuperset(place.measures)
         ]
         return figures, [page for page in PAGES if page in self.tables | {"excluded"}]
+
+    @property
+    def factors(self) -> list[str]:
+        """What its ensembles differ in, beside the dataset; depth and width also together."""
+        about = [one.as_dict() for one in self.ensembles.values()]
+        swept = [
+            key
+            for key in about[0]
+            if key not in {"dataset", "kept_steps"} and len({one[key] for one in about}) > 1
+        ]
+        return swept + [FIXED_SIZE] * ({"depth", "width"} <= set(swept))
+
+    def names_of_figures(self, figure: str) -> list[str]:
+        """Of what there is one figure each; nothing, if there is one figure of all."""
+        each = {
+            "measure": [measure for measure, _ in self.measures.values()],
+            "factor": self.factors,
+        }
+        return each.get(FIGURES[figure].one_per, [])
 
     def profile_file(self, profile: str) -> str:
         """Name of the file of a profile."""

@@ -12,6 +12,7 @@ from importlib import import_module
 PAPERS = (
     "novak_2018",
     "daroczy_2020",
+    "forouzesh_2020",
     "raghu_2017",
     "morcos_2018_similarity",
     "graham_inner_activations",

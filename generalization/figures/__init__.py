@@ -15,11 +15,15 @@ class Place:
         chapter: Of the report.
         tables: That it is drawn from. The study must have them all.
         measures: That the study must take.
+        one_per: If there is not one figure but one per ``measure`` of the study, or per ``factor``,
+            a hyper-parameter that the study sweeps over: which of the two. The figure is given its
+            name as an argument of this name.
     """
 
     chapter: str
     tables: tuple[str, ...]
     measures: tuple[str, ...] = ()
+    one_per: str = ""
 
 
 SIMILARITY = "Similarity of representations"
@@ -31,9 +35,24 @@ FIGURES = {
         "Overview", ("measures", "statistics"), ("number_of_parameters", "training_loss")
     ),
     "gap_against_measure": Place(
-        "Generalization gap against each measure", ("measures", "statistics")
+        "Generalization gap against each measure", ("measures", "statistics"), one_per="measure"
     ),
     "pairs": Place("Pairs that differ in one setting", ("pairs", "pair_statistics")),
+    "loss_against_sensitivity": Place(
+        "Output sensitivity",
+        ("measures", "output_sensitivities", "sensitivity_statistics"),
+        ("output_sensitivity",),
+    ),
+    "sensitivity_before_and_after": Place(
+        "Output sensitivity", ("measures", "sensitivity_statistics"), ("output_sensitivity",)
+    ),
+    "cross_entropy_against_mse": Place("Output sensitivity", ("prediction_errors", "training")),
+    "sensitivity_by_factor": Place(
+        "Output sensitivity, factor by factor",
+        ("measures",),
+        ("output_sensitivity",),
+        one_per="factor",
+    ),
     "ellipses": Place("On and off the data", ("ellipses", "training")),
     "boundaries": Place("On and off the data", ("boundaries", "training")),
     "translation_trajectory": Place("On and off the data", ("translation_trajectory", "training")),
@@ -64,6 +83,7 @@ PAGES = (
     "pair_statistics",
     "ellipse_contrasts",
     "boundary_contrasts",
+    "sensitivity_statistics",
     "point_statistics",
     "point_statistics_of_networks",
     "bound_statistics",

@@ -23,9 +23,17 @@ from generalization.figures.style import (
     styled,
 )
 from generalization.names import number, readable, value_name, values_of, within
-from generalization.statistics.pairs import COMPARISON, PERFORMANCES
+from generalization.statistics.pairs import COMPARISON
 
 SIDES = ("better", "worse")
+SHARES = ("generalization_gap", "test_accuracy")
+SHOWN = (
+    "generalization_gap",
+    "jacobian_norm",
+    "transitions",
+    "output_sensitivity",
+    "centered_output_sensitivity",
+)
 WIDTH, HEIGHT, WORDS = 3.4, 4.2, 1.7  # Of a panel, one with points or with words, in inches.
 
 
@@ -34,7 +42,7 @@ def pairs(
     pairs: pd.DataFrame,
     pair_statistics: pd.DataFrame,
     *,
-    quantities: Sequence[str] = ("generalization_gap", "jacobian_norm", "transitions"),
+    quantities: Sequence[str] = SHOWN,
 ) -> Figure:
     """One point per pair of ensembles, as Novak et al. 2018, Fig. 4; one row per comparison.
 
@@ -78,7 +86,7 @@ def _panel(axes: Axes, points: pd.DataFrame, test: pd.Series, hues: dict) -> Non
     axes.set_box_aspect(1)
     there = points[_there(points)]
     if there.empty:
-        axes.set_title(readable(quantity), fontsize=11.5)
+        axes.set_title(fill(readable(quantity), 20), fontsize=11.5)
         axes.set_axis_off()
         words = fill(f"No pair: {points['note'].iloc[0]}.", 30)
         axes.text(0.5, 0.5, words, ha="center", va="center", color=QUIET, fontsize=10.5)
@@ -107,22 +115,25 @@ def _equal_axes(axes: Axes, points: pd.DataFrame, quantity: str) -> None:
     """The same scale, ends and ticks on both axes: logarithmic for positive measures."""
     values = pd.concat([points[f"value_{side}"] for side in SIDES])
     low, high = values.min(), values.max()
-    if quantity not in PERFORMANCES and low > 0:
+    if quantity not in SHARES and low > 0:
         margin = max((high / low) ** 0.08, 1.05)
         limits = low / margin, high * margin
         for axis in (axes.xaxis, axes.yaxis):
             logarithmic(axis, pd.Series(limits))
             # Panels are small, and have room for few ticks.
-            wide = limits[1] / limits[0] >= 6
-            axis.set_major_locator(LogLocator(subs=(1, 3)) if wide else MaxNLocator(4))
-            if limits[1] >= 1000:
+            ratio = limits[1] / limits[0]
+            if ratio >= 1e4:
+                axis.set_major_locator(LogLocator(numticks=5))
+            else:
+                axis.set_major_locator(LogLocator(subs=(1, 3)) if ratio >= 6 else MaxNLocator(4))
+            if limits[1] >= 1000 and ratio < 1e4:
                 axis.set_major_formatter(EngFormatter(sep=""))
     else:
         margin = max(0.08 * (high - low), 1e-3)
         limits = low - margin, high + margin
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(4))
-            if quantity in PERFORMANCES:
+            if quantity in SHARES:
                 axis.set_major_formatter(PercentFormatter(1, decimals=0 if margin > 0.004 else 1))
     axes.set(xlim=limits, ylim=limits)
 

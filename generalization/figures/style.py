@@ -118,10 +118,12 @@ def logarithmic(axis: Axis, values: pd.Series) -> None:
     if ratio < 6:  # Powers of ten and their multiples are too few here.
         axis.set_major_locator(MaxNLocator(5))
     else:
-        axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5) if ratio < 30 else (1,)))
+        subs = (1, 2, 3, 5) if ratio < 30 else (1, 3) if ratio < 300 else (1,)
+        axis.set_major_locator(LogLocator(subs=subs))
     axis.set_minor_locator(LogLocator(subs=range(2, 10)))
     axis.set_minor_formatter(NullFormatter())
-    if values.max() < 1e6 and values.min() > 1e-4:
+    # Over more decades than five there is no room for long numbers.
+    if values.max() < 1e6 and values.min() > 1e-4 and ratio < 1e5:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
 
 

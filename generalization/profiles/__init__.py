@@ -40,6 +40,7 @@ PROFILES = (
     "output_sensitivities",
     "output_distances",
     "noise_clouds",
+    "prediction_errors",
 )
 
 # These compare networks, and are given convolutional ones as a stack too.

@@ -9,6 +9,7 @@ from generalization.measures.jacobian_norm import jacobian_norm
 from generalization.measures.output_entropy import output_entropy
 from generalization.networks.input_jacobian import input_jacobian_norm
 from generalization.networks.modules import Networks, logits_of
+from generalization.networks.softmax_losses import softmax_losses
 
 
 @torch.no_grad()
@@ -58,7 +59,7 @@ def points(
     classes = logits.shape[-1]
     centered = input_jacobian_norm(networks, inputs, _centering)
     columns = {
-        **_losses(logits, labels),
+        **softmax_losses(logits, labels),
         "correct": (logits.argmax(-1) == labels).long(),
         "jacobian_norm": jacobian_norm(networks, inputs),
         "true_row_norm": input_jacobian_norm(networks, inputs, _true_row, labels),
@@ -71,24 +72,6 @@ def points(
     table = pd.DataFrame({name: values.flatten().cpu() for name, values in columns.items()})
     table.insert(2, "classes", classes)
     return table
-
-
-def _losses(
-    logits: Float64[Tensor, "networks samples classes"], labels: Int64[Tensor, "samples"]
-) -> dict[str, Float64[Tensor, "networks samples"]]:
-    """Both losses as sums of positive terms.
-
-    With m the largest logit, −ln σ_y = (m − f_y) + ln(1 + Σ exp(f_j − m)) over all but the largest,
-    and ‖σ − e_y‖² = (Σ σ_j)² + Σ σ_j² over all but the true class.
-    """
-    largest, *_ = below = logits.sort(descending=True).values.unbind(-1)
-    rest = sum((logit - largest).exp() for logit in below[1:]) + torch.zeros_like(largest)
-    true = labels.expand(logits.shape[:2]).unsqueeze(-1)
-    rivals = logits.softmax(-1).scatter(-1, true, 0.0)
-    return {
-        "cross_entropy": largest - logits.gather(-1, true).squeeze(-1) + rest.log1p(),
-        "squared_loss": rivals.sum(-1).square() + rivals.square().sum(-1),
-    }
 
 
 def _least_confidence(

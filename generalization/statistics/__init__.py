@@ -28,9 +28,13 @@ TABLES = {
     "bias_variance": ("output_distances", "output_sensitivities", "training"),
     "noise_cloud_statistics": ("noise_clouds", "training"),
     "fitting_times": ("training", "fitting"),
+    "sensitivity_statistics": ("measures", "output_sensitivities"),
     # And from all tables that the claims of these papers are about, if the study has them.
     "claims": ("statistics", "papers"),
 }
+
+# Deeper and narrower: a factor, beside hyper-parameters, that keeps the number of parameters.
+FIXED_SIZE = "depth_at_fixed_size"
 
 # What of these is set by the study, not a table.
 SETTINGS = ("comparisons", "papers", "fitting")

@@ -7,7 +7,7 @@ gives, row by row, what its definition gives on the networks written out as ofte
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 
 def pearson(
@@ -59,6 +59,53 @@ def kendall(
     ]
     with np.errstate(invalid="ignore", divide="ignore"):
         return excess / np.sqrt(untied[0] * untied[1])
+
+
+def mean(
+    counts: Float[np.ndarray, "resamples networks"], values: Float[np.ndarray, "networks"]
+) -> Float[np.ndarray, "resamples"]:
+    """Mean of the values that are finite; NaN where there are none."""
+    there = counts * np.isfinite(values)
+    with np.errstate(invalid="ignore"):
+        return there @ np.where(np.isfinite(values), values, 0) / there.sum(1)
+
+
+def slope(
+    counts: Float[np.ndarray, "resamples networks"],
+    x: Float[np.ndarray, "networks"],
+    y: Float[np.ndarray, "networks"],
+) -> Float[np.ndarray, "resamples"]:
+    """Slope of the least-squares line of y on x; NaN where x is constant."""
+    dx, dy = (_centered(counts, values) for values in (x, y))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.einsum("rn,rn,rn->r", counts, dx, dy) / np.einsum("rn,rn,rn->r", counts, dx, dx)
+    return np.where(_varies(counts, x), ratio, np.nan)
+
+
+def concordance(
+    counts: Float[np.ndarray, "resamples networks"],
+    x: Float[np.ndarray, "networks"],
+    y: Float[np.ndarray, "networks"],
+    comparable: Bool[np.ndarray, "networks networks"],
+) -> Float[np.ndarray, "resamples"]:
+    """Goodman & Kruskal's γ over some pairs; NaN where all of them are tied.
+
+    It is the share of pairs in which x and y go up together, less the share in which one goes up
+    and the other down. Pairs that are tied in either do not count.
+
+    Args:
+        counts: As above.
+        x: Finite values.
+        y: As x.
+        comparable: Which pairs are looked at; symmetric.
+    """
+    order = _sign_of_pairs(x) * _sign_of_pairs(y) * comparable
+    counted = counts.astype(np.float32)
+    excess, pairs = (
+        np.einsum("rn,rn->r", counts, counted @ of_pairs) for of_pairs in (order, np.abs(order))
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return excess / pairs
 
 
 def midranks(

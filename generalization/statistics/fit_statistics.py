@@ -83,7 +83,7 @@ def fit_statistics(
     entropy = int(generator.integers(2**63))
     rows = [
         {"measure": measure, "selection": selection, "dataset": dataset, **row}
-        for dataset, block in _blocks(measures).items()
+        for dataset, block in blocks(measures).items()
         for measure in measures["measure"].unique()
         for selection in SELECTIONS
         for row in relation_to_gap(
@@ -100,11 +100,11 @@ def fit_statistics(
     return table
 
 
-def _blocks(measures: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """All networks together, then those of each dataset of several."""
-    datasets = measures["dataset"].unique()
-    each = {name: measures[measures["dataset"] == name] for name in datasets}
-    return {"all": measures} | (each if len(datasets) > 1 else {})
+def blocks(networks: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The rows of all datasets together, then those of each of several."""
+    datasets = networks["dataset"].unique()
+    each = {name: networks[networks["dataset"] == name] for name in datasets}
+    return {"all": networks} | (each if len(datasets) > 1 else {})
 
 
 def relation_to_gap(

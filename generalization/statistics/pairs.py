@@ -27,7 +27,7 @@ COLUMNS = [
     "networks",
     "note",
 ]
-PERFORMANCES = ("generalization_gap", "test_accuracy")
+PERFORMANCES = ("generalization_gap", "test_accuracy", "test_loss")
 # A line search on the whole training set needs no batch size and no learning rate.
 IGNORED_BY_LBFGS = ("batch_size", "learning_rate", "decay_epochs")
 NO_PAIR = "no two ensembles differ in this setting alone"
@@ -58,7 +58,7 @@ def pairs(
         comparisons: Each with ``setting``, a hyper-parameter; ``better`` and ``worse``, two of its
             values, of which the first should generalize better; and maybe ``fitted``, false where
             networks count that have not fitted.
-        quantities: Measures to compare beside the gap and the test accuracy; all, if not given.
+        quantities: Measures to compare beside the gap and what a test finds; all, if not given.
         fitted_accuracy: Train accuracy from which on a network counts as fitted.
 
     Returns:

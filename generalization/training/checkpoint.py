@@ -26,8 +26,8 @@ def write_checkpoint(path: Path, training: Training, course: Course, stack: Stac
         training: That is going on. Only its ensemble and its seeds are stored.
         course: Stored as ``kept.<name>`` (one per tensor of the networks), ``steps``, ``statuses``
             and ``evaluations``.
-        stack: Stored as ``networks.<name>``, ``optimizer.<name>.<i>`` (one per parameter) and
-            ``positions``.
+        stack: Stored as ``networks.<name>``, ``optimizer.<name>.<i>`` (one per parameter),
+            ``positions`` and ``times_met``.
     """
     parts = {"kept": course.networks.tensors, "networks": stack.networks.tensors}
     for name, tensors in stack.optimizer.state.items():
@@ -37,6 +37,7 @@ def write_checkpoint(path: Path, training: Training, course: Course, stack: Stac
         "statuses": course.statuses,
         "evaluations": torch.tensor(course.evaluations, dtype=torch.float64),
         "positions": torch.tensor(stack.positions),
+        "times_met": stack.times_met,
     }
     for part, members in parts.items():
         tensors |= {f"{part}.{name}": tensor.contiguous() for name, tensor in members.items()}
@@ -132,5 +133,6 @@ def _stack(metadata: dict[str, Any], tensors: dict[str, Tensor], training: Train
         networks=networks,
         optimizer=training.optimizer(networks, positions, state),
         positions=positions,
+        times_met=tensors["times_met"].to(training.device),
         step=metadata["step"],
     )

@@ -60,10 +60,11 @@ def train_ensemble(
 ) -> TrainedEnsemble:
     """Train the networks of an ensemble.
 
-    A network is ``fitted`` when it meets every stopping criterion that is set, which is looked at
-    on the whole training set at the end of every epoch and at the last step; ``stopped`` when it
-    does not before ``max_steps``; ``diverged`` when its weights are not finite any more. Then it
-    is kept as it is, and the others go on. Each network depends on its own seed only.
+    The whole training set is looked at at the end of every epoch and at the last step. A network is
+    ``fitted`` when it has met every stopping criterion that is set at ``stop_epochs`` of these
+    looks; ``stopped`` when it has not before ``max_steps``; ``diverged`` when its weights are not
+    finite any more. Then it is kept as it is, and the others go on. Each network depends on its own
+    seed only.
 
     Args:
         data: What to train and test on, as ``experiment_data`` gives it.

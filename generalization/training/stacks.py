@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from generalization.datasets.dataset import Dataset
@@ -31,12 +31,14 @@ class Stack:
         networks: Moved in place.
         optimizer: Moves them.
         positions: Of the networks in the ensemble.
+        times_met: How often each of them met the criterion that ends training.
         step: How many steps they have trained.
     """
 
     networks: StackedNetworks
     optimizer: FirstOrder | Lbfgs
     positions: list[int]
+    times_met: Int64[Tensor, "networks"]
     step: int = 0
 
 
@@ -110,7 +112,8 @@ class Training:
         """The networks at these positions of the ensemble, untrained."""
         seeds = self.seeds_at(positions)
         networks = initial_networks(self.architecture, self.hyperparameters, seeds).to(self.device)
-        return Stack(networks, self.optimizer(networks, positions), list(positions))
+        times_met = torch.zeros(len(seeds), dtype=torch.int64, device=self.device)
+        return Stack(networks, self.optimizer(networks, positions), list(positions), times_met)
 
     def batches(self, stack: Stack) -> Iterator[Batch]:
         """What is left of the epoch that a stack is in."""
@@ -163,7 +166,8 @@ class Training:
         diverged = ~are_finite(stack.networks)
         met = torch.zeros_like(diverged)
         if step > 0 and (last or epoch_ends):
-            met = self.criterion.is_met(stack.networks) & ~diverged
+            stack.times_met += self.criterion.is_met(stack.networks)
+            met = (stack.times_met >= self.hyperparameters.stop_epochs) & ~diverged
         done = diverged | met | last | stack.optimizer.converged
         if not (planned or done.any()):
             return
@@ -190,6 +194,7 @@ class Training:
     def reduce(self, stack: Stack, members: Bool[Tensor, "networks"]) -> None:
         """Leave only some networks in a stack."""
         stack.networks, stack.positions = chosen(stack, members)
+        stack.times_met = stack.times_met[members]
         if stack.positions:
             state = {
                 name: [tensor[members] for tensor in tensors]

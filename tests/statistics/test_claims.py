@@ -3,9 +3,13 @@ from importlib import import_module
 import numpy as np
 import pandas as pd
 import pytest
+from oracles.sensitivity_studies import made_study
 
 from generalization.claims import PAPERS, Claim
 from generalization.statistics.claims import COLUMNS, NOT_ASKED, claims, verdict
+from generalization.statistics.pair_statistics import pair_statistics
+from generalization.statistics.pairs import pairs
+from generalization.statistics.sensitivity_statistics import sensitivity_statistics
 
 
 def claim(expected, number=0.0):
@@ -93,3 +97,27 @@ def test_claims_of_differences_are_judged_by_differences():
     assert (row["estimate"], row["low"], row["high"]) == (-0.01, -0.02, -0.005)
     assert row["of"] == "4 networks, 1 ensemble"
     assert row["verdict"] == "replicates"
+
+
+def test_claims_about_sensitivity_find_their_rows():
+    measures, profile, *_ = made_study(np.random.default_rng(0))
+    compared = pairs(measures, [{"setting": "dropout", "better": 0.5, "worse": 0}])
+    tables = {
+        "pair_statistics": pair_statistics(compared),
+        "sensitivity_statistics": sensitivity_statistics(
+            measures, profile, generator=np.random.default_rng(0), resamples=200
+        ),
+    }
+    table = claims(["forouzesh_2020"], tables).set_index("claim")
+    about_others = ("convolutions", "normalization", "pooling", "weights that began")
+    asked = table[table["verdict"] != NOT_ASKED]
+    assert set(table.index) - set(asked.index) == {
+        claim for claim in table.index if any(words in claim for words in about_others)
+    }
+    verdicts = asked["verdict"].to_dict()
+    # As the made-up study has it: but it is a tenth of the predicted loss.
+    assert verdicts == dict.fromkeys(verdicts, "replicates") | {
+        claim: "does not replicate" for claim in verdicts if "predicts" in claim
+    }
+    dropout = asked.loc["Networks have a smaller test loss with dropout than with none"]
+    assert (dropout["expected"], dropout["of"]) == ("above 0.5", "10 pairs, 60 networks")

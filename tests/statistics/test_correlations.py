@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from generalization.statistics.correlations import kendall, midranks, pearson, spearman
+from generalization.statistics.correlations import (
+    concordance,
+    kendall,
+    mean,
+    midranks,
+    pearson,
+    slope,
+    spearman,
+)
 
 SCIPY = {
     pearson: scipy.stats.pearsonr,
@@ -79,3 +87,44 @@ def test_huge_value_costs_resamples_without_it_no_digits(generator):
     counts[0, 0] = 0
     expected = scipy.stats.pearsonr(x[1:], y[1:]).statistic
     assert pearson(counts, x, y) == pytest.approx(expected, rel=1e-12)
+
+
+def test_slope_is_that_of_the_networks_written_out(tied):
+    counts, x, y = tied
+    expected = [
+        scipy.stats.linregress(np.repeat(x, row), np.repeat(y, row)).slope
+        for row in counts.astype(int)
+    ]
+    assert slope(counts, x, y) == pytest.approx(expected, abs=1e-12)
+    assert np.isnan(slope(np.ones((1, 4)), np.full(4, 0.1), np.arange(4.0))).all()
+
+
+def test_mean_is_that_of_the_finite_values(tied):
+    counts, x, _ = tied
+    lost = np.where(np.arange(30) % 3, x, np.nan)
+    expected = [np.nanmean(np.repeat(lost, row)) for row in counts.astype(int)]
+    assert mean(counts, lost) == pytest.approx(expected)
+    assert np.isnan(mean(counts, np.full(30, np.inf))).all()
+
+
+def test_concordance_counts_the_comparable_pairs_that_are_not_tied(tied):
+    counts, x, y = tied
+    groups = np.arange(30) % 4
+    comparable = groups[:, None] == groups
+    for row, found in zip(counts.astype(int), concordance(counts, x, y, comparable), strict=True):
+        members = np.repeat(np.arange(30), row)
+        signs = [
+            np.sign(x[i] - x[j]) * np.sign(y[i] - y[j])
+            for i in members
+            for j in members
+            if groups[i] == groups[j]
+        ]
+        untied = [sign for sign in signs if sign]
+        assert found == pytest.approx(np.mean(untied))
+
+
+def test_concordance_of_all_pairs_without_ties_is_kendalls(generator):
+    x, y = generator.normal(size=(2, 20))
+    once, all_pairs = np.ones((1, 20)), np.ones((20, 20), bool)
+    assert concordance(once, x, y, all_pairs) == pytest.approx(kendall(once, x, y))
+    assert np.isnan(concordance(once, x, y, ~all_pairs)).all()

@@ -109,7 +109,7 @@ def test_comparison_without_pairs_has_reasons(compared):
 def test_each_dataset_of_several_has_its_own_rows(compared):
     table = pair_statistics(compared)
     assert list(table) == COLUMNS
-    assert len(table) == 3 * 3 * 3
+    assert len(table) == 3 * 3 * 4
     for dataset in ("mnist_subset", "digits"):
         alone = compared[compared["dataset"] == dataset]
         expected = pair_statistics(alone).drop(columns="dataset")

@@ -4,7 +4,7 @@ import pytest
 from oracles.studies import made_measures, made_measures_of_two
 
 from generalization.errors import InputError
-from generalization.statistics.pairs import COLUMNS, pairs
+from generalization.statistics.pairs import COLUMNS, PERFORMANCES, pairs
 
 CORRUPTION = {"setting": "label_corruption", "better": 0, "worse": 1}
 DEPTH = {"setting": "depth", "better": 3, "worse": 5}
@@ -30,6 +30,7 @@ def study(*ensembles, **same):
         "train_size": None,
         "kept_steps": "[0]",
         "test_accuracy": 0.75,
+        "test_loss": 0.5,
         "train_accuracy": 1.0,
         "status": "fitted",
         "value": 2.0,
@@ -71,7 +72,9 @@ def test_every_pair_there_is_is_found_and_shares_no_ensemble(measures, compared)
         assert len({name for pair in found for name in pair}) == 2 * number
 
 
-@pytest.mark.parametrize("quantity", ["generalization_gap", "test_accuracy", "transitions"])
+@pytest.mark.parametrize(
+    "quantity", ["generalization_gap", "test_accuracy", "test_loss", "transitions"]
+)
 def test_values_are_means_over_the_seeds_that_count(measures, compared, quantity):
     last = measures[measures["final"] & (measures["measure"] == "transitions")]
     last = last.assign(transitions=last["value"])
@@ -114,7 +117,7 @@ def test_missing_value_has_a_reason(compared):
 def test_comparison_without_pairs_says_so(measures):
     activation = {"setting": "activation", "better": "relu", "worse": "hardsigmoid"}
     table = pairs(measures, [activation], quantities=["jacobian_norm"])
-    assert list(table["quantity"]) == ["generalization_gap", "test_accuracy", "jacobian_norm"]
+    assert list(table["quantity"]) == [*PERFORMANCES, "jacobian_norm"]
     assert (table["note"] == "no two ensembles differ in this setting alone").all()
     missing = ["dataset", "ensemble_better", "ensemble_worse", "value_better", "value_worse"]
     assert table[missing].isna().all(axis=None)

@@ -191,12 +191,14 @@ def criterion_is_met(networks, data, hyperparameters):
     return met.tolist()
 
 
+@pytest.mark.parametrize("times", [1, 4])
 @pytest.mark.parametrize("criterion", CRITERIA)
-def test_each_network_stops_at_the_first_epoch_that_meets_its_criterion(criterion):
+def test_each_network_stops_when_so_many_epochs_have_met_its_criterion(criterion, times):
     data, limit, epoch = blobs(noise=1.5), 240, 4
     hyperparameters = settings(
         **{"width": 12, "max_steps": limit, "kept_steps": range(0, limit, epoch)}
         | CRITERIA[criterion]
+        | {"stop_epochs": times}
     )
     kept = train_ensemble(data, hyperparameters, (1, 2, 3, 4)).kept
     ends = kept.steps[-1]
@@ -207,7 +209,8 @@ def test_each_network_stops_at_the_first_epoch_that_meets_its_criterion(criterio
     }
     for position, (end, status) in enumerate(zip(ends, kept.statuses, strict=True)):
         steps = [step for step, of_networks in met.items() if of_networks[position]]
-        assert (end, status) == ((min(steps), "fitted") if steps else (limit, "stopped"))
+        enough = len(steps) >= times
+        assert (end, status) == ((steps[times - 1], "fitted") if enough else (limit, "stopped"))
 
 
 def test_a_network_that_is_done_stays_as_it_was():

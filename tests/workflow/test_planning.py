@@ -72,6 +72,18 @@ def test_a_study_has_the_figures_and_pages_of_its_tables():
     assert set(pages) >= {"claims", "pair_statistics", "point_statistics", "bound_statistics"}
 
 
+def test_figures_are_one_per_measure_or_factor_or_one():
+    grid = {"dataset": ["digits", "mnist_subset"], "width": [50, 100], "dropout": [0, 0.5]}
+    sensitivity = {"output_sensitivity": {}, "output_sensitivity_per_output": {"draws": 2}}
+    study = read_study(CONFIG | {"ensembles": [grid], "measures": sensitivity})
+    assert study.names_of_figures("gap_against_measure") == list(sensitivity)
+    assert study.names_of_figures("measure_league") == []
+    factors = study.names_of_figures("sensitivity_by_factor")
+    assert sorted(factors) == ["dropout", "width"]
+    both = read_study(CONFIG | {"ensembles": [grid | {"depth": [2, 3]}]})
+    assert sorted(both.factors) == ["depth", "depth_at_fixed_size", "dropout", "width"]
+
+
 def test_activations_with_defaults_are_recorded():
     study = read_study(CONFIG | {"activations": {}})
     assert study.activations == settings_of("activations")

@@ -23,11 +23,15 @@ FEW = {
     "train_test_sensitivity": {"samples": 20},
     "noise_clouds": {"images_per_class": 1, "copies": 8},
     "projection_accuracy": {"samples": 20, "points": 50, "orders": 1},
+    "prediction_errors": {"samples": 20},
+    "output_sensitivities": {"samples": 20},
+    "output_distances": {"samples": 20},
 }
 LABELS = {"setting": "label_corruption", "better": 0, "worse": 1}
 CHANGES = {
     "ensembles": [CONFIG["ensembles"][0] | {"depth": 3, "label_corruption": [0, 1]}],
-    "measures": CONFIG["measures"] | {"number_of_parameters": {}, "training_loss": {}},
+    "measures": CONFIG["measures"]
+    | {"number_of_parameters": {}, "training_loss": {}, "output_sensitivity": {"samples": 50}},
     "profiles": FEW,
     "similarities": {"pwcca": {"pairs": ["over_training", "between_seeds", "between_ensembles"]}},
     "comparisons": [LABELS],

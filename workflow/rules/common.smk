@@ -17,10 +17,10 @@ def chosen_hyperparameters(wildcards):
 
 
 def drawn(figure):
-    """The files of a figure, one for every measure if it is of one, by what their label says."""
-    if figure != "gap_against_measure":
+    """The files of a figure, maybe one per measure or factor, by what their label says."""
+    if not FIGURES[figure].one_per:
         return {figure: f"{STUDY}/figures/{figure}.svg"}
-    names = [measure for measure, _ in study.measures.values()]
+    names = study.names_of_figures(figure)
     return {name: f"{STUDY}/figures/{figure}/{name}.svg" for name in names}
 
 

@@ -1,0 +1,53 @@
+"""Cross-entropy and squared errors of networks on the test set."""
+
+import pandas as pd
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from generalization.networks.modules import Networks, logits_of
+from generalization.networks.softmax_losses import softmax_losses
+
+
+@torch.no_grad()
+def prediction_errors(
+    networks: Networks,
+    inputs: Float[Tensor, "samples *features"],
+    labels: Int64[Tensor, "samples"],
+) -> pd.DataFrame:
+    """Mean losses of each network, to see whether L ≈ √(L_MSE / 2) (Forouzesh et al. 2020).
+
+    At every point −ln σ_y ≥ √(‖σ − e_y‖² / 2), with equality only where σ_y = 1: the K − 1 rivals
+    have 1 − σ_y together, so that ‖σ − e_y‖² ≤ 2 (1 − σ_y)², and 1 − σ_y ≤ −ln σ_y. Of means over
+    points it follows for the mean of the roots; the root of the mean, which is what the
+    paper has, is larger than that, and may be larger than the cross-entropy.
+
+    Args:
+        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
+        inputs: N points, in the dtype of the weights.
+        labels: Their true classes y.
+
+    Returns:
+        One row per network: ``network`` and, as means over points,
+
+        ``cross_entropy``
+            −ln σ_y, in nats.
+        ``squared_error``
+            ‖σ − e_y‖², from 0 to 2.
+        ``lower_bound``
+            √(‖σ − e_y‖² / 2), which is below the cross-entropy.
+        ``squared_logit_error``
+            ‖f − e_y‖², of the logits f, from which the authors' code computes its squared error.
+    """
+    logits = logits_of(networks, inputs).double()
+    losses = softmax_losses(logits, labels)
+    errors = logits - one_hot(labels, logits.shape[-1])
+    columns = losses | {
+        "lower_bound": (losses["squared_loss"] / 2).sqrt(),
+        "squared_logit_error": errors.square().sum(-1),
+    }
+    means = {name: values.mean(-1).cpu() for name, values in columns.items()}
+    table = pd.DataFrame(means).rename(columns={"squared_loss": "squared_error"})
+    table.insert(0, "network", range(len(table)))
+    return table

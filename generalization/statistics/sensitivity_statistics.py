@@ -1,0 +1,191 @@
+"""How output sensitivity goes with the test loss, and both with depth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from generalization.statistics import FIXED_SIZE
+from generalization.statistics.correlations import (
+    concordance,
+    kendall,
+    mean,
+    pearson,
+    slope,
+    spearman,
+)
+from generalization.statistics.fit_statistics import FEWEST_ENSEMBLES, blocks
+from generalization.statistics.means import check_resampling
+from generalization.statistics.predicted_loss import predicted_loss
+from generalization.statistics.resampling import bootstrap_counts
+from generalization.statistics.selection import SELECTIONS, has_fitted
+from generalization.statistics.sensitivities import (
+    OF_LOGITS,
+    alike_but_for,
+    comparable_pairs,
+    sensitivities,
+)
+from generalization.statistics.single_points import percentile_interval
+from generalization.tables import KEPT_NETWORK, NETWORK
+
+COLUMNS = [
+    "dataset",
+    "selection",
+    "measure",
+    "trained",
+    "statistic",
+    "estimate",
+    "low",
+    "high",
+    "level",
+    "networks",
+    "ensembles",
+    "note",
+]
+
+CONSTANT = "the sensitivity or the loss is the same for all networks"
+# Statistic → why it may not exist.
+NOTHING = dict.fromkeys(("pearson_log", "spearman", "kendall", "slope_log"), CONSTANT) | {
+    "log_ratio": "of no network is C known",
+    "log_ratio_with_constant": "of no network is Σ known",
+    FIXED_SIZE: "no two networks differ in depth at a fixed number of parameters",
+}
+
+# Columns of the profile: C, K, Σ.
+CONSTANTS = ("input_ratio", "classes", "variance_of_biases")
+
+# From how often every resample holds every network to a statistic in every resample.
+Statistic = Callable[[Float[np.ndarray, "resamples networks"]], Float[np.ndarray, "resamples"]]
+
+
+def sensitivity_statistics(
+    measures: pd.DataFrame,
+    output_sensitivities: pd.DataFrame,
+    *,
+    generator: np.random.Generator,
+    fitted_accuracy: float = 0.999,
+    level: float = 0.95,
+    resamples: int = 2000,
+) -> pd.DataFrame:
+    """Relations of output sensitivity S and test loss L over networks, S before or after training.
+
+    As Forouzesh, Salehi & Thiran 2020 relate them. L is the mean cross-entropy on the test set at
+    the last step.
+
+    ``pearson_log``, ``slope_log``
+        Of ln L and ln S: Pearson's correlation, and the least-squares slope of ln L, which is ½ of
+        the predicted line.
+    ``spearman``, ``kendall``
+        Rank correlations; Kendall's is τ-b.
+    ``log_ratio``
+        Mean of ln L − ln √(½ · (K−1)/K · S C), what the line of the authors' code falls short by.
+        Into it goes the S of the row: the authors plug in ``output_sensitivity``, of the mean
+        logit; by the derivation it is ``output_sensitivity_per_output``, about K times as large.
+        With ``centered_output_sensitivity``, K−1 of K parts of S C are just the mean variance of a
+        logit less their mean, whether logits are correlated or not. None of probabilities.
+    ``log_ratio_with_constant``
+        The same with S C + Σ, of ``output_sensitivity_per_output``, over networks whose Σ is known.
+    ``depth_at_fixed_size``
+        Goodman & Kruskal's γ of S, or of the ``test_loss``, and depth, over pairs of networks that
+        differ in nothing but depth and width and have as many parameters within a tenth: −1 if the
+        deeper always has the smaller value.
+
+    Intervals are percentile intervals of a bootstrap that resamples ensembles, then seeds.
+
+    Args:
+        measures: Table of ``collect_measures``.
+        output_sensitivities: Table of the profile, for C, K and Σ.
+        generator: Of resamples. Every row sees the same ones.
+        fitted_accuracy: Train accuracy from which on a network counts as fitted.
+        level: Of the intervals.
+        resamples: Number of bootstrap resamples.
+
+    Returns:
+        One row per dataset (``all``, and each of several), selection (``fitted`` networks, and
+        ``all``), measure, whether S is of ``trained`` networks, and statistic, with the columns
+        ``COLUMNS``. Only networks with positive, finite S and L count. What does not exist is
+        empty; ``note`` says why.
+
+    Raises:
+        ValueError: If level is not between 0 and 1, or resamples are none.
+    """  # noqa: DOC502
+    check_resampling(level, resamples)
+    entropy = int(generator.integers(2**63))
+    networks = _networks(measures, output_sensitivities)
+    fitted = has_fitted(networks, fitted_accuracy=fitted_accuracy)
+    rows = [
+        {"dataset": dataset, "selection": selection, "measure": measure, "trained": trained}
+        | {"level": level}
+        | row
+        for dataset, block in blocks(networks).items()
+        for selection in SELECTIONS
+        for (measure, trained), group in block[fitted[block.index] | (selection == "all")].groupby(
+            ["measure", "trained"], sort=False
+        )
+        for row in _rows(group, np.random.default_rng(entropy), level, resamples)
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _networks(measures: pd.DataFrame, output_sensitivities: pd.DataFrame) -> pd.DataFrame:
+    """One row per network, measure and ``trained``: logarithms of S, L and both lines.
+
+    The test loss is a measure too, of trained networks, for its relation to depth.
+    """
+    constants = output_sensitivities[[*KEPT_NETWORK, *CONSTANTS]].drop_duplicates(KEPT_NETWORK)
+    networks = sensitivities(measures).merge(
+        constants, on=KEPT_NETWORK, how="left", validate="many_to_one"
+    )
+    known = [networks[key] for key in ("sensitivity", "input_ratio", "classes")]
+    networks["line"] = np.log(predicted_loss(*known))
+    networks["line_with_constant"] = np.log(
+        predicted_loss(*known, constant=networks["variance_of_biases"])
+    )
+    losses = networks[networks["trained"]].drop_duplicates(NETWORK)
+    losses = losses.assign(measure="test_loss", sensitivity=losses["test_loss"])
+    alike = alike_but_for(measures, FIXED_SIZE)
+    return pd.concat([networks, losses], ignore_index=True).assign(
+        s=lambda rows: np.log(rows["sensitivity"]),
+        loss=lambda rows: np.log(rows["test_loss"]),
+        alike=lambda rows: rows["ensemble"].map(alike),
+    )
+
+
+def _rows(
+    group: pd.DataFrame, generator: np.random.Generator, level: float, resamples: int
+) -> Iterator[dict[str, object]]:
+    """Every statistic of one measure, each as a row."""
+    ensembles, names = pd.factorize(group["ensemble"])
+    counts = bootstrap_counts(ensembles, resamples=resamples, generator=generator)
+    few = f"{len(names)} of the {FEWEST_ENSEMBLES} ensembles that are needed"
+    for name, statistic in _statistics(group).items():
+        row = {"statistic": name, "networks": len(group), "ensembles": len(names)}
+        if len(names) < FEWEST_ENSEMBLES:
+            yield row | {"note": few}
+            continue
+        row["estimate"] = statistic(np.ones((1, len(group))))[0]
+        exists = np.isfinite(row["estimate"])
+        interval = percentile_interval(statistic(counts), level) if exists else {}
+        yield row | interval | {"note": "" if exists else NOTHING[name]}
+
+
+def _statistics(group: pd.DataFrame) -> dict[str, Statistic]:
+    """Name → statistic of the networks of a group."""
+    s, loss, depth = (group[key].to_numpy(float) for key in ("s", "loss", "depth"))
+    pairs = comparable_pairs(group["alike"])
+    found = {FIXED_SIZE: lambda counts: concordance(counts, s, depth, pairs)}
+    measure = group["measure"].iloc[0]
+    if measure == "test_loss":
+        return found
+    to_loss = {"pearson_log": pearson, "spearman": spearman, "kendall": kendall, "slope_log": slope}
+    found |= {name: partial(statistic, x=s, y=loss) for name, statistic in to_loss.items()}
+    if measure in OF_LOGITS:
+        found["log_ratio"] = partial(mean, values=loss - group["line"].to_numpy(float))
+    if measure == "output_sensitivity_per_output":
+        above = loss - group["line_with_constant"].to_numpy(float)
+        found["log_ratio_with_constant"] = partial(mean, values=above)
+    return found
