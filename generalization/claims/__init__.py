@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 
-PAPERS = ("novak_2018", "daroczy_2020")
+PAPERS = ("novak_2018", "daroczy_2020", "morcos_2018")
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,11 @@ FIGURES = {
     "tangent_bounds": Place("Tangent sensitivity", ("tangent_bounds", "training")),
     "activation_regions": Place("Tangent sensitivity", ("activation_regions", "training")),
     "bias_variance": Place("Output sensitivity", ("bias_variance", "training")),
+    "ablation_curves": Place("Single directions", ("ablation_curves", "training")),
+    "ablation_auc_over_training": Place("Single directions", ("measures",), ("ablation_auc",)),
+    "single_units": Place(
+        "Single directions", ("single_units", "single_unit_statistics", "training")
+    ),
 }
 
 # Tables of numbers that the report shows as pages, if the study has them.
@@ -63,5 +68,9 @@ PAGES = (
     "loss_estimate_errors",
     "untrained_sensitivity",
     "bias_variance",
+    "ablation_statistics",
+    "early_stopping",
+    "dropout_protection",
+    "single_unit_statistics",
     "excluded",
 )

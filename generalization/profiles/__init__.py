@@ -38,6 +38,8 @@ PROFILES = (
     "train_test_sensitivity",
     "output_sensitivities",
     "output_distances",
+    "ablation_curves",
+    "single_units",
 )
 
 # These compare networks, and are given convolutional ones as a stack too.

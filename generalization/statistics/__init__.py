@@ -22,6 +22,10 @@ TABLES = {
     "loss_estimate_errors": ("loss_estimates", "training"),
     "untrained_sensitivity": ("output_sensitivities", "training"),
     "bias_variance": ("output_distances", "output_sensitivities", "training"),
+    "ablation_statistics": ("ablation_curves", "training"),
+    "early_stopping": ("ablation_curves", "training"),
+    "dropout_protection": ("ablation_curves", "training"),
+    "single_unit_statistics": ("single_units", "training"),
     # And from all tables that the claims of these papers are about, if the study has them.
     "claims": ("statistics", "papers"),
 }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import pandas as pd
 
 from generalization.claims import Claim, claims_of
+from generalization.names import within
 
 COLUMNS = ["claim", "source", "about", "expected", "estimate", "low", "high", "of", "verdict"]
 NOT_ASKED = "not enough data: not in this study"
@@ -17,6 +19,8 @@ NEAR = 0.3
 # What tells rows that speak to one claim apart, and what they are estimated from.
 ABOUT = (
     "dataset",
+    "width",
+    "activation",
     "loss",
     "contrast",
     "normalization",
@@ -24,6 +28,7 @@ ABOUT = (
     "optimizer",
     "depth",
     "deeper",
+    "label_corruption",
 )
 COUNTS = ("pairs", "networks", "ensembles")
 
@@ -60,7 +65,7 @@ def _judged(claim: Claim, table: pd.DataFrame | None) -> Iterator[dict[str, Any]
     for row in found:
         numbers = [row[column] for column in claim.columns]
         yield about | {
-            "about": ", ".join(str(row[key]) for key in ABOUT if key in row),
+            "about": ", ".join(_told_apart(row[key], key) for key in ABOUT if key in row),
             **dict(zip(("estimate", "low", "high"), numbers, strict=True)),
             "of": ", ".join(_counted(row[key], key) for key in COUNTS if key in row),
             "verdict": verdict(claim, *numbers),
@@ -87,6 +92,11 @@ def verdict(claim: Claim, estimate: float, low: float, high: float) -> str:
     if low > claim.number:
         return "replicates"
     return "does not replicate" if high < claim.number else "not enough data"
+
+
+def _told_apart(value: object, key: str) -> str:
+    """A value of a setting; a number with what it is of."""
+    return f"{within(key)} {value:g}" if isinstance(value, Real) else str(value)
 
 
 def _counted(number: int, things: str) -> str:

@@ -20,14 +20,17 @@ FEW = {
     "activation_regions": {"samples": 30},
     "tangent_bounds": {"samples": 5},
     "train_test_sensitivity": {"samples": 20},
+    "ablation_curves": {"points": 50, "orders": 2, "fractions": 4},
+    "single_units": {"points": 50, "bins": 5, "permutations": 2},
 }
 LABELS = {"setting": "label_corruption", "better": 0, "worse": 1}
 CHANGES = {
     "ensembles": [CONFIG["ensembles"][0] | {"depth": 3, "label_corruption": [0, 1]}],
-    "measures": CONFIG["measures"] | {"number_of_parameters": {}, "training_loss": {}},
+    "measures": CONFIG["measures"]
+    | {"number_of_parameters": {}, "training_loss": {}, "ablation_auc": {}},
     "profiles": FEW,
     "comparisons": [LABELS],
-    "papers": ["novak_2018", "daroczy_2020"],
+    "papers": ["novak_2018", "daroczy_2020", "morcos_2018"],
 }
 
 
