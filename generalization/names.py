@@ -19,7 +19,13 @@ def readable(name: str) -> str:
             settings of a measure that differ from its defaults.
     """
     words = re.sub(r"-([0-9a-f]{8})$", r" (\1)", name).replace("_", " ")
-    words = words.replace("jacobian", "Jacobian").replace("ols", "OLS").replace("r squared", "R²")
+    words = (
+        words
+        .replace("jacobian", "Jacobian")
+        .replace("ols", "OLS")
+        .replace(" auc", " AUC")
+        .replace("r squared", "R²")
+    )
     return words if words.startswith("p ") else words[:1].upper() + words[1:]
 
 

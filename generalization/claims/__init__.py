@@ -13,6 +13,7 @@ PAPERS = (
     "novak_2018",
     "daroczy_2020",
     "forouzesh_2020",
+    "morcos_2018",
     "raghu_2017",
     "morcos_2018_similarity",
     "graham_inner_activations",

@@ -74,6 +74,11 @@ FIGURES = {
     "corruption": Place("Random data", ("fitting_times",)),
     "noise_clouds": Place("Inner activations", ("noise_clouds", "training")),
     "noise_amplification": Place("Inner activations", ("noise_clouds", "training")),
+    "ablation_curves": Place("Single directions", ("ablation_curves", "training")),
+    "ablation_auc_over_training": Place("Single directions", ("measures",), ("ablation_auc",)),
+    "single_units": Place(
+        "Single directions", ("single_units", "single_unit_statistics", "training")
+    ),
 }
 
 # Tables of numbers that the report shows as pages, if the study has them.
@@ -100,5 +105,9 @@ PAGES = (
     "bias_variance",
     "fitting_times",
     "noise_cloud_statistics",
+    "ablation_statistics",
+    "early_stopping",
+    "dropout_protection",
+    "single_unit_statistics",
     "excluded",
 )

@@ -41,6 +41,8 @@ PROFILES = (
     "output_distances",
     "noise_clouds",
     "prediction_errors",
+    "ablation_curves",
+    "single_units",
 )
 
 # These compare networks, and are given convolutional ones as a stack too.

@@ -29,6 +29,10 @@ TABLES = {
     "noise_cloud_statistics": ("noise_clouds", "training"),
     "fitting_times": ("training", "fitting"),
     "sensitivity_statistics": ("measures", "output_sensitivities"),
+    "ablation_statistics": ("ablation_curves", "training"),
+    "early_stopping": ("ablation_curves", "training"),
+    "dropout_protection": ("ablation_curves", "training"),
+    "single_unit_statistics": ("single_units", "training"),
     # And from all tables that the claims of these papers are about, if the study has them.
     "claims": ("statistics", "papers"),
 }

@@ -18,6 +18,8 @@ NEAR = 0.3
 # What tells rows that speak to one claim apart, and what they are estimated from.
 ABOUT = (
     "dataset",
+    "width",
+    "activation",
     "loss",
     "contrast",
     "normalization",

@@ -26,12 +26,19 @@ FEW = {
     "prediction_errors": {"samples": 20},
     "output_sensitivities": {"samples": 20},
     "output_distances": {"samples": 20},
+    "ablation_curves": {"points": 50, "orders": 2, "fractions": 4},
+    "single_units": {"points": 50, "bins": 5, "permutations": 2},
 }
 LABELS = {"setting": "label_corruption", "better": 0, "worse": 1}
 CHANGES = {
     "ensembles": [CONFIG["ensembles"][0] | {"depth": 3, "label_corruption": [0, 1]}],
     "measures": CONFIG["measures"]
-    | {"number_of_parameters": {}, "training_loss": {}, "output_sensitivity": {"samples": 50}},
+    | {
+        "number_of_parameters": {},
+        "training_loss": {},
+        "output_sensitivity": {"samples": 50},
+        "ablation_auc": {},
+    },
     "profiles": FEW,
     "similarities": {"pwcca": {"pairs": ["over_training", "between_seeds", "between_ensembles"]}},
     "comparisons": [LABELS],

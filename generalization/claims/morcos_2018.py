@@ -1,0 +1,84 @@
+"""Morcos et al. 2018, *On the importance of single directions for generalization*.
+
+Sections are named by what they are about: their numbers are in none of our sources.
+"""
+
+from collections.abc import Iterator
+
+from generalization.claims import Claim
+
+
+def _memorization() -> Iterator[Claim]:
+    for mode, what in {"zero": "ablations", "noise": "added noise"}.items():
+        yield Claim(
+            f"The area under the curve of {what} falls with label corruption",
+            "generalization and single directions",
+            "ablation_statistics",
+            f"mode == '{mode}' and statistic == 'spearman_label_corruption' and ensembles >= 3",
+            "below",
+        )
+    yield Claim(
+        "Of networks of one topology, trained on the same true labels, those with a smaller area "
+        "have a larger gap",
+        "generalization and single directions",
+        "ablation_statistics",
+        "mode == 'zero' and statistic == 'spearman_gap_true_labels' and ensembles >= 3",
+        "below",
+    )
+
+
+def _training() -> Iterator[Claim]:
+    claims = {
+        "area_against_loss": ("The area falls while the test loss rises", "below"),
+        "log_loss_saved": ("Stopping at the largest area saves test loss", "above"),
+    }
+    for statistic, (claim, expected) in claims.items():
+        yield Claim(
+            claim,
+            "early stopping",
+            "early_stopping",
+            f"statistic == '{statistic}' and label_corruption == label_corruption",
+            expected,
+        )
+
+
+def _regularizers() -> Iterator[Claim]:
+    protection = {
+        "within": ("Dropout protects against ablation of up to the fraction dropped", "above"),
+        "beyond": ("Dropout does not protect against ablation of more", "near"),
+    }
+    for part, (claim, expected) in protection.items():
+        yield Claim(
+            claim,
+            "dropout",
+            "dropout_protection",
+            f"statistic == 'advantage_{part}'",
+            expected,
+        )
+    normalized = {
+        "class_selectivity": ("Batch normalization lowers the selectivity of units", "above"),
+        "class_information": ("Batch normalization raises what units tell of the class", "below"),
+    }
+    for quantity, (claim, expected) in normalized.items():
+        yield Claim(
+            claim,
+            "batch normalization",
+            "pair_statistics",
+            "setting == 'normalization' and better == 'batch' and worse == 'none' and "
+            f"quantity == '{quantity}'",
+            expected,
+            0.5,
+        )
+
+
+def _selectivity() -> Iterator[Claim]:
+    yield Claim(
+        "The selectivity of a unit does not tell how important it is",
+        "class selectivity",
+        "single_unit_statistics",
+        "statistic == 'spearman_importance_selectivity' and labels == 'true'",
+        "near",
+    )
+
+
+CLAIMS = (*_memorization(), *_training(), *_regularizers(), *_selectivity())

@@ -1,0 +1,144 @@
+"""How important single units are, how selective, and how much they tell about the class."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from generalization.figures.gap_against_measure import title
+from generalization.figures.style import (
+    CATEGORIES,
+    QUIET,
+    colors,
+    entries,
+    figure_of_words,
+    legend,
+    styled,
+)
+from generalization.names import interval, value_name, values_of, within
+from generalization.statistics.single_unit_statistics import GROUP
+from generalization.tables import KEPT_NETWORK, with_networks
+
+# What is shown of distributions, by column.
+TOLD = {
+    "class_selectivity": "Class selectivity",
+    "mutual_information": "Information about the class (bits)",
+}
+MOST = 4  # Panels side by side.
+
+
+@styled
+def single_units(
+    single_units: pd.DataFrame, single_unit_statistics: pd.DataFrame, training: pd.DataFrame
+) -> Figure:
+    """Importance against selectivity, and distributions of what units tell, as Morcos et al. 2018.
+
+    Units are of networks at their last step that were trained on true labels, whether they have
+    fitted or not; of all networks, if there are none. Above one panel per dataset, normalization
+    and dropout, a point per unit, layers apart by color; below the share of units that have at most
+    a selectivity, and at most an information, one line per panel above.
+
+    Args:
+        single_units: Table of the profile of a study.
+        single_unit_statistics: Table of the same name, for correlations.
+        training: Table of ``collect_training``.
+
+    Returns:
+        The figure; words, if no unit has a selectivity.
+    """
+    rows, labels = _shown(single_units, training)
+    if rows["class_selectivity"].isna().all():
+        return figure_of_words("No unit has a class selectivity to show.")
+    groups = dict(list(rows.groupby(GROUP, sort=False)))
+    groups = dict(list(groups.items())[:MOST])
+    told = [key for key in GROUP if len({group[GROUP.index(key)] for group in groups}) > 1]
+    layers = colors(values_of(rows["layer"]))
+
+    figure = Figure(figsize=(2.3 + 2.6 * max(len(groups), 2), 7.6))
+    above, below = figure.subfigures(2, 1, height_ratios=(1.05, 1))
+    panels = above.subplots(1, len(groups), sharex=True, sharey=True, squeeze=False)[0]
+    for axes, (group, units) in zip(panels, groups.items(), strict=True):
+        _scatter(axes, units, layers)
+        title(
+            axes,
+            _name(group, told),
+            _correlation(single_unit_statistics, group, labels),
+            fontsize=11,
+        )
+    panels[0].set_ylabel("Importance (accuracy lost)")
+    panels[0].yaxis.set_major_formatter(PercentFormatter(1))
+    legend(panels[-1], {"Hidden layer": entries(layers, "color")})
+    shades = dict(zip(groups, CATEGORIES, strict=False))
+    for axes, (column, label) in zip(below.subplots(1, 2, sharey=True), TOLD.items(), strict=True):
+        for group, units in groups.items():
+            _distribution(axes, units[column].dropna(), shades[group])
+        axes.set_xlabel(label)
+    below.axes[0].set_ylabel("Share of units")
+    below.axes[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    if told:
+        names = {_name(group, told): hue for group, hue in shades.items()}
+        legend(below.axes[1], {"Networks": entries(names, "color", marker="", linestyle="-")})
+    networks = len(rows.drop_duplicates(KEPT_NETWORK))
+    figure.suptitle(
+        f"Single units of {networks} networks{' trained on true labels' * (labels == 'true')}",
+        x=0.01,
+        ha="left",
+        weight="bold",
+    )
+    return figure
+
+
+def _shown(single_units: pd.DataFrame, training: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Units of networks at their last step, with true labels if there are any; and which."""
+    rows = with_networks(single_units, training)
+    rows = rows[rows["final"]]
+    true = rows[(rows["label_corruption"] == 0) & (rows["randomization"] == "none")]
+    return (true, "true") if len(true) else (rows, "all")
+
+
+def _scatter(axes: Axes, units: pd.DataFrame, layers: dict) -> None:
+    for layer, hue in layers.items():
+        of_layer = units[units["layer"] == layer]
+        axes.scatter(
+            of_layer["class_selectivity"],
+            of_layer["importance"],
+            s=7,
+            color=hue,
+            alpha=0.35,
+            linewidths=0,
+            rasterized=True,  # Thousands of points would make a large file.
+        )
+    axes.axhline(0, color=QUIET, linewidth=0.8)
+    axes.set_xlabel("Class selectivity")
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+
+
+def _distribution(axes: Axes, values: pd.Series, hue: str) -> None:
+    """The share of units that have at most a value."""
+    ordered = np.sort(values)
+    axes.plot(ordered, np.arange(1, len(ordered) + 1) / max(len(ordered), 1), color=hue)
+
+
+def _correlation(statistics: pd.DataFrame, group: tuple, labels: str) -> list[str]:
+    """Spearman's correlation in few words, and of how many networks."""
+    wanted = [*group, labels, "spearman_importance_selectivity"]
+    rows = statistics[(statistics[[*GROUP, "labels", "statistic"]] == wanted).all(axis=1)]
+    (row,) = rows.to_dict("records")
+    words = interval(row["estimate"], row["low"], row["high"])
+    return [f"ρ {words}", f"{row['networks']} networks"]
+
+
+def _name(group: tuple, told: list[str]) -> str:
+    """What tells a panel from the others."""
+    values = dict(zip(GROUP, group, strict=True))
+    return ", ".join(
+        values[key] if key == "dataset" else f"{_short(key)} {value_name(values[key])}"
+        for key in told
+    )
+
+
+def _short(key: str) -> str:
+    return within(key).replace("normalization", "norm.")

@@ -1,0 +1,35 @@
+"""Areas under curves of accuracy against ablated units, or added noise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from generalization.tables import KEPT_NETWORK, with_networks
+
+CURVE = [*KEPT_NETWORK, "layer", "mode"]
+# What networks of one topology share, beside what they were trained on.
+TOPOLOGY = ["dataset", "depth", "width", "activation", "normalization", "dropout"]
+
+
+def curve_areas(ablation_curves: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
+    """The area of every curve, by the trapezoid rule, over the range of its amounts.
+
+    Args:
+        ablation_curves: Table of the profile of a study.
+        training: Table of ``collect_training``.
+
+    Returns:
+        One row per network, step, layer and mode, with ``area``, the mean accuracy over the range,
+        and the columns of ``training``.
+    """
+    areas = [
+        [*curve, _area(rows["amount"].to_numpy(float), rows["accuracy"].to_numpy(float))]
+        for curve, rows in ablation_curves.groupby(CURVE, sort=False)
+    ]
+    return with_networks(pd.DataFrame(areas, columns=[*CURVE, "area"]), training)
+
+
+def _area(amounts: np.ndarray, accuracies: np.ndarray) -> float:
+    order = np.argsort(amounts)
+    return np.trapezoid(accuracies[order], amounts[order]) / np.ptp(amounts)

@@ -1,0 +1,148 @@
+"""Does the area under curves of ablation tell when to stop training?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from generalization.statistics.correlations import spearman
+from generalization.statistics.curve_areas import curve_areas
+from generalization.statistics.means import (
+    check_resampling,
+    few_ensembles,
+    mean_over_networks,
+    missing,
+)
+from generalization.tables import NETWORK
+
+GROUP = ["dataset", "normalization", "dropout"]
+STATISTICS = (
+    "step_of_largest_area",
+    "step_of_least_loss",
+    "log2_ratio_of_steps",
+    "area_against_loss",
+    "log_loss_saved",
+    "log_loss_left",
+)
+COLUMNS = [
+    *GROUP,
+    "label_corruption",
+    "statistic",
+    "estimate",
+    "low",
+    "high",
+    "level",
+    "networks",
+    "ensembles",
+    "note",
+]
+FEWEST_STEPS = 5  # Kept after step 0, for a course to be seen.
+GEOMETRIC = ("step_of_largest_area", "step_of_least_loss")
+
+
+def early_stopping(
+    ablation_curves: pd.DataFrame,
+    training: pd.DataFrame,
+    *,
+    generator: np.random.Generator,
+    resamples: int = 2000,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """The area under curves of ablation over training, beside the test loss.
+
+    Morcos et al. 2018 see the area turn down where the test loss departs from the training loss,
+    and propose it as a signal to stop that needs no test set. Steps are those after 0 at which
+    networks were kept; the areas are of all hidden units, set to zero. The statistics of a network:
+
+    ``step_of_largest_area``, ``step_of_least_loss``, ``log2_ratio_of_steps``
+        Where the area is largest, where the test loss is least, and how many times the former step
+        has to be halved to be the latter.
+    ``area_against_loss``
+        Spearman's correlation of area and test loss over steps from the least test loss on. It is
+        negative if the area falls while the loss rises.
+    ``log_loss_saved``, ``log_loss_left``
+        ln of the test loss at the last step over that at the largest area, and of that over the
+        least one: what stopping there would save, and what it would miss.
+
+    Args:
+        ablation_curves: Table of the profile of a study.
+        training: Table of ``collect_training``.
+        generator: Of resamples. Every row sees the same ones.
+        resamples: Number of bootstrap resamples, of ensembles, then of seeds within them.
+        level: Of the percentile intervals.
+
+    Returns:
+        Means over networks (of steps, geometric ones), one row per dataset, normalization, dropout,
+        label corruption and statistic, with the columns ``COLUMNS``, of networks with at least
+        ``FEWEST_STEPS`` steps. Label corruption is empty where it is of all networks.
+
+    Raises:
+        ValueError: If level is not between 0 and 1, or resamples are none.
+    """  # noqa: DOC502
+    check_resampling(level, resamples)
+    entropy = int(generator.integers(2**63))
+    networks = courses(ablation_curves, training)
+    rows = []
+    for group, alike in networks.groupby(GROUP, sort=False):
+        parts = [(np.nan, alike), *alike.groupby("label_corruption")]
+        for corruption, some in parts if alike["label_corruption"].nunique() > 1 else parts[1:]:
+            about = dict(zip(GROUP, group, strict=True)) | {"label_corruption": corruption}
+            for statistic in STATISTICS:
+                row = _mean(some, statistic, entropy, resamples, level)
+                rows.append(about | {"statistic": statistic} | row)
+    return pd.DataFrame(rows, columns=COLUMNS).assign(level=level)
+
+
+def courses(ablation_curves: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
+    """The statistics of every network that was kept at enough steps.
+
+    Args:
+        ablation_curves: Table of the profile of a study.
+        training: Table of ``collect_training``.
+
+    Returns:
+        ensemble, seed, what ``GROUP`` names, label_corruption, and one column per statistic.
+    """
+    areas = curve_areas(ablation_curves, training)
+    areas = areas[(areas["layer"] == "all") & (areas["mode"] == "zero") & (areas["step"] > 0)]
+    keys = [*NETWORK, *GROUP, "label_corruption"]
+    found = [
+        dict(zip(keys, network, strict=True)) | _of_network(steps.sort_values("step"))
+        for network, steps in areas.dropna(subset="test_loss").groupby(keys, sort=False)
+        if len(steps) >= FEWEST_STEPS
+    ]
+    return pd.DataFrame(found, columns=None if found else [*keys, *STATISTICS])
+
+
+def _of_network(course: pd.DataFrame) -> dict[str, float]:
+    """All statistics of one network."""
+    step, area, loss = (course[key].to_numpy(float) for key in ("step", "area", "test_loss"))
+    # Of equal areas the first is the one at which one would have stopped.
+    largest, least = area.argmax(), loss.argmin()
+    later = area[least:], loss[least:]
+    return {
+        "step_of_largest_area": step[largest],
+        "step_of_least_loss": step[least],
+        "log2_ratio_of_steps": np.log2(step[largest] / step[least]),
+        "area_against_loss": spearman(np.ones((1, len(later[0]))), *later)[0],
+        "log_loss_saved": np.log(loss[-1] / loss[largest]),
+        "log_loss_left": np.log(loss[largest] / loss[least]),
+    }
+
+
+def _mean(
+    networks: pd.DataFrame, statistic: str, entropy: int, resamples: int, level: float
+) -> dict[str, object]:
+    """Mean over the networks that have the statistic, with its interval."""
+    geometric = statistic in GEOMETRIC
+    values = networks[statistic]
+    mean = mean_over_networks(
+        np.log(values) if geometric else values,
+        networks["ensemble"],
+        generator=np.random.default_rng(entropy),
+        resamples=resamples,
+        level=level,
+        scale=np.exp if geometric else np.asarray,
+    )
+    lacks = missing(mean["networks"], len(networks), "finite value")
+    return mean | {"note": "; ".join(filter(None, [lacks, few_ensembles(mean)]))}
