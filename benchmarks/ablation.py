@@ -57,14 +57,17 @@ def by_hooks(module: nn.Sequential, inputs: Tensor, labels: Tensor, orders: list
 
 
 def flops_of_curves(networks: FullyConnectedNetworks, orders: list[UnitOrder]) -> float:
-    """Of products: inputs once; for each order the lowest layer once, above what is left."""
+    """Of products: inputs once; for each order the lowest layer once, above what is left.
+
+    Orders begin with no unit ablated, which all have in common.
+    """
     widths = networks.widths
-    forward = sum(fan_in * fan_out for fan_in, fan_out in pairwise(widths[:-1]))
+    forward = sum(fan_in * fan_out for fan_in, fan_out in pairwise(widths))
     total = float(forward)
     for order in orders:
         lowest = order.lowest + 1
-        total += (widths[lowest] - order.cuts[0][0]) * widths[lowest + 1]
-        for cut in order.cuts:
+        total += (widths[lowest] - order.cuts[1][0]) * widths[lowest + 1]
+        for cut in order.cuts[1:]:
             left = [width - ablated for width, ablated in zip(widths[lowest:], cut, strict=True)]
             total += sum(below * above for below, above in pairwise(left[1:]))
     return 2 * IMAGES * len(networks) * total

@@ -15,7 +15,7 @@ from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.module_ablations import module_ablations
 from generalization.networks.modules import Networks
 from generalization.networks.polylines import numbers_at_a_time
-from generalization.networks.replacements import check_mode, groups_of, replacements
+from generalization.networks.replacements import check_mode, members_of, replacements
 from generalization.networks.unit_layers import hidden_activations, sequences_of
 from generalization.networks.unit_orders import UnitOrder
 
@@ -34,12 +34,15 @@ def ablated_accuracies(
     positions of a feature map; weights stay as they are. Nothing is computed twice that does not
     change: of a stack,
 
+    * with no unit ablated all orders agree, so this is taken once;
     * activations of the lowest layer with ablated units are taken once, and what its units give to
       the layer above, Σ_i W_i a_i, is summed up unit by unit, from the last of an order to the
       first: all counts together cost one product;
     * above, units stand in the order in which they are ablated, so that those which are left are
-      the last ones, and products are of these alone: a third of the work, over all counts. Ablated
-      ones are a part of the bias.
+      the last ones, and products are of these alone: a third of the work, over all counts. What
+      ablated ones give is the same for all samples of a group, W fill, and added to the bias.
+
+    Units are rows and samples columns in here: those that are left lie in one piece of memory.
 
     Args:
         networks: A stack of R networks, or a module as ``pieces_of`` takes it.
@@ -73,19 +76,22 @@ def _of_stack(
 ) -> Float64[Tensor, "networks orders counts"]:
     """Accuracies of networks without normalizations, all of them in one product."""
     activations = hidden_activations(stack, inputs)
-    fills = [replacements(of_layer, labels, mode) for of_layer in activations]
+    intact = _right(stack.affine(stack.depth - 1, activations[-1]).mT, labels)
+    fills = [replacements(of_layer, labels, mode).mT for of_layer in activations]
     size = max(1, numbers_at_a_time(inputs.device) // (len(stack) * max(stack.widths[1:])))
-    parts = list(zip(labels.split(size), groups_of(labels, mode).split(size), strict=True))
-    accuracies = []
+    lowest = activations[orders[0].lowest].mT.contiguous().split(size, 2)
+    members = members_of(labels, mode).to(inputs.dtype).split(size, 1)
+    parts = list(zip(lowest, labels.split(size), members, strict=True))
+    right = []
     for order in orders:
-        lowest = activations[order.lowest][..., order.within(order.lowest)].split(size, 1)
-        layers = _in_order(stack, fills, order)
-        right = [
-            _right(layers, order.cuts, stack.phi, *some)
-            for some in ((values, *part) for values, part in zip(lowest, parts, strict=True))
-        ]
-        accuracies.append(sum(right).double() / len(labels))
-    return torch.stack(accuracies, dim=1)
+        layers, units = _in_order(stack, fills, order), order.within(order.lowest)
+        cuts = [cut for cut in order.cuts if any(cut)]
+        of_parts = (
+            _cumulative(layers, cuts, stack.phi, values[:, units], *rest) for values, *rest in parts
+        )
+        right += [intact] * (len(order.cuts) - len(cuts))
+        right += [sum(counts) for counts in zip(*of_parts, strict=True)]
+    return torch.stack(right, dim=1).unflatten(1, (len(orders), -1)).double() / len(labels)
 
 
 @dataclass(frozen=True)
@@ -93,29 +99,30 @@ class _Layer:
     """A hidden layer, the units of which stand in the order in which they are ablated.
 
     Attributes:
-        fill: What ablated units become, networks × groups × units.
+        fill: What ablated units become, networks × units × groups; of no group, if nothing.
         weight: To the units above, in their order: networks × units above × units.
-        bias: Of the units above, networks × 1 × units above.
+        bias: Of the units above, networks × units above × 1.
     """
 
     fill: Tensor
     weight: Tensor
     bias: Tensor
 
-    def given(self, ablated: int, above: int, groups: Int64[Tensor, "samples"]) -> Tensor:
-        """What biases and ablated units give to those units above that are not.
+    def add_ablated(self, values: Tensor, ablated: int, members: Tensor) -> Tensor:
+        """Preactivations of the last units above, with what ablated units give to them.
 
         Args:
+            values: networks × units × samples, or × 1 if they are the same for all samples.
             ablated: How many of the first units are.
-            above: How many of the first units above are.
-            groups: Of the samples.
-
-        Returns:
-            networks × samples × units above, or × 1 × if it is the same for all samples.
+            members: Of the groups.
         """
-        fill, weight = self.fill[..., :ablated], self.weight[:, above:, :ablated]
-        given = torch.baddbmm(self.bias[..., above:], fill, weight.mT)
-        return given if given.shape[1] == 1 else given[:, groups]
+        if not len(members):
+            return values
+        weight = self.weight[:, self.weight.shape[1] - values.shape[1] :, :ablated]
+        given = weight @ self.fill[:, :ablated]
+        if len(members) == 1:
+            return values + given
+        return torch.baddbmm(values, given, members.expand(len(given), *members.shape))
 
 
 def _in_order(
@@ -128,22 +135,20 @@ def _in_order(
         weight = stack.weights[layer + 1]
         bias = stack.biases[layer + 1] if stack.biases else torch.zeros_like(weight[..., 0])
         layers.append(
-            _Layer(
-                fills[layer][..., units], weight[:, above][..., units], bias[:, None][..., above]
-            )
+            _Layer(fills[layer][:, units], weight[:, above][..., units], bias[:, above, None])
         )
     return layers
 
 
-def _right(
+def _cumulative(
     layers: Sequence[_Layer],
     cuts: Sequence[Sequence[int]],
     phi: ActivationFunction,
-    lowest: Float[Tensor, "networks samples units"],
+    lowest: Float[Tensor, "networks units samples"],
     labels: Int64[Tensor, "samples"],
-    groups: Int64[Tensor, "samples"],
-) -> Int64[Tensor, "networks counts"]:
-    """How many samples are classified right.
+    members: Float[Tensor, "groups samples"],
+) -> list[Int64[Tensor, "networks"]]:
+    """How many samples are classified right, at every count.
 
     Args:
         layers: From the lowest with ablated units on.
@@ -151,18 +156,25 @@ def _right(
         phi: The activation function.
         lowest: Activations of the first of the layers, in their order, with no unit ablated.
         labels: Classes.
-        groups: As for ``replacements``.
+        members: As ``members_of``.
     """
-    first, left = layers[0], lowest.shape[-1]
-    kept = lowest.new_zeros(*lowest.shape[:2], first.weight.shape[1])
+    first, left = layers[0], lowest.shape[1]
+    kept = first.bias.repeat(1, 1, lowest.shape[2])
     right = []
     for ablated, *above in reversed(cuts):
-        weight = first.weight[..., ablated:left].mT
-        kept, left = kept.baddbmm_(lowest[..., ablated:left], weight), ablated
-        values = kept[..., above[0] :] + first.given(ablated, above[0], groups)
+        kept.baddbmm_(first.weight[..., ablated:left], lowest[:, ablated:left])
+        left, values = ablated, first.add_ablated(kept[:, above[0] :], ablated, members)
         for layer, (below, next_above) in zip(layers[1:], pairwise(above), strict=True):
-            weight = layer.weight[:, next_above:, below:].mT
-            given = layer.given(below, next_above, groups)
-            values = torch.baddbmm(given, phi.in_place(values), weight)
-        right.append((values.argmax(-1) == labels).sum(-1))
-    return torch.stack(right[::-1], dim=1)
+            bias = layer.add_ablated(layer.bias[:, next_above:], below, members)
+            weight = layer.weight[:, next_above:, below:]
+            values = torch.baddbmm(bias, weight, phi.function(values))
+        right.append(_right(values, labels))
+    return right[::-1]
+
+
+def _right(
+    logits: Float[Tensor, "networks classes samples"], labels: Int64[Tensor, "samples"]
+) -> Int64[Tensor, "networks"]:
+    """How many samples are classified right."""
+    # Over the last axis, a maximum is found several times as fast.
+    return (logits.mT.contiguous().argmax(-1) == labels).sum(-1)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from generalization.networks.modules import SAMPLES_PER_CHUNK, evaluation_mode
 from generalization.networks.polylines import numbers_at_a_time
-from generalization.networks.replacements import groups_of, replacements
+from generalization.networks.replacements import members_of, replacements
 from generalization.networks.unit_layers import pieces_of, unit_activations
 from generalization.networks.unit_orders import UnitOrder
 
@@ -40,14 +40,14 @@ def module_ablations(
     masks = [_ablated(order, inputs.device) for order in orders]
     masks = [torch.cat(of_layer) for of_layer in zip(*masks, strict=True)]
     pieces, lowest = pieces_of(module), orders[0].lowest
+    members = members_of(labels, mode).T.to(inputs.dtype)
     right = 0
     with evaluation_mode(module):
-        for some, classes in zip(
-            inputs.split(SAMPLES_PER_CHUNK), labels.split(SAMPLES_PER_CHUNK), strict=True
+        for some, classes, groups in zip(
+            *(of_all.split(SAMPLES_PER_CHUNK) for of_all in (inputs, labels, members)), strict=True
         ):
             for piece in pieces[: lowest + 1]:
                 some = piece(some)
-            groups = groups_of(classes, mode)
             at_once = max(1, numbers_at_a_time(some.device) // some.numel())
             parts = zip(*(mask.split(at_once) for mask in masks), strict=True)
             right += torch.cat([
@@ -76,7 +76,7 @@ def _right(
     masks: Sequence[Bool[Tensor, "variants _"]],
     fills: Sequence[Float[Tensor, "groups _"]],
     labels: Int64[Tensor, "samples"],
-    groups: Int64[Tensor, "samples"],
+    groups: Float[Tensor, "samples groups"],
 ) -> Int64[Tensor, "variants"]:
     """How many samples are classified right, of each of several choices of units.
 
@@ -86,13 +86,13 @@ def _right(
         masks: Of this layer and those above, which units are ablated.
         fills: Of the same layers, what ablated units become.
         labels: Classes.
-        groups: Of the samples.
+        groups: 1 for that of each sample, 0 for others.
     """
     variants = len(masks[0])
     values = activations.expand(variants, *activations.shape)
     for piece, mask, fill in zip(pieces, masks, fills, strict=True):
         positions = [1] * (values.dim() - 3)
         ablated = mask.view(variants, 1, -1, *positions)
-        values = torch.where(ablated, fill[groups].view(len(groups), -1, *positions), values)
+        values = torch.where(ablated, (groups @ fill).view(len(groups), -1, *positions), values)
         values = piece(values.flatten(0, 1)).unflatten(0, (variants, -1))
     return (values.argmax(-1) == labels).sum(-1)

@@ -1,6 +1,5 @@
 """What the activation of an ablated unit is replaced by."""
 
-import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn.functional import one_hot
@@ -33,17 +32,14 @@ def replacements(
             samples that have the same label.
 
     Returns:
-        One group for all samples, or one for each class. That of a class which the reference set
-        lacks is NaN.
+        No group, one for all samples, or one for each class: 0 if the reference set lacks it.
     """
-    if mode == "zero":
-        return torch.zeros_like(activations[:, :1])
-    if mode == "mean":
-        return activations.mean(1, keepdim=True)
-    members = one_hot(labels).T.to(activations.dtype)
-    return (members / members.sum(1, keepdim=True)) @ activations
+    members = members_of(labels, mode).to(activations.dtype)
+    return (members / members.sum(1, keepdim=True).clamp(min=1)) @ activations
 
 
-def groups_of(labels: Int64[Tensor, "samples"], mode: str) -> Int64[Tensor, "samples"]:
-    """The group of every sample."""
-    return labels if mode == "class_mean" else torch.zeros_like(labels)
+def members_of(labels: Int64[Tensor, "samples"], mode: str) -> Int64[Tensor, "groups samples"]:
+    """Which samples belong to each of the groups: 1, or else 0."""
+    if mode == "class_mean":
+        return one_hot(labels).T
+    return labels.new_ones(int(mode == "mean"), len(labels))

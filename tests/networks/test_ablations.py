@@ -59,6 +59,16 @@ def test_normalized_networks_are_ablated_after_normalization(mode):
     assert_close(found, slow_accuracies(networks, *data, orders, mode))
 
 
+def test_classes_without_samples_change_nothing():
+    networks = random_networks(WIDTHS, biases=True)
+    inputs, labels = points()
+    labels[labels == 1] = 3
+    orders = drawn(WIDTHS[1:-1], (0, 1, 2), range(22))
+    expected = slow_accuracies(networks, inputs, labels, orders, "class_mean")
+    for one in (networks, sequence_of(networks)):
+        assert_close(ablated_accuracies(one, inputs, labels, orders, mode="class_mean"), expected)
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("layers", [(0, 1, 2), (1,), (0, 2)])
 def test_module_is_ablated_as_a_stack_of_one(layers, mode):
@@ -84,6 +94,8 @@ def test_no_ablation_and_all():
     constant = networks.biases[-1].argmax(-1)
     always = (constant.unsqueeze(1) == labels).double().mean(-1)
     assert_close(found, torch.stack([plain, always], -1).unsqueeze(1).expand(-1, 3, -1))
+    found = ablated_accuracies(networks, inputs, labels, drawn(WIDTHS[1:-1], (1,), (0,)))
+    assert_close(found, plain.view(2, 1, 1).expand(-1, 3, -1))
 
 
 def test_identity_detectors_lose_their_own_class():
