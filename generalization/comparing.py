@@ -54,12 +54,12 @@ def compare_networks(
         a: What the networks of one block said.
         b: The same of another block, or ``a`` again.
         similarity: One of ``generalization.similarities``.
-        pairs: ``over_training``: every network at every step against its last, layer by layer,
-            and every layer against every layer at the last. ``between_seeds``: every layer against
-            every layer of another seed, at their last steps. ``between_ensembles``: the same of
-            all networks of ``a`` with all of ``b``, layer by layer or all.
-        settings: ``layers`` (``same`` or ``all``, between ensembles), ``convolution``, and those
-            of the similarity.
+        pairs: ``over_training``: every network at every step against its last, layer by layer or
+            all, and every layer against every layer at the last. ``between_seeds``: every layer
+            against every layer of another seed, at their last steps. ``between_ensembles``: the
+            same of all networks of ``a`` with all of ``b``, layer by layer or all.
+        settings: ``layers`` (``same`` or ``all``, over training and between ensembles),
+            ``convolution``, and those of the similarity.
         device: Where to compute.
 
     Returns:
@@ -78,7 +78,7 @@ def compare_networks(
     layers = chosen.pop("layers")
     reader = _Reader(chosen.pop("convolution"), smallest_size([*a.shapes, *b.shapes]), device)
     networks = {
-        "over_training": lambda: _over_training(a, reader),
+        "over_training": lambda: _over_training(a, reader, layers),
         "between_seeds": lambda: _between_seeds(a, b, reader),
         "between_ensembles": lambda: _between_ensembles(a, b, reader, layers),
     }[pairs]()
@@ -114,12 +114,12 @@ class _Reader:
 Compared = Iterator[tuple[ComparedNetwork, ComparedNetwork, bool]]
 
 
-def _over_training(a: Activations, reader: _Reader) -> Compared:
+def _over_training(a: Activations, reader: _Reader, layers: str) -> Compared:
     for position, seed in enumerate(a.seeds):
         last = reader.network(a, seed)
         steps = [steps[position] for steps in a.steps]
         for step in sorted(set(steps) - {steps[-1]}):
-            yield reader.network(a, seed, steps.index(step)), last, True
+            yield reader.network(a, seed, steps.index(step)), last, layers == "same"
         yield last, last, False
 
 

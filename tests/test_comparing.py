@@ -67,6 +67,20 @@ def test_over_training_every_step_is_compared_with_the_last(recorded):
     assert places(compared(a, a, "over_training", pwcca)) == expected | exchanged
 
 
+def test_over_training_all_layers_are_compared_if_wanted(recorded):
+    a = recorded()
+    steps = ((1, 0, 30), (1, 8, 30), (1, 30, 30), (2, 0, 8), (2, 8, 8))
+    table = compared(a, a, "over_training", layers="all")
+    assert places(table) == {
+        (seed, step, i, seed, last, j)
+        for seed, step, last in steps
+        for i in range(3)
+        for j in range(3)
+    }
+    same = compared(a, a, "over_training").set_index(PLACES)["value"]
+    assert table.set_index(PLACES)["value"][same.index].to_numpy() == pytest.approx(same.to_numpy())
+
+
 def test_between_seeds_all_layers_are_compared(recorded):
     a = recorded()
     expected = {(1, 30, i, 2, 8, j) for i in range(3) for j in range(3)}

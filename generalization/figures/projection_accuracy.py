@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
 
-from generalization.figures.similarity_heat_maps import layer_names
+from generalization.figures.layer_maps import layer_names
 from generalization.figures.style import (
     CATEGORIES,
     MARKERS,

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from generalization.figures.similarity_heat_maps import NAMES, PREFERRED, layer_names
+from generalization.figures.layer_maps import layer_names
+from generalization.figures.similarity_heat_maps import NAMES, PREFERRED
 from generalization.figures.style import QUIET, colors, entries, figure_of_words, legend, styled
 
 MOST_GROUPS, MOST_SIMILARITIES = 3, 2

@@ -1,34 +1,38 @@
-"""Every layer against every layer: of a network and itself, and of two seeds."""
+"""Every layer against every layer: of a network, two seeds, two steps, two architectures."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 
+from generalization.figures.layer_maps import Panel, draw_layers
 from generalization.figures.style import figure_of_words, styled
 from generalization.statistics.network_pairs import task
-from generalization.tables import KEPT_NETWORK, NETWORK
+from generalization.tables import KEPT_NETWORK
 
 # The one of these that a study has, the first first, is shown.
 PREFERRED = ("svcca", "pwcca", "mean_cca", "linear_cka")
-PAIRS = {"over_training": "A network and itself", "between_seeds": "Two seeds"}
+ITSELF, SEEDS, STEPS, ARCHITECTURES = "itself", "seeds", "steps", "architectures"
 TASKS = {"generalizing": "true labels", "memorizing": "random labels", "": "some random labels"}
 NAMES = {"svcca": "SVCCA", "pwcca": "PWCCA", "mean_cca": "Mean CCA", "linear_cka": "Linear CKA"}
-MOST_GROUPS = 4
-GROUP = ["dataset", "depth", "task"]
+MOST_GROUPS = MOST_ARCHITECTURES = 4
+GROUP = ["dataset", "architecture", "depth", "task"]
+ARCHITECTURE = ["architecture", "depth", "width"]
 
 
 @styled
 def similarity_heat_maps(similarities: pd.DataFrame, training: pd.DataFrame) -> Figure:
-    """Means over pairs of networks at their last step, with what is expected by chance.
+    """Means over pairs of networks, with what is expected by chance.
 
-    One row of panels per dataset, depth and kind of labels, at most four: on the left the layers
-    of each network beside its own other layers, on the right the layers of two seeds of one
-    ensemble. Of a similarity that has two directions, the row is the layer whose directions are
-    weighted.
+    Per dataset, architecture, depth and kind of labels, at most four: the layers of each network
+    beside its own other layers, and the layers of two seeds of one ensemble, at the last step; and
+    the layers at the first kept step and at one half way through the kept ones beside the layers
+    at the end, if all were compared with all. Then networks of two architectures, widths or
+    depths, at most four pairs, if all layers were compared. Of a similarity that has two
+    directions, the row is the layer whose directions are weighted.
 
     Args:
         similarities: Table of a study.
@@ -36,25 +40,26 @@ def similarity_heat_maps(similarities: pd.DataFrame, training: pd.DataFrame) -> 
 
     Returns:
         The figure of SVCCA, or else of the first of PWCCA, mean CCA and linear CKA that the study
-        has; words, if it has no pairs of networks at their last step.
+        has; words, if it has no such pairs.
     """
-    rows = _final(similarities, training)
+    rows = _shown(_described(similarities, training))
     if rows.empty:
         return figure_of_words("No two layers of networks at their last step were compared.")
     name = chosen_similarity(rows)
     rows = rows[rows["similarity"] == name]
-    groups = list(rows.groupby(GROUP, sort=True))[:MOST_GROUPS]
+    panels = [*_of_groups(rows[rows["kind"] != ARCHITECTURES])]
+    panels += _of_architectures(rows[rows["kind"] == ARCHITECTURES])
 
-    figure = Figure(figsize=(9.4, 0.9 + 4.3 * len(groups)))
-    grid = figure.subplots(len(groups), 2, squeeze=False)
-    for line, (about, group) in zip(grid, groups, strict=True):
-        for axes, (pairs, words) in zip(line, PAIRS.items(), strict=True):
-            image = _draw(axes, group[group["pairs"] == pairs], about[1])
-            axes.set_title(f"{words}\n{about[0]}, {TASKS[about[2]]}", fontsize=11.5)
-        line[0].set_ylabel("Layer")
-    for axes in grid[-1]:
-        axes.set_xlabel("Layer of the other")
-    figure.colorbar(image, ax=grid, label=NAMES[name], shrink=0.6, aspect=30)
+    lines = (len(panels) + 1) // 2
+    figure = Figure(figsize=(9.4, 0.9 + 4.4 * lines))
+    figure.get_layout_engine().set(h_pad=0.1)
+    grid = figure.subplots(lines, 2, squeeze=False)
+    for axes, panel in zip(grid.flat, panels, strict=False):
+        image = draw_layers(axes, panel)
+    for axes in grid.flat[len(panels) :]:
+        axes.set_axis_off()
+    scale = {"shrink": 0.9 / lines, "anchor": (0, 1), "aspect": 18}
+    figure.colorbar(image, ax=grid, label=NAMES[name], **scale)
     heading = f"{NAMES[name]} of every two layers; in parentheses, by chance"
     figure.suptitle(heading, x=0.01, ha="left", weight="bold")
     return figure
@@ -66,50 +71,95 @@ def chosen_similarity(rows: pd.DataFrame) -> str:
     return next(name for name in PREFERRED if name in there)
 
 
-def layer_names(depth: int) -> list[str]:
-    """Hidden layers from 1, and the logits."""
-    return [*map(str, range(1, depth)), "logits"]
+def _described(similarities: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
+    """Pairs of layers with what both networks are, and whether they are at their last step."""
+    about = ["final", "dataset", *ARCHITECTURE]
+    networks = training[[*KEPT_NETWORK, *about]].assign(task=task(training))
+    rows = similarities.dropna(subset="value")
+    for side in "ab":
+        keys = [f"{key}_{side}" for key in KEPT_NETWORK]
+        rows = rows.merge(networks.add_suffix(f"_{side}"), on=keys, validate="many_to_one")
+    return rows
 
 
-def _final(similarities: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
-    """Pairs of layers of networks at their last steps, with dataset, depth and labels."""
-    last = training[training["final"]]
-    last = last[[*KEPT_NETWORK, "dataset", "depth"]].assign(task=task(last))
-    rows = similarities[similarities["pairs"].isin(PAIRS)].dropna(subset="value")
-    rows = rows.merge(last.add_suffix("_a"), on=[f"{key}_a" for key in KEPT_NETWORK])
-    rows = rows.rename(columns={f"{key}_a": key for key in GROUP})
-    ends = last[KEPT_NETWORK].add_suffix("_b")
-    return rows.merge(ends, on=list(ends))
+def _shown(rows: pd.DataFrame) -> pd.DataFrame:
+    """Those of which there is a panel, with ``kind``, the kind of panel."""
+    over_training, end = rows["pairs"] == "over_training", rows["final_b"]
+    ends = rows["final_a"] & end
+    kinds = {
+        ITSELF: over_training & ends,
+        STEPS: over_training & end & ~rows["final_a"],
+        SEEDS: (rows["pairs"] == "between_seeds") & ends,
+        ARCHITECTURES: ends & _same(rows, ["dataset", "task"]) & ~_same(rows, ARCHITECTURE),
+    }
+    rows = rows.assign(kind=np.select([*kinds.values()], [*kinds], ""))
+    logits = (rows["layer_a"] == rows["depth_a"] - 1) & (rows["layer_b"] == rows["depth_b"] - 1)
+    rows["crossing"] = (rows["layer_a"] != rows["layer_b"]) & ~logits
+    keys = ["similarity", "kind", "ensemble_a", "ensemble_b"]
+    every = rows.groupby(keys)["crossing"].transform("any") | rows["kind"].isin([ITSELF, SEEDS])
+    return rows[(rows["kind"] != "") & every]
 
 
-def _draw(axes: Axes, pairs: pd.DataFrame, depth: int) -> AxesImage:
-    """One heat map with its numbers. Of two seeds neither is the first: both orders are drawn."""
-    values, nulls = (_matrix(pairs, column, depth) for column in ("value", "null"))
-    image = axes.imshow(values, vmin=0, vmax=1, cmap="viridis")
-    for (i, j), value in np.ndenumerate(values):
-        if np.isfinite(value):
-            words = f"{value:.2f}\n({nulls[i, j]:.2f})"
-            ink = "black" if value > 0.6 else "white"
-            size = 10.5 if depth < 5 else 8.5
-            axes.text(j, i, words, ha="center", va="center", color=ink, fontsize=size)
-    axes.set_xticks(range(depth), layer_names(depth))
-    axes.set_yticks(range(depth), layer_names(depth))
-    axes.grid(visible=False)
-    axes.spines[:].set_visible(False)
-    networks = pd.concat([
-        pairs[[f"{key}_{side}" for key in NETWORK]].set_axis(NETWORK, axis=1) for side in "ab"
-    ]).drop_duplicates()
-    axes.set_title(f"{len(networks)} networks", loc="right", fontsize=10.5, weight="normal")
-    return image
+def _same(rows: pd.DataFrame, keys: list[str]) -> pd.Series:
+    return np.logical_and.reduce([rows[f"{key}_a"] == rows[f"{key}_b"] for key in keys])
 
 
-def _matrix(pairs: pd.DataFrame, column: str, depth: int) -> np.ndarray:
-    """Means over pairs, layers × layers; NaN where there is none."""
-    sides = {"layer_a": "layer_b", "layer_b": "layer_a"}
-    both = (
-        pairs
-        if pairs["similarity"].eq("pwcca").any()
-        else pd.concat([pairs, pairs.rename(columns=sides)])
+def _of_groups(rows: pd.DataFrame) -> Iterator[Panel]:
+    """A network and itself, two seeds, and layers on their way to the end."""
+    several = rows["architecture_a"].nunique() > 1
+    groups = rows.groupby([f"{key}_a" for key in GROUP], sort=True)
+    for (dataset, architecture, depth, labels), group in list(groups)[:MOST_GROUPS]:
+        kind = f"\n{architecture.replace('_', ' ')}, depth {depth}" if several else ""
+        words = f"{dataset}, {TASKS[labels]}{kind}"
+        for pairs, title in ((ITSELF, "A network and itself"), (SEEDS, "Two seeds")):
+            of_kind = _both_ways(group[group["kind"] == pairs])
+            if len(of_kind):
+                yield Panel(of_kind, f"{title}\n{words}", "Layer", "Layer of the other")
+        for step, of_step in _early(group[group["kind"] == STEPS]):
+            title = f"Step {step:,} and the end\n{words}"
+            yield Panel(of_step, title, f"Layer at step {step:,}", "Layer at the end")
+
+
+def _early(rows: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
+    """The first step and one half way, of those at which most networks were kept."""
+    kept = rows.drop_duplicates(["ensemble_a", "seed_a", "step_a"])["step_a"].value_counts()
+    steps = sorted(kept[kept == kept.max()].index)
+    for step in dict.fromkeys([*steps[:1], *steps[len(steps) // 2 :][:1]]):
+        yield step, rows[rows["step_a"] == step]
+
+
+def _both_ways(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Of two seeds neither is the first: both orders count, if a similarity has no direction."""
+    if pairs["similarity"].eq("pwcca").any():
+        return pairs
+    return pd.concat([pairs, pairs.rename(columns=_turned(pairs))])
+
+
+def _turned(rows: pd.DataFrame) -> dict[str, str]:
+    """Names of columns after the two networks have changed places."""
+    first = [name.removesuffix("_a") for name in rows if name.endswith("_a")]
+    return {f"{name}_{one}": f"{name}_{other}" for name in first for one, other in ("ab", "ba")}
+
+
+def _of_architectures(rows: pd.DataFrame) -> list[Panel]:
+    """Layers of two architectures; those that differ most come first."""
+    first, second = (
+        pd.MultiIndex.from_frame(rows[[f"{key}_{side}" for key in ARCHITECTURE]]) for side in "ab"
     )
-    table = both.pivot_table(index="layer_a", columns="layer_b", values=column)
-    return table.reindex(index=range(depth), columns=range(depth)).to_numpy(float)
+    turned = np.array([a > b for a, b in zip(first, second, strict=True)], dtype=bool)
+    ordered = [rows[~turned]]
+    if not rows["similarity"].eq("pwcca").any():
+        ordered.append(rows[turned].rename(columns=_turned(rows)))
+    keys = ["dataset_a", "task_a", *(f"{key}_{side}" for side in "ab" for key in ARCHITECTURE)]
+    panels = []
+    for about, pairs in pd.concat(ordered).groupby(keys, sort=True):
+        one, other = about[2:5], about[5:8]
+        same = [a == b for a, b in zip(one, other, strict=True)]
+        title = f"Two architectures\n{about[0]}, {TASKS[about[1]]}"
+        panels.append((same, Panel(pairs, title, _layer_of(*one), _layer_of(*other))))
+    panels.sort(key=lambda panel: panel[0])
+    return [panel for _, panel in panels[:MOST_ARCHITECTURES]]
+
+
+def _layer_of(architecture: str, depth: int, width: int) -> str:
+    return f"Layer of {architecture.replace('_', ' ')},\ndepth {depth}, width {width}"

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from generalization.figures.similarity_heat_maps import NAMES, TASKS, layer_names
+from generalization.figures.layer_maps import layer_names
+from generalization.figures.similarity_heat_maps import NAMES, TASKS
 from generalization.figures.style import QUIET, colors, entries, figure_of_words, legend, styled
 from generalization.statistics.network_pairs import task
 from generalization.statistics.similarity_to_end import similarity_to_end

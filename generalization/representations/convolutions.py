@@ -16,7 +16,9 @@ LAYOUTS = ("channels", "mean", "interpolate", "dft")
 def layer_matrices(
     layer: Tensor, layout: str = "channels", size: Sequence[int] = (1, 1)
 ) -> list[Inexact[Tensor, "samples positions units"]]:
-    """A layer as matrices that can be compared, by one of four ways (Raghu et al. 2017, §2, §4).
+    """A layer as matrices that can be compared, in one of four ways.
+
+    The last one is that of ``dft_ccas`` of github.com/google/svcca, the code of Raghu et al. 2017.
 
     Args:
         layer: Samples × units, or samples × channels × height × width; the former counts as maps

@@ -59,8 +59,7 @@ class Representation:
     @cached_property
     def grams(self) -> tuple[Tensor, Tensor]:
         """Gram matrices of the centered coordinates of the halves."""
-        first, second = self.half(0), self.half(1)
-        return first.mH @ first, second.mH @ second
+        return _gram(self.half(0)), _gram(self.half(1))
 
     @cached_property
     def whole(self) -> Part:
@@ -133,6 +132,17 @@ def joined(
     n, m = a.sizes
     shift_a, shift_b = (one.means[0] - one.means[1] for one in (a, b))
     return halves[0] + halves[1] + n * m / (n + m) * torch.outer(shift_a.conj(), shift_b)
+
+
+def _gram(values: Inexact[Tensor, "datapoints columns"]) -> Inexact[Tensor, "columns columns"]:
+    """Xᴴ X by strips of what is right of the diagonal; the rest is its mirror image."""
+    columns = values.shape[1]
+    gram = values.new_empty(columns, columns)
+    for begin in range(0, columns, 128):
+        end = begin + 128
+        gram[begin:end, begin:] = values[:, begin:end].mH @ values[:, begin:]
+        gram[end:, begin:end] = gram[begin:end, end:].mH
+    return gram
 
 
 def _varying(values: Tensor, epsilon: float) -> tuple[Tensor, bool]:

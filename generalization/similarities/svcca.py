@@ -14,11 +14,14 @@ def svcca(
     explained_variance: float = 0.99,
     products: Products | None = None,
 ) -> Score:
-    """Mean canonical correlation of the directions of largest variance (Raghu et al. 2017, §2).
+    """Mean canonical correlation of the directions of largest variance of two layers.
 
-    Of each layer the fewest left singular vectors are kept whose squared singular values have the
-    wanted part of the sum of all. It does not change under translations, rotations and scalings
-    of a layer as a whole.
+    Singular vector canonical correlation analysis (Raghu, Gilmer, Yosinski & Sohl-Dickstein 2017):
+    a singular value decomposition of each layer, then canonical correlations of the subspaces that
+    are kept. Of each centered layer these are the fewest left singular vectors whose squared
+    singular values, the variances, have the wanted part of the sum of all. (The tutorial of
+    github.com/google/svcca sums singular values that are not squared, which keeps more.) It does
+    not change under translations, rotations and scalings of a layer as a whole.
 
     Args:
         a: One layer, datapoints × units.

@@ -28,6 +28,7 @@ def made_study(
     ensembles = {
         f"e{place}": {
             "dataset": "mnist",
+            "architecture": "fully_connected",
             "label_corruption": corruption,
             "randomization": "none",
             "depth": layers,

@@ -1,0 +1,69 @@
+"""Heat maps of layers of one network against those of another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
+
+from generalization.tables import NETWORK
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What a heat map shows.
+
+    Attributes:
+        pairs: Pairs of layers of networks of two depths.
+        title: What is written above.
+        rows: What rows are.
+        columns: What columns are.
+    """
+
+    pairs: pd.DataFrame
+    title: str
+    rows: str
+    columns: str
+
+
+def draw_layers(axes: Axes, panel: Panel) -> AxesImage:
+    """Means over pairs of networks with their numbers, and in parentheses what chance gives."""
+    pairs = panel.pairs
+    depths = [pairs[f"depth_{side}"].iloc[0] for side in "ab"]
+    values, nulls = (_means(pairs, column, depths) for column in ("value", "null"))
+    image = axes.imshow(values, vmin=0, vmax=1, cmap="viridis", aspect="auto")
+    size = min(10.5, 68 / max(depths))
+    for (i, j), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            words = f"{value:.2f}\n({nulls[i, j]:.2f})"
+            ink = "black" if value > 0.6 else "white"
+            axes.text(j, i, words, ha="center", va="center", color=ink, fontsize=size)
+    axes.set_yticks(range(depths[0]), layer_names(depths[0]))
+    axes.set_xticks(range(depths[1]), layer_names(depths[1]))
+    axes.set(ylabel=panel.rows, xlabel=panel.columns)
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    axes.set_title(panel.title, fontsize=11.5)
+    # Beside the first line of the title, for the others may be long.
+    number = f"{_networks(pairs)} networks" + "\n" * panel.title.count("\n")
+    axes.set_title(number, loc="right", fontsize=11.5, weight="normal")
+    return image
+
+
+def layer_names(depth: int) -> list[str]:
+    """Hidden layers from 1, and the logits."""
+    return [*map(str, range(1, depth)), "logits"]
+
+
+def _networks(pairs: pd.DataFrame) -> int:
+    sides = [pairs[[f"{key}_{side}" for key in NETWORK]].set_axis(NETWORK, axis=1) for side in "ab"]
+    return len(pd.concat(sides).drop_duplicates())
+
+
+def _means(pairs: pd.DataFrame, column: str, depths: list[int]) -> np.ndarray:
+    """Means over pairs, layers × layers; NaN where there is none."""
+    table = pairs.pivot_table(index="layer_a", columns="layer_b", values=column)
+    return table.reindex(index=range(depths[0]), columns=range(depths[1])).to_numpy(float)
