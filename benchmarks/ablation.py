@@ -13,14 +13,14 @@ import torch
 from timing import print_table, sgemm_rate, take_turns
 from torch import Tensor, nn
 
-from generalization.networks.ablations import ablated_accuracies
 from generalization.networks.fully_connected import (
     FullyConnectedNetworks,
     initialize_fully_connected,
 )
 from generalization.networks.sequences import sequence_of
-from generalization.networks.single_ablations import accuracies_without
-from generalization.networks.unit_orders import (
+from generalization.units.ablations import ablated_accuracies
+from generalization.units.single_ablations import accuracies_without
+from generalization.units.unit_orders import (
     UnitOrder,
     each_alone,
     equidistant_counts,

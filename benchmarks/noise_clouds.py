@@ -7,10 +7,10 @@ from timing import print_table, sgemm_rate, take_turns
 from torch import Generator
 from torch.func import jacrev, vmap
 
+from generalization.derivatives.layer_noise import layer_noise
 from generalization.networks.fully_connected import initialize_fully_connected
 from generalization.networks.hidden_layers import hidden_activations
-from generalization.networks.layer_noise import layer_noise
-from generalization.networks.noise_clouds import cloud_spectra, squared_singular_values
+from generalization.units.noise_clouds import cloud_spectra, squared_singular_values
 
 WIDTHS = (784, 200, 200, 200, 10)
 COPIES, SCALES = 256, (0.2, 0.1, 0.01)
@@ -19,7 +19,7 @@ COPIES, SCALES = 256, (0.2, 0.1, 0.01)
 def spectra_by_svd(networks, image, noise):
     """One forward pass per σ, one decomposition per network, layer and σ."""
     return [
-        [torch.linalg.svdvals(cloud.double()).square() for cloud in layer]
+        [torch.linalg.svdvals(cloud.double()).square() for cloud in layer.flatten(2)]
         for scale in SCALES
         for layer in hidden_activations(networks, image + scale * noise)
     ]

@@ -7,10 +7,10 @@ from timing import print_table, sgemm_rate, take_turns
 from torch import Generator
 
 from generalization.activations import layer_activations
-from generalization.networks.directions import principal_directions
 from generalization.networks.fully_connected import initialize_fully_connected
-from generalization.networks.projections import projected_logits
 from generalization.profiles.projection_accuracy import ranks
+from generalization.units.directions import principal_directions
+from generalization.units.projections import projected_logits
 
 WIDTHS, SAMPLES = (784, 500, 500, 500, 500, 10), 1000
 

@@ -6,6 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Nothing here is timed: a machine may be busy.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 # Small tensors do not gain from threads, and lose much where cores are shared.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
-from generalization.networks.ablation_curve import ablation_curve, area_under
 from generalization.networks.modules import Networks
+from generalization.units.ablation_curve import ablation_curve, area_under
 
 
 def ablation_auc(

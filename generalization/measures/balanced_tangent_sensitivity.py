@@ -4,15 +4,15 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
+from generalization.derivatives.layer_sensitivities import sensitivity_of_layers
+from generalization.derivatives.module_mixed_derivative import sensitivity_of_module_layers
 from generalization.measures.tangent_sensitivity import chosen_outputs
-from generalization.networks.layer_sensitivities import sensitivity_of_layers
 from generalization.networks.linearized_layers import (
     having_parameters,
     is_sequence_of_known_layers,
     layers_of,
     refuse_statistics_of_batches,
 )
-from generalization.networks.module_mixed_derivative import sensitivity_of_module_layers
 from generalization.networks.modules import Networks, logits_of, number_of_networks
 
 

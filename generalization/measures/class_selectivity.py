@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
-from generalization.networks.class_selectivity import class_selectivities
+from generalization.networks.hidden_layers import unit_activations
 from generalization.networks.modules import Networks
-from generalization.networks.unit_layers import unit_activations
+from generalization.units.class_selectivity import class_selectivities
 
 
 def class_selectivity(

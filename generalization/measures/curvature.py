@@ -8,21 +8,21 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 from torch.nn import Module
 
+from generalization.derivatives.input_jacobian import logits_and_slopes
+from generalization.derivatives.preactivation_jacobians import without_features
 from generalization.measures.sampled_transitions import nan_if_diverged
-from generalization.networks.breakpoints import numbers_at_a_time
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.input_jacobian import logits_and_slopes
-from generalization.networks.jacobian_jumps import jacobian_variation
 from generalization.networks.linearized_layers import refuse_statistics_of_batches
-from generalization.networks.module_jacobian_variation import (
+from generalization.networks.modules import Networks
+from generalization.regions.breakpoints import numbers_at_a_time
+from generalization.regions.jacobian_jumps import jacobian_variation
+from generalization.regions.module_jacobian_variation import (
     module_jacobian_variation,
     sampled_jacobian_variation,
 )
-from generalization.networks.module_polylines import numbers_per_point
-from generalization.networks.modules import Networks
-from generalization.networks.polylines import around_translations
-from generalization.networks.preactivation_jacobians import without_features
-from generalization.networks.steps import can_be_followed
+from generalization.regions.module_polylines import numbers_per_point
+from generalization.regions.polylines import around_translations
+from generalization.regions.steps import can_be_followed
 from generalization.trajectories import equidistant_points, translation_loops
 
 

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from generalization.networks.input_jacobian import input_jacobian_norm
+from generalization.derivatives.input_jacobian import input_jacobian_norm
 from generalization.networks.modules import Networks
 
 

@@ -7,15 +7,15 @@ from jaxtyping import Float, Float64
 from torch import Generator, Tensor
 from torch.nn import Module
 
-from generalization.measures.tangent_sensitivity import chosen_outputs, is_estimated
-from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.input_jacobian import logits_and_slopes
-from generalization.networks.mean_mixed_derivative import probed_mean_mixed_derivative_norm
-from generalization.networks.modules import Networks, logits_of
-from generalization.networks.preactivation_jacobians import (
+from generalization.derivatives.input_jacobian import logits_and_slopes
+from generalization.derivatives.mean_mixed_derivative import probed_mean_mixed_derivative_norm
+from generalization.derivatives.preactivation_jacobians import (
     preactivation_jacobians,
     without_features,
 )
+from generalization.measures.tangent_sensitivity import chosen_outputs, is_estimated
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.modules import Networks, logits_of
 from generalization.networks.sequences import sequence_of
 
 BLOCK_BYTES = 2**26  # Of as many columns of the Jacobians of all points.

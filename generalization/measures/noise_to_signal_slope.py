@@ -3,7 +3,7 @@
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from generalization.networks.layer_noise import layer_noise
+from generalization.derivatives.layer_noise import layer_noise
 from generalization.networks.modules import Networks
 
 

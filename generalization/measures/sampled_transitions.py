@@ -8,9 +8,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from generalization.networks.activation_modules import thresholds_of
-from generalization.networks.breakpoints import numbers_at_a_time
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, logits_of
+from generalization.regions.breakpoints import numbers_at_a_time
 from generalization.trajectories import equidistant_points, translation_loops
 
 # Which units lie above a threshold: for each layer, for each of its thresholds.

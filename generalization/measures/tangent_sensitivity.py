@@ -4,14 +4,14 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Generator, Tensor, nn
 
+from generalization.derivatives.layer_sensitivities import sensitivity_of_layers
+from generalization.derivatives.mixed_derivative import probed_mixed_derivative_norm
+from generalization.derivatives.module_mixed_derivative import module_mixed_derivative_norm
 from generalization.errors import InputError
-from generalization.networks.layer_sensitivities import sensitivity_of_layers
 from generalization.networks.linearized_layers import (
     is_sequence_of_known_layers,
     refuse_statistics_of_batches,
 )
-from generalization.networks.mixed_derivative import probed_mixed_derivative_norm
-from generalization.networks.module_mixed_derivative import module_mixed_derivative_norm
 from generalization.networks.modules import Networks, logits_of
 from generalization.networks.sequences import sequence_of
 

@@ -14,13 +14,13 @@ from generalization.measures.sampled_transitions import (
 )
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.linearized_layers import refuse_statistics_of_batches
-from generalization.networks.module_polylines import (
+from generalization.networks.modules import Networks
+from generalization.regions.module_polylines import (
     crossings_per_activation,
     numbers_per_point,
 )
-from generalization.networks.modules import Networks
-from generalization.networks.polylines import around_translations, crossings_per_layer
-from generalization.networks.steps import can_be_followed
+from generalization.regions.polylines import around_translations, crossings_per_layer
+from generalization.regions.steps import can_be_followed
 
 
 def transitions(

@@ -1,54 +1,103 @@
 """What hidden layers make of inputs: one way into stacks and into modules."""
 
-from collections.abc import Iterable
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from generalization.errors import InputError
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.linearized_layers import ELEMENTWISE, layers_of
-from generalization.networks.modules import Networks, evaluation_mode
+from generalization.networks.modules import SAMPLES_PER_CHUNK, Networks, evaluation_mode
 from generalization.networks.sequences import sequence_of
 
 # After each of these a hidden layer ends.
 ACTIVATIONS = (*ELEMENTWISE, nn.Tanh, nn.Sigmoid, nn.Softplus, nn.ELU, nn.GELU, nn.SiLU)
 
 
-@torch.no_grad()
-def hidden_activations(
-    networks: Networks, inputs: Float[Tensor, "samples *features"]
-) -> list[Float[Tensor, "networks samples _units"]]:
-    """Activations of every hidden layer, after the activation function and in eval mode.
+def modules_of(networks: Networks) -> list[nn.Module]:
+    """Every network as a module: those of a stack become sequences of layers."""
+    return [networks] if isinstance(networks, nn.Module) else list(map(sequence_of, networks))
+
+
+def pieces_of(module: nn.Module) -> list[nn.Sequential]:
+    """A sequence of layers, cut behind every activation function.
 
     Args:
-        networks: A stack, or an ``nn.Sequential``, of which a hidden layer ends with each
-            activation function. Those of a convolution are flattened.
-        inputs: One batch for all networks, in the dtype of the weights.
+        module: A sequence of layers; sequences may hold sequences.
 
     Returns:
-        One tensor per hidden layer.
+        Maps one after the other: from inputs to the units of the first hidden layer, from these to
+        those of the next, and from the last ones to logits. Units are the second axis: neurons, or
+        feature maps with two axes of positions behind.
+
+    Raises:
+        InputError: If there is no hidden layer to be seen.
     """
-    if isinstance(networks, FullyConnectedNetworks):
-        preactivations = networks.preactivations(inputs)[:-1]
-        return [networks.phi.in_place(layer) for layer in preactivations]
-    of_members = [module_activations(module, inputs) for module in members_of(networks)]
-    return [torch.stack(layer) for layer in zip(*of_members, strict=True)]
+    pieces: list[list[nn.Module]] = [[]]
+    for layer in layers_of(module):
+        pieces[-1].append(layer)
+        if isinstance(layer, ACTIVATIONS):
+            pieces.append([])
+    if len(pieces) == 1:
+        raise InputError(
+            "networks must be sequences of layers with activation functions among them, "
+            f"not {type(module).__name__} without."
+        )
+    return [nn.Sequential(*piece) for piece in pieces]
 
 
 def module_activations(
     module: nn.Module, inputs: Float[Tensor, "samples *features"]
-) -> list[Float[Tensor, "samples _units"]]:
-    """The same of one module, with its graph."""
+) -> list[Float[Tensor, "samples units *positions"]]:
+    """Activations of every hidden layer of a module in eval mode, with their graph.
+
+    Args:
+        module: As ``pieces_of`` takes it.
+        inputs: In the dtype of its parameters.
+    """
+    *pieces, _ = pieces_of(module)
     values, found = inputs, []
     with evaluation_mode(module):
-        for layer in layers_of(module):
-            values = layer(values)
-            if isinstance(layer, ACTIVATIONS):
-                found.append(values.flatten(1))
+        for piece in pieces:
+            values = piece(values.clone())  # A layer may work in place.
+            found.append(values)
     return found
 
 
-def members_of(networks: Networks) -> Iterable[nn.Module]:
-    """Networks one after the other, as modules: a module is one."""
-    return [networks] if isinstance(networks, nn.Module) else map(sequence_of, networks)
+@torch.no_grad()
+def hidden_activations(
+    networks: Networks, inputs: Float[Tensor, "samples *features"]
+) -> list[Float[Tensor, "networks samples units *positions"]]:
+    """Activations of every hidden layer, after the activation function and in eval mode.
+
+    Args:
+        networks: A stack of R networks, or a module as ``pieces_of`` takes it.
+        inputs: One batch for all networks, in the dtype of the weights.
+
+    Returns:
+        One tensor per hidden layer, from the first to the last.
+    """
+    if isinstance(networks, FullyConnectedNetworks):
+        preactivations = networks.preactivations(inputs)[:-1]
+        return [networks.phi.in_place(layer) for layer in preactivations]
+    of_members = [module_activations(module, inputs) for module in modules_of(networks)]
+    return [torch.stack(layer) for layer in zip(*of_members, strict=True)]
+
+
+def unit_activations(
+    networks: Networks, inputs: Float[Tensor, "samples *features"]
+) -> list[Float[Tensor, "networks samples units"]]:
+    """The same; of a feature map, its mean over positions.
+
+    Args:
+        networks: A stack of R networks, or a module as ``pieces_of`` takes it.
+        inputs: Any number of points, in the dtype of the weights.
+    """
+    of_chunks = [
+        [
+            layer.flatten(3).mean(3) if layer.dim() > 3 else layer
+            for layer in hidden_activations(networks, chunk)
+        ]
+        for chunk in inputs.split(SAMPLES_PER_CHUNK)
+    ]
+    return [torch.cat(layer, dim=1) for layer in zip(*of_chunks, strict=True)]

@@ -5,10 +5,10 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
-from generalization.networks.ablation_curve import ablation_curve
-from generalization.networks.activation_noise import noisy_accuracies
+from generalization.networks.hidden_layers import unit_activations
 from generalization.networks.modules import Networks
-from generalization.networks.unit_layers import unit_activations
+from generalization.units.ablation_curve import ablation_curve
+from generalization.units.activation_noise import noisy_accuracies
 
 Curve = tuple[Float64[Tensor, "amounts"], Float64[Tensor, "networks draws amounts"]]
 

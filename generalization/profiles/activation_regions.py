@@ -9,14 +9,14 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from generalization.networks.activation_patterns import (
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.regions.activation_patterns import (
     Pattern,
     activation_pattern,
     facet_distances,
     log_membership,
     margins,
 )
-from generalization.networks.fully_connected import FullyConnectedNetworks
 
 COLUMNS = ["units", "active", "pattern", "log_membership", "margin", "margin_layer", "inradius"]
 SAMPLES_PER_CHUNK = 1024  # Keeps the preactivations of a whole test set out of memory.

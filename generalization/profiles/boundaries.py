@@ -8,8 +8,8 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from generalization.bitmaps import gray_levels, packed
-from generalization.networks.breakpoints import numbers_at_a_time
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.regions.breakpoints import numbers_at_a_time
 from generalization.trajectories import ellipses_through
 
 COLUMNS = ["network", "kind", "image", "row", "u", "v", "pixels"]

@@ -8,9 +8,9 @@ from jaxtyping import Float, Float64, Int64
 from torch import Generator, Tensor
 
 from generalization.measures.jacobian_norm import jacobian_norm
-from generalization.networks.ellipses import ellipse_crossings
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.sampled_ellipses import sampled_crossings
+from generalization.regions.ellipses import ellipse_crossings
+from generalization.regions.sampled_ellipses import sampled_crossings
 from generalization.trajectories import ellipses_through, points_on_ellipses, random_ellipses
 
 # Points in a bin, where transitions have to be sampled.

@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
+from generalization.derivatives.layer_noise import layer_noise
 from generalization.networks.hidden_layers import hidden_activations
-from generalization.networks.layer_noise import layer_noise
 from generalization.networks.modules import Networks, number_of_networks
-from generalization.networks.noise_clouds import (
+from generalization.units.noise_clouds import (
     cloud_spectra,
     explained_variance,
     squared_singular_values,
@@ -84,7 +84,7 @@ def noise_clouds(
         for values in [_mean_over_images(networks, some, copies, noise_scales, generator)]
     ]
     table = pd.concat(tables, ignore_index=True)
-    units = [inputs[0].numel(), *(h.shape[-1] for h in hidden_activations(networks, inputs[:1]))]
+    units = [inputs[0].numel(), *(h[0].numel() for h in hidden_activations(networks, inputs[:1]))]
     shares = {count: _null_share(count, copies, generator) for count in dict.fromkeys(units)}
     table["null_share"] = table["layer"].map(dict(enumerate(shares[count] for count in units)))
     return table[["network", "part", "class", "layer", "sigma", *QUANTITIES, "null_share"]]

@@ -8,17 +8,17 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Generator, Tensor
 
-from generalization.hyperparameters import Hyperparameters
-from generalization.measures.jacobian_norm import softmax_jacobian_rows
-from generalization.networks import output_changes
-from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.initial_moments import (
+from generalization.derivatives.initial_moments import (
     initial_variances,
     mean_square_gradient,
     variance_of_biases,
     wide_sensitivity,
 )
-from generalization.networks.input_jacobian import Cotangents, input_jacobian_norm
+from generalization.derivatives.input_jacobian import Cotangents, input_jacobian_norm
+from generalization.hyperparameters import Hyperparameters
+from generalization.measures.jacobian_norm import softmax_jacobian_rows
+from generalization.networks import output_changes
+from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, logits_of
 from generalization.networks.output_changes import Outputs, output_variance
 

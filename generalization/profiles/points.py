@@ -5,9 +5,9 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
+from generalization.derivatives.input_jacobian import input_jacobian_norm
 from generalization.measures.jacobian_norm import jacobian_norm
 from generalization.measures.output_entropy import output_entropy
-from generalization.networks.input_jacobian import input_jacobian_norm
 from generalization.networks.modules import Networks, logits_of
 from generalization.networks.softmax_losses import softmax_losses
 

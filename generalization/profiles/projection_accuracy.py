@@ -10,15 +10,15 @@ from jaxtyping import Float, Float64, Int64
 from torch import Generator, Tensor
 
 from generalization.activations import layer_activations
-from generalization.networks.directions import (
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.units.directions import (
     Basis,
     largest_units,
     principal_directions,
     svcca_directions,
     unit_directions,
 )
-from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.projections import projected_logits
+from generalization.units.projections import projected_logits
 
 COLUMNS = ["network", "layer", "directions", "k", "accuracy", "units"]
 SAMPLES_PER_CHUNK = 1024  # Keeps what the layers above see at all ranks out of memory.

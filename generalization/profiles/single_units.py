@@ -5,11 +5,11 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
-from generalization.networks.class_information import class_information
-from generalization.networks.class_selectivity import class_selectivities
+from generalization.networks.hidden_layers import unit_activations
 from generalization.networks.modules import Networks, logits_of
-from generalization.networks.single_ablations import accuracies_without
-from generalization.networks.unit_layers import unit_activations
+from generalization.units.class_information import class_information
+from generalization.units.class_selectivity import class_selectivities
+from generalization.units.single_ablations import accuracies_without
 
 SIGNED = "negative activations have no selectivity"
 

@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from generalization.derivatives import path_bounds
 from generalization.measures.tangent_sensitivity import tangent_sensitivity
-from generalization.networks import path_bounds
-from generalization.networks.active_units import active_units
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.regions.active_units import active_units
 
 COLUMNS = [
     "network",

@@ -5,10 +5,10 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from generalization.networks.activation_patterns import activation_pattern, log_membership
-from generalization.networks.active_units import active_units
+from generalization.derivatives.path_bounds import theorem_3_2
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.path_bounds import theorem_3_2
+from generalization.regions.activation_patterns import activation_pattern, log_membership
+from generalization.regions.active_units import active_units
 
 OF_POINTS = ["active_mean", "active_variance", "log_maximal", "log_empirical"]
 COLUMNS = [

@@ -6,8 +6,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from generalization.bitmaps import gray_levels, packed
-from generalization.networks.crossings import crossings
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.regions.crossings import crossings
 from generalization.trajectories import translation_loops
 
 COLUMNS = ["network", "kind", "layer", "position", "row", "pixels"]

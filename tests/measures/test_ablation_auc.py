@@ -7,7 +7,7 @@ from torch.testing import assert_close
 from generalization.measures.ablation_auc import ablation_auc
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.sequences import sequence_of
-from generalization.networks.unit_orders import random_orders
+from generalization.units.unit_orders import random_orders
 
 
 def seeded(seed=0):

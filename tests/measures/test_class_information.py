@@ -6,9 +6,9 @@ from oracles.softmax_jacobian import random_networks
 from torch.testing import assert_close
 
 from generalization.measures.class_information import class_information
-from generalization.networks.class_information import class_information as of_units
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.sequences import sequence_of
+from generalization.units.class_information import class_information as of_units
 
 
 def images(count=200):

@@ -4,9 +4,9 @@ from oracles.softmax_jacobian import random_networks
 from torch.testing import assert_close
 
 from generalization.measures.class_selectivity import class_selectivity
-from generalization.networks.class_selectivity import class_selectivities
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.sequences import sequence_of
+from generalization.units.class_selectivity import class_selectivities
 
 
 def images(count=30):

@@ -7,11 +7,11 @@ from generalization.errors import InputError
 from generalization.measures import curvature as module_under_test
 from generalization.measures.curvature import curvature
 from generalization.measures.transitions import transitions
-from generalization.networks import module_jacobian_variation
 from generalization.networks.fully_connected import (
     FullyConnectedNetworks,
     initialize_fully_connected,
 )
+from generalization.regions import module_jacobian_variation
 from generalization.trajectories import equidistant_points, translation_loops
 
 PIECEWISE_LINEAR = ["relu", "relu6", "hardtanh", "hardsigmoid"]

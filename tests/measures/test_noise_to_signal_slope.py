@@ -3,9 +3,9 @@ import torch
 from oracles.softmax_jacobian import random_networks
 from torch.testing import assert_close
 
+from generalization.derivatives.layer_noise import layer_noise
 from generalization.measures.noise_to_signal_slope import noise_to_signal_slope
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.layer_noise import layer_noise
 from generalization.networks.sequences import sequence_of
 
 

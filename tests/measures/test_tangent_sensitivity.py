@@ -9,13 +9,13 @@ from torch import nn
 from torch.func import functional_call, jacrev, vmap
 from torch.testing import assert_close
 
+from generalization.derivatives import hidden_jacobians, layer_sensitivities
 from generalization.errors import InputError
 from generalization.measures.logit_jacobian_norm import logit_jacobian_norm
 from generalization.measures.tangent_sensitivity import (
     estimated_tangent_sensitivity,
     tangent_sensitivity,
 )
-from generalization.networks import hidden_jacobians, layer_sensitivities
 from generalization.networks.activation_functions import ACTIVATION_FUNCTIONS
 from generalization.networks.fully_connected import (
     FullyConnectedNetworks,

@@ -2,11 +2,11 @@ import pytest
 import torch
 from oracles.softmax_jacobian import random_networks
 
-from generalization.networks.ablation_curve import ablation_curve
-from generalization.networks.activation_noise import noisy_accuracies
 from generalization.networks.modules import logits_of
 from generalization.networks.sequences import sequence_of
 from generalization.profiles.ablation_curves import ablation_curves
+from generalization.units.ablation_curve import ablation_curve
+from generalization.units.activation_noise import noisy_accuracies
 
 
 def seeded(seed=0):

@@ -4,14 +4,14 @@ import pytest
 import torch
 from oracles.softmax_jacobian import random_networks
 
-from generalization.networks.activation_patterns import (
+from generalization.profiles import activation_regions as module
+from generalization.profiles.activation_regions import activation_regions
+from generalization.regions.activation_patterns import (
     activation_pattern,
     facet_distances,
     log_membership,
     margins,
 )
-from generalization.profiles import activation_regions as module
-from generalization.profiles.activation_regions import activation_regions
 
 
 def points(count, features=9):

@@ -6,9 +6,9 @@ import torch
 from torch import Generator
 
 from generalization.measures.jacobian_norm import jacobian_norm
-from generalization.networks.ellipses import ellipse_crossings
 from generalization.networks.fully_connected import initialize_fully_connected
 from generalization.profiles.ellipses import ellipses
+from generalization.regions.ellipses import ellipse_crossings
 from generalization.trajectories import points_on_ellipses, random_ellipses
 
 KINDS = ["random", "different", "same"]

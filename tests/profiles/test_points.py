@@ -6,8 +6,8 @@ from oracles.softmax_jacobian import PlainNetwork, logit_jacobians, random_netwo
 from torch.func import jacrev, vmap
 from torch.testing import assert_close
 
+from generalization.derivatives import input_jacobian
 from generalization.measures.jacobian_norm import jacobian_norm
-from generalization.networks import input_jacobian
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.profiles.points import points
 

@@ -5,13 +5,13 @@ from oracles.softmax_jacobian import random_networks
 from torch import Generator
 
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.projections import projected_logits
 from generalization.profiles.projection_accuracy import (
     COLUMNS,
     partners,
     projection_accuracy,
     ranks,
 )
+from generalization.units.projections import projected_logits
 
 KINDS = ["svcca", "svcca_weights", "principal", "largest_units", "random_units"]
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from oracles.softmax_jacobian import random_networks
 
-from generalization.networks import path_bounds
+from generalization.derivatives import path_bounds
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.profiles import train_test_sensitivity as module
 from generalization.profiles.train_test_sensitivity import (

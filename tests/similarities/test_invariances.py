@@ -77,7 +77,7 @@ def test_which_similarities_are_symmetric(name, widths):
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(1, 5), st.integers(2, 30))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_similarities_are_from_0_to_1_and_1_of_the_same(seed, width, other, samples):
     generator = np.random.default_rng(seed)
     x, y = (generator.standard_normal((samples, units)) for units in (width, other))

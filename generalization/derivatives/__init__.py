@@ -1,0 +1,1 @@
+"""Derivatives of networks by inputs and parameters, their norms, bounds and expectations."""

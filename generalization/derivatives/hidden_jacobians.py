@@ -1,0 +1,161 @@
+"""Norms of the derivatives of hidden activations by the input."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float64, Int
+from torch import Tensor
+from torch.nn import functional
+
+from generalization.derivatives.preactivation_jacobians import without_features
+
+# Jacobians of as many points at a time as would, were all units active, fill so many bytes. A CPU
+# keeps them in its cache, and the fewer points there are, the fewer inactive units are carried.
+CPU_BLOCK_BYTES = 2**21
+GPU_BLOCK_BYTES = 2**28
+
+# Numbers of the active units of every point.
+Units = Int[Tensor, "_samples _active"]
+
+
+@torch.no_grad()
+def hidden_jacobian_norms(
+    weights: Sequence[Float[Tensor, "networks _fan_out _fan_in"]],
+    slopes: Sequence[Float[Tensor, "networks samples _units"]],
+) -> Float64[Tensor, "networks samples hidden_layers"]:
+    """‖∂a_l/∂x‖_F of the activations a_l = φ(W_l a_{l-1} + b_l), at every point.
+
+    With D_l = diag(φ'(z_l)), the chain rule from the input on is
+
+        A_1 = D_1 W_1,   A_l = D_l W_l A_{l-1}.
+
+    If W_1ᵀ = Q R then A_l = (D_l W_l … W_2 D_1 Rᵀ) Qᵀ, and the brackets have the same norm: after
+    one decomposition per network the number of features plays no part. Where φ'(z_l) = 0 a row of
+    A_l is zero, so W_l is cut to the rows of the active units and the columns of those active
+    below: a quarter of it, where half of the units are. Where φ'(z_l) is not 0 it is 1, so that
+    nothing has to be scaled. ‖A_1‖² = Σ_i φ'(z_{1,i}) ‖row i of W_1‖² needs no product.
+
+    Products are in the dtype of the weights, as are the sums of squares in a norm.
+
+    Args:
+        weights: W_l of the hidden layers.
+        slopes: φ'(z_l) of the hidden layers, 0 or 1, as all piecewise-linear activations have it.
+
+    Returns:
+        One norm per network, point and hidden layer.
+    """
+    norms = [
+        _network_norms([weight[member] for weight in weights], [slope[member] for slope in slopes])
+        for member in range(len(weights[0]))
+    ]
+    return torch.stack(norms)
+
+
+def _network_norms(weights: Sequence[Tensor], slopes: Sequence[Tensor]) -> Tensor:
+    """Norms of one network, (samples, hidden layers)."""
+    first, *weights = (weight.detach() for weight in weights)
+    first = without_features(first)
+    of_first = (slopes[0] @ first.square().sum(1)).sqrt().unsqueeze(1)
+    if not weights:
+        return of_first.double()
+    active = [slope != 0 for slope in slopes]
+    # Points with as many active units stand side by side.
+    order = active[len(active) // 2].sum(1).argsort()
+    others = _norms_in_blocks(first, weights, [layer[order] for layer in active])
+    return torch.cat([of_first, others[order.argsort()]], dim=1).double()
+
+
+def _norms_in_blocks(first: Tensor, weights: Sequence[Tensor], active: Sequence[Tensor]) -> Tensor:
+    """Norms from the second hidden layer on, some points at a time."""
+    numbers = max(max(weight.shape) for weight in (first, *weights)) ** 2
+    block_bytes = CPU_BLOCK_BYTES if first.is_cpu else GPU_BLOCK_BYTES
+    points = max(1, block_bytes // (numbers * first.element_size()))
+    scratch = first.new_empty(4, min(points, len(active[0])) * numbers).unbind()
+    matrices = [functional.pad(matrix, (0, 0, 0, 1)) for matrix in (first, *weights)]
+    blocks = zip(*(_active_units(layer, points) for layer in active), strict=True)
+    with np.errstate(all="ignore"):
+        return torch.cat([_block_norms(matrices, block, scratch) for block in blocks])
+
+
+def _block_norms(
+    matrices: Sequence[Tensor], active: Sequence[Units], scratch: Sequence[Tensor]
+) -> Tensor:
+    """Norms from the second hidden layer on, at the points of one block.
+
+    Products and gathered weights are written to scratch memory: fresh memory would cost as much
+    again, in page faults.
+    """
+    jacobian = _shaped(scratch[0], (*active[0].shape, matrices[0].shape[1]))
+    torch.index_select(matrices[0], 0, active[0].flatten(), out=jacobian.flatten(0, 1))
+    norms = []
+    for weight, (below, above) in zip(matrices[1:], pairwise(active), strict=True):
+        between = _between(weight, above, below, scratch[2:])
+        jacobian = _product(between, jacobian, scratch[1 - len(norms) % 2])
+        norms.append(_norm(jacobian))
+    return torch.stack(norms, dim=1)
+
+
+def _active_units(active: Bool[Tensor, "samples units"], points: int) -> list[Units]:
+    """The active units of so many points at a time, in order.
+
+    Where a point has fewer than others of its block, the row of zeros below the weight stands for
+    a unit.
+    """
+    counts = active.sum(1)
+    # A third of the time of ``active.nonzero()``.
+    units = np.flatnonzero(active.cpu().numpy()) % active.shape[1]
+    units = torch.from_numpy(units).int().to(active.device)
+    totals = [int(block.sum()) for block in counts.split(points)]
+    return [
+        _in_rows(some, of_block, active.shape[1])
+        for some, of_block in zip(units.split(totals), counts.split(points), strict=True)
+    ]
+
+
+def _in_rows(units: Int[Tensor, "active"], counts: Int[Tensor, "samples"], zeros: int) -> Units:
+    """Units of one point after the other as a matrix, filled up with the number of the zeros."""
+    most = int(counts.max()) if len(counts) else 0
+    there = torch.arange(most, device=units.device) < counts.unsqueeze(1)
+    return units.new_full(there.shape, zeros).masked_scatter_(there, units)
+
+
+def _between(weight: Tensor, above: Units, below: Units, scratch: Sequence[Tensor]) -> Tensor:
+    """The part of a weight, with a row of zeros below it, that joins the units of each point.
+
+    What stands for a unit below meets a row of zeros of the Jacobian: any column will do.
+    """
+    last = weight.shape[1] - 1
+    rows, columns = (above * weight.shape[1]).unsqueeze(2), below.clamp_max(last).unsqueeze(1)
+    shape = (*above.shape, below.shape[1])
+    places = torch.add(rows, columns, out=_shaped(scratch[0].view(torch.int32), shape))
+    between = _shaped(scratch[1], shape)
+    torch.index_select(weight.flatten(), 0, places.flatten(), out=between.flatten())
+    return between
+
+
+def _product(left: Tensor, right: Tensor, scratch: Tensor) -> Tensor:
+    """Products of the matrices of each point.
+
+    On a CPU by NumPy, which multiplies small matrices in half the time of ``torch.bmm``.
+    """
+    product = _shaped(scratch, (*left.shape[:2], right.shape[2]))
+    if left.is_cpu:
+        np.matmul(left.numpy(), right.numpy(), out=product.numpy())
+    else:
+        torch.bmm(left, right, out=product)
+    return product
+
+
+def _norm(matrices: Tensor) -> Float[Tensor, "samples"]:
+    """Of the matrix of each point; on a CPU, three times faster than ``vector_norm``."""
+    if not matrices.is_cpu:
+        return torch.linalg.vector_norm(matrices, dim=(1, 2))
+    rows = matrices.flatten(1).unsqueeze(1).numpy()
+    return torch.from_numpy(np.matmul(rows, rows.transpose(0, 2, 1))).view(-1).sqrt_()
+
+
+def _shaped(scratch: Tensor, shape: Sequence[int]) -> Tensor:
+    """A block in scratch memory."""
+    return scratch.as_strided(shape, (shape[1] * shape[2], shape[2], 1))

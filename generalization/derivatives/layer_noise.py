@@ -1,0 +1,136 @@
+"""What hidden layers make of small noise at the input, to first order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor, nn
+from torch.func import jvp, vmap
+
+from generalization.derivatives.input_jacobian import logits_and_slopes
+from generalization.derivatives.preactivation_jacobians import (
+    CPU_BLOCK_BYTES,
+    GPU_BLOCK_BYTES,
+    preactivation_jacobians,
+    without_features,
+)
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.hidden_layers import module_activations, modules_of
+from generalization.networks.modules import Networks
+
+DIRECTIONS = 128  # Of the input, at a time, through a module.
+
+OfLayers = Float64[Tensor, "networks samples hidden_layers"]
+
+
+@dataclass(frozen=True)
+class LayerNoise:
+    """The activations h of hidden layers at points, and their Jacobians A = ∂h/∂x.
+
+    Attributes:
+        signal: ‖h‖₂.
+        jacobian_norm: ‖A‖_F, the norm of Novak et al. 2018 of a layer instead of the output.
+        noise: ‖(I − ĥĥᵀ)A‖_F = √(‖A‖_F² − ‖ĥᵀA‖²), ĥ = h/‖h‖: of what does not move h along itself.
+    """
+
+    signal: OfLayers
+    jacobian_norm: OfLayers
+    noise: OfLayers
+
+    @property
+    def noise_to_signal(self) -> OfLayers:
+        """ρ = (‖A‖_F² − ‖ĥᵀA‖²) / ‖h‖². NaN where no unit is active.
+
+        Of copies h(x + σξ), ξ ~ N(0, I), in the limit of small σ, the first singular vector is ĥ,
+        s_1² = N‖h‖², and Σ_{i>1} s_i² = Nσ²(‖A‖_F² − ‖ĥᵀA‖²) in expectation. So a share ρσ² of
+        their squares is not in the first component.
+        """
+        return (self.noise / self.signal).square()
+
+
+@torch.no_grad()
+def layer_noise(networks: Networks, inputs: Float[Tensor, "samples *features"]) -> LayerNoise:
+    """Signal and noise of every hidden layer at every point.
+
+    A stack multiplies Jacobians from the input on, A_l = D_l W_l A_{l-1}, with as many columns as
+    the first layer has units, see ``without_features``: that changes neither norms nor ĥᵀA's. A
+    module is given every direction of the input. Products are in the dtype of the weights, sums of
+    squares float64. ĥĥᵀA is subtracted before squares are, so that nothing cancels.
+
+    Args:
+        networks: A stack, or an ``nn.Sequential``, taken in eval mode.
+        inputs: N points, in the dtype of the weights.
+    """
+    if isinstance(networks, FullyConnectedNetworks):
+        folded = networks.folded()
+        found = [_of_network(folded[[member]], inputs) for member in range(len(folded))]
+    else:
+        found = [_of_module(module, inputs) for module in modules_of(networks)]
+    return LayerNoise(*torch.stack(found).unbind(-1))
+
+
+def _of_network(
+    network: FullyConnectedNetworks, inputs: Float[Tensor, "samples *features"]
+) -> Float64[Tensor, "samples hidden_layers quantities"]:
+    """Of a stack of one, so many points at a time that Jacobians stay in the cache."""
+    first, *weights = (weight[0] for weight in network.weights[:-1])
+    first = without_features(first)
+    units = max(network.widths[1:-1])
+    block_bytes = CPU_BLOCK_BYTES if first.is_cpu else GPU_BLOCK_BYTES
+    points = max(1, block_bytes // (units * first.shape[1] * first.element_size()))
+    return torch.cat([
+        _of_points(network, first, weights, some) for some in inputs.flatten(1).split(points)
+    ])
+
+
+def _of_points(
+    network: FullyConnectedNetworks,
+    first: Tensor,
+    weights: Sequence[Tensor],
+    inputs: Float[Tensor, "samples features"],
+) -> Float64[Tensor, "samples hidden_layers quantities"]:
+    _, slopes = logits_and_slopes(network, inputs)
+    slopes = [slope[0] for slope in slopes]
+    hidden = [network.phi.function(z)[0] for z in network.preactivations(inputs)[:-1]]
+    jacobians = preactivation_jacobians(first, weights, slopes)
+    layers = [
+        _norms(activations, (jacobian * slope.mT.unsqueeze(2)).transpose(0, 1))
+        for activations, slope, jacobian in zip(hidden, slopes, jacobians, strict=True)
+    ]
+    return torch.stack(layers, dim=1)
+
+
+def _of_module(
+    module: nn.Module, inputs: Float[Tensor, "samples *features"]
+) -> Float64[Tensor, "samples hidden_layers quantities"]:
+    """One point after the other, in all directions."""
+    basis = torch.eye(inputs[0].numel(), dtype=inputs.dtype, device=inputs.device)
+
+    def activations(point: Tensor) -> tuple[Tensor, ...]:
+        return tuple(layer.flatten(1) for layer in module_activations(module, point))
+
+    def of_point(point: Tensor) -> Tensor:
+        def derivative(direction: Tensor) -> tuple[Tensor, ...]:
+            return jvp(activations, (point,), (direction.view_as(point),))[1]
+
+        jacobians = vmap(derivative, chunk_size=DIRECTIONS)(basis)
+        layers = zip(activations(point), jacobians, strict=True)
+        return torch.stack([_norms(h, jacobian.transpose(0, 1).mT) for h, jacobian in layers], 1)
+
+    return torch.cat([of_point(point) for point in inputs.split(1)])
+
+
+def _norms(
+    activations: Float[Tensor, "samples units"],
+    jacobian: Float[Tensor, "samples units columns"],
+) -> Float64[Tensor, "samples quantities"]:
+    """‖h‖, ‖A‖_F and ‖(I − ĥĥᵀ)A‖_F."""
+    signal = torch.linalg.vector_norm(activations, dim=1, dtype=torch.float64)
+    along = (activations / signal.to(activations.dtype).unsqueeze(1)).unsqueeze(2)
+    across = jacobian - along * (along.mT @ jacobian)
+    norms = (
+        torch.linalg.vector_norm(matrix, dim=(1, 2), dtype=torch.float64)
+        for matrix in (jacobian, across)
+    )
+    return torch.stack([signal, *norms], dim=1)

@@ -1,0 +1,81 @@
+"""Norms of the derivative of a stack by its parameters and its input, by a closed form."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from generalization.derivatives.hidden_jacobians import hidden_jacobian_norms
+from generalization.derivatives.input_jacobian import logits_and_slopes
+from generalization.networks.fully_connected import FullyConnectedNetworks
+
+SAMPLES_PER_CHUNK = 2048  # Keeps the slopes of a whole test set out of memory.
+
+
+@torch.no_grad()
+def sensitivity_of_layers(
+    networks: FullyConnectedNetworks,
+    inputs: Float[Tensor, "samples *features"],
+    outputs: Float[Tensor, "rows classes"],
+) -> Float64[Tensor, "networks samples layers"]:
+    """‖∂²(Cf)/∂W_l∂x‖_F = ‖δ_l‖_F ‖∂a_{l-1}/∂x‖_F of every layer.
+
+    Inside a linear region δ_l = ∂(Cf)/∂z_l does not depend on x, and ∂(Cf)/∂W_l = δ_l a_{l-1}ᵀ.
+    Products are in the dtype of the weights, and each weight is divided by its gain
+    ‖W‖_F / √fan_in, multiplied back in float64, so that no scale makes squares over- or underflow.
+
+    Args:
+        networks: R networks with a piecewise-linear activation.
+        inputs: N points, in the dtype of the weights.
+        outputs: The matrix C.
+
+    Returns:
+        One norm per network, point and layer; NaN where logits are not finite.
+    """
+    chunks = inputs.split(SAMPLES_PER_CHUNK)
+    return torch.stack([
+        torch.cat([_closed_form(network, chunk, outputs) for chunk in chunks], dim=1)[0]
+        for network in networks
+    ])
+
+
+def _closed_form(
+    network: FullyConnectedNetworks,
+    inputs: Float[Tensor, "samples *features"],
+    outputs: Float[Tensor, "rows classes"],
+) -> Float64[Tensor, "1 samples layers"]:
+    """Norms of a stack of one, for a chunk of points."""
+    logits, slopes = logits_and_slopes(network, inputs.flatten(1))
+    gains = torch.stack([_gain(weight) for weight in network.weights], dim=-1)
+    weights = [
+        (weight / gain[:, None, None]).to(weight.dtype)
+        for weight, gain in zip(network.weights, gains.unbind(-1), strict=True)
+    ]
+    at_input = gains.new_full((*logits.shape[:2], 1), network.widths[0] ** 0.5)
+    below = [at_input, hidden_jacobian_norms(weights[:-1], slopes)] if slopes else [at_input]
+    above = _cotangent_norms(weights, slopes, outputs.expand(*logits.shape[:2], -1, -1))
+    others = gains.prod(dim=-1, keepdim=True) / gains
+    norms = above * torch.cat(below, dim=-1) * others.unsqueeze(1)
+    return norms.where(logits.isfinite().all(dim=-1, keepdim=True), torch.nan)
+
+
+def _gain(weight: Float[Tensor, "networks fan_out fan_in"]) -> Float64[Tensor, "networks"]:
+    """What a layer multiplies the norm of a random vector by; 1 if that is 0."""
+    norm = torch.linalg.vector_norm(weight, dim=(1, 2), dtype=torch.float64)
+    gain = norm / weight.shape[2] ** 0.5
+    return gain.where(gain > 0, 1.0)
+
+
+def _cotangent_norms(
+    weights: Sequence[Tensor],
+    slopes: Sequence[Tensor],
+    rows: Float[Tensor, "networks samples rows classes"],
+) -> Float64[Tensor, "networks samples layers"]:
+    """‖C ∂f/∂z_l‖_F of every layer."""
+    norms = [rows.flatten(2).norm(dim=-1)]
+    for weight, slope in zip(reversed(weights[1:]), reversed(slopes), strict=True):
+        pulled = torch.bmm(rows.flatten(1, 2), weight).unflatten(1, rows.shape[1:3])
+        rows = pulled.mul_(slope.unsqueeze(2))
+        norms.append(rows.flatten(2).norm(dim=-1))
+    return torch.stack(norms[::-1], dim=-1).double()

@@ -1,0 +1,179 @@
+"""Ellipses on their way through a piecewise-linear network."""
+
+from __future__ import annotations
+
+from math import pi
+
+import torch
+from jaxtyping import Bool, Float, Float64, Int
+from torch import Tensor
+
+from generalization.networks.activation_functions import ActivationFunction
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.regions.arcs import Arcs, CrossedArcs, divided, quarters
+from generalization.regions.breakpoints import numbers_at_a_time
+
+# Of the size of a unit: less than that above a threshold is rounding.
+ROUNDING = 1e-13
+
+Coefficients = Float64[Tensor, "arcs 3 units"]
+
+
+def ellipse_crossings(
+    network: FullyConnectedNetworks, ellipses: Float[Tensor, "curves 3 *features"]
+) -> list[CrossedArcs]:
+    """Where units cross their thresholds along closed ellipses in input space, without sampling.
+
+    A point of an ellipse is ``c + a cos θ + b sin θ``. On an arc on which all units below stay
+    between their thresholds, all layers below are affine, and a preactivation is
+
+        α + β cos θ + γ sin θ = α + ρ cos(θ − φ),   ρ = √(β² + γ²),   φ = atan2(γ, β),
+
+    with three coefficients that the weights multiply as they multiply the point. It rises through
+    the threshold t at ``φ − δ`` and falls through it at ``φ + δ``, ``δ = arccos((t − α) / ρ)``.
+    The activation has the same form on every part of the arc between crossings: the slope times the
+    coefficients, plus the saturated value. So the crossings of a layer divide the arcs for the
+    layers above it.
+
+    Args:
+        network: A stack of one, with a piecewise-linear activation. Taken in float64.
+        ellipses: Center, cosine axis and sine axis of each.
+
+    Returns:
+        For every hidden layer, the ellipse and the angle, from 0 to 2π, of every crossing of a
+        threshold by a unit, in no order.
+    """
+    network = network.to(torch.float64)
+    inputs = ellipses.double().flatten(2)
+    found: list[list[CrossedArcs]] = [[] for _ in range(network.depth - 1)]
+    if found:
+        arcs = quarters(len(inputs), inputs.device)
+        for piece in _pieces(arcs, inputs.shape[-1]):
+            _follow(network, 0, inputs[arcs.curve[piece]], arcs[piece], found)
+    return [tuple(map(torch.cat, zip(*layer, strict=True))) for layer in found]
+
+
+def _pieces(arcs: Arcs, units: int) -> tuple[Int[Tensor, "_"], ...]:
+    """Numbers of the arcs, in pieces of about a step's size."""
+    size = max(1, numbers_at_a_time(arcs.curve.device) // (3 * units))
+    return torch.arange(len(arcs.curve), device=arcs.curve.device).split(size)
+
+
+@torch.inference_mode()
+def _follow(
+    network: FullyConnectedNetworks,
+    layer: int,
+    activations: Coefficients,
+    arcs: Arcs,
+    found: list[list[CrossedArcs]],
+) -> None:
+    """Find the crossings on arcs in a layer, and in those above it.
+
+    Args:
+        network: A stack of one.
+        layer: From 0 to depth − 2.
+        activations: Coefficients below the layer.
+        arcs: On which they hold.
+        found: Appended to: for every layer, ellipses and angles.
+    """
+    preactivations = _preactivations(network, layer, activations)
+    arc, angle = _crossings(preactivations, arcs, network.phi.thresholds)
+    found[layer].append((arcs.curve[arc], angle))
+    if layer == network.depth - 2:
+        return
+    parent, parts = divided(arcs, arc, angle)
+    for piece in _pieces(parts, preactivations.shape[-1]):
+        there = preactivations.index_select(0, parent[piece])
+        there = _activations(network.phi, there, parts.middle[piece])
+        _follow(network, layer + 1, there, parts[piece], found)
+
+
+def _preactivations(
+    network: FullyConnectedNetworks, layer: int, activations: Coefficients
+) -> Coefficients:
+    """Coefficients of a layer from those below it. A bias is a constant."""
+    weight = network.weights[layer][0]
+    preactivations = (activations.flatten(0, 1) @ weight.T).unflatten(0, (-1, 3))
+    if network.biases:
+        preactivations[:, 0] += network.biases[layer][0]
+    return preactivations
+
+
+def _activations(
+    phi: ActivationFunction, preactivations: Coefficients, middle: Float64[Tensor, "arcs"]
+) -> Coefficients:
+    """Coefficients φ'·(α, β, γ) plus φ(z) − φ'·z, from the middle of arcs that no unit leaves."""
+    constant, cosine, sine = preactivations.unbind(1)
+    z = constant + middle.cos().unsqueeze(1) * cosine + middle.sin().unsqueeze(1) * sine
+    value = phi.function(z)
+    slope = phi.derivative(value)
+    activations = preactivations * slope.unsqueeze(1)
+    activations[:, 0] += value - slope * z
+    return activations
+
+
+def _crossings(
+    preactivations: Coefficients, arcs: Arcs, thresholds: tuple[float, ...]
+) -> CrossedArcs:
+    """Crossings of all thresholds on arcs shorter than π.
+
+    A unit that is on different sides at the ends of an arc crosses once in between. One that is on
+    the same side crosses twice if it turns back on the arc beyond the threshold, else not at all.
+    """
+    begin, end, slope_at_begin, slope_at_end = _at_ends(preactivations, arcs).unbind(1)
+    # Above a ReLU layer that dies, units come down to 0, where on the next arc they are exactly.
+    # They must not end the arc before above it by what is only rounding.
+    margin = ROUNDING * preactivations.abs().amax(1)
+    peaks = (slope_at_begin > 0) & (slope_at_end < 0)
+    dips = (slope_at_begin < 0) & (slope_at_end > 0)
+    found = []
+    for threshold in thresholds:
+        above, above_at_end = (values > margin + threshold for values in (begin, end))
+        across = (above != above_at_end).nonzero(as_tuple=True)
+        back = ((peaks & ~above & ~above_at_end) | (dips & above & above_at_end)).nonzero()
+        back = back[_reaches(preactivations, back, threshold)].unbind(1)
+        falls = torch.ones_like(back[0], dtype=torch.bool)
+        found += [
+            _located(preactivations, arcs, across, above[across], threshold),
+            _located(preactivations, arcs, back, falls, threshold),
+            _located(preactivations, arcs, back, ~falls, threshold),
+        ]
+    return tuple(map(torch.cat, zip(*found, strict=True)))
+
+
+def _at_ends(preactivations: Coefficients, arcs: Arcs) -> Float64[Tensor, "arcs 4 units"]:
+    """Preactivations where arcs begin and end, and their slopes along the ellipse there."""
+    cosines = torch.stack((arcs.begin.cos(), arcs.end.cos()), dim=1)
+    sines = torch.stack((arcs.begin.sin(), arcs.end.sin()), dim=1)
+    ones, zeros = torch.ones_like(sines), torch.zeros_like(sines)
+    values = torch.stack((ones, cosines, sines), dim=2)
+    slopes = torch.stack((zeros, -sines, cosines), dim=2)
+    return torch.cat((values, slopes), dim=1) @ preactivations
+
+
+def _reaches(
+    preactivations: Coefficients, units: Int[Tensor, "some 2"], threshold: float
+) -> Bool[Tensor, "some"]:
+    """Whether units reach a threshold anywhere on the ellipse that their coefficients describe."""
+    arc, unit = units.unbind(1)
+    constant, cosine, sine = preactivations[arc, :, unit].unbind(1)
+    return torch.hypot(cosine, sine) > (threshold - constant).abs()
+
+
+def _located(
+    preactivations: Coefficients,
+    arcs: Arcs,
+    units: tuple[Int[Tensor, "crossings"], Int[Tensor, "crossings"]],
+    falls: Bool[Tensor, "crossings"],
+    threshold: float,
+) -> CrossedArcs:
+    """Angles at which units, given with their arcs, fall through a threshold, or else rise."""
+    arc, unit = units
+    constant, cosine, sine = preactivations[arc, :, unit].unbind(1)
+    arcs = arcs[arc]
+    cosine_of_distance = (threshold - constant) / torch.hypot(cosine, sine)
+    # Outside of [−1, 1] by rounding only.
+    distance = cosine_of_distance.clamp(-1, 1).arccos()
+    angle = torch.atan2(sine, cosine) + distance.where(falls, -distance)
+    from_middle = (angle - arcs.middle + pi).remainder(2 * pi) - pi
+    return arc, (arcs.middle + from_middle).clamp(arcs.begin, arcs.end)

@@ -1,0 +1,117 @@
+"""Accuracy of networks with noise added to their hidden units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor, nn
+
+from generalization.networks.hidden_layers import modules_of, pieces_of
+from generalization.networks.modules import SAMPLES_PER_CHUNK, Networks, evaluation_mode
+from generalization.regions.polylines import numbers_at_a_time
+
+
+@torch.no_grad()
+def noisy_accuracies(
+    networks: Networks,
+    inputs: Float[Tensor, "samples *features"],
+    labels: Int64[Tensor, "samples"],
+    generator: torch.Generator,
+    *,
+    scales: Float64[Tensor, "scales"],
+    draws: int,
+    layers: Sequence[int],
+) -> Float64[Tensor, "networks draws scales"]:
+    """Share of samples that are classified right with noise along random directions.
+
+    Morcos et al. 2018: a_i ← a_i + N(0, s Var(a_i)) for every unit of the layers. The variance is
+    over the same points, of a feature map also over positions, in the network without noise; every
+    position has noise of its own. Activations below the lowest layer are taken once. Noise of one
+    draw has one direction for all scales.
+
+    Args:
+        networks: A stack of R networks, or a module as ``pieces_of`` takes it.
+        inputs: N points, in the dtype of the weights.
+        labels: Their classes.
+        generator: Of the noise, on the CPU; all networks see the same.
+        scales: s, in units of the variance.
+        draws: How often noise is drawn.
+        layers: Hidden layers with noise, counted from 0; ascending.
+
+    Returns:
+        R × draws × scales.
+    """
+    state = generator.get_state()
+    accuracies = []
+    for module in modules_of(networks):
+        generator.set_state(state)
+        with evaluation_mode(module):
+            right = _right(pieces_of(module), inputs, labels, generator, scales, draws, layers)
+        accuracies.append(right.double() / len(labels))
+    return torch.stack(accuracies)
+
+
+def _right(
+    pieces: Sequence[nn.Module],
+    inputs: Tensor,
+    labels: Tensor,
+    generator: torch.Generator,
+    scales: Tensor,
+    draws: int,
+    layers: Sequence[int],
+) -> Int64[Tensor, "draws scales"]:
+    """How many samples one network classifies right."""
+    lowest, above = layers[0], pieces[layers[0] + 1 :]
+    chunks = [_through(pieces[: lowest + 1], some) for some in inputs.split(SAMPLES_PER_CHUNK)]
+    deviations = _deviations(chunks, above, [layer - lowest for layer in layers])
+    parts = list(zip(chunks, labels.split(SAMPLES_PER_CHUNK), strict=True))
+    return torch.stack([
+        sum(_of_chunk(above, *part, generator, scales.sqrt(), deviations) for part in parts)
+        for _ in range(draws)
+    ])
+
+
+def _through(pieces: Sequence[nn.Module], values: Tensor) -> Tensor:
+    for piece in pieces:
+        values = piece(values.clone())  # A layer may work in place.
+    return values
+
+
+def _deviations(
+    chunks: Sequence[Tensor], above: Sequence[nn.Module], layers: Sequence[int]
+) -> dict[int, Float[Tensor, "units"]]:
+    """Standard deviation of the units of each layer, numbered from that of the chunks."""
+    deviations = {}
+    for layer in range(layers[-1] + 1):
+        if layer in layers:
+            units = torch.cat([values.movedim(1, 0).flatten(1) for values in chunks], dim=1)
+            deviations[layer] = units.std(1, correction=0)
+        chunks = [_through(above[layer : layer + 1], values) for values in chunks]
+    return deviations
+
+
+def _of_chunk(
+    pieces: Sequence[nn.Module],
+    activations: Float[Tensor, "samples units *positions"],
+    labels: Int64[Tensor, "samples"],
+    generator: torch.Generator,
+    lengths: Float64[Tensor, "scales"],
+    deviations: Mapping[int, Float[Tensor, "units"]],
+) -> Int64[Tensor, "scales"]:
+    """How many samples of a chunk are classified right, at every scale."""
+    noise: dict[int, Tensor] = {}  # Drawn for the first scales, with the shapes that they find.
+    right = []
+    at_once = max(1, numbers_at_a_time(activations.device) // activations.numel())
+    for some in lengths.to(activations).split(at_once):
+        values = activations.expand(len(some), *activations.shape)
+        for layer, piece in enumerate(pieces):
+            if layer in deviations:
+                if layer not in noise:
+                    drawn = torch.randn(values.shape[1:], generator=generator).to(values)
+                    noise[layer] = drawn * deviations[layer].view(-1, *[1] * (drawn.dim() - 2))
+                values = values + some.view(-1, *[1] * noise[layer].dim()) * noise[layer]
+            values = piece(values.flatten(0, 1)).unflatten(0, (len(some), -1))
+        right.append((values.argmax(-1) == labels).sum(-1))
+    return torch.cat(right)

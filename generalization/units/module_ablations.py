@@ -1,0 +1,98 @@
+"""Ablations of neurons and feature maps of any sequence of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float, Float64, Int64
+from torch import Tensor, nn
+
+from generalization.networks.hidden_layers import pieces_of, unit_activations
+from generalization.networks.modules import SAMPLES_PER_CHUNK, evaluation_mode
+from generalization.regions.polylines import numbers_at_a_time
+from generalization.units.replacements import members_of, replacements
+from generalization.units.unit_orders import UnitOrder
+
+
+@torch.no_grad()
+def module_ablations(
+    module: nn.Module,
+    inputs: Float[Tensor, "samples *features"],
+    labels: Int64[Tensor, "samples"],
+    orders: Sequence[UnitOrder],
+    *,
+    mode: str,
+) -> Float64[Tensor, "orders counts"]:
+    """What ``ablated_accuracies`` says of a module.
+
+    Activations of the lowest layer with ablated units are taken once; from there on several orders
+    and counts are one batch.
+
+    Args:
+        module: As ``pieces_of`` takes it.
+        inputs: N points, in the dtype of the weights.
+        labels: Their classes.
+        orders: Of the same layers and counts.
+        mode: As there.
+    """
+    fills = [replacements(layer, labels, mode)[0] for layer in unit_activations(module, inputs)]
+    masks = [_ablated(order, inputs.device) for order in orders]
+    masks = [torch.cat(of_layer) for of_layer in zip(*masks, strict=True)]
+    pieces, lowest = pieces_of(module), orders[0].lowest
+    members = members_of(labels, mode).T.to(inputs.dtype)
+    right = 0
+    with evaluation_mode(module):
+        for some, classes, groups in zip(
+            *(of_all.split(SAMPLES_PER_CHUNK) for of_all in (inputs, labels, members)), strict=True
+        ):
+            for piece in pieces[: lowest + 1]:
+                some = piece(some)
+            at_once = max(1, numbers_at_a_time(some.device) // some.numel())
+            parts = zip(*(mask.split(at_once) for mask in masks), strict=True)
+            right += torch.cat([
+                _right(pieces[lowest + 1 :], some, part, fills[lowest:], classes, groups)
+                for part in parts
+            ])
+    return right.view(len(orders), -1).double() / len(labels)
+
+
+def _ablated(order: UnitOrder, device: torch.device) -> list[Bool[Tensor, "counts units"]]:
+    """Which units of every layer, from the lowest with ablated ones on, are ablated."""
+    masks = []
+    for layer, cuts in zip(
+        range(order.lowest, len(order.widths)), zip(*order.cuts, strict=True), strict=False
+    ):
+        place = torch.arange(order.widths[layer])
+        first = place < torch.tensor(cuts).unsqueeze(1)
+        masks.append(torch.empty_like(first))
+        masks[-1][:, order.within(layer)] = first
+    return [mask.to(device) for mask in masks]
+
+
+def _right(
+    pieces: Sequence[nn.Module],
+    activations: Float[Tensor, "samples units *positions"],
+    masks: Sequence[Bool[Tensor, "variants _"]],
+    fills: Sequence[Float[Tensor, "groups _"]],
+    labels: Int64[Tensor, "samples"],
+    groups: Float[Tensor, "samples groups"],
+) -> Int64[Tensor, "variants"]:
+    """How many samples are classified right, of each of several choices of units.
+
+    Args:
+        pieces: From the lowest layer with ablated units on.
+        activations: Of this layer, with no unit ablated.
+        masks: Of this layer and those above, which units are ablated.
+        fills: Of the same layers, what ablated units become.
+        labels: Classes.
+        groups: 1 for that of each sample, 0 for others.
+    """
+    variants = len(masks[0])
+    values = activations.expand(variants, *activations.shape)
+    for piece, mask, fill in zip(pieces, masks, fills, strict=True):
+        positions = [1] * (values.dim() - 3)
+        ablated = mask.view(variants, 1, -1, *positions)
+        values = torch.where(ablated, (groups @ fill).view(len(groups), -1, *positions), values)
+        values = piece(values.flatten(0, 1)).unflatten(0, (variants, -1))
+    return (values.argmax(-1) == labels).sum(-1)
