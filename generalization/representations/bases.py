@@ -16,11 +16,19 @@ class Basis:
 
     Attributes:
         map: Coordinates × rank.
-        loadings: Qᴴ X, rank × units, of the centered units X.
+        gram: Gram matrix of the centered coordinates.
+        mixing: See ``Representation``.
     """
 
     map: Inexact[Tensor, "coordinates rank"]
-    loadings: Inexact[Tensor, "rank units"]
+    gram: Inexact[Tensor, "coordinates coordinates"]
+    mixing: Inexact[Tensor, "coordinates units"] | None
+
+    @cached_property
+    def loadings(self) -> Inexact[Tensor, "rank units"]:
+        """Qᴴ X of the centered units X."""
+        loadings = self.map.mH @ self.gram
+        return loadings if self.mixing is None else loadings @ self.mixing
 
     @property
     def rank(self) -> int:
@@ -29,7 +37,7 @@ class Basis:
 
     def leading(self, rank: int) -> Basis:
         """The first directions."""
-        return Basis(self.map[:, :rank], self.loadings[:rank])
+        return Basis(self.map[:, :rank], self.gram, self.mixing)
 
 
 @dataclass(frozen=True)
@@ -66,7 +74,7 @@ class Part:
         eigenvalues, vectors = torch.linalg.eigh(scale[:, None] * self.gram * scale)
         kept = eigenvalues > self.tolerance * eigenvalues[-1:].clamp_min(1e-300)
         to_basis = scale[:, None] * vectors[:, kept] * eigenvalues[kept].rsqrt()
-        return self._with_loadings(to_basis)
+        return Basis(to_basis, self.gram, self.mixing)
 
     @cached_property
     def principal_basis(self) -> Basis:
@@ -75,7 +83,7 @@ class Part:
         They are those of Qᴴ X, turned by Q.
         """
         u, _, _ = torch.linalg.svd(self.basis.loadings, full_matrices=False)
-        return self._with_loadings(self.basis.map @ u)
+        return Basis(self.basis.map @ u, self.gram, self.mixing)
 
     def principal(self, explained_variance: float) -> Basis:
         """The fewest directions that have this part of the variance."""
@@ -83,7 +91,3 @@ class Part:
         left_out = squares.flip(0).cumsum(0).flip(0)
         rank = int((left_out > (1 - explained_variance) * squares.sum()).sum())
         return self.principal_basis.leading(rank)
-
-    def _with_loadings(self, to_basis: Tensor) -> Basis:
-        loadings = to_basis.mH @ self.gram
-        return Basis(to_basis, loadings if self.mixing is None else loadings @ self.mixing)
