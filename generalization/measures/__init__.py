@@ -45,6 +45,7 @@ SHARE_A_JOB = (
     "normalized_transitions",
     "curvature",
     "discrete_curvature",
+    "tangent_sensitivity",
     "output_sensitivity",
     "output_sensitivity_per_output",
     "centered_output_sensitivity",
@@ -65,7 +66,6 @@ SHARE_A_JOB = (
 # Each of these has a job of its own, for it takes long.
 ALONE = (
     "sampled_transitions",
-    "tangent_sensitivity",
     "mean_tangent_sensitivity",
     "balanced_tangent_sensitivity",
     "noise_cloud_slope",
