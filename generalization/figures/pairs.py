@@ -29,12 +29,17 @@ SIDES = ("better", "worse")
 SHARES = ("generalization_gap", "test_accuracy")
 SHOWN = (
     "generalization_gap",
+    "ablation_auc",
+    "class_selectivity",
+    "class_information",
     "jacobian_norm",
     "transitions",
     "output_sensitivity",
     "centered_output_sensitivity",
 )
+MOST = 4  # Columns.
 WIDTH, HEIGHT, WORDS = 3.4, 4.2, 1.7  # Of a panel, one with points or with words, in inches.
+LETTERS = 36  # Of a heading, above a panel.
 
 
 @styled
@@ -52,12 +57,13 @@ def pairs(
     Args:
         pairs: Table of ``pairs``.
         pair_statistics: Table of ``pair_statistics``.
-        quantities: What to show, one column each, as far as the study has it.
+        quantities: What to show, one column each: the first four that the study has.
 
     Returns:
         The figure; words, if nothing was compared.
     """
-    shown = [quantity for quantity in quantities if (pairs["quantity"] == quantity).any()]
+    there = set(pairs["quantity"])
+    shown = [quantity for quantity in quantities if quantity in there][:MOST]
     if not shown:
         return figure_of_words("No settings were compared in pairs.")
     datasets = values_of(pairs["dataset"].dropna())
@@ -70,7 +76,8 @@ def pairs(
     rows = np.atleast_1d(figure.subfigures(len(heights), 1, height_ratios=heights, hspace=0.05))
     for part, (comparison, compared) in zip(rows, comparisons, strict=True):
         tests = _of(statistics, comparison).set_index("quantity")
-        part.suptitle(_heading(comparison, tests), x=0.01, ha="left", fontsize=11.5)
+        heading = fill(_heading(comparison, tests), LETTERS * len(shown))
+        part.suptitle(heading, x=0.01, ha="left", fontsize=11.5)
         for place, quantity in enumerate(shown):
             axes = part.add_subplot(1, len(shown), place + 1)
             points = compared[compared["quantity"] == quantity]
