@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import fill
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -26,6 +28,7 @@ HUES = dict(zip(KINDS, CATEGORIES, strict=False))
 # What hides another: permuted pixels are fitted as those in their order are.
 DASHED = ("shuffled_pixels", "gaussian")
 COLUMNS = 3
+LETTERS = 34  # Of the name of a panel, in a line.
 
 
 @styled
@@ -55,7 +58,8 @@ def fitting_curves(training: pd.DataFrame, fitting_times: pd.DataFrame) -> Figur
     for axes, (about, of_panel) in zip(grid.flat, panels, strict=False):
         times = fitting_times[(fitting_times[keys] == list(about)).all(axis=1)]
         _draw(axes, of_panel, times[times["statistic"] == "fitting_step"])
-        axes.set_title(architecture(dict(zip(keys, about, strict=True))), fontsize=11.5)
+        name = architecture(dict(zip(keys, about, strict=True)))
+        axes.set_title(fill(name, LETTERS), fontsize=11.5)
         axes.set_xlabel("Training step")
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
@@ -80,13 +84,14 @@ def architecture_columns(fitting_times: pd.DataFrame) -> list[str]:
 
 
 def architecture(about: dict[str, object]) -> str:
-    """Dataset and architecture, in words."""
-    values = {key: value for key, value in about.items() if key not in OF_DATA}
-    words = [
-        value if isinstance(value, str) else f"{readable(key).lower()} {value_name(value)}"
-        for key, value in values.items()
-    ]
-    return ", ".join([str(about["dataset"]), *words])
+    """Dataset and architecture, in words; what an architecture does without is not named."""
+    words = [str(about["dataset"])]
+    for key, value in about.items():
+        if key in OF_DATA or value == "none":
+            continue
+        named = value_name(value).replace("_", " ")
+        words.append(named if key == "architecture" else f"{readable(key).lower()} {named}")
+    return ", ".join(words)
 
 
 def _style(kind: str) -> str:
