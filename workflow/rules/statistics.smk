@@ -71,8 +71,7 @@ for table in sorted(study.tables.intersection(TABLES)):
                 "scripts/derive_table.py", f"generalization/statistics/{table}.py"
             ),
             settings=json.dumps(
-                study.statistics
-                | {name: getattr(study, name) for name in SETTINGS}
+                study.statistics | {name: getattr(study, name) for name in SETTINGS}
             ),
         message:
             f"Derive the table {table}."
