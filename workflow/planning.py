@@ -86,10 +86,14 @@ class Study:
     def figures_and_pages(self) -> tuple[list[str], list[str]]:
         """Of the figures and pages of a report, those of which the study has the tables."""
         measures = {measure for measure, _ in self.measures.values()}
+        kept = [one.kept_steps for one in self.ensembles.values()]
+        on_the_way = any(isinstance(steps, str) or len(steps) > 1 for steps in kept)
         figures = [
             name
             for name, place in FIGURES.items()
-            if self.tables.issuperset(place.tables) and measures.issuperset(place.measures)
+            if self.tables.issuperset(place.tables)
+            and measures.issuperset(place.measures)
+            and (on_the_way or not place.course)
         ]
         return figures, [page for page in PAGES if page in self.tables | {"excluded"}]
 

@@ -18,12 +18,14 @@ class Place:
         one_per: If there is not one figure but one per ``measure`` of the study, or per ``factor``,
             a hyper-parameter that the study sweeps over: which of the two. The figure is given its
             name as an argument of this name.
+        course: Whether it shows networks that were kept on their way, not only at its ends.
     """
 
     chapter: str
     tables: tuple[str, ...]
     measures: tuple[str, ...] = ()
     one_per: str = ""
+    course: bool = False
 
 
 SIMILARITY = "Similarity of representations"
@@ -75,7 +77,9 @@ FIGURES = {
     "noise_clouds": Place("Inner activations", ("noise_clouds", "training")),
     "noise_amplification": Place("Inner activations", ("noise_clouds", "training")),
     "ablation_curves": Place("Single directions", ("ablation_curves", "training")),
-    "ablation_auc_over_training": Place("Single directions", ("measures",), ("ablation_auc",)),
+    "ablation_auc_over_training": Place(
+        "Single directions", ("measures",), ("ablation_auc",), course=True
+    ),
     "single_units": Place(
         "Single directions", ("single_units", "single_unit_statistics", "training")
     ),

@@ -60,6 +60,15 @@ def test_settings_that_differ_from_defaults_name_the_file_of_a_measure():
     assert list(same.measures) == ["transitions"]
 
 
+@pytest.mark.parametrize(
+    ("kept_steps", "there"), [([], False), ([0], False), ([0, 9], True), ("every_epoch", True)]
+)
+def test_a_course_is_shown_of_networks_that_were_kept_on_their_way(kept_steps, there):
+    ensembles = [{"dataset": "digits", "kept_steps": kept_steps}]
+    study = read_study(CONFIG | {"ensembles": ensembles, "measures": {"ablation_auc": {}}})
+    assert ("ablation_auc_over_training" in study.figures_and_pages[0]) == there
+
+
 def test_a_study_has_the_figures_and_pages_of_its_tables():
     figures, pages = read_study(CONFIG).figures_and_pages
     assert "gap_against_measure" in figures
