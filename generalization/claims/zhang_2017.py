@@ -24,21 +24,21 @@ def _claim(words: str, where: str, rows: str, expected: str, number: float) -> C
 def _fits() -> Iterator[Claim]:
     for kind, words in KINDS.items():
         rows = f"randomization == '{kind}' and statistic == 'train_error'"
-        yield _claim(f"Networks fit {words} perfectly", "§2.2, Fig. 1a", rows, "below", FEW_ERRORS)
+        yield _claim(f"Networks fit {words} perfectly", "Fig. 1a", rows, "below", FEW_ERRORS)
 
 
 def _times() -> Iterator[Claim]:
     rows = "randomization == 'random_labels' and statistic == 'over_true_labels'"
     yield _claim(
         "Networks take longer to fit random labels than true ones",
-        "§2.2, Figs 1a, 1b",
+        "Figs 1a, 1b",
         rows,
         "above",
         1.0,
     )
     yield _claim(
         "They take longer by a small constant factor only",
-        "§2.2, Figs 1a, 1b",
+        "Figs 1a, 1b",
         rows,
         "below",
         SMALL_FACTOR,
@@ -46,7 +46,7 @@ def _times() -> Iterator[Claim]:
     for kind in ("shuffled_pixels", "random_pixels", "gaussian"):
         yield _claim(
             f"Networks fit {KINDS[kind]} faster than random labels",
-            "§2.2, Fig. 1a",
+            "Fig. 1a",
             f"randomization == '{kind}' and statistic == 'over_random_labels'",
             "below",
             1.0,
@@ -56,14 +56,14 @@ def _times() -> Iterator[Claim]:
 def _errors() -> Iterator[Claim]:
     yield _claim(
         "The test error rises steadily with the corruption of labels",
-        "§2.2.1, Fig. 1c",
+        "Fig. 1c",
         "statistic == 'least_rise'",
         "above",
         0.0,
     )
     yield _claim(
         "With random labels the test error is that of chance",
-        "§2.2.1, Fig. 1c",
+        "Fig. 1c",
         "randomization == 'random_labels' and statistic == 'test_error_over_chance'",
         "above",
         NEARLY_CHANCE,

@@ -18,7 +18,7 @@ def centered_output_sensitivity(
 ) -> Float64[Tensor, "networks"]:
     """Σ_k Var[e_k − ē] / (K − 1) over test points and noise, with e = f(x + ε) − f(x).
 
-    Of every change its mean ē over logits is left out, which Forouzesh et al. 2020, slide 6, take
+    Of every change its mean ē over logits is left out, which Forouzesh et al. 2020, take
     the variance of: a function of x that is added to all logits, which the loss does not see, does
     not change the value. For uncorrelated logits it is the same as
     ``output_sensitivity_per_output``.

@@ -18,7 +18,7 @@ def output_sensitivity_per_output(
 ) -> Float64[Tensor, "networks"]:
     """(1/K) Σ_k Var[f_k(x + ε) − f_k(x)] over test points and noise.
 
-    The variance S of Forouzesh et al. 2020, slide 6, of every output by itself: the variance that
+    The variance S of Forouzesh et al. 2020, of every output by itself: the variance that
     their relation with the loss is about. For uncorrelated logits it is K times that of the mean
     logit, ``output_sensitivity``.
 

@@ -18,7 +18,7 @@ def softmax_output_sensitivity(
 ) -> Float64[Tensor, "networks"]:
     """Σ_k Var[σ_k(f(x + ε)) − σ_k(f(x))] over test points and noise, σ the softmax.
 
-    The sensitivity of Forouzesh et al. 2020, slide 6, of probabilities, summed over classes: their
+    The sensitivity of Forouzesh et al. 2020, of probabilities, summed over classes: their
     mean over classes never changes. For little noise it is σ² E‖J‖_F², with J the Jacobian of the
     softmax, of which ``jacobian_norm`` is the mean norm.
 

@@ -49,7 +49,7 @@ def output_variance(
     """Σ_j Var[g_j(x + ε) − g_j(x)] over points and noise, g the outputs, and its standard error.
 
     Variances are those of the population of all pairs of a point x and one of its draws of
-    ε ~ N(0, σ²I) (Forouzesh, Salehi & Thiran 2020, slide 6). For their standard error, points are
+    ε ~ N(0, σ²I) (Forouzesh, Salehi & Thiran 2020). For their standard error, points are
     independent, draws at a point are not: with q the mean over draws of Σ_j (e_j − E e_j)², it is
     that of the mean of q over points, √(Var q / N).
 
