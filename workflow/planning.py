@@ -99,12 +99,13 @@ class Study:
 
     @property
     def factors(self) -> list[str]:
-        """What its ensembles differ in, beside the dataset; depth and width also together."""
+        """What some of its ensembles differ in alone; depth and width also together."""
         about = [one.as_dict() for one in self.ensembles.values()]
         swept = [
             key
             for key in about[0]
-            if key not in {"dataset", "kept_steps"} and len({one[key] for one in about}) > 1
+            if key not in {"dataset", "kept_steps"}
+            and len({tuple((one | {key: None}).values()) for one in about}) < len(about)
         ]
         return swept + [FIXED_SIZE] * ({"depth", "width"} <= set(swept))
 
