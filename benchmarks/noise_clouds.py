@@ -10,18 +10,18 @@ from torch.func import jacrev, vmap
 from generalization.derivatives.layer_noise import layer_noise
 from generalization.networks.fully_connected import initialize_fully_connected
 from generalization.networks.hidden_layers import hidden_activations
-from generalization.units.noise_clouds import cloud_spectra, squared_singular_values
+from generalization.units.noise_clouds import cloud_spectra, noisy_copies, squared_singular_values
 
 WIDTHS = (784, 200, 200, 200, 10)
 COPIES, SCALES = 256, (0.2, 0.1, 0.01)
 
 
-def spectra_by_svd(networks, image, noise):
+def spectra_by_svd(networks, clouds):
     """One forward pass per σ, one decomposition per network, layer and σ."""
     return [
         [torch.linalg.svdvals(cloud.double()).square() for cloud in layer.flatten(2)]
-        for scale in SCALES
-        for layer in hidden_activations(networks, image + scale * noise)
+        for copies in clouds
+        for layer in hidden_activations(networks, copies)
     ]
 
 
@@ -47,13 +47,13 @@ def main():
     generators = [Generator().manual_seed(seed) for seed in range(4)]
     networks = initialize_fully_connected(WIDTHS, "relu", generators)
     images = torch.randn(32, 784, generator=Generator().manual_seed(9))
-    noise = torch.randn(COPIES, 784, generator=Generator().manual_seed(10))
+    clouds = noisy_copies(images[:1], Generator().manual_seed(10), SCALES, COPIES)[0]
 
     forward = 2 * COPIES * len(SCALES) * sum(a * b for a, b in pairwise(WIDTHS))
     gram = 2 * COPIES * len(SCALES) * sum(width**2 for width in WIDTHS[1:-1])
     seconds = take_turns({
-        "one pass, smaller Gram matrix": lambda: cloud_spectra(networks, images[0], noise, SCALES),
-        "a pass per scale, SVD of every cloud": lambda: spectra_by_svd(networks, images[0], noise),
+        "one pass, smaller Gram matrix": lambda: cloud_spectra(networks, clouds),
+        "a pass per scale, SVD of every cloud": lambda: spectra_by_svd(networks, clouds),
     })
     title = f"Clouds of one image: {len(networks)} networks, {COPIES} copies, {len(SCALES)} scales"
     print_table(

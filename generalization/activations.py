@@ -12,6 +12,7 @@ from typing import Self
 import h5py
 import hdf5plugin
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -59,13 +60,15 @@ def write_activations(
     kind: str = "activations",
     layers: Sequence[int] | None = None,
     compression: str = "none",
+    samples_per_chunk: int | None = None,
 ) -> None:
     """Record activations of kept networks, whole or not at all.
 
-    The data set ``layers/<l>`` has shape (kept steps, seeds, samples, units), or of a convolution
-    (kept steps, seeds, samples, channels, height, width), float32, one chunk per kept step and
-    seed; attributes of the file: ``ensemble``, ``kind``, ``seeds``, ``steps``
-    (kept steps × seeds), ``depth``, and ``inputs``, a hash of what the networks were shown.
+    The data set ``inputs`` is what the networks were shown, samples first. The data set
+    ``layers/<l>`` has shape (kept steps, seeds, samples, units), or of a convolution (kept steps,
+    seeds, samples, channels, height, width), float32; attributes of the file: ``ensemble``,
+    ``kind``, ``seeds``, ``steps`` (kept steps × seeds), ``depth``, and ``inputs``, a hash of the
+    inputs.
 
     Args:
         path: An HDF5 file.
@@ -74,6 +77,8 @@ def write_activations(
         kind: See ``layer_activations``.
         layers: Weight layers to record, counted from 0; all of them if not given.
         compression: A name of ``COMPRESSIONS``.
+        samples_per_chunk: How many samples of a network are computed, and will be read, together;
+            all of them if not given.
 
     Raises:
         InputError: If there is no such layer.
@@ -82,28 +87,32 @@ def write_activations(
     chosen = range(depth) if layers is None else layers
     if missing := [layer for layer in chosen if not 0 <= layer < depth]:
         raise InputError(f"layers must be from 0 to {depth - 1}, not {missing}.")
+    together = min(samples_per_chunk or len(inputs), len(inputs))
     with written_whole(path) as beside, h5py.File(beside, "w", libver="latest") as file:
         file.attrs["ensemble"] = kept.hyperparameters.name
         file.attrs["kind"] = kind
         file.attrs["seeds"] = json.dumps(kept.seeds)
         file.attrs["steps"] = json.dumps(kept.steps)
         file.attrs["depth"] = depth
-        file.attrs["inputs"] = blake2b(inputs.cpu().numpy().tobytes(), digest_size=16).hexdigest()
-        shown = layer_activations(kept.networks[0][:1], inputs[:1])
+        shown = inputs.cpu().numpy()
+        file.attrs["inputs"] = blake2b(shown.tobytes(), digest_size=16).hexdigest()
+        file["inputs"] = shown
+        units = [layer.shape[2:] for layer in layer_activations(kept.networks[0][:1], inputs[:1])]
         for layer in chosen:
-            each = (len(inputs), *shown[layer].shape[2:])
             file.create_dataset(
                 f"layers/{layer}",
-                shape=(len(kept.steps), len(kept.seeds), *each),
+                shape=(len(kept.steps), len(kept.seeds), len(inputs), *units[layer]),
                 dtype=np.float32,
-                chunks=(1, 1, *each),
+                chunks=(1, 1, together, *units[layer]),
                 **COMPRESSIONS[compression],
             )
         for step, networks in enumerate(kept.networks):
             for seed, network in enumerate(networks.folded()):
-                recorded = layer_activations(network, inputs, kind=kind)
-                for layer in chosen:
-                    file[f"layers/{layer}"][step, seed] = recorded[layer][0].cpu().numpy()
+                for first in range(0, len(inputs), together):
+                    some = slice(first, first + together)
+                    recorded = layer_activations(network, inputs[some], kind=kind)
+                    for layer in chosen:
+                        file[f"layers/{layer}"][step, seed, some] = recorded[layer][0].cpu().numpy()
 
 
 class Activations:
@@ -121,7 +130,7 @@ class Activations:
         layers: Recorded weight layers, counted from 0.
         shapes: Of their activations, samples first.
         depth: Number of weight layers, recorded or not.
-        inputs: Equal for the same inputs in the same order.
+        inputs_hash: Equal for the same inputs in the same order.
     """
 
     def __init__(self, path: Path | str):
@@ -140,7 +149,7 @@ class Activations:
             self.seeds: list[int] = json.loads(self._file.attrs["seeds"])
             self.steps: list[list[int]] = json.loads(self._file.attrs["steps"])
             self.depth = int(self._file.attrs["depth"])
-            self.inputs: str = self._file.attrs["inputs"]
+            self.inputs_hash: str = self._file.attrs["inputs"]
             self.layers = sorted(int(layer) for layer in self._file["layers"])
             self.shapes = [self._file[f"layers/{layer}"].shape[2:] for layer in self.layers]
         except (OSError, KeyError, ValueError) as error:
@@ -171,6 +180,28 @@ class Activations:
                 raise InputError(f"{name} must be one of {recorded}, not {value!r}.")
         position = kept_step % len(self.steps)
         return self._file[f"layers/{layer}"][position, self.seeds.index(seed), samples]
+
+    def inputs(self, samples: slice = slice(None)) -> Float[np.ndarray, "samples *features"]:
+        """What the networks were shown; all samples by default."""
+        return self._file["inputs"][samples]
+
+    def stacked(
+        self, networks: Sequence[tuple[int, int]], samples: slice = slice(None)
+    ) -> tuple[Float[Tensor, "samples *features"], list[Float[Tensor, "networks samples *units"]]]:
+        """Inputs, and all recorded layers of a stack of networks.
+
+        Args:
+            networks: Seed and position in ``steps`` of each.
+            samples: Which inputs; all by default.
+        """
+        layers = [
+            np.stack([
+                self.read(layer=layer, seed=seed, kept_step=kept_step, samples=samples)
+                for seed, kept_step in networks
+            ])
+            for layer in self.layers
+        ]
+        return torch.from_numpy(self.inputs(samples)), list(map(torch.from_numpy, layers))
 
     def __enter__(self) -> Self:
         return self

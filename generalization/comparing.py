@@ -69,7 +69,7 @@ def compare_networks(
     Raises:
         InputError: If the networks were not shown the same.
     """
-    if (a.inputs, a.kind) != (b.inputs, b.kind):
+    if (a.inputs_hash, a.kind) != (b.inputs_hash, b.kind):
         raise InputError(
             "activations must be of the same kind and of the same inputs in the same order, "
             f"which those of {a.ensemble} and {b.ensemble} are not."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -21,6 +22,8 @@ from generalization.randomness import generator_for
 from generalization.signatures import named_by
 from generalization.tables import KEPT_NETWORK
 from generalization.training.initialization import initial_networks
+
+Recorded = Callable[[list[tuple[int, int]], slice], tuple[Tensor, list[Tensor]]]
 
 
 def measure_networks(
@@ -78,6 +81,7 @@ def profile_networks(
     data: Dataset,
     profile: Callable[..., pd.DataFrame],
     settings: Mapping[str, Any],
+    recorded: Recorded | None = None,
 ) -> pd.DataFrame:
     """Take a profile of all networks, at every step at which they were kept.
 
@@ -88,6 +92,8 @@ def profile_networks(
         data: What they were trained and tested on.
         profile: The function.
         settings: Keyword arguments; ``samples`` is the number of test inputs instead.
+        recorded: Of (seed, kept step) of some networks, and of a slice of what they were shown,
+            that and their layers, where a profile is made from a record.
 
     Returns:
         The rows of the profile, with ensemble, seed and step before its own columns. A network
@@ -100,7 +106,8 @@ def profile_networks(
     samples = chosen.pop("samples", None)
     stack = {"networks": _stack(kept, rows, finite).folded()}
     together = profile.__name__ in profiles.TAKEN_TOGETHER
-    which, tables = _members(kept, [rows[i] for i in finite]), []
+    shown = [rows[i] for i in finite]
+    which, tables = _members(kept, shown), []
     for members, networks in [(slice(None), stack)] if together else _groups(stack):
         available = {
             **networks,
@@ -112,6 +119,7 @@ def profile_networks(
             "train_labels": data.train_labels,
             "init_scale": kept.hyperparameters.init_scale,
             "generator": generator_for(data.name, profile.__name__),
+            "recorded": recorded and partial(recorded, _recorded_as(kept, shown[members])),
         }
         tables.append(profile(**named_by(profile, available), **chosen))
         tables[-1]["network"] += members.start or 0
@@ -165,6 +173,11 @@ def _members(kept: KeptNetworks, rows: list[tuple[int, int, int]]) -> pd.DataFra
     last = kept.steps[-1]
     members = [(kept.seeds[place], step, step == last[place]) for _, place, step in rows]
     return pd.DataFrame(members, columns=["seed", "step", "final"])
+
+
+def _recorded_as(kept: KeptNetworks, rows: list[tuple[int, int, int]]) -> list[tuple[int, int]]:
+    """Seeds and kept steps."""
+    return [(kept.seeds[place], kept_step) for kept_step, place, _ in rows]
 
 
 def _is_finite(kept: KeptNetworks, row: tuple[int, int, int]) -> bool:

@@ -2,9 +2,11 @@
 
 import argparse
 import json
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 
+from generalization.activations import Activations
 from generalization.datasets.dataset import read_dataset
 from generalization.datasets.experiment_data import experiment_data
 from generalization.devices import prepare_device
@@ -19,6 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", type=Path, required=True)
     parser.add_argument("--networks", type=Path, required=True)
+    parser.add_argument("--recorded", type=Path, nargs="?", help="what the profile reads")
     parser.add_argument("--settings", type=json.loads, required=True)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1)
@@ -30,7 +33,12 @@ def main() -> None:
     data = experiment_data(read_dataset(arguments.dataset), kept.hyperparameters).to(device)
     name = arguments.output.stem.split("-")[0]
     profile = getattr(import_module(f"generalization.profiles.{name}"), name)
-    write_table(arguments.output, profile_networks(kept, data, profile, arguments.settings))
+    with ExitStack() as open_files:
+        recorded = None
+        if arguments.recorded:
+            recorded = open_files.enter_context(Activations(arguments.recorded)).stacked
+        table = profile_networks(kept, data, profile, arguments.settings, recorded)
+    write_table(arguments.output, table)
 
 
 if __name__ == "__main__":

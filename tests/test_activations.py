@@ -51,6 +51,32 @@ def test_only_what_is_asked_for_is_recorded_and_read(tmp_path):
         assert file["layers/1"].chunks == (1, 1, 11, 5)
 
 
+@pytest.mark.parametrize("samples_per_chunk", [1, 4, 11, 20])
+def test_chunks_change_nothing_that_is_read(tmp_path, samples_per_chunk):
+    paths = [tmp_path / "whole.h5", tmp_path / "chunks.h5"]
+    write_activations(paths[0], kept(), INPUTS)
+    write_activations(paths[1], kept(), INPUTS, samples_per_chunk=samples_per_chunk)
+    with Activations(paths[0]) as whole, Activations(paths[1]) as chunks:
+        assert whole.inputs_hash == chunks.inputs_hash
+        for layer in range(3):
+            read = (record.read(layer=layer, seed=2, kept_step=1) for record in (chunks, whole))
+            torch.testing.assert_close(*map(torch.from_numpy, read))
+    with h5py.File(paths[1]) as file:
+        assert file["layers/1"].chunks == (1, 1, min(samples_per_chunk, 11), 5)
+
+
+def test_stack_of_some_networks_is_read_with_its_inputs(tmp_path):
+    path = tmp_path / "activations.h5"
+    write_activations(path, kept(), INPUTS)
+    with Activations(path) as activations:
+        inputs, layers = activations.stacked([(2, 0), (1, 2)], slice(3, 8))
+    assert torch.equal(inputs, INPUTS[3:8])
+    for layer, values in enumerate(layers):
+        for place, (position, kept_step) in enumerate([(1, 0), (0, 2)]):
+            whole = layer_activations(kept().networks[kept_step], INPUTS)[layer]
+            torch.testing.assert_close(values[place], whole[position, 3:8])
+
+
 def test_layers_and_seeds_that_are_not_there_are_named(tmp_path):
     path = tmp_path / "activations.h5"
     with pytest.raises(InputError, match=r"^layers must be from 0 to 2, not \[3\]\.$"):

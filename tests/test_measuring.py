@@ -11,6 +11,7 @@ from oracles.made_up import kept
 from schema import settings_of
 from torch.testing import assert_close
 
+from generalization.activations import Activations, layer_activations, write_activations
 from generalization.datasets.dataset import Dataset
 from generalization.measures import FULLY_CONNECTED_ONLY, MEASURES
 from generalization.measures.distance_from_initialization import distance_from_initialization
@@ -18,8 +19,10 @@ from generalization.measures.number_of_parameters import number_of_parameters
 from generalization.measures.output_entropy import output_entropy
 from generalization.measures.weight_norm import weight_norm
 from generalization.measuring import measure_networks, profile_networks
+from generalization.profiles.noise_clouds import noise_clouds
 from generalization.profiles.points import points
 from generalization.training.initialization import initial_networks
+from generalization.units.noise_clouds import cloud_images, noisy_copies
 
 NONE = {}
 EMPTY = pd.DataFrame({"network": []})
@@ -288,3 +291,42 @@ def test_profiles_are_told_which_networks_they_are_given():
         "step": [0, 0, 8, 8, 30],
         "final": [False, False, False, True, True],
     }
+
+
+@pytest.mark.parametrize(
+    "networks",
+    [kept(), kept_convolutions(hyperparameters_of("convolutional, pooled", biases=True))],
+    ids=["fully connected", "convolutional"],
+)
+def test_clouds_that_were_recorded_are_those_of_the_networks(tmp_path, networks):
+    of_data = data() if networks.hyperparameters.architecture == "fully_connected" else images()
+    chosen = {"images_per_class": 1, "noise_scales": [0.2, 0.05], "copies": 6}
+    parts = (of_data.train_inputs, of_data.train_labels, of_data.test_inputs, of_data.test_labels)
+    shown, _ = cloud_images(*parts, 1)
+    copies = noisy_copies(shown, torch.Generator().manual_seed(0), [0.2, 0.05], 6).flatten(0, 2)
+    write_activations(
+        tmp_path / "noisy_copies.h5",
+        networks,
+        copies,
+        layers=range(networks.hyperparameters.depth - 1),
+        samples_per_chunk=12,
+    )
+    with Activations(tmp_path / "noisy_copies.h5") as activations:
+        table = profile_networks(networks, of_data, noise_clouds, chosen, activations.stacked)
+    assert table[["seed", "step"]].drop_duplicates().to_numpy().tolist() == [
+        [1, 0],
+        [2, 0],
+        [1, 8],
+        [2, 8],
+        [1, 30],
+    ]
+    cloud = layer_activations(networks.networks[1], copies[:6])[1][1].double()
+    s = torch.linalg.svdvals(cloud.flatten(1))
+    label = int(of_data.train_labels.min())
+    row = table.query(
+        f"seed == 2 and step == 8 and part == 'train' and `class` == {label} and layer == 2"
+        " and sigma == 0.2"
+    )
+    assert row["s_1"].item() == pytest.approx(s[0].item() / 6**0.5, rel=1e-5)
+    share = s[0].square() / s.square().sum()
+    assert row["ev_1"].item() == pytest.approx(share.item(), rel=1e-5)

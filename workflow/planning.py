@@ -126,6 +126,11 @@ class Study:
         """Name of the record of activations."""
         return f"{_file_name('activations', self.activations or {})}.h5"
 
+    @property
+    def noisy_copies_file(self) -> str:
+        """Name of the record of noisy copies, of which the profile has the settings."""
+        return f"{self.profile_file('noise_clouds').replace('noise_clouds', 'noisy_copies')}.h5"
+
     def similarity_file(self, similarity: str) -> str:
         """Name of the files of a similarity: what is compared with what stands in their folders."""
         settings = dict(self.similarities[similarity], pairs=settings_of(similarity)["pairs"])

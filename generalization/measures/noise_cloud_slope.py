@@ -5,7 +5,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from generalization.networks.modules import Networks
-from generalization.units.noise_clouds import cloud_spectra, explained_variance
+from generalization.units.noise_clouds import cloud_spectra, explained_variance, noisy_copies
 
 
 def noise_cloud_slope(
@@ -40,8 +40,8 @@ def noise_cloud_slope(
     """
     slopes = []
     for point in inputs:
-        noise = torch.randn(copies, *point.shape, generator=generator).to(point)
-        spectra = cloud_spectra(networks, point, noise, [noise_scale])
+        cloud = noisy_copies(point.unsqueeze(0), generator, [noise_scale], copies)[0]
+        spectra = cloud_spectra(networks, cloud)
         _, second, rest = explained_variance(spectra[-1][:, 0])
         features, square = point.numel(), point.double().square().sum()
         at_input = (features - 1) * noise_scale**2 / (square + features * noise_scale**2)

@@ -22,6 +22,9 @@ given it by that name:
     the last step of the network.
 ``generator``
     A source of randomness that belongs to this profile of this dataset: the same for all networks.
+``recorded``
+    For ``noise_clouds``: what was recorded of the networks. Of a slice of positions it gives the
+    inputs there and, one tensor per hidden layer, what the stack says to them.
 
 Settings are keyword-only. A profile returns a table whose column ``network`` is a position in the
 stack.

@@ -1,6 +1,6 @@
 """What layers make of noise: clouds of noisy copies of single images."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 import torch
@@ -9,9 +9,9 @@ from torch import Tensor
 
 from generalization.derivatives.layer_noise import layer_noise
 from generalization.networks.hidden_layers import hidden_activations
-from generalization.networks.modules import Networks, number_of_networks
+from generalization.networks.modules import Networks
 from generalization.units.noise_clouds import (
-    cloud_spectra,
+    cloud_images,
     explained_variance,
     squared_singular_values,
 )
@@ -25,6 +25,7 @@ Values = Float64[Tensor, "networks layers noise_scales quantities"]
 @torch.no_grad()
 def noise_clouds(
     networks: Networks,
+    recorded: Callable[[slice], tuple[Tensor, list[Tensor]]],
     inputs: Float[Tensor, "samples *features"],
     labels: Int64[Tensor, "samples"],
     train_inputs: Float[Tensor, "train_samples *features"],
@@ -48,12 +49,14 @@ def noise_clouds(
     the rest of the network's being not linear, and the copies' being few.
 
     Args:
-        networks: A stack of R networks, or an ``nn.Sequential``.
+        networks: A stack of R networks, or an ``nn.Sequential``, in eval mode.
+        recorded: ``noisy_copies`` of ``cloud_images`` and their activations, which are too many to
+            be held at once: those of a slice, counted over images, σ and copies.
         inputs: Test images, in the dtype of the weights.
         labels: Their classes.
         train_inputs: The training set, as the networks saw it.
         train_labels: Its labels, as the networks saw them.
-        generator: Of the noise, which differs between images and is the same for all networks, σ.
+        generator: Of the draws behind ``null_share``.
         images_per_class: The first so many images of every class, of either part.
         noise_scales: σ, in units of the inputs, which have a standard deviation of 1 over the
             pixels of an image where images are normalized.
@@ -76,85 +79,56 @@ def noise_clouds(
         EV_2 / (1 − EV_1) would be near it if noise had no direction in the layer. Images of which a
         layer shows nothing, not one active unit, are left out; without any, values are NaN.
     """
-    parts = {"train": (train_inputs, train_labels), "test": (inputs, labels)}
+    images, about = cloud_images(train_inputs, train_labels, inputs, labels, images_per_class)
+    of_image = len(noise_scales) * copies
+    clouds = (recorded(slice(i * of_image, (i + 1) * of_image)) for i in range(len(images)))
+    sampled = torch.stack([
+        _sampled([layer.to(images.device) for layer in (cloud[None], *layers)], len(noise_scales))
+        for cloud, layers in clouds
+    ])
+    values = torch.cat([sampled, _closed_form(networks, images, noise_scales)], -1)
+    kinds = about.groupby(["part", "class"], sort=False).indices
     tables = [
-        _table(values, noise_scales).assign(part=part, **{"class": label})
-        for part, (images, classes) in parts.items()
-        for label, some in _of_classes(images, classes, images_per_class)
-        for values in [_mean_over_images(networks, some, copies, noise_scales, generator)]
+        _table(values[positions].nanmean(0), noise_scales).assign(part=part, **{"class": label})
+        for (part, label), positions in kinds.items()
     ]
     table = pd.concat(tables, ignore_index=True)
-    units = [inputs[0].numel(), *(h[0].numel() for h in hidden_activations(networks, inputs[:1]))]
+    units = [images[0].numel(), *(h[0].numel() for h in hidden_activations(networks, images[:1]))]
     shares = {count: _null_share(count, copies, generator) for count in dict.fromkeys(units)}
     table["null_share"] = table["layer"].map(dict(enumerate(shares[count] for count in units)))
     return table[["network", "part", "class", "layer", "sigma", *QUANTITIES, "null_share"]]
 
 
-def _of_classes(images: Tensor, labels: Tensor, count: int) -> Iterator[tuple[int, Tensor]]:
-    """Every class that there is, with its first images."""
-    for label in labels.unique().tolist():
-        yield label, images[labels == label][:count]
-
-
-def _mean_over_images(
-    networks: Networks,
-    images: Float[Tensor, "images *features"],
-    copies: int,
-    noise_scales: Sequence[float],
-    generator: torch.Generator,
-) -> Values:
-    """Means over those images of which a layer shows something."""
-    values = []
-    for image in images:
-        # Drawn on the CPU, so that all devices see the same noise.
-        noise = torch.randn(copies, *image.shape, generator=generator).to(image)
-        values.append(_of_image(networks, image, noise, noise_scales))
-    return torch.stack(values).nanmean(0)
-
-
-def _of_image(
-    networks: Networks,
-    image: Float[Tensor, "*features"],
-    noise: Float[Tensor, "copies *features"],
-    noise_scales: Sequence[float],
-) -> Values:
-    """All quantities, of the input and of every hidden layer."""
-    copies = torch.stack([(image + scale * noise).flatten(1) for scale in noise_scales])
-    of_input = squared_singular_values(copies).expand(number_of_networks(networks), -1, -1)
-    spectra = [of_input, *cloud_spectra(networks, image, noise, noise_scales)]
-    signal, norm, predicted = _closed_form(networks, image, torch.tensor(noise_scales))
-    layers = [
-        torch.stack([*explained_variance(spectrum), *_singular_values(spectrum, len(noise))], -1)
-        for spectrum in spectra
-    ]
-    return torch.cat([torch.stack(layers, 1), torch.stack([predicted, norm, signal], -1)], -1)
-
-
-def _singular_values(spectrum: Tensor, copies: int) -> tuple[Tensor, Tensor]:
-    """s_1 and s_2 by √N."""
-    both = torch.nn.functional.pad(spectrum, (0, 1))[..., :2] / copies
-    return both.sqrt().unbind(-1)
+def _sampled(layers: Sequence[Float[Tensor, "_networks samples *units"]], scales: int) -> Values:
+    """EV_1, EV_2, the rest, and the first two singular values by √N, of one image."""
+    found = []
+    for layer in layers:
+        clouds = layer.flatten(2).unflatten(1, (scales, -1))
+        spectra = squared_singular_values(clouds)
+        both = torch.nn.functional.pad(spectra, (0, 1))[..., :2] / clouds.shape[2]
+        found.append(torch.stack([*explained_variance(spectra), *both.sqrt().unbind(-1)], -1))
+    return torch.stack(torch.broadcast_tensors(*found), 1)
 
 
 def _closed_form(
-    networks: Networks, image: Float[Tensor, "*features"], noise_scales: Float[Tensor, "scales"]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """‖h‖, ‖A‖_F and 1 − EV_1 of the input, of which A is I, and of every hidden layer."""
-    found = layer_noise(networks, image.unsqueeze(0))
-    signal, norm, ratio = found.signal[:, 0], found.jacobian_norm[:, 0], found.noise_to_signal[:, 0]
-    length, features = image.double().norm().item(), image.numel()
-    at_input = (length, features**0.5, (features - 1) / length**2 if length else torch.nan)
-    signal, norm, ratio = (
-        torch.nn.functional.pad(layers, (1, 0), value=value)
-        for layers, value in zip((signal, norm, ratio), at_input, strict=True)
+    networks: Networks, images: Float[Tensor, "images *features"], noise_scales: Sequence[float]
+) -> Float64[Tensor, "images networks layers noise_scales quantities"]:
+    """1 − EV_1, ‖A‖_F and ‖h‖ of the input, of which A is I, and of every hidden layer."""
+    found = layer_noise(networks, images)
+    length, features = images.flatten(1).double().norm(dim=1), images[0].numel()
+    at_input = (
+        (features - 1) / length.where(length > 0, torch.nan).square(),
+        torch.full_like(length, features**0.5),
+        length,
     )
-    scales = noise_scales.to(ratio)
-    shape = (*ratio.shape, len(scales))
-    return (
-        signal.unsqueeze(-1).expand(shape),
-        norm.unsqueeze(-1).expand(shape),
-        ratio.unsqueeze(-1) * scales.square(),
+    ratio, norm, signal = (
+        torch.cat([value.expand(len(layers), -1).unsqueeze(2), layers], dim=2).unsqueeze(3)
+        for layers, value in zip(
+            (found.noise_to_signal, found.jacobian_norm, found.signal), at_input, strict=True
+        )
     )
+    squares = ratio.new_tensor(noise_scales).square()
+    return torch.stack(torch.broadcast_tensors(ratio * squares, norm, signal), -1).transpose(0, 1)
 
 
 def _null_share(units: int, copies: int, generator: torch.Generator) -> float:

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+import pandas as pd
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from generalization.networks.hidden_layers import hidden_activations
@@ -25,29 +26,61 @@ def squared_singular_values(
     return torch.linalg.eigvalsh(gram).clamp_min(0).flip(-1)
 
 
+def cloud_images(
+    train_inputs: Float[Tensor, "train_samples *features"],
+    train_labels: Int64[Tensor, "train_samples"],
+    inputs: Float[Tensor, "samples *features"],
+    labels: Int64[Tensor, "samples"],
+    images_per_class: int,
+) -> tuple[Float[Tensor, "images *features"], pd.DataFrame]:
+    """The first images of every class, of the training set and then of the test set.
+
+    Returns:
+        The images, and for each its ``part`` (train, test) and ``class``.
+    """
+    images, about = [], []
+    for part, shown, classes in (("train", train_inputs, train_labels), ("test", inputs, labels)):
+        for label in classes.unique().tolist():
+            images.append(shown[classes == label][:images_per_class])
+            about += len(images[-1]) * [(part, label)]
+    return torch.cat(images), pd.DataFrame(about, columns=["part", "class"])
+
+
+def noisy_copies(
+    images: Float[Tensor, "images *features"],
+    generator: torch.Generator,
+    noise_scales: Sequence[float],
+    copies: int,
+) -> Float[Tensor, "images noise_scales copies *features"]:
+    """N copies x + σξ of every image, ξ ~ N(0, I), which are not clipped.
+
+    Args:
+        images: x.
+        generator: Of the noise, which differs between images and is the same for all σ.
+        noise_scales: σ, in units of the inputs.
+        copies: N.
+    """
+    # Drawn on the CPU, so that all devices see the same noise.
+    noise = torch.randn(len(images), copies, *images.shape[1:], generator=generator).to(images)
+    return torch.stack([images.unsqueeze(1) + scale * noise for scale in noise_scales], dim=1)
+
+
 @torch.no_grad()
 def cloud_spectra(
-    networks: Networks,
-    image: Float[Tensor, "*features"],
-    noise: Float[Tensor, "copies *features"],
-    noise_scales: Sequence[float],
+    networks: Networks, copies: Float[Tensor, "noise_scales copies *features"]
 ) -> list[Float64[Tensor, "networks noise_scales _components"]]:
-    """Squared singular values of the copies x + σξ of an image in every hidden layer.
+    """Squared singular values of the copies of an image in every hidden layer.
 
     Args:
         networks: A stack, or an ``nn.Sequential``, taken in eval mode.
-        image: x, in the dtype of the weights.
-        noise: ξ of every copy: the same for all σ and networks, so that they can be compared.
-        noise_scales: σ, in units of the input.
+        copies: Those of one image, in the dtype of the weights.
 
     Returns:
         One tensor per hidden layer, s_i² descending.
     """
-    copies = torch.cat([image + scale * noise for scale in noise_scales])
-    clouds = (len(noise_scales), len(noise))
     return [
-        squared_singular_values(layer.flatten(2).unflatten(1, clouds))
-        for layer in hidden_activations(networks, copies)
+        squared_singular_values(layer.flatten(2).unflatten(1, copies.shape[:2]))
+        for layer in hidden_activations(networks, copies.flatten(0, 1))
     ]
 
 

@@ -5,8 +5,10 @@ from oracles.softmax_jacobian import random_networks
 from torch import Generator, nn
 
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.hidden_layers import hidden_activations
 from generalization.networks.sequences import sequence_of
 from generalization.profiles.noise_clouds import noise_clouds
+from generalization.units.noise_clouds import cloud_images, noisy_copies
 
 SHARES = ["ev_1", "ev_2", "ev_rest"]
 
@@ -17,16 +19,21 @@ def images(count, seed=1):
 
 
 def profile_of(networks, train=6, test=8, **settings):
-    settings = {"copies": 40, "noise_scales": (0.3, 0.01)} | settings
-    return noise_clouds(
-        networks,
-        images(test, seed=1),
-        torch.arange(test) % 2,
+    chosen = {"images_per_class": 2, "copies": 40, "noise_scales": (0.3, 0.01)} | settings
+    data = (
         images(train, seed=2),
         torch.arange(train) % 3,
-        Generator().manual_seed(3),
-        **settings,
+        images(test, seed=1),
+        torch.arange(test) % 2,
     )
+    shown, _ = cloud_images(*data, chosen["images_per_class"])
+    generator = Generator().manual_seed(3)
+    copies = noisy_copies(shown, generator, chosen["noise_scales"], chosen["copies"]).flatten(0, 2)
+
+    def recorded(samples):
+        return copies[samples], hidden_activations(networks, copies[samples])
+
+    return noise_clouds(networks, recorded, *data[2:], *data[:2], generator, **chosen)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +55,7 @@ def test_equals_a_singular_value_decomposition_of_every_image(networks):
     table = profile_of(networks, images_per_class=1)
     generator = Generator().manual_seed(3)
     # Images are taken class by class, those of the train set first.
-    drawn = [torch.randn(40, 1, 3, 3, generator=generator).double() for _ in range(5)]
+    drawn = torch.randn(5, 40, 1, 3, 3, generator=generator).double()
     pictures = [*images(6, seed=2)[:3], *images(8, seed=1)[:2]]
     abouts = [("train", 0), ("train", 1), ("train", 2), ("test", 0), ("test", 1)]
     for (part, label), image, noise in zip(abouts, pictures, drawn, strict=True):

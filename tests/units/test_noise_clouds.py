@@ -6,14 +6,20 @@ from torch.testing import assert_close
 
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.units.noise_clouds import (
+    cloud_images,
     cloud_spectra,
     explained_variance,
+    noisy_copies,
     squared_singular_values,
 )
 
 
 def normal(*shape, seed=1):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def clouds(image, noise, scales):
+    return torch.stack([image + scale * noise for scale in scales])
 
 
 def linear_layer(matrix):
@@ -55,7 +61,7 @@ def test_copies_without_noise_have_rank_one():
     image = normal(9)
     noise = normal(30, 9, seed=2)
     hidden = [networks.phi.function(z)[:, 0] for z in networks.preactivations(image[None])[:-1]]
-    spectra = cloud_spectra(networks, image, noise, [0.0])
+    spectra = cloud_spectra(networks, clouds(image, noise, [0.0]))
     for spectrum, activations in zip(spectra, hidden, strict=True):
         first, second, rest = explained_variance(spectrum)
         assert_close(first, torch.ones(2, 1).double())
@@ -68,7 +74,8 @@ def test_identity_explains_what_is_expected():
     """EV_1 = ‖x‖² / (‖x‖² + dσ²) of many copies."""
     image, noise_scale = 5 + normal(20).abs(), 0.5
     spectrum = cloud_spectra(
-        linear_layer(torch.eye(20).double()), image, normal(20_000, 20, seed=2), [noise_scale]
+        linear_layer(torch.eye(20).double()),
+        clouds(image, normal(20_000, 20, seed=2), [noise_scale]),
     )[0]
     first, *_ = explained_variance(spectrum)
     square = image.square().sum().item()
@@ -79,7 +86,8 @@ def test_linear_layer_is_exact_in_expectation():
     """E[HᵀH] / N = hhᵀ + σ²AAᵀ, whatever σ is."""
     matrix = normal(6, 9)
     image = torch.linalg.lstsq(matrix, 50 + normal(6).abs()).solution
-    spectrum = cloud_spectra(linear_layer(matrix), image, normal(50_000, 9, seed=2), [2.0])[0]
+    noise = normal(50_000, 9, seed=2)
+    spectrum = cloud_spectra(linear_layer(matrix), clouds(image, noise, [2.0]))[0]
     activations = matrix @ image
     expected = torch.outer(activations, activations) + 4 * matrix @ matrix.T
     shares = torch.linalg.eigvalsh(expected).flip(-1)
@@ -89,7 +97,7 @@ def test_linear_layer_is_exact_in_expectation():
 def test_order_of_copies_is_irrelevant():
     networks, image, noise = random_networks((9, 7, 4)), normal(9), normal(12, 9, seed=2)
     first, second = (
-        cloud_spectra(networks, image, some, [0.3])[0] for some in (noise, noise.flip(0))
+        cloud_spectra(networks, clouds(image, some, [0.3]))[0] for some in (noise, noise.flip(0))
     )
     assert_close(first, second)
 
@@ -101,7 +109,8 @@ def test_orthogonal_maps_and_scales_of_a_layer_change_no_share():
 
 
 def test_fewer_copies_than_units():
-    spectrum = cloud_spectra(random_networks((9, 20, 4)), normal(9), normal(5, 9, seed=2), [0.3])[0]
+    few = clouds(normal(9), normal(5, 9, seed=2), [0.3])
+    spectrum = cloud_spectra(random_networks((9, 20, 4)), few)[0]
     assert spectrum.shape == (1, 1, 5)
 
 
@@ -111,9 +120,9 @@ def test_noise_scales_do_not_touch_each_other():
         normal(9),
         normal(12, 9, seed=2),
     )
-    together = cloud_spectra(networks, image, noise, [0.3, 0.1])
+    together = cloud_spectra(networks, clouds(image, noise, [0.3, 0.1]))
     for place, scale in enumerate([0.3, 0.1]):
-        alone = cloud_spectra(networks, image, noise, [scale])
+        alone = cloud_spectra(networks, clouds(image, noise, [scale]))
         for one, other in zip(together, alone, strict=True):
             assert_close(one[:, place], other[:, 0])
 
@@ -124,6 +133,27 @@ def test_convolutional_module():
         nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(48, 4)
     ).double()
     image, noise = normal(2, 6, 6), normal(12, 2, 6, 6, seed=2)
-    spectrum = cloud_spectra(module, image, noise, [0.3])[0]
+    spectrum = cloud_spectra(module, clouds(image, noise, [0.3]))[0]
     cloud = module.eval()[:3](image + 0.3 * noise).flatten(1)
     assert_close(spectrum[0, 0], torch.linalg.svdvals(cloud).square())
+
+
+def test_images_are_the_first_of_every_class_of_either_part():
+    train, test = normal(6, 1, 2, 2), normal(4, 1, 2, 2, seed=2)
+    images, about = cloud_images(
+        train, torch.tensor([2, 0, 2, 0, 0, 2]), test, torch.tensor([1, 1, 0, 1]), 2
+    )
+    assert_close(images, torch.cat([train[[1, 3, 0, 2]], test[[2, 0, 1]]]))
+    assert about["part"].tolist() == 4 * ["train"] + 3 * ["test"]
+    assert about["class"].tolist() == [0, 0, 2, 2, 0, 1, 1]
+
+
+def test_copies_of_an_image_share_their_noise_over_scales():
+    images = normal(3, 1, 2, 2)
+    copies = noisy_copies(images, torch.Generator().manual_seed(0), [0.5, 0.1], 4000)
+    assert copies.shape == (3, 2, 4000, 1, 2, 2)
+    noise = (copies - images[:, None, None]) / torch.tensor([0.5, 0.1]).view(2, 1, 1, 1, 1)
+    assert_close(noise[:, 0], noise[:, 1])
+    flat = noise[:, 0].flatten(2).transpose(0, 1).flatten(1)
+    assert_close(flat.mT @ flat / 4000, torch.eye(12).double(), rtol=0, atol=0.08)
+    assert flat.mean().abs() < 0.02

@@ -99,6 +99,20 @@ def test_an_edit_of_a_profile_takes_it_alone(study):
     }
 
 
+def test_noisy_copies_are_not_kept_when_they_were_read(done):
+    assert list(done.path.glob("results/ensembles/*/*/profiles/noise_clouds*.csv"))
+    assert not list(done.path.glob("results/ensembles/*/*/noisy_copies*.h5"))
+
+
+def test_an_edit_of_their_record_makes_it_again_for_those_who_read_it(study):
+    study.edit("scripts/record_noisy_copies.py", "import json\n", "import json\n\nEDITED = 1\n")
+    planned = study.planned()
+    assert planned["record_noisy_copies"] == 2
+    assert planned["profile_networks"] == 2
+    assert planned["collect_noise_clouds"] == 1
+    assert not [rule for rule in planned if rule.startswith(("train", "measure", "record_act"))]
+
+
 def test_another_comparison_trains_and_measures_nothing(study):
     study.configure(**CHANGES | {"comparisons": [LABELS | {"fitted": False}]})
     planned = study.planned()

@@ -43,6 +43,12 @@ def measure_code(*measures):
     return fingerprint("scripts/measure_networks.py", *modules)
 
 
+def recorded_for(profile):
+    """The record that a profile reads, if it reads one."""
+    copies = profile.split("-")[0] == "noise_clouds"
+    return f"{BLOCK}/{study.noisy_copies_file}" if copies else []
+
+
 def compared(similarity):
     """The files of a similarity, of all blocks of seeds that are compared."""
     blocks = study.compared_blocks(Path("results/ensembles"))

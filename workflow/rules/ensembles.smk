@@ -51,3 +51,33 @@ rule record_activations:
         " --networks {input.networks} --settings {params.settings:q}"
         " --device {resources.device} --threads {threads}"
         " --output {output} 2> >(tee {log} >&2)"
+
+
+if "noise_clouds" in study.profiles:
+
+    # Large, and read once: it is removed when it was. `--notemp` keeps it.
+    rule record_noisy_copies:
+        input:
+            dataset=dataset_of_ensemble,
+            networks=f"{BLOCK}/networks.safetensors",
+        output:
+            temp(f"{BLOCK}/{study.noisy_copies_file}"),
+        log:
+            "results/logs/record_noisy_copies/{ensemble}-{block}.log",
+        conda:
+            "../../environment.yml"
+        threads: 1
+        resources:
+            mem_mb=4000,
+            runtime=60,
+            device=study.device,
+        params:
+            code=fingerprint("scripts/record_noisy_copies.py"),
+            settings=json.dumps(study.profiles["noise_clouds"]),
+        message:
+            "Record noisy copies of ensemble {wildcards.ensemble}, {wildcards.block}."
+        shell:
+            "python scripts/record_noisy_copies.py --dataset {input.dataset}"
+            " --networks {input.networks} --settings {params.settings:q}"
+            " --device {resources.device} --threads {threads}"
+            " --output {output} 2> >(tee {log} >&2)"

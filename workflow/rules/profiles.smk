@@ -2,6 +2,7 @@ rule profile_networks:
     input:
         dataset=dataset_of_ensemble,
         networks=f"{BLOCK}/networks.safetensors",
+        recorded=lambda wildcards: recorded_for(wildcards.profile),
     output:
         f"{BLOCK}/profiles/{{profile}}.csv",
     log:
@@ -17,6 +18,11 @@ rule profile_networks:
         code=lambda wildcards: fingerprint(
             "scripts/profile_networks.py",
             f"generalization/profiles/{wildcards.profile.split('-')[0]}.py",
+            *(
+                ["scripts/record_noisy_copies.py"]
+                if recorded_for(wildcards.profile)
+                else []
+            ),
         ),
         settings=lambda wildcards: json.dumps(
             study.profiles[wildcards.profile.split("-")[0]]
@@ -25,6 +31,7 @@ rule profile_networks:
         "Take the profile {wildcards.profile} of ensemble {wildcards.ensemble}, {wildcards.block}."
     shell:
         "python scripts/profile_networks.py --dataset {input.dataset} --networks {input.networks}"
+        " --recorded {input.recorded}"
         " --settings {params.settings:q} --device {resources.device} --threads {threads}"
         " {output} 2> >(tee {log} >&2)"
 
