@@ -34,7 +34,7 @@ OFFERED = {
 }
 OF_PROFILES = {"networks", "inputs", "labels", "train_inputs", "train_labels", "init_scale"}
 OF_PROFILES |= {"generator", "pixel_deviations", "shared_generator"}
-OF_PROFILES |= {"hyperparameters", "members"}
+OF_PROFILES |= {"hyperparameters", "members", "recorded"}
 
 
 def as_default(value):

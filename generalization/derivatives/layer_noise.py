@@ -118,7 +118,8 @@ def _of_module(
         layers = zip(activations(point), jacobians, strict=True)
         return torch.stack([_norms(h, jacobian.transpose(0, 1).mT) for h, jacobian in layers], 1)
 
-    return torch.cat([of_point(point) for point in inputs.split(1)])
+    # Tangents take the room of the whole storage that a point is a view of: a copy has its own.
+    return torch.cat([of_point(point.clone()) for point in inputs.split(1)])
 
 
 def _norms(

@@ -29,6 +29,11 @@ class Panel:
     columns: str
 
 
+def of_architecture(rows: pd.DataFrame, architecture: str) -> str:
+    """What is added to the name of a dataset; nothing, where rows are of one architecture."""
+    return f", {architecture.replace('_', ' ')}" if rows["architecture"].nunique() > 1 else ""
+
+
 def draw_layers(axes: Axes, panel: Panel) -> AxesImage:
     """Means over pairs of networks with their numbers, and in parentheses what chance gives."""
     pairs = panel.pairs

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
 
-from generalization.figures.layer_maps import layer_names
+from generalization.figures.layer_maps import layer_names, of_architecture
 from generalization.figures.style import (
     CATEGORIES,
     MARKERS,
@@ -32,7 +32,7 @@ STYLES = {
     for kind, color, marker in zip(KINDS, CATEGORIES, MARKERS, strict=False)
 }
 MOST_GROUPS, MOST_COLUMNS = 3, 3
-GROUP = ["dataset", "depth", "width"]
+GROUP = ["dataset", "architecture", "depth", "width"]
 
 
 @styled
@@ -48,19 +48,20 @@ def projection_accuracy(projection_accuracy: pd.DataFrame, training: pd.DataFram
         training: Table of ``collect_training``.
 
     Returns:
-        One row of panels per dataset, depth and width, at most three, one panel per layer, at most
-        three: the first, the last, and what is evenly between; words, if there is no such network.
+        One row of panels per dataset, architecture, depth and width, at most three, one panel per
+        layer, at most three: the first, the last, and what is evenly between; words, if there is no
+        such network.
     """
     rows = with_networks(projection_accuracy, training)
     rows = rows[rows["final"] & (task(rows) == GENERALIZING)]
     if rows.empty:
         return figure_of_words("No network on true labels was projected at its last step.")
     groups = list(rows.groupby(GROUP, sort=True))[:MOST_GROUPS]
-    columns = min(max(depth for (_, depth, _), _ in groups), MOST_COLUMNS)
+    columns = min(max(depth for (_, _, depth, _), _ in groups), MOST_COLUMNS)
 
     figure = Figure(figsize=(1.4 + 3 * columns, 1.3 + 3.1 * len(groups)))
     grid = figure.subplots(len(groups), columns, sharey="row", squeeze=False)
-    for panels, ((dataset, depth, width), group) in zip(grid, groups, strict=True):
+    for panels, ((dataset, architecture, depth, width), group) in zip(grid, groups, strict=True):
         shown = np.unique(np.linspace(0, depth - 1, columns).round().astype(int))
         for axes, layer in zip(panels, shown, strict=False):
             _draw(axes, group[group["layer"] == layer])
@@ -69,8 +70,9 @@ def projection_accuracy(projection_accuracy: pd.DataFrame, training: pd.DataFram
         for axes in panels[len(shown) :]:
             axes.remove()
         networks = len(group.drop_duplicates(NETWORK))
+        kind = of_architecture(rows, architecture)
         panels[0].set_title(
-            f"{dataset}, width {width}, {networks} networks\nlayer 1", fontsize=11.5
+            f"{dataset}{kind}, width {width}, {networks} networks\nlayer 1", fontsize=11.5
         )
         panels[0].set_ylabel("Test accuracy")
         panels[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))

@@ -8,10 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from generalization.figures.layer_maps import layer_names
+from generalization.figures.layer_maps import layer_names, of_architecture
 from generalization.figures.similarity_heat_maps import NAMES, PREFERRED
 from generalization.figures.style import QUIET, colors, entries, figure_of_words, legend, styled
 
+GROUP = ["dataset", "architecture", "depth"]
 MOST_GROUPS, MOST_SIMILARITIES = 3, 2
 
 
@@ -27,28 +28,29 @@ def similarity_against_width(similarity_of_ensembles: pd.DataFrame) -> Figure:
         similarity_of_ensembles: Table of a study.
 
     Returns:
-        One row of panels per similarity, PWCCA first, at most two, one column per dataset and
-        depth, at most three; words, if no networks of two widths were compared.
+        One row of panels per similarity, PWCCA first, at most two, one column per dataset,
+        architecture and depth, at most three; words, if no networks of two widths were compared.
     """
     rows = similarity_of_ensembles[similarity_of_ensembles["task"] == "generalizing"]
-    widths = rows.groupby(["dataset", "depth"])["width"].transform("nunique")
+    widths = rows.groupby(GROUP)["width"].transform("nunique")
     rows = rows[widths > 1]
     if rows.empty:
         return figure_of_words("No two seeds of networks of two widths were compared.")
     order = ("pwcca", *PREFERRED)
     names = list(dict.fromkeys(name for name in order if name in set(rows["similarity"])))
     names = names[:MOST_SIMILARITIES]
-    groups = list(rows.groupby(["dataset", "depth"], sort=True))[:MOST_GROUPS]
-    deepest = max(depth for (_, depth), _ in groups)
+    groups = list(rows.groupby(GROUP, sort=True))[:MOST_GROUPS]
+    deepest = max(depth for (*_, depth), _ in groups)
     hues = colors(range(deepest))
 
     figure = Figure(figsize=(2.6 + 3.9 * max(len(groups), 1.4), 1 + 3.3 * len(names)))
     grid = figure.subplots(len(names), len(groups), sharex=True, sharey="row", squeeze=False)
-    for panels, ((dataset, depth), group) in zip(grid.T, groups, strict=True):
+    for panels, ((dataset, architecture, depth), group) in zip(grid.T, groups, strict=True):
         for axes, name in zip(panels, names, strict=True):
             _draw(axes, group[group["similarity"] == name], hues, depth)
         networks = group.drop_duplicates("ensemble")["networks"].sum()
-        panels[0].set_title(f"{dataset}\n{networks} networks", fontsize=11.5)
+        kind = of_architecture(rows, architecture)
+        panels[0].set_title(f"{dataset}{kind}\n{networks} networks", fontsize=11.5)
         panels[-1].set_xlabel("Width")
     for axes, name in zip(grid[:, 0], names, strict=True):
         axes.set_ylabel(f"{NAMES[name]} of two seeds")

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from generalization.figures.layer_maps import layer_names
+from generalization.figures.layer_maps import layer_names, of_architecture
 from generalization.figures.similarity_heat_maps import NAMES, PREFERRED
 from generalization.figures.style import CATEGORIES, MARKERS, figure_of_words, legend, styled
 
@@ -33,8 +33,8 @@ def similarity_of_groups(similarity_contrasts: pd.DataFrame) -> Figure:
         similarity_contrasts: Table of a study.
 
     Returns:
-        One row of panels per similarity, PWCCA first, at most two, one column per dataset and
-        depth, at most three; words, if no two networks were compared.
+        One row of panels per similarity, PWCCA first, at most two, one column per dataset,
+        architecture and depth, at most three; words, if no two networks were compared.
     """
     rows = similarity_contrasts[similarity_contrasts["statistic"].isin(GROUPS)]
     if rows.empty:
@@ -42,15 +42,16 @@ def similarity_of_groups(similarity_contrasts: pd.DataFrame) -> Figure:
     order = ("pwcca", *PREFERRED)
     names = list(dict.fromkeys(name for name in order if name in set(rows["similarity"])))
     names = names[:MOST_SIMILARITIES]
-    groups = list(rows.groupby(["dataset", "depth"], sort=True))[:MOST_GROUPS]
+    groups = list(rows.groupby(["dataset", "architecture", "depth"], sort=True))[:MOST_GROUPS]
 
     figure = Figure(figsize=(2.6 + 3.9 * max(len(groups), 1.4), 1 + 3.3 * len(names)))
     grid = figure.subplots(len(names), len(groups), sharey="row", squeeze=False)
-    for panels, ((dataset, depth), group) in zip(grid.T, groups, strict=True):
+    for panels, ((dataset, architecture, depth), group) in zip(grid.T, groups, strict=True):
         for axes, name in zip(panels, names, strict=True):
             _draw(axes, group[group["similarity"] == name])
             axes.set_xticks(range(depth), layer_names(depth))
-        panels[0].set_title(f"{dataset}\n{_counted(group)}", fontsize=11.5)
+        kind = of_architecture(rows, architecture)
+        panels[0].set_title(f"{dataset}{kind}\n{_counted(group)}", fontsize=11.5)
         panels[-1].set_xlabel("Layer")
     for axes, name in zip(grid[:, 0], names, strict=True):
         axes.set_ylabel(f"Distance, 1 − {NAMES[name]}")

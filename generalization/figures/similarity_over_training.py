@@ -8,14 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from generalization.figures.layer_maps import layer_names
+from generalization.figures.layer_maps import layer_names, of_architecture
 from generalization.figures.similarity_heat_maps import NAMES, TASKS
 from generalization.figures.style import QUIET, colors, entries, figure_of_words, legend, styled
 from generalization.statistics.network_pairs import task
 from generalization.statistics.similarity_to_end import similarity_to_end
 from generalization.tables import KEPT_NETWORK, NETWORK
 
-GROUP = ["dataset", "depth", "task"]
+GROUP = ["dataset", "architecture", "depth", "task"]
 MOST_GROUPS, MOST_SIMILARITIES = 4, 2
 SHOWN = ("svcca", "pwcca", "mean_cca", "linear_cka")
 
@@ -26,8 +26,8 @@ def similarity_over_training(similarities: pd.DataFrame, training: pd.DataFrame)
 
     One line per layer, the mean over networks, with a band of ± one standard error over networks;
     dotted, what is expected by chance. Networks that end earlier count on as they ended. One column
-    of panels per dataset, depth and kind of labels, at most four, one row per similarity, at most
-    two.
+    of panels per dataset, architecture, depth and kind of labels, at most four, one row per
+    similarity, at most two.
 
     Args:
         similarities: Table of a study.
@@ -44,13 +44,14 @@ def similarity_over_training(similarities: pd.DataFrame, training: pd.DataFrame)
 
     figure = Figure(figsize=(2.2 + 3.9 * max(len(groups), 1.4), 0.9 + 3.3 * len(names)))
     grid = figure.subplots(len(names), len(groups), sharex=True, sharey=True, squeeze=False)
-    deepest = max(about[1] for about, _ in groups)
+    deepest = max(depth for (_, _, depth, _), _ in groups)
     hues = colors(range(deepest))
-    for panels, (about, group) in zip(grid.T, groups, strict=True):
+    for panels, ((dataset, architecture, depth, labels), group) in zip(grid.T, groups, strict=True):
         for axes, name in zip(panels, names, strict=True):
-            _draw(axes, group[group["similarity"] == name], hues, about[1])
+            _draw(axes, group[group["similarity"] == name], hues, depth)
         networks = len(group.drop_duplicates(NETWORK))
-        panels[0].set_title(f"{about[0]}, {TASKS[about[2]]}\n{networks} networks", fontsize=11.5)
+        name = f"{dataset}{of_architecture(rows, architecture)}"
+        panels[0].set_title(f"{name}, {TASKS[labels]}\n{networks} networks", fontsize=11.5)
         panels[-1].set_xlabel("Training step")
     for axes, name in zip(grid[:, 0], names, strict=True):
         axes.set_ylabel(f"{NAMES[name]} with the end")
@@ -70,7 +71,7 @@ def _courses(similarities: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame
     """Similarity to the end of all layers of networks that were kept before it."""
     rows = similarity_to_end(similarities, training)
     rows = rows[rows.groupby(["similarity", *NETWORK])["step"].transform("nunique") > 1]
-    about = training[[*KEPT_NETWORK, "dataset", "depth"]].assign(task=task(training))
+    about = training[[*KEPT_NETWORK, *GROUP[:-1]]].assign(task=task(training))
     return rows.merge(about, on=KEPT_NETWORK, validate="many_to_one")
 
 

@@ -49,7 +49,7 @@ PROFILES = (
 )
 
 # These compare networks, and are given convolutional ones as a stack too.
-TAKEN_TOGETHER = ("output_distances",)
+TAKEN_TOGETHER = ("output_distances", "projection_accuracy")
 
 # These read the layers of stacks of fully connected networks.
 FULLY_CONNECTED_ONLY = (
@@ -60,5 +60,4 @@ FULLY_CONNECTED_ONLY = (
     "activation_regions",
     "tangent_bounds",
     "train_test_sensitivity",
-    "projection_accuracy",
 )

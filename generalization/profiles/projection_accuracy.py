@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import pandas as pd
 import torch
@@ -11,6 +12,9 @@ from torch import Generator, Tensor
 
 from generalization.activations import layer_activations
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.hidden_layers import pieces_of
+from generalization.networks.sequences import sequence_of
+from generalization.networks.stacked_networks import StackedNetworks
 from generalization.units.directions import (
     Basis,
     largest_units,
@@ -18,7 +22,7 @@ from generalization.units.directions import (
     svcca_directions,
     unit_directions,
 )
-from generalization.units.projections import projected_logits
+from generalization.units.projections import projected_logits, projected_map_logits
 
 COLUMNS = ["network", "layer", "directions", "k", "accuracy", "units"]
 SAMPLES_PER_CHUNK = 1024  # Keeps what the layers above see at all ranks out of memory.
@@ -26,7 +30,7 @@ SAMPLES_PER_CHUNK = 1024  # Keeps what the layers above see at all ranks out of 
 
 @torch.no_grad()
 def projection_accuracy(
-    networks: FullyConnectedNetworks,
+    networks: StackedNetworks,
     inputs: Float[Tensor, "samples *features"],
     labels: Int64[Tensor, "samples"],
     train_inputs: Float[Tensor, "train *features"],
@@ -41,7 +45,8 @@ def projection_accuracy(
 
     Raghu et al. 2017: a becomes ``mean + V_k V_kᵀ (a − mean)``, where the
     orthonormal columns of V_k are the first k directions. Directions and means are of training
-    inputs, accuracies of test inputs. The ``directions`` are
+    inputs, accuracies of test inputs. Units of a convolution are its channels, every position of an
+    input is a point of theirs, and all positions are projected alike. The ``directions`` are
 
     ``svcca``
         ``svcca_directions`` with the same layer of another network of the stack, see ``partners``.
@@ -56,7 +61,7 @@ def projection_accuracy(
         Single units in random order; the accuracy is the mean over ``orders``.
 
     Args:
-        networks: R networks, with or without biases.
+        networks: R networks, with or without biases, without normalizations.
         inputs: N test points, in the dtype of the weights.
         labels: Their labels.
         train_inputs: The first ``points`` of them give directions.
@@ -74,17 +79,18 @@ def projection_accuracy(
     known, partner = train_inputs[:points], partners(members)
     tables = []
     for position, network in enumerate(networks):
-        layers, tested = (_layers(network, points) for points in (known, inputs))
+        layers, tested = (layer_activations(network, points) for points in (known, inputs))
         other = partner.get(position)
-        shared = layers if other is None else _layers(networks[[other]], known)
+        shared = layers if other is None else layer_activations(networks[[other]], known)
         for layer, (activations, others) in enumerate(zip(layers, shared, strict=True)):
+            activations, others = _points_of(activations), _points_of(others)
             bases = _baselines(activations, orders, generator)
             if other is not None:
                 found = svcca_directions(activations, others, explained_variance=explained_variance)
                 shared_bases = zip(("svcca", "svcca_weights"), found, strict=True)
                 bases = {kind: [basis] for kind, basis in shared_bases} | bases
             mean = activations.mean(0)
-            table = _accuracies(network, layer, tested[layer], labels, mean, bases)
+            table = _accuracies(network, layer, tested[layer][0], labels, mean, bases)
             tables.append(table.assign(network=position, layer=layer))
     return pd.concat(tables, ignore_index=True)[COLUMNS]
 
@@ -119,11 +125,11 @@ def ranks(units: int) -> list[int]:
     return [0, *(2**power for power in range((units - 1).bit_length())), units]
 
 
-def _layers(
-    network: FullyConnectedNetworks, inputs: Float[Tensor, "samples *features"]
-) -> list[Float[Tensor, "samples units"]]:
-    """Activations of every layer of a stack of one."""
-    return [layer[0] for layer in layer_activations(network, inputs)]
+def _points_of(
+    activations: Float[Tensor, "1 samples units *positions"],
+) -> Float[Tensor, "points units"]:
+    """Activations of a stack of one, one row per input and position."""
+    return activations[0].movedim(1, -1).flatten(0, -2)
 
 
 def _baselines(
@@ -140,28 +146,31 @@ def _baselines(
 
 
 def _accuracies(
-    network: FullyConnectedNetworks,
+    network: StackedNetworks,
     layer: int,
-    tested: Float[Tensor, "samples units"],
+    tested: Float[Tensor, "samples units *positions"],
     labels: Int64[Tensor, "samples"],
     mean: Float[Tensor, "units"],
     bases: Mapping[str, Sequence[Basis]],
 ) -> pd.DataFrame:
     """directions, k, accuracy, units of one layer."""
     grid = ranks(len(mean))
+    if isinstance(network, FullyConnectedNetworks):
+        logits = partial(projected_logits, network, layer)
+    else:
+        logits = partial(projected_map_logits, pieces_of(sequence_of(network))[layer + 1 :])
     tables = []
     for kind, alike in bases.items():
         accuracy = torch.stack([
-            _accuracy(network, layer, tested, labels, mean, basis, grid) for basis in alike
+            _accuracy(logits, tested, labels, mean, basis, grid) for basis in alike
         ]).mean(0)
         tables.append(pd.DataFrame({"directions": kind, "k": grid, "accuracy": accuracy.tolist()}))
     return pd.concat(tables).assign(units=len(mean))
 
 
 def _accuracy(
-    network: FullyConnectedNetworks,
-    layer: int,
-    tested: Float[Tensor, "samples units"],
+    projected: Callable[..., Float[Tensor, "ranks samples classes"]],
+    tested: Float[Tensor, "samples units *positions"],
     labels: Int64[Tensor, "samples"],
     mean: Float[Tensor, "units"],
     basis: Basis,
@@ -172,6 +181,6 @@ def _accuracy(
     for chunk, true in zip(
         tested.split(SAMPLES_PER_CHUNK), labels.split(SAMPLES_PER_CHUNK), strict=True
     ):
-        logits = projected_logits(network, layer, chunk, mean, basis, grid)
+        logits = projected(chunk, mean, basis, grid)
         right += (logits.argmax(-1) == true).double().sum(1)
     return right / len(labels)

@@ -18,6 +18,7 @@ NEAR = 0.3
 # What tells rows that speak to one claim apart, and what they are estimated from.
 ABOUT = (
     "dataset",
+    "architecture",
     "width",
     "activation",
     "loss",
@@ -64,10 +65,11 @@ def _judged(claim: Claim, table: pd.DataFrame | None) -> Iterator[dict[str, Any]
     found = [] if table is None else _by_dataset(table.query(claim.rows)).to_dict("records")
     if not found:
         yield about | {"verdict": NOT_ASKED}
+    told = [key for key in ABOUT if key != "architecture" or _differ(found, key)]
     for row in found:
         numbers = [row[column] for column in claim.columns]
         yield about | {
-            "about": ", ".join(_told(row[key], key) for key in ABOUT if pd.notna(row.get(key))),
+            "about": ", ".join(_told(row[key], key) for key in told if pd.notna(row.get(key))),
             **dict(zip(("estimate", "low", "high"), numbers, strict=True)),
             "of": ", ".join(_counted(row[key], key) for key in COUNTS if key in row),
             "verdict": verdict(claim, *numbers),
@@ -94,6 +96,10 @@ def verdict(claim: Claim, estimate: float, low: float, high: float) -> str:
     if low > claim.number:
         return "replicates"
     return "does not replicate" if high < claim.number else "not enough data"
+
+
+def _differ(rows: list[dict[str, Any]], key: str) -> bool:
+    return len({row.get(key) for row in rows}) > 1
 
 
 def _told(value: object, key: str) -> str:

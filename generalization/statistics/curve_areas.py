@@ -9,7 +9,16 @@ from generalization.tables import KEPT_NETWORK, with_networks
 
 CURVE = [*KEPT_NETWORK, "layer", "mode"]
 # What networks of one topology share, beside what they were trained on.
-TOPOLOGY = ["dataset", "depth", "width", "activation", "normalization", "dropout"]
+TOPOLOGY = [
+    "dataset",
+    "architecture",
+    "depth",
+    "width",
+    "pooling",
+    "activation",
+    "normalization",
+    "dropout",
+]
 
 
 def curve_areas(ablation_curves: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:

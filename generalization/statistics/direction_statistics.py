@@ -14,7 +14,7 @@ from generalization.statistics.means import (
 from generalization.statistics.similarity_contrasts import place
 from generalization.tables import KEPT_NETWORK, with_networks
 
-KEYS = ["dataset", "depth", "layer", "directions"]
+KEYS = ["dataset", "architecture", "depth", "layer", "directions"]
 COLUMNS = [
     *KEYS,
     "place",
@@ -57,9 +57,9 @@ def direction_statistics(
         level: Of the percentile intervals.
 
     Returns:
-        One row per dataset, depth, layer (weight layers from 0, the last are the logits), kind of
-        directions and statistic, with the columns ``COLUMNS``. What does not exist is empty;
-        ``note`` says why.
+        One row per dataset, architecture, depth, layer (weight layers from 0, the last are the
+        logits), kind of directions and statistic, with the columns ``COLUMNS``. What does not
+        exist is empty; ``note`` says why.
 
     Raises:
         ValueError: If level is not between 0 and 1, or resamples are none.
@@ -98,7 +98,7 @@ def needed_of_networks(
         share: Of the accuracy gained that is to be kept.
 
     Returns:
-        dataset, depth, layer, directions, ensemble, seed, step; ``number`` of directions needed,
+        ``KEYS``, ensemble, seed, step; ``number`` of directions needed,
         NaN if there is nothing to keep, ``share_of_units`` and ``ratio_to_svcca``.
     """
     rows = with_networks(projection_accuracy, training)

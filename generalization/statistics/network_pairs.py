@@ -31,7 +31,7 @@ def final_pairs(similarities: pd.DataFrame, training: pd.DataFrame) -> pd.DataFr
         over both directions of a similarity that has two), ``setting``, a number for all
         hyper-parameters but those of the labels; ``alike``, whether both networks share it;
         ``task_a`` and ``task_b``, ``generalizing`` or ``memorizing``, empty in between; and
-        dataset, depth and width of the first network. Each pair stands once.
+        dataset, architecture, depth and width of the first network. Each pair stands once.
     """
     rows = similarities[
         (similarities["pairs"] != "over_training")
@@ -43,7 +43,7 @@ def final_pairs(similarities: pd.DataFrame, training: pd.DataFrame) -> pd.DataFr
     for side in "ab":
         keys = [f"{key}_{side}" for key in KEPT_NETWORK]
         rows = rows.merge(networks.add_suffix(f"_{side}"), on=keys, validate="many_to_one")
-    about = ["dataset", "depth", "width"]
+    about = ["dataset", "architecture", "depth", "width"]
     rows = rows.rename(columns={f"{name}_a": name for name in about}).assign(
         alike=rows["setting_a"] == rows["setting_b"], setting=rows["setting_a"]
     )
@@ -144,9 +144,9 @@ def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _settings(networks: pd.DataFrame) -> pd.DataFrame:
-    """ensemble, seed, step, dataset, depth, width, task and setting of every network."""
+    """Every network with dataset, architecture, depth, width, task and setting."""
     ignored: Sequence[str] = (*TASK, *NO_SETTING)
     keys = [key for key in hyperparameters_of(networks) if key not in ignored]
     setting = networks.groupby(keys, dropna=False, sort=False).ngroup()
-    about = networks[[*KEPT_NETWORK, "dataset", "depth", "width"]]
+    about = networks[[*KEPT_NETWORK, "dataset", "architecture", "depth", "width"]]
     return about.assign(setting=setting, task=task(networks))

@@ -18,7 +18,7 @@ from generalization.statistics.network_pairs import (
     weighted_means,
 )
 
-KEYS = ["similarity", "dataset", "depth", "layer"]
+KEYS = ["similarity", "dataset", "architecture", "depth", "layer"]
 COLUMNS = [
     *KEYS,
     "place",
@@ -64,9 +64,9 @@ def similarity_contrasts(
         level: Of the percentile intervals.
 
     Returns:
-        For every similarity, dataset, depth and layer (weight layers from 0, the last are the
-        logits) one row for each of ``GROUPS`` that has pairs and for each of ``CONTRASTS`` both
-        of whose groups have: ``COLUMNS``. For ``place`` see ``place``. What does not exist is
+        For every similarity, dataset, architecture, depth and layer (weight layers from 0, the last
+        are the logits) one row for each of ``GROUPS`` that has pairs and for each of ``CONTRASTS``
+        both of whose groups have: ``COLUMNS``. For ``place`` see ``place``. What does not exist is
         empty; ``note`` says why.
 
     Raises:

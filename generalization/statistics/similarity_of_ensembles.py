@@ -15,7 +15,7 @@ from generalization.statistics.network_pairs import (
 )
 from generalization.statistics.similarity_contrasts import place
 
-KEYS = ["similarity", "dataset", "depth", "width", "ensemble", "layer"]
+KEYS = ["similarity", "dataset", "architecture", "depth", "width", "ensemble", "layer"]
 COLUMNS = [
     *KEYS,
     "place",

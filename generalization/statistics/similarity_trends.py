@@ -27,7 +27,7 @@ from generalization.statistics.similarity_contrasts import place
 from generalization.statistics.similarity_to_end import convergence_step, similarity_to_end
 from generalization.tables import NETWORK
 
-KEYS = ["similarity", "dataset", "depth"]
+KEYS = ["similarity", "dataset", "architecture", "depth"]
 COLUMNS = [
     *KEYS,
     "layer",
@@ -76,9 +76,9 @@ def similarity_trends(
         level: Of the percentile intervals.
 
     Returns:
-        For every similarity, dataset and depth: two rows of the order of convergence, where
-        networks were kept during training, and two per layer, where there are several widths, with
-        the columns ``COLUMNS``. What does not exist is empty; ``note`` says why.
+        For every similarity, dataset, architecture and depth: two rows of the order of convergence,
+        where networks were kept during training, and two per layer, where there are several widths,
+        with the columns ``COLUMNS``. What does not exist is empty; ``note`` says why.
 
     Raises:
         ValueError: If level is not between 0 and 1, or resamples are none.
@@ -105,13 +105,13 @@ def convergence_orders(similarities: pd.DataFrame, training: pd.DataFrame) -> pd
         training: Table of ``collect_training``.
 
     Returns:
-        similarity, dataset, depth, ensemble, seed; and correlations of layers with their
-        convergence steps, in columns named as the statistics. NaN if all converge at the same one.
+        ``KEYS``, ensemble, seed; and correlations of layers with their convergence steps, in
+        columns named as the statistics. NaN if all converge at the same one.
     """
     courses = similarity_to_end(similarities, training)
     courses = courses[courses.groupby(["similarity", *NETWORK])["step"].transform("nunique") > 1]
     networks = training[training["final"] & (task(training) == GENERALIZING)]
-    courses = courses.merge(networks[[*NETWORK, "dataset", "depth"]], on=NETWORK)
+    courses = courses.merge(networks[[*NETWORK, *KEYS[1:]]], on=NETWORK)
     rows = []
     for keys, network in courses.groupby([*KEYS, *NETWORK]):
         steps = network.groupby("layer")[["step", "value"]].apply(convergence_step, CONVERGED)

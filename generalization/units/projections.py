@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Float64
-from torch import Tensor
+from torch import Tensor, nn
 
 from generalization.networks.fully_connected import FullyConnectedNetworks
 
@@ -44,6 +44,35 @@ def projected_logits(
     offset = mean if last else network.affine(layer + 1, mean.unsqueeze(0))[0]
     seen = _partial_sums(coordinates, above, offset, ranks)
     return seen if last else _logits_above(network, layer + 1, seen)
+
+
+def projected_map_logits(
+    above: Sequence[nn.Module],
+    activations: Float[Tensor, "samples units *positions"],
+    mean: Float[Tensor, "units"],
+    basis: Float64[Tensor, "units units"],
+    ranks: Sequence[int],
+) -> Float[Tensor, "ranks samples classes"]:
+    """The same for layers that may be convolutional: the channels of every position are projected.
+
+    Pooling may come before the layer above, so that ranks are passed on one by one.
+
+    Args:
+        above: What comes after the layer, see ``pieces_of``; nothing, if it is the last.
+        activations: Of the layer.
+        mean: Of its units; of channels, over positions too.
+        basis: Orthonormal columns.
+        ranks: Numbers of directions, ascending.
+    """
+    basis = basis.to(activations)
+    coordinates = (activations.movedim(1, -1) - mean) @ basis
+    logits = []
+    for rank in ranks:
+        seen = (mean + coordinates[..., :rank] @ basis[:, :rank].mT).movedim(-1, 1)
+        for piece in above:
+            seen = piece(seen)
+        logits.append(seen)
+    return torch.stack(logits)
 
 
 def _partial_sums(

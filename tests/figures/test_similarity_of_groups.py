@@ -48,6 +48,13 @@ def test_similarities_have_rows_and_datasets_columns(table):
     ]
 
 
+def test_architectures_have_columns_and_are_named_if_there_are_several(table):
+    other = table.assign(architecture="convolutional")
+    figure = similarity_of_groups(pd.concat([table, other]))
+    titles = [axes.get_title("left").split("\n")[0] for axes in figure.axes]
+    assert titles == ["mnist, convolutional", "mnist, fully connected"]
+
+
 def test_pairs_without_interval_have_points(table):
     (axes,) = similarity_of_groups(table.assign(low=np.nan, high=np.nan)).axes
     _, _, (bars,) = axes.containers[0]

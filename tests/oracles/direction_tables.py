@@ -22,7 +22,9 @@ def made_directions(layers=2):
     for seed in (1, 2):
         for step in (0, 50):
             network = {"ensemble": "e", "seed": seed, "step": step}
-            networks.append(network | training_of(step) | {"depth": layers})
+            networks.append(
+                network | training_of(step) | {"architecture": "fully_connected", "depth": layers}
+            )
             rows += [
                 network
                 | {"layer": layer, "directions": kind, "k": k, "units": UNITS}

@@ -104,3 +104,16 @@ def training_of(ensembles, seeds):
         for step in STEPS
     ]
     return collect_training(pd.DataFrame(rows), ensembles)
+
+
+def of_two_architectures(study):
+    """A study and, beside it, the same of convolutional networks, half as alike."""
+    similarities, training = study
+    sides = ["ensemble_a", "ensemble_b"]
+    others = similarities.assign(
+        value=similarities["value"] / 2, **{side: similarities[side] + "c" for side in sides}
+    )
+    convolutional = training.assign(
+        ensemble=training["ensemble"] + "c", architecture="convolutional"
+    )
+    return pd.concat([similarities, others]), pd.concat([training, convolutional])

@@ -1,17 +1,22 @@
 import pandas as pd
 import pytest
 import torch
+from oracles.convolutions import convolutional_stack, hyperparameters_of
 from oracles.softmax_jacobian import random_networks
-from torch import Generator
+from torch import Generator, nn
+from torch.testing import assert_close
 
+from generalization.activations import layer_activations
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.hidden_layers import pieces_of
+from generalization.networks.sequences import sequence_of
 from generalization.profiles.projection_accuracy import (
     COLUMNS,
     partners,
     projection_accuracy,
     ranks,
 )
-from generalization.units.projections import projected_logits
+from generalization.units.projections import projected_logits, projected_map_logits
 
 KINDS = ["svcca", "svcca_weights", "principal", "largest_units", "random_units"]
 
@@ -140,6 +145,55 @@ def test_order_of_units_does_not_matter():
     kept = table[table["directions"].isin(["principal", "largest_units"])]
     first, second = (kept[kept["network"] == one]["accuracy"].to_numpy() for one in (0, 1))
     assert first == pytest.approx(second)
+
+
+def projection(mean, directions):
+    def projected(part, entered, left):
+        shape = [1, -1] + [1] * (left.dim() - 2)
+        centered = left - mean.view(shape)
+        return mean.view(shape) + torch.einsum("nu...,uk,vk->nv...", centered, *2 * [directions])
+
+    return projected
+
+
+@pytest.mark.parametrize("kind", ["convolutional, pooled", "vgg, pooled", "all_convolutional"])
+def test_channels_of_convolutions_are_projected_at_every_position(kind):
+    network = convolutional_stack(hyperparameters_of(kind, biases=True), seeds=(1,))
+    network = network.to(torch.float64)
+    inputs = points(5, 2 * 9 * 8).view(5, 2, 9, 8)
+    module = sequence_of(network)
+    places = [i for i, part in enumerate(module) if isinstance(part, nn.ReLU)]
+    layers = layer_activations(network, inputs)
+    for layer, place in enumerate(places):
+        activations = layers[layer][0]
+        units = activations.shape[1]
+        basis, mean = (
+            torch.linalg.qr(points(units, units, seed=3)).Q,
+            points(units, 1, seed=4)[:, 0],
+        )
+        found = projected_map_logits(
+            pieces_of(module)[layer + 1 :], activations, mean, basis, [0, 2, units]
+        )
+
+        for rank, logits in zip([0, 2, units], found, strict=True):
+            hook = module[place].register_forward_hook(projection(mean, basis[:, :rank]))
+            assert_close(module(inputs), logits)
+            hook.remove()
+
+
+def test_convolutional_networks_have_their_accuracy_with_all_directions():
+    networks = convolutional_stack(hyperparameters_of("convolutional, pooled"))
+    inputs = points(30, 2 * 9 * 8).view(30, 2, 9, 8).float()
+    labels = torch.arange(30) % 3
+    table = projection_accuracy(
+        networks, inputs, labels, inputs.flip(3), members_of([1, 2]), Generator().manual_seed(0)
+    )
+    right = (networks.logits(inputs).argmax(-1) == labels).double().mean(1).tolist()
+    whole = table[table["k"] == table["units"]]
+    assert len(whole) == 2 * 4 * len(KINDS)
+    for network, accuracy in enumerate(right):
+        assert (whole.loc[whole["network"] == network, "accuracy"] == accuracy).all()
+    assert table.loc[table["layer"] == 0, "units"].unique().tolist() == [3]
 
 
 def test_ranks_are_powers_of_two_and_all_units():

@@ -70,6 +70,14 @@ def test_every_claim_stands_in_the_table_with_every_row_that_speaks_to_it():
     assert list(table["claim"].unique()) == [one.claim for one in all_claims]
 
 
+def test_architecture_is_named_where_there_are_several():
+    rows = statistics("mnist", "mnist").assign(architecture=["convolutional", "fully_connected"])
+    several = claims(["novak_2018"], {"statistics": rows})["about"].dropna().to_list()
+    assert several == ["mnist, convolutional", "mnist, fully_connected"]
+    one = claims(["novak_2018"], {"statistics": rows[:1]})["about"].dropna().to_list()
+    assert one == ["mnist"]
+
+
 @pytest.mark.parametrize("paper", PAPERS)
 def test_claims_are_told_apart_and_expect_what_can_be_judged(paper):
     all_claims = import_module(f"generalization.claims.{paper}").CLAIMS

@@ -19,6 +19,17 @@ def of(table, statistic, directions, layer=0):
     return table[chosen & (table["layer"] == layer)].squeeze()
 
 
+def test_architectures_are_told_apart():
+    accuracy, training = made_directions()
+    other = training.assign(ensemble="c", architecture="convolutional")
+    several = pd.concat([accuracy, accuracy.assign(ensemble="c")])
+    table = table_of((several, pd.concat([training, other])))
+    one = table_of((accuracy, training))
+    for _, rows in table.groupby("architecture"):
+        assert rows["estimate"].to_numpy() == pytest.approx(one["estimate"].to_numpy())
+    assert len(table) == 2 * len(one)
+
+
 @pytest.mark.parametrize(
     ("accuracy", "expected"),
     [

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from oracles.similarity_tables import made_study
+from oracles.similarity_tables import made_study, of_two_architectures
 
 from generalization.statistics.similarity_contrasts import COLUMNS, place, similarity_contrasts
 
@@ -32,6 +32,13 @@ def test_estimates_are_mean_distances_and_their_differences():
     difference = of(table, "memorizing_minus_generalizing")["estimate"]
     assert difference.tolist() == pytest.approx([0, 0.15, 0.3])
     assert of(table, "between_minus_memorizing")["estimate"].tolist() == pytest.approx([0, 0, 0])
+
+
+def test_architectures_are_told_apart():
+    table = table_of(of_two_architectures(made_study(np.random.default_rng(0), noise=0.0)))
+    rows = table[(table["statistic"] == "within_generalizing") & (table["layer"] == 0)]
+    found = rows.set_index("architecture")["estimate"].to_dict()
+    assert found == pytest.approx({"fully_connected": 0.2, "convolutional": 0.6})
 
 
 def test_sizes_are_those_of_the_pairs_that_are_compared():

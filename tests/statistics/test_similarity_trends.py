@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from oracles.similarity_tables import made_study
+from oracles.similarity_tables import made_study, of_two_architectures
 
 from generalization.statistics.similarity_trends import (
     COLUMNS,
@@ -19,6 +19,15 @@ def test_layers_that_converge_one_after_the_other_have_the_correlation_1():
     assert rows["estimate"].tolist() == [1.0, 1.0]
     # Memorizing networks are left out.
     assert rows["networks"].tolist() == [3, 3]
+
+
+def test_architectures_are_told_apart():
+    table = table_of(of_two_architectures(made_study(np.random.default_rng(0))))
+    rows = table[table["statistic"] == "convergence_order"].set_index("architecture")
+    assert rows.loc["fully_connected", "estimate"] == 1
+    # Half as alike to their end, their layers are never alike enough before it.
+    assert np.isnan(rows.loc["convolutional", "estimate"])
+    assert rows["networks"].tolist() == [0, 3]
 
 
 def test_logits_that_converge_first_are_told_apart():
