@@ -73,7 +73,7 @@ def test_clouds_have_it_as_their_limit(activation):
     networks = random_networks((9, 7, 8, 4), activation, count=2, biases=True)
     image = points(9)
     expected = layer_noise(networks, image[None]).noise_to_signal[:, 0]
-    spectra = cloud_spectra(networks, image, points(20_000, 9, seed=2), [1e-5])
+    spectra = cloud_spectra(networks, (image + 1e-5 * points(20_000, 9, seed=2)).unsqueeze(0))
     for layer, spectrum in enumerate(spectra):
         _, second, rest = explained_variance(spectrum[:, 0])
         assert_close((second + rest) / 1e-10, expected[:, layer], rtol=0.03, atol=0)
