@@ -12,11 +12,14 @@ import hdf5plugin
 import numpy as np
 import torch
 
-from generalization.activations import layer_activations
+from generalization.activations import Activations, layer_activations, write_activations
+from generalization.hyperparameters import Hyperparameters
+from generalization.networks.files import KeptNetworks
 from generalization.networks.fully_connected import initialize_fully_connected
 from generalization.randomness import generator_for
 
 SEEDS, SAMPLES, WIDTH, LAYERS = 8, 10_000, 200, 5
+IMAGES, OF_IMAGE = 20, 3 * 256
 LAYOUTS = {
     "none (default)": {},
     "zstd, level 1": hdf5plugin.Zstd(clevel=1),
@@ -87,6 +90,44 @@ def median_seconds(function: Callable, path: Path, *arguments) -> float:
     return median(taken)
 
 
+def clouds_in_chunks() -> None:
+    """Noisy copies, read image by image of all networks: chunks of an image against one chunk."""
+    generators = [generator_for("benchmark", seed) for seed in range(SEEDS)]
+    networks = initialize_fully_connected([784] + LAYERS * [WIDTH] + [10], "relu", generators)
+    kept = KeptNetworks(
+        hyperparameters=Hyperparameters(dataset="mnist", depth=LAYERS + 1, width=WIDTH),
+        seeds=tuple(range(SEEDS)),
+        steps=(SEEDS * (0,),),
+        statuses=SEEDS * ("fitted",),
+        networks=(networks,),
+    )
+    copies = torch.randn(IMAGES * OF_IMAGE, 784, generator=generator_for("benchmark inputs"))
+    megabytes = 4e-6 * SEEDS * LAYERS * WIDTH * len(copies)
+    print(f"Clouds of {IMAGES} images, {OF_IMAGE} copies of each: {megabytes:.0f} MB")
+
+    def write_clouds(path: Path, samples: int) -> None:
+        write_activations(path, kept, copies, layers=range(LAYERS), samples_per_chunk=samples)
+
+    def read_clouds(path: Path) -> None:
+        with Activations(path) as activations:
+            for first in range(0, len(copies), OF_IMAGE):
+                together = [(seed, 0) for seed in activations.seeds]
+                activations.stacked(together, slice(first, first + OF_IMAGE))
+
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        path = Path(folder, "noisy_copies.h5")
+        for name, samples in (("of an image", OF_IMAGE), ("of a network", len(copies))):
+            written = median_seconds(write_clouds, path, samples)
+            back = median_seconds(read_clouds, path)
+            print(
+                f"  chunks {name:<14} computed and written {megabytes / written:6.0f} MB/s"
+                f"   read {megabytes / back:6.0f} MB/s",
+                flush=True,
+            )
+        seconds = median_seconds(lambda _: layer_activations(networks, copies), path)
+    print(f"  computed alone {megabytes / seconds:31.0f} MB/s")
+
+
 def main() -> None:
     torch.set_num_threads(1)
     layers = recorded()
@@ -107,6 +148,7 @@ def main() -> None:
         for name, layout in LAYOUTS.items():
             path = Path(folder, "activations.h5")
             row(name, path, median_seconds(write, path, layers, layout), median_seconds(read, path))
+    clouds_in_chunks()
 
 
 if __name__ == "__main__":

@@ -167,8 +167,12 @@ def hyperparameters_of(table: pd.DataFrame) -> list[str]:
 
 
 def swept_hyperparameters(table: pd.DataFrame) -> list[str]:
-    """Hyper-parameters that have more than one value in a table."""
-    return [key for key in hyperparameters_of(table) if table[key].nunique(dropna=False) > 1]
+    """Hyper-parameters that have more than one value in a table, of what makes networks differ."""
+    return [
+        key
+        for key in hyperparameters_of(table)
+        if key != "kept_steps" and table[key].nunique(dropna=False) > 1
+    ]
 
 
 def _cell(value: Any) -> Any:

@@ -77,8 +77,12 @@ def blocks(
 def about(ensemble: pd.DataFrame, training: pd.DataFrame) -> str:
     """What tells an ensemble apart, in words."""
     swept = [key for key in swept_hyperparameters(training) if key != "dataset"]
-    values = [f"{readable(key).lower()} {value_name(ensemble[key].iloc[0])}" for key in swept]
-    return ", ".join([ensemble["dataset"].iloc[0], *values])
+    values = {key: value_name(ensemble[key].iloc[0]) for key in swept}
+    words = [
+        value.replace("_", " ") if key == "architecture" else f"{readable(key).lower()} {value}"
+        for key, value in values.items()
+    ]
+    return ", ".join([ensemble["dataset"].iloc[0], *words])
 
 
 def draw_layers(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import factorial
 from typing import Any
 
 import numpy as np
@@ -122,7 +123,11 @@ def _of_clouds(
 def _correlation(
     networks: pd.DataFrame, entropy: int, resamples: int, level: float
 ) -> dict[str, Any]:
-    """Of the two steps, with its percentile interval; none of steps that are all the same."""
+    """Of the two steps, with its percentile interval; none of steps that are all the same.
+
+    Nor is there an interval of so few networks that any order of theirs is likely: two orders of n
+    agree, or are opposite, by chance with probability 2 / n!.
+    """
     steps = networks[["settled_step", "least_loss_step"]]
     there = networks[steps.notna().all(axis=1)]
     codes, names = pd.factorize(there["ensemble"])
@@ -132,6 +137,8 @@ def _correlation(
     if len(there) < 3 or len(set(x)) < 2 or len(set(y)) < 2:
         return found | counted | {"note": "steps of too few networks differ"}
     found["estimate"] = spearman(np.ones((1, len(there))), x, y)[0]
+    if 2 / factorial(len(there)) > 1 - level:
+        return found | counted | {"note": "no interval: too few networks"}
     counts = bootstrap_counts(codes, resamples=resamples, generator=np.random.default_rng(entropy))
     draws = spearman(counts, x, y)
     ends = [(1 - level) / 2, (1 + level) / 2]

@@ -76,6 +76,18 @@ def test_headline_counts_networks(study):
     assert noise_clouds(*study).get_suptitle() == "Noise in layers: means over 6 networks"
 
 
+def test_blocks_say_what_ensembles_differ_in():
+    rows, training = made_clouds(np.random.default_rng(0), ensembles=2)
+    second = training["ensemble"] == "e1"
+    training["architecture"] = np.where(second, "fully_connected", "vgg")
+    training["kept_steps"] = np.where(second, "every_epoch", "last")
+    blocks = noise_clouds(rows, training).subfigs
+    assert [block.get_suptitle() for block in blocks] == [
+        "mnist, label corruption 0, vgg",
+        "mnist, label corruption 0.1, fully connected",
+    ]
+
+
 def test_of_many_ensembles_the_first_are_drawn():
     figure = noise_clouds(*made_clouds(np.random.default_rng(0), ensembles=5, seeds=1))
     assert len(figure.subfigs) == MOST == 4

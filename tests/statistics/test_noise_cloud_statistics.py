@@ -44,18 +44,34 @@ def test_estimates_are_means_over_networks(study):
     assert (row["networks"], row["ensembles"], row["level"], row["note"]) == (6, 3, 0.95, "")
 
 
-def test_correlation_of_steps(study):
+def with_settled_steps(study):
+    """The later the test loss is least, the later the rest settles."""
     clouds, training = study
     order = training["ensemble"].str[1].astype(int) * 2 + training["seed"]
-    # The later the test loss is least, the later the rest settles.
     least = order.clip(upper=4).map({1: 10, 2: 20, 3: 40, 4: 80})
     training["test_loss"] = (training["step"] - least).abs().astype(float)
     about = training.assign(least=least)[["ensemble", "seed", "step", "least"]]
     joined = clouds.merge(about, on=["ensemble", "seed", "step"])
     clouds["ev_rest"] = (joined["step"] < joined["least"]).astype(float)
-    row = of(statistics_of((clouds, training)), CORRELATION)
+    return clouds, training
+
+
+def test_correlation_of_steps(study):
+    row = of(statistics_of(with_settled_steps(study)), CORRELATION)
     assert row["estimate"] == pytest.approx(1)
     assert row["high"] == pytest.approx(1)
+
+
+def test_order_of_few_networks_has_no_interval():
+    """Of four networks, 1 in 12 orders is that of the other steps or its opposite."""
+    clouds, training = made_clouds(np.random.default_rng(0), ensembles=2)
+    study = clouds, training.assign(label_corruption=0.0)
+    row = of(statistics_of(with_settled_steps(study)), CORRELATION)
+    assert row["estimate"] == pytest.approx(1)
+    assert np.isnan(row["low"])
+    assert row["note"] == "no interval: too few networks"
+    wide = of(statistics_of(with_settled_steps(study), level=0.9), CORRELATION)
+    assert wide["high"] == pytest.approx(1)
 
 
 def test_steps_that_are_all_the_same_have_no_correlation(study):
