@@ -18,16 +18,25 @@ class Basis:
         map: Coordinates × rank.
         gram: Gram matrix of the centered coordinates.
         mixing: See ``Representation``.
+        factor: Its inverse, if that is triangular.
     """
 
     map: Inexact[Tensor, "coordinates rank"]
     gram: Inexact[Tensor, "coordinates coordinates"]
     mixing: Inexact[Tensor, "coordinates units"] | None
+    factor: Inexact[Tensor, "coordinates coordinates"] | None = None
+
+    def of(self, product: Inexact[Tensor, "coordinates _"]) -> Inexact[Tensor, "rank _"]:
+        """Qᴴ Y from the product of the centered coordinates with Y."""
+        if self.factor is None:
+            return self.map.mH @ product
+        # Takes half the time of the product.
+        return torch.linalg.solve_triangular(self.factor.mH, product, upper=False)
 
     @cached_property
     def loadings(self) -> Inexact[Tensor, "rank units"]:
         """Qᴴ X of the centered units X."""
-        loadings = self.map.mH @ self.gram
+        loadings = self.of(self.gram)
         return loadings if self.mixing is None else loadings @ self.mixing
 
     @property
@@ -67,8 +76,31 @@ class Part:
 
         With G the Gram matrix, D its diagonal and D^{−½} G D^{−½} = V Λ Vᴴ, the map
         D^{−½} V Λ^{−½} makes the coordinates orthonormal. What is not larger than rounding is left
-        out.
+        out. Where nothing is, the inverse of the Cholesky factor of G spans the same, at a fifth of
+        the time.
         """
+        return self._triangular_basis or self._eigenbasis
+
+    @property
+    def _triangular_basis(self) -> Basis | None:
+        """G = FᴴF gives F⁻¹; none, where an eigenvalue could be rounding.
+
+        All of them are above the tolerance if that is less than 1 / (n ‖D^½ F⁻¹‖²), because Λ is at
+        most the trace n, and its inverse at most that of D^½ G⁻¹ D^½.
+        """
+        squares = self.gram.diagonal().real
+        factor, failed = torch.linalg.cholesky_ex(self.gram, upper=True)
+        if failed or not len(squares) or (squares <= self.floor).any():
+            return None
+        identity = torch.eye(len(factor), dtype=factor.dtype, device=factor.device)
+        inverse = torch.linalg.solve_triangular(factor, identity, upper=True)
+        trace = (squares * inverse.abs().square().sum(1)).sum()
+        if not trace * len(squares) * self.tolerance < 1:
+            return None
+        return Basis(inverse, self.gram, self.mixing, factor)
+
+    @property
+    def _eigenbasis(self) -> Basis:
         squares = self.gram.diagonal().real
         scale = torch.where(squares > self.floor, squares.clamp_min(1e-300).rsqrt(), 0.0)
         eigenvalues, vectors = torch.linalg.eigh(scale[:, None] * self.gram * scale)

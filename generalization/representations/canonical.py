@@ -21,14 +21,14 @@ def canonical_correlations(
         b: Basis of another.
         product: AᴴB of their centered coordinates.
     """
-    return torch.linalg.svdvals(a.map.mH @ product @ b.map).clamp(0, 1)
+    return torch.linalg.svdvals(_between(a, b, product)).clamp(0, 1)
 
 
 def canonical_directions(
     a: Basis, b: Basis, product: Inexact[Tensor, "coordinates_a coordinates_b"]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """U, ρ, V: the variates Q_a U and Q_b V correlate pair by pair, by ρ, and otherwise not."""
-    u, correlations, vh = torch.linalg.svd(a.map.mH @ product @ b.map, full_matrices=False)
+    u, correlations, vh = torch.linalg.svd(_between(a, b, product), full_matrices=False)
     return u, correlations.clamp(0, 1), vh.mH
 
 
@@ -59,6 +59,11 @@ def held_out_correlations(
     variances = _paired(map_a, a.grams[1], map_a) * _paired(map_b, b.grams[1], map_b)
     smallest = torch.finfo(variances.dtype).tiny
     return torch.where(variances > smallest, shared / variances.clamp_min(smallest).sqrt(), 0.0)
+
+
+def _between(a: Basis, b: Basis, product: Tensor) -> Inexact[Tensor, "rank_a rank_b"]:
+    """Q_aᴴ Q_b."""
+    return b.of(a.of(product).mH).mH
 
 
 def _paired(a: Tensor, product: Tensor, b: Tensor) -> Float64[Tensor, "directions"]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import torch
 from torch import Tensor
 
 from generalization.errors import InputError
@@ -50,10 +49,19 @@ def prepared(
 def _blocks(
     layers_a: Sequence[Representation], layers_b: Sequence[Representation], half: int
 ) -> Iterator[tuple[Tensor, ...]]:
-    joined_a = torch.cat([layer.half(half) for layer in layers_a], 1)
-    joined_b = torch.cat([layer.half(half) for layer in layers_b], 1)
     widths_a, widths_b = (
         [layer.values.shape[1] for layer in layers] for layers in (layers_a, layers_b)
     )
-    for rows in (joined_a.mH @ joined_b).split(widths_a):
+    product = _side_by_side(layers_a, half).mH @ _side_by_side(layers_b, half)
+    for rows in product.split(widths_a):
         yield rows.split(widths_b, 1)
+
+
+def _side_by_side(layers: Sequence[Representation], half: int) -> Tensor:
+    """Centered coordinates of one half of all layers."""
+    widths = [layer.values.shape[1] for layer in layers]
+    first = layers[0].means[half]
+    joined = first.new_empty(layers[0].sizes[half], sum(widths))
+    for layer, columns in zip(layers, joined.split(widths, 1), strict=True):
+        layer.half(half, out=columns)
+    return joined
