@@ -76,6 +76,13 @@ def value_name(value: object) -> str:
     return "null" if value is None else str(value)
 
 
+def setting_name(key: str, value: object) -> str:
+    """A hyper-parameter with its value, as headings say it; some are known by their value alone."""
+    if key == "architecture":
+        return value_name(value).replace("_", " ")
+    return value_name(value) if key == "dataset" else f"{within(key)} {value_name(value)}"
+
+
 def values_of(column: pd.Series) -> list:
     """The different values of a hyper-parameter, ascending, a missing one last."""
     there = sorted(column.dropna().unique())

@@ -309,7 +309,8 @@ def _activations(
 def _inputs_of(one: Hyperparameters) -> tuple[Any, ...]:
     """What decides which test inputs an ensemble sees."""
     labels_only = one.randomization in {"none", "random_labels"}
-    return one.dataset, one.crop, "none" if labels_only else one.randomization
+    randomization = "none" if labels_only else one.randomization
+    return one.dataset, one.crop, one.input_normalization, randomization
 
 
 def _ensembles_of(grid: Mapping[str, Any], name: str) -> Iterator[Hyperparameters]:

@@ -33,6 +33,7 @@ class Claim:
         expected: ``above`` or ``below`` the number, or ``near`` it, for a claim of no relation.
         number: That a claim is measured against: 0 for a correlation, 1 for a ratio, ½ for a share.
         columns: Of the estimate and its interval.
+        tolerance: How near is near.
     """
 
     claim: str
@@ -42,6 +43,9 @@ class Claim:
     expected: str
     number: float = 0.0
     columns: tuple[str, str, str] = ("estimate", "low", "high")
+    # ASSUME: "does not go with" is taken at its word if the interval of a correlation lies within
+    # ±0.3, of a share within 0.5 ± 0.3: a relation that is larger would have been seen.
+    tolerance: float = 0.3
 
 
 def claims_of(papers: Iterable[str]) -> Iterator[Claim]:

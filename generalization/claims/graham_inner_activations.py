@@ -29,6 +29,16 @@ def _claims() -> Iterator[Claim]:
     for statistic, (words, expected, number) in about.items():
         rows = ROWS.format(statistic)
         yield Claim(words, SOURCE, "noise_cloud_statistics", rows, expected, number)
+    yield Claim(
+        "The rest of the components settles where the test loss is least: ratio of the steps",
+        SOURCE,
+        "noise_cloud_statistics",
+        ROWS.format("settled_over_least_loss"),
+        "near",
+        1.0,
+        # ASSUME: the blog's "near" is from half the steps to one and a half times them.
+        tolerance=0.5,
+    )
 
 
 CLAIMS = tuple(_claims())

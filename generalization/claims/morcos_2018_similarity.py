@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from generalization.claims import Claim
 
 PWCCA = "similarity == 'pwcca' and statistic == '{}'"
+# ASSUME: distances, which are from 0 to 1, are equal if they differ by at most 0.05.
+EQUAL = 0.05
 LATER = "place in ('last_hidden', 'logits')"
 
 
@@ -16,6 +18,7 @@ def _groups() -> Iterator[Claim]:
         "similarity_contrasts",
         f"{learned} and place == 'first'",
         "near",
+        tolerance=EQUAL,
     )
     yield Claim(
         "In later layers, networks that memorize are farther from each other than those that learn",
@@ -31,6 +34,7 @@ def _groups() -> Iterator[Claim]:
         "similarity_contrasts",
         f"{PWCCA.format('between_minus_memorizing')} and {LATER}",
         "near",
+        tolerance=EQUAL,
     )
 
 

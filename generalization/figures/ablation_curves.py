@@ -20,7 +20,7 @@ from generalization.figures.style import (
     style_of,
     styled,
 )
-from generalization.names import readable, value_name, values_of, within
+from generalization.names import readable, setting_name, value_name, values_of
 from generalization.tables import KEPT_NETWORK, NETWORK, swept_hyperparameters, with_networks
 
 # Mode → heading and axis of its panels.
@@ -31,7 +31,7 @@ MODES = {
     "noise": ("Noise added", "Variance of noise / of unit"),
 }
 # What has rows of panels of its own, if a study sweeps over it.
-ROWS = ("dataset", "normalization", "dropout")
+ROWS = ("dataset", "architecture", "normalization", "dropout")
 PLACES = 101
 
 
@@ -41,10 +41,10 @@ def ablation_curves(
 ) -> Figure:
     """Training accuracy when units of all hidden layers are ablated, as Morcos et al. 2018.
 
-    One column per kind of ablation, one row per dataset, normalization and dropout. A line is the
-    mean over all networks at their last step that share these and the color, with a band of ± one
-    standard error of the mean over networks. Of networks trained with dropout the fraction dropped
-    is marked.
+    One column per kind of ablation, one row per dataset, architecture, normalization and dropout. A
+    line is the mean over all networks at their last step that share these and the color, with a
+    band of ± one standard error of the mean over networks. Of networks trained with dropout the
+    fraction dropped is marked.
 
     Args:
         ablation_curves: Table of the profile of a study.
@@ -94,16 +94,12 @@ def _parts(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
         return {"": rows}
     there = product(*(values_of(rows[key]) for key in keys))
     parts = {
-        ", ".join(_value(key, value) for key, value in zip(keys, values, strict=True)): rows[
+        ", ".join(setting_name(key, value) for key, value in zip(keys, values, strict=True)): rows[
             (rows[keys] == list(values)).all(axis=1)
         ]
         for values in there
     }
     return {name: part for name, part in parts.items() if len(part)}
-
-
-def _value(key: str, value: object) -> str:
-    return value_name(value) if key == "dataset" else f"{within(key)} {value_name(value)}"
 
 
 def _draw(axes: Axes, rows: pd.DataFrame, color: str | None, hues: Mapping) -> None:

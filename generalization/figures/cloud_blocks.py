@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from generalization.figures.style import QUIET, colors, styled
 from generalization.figures.training_curves import mean_over_seeds
-from generalization.names import readable, value_name
+from generalization.names import setting_name
 from generalization.statistics.cloud_courses import mean_over_classes
 from generalization.tables import NETWORK, swept_hyperparameters, with_networks
 
@@ -29,13 +29,17 @@ Draw = Callable[[Axes, pd.DataFrame, Mapping[int, object]], None]
 def drawn_courses(noise_clouds: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
     """Means over classes, of the first ensembles that have a course, beside their networks.
 
+    Architectures take turns.
+
     Args:
         noise_clouds: Table of the profile of a study.
         training: Table of ``collect_training``.
     """
     rows = with_networks(mean_over_classes(noise_clouds), training)
-    trained = rows.loc[rows["step"] > 0, "ensemble"].unique()[:MOST]
-    return rows[rows["ensemble"].isin(trained)]
+    trained = rows[rows["step"] > 0].drop_duplicates("ensemble")
+    # The first one of every architecture, then the second ones.
+    turn = trained.groupby("architecture").cumcount().sort_values(kind="stable")
+    return rows[rows["ensemble"].isin(trained.loc[turn.index[:MOST], "ensemble"])]
 
 
 @styled
@@ -77,12 +81,8 @@ def blocks(
 def about(ensemble: pd.DataFrame, training: pd.DataFrame) -> str:
     """What tells an ensemble apart, in words."""
     swept = [key for key in swept_hyperparameters(training) if key != "dataset"]
-    values = {key: value_name(ensemble[key].iloc[0]) for key in swept}
-    words = [
-        value.replace("_", " ") if key == "architecture" else f"{readable(key).lower()} {value}"
-        for key, value in values.items()
-    ]
-    return ", ".join([ensemble["dataset"].iloc[0], *words])
+    words = [setting_name(key, ensemble[key].iloc[0]) for key in ["dataset", *swept]]
+    return ", ".join(words)
 
 
 def draw_layers(

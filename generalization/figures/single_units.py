@@ -18,7 +18,7 @@ from generalization.figures.style import (
     legend,
     styled,
 )
-from generalization.names import interval, value_name, values_of, within
+from generalization.names import interval, setting_name, value_name, values_of, within
 from generalization.statistics.single_unit_statistics import GROUP
 from generalization.tables import KEPT_NETWORK, with_networks
 
@@ -37,9 +37,9 @@ def single_units(
     """Importance against selectivity, and distributions of what units tell, as Morcos et al. 2018.
 
     Units are of networks at their last step that were trained on true labels, whether they have
-    fitted or not; of all networks, if there are none. Above one panel per dataset, normalization
-    and dropout, a point per unit, layers apart by color; below the share of units that have at most
-    a selectivity, and at most an information, one line per panel above.
+    fitted or not; of all networks, if there are none. Above one panel per dataset, architecture,
+    normalization and dropout, a point per unit, layers apart by color; below the share of units
+    that have at most a selectivity, and at most an information, one line per panel above.
 
     Args:
         single_units: Table of the profile of a study.
@@ -135,7 +135,9 @@ def _name(group: tuple, told: list[str]) -> str:
     """What tells a panel from the others."""
     values = dict(zip(GROUP, group, strict=True))
     return ", ".join(
-        values[key] if key == "dataset" else f"{_short(key)} {value_name(values[key])}"
+        setting_name(key, values[key])
+        if key in {"dataset", "architecture"}
+        else f"{_short(key)} {value_name(values[key])}"
         for key in told
     )
 

@@ -12,9 +12,6 @@ from generalization.names import value_name
 
 COLUMNS = ["claim", "source", "about", "expected", "estimate", "low", "high", "of", "verdict"]
 NOT_ASKED = "not enough data: not in this study"
-# ASSUME: "does not go with" is taken at its word if the interval of a correlation lies within
-# ±0.3, of a share within 0.5 ± 0.3: a relation that is larger would have been seen.
-NEAR = 0.3
 # What tells rows that speak to one claim apart, and what they are estimated from.
 ABOUT = (
     "dataset",
@@ -41,8 +38,8 @@ def claims(papers: Sequence[str], tables: Mapping[str, pd.DataFrame]) -> pd.Data
 
     A claim that an estimate lies above or below a number *replicates* if the whole interval does,
     *does not replicate* if the whole interval lies on the other side; an interval that holds the
-    number is *not enough data*. A claim of no relation replicates if the interval holds the number
-    and is narrow, and does not if the interval leaves the number out.
+    number is *not enough data*. A claim that it is near a number replicates if the whole interval
+    is within the claim's tolerance of it, and does not if the whole interval is not.
 
     Args:
         papers: Names of files in ``generalization.claims``.
@@ -60,7 +57,7 @@ def _judged(claim: Claim, table: pd.DataFrame | None) -> Iterator[dict[str, Any]
     about = {
         "claim": claim.claim,
         "source": claim.source,
-        "expected": f"{claim.expected} {claim.number:g}",
+        "expected": _expected(claim),
     }
     found = [] if table is None else _by_dataset(table.query(claim.rows)).to_dict("records")
     if not found:
@@ -87,15 +84,21 @@ def verdict(claim: Claim, estimate: float, low: float, high: float) -> str:
     if pd.isna(estimate) or pd.isna(low):
         return "not enough data: no interval"
     if claim.expected == "near":
-        if low > claim.number or high < claim.number:
+        least, most = claim.number - claim.tolerance, claim.number + claim.tolerance
+        if low > most or high < least:
             return "does not replicate"
-        narrow = low >= claim.number - NEAR and high <= claim.number + NEAR
-        return "replicates" if narrow else "not enough data"
+        return "replicates" if low >= least and high <= most else "not enough data"
     if claim.expected == "below":
         low, high = 2 * claim.number - high, 2 * claim.number - low
     if low > claim.number:
         return "replicates"
     return "does not replicate" if high < claim.number else "not enough data"
+
+
+def _expected(claim: Claim) -> str:
+    if claim.expected == "near":
+        return f"within {claim.tolerance:g} of {claim.number:g}"
+    return f"{claim.expected} {claim.number:g}"
 
 
 def _differ(rows: list[dict[str, Any]], key: str) -> bool:

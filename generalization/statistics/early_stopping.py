@@ -15,7 +15,7 @@ from generalization.statistics.means import (
 )
 from generalization.tables import NETWORK
 
-GROUP = ["dataset", "normalization", "dropout"]
+GROUP = ["dataset", "architecture", "normalization", "dropout"]
 STATISTICS = (
     "step_of_largest_area",
     "step_of_least_loss",

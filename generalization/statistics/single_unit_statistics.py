@@ -16,7 +16,7 @@ from generalization.statistics.means import (
 )
 from generalization.tables import KEPT_NETWORK, with_networks
 
-GROUP = ["dataset", "normalization", "dropout"]
+GROUP = ["dataset", "architecture", "normalization", "dropout"]
 COLUMNS = [
     *GROUP,
     "labels",

@@ -83,8 +83,8 @@ def test_blocks_say_what_ensembles_differ_in():
     training["kept_steps"] = np.where(second, "every_epoch", "last")
     blocks = noise_clouds(rows, training).subfigs
     assert [block.get_suptitle() for block in blocks] == [
-        "mnist, label corruption 0, vgg",
-        "mnist, label corruption 0.1, fully connected",
+        "mnist, vgg, label corruption 0",
+        "mnist, fully connected, label corruption 0.1",
     ]
 
 
@@ -92,6 +92,15 @@ def test_of_many_ensembles_the_first_are_drawn():
     figure = noise_clouds(*made_clouds(np.random.default_rng(0), ensembles=5, seeds=1))
     assert len(figure.subfigs) == MOST == 4
     assert figure.get_suptitle() == "Noise in layers: means over 4 networks of 4 of 5 ensembles"
+
+
+def test_architectures_take_turns():
+    rows, training = made_clouds(np.random.default_rng(0), ensembles=5, seeds=1)
+    training.loc[training["ensemble"] == "e4", "architecture"] = "convolutional"
+    blocks = noise_clouds(rows, training).subfigs
+    words = [block.get_suptitle() for block in blocks]
+    assert words[-1] == "mnist, convolutional, label corruption 0.4"
+    assert [word.split("corruption ")[1] for word in words] == ["0", "0.1", "0.2", "0.4"]
 
 
 def test_layer_that_died_has_no_line(study):

@@ -19,6 +19,7 @@ def made_clouds(generator, *, ensembles=3, seeds=2, steps=STEPS, layers=2):
             for step in steps:
                 network = {"ensemble": f"e{ensemble}", "seed": seed, "step": step}
                 about = {"final": step == steps[-1], "status": "stopped", "dataset": "mnist"}
+                about["architecture"] = "fully_connected"
                 about |= {"label_corruption": ensemble / 10, "depth": layers + 1}
                 networks.append(network | about | performance(step))
                 clouds += [network | row for row in of_network(generator, step, layers)]

@@ -1,3 +1,4 @@
+import dataclasses
 from importlib import import_module
 
 import numpy as np
@@ -27,7 +28,10 @@ def claim(expected, number=0.0):
         ("below", 1, 1.1, 2.0, "does not replicate"),
         ("near", 0, -0.2, 0.25, "replicates"),
         ("near", 0, -0.2, 0.35, "not enough data"),
-        ("near", 0, 0.05, 0.2, "does not replicate"),
+        ("near", 0, 0.05, 0.2, "replicates"),
+        ("near", 0, 0.2, 0.4, "not enough data"),
+        ("near", 0, 0.31, 0.4, "does not replicate"),
+        ("near", 0, -0.4, -0.31, "does not replicate"),
         ("near", 0.5, 0.3, 0.75, "replicates"),
         ("above", 0, np.nan, np.nan, "not enough data: no interval"),
     ],
@@ -36,6 +40,13 @@ def test_verdict_is_that_of_the_whole_interval(expected, number, low, high, answ
     assert verdict(claim(expected, number), (low + high) / 2, low, high) == answer
     if not np.isnan(low):
         assert verdict(claim(expected, number), np.nan, low, high) == "not enough data: no interval"
+
+
+def test_how_near_is_near_is_the_claims():
+    strict = dataclasses.replace(claim("near"), tolerance=0.05)
+    assert verdict(strict, 0.02, -0.01, 0.04) == "replicates"
+    assert verdict(strict, 0.04, 0.02, 0.06) == "not enough data"
+    assert verdict(strict, 0.2, 0.1, 0.3) == "does not replicate"
 
 
 def statistics(*datasets):
