@@ -68,7 +68,7 @@ def write_activations(
     ``layers/<l>`` has shape (kept steps, seeds, samples, units), or of a convolution (kept steps,
     seeds, samples, channels, height, width), float32; attributes of the file: ``ensemble``,
     ``kind``, ``seeds``, ``steps`` (kept steps × seeds), ``depth``, and ``inputs``, a hash of the
-    inputs.
+    inputs. A network that was done before a kept step stands there no second time.
 
     Args:
         path: An HDF5 file.
@@ -106,13 +106,13 @@ def write_activations(
                 chunks=(1, 1, together, *units[layer]),
                 **COMPRESSIONS[compression],
             )
-        for step, networks in enumerate(kept.networks):
-            for seed, network in enumerate(networks.folded()):
-                for first in range(0, len(inputs), together):
-                    some = slice(first, first + together)
-                    recorded = layer_activations(network, inputs[some], kind=kind)
-                    for layer in chosen:
-                        file[f"layers/{layer}"][step, seed, some] = recorded[layer][0].cpu().numpy()
+        for step, seed, _ in kept.distinct():
+            network = kept.networks[step][[seed]].folded()
+            for first in range(0, len(inputs), together):
+                some = slice(first, first + together)
+                recorded = layer_activations(network, inputs[some], kind=kind)
+                for layer in chosen:
+                    file[f"layers/{layer}"][step, seed, some] = recorded[layer][0].cpu().numpy()
 
 
 class Activations:
@@ -178,7 +178,8 @@ class Activations:
         for name, value, recorded in (("layer", layer, self.layers), ("seed", seed, self.seeds)):
             if value not in recorded:
                 raise InputError(f"{name} must be one of {recorded}, not {value!r}.")
-        position = kept_step % len(self.steps)
+        of_seed = [steps[self.seeds.index(seed)] for steps in self.steps]
+        position = of_seed.index(of_seed[kept_step])  # The first one, where it stands.
         return self._file[f"layers/{layer}"][position, self.seeds.index(seed), samples]
 
     def inputs(self, samples: slice = slice(None)) -> Float[np.ndarray, "samples *features"]:

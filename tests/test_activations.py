@@ -15,6 +15,12 @@ HYPERPARAMETERS = hyperparameters_of(
 INPUTS = torch.randn(11, 1, 2, 3, generator=torch.Generator().manual_seed(0))
 
 
+def as_it_was(networks, kept_step, position):
+    """The stack of the kept step at which a network was at that step for the first time."""
+    steps = [steps[position] for steps in networks.steps]
+    return networks.networks[steps.index(steps[kept_step])]
+
+
 @pytest.mark.parametrize("normalization", ["none", "batch"])
 @pytest.mark.parametrize("compression", ["none", "zstd"])
 @pytest.mark.parametrize("kind", ["activations", "preactivations"])
@@ -26,9 +32,9 @@ def test_what_is_read_is_what_the_networks_say(tmp_path, kind, compression, norm
         assert (activations.kind, activations.layers) == (kind, [0, 1, 2])
         assert activations.ensemble == networks.hyperparameters.name
         assert activations.steps == [[0, 0], [8, 8], [30, 8]]
-        for kept_step, stack in enumerate(networks.networks):
+        for kept_step in range(3):
             for position, seed in enumerate(networks.seeds):
-                z = stack.preactivations(INPUTS)
+                z = as_it_was(networks, kept_step, position).preactivations(INPUTS)
                 for layer in range(3):
                     expected = z[layer][position]
                     if kind == "activations" and layer < 2:
@@ -63,6 +69,17 @@ def test_chunks_change_nothing_that_is_read(tmp_path, samples_per_chunk):
             torch.testing.assert_close(*map(torch.from_numpy, read))
     with h5py.File(paths[1]) as file:
         assert file["layers/1"].chunks == (1, 1, min(samples_per_chunk, 11), 5)
+
+
+def test_network_that_was_done_takes_no_room_again(tmp_path):
+    path = tmp_path / "activations.h5"
+    write_activations(path, kept(), INPUTS)
+    with h5py.File(path) as file:
+        # Three kept steps of two networks, of which one was done at the second.
+        assert file["layers/0"].id.get_num_chunks() == 5
+    with Activations(path) as activations:
+        done, last = (activations.read(layer=0, seed=2, kept_step=step) for step in (1, 2))
+    assert (done == last).all()
 
 
 def test_stack_of_some_networks_is_read_with_its_inputs(tmp_path):
@@ -110,7 +127,7 @@ def test_channels_height_and_width_of_convolutions_are_recorded(tmp_path, kind):
         assert file["layers/2"].shape == (3, 2, 7, 60)
         assert file["layers/3"].shape == (3, 2, 7, 3)
     told = []
-    module = network_of(networks.networks[-1][[1]], HYPERPARAMETERS).eval()
+    module = network_of(as_it_was(networks, 2, 1)[[1]], HYPERPARAMETERS).eval()
     for layer in module:
         if isinstance(layer, torch.nn.Tanh):
             layer.register_forward_hook(
