@@ -17,6 +17,7 @@ from generalization.representations.score import Score
 from generalization.similarities import ASYMMETRIC
 
 Layer = list[Representation]
+EXCHANGES = 4  # Of images, of which the mean is what feature maps have by chance.
 
 
 def represented_layer(
@@ -35,7 +36,7 @@ def represented_layer(
     """
     halves = (layer_matrices(activations[start::2], convolution, size) for start in (0, 1))
     return [
-        represented_halves(first.flatten(0, 1), second.flatten(0, 1))
+        represented_halves(first.flatten(0, 1), second.flatten(0, 1), first.shape[1])
         for first, second in zip(*halves, strict=True)
     ]
 
@@ -47,6 +48,10 @@ def compared_layers(
     **settings: Any,
 ) -> Iterator[tuple[int, int, Score, Score]]:
     """Every layer of one network compared with every layer of another.
+
+    Values v_f of frequencies are joined to Σ_f v_f k_f l_f / √(Σ_f k_f² Σ_f l_f²) with the norms k
+    and l of their scores: the mean over all canonical correlations, by their weights of PWCCA, and
+    the centered kernel alignment of layers of which different frequencies are uncorrelated.
 
     Args:
         similarity: One of ``generalization.similarities``.
@@ -62,6 +67,7 @@ def compared_layers(
         for size_b, places_b in of_size_b.items():
             chosen_a, chosen_b = [layers_a[i] for i in places_a], [layers_b[j] for j in places_b]
             products = _products(chosen_a, chosen_b) if size_a == size_b else None
+            exchanged = _exchanged_products(chosen_a, chosen_b) if size_a == size_b else []
             for row, i in enumerate(places_a):
                 for column, j in enumerate(places_b):
                     a, b = layers_a[i], layers_b[j]
@@ -69,7 +75,12 @@ def compared_layers(
                         yield i, j, _of_different_sizes(a, b), _of_different_sizes(b, a)
                         continue
                     shared = [one[row][column] for one in products]
-                    yield i, j, *_both_orders(similarity, a, b, shared, settings)
+                    scores = _both_orders(similarity, a, b, shared, settings)
+                    nulls = [
+                        _both_orders(similarity, a, b, [one[row][column]], settings)
+                        for one in exchanged
+                    ]
+                    yield i, j, *(_with_null(*one) for one in zip(scores, *nulls, strict=True))
 
 
 def _by_size(layers: Sequence[Layer]) -> dict[tuple[int, tuple[int, int]], list[int]]:
@@ -88,6 +99,26 @@ def _products(layers_a: Sequence[Layer], layers_b: Sequence[Layer]) -> list[list
             zip(*layers_a, strict=True), zip(*layers_b, strict=True), strict=True
         )
     ]
+
+
+def _exchanged_products(
+    layers_a: Sequence[Layer], layers_b: Sequence[Layer]
+) -> list[list[list[Products]]]:
+    """Exchange → layer a → layer b → products, of feature maps; of others there are none."""
+    first = layers_a[0][0]
+    if first.positions == 1 or min(first.sizes) // first.positions <= EXCHANGES:
+        return []
+    one_a, one_b = ([layer[0] for layer in layers] for layers in (layers_a, layers_b))
+    return [
+        cross_products(one_a, one_b, place / (EXCHANGES + 1)) for place in range(1, EXCHANGES + 1)
+    ]
+
+
+def _with_null(score: Score, *exchanged: Score) -> Score:
+    """The score with the mean of its values after exchanges, if there are any."""
+    if not exchanged:
+        return score
+    return replace(score, null=float(np.mean([one.value for one in exchanged])))
 
 
 def _both_orders(
@@ -110,22 +141,24 @@ def _both_orders(
 
 
 def _of_frequencies(scores: Sequence[Score]) -> Score:
-    """The mean over all directions of all frequencies, of those that vary."""
+    """What frequencies say together, those that vary, see ``compared_layers``."""
     first = scores[0]
     there = [score for score in scores if not math.isnan(score.value)]
     if len(there) < 2:
         return there[0] if there else first
-    weights = [score.directions for score in there]
-    means = {
-        key: float(np.average([getattr(score, key) for score in there], weights=weights))
+    norms = np.array([score.norms for score in there])
+    whole = np.sqrt(np.square(norms).sum(0))
+    joined = {
+        key: float(norms.prod(1) @ [getattr(score, key) for score in there] / whole.prod())
         for key in ("value", "null", "held_out")
     }
     return Score(
-        **means,
+        **joined,
         samples=first.samples,
         units_a=first.units_a,
         units_b=first.units_b,
-        directions=sum(weights),
+        directions=sum(score.directions for score in there),
+        norms=tuple(whole),
         status=there[0].status,
     )
 
@@ -135,5 +168,7 @@ def _exchanged(score: Score) -> Score:
 
 
 def _of_different_sizes(a: Layer, b: Layer) -> Score:
-    nothing = Score(math.nan, math.nan, 0, a[0].units, b[0].units, math.nan, 0, "sizes_differ")
+    about = {"units_a": a[0].units, "units_b": b[0].units, "held_out": math.nan}
+    about |= {"directions": 0, "norms": (0.0, 0.0), "status": "sizes_differ"}
+    nothing = Score(math.nan, math.nan, 0, **about)
     return replace(nothing, samples=min(len(a[0].values), len(b[0].values)))

@@ -13,18 +13,20 @@ Products = tuple[Tensor, Tensor]
 
 
 def cross_products(
-    layers_a: Sequence[Representation], layers_b: Sequence[Representation]
+    layers_a: Sequence[Representation], layers_b: Sequence[Representation], exchange: float = 0.0
 ) -> list[list[Products]]:
     """AᴴB of the centered coordinates of every layer of one network and every one of another.
 
     Args:
         layers_a: Of one network, with the same number of datapoints each.
         layers_b: Of another, with as many.
+        exchange: By which part of all samples those of ``layers_b`` are moved on, within each half,
+            so that no two layers see the same.
 
     Returns:
         For every layer a, for every layer b: the product over each half of the datapoints.
     """
-    halves = [_blocks(layers_a, layers_b, half) for half in (0, 1)]
+    halves = [_blocks(layers_a, layers_b, half, exchange) for half in (0, 1)]
     return [list(zip(*rows, strict=True)) for rows in zip(*halves, strict=True)]
 
 
@@ -47,12 +49,19 @@ def prepared(
 
 
 def _blocks(
-    layers_a: Sequence[Representation], layers_b: Sequence[Representation], half: int
+    layers_a: Sequence[Representation],
+    layers_b: Sequence[Representation],
+    half: int,
+    exchange: float,
 ) -> Iterator[tuple[Tensor, ...]]:
     widths_a, widths_b = (
         [layer.values.shape[1] for layer in layers] for layers in (layers_a, layers_b)
     )
-    product = _side_by_side(layers_a, half).mH @ _side_by_side(layers_b, half)
+    joined_a, joined_b = (_side_by_side(layers, half) for layers in (layers_a, layers_b))
+    if exchange:
+        positions = layers_b[0].positions
+        joined_b = joined_b.roll(round(exchange * len(joined_b) / positions) * positions, 0)
+    product = joined_a.mH @ joined_b
     for rows in product.split(widths_a):
         yield rows.split(widths_b, 1)
 

@@ -33,6 +33,7 @@ class Representation:
         finite: Whether the layer says numbers only; if not, it has no coordinates.
         tolerance: Eigenvalues of a Gram matrix of coordinates of equal length below this part of
             the largest are rounding.
+        positions: Datapoints of one sample, which stand next to each other: pixels of an image.
     """
 
     values: Inexact[Tensor, "datapoints coordinates"]
@@ -41,6 +42,7 @@ class Representation:
     mixing: Inexact[Tensor, "coordinates varying"] | None
     finite: bool
     tolerance: float
+    positions: int = 1
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -111,7 +113,9 @@ def represented(activations: Values | Representation) -> Representation:
 
 
 def represented_halves(
-    first: Inexact[Tensor, "first units"], second: Inexact[Tensor, "second units"]
+    first: Inexact[Tensor, "first units"],
+    second: Inexact[Tensor, "second units"],
+    positions: int = 1,
 ) -> Representation:
     """The representation of datapoints of which two halves are given."""
     values = torch.cat([first, second])
@@ -127,7 +131,7 @@ def represented_halves(
     else:
         # Rounding of N independent numbers adds up to √N of one.
         tolerance, mixing = max(len(values), units) * epsilon**2, None
-    return Representation(values, len(first), units, mixing, finite, tolerance)
+    return Representation(values, len(first), units, mixing, finite, tolerance, positions)
 
 
 def joined(

@@ -16,17 +16,20 @@ class Score:
 
     Attributes:
         value: From 0 to 1, 1 = same; a debiased one may be below 0.
-        null: What it would be if the layers were independent.
+        null: What it would be if the layers were independent. Pixels of one image are not: of
+            feature maps it is the mean over some exchanges of images.
         samples: Datapoints.
         units_a: Units of the one layer.
         units_b: Units of the other.
         held_out: Mean correlation on half of the samples along directions fitted on the other
             half; NaN where no directions are fitted.
         directions: Pairs of directions that the value is a mean over.
+        norms: Norms relative to which the value is an inner product: by them values of frequencies
+            are joined, see ``compared_layers``.
         status: ``ok``; ``few_samples``, fewer than five per unit of the wider layer, so that much
-            of the value may be chance. Where there is no value: ``constant``, a layer says the
-            same of all samples; ``not_finite``, it does not say numbers; ``sizes_differ``, feature
-            maps have not as many pixels.
+            of the value may be chance; images count, not pixels. Where there is no value:
+            ``constant``, a layer says the same of all samples; ``not_finite``, it does not say
+            numbers; ``sizes_differ``, feature maps have not as many pixels.
     """
 
     value: float
@@ -36,6 +39,7 @@ class Score:
     units_b: int
     held_out: float
     directions: int
+    norms: tuple[float, float]
     status: str
 
 
@@ -46,19 +50,22 @@ def score(
     null: float,
     held_out: float = math.nan,
     directions: int = 1,
+    norms: tuple[float, float] | None = None,
 ) -> Score:
-    """The score of a pair of layers."""
+    """The score of a pair of layers; a mean over directions has the norms √directions."""
+    norms = norms or (math.sqrt(directions), math.sqrt(directions))
     samples = len(a.values)
     if not (a.finite and b.finite):
         status = "not_finite"
     elif is_constant(a, b):
         status = "constant"
     else:
-        enough = samples >= FEWEST_SAMPLES_PER_UNIT * max(a.units, b.units)
+        enough = samples // a.positions >= FEWEST_SAMPLES_PER_UNIT * max(a.units, b.units)
         status = "ok" if enough else "few_samples"
     if is_constant(a, b):
         value, null, held_out = math.nan, math.nan, math.nan
-    return Score(value, null, samples, a.units, b.units, held_out, directions, status)
+    units = a.units, b.units
+    return Score(value, null, samples, *units, held_out, directions, norms, status)
 
 
 def is_constant(a: Representation, b: Representation) -> bool:

@@ -42,11 +42,15 @@ def linear_cka(
     if debiased:
         inner = _unbiased(inner, a, b)
         squares = [_unbiased(one, layer, layer) for one, layer in zip(squares, (a, b), strict=True)]
-        value = inner / math.sqrt(squares[0] * squares[1]) if min(squares) > 0 else math.nan
-        return score(a, b, value, 0.0)
-    norms = math.sqrt(squares[0] * squares[1])
+        if min(squares) <= 0:
+            return score(a, b, math.nan, 0.0)
+    norms = math.sqrt(squares[0]), math.sqrt(squares[1])
+    value = inner / math.prod(norms)
+    if debiased:
+        return score(a, b, value, 0.0, norms=norms)
     traces = a.lengths.sum().item() * b.lengths.sum().item()
-    return score(a, b, inner / norms, traces / ((len(a.values) - 1) * norms))
+    null = traces / ((len(a.values) - 1) * math.prod(norms))
+    return score(a, b, value, null, norms=norms)
 
 
 def _of_units(

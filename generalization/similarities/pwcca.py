@@ -38,25 +38,30 @@ def pwcca(
     a, b, products = prepared(a, b, products)
     bases = a.whole.basis, b.whole.basis
     u, correlations, _ = canonical_directions(*bases, joined(a, b, products))
-    value = (projection_weights(bases[0], u) * correlations).sum().item()
+    weights = projection_weights(bases[0], u)
+    value = _mean(correlations, weights)
     fitted = a.first_half.basis, b.first_half.basis
     directions = canonical_directions(*fitted, products[0])
     held_out = held_out_correlations(a, b, fitted, products, directions)
-    held_out = (projection_weights(fitted[0], directions[0]) * held_out).sum().item()
+    held_out = _mean(held_out, projection_weights(fitted[0], directions[0]))
     null = null_mean_correlation(
         bases[0].rank, bases[1].rank, len(a.values), complex_valued=a.values.is_complex()
     )
-    return score(a, b, value, null, held_out, len(correlations))
+    norm = weights.sum().sqrt().item()
+    return score(a, b, value, null, held_out, len(correlations), (norm, norm))
 
 
 def projection_weights(
     basis: Basis, directions: Inexact[Tensor, "rank directions"]
 ) -> Float64[Tensor, "directions"]:
-    """α, with sum 1.
+    """Σ_j |⟨h_i, x_j⟩|, to which α is proportional.
 
     Args:
         basis: Of a layer.
         directions: U, orthonormal, in that basis.
     """
-    weights = (directions.mH @ basis.loadings).abs().sum(1)
-    return weights / weights.sum()
+    return (directions.mH @ basis.loadings).abs().sum(1)
+
+
+def _mean(values: Float64[Tensor, "directions"], weights: Float64[Tensor, "directions"]) -> float:
+    return (values @ weights / weights.sum()).item()

@@ -6,7 +6,9 @@ from oracles.similarities import canonical
 from generalization.errors import InputError
 from generalization.representations.convolutions import layer_matrices, smallest_size
 from generalization.representations.layers import compared_layers, represented_layer
+from generalization.similarities.linear_cka import linear_cka
 from generalization.similarities.mean_cca import mean_cca
+from generalization.similarities.pwcca import pwcca
 
 
 def feature_maps(*shape, seed=0):
@@ -63,6 +65,48 @@ def test_of_all_cyclic_shifts_frequencies_have_the_correlations_of_whole_maps():
     )
     assert found.value == pytest.approx(expected.mean(), abs=1e-10)
     assert found.directions == len(expected) == 18
+
+
+def by_frequencies(similarity, x, y, **settings):
+    layers = ([represented_layer(maps, "dft")] for maps in (x, y))
+    ((_, _, found, _),) = compared_layers(similarity, *layers, **settings)
+    return found
+
+
+def test_of_all_cyclic_shifts_frequencies_have_the_alignment_of_whole_maps():
+    x, noise = feature_maps(12, 2, 3, 3), feature_maps(12, 3, 3, 3, seed=1)
+    x, y = shifted(x), shifted(torch.cat([x, x[:, :1]], 1).roll(1, 2) + noise)
+    found = by_frequencies(linear_cka, x, y)
+    assert found.value == pytest.approx(linear_cka(x.flatten(1), y.flatten(1)).value, abs=1e-10)
+
+
+def test_frequencies_weigh_what_their_directions_explain():
+    """Maps of which the mean is large have the similarity of means, the others that of the rest."""
+    x, y = feature_maps(40, 2, 3, 3), feature_maps(40, 2, 3, 3, seed=1)
+    means = [maps.mean((2, 3), keepdim=True) for maps in (x, y)]
+    loud = [maps + 1e6 * mean for maps, mean in zip((x, y), means, strict=True)]
+    expected = pwcca(*(mean.flatten(1) for mean in means)).value
+    assert by_frequencies(pwcca, *loud).value == pytest.approx(expected, abs=1e-5)
+    assert by_frequencies(pwcca, x, y).value != pytest.approx(expected, abs=1e-2)
+
+
+@pytest.mark.parametrize("similarity", [mean_cca, pwcca, linear_cka])
+def test_null_of_feature_maps_knows_that_pixels_are_not_independent(similarity):
+    """Maps that are the same at all of their 36 pixels are as many samples as images."""
+    x, y = (feature_maps(400, 6, 1, 1, seed=seed).expand(-1, -1, 6, 6) for seed in (0, 1))
+    layers = [[represented_layer(maps)] for maps in (x, y)]
+    ((_, _, found, exchanged),) = compared_layers(similarity, *layers)
+    plain = similarity(x[:, :, 0, 0], y[:, :, 0, 0])
+    assert found.value == pytest.approx(plain.value)
+    assert found.null == pytest.approx(plain.null, rel=0.2)
+    assert found.null > 3 * similarity(*(one[0][0] for one in layers)).null
+    assert exchanged.null == pytest.approx(plain.null, rel=0.2)
+
+
+def test_images_count_not_pixels():
+    layers = [[represented_layer(feature_maps(20, 5, 6, 6, seed=seed))] for seed in (0, 1)]
+    ((_, _, found, _),) = compared_layers(mean_cca, *layers)
+    assert (found.samples, found.status) == (20 * 36, "few_samples")
 
 
 @pytest.mark.parametrize("convolution", ["channels", "interpolate", "mean", "dft"])
