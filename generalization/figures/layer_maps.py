@@ -35,15 +35,18 @@ def of_architecture(rows: pd.DataFrame, architecture: str) -> str:
 
 
 def draw_layers(axes: Axes, panel: Panel) -> AxesImage:
-    """Means over pairs of networks with their numbers, and in parentheses what chance gives."""
-    pairs = panel.pairs
+    """Means over pairs of networks with their numbers, and in parentheses what chance gives.
+
+    A star says that there were fewer than five samples per unit.
+    """
+    pairs = panel.pairs.assign(few=panel.pairs["status"] == "few_samples")
     depths = [pairs[f"depth_{side}"].iloc[0] for side in "ab"]
-    values, nulls = (_means(pairs, column, depths) for column in ("value", "null"))
+    values, nulls, few = (_means(pairs, column, depths) for column in ("value", "null", "few"))
     image = axes.imshow(values, vmin=0, vmax=1, cmap="viridis", aspect="auto")
     size = min(10.5, 68 / max(depths))
     for (i, j), value in np.ndenumerate(values):
         if np.isfinite(value):
-            words = f"{value:.2f}\n({nulls[i, j]:.2f})"
+            words = f"{value:.2f}{'*' * bool(few[i, j])}\n({nulls[i, j]:.2f})"
             ink = "black" if value > 0.6 else "white"
             axes.text(j, i, words, ha="center", va="center", color=ink, fontsize=size)
     axes.set_yticks(range(depths[0]), layer_names(depths[0]))

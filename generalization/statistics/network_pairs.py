@@ -28,8 +28,9 @@ def final_pairs(similarities: pd.DataFrame, training: pd.DataFrame) -> pd.DataFr
 
     Returns:
         similarity, ``layer``, ensembles and seeds of both networks, ``value`` and ``null`` (means
-        over both directions of a similarity that has two), ``setting``, a number for all
-        hyper-parameters but those of the labels; ``alike``, whether both networks share it;
+        over both directions of a similarity that has two), ``few``, whether there were fewer than
+        five samples per unit; ``setting``, a number for all hyper-parameters but those of the
+        labels; ``alike``, whether both networks share it;
         ``task_a`` and ``task_b``, ``generalizing`` or ``memorizing``, empty in between; and
         dataset, architecture, depth and width of the first network. Each pair stands once.
     """
@@ -45,11 +46,13 @@ def final_pairs(similarities: pd.DataFrame, training: pd.DataFrame) -> pd.DataFr
         rows = rows.merge(networks.add_suffix(f"_{side}"), on=keys, validate="many_to_one")
     about = ["dataset", "architecture", "depth", "width"]
     rows = rows.rename(columns={f"{name}_a": name for name in about}).assign(
-        alike=rows["setting_a"] == rows["setting_b"], setting=rows["setting_a"]
+        alike=rows["setting_a"] == rows["setting_b"],
+        setting=rows["setting_a"],
+        few=rows["status"] == "few_samples",
     )
     keys = ["similarity", *about, "layer", *NETWORKS, "setting", "alike", "task_a", "task_b"]
     groups = rows.groupby(keys, dropna=False, sort=False)
-    return groups[["value", "null"]].mean().reset_index()
+    return groups.agg({"value": "mean", "null": "mean", "few": "any"}).reset_index()
 
 
 def task(networks: pd.DataFrame) -> np.ndarray:
@@ -126,6 +129,12 @@ def sizes(pairs: pd.DataFrame) -> dict[str, Any]:
         "networks": len(networks),
         "ensembles": networks["ensemble"].nunique(),
     }
+
+
+def few_samples(pairs: pd.DataFrame) -> str:
+    """A note on pairs of which much may be chance; empty, if there are none."""
+    few = int(pairs["few"].sum())
+    return f"{few} of {len(pairs)} pairs of fewer than 5 samples per unit" if few else ""
 
 
 def _networks(pairs: pd.DataFrame, side: str) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from generalization.statistics.means import check_resampling, few_ensembles
 from generalization.statistics.network_pairs import (
     GENERALIZING,
     MEMORIZING,
+    few_samples,
     final_pairs,
     pair_weights,
     percentile_interval,
@@ -129,5 +130,5 @@ def _row(
 ) -> dict[str, object]:
     interval, counts = percentile_interval(draws, level), sizes(pairs)
     missing = "no interval: too few networks" if np.isnan(interval["low"]) else ""
-    note = missing or few_ensembles(counts)
+    note = "; ".join(filter(None, [missing or few_ensembles(counts), few_samples(pairs)]))
     return {"statistic": statistic, "estimate": estimate} | interval | counts | {"note": note}

@@ -17,6 +17,7 @@ from generalization.statistics.means import (
 )
 from generalization.statistics.network_pairs import (
     GENERALIZING,
+    few_samples,
     final_pairs,
     pair_weights,
     percentile_interval,
@@ -155,7 +156,8 @@ def _widths(
         about = dict(zip([*KEYS, "layer"], keys, strict=True)) | sizes(alike)
         for name, values in {"width": alike["value"], "width_above_null": above_null}.items():
             found = _width_correlation(alike["width"].to_numpy(float), values, weights, level)
-            yield about | {"statistic": name} | found
+            note = "; ".join(filter(None, [found["note"], few_samples(alike)]))
+            yield about | {"statistic": name} | found | {"note": note}
 
 
 def _width_correlation(

@@ -53,6 +53,14 @@ def test_fields_bear_their_value_and_what_chance_gives(study):
     assert axes.get_title("right").strip() == "3 networks"
 
 
+def test_few_samples_have_a_star():
+    similarities, training = made_study(np.random.default_rng(0), noise=0.0)
+    few = np.where(similarities["layer_a"] == 0, "few_samples", "ok")
+    (axes, *_) = similarity_heat_maps(similarities.assign(status=few), training).axes
+    assert axes.texts[0].get_text() == "1.00*\n(0.20)"
+    assert not any("*" in text.get_text() for text in axes.texts[1:])
+
+
 def test_svcca_is_shown_if_there_are_several(study):
     similarities, training = study
     both = pd.concat([similarities, similarities.assign(similarity="svcca")])

@@ -83,7 +83,7 @@ def row(kind, first, second, value):
         "units_a": 50,
         "units_b": 50,
         "held_out": value - 0.02,
-        "status": "fitted",
+        "status": "ok",
     }
 
 

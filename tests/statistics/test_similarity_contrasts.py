@@ -41,6 +41,16 @@ def test_architectures_are_told_apart():
     assert found == pytest.approx({"fully_connected": 0.2, "convolutional": 0.6})
 
 
+def test_pairs_of_few_samples_are_counted():
+    similarities, training = made_study(np.random.default_rng(0))
+    second = similarities["layer_a"] == 1
+    status = np.where(second, "few_samples", "ok")
+    table = table_of((similarities.assign(status=status), training))
+    notes = of(table, "within_memorizing")["note"]
+    assert notes[1].endswith("3 of 3 pairs of fewer than 5 samples per unit")
+    assert "samples" not in notes[0]
+
+
 def test_sizes_are_those_of_the_pairs_that_are_compared():
     table = table_of(made_study(np.random.default_rng(0)))
     sizes = of(table, "between").iloc[0]

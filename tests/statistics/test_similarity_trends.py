@@ -30,6 +30,14 @@ def test_architectures_are_told_apart():
     assert rows["networks"].tolist() == [0, 3]
 
 
+def test_pairs_of_few_samples_are_counted():
+    similarities, training = made_study(np.random.default_rng(0), widths=(25, 50))
+    table = table_of((similarities.assign(status="few_samples"), training))
+    notes = table.loc[table["statistic"] == "width", "note"]
+    assert len(notes)
+    assert notes.str.contains("6 of 6 pairs of fewer than 5 samples per unit").all()
+
+
 def test_logits_that_converge_first_are_told_apart():
     similarities, training = made_study(np.random.default_rng(0), layers=4)
     soon = (similarities["pairs"] == "over_training") & (similarities["layer_a"] == 3)
