@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 
-from generalization.activations import Activations
 from generalization.datasets.dataset import read_dataset
 from generalization.datasets.experiment_data import experiment_data
 from generalization.devices import prepare_device
@@ -36,7 +35,9 @@ def main() -> None:
     with ExitStack() as open_files:
         recorded = None
         if arguments.recorded:
-            recorded = open_files.enter_context(Activations(arguments.recorded)).stacked
+            # By name, as profiles: an edit of what few of them read makes no other anew.
+            record = import_module("generalization.activations").Activations(arguments.recorded)
+            recorded = open_files.enter_context(record).stacked
         table = profile_networks(kept, data, profile, arguments.settings, recorded)
     write_table(arguments.output, table)
 

@@ -76,8 +76,9 @@ def noise_clouds(
             ‖A_l‖_F and ‖h‖.
 
         and ``null_share``, the share of the first component of N × n_l independent normal numbers:
-        EV_2 / (1 − EV_1) would be near it if noise had no direction in the layer. Images of which a
-        layer shows nothing, not one active unit, are left out; without any, values are NaN.
+        EV_2 / (1 − EV_1) would be near it if noise had no direction in the layer. Shares, and
+        ``predicted_noise``, do not exist where a layer shows nothing, no copy or no image having an
+        active unit: they are means over the other images, NaN without any.
     """
     images, about = cloud_images(train_inputs, train_labels, inputs, labels, images_per_class)
     of_image = len(noise_scales) * copies
