@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import fill
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -27,7 +29,7 @@ TOLD = {
     "class_selectivity": "Class selectivity",
     "mutual_information": "Information about the class (bits)",
 }
-MOST = 4  # Panels side by side.
+MOST, COLUMNS = 7, 4  # Panels, and how many of them side by side.
 
 
 @styled
@@ -39,7 +41,8 @@ def single_units(
     Units are of networks at their last step that were trained on true labels, whether they have
     fitted or not; of all networks, if there are none. Above one panel per dataset, architecture,
     normalization and dropout, a point per unit, layers apart by color; below the share of units
-    that have at most a selectivity, and at most an information, one line per panel above.
+    that have at most a selectivity, and at most an information, one line per panel above. Of more
+    than seven kinds of networks, datasets and architectures take turns.
 
     Args:
         single_units: Table of the profile of a study.
@@ -52,25 +55,29 @@ def single_units(
     rows, labels = _shown(single_units, training)
     if rows["class_selectivity"].isna().all():
         return figure_of_words("No unit has a class selectivity to show.")
-    groups = dict(list(rows.groupby(GROUP, sort=False)))
-    groups = dict(list(groups.items())[:MOST])
+    groups = _chosen(dict(list(rows.groupby(GROUP, sort=False))))
     told = [key for key in GROUP if len({group[GROUP.index(key)] for group in groups}) > 1]
     layers = colors(values_of(rows["layer"]))
 
-    figure = Figure(figsize=(2.3 + 2.6 * max(len(groups), 2), 7.6))
-    above, below = figure.subfigures(2, 1, height_ratios=(1.05, 1))
-    panels = above.subplots(1, len(groups), sharex=True, sharey=True, squeeze=False)[0]
+    columns, lines = min(len(groups), COLUMNS), -(-len(groups) // COLUMNS)
+    figure = Figure(figsize=(2.3 + 2.6 * max(columns, 2), 3.7 + 3.9 * lines))
+    above, below = figure.subfigures(2, 1, height_ratios=(1.05 * lines, 1))
+    grid = above.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
+    for axes in grid.flat[len(groups) :]:
+        axes.remove()
+    panels = grid.flat[: len(groups)]
     for axes, (group, units) in zip(panels, groups.items(), strict=True):
         _scatter(axes, units, layers)
         title(
             axes,
-            _name(group, told),
+            fill(_name(group, told), 26),
             _correlation(single_unit_statistics, group, labels),
             fontsize=11,
         )
-    panels[0].set_ylabel("Importance (accuracy lost)")
+    for axes in grid[:, 0]:
+        axes.set_ylabel("Importance (accuracy lost)")
     panels[0].yaxis.set_major_formatter(PercentFormatter(1))
-    legend(panels[-1], {"Hidden layer": entries(layers, "color")})
+    legend(panels[columns - 1], {"Hidden layer": entries(layers, "color")})
     shades = dict(zip(groups, CATEGORIES, strict=False))
     for axes, (column, label) in zip(below.subplots(1, 2, sharey=True), TOLD.items(), strict=True):
         for group, units in groups.items():
@@ -81,9 +88,11 @@ def single_units(
     if told:
         names = {_name(group, told): hue for group, hue in shades.items()}
         legend(below.axes[1], {"Networks": entries(names, "color", marker="", linestyle="-")})
-    networks = len(rows.drop_duplicates(KEPT_NETWORK))
+    networks = sum(len(units.drop_duplicates(KEPT_NETWORK)) for units in groups.values())
+    left_out = len(rows.drop_duplicates(KEPT_NETWORK)) - networks
+    of = f" of {networks + left_out}" * bool(left_out)
     figure.suptitle(
-        f"Single units of {networks} networks{' trained on true labels' * (labels == 'true')}",
+        f"Single units of {networks}{of} networks{' trained on true labels' * (labels == 'true')}",
         x=0.01,
         ha="left",
         weight="bold",
@@ -97,6 +106,14 @@ def _shown(single_units: pd.DataFrame, training: pd.DataFrame) -> tuple[pd.DataF
     rows = rows[rows["final"]]
     true = rows[(rows["label_corruption"] == 0) & (rows["randomization"] == "none")]
     return (true, "true") if len(true) else (rows, "all")
+
+
+def _chosen(groups: dict[tuple, pd.DataFrame]) -> dict[tuple, pd.DataFrame]:
+    """As many as there are colors for; datasets and architectures take turns."""
+    kinds = pd.DataFrame(list(groups), columns=GROUP)
+    turn = kinds.groupby(["dataset", "architecture"]).cumcount().sort_values(kind="stable")
+    chosen = sorted(turn.index[:MOST])
+    return {group: groups[group] for group in (list(groups)[place] for place in chosen)}
 
 
 def _scatter(axes: Axes, units: pd.DataFrame, layers: dict) -> None:

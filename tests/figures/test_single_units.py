@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from oracles.ablation_tables import made_training, made_units
 
@@ -71,6 +72,21 @@ def test_one_kind_of_networks_has_one_panel_without_name(training):
     assert len(figure.axes) == 3
     assert figure.axes[0].get_title("left") == ""
     assert figure.axes[2].get_legend() is None
+
+
+def test_of_many_kinds_datasets_and_architectures_take_turns():
+    one = made_training(dropouts=(0.0, 0.1, 0.2, 0.3), corruptions=2)
+    other = one[one["dropout"] == 0].assign(architecture="vgg")
+    third = one.assign(dataset="mnist")
+    for table, letter in ((other, "v"), (third, "m")):
+        table["ensemble"] = letter + table["ensemble"]
+    training = pd.concat([one, third, other])
+    figure = drawn(made_units(training), training)
+    titles = [axes.get_title("left") for axes in figure.axes if axes.get_title("left")]
+    assert len(titles) == 7
+    assert "digits, vgg, dropout 0" in titles
+    assert sum(title.startswith("mnist") for title in titles) == 3
+    assert figure.get_suptitle() == "Single units of 21 of 27 networks trained on true labels"
 
 
 def test_no_selectivity_is_told(training):
