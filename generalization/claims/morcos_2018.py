@@ -25,6 +25,14 @@ def _memorization() -> Iterator[Claim]:
         "mode == 'zero' and statistic == 'spearman_gap_true_labels' and ensembles >= 3",
         "below",
     )
+    yield Claim(
+        "Of networks of one topology, trained on true labels, those with a larger area have a "
+        "larger test accuracy, whatever their other hyper-parameters are",
+        "hyper-parameters and early stopping",
+        "ablation_statistics",
+        "mode == 'zero' and statistic == 'spearman_test_accuracy' and ensembles >= 3",
+        "above",
+    )
 
 
 def _training() -> Iterator[Claim]:

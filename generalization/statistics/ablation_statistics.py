@@ -49,10 +49,13 @@ def ablation_statistics(
         the generalization gap,
     ``spearman_gap_true_labels``
         the same, of networks that were trained on true labels alone: of what else makes them
-        generalize.
+        generalize,
+    ``spearman_test_accuracy``
+        the test accuracy of all networks on true labels: whether the area tells which
+        hyper-parameters are better, without a test set.
 
-    Areas are of units of all hidden layers. Only networks count that fitted their training set: the
-    area of others is small because they have less accuracy to lose.
+    Areas are of units of all hidden layers. But for the last one, only networks count that fitted
+    their training set: the area of others is small because they have less accuracy to lose.
 
     Args:
         ablation_curves: Table of the profile of a study.
@@ -72,9 +75,11 @@ def ablation_statistics(
     check_resampling(level, resamples)
     entropy = int(generator.integers(2**63))
     areas = curve_areas(ablation_curves, training)
-    fitted = has_fitted(areas, fitted_accuracy=fitted_accuracy)
-    areas = areas[areas["final"] & (areas["layer"] == "all") & fitted]
-    areas = areas.assign(gap=areas["train_accuracy"] - areas["test_accuracy"])
+    areas = areas[areas["final"] & (areas["layer"] == "all")]
+    areas = areas.assign(
+        gap=areas["train_accuracy"] - areas["test_accuracy"],
+        fitted=has_fitted(areas, fitted_accuracy=fitted_accuracy),
+    )
     keys = [*TOPOLOGY, "mode"]
     rows = [
         dict(zip(keys, alike, strict=True)) | {"statistic": statistic} | row
@@ -88,11 +93,13 @@ def _of_topology(
     networks: pd.DataFrame, entropy: int, resamples: int, level: float
 ) -> Iterator[tuple[str, dict[str, object]]]:
     """The statistics of networks of one topology and mode."""
+    fitted = networks["fitted"]
     true_labels = (networks["label_corruption"] == 0) & (networks["randomization"] == "none")
     for statistic, column, some in (
-        ("spearman_label_corruption", "label_corruption", networks),
-        ("spearman_gap", "gap", networks),
-        ("spearman_gap_true_labels", "gap", networks[true_labels]),
+        ("spearman_label_corruption", "label_corruption", networks[fitted]),
+        ("spearman_gap", "gap", networks[fitted]),
+        ("spearman_gap_true_labels", "gap", networks[fitted & true_labels]),
+        ("spearman_test_accuracy", "test_accuracy", networks[true_labels]),
     ):
         draws = np.random.default_rng(entropy)
         yield statistic, rank_correlation(some, "area", column, draws, resamples, level)

@@ -86,3 +86,15 @@ def test_networks_that_have_not_fitted_do_not_count(training):
     unfit = training["train_accuracy"].mask(training["seed"] == 2, 0.99)
     table = found(made_curves(training), training.assign(train_accuracy=unfit))
     assert of(table, "spearman_gap")["networks"] == 10
+
+
+def test_test_accuracy_is_told_by_all_networks_of_true_labels(training):
+    some = training[training["dropout"] == 0].assign(label_corruption=0.0, train_accuracy=0.9)
+    curves = made_curves(training[training["dropout"] == 0])
+    table = found(curves, some)
+    row = of(table, "spearman_test_accuracy")
+    areas = curve_areas(curves, some).query("mode == 'zero'")
+    expected = scipy.stats.spearmanr(areas["area"], areas["test_accuracy"]).statistic
+    assert row["estimate"] == pytest.approx(expected)
+    assert row["networks"] == 15
+    assert of(table, "spearman_gap")["networks"] == 0
