@@ -11,7 +11,7 @@ rule profile_networks:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=8000,
         runtime=240,
         device=study.device,
     params:
