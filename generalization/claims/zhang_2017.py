@@ -37,6 +37,13 @@ def _times() -> Iterator[Claim]:
         1.0,
     )
     yield _claim(
+        "Networks start later to fit random labels than true ones",
+        "Fig. 1a",
+        "randomization == 'random_labels' and statistic == 'start_over_true_labels'",
+        "above",
+        1.0,
+    )
+    yield _claim(
         "They take longer by a small constant factor only",
         "Figs 1a, 1b",
         rows,

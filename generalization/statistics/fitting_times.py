@@ -27,6 +27,8 @@ COLUMNS = [
 ]
 # By which networks of one architecture on one dataset may differ.
 OF_DATA = ("randomization", "label_corruption", "dataset", "max_steps", "kept_steps")
+# ASSUME: training has started when the train accuracy is 0.1 above chance.
+STARTED = 0.1
 TRUE, RANDOM_LABELS = ("none", 0.0), ("random_labels", 1.0)
 
 Values = Float[np.ndarray, "networks"]
@@ -50,6 +52,8 @@ def fitting_times(
         Geometric mean over networks that have fitted.
     ``over_true_labels``, ``over_random_labels``
         That over the same of true labels, and of random ones.
+    ``starting_step``, ``start_over_true_labels``
+        The same of the step at which the train accuracy is 0.1 above that of chance.
     ``train_error``, ``test_error``
         Means over all networks of 1 − accuracy at the last step; test labels are the true ones.
     ``test_error_over_chance``
@@ -81,6 +85,8 @@ def fitting_times(
     entropy = int(generator.integers(2**63))
     keys = architecture_keys(training)
     networks = steps_to_fit(training, fitting["accuracy"])
+    classes = networks["dataset"].map(lambda dataset: DATASETS[dataset].classes)
+    networks["starting_step"] = _steps_to(training, networks, 1 / classes + STARTED)
     rows = [
         {**dict(zip(keys, about, strict=True)), **row}
         for about, alike in networks.groupby(keys, dropna=False)
@@ -109,17 +115,22 @@ def steps_to_fit(training: pd.DataFrame, accuracy: float) -> pd.DataFrame:
         The rows of ``training`` that are final, with ``fitting_step``, NaN of networks that have
         not fitted.
     """
-    courses = training.sort_values([*NETWORK, "step"])
-    steps = {
-        network: _step_to_fit(course, accuracy) for network, course in courses.groupby(NETWORK)
-    }
-    final = courses[courses["final"]]
-    networks = final[NETWORK].itertuples(index=False, name=None)
+    final = training[training["final"]].sort_values([*NETWORK, "step"])
     random_labels = final["randomization"] == "random_labels"
     return final.assign(
-        fitting_step=[steps[network] for network in networks],
+        fitting_step=_steps_to(training, final, pd.Series(accuracy, final.index)),
         label_corruption=final["label_corruption"].mask(random_labels, 1.0),
     )
+
+
+def _steps_to(training: pd.DataFrame, final: pd.DataFrame, accuracies: pd.Series) -> list[float]:
+    """Of every network at its last step, the step at which it reached an accuracy of its own."""
+    courses = dict(list(training.sort_values("step").groupby(NETWORK)))
+    networks = final[NETWORK].itertuples(index=False, name=None)
+    return [
+        _step_to_fit(courses[network], accuracy)
+        for network, accuracy in zip(networks, accuracies, strict=True)
+    ]
 
 
 def _step_to_fit(course: pd.DataFrame, accuracy: float) -> float:
@@ -142,6 +153,8 @@ def _of_architecture(
     columns = {
         kind: {
             "time": np.log(alike["fitting_step"].dropna().to_numpy(float)),
+            # Some have started before the first step.
+            "start": np.log(alike["starting_step"].dropna().clip(lower=1).to_numpy(float)),
             "train_error": 1 - alike["train_accuracy"].to_numpy(float),
             "test_error": 1 - alike["test_accuracy"].to_numpy(float),
         }
@@ -161,10 +174,15 @@ def _of_architecture(
             "fitted": fitted,
             "note": _note(kinds[kind], fitted),
         }
-        found = {"fitting_step": np.exp(of_kind["time"])}
+        found = {
+            "fitting_step": np.exp(of_kind["time"]),
+            "starting_step": np.exp(of_kind["start"]),
+        }
         for name, other in (("over_true_labels", TRUE), ("over_random_labels", RANDOM_LABELS)):
             if other in draws and kind != other:
                 found[name] = np.exp(of_kind["time"] - draws[other]["time"])
+        if TRUE in draws and kind != TRUE:
+            found["start_over_true_labels"] = np.exp(of_kind["start"] - draws[TRUE]["start"])
         found |= {name: of_kind[name] for name in ("train_error", "test_error")}
         found["test_error_over_chance"] = of_kind["test_error"] / chance
         for statistic, values in found.items():

@@ -49,6 +49,21 @@ def test_random_labels_are_label_corruption_one(training):
     assert set(networks.loc[~random, "label_corruption"]) == {0, 0.5}
 
 
+def test_training_starts_where_the_accuracy_leaves_chance(training):
+    table = times_of(training)
+    networks = steps_to_fit(training, 0.1 + 0.1)  # Of ten classes.
+    networks = networks[networks["depth"] == 2]
+    logs = np.log(networks["fitting_step"].clip(lower=1))
+    means = logs.groupby(
+        networks["randomization"].where(networks["label_corruption"] != 0.5)
+    ).mean()
+    started = of(table, "starting_step", "random_labels", 1.0)["estimate"]
+    assert started == pytest.approx(np.exp(means["random_labels"]))
+    ratio = of(table, "start_over_true_labels", "random_labels", 1.0)["estimate"]
+    assert ratio == pytest.approx(np.exp(means["random_labels"] - means["none"]))
+    assert ratio > 1
+
+
 def test_times_and_errors_are_those_that_courses_were_made_of(training):
     table = times_of(training)
     assert list(table) == ["dataset", "depth", *COLUMNS]
