@@ -77,6 +77,9 @@ FIGURES = {
     "noise_clouds": Place("Inner activations", ("noise_clouds", "training")),
     "noise_amplification": Place("Inner activations", ("noise_clouds", "training")),
     "ablation_curves": Place("Single directions", ("ablation_curves", "training")),
+    "ablation_auc_at_topology": Place(
+        "Single directions", ("ablation_curves", "training", "ablation_statistics")
+    ),
     "ablation_auc_over_training": Place(
         "Single directions", ("measures",), ("ablation_auc",), course=True
     ),
