@@ -12,6 +12,11 @@ ROWS = "part == 'test' and sigma == 0.1 and statistic == '{}'"
 def _claims() -> Iterator[Claim]:
     about = {
         "ev_1_change": ("The first component explains less after training", "below", 0.0),
+        "ev_1_change_beyond_first": (
+            "In later layers what the first component explains falls less than in the first",
+            "above",
+            0.0,
+        ),
         "ev_2_change": ("The second component explains more after training", "above", 0.0),
         "noise_over_input": ("A trained layer filters noise out", "below", 1.0),
         "s_1_first_change": ("The first singular value drops at first", "below", 1.0),
@@ -28,6 +33,7 @@ def _claims() -> Iterator[Claim]:
     }
     for statistic, (words, expected, number) in about.items():
         rows = ROWS.format(statistic)
+        rows += " and layer > 1" if statistic == "ev_1_change_beyond_first" else ""
         yield Claim(words, SOURCE, "noise_cloud_statistics", rows, expected, number)
     yield Claim(
         "The rest of the components settles where the test loss is least: ratio of the steps",

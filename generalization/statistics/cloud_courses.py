@@ -38,7 +38,8 @@ def courses(noise_clouds: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
     Returns:
         ensemble, seed, dataset and ``VARIANTS``, ``part``, hidden ``layer``, ``sigma``,
         the steps at which ``ev_rest`` settles and at which the test loss is least, and the columns
-        that ``of_course`` gives. What needs step 0, or a loss, and has none is NaN.
+        that ``of_course`` gives; ``ev_1_change_beyond_first``, the change of a layer less that of
+        the first hidden layer. What needs step 0, a loss, or a layer below, and has none is NaN.
     """
     means = mean_over_classes(noise_clouds)
     at_input = means.loc[means["layer"] == 0, [*KEPT_NETWORK, "part", "sigma", "noise"]]
@@ -52,7 +53,16 @@ def courses(noise_clouds: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
         dict(zip(keys, about, strict=True)) | of_course(course)
         for about, course in rows.groupby(keys, dropna=False)
     ]
-    return pd.DataFrame(found, columns=None if found else keys)
+    table = pd.DataFrame(found, columns=None if found else keys)
+    return _beyond_first(table) if found else table
+
+
+def _beyond_first(table: pd.DataFrame) -> pd.DataFrame:
+    same = [*NETWORK, "part", "sigma"]
+    first = table[table["layer"] == 1].set_index(same)["ev_1_change"]
+    of_first = first.reindex(pd.MultiIndex.from_frame(table[same])).to_numpy()
+    change = (table["ev_1_change"] - of_first).where(table["layer"] > 1)
+    return table.assign(ev_1_change_beyond_first=change)
 
 
 def of_course(course: pd.DataFrame) -> dict[str, float]:

@@ -28,7 +28,7 @@ RATIOS = (
     "s_1_late_change",
     "settled_over_least_loss",
 )
-DIFFERENCES = ("ev_1_change", "ev_2_change")
+DIFFERENCES = ("ev_1_change", "ev_2_change", "ev_1_change_beyond_first")
 CORRELATION = "settled_least_loss_spearman"
 COLUMNS = [
     *CLOUD,
@@ -71,8 +71,8 @@ def noise_cloud_statistics(
         settles when the test loss stops to fall.
 
     Means over networks of differences, of the last step to step 0: ``ev_1_change``,
-    ``ev_2_change``. And ``settled_least_loss_spearman``, the rank correlation of these two steps
-    over networks.
+    ``ev_2_change``, and ``ev_1_change_beyond_first``, that of a layer less that of the first. And
+    ``settled_least_loss_spearman``, the rank correlation of these two steps over networks.
 
     Args:
         noise_clouds: Table of the profile of a study.

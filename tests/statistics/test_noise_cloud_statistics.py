@@ -62,8 +62,17 @@ def test_correlation_of_steps(study):
     assert row["high"] == pytest.approx(1)
 
 
+def test_change_beyond_that_of_the_first_layer(study):
+    table = statistics_of(study)
+    changes = [of(table, "ev_1_change", layer)["estimate"] for layer in (1, 2)]
+    assert np.isnan(of(table, "ev_1_change_beyond_first", 1)["estimate"])
+    beyond = of(table, "ev_1_change_beyond_first", 2)
+    assert beyond["estimate"] == pytest.approx(changes[1] - changes[0])
+    assert beyond["low"] <= beyond["estimate"] <= beyond["high"]
+
+
 def test_order_of_few_networks_has_no_interval():
-    """Of four networks, 1 in 12 orders is that of the other steps or its opposite."""
+    """Of four networks, 1 in 12 orders is that of the others or its opposite."""
     clouds, training = made_clouds(np.random.default_rng(0), ensembles=2)
     study = clouds, training.assign(label_corruption=0.0)
     row = of(statistics_of(with_settled_steps(study)), CORRELATION)
