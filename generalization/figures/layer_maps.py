@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 
+from generalization.names import setting_name
 from generalization.tables import NETWORK
 
 
@@ -31,7 +32,8 @@ class Panel:
 
 def of_architecture(rows: pd.DataFrame, architecture: str) -> str:
     """What is added to the name of a dataset; nothing, where rows are of one architecture."""
-    return f", {architecture.replace('_', ' ')}" if rows["architecture"].nunique() > 1 else ""
+    several = rows["architecture"].nunique() > 1
+    return f", {setting_name('architecture', architecture)}" if several else ""
 
 
 def draw_layers(axes: Axes, panel: Panel) -> AxesImage:

@@ -30,7 +30,7 @@ class Basis:
         """Qᴴ Y from the product of the centered coordinates with Y."""
         if self.factor is None:
             return self.map.mH @ product
-        # Takes half the time of the product.
+        # Takes less time than the product.
         return torch.linalg.solve_triangular(self.factor.mH, product, upper=False)
 
     @cached_property
@@ -76,7 +76,7 @@ class Part:
 
         With G the Gram matrix, D its diagonal and D^{−½} G D^{−½} = V Λ Vᴴ, the map
         D^{−½} V Λ^{−½} makes the coordinates orthonormal. What is not larger than rounding is left
-        out. Where nothing is, the inverse of the Cholesky factor of G spans the same, at a fifth of
+        out. Where nothing is, the inverse of the Cholesky factor of G spans the same, in a third of
         the time.
         """
         return self._triangular_basis or self._eigenbasis

@@ -133,7 +133,7 @@ def _both_orders(
         for one, other, products in zip(a, b, shared, strict=True)
     ])
     if similarity.__name__ not in ASYMMETRIC:
-        return forward, _exchanged(forward)
+        return forward, _turned(forward)
     return forward, _of_frequencies([
         similarity(other, one, products=tuple(half.mH for half in products), **settings)
         for one, other, products in zip(a, b, shared, strict=True)
@@ -163,7 +163,7 @@ def _of_frequencies(scores: Sequence[Score]) -> Score:
     )
 
 
-def _exchanged(score: Score) -> Score:
+def _turned(score: Score) -> Score:
     return replace(score, units_a=score.units_b, units_b=score.units_a)
 
 
