@@ -14,6 +14,7 @@ from generalization.figures.style import (
     entries,
     figure_of_words,
     legend,
+    panels_of,
     style_of,
     styled,
 )
@@ -63,10 +64,8 @@ def ablation_auc_at_topology(
 
     columns, lines = min(len(topologies), COLUMNS), -(-len(topologies) // COLUMNS)
     figure = Figure(figsize=(2.3 + 2.9 * max(columns, 2), 0.5 + 4 * lines))
-    grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
-    for axes in grid.flat[len(topologies) :]:
-        axes.remove()
-    panels, count = grid.flat[: len(topologies)], 0
+    grid, panels = panels_of(figure, len(topologies), COLUMNS, sharex=True, sharey=True)
+    count = 0
     for axes, topology in zip(panels, topologies, strict=True):
         networks = rows[(rows[TOPOLOGY] == list(topology)).all(axis=1)]
         count += len(networks.drop_duplicates(NETWORK))

@@ -18,6 +18,7 @@ from generalization.figures.style import (
     legend,
     logarithmic,
     markers,
+    panels_of,
     style_of,
     styled,
 )
@@ -131,15 +132,13 @@ def correlations_in_words(statistics: pd.DataFrame) -> str:
 
 def _panels(number: int) -> tuple[Figure, list[Axes]]:
     """One panel for each dataset, with one scale of the gap."""
-    rows, columns = -(-number // COLUMNS), min(number, COLUMNS)
+    rows = -(-number // COLUMNS)
     figure = Figure(figsize=(8, 5) if number == 1 else (10, 0.4 + 4.3 * rows))
-    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    grid, panels = panels_of(figure, number, COLUMNS, sharey=True)
     for axes in grid[:, 0]:
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.set_ylabel("Generalization gap (train − test accuracy)")
-    for axes in grid.flat[number:]:
-        axes.remove()
-    return figure, list(grid.flat[:number])
+    return figure, panels
 
 
 def _points(networks: pd.DataFrame, fitted_accuracy: float) -> pd.DataFrame:

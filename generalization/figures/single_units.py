@@ -18,6 +18,7 @@ from generalization.figures.style import (
     entries,
     figure_of_words,
     legend,
+    panels_of,
     styled,
 )
 from generalization.names import interval, setting_name, value_name, values_of, within
@@ -62,10 +63,7 @@ def single_units(
     columns, lines = min(len(groups), COLUMNS), -(-len(groups) // COLUMNS)
     figure = Figure(figsize=(2.3 + 2.6 * max(columns, 2), 3.7 + 3.9 * lines))
     above, below = figure.subfigures(2, 1, height_ratios=(1.05 * lines, 1))
-    grid = above.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
-    for axes in grid.flat[len(groups) :]:
-        axes.remove()
-    panels = grid.flat[: len(groups)]
+    grid, panels = panels_of(above, len(groups), COLUMNS, sharex=True, sharey=True)
     for axes, (group, units) in zip(panels, groups.items(), strict=True):
         _scatter(axes, units, layers)
         title(

@@ -8,10 +8,11 @@ from numbers import Number
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
@@ -111,6 +112,27 @@ def legend(axes: Axes, groups: Mapping[str, Sequence[Line2D]]) -> None:
 
 
 @styled
+def panels_of(
+    figure: Figure | SubFigure, number: int, columns: int, **shared: object
+) -> tuple[np.ndarray, list[Axes]]:
+    """So many panels, row after row, without the places that are left over.
+
+    Args:
+        figure: Where to make them.
+        number: Of panels.
+        columns: Side by side at most.
+        shared: Axes that panels share, for ``subplots``.
+
+    Returns:
+        The panels, rows × columns, removed ones among them; and those that are there, in order.
+    """
+    rows = -(-number // columns)
+    grid = figure.subplots(rows, min(number, columns), squeeze=False, **shared)
+    for axes in grid.flat[number:]:
+        axes.remove()
+    return grid, list(grid.flat[:number])
+
+
 def logarithmic(axis: Axis, values: pd.Series) -> None:
     """Ticks of a logarithmic axis as plain numbers: more of them where values lie close."""
     axis.axes.set(**{f"{axis.axis_name}scale": "log"})
