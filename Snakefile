@@ -8,15 +8,22 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
-from generalization.claims import claims_of
+from generalization.catalog import (
+    FIGURES,
+    MEASURES,
+    PROFILES,
+    SETTINGS,
+    SIMILARITIES,
+    TABLES,
+    file_of,
+    module_of,
+)
 from generalization.errors import InputError
-from generalization.figures import FIGURES
-from generalization.measures import SHARE_A_JOB
-from generalization.statistics import SETTINGS, TABLES
+from generalization.experiments import claims_of
 
 sys.path.insert(0, f"{workflow.basedir}/workflow")
 from fingerprint import fingerprint
-from planning import assumptions, check_file_names, read_study, seed_blocks
+from planning import SHARE_A_JOB, assumptions, check_file_names, read_study, seed_blocks
 from schema import settings_of
 
 min_version("9.27")
@@ -55,12 +62,12 @@ wildcard_constraints:
     block=r"seeds-\d+-\d+",
     other=r"[a-z0-9_]+-[0-9a-f]{8}",
     other_block=r"seeds-\d+-\d+",
-    measure=r"[a-z_]+(-[0-9a-f]{8})?",
-    profile=r"[a-z_]+(-[0-9a-f]{8})?",
-    similarity=r"[a-z_]+(-[0-9a-f]{8})?",
+    measure=r"[a-z][a-z0-9_]*(-[0-9a-f]{8})?",
+    profile=r"[a-z][a-z0-9_]*(-[0-9a-f]{8})?",
+    similarity=r"[a-z][a-z0-9_]*(-[0-9a-f]{8})?",
     pairs=r"[a-z_]+",
-    figure=r"[a-z_]+",
-    table=r"[a-z_]+",
+    figure=r"[a-z][a-z0-9_]*",
+    table=r"[a-z][a-z0-9_]*",
 
 
 include: "workflow/rules/common.smk"

@@ -14,8 +14,8 @@ import torch
 
 from generalization.activations import Activations, layer_activations, write_activations
 from generalization.hyperparameters import Hyperparameters
-from generalization.networks.files import KeptNetworks
 from generalization.networks.fully_connected import initialize_fully_connected
+from generalization.networks.networks_file import KeptNetworks
 from generalization.randomness import generator_for
 
 SEEDS, SAMPLES, WIDTH, LAYERS = 8, 10_000, 200, 5

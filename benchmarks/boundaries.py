@@ -7,9 +7,13 @@ from timing import print_table, sgemm_rate, take_turns
 from torch import Generator, nn
 from transitions import WIDTHS, mnist, trained
 
+from generalization.experiments.linear_regions.boundaries import (
+    boundary_pixels,
+    networks_on_plane,
+    three_images,
+)
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.profiles.boundaries import boundary_pixels, networks_on_plane, three_images
-from generalization.trajectories import ellipses_through
+from generalization.regions.trajectories import ellipses_through
 
 GRID = 256
 

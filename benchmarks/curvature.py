@@ -8,7 +8,7 @@ from transitions import WIDTHS, mnist, trained
 
 from generalization.measures.curvature import curvature
 from generalization.measures.transitions import transitions, transitions_per_layer
-from generalization.trajectories import equidistant_points, translation_loops
+from generalization.regions.trajectories import equidistant_points, translation_loops
 
 POWERS = (8, 10, 12)
 BLOCK = 64  # points whose Jacobians, 10 × 784 each, are held at a time

@@ -6,9 +6,9 @@ from timing import print_table, sgemm_rate, take_turns
 from torch import Generator
 
 from generalization.networks.fully_connected import initialize_fully_connected
-from generalization.regions.ellipses import ellipse_crossings
+from generalization.regions.ellipse_crossings import ellipse_crossings
 from generalization.regions.sampled_ellipses import sampled_crossings
-from generalization.trajectories import ellipses_through
+from generalization.regions.trajectories import ellipses_through
 
 ELLIPSES = 4
 POWERS = (10, 12, 14, 16)

@@ -10,7 +10,7 @@ from torch.func import jacrev, vmap
 from generalization.derivatives.layer_noise import layer_noise
 from generalization.networks.fully_connected import initialize_fully_connected
 from generalization.networks.hidden_layers import hidden_activations
-from generalization.units.noise_clouds import cloud_spectra, noisy_copies, squared_singular_values
+from generalization.units.cloud_spectra import cloud_spectra, noisy_copies, squared_singular_values
 
 WIDTHS = (784, 200, 200, 200, 10)
 COPIES, SCALES = 256, (0.2, 0.1, 0.01)

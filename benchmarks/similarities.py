@@ -66,7 +66,7 @@ def ours(a: list[np.ndarray], b: list[np.ndarray]) -> np.ndarray:
 
 def scores(similarity, a: list[np.ndarray], b: list[np.ndarray]) -> list:
     layers = ([[represented(layer)] for layer in net] for net in (a, b))
-    return list(compared_layers(similarity, *layers))
+    return list(compared_layers(similarity, *layers, asymmetric=similarity is pwcca))
 
 
 def compare(width: int, done: int, repeats: int, similarities: tuple) -> None:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from generalization.errors import InputError
 from generalization.files import written_whole
-from generalization.networks.files import KeptNetworks
+from generalization.networks.networks_file import KeptNetworks
 from generalization.networks.stacked_networks import StackedNetworks
 
 # Chosen by benchmarks/activations.py: on ReLU activations no filter is fastest both ways. Zstandard

@@ -80,6 +80,9 @@ class Hyperparameters:
 
 # A line search compares values of one function, which must not change on the way; and that function
 # is the loss alone.
+# Deeper and narrower: a factor, beside hyper-parameters, that keeps the number of parameters.
+FIXED_SIZE = "depth_at_fixed_size"
+
 NEEDED_BY_LBFGS = {"augmentation": "none", "normalization": "none", "dropout": 0, "weight_decay": 0}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -10,12 +10,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from generalization import profiles
 from generalization.datasets.dataset import Dataset
-from generalization.measures import TAKEN_TOGETHER
 from generalization.networks.convolutional import ConvolutionalNetworks
-from generalization.networks.files import KeptNetworks
 from generalization.networks.modules import Networks
+from generalization.networks.networks_file import KeptNetworks
 from generalization.networks.sequences import sequence_of
 from generalization.networks.stacked_networks import StackedNetworks, networks_of_tensors
 from generalization.randomness import generator_for
@@ -31,6 +29,8 @@ def measure_networks(
     data: Dataset,
     measures: Mapping[str, Callable[..., Tensor]],
     settings: Mapping[str, Mapping[str, Any]],
+    *,
+    together: Collection[str] = (),
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """Take measures of all networks, at every step at which they were kept.
 
@@ -42,6 +42,7 @@ def measure_networks(
         data: What they were trained and tested on.
         measures: Name → function.
         settings: Name → keyword arguments; ``samples`` is the number of test inputs instead.
+        together: Names of measures that are given a whole stack of convolutional networks.
 
     Yields:
         Name and table: ensemble, seed, step, measure, value, status. The value of a network whose
@@ -55,13 +56,13 @@ def measure_networks(
     begun = initial_networks(stack.architecture, kept.hyperparameters, kept.seeds)
     begun = begun.to(data.test_inputs.device)[[rows[i][1] for i in finite]]
     stacks = {"networks": stack.folded(), "trained_networks": stack, "initial_networks": begun}
-    groups, together = _groups(stacks), [(slice(None), stacks)]
+    groups, whole = _groups(stacks), [(slice(None), stacks)]
     taken: dict[int | None, dict[str, Tensor]] = {}
     for name, measure in measures.items():
         chosen = dict(settings[name])
         samples = chosen.pop("samples", None)
         values, before = [], taken.setdefault(samples, {})
-        for members, networks in together if name in TAKEN_TOGETHER else groups:
+        for members, networks in whole if name in together else groups:
             available = {
                 **networks,
                 **_of_inputs(data, samples),
@@ -82,6 +83,8 @@ def profile_networks(
     profile: Callable[..., pd.DataFrame],
     settings: Mapping[str, Any],
     recorded: Recorded | None = None,
+    *,
+    together: bool = False,
 ) -> pd.DataFrame:
     """Take a profile of all networks, at every step at which they were kept.
 
@@ -94,6 +97,7 @@ def profile_networks(
         settings: Keyword arguments; ``samples`` is the number of test inputs instead.
         recorded: Of (seed, kept step) of some networks, and of a slice of what they were shown,
             that and their layers, where a profile is made from a record.
+        together: Whether it compares networks, and is given a stack of convolutional ones, too.
 
     Returns:
         The rows of the profile, with ensemble, seed and step before its own columns. A network
@@ -105,7 +109,6 @@ def profile_networks(
     chosen = dict(settings)
     samples = chosen.pop("samples", None)
     stack = {"networks": _stack(kept, rows, finite).folded()}
-    together = profile.__name__ in profiles.TAKEN_TOGETHER
     shown = [rows[i] for i in finite]
     which, tables = _members(kept, shown), []
     for members, networks in [(slice(None), stack)] if together else _groups(stack):

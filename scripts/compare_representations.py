@@ -6,9 +6,9 @@ from importlib import import_module
 from pathlib import Path
 
 from generalization.activations import Activations
-from generalization.comparing import compare_networks
 from generalization.devices import prepare_device
 from generalization.errors import told_in_one_sentence
+from generalization.representations.comparing import compare_networks
 from generalization.tables import write_table
 
 
@@ -19,6 +19,7 @@ def main() -> None:
     parser.add_argument("pairs", help="over_training, between_seeds or between_ensembles")
     parser.add_argument("--activations", type=Path, nargs=2, required=True)
     parser.add_argument("--settings", type=json.loads, required=True)
+    parser.add_argument("--asymmetric", action="store_true", help="it has two orders")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", type=Path, required=True)
@@ -29,7 +30,9 @@ def main() -> None:
     similarity = getattr(import_module(f"generalization.similarities.{name}"), name)
     first, second = arguments.activations
     with Activations(first) as a, Activations(second) as b:
-        table = compare_networks(a, b, similarity, pairs, settings, device=device)
+        table = compare_networks(
+            a, b, similarity, pairs, settings, asymmetric=arguments.asymmetric, device=device
+        )
     write_table(arguments.output, table)
 
 

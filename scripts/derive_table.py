@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from generalization.errors import told_in_one_sentence
+from generalization.experiments import claims_of
 from generalization.signatures import named_by
 from generalization.tables import read_table, write_table
 
@@ -16,15 +17,18 @@ def main() -> None:
     """Arguments, read, call, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("inputs", type=Path, nargs="*", help="<table>.csv")
+    parser.add_argument("--module", required=True, help="that has the function")
     parser.add_argument("--settings", type=json.loads, required=True)
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
 
     name = arguments.output.stem
-    derive = getattr(import_module(f"generalization.statistics.{name}"), name)
+    derive = getattr(import_module(arguments.module), name)
     tables = {path.stem: read_table(path) for path in arguments.inputs}
     generator = np.random.default_rng(list(name.encode()))
-    offered = {"generator": generator, "tables": tables, **arguments.settings, **tables}
+    papers = tuple(claims_of(arguments.settings.get("papers", {})))
+    settings = arguments.settings | {"papers": papers}
+    offered = {"generator": generator, "tables": tables, **settings, **tables}
     write_table(arguments.output, derive(**named_by(derive, offered)))
 
 

@@ -6,9 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 from generalization.errors import told_in_one_sentence
-from generalization.figures import FIGURES
 from generalization.figures.style import save_figure
-from generalization.measures import BASELINES
 from generalization.signatures import named_by
 from generalization.tables import read_table
 
@@ -17,6 +15,8 @@ def main() -> None:
     """Arguments, read, call, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("figure")
+    parser.add_argument("--module", required=True, help="that has the function")
+    parser.add_argument("--one-per", default="", help="measure or factor, if there is one for each")
     parser.add_argument("--tables", type=Path, nargs="+", required=True, help="<table>.csv")
     parser.add_argument("--settings", type=json.loads, required=True)
     parser.add_argument(
@@ -24,14 +24,10 @@ def main() -> None:
     )
     arguments = parser.parse_args()
 
-    draw = getattr(import_module(f"generalization.figures.{arguments.figure}"), arguments.figure)
-    offered = {
-        "baselines": BASELINES,
-        **arguments.settings,
-        **{path.stem: read_table(path) for path in arguments.tables},
-    }
+    draw = getattr(import_module(arguments.module), arguments.figure)
+    offered = arguments.settings | {path.stem: read_table(path) for path in arguments.tables}
     for path in arguments.outputs:
-        offered[FIGURES[arguments.figure].one_per] = path.stem
+        offered[arguments.one_per] = path.stem
         save_figure(path, draw(**named_by(draw, offered)))
 
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from generalization.errors import told_in_one_sentence
 from generalization.files import written_whole
-from generalization.measures import BASELINES
 from generalization.statistics.fit_statistics import fit_statistics
 from generalization.statistics.selection import excluded
 from generalization.statistics.summary import summary
@@ -20,6 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("measures", type=Path)
     parser.add_argument("--settings", type=json.loads, required=True)
+    parser.add_argument("--baselines", nargs="*", default=[], help="measures to beat")
     parser.add_argument("--statistics", type=Path, required=True)
     parser.add_argument("--excluded", type=Path, required=True)
     parser.add_argument("--summary", type=Path, required=True)
@@ -31,7 +31,7 @@ def main() -> None:
     statistics = fit_statistics(measures, generator=generator, **settings)
     write_table(arguments.statistics, statistics)
     write_table(arguments.excluded, excluded(measures, fitted_accuracy=accuracy))
-    lines = summary(statistics, measures, baselines=BASELINES, fitted_accuracy=accuracy)
+    lines = summary(statistics, measures, baselines=arguments.baselines, fitted_accuracy=accuracy)
     with written_whole(arguments.summary) as beside:
         beside.write_text("\n".join(lines) + "\n")
 

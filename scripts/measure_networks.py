@@ -10,7 +10,7 @@ from generalization.datasets.experiment_data import experiment_data
 from generalization.devices import prepare_device
 from generalization.errors import told_in_one_sentence
 from generalization.measuring import measure_networks
-from generalization.networks.files import read_networks
+from generalization.networks.networks_file import read_networks
 from generalization.tables import write_table
 
 
@@ -20,6 +20,7 @@ def main() -> None:
     parser.add_argument("--dataset", type=Path, required=True)
     parser.add_argument("--networks", type=Path, required=True)
     parser.add_argument("--settings", type=json.loads, required=True, help="measure → settings")
+    parser.add_argument("--together", nargs="*", default=[], help="measures of whole stacks")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("outputs", type=Path, nargs="+", help=".../<measure>[-<settings>].csv")
@@ -32,7 +33,9 @@ def main() -> None:
     measures = {
         name: getattr(import_module(f"generalization.measures.{name}"), name) for name in outputs
     }
-    for name, table in measure_networks(kept, data, measures, arguments.settings):
+    for name, table in measure_networks(
+        kept, data, measures, arguments.settings, together=arguments.together
+    ):
         write_table(outputs[name], table)
 
 

@@ -11,7 +11,7 @@ from generalization.datasets.experiment_data import experiment_data
 from generalization.devices import prepare_device
 from generalization.errors import told_in_one_sentence
 from generalization.measuring import profile_networks
-from generalization.networks.files import read_networks
+from generalization.networks.networks_file import read_networks
 from generalization.tables import write_table
 
 
@@ -21,6 +21,8 @@ def main() -> None:
     parser.add_argument("--dataset", type=Path, required=True)
     parser.add_argument("--networks", type=Path, required=True)
     parser.add_argument("--recorded", type=Path, nargs="?", help="what the profile reads")
+    parser.add_argument("--module", required=True, help="that has the function")
+    parser.add_argument("--together", action="store_true", help="compares networks")
     parser.add_argument("--settings", type=json.loads, required=True)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1)
@@ -31,14 +33,16 @@ def main() -> None:
     kept = read_networks(arguments.networks, device)
     data = experiment_data(read_dataset(arguments.dataset), kept.hyperparameters).to(device)
     name = arguments.output.stem.split("-")[0]
-    profile = getattr(import_module(f"generalization.profiles.{name}"), name)
+    profile = getattr(import_module(arguments.module), name)
     with ExitStack() as open_files:
         recorded = None
         if arguments.recorded:
             # By name, as profiles: an edit of what few of them read makes no other anew.
             record = import_module("generalization.activations").Activations(arguments.recorded)
             recorded = open_files.enter_context(record).stacked
-        table = profile_networks(kept, data, profile, arguments.settings, recorded)
+        table = profile_networks(
+            kept, data, profile, arguments.settings, recorded, together=arguments.together
+        )
     write_table(arguments.output, table)
 
 

@@ -9,9 +9,9 @@ from generalization.datasets.dataset import read_dataset
 from generalization.datasets.experiment_data import experiment_data
 from generalization.devices import prepare_device
 from generalization.errors import told_in_one_sentence
-from generalization.networks.files import read_networks
+from generalization.networks.networks_file import read_networks
 from generalization.randomness import generator_for
-from generalization.units.noise_clouds import cloud_images, noisy_copies
+from generalization.units.cloud_spectra import cloud_images, noisy_copies
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from generalization.datasets.experiment_data import experiment_data
 from generalization.devices import prepare_device
 from generalization.errors import told_in_one_sentence
 from generalization.hyperparameters import Hyperparameters
-from generalization.networks.files import write_networks
+from generalization.networks.networks_file import write_networks
 from generalization.tables import write_table
 from generalization.training import train_ensemble
 from generalization.training.progress import shown_progress

@@ -1,23 +1,32 @@
 """A measure, dataset or figure is there whole: file, index, schema, test, caption."""
 
 import inspect
+import re
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 from schema import SCHEMA, settings_of
 
-from generalization.claims import PAPERS, claims_of
-from generalization.datasets import DATASETS
-from generalization.figures import FIGURES, PAGES
-from generalization.measures import FULLY_CONNECTED_ONLY, MEASURES, SHARE_A_JOB, TAKEN_TOGETHER
+from generalization.catalog import (
+    ALWAYS,
+    DATASETS,
+    FIGURES,
+    MEASURES,
+    PAGES,
+    PAPERS,
+    PROFILES,
+    ROOMS,
+    SETTINGS,
+    SIMILARITIES,
+    TABLES,
+    file_of,
+    module_of,
+)
+from generalization.experiments import claims_of
 from generalization.networks.architectures import ARCHITECTURES, POOLINGS
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.initial_layers import INITIALIZATIONS
-from generalization.profiles import FULLY_CONNECTED_ONLY as PROFILES_OF_FULLY_CONNECTED
-from generalization.profiles import PROFILES
-from generalization.similarities import ASYMMETRIC, SIMILARITIES
-from generalization.statistics import SETTINGS, TABLES
 
 OFFERED = {
     "networks",
@@ -37,6 +46,21 @@ OF_PROFILES |= {"generator", "pixel_deviations", "shared_generator"}
 OF_PROFILES |= {"hyperparameters", "members", "recorded"}
 
 
+def function_of(name):
+    return getattr(import_module(module_of(name)), name)
+
+
+def has_a_test(name):
+    file = Path(file_of(name).replace("generalization", "tests", 1))
+    return file.with_name(f"test_{name}.py").is_file()
+
+
+def caption(name):
+    """File of a caption: beside that of an experiment, else with those of all studies."""
+    beside = Path(file_of(name)).with_suffix(".rst") if name in TABLES | FIGURES else Path()
+    return beside if "experiments" in beside.parts else Path(f"workflow/report/{name}.rst")
+
+
 def as_default(value):
     """A list of a configuration as a signature has it."""
     return tuple(value) if isinstance(value, list) else value
@@ -44,12 +68,11 @@ def as_default(value):
 
 def test_index_and_schema_name_the_same_measures():
     assert set(MEASURES) == set(SCHEMA["$defs"]["measures"]["properties"])
-    assert set(SHARE_A_JOB) <= set(MEASURES)
 
 
 @pytest.mark.parametrize("measure", MEASURES)
 def test_a_measure_is_whole(measure):
-    function = getattr(import_module(f"generalization.measures.{measure}"), measure)
+    function = function_of(measure)
     parameters = inspect.signature(function).parameters
     keywords = {
         name: parameter.default
@@ -62,12 +85,12 @@ def test_a_measure_is_whole(measure):
     assert settings == keywords
     assert set(parameters) - set(keywords) - {"dtype"} <= OFFERED
     assert "labels" not in set(parameters) - {"train_labels"}
-    assert Path(f"tests/measures/test_{measure}.py").is_file()
+    assert has_a_test(measure)
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_a_dataset_is_whole(dataset):
-    assert callable(getattr(import_module(f"generalization.datasets.{dataset}"), dataset))
+    assert callable(function_of(dataset))
     assert dataset in SCHEMA["$defs"]["hyperparameters"]["properties"]["dataset"]["enum"]
     assert any(dataset in path.read_text() for path in Path("tests/datasets").glob("test_*.py"))
 
@@ -78,7 +101,7 @@ def test_index_and_schema_name_the_same_profiles():
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_profile_is_whole(profile):
-    function = getattr(import_module(f"generalization.profiles.{profile}"), profile)
+    function = function_of(profile)
     parameters = inspect.signature(function).parameters
     keywords = {
         name: parameter.default
@@ -89,17 +112,16 @@ def test_a_profile_is_whole(profile):
     settings.pop("samples", None)
     assert {name: as_default(value) for name, value in settings.items()} == keywords
     assert set(parameters) - set(keywords) <= OF_PROFILES
-    assert Path(f"tests/profiles/test_{profile}.py").is_file()
+    assert has_a_test(profile)
 
 
 def test_index_and_schema_name_the_same_similarities():
     assert set(SIMILARITIES) == set(SCHEMA["$defs"]["similarities"]["properties"])
-    assert set(ASYMMETRIC) <= set(SIMILARITIES)
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
 def test_a_similarity_is_whole(similarity):
-    function = getattr(import_module(f"generalization.similarities.{similarity}"), similarity)
+    function = function_of(similarity)
     parameters = inspect.signature(function).parameters
     keywords = {
         name: parameter.default
@@ -112,50 +134,67 @@ def test_a_similarity_is_whole(similarity):
     assert comparison <= set(settings)
     assert {key: settings[key] for key in settings if key not in comparison} == keywords
     assert set(parameters) - set(keywords) == {"a", "b", "products"}
-    assert Path(f"tests/similarities/test_{similarity}.py").is_file()
+    assert has_a_test(similarity)
 
 
 def tables_named_by(function):
-    known = {"measures", "training", "statistics", "similarities", *PROFILES, *TABLES, *SETTINGS}
+    known = {*ALWAYS, "similarities", *PROFILES, *TABLES, *SETTINGS}
     return known.intersection(inspect.signature(function).parameters)
 
 
 @pytest.mark.parametrize("table", TABLES)
 def test_a_table_is_whole(table):
-    function = getattr(import_module(f"generalization.statistics.{table}"), table)
-    named = tables_named_by(function)
+    function = function_of(table)
+    named, made_from = tables_named_by(function), TABLES[table].made_from
     # Who names all tables is not told one by one.
     all_tables = "tables" in inspect.signature(function).parameters
-    assert named == set(TABLES[table]).intersection(SETTINGS if all_tables else TABLES[table])
-    assert Path(f"tests/statistics/test_{table}.py").is_file()
+    assert named == set(made_from).intersection(SETTINGS if all_tables else made_from)
+    assert has_a_test(table)
 
 
 @pytest.mark.parametrize("paper", PAPERS)
 def test_claims_are_about_tables_that_there_are(paper):
-    assert {claim.table for claim in claims_of([paper])} <= {"statistics", *TABLES}
+    assert {claim.table for claim in claims_of({paper: PAPERS[paper]})} <= {"statistics", *TABLES}
+    rooms = {folder for folder, room in ROOMS.items() if paper in room.papers}
+    assert rooms == {f"experiments/{room}" for room in PAPERS[paper]}
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_has_a_caption(page):
-    assert Path(f"workflow/report/{page}.rst").is_file()
+    assert caption(page).is_file()
 
 
 @pytest.mark.parametrize("figure", FIGURES)
 def test_a_figure_is_whole(figure):
-    function = getattr(import_module(f"generalization.figures.{figure}"), figure)
-    assert tables_named_by(function) == set(FIGURES[figure].tables)
+    function = function_of(figure)
+    assert tables_named_by(function) == set(FIGURES[figure].made_from)
     assert set(FIGURES[figure].measures) <= set(MEASURES)
-    assert Path(f"workflow/report/{figure}.rst").is_file()
-    assert Path(f"tests/figures/test_{figure}.py").is_file()
+    assert caption(figure).is_file()
+    assert has_a_test(figure)
 
 
 @pytest.mark.parametrize(
-    ("folder", "index"),
-    [("measures", MEASURES), ("profiles", PROFILES), ("similarities", SIMILARITIES)],
+    ("folder", "index"), [("measures", MEASURES), ("similarities", SIMILARITIES)]
 )
 def test_every_file_has_an_entry(folder, index):
     names = {path.stem for path in Path("generalization", folder).glob("*.py")} - {"__init__"}
     assert names == set(index)
+
+
+@pytest.mark.parametrize("folder", [folder for folder in ROOMS if "/" in folder])
+def test_the_first_page_of_an_experiment_names_its_files_by_what_they_are(folder):
+    room, said = ROOMS[folder], Path("generalization", folder, "__init__.py").read_text()
+    files = {path.stem for path in Path("generalization", folder).glob("*.py")}
+    shared = files - {"__init__", "claims", *room.profiles, *room.tables, *room.figures}
+    kinds = {
+        "Profiles": room.profiles,
+        "Tables": room.tables,
+        "Figures": room.figures,
+        "Shared by these": shared,
+    }
+    for kind, names in kinds.items():
+        told = re.search(rf"^{kind}:\n((?:    .*\n)+)", said, re.MULTILINE)
+        assert set(re.findall(r"\w+", told[1]) if told else ()) == set(names)
 
 
 def reads_layers(function):
@@ -164,18 +203,11 @@ def reads_layers(function):
     return annotations.get("networks") is FullyConnectedNetworks
 
 
-def test_what_reads_layers_of_fully_connected_networks_says_so():
-    measures = {
-        name: getattr(import_module(f"generalization.measures.{name}"), name) for name in MEASURES
-    }
-    profiles = {
-        name: getattr(import_module(f"generalization.profiles.{name}"), name) for name in PROFILES
-    }
-    assert {name for name in measures if reads_layers(measures[name])} == set(FULLY_CONNECTED_ONLY)
-    assert {name for name in profiles if reads_layers(profiles[name])} == set(
-        PROFILES_OF_FULLY_CONNECTED
-    )
-    assert set(TAKEN_TOGETHER) <= set(MEASURES) - set(FULLY_CONNECTED_ONLY)
+@pytest.mark.parametrize("name", [*MEASURES, *PROFILES])
+def test_what_reads_layers_of_fully_connected_networks_says_so(name):
+    entry = (MEASURES | PROFILES)[name]
+    assert reads_layers(function_of(name)) == entry.fully_connected_only
+    assert not (entry.fully_connected_only and entry.taken_together)
 
 
 @pytest.mark.parametrize(

@@ -12,17 +12,17 @@ from schema import settings_of
 from torch.testing import assert_close
 
 from generalization.activations import Activations, layer_activations, write_activations
+from generalization.catalog import MEASURES
 from generalization.datasets.dataset import Dataset
-from generalization.measures import FULLY_CONNECTED_ONLY, MEASURES
+from generalization.experiments.jacobian.points import points
+from generalization.experiments.noise_clouds.noise_clouds import noise_clouds
 from generalization.measures.distance_from_initialization import distance_from_initialization
 from generalization.measures.number_of_parameters import number_of_parameters
 from generalization.measures.output_entropy import output_entropy
 from generalization.measures.weight_norm import weight_norm
 from generalization.measuring import measure_networks, profile_networks
-from generalization.profiles.noise_clouds import noise_clouds
-from generalization.profiles.points import points
 from generalization.training.initialization import initial_networks
-from generalization.units.noise_clouds import cloud_images, noisy_copies
+from generalization.units.cloud_spectra import cloud_images, noisy_copies
 
 NONE = {}
 EMPTY = pd.DataFrame({"network": []})
@@ -232,12 +232,18 @@ def test_convolutional_networks_are_given_one_by_one_as_modules():
         assert_close(logits, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("measure", sorted(set(MEASURES) - set(FULLY_CONNECTED_ONLY)))
+@pytest.mark.parametrize(
+    "measure", sorted(name for name in MEASURES if not MEASURES[name].fully_connected_only)
+)
 def test_all_measures_but_those_of_layers_are_taken_of_convolutional_networks(measure):
     networks = kept_convolutions(hyperparameters_of("convolutional, pooled"))
     function = getattr(import_module(f"generalization.measures.{measure}"), measure)
     chosen = {key: 2 for key in ("samples", "points") if key in settings_of(measure)}
-    tables = dict(measure_networks(networks, images(), {measure: function}, {measure: chosen}))
+    together = [measure] if MEASURES[measure].taken_together else []
+    measured = measure_networks(
+        networks, images(), {measure: function}, {measure: chosen}, together=together
+    )
+    tables = dict(measured)
     assert tables[measure]["value"].map(math.isfinite).all()
     # Steps differ in the scale of the weights, which only some measures of ReLU networks see.
     without_scale = ("transitions", "sampled_transitions", "class_information")

@@ -4,6 +4,7 @@ import ast
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 
@@ -11,12 +12,17 @@ ROOT = Path(__file__).parents[1]
 # must not re-train any; that defaults never change is kept by a test.
 DECLARATIONS = {ROOT / "generalization/hyperparameters.py"}
 
+# Imports are followed into the code of a module this deep; deeper ones count by their code alone.
+DEPTH = 3
+
 
 def fingerprint(*files: str) -> str:
     """Hash of the syntax trees of files and of every project module they import, transitively.
 
-    Comments, blank lines, docstrings and modification times do not count. Modules imported by a
-    computed name do not count either: name their files here.
+    Comments, blank lines, docstrings and modification times do not count, nor does where a file
+    lies or in which order modules are imported: an import counts by the code that it brings, not by
+    the name of its module, so that a file may move. Modules imported by a computed name do not
+    count: name their files here.
 
     Args:
         files: Python files, relative to the root of the repository.
@@ -24,43 +30,79 @@ def fingerprint(*files: str) -> str:
     Returns:
         Sixteen hex digits.
     """
-    reached: set[Path] = set()
-    waiting = [ROOT / file for file in files]
+    named = {ROOT / file for file in files}
+    reached, waiting = set(), set(named)
     while waiting:
-        file = waiting.pop()
-        if file not in reached and file not in DECLARATIONS:
-            reached.add(file)
-            waiting.extend(_imported(file))
-    code = "\n".join(f"{file.relative_to(ROOT)} {_code(file)}" for file in sorted(reached))
-    return blake2b(code.encode(), digest_size=8).hexdigest()
+        reached |= waiting
+        waiting = {imported.file for file in waiting for imported in _parsed(file).imports}
+        waiting -= reached | DECLARATIONS
+    codes = {_code(file, DEPTH) for file in named} | {_code(file, 0) for file in reached}
+    return _hash(*sorted(codes))
+
+
+class _Import(NamedTuple):
+    """What a file imports of the project: a name of a file, or the file itself if it has none."""
+
+    name: str
+    known_as: str
+    file: Path
+
+
+class _Parsed(NamedTuple):
+    """The syntax tree of a file, without docstrings and imports of the project."""
+
+    tree: str
+    imports: list[_Import]
 
 
 @cache
-def _tree(file: Path) -> ast.Module:
-    return ast.parse(file.read_text(), filename=str(file))
+def _code(file: Path, depth: int) -> str:
+    """Hash of the code of a file, and of what it imports."""
+    parsed = _parsed(file)
+    brought = [
+        f"{name} {known_as} {_code(of, depth - 1) if depth and of not in DECLARATIONS else ''}"
+        for name, known_as, of in parsed.imports
+    ]
+    return _hash(parsed.tree, *sorted(brought))
 
 
 @cache
-def _code(file: Path) -> str:
-    """The syntax tree without docstrings."""
-    tree = ast.parse(file.read_text(), filename=str(file))
+def _parsed(file: Path) -> _Parsed:
+    tree, imports = ast.parse(file.read_text(), filename=str(file)), []
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
                 node.body = node.body[1:]
-    return ast.dump(tree)
+        for statements in (getattr(node, "body", None), getattr(node, "orelse", None)):
+            if isinstance(statements, list):
+                imports += [one for statement in statements for one in _imports(statement)]
+                statements[:] = [one for one in statements if not _imports(one)]
+    return _Parsed(ast.dump(tree), imports)
 
 
-@cache
-def _imported(file: Path) -> frozenset[Path]:
-    """Files of the project that a file imports by name, in whatever function it does so."""
-    names = set()
-    for node in ast.walk(_tree(file)):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    paths = (ROOT.joinpath(*name.split(".")) for name in names)
-    files = (path for base in paths for path in (base.with_suffix(".py"), base / "__init__.py"))
-    return frozenset(path for path in files if path.is_file())
+def _imports(statement: ast.AST) -> list[_Import]:
+    """What a statement imports of the project."""
+    if isinstance(statement, ast.Import):
+        named = [(alias, alias.name, "") for alias in statement.names]
+    elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
+        package = statement.module
+        named = [(alias, f"{package}.{alias.name}", package) for alias in statement.names]
+    else:
+        return []
+    return [
+        _Import("" if _file(module) else alias.name, alias.asname or alias.name, file)
+        for alias, module, package in named
+        if (file := _file(module) or _file(package))
+    ]
+
+
+def _file(module: str) -> Path | None:
+    """The file of a module of the project, if it is of the project."""
+    base = ROOT.joinpath(*module.split("."))
+    candidates = (base.with_suffix(".py"), base / "__init__.py") if module else ()
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _hash(*texts: str) -> str:
+    return blake2b("\n".join(texts).encode(), digest_size=8).hexdigest()

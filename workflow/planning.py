@@ -11,21 +11,29 @@ from typing import Any
 
 from schema import SCHEMA, check, listed, settings_of
 
-from generalization.datasets import DATASETS
+from generalization.catalog import (
+    ALWAYS,
+    DATASETS,
+    FIGURES,
+    MEASURES,
+    PAGES,
+    PAPERS,
+    PROFILES,
+    SETTINGS,
+    TABLES,
+)
 from generalization.errors import InputError
-from generalization.figures import FIGURES, PAGES
 from generalization.hyperparameters import (
+    FIXED_SIZE,
     Hyperparameters,
     contradictions,
     expand_grid,
     is_swept,
     short_hash,
 )
-from generalization.measures import FULLY_CONNECTED_ONLY as MEASURES_OF_FULLY_CONNECTED
-from generalization.measures import SHARE_A_JOB
 from generalization.networks.architectures import unsuitable
-from generalization.profiles import FULLY_CONNECTED_ONLY as PROFILES_OF_FULLY_CONNECTED
-from generalization.statistics import FIXED_SIZE, SETTINGS, TABLES
+
+SHARE_A_JOB = [name for name, measure in MEASURES.items() if measure.shares_a_job]
 
 
 @dataclass(frozen=True)
@@ -74,12 +82,13 @@ class Study:
     @property
     def tables(self) -> set[str]:
         """What figures and other tables can be made from."""
-        tables = {"measures", "training", "statistics", *self.profiles}
+        tables = {*ALWAYS, *self.profiles}
         tables |= {"similarities"} if self.similarities else set()
         tables |= {name for name in SETTINGS if getattr(self, name)}
-        for table, made_from in TABLES.items():
-            if tables.issuperset(made_from):
-                tables.add(table)
+        waiting = dict(TABLES)
+        while found := {name for name, one in waiting.items() if tables.issuperset(one.made_from)}:
+            tables |= found
+            waiting = {name: one for name, one in waiting.items() if name not in found}
         return tables
 
     @property
@@ -91,11 +100,26 @@ class Study:
         figures = [
             name
             for name, place in FIGURES.items()
-            if self.tables.issuperset(place.tables)
+            if self.tables.issuperset(place.made_from)
             and measures.issuperset(place.measures)
             and (on_the_way or not place.course)
         ]
         return figures, [page for page in PAGES if page in self.tables | {"excluded"}]
+
+    @property
+    def classes(self) -> dict[str, int]:
+        """Dataset → number of its classes."""
+        return {one.dataset: DATASETS[one.dataset].classes for one in self.ensembles.values()}
+
+    @property
+    def rooms(self) -> dict[str, tuple[str, ...]]:
+        """Paper → experiments that hold its claims."""
+        return {paper: PAPERS[paper] for paper in self.papers}
+
+    @property
+    def baselines(self) -> list[str]:
+        """Measures that any other has to beat."""
+        return [name for name, _ in self.measures.values() if MEASURES[name].baseline]
 
     @property
     def factors(self) -> list[str]:
@@ -374,7 +398,7 @@ def _impossible_in_study(study: Study) -> Iterator[str]:
                 f"not {comparison['setting']!r}."
             )
     taken = {measure for measure, _ in study.measures.values()} | set(study.profiles)
-    layered = taken.intersection(MEASURES_OF_FULLY_CONNECTED + PROFILES_OF_FULLY_CONNECTED)
+    layered = {name for name in taken if (MEASURES | PROFILES)[name].fully_connected_only}
     for one in study.ensembles.values():
         if layered and one.architecture != "fully_connected":
             yield (

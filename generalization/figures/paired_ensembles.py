@@ -43,7 +43,7 @@ LETTERS = 36  # Of a heading, above a panel.
 
 
 @styled
-def pairs(
+def paired_ensembles(
     pairs: pd.DataFrame,
     pair_statistics: pd.DataFrame,
     *,

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from generalization.networks.hidden_layers import unit_activations
 from generalization.networks.modules import Networks
-from generalization.units.class_information import class_information as information_of_units
+from generalization.units.information import class_information as information_of_units
 
 
 def class_information(
@@ -19,7 +19,7 @@ def class_information(
 ) -> Float64[Tensor, "networks"]:
     """How much single units tell about the class: mean mutual information over all hidden units.
 
-    See ``generalization.units.class_information`` for that of a unit (Morcos et al. 2018).
+    See ``generalization.units.information`` for that of a unit (Morcos et al. 2018).
 
     Args:
         networks: A stack of R networks, or a module as ``pieces_of`` takes it.

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from generalization.networks.hidden_layers import unit_activations
 from generalization.networks.modules import Networks
-from generalization.units.class_selectivity import class_selectivities
+from generalization.units.selectivity import class_selectivities
 
 
 def class_selectivity(

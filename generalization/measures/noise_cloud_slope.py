@@ -5,7 +5,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from generalization.networks.modules import Networks
-from generalization.units.noise_clouds import cloud_spectra, explained_variance, noisy_copies
+from generalization.units.cloud_spectra import cloud_spectra, explained_variance, noisy_copies
 
 
 def noise_cloud_slope(

@@ -11,7 +11,7 @@ from torch.nn import Module
 from generalization.measures.transitions import transitions as count_transitions
 from generalization.networks.activation_functions import ACTIVATION_FUNCTIONS, ActivationFunction
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.trajectories import translation_loops
+from generalization.regions.trajectories import translation_loops
 
 
 def normalized_transitions(

@@ -3,8 +3,8 @@
 from jaxtyping import Float, Float64
 from torch import Generator, Tensor
 
+from generalization.derivatives.output_changes import mean_logit, output_variance
 from generalization.networks.modules import Networks
-from generalization.networks.output_changes import mean_logit, output_variance
 
 
 def output_sensitivity(

@@ -3,8 +3,8 @@
 from jaxtyping import Float, Float64
 from torch import Generator, Tensor
 
+from generalization.derivatives.output_changes import output_variance, single_logits
 from generalization.networks.modules import Networks
-from generalization.networks.output_changes import output_variance, single_logits
 
 
 def output_sensitivity_per_output(

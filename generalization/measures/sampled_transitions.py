@@ -11,7 +11,7 @@ from generalization.networks.activation_modules import thresholds_of
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, logits_of
 from generalization.regions.breakpoints import numbers_at_a_time
-from generalization.trajectories import equidistant_points, translation_loops
+from generalization.regions.trajectories import equidistant_points, translation_loops
 
 # Which units lie above a threshold: for each layer, for each of its thresholds.
 Codes = list[list[Bool[Tensor, "inputs units"]]]

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from generalization.measures.jacobian_norm import jacobian_norm
 from generalization.networks.modules import Networks
-from generalization.trajectories import equidistant_points, translation_loops
+from generalization.regions.trajectories import equidistant_points, translation_loops
 
 NUMBERS_AT_A_TIME = 2**25  # Of all points of some loops: 128 MiB of single precision.
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from generalization.networks.modules import module_logits
 from generalization.regions.breakpoints import curve_at, interpolated, numbers_at_a_time
 from generalization.regions.module_polylines import borders_of_regions
-from generalization.trajectories import equidistant_points
+from generalization.regions.trajectories import equidistant_points
 
 
 def module_jacobian_variation(

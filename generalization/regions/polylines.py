@@ -17,7 +17,7 @@ from generalization.regions.breakpoints import (
     old_breakpoints,
     pieces,
 )
-from generalization.trajectories import translation_loops
+from generalization.regions.trajectories import translation_loops
 
 # Told of the crossings of a threshold in a layer: both numbers, preactivations at all breakpoints,
 # the places of these, and which crossed: the number of the breakpoint before × units + the unit.

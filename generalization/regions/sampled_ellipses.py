@@ -9,7 +9,7 @@ from torch import Tensor
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.regions.arcs import CrossedArcs
 from generalization.regions.breakpoints import numbers_at_a_time
-from generalization.trajectories import points_on_ellipses
+from generalization.regions.trajectories import points_on_ellipses
 
 
 @torch.inference_mode()

@@ -15,7 +15,6 @@ from generalization.errors import InputError
 from generalization.representations.convolutions import smallest_size
 from generalization.representations.layers import Layer, compared_layers, represented_layer
 from generalization.representations.score import Score
-from generalization.similarities import ASYMMETRIC
 
 PLACE = ("ensemble", "seed", "step", "layer")
 SCORE = ("value", "null", "samples", "units_a", "units_b", "held_out", "status")
@@ -46,6 +45,7 @@ def compare_networks(
     pairs: str,
     settings: Mapping[str, Any],
     *,
+    asymmetric: bool = False,
     device: torch.device | str = "cpu",
 ) -> pd.DataFrame:
     """Similarities of layers of the networks of two blocks of seeds.
@@ -60,11 +60,11 @@ def compare_networks(
             same of all networks of ``a`` with all of ``b``, layer by layer or all.
         settings: ``layers`` (``same`` or ``all``, over training and between ensembles),
             ``convolution``, and those of the similarity.
+        asymmetric: Whether the similarity changes when the layers change places.
         device: Where to compute.
 
     Returns:
-        One row per pair of layers, with ``COLUMNS``. Of a similarity that changes when the layers
-        change places there is a row for each order.
+        One row per pair of layers, with ``COLUMNS``, and one for each order if it is asymmetric.
 
     Raises:
         InputError: If the networks were not shown the same.
@@ -85,7 +85,7 @@ def compare_networks(
     rows = [
         (similarity.__name__, pairs, *row)
         for one, other, same in networks
-        for row in _rows(similarity, one, other, same, chosen)
+        for row in _rows(similarity, one, other, same, asymmetric, chosen)
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -148,11 +148,12 @@ def _rows(
     a: ComparedNetwork,
     b: ComparedNetwork,
     same: bool,
+    asymmetric: bool,
     settings: Mapping[str, Any],
 ) -> Iterator[tuple[Any, ...]]:
     """Rows of two networks, in both orders if that makes a difference and two are compared."""
-    both = similarity.__name__ in ASYMMETRIC and a is not b
-    for i, j, score, exchanged in _scores(similarity, a, b, same, settings):
+    both = asymmetric and a is not b
+    for i, j, score, exchanged in _scores(similarity, a, b, same, asymmetric, settings):
         place_a, place_b = (*a.name, a.numbers[i]), (*b.name, b.numbers[j])
         yield *place_a, *place_b, *(getattr(score, key) for key in SCORE)
         if both:
@@ -164,13 +165,18 @@ def _scores(
     a: ComparedNetwork,
     b: ComparedNetwork,
     same: bool,
+    asymmetric: bool,
     settings: Mapping[str, Any],
 ) -> Iterable[tuple[int, int, Score, Score]]:
     if not same:
-        yield from compared_layers(similarity, a.layers, b.layers, **settings)
+        yield from compared_layers(
+            similarity, a.layers, b.layers, asymmetric=asymmetric, **settings
+        )
         return
     for i, j in _same_layers(a, b):
-        compared = compared_layers(similarity, [a.layers[i]], [b.layers[j]], **settings)
+        compared = compared_layers(
+            similarity, [a.layers[i]], [b.layers[j]], asymmetric=asymmetric, **settings
+        )
         yield from ((i, j, *scores) for _, _, *scores in compared)
 
 

@@ -14,7 +14,6 @@ from generalization.representations.convolutions import layer_matrices
 from generalization.representations.products import Products, cross_products
 from generalization.representations.representation import Representation, represented_halves
 from generalization.representations.score import Score
-from generalization.similarities import ASYMMETRIC
 
 Layer = list[Representation]
 EXCHANGES = 4  # Of images, of which the mean is what feature maps have by chance.
@@ -45,6 +44,8 @@ def compared_layers(
     similarity: Callable[..., Score],
     layers_a: Sequence[Layer],
     layers_b: Sequence[Layer],
+    *,
+    asymmetric: bool = False,
     **settings: Any,
 ) -> Iterator[tuple[int, int, Score, Score]]:
     """Every layer of one network compared with every layer of another.
@@ -57,6 +58,7 @@ def compared_layers(
         similarity: One of ``generalization.similarities``.
         layers_a: Of one network.
         layers_b: Of another, of the same samples.
+        asymmetric: Whether the similarity changes when the layers change places.
         settings: Of the similarity.
 
     Yields:
@@ -75,9 +77,9 @@ def compared_layers(
                         yield i, j, _of_different_sizes(a, b), _of_different_sizes(b, a)
                         continue
                     shared = [one[row][column] for one in products]
-                    scores = _both_orders(similarity, a, b, shared, settings)
+                    scores = _both_orders(similarity, a, b, shared, asymmetric, settings)
                     nulls = [
-                        _both_orders(similarity, a, b, [one[row][column]], settings)
+                        _both_orders(similarity, a, b, [one[row][column]], asymmetric, settings)
                         for one in exchanged
                     ]
                     yield i, j, *(_with_null(*one) for one in zip(scores, *nulls, strict=True))
@@ -126,13 +128,14 @@ def _both_orders(
     a: Layer,
     b: Layer,
     shared: Sequence[Products],
+    asymmetric: bool,
     settings: dict[str, Any],
 ) -> tuple[Score, Score]:
     forward = _of_frequencies([
         similarity(one, other, products=products, **settings)
         for one, other, products in zip(a, b, shared, strict=True)
     ])
-    if similarity.__name__ not in ASYMMETRIC:
+    if not asymmetric:
         return forward, _turned(forward)
     return forward, _of_frequencies([
         similarity(other, one, products=tuple(half.mH for half in products), **settings)

@@ -6,8 +6,3 @@ tensors of samples × units, or as representations, which are made once and comp
 Settings are keyword-only. It returns a ``Score``: the value, what it would be by chance, and how it
 holds on samples that it was not fitted to.
 """
-
-SIMILARITIES = ("mean_cca", "svcca", "pwcca", "linear_cka")
-
-# These change when the two layers change places, so that both orders are of interest.
-ASYMMETRIC = ("pwcca",)

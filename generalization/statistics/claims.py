@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
-from generalization.claims import Claim, claims_of
 from generalization.names import value_name
+from generalization.statistics.claim import Claim
 
 COLUMNS = ["claim", "source", "about", "expected", "estimate", "low", "high", "of", "verdict"]
 NOT_ASKED = "not enough data: not in this study"
@@ -33,7 +33,7 @@ ABOUT = (
 COUNTS = ("pairs", "networks", "ensembles")
 
 
-def claims(papers: Sequence[str], tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def claims(papers: Iterable[Claim], tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Every claim of the papers, with an estimate and a verdict.
 
     A claim that an estimate lies above or below a number *replicates* if the whole interval does,
@@ -42,13 +42,13 @@ def claims(papers: Sequence[str], tables: Mapping[str, pd.DataFrame]) -> pd.Data
     is within the claim's tolerance of it, and does not if the whole interval is not.
 
     Args:
-        papers: Names of files in ``generalization.claims``.
+        papers: Their claims.
         tables: Tables of statistics that the study has, by name.
 
     Returns:
         One row per claim and row of statistics that speaks to it: ``COLUMNS``.
     """
-    rows = [row for claim in claims_of(papers) for row in _judged(claim, tables.get(claim.table))]
+    rows = [row for claim in papers for row in _judged(claim, tables.get(claim.table))]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, baddbmm, bmm
 
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.training.batches import Batch
-from generalization.training.losses import Loss
-from generalization.training.normalization import (
+from generalization.training.batch_statistics import (
     Normalized,
     normalization_gradients,
     normalize,
 )
+from generalization.training.batches import Batch
+from generalization.training.losses import Loss
 
 aten = torch.ops.aten
 

@@ -17,9 +17,9 @@ from generalization.networks.convolutional import (
     as_images,
     through_layers,
 )
+from generalization.training.batch_statistics import MOMENTUM
 from generalization.training.batches import Batch
 from generalization.training.losses import Loss
-from generalization.training.normalization import MOMENTUM
 
 # With slope 0 at thresholds, as `ActivationFunction.derivative`; `torch.clamp` has 1 there.
 ACTIVATE: dict[str, Callable[[Tensor], Tensor]] = {

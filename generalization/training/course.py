@@ -11,7 +11,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from generalization.hyperparameters import Hyperparameters
-from generalization.networks.files import KeptNetworks
+from generalization.networks.networks_file import KeptNetworks
 from generalization.networks.stacked_networks import StackedNetworks
 
 STATUSES = ("fitted", "stopped", "diverged")

@@ -15,8 +15,8 @@ from generalization.errors import InputError
 from generalization.hyperparameters import Hyperparameters, contradictions
 from generalization.networks.activation_functions import ACTIVATION_FUNCTIONS
 from generalization.networks.architectures import ARCHITECTURES, POOLINGS, unsuitable
-from generalization.networks.files import KeptNetworks
 from generalization.networks.initial_layers import INITIALIZATIONS
+from generalization.networks.networks_file import KeptNetworks
 from generalization.training.augmentation import AUGMENTATIONS
 from generalization.training.checkpoint import read_checkpoint, write_checkpoint
 from generalization.training.course import NAMED_STEPS, Course

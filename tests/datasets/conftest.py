@@ -9,7 +9,7 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 
-from generalization.datasets import Shape
+from generalization.catalog import Shape
 from generalization.datasets.idx import FILES
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from generalization.datasets import DATASETS
+from generalization.catalog import DATASETS
 from generalization.datasets import digits as module
 from generalization.errors import InputError
 

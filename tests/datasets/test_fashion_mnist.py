@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from generalization.datasets import DATASETS
+from generalization.catalog import DATASETS
 from generalization.datasets import fashion_mnist as module
 from generalization.errors import InputError
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from generalization.datasets import DATASETS
+from generalization.catalog import DATASETS
 from generalization.datasets import mnist_subset as module
 from generalization.errors import InputError
 

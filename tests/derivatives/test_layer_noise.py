@@ -12,7 +12,7 @@ from generalization.derivatives.layer_noise import layer_noise
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.hidden_layers import module_activations
 from generalization.networks.sequences import sequence_of
-from generalization.units.noise_clouds import cloud_spectra, explained_variance
+from generalization.units.cloud_spectra import cloud_spectra, explained_variance
 
 
 def points(*shape, seed=1):

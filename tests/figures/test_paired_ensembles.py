@@ -4,7 +4,7 @@ import pytest
 from matplotlib.colors import to_hex
 from oracles.studies import made_measures, made_measures_of_two
 
-from generalization.figures.pairs import pairs
+from generalization.figures.paired_ensembles import paired_ensembles
 from generalization.statistics.pair_statistics import pair_statistics
 from generalization.statistics.pairs import pairs as pairs_of
 from generalization.tables import read_table, write_table
@@ -56,7 +56,7 @@ def drawn(axes):
 @pytest.mark.parametrize("quantity", SHOWN)
 def test_points_are_pairs_with_standard_errors(one, quantity):
     compared, _ = one
-    figure = pairs(*one)
+    figure = paired_ensembles(*one)
     for row, setting in enumerate(["label_corruption", "depth"]):
         there = compared[(compared["setting"] == setting) & (compared["quantity"] == quantity)]
         points = drawn(panel(figure, row, quantity)).drop(columns="color")
@@ -65,7 +65,7 @@ def test_points_are_pairs_with_standard_errors(one, quantity):
 
 
 def test_axes_are_equal_and_cut_by_the_diagonal(one):
-    figure = pairs(*one)
+    figure = paired_ensembles(*one)
     figure.draw_without_rendering()
     scales = {"generalization_gap": "linear", "jacobian_norm": "log", "transitions": "log"}
     for quantity, scale in scales.items():
@@ -80,20 +80,20 @@ def test_axes_are_equal_and_cut_by_the_diagonal(one):
 
 
 def test_axes_name_the_settings(one):
-    axes = panel(pairs(*one), 0, "jacobian_norm")
+    axes = panel(paired_ensembles(*one), 0, "jacobian_norm")
     assert axes.get_xlabel() == "label corruption = 0"
     assert axes.get_ylabel() == "label corruption = 1"
 
 
 def test_sign_test_stands_above(one):
-    axes = panel(pairs(*one), 0, "jacobian_norm")
+    axes = panel(paired_ensembles(*one), 0, "jacobian_norm")
     assert axes.get_title("left") == "Jacobian norm"
     # Seven of seven: 0.025^(1/7) = 0.59, 2 · 0.5⁷ = 0.0156.
     assert axes.texts[0].get_text() == "100 % [59, 100] of 7 above\np = 0.016"
 
 
 def test_test_accuracy_stands_beside_the_comparison(one):
-    figure = pairs(*one)
+    figure = paired_ensembles(*one)
     assert [part.get_suptitle() for part in figure.subfigs] == [
         "Label corruption: 1 against 0 (test accuracy is higher with 0 in 100 % of 7 pairs)",
         "Depth: 5 against 3 (test accuracy is higher with 3 in 46 % of 12 pairs)",
@@ -102,7 +102,7 @@ def test_test_accuracy_stands_beside_the_comparison(one):
 
 
 def test_comparison_without_pairs_says_so(one):
-    figure = pairs(*one)
+    figure = paired_ensembles(*one)
     for quantity in SHOWN:
         (text,) = panel(figure, 2, quantity).texts
         words = text.get_text().replace("\n", " ")
@@ -110,18 +110,18 @@ def test_comparison_without_pairs_says_so(one):
 
 
 def test_datasets_have_colors(one, two):
-    figure = pairs(*two)
+    figure = paired_ensembles(*two)
     points = drawn(panel(figure, 1, "transitions"))
     assert points["color"].value_counts().to_list() == [12, 12]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["digits", "mnist_subset"]
-    assert pairs(*one).legends == []
+    assert paired_ensembles(*one).legends == []
 
 
 def test_gap_that_is_negative_and_a_single_seed_can_be_drawn():
     measures = made_measures()
     measures = measures[measures["seed"] == 1]
     lower = measures.assign(generalization_gap=measures["generalization_gap"] - 0.5)
-    points = drawn(panel(pairs(*tables(lower)), 0, "generalization_gap"))
+    points = drawn(panel(paired_ensembles(*tables(lower)), 0, "generalization_gap"))
     assert (points["value_better"] < 0).all()
     assert np.all(points[["error_better", "error_worse"]] == 0)
 
@@ -131,7 +131,7 @@ def test_tables_that_were_read_are_drawn_as_those_that_were_written(one, tmp_pat
     for name, table in zip(["pairs", "pair_statistics"], one, strict=True):
         write_table(tmp_path / f"{name}.csv", table)
         read.append(read_table(tmp_path / f"{name}.csv"))
-    figures = [pairs(*one), pairs(*read)]
+    figures = [paired_ensembles(*one), paired_ensembles(*read)]
     for axes, again in zip(*(figure.axes for figure in figures), strict=True):
         assert axes.get_xlabel() == again.get_xlabel()
         assert len(axes.containers) == len(again.containers)
@@ -142,9 +142,9 @@ def test_numbers_alone_are_read_as_numbers_and_drawn(tmp_path):
     for name, table in zip(["p", "s"], tables(made_measures(), COMPARISONS[:1]), strict=True):
         write_table(tmp_path / f"{name}.csv", table)
         read.append(read_table(tmp_path / f"{name}.csv"))
-    assert panel(pairs(*read), 0, "transitions").get_ylabel() == "label corruption = 1"
+    assert panel(paired_ensembles(*read), 0, "transitions").get_ylabel() == "label corruption = 1"
 
 
 def test_nothing_compared_is_said():
-    figure = pairs(*tables(made_measures(), []))
+    figure = paired_ensembles(*tables(made_measures(), []))
     assert figure.texts[0].get_text() == "No settings were compared in pairs."

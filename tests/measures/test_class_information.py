@@ -8,7 +8,7 @@ from torch.testing import assert_close
 from generalization.measures.class_information import class_information
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.sequences import sequence_of
-from generalization.units.class_information import class_information as of_units
+from generalization.units.information import class_information as of_units
 
 
 def images(count=200):

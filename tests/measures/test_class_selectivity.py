@@ -6,7 +6,7 @@ from torch.testing import assert_close
 from generalization.measures.class_selectivity import class_selectivity
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.sequences import sequence_of
-from generalization.units.class_selectivity import class_selectivities
+from generalization.units.selectivity import class_selectivities
 
 
 def images(count=30):

@@ -12,7 +12,7 @@ from generalization.networks.fully_connected import (
     initialize_fully_connected,
 )
 from generalization.regions import module_jacobian_variation
-from generalization.trajectories import equidistant_points, translation_loops
+from generalization.regions.trajectories import equidistant_points, translation_loops
 
 PIECEWISE_LINEAR = ["relu", "relu6", "hardtanh", "hardsigmoid"]
 DOUBLE = torch.float64

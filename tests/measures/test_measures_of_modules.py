@@ -7,8 +7,8 @@ import torch
 from torch import Generator, nn
 from torch.testing import assert_close
 
+from generalization.catalog import MEASURES
 from generalization.errors import InputError
-from generalization.measures import FULLY_CONNECTED_ONLY, MEASURES
 from generalization.networks.fully_connected import initialize_fully_connected
 from generalization.networks.sequences import sequence_of
 from generalization.signatures import named_by
@@ -23,7 +23,8 @@ CASES = [
     (name, activation)
     for name in MEASURES
     for activation in ACTIVATIONS
-    if name not in FULLY_CONNECTED_ONLY + DRAWN + NO_CLOSED_FORM.get(activation, ())
+    if not MEASURES[name].fully_connected_only
+    and name not in DRAWN + NO_CLOSED_FORM.get(activation, ())
 ]
 
 

@@ -6,9 +6,9 @@ from oracles.output_sensitivity import mean_output_sensitivity, output_changes
 from oracles.softmax_jacobian import PlainNetwork, random_networks
 from torch.testing import assert_close
 
+from generalization.derivatives.output_changes import output_variance
 from generalization.measures.output_sensitivity import output_sensitivity
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.output_changes import output_variance
 
 
 def points(count, *features, seed=1):
@@ -51,7 +51,7 @@ def test_networks_see_the_same_noise_however_many_there_are(monkeypatch):
     together = sensitivity(networks, inputs, draws=2)
     alone = torch.cat([sensitivity(one, inputs, draws=2) for one in networks])
     assert_close(together, alone)
-    monkeypatch.setattr("generalization.networks.output_changes.LARGEST_LOGITS", 2 * 50 * 4)
+    monkeypatch.setattr("generalization.derivatives.output_changes.LARGEST_LOGITS", 2 * 50 * 4)
     assert_close(sensitivity(networks, inputs, draws=2), alone)
 
 

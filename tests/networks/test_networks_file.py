@@ -8,7 +8,7 @@ from oracles.made_up import kept
 from safetensors import safe_open
 
 from generalization.errors import InputError
-from generalization.networks.files import read_networks, write_networks
+from generalization.networks.networks_file import read_networks, write_networks
 
 
 @pytest.mark.parametrize("normalization", ["none", "batch"])

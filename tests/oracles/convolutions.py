@@ -5,7 +5,7 @@ import torch
 from generalization.hyperparameters import Hyperparameters
 from generalization.networks.architectures import architecture_of
 from generalization.networks.convolutional import initialize_convolutional
-from generalization.networks.files import KeptNetworks
+from generalization.networks.networks_file import KeptNetworks
 from generalization.randomness import generator_for
 
 IMAGE, CLASSES = (2, 9, 8), 3

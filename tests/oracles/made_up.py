@@ -1,8 +1,8 @@
 """Small networks that were never trained."""
 
 from generalization.hyperparameters import Hyperparameters
-from generalization.networks.files import KeptNetworks
 from generalization.networks.fully_connected import initialize_fully_connected
+from generalization.networks.networks_file import KeptNetworks
 from generalization.randomness import generator_for
 
 

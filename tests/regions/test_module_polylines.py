@@ -10,7 +10,7 @@ from generalization.regions import breakpoints
 from generalization.regions.breakpoints import interpolated
 from generalization.regions.module_polylines import borders_of_regions, crossings_per_activation
 from generalization.regions.polylines import crossings_per_layer
-from generalization.trajectories import equidistant_points
+from generalization.regions.trajectories import equidistant_points
 
 DOUBLE = torch.float64
 

@@ -6,9 +6,9 @@ from torch import Generator
 
 from generalization.networks.fully_connected import initialize_fully_connected
 from generalization.regions import sampled_ellipses
-from generalization.regions.ellipses import ellipse_crossings
+from generalization.regions.ellipse_crossings import ellipse_crossings
 from generalization.regions.sampled_ellipses import sampled_crossings
-from generalization.trajectories import ellipses_through, random_ellipses
+from generalization.regions.trajectories import ellipses_through, random_ellipses
 
 PIECEWISE_LINEAR = ["relu", "relu6", "hardtanh", "hardsigmoid"]
 

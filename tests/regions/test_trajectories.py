@@ -3,7 +3,7 @@ from math import cos, pi, sin
 import pytest
 import torch
 
-from generalization.trajectories import (
+from generalization.regions.trajectories import (
     ellipses_through,
     equidistant_points,
     points_on_ellipses,

@@ -7,8 +7,8 @@ from oracles.convolutions import IMAGE, hyperparameters_of, kept_convolutions
 from oracles.made_up import kept
 
 from generalization.activations import Activations, write_activations
-from generalization.comparing import COLUMNS, compare_networks
 from generalization.errors import InputError
+from generalization.representations.comparing import COLUMNS, compare_networks
 from generalization.similarities.mean_cca import mean_cca
 from generalization.similarities.pwcca import pwcca
 
@@ -39,7 +39,9 @@ def recorded(tmp_path):
 
 
 def compared(a, b, pairs, similarity=mean_cca, **settings):
-    table = compare_networks(a, b, similarity, pairs, SETTINGS | settings)
+    table = compare_networks(
+        a, b, similarity, pairs, SETTINGS | settings, asymmetric=similarity is pwcca
+    )
     assert list(table) == COLUMNS
     assert not table.duplicated(PLACES).any()
     assert (table["similarity"] == similarity.__name__).all()

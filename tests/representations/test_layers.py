@@ -21,7 +21,9 @@ def network(widths, dtype, seed):
 def test_all_pairs_at_once_are_the_pairs_one_by_one(similarity, settings, dtype):
     a, b = network([3, 6, 2], dtype, 0), network([5, 4], dtype, 1)
     represented = [[represented_layer(torch.from_numpy(one)) for one in net] for net in (a, b)]
-    found = list(compared_layers(similarity, *represented, **settings))
+    found = list(
+        compared_layers(similarity, *represented, asymmetric=similarity is pwcca, **settings)
+    )
     assert {(i, j) for i, j, *_ in found} == {(i, j) for i in range(3) for j in range(2)}
     for i, j, score, exchanged in found:
         for one, expected in (

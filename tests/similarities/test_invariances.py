@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles.similarities import planted
 
+from generalization.catalog import SIMILARITIES
 from generalization.errors import InputError
-from generalization.similarities import SIMILARITIES
 
 FUNCTIONS = {
     name: getattr(import_module(f"generalization.similarities.{name}"), name)

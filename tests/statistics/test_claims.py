@@ -1,16 +1,23 @@
 import dataclasses
-from importlib import import_module
 
 import numpy as np
 import pandas as pd
 import pytest
 from oracles.sensitivity_studies import made_study
 
-from generalization.claims import PAPERS, Claim
+from generalization.catalog import PAPERS
+from generalization.experiments import claims_of
+from generalization.experiments.output_sensitivity.sensitivity_statistics import (
+    sensitivity_statistics,
+)
+from generalization.statistics.claim import Claim
 from generalization.statistics.claims import COLUMNS, NOT_ASKED, claims, verdict
 from generalization.statistics.pair_statistics import pair_statistics
 from generalization.statistics.pairs import pairs
-from generalization.statistics.sensitivity_statistics import sensitivity_statistics
+
+
+def claims_of_paper(paper):
+    return list(claims_of({paper: PAPERS[paper]}))
 
 
 def claim(expected, number=0.0):
@@ -65,33 +72,37 @@ def statistics(*datasets):
 
 def test_every_claim_stands_in_the_table_with_every_row_that_speaks_to_it():
     both = pd.concat([statistics("all"), statistics("mnist", "digits")])
-    table = claims(["novak_2018"], {"statistics": both})
+    table = claims(claims_of_paper("novak_2018"), {"statistics": both})
     assert list(table) == COLUMNS
     told = table[table["claim"] == "The Jacobian norm goes with the gap"]
     assert told["about"].to_list() == ["mnist", "digits"]
     assert told["verdict"].to_list() == ["replicates", "not enough data"]
     assert told["of"].to_list() == ["30 networks, 10 ensembles"] * 2
-    assert claims(["novak_2018"], {"statistics": statistics("all")})[
+    assert claims(claims_of_paper("novak_2018"), {"statistics": statistics("all")})[
         "about"
     ].dropna().to_list() == ["all"]
     others = table.drop(told.index)
     assert (others["verdict"] == NOT_ASKED).all()
     assert others[["estimate", "low", "high"]].isna().all(axis=None)
-    all_claims = import_module("generalization.claims.novak_2018").CLAIMS
+    all_claims = claims_of_paper("novak_2018")
     assert list(table["claim"].unique()) == [one.claim for one in all_claims]
 
 
 def test_architecture_is_named_where_there_are_several():
     rows = statistics("mnist", "mnist").assign(architecture=["convolutional", "fully_connected"])
-    several = claims(["novak_2018"], {"statistics": rows})["about"].dropna().to_list()
+    several = (
+        claims(claims_of_paper("novak_2018"), {"statistics": rows})["about"].dropna().to_list()
+    )
     assert several == ["mnist, convolutional", "mnist, fully_connected"]
-    one = claims(["novak_2018"], {"statistics": rows[:1]})["about"].dropna().to_list()
+    one = (
+        claims(claims_of_paper("novak_2018"), {"statistics": rows[:1]})["about"].dropna().to_list()
+    )
     assert one == ["mnist"]
 
 
 @pytest.mark.parametrize("paper", PAPERS)
 def test_claims_are_told_apart_and_expect_what_can_be_judged(paper):
-    all_claims = import_module(f"generalization.claims.{paper}").CLAIMS
+    all_claims = claims_of_paper(paper)
     assert len({one.claim for one in all_claims}) == len(all_claims)
     assert {one.expected for one in all_claims} <= {"above", "below", "near"}
 
@@ -110,7 +121,7 @@ def test_claims_of_differences_are_judged_by_differences():
         "networks": 4,
         "ensembles": 1,
     })
-    table = claims(["daroczy_2020"], {"loss_estimate_errors": errors})
+    table = claims(claims_of_paper("daroczy_2020"), {"loss_estimate_errors": errors})
     row = table[table["about"].notna()].iloc[0]
     assert row["claim"].endswith("by Eq. 5 than to the training loss")
     assert (row["estimate"], row["low"], row["high"]) == (-0.01, -0.02, -0.005)
@@ -127,7 +138,7 @@ def test_claims_about_sensitivity_find_their_rows():
             measures, profile, generator=np.random.default_rng(0), resamples=200
         ),
     }
-    table = claims(["forouzesh_2020"], tables).set_index("claim")
+    table = claims(claims_of_paper("forouzesh_2020"), tables).set_index("claim")
     about_others = ("convolutions", "normalization", "pooling", "weights that began")
     asked = table[table["verdict"] != NOT_ASKED]
     assert set(table.index) - set(asked.index) == {

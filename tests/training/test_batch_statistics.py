@@ -4,7 +4,7 @@ from torch import nn
 
 from generalization.networks.batch_normalization import BatchNormalization
 from generalization.randomness import generator_for
-from generalization.training.normalization import (
+from generalization.training.batch_statistics import (
     Normalized,
     normalization_gradients,
     normalize,

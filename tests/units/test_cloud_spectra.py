@@ -5,7 +5,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.units.noise_clouds import (
+from generalization.units.cloud_spectra import (
     cloud_images,
     cloud_spectra,
     explained_variance,

@@ -5,7 +5,7 @@ import torch
 from sklearn.metrics import mutual_info_score
 from torch.testing import assert_close
 
-from generalization.units.class_information import class_information, quantile_bins
+from generalization.units.information import class_information, quantile_bins
 
 LABELS = torch.arange(10).repeat(50)
 

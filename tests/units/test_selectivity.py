@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from generalization.units.class_selectivity import class_selectivities
+from generalization.units.selectivity import class_selectivities
 
 LABELS = torch.arange(10).repeat(7)
 

@@ -20,7 +20,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "ROOT", tmp_path)
 
     def take():
-        for function in (module._tree, module._code, module._imported):
+        for function in (module._code, module._parsed):
             function.cache_clear()
         return module.fingerprint("scripts/act.py")
 
@@ -47,9 +47,35 @@ def test_only_code_that_is_reached_counts(project, file, text, changes):
 
 
 def test_imports_of_project_are_all_found():
-    reached = module._imported(module.ROOT / "scripts/measure_networks.py")
+    imports = module._parsed(module.ROOT / "scripts/measure_networks.py").imports
+    reached = {one.file for one in imports}
     assert module.ROOT / "generalization/measuring.py" in reached
-    assert module.ROOT / "generalization/networks/files.py" in reached
+    assert module.ROOT / "generalization/networks/networks_file.py" in reached
+
+
+def test_where_a_file_lies_and_in_which_order_it_is_imported_does_not_count(project):
+    folder, take = project
+    before = take()
+    (folder / "pack/other.py").unlink()
+    (folder / "elsewhere").mkdir()
+    (folder / "elsewhere/__init__.py").touch()
+    (folder / "pack/deep/helper.py").rename(folder / "elsewhere/aid.py")
+    work = "def work():\n    from elsewhere import aid as helper\n    return helper()\n"
+    (folder / "pack/work.py").write_text(work)
+    assert take() == before
+
+
+def test_another_function_of_the_same_name_counts(project):
+    folder, take = project
+    (folder / "pack/both.py").write_text("from pack.one import act\nfrom pack.two import act\n")
+    (folder / "pack/one.py").write_text("def act():\n    return 1\n")
+    (folder / "pack/two.py").write_text("def act():\n    return 2\n")
+    answers = []
+    for name in ("one", "two"):
+        script = f"import pack.both\nfrom pack.{name} import act\nact()\n"
+        (folder / "scripts/act.py").write_text(script)
+        answers.append(take())
+    assert answers[0] != answers[1]
 
 
 def test_declarations_of_hyperparameters_do_not_count(monkeypatch):

@@ -6,7 +6,7 @@ import yaml
 from planning import assumptions, read_study, seed_blocks
 from schema import SCHEMA, settings_of
 
-from generalization.claims import PAPERS
+from generalization.catalog import PAPERS
 from generalization.errors import InputError
 from generalization.hyperparameters import Hyperparameters
 
@@ -72,12 +72,12 @@ def test_a_course_is_shown_of_networks_that_were_kept_on_their_way(kept_steps, t
 def test_a_study_has_the_figures_and_pages_of_its_tables():
     figures, pages = read_study(CONFIG).figures_and_pages
     assert "gap_against_measure" in figures
-    assert not {"pairs", "ellipses", "loss_bounds"} & set(figures)
+    assert not {"paired_ensembles", "ellipse_trajectories", "loss_bounds"} & set(figures)
     assert pages == ["statistics", "excluded"]
     comparison = {"setting": "width", "better": 100, "worse": 50}
     changes = {"profiles": {"points": {}}, "comparisons": [comparison], "papers": ["novak_2018"]}
     figures, pages = read_study(CONFIG | changes).figures_and_pages
-    assert {"pairs", "loss_against_norm", "loss_bounds"} <= set(figures)
+    assert {"paired_ensembles", "loss_against_norm", "loss_bounds"} <= set(figures)
     assert set(pages) >= {"claims", "pair_statistics", "point_statistics", "bound_statistics"}
 
 

@@ -7,10 +7,7 @@ import pytest
 from conftest import checkout
 from small_study import CONFIG, StudyFolder
 
-from generalization.claims import PAPERS
-from generalization.figures import FIGURES, PAGES
-from generalization.profiles import PROFILES
-from generalization.statistics import TABLES
+from generalization.catalog import FIGURES, PAGES, PAPERS, PROFILES, TABLES
 
 FEW = {
     "points": {"samples": 30},
@@ -86,14 +83,16 @@ def test_profiles_hold_the_networks_of_all_ensembles(done):
 
 def test_an_edit_of_a_profile_takes_it_alone(study):
     study.edit(
-        "generalization/profiles/ellipses.py", "import torch\n", "import torch\nEDITED = 1\n"
+        "generalization/experiments/linear_regions/ellipses.py",
+        "import torch\n",
+        "import torch\nEDITED = 1\n",
     )
     assert study.planned() == {
         "profile_networks": 2,
         "collect_ellipses": 1,
         "derive_ellipse_contrasts": 1,
         "derive_claims": 1,
-        "draw_ellipses": 1,
+        "draw_ellipse_trajectories": 1,
         "lay_out_ellipse_contrasts": 1,
         "lay_out_claims": 1,
     }
@@ -116,7 +115,12 @@ def test_an_edit_of_their_record_makes_it_again_for_those_who_read_it(study):
 def test_another_comparison_trains_and_measures_nothing(study):
     study.configure(**CHANGES | {"comparisons": [LABELS | {"fitted": False}]})
     planned = study.planned()
-    assert {"derive_pairs", "derive_pair_statistics", "derive_claims", "draw_pairs"} <= set(planned)
+    assert {
+        "derive_pairs",
+        "derive_pair_statistics",
+        "derive_claims",
+        "draw_paired_ensembles",
+    } <= set(planned)
     assert not [
         rule for rule in planned if rule.startswith(("train", "measure", "profile", "coll"))
     ]

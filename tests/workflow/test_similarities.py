@@ -5,7 +5,7 @@ import pytest
 from conftest import checkout
 from small_study import CONFIG, StudyFolder
 
-from generalization.similarities import SIMILARITIES
+from generalization.catalog import SIMILARITIES
 
 GRID = CONFIG["ensembles"][0] | {"depth": 2, "label_corruption": [0, 1], "max_steps": 40}
 ALL = ["over_training", "between_seeds", "between_ensembles"]

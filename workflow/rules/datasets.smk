@@ -13,7 +13,7 @@ rule prepare_dataset:
     params:
         code=lambda wildcards: fingerprint(
             "scripts/prepare_dataset.py",
-            f"generalization/datasets/{wildcards.dataset}.py",
+            file_of(wildcards.dataset),
         ),
     message:
         "Prepare {wildcards.dataset}: read, verify, shuffle, normalize."

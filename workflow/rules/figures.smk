@@ -4,12 +4,12 @@ for figure in figures:
         name:
             f"draw_{figure}"
         input:
-            tables(*FIGURES[figure].tables),
+            tables(*FIGURES[figure].made_from),
         output:
             [
                 report(
                     file,
-                    caption=f"../report/{figure}.rst",
+                    caption=caption_of(figure),
                     category=FIGURES[figure].chapter,
                     labels={"figure": label.replace("_", " ")},
                 )
@@ -20,20 +20,22 @@ for figure in figures:
         localrule: True
         conda:
             "../../environment.yml"
+        resources:
+            module=module_of(figure),
         params:
-            code=fingerprint(
-                "scripts/draw_figure.py", f"generalization/figures/{figure}.py"
-            ),
+            code=fingerprint("scripts/draw_figure.py", file_of(figure)),
             figure=figure,
+            one_per=FIGURES[figure].one_per,
             settings=json.dumps(
                 study.figures
                 | {"fitted_accuracy": study.statistics["fitted_accuracy"]}
+                | {"baselines": study.baselines, "classes": study.classes}
             ),
         message:
             f"Draw {figure}."
         shell:
-            "python scripts/draw_figure.py {params.figure} --tables {input}"
-            " --settings {params.settings:q} -- {output} 2> >(tee {log} >&2)"
+            "python scripts/draw_figure.py {params.figure} --module {resources.module}"
+            " --one-per={params.one_per} --tables {input} --settings {params.settings:q} -- {output} 2> >(tee {log} >&2)"
 
 
 for page in pages:
@@ -46,7 +48,7 @@ for page in pages:
         output:
             report(
                 f"{STUDY}/tables/{page}.html",
-                caption=f"../report/{page}.rst",
+                caption=caption_of(page),
                 category="Tables",
                 labels={"table": page},
             ),

@@ -4,7 +4,7 @@
 
 MEASURE_NETWORKS = (
     "python scripts/measure_networks.py --dataset {input.dataset} --networks {input.networks}"
-    " --settings {params.settings:q} --device {resources.device} --threads {threads}"
+    " --settings {params.settings:q} --together {params.together} --device {resources.device} --threads {threads}"
     " {output} 2> >(tee {log} >&2)"
 )
 
@@ -35,6 +35,7 @@ if study.sharing_measures:
             settings=json.dumps(
                 {measure: settings_of(measure) for measure in SHARE_A_JOB}
             ),
+            together=taken_together(*SHARE_A_JOB),
         message:
             "Measure ensemble {wildcards.ensemble}, {wildcards.block}."
         shell:
@@ -59,6 +60,7 @@ rule measure_networks_alone:
     params:
         code=lambda wildcards: measure_code(study.measures[wildcards.measure][0]),
         settings=lambda wildcards: json.dumps(dict([study.measures[wildcards.measure]])),
+        together=lambda wildcards: taken_together(named(wildcards.measure)),
     message:
         "Take {wildcards.measure} of ensemble {wildcards.ensemble}, {wildcards.block}."
     shell:

@@ -14,24 +14,26 @@ rule profile_networks:
         mem_mb=8000,
         runtime=240,
         device=study.device,
+        module=lambda wildcards: module_of(named(wildcards.profile)),
     params:
         code=lambda wildcards: fingerprint(
             "scripts/profile_networks.py",
-            f"generalization/profiles/{wildcards.profile.split('-')[0]}.py",
+            file_of(named(wildcards.profile)),
             *(
                 ["scripts/record_noisy_copies.py"]
                 if recorded_for(wildcards.profile)
                 else []
             ),
         ),
-        settings=lambda wildcards: json.dumps(
-            study.profiles[wildcards.profile.split("-")[0]]
+        settings=lambda wildcards: json.dumps(study.profiles[named(wildcards.profile)]),
+        together=lambda wildcards: (
+            "--together" if PROFILES[named(wildcards.profile)].taken_together else ""
         ),
     message:
         "Take the profile {wildcards.profile} of ensemble {wildcards.ensemble}, {wildcards.block}."
     shell:
         "python scripts/profile_networks.py --dataset {input.dataset} --networks {input.networks}"
-        " --recorded {input.recorded}"
+        " --recorded {input.recorded} --module {resources.module} {params.together}"
         " --settings {params.settings:q} --device {resources.device} --threads {threads}"
         " {output} 2> >(tee {log} >&2)"
 

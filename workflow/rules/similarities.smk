@@ -22,17 +22,22 @@ rule compare_representations:
     params:
         code=lambda wildcards: fingerprint(
             "scripts/compare_representations.py",
-            f"generalization/similarities/{wildcards.similarity.split('-')[0]}.py",
+            file_of(named(wildcards.similarity)),
         ),
-        similarity=lambda wildcards: wildcards.similarity.split("-")[0],
+        similarity=lambda wildcards: named(wildcards.similarity),
         settings=similarity_settings,
+        asymmetric=lambda wildcards: (
+            "--asymmetric"
+            if SIMILARITIES[named(wildcards.similarity)].asymmetric
+            else ""
+        ),
     message:
         "Compare ensemble {wildcards.ensemble}, {wildcards.block}, with {wildcards.other}, "
         "{wildcards.other_block}, by {wildcards.similarity}, {wildcards.pairs}."
     shell:
         "python scripts/compare_representations.py {params.similarity} {wildcards.pairs}"
         " --activations {input.activations} {input.others} --settings {params.settings:q}"
-        " --device {resources.device} --threads {threads}"
+        " {params.asymmetric} --device {resources.device} --threads {threads}"
         " --output {output} 2> >(tee {log} >&2)"
 
 

@@ -44,11 +44,12 @@ rule fit_statistics:
     params:
         code=fingerprint("scripts/fit_statistics.py"),
         settings=json.dumps(study.statistics),
+        baselines=study.baselines,
     message:
         "Relate every measure to the generalization gap."
     shell:
         "python scripts/fit_statistics.py {input} --settings {params.settings:q}"
-        " --statistics {output.statistics} --excluded {output.excluded}"
+        " --baselines {params.baselines} --statistics {output.statistics} --excluded {output.excluded}"
         " --summary {output.summary} 2> >(tee {log} >&2)"
 
 
@@ -66,15 +67,15 @@ for table in sorted(study.tables.intersection(TABLES)):
         localrule: True
         conda:
             "../../environment.yml"
+        resources:
+            module=module_of(table),
         params:
             code=fingerprint(
-                "scripts/derive_table.py", f"generalization/statistics/{table}.py"
+                "scripts/derive_table.py", file_of(table), *claim_files(table)
             ),
-            settings=json.dumps(
-                study.statistics | {name: getattr(study, name) for name in SETTINGS}
-            ),
+            settings=json.dumps(settings_of_table(table)),
         message:
             f"Derive the table {table}."
         shell:
-            "python scripts/derive_table.py {input} --settings {params.settings:q}"
+            "python scripts/derive_table.py {input} --module {resources.module} --settings {params.settings:q}"
             " --output {output} 2> >(tee {log} >&2)"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from generalization.statistics.loss_curves import (
+from generalization.experiments.jacobian.loss_curves import (
     norm_at_least,
     norm_with_even_rivals,
     norm_with_one_rival,
     true_row_with_even_rivals,
     true_row_with_one_rival,
 )
-from generalization.statistics.single_points import fitted_points, means_over_networks
+from generalization.experiments.jacobian.single_points import fitted_points, means_over_networks
 
 ROUNDING = 1e-4  # Of norms that were taken in single precision, relative.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from generalization.claims import Claim
+from generalization.statistics.claim import Claim
 
 CORRELATION = "statistic == 'spearman' and selection == 'fitted' and measure == '{}'"
 # Setting → which of its values should generalize better, and than which.
@@ -26,33 +26,6 @@ def _capacity() -> Iterator[Claim]:
     rows = CORRELATION.format("training_loss")
     yield Claim(
         "The training loss does not go with the gap", "Fig. 1 right", "statistics", rows, "near"
-    )
-
-
-def _on_and_off_the_data() -> Iterator[Claim]:
-    quantities = {"jacobian_norm": "Jacobian norm", "transition_density": "transition density"}
-    contrasts = {
-        "near_anchors_vs_between": "is smaller near training images than between them",
-        "data_vs_random": "is smaller at training images than on random ellipses",
-        "same_vs_different": "is smaller between images of one class than of different classes",
-    }
-    for quantity, noun in quantities.items():
-        for contrast, words in contrasts.items():
-            yield Claim(
-                f"The {noun} {words}",
-                "§4.1, Fig. 2",
-                "ellipse_contrasts",
-                f"trained and quantity == '{quantity}' and contrast.str.startswith('{contrast}')",
-                "below",
-                1.0,
-            )
-    yield Claim(
-        "After training, boundaries of the last layer are sparser around training images",
-        "§4.1, Fig. 3",
-        "boundary_contrasts",
-        "trained",
-        "below",
-        1.0,
     )
 
 
@@ -133,4 +106,4 @@ def _bounds() -> Iterator[Claim]:
         )
 
 
-CLAIMS = (*_capacity(), *_on_and_off_the_data(), *_factors(), *_gap(), *_points(), *_bounds())
+CLAIMS = {"novak_2018": (*_capacity(), *_factors(), *_gap(), *_points(), *_bounds())}

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
+from generalization.experiments.jacobian.single_points import fitted_points
 from generalization.figures.style import (
     CATEGORIES,
     QUIET,
@@ -18,7 +19,6 @@ from generalization.figures.style import (
     styled,
 )
 from generalization.names import number
-from generalization.statistics.single_points import fitted_points
 from generalization.tables import NETWORK
 
 LOOKS = {

@@ -8,17 +8,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from generalization.figures.loss_against_norm import LOOKS, draw_points, first_networks
-from generalization.figures.style import ALL, FITTED, figure_of_words, legend, styled
-from generalization.names import number
-from generalization.statistics.loss_curves import (
+from generalization.experiments.jacobian.loss_against_norm import LOOKS, draw_points, first_networks
+from generalization.experiments.jacobian.loss_curves import (
     norm_at_least,
     norm_with_even_rivals,
     norm_with_one_rival,
     true_row_with_even_rivals,
     true_row_with_one_rival,
 )
-from generalization.statistics.single_points import fitted_points
+from generalization.experiments.jacobian.single_points import fitted_points
+from generalization.figures.style import ALL, FITTED, figure_of_words, legend, styled
+from generalization.names import number
 
 EVEN = {"color": "black", "linestyle": "-"}
 ONE = {"color": "#CC79A7", "linestyle": "-"}

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
+from generalization.experiments.jacobian.single_points import fitted_points, means_over_networks
 from generalization.statistics.correlations import midranks
-from generalization.statistics.single_points import fitted_points, means_over_networks
 
 LOSSES = ("cross_entropy", "squared_loss")
 BASELINES = ("least_confidence", "entropy")

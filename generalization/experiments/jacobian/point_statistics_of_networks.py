@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from generalization.statistics.point_statistics import of_points
-from generalization.statistics.single_points import (
+from generalization.experiments.jacobian.point_statistics import of_points
+from generalization.experiments.jacobian.single_points import (
     fitted_points,
     in_blocks,
     percentile_interval,

@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from generalization.bitmaps import gray_levels, packed
+from generalization.experiments.linear_regions.bitmaps import gray_levels, packed
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.regions.breakpoints import numbers_at_a_time
-from generalization.trajectories import ellipses_through
+from generalization.regions.trajectories import ellipses_through
 
 COLUMNS = ["network", "kind", "image", "row", "u", "v", "pixels"]
 RADIUS = 0.8  # of the triangle around the middle of the plane, Novak et al. 2018, §A.5.3

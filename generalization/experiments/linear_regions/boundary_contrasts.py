@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from generalization.statistics.boundaries import boundary_map, contrast, places
+from generalization.experiments.linear_regions.boundary_densities import (
+    boundary_map,
+    contrast,
+    places,
+)
 from generalization.statistics.means import check_resampling, mean_over_networks, missing
 from generalization.tables import KEPT_NETWORK, with_networks
 

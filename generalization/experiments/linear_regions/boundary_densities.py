@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, UInt8
 
-from generalization.bitmaps import unpacked
+from generalization.experiments.linear_regions.bitmaps import unpacked
 
 
 def boundary_map(rows: pd.DataFrame) -> Bool[np.ndarray, "grid grid"]:

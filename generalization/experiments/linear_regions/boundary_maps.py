@@ -10,8 +10,13 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
 
+from generalization.experiments.linear_regions.boundary_densities import (
+    boundary_map,
+    contrast,
+    images,
+    places,
+)
 from generalization.figures.style import ALL, QUIET, figure_of_words, styled
-from generalization.statistics.boundaries import boundary_map, contrast, images, places
 from generalization.statistics.selection import has_fitted
 from generalization.tables import KEPT_NETWORK, NETWORK, with_networks
 
@@ -23,7 +28,7 @@ INSET = 0.22  # Width of an image, where the square is 2 wide.
 
 
 @styled
-def boundaries(
+def boundary_maps(
     boundaries: pd.DataFrame,
     training: pd.DataFrame,
     *,

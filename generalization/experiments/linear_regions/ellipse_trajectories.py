@@ -8,6 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from generalization.experiments.linear_regions.ellipse_contrasts import (
+    ANCHORS,
+    QUANTITIES,
+    fitted_networks,
+)
 from generalization.figures.style import (
     CATEGORIES,
     QUIET,
@@ -16,7 +21,6 @@ from generalization.figures.style import (
     logarithmic,
     styled,
 )
-from generalization.statistics.ellipse_contrasts import ANCHORS, QUANTITIES, fitted_networks
 from generalization.tables import NETWORK
 
 KINDS = {"random": "random", "different": "different classes", "same": "same class"}
@@ -31,7 +35,7 @@ SMOOTHED = {"transition_density": 5}
 
 
 @styled
-def ellipses(
+def ellipse_trajectories(
     ellipses: pd.DataFrame, training: pd.DataFrame, *, fitted_accuracy: float = 0.999
 ) -> Figure:
     """Jacobian norm and density of transitions against the angle, means over fitted networks.

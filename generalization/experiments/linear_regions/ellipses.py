@@ -9,9 +9,13 @@ from torch import Generator, Tensor
 
 from generalization.measures.jacobian_norm import jacobian_norm
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.regions.ellipses import ellipse_crossings
+from generalization.regions.ellipse_crossings import ellipse_crossings
 from generalization.regions.sampled_ellipses import sampled_crossings
-from generalization.trajectories import ellipses_through, points_on_ellipses, random_ellipses
+from generalization.regions.trajectories import (
+    ellipses_through,
+    points_on_ellipses,
+    random_ellipses,
+)
 
 # Points in a bin, where transitions have to be sampled.
 SAMPLES_PER_BIN = 32

@@ -26,7 +26,7 @@ TIMES = ("before training", "after training")
 
 
 @styled
-def transitions_per_layer(
+def transitions_against_layer(
     transitions_per_layer: pd.DataFrame, training: pd.DataFrame, *, color: str = "label_corruption"
 ) -> Figure:
     """Transitions per unit against the hidden layer, before and after training.

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, PathPatch
 from matplotlib.path import Path
 
-from generalization.bitmaps import unpacked
+from generalization.experiments.linear_regions.bitmaps import unpacked
 from generalization.figures.style import colors, entries, figure_of_words, legend, styled
 from generalization.statistics.selection import has_fitted
 from generalization.tables import KEPT_NETWORK, with_networks
@@ -23,7 +23,7 @@ LARGEST_IMAGE = 0.3
 
 
 @styled
-def translation_trajectory(
+def translation_rings(
     translation_trajectory: pd.DataFrame, training: pd.DataFrame, *, fitted_accuracy: float = 0.999
 ) -> Figure:
     """Once around all horizontal translations of one image, clockwise from the image at the top.

@@ -5,10 +5,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from generalization.bitmaps import gray_levels, packed
+from generalization.experiments.linear_regions.bitmaps import gray_levels, packed
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.regions.crossings import crossings
-from generalization.trajectories import translation_loops
+from generalization.regions.trajectories import translation_loops
 
 COLUMNS = ["network", "kind", "layer", "position", "row", "pixels"]
 

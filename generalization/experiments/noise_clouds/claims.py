@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from generalization.claims import Claim
+from generalization.statistics.claim import Claim
 
 SOURCE = "Related results and preliminary findings"
 # Of the three scales of noise the middle one, and images that the networks have not seen.
@@ -47,4 +47,4 @@ def _claims() -> Iterator[Claim]:
     )
 
 
-CLAIMS = tuple(_claims())
+CLAIMS = {"graham_inner_activations": tuple(_claims())}

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from generalization.experiments.noise_clouds.cloud_courses import mean_over_classes
 from generalization.figures.style import QUIET, colors, styled
 from generalization.figures.training_curves import mean_over_seeds
 from generalization.names import setting_name
-from generalization.statistics.cloud_courses import mean_over_classes
 from generalization.tables import NETWORK, swept_hyperparameters, with_networks
 
 PARTS = {"test": "-", "train": "--"}

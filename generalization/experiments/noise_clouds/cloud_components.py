@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from generalization.figures.cloud_blocks import (
+from generalization.experiments.noise_clouds.cloud_blocks import (
     CLOSED_FORM,
     blocks,
     draw_layers,
@@ -23,7 +23,7 @@ NOTHING = "No network was kept after step 0: there is no course to show."
 
 
 @styled
-def noise_clouds(noise_clouds: pd.DataFrame, training: pd.DataFrame) -> Figure:
+def cloud_components(noise_clouds: pd.DataFrame, training: pd.DataFrame) -> Figure:
     """Shares of the components of noisy copies against the step, as the blog's figures.
 
     One block per ensemble; in it one column per σ, one row per quantity, and the loss on the train

@@ -8,8 +8,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from generalization.figures.cloud_blocks import blocks, draw_layers, draw_legend, drawn_courses
-from generalization.figures.noise_clouds import NOTHING
+from generalization.experiments.noise_clouds.cloud_blocks import (
+    blocks,
+    draw_layers,
+    draw_legend,
+    drawn_courses,
+)
+from generalization.experiments.noise_clouds.cloud_components import NOTHING
 from generalization.figures.style import QUIET, figure_of_words, styled
 from generalization.tables import KEPT_NETWORK
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from generalization.statistics.cloud_courses import CLOUD, VARIANTS, courses
+from generalization.experiments.noise_clouds.cloud_courses import CLOUD, VARIANTS, courses
 from generalization.statistics.correlations import spearman
 from generalization.statistics.means import (
     check_resampling,

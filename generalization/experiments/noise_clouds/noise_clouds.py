@@ -10,7 +10,7 @@ from torch import Tensor
 from generalization.derivatives.layer_noise import layer_noise
 from generalization.networks.hidden_layers import hidden_activations
 from generalization.networks.modules import Networks
-from generalization.units.noise_clouds import (
+from generalization.units.cloud_spectra import (
     cloud_images,
     explained_variance,
     squared_singular_values,

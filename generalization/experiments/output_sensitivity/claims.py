@@ -6,7 +6,7 @@ claim is judged of it, and then of what is left of logits without their mean, wh
 
 from collections.abc import Iterator
 
-from generalization.claims import Claim
+from generalization.statistics.claim import Claim
 
 # Headings of the authors' slides.
 LOSS = "Slides, “Loss vs. Sensitivity”"
@@ -97,4 +97,4 @@ def _untrained() -> Iterator[Claim]:
         )
 
 
-CLAIMS = (*_loss(), *_depth(), *_factors(), *_untrained())
+CLAIMS = {"forouzesh_2020": (*_loss(), *_depth(), *_factors(), *_untrained())}

@@ -7,7 +7,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from generalization.figures.ensemble_points import Looks, draw_ensembles, explain
+from generalization.experiments.output_sensitivity.ensemble_points import (
+    Looks,
+    draw_ensembles,
+    explain,
+)
 from generalization.figures.style import QUIET, figure_of_words, styled
 from generalization.statistics.selection import has_fitted
 from generalization.tables import with_networks

@@ -10,13 +10,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from generalization.figures.ensemble_points import Looks, draw_ensembles, explain
+from generalization.experiments.output_sensitivity.ensemble_points import (
+    Looks,
+    draw_ensembles,
+    explain,
+)
+from generalization.experiments.output_sensitivity.predicted_loss import predicted_loss
+from generalization.experiments.output_sensitivity.sensitivities import (
+    OF_LOGITS,
+    SENSITIVITIES,
+    sensitivities,
+)
 from generalization.figures.gap_against_measure import title
 from generalization.figures.style import figure_of_words, styled
 from generalization.names import interval, readable
-from generalization.statistics.predicted_loss import predicted_loss
 from generalization.statistics.selection import has_fitted
-from generalization.statistics.sensitivities import OF_LOGITS, SENSITIVITIES, sensitivities
 
 LINE = {"color": "black", "linewidth": 1.4}
 # Correlation → what it is called above a panel.

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Generator, Tensor
 
+from generalization.derivatives import output_changes
 from generalization.derivatives.initial_moments import (
     initial_variances,
     mean_square_gradient,
@@ -15,12 +16,11 @@ from generalization.derivatives.initial_moments import (
     wide_sensitivity,
 )
 from generalization.derivatives.input_jacobian import Cotangents, input_jacobian_norm
+from generalization.derivatives.output_changes import Outputs, output_variance
 from generalization.hyperparameters import Hyperparameters
 from generalization.measures.jacobian_norm import softmax_jacobian_rows
-from generalization.networks import output_changes
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, logits_of
-from generalization.networks.output_changes import Outputs, output_variance
 
 # Of each the outputs of which it is the variance, and what it is before training, over that of
 # single logits; K classes.

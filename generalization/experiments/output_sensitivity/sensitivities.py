@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from generalization.statistics import FIXED_SIZE
+from generalization.hyperparameters import FIXED_SIZE
 from generalization.statistics.selection import final_networks
 from generalization.tables import NETWORK, hyperparameters_of
 

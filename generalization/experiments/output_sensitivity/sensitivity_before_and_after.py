@@ -7,13 +7,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from generalization.figures.ensemble_points import Looks, draw_ensembles, explain
+from generalization.experiments.output_sensitivity.ensemble_points import (
+    Looks,
+    draw_ensembles,
+    explain,
+)
+from generalization.experiments.output_sensitivity.loss_against_sensitivity import correlations
+from generalization.experiments.output_sensitivity.sensitivities import sensitivities
 from generalization.figures.gap_against_measure import title
-from generalization.figures.loss_against_sensitivity import correlations
 from generalization.figures.style import QUIET, figure_of_words, logarithmic, styled
 from generalization.names import readable, within
 from generalization.statistics.selection import has_fitted
-from generalization.statistics.sensitivities import sensitivities
 from generalization.tables import NETWORK
 
 # The authors' own, and the one that the loss can see.

@@ -8,15 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from generalization.figures.gap_against_measure import title
-from generalization.figures.style import QUIET, colors, figure_of_words, legend, logarithmic, styled
-from generalization.names import number, readable, value_name, values_of
-from generalization.statistics import FIXED_SIZE
-from generalization.statistics.sensitivities import (
+from generalization.experiments.output_sensitivity.sensitivities import (
     alike_but_for,
     sensitivities,
     values_of_factor,
 )
+from generalization.figures.gap_against_measure import title
+from generalization.figures.style import QUIET, colors, figure_of_words, legend, logarithmic, styled
+from generalization.hyperparameters import FIXED_SIZE
+from generalization.names import number, readable, value_name, values_of
 
 # What is shown → its name.
 QUANTITIES = {

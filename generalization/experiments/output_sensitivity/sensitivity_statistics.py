@@ -9,7 +9,15 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from generalization.statistics import FIXED_SIZE
+from generalization.experiments.jacobian.single_points import percentile_interval
+from generalization.experiments.output_sensitivity.predicted_loss import predicted_loss
+from generalization.experiments.output_sensitivity.sensitivities import (
+    OF_LOGITS,
+    alike_but_for,
+    comparable_pairs,
+    sensitivities,
+)
+from generalization.hyperparameters import FIXED_SIZE
 from generalization.statistics.correlations import (
     concordance,
     kendall,
@@ -20,16 +28,8 @@ from generalization.statistics.correlations import (
 )
 from generalization.statistics.fit_statistics import FEWEST_ENSEMBLES, blocks
 from generalization.statistics.means import check_resampling
-from generalization.statistics.predicted_loss import predicted_loss
 from generalization.statistics.resampling import bootstrap_counts
 from generalization.statistics.selection import SELECTIONS, has_fitted
-from generalization.statistics.sensitivities import (
-    OF_LOGITS,
-    alike_but_for,
-    comparable_pairs,
-    sensitivities,
-)
-from generalization.statistics.single_points import percentile_interval
 from generalization.tables import KEPT_NETWORK, NETWORK
 
 COLUMNS = [

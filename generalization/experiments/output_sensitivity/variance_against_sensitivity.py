@@ -29,7 +29,7 @@ ENDS = ("estimate", "low", "high")
 
 
 @styled
-def bias_variance(
+def variance_against_sensitivity(
     bias_variance: pd.DataFrame,
     training: pd.DataFrame,
     *,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from generalization.claims import Claim
+from generalization.statistics.claim import Claim
 
 KINDS = {
     "random_labels": "random labels",
@@ -77,4 +77,4 @@ def _errors() -> Iterator[Claim]:
     )
 
 
-CLAIMS = (*_fits(), *_times(), *_errors())
+CLAIMS = {"zhang_2017": (*_fits(), *_times(), *_errors())}

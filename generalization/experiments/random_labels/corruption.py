@@ -10,8 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from generalization.datasets import DATASETS
-from generalization.figures.fitting_curves import architecture, architecture_columns
+from generalization.experiments.random_labels.fitting_curves import (
+    architecture,
+    architecture_columns,
+)
 from generalization.figures.style import (
     CATEGORIES,
     MARKERS,
@@ -24,11 +26,12 @@ from generalization.figures.style import (
 
 
 @styled
-def corruption(fitting_times: pd.DataFrame) -> Figure:
+def corruption(fitting_times: pd.DataFrame, classes: Mapping[str, int]) -> Figure:
     """As Zhang et al. 2017, Figs 1b and 1c; one line per dataset and architecture.
 
     Args:
         fitting_times: Table of statistics.
+        classes: Dataset → number of classes.
 
     Returns:
         The figure; words, if labels were not corrupted.
@@ -47,7 +50,7 @@ def corruption(fitting_times: pd.DataFrame) -> Figure:
         _draw(times, alike[alike["statistic"] == "over_true_labels"], look, at_zero=1.0)
         _draw(errors, alike[alike["statistic"] == "test_error"], look)
     for dataset in rows["dataset"].unique():
-        chance = 1 - 1 / DATASETS[dataset].classes
+        chance = 1 - 1 / classes[dataset]
         errors.axhline(chance, color=QUIET, linestyle="--", linewidth=1.2)
     times.set(title="Time to fit", ylabel="Relative to true labels", ylim=(0, None))
     errors.set(title="Test error", ylabel="On true labels", ylim=(0, 1))

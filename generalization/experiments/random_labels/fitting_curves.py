@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from generalization.experiments.random_labels.fitting_times import OF_DATA
 from generalization.figures.style import CATEGORIES, figure_of_words, legend, styled
 from generalization.figures.training_curves import mean_over_seeds
 from generalization.names import readable, value_name
-from generalization.statistics.fitting_times import OF_DATA
 from generalization.tables import NETWORK
 
 # As the paper calls them, in its order.

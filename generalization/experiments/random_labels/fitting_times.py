@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from generalization.datasets import DATASETS
 from generalization.statistics.means import check_resampling
 from generalization.tables import NETWORK, swept_hyperparameters
 
@@ -38,6 +37,7 @@ Draws = Float[np.ndarray, "resamples"]
 def fitting_times(
     training: pd.DataFrame,
     fitting: Mapping[str, float],
+    classes: Mapping[str, int],
     *,
     generator: np.random.Generator,
     resamples: int = 2000,
@@ -68,6 +68,7 @@ def fitting_times(
     Args:
         training: Table of ``collect_training``.
         fitting: ``accuracy``, the train accuracy that counts as fitted.
+        classes: Dataset → number of classes.
         generator: Of resamples. Every row sees the same ones.
         resamples: Number of bootstrap resamples of seeds, within what is compared.
         level: Of the percentile intervals.
@@ -85,8 +86,8 @@ def fitting_times(
     entropy = int(generator.integers(2**63))
     keys = architecture_keys(training)
     networks = steps_to_fit(training, fitting["accuracy"])
-    classes = networks["dataset"].map(lambda dataset: DATASETS[dataset].classes)
-    networks["starting_step"] = _steps_to(training, networks, 1 / classes + STARTED)
+    networks["classes"] = networks["dataset"].map(classes)
+    networks["starting_step"] = _steps_to(training, networks, 1 / networks["classes"] + STARTED)
     rows = [
         {**dict(zip(keys, about, strict=True)), **row}
         for about, alike in networks.groupby(keys, dropna=False)
@@ -160,7 +161,7 @@ def _of_architecture(
         }
         for kind, alike in kinds.items()
     }
-    chance = 1 - 1 / DATASETS[networks["dataset"].iloc[0]].classes
+    chance = 1 - 1 / networks["classes"].iloc[0]
     # Each with draws of its own: networks of different ensembles have no seed in common.
     draws = {
         kind: {name: _means(values, entropy, place, resamples) for name, values in by_name.items()}

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
 
-from generalization.figures.layer_maps import layer_names, of_architecture
+from generalization.experiments.similarity.layer_maps import layer_names, of_architecture
+from generalization.experiments.similarity.network_pairs import GENERALIZING, task
 from generalization.figures.style import (
     CATEGORIES,
     MARKERS,
@@ -17,7 +18,6 @@ from generalization.figures.style import (
     figure_of_words,
     styled,
 )
-from generalization.statistics.network_pairs import GENERALIZING, task
 from generalization.tables import NETWORK, with_networks
 
 KINDS = {
@@ -36,7 +36,7 @@ GROUP = ["dataset", "architecture", "depth", "width"]
 
 
 @styled
-def projection_accuracy(projection_accuracy: pd.DataFrame, training: pd.DataFrame) -> Figure:
+def accuracy_on_directions(projection_accuracy: pd.DataFrame, training: pd.DataFrame) -> Figure:
     """Test accuracy of networks at their last step against the number of directions of a layer.
 
     After Raghu et al. 2017. One line per kind of directions, the mean over networks on true labels,

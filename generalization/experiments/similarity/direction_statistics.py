@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from generalization.experiments.similarity.similarity_contrasts import place
 from generalization.statistics.means import (
     check_resampling,
     few_ensembles,
     mean_over_networks,
     missing,
 )
-from generalization.statistics.similarity_contrasts import place
 from generalization.tables import KEPT_NETWORK, with_networks
 
 KEYS = ["dataset", "architecture", "depth", "layer", "directions"]

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from generalization.figures.layer_maps import layer_names, of_architecture
-from generalization.figures.similarity_heat_maps import NAMES, PREFERRED
+from generalization.experiments.similarity.layer_maps import layer_names, of_architecture
+from generalization.experiments.similarity.similarity_heat_maps import NAMES, PREFERRED
 from generalization.figures.style import QUIET, colors, entries, figure_of_words, legend, styled
 
 GROUP = ["dataset", "architecture", "depth"]

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from generalization.statistics.means import check_resampling, few_ensembles
-from generalization.statistics.network_pairs import (
+from generalization.experiments.similarity.network_pairs import (
     GENERALIZING,
     MEMORIZING,
     few_samples,
@@ -18,6 +17,7 @@ from generalization.statistics.network_pairs import (
     sizes,
     weighted_means,
 )
+from generalization.statistics.means import check_resampling, few_ensembles
 
 KEYS = ["similarity", "dataset", "architecture", "depth", "layer"]
 COLUMNS = [

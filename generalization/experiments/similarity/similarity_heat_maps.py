@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from generalization.figures.layer_maps import Panel, draw_layers
+from generalization.experiments.similarity.layer_maps import Panel, draw_layers
+from generalization.experiments.similarity.network_pairs import task
 from generalization.figures.style import figure_of_words, styled
-from generalization.statistics.network_pairs import task
 from generalization.tables import KEPT_NETWORK
 
 # The one of these that a study has, the first first, is shown.

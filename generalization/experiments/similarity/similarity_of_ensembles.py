@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from generalization.statistics.means import check_resampling
-from generalization.statistics.network_pairs import (
+from generalization.experiments.similarity.network_pairs import (
     final_pairs,
     pair_weights,
     percentile_interval,
     sizes,
     weighted_means,
 )
-from generalization.statistics.similarity_contrasts import place
+from generalization.experiments.similarity.similarity_contrasts import place
+from generalization.statistics.means import check_resampling
 
 KEYS = ["similarity", "dataset", "architecture", "depth", "width", "ensemble", "layer"]
 COLUMNS = [

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from generalization.figures.layer_maps import layer_names, of_architecture
-from generalization.figures.similarity_heat_maps import NAMES, PREFERRED
+from generalization.experiments.similarity.layer_maps import layer_names, of_architecture
+from generalization.experiments.similarity.similarity_heat_maps import NAMES, PREFERRED
 from generalization.figures.style import CATEGORIES, MARKERS, figure_of_words, legend, styled
 
 # Group → name, and place among colors and markers.

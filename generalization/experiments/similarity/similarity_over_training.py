@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from generalization.figures.layer_maps import layer_names, of_architecture
-from generalization.figures.similarity_heat_maps import NAMES, TASKS
+from generalization.experiments.similarity.layer_maps import layer_names, of_architecture
+from generalization.experiments.similarity.network_pairs import task
+from generalization.experiments.similarity.similarity_heat_maps import NAMES, TASKS
+from generalization.experiments.similarity.similarity_to_end import similarity_to_end
 from generalization.figures.style import QUIET, colors, entries, figure_of_words, legend, styled
-from generalization.statistics.network_pairs import task
-from generalization.statistics.similarity_to_end import similarity_to_end
 from generalization.tables import KEPT_NETWORK, NETWORK
 
 GROUP = ["dataset", "architecture", "depth", "task"]

@@ -8,14 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from generalization.statistics.correlations import pearson, spearman
-from generalization.statistics.means import (
-    check_resampling,
-    few_ensembles,
-    mean_over_networks,
-    missing,
-)
-from generalization.statistics.network_pairs import (
+from generalization.experiments.similarity.network_pairs import (
     GENERALIZING,
     few_samples,
     final_pairs,
@@ -24,8 +17,18 @@ from generalization.statistics.network_pairs import (
     sizes,
     task,
 )
-from generalization.statistics.similarity_contrasts import place
-from generalization.statistics.similarity_to_end import convergence_step, similarity_to_end
+from generalization.experiments.similarity.similarity_contrasts import place
+from generalization.experiments.similarity.similarity_to_end import (
+    convergence_step,
+    similarity_to_end,
+)
+from generalization.statistics.correlations import pearson, spearman
+from generalization.statistics.means import (
+    check_resampling,
+    few_ensembles,
+    mean_over_networks,
+    missing,
+)
 from generalization.tables import NETWORK
 
 KEYS = ["similarity", "dataset", "architecture", "depth"]

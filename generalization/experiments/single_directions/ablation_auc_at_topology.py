@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from generalization.experiments.single_directions.curve_areas import TOPOLOGY, curve_areas
 from generalization.figures.gap_against_measure import title
 from generalization.figures.style import (
     QUIET,
@@ -19,7 +20,6 @@ from generalization.figures.style import (
     styled,
 )
 from generalization.names import interval, readable, setting_name, values_of
-from generalization.statistics.curve_areas import TOPOLOGY, curve_areas
 from generalization.statistics.fit_statistics import FEWEST_ENSEMBLES
 from generalization.tables import NETWORK
 

@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from generalization.experiments.single_directions.early_stopping import FEWEST_STEPS
 from generalization.figures.style import (
     ALL,
     FITTED,
@@ -15,7 +16,6 @@ from generalization.figures.style import (
     styled,
 )
 from generalization.names import value_name, within
-from generalization.statistics.early_stopping import FEWEST_STEPS
 from generalization.tables import NETWORK, swept_hyperparameters
 
 AREA = "#000000"

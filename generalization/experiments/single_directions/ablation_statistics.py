@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from generalization.experiments.jacobian.single_points import percentile_interval
+from generalization.experiments.single_directions.curve_areas import TOPOLOGY, curve_areas
 from generalization.statistics.correlations import spearman
-from generalization.statistics.curve_areas import TOPOLOGY, curve_areas
 from generalization.statistics.fit_statistics import FEWEST_ENSEMBLES
 from generalization.statistics.means import check_resampling
 from generalization.statistics.resampling import bootstrap_counts
 from generalization.statistics.selection import has_fitted
-from generalization.statistics.single_points import percentile_interval
 
 COLUMNS = [
     *TOPOLOGY,

@@ -36,7 +36,7 @@ PLACES = 101
 
 
 @styled
-def ablation_curves(
+def accuracy_under_ablation(
     ablation_curves: pd.DataFrame, training: pd.DataFrame, *, color: str = "label_corruption"
 ) -> Figure:
     """Training accuracy when units of all hidden layers are ablated, as Morcos et al. 2018.

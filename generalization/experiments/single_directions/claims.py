@@ -5,7 +5,7 @@ Sections are named by what they are about: their numbers are in none of our sour
 
 from collections.abc import Iterator
 
-from generalization.claims import Claim
+from generalization.statistics.claim import Claim
 
 
 def _memorization() -> Iterator[Claim]:
@@ -91,4 +91,4 @@ def _selectivity() -> Iterator[Claim]:
     )
 
 
-CLAIMS = (*_memorization(), *_training(), *_regularizers(), *_selectivity())
+CLAIMS = {"morcos_2018": (*_memorization(), *_training(), *_regularizers(), *_selectivity())}

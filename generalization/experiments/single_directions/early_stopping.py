@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from generalization.experiments.single_directions.curve_areas import curve_areas
 from generalization.statistics.correlations import spearman
-from generalization.statistics.curve_areas import curve_areas
 from generalization.statistics.means import (
     check_resampling,
     few_ensembles,

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from generalization.experiments.single_directions.single_unit_statistics import GROUP
 from generalization.figures.gap_against_measure import title
 from generalization.figures.style import (
     CATEGORIES,
@@ -22,7 +23,6 @@ from generalization.figures.style import (
     styled,
 )
 from generalization.names import interval, setting_name, value_name, values_of, within
-from generalization.statistics.single_unit_statistics import GROUP
 from generalization.tables import KEPT_NETWORK, with_networks
 
 # What is shown of distributions, by column.
@@ -34,7 +34,7 @@ MOST, COLUMNS = 7, 4  # Panels, and how many of them side by side.
 
 
 @styled
-def single_units(
+def selectivity_and_importance(
     single_units: pd.DataFrame, single_unit_statistics: pd.DataFrame, training: pd.DataFrame
 ) -> Figure:
     """Importance against selectivity, and distributions of what units tell, as Morcos et al. 2018.

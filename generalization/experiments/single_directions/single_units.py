@@ -7,8 +7,8 @@ from torch import Tensor
 
 from generalization.networks.hidden_layers import unit_activations
 from generalization.networks.modules import Networks, logits_of
-from generalization.units.class_information import class_information
-from generalization.units.class_selectivity import class_selectivities
+from generalization.units.information import class_information
+from generalization.units.selectivity import class_selectivities
 from generalization.units.single_ablations import accuracies_without
 
 SIGNED = "negative activations have no selectivity"

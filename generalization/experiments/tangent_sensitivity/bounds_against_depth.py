@@ -33,7 +33,7 @@ MOST_WIDTHS, MOST_SCALES = 3, 3
 
 
 @styled
-def tangent_bounds(tangent_bounds: pd.DataFrame, training: pd.DataFrame) -> Figure:
+def bounds_against_depth(tangent_bounds: pd.DataFrame, training: pd.DataFrame) -> Figure:
     """The mean tangent sensitivity and its bounds against depth, as Daróczy 2020, Fig. 2.
 
     One panel per width, one row of panels per dataset and scale of initial weights. A line is the

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from generalization.claims import Claim
+from generalization.statistics.claim import Claim
 
 
 def _gap() -> Iterator[Claim]:
@@ -71,4 +71,4 @@ def _estimators() -> Iterator[Claim]:
             )
 
 
-CLAIMS = (*_gap(), *_factors(), *_depth(), *_regions(), *_estimators())
+CLAIMS = {"daroczy_2020": (*_gap(), *_factors(), *_depth(), *_regions(), *_estimators())}

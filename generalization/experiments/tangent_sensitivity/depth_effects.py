@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from generalization.experiments.tangent_sensitivity.sensitivity_factors import sensitivities
 from generalization.statistics.means import (
     before_and_after,
     check_resampling,
@@ -14,7 +15,6 @@ from generalization.statistics.means import (
     mean_over_networks,
     missing,
 )
-from generalization.statistics.sensitivity_factors import sensitivities
 from generalization.tables import hyperparameters_of
 
 COLUMNS = [

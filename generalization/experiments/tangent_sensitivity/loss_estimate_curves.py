@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from generalization.experiments.tangent_sensitivity.loss_estimate_errors import group_keys
 from generalization.figures.style import figure_of_words, legend, styled
 from generalization.names import value_name
-from generalization.statistics.loss_estimate_errors import group_keys
 from generalization.tables import NETWORK, with_networks
 
 # Estimator → its name and look, in the order in which they are drawn; with logarithms, as the
@@ -30,7 +30,7 @@ MOST_GROUPS, MOST_MARKERS = 3, 12
 
 
 @styled
-def loss_estimates(
+def loss_estimate_curves(
     loss_estimates: pd.DataFrame, loss_estimate_errors: pd.DataFrame, training: pd.DataFrame
 ) -> Figure:
     """Estimates of the test loss and accuracy over steps, as Daróczy 2020, Fig. 3 and Table 2.

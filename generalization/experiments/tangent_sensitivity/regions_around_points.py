@@ -23,7 +23,7 @@ NORMAL = np.linspace(-3, 3, 121)  # Quantiles, for counts.
 
 
 @styled
-def activation_regions(
+def regions_around_points(
     activation_regions: pd.DataFrame, training: pd.DataFrame, *, fitted_accuracy: float = 0.999
 ) -> Figure:
     """Counts of active units with normal curves, their quantiles, and distances to borders.

@@ -4,7 +4,7 @@ import pytest
 from oracles.point_tables import made_points, training_of
 from scipy.special import log_softmax
 
-from generalization.statistics.bound_statistics import bound_statistics
+from generalization.experiments.jacobian.bound_statistics import bound_statistics
 
 FRACTIONS = [
     "true_row_within_eq_5",

@@ -4,7 +4,7 @@ import scipy.stats
 from matplotlib.colors import to_hex
 from oracles.point_tables import made_points
 
-from generalization.figures.loss_against_norm import loss_against_norm
+from generalization.experiments.jacobian.loss_against_norm import loss_against_norm
 from generalization.figures.style import CATEGORIES, save_figure
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from oracles.point_tables import made_points
 
-from generalization.figures.loss_bounds import loss_bounds
+from generalization.experiments.jacobian.loss_bounds import loss_bounds
 
 
 @pytest.fixture

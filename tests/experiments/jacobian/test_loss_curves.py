@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from generalization.statistics.loss_curves import (
+from generalization.experiments.jacobian.loss_curves import (
     norm_at_least,
     norm_with_even_rivals,
     norm_with_one_rival,

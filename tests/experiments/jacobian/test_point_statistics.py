@@ -4,7 +4,7 @@ import scipy.stats
 from oracles.point_tables import made_points
 from sklearn.metrics import roc_auc_score
 
-from generalization.statistics.point_statistics import of_points, point_statistics
+from generalization.experiments.jacobian.point_statistics import of_points, point_statistics
 
 
 @pytest.fixture

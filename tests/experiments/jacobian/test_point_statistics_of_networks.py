@@ -4,8 +4,10 @@ import scipy.stats
 from oracles.point_tables import made_points
 from sklearn.metrics import roc_auc_score
 
-from generalization.statistics.point_statistics import point_statistics
-from generalization.statistics.point_statistics_of_networks import point_statistics_of_networks
+from generalization.experiments.jacobian.point_statistics import point_statistics
+from generalization.experiments.jacobian.point_statistics_of_networks import (
+    point_statistics_of_networks,
+)
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from torch.func import jacrev, vmap
 from torch.testing import assert_close
 
 from generalization.derivatives import input_jacobian
+from generalization.experiments.jacobian.points import points
 from generalization.measures.jacobian_norm import jacobian_norm
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.profiles.points import points
 
 CLASSES = 4
 

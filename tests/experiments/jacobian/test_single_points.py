@@ -3,7 +3,11 @@ import pandas as pd
 import pytest
 from oracles.point_tables import made_points
 
-from generalization.statistics.single_points import COLUMNS, fitted_points, means_over_networks
+from generalization.experiments.jacobian.single_points import (
+    COLUMNS,
+    fitted_points,
+    means_over_networks,
+)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from generalization.bitmaps import gray_levels, packed, unpacked
+from generalization.experiments.linear_regions.bitmaps import gray_levels, packed, unpacked
 
 
 def test_rows_of_bits_are_whole_bytes_with_the_most_significant_bit_first():

@@ -7,13 +7,9 @@ import torch
 from oracles.transitions import FUNCTIONS, THRESHOLDS
 from torch import Generator
 
-from generalization.bitmaps import packed
-from generalization.networks.fully_connected import (
-    FullyConnectedNetworks,
-    initialize_fully_connected,
-)
-from generalization.profiles import boundaries as profile
-from generalization.profiles.boundaries import (
+from generalization.experiments.linear_regions import boundaries as profile
+from generalization.experiments.linear_regions.bitmaps import packed
+from generalization.experiments.linear_regions.boundaries import (
     COLUMNS,
     VERTICES,
     boundaries,
@@ -21,7 +17,15 @@ from generalization.profiles.boundaries import (
     networks_on_plane,
     three_images,
 )
-from generalization.statistics.boundaries import boundary_map, images, places
+from generalization.experiments.linear_regions.boundary_densities import (
+    boundary_map,
+    images,
+    places,
+)
+from generalization.networks.fully_connected import (
+    FullyConnectedNetworks,
+    initialize_fully_connected,
+)
 from generalization.tables import read_table, write_table
 
 DOUBLE = torch.float64

@@ -2,12 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from generalization.statistics.boundaries import contrast, distances
-from generalization.statistics.boundary_contrasts import (
+from generalization.experiments.linear_regions.boundary_contrasts import (
     COLUMNS,
     boundary_contrasts,
     contrasts_of_networks,
 )
+from generalization.experiments.linear_regions.boundary_densities import contrast, distances
 
 PLACES = np.array([(0.4, 0.5), (-0.8, 0.0), (0.4, -0.7)])
 GRID = 64

@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from generalization.figures.boundaries import boundaries, coarse
+from generalization.experiments.linear_regions.boundary_densities import contrast
+from generalization.experiments.linear_regions.boundary_maps import boundary_maps, coarse
 from generalization.figures.style import save_figure
-from generalization.statistics.boundaries import contrast
 
 PLACES = np.array([(0.4, 0.7), (-0.8, 0.0), (0.4, -0.7)])
 GRAY = np.arange(12, dtype=np.uint8).reshape(4, 3) * 20
@@ -41,7 +41,7 @@ def made_training(accuracies=(0.5, 1.0)):
 
 
 def test_panels_show_the_bitmaps_of_the_network_that_has_fitted():
-    figure = boundaries(made_profile(), made_training())
+    figure = boundary_maps(made_profile(), made_training())
     for axes, step, when in zip(figure.axes, (0, 8), ("Before", "After"), strict=True):
         square = axes.images[0]
         assert (square.get_array() == bitmap(step, 2, 16)).all()
@@ -57,7 +57,7 @@ def test_panels_show_the_bitmaps_of_the_network_that_has_fitted():
 
 
 def test_images_stand_beside_the_circles_around_their_places():
-    axes = boundaries(made_profile(), made_training(), distance=0.05).axes[1]
+    axes = boundary_maps(made_profile(), made_training(), distance=0.05).axes[1]
     circles = [patch for patch in axes.patches if hasattr(patch, "radius")]
     for number, (place, circle) in enumerate(zip(PLACES, circles, strict=True)):
         assert circle.center == pytest.approx(place)
@@ -73,7 +73,7 @@ def test_images_stand_beside_the_circles_around_their_places():
 
 
 def test_the_first_network_is_shown_if_none_has_fitted():
-    figure = boundaries(made_profile(), made_training((0.5, 0.6)))
+    figure = boundary_maps(made_profile(), made_training((0.5, 0.6)))
     assert (figure.axes[1].images[0].get_array() == bitmap(8, 1, 16)).all()
     assert figure.get_suptitle().endswith(
         "seed 1\nNo network has fitted; this is the first (train accuracy 50 %)"
@@ -84,14 +84,14 @@ def test_no_boundary_is_said():
     profile = made_profile()
     empty = (profile["step"] == 8) & (profile["kind"] == "boundary")
     profile.loc[empty, "pixels"] = "0x0000"
-    figure = boundaries(profile, made_training())
+    figure = boundary_maps(profile, made_training())
     assert figure.axes[1].get_xlabel() == "No boundary in the square"
 
 
 @pytest.mark.parametrize("steps", [(), (0,), (8,)])
 def test_nothing_to_show_is_said(steps):
     profile = made_profile().query("step in @steps")
-    assert boundaries(profile, made_training()).texts[0].get_text() == (
+    assert boundary_maps(profile, made_training()).texts[0].get_text() == (
         "No network has boundaries before and after training to show."
     )
 
@@ -109,5 +109,7 @@ def test_coarse_squares_are_means_of_pixels(fields):
 
 def test_file_is_small_whatever_is_drawn(tmp_path):
     # Noise is what can be compressed least.
-    save_figure(tmp_path / "boundaries.svg", boundaries(made_profile(grid=1024), made_training()))
+    save_figure(
+        tmp_path / "boundaries.svg", boundary_maps(made_profile(grid=1024), made_training())
+    )
     assert (tmp_path / "boundaries.svg").stat().st_size < 1.5e6

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from generalization.statistics.ellipse_contrasts import COLUMNS, ellipse_contrasts
+from generalization.experiments.linear_regions.ellipse_contrasts import COLUMNS, ellipse_contrasts
 
 ANGLES = np.arange(72) * 2 * np.pi / 72
 DIP = {"random": 1.0, "different": 0.2, "same": 0.5}

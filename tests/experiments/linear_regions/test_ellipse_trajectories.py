@@ -2,7 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from generalization.figures.ellipses import ellipses, mean_over_networks
+from generalization.experiments.linear_regions.ellipse_trajectories import (
+    ellipse_trajectories,
+    mean_over_networks,
+)
 
 ANGLES = np.arange(72) * 2 * np.pi / 72
 
@@ -58,7 +61,7 @@ def test_density_is_averaged_over_bins_within_5_degrees_around_the_circle():
 
 def test_lines_are_means_over_fitted_networks(tables):
     profile, training = tables
-    figure = ellipses(profile, training)
+    figure = ellipse_trajectories(profile, training)
     fitted = profile[(profile["ensemble"] == "a") | (profile["seed"] < 2)]
     for axes, quantity in zip(figure.axes, ("jacobian_norm", "transition_density"), strict=True):
         curves = [line for line in axes.lines if len(line.get_xdata()) == 73]
@@ -76,7 +79,7 @@ def test_lines_are_means_over_fitted_networks(tables):
 
 def test_bands_span_one_standard_error_to_both_sides(tables):
     profile, training = tables
-    axes = ellipses(profile, training).axes[0]
+    axes = ellipse_trajectories(profile, training).axes[0]
     assert len(axes.collections) == 3
     rows = profile[(profile["ensemble"] == "a") | (profile["seed"] < 2)]
     rows = rows[(rows["step"] == 7) & (rows["kind"] == "different")]
@@ -86,14 +89,14 @@ def test_bands_span_one_standard_error_to_both_sides(tables):
 
 
 def test_images_are_marked(tables):
-    for axes in ellipses(*tables).axes:
+    for axes in ellipse_trajectories(*tables).axes:
         marked = [line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == ":"]
         assert marked == pytest.approx([np.pi / 3, np.pi, 5 * np.pi / 3])
 
 
 def test_headline_and_legend(tables):
     profile, training = tables
-    figure = ellipses(profile, training)
+    figure = ellipse_trajectories(profile, training)
     assert figure.axes[0].get_title("left") == "mnist: 5 fitted networks of 2 ensembles"
     texts = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
     assert texts == [
@@ -111,7 +114,7 @@ def test_headline_and_legend(tables):
 
 def test_without_untrained_networks_nothing_is_dashed(tables):
     profile, training = tables
-    figure = ellipses(profile[profile["step"] > 0], training)
+    figure = ellipse_trajectories(profile[profile["step"] > 0], training)
     assert {line.get_linestyle() for line in figure.axes[0].lines} == {"-", ":"}
     assert "untrained" not in [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
 
@@ -119,7 +122,7 @@ def test_without_untrained_networks_nothing_is_dashed(tables):
 def test_every_dataset_has_its_row(tables):
     profile, training = tables
     training.loc[training["ensemble"] == "b", "dataset"] = "digits"
-    figure = ellipses(profile, training)
+    figure = ellipse_trajectories(profile, training)
     assert [axes.get_title("left") for axes in figure.axes[::2]] == [
         "digits: 2 fitted networks of 1 ensemble",
         "mnist: 3 fitted networks of 1 ensemble",
@@ -128,15 +131,15 @@ def test_every_dataset_has_its_row(tables):
 
 def test_zero_density_is_drawn_on_a_linear_axis(tables):
     profile, training = tables
-    assert ellipses(profile, training).axes[1].get_yscale() == "log"
+    assert ellipse_trajectories(profile, training).axes[1].get_yscale() == "log"
     none = profile.assign(transition_density=0.0)
-    assert ellipses(none, training).axes[1].get_yscale() == "linear"
+    assert ellipse_trajectories(none, training).axes[1].get_yscale() == "linear"
 
 
 def test_nothing_to_show_is_said(tables):
     profile, training = tables
     unfit = training.assign(train_accuracy=0.5)
     for rows, networks in ((profile, unfit), (profile[:0], training)):
-        assert ellipses(rows, networks).texts[0].get_text() == (
+        assert ellipse_trajectories(rows, networks).texts[0].get_text() == (
             "No network that was watched along ellipses has fitted."
         )

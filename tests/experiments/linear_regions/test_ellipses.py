@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import Generator
 
+from generalization.experiments.linear_regions.ellipses import ellipses
 from generalization.measures.jacobian_norm import jacobian_norm
 from generalization.networks.fully_connected import initialize_fully_connected
-from generalization.profiles.ellipses import ellipses
-from generalization.regions.ellipses import ellipse_crossings
-from generalization.trajectories import points_on_ellipses, random_ellipses
+from generalization.regions.ellipse_crossings import ellipse_crossings
+from generalization.regions.trajectories import points_on_ellipses, random_ellipses
 
 KINDS = ["random", "different", "same"]
 

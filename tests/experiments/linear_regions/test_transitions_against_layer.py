@@ -3,7 +3,9 @@ import pandas as pd
 import pytest
 from oracles.studies import hyperparameters, made_training
 
-from generalization.figures.transitions_per_layer import transitions_per_layer
+from generalization.experiments.linear_regions.transitions_against_layer import (
+    transitions_against_layer,
+)
 from generalization.tables import collect_training
 
 
@@ -38,7 +40,7 @@ def lines(axes, style):
 
 
 def test_lines_are_means_over_networks_per_unit(training, profile):
-    before, after = transitions_per_layer(profile, training).axes
+    before, after = transitions_against_layer(profile, training).axes
     joined = profile.merge(training, on=["ensemble", "seed", "step"])
     joined["per_unit"] = joined["transitions"] / joined["width"].astype(float)
     for axes, chosen in ((before, joined["step"] == 0), (after, joined["final"])):
@@ -51,7 +53,7 @@ def test_lines_are_means_over_networks_per_unit(training, profile):
 
 
 def test_band_is_one_standard_error_over_networks(training, profile):
-    axes = transitions_per_layer(profile, training).axes[1]
+    axes = transitions_against_layer(profile, training).axes[1]
     joined = profile.merge(training[training["final"]], on=["ensemble", "seed", "step"])
     joined["per_unit"] = joined["transitions"] / joined["width"].astype(float)
     groups = joined.groupby(["depth", "label_corruption"], sort=False)["per_unit"]
@@ -63,7 +65,7 @@ def test_band_is_one_standard_error_over_networks(training, profile):
 
 
 def test_expectation_is_dashed(training, profile):
-    for axes in transitions_per_layer(profile, training).axes:
+    for axes in transitions_against_layer(profile, training).axes:
         assert len(lines(axes, "--")) == 3  # One per depth.
         for line in lines(axes, "--"):
             assert line.get_ydata() == pytest.approx(4.5)
@@ -73,7 +75,7 @@ def test_every_activation_function_has_a_row_of_its_own(training, profile):
     both = training.assign(
         activation=np.where(training["label_corruption"] > 0.3, "relu", "hardtanh")
     )
-    figure = transitions_per_layer(profile, both, color="activation")
+    figure = transitions_against_layer(profile, both, color="activation")
     assert [axes.get_title("left") for axes in figure.axes] == [
         "mnist_subset, hardtanh: before training",
         "mnist_subset, hardtanh: after training",
@@ -85,7 +87,7 @@ def test_every_activation_function_has_a_row_of_its_own(training, profile):
 
 
 def test_headline_counts_networks(training, profile):
-    assert transitions_per_layer(profile, training).get_suptitle() == (
+    assert transitions_against_layer(profile, training).get_suptitle() == (
         "Transitions per layer: means over 144 networks"
     )
 
@@ -94,12 +96,12 @@ def test_network_without_transitions_is_left_out(training, profile):
     lost = profile.assign(
         transitions=profile["transitions"].where(profile["ensemble"] != profile["ensemble"][0])
     )
-    headline = transitions_per_layer(lost, training).get_suptitle()
+    headline = transitions_against_layer(lost, training).get_suptitle()
     assert headline == "Transitions per layer: means over 140 networks"
 
 
 def test_networks_that_were_not_kept_untrained_have_one_panel(training, profile):
-    figure = transitions_per_layer(profile[profile["step"] > 0], training)
+    figure = transitions_against_layer(profile[profile["step"] > 0], training)
     assert [axes.get_title("left") for axes in figure.axes] == [
         "mnist_subset, relu: after training"
     ]
@@ -108,12 +110,12 @@ def test_networks_that_were_not_kept_untrained_have_one_panel(training, profile)
 def test_one_network_has_lines(training, profile):
     one = profile[(profile["ensemble"] == profile["ensemble"][0]) & (profile["seed"] == 1)]
     its = training[(training["ensemble"] == one["ensemble"].iloc[0]) & (training["seed"] == 1)]
-    figure = transitions_per_layer(one, its)
+    figure = transitions_against_layer(one, its)
     assert all(len(lines(axes, "-")) == 1 for axes in figure.axes)
 
 
 def test_nothing_to_show_is_said(training, profile):
     for table in (profile[:0], profile.assign(transitions=np.nan)):
-        assert transitions_per_layer(table, training).texts[0].get_text() == (
+        assert transitions_against_layer(table, training).texts[0].get_text() == (
             "No network has transitions in hidden layers to show."
         )

@@ -2,11 +2,11 @@ import pytest
 import torch
 from torch import Generator, nn
 
+from generalization.experiments.linear_regions.transitions_per_layer import transitions_per_layer
 from generalization.measures.normalized_transitions import expected_transitions
 from generalization.measures.transitions import transitions
 from generalization.networks.activation_functions import ACTIVATION_FUNCTIONS
 from generalization.networks.fully_connected import initialize_fully_connected
-from generalization.profiles.transitions_per_layer import transitions_per_layer
 
 
 def untrained(widths, activation, count, init_scale=1.0):

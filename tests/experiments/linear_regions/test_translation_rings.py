@@ -4,7 +4,11 @@ import pytest
 from matplotlib.patches import PathPatch
 from oracles.studies import hyperparameters, made_training
 
-from generalization.figures.translation_trajectory import INNER, OUTER, translation_trajectory
+from generalization.experiments.linear_regions.translation_rings import (
+    INNER,
+    OUTER,
+    translation_rings,
+)
 from generalization.tables import collect_training, with_networks
 
 HEIGHT, WIDTH = 4, 6
@@ -53,7 +57,7 @@ def rings(figure):
 
 def test_every_transition_has_its_tick(training, profile):
     rows = shown(profile, training)
-    drawn = rings(translation_trajectory(rows[profile.columns], training))
+    drawn = rings(translation_rings(rows[profile.columns], training))
     assert sorted(drawn) == [1, 2, 3, 4]
     for layer, ticks in drawn.items():
         x, y = ticks[:, 0].T
@@ -68,7 +72,7 @@ def test_every_transition_has_its_tick(training, profile):
 
 def test_translations_stand_around_the_circle(training, profile):
     rows = shown(profile, training)
-    axes = translation_trajectory(rows[profile.columns], training).axes[0]
+    axes = translation_rings(rows[profile.columns], training).axes[0]
     digits = rows.loc[rows["kind"] == "image", "pixels"].str.removeprefix("0x")
     image = np.array([list(bytes.fromhex(row)) for row in digits])
     assert len(axes.images) == WIDTH
@@ -85,9 +89,7 @@ def test_translations_stand_around_the_circle(training, profile):
 def test_images_do_not_overlap(training, profile, width):
     rows = shown(profile, training)[profile.columns]
     wider = rows.assign(pixels="0x" + "7f" * width)
-    extents = [
-        drawn.get_extent() for drawn in translation_trajectory(wider, training).axes[0].images
-    ]
+    extents = [drawn.get_extent() for drawn in translation_rings(wider, training).axes[0].images]
     for one, (left, right, bottom, top) in enumerate(extents):
         for other_left, other_right, other_bottom, other_top in extents[:one]:
             apart = max(
@@ -102,7 +104,7 @@ def test_first_network_that_has_fitted_is_shown(training, profile):
             training["ensemble"] > "mnist_subset-00000005", 0.5
         )
     )
-    headline = translation_trajectory(profile, unfit).get_suptitle()
+    headline = translation_rings(profile, unfit).get_suptitle()
     about = unfit[unfit["ensemble"] == "mnist_subset-00000006"].iloc[0]
     assert headline == (
         f"All translations of one image, mnist_subset: depth {about['depth']}, "
@@ -111,12 +113,12 @@ def test_first_network_that_has_fitted_is_shown(training, profile):
 
 
 def test_if_none_has_fitted_the_first_is_shown_and_said_so(training, profile):
-    headline = translation_trajectory(profile, training, fitted_accuracy=2).get_suptitle()
+    headline = translation_rings(profile, training, fitted_accuracy=2).get_suptitle()
     assert headline.endswith("No network has fitted; this is the first (train accuracy 100 %)")
 
 
 def test_transitions_are_counted(training, profile):
-    axes = translation_trajectory(shown(profile, training)[profile.columns], training).axes[0]
+    axes = translation_rings(shown(profile, training)[profile.columns], training).axes[0]
     assert axes.texts[0].get_text() == "40\ntransitions"
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [
         "Hidden layer",
@@ -129,12 +131,12 @@ def test_transitions_are_counted(training, profile):
 
 def test_layer_without_transitions_has_an_empty_ring(training, profile):
     rows = shown(profile, training)[profile.columns]
-    drawn = rings(translation_trajectory(rows[rows["layer"] != 2], training))
+    drawn = rings(translation_rings(rows[rows["layer"] != 2], training))
     assert [len(drawn[layer]) for layer in (1, 2, 3, 4)] == [10, 0, 10, 10]
 
 
 def test_nothing_to_show_is_said(training, profile):
     for table in (profile[:0], profile[profile["kind"] == "image"], profile[profile["step"] == 0]):
-        assert translation_trajectory(table, training).texts[0].get_text() == (
+        assert translation_rings(table, training).texts[0].get_text() == (
             "No network has transitions at its last step to show."
         )

@@ -3,9 +3,12 @@ import pytest
 import torch
 from torch import Generator
 
+from generalization.experiments.linear_regions.translation_trajectory import (
+    COLUMNS,
+    translation_trajectory,
+)
 from generalization.measures.transitions import transitions_per_layer
 from generalization.networks.fully_connected import initialize_fully_connected
-from generalization.profiles.translation_trajectory import COLUMNS, translation_trajectory
 from generalization.tables import read_table, write_table
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from oracles.cloud_tables import made_clouds
 
-from generalization.figures.cloud_blocks import MOST
-from generalization.figures.noise_clouds import NOTHING, noise_clouds
+from generalization.experiments.noise_clouds.cloud_blocks import MOST
+from generalization.experiments.noise_clouds.cloud_components import NOTHING, cloud_components
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def line(axes, label, style=None):
 
 
 def test_one_block_per_ensemble_with_a_column_per_scale(study):
-    figure = noise_clouds(*study)
+    figure = cloud_components(*study)
     assert [part.get_suptitle() for part in figure.subfigs] == [
         f"mnist, label corruption {corruption}" for corruption in ("0", "0.1", "0.2")
     ]
@@ -35,7 +35,7 @@ def test_one_block_per_ensemble_with_a_column_per_scale(study):
 def test_lines_are_means_over_seeds_and_classes(study):
     clouds, _ = study
     clouds["noise"] = 1 - clouds["ev_1"]
-    panels = noise_clouds(*study).subfigs[1].axes
+    panels = cloud_components(*study).subfigs[1].axes
     for row, quantity in enumerate(["noise", "ev_2", "ev_rest"]):
         for column, sigma in enumerate([0.01, 0.1]):
             for part in ("train", "test"):
@@ -49,7 +49,7 @@ def test_lines_are_means_over_seeds_and_classes(study):
 
 
 def test_parts_differ_in_style_and_layers_in_color(study):
-    axes = noise_clouds(*study).subfigs[0].axes[0]
+    axes = cloud_components(*study).subfigs[0].axes[0]
     assert line(axes, "test 1").get_linestyle() == "-"
     assert line(axes, "train 1").get_linestyle() == "--"
     colors = {line(axes, f"test {layer}").get_color() for layer in (0, 1, 2)}
@@ -58,13 +58,13 @@ def test_parts_differ_in_style_and_layers_in_color(study):
 
 
 def test_closed_form_is_dotted(study):
-    axes = noise_clouds(*study).subfigs[0].axes[0]
+    axes = cloud_components(*study).subfigs[0].axes[0]
     expected = means(study[0], "predicted_noise", ensemble="e0", part="test", layer=2, sigma=0.01)
     assert line(axes, "test 2", ":").get_ydata() == pytest.approx(expected.to_numpy())
 
 
 def test_losses_and_where_the_test_loss_is_least(study):
-    panels = noise_clouds(*study).subfigs[0].axes
+    panels = cloud_components(*study).subfigs[0].axes
     course = study[1][study[1]["ensemble"] == "e0"].groupby("step").mean(numeric_only=True)
     for part in ("train", "test"):
         assert line(panels[-1], part).get_ydata() == pytest.approx(course[f"{part}_loss"])
@@ -73,7 +73,7 @@ def test_losses_and_where_the_test_loss_is_least(study):
 
 
 def test_headline_counts_networks(study):
-    assert noise_clouds(*study).get_suptitle() == "Noise in layers: means over 6 networks"
+    assert cloud_components(*study).get_suptitle() == "Noise in layers: means over 6 networks"
 
 
 def test_blocks_say_what_ensembles_differ_in():
@@ -81,7 +81,7 @@ def test_blocks_say_what_ensembles_differ_in():
     second = training["ensemble"] == "e1"
     training["architecture"] = np.where(second, "fully_connected", "vgg")
     training["kept_steps"] = np.where(second, "every_epoch", "last")
-    blocks = noise_clouds(rows, training).subfigs
+    blocks = cloud_components(rows, training).subfigs
     assert [block.get_suptitle() for block in blocks] == [
         "mnist, vgg, label corruption 0",
         "mnist, fully connected, label corruption 0.1",
@@ -89,7 +89,7 @@ def test_blocks_say_what_ensembles_differ_in():
 
 
 def test_of_many_ensembles_the_first_are_drawn():
-    figure = noise_clouds(*made_clouds(np.random.default_rng(0), ensembles=5, seeds=1))
+    figure = cloud_components(*made_clouds(np.random.default_rng(0), ensembles=5, seeds=1))
     assert len(figure.subfigs) == MOST == 4
     assert figure.get_suptitle() == "Noise in layers: means over 4 networks of 4 of 5 ensembles"
 
@@ -97,7 +97,7 @@ def test_of_many_ensembles_the_first_are_drawn():
 def test_architectures_take_turns():
     rows, training = made_clouds(np.random.default_rng(0), ensembles=5, seeds=1)
     training.loc[training["ensemble"] == "e4", "architecture"] = "convolutional"
-    blocks = noise_clouds(rows, training).subfigs
+    blocks = cloud_components(rows, training).subfigs
     words = [block.get_suptitle() for block in blocks]
     assert words[-1] == "mnist, convolutional, label corruption 0.4"
     assert [word.split("corruption ")[1] for word in words] == ["0", "0.1", "0.2", "0.4"]
@@ -107,7 +107,9 @@ def test_layer_that_died_has_no_line(study):
     clouds, training = study
     quantities = ["ev_1", "ev_2", "ev_rest", "predicted_noise"]
     clouds.loc[clouds["layer"] == 2, quantities] = np.nan
-    labels = [one.get_label() for one in noise_clouds(clouds, training).subfigs[0].axes[0].lines]
+    labels = [
+        one.get_label() for one in cloud_components(clouds, training).subfigs[0].axes[0].lines
+    ]
     assert "test 1" in labels
     assert "test 2" not in labels
 
@@ -115,4 +117,4 @@ def test_layer_that_died_has_no_line(study):
 @pytest.mark.parametrize("rows", [slice(0), lambda clouds: clouds["step"] == 0])
 def test_no_course_is_said(study, rows):
     clouds, training = study
-    assert noise_clouds(clouds[rows], training).texts[0].get_text() == NOTHING
+    assert cloud_components(clouds[rows], training).texts[0].get_text() == NOTHING

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from oracles.cloud_tables import made_clouds
 
-from generalization.statistics.cloud_courses import courses, mean_over_classes
+from generalization.experiments.noise_clouds.cloud_courses import courses, mean_over_classes
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from oracles.cloud_tables import STEPS, made_clouds
 
-from generalization.figures.noise_amplification import noise_amplification
-from generalization.figures.noise_clouds import NOTHING
+from generalization.experiments.noise_clouds.cloud_components import NOTHING
+from generalization.experiments.noise_clouds.noise_amplification import noise_amplification
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 from oracles.cloud_tables import made_clouds
 
-from generalization.statistics.cloud_courses import courses
-from generalization.statistics.noise_cloud_statistics import (
+from generalization.experiments.noise_clouds.cloud_courses import courses
+from generalization.experiments.noise_clouds.noise_cloud_statistics import (
     COLUMNS,
     CORRELATION,
     DIFFERENCES,

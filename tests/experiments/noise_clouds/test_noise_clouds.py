@@ -4,11 +4,11 @@ import torch
 from oracles.softmax_jacobian import random_networks
 from torch import Generator, nn
 
+from generalization.experiments.noise_clouds.noise_clouds import noise_clouds
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.hidden_layers import hidden_activations
 from generalization.networks.sequences import sequence_of
-from generalization.profiles.noise_clouds import noise_clouds
-from generalization.units.noise_clouds import cloud_images, noisy_copies
+from generalization.units.cloud_spectra import cloud_images, noisy_copies
 
 SHARES = ["ev_1", "ev_2", "ev_rest"]
 

@@ -11,7 +11,7 @@ from oracles.sensitivity_tables import (
     made_training,
 )
 
-from generalization.statistics.bias_variance import COLUMNS, bias_variance
+from generalization.experiments.output_sensitivity.bias_variance import COLUMNS, bias_variance
 
 SEEDS = (1, 2, 3, 4, 5)
 

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from oracles.sensitivity_studies import made_study
 
-from generalization.figures.cross_entropy_against_mse import cross_entropy_against_mse
+from generalization.experiments.output_sensitivity.cross_entropy_against_mse import (
+    cross_entropy_against_mse,
+)
 
 
 @pytest.fixture(scope="module")

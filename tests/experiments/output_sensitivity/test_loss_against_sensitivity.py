@@ -4,8 +4,12 @@ import pytest
 from matplotlib.colors import to_hex
 from oracles.sensitivity_studies import CONSTANTS, MEASURES, made_study
 
-from generalization.figures.loss_against_sensitivity import loss_against_sensitivity
-from generalization.statistics.sensitivity_statistics import sensitivity_statistics
+from generalization.experiments.output_sensitivity.loss_against_sensitivity import (
+    loss_against_sensitivity,
+)
+from generalization.experiments.output_sensitivity.sensitivity_statistics import (
+    sensitivity_statistics,
+)
 
 
 def tables(**settings):

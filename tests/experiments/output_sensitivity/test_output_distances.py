@@ -3,7 +3,7 @@ import pytest
 import torch
 from oracles.softmax_jacobian import PlainNetwork, random_networks
 
-from generalization.profiles.output_distances import COLUMNS, output_distances
+from generalization.experiments.output_sensitivity.output_distances import COLUMNS, output_distances
 
 
 def data(count=20, features=9, classes=4):

@@ -4,16 +4,16 @@ import torch
 from oracles.softmax_jacobian import PlainNetwork, logit_jacobians, random_networks
 from torch.testing import assert_close
 
+from generalization.experiments.output_sensitivity.output_sensitivities import (
+    VARIANTS,
+    output_sensitivities,
+    small_noise_variance,
+)
 from generalization.hyperparameters import Hyperparameters
 from generalization.measures.centered_output_sensitivity import centered_output_sensitivity
 from generalization.measures.output_sensitivity import output_sensitivity
 from generalization.measures.output_sensitivity_per_output import output_sensitivity_per_output
 from generalization.measures.softmax_output_sensitivity import softmax_output_sensitivity
-from generalization.profiles.output_sensitivities import (
-    VARIANTS,
-    output_sensitivities,
-    small_noise_variance,
-)
 from generalization.training.initialization import initial_networks
 
 MEASURES = {

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from generalization.statistics.predicted_loss import predicted_loss
+from generalization.experiments.output_sensitivity.predicted_loss import predicted_loss
 
 # Stored by the authors: CIFAR-10, 1,000 training images, 4 hidden layers of so many units, initial
 # weights N(0, 1), Adam. Sensitivity after training, test loss.

@@ -4,8 +4,8 @@ import torch
 from oracles.softmax_jacobian import PlainNetwork, random_networks
 from torch.nn.functional import cross_entropy, mse_loss, one_hot
 
+from generalization.experiments.output_sensitivity.prediction_errors import prediction_errors
 from generalization.networks.softmax_losses import softmax_losses
-from generalization.profiles.prediction_errors import prediction_errors
 
 CLASSES = 4
 

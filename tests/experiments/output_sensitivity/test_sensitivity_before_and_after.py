@@ -2,8 +2,12 @@ import numpy as np
 import pytest
 from oracles.sensitivity_studies import made_study
 
-from generalization.figures.sensitivity_before_and_after import sensitivity_before_and_after
-from generalization.statistics.sensitivity_statistics import sensitivity_statistics
+from generalization.experiments.output_sensitivity.sensitivity_before_and_after import (
+    sensitivity_before_and_after,
+)
+from generalization.experiments.output_sensitivity.sensitivity_statistics import (
+    sensitivity_statistics,
+)
 
 KINDS = ("output_sensitivity", "centered_output_sensitivity")
 

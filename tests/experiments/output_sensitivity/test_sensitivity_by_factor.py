@@ -3,7 +3,7 @@ import pytest
 from matplotlib.colors import to_hex
 from oracles.sensitivity_studies import made_study
 
-from generalization.figures.sensitivity_by_factor import (
+from generalization.experiments.output_sensitivity.sensitivity_by_factor import (
     groups_of,
     mean_line,
     sensitivity_by_factor,

@@ -4,8 +4,11 @@ import pytest
 import scipy.stats
 from oracles.sensitivity_studies import CONSTANTS, made_study
 
-from generalization.statistics.sensitivities import alike_but_for, sensitivities
-from generalization.statistics.sensitivity_statistics import COLUMNS, sensitivity_statistics
+from generalization.experiments.output_sensitivity.sensitivities import alike_but_for, sensitivities
+from generalization.experiments.output_sensitivity.sensitivity_statistics import (
+    COLUMNS,
+    sensitivity_statistics,
+)
 from generalization.tables import read_table, write_table
 
 S, PER_OUTPUT = "output_sensitivity", "output_sensitivity_per_output"

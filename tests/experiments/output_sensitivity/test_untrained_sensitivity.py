@@ -2,7 +2,10 @@ import numpy as np
 import pytest
 from oracles.sensitivity_tables import made_sensitivities, made_training
 
-from generalization.statistics.untrained_sensitivity import COLUMNS, untrained_sensitivity
+from generalization.experiments.output_sensitivity.untrained_sensitivity import (
+    COLUMNS,
+    untrained_sensitivity,
+)
 
 
 def table(profile, training, **settings):

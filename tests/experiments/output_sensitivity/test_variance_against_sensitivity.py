@@ -9,9 +9,11 @@ from oracles.sensitivity_tables import (
     made_training,
 )
 
-from generalization.figures.bias_variance import bias_variance
+from generalization.experiments.output_sensitivity import bias_variance as statistics
+from generalization.experiments.output_sensitivity.variance_against_sensitivity import (
+    variance_against_sensitivity,
+)
 from generalization.figures.style import colors
-from generalization.statistics import bias_variance as statistics
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ def expected(table, trained):
 
 
 def test_points_are_ensembles_before_and_after_training(table, training):
-    before, after = bias_variance(table, training).axes
+    before, after = variance_against_sensitivity(table, training).axes
     for axes, trained, heading in ((before, False, "Untrained"), (after, True, "At the last step")):
         assert np.array(drawn(axes)) == pytest.approx(np.array(expected(table, trained)))
         assert axes.get_title("left") == heading
@@ -52,7 +54,7 @@ def test_points_are_ensembles_before_and_after_training(table, training):
 
 
 def test_bars_are_intervals(table, training):
-    axes = bias_variance(table, training).axes[0]
+    axes = variance_against_sensitivity(table, training).axes[0]
     rows = table[(table["output"] == "logits") & ~table["trained"]]
     low, high = (
         rows.pivot(index="ensemble", columns="quantity", values=end) for end in ("low", "high")
@@ -66,13 +68,13 @@ def test_bars_are_intervals(table, training):
 
 
 def test_line_is_where_both_are_equal(table, training):
-    for axes in bias_variance(table, training).axes:
+    for axes in variance_against_sensitivity(table, training).axes:
         (line,) = (line for line in axes.lines if line.get_zorder() == 0)
         assert np.array(line.get_xydata()) == pytest.approx(np.repeat([axes.get_xlim()], 2, 0).T)
 
 
 def test_colors_and_markers_are_explained(table, training):
-    figure = bias_variance(table, training, color="width", marker="depth")
+    figure = variance_against_sensitivity(table, training, color="width", marker="depth")
     texts = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
     assert texts == ["Width", "50", "100", "150", "Depth", "2", "3"]
     hues = colors([50, 100, 150])
@@ -83,7 +85,7 @@ def test_colors_and_markers_are_explained(table, training):
 def test_agreement_is_said(table, training):
     points = pd.DataFrame(expected(table, True), columns=["x", "y"])
     ratios = points["y"] / points["x"]
-    words = bias_variance(table, training).axes[1].texts[0].get_text()
+    words = variance_against_sensitivity(table, training).axes[1].texts[0].get_text()
     assert words == (
         f"Variance / predicted: median {ratios.median():.3g}\n"
         f"from {ratios.min():.3g} to {ratios.max():.3g}, 6 ensembles"
@@ -93,7 +95,7 @@ def test_agreement_is_said(table, training):
 def test_datasets_are_rows(table, training):
     both = [table, table.assign(ensemble="d" + table["ensemble"], dataset="digits")]
     twice = [training, training.assign(ensemble="d" + training["ensemble"], dataset="digits")]
-    figure = bias_variance(pd.concat(both), pd.concat(twice))
+    figure = variance_against_sensitivity(pd.concat(both), pd.concat(twice))
     assert [axes.get_title("left") for axes in figure.axes] == [
         "digits: untrained",
         "digits: at the last step",
@@ -105,11 +107,11 @@ def test_datasets_are_rows(table, training):
 def test_single_networks_and_unknown_predictions_are_left_out(table, training):
     one = table["ensemble"] == "e0"
     lost = table.assign(estimate=table["estimate"].mask(one & (table["quantity"] == "variance")))
-    assert len(drawn(bias_variance(lost, training).axes[0])) == 5
+    assert len(drawn(variance_against_sensitivity(lost, training).axes[0])) == 5
 
 
 def test_untrained_networks_only(table, training):
-    before, after = bias_variance(table[~table["trained"]], training).axes
+    before, after = variance_against_sensitivity(table[~table["trained"]], training).axes
     assert len(drawn(before)) == 6
     assert drawn(after) == []
     assert after.texts[0].get_text() == "no ensemble has both"
@@ -118,4 +120,4 @@ def test_untrained_networks_only(table, training):
 def test_nothing_to_show_is_said(table, training):
     words = "No ensemble has a variance of logits and a prediction of it."
     for nothing in (table[:0], table.assign(estimate=np.nan), table[:0].astype(object)):
-        assert bias_variance(nothing, training).texts[0].get_text() == words
+        assert variance_against_sensitivity(nothing, training).texts[0].get_text() == words

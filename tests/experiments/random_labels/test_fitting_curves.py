@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from oracles.random_data import TIMES, made_courses
 
-from generalization.figures.fitting_curves import HUES, fitting_curves
+from generalization.experiments.random_labels.fitting_curves import HUES, fitting_curves
+from generalization.experiments.random_labels.fitting_times import fitting_times
 from generalization.figures.training_curves import mean_over_seeds
-from generalization.statistics.fitting_times import fitting_times
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +14,7 @@ def training():
 
 def drawn(training):
     times = fitting_times(
-        training, {"accuracy": 0.5}, generator=np.random.default_rng(0), resamples=50
+        training, {"accuracy": 0.5}, {"mnist": 10}, generator=np.random.default_rng(0), resamples=50
     )
     return fitting_curves(training, times)
 

@@ -3,7 +3,11 @@ import pandas as pd
 import pytest
 from oracles.random_data import TIMES, made_courses
 
-from generalization.statistics.fitting_times import COLUMNS, fitting_times, steps_to_fit
+from generalization.experiments.random_labels.fitting_times import (
+    COLUMNS,
+    fitting_times,
+    steps_to_fit,
+)
 
 
 @pytest.fixture
@@ -14,7 +18,11 @@ def training():
 def times_of(training, accuracy=0.5, **settings):
     settings = {"resamples": 200} | settings
     return fitting_times(
-        training, {"accuracy": accuracy}, generator=np.random.default_rng(1), **settings
+        training,
+        {"accuracy": accuracy},
+        {"mnist": 10},
+        generator=np.random.default_rng(1),
+        **settings,
     )
 
 

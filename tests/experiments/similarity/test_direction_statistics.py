@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from oracles.direction_tables import UNITS, made_directions
 
-from generalization.statistics.direction_statistics import (
+from generalization.experiments.similarity.direction_statistics import (
     COLUMNS,
     direction_statistics,
     directions_needed,

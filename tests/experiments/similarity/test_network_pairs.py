@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from oracles.similarity_tables import made_study
 
-from generalization.statistics.network_pairs import (
+from generalization.experiments.similarity.network_pairs import (
     final_pairs,
     pair_weights,
     percentile_interval,

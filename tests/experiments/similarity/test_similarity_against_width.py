@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 from oracles.similarity_tables import made_study
 
-from generalization.figures.similarity_against_width import similarity_against_width
-from generalization.statistics.similarity_of_ensembles import similarity_of_ensembles
+from generalization.experiments.similarity.similarity_against_width import similarity_against_width
+from generalization.experiments.similarity.similarity_of_ensembles import similarity_of_ensembles
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,11 @@ import pandas as pd
 import pytest
 from oracles.similarity_tables import made_study, of_two_architectures
 
-from generalization.statistics.similarity_contrasts import COLUMNS, place, similarity_contrasts
+from generalization.experiments.similarity.similarity_contrasts import (
+    COLUMNS,
+    place,
+    similarity_contrasts,
+)
 
 
 def table_of(study, **settings):

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from oracles.similarity_tables import STEPS, made_study, row, training_of
 
-from generalization.figures.similarity_heat_maps import similarity_heat_maps
+from generalization.experiments.similarity.similarity_heat_maps import similarity_heat_maps
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,10 @@ import numpy as np
 import pytest
 from oracles.similarity_tables import made_study
 
-from generalization.statistics.similarity_of_ensembles import COLUMNS, similarity_of_ensembles
+from generalization.experiments.similarity.similarity_of_ensembles import (
+    COLUMNS,
+    similarity_of_ensembles,
+)
 
 
 def table_of(study):

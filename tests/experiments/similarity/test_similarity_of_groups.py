@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 from oracles.similarity_tables import made_study
 
-from generalization.figures.similarity_of_groups import APART, similarity_of_groups
-from generalization.statistics.similarity_contrasts import similarity_contrasts
+from generalization.experiments.similarity.similarity_contrasts import similarity_contrasts
+from generalization.experiments.similarity.similarity_of_groups import APART, similarity_of_groups
 
 
 def table_of(**settings):

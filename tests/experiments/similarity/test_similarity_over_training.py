@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from oracles.similarity_tables import STEPS, made_study
 
-from generalization.figures.similarity_over_training import similarity_over_training
+from generalization.experiments.similarity.similarity_over_training import similarity_over_training
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,10 @@ import pandas as pd
 import pytest
 from oracles.similarity_tables import STEPS, made_study
 
-from generalization.statistics.similarity_to_end import convergence_step, similarity_to_end
+from generalization.experiments.similarity.similarity_to_end import (
+    convergence_step,
+    similarity_to_end,
+)
 
 
 def test_rows_are_every_layer_at_every_step_beside_itself_at_the_end():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from oracles.similarity_tables import made_study, of_two_architectures
 
-from generalization.statistics.similarity_trends import (
+from generalization.experiments.similarity.similarity_trends import (
     COLUMNS,
     convergence_orders,
     similarity_trends,

@@ -3,9 +3,11 @@ import pandas as pd
 import pytest
 from oracles.ablation_tables import made_curves, made_training
 
-from generalization.figures.ablation_auc_at_topology import ablation_auc_at_topology
-from generalization.statistics.ablation_statistics import ablation_statistics
-from generalization.statistics.curve_areas import curve_areas
+from generalization.experiments.single_directions.ablation_auc_at_topology import (
+    ablation_auc_at_topology,
+)
+from generalization.experiments.single_directions.ablation_statistics import ablation_statistics
+from generalization.experiments.single_directions.curve_areas import curve_areas
 
 
 @pytest.fixture(scope="module")

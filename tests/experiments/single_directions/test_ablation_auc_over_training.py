@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from oracles.ablation_tables import STEPS, made_training
 
-from generalization.figures.ablation_auc_over_training import ablation_auc_over_training
+from generalization.experiments.single_directions.ablation_auc_over_training import (
+    ablation_auc_over_training,
+)
 
 
 def made_measures(corruptions=3):

@@ -2,9 +2,9 @@ import pytest
 import torch
 from oracles.softmax_jacobian import random_networks
 
+from generalization.experiments.single_directions.ablation_curves import ablation_curves
 from generalization.networks.modules import logits_of
 from generalization.networks.sequences import sequence_of
-from generalization.profiles.ablation_curves import ablation_curves
 from generalization.units.ablation_curve import ablation_curve
 from generalization.units.activation_noise import noisy_accuracies
 

@@ -4,8 +4,11 @@ import pytest
 import scipy.stats
 from oracles.ablation_tables import made_curves, made_training
 
-from generalization.statistics.ablation_statistics import COLUMNS, ablation_statistics
-from generalization.statistics.curve_areas import curve_areas
+from generalization.experiments.single_directions.ablation_statistics import (
+    COLUMNS,
+    ablation_statistics,
+)
+from generalization.experiments.single_directions.curve_areas import curve_areas
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from oracles.ablation_tables import made_curves, made_training
 
-from generalization.figures.ablation_curves import ablation_curves
+from generalization.experiments.single_directions.accuracy_under_ablation import (
+    accuracy_under_ablation,
+)
 
 PANELS = 3  # Of a row: zero, mean, noise.
 
@@ -14,7 +16,7 @@ def training():
 
 @pytest.fixture(scope="module")
 def figure(training):
-    return ablation_curves(made_curves(training), training)
+    return accuracy_under_ablation(made_curves(training), training)
 
 
 def test_rows_are_normalizations_and_dropouts(figure):
@@ -64,14 +66,14 @@ def test_networks_that_ablate_other_fractions_are_interpolated():
     training = made_training(corruptions=1, dropouts=(0.0,))
     curves = made_curves(training, modes=("zero",)).assign(accuracy=lambda rows: 1 - rows["amount"])
     coarse = (curves["seed"] == 2) & ~curves["amount"].isin([0.0, 0.5, 1.0])
-    (axes,) = ablation_curves(curves[~coarse], training).axes
+    (axes,) = accuracy_under_ablation(curves[~coarse], training).axes
     line = axes.lines[0]
     assert line.get_ydata() == pytest.approx(1 - line.get_xdata())
 
 
 def test_one_network_has_no_band():
     training = made_training(corruptions=1, dropouts=(0.0,)).head(1)
-    (axes,) = ablation_curves(made_curves(training, modes=("zero",)), training).axes
+    (axes,) = accuracy_under_ablation(made_curves(training, modes=("zero",)), training).axes
     assert len(axes.lines) == 1
     assert not axes.collections
     assert axes.get_title("left") == "Ablated to zero"
@@ -79,8 +81,8 @@ def test_one_network_has_no_band():
 
 def test_only_last_steps_and_all_layers_are_drawn(training):
     curves = made_curves(training)
-    assert ablation_curves(curves.assign(layer="1"), training).texts[0].get_text() == (
+    assert accuracy_under_ablation(curves.assign(layer="1"), training).texts[0].get_text() == (
         "No network has curves of ablation to show."
     )
-    early = ablation_curves(curves, training.assign(final=False))
+    early = accuracy_under_ablation(curves, training.assign(final=False))
     assert early.texts[0].get_text() == "No network has curves of ablation to show."

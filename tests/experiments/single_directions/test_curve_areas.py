@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from oracles.ablation_tables import made_curves, made_training
 
-from generalization.statistics.curve_areas import curve_areas
+from generalization.experiments.single_directions.curve_areas import curve_areas
 
 
 def test_area_is_the_mean_over_the_range_of_amounts():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from oracles.ablation_tables import made_curves, made_training
 
-from generalization.statistics.dropout_protection import (
+from generalization.experiments.single_directions.dropout_protection import (
     COLUMNS,
     dropout_protection,
     relative_accuracy,

@@ -2,7 +2,11 @@ import numpy as np
 import pytest
 from oracles.ablation_tables import STEPS, made_curves, made_training
 
-from generalization.statistics.early_stopping import COLUMNS, STATISTICS, early_stopping
+from generalization.experiments.single_directions.early_stopping import (
+    COLUMNS,
+    STATISTICS,
+    early_stopping,
+)
 
 
 @pytest.fixture(scope="module")

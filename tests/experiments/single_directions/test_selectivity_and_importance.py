@@ -3,8 +3,12 @@ import pandas as pd
 import pytest
 from oracles.ablation_tables import made_training, made_units
 
-from generalization.figures.single_units import single_units
-from generalization.statistics.single_unit_statistics import single_unit_statistics
+from generalization.experiments.single_directions.selectivity_and_importance import (
+    selectivity_and_importance,
+)
+from generalization.experiments.single_directions.single_unit_statistics import (
+    single_unit_statistics,
+)
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +19,7 @@ def training():
 def drawn(units, training):
     generator = np.random.default_rng(0)
     statistics = single_unit_statistics(units, training, generator=generator, resamples=200)
-    return single_units(units, statistics, training)
+    return selectivity_and_importance(units, statistics, training)
 
 
 def test_every_unit_is_a_point_of_its_layer(training):

@@ -3,7 +3,10 @@ import pytest
 import scipy.stats
 from oracles.ablation_tables import made_training, made_units
 
-from generalization.statistics.single_unit_statistics import COLUMNS, single_unit_statistics
+from generalization.experiments.single_directions.single_unit_statistics import (
+    COLUMNS,
+    single_unit_statistics,
+)
 
 
 @pytest.fixture(scope="module")

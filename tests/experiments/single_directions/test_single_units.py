@@ -3,12 +3,12 @@ import torch
 from oracles.ablations import slow_accuracies
 from oracles.softmax_jacobian import random_networks
 
+from generalization.experiments.single_directions.single_units import single_units
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import logits_of
 from generalization.networks.sequences import sequence_of
-from generalization.profiles.single_units import single_units
-from generalization.units.class_information import class_information
-from generalization.units.class_selectivity import class_selectivities
+from generalization.units.information import class_information
+from generalization.units.selectivity import class_selectivities
 from generalization.units.unit_orders import each_alone
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from oracles.softmax_jacobian import random_networks
 
-from generalization.profiles import activation_regions as module
-from generalization.profiles.activation_regions import activation_regions
+from generalization.experiments.tangent_sensitivity import activation_regions as module
+from generalization.experiments.tangent_sensitivity.activation_regions import activation_regions
 from generalization.regions.activation_patterns import (
     activation_pattern,
     facet_distances,

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from generalization.statistics.bound_tightness import COLUMNS, bound_tightness
+from generalization.experiments.tangent_sensitivity.bound_tightness import COLUMNS, bound_tightness
 
 SEEDS = 4
 

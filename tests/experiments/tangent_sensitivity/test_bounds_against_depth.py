@@ -4,7 +4,10 @@ import pytest
 from matplotlib.colors import to_hex
 from oracles.studies import hyperparameters, made_training
 
-from generalization.figures.tangent_bounds import LINES, tangent_bounds
+from generalization.experiments.tangent_sensitivity.bounds_against_depth import (
+    LINES,
+    bounds_against_depth,
+)
 from generalization.tables import collect_training
 
 BOUNDS = {
@@ -59,7 +62,7 @@ def drawn(axes, bound, style):
 
 
 def test_lines_are_means_of_powers_of_ten(training, profile):
-    figure = tangent_bounds(profile, training)
+    figure = bounds_against_depth(profile, training)
     joined = profile.merge(training, on=["ensemble", "seed", "step"])
     panels = [(scale, width) for scale in (0.5, 1, 2) for width in (100, 200)]
     for axes, (scale, width) in zip(figure.axes, panels, strict=True):
@@ -75,12 +78,12 @@ def test_lines_are_means_of_powers_of_ten(training, profile):
 
 
 def test_what_is_of_another_order_is_not_drawn(training, profile):
-    for axes in tangent_bounds(profile, training).axes:
+    for axes in bounds_against_depth(profile, training).axes:
         assert {line.get_label() for line in axes.lines} == set(LINES)
 
 
 def test_band_is_one_standard_error_over_networks_at_their_last_step(one_scale, profile):
-    axes = tangent_bounds(of(profile, one_scale), one_scale).axes[0]
+    axes = bounds_against_depth(of(profile, one_scale), one_scale).axes[0]
     joined = profile.merge(one_scale[one_scale["final"]], on=["ensemble", "seed", "step"])
     joined = joined[joined["width"] == joined["width"].min()]
     assert len(axes.collections) == len(LINES)
@@ -94,7 +97,7 @@ def test_band_is_one_standard_error_over_networks_at_their_last_step(one_scale, 
 
 
 def test_rows_are_scales_of_initial_weights_and_columns_widths(training, profile, one_scale):
-    titles = [axes.get_title("left") for axes in tangent_bounds(profile, training).axes]
+    titles = [axes.get_title("left") for axes in bounds_against_depth(profile, training).axes]
     assert titles == [
         "mnist_subset, init scale 0.5\nWidth 100",
         "Width 200",
@@ -103,14 +106,14 @@ def test_rows_are_scales_of_initial_weights_and_columns_widths(training, profile
         "mnist_subset, init scale 2\nWidth 100",
         "Width 200",
     ]
-    figure = tangent_bounds(of(profile, one_scale), one_scale)
+    figure = bounds_against_depth(of(profile, one_scale), one_scale)
     titles = [axes.get_title("left") for axes in figure.axes]
     assert titles == ["mnist_subset\nWidth 100", "Width 200"]
 
 
 def test_of_many_widths_three_are_shown(training, profile):
     widths = training["ensemble"].astype("category").cat.codes + 1
-    figure = tangent_bounds(profile, training.assign(width=widths, init_scale=1.0))
+    figure = bounds_against_depth(profile, training.assign(width=widths, init_scale=1.0))
     assert [axes.get_title("left").split("\n")[-1] for axes in figure.axes] == [
         "Width 1",
         "Width 19",
@@ -120,7 +123,7 @@ def test_of_many_widths_three_are_shown(training, profile):
 
 
 def test_legend_names_what_is_drawn(training, profile):
-    legend = tangent_bounds(profile, training).axes[1].get_legend()
+    legend = bounds_against_depth(profile, training).axes[1].get_legend()
     names = [text.get_text() for text in legend.get_texts()]
     times = ["at the last step", "untrained"]
     assert names == ["Sensitivity", *(name for name, _ in LINES.values()), "Networks", *times]
@@ -129,13 +132,13 @@ def test_legend_names_what_is_drawn(training, profile):
 
 
 def test_ticks_are_powers_of_ten(training, profile):
-    axes = tangent_bounds(profile, training).axes[0]
+    axes = bounds_against_depth(profile, training).axes[0]
     assert axes.yaxis.get_major_formatter()(12.0) == "$10^{12}$"
     assert all(float(tick).is_integer() for tick in axes.get_yticks())
 
 
 def test_networks_that_were_not_kept_untrained_have_no_dashes(training, profile):
-    figure = tangent_bounds(profile[profile["step"] > 0], training)
+    figure = bounds_against_depth(profile[profile["step"] > 0], training)
     names = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
     assert "untrained" not in names
     assert drawn(figure.axes[0], "exact", "--") == {}
@@ -144,19 +147,19 @@ def test_networks_that_were_not_kept_untrained_have_no_dashes(training, profile)
 def test_network_without_active_paths_is_left_out(training, profile):
     dead = profile["ensemble"] == profile["ensemble"][0]
     lost = profile.assign(log_exact=profile["log_exact"].mask(dead, -np.inf))
-    headline = tangent_bounds(lost, training).get_suptitle()
+    headline = bounds_against_depth(lost, training).get_suptitle()
     assert headline == "Tangent sensitivity and its bounds: means over 140 networks"
 
 
 def test_one_network_has_lines(training, profile):
     one = profile[(profile["ensemble"] == profile["ensemble"][0]) & (profile["seed"] == 1)]
-    (axes,) = tangent_bounds(one, training).axes
+    (axes,) = bounds_against_depth(one, training).axes
     assert all(len(drawn(axes, bound, "-")) == 1 for bound in LINES)
 
 
 def test_nothing_to_show_is_said(training, profile):
     read_without_rows = profile[:0].astype(object)
     for table in (profile[:0], read_without_rows, profile.assign(log_exact=np.nan)):
-        assert tangent_bounds(table, training).texts[0].get_text() == (
+        assert bounds_against_depth(table, training).texts[0].get_text() == (
             "No network has a tangent sensitivity and bounds of it to show."
         )

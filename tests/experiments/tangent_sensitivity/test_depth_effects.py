@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from generalization.statistics.depth_effects import COLUMNS, depth_effects
+from generalization.experiments.tangent_sensitivity.depth_effects import COLUMNS, depth_effects
 
 
 def made_tables(growth, *, scales=(0.5, 1.0), depths=(2, 3, 5), seeds=3, noise=0.0):

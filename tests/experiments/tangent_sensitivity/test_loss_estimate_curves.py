@@ -3,9 +3,16 @@ import pandas as pd
 import pytest
 from oracles.studies import hyperparameters, made_training
 
-from generalization.figures.loss_estimates import LAST, LINES, MOST_GROUPS, loss_estimates
-from generalization.statistics.loss_estimate_errors import loss_estimate_errors
-from generalization.statistics.loss_estimates import loss_estimates as made_estimates
+from generalization.experiments.tangent_sensitivity.loss_estimate_curves import (
+    LAST,
+    LINES,
+    MOST_GROUPS,
+    loss_estimate_curves,
+)
+from generalization.experiments.tangent_sensitivity.loss_estimate_errors import loss_estimate_errors
+from generalization.experiments.tangent_sensitivity.loss_estimates import (
+    loss_estimates as made_estimates,
+)
 from generalization.tables import collect_training
 
 NOTHING = "No network was kept at two steps and has a loss to be estimated."
@@ -43,7 +50,7 @@ def drawn(axes, label):
 
 
 def test_courses_are_of_the_first_network(training, tables):
-    figure = loss_estimates(*tables, training)
+    figure = loss_estimate_curves(*tables, training)
     first = tables[0].query("ensemble == 'mnist_subset-00000000' and seed == 1")
     for axes, quantity in zip(figure.axes[:2], ("loss", "accuracy"), strict=True):
         for estimator in LINES:
@@ -54,7 +61,7 @@ def test_courses_are_of_the_first_network(training, tables):
 
 
 def test_errors_are_those_of_the_table_with_their_intervals(training, tables):
-    figure = loss_estimates(*tables, training)
+    figure = loss_estimate_curves(*tables, training)
     for axes, quantity in zip(figure.axes[2:], ("loss", "accuracy"), strict=True):
         rows = tables[1][tables[1]["quantity"] == quantity].set_index("estimator")
         names = [label.get_text() for label in axes.get_yticklabels()]
@@ -74,7 +81,7 @@ def test_variants_of_one_optimizer_are_told_apart_in_words(training):
         optimizer=training["ensemble"].map(lambda name: "ab"[names.index(name) % 2]),
         dropout=training["ensemble"].map(lambda name: (0, 0.2)[names.index(name) // 2 % 2]),
     )
-    figure = loss_estimates(*tables_of(varied), varied)
+    figure = loss_estimate_curves(*tables_of(varied), varied)
     titles = [axes.get_title("left").split("\n")[1] for axes in figure.axes[:MOST_GROUPS]]
     assert titles == ["a", "dropout 0.2, a", "b"]
 
@@ -83,7 +90,7 @@ def test_a_column_per_dataset_and_variant_at_most_three(training):
     names = training["ensemble"].unique()
     optimizers = dict(zip(names, "abcd" * 9, strict=True))
     varied = training.assign(optimizer=training["ensemble"].map(optimizers))
-    figure = loss_estimates(*tables_of(varied), varied)
+    figure = loss_estimate_curves(*tables_of(varied), varied)
     assert len(figure.axes) == 4 * MOST_GROUPS
     titles = [axes.get_title("left").split("\n")[:2] for axes in figure.axes[:MOST_GROUPS]]
     assert titles == [["mnist_subset", optimizer] for optimizer in "abc"]
@@ -96,7 +103,7 @@ def test_a_peak_of_one_estimator_is_cut_off(training, tables):
     estimates, errors = tables
     first = (estimates["ensemble"] == estimates["ensemble"][0]) & (estimates["seed"] == 1)
     peak = first & (estimates["estimator"] == "eq_5_log") & (estimates["step"] == 300)
-    figure = loss_estimates(
+    figure = loss_estimate_curves(
         estimates.assign(estimate=estimates["estimate"].mask(peak, 1e3)), errors, training
     )
     low, high = figure.axes[0].get_ylim()
@@ -107,14 +114,14 @@ def test_a_peak_of_one_estimator_is_cut_off(training, tables):
 
 
 def test_steps_are_logarithmic_if_they_are_kept_ever_more_rarely(training, tables):
-    assert loss_estimates(*tables, training).axes[0].get_xscale() == "log"
+    assert loss_estimate_curves(*tables, training).axes[0].get_xscale() == "log"
     steps = {step: place for place, step in enumerate(sorted(training["step"].unique()))}
     even = training.assign(step=training["step"].map(steps))
-    assert loss_estimates(*tables_of(even), even).axes[0].get_xscale() == "linear"
+    assert loss_estimate_curves(*tables_of(even), even).axes[0].get_xscale() == "linear"
 
 
 def test_legend_names_what_is_drawn(training, tables):
-    legend = loss_estimates(*tables, training).axes[0].get_legend()
+    legend = loss_estimate_curves(*tables, training).axes[0].get_legend()
     names = [name for name, _ in LINES.values()]
     texts = [text.get_text() for text in legend.get_texts()]
     assert texts == ["Measured", "Test", "Train", "Estimated", *names[1:]]
@@ -125,7 +132,7 @@ def test_an_estimator_without_estimates_has_no_line(training, tables):
         table.assign(estimate=table["estimate"].mask(table["estimator"] == "eq_7_log"))
         for table in tables
     )
-    figure = loss_estimates(estimates, errors, training)
+    figure = loss_estimate_curves(estimates, errors, training)
     assert drawn(figure.axes[0], "eq_7_log") == {}
     assert len(drawn(figure.axes[0], "eq_6_log")) > 0
 
@@ -133,7 +140,7 @@ def test_an_estimator_without_estimates_has_no_line(training, tables):
 def test_one_network_is_drawn_without_intervals(training):
     one = training[training["ensemble"] == training["ensemble"][0]]
     one = one[one["seed"] == 1]
-    figure = loss_estimates(*tables_of(one), one)
+    figure = loss_estimate_curves(*tables_of(one), one)
     assert figure.axes[0].get_title("left") == "mnist_subset\nNetwork 1 of 1"
     assert len(drawn(figure.axes[2], "eq_6_log")) == 1
 
@@ -142,5 +149,5 @@ def test_nothing_to_show_is_said(training, tables):
     estimates, errors = tables
     read_without_rows = pd.DataFrame(columns=estimates.columns, dtype=object)
     for table in (estimates[:0], read_without_rows, estimates.assign(truth=np.nan)):
-        figure = loss_estimates(table, errors, training)
+        figure = loss_estimate_curves(table, errors, training)
         assert figure.texts[0].get_text() == NOTHING

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from generalization.statistics.loss_estimate_errors import (
+from generalization.experiments.tangent_sensitivity.loss_estimate_errors import (
     COLUMNS,
     group_keys,
     loss_estimate_errors,

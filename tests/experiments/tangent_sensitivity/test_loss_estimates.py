@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from generalization.statistics.loss_estimates import COLUMNS, loss_estimates
+from generalization.experiments.tangent_sensitivity.loss_estimates import COLUMNS, loss_estimates
 
 STEPS = (0, 10, 20, 40)
 ESTIMATORS = ["train", "last"]

@@ -4,7 +4,10 @@ import pytest
 import scipy.stats
 from oracles.region_tables import made_regions
 
-from generalization.statistics.region_statistics import COLUMNS, region_statistics
+from generalization.experiments.tangent_sensitivity.region_statistics import (
+    COLUMNS,
+    region_statistics,
+)
 
 
 @pytest.fixture

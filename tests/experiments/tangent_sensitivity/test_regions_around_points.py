@@ -5,10 +5,10 @@ from matplotlib.colors import to_hex
 from oracles.region_tables import made_regions
 from scipy.stats import norm
 
-from generalization.figures.activation_regions import (
+from generalization.experiments.tangent_sensitivity.regions_around_points import (
     LOOKS,
-    activation_regions,
     distance_quantiles,
+    regions_around_points,
     standardized_quantiles,
 )
 from generalization.figures.style import save_figure
@@ -33,7 +33,7 @@ def rows_of(profile, trained):
 def test_bars_and_curves_are_of_the_first_network_that_has_fitted(tables):
     profile, training = tables
     training.loc[training["ensemble"] == "e0", "train_accuracy"] = 0.5
-    axes = activation_regions(profile, training).axes[0]
+    axes = regions_around_points(profile, training).axes[0]
     first = profile[(profile["ensemble"] == "e1") & (profile["seed"] == 1)]
     for trained, color in COLORS.items():
         counts = rows_of(first, trained)["active"]
@@ -54,7 +54,7 @@ def test_bars_and_curves_are_of_the_first_network_that_has_fitted(tables):
 
 def test_quantiles_are_means_over_networks_within_their_band(tables):
     profile, training = tables
-    axes = activation_regions(profile, training).axes[1]
+    axes = regions_around_points(profile, training).axes[1]
     for trained in (False, True):
         line = line_of(axes, trained)
         normal = line.get_xdata()
@@ -81,7 +81,7 @@ def test_standardized_quantiles_of_normal_points_are_those_of_the_normal_distrib
 
 def test_distances_are_geometric_means_of_quantiles(tables):
     profile, training = tables
-    axes = activation_regions(profile, training).axes[2]
+    axes = regions_around_points(profile, training).axes[2]
     assert axes.get_xscale() == "log"
     for trained in (False, True):
         curves = [
@@ -101,35 +101,35 @@ def test_quantiles_of_distances_are_logarithms():
 
 @pytest.mark.parametrize("points", [1, 2, 3])
 def test_few_points_are_drawn(points):
-    axes = activation_regions(*made_regions(np.random.default_rng(0), points=points)).axes
+    axes = regions_around_points(*made_regions(np.random.default_rng(0), points=points)).axes
     assert len(axes[2].lines) == 2
 
 
 def test_points_at_distance_0_or_infinity_are_not_drawn(tables):
     profile, training = tables
-    expected = line_of(activation_regions(profile, training).axes[2], True).get_xdata()
+    expected = line_of(regions_around_points(profile, training).axes[2], True).get_xdata()
     none = profile.groupby(["ensemble", "seed", "step"]).head(1)
     more = [none.assign(inradius=value) for value in (0.0, np.inf)]
-    figure = activation_regions(pd.concat([profile, *more]), training)
+    figure = regions_around_points(pd.concat([profile, *more]), training)
     assert line_of(figure.axes[2], True).get_xdata() == pytest.approx(expected)
 
 
 def test_no_distance_leaves_its_panel_empty(tables):
     profile, training = tables
-    axes = activation_regions(profile.assign(inradius=np.inf), training).axes[2]
+    axes = regions_around_points(profile.assign(inradius=np.inf), training).axes[2]
     assert not axes.lines
 
 
 def test_counts_that_do_not_vary_have_no_curve(tables):
     profile, training = tables
-    axes = activation_regions(profile.assign(active=70.0), training).axes
+    axes = regions_around_points(profile.assign(active=70.0), training).axes
     assert not axes[0].lines
     assert [line.get_linestyle() for line in axes[1].lines] == [":"]
 
 
 def test_headlines_and_legend(tables):
     profile, training = tables
-    figure = activation_regions(profile, training)
+    figure = regions_around_points(profile, training)
     assert figure.axes[0].get_title("left") == "mnist: 6 networks of 3 ensembles"
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert texts == ["untrained", "trained", "nine of ten networks", "normal"]
@@ -138,7 +138,7 @@ def test_headlines_and_legend(tables):
 def test_every_dataset_has_its_row(tables):
     profile, training = tables
     training.loc[training["ensemble"] == "e1", "dataset"] = "digits"
-    figure = activation_regions(profile, training)
+    figure = regions_around_points(profile, training)
     assert [axes.get_title("left") for axes in figure.axes[::3]] == [
         "digits: 2 networks of 1 ensemble",
         "mnist: 4 networks of 2 ensembles",
@@ -147,7 +147,7 @@ def test_every_dataset_has_its_row(tables):
 
 def test_a_network_without_untrained_rows_is_shown_if_there_is_no_other(tables):
     profile, training = tables
-    figure = activation_regions(profile[profile["step"] > 0], training)
+    figure = regions_around_points(profile[profile["step"] > 0], training)
     assert [line.get_color() for line in figure.axes[0].lines] == [COLORS[True]]
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert texts == ["trained", "nine of ten networks", "normal"]
@@ -156,7 +156,7 @@ def test_a_network_without_untrained_rows_is_shown_if_there_is_no_other(tables):
 def test_networks_without_regions_are_left_out(tables):
     profile, training = tables
     profile.loc[profile["ensemble"] == "e0", ["active", "pattern", "inradius"]] = np.nan
-    figure = activation_regions(profile, training)
+    figure = regions_around_points(profile, training)
     assert figure.axes[0].get_title("left") == "mnist: 4 networks of 2 ensembles"
 
 
@@ -164,11 +164,11 @@ def test_networks_without_regions_are_left_out(tables):
 def test_nothing_to_show_is_said(tables, lost):
     profile, training = tables
     profile = profile[:0] if lost == "rows" else profile.assign(active=np.nan)
-    assert activation_regions(profile, training).texts[0].get_text() == (
+    assert regions_around_points(profile, training).texts[0].get_text() == (
         "No network has activation regions to show."
     )
 
 
 def test_file_is_small(tables, tmp_path):
-    save_figure(tmp_path / "regions.svg", activation_regions(*tables))
+    save_figure(tmp_path / "regions.svg", regions_around_points(*tables))
     assert (tmp_path / "regions.svg").stat().st_size < 3e5

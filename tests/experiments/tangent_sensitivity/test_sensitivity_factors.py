@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from generalization.statistics.sensitivity_factors import (
+from generalization.experiments.tangent_sensitivity.sensitivity_factors import (
     COLUMNS,
     importances,
     sensitivities,

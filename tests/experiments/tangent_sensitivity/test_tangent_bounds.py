@@ -6,9 +6,9 @@ from oracles.softmax_jacobian import random_networks
 
 from generalization.derivatives import path_bounds
 from generalization.errors import InputError
+from generalization.experiments.tangent_sensitivity.tangent_bounds import COLUMNS, tangent_bounds
 from generalization.measures.tangent_sensitivity import tangent_sensitivity
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.profiles.tangent_bounds import COLUMNS, tangent_bounds
 from generalization.regions.active_units import active_units
 
 BOUNDS = [

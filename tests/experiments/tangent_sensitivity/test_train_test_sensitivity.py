@@ -7,13 +7,13 @@ import torch
 from oracles.softmax_jacobian import random_networks
 
 from generalization.derivatives import path_bounds
-from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.profiles import train_test_sensitivity as module
-from generalization.profiles.train_test_sensitivity import (
+from generalization.experiments.tangent_sensitivity import train_test_sensitivity as module
+from generalization.experiments.tangent_sensitivity.train_test_sensitivity import (
     COLUMNS,
     OF_POINTS,
     train_test_sensitivity,
 )
+from generalization.networks.fully_connected import FullyConnectedNetworks
 
 
 def points(count, *features, seed=1, dtype=torch.float64):

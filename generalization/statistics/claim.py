@@ -1,24 +1,8 @@
-"""What papers claim: rows of a table of statistics, and where their estimates should lie.
-
-Every file here holds the claims of one paper, in the order in which it makes them.
-"""
+"""What a paper claims: rows of a table of statistics, and where their estimates should lie."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib import import_module
-
-PAPERS = (
-    "novak_2018",
-    "daroczy_2020",
-    "forouzesh_2020",
-    "morcos_2018",
-    "raghu_2017",
-    "morcos_2018_similarity",
-    "graham_inner_activations",
-    "zhang_2017",
-)
 
 
 @dataclass(frozen=True)
@@ -46,9 +30,3 @@ class Claim:
     # ASSUME: "does not go with" is taken at its word if the interval of a correlation lies within
     # ±0.3, of a share within 0.5 ± 0.3: a relation that is larger would have been seen.
     tolerance: float = 0.3
-
-
-def claims_of(papers: Iterable[str]) -> Iterator[Claim]:
-    """The claims of some papers, in their order."""
-    for paper in papers:
-        yield from import_module(f"generalization.claims.{paper}").CLAIMS

@@ -1,0 +1,412 @@
+"""What exists: datasets, measures, profiles, similarities, tables, figures, papers.
+
+The workflow, the tests and the documentation read it. No job does: what a job needs of an entry is
+handed to it as an argument, so that a line added here makes nothing anew. Imports no torch.
+
+A name is that of a file and of the function in it. No two files of the package share a name, but
+for the ``claims.py`` of every experiment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Shape(NamedTuple):
+    """Numbers of images, channels, pixels and classes, known before a dataset is read."""
+
+    train: int
+    test: int
+    channels: int
+    height: int
+    width: int
+    classes: int
+
+
+# Files in generalization/datasets/.
+DATASETS = {
+    "digits": Shape(1_000, 797, 1, 8, 8, 10),
+    "mnist_subset": Shape(1_000, 4_000, 1, 28, 28, 10),
+    "mnist": Shape(60_000, 10_000, 1, 28, 28, 10),
+    "fashion_mnist": Shape(60_000, 10_000, 1, 28, 28, 10),
+    "cifar10": Shape(50_000, 10_000, 3, 32, 32, 10),
+    "cifar100": Shape(50_000, 10_000, 3, 32, 32, 100),
+}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number of one network.
+
+    Attributes:
+        shares_a_job: Whether it is computed, with default settings, in one job with all others that
+            do: starting Python and torch costs more than most of them. Adding a measure here
+            recomputes all measures of this job in every study.
+        baseline: Whether it is one that any other measure has to beat.
+        fully_connected_only: Whether it reads the layers of stacks of fully connected networks,
+            and refuses a module.
+        taken_together: Whether it is computed once for the whole stack: drawn per network, the
+            values would all be equal.
+    """
+
+    shares_a_job: bool = False
+    baseline: bool = False
+    fully_connected_only: bool = False
+    taken_together: bool = False
+
+
+CHEAP = Measure(shares_a_job=True)
+CHEAP_BASELINE = Measure(shares_a_job=True, baseline=True)
+
+# Files in generalization/measures/.
+MEASURES = {
+    "jacobian_norm": CHEAP,
+    "train_jacobian_norm": CHEAP,
+    "translation_jacobian_norm": CHEAP,
+    "gaussian_jacobian_norm": CHEAP,
+    "logit_jacobian_norm": CHEAP,
+    "transitions": CHEAP,
+    "normalized_transitions": Measure(shares_a_job=True, fully_connected_only=True),
+    "curvature": CHEAP,
+    "discrete_curvature": CHEAP,
+    "tangent_sensitivity": CHEAP,
+    "output_sensitivity": CHEAP,
+    "output_sensitivity_per_output": CHEAP,
+    "centered_output_sensitivity": CHEAP,
+    "softmax_output_sensitivity": CHEAP,
+    "ablation_auc": CHEAP,
+    "normalized_ablation_auc": CHEAP,
+    "class_selectivity": CHEAP,
+    "class_information": CHEAP,
+    "output_entropy": CHEAP_BASELINE,
+    "training_loss": CHEAP_BASELINE,
+    "noise_to_signal_slope": CHEAP,
+    "weight_norm": CHEAP_BASELINE,
+    "distance_from_initialization": CHEAP_BASELINE,
+    "number_of_parameters": CHEAP_BASELINE,
+    "random_number": Measure(shares_a_job=True, baseline=True, taken_together=True),
+    "sampled_transitions": Measure(),
+    "mean_tangent_sensitivity": Measure(),
+    "balanced_tangent_sensitivity": Measure(),
+    "noise_cloud_slope": Measure(),
+}
+
+
+class Similarity(NamedTuple):
+    """A number of two layers; ``asymmetric`` if it changes when the layers change places."""
+
+    asymmetric: bool = False
+
+
+# Files in generalization/similarities/.
+SIMILARITIES = {
+    "mean_cca": Similarity(),
+    "svcca": Similarity(),
+    "pwcca": Similarity(asymmetric=True),
+    "linear_cka": Similarity(),
+}
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A table of one network with many rows.
+
+    Attributes:
+        fully_connected_only: As of a measure.
+        taken_together: Whether it compares networks, and is given a whole stack of convolutional
+            ones, too.
+        recorded: Whether it is computed from a record of noisy copies instead of the networks.
+    """
+
+    fully_connected_only: bool = False
+    taken_together: bool = False
+    recorded: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of statistics.
+
+    Attributes:
+        made_from: Tables and settings; a study that has all of them has the table.
+        page: Whether the report shows it, with the caption beside its file.
+    """
+
+    made_from: tuple[str, ...]
+    page: bool = True
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure, with the caption beside its file.
+
+    Attributes:
+        chapter: Of the report.
+        made_from: Tables; a study that has all of them, and all of ``measures``, has the figure.
+        measures: That the study must have.
+        one_per: If there is not one figure but one per ``measure`` of the study, or per ``factor``,
+            a hyper-parameter that the study sweeps over: which of the two. The figure is given its
+            name as an argument of this name.
+        course: Whether it shows networks that were kept on their way, not only at its ends.
+    """
+
+    chapter: str
+    made_from: tuple[str, ...]
+    measures: tuple[str, ...] = ()
+    one_per: str = ""
+    course: bool = False
+
+
+@dataclass(frozen=True)
+class Room:
+    """What stands in one folder.
+
+    Attributes:
+        profiles: Name → what is known of it.
+        tables: Of statistics.
+        figures: In the order of the report.
+        papers: Whose claims stand in its ``claims.py``.
+    """
+
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    papers: tuple[str, ...] = ()
+
+
+SINGLE_POINTS = "Single points"
+REGIONS = "On and off the data"
+TANGENT = "Tangent sensitivity"
+SENSITIVITY = "Output sensitivity"
+RANDOM = "Random data"
+SIMILARITY = "Similarity of representations"
+DIRECTIONS = "Single directions"
+CLOUDS = "Inner activations"
+
+# Folders of generalization/.
+ROOMS = {
+    "statistics": Room(
+        tables={
+            # And from all tables that the claims of these papers are about, if the study has them.
+            "claims": Table(("statistics", "papers")),
+            "pairs": Table(("measures", "comparisons"), page=False),
+            "pair_statistics": Table(("pairs",)),
+        }
+    ),
+    "figures": Room(
+        figures={
+            "measure_league": Figure("Overview", ("statistics",)),
+            "training_curves": Figure("Overview", ("training",)),
+            "capacity": Figure(
+                "Overview", ("measures", "statistics"), ("number_of_parameters", "training_loss")
+            ),
+            "gap_against_measure": Figure(
+                "Generalization gap against each measure",
+                ("measures", "statistics"),
+                one_per="measure",
+            ),
+            "paired_ensembles": Figure(
+                "Pairs that differ in one setting", ("pairs", "pair_statistics")
+            ),
+        }
+    ),
+    "experiments/output_sensitivity": Room(
+        profiles={
+            "output_sensitivities": Profile(),
+            "output_distances": Profile(taken_together=True),
+            "prediction_errors": Profile(),
+        },
+        tables={
+            "sensitivity_statistics": Table(("measures", "output_sensitivities")),
+            "untrained_sensitivity": Table(("output_sensitivities", "training")),
+            "bias_variance": Table(("output_distances", "output_sensitivities", "training")),
+        },
+        figures={
+            "loss_against_sensitivity": Figure(
+                SENSITIVITY,
+                ("measures", "output_sensitivities", "sensitivity_statistics"),
+                ("output_sensitivity",),
+            ),
+            "sensitivity_before_and_after": Figure(
+                SENSITIVITY, ("measures", "sensitivity_statistics"), ("output_sensitivity",)
+            ),
+            "cross_entropy_against_mse": Figure(SENSITIVITY, ("prediction_errors", "training")),
+            "sensitivity_by_factor": Figure(
+                "Output sensitivity, factor by factor",
+                ("measures",),
+                ("output_sensitivity",),
+                one_per="factor",
+            ),
+            "variance_against_sensitivity": Figure(SENSITIVITY, ("bias_variance", "training")),
+        },
+        papers=("forouzesh_2020",),
+    ),
+    "experiments/linear_regions": Room(
+        profiles={
+            "ellipses": Profile(fully_connected_only=True),
+            "boundaries": Profile(fully_connected_only=True),
+            "transitions_per_layer": Profile(fully_connected_only=True),
+            "translation_trajectory": Profile(fully_connected_only=True),
+        },
+        tables={
+            "ellipse_contrasts": Table(("ellipses", "training")),
+            "boundary_contrasts": Table(("boundaries", "training")),
+        },
+        figures={
+            "ellipse_trajectories": Figure(REGIONS, ("ellipses", "training")),
+            "boundary_maps": Figure(REGIONS, ("boundaries", "training")),
+            "translation_rings": Figure(REGIONS, ("translation_trajectory", "training")),
+            "transitions_against_layer": Figure(REGIONS, ("transitions_per_layer", "training")),
+        },
+        papers=("novak_2018",),
+    ),
+    "experiments/jacobian": Room(
+        profiles={"points": Profile()},
+        tables={
+            "point_statistics": Table(("points", "training")),
+            "point_statistics_of_networks": Table(("points", "training")),
+            "bound_statistics": Table(("points", "training")),
+        },
+        figures={
+            "loss_against_norm": Figure(SINGLE_POINTS, ("points", "training")),
+            "loss_bounds": Figure(SINGLE_POINTS, ("points", "training")),
+        },
+        papers=("novak_2018",),
+    ),
+    "experiments/tangent_sensitivity": Room(
+        profiles={
+            "activation_regions": Profile(fully_connected_only=True),
+            "tangent_bounds": Profile(fully_connected_only=True),
+            "train_test_sensitivity": Profile(fully_connected_only=True),
+        },
+        tables={
+            "bound_tightness": Table(("tangent_bounds", "training")),
+            "sensitivity_factors": Table(("tangent_bounds", "training")),
+            "depth_effects": Table(("tangent_bounds", "training")),
+            "region_statistics": Table(("activation_regions", "training")),
+            "loss_estimates": Table(("train_test_sensitivity", "training"), page=False),
+            "loss_estimate_errors": Table(("loss_estimates", "training")),
+        },
+        figures={
+            "loss_estimate_curves": Figure(
+                TANGENT, ("loss_estimates", "loss_estimate_errors", "training")
+            ),
+            "bounds_against_depth": Figure(TANGENT, ("tangent_bounds", "training")),
+            "regions_around_points": Figure(TANGENT, ("activation_regions", "training")),
+        },
+        papers=("daroczy_2020",),
+    ),
+    "experiments/similarity": Room(
+        profiles={"projection_accuracy": Profile(taken_together=True)},
+        tables={
+            "similarity_contrasts": Table(("similarities", "training")),
+            "similarity_trends": Table(("similarities", "training")),
+            "similarity_of_ensembles": Table(("similarities", "training")),
+            "direction_statistics": Table(("projection_accuracy", "training")),
+        },
+        figures={
+            "similarity_heat_maps": Figure(SIMILARITY, ("similarities", "training")),
+            "similarity_over_training": Figure(SIMILARITY, ("similarities", "training")),
+            "similarity_of_groups": Figure(SIMILARITY, ("similarity_contrasts",)),
+            "similarity_against_width": Figure(SIMILARITY, ("similarity_of_ensembles",)),
+            "accuracy_on_directions": Figure(SIMILARITY, ("projection_accuracy", "training")),
+        },
+        papers=("raghu_2017", "morcos_2018_similarity"),
+    ),
+    "experiments/random_labels": Room(
+        tables={"fitting_times": Table(("training", "fitting"))},
+        figures={
+            "fitting_curves": Figure(RANDOM, ("training", "fitting_times")),
+            "corruption": Figure(RANDOM, ("fitting_times",)),
+        },
+        papers=("zhang_2017",),
+    ),
+    "experiments/noise_clouds": Room(
+        profiles={"noise_clouds": Profile(recorded=True)},
+        tables={"noise_cloud_statistics": Table(("noise_clouds", "training"))},
+        figures={
+            "cloud_components": Figure(CLOUDS, ("noise_clouds", "training")),
+            "noise_amplification": Figure(CLOUDS, ("noise_clouds", "training")),
+        },
+        papers=("graham_inner_activations",),
+    ),
+    "experiments/single_directions": Room(
+        profiles={"ablation_curves": Profile(), "single_units": Profile()},
+        tables={
+            "ablation_statistics": Table(("ablation_curves", "training")),
+            "early_stopping": Table(("ablation_curves", "training")),
+            "dropout_protection": Table(("ablation_curves", "training")),
+            "single_unit_statistics": Table(("single_units", "training")),
+        },
+        figures={
+            "accuracy_under_ablation": Figure(DIRECTIONS, ("ablation_curves", "training")),
+            "ablation_auc_at_topology": Figure(
+                DIRECTIONS, ("ablation_curves", "training", "ablation_statistics")
+            ),
+            "ablation_auc_over_training": Figure(
+                DIRECTIONS, ("measures",), ("ablation_auc",), course=True
+            ),
+            "selectivity_and_importance": Figure(
+                DIRECTIONS, ("single_units", "single_unit_statistics", "training")
+            ),
+        },
+        papers=("morcos_2018",),
+    ),
+}
+
+PROFILES = {name: one for room in ROOMS.values() for name, one in room.profiles.items()}
+TABLES = {name: one for room in ROOMS.values() for name, one in room.tables.items()}
+FIGURES = {name: one for room in ROOMS.values() for name, one in room.figures.items()}
+
+# Tables of every study, which need no entry of their own, and those of them that the report shows.
+ALWAYS = ("measures", "training", "statistics")
+PAGES = ("statistics", "excluded", *(name for name, table in TABLES.items() if table.page))
+
+# Settings of a study from which tables are made, beside other tables.
+SETTINGS = ("comparisons", "papers", "fitting")
+
+# Paper → the modules of its claims, in the order in which it makes them.
+PAPERS = {
+    "novak_2018": ("jacobian", "linear_regions"),
+    "daroczy_2020": ("tangent_sensitivity",),
+    "forouzesh_2020": ("output_sensitivity",),
+    "morcos_2018": ("single_directions",),
+    "raghu_2017": ("similarity",),
+    "morcos_2018_similarity": ("similarity",),
+    "graham_inner_activations": ("noise_clouds",),
+    "zhang_2017": ("random_labels",),
+}
+
+
+def folder_of(name: str) -> str:
+    """Folder of the file of a measure, similarity, dataset, profile, table or figure.
+
+    Args:
+        name: Of the file and its function.
+
+    Returns:
+        Relative to the root of the repository.
+
+    Raises:
+        KeyError: If the catalog has no such name.
+    """
+    flat = {"measures": MEASURES, "similarities": SIMILARITIES, "datasets": DATASETS}
+    rooms = {
+        folder: {**room.profiles, **room.tables, **room.figures} for folder, room in ROOMS.items()
+    }
+    for folder, entries in {**flat, **rooms}.items():
+        if name in entries:
+            return f"generalization/{folder}"
+    raise KeyError(name)
+
+
+def file_of(name: str) -> str:
+    """File of an entry, relative to the root of the repository."""
+    return f"{folder_of(name)}/{name}.py"
+
+
+def module_of(name: str) -> str:
+    """Module of an entry, which a script imports."""
+    return file_of(name).removesuffix(".py").replace("/", ".")

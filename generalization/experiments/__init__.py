@@ -1,0 +1,23 @@
+"""One folder per question: its profiles, tables, figures, captions and claims.
+
+A room may use everything else in the package, but no other room. Adding a paper is adding a folder
+and its line in the catalog.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+
+from generalization.statistics.claim import Claim
+
+
+def claims_of(papers: Mapping[str, Sequence[str]]) -> Iterator[Claim]:
+    """Claims of papers, each in the order of its rooms.
+
+    Args:
+        papers: Paper → rooms whose ``claims.py`` has claims of it.
+    """
+    for paper, rooms in papers.items():
+        for room in rooms:
+            yield from import_module(f"{__name__}.{room}.claims").CLAIMS[paper]

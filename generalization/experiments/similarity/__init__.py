@@ -1,0 +1,12 @@
+"""Which layers of which networks are similar? Raghu et al. 2017, Morcos et al. 2018.
+
+Profiles:
+    projection_accuracy.
+Tables:
+    similarity_contrasts, similarity_trends, similarity_of_ensembles, direction_statistics.
+Figures:
+    similarity_heat_maps, similarity_over_training, similarity_of_groups,
+    similarity_against_width, accuracy_on_directions.
+Shared by these:
+    network_pairs, similarity_to_end, layer_maps.
+"""
