@@ -51,8 +51,9 @@ def function_of(name):
 
 
 def has_a_test(name):
+    """Whether there is a test of it, or of the family in whose file it stands."""
     file = Path(file_of(name).replace("generalization", "tests", 1))
-    return file.with_name(f"test_{name}.py").is_file()
+    return any(file.with_name(f"test_{one}.py").is_file() for one in (name, file.stem))
 
 
 def caption(name):
@@ -177,8 +178,15 @@ def test_a_figure_is_whole(figure):
     ("folder", "index"), [("measures", MEASURES), ("similarities", SIMILARITIES)]
 )
 def test_every_file_has_an_entry(folder, index):
-    names = {path.stem for path in Path("generalization", folder).glob("*.py")} - {"__init__"}
-    assert names == set(index)
+    files = set(Path("generalization", folder).glob("*.py"))
+    files.remove(Path("generalization", folder, "__init__.py"))
+    assert files == {Path(file_of(name)) for name in index}
+
+
+def test_a_family_bears_the_name_of_one_of_its_measures():
+    families = {entry.file for entry in MEASURES.values() if entry.file}
+    assert families <= set(MEASURES)
+    assert not any(MEASURES[family].file for family in families)
 
 
 @pytest.mark.parametrize("folder", [folder for folder in ROOMS if "/" in folder])

@@ -1,4 +1,4 @@
-"""What layers make of noise: clouds of noisy copies of single images."""
+"""Clouds of noisy copies of single images in the layers of networks."""
 
 from collections.abc import Callable, Sequence
 
@@ -19,7 +19,7 @@ from generalization.units.cloud_spectra import (
 QUANTITIES = ["ev_1", "ev_2", "ev_rest", "s_1", "s_2", "predicted_noise", "layer_norm", "signal"]
 NULL_DRAWS = 8
 
-Values = Float64[Tensor, "networks layers noise_scales quantities"]
+Values = Float64[Tensor, "networks layers noise_stds quantities"]
 
 
 @torch.no_grad()
@@ -35,7 +35,7 @@ def noise_clouds(
     images_per_class: int = 2,
     # ASSUME: there are 256 copies, which are not clipped to the range of pixels; the blog says
     # neither. Its noise is of pixels from 0 to 1, which inputs are if they are not normalized.
-    noise_scales: Sequence[float] = (0.2, 0.1, 0.01),
+    noise_stds: Sequence[float] = (0.2, 0.1, 0.01),
     copies: int = 256,
 ) -> pd.DataFrame:
     """Explained variance of the activations of noisy copies of one image, layer by layer.
@@ -58,7 +58,7 @@ def noise_clouds(
         train_labels: Its labels, as the networks saw them.
         generator: Of the draws behind ``null_share``.
         images_per_class: The first so many images of every class, of either part.
-        noise_scales: σ, in units of the inputs, which have a standard deviation of 1 over the
+        noise_stds: σ, in units of the inputs, which have a standard deviation of 1 over the
             pixels of an image where images are normalized.
         copies: N.
 
@@ -81,16 +81,16 @@ def noise_clouds(
         active unit: they are means over the other images, NaN without any.
     """
     images, about = cloud_images(train_inputs, train_labels, inputs, labels, images_per_class)
-    of_image = len(noise_scales) * copies
+    of_image = len(noise_stds) * copies
     clouds = (recorded(slice(i * of_image, (i + 1) * of_image)) for i in range(len(images)))
     sampled = torch.stack([
-        _sampled([layer.to(images.device) for layer in (cloud[None], *layers)], len(noise_scales))
+        _sampled([layer.to(images.device) for layer in (cloud[None], *layers)], len(noise_stds))
         for cloud, layers in clouds
     ])
-    values = torch.cat([sampled, _closed_form(networks, images, noise_scales)], -1)
+    values = torch.cat([sampled, _closed_form(networks, images, noise_stds)], -1)
     kinds = about.groupby(["part", "class"], sort=False).indices
     tables = [
-        _table(values[positions].nanmean(0), noise_scales).assign(part=part, **{"class": label})
+        _table(values[positions].nanmean(0), noise_stds).assign(part=part, **{"class": label})
         for (part, label), positions in kinds.items()
     ]
     table = pd.concat(tables, ignore_index=True)
@@ -112,8 +112,8 @@ def _sampled(layers: Sequence[Float[Tensor, "_networks samples *units"]], scales
 
 
 def _closed_form(
-    networks: Networks, images: Float[Tensor, "images *features"], noise_scales: Sequence[float]
-) -> Float64[Tensor, "images networks layers noise_scales quantities"]:
+    networks: Networks, images: Float[Tensor, "images *features"], noise_stds: Sequence[float]
+) -> Float64[Tensor, "images networks layers noise_stds quantities"]:
     """1 − EV_1, ‖A‖_F and ‖h‖ of the input, of which A is I, and of every hidden layer."""
     found = layer_noise(networks, images)
     length, features = images.flatten(1).double().norm(dim=1), images[0].numel()
@@ -128,7 +128,7 @@ def _closed_form(
             (found.noise_to_signal, found.jacobian_norm, found.signal), at_input, strict=True
         )
     )
-    squares = ratio.new_tensor(noise_scales).square()
+    squares = ratio.new_tensor(noise_stds).square()
     return torch.stack(torch.broadcast_tensors(ratio * squares, norm, signal), -1).transpose(0, 1)
 
 
@@ -138,11 +138,11 @@ def _null_share(units: int, copies: int, generator: torch.Generator) -> float:
     return explained_variance(squared_singular_values(draws))[0].mean().item()
 
 
-def _table(values: Values, noise_scales: Sequence[float]) -> pd.DataFrame:
+def _table(values: Values, noise_stds: Sequence[float]) -> pd.DataFrame:
     """One row per network, layer and σ."""
     networks, layers = values.shape[:2]
     table = pd.DataFrame(values.flatten(0, 2).cpu().numpy(), columns=QUANTITIES)
     rows = pd.MultiIndex.from_product(
-        [range(networks), range(layers), noise_scales], names=["network", "layer", "sigma"]
+        [range(networks), range(layers), noise_stds], names=["network", "layer", "sigma"]
     )
     return pd.concat([rows.to_frame(index=False), table], axis=1)

@@ -1,4 +1,4 @@
-"""How accurate networks are when a layer is projected on a few directions."""
+"""Accuracy of networks when a layer is projected on a few directions."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def projection_accuracy(
     networks: StackedNetworks,
     inputs: Float[Tensor, "samples *features"],
     labels: Int64[Tensor, "samples"],
-    train_inputs: Float[Tensor, "train *features"],
+    train_inputs: Float[Tensor, "train_samples *features"],
     members: pd.DataFrame,
     generator: Generator,
     *,
-    points: int = 2000,
+    train_samples: int = 2000,
     orders: int = 4,
     explained_variance: float = 0.99,
 ) -> pd.DataFrame:
@@ -64,19 +64,20 @@ def projection_accuracy(
         networks: R networks, with or without biases, without normalizations.
         inputs: N test points, in the dtype of the weights.
         labels: Their labels.
-        train_inputs: The first ``points`` of them give directions.
+        train_inputs: Training inputs, in the dtype of the weights.
         members: ``seed``, ``step`` and ``final`` of every network.
-        generator: Of the random orders.
-        points: Training inputs that give directions; all, if there are fewer.
-        orders: Random orders of units.
-        explained_variance: That SVCCA keeps of every layer.
+        generator: Source of the random orders.
+        train_samples: Number of training inputs that give directions, the first ones; all, if there
+            are fewer.
+        orders: Number of random orders of units.
+        explained_variance: Share of the variance of every layer that SVCCA keeps.
 
     Returns:
         One row per network, layer (weight layers from 0, the last are the logits), kind of
         directions and k, with the columns ``COLUMNS``. At k = 0 the layer is at its mean; then k is
         1, 2, 4 … and the number of all units, at which the layer is as it was.
     """
-    known, partner = train_inputs[:points], partners(members)
+    known, partner = train_inputs[:train_samples], partners(members)
     tables = []
     for position, network in enumerate(networks):
         layers, tested = (layer_activations(network, points) for points in (known, inputs))
