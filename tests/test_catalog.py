@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 
@@ -27,23 +28,10 @@ from generalization.experiments import claims_of
 from generalization.networks.architectures import ARCHITECTURES, POOLINGS
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.initial_layers import INITIALIZATIONS
+from generalization.offered import OfferedToMeasures, OfferedToProfiles
 
-OFFERED = {
-    "networks",
-    "trained_networks",
-    "inputs",
-    "train_inputs",
-    "train_labels",
-    "initial_networks",
-    "generator",
-    "init_scale",
-    "pixel_deviations",
-    "shared_generator",
-    *MEASURES,
-}
-OF_PROFILES = {"networks", "inputs", "labels", "train_inputs", "train_labels", "init_scale"}
-OF_PROFILES |= {"generator", "pixel_deviations", "shared_generator"}
-OF_PROFILES |= {"hyperparameters", "members", "recorded"}
+OFFERED = {field.name for field in fields(OfferedToMeasures)} | set(MEASURES)
+OF_PROFILES = {field.name for field in fields(OfferedToProfiles)}
 
 
 def function_of(name):
