@@ -49,14 +49,14 @@ def projection_accuracy(
     input is a point of theirs, and all positions are projected alike. The ``directions`` are
 
     ``svcca``
-        ``svcca_directions`` with the same layer of another network of the stack, see ``partners``.
-        A network that is the only seed has none.
+        Directions ``svcca_directions`` shared with the same layer of another network of the stack,
+        see ``partners``. A network that is the only seed has none.
     ``svcca_weights``
-        The same, of the weights with which variates are read from units.
+        Directions of the weights with which its variates are read from units.
     ``principal``
-        Of descending variance.
+        Principal directions in descending order of variance.
     ``largest_units``
-        Single units, the largest mean absolute activation first.
+        Single units in descending order of mean absolute activation.
     ``random_units``
         Single units in random order; the accuracy is the mean over ``orders``.
 
@@ -65,7 +65,7 @@ def projection_accuracy(
         inputs: N test points, in the dtype of the weights.
         labels: Their labels.
         train_inputs: Training inputs, in the dtype of the weights.
-        members: ``seed``, ``step`` and ``final`` of every network.
+        members: Table with ``seed``, ``step`` and ``final`` of every network.
         generator: Source of the random orders.
         train_samples: Number of training inputs that give directions, the first ones; all, if there
             are fewer.
@@ -97,16 +97,16 @@ def projection_accuracy(
 
 
 def partners(members: pd.DataFrame) -> dict[int, int]:
-    """For every network of a stack, one of another seed that was trained as long.
+    """Partner of every network of a stack: one of another seed that was trained as long.
 
-    It is of the next seed (the first follows the last). Of a network at its last step it is that
-    at its last step; before, that at the latest step that is not later.
+    It has the next seed (the first follows the last). The partner of a network at its last step is
+    at its last step, too; before, it is at the latest step that is not later.
 
     Args:
-        members: ``seed``, ``step`` and ``final`` of every network.
+        members: Table with ``seed``, ``step`` and ``final`` of every network.
 
     Returns:
-        Position → position, for networks that have one.
+        Position → position of the partner, for networks that have one.
     """
     # ASSUME: every network shares directions with one other seed, the next one; the paper compares
     # two networks.
@@ -122,7 +122,7 @@ def partners(members: pd.DataFrame) -> dict[int, int]:
 
 
 def ranks(units: int) -> list[int]:
-    """0, 1, 2, 4 … below the number of units, and all of them."""
+    """Numbers of directions 0, 1, 2, 4 … below the number of units, and that of all of them."""
     return [0, *(2**power for power in range((units - 1).bit_length())), units]
 
 
@@ -136,7 +136,7 @@ def _points_of(
 def _baselines(
     activations: Float[Tensor, "samples units"], orders: int, generator: Generator
 ) -> dict[str, list[Basis]]:
-    """Kind of directions → one basis, or several whose accuracies are averaged."""
+    """Map kinds of directions to one basis, or to several whose accuracies are averaged."""
     units = activations.shape[1]
     random = [torch.randperm(units, generator=generator) for _ in range(orders)]
     return {
@@ -154,7 +154,7 @@ def _accuracies(
     mean: Float[Tensor, "units"],
     bases: Mapping[str, Sequence[Basis]],
 ) -> pd.DataFrame:
-    """directions, k, accuracy, units of one layer."""
+    """Rows of one layer: directions, k, accuracy, units."""
     grid = ranks(len(mean))
     if isinstance(network, FullyConnectedNetworks):
         logits = partial(projected_logits, network, layer)
@@ -177,7 +177,7 @@ def _accuracy(
     basis: Basis,
     grid: Sequence[int],
 ) -> Float64[Tensor, "ranks"]:
-    """The share of test points that is right at every rank."""
+    """Accuracy on test points at every rank."""
     right = torch.zeros(len(grid), dtype=torch.float64, device=tested.device)
     for chunk, true in zip(
         tested.split(SAMPLES_PER_CHUNK), labels.split(SAMPLES_PER_CHUNK), strict=True

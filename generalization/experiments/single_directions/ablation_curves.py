@@ -49,13 +49,14 @@ def ablation_curves(
         One row per network, layer, mode and amount: ``network``,
 
         ``layer``
-            ``all`` hidden layers, or one, from 1.
+            Hidden layer, from 1, or ``all``.
         ``mode``
-            ``zero``, ``mean``, ``class_mean`` or ``noise``.
+            One of ``zero``, ``mean``, ``class_mean`` and ``noise``.
         ``amount``
-            Fraction of the units of the layer that are ablated; of noise, s.
+            Fraction of the units of the layer that are ablated; for noise, s.
         ``accuracy``, ``deviation``
-            Mean and standard deviation over orders, or draws of noise; no deviation of one.
+            Mean and standard deviation over orders, or draws of noise; no deviation of a single
+            one.
     """
     inputs, labels = train_inputs[:train_samples], train_labels[:train_samples]
     widths = unit_activations(networks, inputs[:1])
