@@ -46,6 +46,10 @@ def main() -> None:
     """Run the script of the command line, by the server if there is one."""
     if len(sys.argv) < 2:
         sys.exit("usage: python workflow/launch.py SCRIPT [ARGUMENTS]")
+    # The package is that of this checkout, whatever the folder and what is installed.
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    given = [part for part in os.environ.get("PYTHONPATH", "").split(":") if part and part != root]
+    os.environ["PYTHONPATH"] = ":".join([root, *given])
     connection = None if "SLURM_JOB_ID" in os.environ else _connect()
     if connection is None:
         os.execv(sys.executable, [sys.executable, *sys.argv[1:]])

@@ -3,7 +3,7 @@
 # settings of the shared job are those of all measures that may share it.
 
 MEASURE_NETWORKS = (
-    "python scripts/measure_networks.py --dataset {input.dataset} --networks {input.networks}"
+    "{RUN}/measure_networks.py --dataset {input.dataset} --networks {input.networks}"
     " --settings {params.settings:q} --together {params.together} --device {resources.device} --threads {threads}"
     " {output} 2> >(tee {log} >&2)"
 )
@@ -13,7 +13,7 @@ if study.sharing_measures:
 
     rule measure_networks:
         input:
-            dataset=dataset_of_ensemble,
+            dataset=ancient(dataset_of_ensemble),
             networks=f"{BLOCK}/networks.safetensors",
         output:
             expand(
@@ -31,6 +31,7 @@ if study.sharing_measures:
             runtime=240,
             device=study.device,
         params:
+            dataset=contents_of_dataset,
             code=measure_code(*SHARE_A_JOB),
             settings=json.dumps(
                 {measure: settings_of(measure) for measure in SHARE_A_JOB}
@@ -44,7 +45,7 @@ if study.sharing_measures:
 
 rule measure_networks_alone:
     input:
-        dataset=dataset_of_ensemble,
+        dataset=ancient(dataset_of_ensemble),
         networks=f"{BLOCK}/networks.safetensors",
     output:
         f"{BLOCK}/measures/{{measure}}.csv",
@@ -58,6 +59,7 @@ rule measure_networks_alone:
         runtime=240,
         device=study.device,
     params:
+        dataset=contents_of_dataset,
         code=lambda wildcards: measure_code(study.measures[wildcards.measure][0]),
         settings=lambda wildcards: json.dumps(dict([study.measures[wildcards.measure]])),
         together=lambda wildcards: taken_together(named(wildcards.measure)),
