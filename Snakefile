@@ -48,7 +48,7 @@ try:
     check_environment()
     check_catalog()
     check_config_files(workflow.configfiles)
-    update_config(config, typed(workflow.overwrite_config))
+    update_config(config, typed(workflow.config_settings.config))
     study = read_study(config, workflow.configfiles)
 except InputError as error:
     sys.exit(f"InputError before anything is computed: {error}")
