@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from snakemake.utils import min_version
+from snakemake.utils import min_version, update_config
 
 from generalization.catalog import (
     FIGURES,
@@ -22,24 +22,45 @@ from generalization.errors import InputError
 from generalization.experiments import claims_of
 
 sys.path.insert(0, f"{workflow.basedir}/workflow")
+from environment import check_environment, run_scripts
 from fingerprint import fingerprint
-from planning import SHARE_A_JOB, assumptions, check_file_names, read_study, seed_blocks
-from schema import settings_of
+from planning import (
+    NAME,
+    SHARE_A_JOB,
+    assumptions,
+    check_catalog,
+    check_config_files,
+    read_study,
+    seed_blocks,
+)
+from provenance import dataset_digest, networks_digest
+from schema import settings_of, typed
 
 min_version("9.27")
 
 
 if not workflow.configfiles:
 
-    configfile: "config/study.yaml"
+    configfile: f"{workflow.basedir}/config/study.yaml"
 
 
 try:
-    study = read_study(config)
-    check_file_names(study, workflow.configfiles)
+    check_environment()
+    check_catalog()
+    check_config_files(workflow.configfiles)
+    update_config(config, typed(workflow.config_settings.config))
+    study = read_study(config, workflow.configfiles)
 except InputError as error:
-    sys.exit(f"InputError in the configuration: {error}")
+    sys.exit(f"InputError before anything is computed: {error}")
 
+# How a shell command starts a script, from whatever folder. It stands in commands by its name, so
+# that they are the same wherever the repository lies.
+RUN = run_scripts(deployed=bool(workflow.deployment_settings.deployment_method))
+
+datasets = {one.dataset for one in study.ensembles.values()}
+known_digests = {
+    name: dataset_digest(Path(f"results/datasets/{name}.h5")) for name in datasets
+}
 STUDY = f"results/studies/{study.name}"
 figures, pages = study.figures_and_pages
 BLOCK = "results/ensembles/{ensemble}/{block}"
@@ -57,17 +78,17 @@ report: "workflow/report/study.rst"
 
 
 wildcard_constraints:
-    dataset=r"[a-z0-9_]+",
+    dataset=NAME,
     ensemble=r"[a-z0-9_]+-[0-9a-f]{8}",
     block=r"seeds-\d+-\d+",
     other=r"[a-z0-9_]+-[0-9a-f]{8}",
     other_block=r"seeds-\d+-\d+",
-    measure=r"[a-z][a-z0-9_]*(-[0-9a-f]{8})?",
-    profile=r"[a-z][a-z0-9_]*(-[0-9a-f]{8})?",
-    similarity=r"[a-z][a-z0-9_]*(-[0-9a-f]{8})?",
+    measure=rf"{NAME}(-[0-9a-f]{{8}})?",
+    profile=rf"{NAME}(-[0-9a-f]{{8}})?",
+    similarity=rf"{NAME}(-[0-9a-f]{{8}})?",
     pairs=r"[a-z_]+",
-    figure=r"[a-z][a-z0-9_]*",
-    table=r"[a-z][a-z0-9_]*",
+    figure=NAME,
+    table=NAME,
 
 
 include: "workflow/rules/common.smk"
@@ -88,3 +109,19 @@ rule all:
         of_all_blocks(study.activations_file) if study.activations is not None else [],
         tables("similarities") if study.similarities else [],
     localrule: True
+
+
+rule datasets:
+    input:
+        [f"results/datasets/{dataset}.h5" for dataset in sorted(datasets)],
+    localrule: True
+
+
+onsuccess:
+    for name, known in known_digests.items():
+        if known and known != dataset_digest(Path(f"results/datasets/{name}.h5")):
+            print(
+                f"The contents of {name} have changed: run the same command once more, and what was "
+                "trained or measured on the former ones is made anew.",
+                file=sys.stderr,
+            )

@@ -37,12 +37,11 @@ class StudyFolder:
         assert old in path.read_text()
         path.write_text(path.read_text().replace(old, new, 1))
 
-    def snakemake(self, *arguments, check=True):
-        environment = {**os.environ, "PYTHONPATH": str(self.path)}
-        environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+    def snakemake(self, *arguments, check=True, folder=None, python_path=""):
+        environment = {**os.environ, "PYTHONPATH": f"{self.path}:{python_path}"}
         done = subprocess.run(
-            ["snakemake", "--cores", "2", *arguments],
-            cwd=self.path,
+            [str(Path(sys.executable).with_name("snakemake")), "--cores", "2", *arguments],
+            cwd=folder or self.path,
             env=environment,
             capture_output=True,
             text=True,

@@ -9,7 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from schema import SCHEMA, check, listed, settings_of
+from schema import SCHEMA, among, check, listed, settings_of
 
 from generalization.catalog import (
     ALWAYS,
@@ -20,7 +20,9 @@ from generalization.catalog import (
     PAPERS,
     PROFILES,
     SETTINGS,
+    SIMILARITIES,
     TABLES,
+    file_of,
 )
 from generalization.errors import InputError
 from generalization.hyperparameters import (
@@ -33,6 +35,9 @@ from generalization.hyperparameters import (
 )
 from generalization.networks.architectures import unsuitable
 
+ROOT = Path(__file__).parents[1]
+# Of measures, profiles, similarities, datasets, tables and figures: part of names of files.
+NAME = r"[a-z][a-z0-9_]*"
 SHARE_A_JOB = [name for name, measure in MEASURES.items() if measure.shares_a_job]
 
 
@@ -191,11 +196,13 @@ class Study:
         }
 
 
-def read_study(config: Mapping[str, Any]) -> Study:
+def read_study(config: Mapping[str, Any], files: Sequence[str] = ()) -> Study:
     """Check a configuration, all of it, before anything is computed.
 
     Args:
         config: What the YAML file of the study says.
+        files: The file, which bears the name of the study, so that no copy overwrites the results
+            of another.
 
     Returns:
         The study, with defaults filled in.
@@ -204,12 +211,18 @@ def read_study(config: Mapping[str, Any]) -> Study:
         InputError: If any key or value is unknown or impossible.
     """
     check(config, SCHEMA)
+    for file in files:
+        if Path(file).stem != config["study"]:
+            raise InputError(
+                f"study must be {Path(file).stem!r}, the name of its file {file}, "
+                f"not {config['study']!r}."
+            )
     measures = config["measures"]
     for part in ("measures", "profiles", "similarities"):
         known = SCHEMA["$defs"][part]["properties"]
         for name, settings in config.get(part, {}).items():
             if name not in known:
-                raise InputError(f"{part} must be among {listed(known)}, not {name!r}.")
+                raise InputError(f"{part} must be among {among(known, name)}.")
             check(settings, known[name], f"{part}.{name}")
     ensembles = {
         one.name: one
@@ -249,16 +262,49 @@ def read_study(config: Mapping[str, Any]) -> Study:
     return study
 
 
-def check_file_names(study: Study, files: Sequence[str]) -> None:
-    """A study is in the file of its name, so that no copy overwrites the results of another.
+def check_catalog() -> None:
+    """Hold the catalog against the schema and the files, so that a half-added thing is named.
 
     Raises:
-        InputError: If it is in one file of another name.
+        InputError: If a name of the one is not in the other, has no file, or is no name.
     """
-    if len(files) == 1 and Path(files[0]).stem != study.name:
+    definitions = SCHEMA["$defs"]
+    hyperparameters = definitions["hyperparameters"]["properties"]
+    described = {
+        "measures": (MEASURES, definitions["measures"]["properties"]),
+        "profiles": (PROFILES, definitions["profiles"]["properties"]),
+        "similarities": (SIMILARITIES, definitions["similarities"]["properties"]),
+        "datasets": (DATASETS, hyperparameters["dataset"]["enum"]),
+        "papers": (PAPERS, SCHEMA["properties"]["papers"]["items"]["enum"]),
+    }
+    for kind, (catalog, schema) in described.items():
+        for name in sorted(set(catalog) ^ set(schema)):
+            has, lacks = ("catalog", "schema") if name in catalog else ("schema", "catalog")
+            raise InputError(
+                f"{kind} must be the same in generalization/catalog.py and in "
+                f"workflow/schemas/study.schema.yaml, but only the {has} names {name}, which the "
+                f"{lacks} lacks."
+            )
+    for name in (*MEASURES, *PROFILES, *SIMILARITIES, *DATASETS, *TABLES, *FIGURES):
+        if not re.fullmatch(NAME, name):
+            raise InputError(f"names in generalization/catalog.py must match {NAME}, not {name!r}.")
+        if not (ROOT / file_of(name)).is_file():
+            raise InputError(
+                f"generalization/catalog.py must name what there is, but {name} has no file "
+                f"{file_of(name)}."
+            )
+
+
+def check_config_files(files: Sequence[str]) -> None:
+    """Refuse several files, which Snakemake would merge, key by key, into a study that none is.
+
+    Raises:
+        InputError: If there are several.
+    """
+    if len(files) > 1:
         raise InputError(
-            f"study must be {Path(files[0]).stem!r}, the name of its file {files[0]}, "
-            f"not {study.name!r}."
+            "--configfile must be one file, for Snakemake merges several into one study, not "
+            f"{' and '.join(map(str, files))}; single keys can be changed by --config KEY=VALUE."
         )
 
 
@@ -351,7 +397,7 @@ def _ensembles_of(grid: Mapping[str, Any], name: str) -> Iterator[Hyperparameter
         if key == "sample":
             continue
         if key not in known:
-            raise InputError(f"keys of {name} must be among {listed(known)}, not {key!r}.")
+            raise InputError(f"keys of {name} must be among {among(known, key)}.")
         swept = is_swept(key, value)
         if swept and not value:
             raise InputError(f"{name}.{key} must have at least 1 item, not [].")
@@ -390,13 +436,11 @@ def _impossible_in_study(study: Study) -> Iterator[str]:
     known = Hyperparameters.__dataclass_fields__
     for key, value in study.figures.items():
         if value not in known:
-            yield f"figures.{key} must be one of {listed(known)}, not {value!r}."
+            yield f"figures.{key} must be one of {among(known, value)}."
     for place, comparison in enumerate(study.comparisons):
-        if comparison["setting"] not in known:
-            yield (
-                f"comparisons[{place}].setting must be one of {listed(known)}, "
-                f"not {comparison['setting']!r}."
-            )
+        setting = comparison["setting"]
+        if setting not in known:
+            yield f"comparisons[{place}].setting must be one of {among(known, setting)}."
     taken = {measure for measure, _ in study.measures.values()} | set(study.profiles)
     layered = {name for name in taken if (MEASURES | PROFILES)[name].fully_connected_only}
     for one in study.ensembles.values():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ VALIDATOR = jsonschema.validators.extend(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     ),
 )
+FEW = 8  # Names that a sentence lists.
 TYPES = {"null": "null", "object": "a mapping", "array": "a list", "integer": "an integer"}
 
 
@@ -53,9 +55,47 @@ def settings_of(definition: str) -> dict[str, Any]:
     return {key: _followed(setting)["default"] for key, setting in properties.items()}
 
 
+def typed(value: Any) -> Any:
+    """Give the leaves of a value of the command line the types that YAML gives them.
+
+    Snakemake reads what stands within a value, as in ``--config 'statistics={resamples: 100}'``, as
+    text.
+    """
+    if isinstance(value, Mapping):
+        return {key: typed(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [typed(one) for one in value]
+    return yaml.safe_load(value) if isinstance(value, str) else value
+
+
 def listed(names: Iterable[Any]) -> str:
     """Names in a sentence."""
     return ", ".join(map(str, names)) or "none"
+
+
+def among(known: Iterable[Any], found: object) -> str:
+    """What a name must be, where it is none of those known, in a sentence.
+
+    Few names are listed; of many, the nearest ones are, and where all of them are described.
+
+    Args:
+        known: The right names.
+        found: The wrong one.
+    """
+    names = list(map(str, known))
+    near = get_close_matches(str(found), names, cutoff=0.6)
+    where = listed(names) if len(names) <= FEW else "those in workflow/schemas/study.schema.yaml"
+    guess = f" (did you mean {' or '.join(near)}?)" if near else ""
+    hint = _nested(str(found), names) or guess
+    return f"{where}, not {found!r}{hint}"
+
+
+def _nested(found: str, names: Sequence[str]) -> str:
+    """How a key within a key is given on the command line, if that is what was tried."""
+    outer, dot, inner = found.partition(".")
+    if not (dot and outer in names):
+        return ""
+    return f" (on the command line, write --config '{outer}={{{inner}: …}}')"
 
 
 def _followed(about: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -70,13 +110,14 @@ def _sentence(error: jsonschema.ValidationError, name: str) -> str:
     if error.validator == "additionalProperties":
         known = error.schema.get("properties", {})
         unknown = next(one for one in value if one not in known)
-        return f"keys of {key or 'a study'} must be among {listed(known)}, not {unknown!r}."
+        return f"keys of {key or 'a study'} must be among {among(known, unknown)}."
     if error.validator == "required":
         missing = next(one for one in need if one not in value)
         place = f"{key}." if key else ""
         return f"{place}{missing} must be given; the keys there are {listed(value)}."
+    if error.validator == "enum":
+        return f"{key} must be one of {among(need, value)}."
     needs = {
-        "enum": lambda: f"be one of {listed(need)}",
         "type": lambda: f"be {_types(need)}",
         "minimum": lambda: f"be at least {need}",
         "maximum": lambda: f"be at most {need}",
@@ -89,7 +130,20 @@ def _sentence(error: jsonschema.ValidationError, name: str) -> str:
         "pattern": lambda: f"match {need}",
         "anyOf": lambda: " or ".join(f"be {_alternative(one)}" for one in need),
     }
-    return f"{key} must {needs[error.validator]()}, not {value!r}."
+    return f"{key} must {needs[error.validator]()}, not {value!r}{_cure(value)}."
+
+
+def _cure(value: object) -> str:
+    """How a number is written that YAML takes for text."""
+    if not isinstance(value, str):
+        return ""
+    try:
+        number = float(value)
+    except ValueError:
+        return ""
+    digits, _, exponent = value.lower().partition("e")
+    written = f"{digits}{'' if '.' in digits else '.0'}e{int(exponent):+03d}" if exponent else ""
+    return f" (text to YAML; write the number as {written or repr(number)})"
 
 
 def _alternative(schema: Mapping[str, Any]) -> str:

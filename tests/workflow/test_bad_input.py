@@ -15,8 +15,10 @@ def test_configuration(study):
     before = {path: path.stat().st_mtime_ns for path in study.path.rglob("results/**/*")}
     study.configure(ensembles=[{"dataset": "digits", "widht": 20}])
     said = sentence(study.snakemake(check=False))
-    assert "keys of ensembles[0] must be among dataset, train_size, " in said
-    assert "not 'widht'." in said
+    assert (
+        "keys of ensembles[0] must be among those in workflow/schemas/study.schema.yaml, "
+        "not 'widht' (did you mean width?)." in said
+    )
     assert before == {path: path.stat().st_mtime_ns for path in study.path.rglob("results/**/*")}
 
 
@@ -34,7 +36,59 @@ def test_a_study_is_in_the_file_of_its_name(study):
 
 def test_a_misspelt_measure_is_told_though_all_results_are_there(study):
     study.configure(measures={"jacobian_nrom": {}})
-    assert "measures must be among jacobian_norm, " in sentence(study.snakemake(check=False))
+    said = sentence(study.snakemake(check=False))
+    assert "not 'jacobian_nrom' (did you mean jacobian_norm or " in said
+
+
+def test_a_measure_in_the_catalog_and_not_in_the_schema(study):
+    study.edit(
+        "generalization/catalog.py", '    "random_number"', '    "l2": CHEAP,\n    "random_number"'
+    )
+    assert (
+        "measures must be the same in generalization/catalog.py and in "
+        "workflow/schemas/study.schema.yaml, but only the catalog names l2, which the schema lacks."
+    ) in sentence(study.snakemake("--dry-run", check=False))
+
+
+def test_a_measure_in_the_schema_and_not_in_the_catalog(study):
+    study.edit("generalization/catalog.py", '    "weight_norm": CHEAP_BASELINE,\n', "")
+    assert ("but only the schema names weight_norm, which the catalog lacks.") in sentence(
+        study.snakemake("--dry-run", check=False)
+    )
+
+
+def test_a_figure_without_a_file(study):
+    (study.path / "generalization/figures/capacity.py").unlink()
+    assert (
+        "generalization/catalog.py must name what there is, but capacity has no file "
+        "generalization/figures/capacity.py."
+    ) in sentence(study.snakemake("--dry-run", check=False))
+
+
+def test_two_files_that_would_be_merged(study):
+    (study.path / "config/other.yaml").write_text("seeds: 2\n")
+    files = ("--configfile", "config/study.yaml", "config/other.yaml")
+    said = sentence(study.snakemake(*files, check=False))
+    assert "--configfile must be one file, for Snakemake merges several into one study, not" in said
+
+
+def test_keys_within_keys_can_be_changed_on_the_command_line(study):
+    planned = study.planned("--config", "statistics={resamples: 101}")
+    assert planned["fit_statistics"] == 1
+    assert "collect_measures" not in planned
+
+
+def test_a_python_without_the_packages(study):
+    site = study.path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(
+        "import importlib.util as u\nfind = u.find_spec\n"
+        "u.find_spec = lambda name, *a: None if name == 'torch' else find(name, *a)\n"
+    )
+    done = study.snakemake("--dry-run", check=False, python_path=str(site))
+    assert "must have the packages of requirements.lock, but lacks torch; `make study`" in sentence(
+        done
+    )
 
 
 def test_data_that_are_nowhere(new_study):

@@ -1,11 +1,14 @@
 """What is computed again after a change, as Snakemake itself plans it."""
 
 import os
+import re
 import time
 
 import pytest
 from small_study import CONFIG
 
+CATALOG = "generalization/catalog.py"
+SCHEMA = "workflow/schemas/study.schema.yaml"
 AFTER_MEASURES = {
     "collect_measures": 1,
     "fit_statistics": 1,
@@ -126,3 +129,116 @@ def test_settings_of_statistics_measure_nothing(study):
     planned = study.planned()
     assert planned["fit_statistics"] == 1
     assert "collect_measures" not in planned
+
+
+def new_file(study, name, text="def {0}():\n    pass\n"):
+    path = study.path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text.format(path.stem))
+
+
+ENTRIES = {
+    "measure": (
+        '    "random_number": Measure(',
+        '    "gradient_norm": Measure(),\n',
+        ("      random_number:\n", "      gradient_norm: {$ref: '#/$defs/without_settings'}\n"),
+        "generalization/measures/gradient_norm.py",
+    ),
+    "similarity": (
+        '    "svcca": Similarity(',
+        '    "procrustes": Similarity(),\n',
+        ("      svcca:\n", "      procrustes: {type: object}\n"),
+        "generalization/similarities/procrustes.py",
+    ),
+    "dataset": (
+        '    "mnist_subset": Shape(',
+        '    "kmnist": Shape(60_000, 10_000, 1, 28, 28, 10),\n',
+        ("enum: [digits, mnist_subset,", "kmnist,"),
+        "generalization/datasets/kmnist.py",
+    ),
+    "profile": (
+        '        profiles={"points": Profile()',
+        None,
+        ("      ellipses:\n", "      trajectories_of_points: {type: object}\n"),
+        "generalization/experiments/jacobian/trajectories_of_points.py",
+    ),
+    "table": (
+        '            "pair_statistics": Table(',
+        '            "triples": Table(("pairs",)),\n',
+        None,
+        "generalization/statistics/triples.py",
+    ),
+    "figure": (
+        '            "measure_league": Figure(',
+        '            "second_league": Figure("Overview", ("pairs",)),\n',
+        None,
+        "generalization/figures/second_league.py",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ENTRIES)
+def test_a_line_in_the_catalog_runs_nothing(study, kind):
+    before, line, schema, file = ENTRIES[kind]
+    if line is None:
+        study.edit(CATALOG, before, before[:-1] + '), "trajectories_of_points": Profile()')
+    else:
+        study.edit(CATALOG, before, line + before)
+    if schema and kind == "dataset":
+        study.edit(SCHEMA, schema[0], f"{schema[0]} {schema[1]}")
+    elif schema:
+        study.edit(SCHEMA, schema[0], schema[1] + schema[0])
+    new_file(study, file)
+    assert study.planned() == {}
+
+
+def test_a_docstring_runs_nothing(study):
+    for path in (study.path / "generalization").rglob("*.py"):
+        text = path.read_text()
+        path.write_text(text.replace('    """', '    """In other words, ', 1))
+    assert study.planned() == {}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("generalization/networks/named_tensors.py", "generalization/named_tensors.py"),
+        ("generalization/training/losses.py", "generalization/training/objectives.py"),
+        ("generalization/randomness.py", "generalization/datasets/sources_of_randomness.py"),
+    ],
+)
+def test_a_file_that_is_moved_or_renamed_runs_nothing(study, old, new):
+    (study.path / old).rename(study.path / new)
+    modules = [name.removesuffix(".py").replace("/", ".") for name in (old, new)]
+    for folder in ("generalization", "scripts", "workflow"):
+        for path in (study.path / folder).rglob("*.py"):
+            path.write_text(re.sub(rf"{re.escape(modules[0])}\b", modules[1], path.read_text()))
+    assert study.planned() == {}
+
+
+def test_a_dataset_that_is_prepared_again_to_the_same_contents_trains_nothing(study):
+    study.edit("generalization/datasets/digits.py", "\n\n\ndef ", "\n\nEDITED = 1\n\n\ndef ")
+    assert study.planned() == {"prepare_dataset": 1}
+    done = study.snakemake()
+    assert "The contents of" not in done.stderr
+    assert study.planned() == {}
+    assert study.planned("--forcerun", "prepare_dataset") == {"prepare_dataset": 1}
+
+
+def test_a_dataset_that_is_gone_trains_nothing(study):
+    (study.path / "results/datasets/digits.h5").unlink()
+    assert study.planned() == {}
+
+
+def test_other_contents_of_a_dataset_are_told_and_trained_on(study):
+    study.edit("generalization/datasets/preparation.py", "{name} {part}", "{part} of {name}")
+    done = study.snakemake()
+    assert (
+        "The contents of digits have changed: run the same command once more, and what was trained "
+        "or measured on the former ones is made anew." in done.stderr
+    )
+    planned = study.planned()
+    assert planned["train_ensemble"] == 2
+    assert planned["measure_networks"] == 2
+    study.snakemake()
+    assert study.planned() == {}

@@ -181,10 +181,8 @@ def test_assumptions_are_quoted_whole(tmp_path):
     assert len(assumptions(Path("generalization"))) > 5
 
 
-MEASURES = ", ".join(SCHEMA["$defs"]["measures"]["properties"])
 SIMILARITIES = ", ".join(SCHEMA["$defs"]["similarities"]["properties"])
-PROFILES = ", ".join(SCHEMA["$defs"]["profiles"]["properties"])
-HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperparameters))
+ALL = "those in workflow/schemas/study.schema.yaml"
 
 
 @pytest.mark.parametrize(
@@ -192,9 +190,21 @@ HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperpara
     [
         (
             {"sedes": 2},
-            "keys of a study must be among study, title, seeds, device, data_root, ensembles, "
-            "measures, profiles, comparisons, papers, fitting, activations, similarities, "
-            "statistics, figures, not 'sedes'.",
+            f"keys of a study must be among {ALL}, not 'sedes' (did you mean seeds?).",
+        ),
+        (
+            {"statistics.level": 0.9},
+            f"keys of a study must be among {ALL}, not 'statistics.level' (on the command line, "
+            "write --config 'statistics={level: …}').",
+        ),
+        (
+            {"ensembles": [{"dataset": "digits", "learning_rate": "1e-2"}]},
+            "ensembles[0].learning_rate must be a number, not '1e-2' (text to YAML; write the "
+            "number as 1.0e-02).",
+        ),
+        (
+            {"statistics": {"level": ".9"}},
+            "statistics.level must be a number, not '.9' (text to YAML; write the number as 0.9).",
         ),
         ({"study": "My study"}, "study must match ^[a-z0-9_]+$, not 'My study'."),
         ({"seeds": 0}, "seeds must be at least 1, not 0."),
@@ -206,7 +216,10 @@ HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperpara
         ),
         ({"data_root": "/no/such"}, "data_root must be a folder, not '/no/such'."),
         ({"seeds": True}, "seeds must be an integer, not True."),
-        ({"device": "gpu"}, "device must be one of auto, cpu, cuda, not 'gpu'."),
+        (
+            {"device": "gpu"},
+            "device must be one of auto, cpu, cuda, not 'gpu' (did you mean cpu?).",
+        ),
         ({"ensembles": []}, "ensembles must have at least 1 item, not []."),
         (
             {"ensembles": [{"width": 50}]},
@@ -214,17 +227,17 @@ HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperpara
         ),
         (
             {"ensembles": [{"dataset": "digits"}, {"dataset": "digits", "widht": 50}]},
-            f"keys of ensembles[1] must be among {HYPERPARAMETERS}, not 'widht'.",
+            f"keys of ensembles[1] must be among {ALL}, not 'widht' (did you mean width?).",
         ),
         (
             {"ensembles": [{"dataset": "digit"}]},
             "ensembles[0].dataset must be one of digits, mnist_subset, mnist, fashion_mnist, "
-            "cifar10, cifar100, not 'digit'.",
+            "cifar10, cifar100, not 'digit' (did you mean digits?).",
         ),
         (
             {"ensembles": [{"dataset": "digits", "activation": ["relu", "gelu"]}]},
             "ensembles[0].activation must be one of relu, relu6, tanh, hardtanh, hardsigmoid, "
-            "not 'gelu'.",
+            "not 'gelu' (did you mean relu or relu6?).",
         ),
         (
             {"ensembles": [{"dataset": "digits", "width": []}]},
@@ -352,11 +365,11 @@ HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperpara
         ),
         (
             {"measures": {"jacobian": {}}},
-            f"measures must be among {MEASURES}, not 'jacobian'.",
+            f"measures must be among {ALL}, not 'jacobian' (did you mean jacobian_norm?).",
         ),
         (
             {"profiles": {"point": {}}},
-            f"profiles must be among {PROFILES}, not 'point'.",
+            f"profiles must be among {ALL}, not 'point' (did you mean points?).",
         ),
         (
             {"profiles": {"ellipses": {"angles": 100}}},
@@ -364,7 +377,7 @@ HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperpara
         ),
         (
             {"similarities": {"cca": {}}},
-            f"similarities must be among {SIMILARITIES}, not 'cca'.",
+            f"similarities must be among {SIMILARITIES}, not 'cca' (did you mean svcca or pwcca?).",
         ),
         (
             {"similarities": {"svcca": {"explained_variance": 0}}},
@@ -373,7 +386,7 @@ HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperpara
         (
             {"similarities": {"svcca": {"pairs": ["over_time"]}}},
             "similarities.svcca.pairs[0] must be one of over_training, between_seeds, "
-            "between_ensembles, not 'over_time'.",
+            "between_ensembles, not 'over_time' (did you mean over_training?).",
         ),
         (
             {
@@ -385,7 +398,7 @@ HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperpara
         ),
         (
             {"comparisons": [{"setting": "colour", "better": 0, "worse": 1}]},
-            f"comparisons[0].setting must be one of {HYPERPARAMETERS}, not 'colour'.",
+            f"comparisons[0].setting must be one of {ALL}, not 'colour'.",
         ),
         (
             {"comparisons": [{"setting": "width", "better": 0}]},
@@ -393,7 +406,8 @@ HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperpara
         ),
         (
             {"papers": ["novak"]},
-            f"papers[0] must be one of {', '.join(PAPERS)}, not 'novak'.",
+            f"papers[0] must be one of {', '.join(PAPERS)}, "
+            "not 'novak' (did you mean novak_2018?).",
         ),
         (
             {"ensembles": [{"dataset": "digits", "sample": {"size": 0}}]},
@@ -430,7 +444,7 @@ HYPERPARAMETERS = ", ".join(field.name for field in dataclasses.fields(Hyperpara
         ),
         (
             {"figures": {"color": "colour"}},
-            f"figures.color must be one of {HYPERPARAMETERS}, not 'colour'.",
+            f"figures.color must be one of {ALL}, not 'colour'.",
         ),
     ],
 )

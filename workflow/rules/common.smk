@@ -27,6 +27,19 @@ def dataset_of_ensemble(wildcards):
     return f"results/datasets/{study.ensembles[wildcards.ensemble].dataset}.h5"
 
 
+def contents_of_dataset(wildcards):
+    """Digest of the dataset of an ensemble: where it changes, everything is made anew.
+
+    The file itself is an ancient input: one that is prepared again to the same contents makes
+    nothing anew. While there is no file, the contents are those that the networks were trained on.
+    """
+    file, block = (
+        Path(dataset_of_ensemble(wildcards)),
+        Path(BLOCK.format(**wildcards)),
+    )
+    return dataset_digest(file) or networks_digest(block / "networks.safetensors")
+
+
 def chosen_hyperparameters(wildcards):
     return json.dumps(study.ensembles[wildcards.ensemble].chosen)
 

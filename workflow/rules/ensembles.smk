@@ -1,6 +1,6 @@
 rule train_ensemble:
     input:
-        dataset=dataset_of_ensemble,
+        dataset=ancient(dataset_of_ensemble),
     output:
         networks=f"{BLOCK}/networks.safetensors",
         training=f"{BLOCK}/training.csv",
@@ -15,11 +15,12 @@ rule train_ensemble:
         device=study.device,
     params:
         code=fingerprint("scripts/train_ensemble.py"),
+        dataset=contents_of_dataset,
         hyperparameters=chosen_hyperparameters,
     message:
         "Train ensemble {wildcards.ensemble}, {wildcards.block}, one network per seed."
     shell:
-        "python scripts/train_ensemble.py --dataset {input.dataset}"
+        "{RUN}/train_ensemble.py --dataset {input.dataset}"
         " --hyperparameters {params.hyperparameters:q} --seeds {wildcards.block}"
         " --code {params.code}"
         " --device {resources.device} --threads {threads}"
@@ -28,7 +29,7 @@ rule train_ensemble:
 
 rule record_activations:
     input:
-        dataset=dataset_of_ensemble,
+        dataset=ancient(dataset_of_ensemble),
         networks=f"{BLOCK}/networks.safetensors",
     output:
         f"{BLOCK}/{study.activations_file}",
@@ -43,11 +44,12 @@ rule record_activations:
         device=study.device,
     params:
         code=fingerprint("scripts/record_activations.py"),
+        dataset=contents_of_dataset,
         settings=json.dumps(study.activations),
     message:
         "Record activations of ensemble {wildcards.ensemble}, {wildcards.block}."
     shell:
-        "python scripts/record_activations.py --dataset {input.dataset}"
+        "{RUN}/record_activations.py --dataset {input.dataset}"
         " --networks {input.networks} --settings {params.settings:q}"
         " --device {resources.device} --threads {threads}"
         " --output {output} 2> >(tee {log} >&2)"
@@ -58,7 +60,7 @@ if "noise_clouds" in study.profiles:
     # Large, and read once: it is removed when it was. `--notemp` keeps it.
     rule record_noisy_copies:
         input:
-            dataset=dataset_of_ensemble,
+            dataset=ancient(dataset_of_ensemble),
             networks=f"{BLOCK}/networks.safetensors",
         output:
             temp(f"{BLOCK}/{study.noisy_copies_file}"),
@@ -73,11 +75,12 @@ if "noise_clouds" in study.profiles:
             device=study.device,
         params:
             code=fingerprint("scripts/record_noisy_copies.py"),
+            dataset=contents_of_dataset,
             settings=json.dumps(study.profiles["noise_clouds"]),
         message:
             "Record noisy copies of ensemble {wildcards.ensemble}, {wildcards.block}."
         shell:
-            "python scripts/record_noisy_copies.py --dataset {input.dataset}"
+            "{RUN}/record_noisy_copies.py --dataset {input.dataset}"
             " --networks {input.networks} --settings {params.settings:q}"
             " --device {resources.device} --threads {threads}"
             " --output {output} 2> >(tee {log} >&2)"

@@ -3,7 +3,7 @@
 # settings of the shared job are those of all measures that may share it.
 
 MEASURE_NETWORKS = (
-    "python scripts/measure_networks.py --dataset {input.dataset} --networks {input.networks}"
+    "{RUN}/measure_networks.py --dataset {input.dataset} --networks {input.networks}"
     " --modules {resources.modules} --settings {params.settings:q} --together {params.together}"
     " --device {resources.device} --threads {threads} {output} 2> >(tee {log} >&2)"
 )
@@ -13,7 +13,7 @@ if study.sharing_measures:
 
     rule measure_networks:
         input:
-            dataset=dataset_of_ensemble,
+            dataset=ancient(dataset_of_ensemble),
             networks=f"{BLOCK}/networks.safetensors",
         output:
             expand(
@@ -32,6 +32,7 @@ if study.sharing_measures:
             device=study.device,
             modules=modules_of(study.sharing_measures),
         params:
+            dataset=contents_of_dataset,
             code=measure_code(*SHARE_A_JOB),
             settings=json.dumps(
                 {measure: settings_of(measure) for measure in SHARE_A_JOB}
@@ -45,7 +46,7 @@ if study.sharing_measures:
 
 rule measure_networks_alone:
     input:
-        dataset=dataset_of_ensemble,
+        dataset=ancient(dataset_of_ensemble),
         networks=f"{BLOCK}/networks.safetensors",
     output:
         f"{BLOCK}/measures/{{measure}}.csv",
@@ -60,6 +61,7 @@ rule measure_networks_alone:
         device=study.device,
         modules=lambda wildcards: modules_of([named(wildcards.measure)]),
     params:
+        dataset=contents_of_dataset,
         code=lambda wildcards: measure_code(study.measures[wildcards.measure][0]),
         settings=lambda wildcards: json.dumps(dict([study.measures[wildcards.measure]])),
         together=lambda wildcards: taken_together(named(wildcards.measure)),

@@ -1,6 +1,6 @@
 rule profile_networks:
     input:
-        dataset=dataset_of_ensemble,
+        dataset=ancient(dataset_of_ensemble),
         networks=f"{BLOCK}/networks.safetensors",
         recorded=lambda wildcards: recorded_for(wildcards.profile),
     output:
@@ -16,6 +16,7 @@ rule profile_networks:
         device=study.device,
         module=lambda wildcards: module_of(named(wildcards.profile)),
     params:
+        dataset=contents_of_dataset,
         code=lambda wildcards: fingerprint(
             "scripts/profile_networks.py",
             file_of(named(wildcards.profile)),
@@ -32,7 +33,7 @@ rule profile_networks:
     message:
         "Take the profile {wildcards.profile} of ensemble {wildcards.ensemble}, {wildcards.block}."
     shell:
-        "python scripts/profile_networks.py --dataset {input.dataset} --networks {input.networks}"
+        "{RUN}/profile_networks.py --dataset {input.dataset} --networks {input.networks}"
         " --recorded {input.recorded} --module {resources.module} {params.together}"
         " --settings {params.settings:q} --device {resources.device} --threads {threads}"
         " {output} 2> >(tee {log} >&2)"
@@ -60,5 +61,5 @@ for profile in study.profiles:
         message:
             f"Collect the profile {profile} of all ensembles in one table."
         shell:
-            "python scripts/collect_profile.py {params.profile} --ensembles results/ensembles"
+            "{RUN}/collect_profile.py {params.profile} --ensembles results/ensembles"
             " --grids {params.grids:q} --seeds {params.seeds} {output} 2> >(tee {log} >&2)"
