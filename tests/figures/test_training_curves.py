@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 from oracles.studies import hyperparameters, made_training
 
-from generalization.figures.training_curves import mean_over_seeds, training_curves
+from generalization.figures.small_multiples import mean_over_seeds
+from generalization.figures.training_curves import training_curves
 from generalization.tables import PERFORMANCE, collect_training
 
 
