@@ -179,7 +179,7 @@ class SmallMultiples:
 
         Args:
             table: Rows, with the columns that split it.
-            mark: Draws in a panel.
+            mark: Draws in a panel, or removes its axes.
             on: Where to make the panels; in a new figure, if not given.
 
         Returns:
@@ -229,6 +229,8 @@ class SmallMultiples:
         return panels
 
     def _label(self, panel: Panel) -> None:
+        if panel.axes.figure is None:
+            return
         title(panel.axes, self.heading(panel), self.below(panel), fontsize=self.heading_size)
         if x := self.x(panel) if callable(self.x) else self.x * panel.bottom:
             panel.axes.set_xlabel(x)
@@ -288,9 +290,26 @@ def mean_over_seeds(ensemble: pd.DataFrame, quantity: str) -> pd.Series:
     return pd.DataFrame(seeds, columns=steps).mean()
 
 
+def counted(rows: pd.DataFrame, name: str, kind: str = "") -> str:
+    """``mnist: 12 fitted networks of 1 ensemble``, a heading for rows of networks.
+
+    Args:
+        rows: Of networks.
+        name: Before the colon.
+        kind: Of networks.
+    """
+    networks, ensembles = len(rows[NETWORK].drop_duplicates()), rows["ensemble"].nunique()
+    of = f"{_several(networks, f'{kind} network'.strip())} of {_several(ensembles, 'ensemble')}"
+    return f"{name}: {of}"
+
+
+def _several(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def _count_networks(panels: Sequence[Panel]) -> str:
-    """``1 network``, ``1,024 networks``; nothing of tables that are not about networks."""
+    """Count networks that are drawn; nothing, if the table is not about networks."""
     if not set(NETWORK) <= set(panels[0].table):
         return ""
-    networks = len(pd.concat([panel.table[NETWORK] for panel in panels]).drop_duplicates())
-    return f"{networks:,} network{'s' * (networks != 1)}"
+    networks = pd.concat([panel.table[NETWORK] for panel in panels]).drop_duplicates()
+    return _several(len(networks), "network")
