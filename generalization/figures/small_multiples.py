@@ -144,6 +144,8 @@ class SmallMultiples:
         margin: Width and height of all else.
         fewest: Width that panels take at least, as a number of columns.
         grid: Further arguments of ``Figure.subplots``, such as axes that panels share.
+        limits: Of axes, for ``Axes.set``, when all panels are drawn: panels that share an axis would
+            not count if limits were set before them.
         heading: Of a panel.
         below: Lines under the heading, which are not bold.
         heading_size: Font size of headings.
@@ -160,6 +162,7 @@ class SmallMultiples:
     margin: tuple[float, float] = (2.2, 0.9)
     fewest: float = 1
     grid: Mapping[str, Any] = field(default_factory=dict)
+    limits: Mapping[str, Any] = field(default_factory=dict)
     heading: Callable[[Panel], str] = lambda panel: panel.heading
     below: Callable[[Panel], Sequence[str]] = lambda _: ()
     heading_size: float = 11.5
@@ -185,11 +188,12 @@ class SmallMultiples:
         Returns:
             The figure; its axes are the panels, row after row.
         """
-        figure = on or Figure(figsize=self._figure_size())
+        figure = on or Figure(figsize=np.add(self.size_of_panels, self.margin))
         grid = figure.subplots(*self._shape(), squeeze=False, **self.grid)
         panels = self._panels(grid, table)
         for panel in panels:
             mark(panel)
+        for panel in panels:
             self._label(panel)
         if self.headline:
             headline(figure, self.headline.format(networks=_count_networks(panels)))
@@ -204,10 +208,11 @@ class SmallMultiples:
         wrap = self.wrap or columns
         return len(self.rows.values) * -(-columns // wrap), min(columns, wrap)
 
-    def _figure_size(self) -> tuple[float, float]:
+    @property
+    def size_of_panels(self) -> tuple[float, float]:
+        """Width and height of all panels together, in inches."""
         rows, columns = self._shape()
-        (width, height), (beside, above) = self.size, self.margin
-        return beside + width * max(columns, self.fewest), above + height * rows
+        return self.size[0] * max(columns, self.fewest), self.size[1] * rows
 
     def _panels(self, grid: np.ndarray, table: pd.DataFrame) -> list[Panel]:
         """Give every panel its rows, and remove the places that are left over."""
@@ -231,6 +236,7 @@ class SmallMultiples:
     def _label(self, panel: Panel) -> None:
         if panel.axes.figure is None:
             return
+        panel.axes.set(**self.limits)
         title(panel.axes, self.heading(panel), self.below(panel), fontsize=self.heading_size)
         if x := self.x(panel) if callable(self.x) else self.x * panel.bottom:
             panel.axes.set_xlabel(x)

@@ -74,6 +74,7 @@ def ellipse_trajectories(
         columns=Facet.each(dict.fromkeys(QUANTITIES, "")),
         size=(5.5, 3.9),
         margin=(0, 0.7),
+        limits={"xlim": (0, 2 * np.pi)},
         x=lambda _: "Angle on the ellipse (radians)",
         y=lambda panel: LABELS[panel.column],
         headline="Sensitivity on and off the data",
@@ -119,4 +120,3 @@ def _draw(panel: Panel) -> None:
         axes.axvline(anchor, zorder=1, **ANCHOR)
     axes.set_xticks(np.arange(7) * np.pi / 3, ["0", "π/3", "2π/3", "π", "4π/3", "5π/3", "2π"])
     axes.grid(False, axis="x")
-    axes.set_xlim(0, 2 * np.pi)

@@ -80,6 +80,7 @@ def accuracy_on_directions(projection_accuracy: pd.DataFrame, training: pd.DataF
         size=(3, 3.1),
         margin=(1.4, 1.3),
         grid={"sharey": "row"},
+        limits={"ylim": (0, 1.02)},
         heading=heading,
         x="Directions",
         y="Test accuracy",
@@ -111,4 +112,3 @@ def _draw(panel: Panel, rows: pd.DataFrame) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda k, _: f"{k:,g}"))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.set_ylim(0, 1.02)

@@ -59,6 +59,7 @@ def similarity_against_width(similarity_of_ensembles: pd.DataFrame) -> Figure:
         margin=(2.6, 1),
         fewest=1.4,
         grid={"sharex": True, "sharey": "row"},
+        limits={"ylim": (0, 1.03)},
         heading=heading,
         x="Width",
         y=lambda panel: f"{NAMES[panel.row]} of two seeds" * panel.left,
@@ -91,4 +92,3 @@ def _draw(panel: Panel, hues: dict) -> None:
     axes.set_xticks(sorted(rows["width"].unique()))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda width, _: f"{width:,g}"))
-    axes.set_ylim(0, 1.03)

@@ -67,6 +67,7 @@ def similarity_of_groups(similarity_contrasts: pd.DataFrame) -> Figure:
         margin=(2.6, 1),
         fewest=1.4,
         grid={"sharey": "row"},
+        limits={"ylim": (0, None)},
         heading=heading,
         x="Layer",
         y=lambda panel: f"Distance, 1 − {NAMES[panel.row]}" * panel.left,
@@ -91,7 +92,6 @@ def _draw(panel: Panel) -> None:
         )
     depth = panel.column[2]
     panel.axes.set_xticks(range(depth), layer_names(depth))
-    panel.axes.set_ylim(bottom=0)
 
 
 def _counted(rows: pd.DataFrame) -> str:

@@ -76,6 +76,7 @@ def similarity_over_training(similarities: pd.DataFrame, training: pd.DataFrame)
         columns=groups,
         fewest=1.4,
         grid={"sharex": True, "sharey": True},
+        limits={"ylim": (0, 1.03)},
         heading=heading,
         x="Training step",
         y=lambda panel: f"{NAMES[panel.row]} with the end" * panel.left,
@@ -107,4 +108,3 @@ def _scale(axes: Axes, last: float) -> None:
     axes.set_xticks([0, *(10.0 ** np.arange(np.ceil(np.log10(max(last, 1)) + 0.01)))])
     axes.xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:,g}"))
     axes.minorticks_off()
-    axes.set_ylim(0, 1.03)
