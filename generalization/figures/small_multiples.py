@@ -144,8 +144,8 @@ class SmallMultiples:
         margin: Width and height of all else.
         fewest: Width that panels take at least, as a number of columns.
         grid: Further arguments of ``Figure.subplots``, such as axes that panels share.
-        limits: Of axes, for ``Axes.set``, when all panels are drawn: panels that share an axis would
-            not count if limits were set before them.
+        limits: Of axes, for ``Axes.set``. They are set when all panels are drawn, for those that
+            share an axis have one limit.
         heading: Of a panel.
         below: Lines under the heading, which are not bold.
         heading_size: Font size of headings.
