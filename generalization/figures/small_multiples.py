@@ -56,11 +56,11 @@ class Facet:
         if not keys:
             return cls()
         rows = table[[*keys]].drop_duplicates().sort_values([*keys]).itertuples(index=False)
-        there = [tuple(row) for row in rows]
+        there = [_one_missing(row) for row in rows]
         chosen = there
         if order is not None:
-            wanted = [value if len(keys) > 1 else (value,) for value in order]
-            chosen = [value for value in wanted if value in there]
+            wanted = (value if isinstance(value, tuple) else (value,) for value in order)
+            chosen = [value for value in map(_one_missing, wanted) if value in there]
         chosen = chosen[:most]
         name = name or (lambda *values: ", ".join(map(setting_name, keys, values)))
         cut = noun and len(chosen) < len(there)
@@ -307,6 +307,11 @@ def counted(rows: pd.DataFrame, name: str, kind: str = "") -> str:
     networks, ensembles = len(rows[NETWORK].drop_duplicates()), rows["ensemble"].nunique()
     of = f"{_several(networks, f'{kind} network'.strip())} of {_several(ensembles, 'ensemble')}"
     return f"{name}: {of}"
+
+
+def _one_missing(values: Sequence[Any]) -> tuple[Any, ...]:
+    """Return values with None for what is missing, which equals itself, as NaN does not."""
+    return tuple(None if pd.isna(value) else value for value in values)
 
 
 def _several(number: int, noun: str) -> str:

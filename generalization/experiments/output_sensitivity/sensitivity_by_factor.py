@@ -16,7 +16,6 @@ from generalization.figures.small_multiples import Facet, Panel, SmallMultiples
 from generalization.figures.style import (
     QUIET,
     colors,
-    entries,
     figure_of_words,
     labelled,
     logarithmic,
@@ -84,7 +83,7 @@ def sensitivity_by_factor(measures: pd.DataFrame, factor: str) -> Figure:
         below=below,
         x=readable("depth" if factor == FIXED_SIZE else factor),
         legend={
-            "Dataset": entries(hues, "color", **thick),
+            "Dataset": labelled({name: {"color": hue} for name, hue in hues.items()}, **thick),
             "Lines": labelled(lines, color=QUIET),
         },
     ).draw(points, draw)
