@@ -16,7 +16,7 @@ from generalization.experiments.similarity.layer_maps import (
     similarities_of,
 )
 from generalization.experiments.similarity.network_pairs import task
-from generalization.figures.style import figure_of_words, styled
+from generalization.figures.style import figure_of_words, headline, styled
 from generalization.tables import KEPT_NETWORK
 
 ITSELF, SEEDS, STEPS, ARCHITECTURES = "itself", "seeds", "steps", "architectures"
@@ -63,7 +63,7 @@ def similarity_heat_maps(similarities: pd.DataFrame, training: pd.DataFrame) -> 
     scale = {"shrink": 0.9 / lines, "anchor": (0, 1), "aspect": 18}
     figure.colorbar(image, ax=grid, label=NAMES[name], **scale)
     heading = f"{NAMES[name]} of every two layers; in parentheses, by chance"
-    figure.suptitle(heading, x=0.01, ha="left", weight="bold")
+    headline(figure, heading)
     return figure
 
 
