@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, PercentFormatter
+from matplotlib.ticker import EngFormatter
 
 from generalization.figures.gap_against_measure import correlations_in_words, correlations_of
 from generalization.figures.small_multiples import Facet, Panel, SmallMultiples
@@ -82,6 +82,7 @@ def capacity(
         grid={"sharey": "row"},
         heading=heading,
         below=below,
+        percent=True,
         x=lambda panel: f"{readable(panel.column)}{panel.column_name}",
         y="Generalization gap (train − test accuracy)",
         legend=hues.legend() | {"Ring": rings},
@@ -93,7 +94,6 @@ def capacity(
 
 def _draw(axes: Axes, points: pd.DataFrame, hues: Looks) -> None:
     """Draw the gap of single networks against one of their measures."""
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     if points.empty:
         axes.text(0.5, 0.5, "no fitted network has it", **CENTER, transform=axes.transAxes)
         return

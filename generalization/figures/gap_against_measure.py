@@ -6,12 +6,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from generalization.figures.small_multiples import Facet, Panel, SmallMultiples
 from generalization.figures.style import (
-    QUIET,
-    entries,
+    ensemble_legend,
     figure_of_words,
     headline,
     logarithmic,
@@ -65,7 +63,6 @@ def gap_against_measure(
             _draw(panel.axes, point, color=hues.of(point), marker=shapes.of(point))
         if len(panel.table) and (networks["value"] > 0).all():
             logarithmic(panel.axes.xaxis, panel.table["x_mean"])
-        panel.axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
 
     def below(panel: Panel) -> list[str]:
         if single:
@@ -73,7 +70,6 @@ def gap_against_measure(
         return correlations_of(statistics, measure, panel.column)
 
     name = f"Gap against {within(measure)}"
-    hollow = {} if points["fitted"].all() else {"all": QUIET, "not all": "white"}
     figure = SmallMultiples(
         columns=Facet(("dataset",), tuple(datasets), (name,) if single else tuple(datasets)),
         wrap=COLUMNS,
@@ -82,11 +78,10 @@ def gap_against_measure(
         grid={"sharey": True},
         below=below,
         heading_size=13 if single else 11.5,
+        percent=True,
         x=lambda _: readable(measure),
         y=lambda panel: "Generalization gap (train − test accuracy)" * panel.left,
-        legend=hues.legend()
-        | shapes.legend(color=QUIET)
-        | {"Seeds fitted": entries(hollow, "markerfacecolor", color=QUIET)},
+        legend=ensemble_legend((hues, shapes), points["fitted"]),
     ).draw(points, draw)
     if not single:
         headline(figure, f"{name}: {correlations_in_words(statistics)}", fontsize=13)

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import PercentFormatter
 
 from generalization.figures.style import QUIET, headline, legend, title
 from generalization.names import setting_name
@@ -144,6 +145,7 @@ class SmallMultiples:
         margin: Width and height of all else.
         fewest: Width that panels take at least, as a number of columns.
         grid: Further arguments of ``Figure.subplots``, such as axes that panels share.
+        percent: Whether shares on the y axis are percentages.
         limits: Of axes, for ``Axes.set``. They are set when all panels are drawn, for those that
             share an axis have one limit.
         heading: Of a panel.
@@ -162,6 +164,7 @@ class SmallMultiples:
     margin: tuple[float, float] = (2.2, 0.9)
     fewest: float = 1
     grid: Mapping[str, Any] = field(default_factory=dict)
+    percent: bool = False
     limits: Mapping[str, Any] = field(default_factory=dict)
     heading: Callable[[Panel], str] = lambda panel: panel.heading
     below: Callable[[Panel], Sequence[str]] = lambda _: ()
@@ -236,6 +239,8 @@ class SmallMultiples:
     def _label(self, panel: Panel) -> None:
         if panel.axes.figure is None:
             return
+        if self.percent:
+            panel.axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         panel.axes.set(**self.limits)
         title(panel.axes, self.heading(panel), self.below(panel), fontsize=self.heading_size)
         if x := self.x(panel) if callable(self.x) else self.x * panel.bottom:

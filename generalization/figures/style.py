@@ -91,6 +91,19 @@ class Looks:
         return {readable(self.key or ""): entries(self.styles, self.name, **look)}
 
 
+def ensemble_legend(looks: tuple[Looks, Looks], fitted: pd.Series) -> dict[str, list[Line2D]]:
+    """Return legends of colors, of markers, and of hollow points if there are any.
+
+    Args:
+        looks: Colors and markers.
+        fitted: Of networks or ensembles; hollow are those that have not.
+    """
+    hues, shapes = looks
+    hollow = {} if fitted.all() else {"all": QUIET, "not all": "white"}
+    hollow = entries(hollow, "markerfacecolor", color=QUIET)
+    return hues.legend() | shapes.legend(color=QUIET) | {"Seeds fitted": hollow}
+
+
 def told_apart(
     table: pd.DataFrame, color: str, marker: str = "", *, panels: Sequence[str] = ("dataset",)
 ) -> tuple[Looks, Looks]:

@@ -6,9 +6,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from generalization.experiments.output_sensitivity.ensemble_points import draw_ensembles, explain
+from generalization.experiments.output_sensitivity.ensemble_points import draw_ensembles
 from generalization.figures.small_multiples import Facet, Panel, SmallMultiples, at_top
-from generalization.figures.style import QUIET, figure_of_words, labelled, styled, told_apart
+from generalization.figures.style import (
+    QUIET,
+    ensemble_legend,
+    figure_of_words,
+    labelled,
+    styled,
+    told_apart,
+)
 from generalization.statistics.selection import has_fitted
 from generalization.tables import with_networks
 
@@ -71,5 +78,6 @@ def cross_entropy_against_mse(
         heading_size=13,
         x=lambda panel: f"√(squared error of the {panel.row_name} / 2)",
         y="Cross-entropy (nats)",
-        legend=explain(networks, looks) | {"Relation": labelled({"L = √(MSE / 2)": EQUAL})},
+        legend=ensemble_legend(looks, networks["fitted"])
+        | {"Relation": labelled({"L = √(MSE / 2)": EQUAL})},
     ).draw(networks, draw)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 
 from generalization.figures.small_multiples import bars
-from generalization.figures.style import QUIET, Looks, entries, logarithmic
+from generalization.figures.style import Looks, logarithmic
 from generalization.names import interval
 
 # Correlation → what it is called above a panel.
@@ -52,22 +49,6 @@ def draw_ensembles(
     if len(networks):
         logarithmic(axes.xaxis, networks[x])
         logarithmic(axes.yaxis, networks[y])
-
-
-def explain(networks: pd.DataFrame, looks: tuple[Looks, Looks]) -> dict[str, Sequence[Line2D]]:
-    """Return legends of colors, of markers, and of what is hollow if anything is.
-
-    Args:
-        networks: That are drawn.
-        looks: With which they are drawn.
-    """
-    hues, shapes = looks
-    hollow = {} if networks["fitted"].all() else {"all": QUIET, "not all": "white"}
-    return (
-        hues.legend()
-        | shapes.legend(color=QUIET)
-        | {"Seeds fitted": entries(hollow, "markerfacecolor", color=QUIET)}
-    )
 
 
 def correlations(

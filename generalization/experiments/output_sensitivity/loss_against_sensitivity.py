@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from generalization.experiments.output_sensitivity.ensemble_points import (
     correlations,
     draw_ensembles,
-    explain,
 )
 from generalization.experiments.output_sensitivity.predicted_loss import predicted_loss
 from generalization.experiments.output_sensitivity.sensitivities import (
@@ -21,7 +20,13 @@ from generalization.experiments.output_sensitivity.sensitivities import (
     sensitivities,
 )
 from generalization.figures.small_multiples import Facet, Panel, SmallMultiples
-from generalization.figures.style import figure_of_words, labelled, styled, told_apart
+from generalization.figures.style import (
+    ensemble_legend,
+    figure_of_words,
+    labelled,
+    styled,
+    told_apart,
+)
 from generalization.names import readable
 from generalization.statistics.selection import has_fitted
 
@@ -81,7 +86,7 @@ def loss_against_sensitivity(
         ),
         x=lambda panel: f"{panel.row_name} S",
         y="Test loss (nats)",
-        legend=explain(networks, looks) | {"Predicted": line},
+        legend=ensemble_legend(looks, networks["fitted"]) | {"Predicted": line},
     ).draw(networks, draw)
 
 

@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 from generalization.experiments.output_sensitivity.ensemble_points import (
     correlations,
     draw_ensembles,
-    explain,
 )
 from generalization.experiments.output_sensitivity.sensitivities import sensitivities
 from generalization.figures.small_multiples import Facet, Panel, SmallMultiples
 from generalization.figures.style import (
     QUIET,
+    ensemble_legend,
     figure_of_words,
     labelled,
     logarithmic,
@@ -91,7 +91,8 @@ def sensitivity_before_and_after(
         below=below,
         x=lambda panel: f"{readable(panel.row[0])} before training",
         y=lambda panel: panel.row_name * panel.left,
-        legend=explain(networks, looks) | {"No change": labelled({"after = before": EQUAL})},
+        legend=ensemble_legend(looks, networks["fitted"])
+        | {"No change": labelled({"after = before": EQUAL})},
     ).draw(networks, draw)
 
 

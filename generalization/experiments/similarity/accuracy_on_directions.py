@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from generalization.experiments.similarity.layer_maps import layer_names, of_architecture
 from generalization.experiments.similarity.network_pairs import GENERALIZING, task
@@ -82,6 +82,7 @@ def accuracy_on_directions(projection_accuracy: pd.DataFrame, training: pd.DataF
         grid={"sharey": "row"},
         limits={"ylim": (0, 1.02)},
         heading=heading,
+        percent=True,
         x="Directions",
         y="Test accuracy",
         headline="Test accuracy of networks of which one layer is projected on few directions",
@@ -111,4 +112,3 @@ def _draw(panel: Panel, rows: pd.DataFrame) -> None:
     axes.xaxis.set_major_locator(LogLocator(2 if most < 40 else 4))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda k, _: f"{k:,g}"))
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))

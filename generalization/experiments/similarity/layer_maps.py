@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
+from generalization.figures.small_multiples import Facet
 from generalization.figures.style import QUIET, entries
 from generalization.names import setting_name
 from generalization.tables import NETWORK
@@ -40,6 +41,12 @@ def similarities_of(rows: pd.DataFrame, first: str = "svcca") -> list[str]:
     """Similarities that a table has, in the order of ``NAMES`` after the first."""
     there = set(rows["similarity"])
     return [name for name in dict.fromkeys([first, *NAMES]) if name in there]
+
+
+def facet_of_similarities(rows: pd.DataFrame, first: str = "svcca") -> Facet:
+    """Return rows of panels for similarities, at most two."""
+    order = similarities_of(rows, first)
+    return Facet.of(rows, "similarity", order=order, most=2, name=NAMES.get, noun="similarities")
 
 
 def of_architecture(rows: pd.DataFrame, architecture: str) -> str:

@@ -7,16 +7,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from generalization.experiments.similarity.layer_maps import (
-    NAMES,
+    facet_of_similarities,
     layer_legend,
     of_architecture,
-    similarities_of,
 )
 from generalization.figures.small_multiples import Facet, Panel, SmallMultiples, bars
 from generalization.figures.style import colors, figure_of_words, styled
 
 GROUP = ["dataset", "architecture", "depth"]
-MOST_GROUPS, MOST_SIMILARITIES = 3, 2
+MOST_GROUPS = 3
 
 
 @styled
@@ -48,13 +47,7 @@ def similarity_against_width(similarity_of_ensembles: pd.DataFrame) -> Figure:
         return f"{dataset}{of_architecture(rows, architecture)}\n{networks} networks" * panel.top
 
     return SmallMultiples(
-        rows=Facet.of(
-            rows,
-            "similarity",
-            order=similarities_of(rows, "pwcca"),
-            most=MOST_SIMILARITIES,
-            noun="similarities",
-        ),
+        rows=facet_of_similarities(rows, "pwcca"),
         columns=groups,
         margin=(2.6, 1),
         fewest=1.4,
@@ -62,7 +55,7 @@ def similarity_against_width(similarity_of_ensembles: pd.DataFrame) -> Figure:
         limits={"ylim": (0, 1.03)},
         heading=heading,
         x="Width",
-        y=lambda panel: f"{NAMES[panel.row]} of two seeds" * panel.left,
+        y=lambda panel: f"{panel.row_name} of two seeds" * panel.left,
         headline="Similarity of two seeds against the width",
         legend=layer_legend(hues),
     ).draw(rows, lambda panel: _draw(panel, hues))

@@ -6,10 +6,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from generalization.experiments.similarity.layer_maps import (
-    NAMES,
+    facet_of_similarities,
     layer_names,
     of_architecture,
-    similarities_of,
 )
 from generalization.figures.small_multiples import Facet, Panel, SmallMultiples, bars
 from generalization.figures.style import CATEGORIES, MARKERS, figure_of_words, labelled, styled
@@ -25,7 +24,7 @@ LOOKS = {
     for group, color, marker in zip(GROUPS, CATEGORIES, MARKERS, strict=False)
 }
 GROUP = ["dataset", "architecture", "depth"]
-MOST_GROUPS, MOST_SIMILARITIES = 3, 2
+MOST_GROUPS = 3
 APART = 0.09  # Of lines at one layer, so that intervals do not hide each other.
 
 
@@ -56,13 +55,7 @@ def similarity_of_groups(similarity_contrasts: pd.DataFrame) -> Figure:
     level = rows["level"].iloc[0] * 100
     lines = labelled({name: LOOKS[group] for group, name in GROUPS.items()})
     return SmallMultiples(
-        rows=Facet.of(
-            rows,
-            "similarity",
-            order=similarities_of(rows, "pwcca"),
-            most=MOST_SIMILARITIES,
-            noun="similarities",
-        ),
+        rows=facet_of_similarities(rows, "pwcca"),
         columns=groups,
         margin=(2.6, 1),
         fewest=1.4,
@@ -70,7 +63,7 @@ def similarity_of_groups(similarity_contrasts: pd.DataFrame) -> Figure:
         limits={"ylim": (0, None)},
         heading=heading,
         x="Layer",
-        y=lambda panel: f"Distance, 1 − {NAMES[panel.row]}" * panel.left,
+        y=lambda panel: f"Distance, 1 − {panel.row_name}" * panel.left,
         headline=f"Distances of two networks, with {level:g} % intervals over networks",
         legend={"Both trained on": lines[:2], "Or": lines[2:]},
     ).draw(rows, _draw)

@@ -9,11 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from generalization.experiments.similarity.layer_maps import (
-    NAMES,
     TASKS,
+    facet_of_similarities,
     layer_legend,
     of_architecture,
-    similarities_of,
 )
 from generalization.experiments.similarity.network_pairs import task
 from generalization.experiments.similarity.similarity_to_end import similarity_to_end
@@ -27,7 +26,7 @@ from generalization.figures.style import colors, figure_of_words, styled
 from generalization.tables import KEPT_NETWORK, NETWORK
 
 GROUP = ["dataset", "architecture", "depth", "task"]
-MOST_GROUPS, MOST_SIMILARITIES = 4, 2
+MOST_GROUPS = 4
 
 
 @styled
@@ -66,20 +65,14 @@ def similarity_over_training(similarities: pd.DataFrame, training: pd.DataFrame)
         _scale(panel.axes, panel.table["step"].max())
 
     return SmallMultiples(
-        rows=Facet.of(
-            rows,
-            "similarity",
-            order=similarities_of(rows),
-            most=MOST_SIMILARITIES,
-            noun="similarities",
-        ),
+        rows=facet_of_similarities(rows),
         columns=groups,
         fewest=1.4,
         grid={"sharex": True, "sharey": True},
         limits={"ylim": (0, 1.03)},
         heading=heading,
         x="Training step",
-        y=lambda panel: f"{NAMES[panel.row]} with the end" * panel.left,
+        y=lambda panel: f"{panel.row_name} with the end" * panel.left,
         headline="Layers on the way to their end",
         legend=layer_legend(hues, marker=""),
     ).draw(rows, draw)

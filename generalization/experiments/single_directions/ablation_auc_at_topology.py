@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from generalization.experiments.single_directions.curve_areas import TOPOLOGY, curve_areas
 from generalization.figures.small_multiples import Facet, Panel, SmallMultiples
@@ -60,7 +59,6 @@ def ablation_auc_at_topology(
     def draw(panel: Panel) -> None:
         for _, of_value in panel.table.groupby(color, dropna=False):
             _draw(panel, of_value, hues.of(of_value.iloc[0]), fitted_accuracy)
-        panel.axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
 
     return SmallMultiples(
         columns=Facet.of(rows, *TOPOLOGY, order=topologies, name=name, noun="topologies"),
@@ -71,6 +69,7 @@ def ablation_auc_at_topology(
         grid={"sharex": True, "sharey": True},
         heading_size=10.5,
         below=lambda panel: _correlations(ablation_statistics, panel.column),
+        percent=True,
         x=lambda _: "Area under the curve",
         y=lambda panel: "Gap (train − test accuracy)" * panel.left,
         headline="Gap against the area under curves of ablation, {networks}",

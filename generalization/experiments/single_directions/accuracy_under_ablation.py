@@ -57,7 +57,6 @@ def accuracy_under_ablation(
             axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
             if len(dropout) == 1 and dropout[0]:
                 axes.axvline(dropout[0], color=QUIET, linestyle=":", linewidth=1.2)
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
 
     return SmallMultiples(
         rows=Facet.of(rows, *(key for key in ROWS if rows[key].nunique() > 1)),
@@ -66,6 +65,7 @@ def accuracy_under_ablation(
         margin=(2, 0.8),
         grid={"sharex": "col", "sharey": True},
         limits={"ylim": (0, 1.03)},
+        percent=True,
         x=lambda panel: MODES[panel.column][1] * panel.bottom,
         y="Training accuracy",
         headline="Single directions: accuracy of {networks} while units are ablated",
