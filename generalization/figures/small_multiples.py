@@ -13,7 +13,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
-from generalization.figures.style import QUIET, headline, legend, title
+from generalization.figures.style import QUIET, headline, legend, styled, title
 from generalization.names import setting_name
 from generalization.tables import NETWORK
 
@@ -174,6 +174,7 @@ class SmallMultiples:
     headline: str = ""
     legend: Mapping[str, Sequence[Line2D]] = field(default_factory=dict)
 
+    @styled
     def draw(
         self,
         table: pd.DataFrame,
