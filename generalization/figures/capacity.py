@@ -49,8 +49,7 @@ def capacity(
     Args:
         measures: Table of ``collect_measures``.
         statistics: Table of ``fit_statistics``, for Spearman's correlation.
-        color: Hyper-parameter that colors tell apart. One that the study does not sweep over gives
-            way to the first that it does.
+        color: Hyper-parameter that colors tell apart, see ``told_apart``.
         fitted_accuracy: Train accuracy from which on a network counts as fitted.
 
     Returns:

@@ -42,9 +42,8 @@ def gap_against_measure(
         measures: Table of ``collect_measures``.
         statistics: Table of ``fit_statistics``, for Spearman's correlation.
         measure: Which measure.
-        color: Hyper-parameter that colors tell apart. One that the study does not sweep over gives
-            way to the first that it does.
-        marker: Hyper-parameter that markers tell apart, if the study sweeps over it.
+        color: Hyper-parameter that colors tell apart, see ``told_apart``.
+        marker: Hyper-parameter that markers tell apart.
         fitted_accuracy: Train accuracy from which on a network counts as fitted.
 
     Returns:
@@ -80,7 +79,7 @@ def gap_against_measure(
         heading_size=13 if single else 11.5,
         percent=True,
         x=lambda _: readable(measure),
-        y=lambda panel: "Generalization gap (train − test accuracy)" * panel.left,
+        y="Generalization gap (train − test accuracy)",
         legend=ensemble_legend((hues, shapes), points["fitted"]),
     ).draw(points, draw)
     if not single:

@@ -51,7 +51,8 @@ class Facet:
             keys: Columns; none, if nothing is split.
             order: Values to show, in their order; all in ascending order, if not given.
             most: Maximum number of panels.
-            name: Heading from the value of every key; ``setting_name`` of each, if not given.
+            name: Function from the value of every key to a heading; joined ``setting_name``, if not
+                given.
             noun: Plural noun for values, in the sentence about those without panels.
         """
         if not keys:
@@ -134,8 +135,8 @@ def at_top(panel: Panel) -> str:
 class SmallMultiples:
     """What panels of a figure share.
 
-    A label that is a string stands at the outer panels, left or at the bottom; one that is a
-    function is asked for by every panel.
+    A label that is a string stands at the outer panels, left or at the bottom, with the headings of
+    the panel for ``{row}`` and ``{column}``; one that is a function is asked for by every panel.
 
     Attributes:
         rows: What rows of panels show.
@@ -146,14 +147,15 @@ class SmallMultiples:
         fewest: Width that panels take at least, as a number of columns.
         grid: Further arguments of ``Figure.subplots``, such as axes that panels share.
         percent: Whether shares on the y axis are percentages.
-        limits: Of axes, for ``Axes.set``. They are set when all panels are drawn, for those that
-            share an axis have one limit.
-        heading: Of a panel.
+        limits: Limits of axes, for ``Axes.set``, set when all panels are drawn: those that share an
+            axis share its limits.
+        heading: Heading of a panel.
         below: Lines under the heading, which are not bold.
         heading_size: Font size of headings.
-        x: Label.
-        y: Label.
-        headline: Of the figure, in which ``{networks}`` stands for the number that are drawn.
+        x: Label of the x axis.
+        y: Label of the y axis.
+        headline: Headline of the figure, with the number of networks that are drawn for
+            ``{networks}``.
         legend: Heading → labelled lines, right of the first row of panels.
     """
 
@@ -186,8 +188,8 @@ class SmallMultiples:
 
         Args:
             table: Rows, with the columns that split it.
-            mark: Draws in a panel, or removes its axes.
-            on: Where to make the panels; in a new figure, if not given.
+            mark: Function that draws in a panel, or removes its axes.
+            on: Figure in which to make the panels; a new one, if not given.
 
         Returns:
             The figure; its axes are the panels, row after row.
@@ -244,9 +246,10 @@ class SmallMultiples:
             panel.axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         panel.axes.set(**self.limits)
         title(panel.axes, self.heading(panel), self.below(panel), fontsize=self.heading_size)
-        if x := self.x(panel) if callable(self.x) else self.x * panel.bottom:
+        names = {"row": panel.row_name, "column": panel.column_name}
+        if x := self.x(panel) if callable(self.x) else self.x.format(**names) * panel.bottom:
             panel.axes.set_xlabel(x)
-        if y := self.y(panel) if callable(self.y) else self.y * panel.left:
+        if y := self.y(panel) if callable(self.y) else self.y.format(**names) * panel.left:
             panel.axes.set_ylabel(y)
 
 
@@ -257,7 +260,7 @@ def mean_line(axes: Axes, means: pd.DataFrame, *, band: bool = True, **look: Any
         axes: Where to draw.
         means: ``mean`` and ``sem`` by their place on the x axis.
         band: Whether to draw the band, too.
-        look: Of the line, with its ``color``.
+        look: Properties of the line, with its ``color``.
     """
     axes.plot(means.index, means["mean"], **look)
     if band and means["sem"].notna().any():
@@ -289,7 +292,7 @@ def mean_over_seeds(ensemble: pd.DataFrame, quantity: str) -> pd.Series:
 
     Args:
         ensemble: Rows of one ensemble.
-        quantity: Which column.
+        quantity: Column of the values.
 
     Returns:
         Step → mean over the networks that have a value.
@@ -306,9 +309,9 @@ def counted(rows: pd.DataFrame, name: str, kind: str = "") -> str:
     """``mnist: 12 fitted networks of 1 ensemble``, a heading for rows of networks.
 
     Args:
-        rows: Of networks.
-        name: Before the colon.
-        kind: Of networks.
+        rows: Rows with ``NETWORK``.
+        name: Name before the colon.
+        kind: Adjective of networks.
     """
     networks, ensembles = len(rows[NETWORK].drop_duplicates()), rows["ensemble"].nunique()
     of = f"{_several(networks, f'{kind} network'.strip())} of {_several(ensembles, 'ensemble')}"

@@ -95,8 +95,8 @@ def ensemble_legend(looks: tuple[Looks, Looks], fitted: pd.Series) -> dict[str, 
     """Return legends of colors, of markers, and of hollow points if there are any.
 
     Args:
-        looks: Colors and markers.
-        fitted: Of networks or ensembles; hollow are those that have not.
+        looks: Colors and markers, of ``told_apart``.
+        fitted: Whether each network, or ensemble, has fitted; hollow are those that have not.
     """
     hues, shapes = looks
     hollow = {} if fitted.all() else {"all": QUIET, "not all": "white"}
@@ -110,10 +110,10 @@ def told_apart(
     """Choose hyper-parameters for colors and for markers, as far as a study sweeps over them.
 
     Args:
-        table: Of a study, with hyper-parameters.
-        color: For colors. One that the study does not sweep over gives way to the first that it
-            does.
-        marker: For markers, if the study sweeps over it.
+        table: Table of a study, with hyper-parameters.
+        color: Hyper-parameter for colors. One that the study does not sweep over gives way to the
+            first that it does.
+        marker: Hyper-parameter for markers, if the study sweeps over it.
         panels: Hyper-parameters that have panels of their own.
     """
     swept = [key for key in swept_hyperparameters(table) if key not in panels]

@@ -22,8 +22,7 @@ def training_curves(training: pd.DataFrame, *, color: str = "label_corruption") 
 
     Args:
         training: Table of ``collect_training``.
-        color: Hyper-parameter that colors tell apart. One that the study does not sweep over gives
-            way to the first that it does.
+        color: Hyper-parameter that colors tell apart, see ``told_apart``.
 
     Returns:
         The figure; words, if no network was trained.
@@ -47,14 +46,14 @@ def training_curves(training: pd.DataFrame, *, color: str = "label_corruption") 
 
     ensembles = training["ensemble"].nunique()
     return SmallMultiples(
-        rows=Facet.each(dict.fromkeys(LABELS, "")),
+        rows=Facet.each(LABELS),
         columns=Facet.each({"train": "Train", "test": "Test"}),
         size=(5, 3.25),
         margin=(0, 0),
         grid={"sharex": True, "sharey": "row"},
         heading=lambda panel: f"{panel.column_name} {panel.row}",
         x="Training step",
-        y=lambda panel: LABELS[panel.row] * panel.left,
+        y="{row}",
         headline=f"Training of {{networks}}: means of {ensembles} ensembles over their seeds",
         legend=hues.legend(marker="", linestyle="-"),
     ).draw(training, draw)

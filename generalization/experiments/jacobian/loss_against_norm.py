@@ -84,7 +84,7 @@ def loss_against_norm(
         heading_size=13,
         below=lambda panel: below(panel) if len(panel.table) else [],
         x=lambda panel: LOSSES[panel.row][2],
-        y=lambda panel: f"Jacobian norm ‖J‖$_F$\ntrained with {panel.row_name}" * panel.left,
+        y="Jacobian norm ‖J‖$_F$\ntrained with {row}",
         legend={"The network is": entries(marks, "marker", color=QUIET)},
     ).draw(rows, draw)
 

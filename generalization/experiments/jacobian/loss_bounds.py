@@ -89,7 +89,7 @@ def loss_bounds(
         heading_size=13,
         below=below,
         x="Cross-entropy (nats)",
-        y=lambda panel: panel.row_name * panel.left,
+        y="{row}",
     ).draw(shown, lambda panel: _draw(panel.axes, panel.table, panel.row))
     _explain(figure)
     return figure

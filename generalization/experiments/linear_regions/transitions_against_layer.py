@@ -36,8 +36,7 @@ def transitions_against_layer(
     Args:
         transitions_per_layer: Table of the profile of a study.
         training: Table of ``collect_training``.
-        color: Hyper-parameter that colors tell apart. One that the study does not sweep over gives
-            way to the first that it does, other than those that have panels of their own.
+        color: Hyper-parameter that colors tell apart, see ``told_apart``.
 
     Returns:
         The figure; words, if no network has transitions at step 0 or at its last step.

@@ -63,13 +63,13 @@ def blocks(
     ensembles = list(rows.groupby("ensemble", sort=False))
     hues = {0: QUIET, **colors(sorted(rows.loc[rows["layer"] > 0, "layer"].unique()))}
     multiples = SmallMultiples(
-        rows=Facet.each(dict.fromkeys(panels, "")),
+        rows=Facet.each({label: label for label in panels}),
         columns=Facet.of(rows, "sigma", name=lambda sigma: f"σ = {sigma:g}"),
         size=PANEL,
         grid={"sharex": True},
         heading=at_top,
         x="Training step",
-        y=lambda panel: panel.row * panel.left,
+        y="{row}",
     )
     width, height = multiples.size_of_panels
     figure = Figure(figsize=(0.6 + width, 1.1 + (height + 0.6) * len(ensembles)))

@@ -90,7 +90,7 @@ def sensitivity_before_and_after(
         heading=lambda panel: panel.column_name * (panel.row[1] == "after"),
         below=below,
         x=lambda panel: f"{readable(panel.row[0])} before training",
-        y=lambda panel: panel.row_name * panel.left,
+        y="{row}",
         legend=ensemble_legend(looks, networks["fitted"])
         | {"No change": labelled({"after = before": EQUAL})},
     ).draw(networks, draw)

@@ -33,9 +33,8 @@ def variance_against_sensitivity(
     Args:
         bias_variance: Table of that name.
         training: Table of ``collect_training``.
-        color: Hyper-parameter that colors tell apart. One that the study does not sweep over gives
-            way to the first that it does.
-        marker: Hyper-parameter that markers tell apart, if the study sweeps over it.
+        color: Hyper-parameter that colors tell apart, see ``told_apart``.
+        marker: Hyper-parameter that markers tell apart.
 
     Returns:
         The figure; words, if no ensemble has a variance and a prediction of it.

@@ -55,7 +55,7 @@ def similarity_against_width(similarity_of_ensembles: pd.DataFrame) -> Figure:
         limits={"ylim": (0, 1.03)},
         heading=heading,
         x="Width",
-        y=lambda panel: f"{panel.row_name} of two seeds" * panel.left,
+        y="{row} of two seeds",
         headline="Similarity of two seeds against the width",
         legend=layer_legend(hues),
     ).draw(rows, lambda panel: _draw(panel, hues))

@@ -63,7 +63,7 @@ def similarity_of_groups(similarity_contrasts: pd.DataFrame) -> Figure:
         limits={"ylim": (0, None)},
         heading=heading,
         x="Layer",
-        y=lambda panel: f"Distance, 1 − {panel.row_name}" * panel.left,
+        y="Distance, 1 − {row}",
         headline=f"Distances of two networks, with {level:g} % intervals over networks",
         legend={"Both trained on": lines[:2], "Or": lines[2:]},
     ).draw(rows, _draw)

@@ -72,7 +72,7 @@ def similarity_over_training(similarities: pd.DataFrame, training: pd.DataFrame)
         limits={"ylim": (0, 1.03)},
         heading=heading,
         x="Training step",
-        y=lambda panel: f"{panel.row_name} with the end" * panel.left,
+        y="{row} with the end",
         headline="Layers on the way to their end",
         legend=layer_legend(hues, marker=""),
     ).draw(rows, draw)

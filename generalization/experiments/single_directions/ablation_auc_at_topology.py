@@ -71,7 +71,7 @@ def ablation_auc_at_topology(
         below=lambda panel: _correlations(ablation_statistics, panel.column),
         percent=True,
         x=lambda _: "Area under the curve",
-        y=lambda panel: "Gap (train − test accuracy)" * panel.left,
+        y="Gap (train − test accuracy)",
         headline="Gap against the area under curves of ablation, {networks}",
         legend=hues.legend() if several else {},
     ).draw(rows, draw)

@@ -69,7 +69,7 @@ def ablation_auc_over_training(
         grid={"sharex": "col", "sharey": "row"},
         heading=at_top,
         x="Training step",
-        y=lambda panel: panel.row_name * panel.left,
+        y="{row}",
         headline="The area in the course of training: {networks}",
         legend={
             "Area": entries({"mean over seeds": AREA}, "color", **plain),

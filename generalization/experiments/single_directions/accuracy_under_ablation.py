@@ -38,8 +38,7 @@ def accuracy_under_ablation(
     Args:
         ablation_curves: Table of the profile of a study.
         training: Table of ``collect_training``.
-        color: Hyper-parameter that colors tell apart. One that the study does not sweep over gives
-            way to the first that it does.
+        color: Hyper-parameter that colors tell apart, see ``told_apart``.
 
     Returns:
         The figure; words, if no network has a curve.

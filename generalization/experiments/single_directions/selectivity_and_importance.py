@@ -81,7 +81,7 @@ def selectivity_and_importance(
         heading_size=11,
         below=lambda panel: _correlation(single_unit_statistics, panel.column, labels),
         x=lambda _: "Class selectivity",
-        y=lambda panel: "Importance (accuracy lost)" * panel.left,
+        y="Importance (accuracy lost)",
         legend={"Hidden layer": entries(layers, "color")},
     ).draw(rows, scatter, on=above)
     hues = {names[group]: hue for group, hue in shades.items()} if told else {}
