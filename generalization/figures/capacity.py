@@ -5,25 +5,21 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, PercentFormatter
+from matplotlib.ticker import EngFormatter
 
-from generalization.figures.gap_against_measure import (
-    correlations_in_words,
-    correlations_of,
-    title,
-    told_apart,
-)
+from generalization.figures.gap_against_measure import correlations_in_words, correlations_of
+from generalization.figures.small_multiples import Facet, Panel, SmallMultiples
 from generalization.figures.style import (
     QUIET,
-    colors,
+    Looks,
     entries,
     figure_of_words,
-    legend,
+    headline,
     logarithmic,
-    style_of,
     styled,
+    told_apart,
 )
-from generalization.names import readable, values_of, within
+from generalization.names import readable, within
 from generalization.statistics.selection import selected
 
 PANELS = {"number_of_parameters": "", "training_loss": " (nats)"}
@@ -53,56 +49,56 @@ def capacity(
     Args:
         measures: Table of ``collect_measures``.
         statistics: Table of ``fit_statistics``, for Spearman's correlation.
-        color: Hyper-parameter that colors tell apart. One that the study does not sweep over gives
-            way to the first that it does.
+        color: Hyper-parameter that colors tell apart, see ``told_apart``.
         fitted_accuracy: Train accuracy from which on a network counts as fitted.
 
     Returns:
         The figure, datasets in rows; words, if no network has fitted or neither was measured.
     """
-    networks = {
-        measure: selected(measures, measure, "fitted", fitted_accuracy=fitted_accuracy)
-        for measure in PANELS
-    }
-    if all(rows.empty for rows in networks.values()):
+    networks = pd.concat([
+        selected(measures, measure, "fitted", fitted_accuracy=fitted_accuracy) for measure in PANELS
+    ])
+    if networks.empty:
         return figure_of_words("No fitted network has a number of parameters or a training loss.")
-    color, _ = told_apart(measures, color, "")
-    hues = colors(values_of(measures[color])) if color else {}
-    datasets = measures["dataset"].unique()
+    hues, _ = told_apart(measures, color)
+    datasets = tuple(measures["dataset"].unique())
     several = len(datasets) > 1
     of_fitted = statistics[statistics["selection"] == "fitted"]
 
-    figure = Figure(figsize=(10, 0.4 + 4.1 * len(datasets)))
-    grid = figure.subplots(len(datasets), len(PANELS), sharey="row", squeeze=False)
-    for row, dataset in zip(grid, datasets, strict=True):
-        for axes, (measure, fitted) in zip(row, networks.items(), strict=True):
-            _panel(axes, fitted[fitted["dataset"] == dataset], measure, color, hues)
-            relation = correlations_of(of_fitted, measure, dataset if several else "all")
-            name = f"{dataset}: {within(measure)}" if several else readable(measure)
-            title(axes, name, relation, fontsize=11.5)
-        row[0].set_ylabel("Generalization gap (train − test accuracy)")
-        row[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    figure.suptitle(
-        f"Gap of networks that fitted: {correlations_in_words(statistics)}",
-        x=0.01,
-        ha="left",
-        weight="bold",
-        fontsize=13,
-    )
-    groups = {readable(color or ""): entries(hues, "color")}
-    legend(grid[0, -1], groups | {"Ring": entries({"least gap": "o"}, "marker", **RING)})
+    def heading(panel: Panel) -> str:
+        name = f"{panel.row}: {within(panel.column)}"
+        return name if several else readable(panel.column)
+
+    def below(panel: Panel) -> list[str]:
+        return correlations_of(of_fitted, panel.column, panel.row if several else "all")
+
+    rings = entries({"least gap": "o"}, "marker", **RING)
+    figure = SmallMultiples(
+        rows=Facet(("dataset",), datasets, datasets),
+        columns=Facet(("measure",), tuple(PANELS), tuple(PANELS.values())),
+        size=(5, 4.1),
+        margin=(0, 0.4),
+        grid={"sharey": "row"},
+        heading=heading,
+        below=below,
+        percent=True,
+        x=lambda panel: f"{readable(panel.column)}{panel.column_name}",
+        y="Generalization gap (train − test accuracy)",
+        legend=hues.legend() | {"Ring": rings},
+    ).draw(networks, lambda panel: _draw(panel.axes, panel.table, hues))
+    words = f"Gap of networks that fitted: {correlations_in_words(statistics)}"
+    headline(figure, words, fontsize=13)
     return figure
 
 
-def _panel(axes: Axes, points: pd.DataFrame, measure: str, color: str | None, hues: dict) -> None:
-    """The gap of single networks against one of their measures."""
-    axes.set_xlabel(f"{readable(measure)}{PANELS[measure]}")
+def _draw(axes: Axes, points: pd.DataFrame, hues: Looks) -> None:
+    """Draw the gap of single networks against one of their measures."""
     if points.empty:
         axes.text(0.5, 0.5, "no fitted network has it", **CENTER, transform=axes.transAxes)
         return
-    shades = [style_of(hues, value, QUIET) for value in points[color]] if color else QUIET
+    shades = [hues.of(point) for point in points.to_dict("records")]
     axes.scatter(points["value"], points["generalization_gap"], c=shades, s=26, alpha=0.75)
-    best = points.loc[points["generalization_gap"].idxmin()]
+    best = points.sort_values("generalization_gap", kind="stable").iloc[0]
     axes.plot(best["value"], best["generalization_gap"], linestyle="", marker="o", **RING)
     if (points["value"] > 0).all():
         logarithmic(axes.xaxis, points["value"])

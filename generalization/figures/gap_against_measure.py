@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
+from generalization.figures.small_multiples import Facet, Panel, SmallMultiples
 from generalization.figures.style import (
-    QUIET,
-    colors,
-    entries,
+    ensemble_legend,
     figure_of_words,
-    legend,
+    headline,
     logarithmic,
-    markers,
-    panels_of,
-    style_of,
     styled,
+    told_apart,
 )
-from generalization.names import interval, readable, values_of, within
+from generalization.names import interval, readable, within
 from generalization.statistics.selection import has_fitted, selected
-from generalization.tables import swept_hyperparameters
 
 COLUMNS = 2
 
@@ -49,9 +42,8 @@ def gap_against_measure(
         measures: Table of ``collect_measures``.
         statistics: Table of ``fit_statistics``, for Spearman's correlation.
         measure: Which measure.
-        color: Hyper-parameter that colors tell apart. One that the study does not sweep over gives
-            way to the first that it does.
-        marker: Hyper-parameter that markers tell apart, if the study sweeps over it.
+        color: Hyper-parameter that colors tell apart, see ``told_apart``.
+        marker: Hyper-parameter that markers tell apart.
         fitted_accuracy: Train accuracy from which on a network counts as fitted.
 
     Returns:
@@ -60,53 +52,39 @@ def gap_against_measure(
     networks = selected(measures, measure, "all", fitted_accuracy=fitted_accuracy)
     if networks.empty:
         return figure_of_words(f"{readable(measure)}: no network has a finite value.")
-    color, marker = told_apart(measures, color, marker)
-    hues = colors(values_of(measures[color])) if color else {}
-    shapes = markers(values_of(measures[marker])) if marker else {}
+    hues, shapes = told_apart(measures, color, marker)
     points = _points(networks, fitted_accuracy)
     datasets = measures["dataset"].unique()
+    single = len(datasets) == 1
 
-    figure, panels = _panels(len(datasets))
-    for axes, dataset in zip(panels, datasets, strict=True):
-        of_dataset = points[points["dataset"] == dataset]
-        for point in of_dataset.to_dict("records"):
-            hue = style_of(hues, point.get(color), QUIET)
-            _draw(axes, point, color=hue, marker=style_of(shapes, point.get(marker), "o"))
-        if len(of_dataset) and (networks["value"] > 0).all():
-            logarithmic(axes.xaxis, of_dataset["x_mean"])
-        axes.set_xlabel(readable(measure))
-    if len(datasets) == 1:
-        title(panels[0], f"Gap against {within(measure)}", _relation(statistics, measure))
-    else:
-        heading = f"Gap against {within(measure)}: {correlations_in_words(statistics)}"
-        figure.suptitle(heading, x=0.01, ha="left", weight="bold", fontsize=13)
-        for axes, dataset in zip(panels, datasets, strict=True):
-            title(axes, dataset, correlations_of(statistics, measure, dataset), fontsize=11.5)
-    hollow = {} if points["fitted"].all() else {"all": QUIET, "not all": "white"}
-    legend(
-        panels[min(len(panels), COLUMNS) - 1],
-        {
-            readable(color or ""): entries(hues, "color"),
-            readable(marker or ""): entries(shapes, "marker", color=QUIET),
-            "Seeds fitted": entries(hollow, "markerfacecolor", color=QUIET),
-        },
-    )
+    def draw(panel: Panel) -> None:
+        for point in panel.table.to_dict("records"):
+            _draw(panel.axes, point, color=hues.of(point), marker=shapes.of(point))
+        if len(panel.table) and (networks["value"] > 0).all():
+            logarithmic(panel.axes.xaxis, panel.table["x_mean"])
+
+    def below(panel: Panel) -> list[str]:
+        if single:
+            return _relation(statistics, measure)
+        return correlations_of(statistics, measure, panel.column)
+
+    name = f"Gap against {within(measure)}"
+    figure = SmallMultiples(
+        columns=Facet(("dataset",), tuple(datasets), (name,) if single else tuple(datasets)),
+        wrap=COLUMNS,
+        size=(8, 5) if single else (5, 4.3),
+        margin=(0, 0) if single else (0, 0.4),
+        grid={"sharey": True},
+        below=below,
+        heading_size=13 if single else 11.5,
+        percent=True,
+        x=lambda _: readable(measure),
+        y="Generalization gap (train − test accuracy)",
+        legend=ensemble_legend((hues, shapes), points["fitted"]),
+    ).draw(points, draw)
+    if not single:
+        headline(figure, f"{name}: {correlations_in_words(statistics)}", fontsize=13)
     return figure
-
-
-def told_apart(measures: pd.DataFrame, color: str, marker: str) -> tuple[str | None, str | None]:
-    """The hyper-parameters for colors and for markers, as far as the study sweeps."""
-    # Datasets have panels of their own.
-    swept = [key for key in swept_hyperparameters(measures) if key != "dataset"]
-    marker = marker if marker in swept and marker != color else None
-    color = color if color in swept else next((key for key in swept if key != marker), None)
-    return color, marker
-
-
-def title(axes: Axes, words: str, lines: Sequence[str], **font: object) -> None:
-    """A heading over a panel, and under it lines that are not bold."""
-    axes.set_title(words, pad=10 + 14 * len(lines), **font)
-    axes.annotate("\n".join(lines), (0, 1), (0, 6), "axes fraction", "offset points", fontsize=10.5)
 
 
 def correlations_of(statistics: pd.DataFrame, measure: str, dataset: str) -> list[str]:
@@ -128,17 +106,6 @@ def correlations_of(statistics: pd.DataFrame, measure: str, dataset: str) -> lis
 def correlations_in_words(statistics: pd.DataFrame) -> str:
     """What ``correlations_of`` says, for a heading."""
     return f"Spearman's ρ with {statistics['level'].iloc[0] * 100:g} % intervals"
-
-
-def _panels(number: int) -> tuple[Figure, list[Axes]]:
-    """One panel for each dataset, with one scale of the gap."""
-    rows = -(-number // COLUMNS)
-    figure = Figure(figsize=(8, 5) if number == 1 else (10, 0.4 + 4.3 * rows))
-    grid, panels = panels_of(figure, number, COLUMNS, sharey=True)
-    for axes in grid[:, 0]:
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        axes.set_ylabel("Generalization gap (train − test accuracy)")
-    return figure, panels
 
 
 def _points(networks: pd.DataFrame, fitted_accuracy: float) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from generalization.figures.small_multiples import bars
 from generalization.figures.style import ALL, FITTED, QUIET, figure_of_words, styled
 from generalization.names import interval, readable
 
@@ -59,11 +60,7 @@ def _draw(axes: Axes, rows: pd.DataFrame, selection: str, *, color, marker, shif
     axes.errorbar(
         rows["estimate"],
         [place + shift for place in range(len(rows))],
-        # The percentile interval of a correlation near 1 need not hold the estimate.
-        xerr=[
-            (rows["estimate"] - rows["low"]).clip(lower=0),
-            (rows["high"] - rows["estimate"]).clip(lower=0),
-        ],
+        xerr=bars(rows["estimate"], rows["low"], rows["high"]),
         linestyle="",
         color=color,
         marker=marker,

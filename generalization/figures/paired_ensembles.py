@@ -11,16 +11,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, PercentFormatter
 
-from generalization.figures.gap_against_measure import title
 from generalization.figures.style import (
     FITTED,
     QUIET,
     colors,
     entries,
     figure_of_words,
+    headline,
     logarithmic,
-    style_of,
     styled,
+    title,
 )
 from generalization.names import number, readable, value_name, values_of, within
 from generalization.statistics.pairs import COMPARISON
@@ -77,7 +77,7 @@ def paired_ensembles(
     for part, (comparison, compared) in zip(rows, comparisons, strict=True):
         tests = _of(statistics, comparison).set_index("quantity")
         heading = fill(_heading(comparison, tests), LETTERS * len(shown))
-        part.suptitle(heading, x=0.01, ha="left", fontsize=11.5)
+        headline(part, heading, weight="normal", fontsize=11.5)
         for place, quantity in enumerate(shown):
             axes = part.add_subplot(1, len(shown), place + 1)
             points = compared[compared["quantity"] == quantity]
@@ -106,7 +106,7 @@ def _panel(axes: Axes, points: pd.DataFrame, test: pd.Series, hues: dict) -> Non
             # One seed has no standard error.
             xerr=np.nan_to_num(point["error_better"]),
             yerr=np.nan_to_num(point["error_worse"]),
-            color=style_of(hues, point["dataset"], FITTED),
+            color=hues.get(point["dataset"], FITTED),
             marker="o",
             markersize=5,
             elinewidth=1,

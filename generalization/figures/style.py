@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from numbers import Number
 from pathlib import Path
 
 import matplotlib
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -17,7 +17,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from generalization.files import written_whole
-from generalization.names import value_name
+from generalization.names import readable, value_name, values_of
+from generalization.tables import swept_hyperparameters
 
 FITTED, ALL, QUIET = "#0072B2", "#D55E00", "#6B6B6B"
 # Okabe & Ito's colors, which people with any color vision tell apart; yellow is too pale for lines.
@@ -59,14 +60,69 @@ def colors(values: Sequence) -> dict:
     return {value: CATEGORIES[place % len(CATEGORIES)] for place, value in enumerate(values)}
 
 
-def style_of(styles: Mapping, value: object, default: object) -> object:
-    """What a value looks like; in tables a value that is null is NaN."""
-    return styles.get(None if pd.isna(value) else value, default)
-
-
 def markers(values: Sequence) -> dict:
     """Value → marker."""
     return {value: MARKERS[place % len(MARKERS)] for place, value in enumerate(values)}
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What tells the values of a hyper-parameter apart.
+
+    Attributes:
+        key: The hyper-parameter; none, if all look the same.
+        name: Property of a line that differs: ``color`` or ``marker``.
+        styles: Value → color or marker.
+        otherwise: Color or marker without a hyper-parameter, and of other values.
+    """
+
+    key: str | None
+    name: str
+    styles: Mapping[object, object]
+    otherwise: object
+
+    def of(self, row: Mapping) -> object:
+        """Return what a row of a table looks like; a value that is null is NaN there."""
+        value = row[self.key] if self.key else None
+        return self.styles.get(None if pd.isna(value) else value, self.otherwise)
+
+    def legend(self, **look: object) -> dict[str, list[Line2D]]:
+        """Return the heading and the lines of a legend, which have the rest of their look."""
+        return {readable(self.key or ""): entries(self.styles, self.name, **look)}
+
+
+def ensemble_legend(looks: tuple[Looks, Looks], fitted: pd.Series) -> dict[str, list[Line2D]]:
+    """Return legends of colors, of markers, and of hollow points if there are any.
+
+    Args:
+        looks: Colors and markers, of ``told_apart``.
+        fitted: Whether each network, or ensemble, has fitted; hollow are those that have not.
+    """
+    hues, shapes = looks
+    hollow = {} if fitted.all() else {"all": QUIET, "not all": "white"}
+    hollow = entries(hollow, "markerfacecolor", color=QUIET)
+    return hues.legend() | shapes.legend(color=QUIET) | {"Seeds fitted": hollow}
+
+
+def told_apart(
+    table: pd.DataFrame, color: str, marker: str = "", *, panels: Sequence[str] = ("dataset",)
+) -> tuple[Looks, Looks]:
+    """Choose hyper-parameters for colors and for markers, as far as a study sweeps over them.
+
+    Args:
+        table: Table of a study, with hyper-parameters.
+        color: Hyper-parameter for colors. One that the study does not sweep over gives way to the
+            first that it does.
+        marker: Hyper-parameter for markers, if the study sweeps over it.
+        panels: Hyper-parameters that have panels of their own.
+    """
+    swept = [key for key in swept_hyperparameters(table) if key not in panels]
+    shape = marker if marker in swept and marker != color else None
+    hue = color if color in swept else next((key for key in swept if key != shape), None)
+    return (
+        Looks(hue, "color", colors(values_of(table[hue])) if hue else {}, QUIET),
+        Looks(shape, "marker", markers(values_of(table[shape])) if shape else {}, "o"),
+    )
 
 
 def entries(styles: Mapping[object, object], name: str, **others) -> list[Line2D]:
@@ -111,26 +167,28 @@ def legend(axes: Axes, groups: Mapping[str, Sequence[Line2D]]) -> None:
         text.set_fontweight("bold" if text.get_text() in shown else "normal")
 
 
-@styled
-def panels_of(
-    figure: Figure | SubFigure, number: int, columns: int, **shared: object
-) -> tuple[np.ndarray, list[Axes]]:
-    """So many panels, row after row, without the places that are left over.
+def labelled(looks: Mapping[str, Mapping[str, object]], **others: object) -> list[Line2D]:
+    """Lines for a legend.
 
     Args:
-        figure: Where to make them.
-        number: Of panels.
-        columns: Side by side at most.
-        shared: Axes that panels share, for ``subplots``.
-
-    Returns:
-        The panels, rows × columns, removed ones among them; and those that are there, in order.
+        looks: Label → properties of its line.
+        others: Properties that all have, unless their own differ.
     """
-    rows = -(-number // columns)
-    grid = figure.subplots(rows, min(number, columns), squeeze=False, **shared)
-    for axes in grid.flat[number:]:
-        axes.remove()
-    return grid, list(grid.flat[:number])
+    return [Line2D([], [], label=label, **(others | look)) for label, look in looks.items()]
+
+
+def headline(figure: Figure | SubFigure, words: str, **font: object) -> None:
+    """Write a bold line above a figure."""
+    figure.suptitle(words, x=0.01, ha="left", **({"weight": "bold"} | font))
+
+
+def title(axes: Axes, words: str, lines: Sequence[str] = (), **font: object) -> None:
+    """Write a heading over a panel, and under it lines that are not bold."""
+    if lines:
+        text = "\n".join(lines)
+        axes.annotate(text, (0, 1), (0, 6), "axes fraction", "offset points", fontsize=10.5)
+        font = {"pad": 10 + 14 * len(lines)} | font
+    axes.set_title(words, **font)
 
 
 def logarithmic(axis: Axis, values: pd.Series) -> None:

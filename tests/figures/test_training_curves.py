@@ -1,41 +1,14 @@
-import numpy as np
-import pandas as pd
 import pytest
 from oracles.studies import hyperparameters, made_training
 
-from generalization.figures.training_curves import mean_over_seeds, training_curves
+from generalization.figures.small_multiples import mean_over_seeds
+from generalization.figures.training_curves import training_curves
 from generalization.tables import PERFORMANCE, collect_training
 
 
 @pytest.fixture(scope="module")
 def training():
     return collect_training(made_training(), hyperparameters())
-
-
-def test_mean_is_of_the_same_networks_at_every_step():
-    ensemble = pd.DataFrame(
-        [
-            (1, 0, 2.0),
-            (1, 3, 1.0),
-            (1, 15, 0.5),
-            # Ended at step 3, and goes on as it was.
-            (2, 0, 4.0),
-            (2, 3, 3.0),
-            # Not kept at step 3, half way between 0 and 15 on a logarithmic axis.
-            (3, 0, 6.0),
-            (3, 15, 5.0),
-            # Diverged: has no value after step 3.
-            (4, 0, 8.0),
-            (4, 3, 9.0),
-            (4, 15, np.nan),
-        ],
-        columns=["seed", "step", "train_loss"],
-    )
-    assert mean_over_seeds(ensemble, "train_loss").to_dict() == pytest.approx({
-        0: 20 / 4,
-        3: (1 + 3 + 5.5 + 9) / 4,
-        15: (0.5 + 3 + 5) / 3,
-    })
 
 
 def test_one_line_per_ensemble_and_quantity(training):

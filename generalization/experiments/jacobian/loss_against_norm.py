@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 from generalization.experiments.jacobian.single_points import fitted_points
+from generalization.figures.small_multiples import Facet, Panel, SmallMultiples
 from generalization.figures.style import (
     CATEGORIES,
     QUIET,
     entries,
     figure_of_words,
-    legend,
     logarithmic,
     styled,
 )
@@ -58,19 +58,35 @@ def loss_against_norm(
     rows = fitted_points(points, training, fitted_accuracy=fitted_accuracy)
     if rows.empty:
         return figure_of_words("Loss against norm: no network has fitted true labels.")
-    datasets = sorted(rows["dataset"].unique())
-    losses = [loss for loss in LOSSES if (rows["loss"] == loss).any()]
-    figure = Figure(figsize=(2.2 + 4.1 * len(datasets), 0.6 + 3.9 * len(losses)))
-    panels = figure.subplots(len(losses), len(datasets), squeeze=False)
-    for loss, of_loss in zip(losses, panels, strict=True):
-        for dataset, axes in zip(datasets, of_loss, strict=True):
-            chosen = rows[(rows["dataset"] == dataset) & (rows["loss"] == loss)]
-            _panel(axes, first_networks(chosen, networks), loss)
-            axes.set_title(dataset, pad=24)
-        of_loss[0].set_ylabel(f"Jacobian norm ‖J‖$_F$\ntrained with {LOSSES[loss][1]}")
-    drawn = {name: look["marker"] for name, look in LOOKS.items()}
-    legend(panels[0, -1], {"The network is": entries(drawn, "marker", color=QUIET)})
-    return figure
+
+    def draw(panel: Panel) -> None:
+        if len(panel.table):
+            drawn = first_networks(panel.table, networks)
+            colors = [CATEGORIES[place % len(CATEGORIES)] for place in range(len(drawn))]
+            pairs = zip(drawn, colors, strict=True)
+            points = pd.concat([network.assign(color=color) for network, color in pairs])
+            draw_points(panel.axes, points, LOSSES[panel.row][0], "jacobian_norm")
+        else:
+            panel.axes.set_axis_off()
+            words = "no fitted network"
+            panel.axes.annotate(words, (0.5, 0.5), xycoords="axes fraction", ha="center")
+
+    def below(panel: Panel) -> list[str]:
+        return [_relation(first_networks(panel.table, networks), LOSSES[panel.row][0])]
+
+    marks = {name: look["marker"] for name, look in LOOKS.items()}
+    return SmallMultiples(
+        rows=Facet.of(rows, "loss", order=LOSSES, name=lambda loss: LOSSES[loss][1]),
+        columns=Facet.of(rows, "dataset"),
+        size=(4.1, 3.9),
+        margin=(2.2, 0.6),
+        heading=lambda panel: panel.column_name,
+        heading_size=13,
+        below=lambda panel: below(panel) if len(panel.table) else [],
+        x=lambda panel: LOSSES[panel.row][2],
+        y="Jacobian norm ‖J‖$_F$\ntrained with {row}",
+        legend={"The network is": entries(marks, "marker", color=QUIET)},
+    ).draw(rows, draw)
 
 
 def first_networks(rows: pd.DataFrame, networks: int) -> list[pd.DataFrame]:
@@ -115,23 +131,6 @@ def draw_points(axes: Axes, points: pd.DataFrame, x: str, y: str) -> None:
     if len(shown):
         logarithmic(axes.xaxis, shown[x])
         logarithmic(axes.yaxis, shown[y])
-
-
-def _panel(axes: Axes, networks: list[pd.DataFrame], loss: str) -> None:
-    column, _, label = LOSSES[loss]
-    if not networks:
-        axes.set_axis_off()
-        axes.annotate("no fitted network", (0.5, 0.5), xycoords="axes fraction", ha="center")
-        return
-    points = pd.concat([
-        network.assign(color=CATEGORIES[place % len(CATEGORIES)])
-        for place, network in enumerate(networks)
-    ])
-    draw_points(axes, points, column, "jacobian_norm")
-    axes.set_xlabel(label)
-    axes.annotate(
-        _relation(networks, column), (0, 1), (0, 7), "axes fraction", "offset points", fontsize=10.5
-    )
 
 
 def _relation(networks: list[pd.DataFrame], column: str) -> str:

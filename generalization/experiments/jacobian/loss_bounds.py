@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from generalization.experiments.jacobian.loss_against_norm import LOOKS, draw_points, first_networks
 from generalization.experiments.jacobian.loss_curves import (
@@ -17,7 +16,8 @@ from generalization.experiments.jacobian.loss_curves import (
     true_row_with_one_rival,
 )
 from generalization.experiments.jacobian.single_points import fitted_points
-from generalization.figures.style import ALL, FITTED, figure_of_words, legend, styled
+from generalization.figures.small_multiples import Facet, Panel, SmallMultiples, at_top
+from generalization.figures.style import ALL, FITTED, figure_of_words, labelled, legend, styled
 from generalization.names import number
 
 EVEN = {"color": "black", "linestyle": "-"}
@@ -70,29 +70,32 @@ def loss_bounds(
             "Bounds of the norm by the loss: no network that was trained with cross-entropy has "
             "fitted true labels."
         )
-    datasets = sorted(rows["dataset"].unique())
-    figure = Figure(figsize=(3.2 + 4.1 * len(datasets), 8.2))
-    panels = figure.subplots(2, len(datasets), squeeze=False, sharex="col")
-    for dataset, of_dataset in zip(datasets, panels.T, strict=True):
-        (network,) = first_networks(rows[rows["dataset"] == dataset], 1)
-        for column, axes in zip(ROWS, of_dataset, strict=True):
-            _panel(axes, network, column)
-        of_dataset[0].set_title(dataset, pad=24)
-        of_dataset[0].annotate(
-            f"M = {number(network['logit_gram_m'].mean())}, K = {network['classes'].iloc[0]}, "
-            f"{len(network):,} test points",
-            (0, 1),
-            (0, 7),
-            "axes fraction",
-            "offset points",
-            fontsize=10.5,
-        )
-        of_dataset[1].set_xlabel("Cross-entropy (nats)")
-    _explain(panels)
+    # Of every dataset one network.
+    of_datasets = [of_dataset for _, of_dataset in rows.groupby("dataset")]
+    shown = pd.concat([first_networks(of_dataset, 1)[0] for of_dataset in of_datasets])
+
+    def below(panel: Panel) -> list[str]:
+        network = panel.table
+        m, classes = number(network["logit_gram_m"].mean()), network["classes"].iloc[0]
+        return [f"M = {m}, K = {classes}, {len(network):,} test points"] * panel.top
+
+    figure = SmallMultiples(
+        rows=Facet.each({column: label for column, (label, _) in ROWS.items()}),
+        columns=Facet.of(shown, "dataset"),
+        size=(4.1, 4.1),
+        margin=(3.2, 0),
+        grid={"sharex": "col"},
+        heading=at_top,
+        heading_size=13,
+        below=below,
+        x="Cross-entropy (nats)",
+        y="{row}",
+    ).draw(shown, lambda panel: _draw(panel.axes, panel.table, panel.row))
+    _explain(figure)
     return figure
 
 
-def _panel(axes: Axes, network: pd.DataFrame, column: str) -> None:
+def _draw(axes: Axes, network: pd.DataFrame, column: str) -> None:
     """Points and curves; what is 0 has no place on logarithmic axes."""
     colored = network.assign(color=np.where(network["correct"], FITTED, ALL))
     draw_points(axes, colored, "cross_entropy", column)
@@ -105,13 +108,11 @@ def _panel(axes: Axes, network: pd.DataFrame, column: str) -> None:
         axes.plot(along, curve(along, m, classes), label=name, linewidth=1.6, zorder=4, **look)
 
 
-def _explain(panels: np.ndarray) -> None:
-    """Names of the rows at the left, of marks and curves at the right."""
-    marks = [
-        Line2D([], [], linestyle="", color=color, label=name, marker=LOOKS[name]["marker"])
-        for name, color in {"right": FITTED, "wrong": ALL}.items()
-    ]
-    for (label, curves), of_row in zip(ROWS.values(), panels, strict=True):
-        of_row[0].set_ylabel(label)
-        lines = [Line2D([], [], label=name, **look) for name, (_, look) in curves.items()]
-        legend(of_row[-1], {"The network is": marks, "Curves": lines})
+def _explain(figure: Figure) -> None:
+    """Name marks and curves at the right of every row of panels."""
+    marks = {name: {"color": color} for name, color in {"right": FITTED, "wrong": ALL}.items()}
+    marks = {name: look | {"marker": LOOKS[name]["marker"]} for name, look in marks.items()}
+    last = figure.axes[len(figure.axes) // len(ROWS) - 1 :: len(figure.axes) // len(ROWS)]
+    for axes, (_, curves) in zip(last, ROWS.values(), strict=True):
+        lines = labelled({name: look for name, (_, look) in curves.items()})
+        legend(axes, {"The network is": labelled(marks, linestyle=""), "Curves": lines})

@@ -16,7 +16,7 @@ from generalization.experiments.linear_regions.boundary_densities import (
     images,
     places,
 )
-from generalization.figures.style import ALL, QUIET, figure_of_words, styled
+from generalization.figures.style import ALL, QUIET, figure_of_words, headline, styled
 from generalization.statistics.selection import has_fitted
 from generalization.tables import KEPT_NETWORK, NETWORK, with_networks
 
@@ -65,7 +65,7 @@ def boundary_maps(
             _inset(axes, image, place, distance)
         axes.set_title(f"{when} training")
         axes.set_xlabel(_density(contrast(boundary, spots, distance=distance)), loc="left")
-    figure.suptitle(_headline(network, fitted_accuracy), x=0.01, ha="left", weight="bold")
+    headline(figure, _headline(network, fitted_accuracy))
     return figure
 
 

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from generalization.experiments.linear_regions.ellipse_contrasts import (
     ANCHORS,
     QUANTITIES,
     fitted_networks,
 )
+from generalization.figures.small_multiples import (
+    Facet,
+    Panel,
+    SmallMultiples,
+    counted,
+    mean_line,
+)
 from generalization.figures.style import (
     CATEGORIES,
     QUIET,
     figure_of_words,
-    legend,
+    labelled,
     logarithmic,
     styled,
 )
@@ -29,7 +34,11 @@ LABELS = {
     "jacobian_norm": "Jacobian norm (probability per unit of input)",
     "transition_density": "Transition density (per radian)",
 }
-
+LINES = {
+    "trained": {"linewidth": 2, "zorder": 3},
+    "untrained": {"linewidth": 1, "linestyle": "--"},
+}
+ANCHOR = {"color": "black", "linewidth": 0.9, "linestyle": ":"}
 # Degrees to both sides over which transitions are averaged, of which a bin has few.
 SMOOTHED = {"transition_density": 5}
 
@@ -54,16 +63,27 @@ def ellipse_trajectories(
     fitted = fitted_networks(ellipses, training, fitted_accuracy=fitted_accuracy)
     if not fitted["trained"].any():
         return figure_of_words("No network that was watched along ellipses has fitted.")
-    datasets = list(fitted.groupby("dataset"))
-    figure = Figure(figsize=(11, 0.7 + 3.9 * len(datasets)))
-    panels = figure.subplots(len(datasets), 2, squeeze=False)
-    for row, (dataset, networks) in zip(panels, datasets, strict=True):
-        for axes, quantity in zip(row, QUANTITIES, strict=True):
-            _draw(axes, networks, quantity)
-        row[0].set_title(_headline(dataset, networks[networks["trained"]]), fontsize=11.5)
-    figure.suptitle("Sensitivity on and off the data", x=0.01, ha="left", weight="bold")
-    _legend(panels[0, 1], trained_only=fitted["trained"].all())
-    return figure
+    trained = fitted[fitted["trained"]]
+    lines = {} if fitted["trained"].all() else LINES
+    return SmallMultiples(
+        rows=Facet.of(
+            fitted,
+            "dataset",
+            name=lambda dataset: counted(trained[trained["dataset"] == dataset], dataset, "fitted"),
+        ),
+        columns=Facet.each(dict.fromkeys(QUANTITIES, "")),
+        size=(5.5, 3.9),
+        margin=(0, 0.7),
+        limits={"xlim": (0, 2 * np.pi)},
+        x=lambda _: "Angle on the ellipse (radians)",
+        y=lambda panel: LABELS[panel.column],
+        headline="Sensitivity on and off the data",
+        legend={
+            "Ellipse": labelled({KINDS[kind]: {"color": HUES[kind]} for kind in KINDS}, lw=2),
+            "Networks": labelled(lines, color=QUIET),
+            "Angle": labelled({"of an image": ANCHOR}),
+        },
+    ).draw(fitted, _draw)
 
 
 def mean_over_networks(networks: pd.DataFrame, quantity: str) -> pd.DataFrame:
@@ -74,60 +94,29 @@ def mean_over_networks(networks: pd.DataFrame, quantity: str) -> pd.DataFrame:
         quantity: Which column. The density of transitions is first averaged over bins within 5°.
 
     Returns:
-        ``mean`` and ``sem`` by angle from 0 to 2π, where the first comes again. One network has a
-        standard error of 0.
+        ``mean`` and ``sem`` by angle from 0 to 2π, where the first comes again. One network has no
+        standard error.
     """
     curves = networks.pivot(index="angle", columns=NETWORK, values=quantity)
     bins = int(SMOOTHED.get(quantity, 0) / 360 * len(curves))
     shifted = [np.roll(curves, shift, axis=0) for shift in range(-bins, bins + 1)]
     curves = pd.DataFrame(np.mean(shifted, axis=0), index=curves.index)
-    means = pd.DataFrame({"mean": curves.mean(axis=1), "sem": curves.sem(axis=1).fillna(0)})
+    means = pd.DataFrame({"mean": curves.mean(axis=1), "sem": curves.sem(axis=1)})
     return pd.concat([means, means.iloc[:1].set_axis([2 * np.pi])])
 
 
-def _draw(axes: Axes, networks: pd.DataFrame, quantity: str) -> None:
-    """All kinds of ellipses, and where the images lie."""
-    drawn = []
-    for (trained, kind), rows in networks.groupby(["trained", "kind"]):
-        means = mean_over_networks(rows, quantity)
-        line = {"linewidth": 2, "zorder": 3} if trained else {"linewidth": 1, "linestyle": "--"}
-        axes.plot(means.index, means["mean"], color=HUES[kind], **line)
-        if trained:
-            low, high = means["mean"] - means["sem"], means["mean"] + means["sem"]
-            axes.fill_between(means.index, low, high, color=HUES[kind], alpha=0.25, linewidth=0)
+def _draw(panel: Panel) -> None:
+    """Draw all kinds of ellipses, and where the images lie."""
+    axes, drawn = panel.axes, []
+    for (trained, kind), rows in panel.table.groupby(["trained", "kind"]):
+        means = mean_over_networks(rows, panel.column)
+        line = LINES["trained" if trained else "untrained"]
+        mean_line(axes, means, band=trained, color=HUES[kind], **line)
         drawn.append(means["mean"])
     drawn = pd.concat(drawn)
     if (drawn > 0).all():
         logarithmic(axes.yaxis, drawn)
     for anchor in ANCHORS:
-        axes.axvline(anchor, color="black", linewidth=0.9, linestyle=":", zorder=1)
+        axes.axvline(anchor, zorder=1, **ANCHOR)
     axes.set_xticks(np.arange(7) * np.pi / 3, ["0", "π/3", "2π/3", "π", "4π/3", "5π/3", "2π"])
     axes.grid(False, axis="x")
-    axes.set(xlim=(0, 2 * np.pi), xlabel="Angle on the ellipse (radians)", ylabel=LABELS[quantity])
-
-
-def _headline(dataset: str, trained: pd.DataFrame) -> str:
-    networks, ensembles = len(trained[NETWORK].drop_duplicates()), trained["ensemble"].nunique()
-    return (
-        f"{dataset}: {networks} fitted network{'s' * (networks != 1)} "
-        f"of {ensembles} ensemble{'s' * (ensembles != 1)}"
-    )
-
-
-def _legend(axes: Axes, *, trained_only: bool) -> None:
-    def line(label: str, **look) -> Line2D:
-        return Line2D([], [], label=label, **look)
-
-    legend(
-        axes,
-        {
-            "Ellipse": [line(name, color=HUES[kind], linewidth=2) for kind, name in KINDS.items()],
-            "Networks": []
-            if trained_only
-            else [
-                line("trained", color=QUIET, linewidth=2),
-                line("untrained", color=QUIET, linewidth=1, linestyle="--"),
-            ],
-            "Angle": [line("of an image", color="black", linewidth=0.9, linestyle=":")],
-        },
-    )

@@ -13,7 +13,7 @@ from matplotlib.patches import Circle, PathPatch
 from matplotlib.path import Path
 
 from generalization.experiments.linear_regions.bitmaps import unpacked
-from generalization.figures.style import colors, entries, figure_of_words, legend, styled
+from generalization.figures.style import colors, entries, figure_of_words, headline, legend, styled
 from generalization.statistics.selection import has_fitted
 from generalization.tables import KEPT_NETWORK, with_networks
 
@@ -56,7 +56,7 @@ def translation_rings(
     reach = IMAGES + LARGEST_IMAGE / 2
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
     axes.set_axis_off()
-    figure.suptitle(_headline(network, fitted_accuracy), x=0.01, ha="left", weight="bold")
+    headline(figure, _headline(network, fitted_accuracy))
     lines = entries(counts, "color", marker="", linestyle="-", linewidth=5)
     legend(axes, {"Hidden layer": lines})
     return figure

@@ -8,17 +8,23 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from generalization.experiments.noise_clouds.cloud_courses import mean_over_classes
-from generalization.figures.style import QUIET, colors, styled
-from generalization.figures.training_curves import mean_over_seeds
+from generalization.figures.small_multiples import (
+    Facet,
+    Panel,
+    SmallMultiples,
+    at_top,
+    mean_over_seeds,
+)
+from generalization.figures.style import QUIET, colors, headline, labelled, styled
 from generalization.names import setting_name
 from generalization.tables import NETWORK, swept_hyperparameters, with_networks
 
 PARTS = {"test": "-", "train": "--"}
 PART_NAMES = {"test": "held-out images", "train": "training images"}
 CLOSED_FORM = {"linestyle": ":", "linewidth": 1.3}
+NOTHING = "No network was kept after step 0: there is no course to show."
 MOST = 4  # Ensembles that are drawn, the first ones.
 PANEL = (3.3, 2.0)  # Inches.
 
@@ -44,7 +50,7 @@ def drawn_courses(noise_clouds: pd.DataFrame, training: pd.DataFrame) -> pd.Data
 
 @styled
 def blocks(
-    rows: pd.DataFrame, training: pd.DataFrame, panels: Mapping[str, Draw], *, headline: str
+    rows: pd.DataFrame, training: pd.DataFrame, panels: Mapping[str, Draw], *, words: str
 ) -> Figure:
     """The panels of every ensemble below each other, with what tells it apart above them.
 
@@ -52,29 +58,39 @@ def blocks(
         rows: Of ``drawn_courses``; not empty.
         training: Table of ``collect_training``.
         panels: Label of the axis → what draws a panel.
-        headline: Before the number of networks.
+        words: Of the headline, before the number of networks.
     """
-    ensembles, scales = list(rows.groupby("ensemble", sort=False)), sorted(rows["sigma"].unique())
+    ensembles = list(rows.groupby("ensemble", sort=False))
     hues = {0: QUIET, **colors(sorted(rows.loc[rows["layer"] > 0, "layer"].unique()))}
-    height = PANEL[1] * len(panels) + 0.6
-    figure = Figure(figsize=(0.6 + PANEL[0] * len(scales), 1.1 + height * len(ensembles)))
+    multiples = SmallMultiples(
+        rows=Facet.each({label: label for label in panels}),
+        columns=Facet.of(rows, "sigma", name=lambda sigma: f"σ = {sigma:g}"),
+        size=PANEL,
+        grid={"sharex": True},
+        heading=at_top,
+        x="Training step",
+        y="{row}",
+    )
+    width, height = multiples.size_of_panels
+    figure = Figure(figsize=(0.6 + width, 1.1 + (height + 0.6) * len(ensembles)))
     parts = np.atleast_1d(figure.subfigures(len(ensembles), 1))
     for part, (_, of_ensemble) in zip(parts, ensembles, strict=True):
-        grid = part.subplots(len(panels), len(scales), sharex=True, squeeze=False)
         networks = of_ensemble.drop_duplicates(["seed", "step"])
         least = mean_over_seeds(networks, "test_loss").idxmin()
-        for line, (label, draw) in zip(grid, panels.items(), strict=True):
-            line[0].set_ylabel(label)
-            for axes, scale in zip(line, scales, strict=True):
-                axes.axvline(least, color="#A8A8A8", linewidth=1, zorder=1)
-                draw(axes, of_ensemble[of_ensemble["sigma"] == scale], hues)
-        _name(grid, scales, of_ensemble["step"])
-        part.align_ylabels(grid[:, 0])
-        part.suptitle(about(networks, training), x=0.01, ha="left", fontsize=11.5)
+
+        def draw(panel: Panel, least: float = least) -> None:
+            panel.axes.axvline(least, color="#A8A8A8", linewidth=1, zorder=1)
+            panels[panel.row](panel.axes, panel.table, hues)
+
+        multiples.draw(of_ensemble, draw, on=part)
+        for axes in part.axes:
+            _scale(axes, of_ensemble["step"])
+        part.align_ylabels(part.axes[:: len(multiples.columns.values)])
+        headline(part, about(networks, training), weight="normal", fontsize=11.5)
     counts = f"{len(rows.drop_duplicates(NETWORK))} networks"
     if training["ensemble"].nunique() > len(ensembles):
         counts += f" of {len(ensembles)} of {training['ensemble'].nunique()} ensembles"
-    figure.suptitle(f"{headline}: means over {counts}", x=0.01, ha="left", weight="bold")
+    headline(figure, f"{words}: means over {counts}")
     return figure
 
 
@@ -117,17 +133,14 @@ def draw_legend(figure: Figure, rows: pd.DataFrame, *, closed_form: bool) -> Non
     """Layers, parts, and what else there is, below the figure."""
     layers = sorted(rows["layer"].unique())
     hues = {0: QUIET, **colors([layer for layer in layers if layer])}
-    lines = [
-        Line2D([], [], color=hues[layer], linewidth=2, label=f"layer {layer}" if layer else "input")
+    looks = {
+        f"layer {layer}" if layer else "input": {"color": hues[layer], "linewidth": 2}
         for layer in layers
-    ]
-    lines += [
-        Line2D([], [], color="black", linestyle=style, label=PART_NAMES[part])
-        for part, style in PARTS.items()
-    ]
-    if closed_form:
-        lines.append(Line2D([], [], color="black", label="closed form", **CLOSED_FORM))
-    lines.append(Line2D([], [], color="#A8A8A8", linewidth=1, label="least test loss"))
+    }
+    looks |= {PART_NAMES[part]: {"linestyle": style} for part, style in PARTS.items()}
+    looks |= {"closed form": CLOSED_FORM} if closed_form else {}
+    looks |= {"least test loss": {"color": "#A8A8A8", "linewidth": 1}}
+    lines = labelled(looks, color="black")
     figure.legend(handles=lines, loc="outside lower center", ncols=-(-len(lines) // 2))
 
 
@@ -137,14 +150,10 @@ def _tens(low: float, high: float) -> list[float]:
     return [low, *(power for power in powers if 1.5 * low < power <= high)]
 
 
-def _name(grid: np.ndarray, scales: list[float], steps: pd.Series) -> None:
-    """σ above the columns, steps below them, on an axis with a place for step 0."""
+def _scale(axes: Axes, steps: pd.Series) -> None:
+    """Scale the axis of steps, with a place for step 0."""
     first = steps[steps > 0].min()
-    for axes, scale in zip(grid[0], scales, strict=True):
-        axes.set_title(f"σ = {scale:g}", fontsize=11.5)
-    for axes in grid[-1]:
-        axes.set_xscale("symlog", linthresh=first, linscale=0.4)
-        axes.set_xlim(-0.05 * first, 1.1 * steps.max())
-        axes.set_xticks(ticks := [0, *_tens(first, steps.max())], [f"{tick:,g}" for tick in ticks])
-        axes.minorticks_off()
-        axes.set_xlabel("Training step")
+    axes.set_xscale("symlog", linthresh=first, linscale=0.4)
+    axes.set_xlim(-0.05 * first, 1.1 * steps.max())
+    axes.set_xticks(ticks := [0, *_tens(first, steps.max())], [f"{tick:,g}" for tick in ticks])
+    axes.xaxis.minorticks_off()

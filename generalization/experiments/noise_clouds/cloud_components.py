@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from generalization.experiments.noise_clouds.cloud_blocks import (
     CLOSED_FORM,
+    NOTHING,
     blocks,
     draw_layers,
     draw_legend,
@@ -18,8 +19,6 @@ from generalization.experiments.noise_clouds.cloud_blocks import (
     drawn_courses,
 )
 from generalization.figures.style import figure_of_words, styled
-
-NOTHING = "No network was kept after step 0: there is no course to show."
 
 
 @styled
@@ -45,7 +44,7 @@ def cloud_components(noise_clouds: pd.DataFrame, training: pd.DataFrame) -> Figu
         "Rest\n1 − EV₁ − EV₂": lambda *panel: _draw_share(*panel, "ev_rest"),
         "Loss (nats)": draw_losses,
     }
-    figure = blocks(rows, training, panels, headline="Noise in layers")
+    figure = blocks(rows, training, panels, words="Noise in layers")
     draw_legend(figure, rows, closed_form=True)
     return figure
 

@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from generalization.experiments.noise_clouds.cloud_blocks import (
+    NOTHING,
     blocks,
     draw_layers,
     draw_legend,
     drawn_courses,
 )
-from generalization.experiments.noise_clouds.cloud_components import NOTHING
 from generalization.figures.style import QUIET, figure_of_words, styled
 from generalization.tables import KEPT_NETWORK
 
@@ -47,7 +47,7 @@ def noise_amplification(noise_clouds: pd.DataFrame, training: pd.DataFrame) -> F
         "s₁ / √N": lambda *panel: draw_layers(*panel, "s_1"),
         "s₂ / √N": lambda *panel: draw_layers(*panel, "s_2"),
     }
-    figure = blocks(rows, training, panels, headline="Amplification of noise by layers")
+    figure = blocks(rows, training, panels, words="Amplification of noise by layers")
     draw_legend(figure, rows, closed_form=False)
     return figure
 

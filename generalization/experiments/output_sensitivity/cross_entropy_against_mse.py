@@ -5,14 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from generalization.experiments.output_sensitivity.ensemble_points import (
-    Looks,
-    draw_ensembles,
-    explain,
+from generalization.experiments.output_sensitivity.ensemble_points import draw_ensembles
+from generalization.figures.small_multiples import Facet, Panel, SmallMultiples, at_top
+from generalization.figures.style import (
+    QUIET,
+    ensemble_legend,
+    figure_of_words,
+    labelled,
+    styled,
+    told_apart,
 )
-from generalization.figures.style import QUIET, figure_of_words, styled
 from generalization.statistics.selection import has_fitted
 from generalization.tables import with_networks
 
@@ -58,21 +61,23 @@ def cross_entropy_against_mse(
         fitted=has_fitted(networks, fitted_accuracy=fitted_accuracy),
         **{f"root_{key}": np.sqrt(networks[key] / 2) for key in ERRORS},
     )
-    looks = Looks.of(training, color, marker)
-    datasets = sorted(networks["dataset"].unique())
-    figure = Figure(figsize=(2.2 + 4.1 * len(datasets), 7.6))
-    panels = figure.subplots(2, len(datasets), squeeze=False)
-    for (key, of), of_error in zip(ERRORS.items(), panels, strict=True):
-        for dataset, axes in zip(datasets, of_error, strict=True):
-            rows = networks[networks["dataset"] == dataset]
-            draw_ensembles(axes, rows, f"root_{key}", "cross_entropy", looks)
-            if len(rows):
-                ends = rows[f"root_{key}"].agg(["min", "max"])
-                axes.plot(ends, ends, zorder=1, **EQUAL)
-            axes.set_xlabel(f"√(squared error of the {of} / 2)")
-        of_error[0].set_ylabel("Cross-entropy (nats)")
-    for dataset, axes in zip(datasets, panels[0], strict=True):
-        axes.set_title(dataset)
-    equal = Line2D([], [], label="L = √(MSE / 2)", **EQUAL)
-    explain(panels[0, -1], networks, looks, relation=[equal])
-    return figure
+    looks = told_apart(training, color, marker)
+
+    def draw(panel: Panel) -> None:
+        x = f"root_{panel.row}"
+        draw_ensembles(panel.axes, panel.table, x, "cross_entropy", looks)
+        ends = panel.table[x].agg(["min", "max"])
+        panel.axes.plot(ends, ends, zorder=1, **EQUAL)
+
+    return SmallMultiples(
+        rows=Facet.each(ERRORS),
+        columns=Facet.of(networks, "dataset"),
+        size=(4.1, 3.8),
+        margin=(2.2, 0),
+        heading=at_top,
+        heading_size=13,
+        x=lambda panel: f"√(squared error of the {panel.row_name} / 2)",
+        y="Cross-entropy (nats)",
+        legend=ensemble_legend(looks, networks["fitted"])
+        | {"Relation": labelled({"L = √(MSE / 2)": EQUAL})},
+    ).draw(networks, draw)

@@ -8,12 +8,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from generalization.experiments.output_sensitivity.ensemble_points import (
-    Looks,
+    correlations,
     draw_ensembles,
-    explain,
 )
 from generalization.experiments.output_sensitivity.predicted_loss import predicted_loss
 from generalization.experiments.output_sensitivity.sensitivities import (
@@ -21,14 +19,18 @@ from generalization.experiments.output_sensitivity.sensitivities import (
     SENSITIVITIES,
     sensitivities,
 )
-from generalization.figures.gap_against_measure import title
-from generalization.figures.style import figure_of_words, styled
-from generalization.names import interval, readable
+from generalization.figures.small_multiples import Facet, Panel, SmallMultiples
+from generalization.figures.style import (
+    ensemble_legend,
+    figure_of_words,
+    labelled,
+    styled,
+    told_apart,
+)
+from generalization.names import readable
 from generalization.statistics.selection import has_fitted
 
 LINE = {"color": "black", "linewidth": 1.4}
-# Correlation → what it is called above a panel.
-SHOWN = {"pearson_log": "r of logs", "spearman": "ρ"}
 
 
 @styled
@@ -64,50 +66,28 @@ def loss_against_sensitivity(
     )
     if networks.empty:
         return figure_of_words("Loss against sensitivity: no trained network has both.")
-    looks = Looks.of(networks, color, marker)
-    kinds = [kind for kind in SENSITIVITIES if (networks["measure"] == kind).any()]
-    datasets = sorted(networks["dataset"].unique())
+    looks = told_apart(networks, color, marker)
     constants = _constants(networks, output_sensitivities)
-    figure = Figure(figsize=(2.2 + 4.1 * len(datasets), 0.4 + 3.6 * len(kinds)))
-    panels = figure.subplots(len(kinds), len(datasets), squeeze=False)
-    for kind, of_kind in zip(kinds, panels, strict=True):
-        for dataset, axes in zip(datasets, of_kind, strict=True):
-            rows = networks[(networks["measure"] == kind) & (networks["dataset"] == dataset)]
-            draw_ensembles(axes, rows, "sensitivity", "test_loss", looks)
-            if kind in OF_LOGITS and len(rows) and dataset in constants:
-                _draw_line(axes, rows["sensitivity"], constants[dataset])
-            lines = correlations(sensitivity_statistics, kind, dataset, trained=True)
-            title(axes, dataset, lines, fontsize=11.5)
-            axes.set_xlabel(f"{readable(kind)} S")
-        of_kind[0].set_ylabel("Test loss (nats)")
-    line = [Line2D([], [], label="√(½ · (K−1)/K · S C)", **LINE)] if constants else []
-    explain(panels[0, -1], networks, looks, predicted=line)
-    return figure
+    line = labelled({"√(½ · (K−1)/K · S C)": LINE} if constants else {})
 
+    def draw(panel: Panel) -> None:
+        draw_ensembles(panel.axes, panel.table, "sensitivity", "test_loss", looks)
+        if panel.row in OF_LOGITS and len(panel.table) and panel.column in constants:
+            _draw_line(panel.axes, panel.table["sensitivity"], constants[panel.column])
 
-def correlations(
-    statistics: pd.DataFrame, measure: str, dataset: str, *, trained: bool
-) -> list[str]:
-    """Correlations with the test loss in few words, of fitted networks, else of all.
-
-    Args:
-        statistics: Table of ``sensitivity_statistics``.
-        measure: Which sensitivity.
-        dataset: Of which networks; the only one of a study stands under ``all``.
-        trained: Whether it is the sensitivity after training.
-    """
-    blocks = statistics["dataset"].unique()
-    wanted = {"measure": measure, "trained": trained}
-    wanted["dataset"] = dataset if dataset in blocks else "all"
-    rows = statistics[(statistics[[*wanted]] == [*wanted.values()]).all(axis=1)]
-    for selection in ("fitted", "all"):
-        chosen = rows[(rows["selection"] == selection) & rows["estimate"].notna()]
-        chosen = chosen.set_index("statistic")
-        if set(SHOWN) <= set(chosen.index):
-            of = f"{chosen['networks'].iloc[0]} {'fitted ' * (selection == 'fitted')}networks"
-            r, rho = (f"{SHOWN[name]} {_estimate(chosen.loc[name])}" for name in SHOWN)
-            return [r, f"{rho}, {of}"]
-    return ["no correlation: too few ensembles, or all alike"]
+    return SmallMultiples(
+        rows=Facet.of(networks, "measure", order=SENSITIVITIES, name=readable),
+        columns=Facet.of(networks, "dataset"),
+        size=(4.1, 3.6),
+        margin=(2.2, 0.4),
+        heading=lambda panel: panel.column_name,
+        below=lambda panel: correlations(
+            sensitivity_statistics, panel.row, panel.column, trained=True
+        ),
+        x=lambda panel: f"{panel.row_name} S",
+        y="Test loss (nats)",
+        legend=ensemble_legend(looks, networks["fitted"]) | {"Predicted": line},
+    ).draw(networks, draw)
 
 
 def _constants(
@@ -125,7 +105,3 @@ def _constants(
 def _draw_line(axes: Axes, values: pd.Series, constants: tuple[float, int]) -> None:
     along = np.geomspace(values.min(), values.max(), 50)
     axes.plot(along, predicted_loss(along, *constants), zorder=1, **LINE)
-
-
-def _estimate(row: pd.Series) -> str:
-    return interval(row["estimate"], row["low"], row["high"])

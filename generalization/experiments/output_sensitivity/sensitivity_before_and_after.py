@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from generalization.experiments.output_sensitivity.ensemble_points import (
-    Looks,
+    correlations,
     draw_ensembles,
-    explain,
 )
-from generalization.experiments.output_sensitivity.loss_against_sensitivity import correlations
 from generalization.experiments.output_sensitivity.sensitivities import sensitivities
-from generalization.figures.gap_against_measure import title
-from generalization.figures.style import QUIET, figure_of_words, logarithmic, styled
-from generalization.names import readable, within
+from generalization.figures.small_multiples import Facet, Panel, SmallMultiples
+from generalization.figures.style import (
+    QUIET,
+    ensemble_legend,
+    figure_of_words,
+    labelled,
+    logarithmic,
+    styled,
+    told_apart,
+)
+from generalization.names import readable
 from generalization.statistics.selection import has_fitted
 from generalization.tables import NETWORK
 
@@ -55,28 +62,38 @@ def sensitivity_before_and_after(
             "Sensitivity before and after: no network was measured at step 0 and at its last step."
         )
     networks["fitted"] = has_fitted(networks, fitted_accuracy=fitted_accuracy)
-    looks = Looks.of(networks, color, marker)
+    looks = told_apart(networks, color, marker)
     kinds = [kind for kind in KINDS if (networks["measure"] == kind).any()]
-    datasets = sorted(networks["dataset"].unique())
-    figure = Figure(figsize=(2.2 + 4.1 * len(datasets), 0.4 + 6.8 * len(kinds)))
-    panels = figure.subplots(2 * len(kinds), len(datasets), squeeze=False)
-    for place, kind in enumerate(kinds):
-        for column, dataset in enumerate(datasets):
-            rows = networks[(networks["measure"] == kind) & (networks["dataset"] == dataset)]
-            upper, lower = panels[2 * place : 2 * place + 2, column]
-            draw_ensembles(upper, rows, "before", "after", looks)
-            _draw_equal(upper, rows[["before", "after"]].stack())
-            upper.set_title(dataset, fontsize=11.5)
-            draw_ensembles(lower, rows, "before", "test_loss", looks)
-            lines = correlations(sensitivity_statistics, kind, dataset, trained=False)
-            title(lower, "", lines)
-            for axes in (upper, lower):
-                axes.set_xlabel(f"{readable(kind)} before training")
-        panels[2 * place, 0].set_ylabel(f"{readable(kind)}\nafter training")
-        panels[2 * place + 1, 0].set_ylabel("Test loss (nats)")
-    equal = Line2D([], [], label=f"{within('after')} = before", **EQUAL)
-    explain(panels[0, -1], networks, looks, no_change=[equal])
-    return figure
+
+    def draw(panel: Panel) -> None:
+        kind, y = panel.row
+        rows = panel.table[panel.table["measure"] == kind]
+        draw_ensembles(panel.axes, rows, "before", y, looks)
+        if y == "after":
+            _draw_equal(panel.axes, rows[["before", "after"]].stack())
+
+    def below(panel: Panel) -> list[str]:
+        kind, y = panel.row
+        if y == "after":
+            return []
+        return correlations(sensitivity_statistics, kind, panel.column, trained=False)
+
+    return SmallMultiples(
+        # One row of panels per kind and what is drawn against it before training.
+        rows=Facet.each({
+            (kind, y): f"{readable(kind)}\nafter training" if y == "after" else "Test loss (nats)"
+            for kind, y in product(kinds, ("after", "test_loss"))
+        }),
+        columns=Facet.of(networks, "dataset"),
+        size=(4.1, 3.4),
+        margin=(2.2, 0.4),
+        heading=lambda panel: panel.column_name * (panel.row[1] == "after"),
+        below=below,
+        x=lambda panel: f"{readable(panel.row[0])} before training",
+        y="{row}",
+        legend=ensemble_legend(looks, networks["fitted"])
+        | {"No change": labelled({"after = before": EQUAL})},
+    ).draw(networks, draw)
 
 
 def _before_and_after(measures: pd.DataFrame) -> pd.DataFrame:

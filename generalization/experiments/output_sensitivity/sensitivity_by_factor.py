@@ -6,15 +6,21 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from generalization.experiments.output_sensitivity.sensitivities import (
     alike_but_for,
     sensitivities,
     values_of_factor,
 )
-from generalization.figures.gap_against_measure import title
-from generalization.figures.style import QUIET, colors, figure_of_words, legend, logarithmic, styled
+from generalization.figures.small_multiples import Facet, Panel, SmallMultiples
+from generalization.figures.style import (
+    QUIET,
+    colors,
+    figure_of_words,
+    labelled,
+    logarithmic,
+    styled,
+)
 from generalization.hyperparameters import FIXED_SIZE
 from generalization.names import number, readable, value_name, values_of
 
@@ -49,36 +55,38 @@ def sensitivity_by_factor(measures: pd.DataFrame, factor: str) -> Figure:
         return figure_of_words(f"{readable(factor)}: no two ensembles differ in it alone.")
     values = values_of(points["value"])
     hues = colors(sorted(points["dataset"].unique()))
-    shown = [key for key in QUANTITIES if (points["quantity"] == key).any()]
-    figure = Figure(figsize=(1.8 + 3.3 * len(shown), 4.4))
-    panels = figure.subplots(1, len(shown), squeeze=False)[0]
-    for quantity, axes in zip(shown, panels, strict=True):
-        of_quantity = points[points["quantity"] == quantity]
-        lines = []
-        for dataset, hue in hues.items():
-            groups = _table(of_quantity[of_quantity["dataset"] == dataset], values)
-            _draw(axes, groups, hue)
-            lines.append(f"{dataset} " * (len(hues) > 1) + _change(groups))
-        logarithmic(axes.yaxis, of_quantity["mean"])
-        names = [value_name(value).replace("_", "\n") for value in values]
-        axes.set_xticks(range(len(values)), names)
-        axes.set_xlim(-0.4, len(values) - 0.6)
-        axes.set_xlabel(readable("depth" if factor == FIXED_SIZE else factor))
-        title(axes, QUANTITIES[quantity], lines, fontsize=11.5)
+    names = [value_name(value).replace("_", "\n") for value in values]
+
+    def groups_by_dataset(panel: Panel) -> dict[str, np.ndarray]:
+        rows = panel.table
+        return {dataset: _table(rows[rows["dataset"] == dataset], values) for dataset in hues}
+
+    def draw(panel: Panel) -> None:
+        for dataset, groups in groups_by_dataset(panel).items():
+            _draw(panel.axes, groups, hues[dataset])
+        logarithmic(panel.axes.yaxis, panel.table["mean"])
+        panel.axes.set_xticks(range(len(values)), names)
+        panel.axes.set_xlim(-0.4, len(values) - 0.6)
+
+    def below(panel: Panel) -> list[str]:
+        return [
+            f"{dataset} " * (len(hues) > 1) + _change(groups)
+            for dataset, groups in groups_by_dataset(panel).items()
+        ]
+
     thick = {"linestyle": "-", **THICK}
-    legend(
-        panels[-1],
-        {
-            "Dataset": [
-                Line2D([], [], color=hue, label=name, **thick) for name, hue in hues.items()
-            ],
-            "Lines": [
-                Line2D([], [], color=QUIET, label="mean", **thick),
-                Line2D([], [], color=QUIET, label="all else equal", linewidth=1),
-            ],
+    lines = {"mean": thick, "all else equal": {"linewidth": 1}}
+    return SmallMultiples(
+        columns=Facet.of(points, "quantity", order=QUANTITIES, name=QUANTITIES.get),
+        size=(3.3, 4.4),
+        margin=(1.8, 0),
+        below=below,
+        x=readable("depth" if factor == FIXED_SIZE else factor),
+        legend={
+            "Dataset": labelled({name: {"color": hue} for name, hue in hues.items()}, **thick),
+            "Lines": labelled(lines, color=QUIET),
         },
-    )
-    return figure
+    ).draw(points, draw)
 
 
 def groups_of(measures: pd.DataFrame, factor: str) -> pd.DataFrame:

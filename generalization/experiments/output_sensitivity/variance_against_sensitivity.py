@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from generalization.figures.gap_against_measure import title, told_apart
-from generalization.figures.style import (
-    QUIET,
-    colors,
-    entries,
-    figure_of_words,
-    legend,
-    logarithmic,
-    markers,
-    style_of,
-    styled,
-)
-from generalization.names import number, readable, values_of
+from generalization.figures.small_multiples import Facet, Panel, SmallMultiples, bars
+from generalization.figures.style import QUIET, figure_of_words, logarithmic, styled, told_apart
+from generalization.names import number
 
 PANELS = {False: "Untrained", True: "At the last step"}
 AXES = {"x": "predicted", "y": "variance"}
@@ -44,9 +33,8 @@ def variance_against_sensitivity(
     Args:
         bias_variance: Table of that name.
         training: Table of ``collect_training``.
-        color: Hyper-parameter that colors tell apart. One that the study does not sweep over gives
-            way to the first that it does.
-        marker: Hyper-parameter that markers tell apart, if the study sweeps over it.
+        color: Hyper-parameter that colors tell apart, see ``told_apart``.
+        marker: Hyper-parameter that markers tell apart.
 
     Returns:
         The figure; words, if no ensemble has a variance and a prediction of it.
@@ -54,29 +42,29 @@ def variance_against_sensitivity(
     points = _points(bias_variance, training)
     if points.empty:
         return figure_of_words("No ensemble has a variance of logits and a prediction of it.")
-    color, marker = told_apart(training, color, marker)
-    hues = colors(values_of(training[color])) if color else {}
-    shapes = markers(values_of(training[marker])) if marker else {}
-    datasets = values_of(points["dataset"])
+    hues, shapes = told_apart(training, color, marker)
+    datasets = Facet.of(points, "dataset")
 
-    figure = Figure(figsize=(10, 0.3 + 4.6 * len(datasets)))
-    grid = figure.subplots(len(datasets), len(PANELS), squeeze=False)
-    for row, dataset in zip(grid, datasets, strict=True):
-        for axes, (trained, when) in zip(row, PANELS.items(), strict=True):
-            here = points[(points["dataset"] == dataset) & (points["trained"] == trained)]
-            name = f"{dataset}: {when.lower()}" if len(datasets) > 1 else when
-            title(axes, name, _agreement(here), fontsize=11.5)
-            for point in here.to_dict("records"):
-                hue = style_of(hues, point.get(color), QUIET)
-                _draw(axes, point, color=hue, marker=style_of(shapes, point.get(marker), "o"))
-            _scale(axes, here)
-        row[0].set_ylabel("Variance of logits over networks")
-    groups = {
-        readable(color or ""): entries(hues, "color"),
-        readable(marker or ""): entries(shapes, "marker", color=QUIET),
-    }
-    legend(grid[0, -1], groups)
-    return figure
+    def draw(panel: Panel) -> None:
+        for point in panel.table.to_dict("records"):
+            _draw(panel.axes, point, color=hues.of(point), marker=shapes.of(point))
+        _scale(panel.axes, panel.table)
+
+    def heading(panel: Panel) -> str:
+        when = panel.column_name
+        return f"{panel.row}: {when.lower()}" if len(datasets.values) > 1 else when
+
+    return SmallMultiples(
+        rows=datasets,
+        columns=Facet(("trained",), tuple(PANELS), tuple(PANELS.values())),
+        size=(5, 4.6),
+        margin=(0, 0.3),
+        heading=heading,
+        below=lambda panel: _agreement(panel.table),
+        x=lambda _: "Predicted, $K\\,(S\\,C + Σ)$",
+        y="Variance of logits over networks",
+        legend=hues.legend() | shapes.legend(color=QUIET),
+    ).draw(points, draw)
 
 
 def _points(bias_variance: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
@@ -93,21 +81,14 @@ def _points(bias_variance: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame
 
 def _draw(axes: Axes, point: dict, *, color: object, marker: str) -> None:
     """A point with its intervals, where it has any."""
-    bars = {
-        f"{axis}err": np.nan_to_num([
-            [max(point[f"{axis}_estimate"] - point[f"{axis}_low"], 0)],
-            [max(point[f"{axis}_high"] - point[f"{axis}_estimate"], 0)],
-        ])
-        for axis in AXES
-    }
+    reach = {f"{axis}err": bars(*(point[f"{axis}_{end}"] for end in ENDS)) for axis in AXES}
     place = point["x_estimate"], point["y_estimate"]
-    axes.errorbar(*place, **bars, color=color, marker=marker, markersize=6, elinewidth=1)
+    axes.errorbar(*place, **reach, color=color, marker=marker, markersize=6, elinewidth=1)
 
 
 def _scale(axes: Axes, points: pd.DataFrame) -> None:
     """The same logarithmic scale on both axes, and the line where both are equal."""
     axes.set_box_aspect(1)
-    axes.set_xlabel("Predicted, $K\\,(S\\,C + Σ)$")
     if points.empty:
         return
     ends = points.filter(regex="^[xy]_").stack()

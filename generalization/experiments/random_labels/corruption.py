@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
@@ -14,15 +13,22 @@ from generalization.experiments.random_labels.fitting_curves import (
     architecture,
     architecture_columns,
 )
+from generalization.figures.small_multiples import Facet, Panel, SmallMultiples, bars
 from generalization.figures.style import (
     CATEGORIES,
     MARKERS,
     QUIET,
     entries,
     figure_of_words,
-    legend,
+    labelled,
     styled,
 )
+
+# Statistic → heading and label of its panel.
+PANELS = {
+    "over_true_labels": ("Time to fit", "Relative to true labels"),
+    "test_error": ("Test error", "On true labels"),
+}
 
 
 @styled
@@ -40,42 +46,49 @@ def corruption(fitting_times: pd.DataFrame, classes: Mapping[str, int]) -> Figur
     rows = fitting_times[labels & fitting_times["estimate"].notna()]
     if rows["label_corruption"].nunique() < 2:
         return figure_of_words("Labels were not corrupted to several degrees.")
-    figure = Figure(figsize=(11, 4.4))
-    times, errors = figure.subplots(1, 2)
     keys = architecture_columns(fitting_times)
-    looks = {}
-    for place, (about, alike) in enumerate(rows.groupby(keys, dropna=False)):
-        look = {"color": CATEGORIES[place % 7], "marker": MARKERS[place % 7]}
-        looks[architecture(dict(zip(keys, about, strict=True)))] = look
-        _draw(times, alike[alike["statistic"] == "over_true_labels"], look, at_zero=1.0)
-        _draw(errors, alike[alike["statistic"] == "test_error"], look)
-    for dataset in rows["dataset"].unique():
-        chance = 1 - 1 / classes[dataset]
-        errors.axhline(chance, color=QUIET, linestyle="--", linewidth=1.2)
-    times.set(title="Time to fit", ylabel="Relative to true labels", ylim=(0, None))
-    errors.set(title="Test error", ylabel="On true labels", ylim=(0, 1))
-    errors.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    for axes in (times, errors):
-        axes.set(xlabel="Label corruption", xlim=(-0.04, 1.04))
-    lines = [
-        entries({name: look["color"]}, "color", marker=look["marker"])[0]
-        for name, look in looks.items()
-    ]
+    networks = Facet.of(
+        rows, *keys, name=lambda *values: architecture(dict(zip(keys, values, strict=True)))
+    )
+    looks = {
+        name: {"color": CATEGORIES[place % 7], "marker": MARKERS[place % 7]}
+        for place, name in enumerate(networks.names)
+    }
+
+    def draw(panel: Panel) -> None:
+        axes = panel.axes
+        for (_, alike), look in zip(networks.split(panel.table), looks.values(), strict=True):
+            _draw(panel, alike, look)
+        if panel.column == "over_true_labels":
+            axes.set_ylim(0, None)
+            return
+        for dataset in rows["dataset"].unique():
+            axes.axhline(1 - 1 / classes[dataset], color=QUIET, linestyle="--", linewidth=1.2)
+        axes.set_ylim(0, 1)
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+
+    lines = labelled(looks, linestyle="", markersize=7, markeredgewidth=1.4)
     chance = entries({"chance": QUIET}, "color", marker="", linestyle="--")
-    legend(errors, {"Networks": lines, "Error": chance})
-    return figure
+    return SmallMultiples(
+        columns=Facet.of(rows, "statistic", order=PANELS, name=lambda name: PANELS[name][0]),
+        size=(5.5, 4.4),
+        margin=(0, 0),
+        limits={"xlim": (-0.04, 1.04)},
+        x="Label corruption",
+        y=lambda panel: PANELS[panel.column][1],
+        heading_size=13,
+        legend={"Networks": lines, "Error": chance},
+    ).draw(rows, draw)
 
 
-def _draw(
-    axes: Axes, rows: pd.DataFrame, look: Mapping[str, str], at_zero: float | None = None
-) -> None:
-    """A line with intervals; relative to itself, what is not corrupted has a value of its own."""
+def _draw(panel: Panel, rows: pd.DataFrame, look: Mapping[str, str]) -> None:
+    """Draw a line with intervals; true labels have none relative to themselves, but 1."""
     if rows.empty:
         return
     rows = rows.sort_values("label_corruption")
     points = rows[["label_corruption", "estimate", "low", "high"]].to_numpy(float)
-    if at_zero is not None:
-        points = np.vstack([[0, at_zero, at_zero, at_zero], points])
-    corruption, estimate, low, high = points.T
-    reach = np.nan_to_num([estimate - low, high - estimate])
-    axes.errorbar(corruption, estimate, yerr=reach, markersize=6, capsize=3, linewidth=1.5, **look)
+    if panel.column == "over_true_labels":
+        points = np.vstack([[0, 1, 1, 1], points])
+    corruption, *ends = points.T
+    line = {"markersize": 6, "capsize": 3, "linewidth": 1.5}
+    panel.axes.errorbar(corruption, ends[0], yerr=bars(*ends), **line, **look)

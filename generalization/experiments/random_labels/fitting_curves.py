@@ -6,15 +6,18 @@ from textwrap import fill
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from generalization.experiments.random_labels.fitting_times import OF_DATA
-from generalization.figures.style import CATEGORIES, figure_of_words, legend, styled
-from generalization.figures.training_curves import mean_over_seeds
+from generalization.figures.small_multiples import (
+    Facet,
+    Panel,
+    SmallMultiples,
+    bars,
+    mean_over_seeds,
+)
+from generalization.figures.style import CATEGORIES, figure_of_words, labelled, styled
 from generalization.names import readable, value_name
-from generalization.tables import NETWORK
 
 # As the paper calls them, in its order.
 KINDS = {
@@ -27,6 +30,9 @@ KINDS = {
 HUES = dict(zip(KINDS, CATEGORIES, strict=False))
 # What hides another: permuted pixels are fitted as those in their order are.
 DASHED = ("shuffled_pixels", "gaussian")
+LOOKS = {
+    kind: {"color": hue, "linestyle": "--" if kind in DASHED else "-"} for kind, hue in HUES.items()
+}
 COLUMNS = 3
 LETTERS = 34  # Of the name of a panel, in a line.
 
@@ -50,32 +56,29 @@ def fitting_curves(training: pd.DataFrame, fitting_times: pd.DataFrame) -> Figur
     if rows.empty or not rows["step"].any():
         return figure_of_words("No network was trained on uncorrupted data: no course to show.")
     keys = architecture_columns(fitting_times)
-    panels = list(rows.groupby(keys, dropna=False))
-    columns = min(COLUMNS, len(panels))
-    lines = -(-len(panels) // columns)
-    figure = Figure(figsize=(2.4 + 4 * columns, 0.7 + 3.6 * lines))
-    grid = figure.subplots(lines, columns, sharey=True, squeeze=False)
-    for axes, (about, of_panel) in zip(grid.flat, panels, strict=False):
-        times = fitting_times[(fitting_times[keys] == list(about)).all(axis=1)]
-        _draw(axes, of_panel, times[times["statistic"] == "fitting_step"])
-        name = architecture(dict(zip(keys, about, strict=True)))
-        axes.set_title(fill(name, LETTERS), fontsize=11.5)
-        axes.set_xlabel("Training step")
-    for axes in grid.flat[len(panels) :]:
-        axes.set_axis_off()
-    for axes in grid[:, 0]:
-        axes.set_ylabel("Training loss (nats)")
-    networks = len(rows.drop_duplicates(NETWORK))
-    figure.suptitle(
-        f"Fitting random data: means over {networks} networks", x=0.01, ha="left", weight="bold"
-    )
-    lines = [
-        Line2D([], [], color=hue, linewidth=2, linestyle=_style(kind), label=KINDS[kind])
-        for kind, hue in HUES.items()
-        if (rows["randomization"] == kind).any()
-    ]
-    legend(grid[0, -1], {"Data": lines})
-    return figure
+    there = set(rows["randomization"])
+    lines = {name: LOOKS[kind] for kind, name in KINDS.items() if kind in there}
+
+    def name(*values: object) -> str:
+        return fill(architecture(dict(zip(keys, values, strict=True))), LETTERS)
+
+    def draw(panel: Panel) -> None:
+        times = panels.select(fitting_times, panel.column)
+        _draw(panel, times[times["statistic"] == "fitting_step"])
+
+    panels = Facet.of(rows, *keys, name=name)
+    return SmallMultiples(
+        columns=panels,
+        wrap=COLUMNS,
+        size=(4, 3.6),
+        margin=(2.4, 0.7),
+        grid={"sharey": True},
+        limits={"xlim": (0, None), "ylim": (0, None)},
+        x=lambda _: "Training step",
+        y="Training loss (nats)",
+        headline="Fitting random data: means over {networks}",
+        legend={"Data": labelled(lines, linewidth=2)},
+    ).draw(rows, draw)
 
 
 def architecture_columns(fitting_times: pd.DataFrame) -> list[str]:
@@ -94,25 +97,19 @@ def architecture(about: dict[str, object]) -> str:
     return ", ".join(words)
 
 
-def _style(kind: str) -> str:
-    return "--" if kind in DASHED else "-"
-
-
-def _draw(axes: Axes, rows: pd.DataFrame, times: pd.DataFrame) -> None:
-    """The lines of a panel."""
-    for kind, hue in HUES.items():
-        of_kind = rows[rows["randomization"] == kind]
-        if of_kind.empty:
+def _draw(panel: Panel, times: pd.DataFrame) -> None:
+    """Draw the lines of a panel, and where networks have fitted."""
+    for kind, look in LOOKS.items():
+        rows = panel.table[panel.table["randomization"] == kind]
+        if rows.empty:
             continue
-        mean = mean_over_seeds(of_kind, "train_loss")
-        axes.plot(mean.index, mean, color=hue, linewidth=1.8, linestyle=_style(kind))
+        mean = mean_over_seeds(rows, "train_loss")
+        panel.axes.plot(mean.index, mean, linewidth=1.8, **look)
         chosen = (times["randomization"] == kind) & times["label_corruption"].isin([0, 1])
         for time in times[chosen].dropna(subset="estimate").to_dict("records"):
-            loss = np.interp(np.log1p(time["estimate"]), np.log1p(mean.index), mean)
-            reach = [[time["estimate"] - time["low"]], [time["high"] - time["estimate"]]]
-            axes.errorbar(
-                time["estimate"], loss, xerr=np.nan_to_num(reach), color=hue, marker="o", capsize=3
-            )
-    axes.set_xscale("symlog", linthresh=1, linscale=0.4)
-    axes.set_xlim(left=0)
-    axes.set_ylim(bottom=0)
+            step = time["estimate"]
+            loss = np.interp(np.log1p(step), np.log1p(mean.index), mean)
+            reach = bars(step, time["low"], time["high"])
+            mark = {"color": look["color"], "marker": "o", "capsize": 3}
+            panel.axes.errorbar(step, loss, xerr=reach, **mark)
+    panel.axes.set_xscale("symlog", linthresh=1, linscale=0.4)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from generalization.experiments.similarity.layer_maps import layer_names, of_architecture
 from generalization.experiments.similarity.network_pairs import GENERALIZING, task
+from generalization.figures.small_multiples import Facet, Panel, SmallMultiples, mean_line
 from generalization.figures.style import (
     CATEGORIES,
     MARKERS,
     QUIET,
     figure_of_words,
+    labelled,
     styled,
 )
 from generalization.tables import NETWORK, with_networks
@@ -56,52 +56,58 @@ def accuracy_on_directions(projection_accuracy: pd.DataFrame, training: pd.DataF
     rows = rows[rows["final"] & (task(rows) == GENERALIZING)]
     if rows.empty:
         return figure_of_words("No network on true labels was projected at its last step.")
-    groups = list(rows.groupby(GROUP, sort=True))[:MOST_GROUPS]
-    columns = min(max(depth for (_, _, depth, _), _ in groups), MOST_COLUMNS)
+    groups = Facet.of(rows, *GROUP, most=MOST_GROUPS, noun="kinds of networks")
+    columns = min(max(depth for _, _, depth, _ in groups.values), MOST_COLUMNS)
 
-    figure = Figure(figsize=(1.4 + 3 * columns, 1.3 + 3.1 * len(groups)))
-    grid = figure.subplots(len(groups), columns, sharey="row", squeeze=False)
-    for panels, ((dataset, architecture, depth, width), group) in zip(grid, groups, strict=True):
-        shown = np.unique(np.linspace(0, depth - 1, columns).round().astype(int))
-        for axes, layer in zip(panels, shown, strict=False):
-            _draw(axes, group[group["layer"] == layer])
-            name = layer_names(depth)[layer]
-            axes.set_title(name if name == "logits" else f"layer {name}", fontsize=11.5)
-        for axes in panels[len(shown) :]:
-            axes.remove()
-        networks = len(group.drop_duplicates(NETWORK))
-        kind = of_architecture(rows, architecture)
-        panels[0].set_title(
-            f"{dataset}{kind}, width {width}, {networks} networks\nlayer 1", fontsize=11.5
-        )
-        panels[0].set_ylabel("Test accuracy")
-        panels[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        panels[0].set_ylim(0, 1.02)
-    for axes in grid[-1]:
-        axes.set_xlabel("Directions")
-    heading = "Test accuracy of networks of which one layer is projected on few directions"
-    figure.suptitle(heading, x=0.01, ha="left", weight="bold")
-    kinds = [kind for kind in KINDS if kind in set(rows["directions"])]
-    lines = [Line2D([], [], label=KINDS[kind], **STYLES[kind]) for kind in kinds]
+    def draw(panel: Panel) -> None:
+        shown = _layers(panel.row[2], columns)
+        if panel.column >= len(shown):
+            panel.axes.remove()
+        else:
+            _draw(panel, panel.table[panel.table["layer"] == shown[panel.column]])
+
+    def heading(panel: Panel) -> str:
+        dataset, architecture, depth, width = panel.row
+        name = layer_names(depth)[_layers(depth, columns)[panel.column]]
+        layer = name if name == "logits" else f"layer {name}"
+        networks = len(panel.table.drop_duplicates(NETWORK))
+        kind = f"{dataset}{of_architecture(rows, architecture)}, width {width}, {networks} networks"
+        return f"{kind}\nlayer 1" if panel.left else layer
+
+    figure = SmallMultiples(
+        rows=groups,
+        columns=Facet.each(dict.fromkeys(range(columns), "")),
+        size=(3, 3.1),
+        margin=(1.4, 1.3),
+        grid={"sharey": "row"},
+        limits={"ylim": (0, 1.02)},
+        heading=heading,
+        percent=True,
+        x="Directions",
+        y="Test accuracy",
+        headline="Test accuracy of networks of which one layer is projected on few directions",
+    ).draw(rows, draw)
+    there = set(rows["directions"])
+    lines = labelled({name: STYLES[kind] for kind, name in KINDS.items() if kind in there})
     figure.legend(handles=lines, loc="outside lower center", ncols=3)
     return figure
 
 
-def _draw(axes: Axes, rows: pd.DataFrame) -> None:
-    """The lines of one panel."""
-    least, most = rows["k"].min(), rows["k"].max()
+def _layers(depth: int, columns: int) -> np.ndarray:
+    """Return the layers that have panels: the first, the last, and what is evenly between."""
+    return np.unique(np.linspace(0, depth - 1, columns).round().astype(int))
+
+
+def _draw(panel: Panel, rows: pd.DataFrame) -> None:
+    """Draw the lines of one panel."""
+    axes, (least, most) = panel.axes, (rows["k"].min(), rows["k"].max())
     for k in (least, most):
         level = rows.loc[rows["k"] == k, "accuracy"].mean()
         axes.axhline(level, color=QUIET, linewidth=1, zorder=1)
     kinds = dict(iter(rows[rows["k"] > 0].groupby("directions")))
     for kind in [kind for kind in reversed(KINDS) if kind in kinds]:  # SVCCA's above the others.
-        of_kind = kinds[kind]
-        means = of_kind.groupby("k")["accuracy"].agg(["mean", "sem"])
-        error = means["sem"].fillna(0)  # One network has none.
-        low, high = means["mean"] - error, means["mean"] + error
-        axes.plot(means.index, means["mean"], linewidth=1.4, **STYLES[kind])
-        color = STYLES[kind]["color"]
-        axes.fill_between(means.index, low, high, color=color, alpha=0.2, linewidth=0)
+        means = kinds[kind].groupby("k")["accuracy"].agg(["mean", "sem"])
+        mean_line(axes, means, linewidth=1.4, **STYLES[kind])
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_locator(LogLocator(2 if most < 40 else 4))
     axes.xaxis.set_minor_locator(NullLocator())

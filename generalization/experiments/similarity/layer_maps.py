@@ -1,16 +1,23 @@
-"""Heat maps of layers of one network against those of another."""
+"""Heat maps of layers of one network against those of another, and names of what is similar."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
 
+from generalization.figures.small_multiples import Facet
+from generalization.figures.style import QUIET, entries
 from generalization.names import setting_name
 from generalization.tables import NETWORK
+
+NAMES = {"svcca": "SVCCA", "pwcca": "PWCCA", "mean_cca": "Mean CCA", "linear_cka": "Linear CKA"}
+TASKS = {"generalizing": "true labels", "memorizing": "random labels", "": "some random labels"}
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,18 @@ class Panel:
     title: str
     rows: str
     columns: str
+
+
+def similarities_of(rows: pd.DataFrame, first: str = "svcca") -> list[str]:
+    """Similarities that a table has, in the order of ``NAMES`` after the first."""
+    there = set(rows["similarity"])
+    return [name for name in dict.fromkeys([first, *NAMES]) if name in there]
+
+
+def facet_of_similarities(rows: pd.DataFrame, first: str = "svcca") -> Facet:
+    """Return rows of panels for similarities, at most two."""
+    order = similarities_of(rows, first)
+    return Facet.of(rows, "similarity", order=order, most=2, name=NAMES.get, noun="similarities")
 
 
 def of_architecture(rows: pd.DataFrame, architecture: str) -> str:
@@ -66,6 +85,20 @@ def draw_layers(axes: Axes, panel: Panel) -> AxesImage:
 def layer_names(depth: int) -> list[str]:
     """Hidden layers from 1, and the logits."""
     return [*map(str, range(1, depth)), "logits"]
+
+
+def layer_legend(hues: Mapping[int, object], **look: object) -> dict[str, list[Line2D]]:
+    """Return legends of layers and of what is expected by chance.
+
+    Args:
+        hues: Color of each layer of the deepest networks, the first one first.
+        look: Of the lines of layers.
+    """
+    labels = dict(zip(layer_names(len(hues)), hues.values(), strict=True))
+    return {
+        "Layer": entries(labels, "color", linestyle="-", **look),
+        "By chance": entries({"any layer": QUIET}, "color", linestyle=":", marker=""),
+    }
 
 
 def _networks(pairs: pd.DataFrame) -> int:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from generalization.experiments.similarity.layer_maps import layer_names, of_architecture
-from generalization.experiments.similarity.similarity_heat_maps import NAMES, PREFERRED
-from generalization.figures.style import QUIET, colors, entries, figure_of_words, legend, styled
+from generalization.experiments.similarity.layer_maps import (
+    facet_of_similarities,
+    layer_legend,
+    of_architecture,
+)
+from generalization.figures.small_multiples import Facet, Panel, SmallMultiples, bars
+from generalization.figures.style import colors, figure_of_words, styled
 
 GROUP = ["dataset", "architecture", "depth"]
-MOST_GROUPS, MOST_SIMILARITIES = 3, 2
+MOST_GROUPS = 3
 
 
 @styled
@@ -36,50 +38,42 @@ def similarity_against_width(similarity_of_ensembles: pd.DataFrame) -> Figure:
     rows = rows[widths > 1]
     if rows.empty:
         return figure_of_words("No two seeds of networks of two widths were compared.")
-    order = ("pwcca", *PREFERRED)
-    names = list(dict.fromkeys(name for name in order if name in set(rows["similarity"])))
-    names = names[:MOST_SIMILARITIES]
-    groups = list(rows.groupby(GROUP, sort=True))[:MOST_GROUPS]
-    deepest = max(depth for (*_, depth), _ in groups)
-    hues = colors(range(deepest))
+    groups = Facet.of(rows, *GROUP, most=MOST_GROUPS, noun="kinds of networks")
+    hues = colors(range(max(depth for _, _, depth in groups.values)))
 
-    figure = Figure(figsize=(2.6 + 3.9 * max(len(groups), 1.4), 1 + 3.3 * len(names)))
-    grid = figure.subplots(len(names), len(groups), sharex=True, sharey="row", squeeze=False)
-    for panels, ((dataset, architecture, depth), group) in zip(grid.T, groups, strict=True):
-        for axes, name in zip(panels, names, strict=True):
-            _draw(axes, group[group["similarity"] == name], hues, depth)
-        networks = group.drop_duplicates("ensemble")["networks"].sum()
-        kind = of_architecture(rows, architecture)
-        panels[0].set_title(f"{dataset}{kind}\n{networks} networks", fontsize=11.5)
-        panels[-1].set_xlabel("Width")
-    for axes, name in zip(grid[:, 0], names, strict=True):
-        axes.set_ylabel(f"{NAMES[name]} of two seeds")
-        axes.set_ylim(0, 1.03)
-    heading = "Similarity of two seeds against the width"
-    figure.suptitle(heading, x=0.01, ha="left", weight="bold")
-    labels = dict(zip(layer_names(deepest), hues.values(), strict=True))
-    legend(
-        grid[0, -1],
-        {
-            "Layer": entries(labels, "color", linestyle="-"),
-            "By chance": entries({"any layer": QUIET}, "color", linestyle=":", marker=""),
-        },
-    )
-    return figure
+    def heading(panel: Panel) -> str:
+        dataset, architecture, _ = panel.column
+        networks = groups.select(rows, panel.column).drop_duplicates("ensemble")["networks"].sum()
+        return f"{dataset}{of_architecture(rows, architecture)}\n{networks} networks" * panel.top
+
+    return SmallMultiples(
+        rows=facet_of_similarities(rows, "pwcca"),
+        columns=groups,
+        margin=(2.6, 1),
+        fewest=1.4,
+        grid={"sharex": True, "sharey": "row"},
+        limits={"ylim": (0, 1.03)},
+        heading=heading,
+        x="Width",
+        y="{row} of two seeds",
+        headline="Similarity of two seeds against the width",
+        legend=layer_legend(hues),
+    ).draw(rows, lambda panel: _draw(panel, hues))
 
 
-def _draw(axes: Axes, rows: pd.DataFrame, hues: dict, depth: int) -> None:
-    """The lines of one panel. Logits keep their color where networks differ in depth."""
+def _draw(panel: Panel, hues: dict) -> None:
+    """Draw the lines of one panel. Logits keep their color where networks differ in depth."""
+    axes, rows, (_, _, depth) = panel.axes, panel.table, panel.column
     for layer, of_layer in rows.groupby("layer"):
         means = of_layer.groupby("width")[["estimate", "low", "high", "null"]].mean()
         # An interval is that of an ensemble: of several of one width there is none.
         single = of_layer.groupby("width").size() == 1
-        bars = [means["estimate"] - means["low"], means["high"] - means["estimate"]]
+        color = hues[layer if layer < depth - 1 else len(hues) - 1]
         axes.errorbar(
             means.index,
             means["estimate"],
-            yerr=np.nan_to_num(np.clip([bar.where(single) for bar in bars], 0, None)),
-            color=(color := hues[layer if layer < depth - 1 else len(hues) - 1]),
+            yerr=bars(means["estimate"], means["low"].where(single), means["high"].where(single)),
+            color=color,
             marker="o",
             markersize=5,
             linewidth=1.4,

@@ -8,16 +8,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from generalization.experiments.similarity.layer_maps import Panel, draw_layers
+from generalization.experiments.similarity.layer_maps import (
+    NAMES,
+    TASKS,
+    Panel,
+    draw_layers,
+    similarities_of,
+)
 from generalization.experiments.similarity.network_pairs import task
-from generalization.figures.style import figure_of_words, styled
+from generalization.figures.style import figure_of_words, headline, styled
 from generalization.tables import KEPT_NETWORK
 
-# The one of these that a study has, the first first, is shown.
-PREFERRED = ("svcca", "pwcca", "mean_cca", "linear_cka")
 ITSELF, SEEDS, STEPS, ARCHITECTURES = "itself", "seeds", "steps", "architectures"
-TASKS = {"generalizing": "true labels", "memorizing": "random labels", "": "some random labels"}
-NAMES = {"svcca": "SVCCA", "pwcca": "PWCCA", "mean_cca": "Mean CCA", "linear_cka": "Linear CKA"}
 MOST_GROUPS = MOST_ARCHITECTURES = 4
 GROUP = ["dataset", "architecture", "depth", "task"]
 ARCHITECTURE = ["architecture", "depth", "width"]
@@ -45,7 +47,7 @@ def similarity_heat_maps(similarities: pd.DataFrame, training: pd.DataFrame) -> 
     rows = _shown(_described(similarities, training))
     if rows.empty:
         return figure_of_words("No two layers of networks at their last step were compared.")
-    name = chosen_similarity(rows)
+    name = similarities_of(rows)[0]
     rows = rows[rows["similarity"] == name]
     panels = [*_of_groups(rows[rows["kind"] != ARCHITECTURES])]
     panels += _of_architectures(rows[rows["kind"] == ARCHITECTURES])
@@ -61,14 +63,8 @@ def similarity_heat_maps(similarities: pd.DataFrame, training: pd.DataFrame) -> 
     scale = {"shrink": 0.9 / lines, "anchor": (0, 1), "aspect": 18}
     figure.colorbar(image, ax=grid, label=NAMES[name], **scale)
     heading = f"{NAMES[name]} of every two layers; in parentheses, by chance"
-    figure.suptitle(heading, x=0.01, ha="left", weight="bold")
+    headline(figure, heading)
     return figure
-
-
-def chosen_similarity(rows: pd.DataFrame) -> str:
-    """The similarity that a figure of one shows."""
-    there = set(rows["similarity"])
-    return next(name for name in PREFERRED if name in there)
 
 
 def _described(similarities: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:

@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from generalization.experiments.single_directions.curve_areas import TOPOLOGY, curve_areas
-from generalization.figures.gap_against_measure import title
-from generalization.figures.style import (
-    QUIET,
-    colors,
-    entries,
-    figure_of_words,
-    legend,
-    panels_of,
-    style_of,
-    styled,
-)
-from generalization.names import interval, readable, setting_name, values_of
+from generalization.figures.small_multiples import Facet, Panel, SmallMultiples
+from generalization.figures.style import QUIET, Looks, colors, figure_of_words, styled
+from generalization.names import interval, setting_name, values_of
 from generalization.statistics.fit_statistics import FEWEST_ENSEMBLES
-from generalization.tables import NETWORK
 
 MOST, COLUMNS = 8, 4
 ROWS = {"spearman_gap": "All fitted", "spearman_gap_true_labels": "True labels"}
@@ -59,41 +47,43 @@ def ablation_auc_at_topology(
     topologies = list(ensembles.index[:MOST])
     if not topologies:
         return figure_of_words(f"No topology has the {FEWEST_ENSEMBLES} ensembles that it needs.")
-    hues = colors(values_of(rows[color])) if rows[color].nunique() > 1 else {}
+    several = rows[color].nunique() > 1
+    hues = Looks(color if several else None, "color", colors(values_of(rows[color])), QUIET)
     told = [key for key in TOPOLOGY if len({row[TOPOLOGY.index(key)] for row in topologies}) > 1]
 
-    columns, lines = min(len(topologies), COLUMNS), -(-len(topologies) // COLUMNS)
-    figure = Figure(figsize=(2.3 + 2.9 * max(columns, 2), 0.5 + 4 * lines))
-    grid, panels = panels_of(figure, len(topologies), COLUMNS, sharex=True, sharey=True)
-    count = 0
-    for axes, topology in zip(panels, topologies, strict=True):
-        networks = rows[(rows[TOPOLOGY] == list(topology)).all(axis=1)]
-        count += len(networks.drop_duplicates(NETWORK))
-        _draw(axes, networks, color, hues, fitted_accuracy)
+    def name(*topology: object) -> str:
         about = dict(zip(TOPOLOGY, topology, strict=True))
         words = [setting_name(key, about[key]) for key in told]
-        heading = "\n".join(filter(None, [", ".join(words[:2]), ", ".join(words[2:])]))
-        title(axes, heading, _correlations(ablation_statistics, topology), fontsize=10.5)
-    for axes in grid[:, 0]:
-        axes.set_ylabel("Gap (train − test accuracy)")
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    heading = f"Gap against the area under curves of ablation, {count} networks"
-    figure.suptitle(heading, x=0.01, ha="left", weight="bold")
-    legend(panels[columns - 1], {readable(color): entries(hues, "color")} if hues else {})
-    return figure
+        return "\n".join(filter(None, [", ".join(words[:2]), ", ".join(words[2:])]))
+
+    def draw(panel: Panel) -> None:
+        for _, of_value in panel.table.groupby(color, dropna=False):
+            _draw(panel, of_value, hues.of(of_value.iloc[0]), fitted_accuracy)
+
+    return SmallMultiples(
+        columns=Facet.of(rows, *TOPOLOGY, order=topologies, name=name, noun="topologies"),
+        wrap=COLUMNS,
+        size=(2.9, 4),
+        margin=(2.3, 0.5),
+        fewest=2,
+        grid={"sharex": True, "sharey": True},
+        heading_size=10.5,
+        below=lambda panel: _correlations(ablation_statistics, panel.column),
+        percent=True,
+        x=lambda _: "Area under the curve",
+        y="Gap (train − test accuracy)",
+        headline="Gap against the area under curves of ablation, {networks}",
+        legend=hues.legend() if several else {},
+    ).draw(rows, draw)
 
 
-def _draw(
-    axes: Axes, networks: pd.DataFrame, color: str, hues: dict, fitted_accuracy: float
-) -> None:
-    """The points of one panel."""
-    for value, of_value in networks.groupby(color, dropna=False):
-        hue = style_of(hues, value, QUIET)
-        fitted = of_value["train_accuracy"] >= fitted_accuracy
-        for some, face in ((of_value[fitted], hue), (of_value[~fitted], "none")):
-            gap = some["train_accuracy"] - some["test_accuracy"]
-            axes.scatter(some["area"], gap, s=26, facecolors=face, edgecolors=hue, linewidths=1.1)
-    axes.set_xlabel("Area under the curve")
+def _draw(panel: Panel, networks: pd.DataFrame, hue: object, fitted_accuracy: float) -> None:
+    """Draw the points of one color."""
+    fitted = networks["train_accuracy"] >= fitted_accuracy
+    for some, face in ((networks[fitted], hue), (networks[~fitted], "none")):
+        gap = some["train_accuracy"] - some["test_accuracy"]
+        look = {"facecolors": face, "edgecolors": hue, "linewidths": 1.1}
+        panel.axes.scatter(some["area"], gap, s=26, **look)
 
 
 def _correlations(statistics: pd.DataFrame, topology: tuple) -> list[str]:

@@ -7,16 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from generalization.experiments.single_directions.early_stopping import FEWEST_STEPS
-from generalization.figures.style import (
-    ALL,
-    FITTED,
-    entries,
-    figure_of_words,
-    legend,
-    styled,
-)
+from generalization.figures.small_multiples import Facet, Panel, SmallMultiples, at_top
+from generalization.figures.style import ALL, FITTED, entries, figure_of_words, styled
 from generalization.names import value_name, within
-from generalization.tables import NETWORK, swept_hyperparameters
+from generalization.tables import swept_hyperparameters
 
 AREA = "#000000"
 LOSSES = {"train_loss": ("Train", FITTED), "test_loss": ("Test", ALL)}
@@ -46,33 +40,38 @@ def ablation_auc_over_training(
     rows = rows[kept >= FEWEST_STEPS]
     if rows.empty:
         return figure_of_words("No network was kept at enough steps to show a course of areas.")
-    ensembles = _chosen(rows, color)
+    names = {
+        ensemble: _name(rows[rows["ensemble"] == ensemble], rows)
+        for ensemble in _chosen(rows, color)
+    }
 
-    figure = Figure(figsize=(2.2 + 2.9 * max(len(ensembles), 2), 6))
-    grid = figure.subplots(2, len(ensembles), sharex="col", sharey="row", squeeze=False)
-    for column, ensemble in zip(grid.T, ensembles, strict=True):
-        course = rows[rows["ensemble"] == ensemble]
-        area = _draw(column[0], course, "value", AREA)
-        losses = {key: _draw(column[1], course, key, hue) for key, (_, hue) in LOSSES.items()}
-        for axes in column:
-            axes.axvline(losses["test_loss"].idxmin(), color=ALL, linestyle="--", linewidth=1.2)
-            axes.axvline(area.idxmax(), color=AREA, linestyle=":", linewidth=1.2)
-        column[0].set_title(_name(course, rows), fontsize=11.5)
-        column[1].set_xscale("log")
-        column[1].set_xlabel("Training step")
-    grid[0, 0].set_ylabel("Area under curve of ablations")
-    grid[1, 0].set_ylabel("Loss")
-    grid[1, 0].set_yscale("log")
-    figure.suptitle(
-        f"The area in the course of training: {len(rows.drop_duplicates(NETWORK))} networks",
-        x=0.01,
-        ha="left",
-        weight="bold",
-    )
+    def draw(panel: Panel) -> None:
+        axes, course = panel.axes, panel.table
+        if panel.row == "area":
+            _draw(axes, course, "value", AREA)
+        else:
+            for key, (_, hue) in LOSSES.items():
+                _draw(axes, course, key, hue)
+            axes.set_yscale("log")
+        least = mean_course(course, "test_loss").idxmin()
+        axes.axvline(least, color=ALL, linestyle="--", linewidth=1.2)
+        largest = mean_course(course, "value").idxmax()
+        axes.axvline(largest, color=AREA, linestyle=":", linewidth=1.2)
+        axes.set_xscale("log")
+
     plain = {"marker": "", "linestyle": "-"}
-    legend(
-        grid[0, -1],
-        {
+    return SmallMultiples(
+        rows=Facet.each({"area": "Area under curve of ablations", "loss": "Loss"}),
+        columns=Facet.of(rows, "ensemble", order=names, name=names.get, noun="ensembles"),
+        size=(2.9, 3),
+        margin=(2.2, 0),
+        fewest=2,
+        grid={"sharex": "col", "sharey": "row"},
+        heading=at_top,
+        x="Training step",
+        y="{row}",
+        headline="The area in the course of training: {networks}",
+        legend={
             "Area": entries({"mean over seeds": AREA}, "color", **plain),
             "Loss": entries(dict(LOSSES.values()), "color", **plain),
             "Marks": [
@@ -80,8 +79,7 @@ def ablation_auc_over_training(
                 *entries({"least test loss": "--"}, "linestyle", marker="", color=ALL),
             ],
         },
-    )
-    return figure
+    ).draw(rows, draw)
 
 
 def _chosen(rows: pd.DataFrame, color: str) -> list[str]:
@@ -91,15 +89,25 @@ def _chosen(rows: pd.DataFrame, color: str) -> list[str]:
     return [ordered.iloc[round(place * step)] for place in range(min(len(ordered), MOST))]
 
 
-def _draw(axes: Axes, course: pd.DataFrame, quantity: str, hue: str) -> pd.Series:
-    """Every network, and their mean over seeds, by step, which is given back."""
+def _draw(axes: Axes, course: pd.DataFrame, quantity: str, hue: str) -> None:
+    """Draw every network, and their mean over seeds, by step."""
     for _, network in course.sort_values("step").groupby("seed"):
         axes.plot(network["step"], network[quantity], color=hue, linewidth=0.7, alpha=0.5)
-    # Networks whose training has ended have no later steps, and would make a mean jump.
-    steps = course.groupby("step")[quantity].agg(["mean", "size"])
-    mean = steps.loc[steps["size"] == course["seed"].nunique(), "mean"]
+    mean = mean_course(course, quantity)
     axes.plot(mean.index, mean, color=hue, linewidth=2, marker=".", label=quantity)
-    return mean
+
+
+def mean_course(course: pd.DataFrame, quantity: str) -> pd.Series:
+    """Mean over seeds by step, at steps that all of them have.
+
+    Networks whose training has ended have no later steps, and would make a mean jump.
+
+    Args:
+        course: Rows of one ensemble.
+        quantity: Which column.
+    """
+    steps = course.groupby("step")[quantity].agg(["mean", "size"])
+    return steps.loc[steps["size"] == course["seed"].nunique(), "mean"]
 
 
 def _name(course: pd.DataFrame, rows: pd.DataFrame) -> str:

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from itertools import product
-
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from generalization.figures.style import (
-    QUIET,
-    colors,
-    entries,
-    figure_of_words,
-    legend,
-    style_of,
-    styled,
-)
-from generalization.names import readable, setting_name, value_name, values_of
-from generalization.tables import KEPT_NETWORK, NETWORK, swept_hyperparameters, with_networks
+from generalization.figures.small_multiples import Facet, Panel, SmallMultiples, mean_line
+from generalization.figures.style import QUIET, Looks, figure_of_words, styled, told_apart
+from generalization.names import value_name
+from generalization.tables import KEPT_NETWORK, with_networks
 
 # Mode → heading and axis of its panels.
 MODES = {
@@ -49,8 +38,7 @@ def accuracy_under_ablation(
     Args:
         ablation_curves: Table of the profile of a study.
         training: Table of ``collect_training``.
-        color: Hyper-parameter that colors tell apart. One that the study does not sweep over gives
-            way to the first that it does.
+        color: Hyper-parameter that colors tell apart, see ``told_apart``.
 
     Returns:
         The figure; words, if no network has a curve.
@@ -59,87 +47,41 @@ def accuracy_under_ablation(
     rows = rows[rows["final"] & (rows["layer"] == "all")]
     if rows.empty:
         return figure_of_words("No network has curves of ablation to show.")
-    swept = [key for key in swept_hyperparameters(training) if key not in ROWS]
-    color = color if color in swept else next(iter(swept), None)
-    hues = colors(values_of(rows[color])) if color else {}
-    modes = [mode for mode in MODES if mode in set(rows["mode"])]
-    parts = _parts(rows)
+    hues, _ = told_apart(training, color, panels=ROWS)
 
-    figure = Figure(figsize=(2.9 * len(modes) + 2, 0.8 + 2.7 * len(parts)))
-    grid = figure.subplots(len(parts), len(modes), sharex="col", sharey=True, squeeze=False)
-    for line, part in zip(grid, parts.values(), strict=True):
-        for axes, mode in zip(line, modes, strict=True):
-            _draw(axes, part[part["mode"] == mode], color, hues)
-            if mode != "noise" and part["dropout"].nunique() == 1 and part["dropout"].iloc[0]:
-                axes.axvline(part["dropout"].iloc[0], color=QUIET, linestyle=":", linewidth=1.2)
-        line[0].set_ylabel("Training accuracy")
-        line[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    _headings(grid, modes, parts)
-    networks = len(rows.drop_duplicates(NETWORK))
-    figure.suptitle(
-        f"Single directions: accuracy of {networks:,} networks while units are ablated",
-        x=0.01,
-        ha="left",
-        weight="bold",
-    )
-    lines = entries(hues, "color", marker="", linestyle="-")
-    legend(grid[0, -1], {readable(color or ""): lines})
-    return figure
+    def draw(panel: Panel) -> None:
+        axes, dropout = panel.axes, panel.table["dropout"].unique()
+        _draw_lines(panel, hues)
+        if panel.column != "noise":
+            axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+            if len(dropout) == 1 and dropout[0]:
+                axes.axvline(dropout[0], color=QUIET, linestyle=":", linewidth=1.2)
+
+    return SmallMultiples(
+        rows=Facet.of(rows, *(key for key in ROWS if rows[key].nunique() > 1)),
+        columns=Facet.of(rows, "mode", order=MODES, name=lambda mode: MODES[mode][0]),
+        size=(2.9, 2.7),
+        margin=(2, 0.8),
+        grid={"sharex": "col", "sharey": True},
+        limits={"ylim": (0, 1.03)},
+        percent=True,
+        x=lambda panel: MODES[panel.column][1] * panel.bottom,
+        y="Training accuracy",
+        headline="Single directions: accuracy of {networks} while units are ablated",
+        legend=hues.legend(marker="", linestyle="-"),
+    ).draw(rows, draw)
 
 
-def _parts(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Heading → rows of each line of panels."""
-    keys = [key for key in ROWS if rows[key].nunique() > 1]
-    if not keys:
-        return {"": rows}
-    there = product(*(values_of(rows[key]) for key in keys))
-    parts = {
-        ", ".join(setting_name(key, value) for key, value in zip(keys, values, strict=True)): rows[
-            (rows[keys] == list(values)).all(axis=1)
-        ]
-        for values in there
-    }
-    return {name: part for name, part in parts.items() if len(part)}
+def _draw_lines(panel: Panel, hues: Looks) -> None:
+    """Draw the lines of a panel, one per color."""
+    for value, alike in Facet.of(panel.table, *filter(None, [hues.key])).split(panel.table):
+        look = {"color": hues.of(alike.iloc[0]), "label": value_name(value)}
+        mean_line(panel.axes, _interpolated(alike), linewidth=1.6, **look)
 
 
-def _draw(axes: Axes, rows: pd.DataFrame, color: str | None, hues: Mapping) -> None:
-    """The lines of a panel, one per color."""
-    parts = (
-        {value: _having(rows, color, value) for value in values_of(rows[color])} if color else {}
-    )
-    for value, alike in (parts or {None: rows}).items():
-        amounts, accuracies = _interpolated(alike)
-        mean, hue = accuracies.mean(0), style_of(hues, value, QUIET)
-        axes.plot(amounts, mean, color=hue, linewidth=1.6, label=value_name(value))
-        if len(accuracies) > 1:
-            error = accuracies.std(0, ddof=1) / np.sqrt(len(accuracies))
-            axes.fill_between(
-                amounts, mean - error, mean + error, color=hue, alpha=0.25, linewidth=0
-            )
-
-
-def _having(rows: pd.DataFrame, key: str, value: object) -> pd.DataFrame:
-    return rows[rows[key].isna() if value is None else rows[key] == value]
-
-
-def _interpolated(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Amounts, and the accuracy of every network there: networks of other sizes have others."""
+def _interpolated(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mean over networks and its standard error by amount: networks of other sizes have others."""
     amounts = np.linspace(0, rows["amount"].max(), PLACES)
     networks = [curve.sort_values("amount") for _, curve in rows.groupby(KEPT_NETWORK)]
     accuracies = [np.interp(amounts, one["amount"], one["accuracy"]) for one in networks]
-    return amounts, np.array(accuracies)
-
-
-def _headings(grid: np.ndarray, modes: list[str], parts: Iterable[str]) -> None:
-    """Kinds of ablation above the panels, what a row shows above its first, amounts below."""
-    for column, mode in zip(grid.T, modes, strict=True):
-        heading, amount = MODES[mode]
-        for axes in column:
-            axes.set_title(heading, fontsize=11.5)
-        column[-1].set_xlabel(amount)
-        column[-1].set_ylim(0, 1.03)
-        if mode != "noise":
-            column[-1].xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    for axes, part in zip(grid[:, 0], parts, strict=True):
-        if part:
-            axes.set_title(f"{part}\n{axes.get_title('left')}", fontsize=11.5)
+    return pd.DataFrame(accuracies, columns=amounts).agg(["mean", "sem"]).T

@@ -11,15 +11,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from generalization.experiments.single_directions.single_unit_statistics import GROUP
-from generalization.figures.gap_against_measure import title
+from generalization.figures.small_multiples import Facet, Panel, SmallMultiples
 from generalization.figures.style import (
     CATEGORIES,
     QUIET,
     colors,
     entries,
     figure_of_words,
-    legend,
-    panels_of,
+    headline,
     styled,
 )
 from generalization.names import interval, setting_name, value_name, values_of, within
@@ -60,41 +59,45 @@ def selectivity_and_importance(
     told = [key for key in GROUP if len({group[GROUP.index(key)] for group in groups}) > 1]
     layers = colors(values_of(rows["layer"]))
 
-    columns, lines = min(len(groups), COLUMNS), -(-len(groups) // COLUMNS)
-    figure = Figure(figsize=(2.3 + 2.6 * max(columns, 2), 3.7 + 3.9 * lines))
-    above, below = figure.subfigures(2, 1, height_ratios=(1.05 * lines, 1))
-    grid, panels = panels_of(above, len(groups), COLUMNS, sharex=True, sharey=True)
-    for axes, (group, units) in zip(panels, groups.items(), strict=True):
-        _scatter(axes, units, layers)
-        title(
-            axes,
-            fill(_name(group, told), 26),
-            _correlation(single_unit_statistics, group, labels),
-            fontsize=11,
-        )
-    for axes in grid[:, 0]:
-        axes.set_ylabel("Importance (accuracy lost)")
-    panels[0].yaxis.set_major_formatter(PercentFormatter(1))
-    legend(panels[columns - 1], {"Hidden layer": entries(layers, "color")})
+    names = {group: _name(group, told) for group in groups}
     shades = dict(zip(groups, CATEGORIES, strict=False))
-    for axes, (column, label) in zip(below.subplots(1, 2, sharey=True), TOLD.items(), strict=True):
+    lines = -(-len(groups) // COLUMNS)
+    figure = Figure(figsize=(2.3 + 2.6 * max(min(len(groups), COLUMNS), 2), 3.7 + 3.9 * lines))
+    above, below = figure.subfigures(2, 1, height_ratios=(1.05 * lines, 1))
+
+    def scatter(panel: Panel) -> None:
+        _scatter(panel.axes, panel.table, layers)
+        panel.axes.yaxis.set_major_formatter(PercentFormatter(1))
+
+    def distributions(panel: Panel) -> None:
         for group, units in groups.items():
-            _distribution(axes, units[column].dropna(), shades[group])
-        axes.set_xlabel(label)
-    below.axes[0].set_ylabel("Share of units")
-    below.axes[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    if told:
-        names = {_name(group, told): hue for group, hue in shades.items()}
-        legend(below.axes[1], {"Networks": entries(names, "color", marker="", linestyle="-")})
+            _distribution(panel.axes, units[panel.column].dropna(), shades[group])
+        panel.axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+
+    SmallMultiples(
+        columns=Facet(tuple(GROUP), tuple(groups), tuple(fill(n, 26) for n in names.values())),
+        wrap=COLUMNS,
+        grid={"sharex": True, "sharey": True},
+        heading_size=11,
+        below=lambda panel: _correlation(single_unit_statistics, panel.column, labels),
+        x=lambda _: "Class selectivity",
+        y="Importance (accuracy lost)",
+        legend={"Hidden layer": entries(layers, "color")},
+    ).draw(rows, scatter, on=above)
+    hues = {names[group]: hue for group, hue in shades.items()} if told else {}
+    SmallMultiples(
+        columns=Facet.each(TOLD),
+        grid={"sharey": True},
+        heading=lambda _: "",
+        x=lambda panel: panel.column_name,
+        y="Share of units",
+        legend={"Networks": entries(hues, "color", marker="", linestyle="-")},
+    ).draw(rows, distributions, on=below)
     networks = sum(len(units.drop_duplicates(KEPT_NETWORK)) for units in groups.values())
     left_out = len(rows.drop_duplicates(KEPT_NETWORK)) - networks
     of = f" of {networks + left_out}" * bool(left_out)
-    figure.suptitle(
-        f"Single units of {networks}{of} networks{' trained on true labels' * (labels == 'true')}",
-        x=0.01,
-        ha="left",
-        weight="bold",
-    )
+    trained = " trained on true labels" * (labels == "true")
+    headline(figure, f"Single units of {networks}{of} networks{trained}")
     return figure
 
 
@@ -127,7 +130,6 @@ def _scatter(axes: Axes, units: pd.DataFrame, layers: dict) -> None:
             rasterized=True,  # Thousands of points would make a large file.
         )
     axes.axhline(0, color=QUIET, linewidth=0.8)
-    axes.set_xlabel("Class selectivity")
     axes.xaxis.set_major_locator(MaxNLocator(4))
 
 

@@ -6,14 +6,13 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from generalization.figures.style import entries, figure_of_words, legend, styled
+from generalization.figures.small_multiples import Facet, Panel, SmallMultiples, mean_line
+from generalization.figures.style import entries, figure_of_words, labelled, styled
 from generalization.names import value_name, values_of
-from generalization.tables import KEPT_NETWORK, NETWORK, with_networks
+from generalization.tables import KEPT_NETWORK, with_networks
 
 # What is drawn, by its name in the table, as it lies from top to bottom. What the author computes
 # in place of theorem 3.2 is of another order, and is left to the table.
@@ -52,36 +51,33 @@ def bounds_against_depth(tangent_bounds: pd.DataFrame, training: pd.DataFrame) -
         return figure_of_words("No network has a tangent sensitivity and bounds of it to show.")
     widths = _spread(values_of(rows["width"]), MOST_WIDTHS)
     scales = _spread(values_of(rows["init_scale"]), MOST_SCALES)
-    lines = [pair for pair in product(values_of(rows["dataset"]), scales) if len(_of(rows, *pair))]
-
-    figure = Figure(figsize=(3.4 + max(2.7 * len(widths), 4), 0.9 + 3.1 * len(lines)))
-    grid = figure.subplots(len(lines), len(widths), sharex=True, sharey="row", squeeze=False)
-    for line, (dataset, scale) in zip(grid, lines, strict=True):
-        for axes, width in zip(line, widths, strict=True):
-            networks = _of(rows, dataset, scale)
-            _draw(axes, networks[networks["width"] == width])
-            axes.set_title(f"Width {value_name(width)}", fontsize=11.5)
-        heading = f"{dataset}, init scale {value_name(scale)}" if len(scales) > 1 else dataset
-        line[0].set_title(f"{heading}\nWidth {value_name(widths[0])}", fontsize=11.5)
-        line[0].set_ylabel("Tangent sensitivity ‖∂²f/∂θ∂x‖$_F$")
-        line[0].yaxis.set_major_locator(MaxNLocator(6, integer=True))
-        line[0].yaxis.set_major_formatter(FuncFormatter(lambda power, _: f"$10^{{{power:g}}}$"))
-    for axes in grid[-1]:
-        axes.set_xlabel("Depth (weight layers)")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    shown = rows[rows["width"].isin(widths) & rows["init_scale"].isin(scales)]
-    networks = len(shown.drop_duplicates(NETWORK))
-    figure.suptitle(
-        f"Tangent sensitivity and its bounds: means over {networks:,} networks",
-        x=0.01,
-        ha="left",
-        weight="bold",
-    )
-    drawn = [Line2D([], [], label=name, **MARK | look) for name, look in LINES.values()]
     times = {time: style for time, style in TIMES.items() if time in set(rows["time"])}
+    drawn = labelled({name: MARK | look for name, look in LINES.values()})
     shades = entries(times, "linestyle", marker="", color="#000000")
-    legend(grid[0, -1], {"Sensitivity": drawn, "Networks": shades})
-    return figure
+    return SmallMultiples(
+        rows=Facet.of(
+            rows,
+            *("dataset", "init_scale"),
+            order=[*product(values_of(rows["dataset"]), scales)],
+            name=None if len(scales) > 1 else lambda dataset, _: dataset,
+            noun="scales of initial weights, by dataset,",
+        ),
+        columns=Facet.of(
+            rows,
+            "width",
+            order=widths,
+            name=lambda width: f"Width {value_name(width)}",
+            noun="widths",
+        ),
+        size=(2.7, 3.1),
+        margin=(3.4, 0.9),
+        fewest=4 / 2.7,
+        grid={"sharex": True, "sharey": "row"},
+        x="Depth (weight layers)",
+        y="Tangent sensitivity ‖∂²f/∂θ∂x‖$_F$",
+        headline="Tangent sensitivity and its bounds: means over {networks}",
+        legend={"Sensitivity": drawn, "Networks": shades},
+    ).draw(rows, _draw)
 
 
 def _powers_of_ten(tangent_bounds: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
@@ -103,20 +99,15 @@ def _spread(values: list, most: int) -> list:
     return [values[place] for place in places.round().astype(int)]
 
 
-def _of(rows: pd.DataFrame, dataset: str, scale: float) -> pd.DataFrame:
-    """The networks of a row of panels."""
-    return rows[(rows["dataset"] == dataset) & (rows["init_scale"] == scale)]
-
-
-def _draw(axes: Axes, networks: pd.DataFrame) -> None:
-    """The lines of a panel, one per bound and time."""
+def _draw(panel: Panel) -> None:
+    """Draw one line per bound and time, with a band of networks at their last step."""
+    rows, axes = panel.table, panel.axes
     for bound, (_, look) in LINES.items():
         for time, style in TIMES.items():
-            alike = networks[(networks["bound"] == bound) & (networks["time"] == time)]
-            depths = alike.groupby("depth")["power"].agg(["mean", "sem"])
-            axes.plot(depths.index, depths["mean"], linestyle=style, label=bound, **MARK | look)
-            if time == "at the last step":
-                error = depths["sem"].fillna(0)  # One network has none.
-                low, high = depths["mean"] - error, depths["mean"] + error
-                band = {"color": look["color"], "alpha": 0.2, "linewidth": 0}
-                axes.fill_between(depths.index, low, high, **band)
+            alike = rows[(rows["bound"] == bound) & (rows["time"] == time)]
+            means = alike.groupby("depth")["power"].agg(["mean", "sem"])
+            line = MARK | look | {"linestyle": style, "label": bound}
+            mean_line(axes, means, band=time == "at the last step", **line)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda power, _: f"$10^{{{power:g}}}$"))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from generalization.experiments.tangent_sensitivity.loss_estimate_errors import group_keys
-from generalization.figures.style import figure_of_words, legend, styled
+from generalization.figures.small_multiples import Facet, Panel, SmallMultiples
+from generalization.figures.style import figure_of_words, labelled, styled
 from generalization.names import value_name
 from generalization.tables import NETWORK, with_networks
 
@@ -25,7 +26,13 @@ LINES = {
 TRUTH = {"color": "#000000", "linewidth": 2, "linestyle": "--"}
 LAST = {"last": ("Test, one step ago", {"color": "#000000", "marker": "D"})}
 MARK = {"markersize": 4, "linewidth": 1.2}
-QUANTITIES = {"loss": "Cross-entropy (nats)", "accuracy": "Accuracy"}
+# Kind of panel and quantity → labels of the axes.
+ROWS = {
+    ("course", "loss"): ("", "Cross-entropy (nats)"),
+    ("course", "accuracy"): ("Training step", "Accuracy"),
+    ("errors", "loss"): ("Mean absolute error (nats)", ""),
+    ("errors", "accuracy"): ("Mean absolute error (accuracy)", ""),
+}
 MOST_GROUPS, MOST_MARKERS = 3, 12
 
 
@@ -50,38 +57,56 @@ def loss_estimate_curves(
     rows = with_networks(loss_estimates, training)
     # The variants of one optimizer come before those of the next.
     order = [keys[0], *keys[:0:-1]]
-    groups = [group for _, group in _drawable(rows).groupby(order, dropna=False)]
-    if not groups:
+    drawable = _drawable(rows)
+    if drawable.empty:
         return figure_of_words("No network was kept at two steps and has a loss to be estimated.")
-    groups = groups[:MOST_GROUPS]
-
-    figure = Figure(figsize=(3.6 + max(2.6 * len(groups), 4.6), 9.6))
-    heights = {"height_ratios": (3, 3, 1.5, 1.5)}
-    grid = figure.subplots(4, len(groups), squeeze=False, gridspec_kw=heights)
-    for panels, group in zip(grid.T, groups, strict=True):
-        about, networks = group[keys].head(1), group[NETWORK].drop_duplicates()
-        first = group.merge(networks.sort_values(NETWORK).head(1), on=NETWORK)
-        errors = loss_estimate_errors.merge(about, on=keys)
-        for course, bars, quantity in zip(panels[:2], panels[2:], QUANTITIES, strict=True):
-            _draw_course(course, first[first["quantity"] == quantity])
-            _draw_errors(bars, errors[errors["quantity"] == quantity])
-        heading = f"{_heading(about.iloc[0])}\nNetwork 1 of {len(networks):,}"
-        panels[0].set_title(heading, fontsize=11.5)
-    _name_axes(grid)
-    networks = pd.concat(groups).drop_duplicates(NETWORK)
-    figure.suptitle(
-        f"Estimates of test loss and accuracy; errors are means over {len(networks):,} networks",
-        x=0.01,
-        ha="left",
-        weight="bold",
+    there = drawable[order].drop_duplicates().sort_values(order)[keys]
+    groups = Facet.of(
+        drawable,
+        *keys,
+        order=[*there.itertuples(index=False, name=None)],
+        most=MOST_GROUPS,
+        name=lambda *values: _heading(dict(zip(keys, values, strict=True))),
+        noun="kinds of networks",
     )
-    drawn = [Line2D([], [], label=name, **MARK | look) for name, look in LINES.values()]
-    truth = Line2D([], [], label="Test", **MARK | TRUTH)
-    legend(grid[0, -1], {"Measured": [truth, drawn[0]], "Estimated": drawn[1:]})
-    return figure
+
+    def draw(panel: Panel) -> None:
+        kind, quantity = panel.row
+        if kind == "course":
+            first = panel.table[NETWORK].drop_duplicates().sort_values(NETWORK).head(1)
+            network = panel.table.merge(first, on=NETWORK)
+            _draw_course(panel.axes, network[network["quantity"] == quantity])
+        else:
+            errors = groups.select(loss_estimate_errors, panel.column)
+            _draw_errors(panel, errors[errors["quantity"] == quantity])
+        if quantity == "accuracy":
+            axis = panel.axes.yaxis if kind == "course" else panel.axes.xaxis
+            axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g} %"))
+
+    def heading(panel: Panel) -> str:
+        networks = len(panel.table.drop_duplicates(NETWORK))
+        return f"{panel.column_name}\nNetwork 1 of {networks:,}" * panel.top
+
+    lines = labelled({name: MARK | look for name, look in LINES.values()})
+    return SmallMultiples(
+        rows=Facet.each(dict.fromkeys(ROWS, "")),
+        columns=groups,
+        size=(2.6, 2.4),
+        margin=(3.6, 0),
+        fewest=4.6 / 2.6,
+        grid={"gridspec_kw": {"height_ratios": (3, 3, 1.5, 1.5)}},
+        heading=heading,
+        x=lambda panel: ROWS[panel.row][0],
+        y=lambda panel: ROWS[panel.row][1] * panel.left,
+        headline="Estimates of test loss and accuracy; errors are means over {networks}",
+        legend={
+            "Measured": [*labelled({"Test": MARK | TRUTH}), lines[0]],
+            "Estimated": lines[1:],
+        },
+    ).draw(drawable, draw)
 
 
-def _heading(about: pd.Series) -> str:
+def _heading(about: Mapping[str, object]) -> str:
     """The dataset, and what is told apart, each in words; what is not done is not named."""
     words = {"normalization": "{} normalization", "dropout": "dropout {}"}
     variants = [
@@ -118,8 +143,9 @@ def _draw_course(axes: Axes, network: pd.DataFrame) -> None:
         axes.set_xscale("log")
 
 
-def _draw_errors(axes: Axes, errors: pd.DataFrame) -> None:
-    """Errors of all networks with their intervals, one line per estimator."""
+def _draw_errors(panel: Panel, errors: pd.DataFrame) -> None:
+    """Draw errors of all networks with their intervals, one line per estimator."""
+    axes = panel.axes
     errors = errors.set_index("estimator").reindex([*LINES, *LAST])
     for place, (estimator, (_, look)) in enumerate((LINES | LAST).items()):
         row = errors.loc[estimator]
@@ -128,21 +154,7 @@ def _draw_errors(axes: Axes, errors: pd.DataFrame) -> None:
         axes.plot([row["estimate"]], [place], label=estimator, **look)
     axes.axvline(errors.loc["train", "estimate"], color="#A8A8A8", linestyle="--", zorder=0)
     axes.set_ylim(len(errors) - 0.5, -0.5)
-    axes.set_yticks(range(len(errors)), [])
+    names = [name for name, _ in (LINES | LAST).values()]
+    axes.set_yticks(range(len(errors)), names if panel.left else [])
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.set_xlim(left=0)
-
-
-def _name_axes(grid: np.ndarray) -> None:
-    """Labels, and names of estimators beside the first panels of errors."""
-    for line, unit in zip(grid[:2], QUANTITIES.values(), strict=True):
-        line[0].set_ylabel(unit)
-    for line, unit in zip(grid[2:], ("nats", "accuracy"), strict=True):
-        line[0].set_yticklabels([name for name, _ in (LINES | LAST).values()])
-        for axes in line:
-            axes.set_xlabel(f"Mean absolute error ({unit})")
-    percent = FuncFormatter(lambda share, _: f"{100 * share:.4g} %")
-    for course, bars in zip(grid[1], grid[3], strict=True):
-        course.set_xlabel("Training step")
-        course.yaxis.set_major_formatter(percent)
-        bars.xaxis.set_major_formatter(percent)

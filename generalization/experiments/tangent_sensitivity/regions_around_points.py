@@ -7,11 +7,19 @@ import pandas as pd
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from scipy.stats import norm
 
-from generalization.figures.style import ALL, FITTED, QUIET, figure_of_words, logarithmic, styled
+from generalization.figures.small_multiples import Facet, Panel, SmallMultiples, counted
+from generalization.figures.style import (
+    ALL,
+    FITTED,
+    QUIET,
+    figure_of_words,
+    labelled,
+    logarithmic,
+    styled,
+)
 from generalization.statistics.means import before_and_after
 from generalization.statistics.selection import has_fitted
 from generalization.tables import KEPT_NETWORK, NETWORK
@@ -45,15 +53,32 @@ def regions_around_points(
     rows = rows[rows["active"].notna()]
     if rows.empty:
         return figure_of_words("No network has activation regions to show.")
-    datasets = list(rows.groupby("dataset"))
-    figure = Figure(figsize=(11, 0.9 + 3.9 * len(datasets)))
-    panels = figure.subplots(len(datasets), 3, squeeze=False)
-    for row, (dataset, networks) in zip(panels, datasets, strict=True):
-        _draw_counts(row[0], _first_network(networks, fitted_accuracy))
-        _draw_quantiles(row[1], networks)
-        _draw_distances(row[2], networks)
-        row[0].set_title(_headline(dataset, networks), fontsize=11.5, pad=24)
-    figure.suptitle("Activation regions of test points", x=0.01, ha="left", weight="bold")
+
+    panels = {"counts": _draw_counts, "quantiles": _draw_quantiles, "distances": _draw_distances}
+
+    def shown(panel: Panel) -> pd.DataFrame:
+        one = panel.column == "counts"
+        return _first_network(panel.table, fitted_accuracy) if one else panel.table
+
+    figure = SmallMultiples(
+        rows=Facet.of(
+            rows,
+            "dataset",
+            name=lambda dataset: counted(rows[rows["dataset"] == dataset], dataset),
+        ),
+        columns=Facet.each({
+            "counts": "",
+            "quantiles": "Active units, standardized",
+            "distances": "Distance to the region's border",
+        }),
+        size=(11 / 3, 3.9),
+        margin=(0, 0.9),
+        heading=lambda panel: panel.row_name * panel.left,
+        below=lambda panel: [panel.column_name or _name(shown(panel))],
+        headline="Activation regions of test points",
+    ).draw(rows, lambda panel: panels[panel.column](panel.axes, shown(panel)))
+    for text in (text for axes in figure.axes for text in axes.texts):
+        text.set_in_layout(False)  # Or a panel would be as narrow as its text is wide.
     _legend(figure, rows)
     return figure
 
@@ -94,9 +119,6 @@ def _draw_counts(axes: Axes, network: pd.DataFrame) -> None:
             along = np.linspace(mean - 4 * deviation, mean + 4 * deviation, 161)
             axes.plot(along, norm.pdf(along, mean, deviation), color=color, linestyle=line, lw=2)
     axes.grid(False, axis="x")
-    axes.annotate(
-        _name(network), (0, 1), (0, 6), "axes fraction", "offset points", fontsize=10
-    ).set_in_layout(False)  # Or the panel would be as narrow as it is wide.
     axes.set(
         xlabel=f"Active units, of {network['units'].iloc[0]}", ylabel="Share of points per unit"
     )
@@ -118,7 +140,6 @@ def _draw_quantiles(axes: Axes, networks: pd.DataFrame) -> None:
             axes.plot(normal, np.mean(curves, axis=0), color=color, linestyle=line, linewidth=2)
             low, high = np.quantile(curves, BAND, axis=0)
             axes.fill_between(normal, low, high, color=color, alpha=0.2, linewidth=0)
-    axes.set_title("Active units, standardized", fontsize=10, weight="normal")
     axes.set(xlabel="Normal quantile", ylabel="Quantile over points")
 
 
@@ -137,7 +158,6 @@ def _draw_distances(axes: Axes, networks: pd.DataFrame) -> None:
         drawn += [np.exp(low), np.exp(high)]
     if drawn:
         logarithmic(axes.xaxis, pd.Series(np.concatenate(drawn)))
-    axes.set_title("Distance to the region's border", fontsize=10, weight="normal")
     axes.set(xlabel="Inradius (units of the input)", ylabel="Points that are nearer (%)")
 
 
@@ -160,21 +180,15 @@ def _name(network: pd.DataFrame) -> str:
     )
 
 
-def _headline(dataset: str, networks: pd.DataFrame) -> str:
-    count, ensembles = len(networks[NETWORK].drop_duplicates()), networks["ensemble"].nunique()
-    return (
-        f"{dataset}: {count} network{'s' * (count != 1)} "
-        f"of {ensembles} ensemble{'s' * (ensembles != 1)}"
-    )
-
-
 def _legend(figure: Figure, rows: pd.DataFrame) -> None:
     """What is drawn, in the corner above the panels."""
-    lines = [
-        Line2D([], [], color=color, linestyle=line, linewidth=2, label=name)
+    looks = {
+        name: {"color": color, "linestyle": line}
         for trained, (name, color, line) in LOOKS.items()
         if (rows["trained"] == trained).any()
-    ]
+    }
     band = Patch(color=QUIET, alpha=0.3, linewidth=0, label="nine of ten networks")
-    normal = Line2D([], [], color="black", linewidth=0.9, linestyle=":", label="normal")
-    figure.legend(handles=[*lines, band, normal], loc="upper right", ncols=4, columnspacing=1.6)
+    normal = {"color": "black", "linewidth": 0.9, "linestyle": ":"}
+    lines = labelled(looks | {"normal": normal}, linewidth=2)
+    handles = [*lines[:-1], band, lines[-1]]
+    figure.legend(handles=handles, loc="upper right", ncols=4, columnspacing=1.6)

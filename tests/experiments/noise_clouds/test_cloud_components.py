@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from oracles.cloud_tables import made_clouds
 
-from generalization.experiments.noise_clouds.cloud_blocks import MOST
-from generalization.experiments.noise_clouds.cloud_components import NOTHING, cloud_components
+from generalization.experiments.noise_clouds.cloud_blocks import MOST, NOTHING
+from generalization.experiments.noise_clouds.cloud_components import cloud_components
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from oracles.cloud_tables import STEPS, made_clouds
 
-from generalization.experiments.noise_clouds.cloud_components import NOTHING
+from generalization.experiments.noise_clouds.cloud_blocks import NOTHING
 from generalization.experiments.noise_clouds.noise_amplification import noise_amplification
 
 
