@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic writing of files."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,13 +7,13 @@ from pathlib import Path
 
 @contextmanager
 def written_whole(path: Path | str) -> Iterator[Path]:
-    """A path beside the wanted one, which takes its place when the block ends well.
+    """Write to a temporary file that replaces the target only if the block succeeds.
 
     Args:
-        path: Where the file is to be; missing folders are made.
+        path: Target; missing folders are created.
 
     Yields:
-        The path to write to, in the same folder, so that the last move is atomic.
+        Path of the temporary file, in the same folder as the target, so that the move is atomic.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
