@@ -119,7 +119,8 @@ def collect_training(
     for ensemble in training["ensemble"].unique():
         if ensemble not in hyperparameters:
             raise InputError(
-                f"Hyper-parameters must be given for every ensemble, but are missing for {ensemble}."
+                f"Hyper-parameters must be given for every ensemble, but are missing for "
+                f"{ensemble}."
             )
     rows = [
         {"ensemble": ensemble} | {key: _cell(value) for key, value in values.items()}
