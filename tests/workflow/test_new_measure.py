@@ -13,12 +13,12 @@ FILES = ["generalization/measures/l2_gradient.py", "tests/measures/test_l2_gradi
 
 @pytest.fixture
 def checkout(tmp_path):
-    for folder in ("workflow", "generalization/measures", "tests/measures"):
+    for folder in ("workflow", "tests/measures"):
         (tmp_path / folder).mkdir(parents=True)
     shutil.copy("pyproject.toml", tmp_path)
     shutil.copy("workflow/new_measure.py", tmp_path / "workflow")
-    shutil.copy("generalization/__init__.py", tmp_path / "generalization")
-    shutil.copy("generalization/measures/jacobian_norm.py", tmp_path / "generalization/measures")
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree("generalization", tmp_path / "generalization", ignore=ignored)
     return tmp_path
 
 
