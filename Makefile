@@ -1,22 +1,23 @@
-# study · report · test · check · bench        make study STUDY=smoke   runs config/smoke.yaml
+# study · report · test · check · format · bench · lock     make study STUDY=smoke   runs config/smoke.yaml
+# measure                                                   make measure NAME=…      starts a new measure
 STUDY ?= study
 CORES ?= 2
 PYTHON ?= python3
 UV := .tools/bin/uv
 REPORT := results/studies/$(STUDY)/report.html
-# A bar for every rule if a person looks on.
+# Progress bars per rule in an interactive terminal.
 LOGGER := $(shell [ -t 1 ] && echo --logger rich)
 SNAKEMAKE := snakemake --cores $(CORES) --configfile config/$(STUDY).yaml
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: study report test check format bench lock
+.PHONY: study report test check format measure bench lock
 .DELETE_ON_ERROR:
 
 study: .venv/.ready
 	@$(SNAKEMAKE) $(LOGGER) --workflow-profile workflow/profiles/local
 	@$(MAKE) --no-print-directory report
 
-# The report is made anew when a result or a text of it is newer.
+# Rebuild the report if a result, a caption or the configuration is newer.
 report: .venv/.ready
 	@if [ ! -e $(REPORT) ] || [ -n "$$(find results/studies/$(STUDY) workflow/report config/$(STUDY).yaml \
 	    -type f -newer $(REPORT) -print -quit)" ]; then \
@@ -31,18 +32,22 @@ check: .venv/.ready
 	@ruff check .
 	@snakefmt --check Snakefile workflow/rules
 	@snakemake --lint
-	@echo "All is in order."
+	@echo "All checks passed."
 
 format: .venv/.ready
 	@ruff format .
 	@ruff check --fix .
 	@snakefmt Snakefile workflow/rules
 
+# Skeletons of a measure and of its test: make measure NAME=gradient_norm.
+measure: .venv/.ready
+	@python workflow/new_measure.py $(NAME)
+
 bench: .venv/.ready
 	@set -e; for benchmark in $(or $(ARGS),$(filter-out benchmarks/timing.py,$(wildcard benchmarks/*.py))); do \
 	    echo; echo "== $$benchmark"; python $$benchmark; done
 
-# Every version and hash. Run it after a change of the dependencies in pyproject.toml.
+# Lock all versions and hashes. Run it after changing the dependencies in pyproject.toml.
 lock: $(UV)
 	@$(UV) pip compile -q --universal --python-version 3.11 --all-extras --generate-hashes \
 	    --no-emit-index-url --no-header pyproject.toml -o requirements.lock

@@ -1,7 +1,7 @@
-# Which measurable property of a trained network tells how well it generalizes?
+# Which measurable property of a trained network predicts how well it generalizes?
 #
 # A study is a file in config/: `snakemake --cores 2 --configfile config/smoke.yaml`.
-# What may stand in it is described in workflow/schemas/study.schema.yaml.
+# Its keys are documented in workflow/schemas/study.schema.yaml.
 import json
 import sys
 from pathlib import Path
@@ -65,7 +65,7 @@ STUDY = f"results/studies/{study.name}"
 figures, pages = study.figures_and_pages
 BLOCK = "results/ensembles/{ensemble}/{block}"
 
-# What captions and the front page of the report say.
+# Values used by captions and by the front page of the report.
 summary = Path(STUDY, "summary.txt")
 config["title"] = study.title
 config["statistics"] = study.statistics

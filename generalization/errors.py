@@ -1,4 +1,4 @@
-"""Bad input, told in one sentence."""
+"""Errors caused by the user, reported in one sentence."""
 
 import sys
 from collections.abc import Iterator
@@ -6,12 +6,12 @@ from contextlib import contextmanager
 
 
 class InputError(ValueError):
-    """What the user gave cannot be used. The message is a sentence: name, need, value."""
+    """Invalid input of the user. The message is one sentence: name, requirement, value."""
 
 
 @contextmanager
 def told_in_one_sentence() -> Iterator[None]:
-    """End a script on bad input with its sentence alone; any other error keeps its traceback."""
+    """Exit a script on an ``InputError`` with its message only; keep other tracebacks."""
     try:
         yield
     except InputError as error:

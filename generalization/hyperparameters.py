@@ -1,4 +1,4 @@
-"""What the networks of an ensemble share. Imports no torch: the workflow plans with it."""
+"""Hyper-parameters of an ensemble. Does not import torch, since the workflow uses it to plan."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Hyperparameters:
-    """One hyper-parameter configuration: its networks differ in nothing but their seed.
+    """Hyper-parameters of an ensemble, whose networks differ only in their random seed.
 
-    What every key means, and which values it takes, stands in ``workflow/schemas``. A new key
-    needs a default under which nothing changes: then no ensemble changes its name.
+    ``workflow/schemas`` documents every key and its values. A new key needs a default that leaves
+    training unchanged: then existing ensembles keep their names.
     """
 
     dataset: str
@@ -61,7 +61,7 @@ class Hyperparameters:
 
     @property
     def chosen(self) -> dict[str, Any]:
-        """The hyper-parameters that differ from their defaults, and the dataset."""
+        """Hyper-parameters that differ from their defaults, and the dataset."""
         return {
             field.name: getattr(self, field.name)
             for field in fields(self)
@@ -70,30 +70,31 @@ class Hyperparameters:
 
     @property
     def name(self) -> str:
-        """Name of the ensemble: ``<dataset>-<8 hex digits>`` of what differs from the defaults."""
+        """Name of the ensemble, ``<dataset>-<8 hex digits>``, a hash of the chosen values."""
         return f"{self.dataset}-{short_hash(self.chosen)}"
 
     def as_dict(self) -> dict[str, Any]:
-        """Every hyper-parameter by its name."""
+        """Dictionary of all hyper-parameters."""
         return asdict(self)
 
 
-# A line search compares values of one function, which must not change on the way; and that function
-# is the loss alone.
-# Deeper and narrower: a factor, beside hyper-parameters, that keeps the number of parameters.
+# A factor in addition to the hyper-parameters: depth and width varied together at a (nearly) fixed
+# number of parameters.
 FIXED_SIZE = "depth_at_fixed_size"
 
+# The line search of L-BFGS compares values of one function, the loss, which must not change between
+# evaluations.
 NEEDED_BY_LBFGS = {"augmentation": "none", "normalization": "none", "dropout": 0, "weight_decay": 0}
 
 
 def contradictions(one: Hyperparameters, samples: int) -> Iterator[str]:
-    """Why networks cannot be trained with so many samples, in sentences."""
+    """Yield one sentence for each reason why networks cannot be trained on so many samples."""
     if one.optimizer == "lbfgs":
         for key, needed in NEEDED_BY_LBFGS.items():
             if (value := getattr(one, key)) != needed:
                 yield f"{key} must be {needed!r} where optimizer is 'lbfgs', not {value!r}."
     elif one.normalization == "batch" and (samples - 1) % one.batch_size == 0:
-        # One image has no variance; torch.nn.BatchNorm1d refuses it too.
+        # The variance over one image is zero; torch.nn.BatchNorm1d refuses it as well.
         yield (
             f"batch_size must leave no batch of 1 of the {samples} training images where "
             f"normalization is 'batch', not {one.batch_size}."
@@ -101,30 +102,31 @@ def contradictions(one: Hyperparameters, samples: int) -> Iterator[str]:
 
 
 def short_hash(settings: Mapping[str, Any]) -> str:
-    """Eight hex digits of settings, whatever the order of their keys."""
+    """Hash settings to eight hex digits, independently of the order of their keys."""
     canonical = json.dumps(settings, sort_keys=True, separators=(",", ":"))
     return blake2b(canonical.encode(), digest_size=4).hexdigest()
 
 
 def expand_grid(grid: Mapping[str, Any]) -> Iterator[Hyperparameters]:
-    """Every combination of the values of a grid, or a random sample of them.
+    """Expand a grid to all combinations of its values, or to a random sample of them.
 
     Args:
-        grid: Hyper-parameter → value, or list of values to sweep over. ``kept_steps`` is a list by
-            itself; it is swept over by a list of lists. ``sample`` says how many combinations to
-            draw, from which ``seed``, and which keys are ``paired``: all of their values are taken
-            with every draw of the others, so that networks can be compared in pairs.
+        grid: Hyper-parameter → value, or list of values to sweep over. ``kept_steps`` is itself a
+            list; to sweep over it, give a list of lists. ``sample`` has the number of combinations
+            to draw, the ``seed``, and the ``paired`` keys, all of whose values are combined with
+            every draw of the others, so that networks can be compared in pairs.
 
     Yields:
-        Hyper-parameters, the last key of the grid varying fastest; those of a sample in the order
-        of their draws, each once. A larger sample begins with the smaller one.
+        Hyper-parameters, with the last key of the grid varying fastest; those of a sample in the
+        order in which they are drawn, without replacement. A larger sample begins with the smaller
+        one.
     """
     sample, choices = grid.get("sample"), choices_of(grid)
     if sample is None:
         combinations = product(*choices.values())
     else:
         paired = {key: choices[key] for key in sample.get("paired", ())}
-        # Drawn in an order of their own, so that the order of keys in a file does not matter.
+        # Sorted, so that the draws do not depend on the order of keys in the file.
         others = {key: choices[key] for key in sorted(choices) if key not in paired}
         choices = others | paired
         draws = _draws(list(others.values()), sample["size"], sample.get("seed", 0))
@@ -134,7 +136,7 @@ def expand_grid(grid: Mapping[str, Any]) -> Iterator[Hyperparameters]:
 
 
 def choices_of(grid: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """The values of every hyper-parameter of a grid."""
+    """Values of every hyper-parameter of a grid."""
     return {
         key: value if is_swept(key, value) else [value]
         for key, value in grid.items()
@@ -143,7 +145,7 @@ def choices_of(grid: Mapping[str, Any]) -> dict[str, list[Any]]:
 
 
 def _draws(choices: Sequence[Sequence[Any]], size: int, seed: int) -> Iterator[list[Any]]:
-    """Different random combinations, as many as are asked for or there are."""
+    """Draw random combinations without replacement, at most as many as exist."""
     generator, total = Random(seed), prod(map(len, choices))
     drawn: set[int] = set()
     while len(drawn) < min(size, total):
@@ -158,6 +160,6 @@ def _draws(choices: Sequence[Sequence[Any]], size: int, seed: int) -> Iterator[l
 
 
 def is_swept(key: str, value: Any) -> bool:
-    """Whether a value of a grid is a list of values to sweep over."""
+    """Whether the value of a grid is a list to sweep over."""
     one_value = key == "kept_steps" and not (value and isinstance(value[0], list))
     return isinstance(value, list) and not one_value

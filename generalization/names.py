@@ -1,4 +1,4 @@
-"""Names and numbers as people read them."""
+"""Readable names and numbers for figures, tables and sentences."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import pandas as pd
 
 
 def readable(name: str) -> str:
-    """Name of a measure, statistic or hyper-parameter, in words.
+    """Readable name of a measure, statistic or hyper-parameter.
 
     Args:
-        name: As in tables, for example ``logit_jacobian_norm``. The digits after a hyphen name the
-            settings of a measure that differ from its defaults.
+        name: As in tables, for example ``logit_jacobian_norm``. The digits after a hyphen
+            identify settings of a measure that differ from its defaults.
     """
     words = re.sub(r"-([0-9a-f]{8})$", r" (\1)", name).replace("_", " ")
     words = (
@@ -30,13 +30,13 @@ def readable(name: str) -> str:
 
 
 def within(name: str) -> str:
-    """``readable`` for the inside of a sentence, where only proper names have a capital."""
+    """Readable name for use inside a sentence, where only proper names are capitalized."""
     words = readable(name)
     return words if words.startswith(("Jacobian", "OLS")) else words[:1].lower() + words[1:]
 
 
 def number(value: Real, digits: int = 3) -> str:
-    """A number with so many significant digits; what is missing is a dash."""
+    """Format a number with the given number of significant digits, a missing one as a dash."""
     if isinstance(value, Integral):
         return f"{value:,}"
     if not math.isfinite(value):
@@ -49,12 +49,12 @@ def number(value: Real, digits: int = 3) -> str:
 
 
 def interval(estimate: float, low: float, high: float) -> str:
-    """An estimate and its interval, ``0.83 [0.71, 0.90]``, all with the same decimals.
+    """Format an estimate with its interval as ``0.83 [0.71, 0.90]``, with equally many decimals.
 
     Args:
-        estimate: If missing, a dash stands for all.
-        low: If missing, as high is then, the estimate stands alone.
-        high: Upper end.
+        estimate: If missing, the result is a dash.
+        low: Lower end; if missing, the estimate is returned without an interval.
+        high: Upper end, missing if the lower end is.
     """
     if math.isnan(estimate):
         return number(estimate)
@@ -68,7 +68,7 @@ def interval(estimate: float, low: float, high: float) -> str:
 
 
 def value_name(value: object) -> str:
-    """Value of a hyper-parameter as a configuration says it."""
+    """Format the value of a hyper-parameter as in a configuration file."""
     if isinstance(value, bool | np.bool_):
         return str(value).lower()
     if isinstance(value, Number):
@@ -77,20 +77,20 @@ def value_name(value: object) -> str:
 
 
 def setting_name(key: str, value: object) -> str:
-    """A hyper-parameter with its value, as headings say it; some are known by their value alone."""
+    """Hyper-parameter with its value for headings; datasets and architectures by value only."""
     if key == "architecture":
         return value_name(value).replace("_", " ")
     return value_name(value) if key == "dataset" else f"{within(key)} {value_name(value)}"
 
 
 def values_of(column: pd.Series) -> list:
-    """The different values of a hyper-parameter, ascending, a missing one last."""
+    """Distinct values of a hyper-parameter in ascending order, a missing one last."""
     there = sorted(column.dropna().unique())
     return [*there, None] if column.isna().any() else there
 
 
 def listed(items: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b, and c``."""
+    """Join items to ``a``, ``a and b``, or ``a, b, and c``."""
     if len(items) < 3:
         return " and ".join(items)
     return f"{', '.join(items[:-1])}, and {items[-1]}"
@@ -101,5 +101,5 @@ def _decimals(value: float, digits: int) -> int:
 
 
 def _minus(digits: str) -> str:
-    """With the sign that is as wide as a plus, and none at zero."""
+    """Replace the hyphen by a minus sign, and drop the sign of zero."""
     return digits.replace("-", "−" if re.search("[1-9]", digits.split("e")[0]) else "")

@@ -1,4 +1,4 @@
-"""Randomness that depends on what it is for, and on nothing else."""
+"""Random generators seeded by their purpose."""
 
 from hashlib import blake2b
 
@@ -6,14 +6,14 @@ import torch
 
 
 def generator_for(*purpose: str | int) -> torch.Generator:
-    """A generator of its own for every purpose: the same words give the same numbers.
+    """Generator for one purpose: equal purposes give equal random numbers, and no others do.
 
     Args:
-        purpose: What the numbers are for, for example ``(ensemble, seed, "initialization")``.
+        purpose: Identifies the use of the numbers, e.g. ``(ensemble, seed, "initialization")``.
 
     Returns:
-        A CPU generator, seeded by a 63-bit hash of the words. It is made on the CPU so that a
-        network begins the same on every device.
+        A CPU generator, seeded by a 63-bit hash of the purpose. It is on the CPU so that networks
+        have the same initialization on every device.
     """
     words = "\x1f".join(str(word) for word in purpose).encode()
     seed = int.from_bytes(blake2b(words, digest_size=8).digest(), "big") >> 1

@@ -1,4 +1,4 @@
-"""Tables of a study, as CSV files: written whole, read without loss, joined with care."""
+"""CSV tables of a study: atomic writing, lossless reading, and checked joins."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ TRAINING = [*KEPT_NETWORK, *PERFORMANCE, "status"]
 
 
 def write_table(path: Path | str, table: pd.DataFrame) -> None:
-    """Write a CSV table, whole or not at all.
+    """Write a CSV table atomically.
 
-    Floats have the fewest digits that read back as the same float64; single precision is widened
-    first, since its own shortest digits would read back as another number.
+    Floats are written with the fewest digits that are read back as the same float64. Single
+    precision is converted to double first, since its own shortest digits would be read back as a
+    different number.
 
     Args:
-        path: Where the file is to be.
-        table: Its index is not written.
+        path: Target.
+        table: Table; the index is not written.
     """
     singles = table.select_dtypes(np.float32).columns
     with written_whole(path) as beside:
@@ -36,17 +37,17 @@ def write_table(path: Path | str, table: pd.DataFrame) -> None:
 
 
 def read_table(path: Path | str, columns: Sequence[str] = ()) -> pd.DataFrame:
-    """Read a CSV table. Only an empty cell is a missing value; ``none`` and ``None`` are words.
+    """Read a CSV table. Only empty cells are missing values; ``none`` and ``None`` are strings.
 
     Args:
-        path: Of a file that ``write_table`` wrote.
-        columns: That the table must have.
+        path: File written by ``write_table``.
+        columns: Required columns.
 
     Returns:
-        The table, with NaN for every empty cell.
+        The table, with NaN in empty cells.
 
     Raises:
-        InputError: If the file is not a table or lacks a column.
+        InputError: If the file is not a CSV table or a column is missing.
     """
     try:
         table = pd.read_csv(path, keep_default_na=False, na_values=[""])
@@ -62,20 +63,21 @@ def collect_measures(
     training: pd.DataFrame,
     hyperparameters: Mapping[str, Mapping[str, Any]],
 ) -> pd.DataFrame:
-    """All measures of a study beside the hyper-parameters and performance of their networks.
+    """Join the measures of a study with the hyper-parameters and performance of the networks.
 
     Args:
-        measure_tables: Each with ensemble, seed, step, measure, value and maybe more columns.
-        training: The rows of ``training.csv`` of all ensembles.
+        measure_tables: Tables with ensemble, seed, step, measure and value; other columns are
+            dropped.
+        training: Rows of ``training.csv`` of all ensembles.
         hyperparameters: Ensemble → hyper-parameter → value.
 
     Returns:
         One row per ensemble, seed, step and measure: ``MEASURED``, every hyper-parameter,
         ``PERFORMANCE`` and ``generalization_gap``, train accuracy − test accuracy. ``final`` marks
-        the last step of a network in ``training``, and ``status`` tells how it ended there.
+        the final step of a network in ``training``, and ``status`` is its status at that step.
 
     Raises:
-        InputError: If ``training`` lacks what was measured, or a row is there twice.
+        InputError: If a measured network is missing in ``training``, or a row occurs twice.
     """
     columns = [*KEPT_NETWORK, "measure", "value"]
     for table in measure_tables:
@@ -90,7 +92,7 @@ def collect_measures(
     lost = joined[joined["_merge"] == "left_only"]
     if len(lost):
         raise InputError(
-            f"Training must have what was measured, but has no {_named(lost[KEPT_NETWORK])}."
+            f"Training must contain all measured networks, but lacks {_named(lost[KEPT_NETWORK])}."
         )
     return _ordered(joined.drop(columns="_merge"), MEASURED)
 
@@ -98,32 +100,33 @@ def collect_measures(
 def collect_training(
     training: pd.DataFrame, hyperparameters: Mapping[str, Mapping[str, Any]]
 ) -> pd.DataFrame:
-    """The course of training beside the hyper-parameters.
+    """Join the training history with the hyper-parameters.
 
     Args:
-        training: The rows of ``training.csv`` of all ensembles.
-        hyperparameters: Ensemble → hyper-parameter → value. A value that is a list or a tuple
-            becomes JSON.
+        training: Rows of ``training.csv`` of all ensembles.
+        hyperparameters: Ensemble → hyper-parameter → value. Lists and tuples are converted to
+            JSON.
 
     Returns:
-        The same rows in order, with ``final`` and a column for every hyper-parameter; ``status``
-        is that of the network at its last step.
+        The rows sorted by network and step, with ``final`` and one column per hyper-parameter;
+        ``status`` is that of the network at its final step.
 
     Raises:
-        InputError: If an ensemble has no hyper-parameters, or a row is there twice.
+        InputError: If an ensemble has no hyper-parameters, or a row occurs twice.
     """
     _require(training, TRAINING, "The table of training")
     _once(training, KEPT_NETWORK, "Training")
     for ensemble in training["ensemble"].unique():
         if ensemble not in hyperparameters:
             raise InputError(
-                f"Hyper-parameters must be given of every ensemble, not of {ensemble}."
+                f"Hyper-parameters must be given for every ensemble, but are missing for "
+                f"{ensemble}."
             )
     rows = [
         {"ensemble": ensemble} | {key: _cell(value) for key, value in values.items()}
         for ensemble, values in hyperparameters.items()
     ]
-    # As objects, whole numbers beside None stay whole.
+    # With dtype object, integers in a column with None remain integers.
     chosen = pd.DataFrame(rows, dtype=object).apply(
         lambda column: column if column.isna().any() else column.infer_objects()
     )
@@ -136,17 +139,17 @@ def collect_training(
 
 
 def with_networks(profile: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a profile beside the hyper-parameters and performance of their networks.
+    """Join a profile with the hyper-parameters and performance of the networks.
 
     Args:
-        profile: Table of a profile of a study, with ensemble, seed, step.
+        profile: Profile of a study, with ensemble, seed and step.
         training: Table of ``collect_training``.
 
     Returns:
-        Every row of the profile in its order, with the other columns of ``training``.
+        The rows of the profile in the same order, with the other columns of ``training``.
 
     Raises:
-        InputError: If ``training`` lacks a network of the profile.
+        InputError: If a network of the profile is missing in ``training``.
     """
     joined = profile.merge(
         training, on=KEPT_NETWORK, how="left", validate="many_to_one", indicator=True
@@ -154,20 +157,20 @@ def with_networks(profile: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame
     lost = joined[joined["_merge"] == "left_only"]
     if len(lost):
         raise InputError(
-            "Training must have the networks of a profile, "
-            f"but has no {_named(lost[KEPT_NETWORK])}."
+            "Training must contain all networks of a profile, "
+            f"but lacks {_named(lost[KEPT_NETWORK])}."
         )
     return joined.drop(columns="_merge")
 
 
 def hyperparameters_of(table: pd.DataFrame) -> list[str]:
-    """Columns of a table of measures or of training that are hyper-parameters."""
+    """Columns of a table of measures or of training history that are hyper-parameters."""
     others = {*MEASURED, *PERFORMANCE, "generalization_gap"}
     return [column for column in table if column not in others]
 
 
 def swept_hyperparameters(table: pd.DataFrame) -> list[str]:
-    """Hyper-parameters that have more than one value in a table, of what makes networks differ."""
+    """Hyper-parameters with more than one value in a table, except for ``kept_steps``."""
     return [
         key
         for key in hyperparameters_of(table)
@@ -180,7 +183,7 @@ def _cell(value: Any) -> Any:
 
 
 def _ordered(table: pd.DataFrame, first: list[str]) -> pd.DataFrame:
-    """The columns in reading order: what a row is, hyper-parameters, performance."""
+    """Order columns: identification, hyper-parameters, performance."""
     last = [key for key in [*PERFORMANCE, "generalization_gap"] if key in table]
     return table[[*first, *hyperparameters_of(table), *last]]
 
@@ -195,7 +198,7 @@ def _require(table: pd.DataFrame, columns: Sequence[str], name: str) -> None:
 def _once(table: pd.DataFrame, keys: list[str], name: str) -> None:
     again = table[table.duplicated(keys)]
     if len(again):
-        raise InputError(f"{name} must have every row once, but have {_named(again[keys])} twice.")
+        raise InputError(f"{name} must have unique rows, but {_named(again[keys])} occurs twice.")
 
 
 def _named(rows: pd.DataFrame) -> str:

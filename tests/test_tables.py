@@ -131,7 +131,7 @@ def test_course_of_training_has_all_rows():
 def test_measure_of_an_unknown_network_is_refused(training, table):
     with pytest.raises(
         InputError,
-        match=r"^Training must have what was measured, but has no ensemble digits-00000000, "
+        match=r"^Training must contain all measured networks, but lacks ensemble digits-00000000, "
         r"seed 2, step 5\.$",
     ):
         collect_measures([table], training[:-1], ABOUT)
@@ -140,8 +140,8 @@ def test_measure_of_an_unknown_network_is_refused(training, table):
 def test_measure_that_is_there_twice_is_refused(training, table):
     with pytest.raises(
         InputError,
-        match=r"^Measures must have every row once, but have ensemble digits-00000000, seed 2, "
-        r"step 5, measure weight_norm twice\.$",
+        match=r"^Measures must have unique rows, but ensemble digits-00000000, seed 2, "
+        r"step 5, measure weight_norm occurs twice\.$",
     ):
         collect_measures([table, table], training, ABOUT)
 
@@ -149,8 +149,8 @@ def test_measure_that_is_there_twice_is_refused(training, table):
 def test_network_that_is_there_twice_is_refused(training, table):
     with pytest.raises(
         InputError,
-        match=r"^Training must have every row once, but have ensemble digits-00000000, seed 1, "
-        r"step 0 twice\.$",
+        match=r"^Training must have unique rows, but ensemble digits-00000000, seed 1, "
+        r"step 0 occurs twice\.$",
     ):
         collect_measures([table], pd.concat([training, training]), ABOUT)
 
@@ -158,7 +158,8 @@ def test_network_that_is_there_twice_is_refused(training, table):
 def test_unknown_ensemble_is_refused(training):
     with pytest.raises(
         InputError,
-        match=r"^Hyper-parameters must be given of every ensemble, not of digits-00000000\.$",
+        match=r"^Hyper-parameters must be given for every ensemble, but are missing for "
+        r"digits-00000000\.$",
     ):
         collect_training(training, {})
 
@@ -201,6 +202,6 @@ def test_profile_of_an_unknown_network_is_refused(training):
     with pytest.raises(InputError) as caught:
         with_networks(profile, collect_training(training, ABOUT))
     assert str(caught.value) == (
-        "Training must have the networks of a profile, but has no ensemble digits-00000000, "
+        "Training must contain all networks of a profile, but lacks ensemble digits-00000000, "
         "seed 1, step 7."
     )

@@ -27,6 +27,6 @@ class Claim:
     expected: str
     number: float = 0.0
     columns: tuple[str, str, str] = ("estimate", "low", "high")
-    # ASSUME: "does not go with" is taken at its word if the interval of a correlation lies within
-    # ±0.3, of a share within 0.5 ± 0.3: a relation that is larger would have been seen.
+    # ASSUME: "does not correlate" replicates if the interval of a correlation lies within ±0.3, or
+    # that of a fraction within 0.5 ± 0.3: a larger effect would have been detected.
     tolerance: float = 0.3

@@ -11,7 +11,7 @@ from generalization.names import value_name
 from generalization.statistics.claim import Claim
 
 COLUMNS = ["claim", "source", "about", "expected", "estimate", "low", "high", "of", "verdict"]
-NOT_ASKED = "not enough data: not in this study"
+NOT_ASKED = "not tested"
 # What tells rows that speak to one claim apart, and what they are estimated from.
 ABOUT = (
     "dataset",
@@ -37,8 +37,8 @@ def claims(papers: Iterable[Claim], tables: Mapping[str, pd.DataFrame]) -> pd.Da
     """Every claim of the papers, with an estimate and a verdict.
 
     A claim that an estimate lies above or below a number *replicates* if the whole interval does,
-    *does not replicate* if the whole interval lies on the other side; an interval that holds the
-    number is *not enough data*. A claim that it is near a number replicates if the whole interval
+    *does not replicate* if the whole interval lies on the other side; an interval that contains the
+    number is *inconclusive*. A claim that it is near a number replicates if the whole interval
     is within the claim's tolerance of it, and does not if the whole interval is not.
 
     Args:
@@ -82,17 +82,17 @@ def _by_dataset(rows: pd.DataFrame) -> pd.DataFrame:
 def verdict(claim: Claim, estimate: float, low: float, high: float) -> str:
     """Whether an estimate with its interval replicates a claim."""
     if pd.isna(estimate) or pd.isna(low):
-        return "not enough data: no interval"
+        return "inconclusive: no interval"
     if claim.expected == "near":
         least, most = claim.number - claim.tolerance, claim.number + claim.tolerance
         if low > most or high < least:
             return "does not replicate"
-        return "replicates" if low >= least and high <= most else "not enough data"
+        return "replicates" if low >= least and high <= most else "inconclusive"
     if claim.expected == "below":
         low, high = 2 * claim.number - high, 2 * claim.number - low
     if low > claim.number:
         return "replicates"
-    return "does not replicate" if high < claim.number else "not enough data"
+    return "does not replicate" if high < claim.number else "inconclusive"
 
 
 def _expected(claim: Claim) -> str:

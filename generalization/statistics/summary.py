@@ -1,4 +1,4 @@
-"""A study in at most five sentences."""
+"""Summary of a study in at most five sentences."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ def summary(
     baselines: Collection[str] = (),
     fitted_accuracy: float = 0.999,
 ) -> list[str]:
-    """What was studied and what came out, for the front page of the report.
+    """Summarize what was studied and found, for the front page of the report.
 
-    Networks of all datasets are taken together. A relation is claimed only where the interval of
-    Spearman's correlation leaves out 0 and its p-value, corrected for the number of measures, is at
-    most 1 − level. One measure is said to rank the gap better than another only where their
-    intervals do not overlap.
+    Networks of all datasets are pooled. A relation is claimed only if the interval of Spearman's
+    correlation excludes 0 and its p-value, corrected for the number of measures, is at most
+    1 − level. One measure is said to rank the gap better than another only if their intervals do
+    not overlap.
 
     Args:
         statistics: Table of ``fit_statistics``.
         measures: Table of ``collect_measures``.
-        baselines: Measures that any other has to beat.
-        fitted_accuracy: Train accuracy from which on a network counts as fitted.
+        baselines: Measures that any other has to outperform.
+        fitted_accuracy: Train accuracy from which a network counts as fitted.
 
     Returns:
         At most five sentences, in plain text.
@@ -58,7 +58,7 @@ def _studied(networks: pd.DataFrame) -> str:
     return (
         f"{len(networks):,} networks were trained on {listed(_values(networks['dataset']))}: "
         f"{_count(len(seeds), 'ensemble')} of {each} {'seed' if each == '1' else 'seeds'}"
-        f"{', over ' + listed(swept) if swept else ''}."
+        f"{', varying ' + listed(swept) if swept else ''}."
     )
 
 
@@ -66,13 +66,13 @@ def _fitted(networks: pd.DataFrame, fitted_accuracy: float) -> str:
     fitted = networks[has_fitted(networks, fitted_accuracy=fitted_accuracy)]
     gaps = fitted["generalization_gap"].dropna()
     spread = (
-        f"; their generalization gap, train − test accuracy, goes from {gaps.min() * 100:.1f} "
+        f"; their generalization gap (train − test accuracy) ranges from {gaps.min() * 100:.1f} "
         f"to {gaps.max() * 100:.1f} percentage points"
         if len(gaps)
         else ""
     )
     return (
-        f"{len(fitted):,} of them, in {_count(fitted['ensemble'].nunique(), 'ensemble')}, fitted "
+        f"{len(fitted):,} of them, in {_count(fitted['ensemble'].nunique(), 'ensemble')}, fit "
         f"their training set (train accuracy of at least {fitted_accuracy * 100:g} %){spread}."
     )
 
@@ -84,9 +84,9 @@ def _best(fitted: pd.DataFrame, everyone: pd.DataFrame, statistics: pd.DataFrame
         return f"No relation to the gap of fitted networks could be estimated: {reasons}."
     if not estimated["shown"].any():
         return (
-            f"No relation to the gap of fitted networks is shown by any of "
-            f"{_count(len(estimated), 'measure')}; the largest Spearman correlation is that of "
-            f"{_named(estimated.loc[estimated['estimate'].abs().idxmax()])}."
+            "No relation to the gap of fitted networks was detected "
+            f"({_count(len(estimated), 'measure')} tested); the strongest Spearman correlation is "
+            f"that of {_named(estimated.loc[estimated['estimate'].abs().idxmax()])}."
         )
     best = estimated.loc[estimated["estimate"].abs().where(estimated["shown"]).idxmax()]
     close = [
@@ -95,38 +95,35 @@ def _best(fitted: pd.DataFrame, everyone: pd.DataFrame, statistics: pd.DataFrame
         if row["measure"] != best["measure"] and _strengths(row)[1] >= _strengths(best)[0]
     ]
     all_networks = everyone[everyone["measure"] == best["measure"]].iloc[0]
-    apart = (
-        f"the intervals of {listed(close)} overlap with it"
-        if len(close) > 1
-        else f"the interval of {close[0] if close else 'no other measure'} overlaps with it"
-    )
+    others = f"{'those' if len(close) > 1 else 'that'} of {listed(close) or 'no other measure'}"
     return (
-        f"Of {_count(len(estimated), 'measure')}, {within(best['measure'])} has the strongest rank "
-        f"correlation with the gap of fitted networks: Spearman {_interval(best)} over "
-        f"{_over(best)}, and {_interval(all_networks)} over all {all_networks['networks']:,}; "
-        f"{apart}{_in_datasets(statistics, best['measure'])}."
+        f"Among {_count(len(estimated), 'measure')}, {within(best['measure'])} has the strongest "
+        f"rank correlation with the gap of fitted networks: Spearman's ρ is {_interval(best)} over "
+        f"{_over(best)}, and {_interval(all_networks)} over all {all_networks['networks']:,}; its "
+        f"interval overlaps with {others}{_in_datasets(statistics, best['measure'])}."
     )
 
 
 def _in_datasets(statistics: pd.DataFrame, measure: str) -> str:
-    """The same correlation within each dataset of several, whose gaps differ anyway."""
+    """Clause with the correlation within each of several datasets, whose gaps differ anyway."""
     rows = statistics.query(
         "statistic == 'spearman' and selection == 'fitted' and dataset != 'all'"
         f" and measure == {measure!r}"
     )
-    told = [f"{row['dataset']} {_interval(row)}" for _, row in rows.iterrows()]
-    return f". Within datasets it is {listed(told)}" if told else ""
+    within_each = [f"{_interval(row)} ({row['dataset']})" for _, row in rows.iterrows()]
+    return f". Within datasets, ρ is {listed(within_each)}" if within_each else ""
 
 
 def _baselines(baselines: pd.DataFrame) -> list[str]:
     shown = [_named(row) for _, row in baselines[baselines["shown"]].iterrows()]
     not_shown = [_named(row) for _, row in baselines[~baselines["shown"]].iterrows()]
-    parts = [
-        f"a relation is shown by {listed(shown)}" if shown else "",
-        f"no relation is shown by {listed(not_shown)}" if not_shown else "",
+    show, do = "shows" if len(shown) == 1 else "show", "does" if len(not_shown) == 1 else "do"
+    clauses = [
+        f"{listed(shown)} {show} a relation" if shown else "",
+        f"{listed(not_shown)} {do} not{'' if shown else ' show a relation'}" if not_shown else "",
     ]
-    said = "; ".join(filter(None, parts))
-    return [f"Of the baselines, {said}."] if said else []
+    sentence = "; ".join(filter(None, clauses))
+    return [f"Among the baselines, {sentence}."] if sentence else []
 
 
 def _excluded(measures: pd.DataFrame, fitted_accuracy: float) -> str:
@@ -138,28 +135,28 @@ def _excluded(measures: pd.DataFrame, fitted_accuracy: float) -> str:
         for (measure, reason), networks in counts.items()
     ]
     return (
-        f"Left out of these statistics: {listed(reasons)}."
+        f"Excluded from these statistics: {listed(reasons)}."
         if reasons
-        else "No network is left out of these statistics."
+        else "No network is excluded from these statistics."
     )
 
 
 def _shown(ranks: pd.DataFrame) -> pd.Series:
-    """Whether a relation may be claimed."""
+    """Whether the interval and the corrected p-value both support a relation."""
     apart_from_zero = (ranks["low"] > 0) | (ranks["high"] < 0)
     return apart_from_zero & (ranks["p_value_corrected"] <= 1 - ranks["level"])
 
 
 def _strengths(row: pd.Series) -> tuple[float, float]:
-    """The interval of a correlation, turned so that the estimate is positive."""
+    """Interval of the correlation, mirrored if necessary so that the estimate is positive."""
     return (row["low"], row["high"]) if row["estimate"] > 0 else (-row["high"], -row["low"])
 
 
 def _named(row: pd.Series) -> str:
-    told = row["note"] if pd.isna(row["estimate"]) else _interval(row)
+    words = row["note"] if pd.isna(row["estimate"]) else _interval(row)
     if not row["shown"] and (row["low"] > 0 or row["high"] < 0):
-        told += f", corrected p = {number(row['p_value_corrected'], digits=2)}"
-    return f"{within(row['measure'])} ({told})"
+        words += f", corrected p = {number(row['p_value_corrected'], digits=2)}"
+    return f"{within(row['measure'])} ({words})"
 
 
 def _interval(row: pd.Series) -> str:

@@ -39,26 +39,27 @@ def test_a_study_in_five_sentences(statistics, measures):
         for row in statistics.query("statistic == 'spearman'").itertuples()
     }
     assert sentences == [
-        "144 networks were trained on mnist_subset: 36 ensembles of 4 seeds, over label corruption "
-        "(0, 0.25, 0.5, 1), depth (2, 3, 5), init scale (0.5, 1, 2), and width (100, 200).",
-        "135 of them, in 34 ensembles, fitted their training set (train accuracy of at least "
-        "99.9 %); their generalization gap, train − test accuracy, goes from 5.2 to 90.0 "
+        "144 networks were trained on mnist_subset: 36 ensembles of 4 seeds, varying label "
+        "corruption (0, 0.25, 0.5, 1), depth (2, 3, 5), init scale (0.5, 1, 2), and width (100, "
+        "200).",
+        "135 of them, in 34 ensembles, fit their training set (train accuracy of at least "
+        "99.9 %); their generalization gap (train − test accuracy) ranges from 5.2 to 90.0 "
         "percentage points.",
-        "Of 5 measures, Jacobian norm has the strongest rank correlation with the gap of fitted "
-        f"networks: Spearman {shown['jacobian_norm', 'fitted']} over 135 networks of 34 ensembles, "
-        f"and {shown['jacobian_norm', 'all']} over all 143; the interval of no other measure "
-        "overlaps with it.",
-        f"Of the baselines, a relation is shown by weight norm ({shown['weight_norm', 'fitted']}); "
-        f"no relation is shown by random number ({shown['random_number', 'fitted']}) and constant "
-        "(the measure is the same for all networks).",
-        "Left out of these statistics: 1 network (no finite value: transitions), 8 networks (train "
-        "accuracy below 0.999), and 1 network (diverged).",
+        "Among 5 measures, Jacobian norm has the strongest rank correlation with the gap of fitted "
+        f"networks: Spearman's ρ is {shown['jacobian_norm', 'fitted']} over 135 networks of 34 "
+        f"ensembles, and {shown['jacobian_norm', 'all']} over all 143; its interval overlaps with "
+        "that of no other measure.",
+        f"Among the baselines, weight norm ({shown['weight_norm', 'fitted']}) shows a relation; "
+        f"random number ({shown['random_number', 'fitted']}) and constant (the measure is the same "
+        "for all networks) do not.",
+        "Excluded from these statistics: 1 network (no finite value: transitions), 8 networks "
+        "(train accuracy below 0.999), and 1 network (diverged).",
     ]
 
 
-def test_overlapping_measures_are_not_told_apart(statistics, measures):
+def test_overlapping_intervals_are_named(statistics, measures):
     sentences = told(statistics, measures, "jacobian_norm", "logit_jacobian_norm")
-    assert sentences[2].endswith("; the interval of logit Jacobian norm overlaps with it.")
+    assert sentences[2].endswith("; its interval overlaps with that of logit Jacobian norm.")
 
 
 def test_strength_has_no_sign(statistics, measures):
@@ -73,7 +74,7 @@ def test_strength_has_no_sign(statistics, measures):
 
 def test_random_number_alone_shows_nothing(statistics, measures):
     assert told(statistics, measures, "random_number")[2].startswith(
-        "No relation to the gap of fitted networks is shown by any of 1 measure; the largest "
+        "No relation to the gap of fitted networks was detected (1 measure tested); the strongest "
         "Spearman correlation is that of random number ("
     )
 
@@ -98,12 +99,12 @@ def test_nothing_estimated_claims_nothing(statistics, measures):
     )
 
 
-def test_datasets_are_taken_together_and_the_best_measure_in_each(statistics, measures):
+def test_datasets_are_pooled_and_the_best_measure_is_given_for_each(statistics, measures):
     each = statistics.assign(dataset="digits", estimate=-0.5, low=-0.6, high=-0.4)
     other = each.assign(dataset="mnist", estimate=0.25, low=np.nan, high=np.nan)
     both = pd.concat([statistics, each, other], ignore_index=True)
     together, apart = (told(table, measures, "weight_norm") for table in (statistics, both))
-    within = ". Within datasets it is digits −0.50 [−0.60, −0.40] and mnist 0.25."
+    within = ". Within datasets, ρ is −0.50 [−0.60, −0.40] (digits) and 0.25 (mnist)."
     assert apart.pop(2) == together.pop(2).removesuffix(".") + within
     assert apart == together
 
@@ -111,7 +112,7 @@ def test_datasets_are_taken_together_and_the_best_measure_in_each(statistics, me
 def test_nothing_left_out(statistics, measures):
     good = measures[measures["label_corruption"] < 1]
     assert told(statistics, good, "weight_norm")[-1] == (
-        "No network is left out of these statistics."
+        "No network is excluded from these statistics."
     )
 
 

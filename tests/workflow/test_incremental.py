@@ -31,7 +31,9 @@ def test_a_second_run_does_nothing(study):
 
 def test_comments_touches_and_checkouts_run_nothing(study):
     study.edit(f"{MEASURE}/jacobian_norm.py", "\n\n", "\n\n# A comment.\n")
-    study.edit("generalization/hyperparameters.py", '"""What the', '"""All that the')
+    study.edit(
+        "generalization/hyperparameters.py", '"""Hyper-parameters of', '"""All hyper-parameters of'
+    )
     later = time.time() + 60
     for source in ("scripts", "generalization", "workflow", "config"):
         for path in (study.path / source).rglob("*"):

@@ -9,8 +9,8 @@ def _on_and_off_the_data() -> Iterator[Claim]:
     quantities = {"jacobian_norm": "Jacobian norm", "transition_density": "transition density"}
     contrasts = {
         "near_anchors_vs_between": "is smaller near training images than between them",
-        "data_vs_random": "is smaller at training images than on random ellipses",
-        "same_vs_different": "is smaller between images of one class than of different classes",
+        "data_vs_random": "is smaller near training images than on random ellipses",
+        "same_vs_different": "is smaller on ellipses within one class than across classes",
     }
     for quantity, noun in quantities.items():
         for contrast, words in contrasts.items():
@@ -23,7 +23,7 @@ def _on_and_off_the_data() -> Iterator[Claim]:
                 1.0,
             )
     yield Claim(
-        "After training, boundaries of the last layer are sparser around training images",
+        "After training, boundaries of the last layer are sparser near training images",
         "§4.1, Fig. 3",
         "boundary_contrasts",
         "trained",

@@ -1,34 +1,34 @@
 """Forouzesh, Salehi & Thiran 2020, *Generalization comparison via output sensitivity*.
 
-The paper's sensitivity is that of the mean logit, in which every loss of the softmax is blind. Each
-claim is judged of it, and then of what is left of logits without their mean, which the loss sees.
+The paper measures the sensitivity of the mean logit, on which no loss of the softmax depends. Each
+claim is judged for it, and again for the logits minus their mean, on which the loss does depend.
 """
 
 from collections.abc import Iterator
 
 from generalization.statistics.claim import Claim
 
-# Headings of the authors' slides.
+# Titles of the authors' slides.
 LOSS = "Slides, “Loss vs. Sensitivity”"
 PROXY = "Slides, “Sensitivity as a Proxy for Loss”"
 UNTRAINED = "Slides, “Sensitivity of Untrained Networks”"
 KINDS = {
     "output_sensitivity": "sensitivity",
-    "centered_output_sensitivity": "sensitivity without the mean logit",
+    "centered_output_sensitivity": "sensitivity of the centered logits",
 }
 QUANTITIES = KINDS | {"test_loss": "test loss"}
-# Which has the smaller sensitivity → where the pairs stand.
+# Comparison in which the first has the smaller sensitivity → rows of its pairs.
 FACTORS = {
-    "with convolutions than with full connection": (
+    "with convolutional than with fully connected layers": (
         "setting == 'architecture' and better == 'convolutional' and worse == 'fully_connected'"
     ),
-    "with batch normalization than with none": "setting == 'normalization'",
-    "with dropout than with none": "setting == 'dropout'",
-    "with max-pooling than with none": "setting == 'pooling' and better == 'max'",
-    "with weights that began as He's than as N(0, 1)": (
+    "with than without batch normalization": "setting == 'normalization'",
+    "with than without dropout": "setting == 'dropout'",
+    "with than without max-pooling": "setting == 'pooling' and better == 'max'",
+    "with He than with N(0, 1) initialization": (
         "setting == 'initialization' and better == 'normal' and worse == 'standard_normal'"
     ),
-    "with weights that began as PyTorch's than as N(0, 1)": (
+    "with PyTorch's default than with N(0, 1) initialization": (
         "setting == 'initialization' and better == 'uniform' and worse == 'standard_normal'"
     ),
 }
@@ -38,21 +38,21 @@ def _loss() -> Iterator[Claim]:
     for kind, noun in KINDS.items():
         rows = f"trained and selection == 'fitted' and measure == '{kind}' and statistic == "
         yield Claim(
-            f"The {noun} goes with the test loss: Pearson's correlation of logarithms",
+            f"The {noun} correlates with the test loss: Pearson's correlation of logarithms",
             LOSS,
             "sensitivity_statistics",
             f"{rows}'pearson_log'",
             "above",
         )
         yield Claim(
-            f"The {noun} ranks the test loss: Spearman's correlation",
+            f"The {noun} ranks networks by test loss: Spearman's correlation",
             LOSS,
             "sensitivity_statistics",
             f"{rows}'spearman'",
             "above",
         )
         yield Claim(
-            f"The {noun} predicts the test loss: mean logarithm of loss over line",
+            f"The {noun} predicts the test loss: mean logarithm of the loss over its prediction",
             LOSS,
             "sensitivity_statistics",
             f"{rows}'log_ratio'",
@@ -63,7 +63,7 @@ def _loss() -> Iterator[Claim]:
 def _depth() -> Iterator[Claim]:
     for quantity, noun in QUANTITIES.items():
         yield Claim(
-            f"Deeper networks of as many parameters have a smaller {noun}",
+            f"At a fixed number of parameters, deeper networks have a smaller {noun}",
             PROXY,
             "sensitivity_statistics",
             f"trained and selection == 'fitted' and measure == '{quantity}' "
@@ -88,7 +88,7 @@ def _factors() -> Iterator[Claim]:
 def _untrained() -> Iterator[Claim]:
     for kind, noun in KINDS.items():
         yield Claim(
-            f"The {noun} of untrained networks ranks their test loss after training",
+            f"The {noun} of untrained networks ranks them by their test loss after training",
             UNTRAINED,
             "sensitivity_statistics",
             f"not trained and selection == 'fitted' and measure == '{kind}' "

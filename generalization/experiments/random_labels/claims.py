@@ -10,10 +10,10 @@ KINDS = {
     "random_pixels": "random pixels",
     "gaussian": "Gaussian images",
 }
-# ASSUME: a "small constant factor" is at most ten, and "perfectly" up to one image in a hundred.
+# ASSUME: a "small constant factor" is at most 10; "perfectly" allows a train error of 1 %.
 SMALL_FACTOR, FEW_ERRORS = 10.0, 0.01
-# ASSUME: a test error of chance is one of at least 95 % of 1 − 1/K: random labels of few images
-# go with the true ones by accident.
+# ASSUME: a test error is at chance level if it is at least 95 % of 1 − 1/K: with few images, random
+# labels correlate with the true ones by accident.
 NEARLY_CHANCE = 0.95
 
 
@@ -30,21 +30,21 @@ def _fits() -> Iterator[Claim]:
 def _times() -> Iterator[Claim]:
     rows = "randomization == 'random_labels' and statistic == 'over_true_labels'"
     yield _claim(
-        "Networks take longer to fit random labels than true ones",
+        "Networks take longer to fit random labels than true labels",
         "Figs 1a, 1b",
         rows,
         "above",
         1.0,
     )
     yield _claim(
-        "Networks start later to fit random labels than true ones",
+        "Networks start to fit random labels later than true labels",
         "Fig. 1a",
         "randomization == 'random_labels' and statistic == 'start_over_true_labels'",
         "above",
         1.0,
     )
     yield _claim(
-        "They take longer by a small constant factor only",
+        "Random labels slow down fitting by only a small constant factor",
         "Figs 1a, 1b",
         rows,
         "below",
@@ -62,14 +62,14 @@ def _times() -> Iterator[Claim]:
 
 def _errors() -> Iterator[Claim]:
     yield _claim(
-        "The test error rises steadily with the corruption of labels",
+        "The test error rises steadily with label corruption",
         "Fig. 1c",
         "statistic == 'least_rise'",
         "above",
         0.0,
     )
     yield _claim(
-        "With random labels the test error is that of chance",
+        "With random labels, the test error is at chance level",
         "Fig. 1c",
         "randomization == 'random_labels' and statistic == 'test_error_over_chance'",
         "above",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from generalization.statistics.claim import Claim
 
 PWCCA = "similarity == 'pwcca' and statistic == '{}'"
-# ASSUME: distances, which are from 0 to 1, are equal if they differ by at most 0.05.
+# ASSUME: distances, which lie between 0 and 1, are equal if they differ by at most 0.05.
 EQUAL = 0.05
 LATER = "place in ('last_hidden', 'logits')"
 
@@ -23,9 +23,9 @@ def _convergence() -> Iterator[Claim]:
 
 
 def _directions() -> Iterator[Claim]:
-    # ASSUME: "far fewer" is less than a half; of logits, few as they are, nothing is claimed.
+    # ASSUME: "far fewer" means less than half; the few logits are excluded.
     yield Claim(
-        "Far fewer SVCCA directions than units suffice for 95 % of the accuracy that a layer adds",
+        "Far fewer SVCCA directions than units recover 95 % of the accuracy that a layer adds",
         "distributed representations",
         "direction_statistics",
         "statistic == 'share_of_units' and directions == 'svcca' and place != 'logits'",
@@ -35,7 +35,7 @@ def _directions() -> Iterator[Claim]:
     kinds = {"random_units": "random units", "largest_units": "units of largest activation"}
     for kind, words in kinds.items():
         yield Claim(
-            f"More {words} than SVCCA directions are needed",
+            f"Reaching the same accuracy takes more {words} than SVCCA directions",
             "distributed representations",
             "direction_statistics",
             f"statistic == 'ratio_to_svcca' and directions == '{kind}' and place != 'logits'",
@@ -47,7 +47,7 @@ def _directions() -> Iterator[Claim]:
 def _groups() -> Iterator[Claim]:
     learned = PWCCA.format("memorizing_minus_generalizing")
     yield Claim(
-        "In early layers, networks that memorize are as far from each other as those that learn",
+        "In early layers, memorizing networks are as far from each other as generalizing ones",
         "abstract; groups of networks",
         "similarity_contrasts",
         f"{learned} and place == 'first'",
@@ -55,15 +55,15 @@ def _groups() -> Iterator[Claim]:
         tolerance=EQUAL,
     )
     yield Claim(
-        "In later layers, networks that memorize are farther from each other than those that learn",
+        "In later layers, memorizing networks are farther from each other than generalizing ones",
         "abstract; groups of networks",
         "similarity_contrasts",
         f"{learned} and {LATER}",
         "above",
     )
     yield Claim(
-        "In later layers, networks that learn are as far from networks that memorize as these are "
-        "from each other",
+        "In later layers, generalizing networks are as far from memorizing networks as "
+        "memorizing networks are from each other",
         "abstract; groups of networks",
         "similarity_contrasts",
         f"{PWCCA.format('between_minus_memorizing')} and {LATER}",
@@ -74,14 +74,14 @@ def _groups() -> Iterator[Claim]:
 
 def _width() -> Iterator[Claim]:
     yield Claim(
-        "Wider networks are more alike",
+        "Wider networks are more similar",
         "abstract; width",
         "similarity_trends",
         PWCCA.format("width"),
         "above",
     )
     yield Claim(
-        "Wider networks are more alike, by more than chance",
+        "Wider networks are more similar, relative to the chance level",
         "abstract; width",
         "similarity_trends",
         PWCCA.format("width_above_null"),

@@ -1,6 +1,6 @@
 """Morcos et al. 2018, *On the importance of single directions for generalization*.
 
-Sections are named by what they are about: their numbers are in none of our sources.
+Sections are cited by topic, since our sources do not number them.
 """
 
 from collections.abc import Iterator
@@ -9,25 +9,25 @@ from generalization.statistics.claim import Claim
 
 
 def _memorization() -> Iterator[Claim]:
-    for mode, what in {"zero": "ablations", "noise": "added noise"}.items():
+    for mode, what in {"zero": "ablation", "noise": "added noise"}.items():
         yield Claim(
-            f"The area under the curve of {what} falls with label corruption",
+            f"The area under the accuracy curve under {what} decreases with label corruption",
             "generalization and single directions",
             "ablation_statistics",
             f"mode == '{mode}' and statistic == 'spearman_label_corruption' and ensembles >= 3",
             "below",
         )
     yield Claim(
-        "Of networks of one topology, trained on the same true labels, those with a smaller area "
-        "have a larger gap",
+        "Among networks of one topology trained on the same true labels, those with a smaller "
+        "area have a larger gap",
         "generalization and single directions",
         "ablation_statistics",
         "mode == 'zero' and statistic == 'spearman_gap_true_labels' and ensembles >= 3",
         "below",
     )
     yield Claim(
-        "Of networks of one topology, trained on true labels, those with a larger area have a "
-        "larger test accuracy, whatever their other hyper-parameters are",
+        "Among networks of one topology trained on true labels, those with a larger area have a "
+        "higher test accuracy, whatever their other hyper-parameters",
         "hyper-parameters and early stopping",
         "ablation_statistics",
         "mode == 'zero' and statistic == 'spearman_test_accuracy' and ensembles >= 3",
@@ -37,8 +37,8 @@ def _memorization() -> Iterator[Claim]:
 
 def _training() -> Iterator[Claim]:
     claims = {
-        "area_against_loss": ("The area falls while the test loss rises", "below"),
-        "log_loss_saved": ("Stopping at the largest area saves test loss", "above"),
+        "area_against_loss": ("The area decreases while the test loss increases", "below"),
+        "log_loss_saved": ("Stopping at the maximum area reduces the test loss", "above"),
     }
     for statistic, (claim, expected) in claims.items():
         yield Claim(
@@ -52,8 +52,8 @@ def _training() -> Iterator[Claim]:
 
 def _regularizers() -> Iterator[Claim]:
     protection = {
-        "within": ("Dropout protects against ablation of up to the fraction dropped", "above"),
-        "beyond": ("Dropout does not protect against ablation of more", "near"),
+        "within": ("Dropout protects against ablation up to the dropout rate", "above"),
+        "beyond": ("Dropout does not protect against ablation beyond the dropout rate", "near"),
     }
     for part, (claim, expected) in protection.items():
         yield Claim(
@@ -62,12 +62,18 @@ def _regularizers() -> Iterator[Claim]:
             "dropout_protection",
             f"statistic == 'advantage_{part}'",
             expected,
-            # ASSUME: of accuracies, a difference of at most 0.05 is none.
+            # ASSUME: a difference in accuracy of at most 0.05 is no difference.
             tolerance=0.05,
         )
     normalized = {
-        "class_selectivity": ("Batch normalization lowers the selectivity of units", "above"),
-        "class_information": ("Batch normalization raises what units tell of the class", "below"),
+        "class_selectivity": (
+            "Batch normalization lowers the selectivity of units",
+            "above",
+        ),
+        "class_information": (
+            "Batch normalization raises the class information of units",
+            "below",
+        ),
     }
     for quantity, (claim, expected) in normalized.items():
         yield Claim(
@@ -83,7 +89,7 @@ def _regularizers() -> Iterator[Claim]:
 
 def _selectivity() -> Iterator[Claim]:
     yield Claim(
-        "The selectivity of a unit does not tell how important it is",
+        "The class selectivity of a unit does not predict its importance",
         "class selectivity",
         "single_unit_statistics",
         "statistic == 'spearman_importance_selectivity' and labels == 'true'",

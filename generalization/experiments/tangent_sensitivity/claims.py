@@ -7,7 +7,7 @@ from generalization.statistics.claim import Claim
 
 def _gap() -> Iterator[Claim]:
     yield Claim(
-        "The tangent sensitivity goes with the gap",
+        "The tangent sensitivity correlates with the gap",
         "§5",
         "statistics",
         "statistic == 'spearman' and selection == 'fitted' and measure == 'tangent_sensitivity'",
@@ -17,7 +17,7 @@ def _gap() -> Iterator[Claim]:
 
 def _regions() -> Iterator[Claim]:
     yield Claim(
-        "The number of active units of test points is normal in most trained networks",
+        "In most trained networks, the number of active units is normal over test points",
         "§3, Theorem 3.2, Fig. 1",
         "region_statistics",
         "trained and statistic == 'active_normal'",
@@ -27,13 +27,13 @@ def _regions() -> Iterator[Claim]:
 
 
 def _factors() -> Iterator[Claim]:
-    for bound, name in (("theorem_3_2", "the bound of Theorem 3.2"), ("exact", "its value")):
-        for contrast, claim in (
-            ("depth - norm", "depth explains more than the norms of layers"),
-            ("norm - active_variance", "norms explain more than the variance of active units"),
+    for bound, name in (("theorem_3_2", "the bound of Theorem 3.2"), ("exact", "the exact value")):
+        for contrast, one, other in (
+            ("depth - norm", "depth explains", "the norms of layers"),
+            ("norm - active_variance", "norms of layers explain", "the variance of active units"),
         ):
             yield Claim(
-                f"Of the differences of tangent sensitivity between networks, {claim}: {name}",
+                f"Across networks, {one} more of the tangent sensitivity than {other}: {name}",
                 "§5, Fig. 2",
                 "sensitivity_factors",
                 f"trained and sensitivity == '{bound}' and factor == '{contrast}'",
@@ -45,10 +45,10 @@ def _depth() -> Iterator[Claim]:
     for bound, name in (
         ("theorem_3_2", "Theorem 3.2"),
         ("theorem_3_2_author", "Theorem 3.2 as its author computes it"),
-        ("exact", "the value itself"),
+        ("exact", "the exact value"),
     ):
         yield Claim(
-            f"Where norms are small, the tangent sensitivity falls from some depth on: {name}",
+            f"For small norms, the tangent sensitivity decreases beyond some depth: {name}",
             "§5, Fig. 2",
             "depth_effects",
             f"trained and sensitivity == '{bound}' and smallest_scale and deepest",
