@@ -10,16 +10,13 @@ from torch.func import jvp, vmap
 
 from generalization.derivatives.input_jacobian import logits_and_slopes
 from generalization.derivatives.preactivation_jacobians import (
-    CPU_BLOCK_BYTES,
-    GPU_BLOCK_BYTES,
     preactivation_jacobians,
     without_features,
 )
+from generalization.devices import DIRECTIONS_PER_CHUNK, items_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.hidden_layers import module_activations, modules_of
 from generalization.networks.modules import Networks
-
-DIRECTIONS = 128  # Of the input, at a time, through a module.
 
 OfLayers = Float64[Tensor, "networks samples hidden_layers"]
 
@@ -77,8 +74,8 @@ def _of_network(
     first, *weights = (weight[0] for weight in network.weights[:-1])
     first = without_features(first)
     units = max(network.widths[1:-1])
-    block_bytes = CPU_BLOCK_BYTES if first.is_cpu else GPU_BLOCK_BYTES
-    points = max(1, block_bytes // (units * first.shape[1] * first.element_size()))
+    bytes_per_point = units * first.shape[1] * first.element_size()
+    points = items_at_once("preactivation_jacobians", bytes_per_point, first.device)
     return torch.cat([
         _of_points(network, first, weights, some) for some in inputs.flatten(1).split(points)
     ])
@@ -114,7 +111,7 @@ def _of_module(
         def derivative(direction: Tensor) -> tuple[Tensor, ...]:
             return jvp(activations, (point,), (direction.view_as(point),))[1]
 
-        jacobians = vmap(derivative, chunk_size=DIRECTIONS)(basis)
+        jacobians = vmap(derivative, chunk_size=DIRECTIONS_PER_CHUNK)(basis)
         layers = zip(activations(point), jacobians, strict=True)
         return torch.stack([_norms(h, jacobian.transpose(0, 1).mT) for h, jacobian in layers], 1)
 

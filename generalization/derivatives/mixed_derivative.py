@@ -7,11 +7,11 @@ from jaxtyping import Float, Float64
 from torch import Generator, Tensor, nn
 from torch.func import functional_call, grad, jvp, vmap
 
+from generalization.devices import items_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, evaluation_mode
 
 SAMPLES_PER_DRAW = 256  # Another number gives other draws.
-MODULE_BYTES = 2**26  # Of gradients, one per point.
 
 
 @torch.no_grad()
@@ -137,5 +137,5 @@ def _module_squares(
         return sum(gradient.double().square().sum() for gradient in gradients.values())
 
     size = sum(part.numel() * part.element_size() for part in parameters.values())
-    points = max(1, MODULE_BYTES // max(1, size))
+    points = items_at_once("parameter_gradients", size, inputs.device)
     return vmap(square, chunk_size=points)(inputs, directions, cotangents).unsqueeze(0)

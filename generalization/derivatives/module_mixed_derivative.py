@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
+from generalization.devices import items_at_once
 from generalization.networks.linearized_layers import (
     BATCH_NORMS,
     KEEPING_FEATURES,
@@ -15,10 +16,6 @@ from generalization.networks.linearized_layers import (
     padded,
 )
 from generalization.networks.modules import evaluation_mode
-
-# Changes of as many points in as many directions at a time as fill so many bytes.
-CPU_BLOCK_BYTES = 2**23
-GPU_BLOCK_BYTES = 2**28
 
 
 @torch.no_grad()
@@ -69,9 +66,8 @@ def sensitivity_of_module_layers(
         count = len(having_parameters(layers))
         return torch.zeros(1, 0, count, dtype=torch.float64, device=inputs.device)
     with evaluation_mode(module):
-        block_bytes = CPU_BLOCK_BYTES if inputs.is_cpu else GPU_BLOCK_BYTES
         numbers = _numbers_per_direction(layers, inputs[:1], len(outputs))
-        pairs = max(1, block_bytes // (numbers * inputs.element_size()))
+        pairs = items_at_once("layer_changes", numbers * inputs.element_size(), inputs.device)
         start, directions = _first_changes(layers, inputs[0])
         squares = [
             _squares(layers, chunk, outputs, start, directions.split(max(1, pairs // len(chunk))))

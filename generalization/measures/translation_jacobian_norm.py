@@ -4,11 +4,10 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from generalization.devices import items_at_once
 from generalization.measures.jacobian_norm import jacobian_norm
 from generalization.networks.modules import Networks
 from generalization.regions.trajectories import equidistant_points, translation_loops
-
-NUMBERS_AT_A_TIME = 2**25  # Of all points of some loops: 128 MiB of single precision.
 
 
 def translation_jacobian_norm(
@@ -38,7 +37,8 @@ def translation_jacobian_norm(
     # ASSUME: 56 points, two for each of the 28 translations of a digit.
     if points < 1:
         raise ValueError(f"points must be at least 1, not {points!r}.")
-    images = max(1, NUMBERS_AT_A_TIME // (points * max(1, inputs.shape[1:].numel())))
+    numbers_per_image = points * inputs.shape[1:].numel()
+    images = items_at_once("loop_points", numbers_per_image, inputs.device)
     means = []
     for some in inputs.split(images):
         on_loops = equidistant_points(translation_loops(some), points, 0, points)

@@ -4,14 +4,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from generalization.devices import SAMPLES_PER_CHUNK
 from generalization.errors import InputError
+from generalization.networks.activation_functions import activation_module
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.linearized_layers import ELEMENTWISE, layers_of
-from generalization.networks.modules import SAMPLES_PER_CHUNK, Networks, evaluation_mode
+from generalization.networks.linearized_layers import layers_of
+from generalization.networks.modules import Networks, evaluation_mode
 from generalization.networks.sequences import sequence_of
-
-# After each of these a hidden layer ends.
-ACTIVATIONS = (*ELEMENTWISE, nn.Tanh, nn.Sigmoid, nn.Softplus, nn.ELU, nn.GELU, nn.SiLU)
 
 
 def modules_of(networks: Networks) -> list[nn.Module]:
@@ -36,7 +35,7 @@ def pieces_of(module: nn.Module) -> list[nn.Sequential]:
     pieces: list[list[nn.Module]] = [[]]
     for layer in layers_of(module):
         pieces[-1].append(layer)
-        if isinstance(layer, ACTIVATIONS):
+        if activation_module(layer):
             pieces.append([])
     if len(pieces) == 1:
         raise InputError(

@@ -8,14 +8,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from generalization.errors import InputError
+from generalization.networks.activation_functions import is_piecewise_linear
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 WITH_PARAMETERS = (nn.Linear, nn.Conv2d, *BATCH_NORMS)
 # Leave the order of the features, and their number, as they are.
 KEEPING_FEATURES = (nn.Identity, nn.Flatten, nn.Dropout, nn.Dropout1d, nn.Dropout2d)
 LINEAR = (*KEEPING_FEATURES, nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.ZeroPad2d)
-ELEMENTWISE = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.Hardtanh, nn.Hardsigmoid, nn.Threshold)
-KNOWN = (*WITH_PARAMETERS, *LINEAR, *ELEMENTWISE, nn.MaxPool2d)
+KNOWN = (*WITH_PARAMETERS, *LINEAR, nn.MaxPool2d)
 
 # From changes of what a layer is given, at every sample in some directions, to those of what it
 # gives: (samples, directions, *shape).
@@ -37,7 +37,8 @@ def _is_known(layer: nn.Module) -> bool:
     """Whether it is one of ours, as PyTorch made it."""
     names = {name for name, _ in layer.named_parameters()}
     hooks = layer._forward_hooks or layer._forward_pre_hooks
-    return type(layer) in KNOWN and names <= {"weight", "bias"} and not hooks
+    known = type(layer) in KNOWN or is_piecewise_linear(layer)
+    return known and names <= {"weight", "bias"} and not hooks
 
 
 def layers_of(module: nn.Module) -> list[nn.Module]:
@@ -87,7 +88,7 @@ def linear_map(layer: nn.Module, values: Float[Tensor, "samples *features"]) -> 
         return lambda changes: changes * scale.view(-1, *[1] * (values.dim() - 2))
     if isinstance(layer, nn.MaxPool2d):
         return _choice_of_maxima(layer, values)
-    if isinstance(layer, ELEMENTWISE):
+    if is_piecewise_linear(layer):
         slope = _slope(layer, values).unsqueeze(1)
         return lambda changes: changes * slope
     return _over_directions(layer)

@@ -7,12 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from generalization.devices import SAMPLES_PER_CHUNK
 from generalization.networks.fully_connected import FullyConnectedNetworks
 
 # Of convolutional stacks, measures are given the networks as modules, one by one.
 Networks = FullyConnectedNetworks | nn.Module
-
-SAMPLES_PER_CHUNK = 1024  # Keeps the activations of a whole training set out of memory.
 
 
 def number_of_networks(networks: Networks) -> int:

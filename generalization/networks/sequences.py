@@ -9,14 +9,6 @@ from generalization.networks.architectures import Architecture, Convolution, Lin
 from generalization.networks.batch_normalization import EPSILON, BatchNormalization
 from generalization.networks.stacked_networks import StackedNetworks
 
-# HardSigmoid takes what is ½ more, which biases or shifts of the same layer have.
-ACTIVATIONS = {
-    "relu": nn.ReLU,
-    "relu6": nn.ReLU6,
-    "tanh": nn.Tanh,
-    "hardtanh": nn.Hardtanh,
-    "hardsigmoid": lambda: nn.Hardtanh(0.0, 1.0),
-}
 POOLINGS = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
 
 
@@ -46,7 +38,8 @@ def _modules(network: StackedNetworks) -> Iterator[nn.Module]:
             yield nn.Flatten()
             flat = True
         hidden = depth < network.depth - 1
-        raised = 0.5 if hidden and network.activation == "hardsigmoid" else 0.0
+        # The module of an activation function may need its inputs raised: biases or shifts are.
+        raised = network.phi.offset if hidden else 0.0
         normalization = network.normalizations[depth] if hidden and network.normalizations else None
         weight = network.weights[depth][0]
         bias = network.biases[depth][0] if network.biases else None
@@ -54,7 +47,7 @@ def _modules(network: StackedNetworks) -> Iterator[nn.Module]:
         if normalization:
             yield _batch_norm(normalization, layer, raised)
         if hidden:
-            yield ACTIVATIONS[network.activation]()
+            yield network.phi.new_module()
         depth += 1
 
 

@@ -4,9 +4,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from generalization.devices import SLOPES_PER_CHUNK
 from generalization.networks.fully_connected import FullyConnectedNetworks
-
-SAMPLES_PER_CHUNK = 2048  # Keeps the activations of a whole test set out of memory.
 
 
 @torch.no_grad()
@@ -26,7 +25,7 @@ def active_units(
     Returns:
         R × N × hidden layers.
     """
-    chunks = inputs.flatten(1).split(SAMPLES_PER_CHUNK)
+    chunks = inputs.flatten(1).split(SLOPES_PER_CHUNK)
     return torch.cat([
         torch.cat([_of_chunk(network, chunk) for chunk in chunks], dim=1) for network in networks
     ])

@@ -5,14 +5,11 @@ from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
+from generalization.devices import BUDGETS
+
 # Where each breakpoint lies: the number of the old breakpoint before it, plus the fraction of the
 # way to the next one. Then one of the units, and the exact preactivation of that unit.
 Breakpoints = tuple[Float[Tensor, "found"], Int[Tensor, "found"], Float[Tensor, "found"]]
-
-
-def numbers_at_a_time(device: torch.device) -> int:
-    """How many numbers one step should work on: what a CPU's cache holds, what keeps a GPU busy."""
-    return 2**18 if device.type == "cpu" else 2**26
 
 
 def curve_at(places: Float64[Tensor, "places"], vertices: int) -> Int[Tensor, "places"]:
@@ -96,7 +93,7 @@ def true_ones(mask: Bool[Tensor, "edges units"]) -> Int[Tensor, "crossings"]:
 def pieces(order: Int[Tensor, "breakpoints"], units: int) -> list[Int[Tensor, "_"]]:
     """Equal pieces of the breakpoints, of about a step's size; each begins where the last ended."""
     edges = len(order) - 1
-    count = max(1, round(edges * units / numbers_at_a_time(order.device)))
+    count = max(1, round(edges * units / BUDGETS["operation"].on(order.device)))
     size = -(-edges // count)
     return [order[first : first + size + 1] for first in range(0, edges, size)]
 

@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
+from generalization.devices import items_at_once
 from generalization.networks.activation_functions import ActivationFunction
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.regions.arcs import Arcs, CrossedArcs, divided, quarters
-from generalization.regions.breakpoints import numbers_at_a_time
 
 # Of the size of a unit: less than that above a threshold is rounding.
 ROUNDING = 1e-13
@@ -55,7 +55,7 @@ def ellipse_crossings(
 
 def _pieces(arcs: Arcs, units: int) -> tuple[Int[Tensor, "_"], ...]:
     """Numbers of the arcs, in pieces of about a step's size."""
-    size = max(1, numbers_at_a_time(arcs.curve.device) // (3 * units))
+    size = items_at_once("operation", 3 * units, arcs.curve.device)
     return torch.arange(len(arcs.curve), device=arcs.curve.device).split(size)
 
 

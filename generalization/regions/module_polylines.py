@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor, nn
 
-from generalization.networks.activation_modules import thresholds_of
+from generalization.networks.activation_functions import thresholds_of
 from generalization.networks.linearized_layers import layers_of
 from generalization.regions.breakpoints import (
     Breakpoints,

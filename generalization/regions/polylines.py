@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Float64, Int, Shaped
 from torch import Tensor
 
+from generalization.devices import items_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.regions.breakpoints import (
     crossings_of,
@@ -13,7 +14,6 @@ from generalization.regions.breakpoints import (
     interpolated,
     new_breakpoints,
     not_joined,
-    numbers_at_a_time,
     old_breakpoints,
     pieces,
 )
@@ -70,7 +70,7 @@ def around_translations(
         What the quantity is of every image.
     """
     numbers_per_loop = (images.shape[-1] + 1) * numbers_per_point
-    size = max(1, 8 * numbers_at_a_time(images.device) // numbers_per_loop)
+    size = items_at_once("polygons", numbers_per_loop, images.device)
     return torch.cat([quantity(translation_loops(some)) for some in images.split(size)])
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from generalization.networks.activation_modules import thresholds_of
+from generalization.networks.activation_functions import activation_module, thresholds_of
 from generalization.networks.linearized_layers import is_sequence_of_known_layers, layers_of
 
 
@@ -32,10 +32,9 @@ class Step:
 
 
 def can_be_followed(module: nn.Module) -> bool:
-    """Whether a module is a sequence of layers that are continuous and piecewise affine."""
-    return is_sequence_of_known_layers(module) and not any(
-        isinstance(layer, nn.Threshold) for layer in layers_of(module)
-    )
+    """Return whether a module is a sequence of layers that are continuous and piecewise affine."""
+    activations = filter(None, map(activation_module, layers_of(module)))
+    return is_sequence_of_known_layers(module) and all(one.continuous for one in activations)
 
 
 def steps_of(module: nn.Module) -> list[Step]:
@@ -63,13 +62,12 @@ def steps_of(module: nn.Module) -> list[Step]:
 
 
 def _rises(layer: nn.Module) -> bool:
-    """Whether it is an activation that does not fall."""
-    falls = isinstance(layer, nn.LeakyReLU) and layer.negative_slope < 0
-    return bool(thresholds_of(layer)) and not falls
+    """Return whether it is an activation function that does not fall."""
+    return bool(thresholds_of(layer)) and not activation_module(layer).falls(layer)
 
 
 def floor_of(steps: Sequence[Step]) -> float:
-    """What comes next makes one of all numbers up to this one, as ReLU does of those up to 0."""
-    layer = steps[0].layer if steps else None
-    is_flat = layer is not None and thresholds_of(layer) and not isinstance(layer, nn.LeakyReLU)
-    return thresholds_of(layer)[0] if is_flat else -torch.inf
+    """Number up to which the next step is constant, as ReLU is up to 0; −∞ if there is none."""
+    activation = activation_module(steps[0].layer) if steps else None
+    thresholds = thresholds_of(steps[0].layer) if activation and activation.flat_below else ()
+    return thresholds[0] if thresholds else -torch.inf

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor, baddbmm, bmm
 
 from generalization.networks.fully_connected import FullyConnectedNetworks
@@ -16,26 +15,6 @@ from generalization.training.batch_statistics import (
 )
 from generalization.training.batches import Batch
 from generalization.training.losses import Loss
-
-aten = torch.ops.aten
-
-# Activation function → in place, the product of a gradient and its slope. As in
-# `ActivationFunction.derivative`, the slope is that at the preactivation the activation came from.
-TIMES_SLOPE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "relu": lambda gradient, activations: aten.threshold_backward.grad_input(
-        gradient, activations, 0, grad_input=gradient
-    ),
-    "relu6": lambda gradient, activations: _zero_outside(gradient, activations, 0, 6),
-    "tanh": lambda gradient, activations: aten.tanh_backward.grad_input(
-        gradient, activations, grad_input=gradient
-    ),
-    "hardtanh": lambda gradient, activations: _zero_outside(gradient, activations, -1, 1),
-    "hardsigmoid": lambda gradient, activations: _zero_outside(gradient, activations, 0, 1),
-}
-
-
-def _zero_outside(gradient: Tensor, activations: Tensor, low: float, high: float) -> Tensor:
-    return aten.hardtanh_backward.grad_input(gradient, activations, low, high, grad_input=gradient)
 
 
 @dataclass(frozen=True)
@@ -112,7 +91,7 @@ class Backpropagation:
         batch.gather(buffers.inputs)
         below = self.forward(buffers, batch.masks)
         above = self.loss.gradient(buffers.logits, batch.labels, out=buffers.logit_gradient)
-        weights, times_slope = self.networks.weights, TIMES_SLOPE[self.networks.activation]
+        weights, phi = self.networks.weights, self.networks.phi
         depth = len(weights)
         for layer in reversed(range(depth)):
             total = gradients[layer]
@@ -123,7 +102,7 @@ class Backpropagation:
                 lower = bmm(weights[layer].mT, above, out=buffers.gradients[layer - 1])
                 if batch.masks:
                     lower.mul_(batch.masks[layer - 1])
-                above = times_slope(lower, buffers.activations[layer - 1])
+                above = phi.times_slope(lower, buffers.activations[layer - 1])
                 if self.networks.normalizations:
                     above, of_scale, of_shift = normalization_gradients(
                         self.networks.normalizations[layer - 1],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -20,15 +20,6 @@ from generalization.networks.convolutional import (
 from generalization.training.batch_statistics import MOMENTUM
 from generalization.training.batches import Batch
 from generalization.training.losses import Loss
-
-# With slope 0 at thresholds, as `ActivationFunction.derivative`; `torch.clamp` has 1 there.
-ACTIVATE: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": torch.relu,
-    "relu6": functional.relu6,
-    "tanh": torch.tanh,
-    "hardtanh": functional.hardtanh,
-    "hardsigmoid": lambda preactivations: functional.hardtanh(preactivations + 0.5, 0.0, 1.0),
-}
 
 
 @dataclass
@@ -91,7 +82,6 @@ class ConvolutionalBackpropagation:
         biases = list(islice(rest, len(networks.biases)))
         scales = list(islice(rest, len(networks.normalizations)))
         shifts = list(rest)
-        activate = ACTIVATE[networks.activation]
 
         def hidden(layer: int, values: Tensor) -> Tensor:
             if networks.normalizations:
@@ -106,7 +96,7 @@ class ConvolutionalBackpropagation:
                     momentum=MOMENTUM,
                     eps=EPSILON,
                 )
-            values = activate(values)
+            values = networks.phi.function(values)
             return values * masks[layer][position].mT.view_as(values) if masks else values
 
         images = as_images(inputs, networks.architecture)

@@ -10,11 +10,11 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
+from generalization.devices import items_at_once
 from generalization.networks.activation_functions import ActivationFunction
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.hidden_layers import hidden_activations, modules_of
 from generalization.networks.modules import Networks
-from generalization.regions.polylines import numbers_at_a_time
 from generalization.units.module_ablations import module_ablations
 from generalization.units.replacements import check_mode, members_of, replacements
 from generalization.units.unit_orders import UnitOrder
@@ -78,7 +78,8 @@ def _of_stack(
     activations = hidden_activations(stack, inputs)
     intact = _right(stack.affine(stack.depth - 1, activations[-1]).mT, labels)
     fills = [replacements(of_layer, labels, mode).mT for of_layer in activations]
-    size = max(1, numbers_at_a_time(inputs.device) // (len(stack) * max(stack.widths[1:])))
+    widest = len(stack) * max(stack.widths[1:])
+    size = items_at_once("operation", widest, inputs.device)
     lowest = activations[orders[0].lowest].mT.contiguous().split(size, 2)
     members = members_of(labels, mode).to(inputs.dtype).split(size, 1)
     parts = list(zip(lowest, labels.split(size), members, strict=True))

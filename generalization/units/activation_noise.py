@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
+from generalization.devices import SAMPLES_PER_CHUNK, items_at_once
 from generalization.networks.hidden_layers import modules_of, pieces_of
-from generalization.networks.modules import SAMPLES_PER_CHUNK, Networks, evaluation_mode
-from generalization.regions.polylines import numbers_at_a_time
+from generalization.networks.modules import Networks, evaluation_mode
 
 
 @torch.no_grad()
@@ -103,7 +103,7 @@ def _of_chunk(
     """How many samples of a chunk are classified right, at every scale."""
     noise: dict[int, Tensor] = {}  # Drawn for the first scales, with the shapes that they find.
     right = []
-    at_once = max(1, numbers_at_a_time(activations.device) // activations.numel())
+    at_once = items_at_once("operation", activations.numel(), activations.device)
     for some in lengths.to(activations).split(at_once):
         values = activations.expand(len(some), *activations.shape)
         for layer, piece in enumerate(pieces):

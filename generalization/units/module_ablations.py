@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor, nn
 
+from generalization.devices import items_at_once
 from generalization.networks.hidden_layers import pieces_of, unit_activations
 from generalization.networks.modules import SAMPLES_PER_CHUNK, evaluation_mode
-from generalization.regions.polylines import numbers_at_a_time
 from generalization.units.replacements import members_of, replacements
 from generalization.units.unit_orders import UnitOrder
 
@@ -48,7 +48,7 @@ def module_ablations(
         ):
             for piece in pieces[: lowest + 1]:
                 some = piece(some)
-            at_once = max(1, numbers_at_a_time(some.device) // some.numel())
+            at_once = items_at_once("operation", some.numel(), some.device)
             parts = zip(*(mask.split(at_once) for mask in masks), strict=True)
             right += torch.cat([
                 _right(pieces[lowest + 1 :], some, part, fills[lowest:], classes, groups)

@@ -11,6 +11,7 @@ from jaxtyping import Float, Float64, Int64
 from torch import Generator, Tensor
 
 from generalization.activations import layer_activations
+from generalization.devices import SAMPLES_PER_CHUNK
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.hidden_layers import pieces_of
 from generalization.networks.sequences import sequence_of
@@ -25,7 +26,6 @@ from generalization.units.directions import (
 from generalization.units.projections import projected_logits, projected_map_logits
 
 COLUMNS = ["network", "layer", "directions", "k", "accuracy", "units"]
-SAMPLES_PER_CHUNK = 1024  # Keeps what the layers above see at all ranks out of memory.
 
 
 @torch.no_grad()
