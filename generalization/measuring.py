@@ -15,7 +15,7 @@ from generalization.networks.convolutional import ConvolutionalNetworks
 from generalization.networks.modules import Networks
 from generalization.networks.networks_file import KeptNetworks
 from generalization.networks.sequences import sequence_of
-from generalization.networks.stacked_networks import StackedNetworks, networks_of_tensors
+from generalization.networks.stacked_networks import StackedNetworks
 from generalization.randomness import generator_for
 from generalization.signatures import named_by
 from generalization.tables import KEPT_NETWORK
@@ -192,7 +192,7 @@ def _joined(networks: list[StackedNetworks]) -> StackedNetworks:
     """One stack of several."""
     stacks = [stack.tensors for stack in networks]
     joined = {name: torch.cat([stack[name] for stack in stacks]) for name in stacks[0]}
-    return networks_of_tensors(joined, networks[0].activation, networks[0].architecture)
+    return networks[0].with_tensors(joined)
 
 
 def _table(

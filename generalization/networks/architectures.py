@@ -105,6 +105,10 @@ class Architecture:
         return prod(self.image), *map(prod, self.shapes)
 
 
+# Of fully connected networks these are the widths.
+AnyArchitecture = tuple[int, ...] | Architecture
+
+
 def architecture_of(
     hyperparameters: Hyperparameters, image: tuple[int, int, int], classes: int
 ) -> Architecture:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +105,7 @@ def train_ensemble(
                 report(done, share / len(seeds))
                 reporting.restart()
     return TrainedEnsemble(
-        kept=course.kept_networks(hyperparameters, seeds),
+        kept=replace(course.kept_networks(hyperparameters, seeds), dataset_sha256=data.sha256),
         training=course.rows(hyperparameters.name, seeds),
     )
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from generalization.datasets.dataset import Dataset
 from generalization.hyperparameters import Hyperparameters
-from generalization.networks.architectures import Architecture, architecture_of
+from generalization.networks.architectures import AnyArchitecture, Architecture, architecture_of
 from generalization.networks.convolutional import initialize_convolutional
 from generalization.networks.fully_connected import initialize_fully_connected
-from generalization.networks.stacked_networks import AnyArchitecture, StackedNetworks
+from generalization.networks.stacked_networks import StackedNetworks
 from generalization.randomness import generator_for
 
 

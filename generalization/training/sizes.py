@@ -6,8 +6,8 @@ import torch
 
 from generalization.devices import items_at_once
 from generalization.hyperparameters import Hyperparameters
-from generalization.networks.architectures import Architecture
-from generalization.networks.stacked_networks import AnyArchitecture, StackedNetworks
+from generalization.networks.architectures import AnyArchitecture, Architecture
+from generalization.networks.stacked_networks import StackedNetworks
 
 
 def networks_at_once(
