@@ -1,12 +1,13 @@
 """Randomness that depends on what it is for, and on nothing else."""
 
+from collections.abc import Sequence
 from hashlib import blake2b
 
 import torch
 
 
 def generator_for(*purpose: str | int) -> torch.Generator:
-    """A generator of its own for every purpose: the same words give the same numbers.
+    """Return a generator of its own for every purpose: the same words give the same numbers.
 
     Args:
         purpose: What the numbers are for, for example ``(ensemble, seed, "initialization")``.
@@ -18,3 +19,17 @@ def generator_for(*purpose: str | int) -> torch.Generator:
     words = "\x1f".join(str(word) for word in purpose).encode()
     seed = int.from_bytes(blake2b(words, digest_size=8).digest(), "big") >> 1
     return torch.Generator().manual_seed(seed)
+
+
+def random_signs(
+    shape: Sequence[int], like: torch.Tensor, generator: torch.Generator
+) -> torch.Tensor:
+    """Draw independent fair signs, 1 or −1.
+
+    Args:
+        shape: Of the result.
+        like: A tensor with the dtype and on the device of the result.
+        generator: Where the signs come from.
+    """
+    bits = torch.randint(2, tuple(shape), generator=generator, device=generator.device)
+    return (2 * bits - 1).to(like)

@@ -53,14 +53,14 @@ class Dataset:
                     object.__setattr__(self, f"{part}_{unit}", same.to(inputs.device))
 
     def to(self, device: torch.device | str) -> Dataset:
-        """The dataset on another device."""
+        """Return the dataset on another device."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         moved = {name: x.to(device) for name, x in values.items() if torch.is_tensor(x)}
         return replace(self, **moved)
 
 
 def read_dataset(path: Path) -> Dataset:
-    """The dataset of a file that ``prepare_dataset`` wrote."""
+    """Read the file of a dataset that ``prepare_dataset`` wrote."""
     arrays, attributes = read_dataset_file(path)
     return Dataset(
         name=attributes["name"],

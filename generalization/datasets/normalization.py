@@ -43,7 +43,7 @@ def normalized_images(
 def pixel_units(
     images: Real[np.ndarray, "images channels height width"], *, white: float = 1.0
 ) -> tuple[Float64[np.ndarray, "images"], Float64[np.ndarray, "images"]]:
-    """What normalization takes from an image: pixel = mean + deviation · normalized.
+    """Mean and deviation that normalization removes: pixel = mean + deviation · normalized.
 
     They are computed as normalized images are, with the same bits on every machine.
 

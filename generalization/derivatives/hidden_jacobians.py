@@ -168,7 +168,7 @@ def _product(left: Tensor, right: Tensor, scratch: Tensor) -> Tensor:
 
 
 def _norm(matrices: Tensor) -> Float[Tensor, "samples"]:
-    """Of the matrix of each point; on a CPU, three times faster than ``vector_norm``."""
+    """Norm of the matrix of each point; on a CPU, three times faster than ``vector_norm``."""
     if not matrices.is_cpu:
         return torch.linalg.vector_norm(matrices, dim=(1, 2))
     rows = matrices.flatten(1).unsqueeze(1).numpy()

@@ -69,7 +69,7 @@ def input_jacobian_norm(
 
 
 def _points_per_block(networks: FullyConnectedNetworks, inputs: Tensor) -> int:
-    """How many points, of one network or of several, a block of rows has room for."""
+    """Return the number of points, of one network or of several, of a block of rows."""
     bytes_per_point = networks.widths[-1] * max(networks.widths[1:]) * inputs.element_size()
     return items_at_once("input_jacobian", bytes_per_point, inputs.device)
 
@@ -179,7 +179,7 @@ def _norm_at_input(rows: Tensor, input_blocks: Sequence[Tensor], scratch: Tensor
 
 
 def _square_fits(norm: Tensor) -> bool:
-    """Whether norms were summed without underflow or overflow."""
+    """Return whether norms were summed without underflow or overflow."""
     limits = torch.finfo(norm.dtype)
     return not ((norm < limits.tiny**0.5 / limits.eps) | (norm > limits.max**0.5)).any()
 

@@ -1,4 +1,4 @@
-"""What hidden layers make of small noise at the input, to first order."""
+"""Response of hidden layers to small noise at the input, to first order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from generalization.derivatives.preactivation_jacobians import (
 )
 from generalization.devices import DIRECTIONS_PER_CHUNK, items_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.hidden_layers import module_activations, modules_of
+from generalization.networks.hidden_layers import module_activations, network_modules
 from generalization.networks.modules import Networks
 
 OfLayers = Float64[Tensor, "networks samples hidden_layers"]
@@ -48,7 +48,7 @@ class LayerNoise:
 
 @torch.no_grad()
 def layer_noise(networks: Networks, inputs: Float[Tensor, "samples *features"]) -> LayerNoise:
-    """Signal and noise of every hidden layer at every point.
+    """Compute signal and noise of every hidden layer at every point.
 
     A stack multiplies Jacobians from the input on, A_l = D_l W_l A_{l-1}, with as many columns as
     the first layer has units, see ``without_features``: that changes neither norms nor ĥᵀA's. A
@@ -61,27 +61,27 @@ def layer_noise(networks: Networks, inputs: Float[Tensor, "samples *features"]) 
     """
     if isinstance(networks, FullyConnectedNetworks):
         folded = networks.folded()
-        found = [_of_network(folded[[member]], inputs) for member in range(len(folded))]
+        found = [_network_norms(folded[[member]], inputs) for member in range(len(folded))]
     else:
-        found = [_of_module(module, inputs) for module in modules_of(networks)]
+        found = [_module_norms(module, inputs) for module in network_modules(networks)]
     return LayerNoise(*torch.stack(found).unbind(-1))
 
 
-def _of_network(
+def _network_norms(
     network: FullyConnectedNetworks, inputs: Float[Tensor, "samples *features"]
 ) -> Float64[Tensor, "samples hidden_layers quantities"]:
-    """Of a stack of one, so many points at a time that Jacobians stay in the cache."""
+    """Compute the norms of a stack of one, as many points at a time as Jacobians fit the cache."""
     first, *weights = (weight[0] for weight in network.weights[:-1])
     first = without_features(first)
     units = max(network.widths[1:-1])
     bytes_per_point = units * first.shape[1] * first.element_size()
     points = items_at_once("preactivation_jacobians", bytes_per_point, first.device)
     return torch.cat([
-        _of_points(network, first, weights, some) for some in inputs.flatten(1).split(points)
+        _point_norms(network, first, weights, some) for some in inputs.flatten(1).split(points)
     ])
 
 
-def _of_points(
+def _point_norms(
     network: FullyConnectedNetworks,
     first: Tensor,
     weights: Sequence[Tensor],
@@ -98,10 +98,10 @@ def _of_points(
     return torch.stack(layers, dim=1)
 
 
-def _of_module(
+def _module_norms(
     module: nn.Module, inputs: Float[Tensor, "samples *features"]
 ) -> Float64[Tensor, "samples hidden_layers quantities"]:
-    """One point after the other, in all directions."""
+    """Compute the norms of a module, point by point, in all directions."""
     basis = torch.eye(inputs[0].numel(), dtype=inputs.dtype, device=inputs.device)
 
     def activations(point: Tensor) -> tuple[Tensor, ...]:

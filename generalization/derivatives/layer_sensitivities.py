@@ -63,7 +63,7 @@ def _closed_form(
 
 
 def _gain(weight: Float[Tensor, "networks fan_out fan_in"]) -> Float64[Tensor, "networks"]:
-    """What a layer multiplies the norm of a random vector by; 1 if that is 0."""
+    """Factor by which a layer changes the norm of a random vector; 1 if that is 0."""
     norm = torch.linalg.vector_norm(weight, dim=(1, 2), dtype=torch.float64)
     gain = norm / weight.shape[2] ** 0.5
     return gain.where(gain > 0, 1.0)

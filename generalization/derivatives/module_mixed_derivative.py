@@ -10,8 +10,8 @@ from generalization.devices import items_at_once
 from generalization.networks.linearized_layers import (
     BATCH_NORMS,
     KEEPING_FEATURES,
+    flat_layers,
     having_parameters,
-    layers_of,
     linearized,
     padded,
 )
@@ -61,7 +61,7 @@ def sensitivity_of_module_layers(
     Returns:
         One norm per point and layer that has parameters; NaN where logits are not finite.
     """
-    layers = layers_of(module)
+    layers = flat_layers(module)
     if not len(inputs):
         count = len(having_parameters(layers))
         return torch.zeros(1, 0, count, dtype=torch.float64, device=inputs.device)
@@ -86,7 +86,7 @@ def _first_changes(layers: Sequence[nn.Module], point: Tensor) -> tuple[int, Ten
 
 
 def _numbers_per_direction(layers: Sequence[nn.Module], point: Tensor, rows: int) -> int:
-    """How many numbers the largest tensor has that one direction at one point leads to."""
+    """Size of the largest tensor that one direction at one point leads to."""
     numbers = [point.numel()]
     for layer in layers:
         numbers.append(point.numel())
@@ -156,7 +156,7 @@ def _block_squares(
 
 
 def _windows(layer: nn.Conv2d, changes: Tensor) -> Tensor:
-    """What each window sees, (samples, directions, groups, positions, entries).
+    """Extract windows, (samples, directions, groups, positions, entries).
 
     Entry by entry, at all positions, which is faster than ``unfold``.
     """
@@ -186,7 +186,7 @@ def _sum_over_positions(
 
 
 def _is_gram_cheaper(positions: int, rows: int) -> bool:
-    """Whether products of positions are fewer than those of all rows of cotangents with them."""
+    """Return whether products of positions are fewer than those with all rows of cotangents."""
     return positions <= rows
 
 

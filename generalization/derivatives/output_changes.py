@@ -1,4 +1,4 @@
-"""How much the output of a network varies when noise is added to its inputs."""
+"""Variance of the output of a network when noise is added to its inputs."""
 
 from collections.abc import Callable, Iterator
 
@@ -84,7 +84,7 @@ def output_variance(
 
 
 def _groups(networks: Networks, inputs: Tensor) -> Iterator[Networks]:
-    """As many networks at a time as there is room for the logits of all inputs."""
+    """Yield as many networks at a time as there is room for the logits of all inputs."""
     if isinstance(networks, nn.Module):
         yield networks
         return
@@ -101,7 +101,7 @@ def _variance(
     outputs: Outputs,
     draws: int,
 ) -> tuple[Tensor, Tensor]:
-    """As ``output_variance``, from the first two moments of changes at every point."""
+    """Compute ``output_variance`` from the first two moments of changes at every point."""
     before = outputs(logits_of(networks, inputs).double())
     sums, squares = torch.zeros_like(before), before.new_zeros(before.shape[:-1])
     for _ in range(draws):

@@ -26,7 +26,7 @@ def normalized_ablation_auc(
     (area − 1/K) / (acc(0) − 1/K), which is 0 of a network of K classes that any ablation ruins.
 
     Args:
-        networks: A stack of R networks, or a module as ``pieces_of`` takes it.
+        networks: A stack of R networks, or a module as ``layer_maps`` takes it.
         train_inputs: Training inputs, in the dtype of the weights.
         train_labels: Their classes.
         generator: Of the orders.

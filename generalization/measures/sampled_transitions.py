@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from generalization.devices import items_at_once
 from generalization.networks.activation_functions import MODULES_WITH_THRESHOLDS as KNOWN
-from generalization.networks.activation_functions import thresholds_of
+from generalization.networks.activation_functions import unit_thresholds
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, logits_of
 from generalization.regions.trajectories import equidistant_points, translation_loops
@@ -144,7 +144,7 @@ def _coder_of_module(module: nn.Module) -> Callable[[Tensor], Codes]:
     """
     codes: Codes = []
     for name, part in module.named_modules():
-        thresholds = thresholds_of(part)
+        thresholds = unit_thresholds(part)
         if thresholds:
             part.register_forward_pre_hook(_code_into(codes, thresholds))
         elif type(part).__module__ == nn.ReLU.__module__:

@@ -202,19 +202,19 @@ ACTIVATION_FUNCTIONS = {
 
 
 def activation_module(module: nn.Module) -> ActivationModule | None:
-    """What is known of the class of a module; None if it is no activation function."""
+    """Return the entry of the class of a module; None if it is no activation function."""
     known = {entry.kind: entry for entry in _entries()}
     return next((known[kind] for kind in type(module).__mro__ if kind in known), None)
 
 
-def thresholds_of(module: nn.Module) -> Thresholds:
-    """Preactivations at which linear regions of a unit meet, ascending; none if not known."""
+def unit_thresholds(module: nn.Module) -> Thresholds:
+    """Return preactivations at which linear regions meet, ascending; none if not known."""
     entry = activation_module(module)
     return entry.thresholds(module) if entry else ()
 
 
 def is_piecewise_linear(module: nn.Module) -> bool:
-    """Whether a module is a fixed piecewise-linear activation function, as PyTorch made it."""
+    """Return whether a module is a piecewise-linear activation function without parameters."""
     entry = activation_module(module)
     return (
         entry is not None

@@ -13,7 +13,7 @@ POOLINGS = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
 
 
 def sequence_of(network: StackedNetworks) -> nn.Sequential:
-    """The same function in eval mode, of ``nn.Linear``, ``nn.Conv2d`` and the like.
+    """Build the same function, in eval mode, of ``nn.Linear``, ``nn.Conv2d`` and the like.
 
     Normalizations become ``nn.BatchNorm1d`` or ``nn.BatchNorm2d``, poolings ``nn.MaxPool2d`` or
     ``nn.AvgPool2d``.
@@ -30,7 +30,7 @@ def sequence_of(network: StackedNetworks) -> nn.Sequential:
 
 def _modules(network: StackedNetworks) -> Iterator[nn.Module]:
     depth, flat = 0, False
-    for layer in _layers_of(network):
+    for layer in _network_layers(network):
         if isinstance(layer, Pooling):
             yield POOLINGS[layer.kind](layer.window)
             continue
@@ -51,8 +51,8 @@ def _modules(network: StackedNetworks) -> Iterator[nn.Module]:
         depth += 1
 
 
-def _layers_of(network: StackedNetworks) -> tuple[Convolution | Pooling | Linear, ...]:
-    """Of fully connected networks, one layer per weight."""
+def _network_layers(network: StackedNetworks) -> tuple[Convolution | Pooling | Linear, ...]:
+    """Return the layers of a network: of fully connected ones, one per weight."""
     if isinstance(network.architecture, Architecture):
         return network.architecture.layers
     return tuple(Linear(*weight.shape[:0:-1]) for weight in network.weights)
@@ -61,7 +61,7 @@ def _layers_of(network: StackedNetworks) -> tuple[Convolution | Pooling | Linear
 def _affine(
     layer: Convolution | Linear, weight: Tensor, bias: Tensor | None, raised: float
 ) -> nn.Module:
-    """A layer with this weight, and with this bias raised by so much."""
+    """Build a layer with this weight, and with this bias raised by a number."""
     made = {"bias": bias is not None, "dtype": weight.dtype, "device": weight.device}
     if isinstance(layer, Linear):
         module = nn.Linear(layer.features, layer.units, **made)
@@ -83,7 +83,7 @@ def _affine(
 def _batch_norm(
     normalization: BatchNormalization, layer: Convolution | Linear, raised: float
 ) -> nn.BatchNorm1d | nn.BatchNorm2d:
-    """The normalization of a layer, with its shift raised by so much."""
+    """Build the normalization of a layer, with its shift raised by a number."""
     kind = nn.BatchNorm1d if isinstance(layer, Linear) else nn.BatchNorm2d
     scale = normalization.scale[0]
     module = kind(len(scale), eps=EPSILON, dtype=scale.dtype, device=scale.device)

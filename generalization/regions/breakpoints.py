@@ -33,12 +33,12 @@ def not_joined(places: Float64[Tensor, "breakpoints"], vertices: int) -> Int[Ten
     return (curve[1:] != curve[:-1]).nonzero().squeeze(1)
 
 
-def crossings_of(
+def edge_crossings(
     preactivations: Float[Tensor, "breakpoints units"],
     threshold: float,
     apart: Int[Tensor, "_"],
 ) -> Int[Tensor, "crossings"]:
-    """Which units cross a threshold on which edges: the breakpoint before × units + the unit.
+    """Find crossings of a threshold: number of the breakpoint before × units + the unit.
 
     Args:
         preactivations: Of one layer, at breakpoints in their order.
@@ -65,7 +65,7 @@ def new_breakpoints(
     crossings: Int[Tensor, "crossings"],
     threshold: float,
 ) -> Breakpoints:
-    """Where units cross a threshold, given the edges on which they do, with the unit that does.
+    """Locate crossings of a threshold on given edges, with the unit of each.
 
     It has to lie on the threshold to the last bit: if it is the last one of its ReLU layer to die,
     the units above it must be at rest, at exactly zero, from there on.

@@ -22,7 +22,7 @@ Coefficients = Float64[Tensor, "arcs 3 units"]
 def ellipse_crossings(
     network: FullyConnectedNetworks, ellipses: Float[Tensor, "curves 3 *features"]
 ) -> list[CrossedArcs]:
-    """Where units cross their thresholds along closed ellipses in input space, without sampling.
+    """Locate threshold crossings along closed ellipses in input space, without sampling.
 
     A point of an ellipse is ``c + a cos θ + b sin θ``. On an arc on which all units below stay
     between their thresholds, all layers below are affine, and a preactivation is
@@ -154,7 +154,7 @@ def _at_ends(preactivations: Coefficients, arcs: Arcs) -> Float64[Tensor, "arcs 
 def _reaches(
     preactivations: Coefficients, units: Int[Tensor, "some 2"], threshold: float
 ) -> Bool[Tensor, "some"]:
-    """Whether units reach a threshold anywhere on the ellipse that their coefficients describe."""
+    """Return whether units reach a threshold anywhere on the ellipse of their coefficients."""
     arc, unit = units.unbind(1)
     constant, cosine, sine = preactivations[arc, :, unit].unbind(1)
     return torch.hypot(cosine, sine) > (threshold - constant).abs()

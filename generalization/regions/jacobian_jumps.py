@@ -1,4 +1,4 @@
-"""How much the logit Jacobian of a piecewise-linear network jumps where linear regions meet."""
+"""Jumps of the logit Jacobian of a piecewise-linear network where linear regions meet."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""How much the logit Jacobian of a module changes along polylines."""
+"""Variation of the logit Jacobian of a module along polylines."""
 
 from collections.abc import Iterator
 

@@ -19,7 +19,7 @@ from generalization.training.losses import Loss
 
 @dataclass(frozen=True)
 class Buffers:
-    """What one batch needs, allocated once.
+    """Memory for one batch, allocated once.
 
     All but the inputs are (networks, units, samples): with the samples last, matrix products of
     narrow layers run along contiguous memory, which BLAS rewards with up to 10 %.
@@ -34,7 +34,7 @@ class Buffers:
 
     @classmethod
     def of(cls, networks: FullyConnectedNetworks, samples: int) -> Buffers:
-        """Buffers for a stack and a number of samples per network."""
+        """Allocate buffers for a stack and a number of samples per network."""
         features, *hidden, classes = networks.widths
         new, widest = networks.weights[0].new_empty, max([0, *hidden])
         count = len(networks)
@@ -60,7 +60,7 @@ class Buffers:
 
 @dataclass
 class Backpropagation:
-    """Adds up gradients of the loss of a stack of networks, one batch per network.
+    """Accumulates gradients of the loss of a stack of networks, one batch per network.
 
     Attributes:
         networks: Their weights may change between calls, in place.
@@ -74,7 +74,7 @@ class Backpropagation:
     def accumulate(
         self, gradients: Sequence[Tensor], batch: Batch, *, memory: float, samples: int
     ) -> Tensor:
-        """Gradients ← memory · gradients + the sum over the batch / samples.
+        """Accumulate: gradients ← memory · gradients + the sum over the batch / samples.
 
         The products that end in a gradient add it to what is there: momentum costs nothing.
 
@@ -116,7 +116,7 @@ class Backpropagation:
         return buffers.logits
 
     def forward(self, buffers: Buffers, masks: Sequence[Tensor]) -> list[Tensor]:
-        """Fill the buffers from the inputs up; what is given to every layer."""
+        """Fill the buffers from the inputs up; return the inputs of every layer."""
         below = [buffers.inputs.mT]
         for layer, out in enumerate([*buffers.activations, buffers.logits]):
             weight = self.networks.weights[layer]
@@ -132,7 +132,7 @@ class Backpropagation:
         return below
 
     def buffers(self, samples: int) -> Buffers:
-        """Buffers for so many samples per network."""
+        """Return buffers for a number of samples per network."""
         if samples not in self._buffers:
             self._buffers[samples] = Buffers.of(self.networks, samples)
         return self._buffers[samples]

@@ -18,7 +18,7 @@ from generalization.training.stacks import Stack, Training
 
 
 def write_checkpoint(path: Path, training: Training, course: Course, stack: Stack) -> None:
-    """Write where a training is, whole or not at all, as safetensors.
+    """Write the state of a training, whole or not at all, as safetensors.
 
     Args:
         path: Of the file.
@@ -45,7 +45,7 @@ def write_checkpoint(path: Path, training: Training, course: Course, stack: Stac
 
 
 def read_checkpoint(path: Path, training: Training) -> tuple[Course, Stack]:
-    """Where a training was.
+    """Read the state of a training.
 
     Args:
         path: A file of ``write_checkpoint``.
@@ -77,12 +77,12 @@ def read_checkpoint(path: Path, training: Training) -> tuple[Course, Stack]:
 
 
 def identity(training: Training) -> dict[str, Any]:
-    """What a checkpoint must have in common with the training that goes on from it."""
+    """Return what a checkpoint must have in common with the training that resumes from it."""
     return {"ensemble": training.hyperparameters.name, "seeds": list(training.seeds)}
 
 
 def _members(tensors: dict[str, Tensor], name: str) -> list[Tensor]:
-    """The tensors whose names are this one and a number, in order."""
+    """List the tensors whose names are this one and a number, in order."""
     indices = range(len(tensors))
     return [tensors[f"{name}.{i}"] for i in indices if f"{name}.{i}" in tensors]
 

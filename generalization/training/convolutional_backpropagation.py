@@ -24,7 +24,7 @@ from generalization.training.losses import Loss
 
 @dataclass
 class ConvolutionalBackpropagation:
-    """Adds up gradients of the loss of a stack of networks, one batch per network.
+    """Accumulates gradients of the loss of a stack of networks, one batch per network.
 
     Networks take turns, their images with channels last: of all ways tried that is the fastest on a
     CPU (``benchmarks/convolution.py``).
@@ -40,17 +40,7 @@ class ConvolutionalBackpropagation:
     def accumulate(
         self, gradients: Sequence[Tensor], batch: Batch, *, memory: float, samples: int
     ) -> Float[Tensor, "networks classes samples"]:
-        """Gradients ← memory · gradients + the sum over the batch / samples.
-
-        Args:
-            gradients: In the order and the shapes of the parameters.
-            batch: Whose samples are summed over.
-            memory: Factor on what is there before.
-            samples: Divisor of the sum.
-
-        Returns:
-            The logits.
-        """
+        """Accumulate gradients, with the arguments of ``Backpropagation.accumulate``."""
         inputs = gradients[0].new_empty(*batch.rows.shape, self.networks.widths[0])
         batch.gather(inputs)
         logits = []

@@ -33,7 +33,7 @@ REPORT_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class TrainedEnsemble:
-    """What training leaves behind.
+    """The result of training.
 
     Attributes:
         kept: The networks at their kept steps; the last is how training ended.
@@ -111,7 +111,7 @@ def train_ensemble(
 
 
 def stacks(training: Training, course: Course, begun: Stack | None, size: int) -> Iterator[Stack]:
-    """The stack that has begun, if there is one, and then the networks that wait."""
+    """Yield the stack that has begun, if there is one, and then stacks of waiting networks."""
     if begun is not None:
         yield begun
     while course.begun < len(training.seeds):
@@ -169,5 +169,5 @@ class Clock:
         self.begin = time.monotonic()
 
     def is_due(self) -> bool:
-        """Whether they have passed."""
+        """Return whether they have passed."""
         return time.monotonic() - self.begin >= self.seconds

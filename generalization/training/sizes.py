@@ -1,4 +1,4 @@
-"""How much one matrix product takes, by size and device. It changes no result but by rounding."""
+"""How many networks and samples to process at once. It changes results by rounding only."""
 
 from itertools import pairwise
 
@@ -16,7 +16,7 @@ def networks_at_once(
     hyperparameters: Hyperparameters,
     device: torch.device,
 ) -> int:
-    """How many of the networks of an ensemble train as one stack.
+    """Return the number of networks of an ensemble that train as one stack.
 
     A CPU takes as many as stay in its cache, with their weights, gradients and the activations of
     a batch: a wide network trains alone. A GPU takes all. L-BFGS searches a line for every network
@@ -33,6 +33,6 @@ def networks_at_once(
 
 
 def samples_at_once(networks: StackedNetworks) -> int:
-    """How many samples per network a stack takes at once, at least 256."""
+    """Return the number of samples per network that a stack takes at once, at least 256."""
     numbers_per_sample = len(networks) * max(networks.widths)
     return max(256, items_at_once("activations", numbers_per_sample, networks.weights[0].device))

@@ -19,7 +19,7 @@ from generalization.networks.activation_functions import (
     ActivationFunction,
     ActivationModule,
     activation_module,
-    thresholds_of,
+    unit_thresholds,
 )
 from generalization.networks.fully_connected import initialize_fully_connected
 from generalization.networks.hidden_layers import hidden_activations, module_activations
@@ -142,7 +142,7 @@ def test_module_of_a_new_class_is_known_by_the_same_entry(monkeypatch):
             return values.abs()
 
     assert activation_module(Absolute()) is None
-    assert thresholds_of(Absolute()) == ()
+    assert unit_thresholds(Absolute()) == ()
     entry = ActivationModule(Absolute, lambda module: (0.0,), flat_below=False)
     monkeypatch.setitem(
         ACTIVATION_FUNCTIONS,
@@ -150,7 +150,7 @@ def test_module_of_a_new_class_is_known_by_the_same_entry(monkeypatch):
         ActivationFunction(torch.abs, torch.abs_, torch.sign, (0.0,), 1.0, entry),
     )
     assert activation_module(Absolute()) is entry
-    assert thresholds_of(Absolute()) == (0.0,)
+    assert unit_thresholds(Absolute()) == (0.0,)
 
 
 @pytest.mark.parametrize("name", ACTIVATION_FUNCTIONS)
@@ -161,7 +161,7 @@ def test_entry_is_consistent(name):
     torch.testing.assert_close(phi.new_module()(z + phi.offset), activations)
     assert phi.module in MODULES
     raised = tuple(threshold + phi.offset for threshold in phi.thresholds)
-    assert thresholds_of(phi.new_module()) == raised
+    assert unit_thresholds(phi.new_module()) == raised
     (slopes,) = torch.autograd.grad(activations.sum(), z)
     torch.testing.assert_close(phi.derivative(activations.detach()), slopes)
     if phi.piecewise_linear:

@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 from generalization.activations import layer_activations
 from generalization.devices import SAMPLES_PER_CHUNK
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.hidden_layers import pieces_of
+from generalization.networks.hidden_layers import layer_maps
 from generalization.networks.sequences import sequence_of
 from generalization.networks.stacked_networks import StackedNetworks
 from generalization.units.directions import (
@@ -158,7 +158,7 @@ def _accuracies(
     if isinstance(network, FullyConnectedNetworks):
         logits = partial(projected_logits, network, layer)
     else:
-        logits = partial(projected_map_logits, pieces_of(sequence_of(network))[layer + 1 :])
+        logits = partial(projected_map_logits, layer_maps(sequence_of(network))[layer + 1 :])
     tables = []
     for kind, alike in bases.items():
         accuracy = torch.stack([
