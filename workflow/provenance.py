@@ -33,7 +33,7 @@ def networks_digest(file: Path) -> str:
     try:
         with file.open("rb") as opened:
             header = json.loads(opened.read(int.from_bytes(opened.read(8), "little")))
-        return json.loads(header["__metadata__"]["about"])["dataset"] or ""
+        return json.loads(header["__metadata__"]["description"])["dataset_sha256"] or ""
     except (OSError, ValueError, LookupError, TypeError):
         return ""
 
