@@ -33,7 +33,7 @@ from planning import (
     read_study,
     seed_blocks,
 )
-from provenance import dataset_digest, networks_digest
+from provenance import dataset_digest
 from schema import settings_of, typed
 
 min_version("9.27")
@@ -57,10 +57,6 @@ except InputError as error:
 # that they are the same wherever the repository lies.
 RUN = run_scripts(deployed=bool(workflow.deployment_settings.deployment_method))
 
-datasets = {one.dataset for one in study.ensembles.values()}
-known_digests = {
-    name: dataset_digest(Path(f"results/datasets/{name}.h5")) for name in datasets
-}
 STUDY = f"results/studies/{study.name}"
 figures, pages = study.figures_and_pages
 BLOCK = "results/ensembles/{ensemble}/{block}"
@@ -113,15 +109,13 @@ rule all:
 
 rule datasets:
     input:
-        [f"results/datasets/{dataset}.h5" for dataset in sorted(datasets)],
+        [f"results/datasets/{dataset}.h5" for dataset in sorted(study.classes)],
     localrule: True
 
 
 onsuccess:
-    for name, known in known_digests.items():
-        if known and known != dataset_digest(Path(f"results/datasets/{name}.h5")):
-            print(
-                f"The contents of {name} have changed: run the same command once more, and what was "
-                "trained or measured on the former ones is made anew.",
-                file=sys.stderr,
-            )
+    report_changed_datasets()
+
+
+onerror:
+    report_changed_datasets()

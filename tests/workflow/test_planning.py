@@ -199,12 +199,15 @@ ALL = "those in workflow/schemas/study.schema.yaml"
         ),
         (
             {"ensembles": [{"dataset": "digits", "learning_rate": "1e-2"}]},
-            "ensembles[0].learning_rate must be a number, not '1e-2' (text to YAML; write the "
-            "number as 1.0e-02).",
+            "ensembles[0].learning_rate must be a number, not '1e-2' (text in YAML: write 1.0e-2).",
         ),
         (
-            {"statistics": {"level": ".9"}},
-            "statistics.level must be a number, not '.9' (text to YAML; write the number as 0.9).",
+            {"statistics": {"level": ".9e0"}},
+            "statistics.level must be a number, not '.9e0' (text in YAML: write 0.9e+0).",
+        ),
+        (
+            {"seeds": "4"},
+            "seeds must be an integer, not '4' (text because of its quotes: write 4).",
         ),
         ({"study": "My study"}, "study must match ^[a-z0-9_]+$, not 'My study'."),
         ({"seeds": 0}, "seeds must be at least 1, not 0."),

@@ -28,16 +28,44 @@ def dataset_of_ensemble(wildcards):
 
 
 def contents_of_dataset(wildcards):
-    """Digest of the dataset of an ensemble: where it changes, everything is made anew.
+    """Digest of the dataset of an ensemble; if it changes, everything is computed again.
 
-    The file itself is an ancient input: one that is prepared again to the same contents makes
-    nothing anew. While there is no file, the contents are those that the networks were trained on.
+    The file itself is an ancient input, so preparing it again with the same contents runs nothing
+    else.
     """
-    file, block = (
-        Path(dataset_of_ensemble(wildcards)),
-        Path(BLOCK.format(**wildcards)),
-    )
-    return dataset_digest(file) or networks_digest(block / "networks.safetensors")
+    networks = Path(BLOCK.format(**wildcards), "networks.safetensors")
+    return dataset_digest(Path(dataset_of_ensemble(wildcards)), [networks])
+
+
+def digests_of_datasets():
+    """Digest of every dataset of the study, by its file or by the networks trained on it."""
+    return {
+        dataset: dataset_digest(
+            Path(f"results/datasets/{dataset}.h5"),
+            (
+                networks
+                for name, ensemble in study.ensembles.items()
+                if ensemble.dataset == dataset
+                for networks in Path("results/ensembles", name).glob(
+                    "seeds-*/networks.safetensors"
+                )
+            ),
+        )
+        for dataset in study.classes
+    }
+
+
+digests_before = digests_of_datasets()
+
+
+def report_changed_datasets():
+    """Warn if this run has changed a dataset on which networks were trained before it."""
+    for dataset, digest in digests_of_datasets().items():
+        if digests_before[dataset] not in {"", digest}:
+            sys.stderr.write(
+                f"The contents of {dataset} have changed: run the same command once more to "
+                "recompute whatever was trained or measured on the former contents.\n"
+            )
 
 
 def chosen_hyperparameters(wildcards):
