@@ -8,6 +8,7 @@ from pathlib import Path
 
 from snakemake.utils import min_version, update_config
 
+from generalization.blocks import seed_blocks
 from generalization.catalog import (
     FIGURES,
     MEASURES,
@@ -31,7 +32,6 @@ from planning import (
     check_catalog,
     check_config_files,
     read_study,
-    seed_blocks,
 )
 from provenance import dataset_digest
 from schema import settings_of, typed

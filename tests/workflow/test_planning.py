@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from planning import assumptions, read_study, seed_blocks
+from planning import assumptions, read_study
 from schema import SCHEMA, settings_of
 
 from generalization.catalog import PAPERS
@@ -152,26 +152,6 @@ def test_blocks_of_ensembles_that_see_the_same_are_compared(tmp_path):
 
 def test_measures_with_settings_share_no_job():
     assert read_study(CONFIG).sharing_measures == ["jacobian_norm"]
-
-
-@pytest.mark.parametrize(
-    ("there", "seeds", "blocks"),
-    [
-        ([], 4, ["seeds-1-4"]),
-        (["seeds-1-4"], 4, ["seeds-1-4"]),
-        (["seeds-1-4"], 2, ["seeds-1-4"]),
-        (["seeds-1-4"], 6, ["seeds-1-4", "seeds-5-6"]),
-        (["seeds-1-4", "seeds-5-6"], 8, ["seeds-1-4", "seeds-5-6", "seeds-7-8"]),
-        (["seeds-1-4", "seeds-1-8"], 8, ["seeds-1-4", "seeds-1-8"]),
-        (["seeds-1-4", "seeds-2-3"], 4, ["seeds-1-4"]),
-        (["seeds-3-4"], 6, ["seeds-1-2", "seeds-3-4", "seeds-5-6"]),
-        (["seeds-11-12", "seeds-1-2"], 2, ["seeds-1-2"]),
-    ],
-)
-def test_added_seeds_are_blocks_of_their_own(tmp_path, there, seeds, blocks):
-    for name in there:
-        (tmp_path / name).mkdir()
-    assert seed_blocks(tmp_path, seeds) == blocks
 
 
 def test_assumptions_are_quoted_whole(tmp_path):
