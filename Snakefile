@@ -53,8 +53,8 @@ try:
 except InputError as error:
     sys.exit(f"InputError before anything is computed: {error}")
 
-# How a shell command starts a script, from whatever folder. It stands in commands by its name, so
-# that they are the same wherever the repository lies.
+# Start of a shell command that runs a script, in any working directory. Commands contain its name
+# and not its value, so that moving the repository does not change them and runs nothing.
 RUN = run_scripts(deployed=bool(workflow.deployment_settings.deployment_method))
 
 STUDY = f"results/studies/{study.name}"
