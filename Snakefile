@@ -8,6 +8,7 @@ from pathlib import Path
 
 from snakemake.utils import min_version, update_config
 
+from generalization.blocks import seed_blocks
 from generalization.catalog import (
     FIGURES,
     MEASURES,
@@ -31,9 +32,8 @@ from planning import (
     check_catalog,
     check_config_files,
     read_study,
-    seed_blocks,
 )
-from provenance import dataset_digest, networks_digest
+from provenance import dataset_digest
 from schema import settings_of, typed
 
 min_version("9.27")
@@ -53,14 +53,10 @@ try:
 except InputError as error:
     sys.exit(f"InputError before anything is computed: {error}")
 
-# How a shell command starts a script, from whatever folder. It stands in commands by its name, so
-# that they are the same wherever the repository lies.
+# Start of a shell command that runs a script, in any working directory. Commands contain its name
+# and not its value, so that moving the repository does not change them and runs nothing.
 RUN = run_scripts(deployed=bool(workflow.deployment_settings.deployment_method))
 
-datasets = {one.dataset for one in study.ensembles.values()}
-known_digests = {
-    name: dataset_digest(Path(f"results/datasets/{name}.h5")) for name in datasets
-}
 STUDY = f"results/studies/{study.name}"
 figures, pages = study.figures_and_pages
 BLOCK = "results/ensembles/{ensemble}/{block}"
@@ -113,15 +109,13 @@ rule all:
 
 rule datasets:
     input:
-        [f"results/datasets/{dataset}.h5" for dataset in sorted(datasets)],
+        [f"results/datasets/{dataset}.h5" for dataset in sorted(study.classes)],
     localrule: True
 
 
 onsuccess:
-    for name, known in known_digests.items():
-        if known and known != dataset_digest(Path(f"results/datasets/{name}.h5")):
-            print(
-                f"The contents of {name} have changed: run the same command once more, and what was "
-                "trained or measured on the former ones is made anew.",
-                file=sys.stderr,
-            )
+    report_changed_datasets()
+
+
+onerror:
+    report_changed_datasets()

@@ -1,40 +1,32 @@
-"""Tables of all ensembles → one table of measures and one of training, with hyper-parameters."""
+"""Collect training and measures of all ensembles in two tables, with the hyper-parameters."""
 
 import argparse
-import json
 from itertools import product
 from pathlib import Path
 
 import pandas as pd
 
+from generalization.blocks import add_block_arguments, blocks_of_grids
 from generalization.errors import told_in_one_sentence
-from generalization.hyperparameters import expand_grid
 from generalization.tables import collect_measures, collect_training, read_table, write_table
 
 
 def main() -> None:
-    """Arguments, read, call, write."""
+    """Parse arguments, read, call, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--ensembles", type=Path, required=True, help="folder of all ensembles")
-    parser.add_argument("--grids", type=json.loads, required=True)
-    parser.add_argument("--seeds", type=int, required=True)
+    add_block_arguments(parser)
     parser.add_argument("--measures", nargs="+", required=True, help="names of their files")
     parser.add_argument("--output-measures", type=Path, required=True)
     parser.add_argument("--output-training", type=Path, required=True)
     arguments = parser.parse_args()
 
-    ensembles = {one.name: one for grid in arguments.grids for one in expand_grid(grid)}
-    hyperparameters = {name: one.as_dict() for name, one in ensembles.items()}
-    blocks = [
-        block
-        for name in ensembles
-        for block in (arguments.ensembles / name).glob("seeds-*-*")
-        if int(block.name.split("-")[1]) <= arguments.seeds
-    ]
-    training = pd.concat(map(read_table, (block / "training.csv" for block in blocks)))
-    training = training[training["seed"] <= arguments.seeds]
+    ensembles = blocks_of_grids(arguments.ensembles, arguments.grids, arguments.seeds)
+    hyperparameters = {ensemble.name: ensemble.as_dict() for ensemble, _ in ensembles}
+    blocks = [block for _, blocks in ensembles for block in blocks]
+    wanted = f"seed <= {arguments.seeds}"
+    training = pd.concat(read_table(block / "training.csv").query(wanted) for block in blocks)
     tables = [
-        read_table(block / f"measures/{measure}.csv").query(f"seed <= {arguments.seeds}")
+        read_table(block / f"measures/{measure}.csv").query(wanted)
         for block, measure in product(blocks, arguments.measures)
     ]
     measures = collect_measures(tables, training, hyperparameters)

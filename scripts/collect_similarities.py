@@ -1,4 +1,4 @@
-"""Similarities of all networks → one table."""
+"""Collect the similarities of all networks in one table."""
 
 import argparse
 import json
@@ -6,34 +6,32 @@ from pathlib import Path
 
 import pandas as pd
 
+from generalization.blocks import add_block_arguments, blocks_of_grids
 from generalization.errors import told_in_one_sentence
-from generalization.hyperparameters import expand_grid
 from generalization.tables import read_table, write_table
 
 
 def main() -> None:
-    """Arguments, read, call, write."""
+    """Parse arguments, read, call, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--ensembles", type=Path, required=True, help="folder of all ensembles")
     parser.add_argument(
         "--similarities", type=json.loads, required=True, help="names of their files, and pairs"
     )
-    parser.add_argument("--grids", type=json.loads, required=True)
-    parser.add_argument("--seeds", type=int, required=True)
+    add_block_arguments(parser)
     parser.add_argument("output", type=Path)
     arguments = parser.parse_args()
 
-    ensembles = sorted({one.name for grid in arguments.grids for one in expand_grid(grid)})
+    found = blocks_of_grids(arguments.ensembles, arguments.grids, arguments.seeds)
+    blocks_of = dict(sorted((ensemble.name, blocks) for ensemble, blocks in found))
     wanted = f"seed_a <= {arguments.seeds} and seed_b <= {arguments.seeds}"
     tables = [
         read_table(path).query(wanted)
         for name, every_pairs in arguments.similarities.items()
         for pairs in every_pairs
-        for one in ensembles
-        for other in ensembles
-        for path in sorted(
-            (arguments.ensembles / one).glob(f"seeds-*-*/similarities/{name}/{pairs}/{other}/*.csv")
-        )
+        for blocks in blocks_of.values()
+        for other in blocks_of
+        for block in blocks
+        for path in sorted((block / f"similarities/{name}/{pairs}/{other}").glob("*.csv"))
     ]
     # A block of one seed has no pairs of seeds; empty columns would spoil the types of others.
     filled = [table for table in tables if len(table)] or tables[:1]

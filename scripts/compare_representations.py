@@ -1,4 +1,4 @@
-"""Activations of two blocks of seeds → similarities: a row per pair of layers."""
+"""Compute similarities of two blocks of seeds from their activations, a row per pair of layers."""
 
 import argparse
 import json
@@ -13,7 +13,7 @@ from generalization.tables import write_table
 
 
 def main() -> None:
-    """Arguments, read, call, write."""
+    """Parse arguments, read, call, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("similarity")
     parser.add_argument("pairs", help="over_training, between_seeds or between_ensembles")

@@ -1,4 +1,4 @@
-"""Tables → a table of statistics."""
+"""Derive a table of statistics from other tables."""
 
 import argparse
 import json
@@ -14,7 +14,7 @@ from generalization.tables import read_table, write_table
 
 
 def main() -> None:
-    """Arguments, read, call, write."""
+    """Parse arguments, read, call, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("inputs", type=Path, nargs="*", help="<table>.csv")
     parser.add_argument("--module", required=True, help="that has the function")

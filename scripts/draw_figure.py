@@ -1,4 +1,4 @@
-"""Tables → a figure, or one for every measure or factor."""
+"""Draw a figure from tables, or one for every measure or factor."""
 
 import argparse
 import json
@@ -12,7 +12,7 @@ from generalization.tables import read_table
 
 
 def main() -> None:
-    """Arguments, read, call, write."""
+    """Parse arguments, read, call, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("figure")
     parser.add_argument("--module", required=True, help="that has the function")

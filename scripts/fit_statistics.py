@@ -1,4 +1,4 @@
-"""Table of measures → how each goes with the generalization gap, who was left out, a summary."""
+"""Correlate measures with the generalization gap; list excluded networks; summarize."""
 
 import argparse
 import json
@@ -15,7 +15,7 @@ from generalization.tables import read_table, write_table
 
 
 def main() -> None:
-    """Arguments, read, call, write."""
+    """Parse arguments, read, call, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("measures", type=Path)
     parser.add_argument("--settings", type=json.loads, required=True)

@@ -1,4 +1,4 @@
-"""A table → a page that a browser shows, sorts and filters."""
+"""Lay out a table as an HTML page with sorting and filters."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +10,7 @@ from generalization.tables import read_table
 
 
 def main() -> None:
-    """Arguments, read, call, write."""
+    """Parse arguments, read, call, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("table", type=Path)
     parser.add_argument("output", type=Path)

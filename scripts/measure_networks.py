@@ -1,4 +1,4 @@
-"""Networks and inputs → one table per measure, one row per seed and step."""
+"""Compute measures of networks: one table per measure, one row per seed and step."""
 
 import argparse
 import json
@@ -15,7 +15,7 @@ from generalization.tables import write_table
 
 
 def main() -> None:
-    """Arguments, read, call, write."""
+    """Parse arguments, read, call, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", type=Path, required=True)
     parser.add_argument("--networks", type=Path, required=True)

@@ -1,4 +1,4 @@
-"""Source files → train and test, normalized, checked."""
+"""Prepare a dataset from its source files: verify, shuffle, normalize."""
 
 import argparse
 from importlib import import_module
@@ -9,7 +9,7 @@ from generalization.errors import told_in_one_sentence
 
 
 def main() -> None:
-    """Arguments, read, call, write."""
+    """Parse arguments, read, call, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("dataset", help="name of its file in generalization/datasets")
     parser.add_argument("--data-root", default="", help="folder to look in first")

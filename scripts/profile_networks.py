@@ -1,8 +1,7 @@
-"""Networks and inputs → a profile: a table with many rows per seed and step."""
+"""Compute a profile of networks: a table with many rows per seed and step."""
 
 import argparse
 import json
-from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 
@@ -12,17 +11,18 @@ from generalization.devices import prepare_device
 from generalization.errors import told_in_one_sentence
 from generalization.measuring import profile_networks
 from generalization.networks.networks_file import read_networks
+from generalization.recorded import opened_record
 from generalization.tables import write_table
 
 
 def main() -> None:
-    """Arguments, read, call, write."""
+    """Parse arguments, read, call, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", type=Path, required=True)
     parser.add_argument("--networks", type=Path, required=True)
-    parser.add_argument("--recorded", type=Path, nargs="?", help="what the profile reads")
+    parser.add_argument("--recorded", type=Path, nargs="?", help="activations that it reads")
     parser.add_argument("--module", required=True, help="that has the function")
-    parser.add_argument("--together", action="store_true", help="compares networks")
+    parser.add_argument("--together", action="store_true", help="it compares networks")
     parser.add_argument("--settings", type=json.loads, required=True)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1)
@@ -34,12 +34,7 @@ def main() -> None:
     data = experiment_data(read_dataset(arguments.dataset), kept.hyperparameters).to(device)
     name = arguments.output.stem.split("-")[0]
     profile = getattr(import_module(arguments.module), name)
-    with ExitStack() as open_files:
-        recorded = None
-        if arguments.recorded:
-            # By name, as profiles: an edit of what few of them read makes no other anew.
-            record = import_module("generalization.activations").Activations(arguments.recorded)
-            recorded = open_files.enter_context(record).stacked
+    with opened_record(arguments.recorded) as recorded:
         table = profile_networks(
             kept, data, profile, arguments.settings, recorded, together=arguments.together
         )

@@ -1,4 +1,4 @@
-"""Networks and inputs → activations per seed, step and layer."""
+"""Record activations of networks per seed, step and layer."""
 
 import argparse
 import json
@@ -13,7 +13,7 @@ from generalization.networks.networks_file import read_networks
 
 
 def main() -> None:
-    """Arguments, read, call, write."""
+    """Parse arguments, read, call, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", type=Path, required=True)
     parser.add_argument("--networks", type=Path, required=True)

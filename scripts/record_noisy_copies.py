@@ -1,4 +1,4 @@
-"""Networks and images → activations of noisy copies, per seed, step and layer."""
+"""Record activations at noisy copies of images, per seed, step and layer."""
 
 import argparse
 import json
@@ -15,7 +15,7 @@ from generalization.units.cloud_spectra import cloud_images, noisy_copies
 
 
 def main() -> None:
-    """Arguments, read, call, write."""
+    """Parse arguments, read, call, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", type=Path, required=True)
     parser.add_argument("--networks", type=Path, required=True)

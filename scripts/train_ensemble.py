@@ -1,4 +1,4 @@
-"""Hyper-parameters, dataset, seeds → networks, trained as one stack, and the course of training."""
+"""Train one network per seed, all as one stack; write the networks and the training history."""
 
 import argparse
 import json
@@ -19,7 +19,7 @@ from generalization.training.progress import shown_progress
 
 
 def main() -> None:
-    """Arguments, read, call, write."""
+    """Parse arguments, read, call, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", type=Path, required=True)
     parser.add_argument("--hyperparameters", type=json.loads, required=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from schema import SCHEMA, among, check, listed, settings_of
 
+from generalization.blocks import seed_blocks
 from generalization.catalog import (
     ALWAYS,
     DATASETS,
@@ -315,34 +316,6 @@ def assumptions(folder: Path) -> list[str]:
         comments = re.findall(r"# ASSUME: (.*(?:\n *# .*)*)", file.read_text())
         found += [re.sub(r"\s*\n *# ", " ", comment) for comment in comments]
     return found
-
-
-def seed_blocks(ensemble: Path, seeds: int) -> list[str]:
-    """The folders that hold the seeds 1, 2, … of an ensemble.
-
-    A block of seeds is trained by one job, as one stack. Blocks that are there already stay as they
-    are; seeds in none of them make new blocks, so that added seeds train alone.
-
-    Args:
-        ensemble: Folder of the ensemble.
-        seeds: How many are wanted. A block may hold more.
-
-    Returns:
-        Names ``seeds-<first>-<last>``, in order.
-    """
-    names = (path.name for path in ensemble.glob("seeds-*-*") if path.is_dir())
-    there = sorted(tuple(map(int, name.split("-")[1:])) for name in names)
-    blocks, wanted = [], 1
-    for first, last in there:
-        if first > seeds or last < wanted:
-            continue
-        if wanted < first:
-            blocks.append((wanted, first - 1))
-        blocks.append((first, last))
-        wanted = last + 1
-    if wanted <= seeds:
-        blocks.append((wanted, seeds))
-    return [f"seeds-{first}-{last}" for first, last in blocks]
 
 
 def _file_name(

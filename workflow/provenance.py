@@ -1,47 +1,45 @@
-"""What files of results say of the data that they come from. Imports no torch."""
+"""Dataset digests recorded in the files of results. Imports no torch."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 import h5py
 
 
-def dataset_digest(file: Path) -> str:
-    """Digest of the contents of a dataset, which its file tells.
+def dataset_digest(file: Path, networks: Iterable[Path] = ()) -> str:
+    """Return the digest of the contents of a dataset.
 
     Args:
-        file: Of ``write_dataset``.
+        file: Dataset written by ``write_dataset``.
+        networks: Files of networks trained on the dataset, which record its digest too; they are
+            read if the dataset itself was deleted.
 
     Returns:
-        Hex digits of a sha256; nothing where there is no such file, or it tells none.
+        Hex digits of a sha256; empty if no file records one.
     """
-    return _dataset_digest(file, file.stat().st_mtime_ns) if file.is_file() else ""
+    recorded = _dataset_digest(file, file.stat().st_mtime_ns) if file.is_file() else ""
+    return recorded or next(filter(None, map(_networks_digest, networks)), "")
 
 
-def networks_digest(file: Path) -> str:
-    """Digest of the contents of the dataset that networks were trained on.
+@cache
+def _dataset_digest(file: Path, _: int) -> str:
+    """Return the digest in a dataset; the modification time keeps the cache up to date."""
+    try:
+        with h5py.File(file, locking=False) as opened:
+            return str(opened.attrs["sha256"])
+    except (OSError, KeyError):
+        return ""
 
-    Args:
-        file: Of ``write_networks``.
 
-    Returns:
-        Hex digits of a sha256; nothing where there is no such file, or it tells none.
-    """
+def _networks_digest(file: Path) -> str:
+    """Return the digest in the header of a safetensors file, without reading its tensors."""
     try:
         with file.open("rb") as opened:
             header = json.loads(opened.read(int.from_bytes(opened.read(8), "little")))
         return json.loads(header["__metadata__"]["description"])["dataset_sha256"] or ""
     except (OSError, ValueError, LookupError, TypeError):
-        return ""
-
-
-@cache
-def _dataset_digest(file: Path, _: int) -> str:
-    try:
-        with h5py.File(file, locking=False) as opened:
-            return str(opened.attrs["sha256"])
-    except (OSError, KeyError):
         return ""

@@ -1,8 +1,9 @@
-"""What may be configured, and the sentence for what may not. Imports no torch."""
+"""Schema of a study, and the sentences for values that violate it. Imports no torch."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,27 +17,27 @@ from generalization.errors import InputError
 SCHEMA = yaml.safe_load(
     Path(__file__).with_name("schemas").joinpath("study.schema.yaml").read_text()
 )
-# JSON's integers include 100.0, which Python takes for another number than 100.
+# JSON counts 100.0 as an integer; names of ensembles would then differ between 100 and 100.0.
 VALIDATOR = jsonschema.validators.extend(
     jsonschema.Draft202012Validator,
     type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     ),
 )
-FEW = 8  # Names that a sentence lists.
+FEW = 8  # At most so many names are listed in a sentence.
 TYPES = {"null": "null", "object": "a mapping", "array": "a list", "integer": "an integer"}
 
 
 def check(value: Any, schema: Mapping[str, Any], name: str = "") -> None:
-    """Hold a value against a schema.
+    """Check a value of a configuration against a schema.
 
     Args:
-        value: Of a configuration.
-        schema: A JSON schema; references go to the definitions of ``SCHEMA``.
-        name: What the value is called, for the sentence.
+        value: Value to check.
+        schema: A JSON schema; its references are resolved in ``SCHEMA``.
+        name: Key of the value, for the sentence.
 
     Raises:
-        InputError: With one sentence: key, need, value.
+        InputError: If the value violates the schema: one sentence with key, need and value.
     """
     validator = VALIDATOR({**schema, "$defs": SCHEMA["$defs"]})
     error = next(validator.iter_errors(value), None)
@@ -47,7 +48,7 @@ def check(value: Any, schema: Mapping[str, Any], name: str = "") -> None:
 
 
 def settings_of(definition: str) -> dict[str, Any]:
-    """Default of every setting of a measure, or of a part of the configuration."""
+    """Return the default of every setting of a measure, or of a part of the configuration."""
     definitions = SCHEMA["$defs"]
     parts = [definitions[part]["properties"] for part in ("measures", "profiles", "similarities")]
     about = next(part[definition] for part in (*parts, definitions) if definition in part)
@@ -56,31 +57,35 @@ def settings_of(definition: str) -> dict[str, Any]:
 
 
 def typed(value: Any) -> Any:
-    """Give the leaves of a value of the command line the types that YAML gives them.
+    """Give nested values of ``--config`` the types that they have in a YAML file.
 
-    Snakemake reads what stands within a value, as in ``--config 'statistics={resamples: 100}'``, as
-    text.
+    Snakemake reads them all as text: ``--config 'statistics={resamples: 100}'`` gives ``"100"``.
     """
     if isinstance(value, Mapping):
         return {key: typed(one) for key, one in value.items()}
     if isinstance(value, list):
         return [typed(one) for one in value]
-    return yaml.safe_load(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    loader = yaml.SafeLoader("")
+    tag = loader.resolve(yaml.ScalarNode, value, (True, False))
+    return loader.construct_object(yaml.ScalarNode(tag, value))
 
 
 def listed(names: Iterable[Any]) -> str:
-    """Names in a sentence."""
+    """Join names for a sentence."""
     return ", ".join(map(str, names)) or "none"
 
 
 def among(known: Iterable[Any], found: object) -> str:
-    """What a name must be, where it is none of those known, in a sentence.
+    """Say what an unknown name must be: the second half of a sentence.
 
-    Few names are listed; of many, the nearest ones are, and where all of them are described.
+    A few known names are listed; of many, the sentence gives the closest ones and the file that
+    describes all.
 
     Args:
-        known: The right names.
-        found: The wrong one.
+        known: Valid names.
+        found: The unknown name.
     """
     names = list(map(str, known))
     near = get_close_matches(str(found), names, cutoff=0.6)
@@ -91,7 +96,7 @@ def among(known: Iterable[Any], found: object) -> str:
 
 
 def _nested(found: str, names: Sequence[str]) -> str:
-    """How a key within a key is given on the command line, if that is what was tried."""
+    """Return a hint on how to set a nested key on the command line, if ``found`` is one."""
     outer, dot, inner = found.partition(".")
     if not (dot and outer in names):
         return ""
@@ -99,7 +104,7 @@ def _nested(found: str, names: Sequence[str]) -> str:
 
 
 def _followed(about: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A definition, through its reference."""
+    """Resolve the reference of a definition, if it is one."""
     reference = about.get("$ref", "").removeprefix("#/$defs/")
     return SCHEMA["$defs"][reference] if reference else about
 
@@ -130,20 +135,20 @@ def _sentence(error: jsonschema.ValidationError, name: str) -> str:
         "pattern": lambda: f"match {need}",
         "anyOf": lambda: " or ".join(f"be {_alternative(one)}" for one in need),
     }
-    return f"{key} must {needs[error.validator]()}, not {value!r}{_cure(value)}."
+    cure = _cure(value) if re.search("number|integer", str(need)) else ""
+    return f"{key} must {needs[error.validator]()}, not {value!r}{cure}."
 
 
 def _cure(value: object) -> str:
-    """How a number is written that YAML takes for text."""
+    """Return a hint on how to write a number that YAML reads as text, as it does ``1e-2``."""
     if not isinstance(value, str):
         return ""
-    try:
-        number = float(value)
-    except ValueError:
-        return ""
-    digits, _, exponent = value.lower().partition("e")
-    written = f"{digits}{'' if '.' in digits else '.0'}e{int(exponent):+03d}" if exponent else ""
-    return f" (text to YAML; write the number as {written or repr(number)})"
+    if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)", value):
+        return f" (text because of its quotes: write {value})"
+    written = re.sub(r"^([-+]?\d+)(?=e)", r"\1.0", value.lower())
+    written = re.sub(r"^([-+]?)(?=\.\d)", r"\g<1>0", re.sub(r"e(?=\d)", "e+", written))
+    number = re.fullmatch(r"[-+]?\d+\.\d*(e[-+]\d+)?", written)
+    return f" (text in YAML: write {written})" if number else ""
 
 
 def _alternative(schema: Mapping[str, Any]) -> str:

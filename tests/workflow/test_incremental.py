@@ -133,65 +133,96 @@ def test_settings_of_statistics_measure_nothing(study):
     assert "collect_measures" not in planned
 
 
-def new_file(study, name, text="def {0}():\n    pass\n"):
-    path = study.path / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text.format(path.stem))
-
-
 ENTRIES = {
     "measure": (
-        '    "random_number": Measure(',
-        '    "gradient_norm": Measure(),\n',
-        ("      random_number:\n", "      gradient_norm: {$ref: '#/$defs/without_settings'}\n"),
         "generalization/measures/gradient_norm.py",
+        ('    "random_number": Measure(', '    "gradient_norm": Measure(),\n'),
+        ("      random_number:\n", "      gradient_norm: {$ref: '#/$defs/without_settings'}\n"),
     ),
     "similarity": (
-        '    "svcca": Similarity(',
-        '    "procrustes": Similarity(),\n',
-        ("      svcca:\n", "      procrustes: {type: object}\n"),
         "generalization/similarities/procrustes.py",
+        ('    "svcca": Similarity(', '    "procrustes": Similarity(),\n'),
+        ("      svcca:\n", "      procrustes: {type: object}\n"),
     ),
     "dataset": (
-        '    "mnist_subset": Shape(',
-        '    "kmnist": Shape(60_000, 10_000, 1, 28, 28, 10),\n',
-        ("enum: [digits, mnist_subset,", "kmnist,"),
         "generalization/datasets/kmnist.py",
+        ('    "mnist_subset": Shape(', '    "kmnist": Shape(60_000, 10_000, 1, 28, 28, 10),\n'),
+        ("mnist_subset, mnist, fashion_mnist, cifar10, cifar100]", "kmnist, "),
     ),
     "profile": (
-        '        profiles={"points": Profile()',
-        None,
-        ("      ellipses:\n", "      trajectories_of_points: {type: object}\n"),
-        "generalization/experiments/jacobian/trajectories_of_points.py",
+        "generalization/experiments/jacobian/paths.py",
+        ('"points": Profile()', '"paths": Profile(), '),
+        ("      ellipses:\n", "      paths: {type: object}\n"),
     ),
     "table": (
-        '            "pair_statistics": Table(',
-        '            "triples": Table(("pairs",)),\n',
-        None,
         "generalization/statistics/triples.py",
+        ('            "pair_statistics": Table(', '            "triples": Table(("pairs",)),\n'),
     ),
     "figure": (
-        '            "measure_league": Figure(',
-        '            "second_league": Figure("Overview", ("pairs",)),\n',
-        None,
         "generalization/figures/second_league.py",
+        (
+            '            "capacity": Figure(',
+            '            "second_league": Figure("A", ("pairs",)),\n',
+        ),
     ),
+    "table of this study": (
+        "generalization/statistics/triples.py",
+        (
+            '            "pair_statistics": Table(',
+            '            "triples": Table(("statistics",)),\n',
+        ),
+    ),
+    "figure of this study": (
+        "generalization/figures/second_league.py",
+        (
+            '            "capacity": Figure(',
+            '            "second_league": Figure("A", ("training",)),\n',
+        ),
+    ),
+}
+NEW_JOBS = {
+    "table of this study": {"derive_triples": 1, "lay_out_triples": 1},
+    "figure of this study": {"draw_second_league": 1},
 }
 
 
+def add_entry(study, kind):
+    """Add an entry with its file: its line in the catalog and, if it has settings, its schema."""
+    file, *insertions = ENTRIES[kind]
+    (study.path / file).write_text("")
+    for place, (before, line) in zip((CATALOG, SCHEMA), insertions, strict=False):
+        study.edit(place, before, line + before)
+
+
 @pytest.mark.parametrize("kind", ENTRIES)
-def test_a_line_in_the_catalog_runs_nothing(study, kind):
-    before, line, schema, file = ENTRIES[kind]
-    if line is None:
-        study.edit(CATALOG, before, before[:-1] + '), "trajectories_of_points": Profile()')
-    else:
-        study.edit(CATALOG, before, line + before)
-    if schema and kind == "dataset":
-        study.edit(SCHEMA, schema[0], f"{schema[0]} {schema[1]}")
-    elif schema:
-        study.edit(SCHEMA, schema[0], schema[1] + schema[0])
-    new_file(study, file)
-    assert study.planned() == {}
+def test_a_line_in_the_catalog_runs_at_most_what_it_names(study, kind):
+    for name in ("triples", "second_league"):
+        (study.path / f"workflow/report/{name}.rst").write_text("A caption.\n")
+    add_entry(study, kind)
+    assert study.planned() == NEW_JOBS.get(kind, {})
+
+
+def test_a_new_measure_is_computed_alone(study):
+    add_entry(study, "measure")
+    study.configure(measures=CONFIG["measures"] | {"gradient_norm": {}})
+    assert study.planned() == {"measure_networks_alone": 2} | AFTER_MEASURES
+
+
+def test_a_new_profile_is_computed_alone(study):
+    add_entry(study, "profile")
+    study.configure(profiles={"paths": {}})
+    assert study.planned() == {"profile_networks": 2, "collect_paths": 1}
+
+
+def test_a_new_claim_is_judged_alone(study):
+    study.configure(papers=["novak_2018"])
+    study.snakemake()
+    study.edit(
+        "generalization/experiments/jacobian/claims.py",
+        "CLAIMS = {",
+        "EDITED = 1\nCLAIMS = {",
+    )
+    assert study.planned() == {"derive_claims": 1, "lay_out_claims": 1}
 
 
 def test_a_docstring_runs_nothing(study):
@@ -218,29 +249,66 @@ def test_a_file_that_is_moved_or_renamed_runs_nothing(study, old, new):
     assert study.planned() == {}
 
 
-def test_a_dataset_that_is_prepared_again_to_the_same_contents_trains_nothing(study):
+DATASET = "results/datasets/digits.h5"
+CHANGED = (
+    "The contents of digits have changed: run the same command once more to recompute whatever was "
+    "trained or measured on the former contents.\n"
+)
+
+
+def change_contents(study):
+    """Edit the preparation so that it shuffles the rows in another order."""
+    study.edit("generalization/datasets/preparation.py", "{name} {part}", "{part} of {name}")
+
+
+def test_a_dataset_prepared_again_with_the_same_contents_trains_nothing(study):
     study.edit("generalization/datasets/digits.py", "\n\n\ndef ", "\n\nEDITED = 1\n\n\ndef ")
     assert study.planned() == {"prepare_dataset": 1}
-    done = study.snakemake()
-    assert "The contents of" not in done.stderr
+    assert CHANGED not in study.snakemake().stderr
     assert study.planned() == {}
     assert study.planned("--forcerun", "prepare_dataset") == {"prepare_dataset": 1}
 
 
-def test_a_dataset_that_is_gone_trains_nothing(study):
-    (study.path / "results/datasets/digits.h5").unlink()
+def test_a_deleted_dataset_trains_nothing(study):
+    (study.path / DATASET).unlink()
     assert study.planned() == {}
 
 
-def test_other_contents_of_a_dataset_are_told_and_trained_on(study):
-    study.edit("generalization/datasets/preparation.py", "{name} {part}", "{part} of {name}")
-    done = study.snakemake()
-    assert (
-        "The contents of digits have changed: run the same command once more, and what was trained "
-        "or measured on the former ones is made anew." in done.stderr
-    )
-    planned = study.planned()
-    assert planned["train_ensemble"] == 2
-    assert planned["measure_networks"] == 2
+def test_a_deleted_dataset_is_prepared_for_what_is_new_alone(study):
+    (study.path / DATASET).unlink()
+    study.configure(measures=CONFIG["measures"] | {"curvature": {"samples": 3}})
+    new = {"prepare_dataset": 1, "measure_networks_alone": 2}
+    assert study.planned() == new | AFTER_MEASURES
+    assert CHANGED not in study.snakemake().stderr
+    assert study.planned() == {}
+
+
+def test_a_dataset_deleted_before_an_edit_of_training_trains_once(study):
+    (study.path / DATASET).unlink()
+    with (study.path / "scripts/train_ensemble.py").open("a") as script:
+        script.write("\nEDITED = True\n")
     study.snakemake()
     assert study.planned() == {}
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_changed_contents_are_reported_and_trained_on_by_the_next_run(study, deleted):
+    change_contents(study)
+    study.configure(measures=CONFIG["measures"] | {"curvature": {"samples": 3}})
+    if deleted:
+        (study.path / DATASET).unlink()
+    assert CHANGED in study.snakemake().stderr
+    planned = study.planned()
+    jobs = {"train_ensemble": 2, "measure_networks": 2, "measure_networks_alone": 4}
+    assert planned == jobs | AFTER_MEASURES
+    assert CHANGED not in study.snakemake().stderr
+    assert study.planned() == {}
+
+
+def test_changed_contents_are_reported_after_a_run_that_fails(study):
+    change_contents(study)
+    study.configure(measures=CONFIG["measures"] | {"curvature": {"samples": 3}})
+    study.edit("generalization/measuring.py", "def measure_networks(", "def renamed(")
+    done = study.snakemake("--keep-going", check=False)
+    assert done.returncode != 0
+    assert CHANGED in done.stderr

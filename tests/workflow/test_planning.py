@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from planning import assumptions, read_study, seed_blocks
+from planning import assumptions, read_study
 from schema import SCHEMA, settings_of
 
 from generalization.catalog import PAPERS
@@ -154,26 +154,6 @@ def test_measures_with_settings_share_no_job():
     assert read_study(CONFIG).sharing_measures == ["jacobian_norm"]
 
 
-@pytest.mark.parametrize(
-    ("there", "seeds", "blocks"),
-    [
-        ([], 4, ["seeds-1-4"]),
-        (["seeds-1-4"], 4, ["seeds-1-4"]),
-        (["seeds-1-4"], 2, ["seeds-1-4"]),
-        (["seeds-1-4"], 6, ["seeds-1-4", "seeds-5-6"]),
-        (["seeds-1-4", "seeds-5-6"], 8, ["seeds-1-4", "seeds-5-6", "seeds-7-8"]),
-        (["seeds-1-4", "seeds-1-8"], 8, ["seeds-1-4", "seeds-1-8"]),
-        (["seeds-1-4", "seeds-2-3"], 4, ["seeds-1-4"]),
-        (["seeds-3-4"], 6, ["seeds-1-2", "seeds-3-4", "seeds-5-6"]),
-        (["seeds-11-12", "seeds-1-2"], 2, ["seeds-1-2"]),
-    ],
-)
-def test_added_seeds_are_blocks_of_their_own(tmp_path, there, seeds, blocks):
-    for name in there:
-        (tmp_path / name).mkdir()
-    assert seed_blocks(tmp_path, seeds) == blocks
-
-
 def test_assumptions_are_quoted_whole(tmp_path):
     text = "x = 1\n# ASSUME: one\n#  two\n# three.\ny = 2  # ASSUME: four.\n"
     (tmp_path / "code.py").write_text(text)
@@ -199,12 +179,15 @@ ALL = "those in workflow/schemas/study.schema.yaml"
         ),
         (
             {"ensembles": [{"dataset": "digits", "learning_rate": "1e-2"}]},
-            "ensembles[0].learning_rate must be a number, not '1e-2' (text to YAML; write the "
-            "number as 1.0e-02).",
+            "ensembles[0].learning_rate must be a number, not '1e-2' (text in YAML: write 1.0e-2).",
         ),
         (
-            {"statistics": {"level": ".9"}},
-            "statistics.level must be a number, not '.9' (text to YAML; write the number as 0.9).",
+            {"statistics": {"level": ".9e0"}},
+            "statistics.level must be a number, not '.9e0' (text in YAML: write 0.9e+0).",
+        ),
+        (
+            {"seeds": "4"},
+            "seeds must be an integer, not '4' (text because of its quotes: write 4).",
         ),
         ({"study": "My study"}, "study must match ^[a-z0-9_]+$, not 'My study'."),
         ({"seeds": 0}, "seeds must be at least 1, not 0."),

@@ -1,11 +1,11 @@
-# What the rules ask of the study.
+# Input functions, parameters and file names of the rules.
 def named(file):
-    """The measure, profile or similarity of a file, whose settings its name may tell after it."""
+    """Return the measure, profile or similarity of a file, without the hash of its settings."""
     return file.split("-")[0]
 
 
 def caption_of(name):
-    """File with the caption of a figure or a table, relative to the rules."""
+    """Return the file with the caption of a figure or a table, relative to the rules."""
     beside = (
         Path(file_of(name)).with_suffix(".rst") if name in FIGURES | TABLES else None
     )
@@ -15,7 +15,7 @@ def caption_of(name):
 
 
 def of_all_blocks(file):
-    """A file of every block of seeds of every ensemble of the study."""
+    """List a file of every block of seeds of every ensemble of the study."""
     return [
         f"results/ensembles/{ensemble}/{block}/{file}"
         for ensemble in study.ensembles
@@ -28,16 +28,44 @@ def dataset_of_ensemble(wildcards):
 
 
 def contents_of_dataset(wildcards):
-    """Digest of the dataset of an ensemble: where it changes, everything is made anew.
+    """Return the digest of the dataset of an ensemble; if it changes, all is computed again.
 
-    The file itself is an ancient input: one that is prepared again to the same contents makes
-    nothing anew. While there is no file, the contents are those that the networks were trained on.
+    The file itself is an ancient input, so preparing it again with the same contents runs nothing
+    else.
     """
-    file, block = (
-        Path(dataset_of_ensemble(wildcards)),
-        Path(BLOCK.format(**wildcards)),
-    )
-    return dataset_digest(file) or networks_digest(block / "networks.safetensors")
+    networks = Path(BLOCK.format(**wildcards), "networks.safetensors")
+    return dataset_digest(Path(dataset_of_ensemble(wildcards)), [networks])
+
+
+def digests_of_datasets():
+    """Return the digest of every dataset, from its file or from networks trained on it."""
+    return {
+        dataset: dataset_digest(
+            Path(f"results/datasets/{dataset}.h5"),
+            (
+                networks
+                for name, ensemble in study.ensembles.items()
+                if ensemble.dataset == dataset
+                for networks in Path("results/ensembles", name).glob(
+                    "seeds-*/networks.safetensors"
+                )
+            ),
+        )
+        for dataset in study.classes
+    }
+
+
+digests_before = digests_of_datasets()
+
+
+def report_changed_datasets():
+    """Warn if this run has changed a dataset on which networks were trained before it."""
+    for dataset, digest in digests_of_datasets().items():
+        if digests_before[dataset] not in {"", digest}:
+            sys.stderr.write(
+                f"The contents of {dataset} have changed: run the same command once more to "
+                "recompute whatever was trained or measured on the former contents.\n"
+            )
 
 
 def chosen_hyperparameters(wildcards):
@@ -45,7 +73,7 @@ def chosen_hyperparameters(wildcards):
 
 
 def drawn(figure):
-    """The files of a figure, maybe one per measure or factor, by what their label says."""
+    """Return label → file of a figure; there may be one per measure or factor."""
     if not FIGURES[figure].one_per:
         return {figure: f"{STUDY}/figures/{figure}.svg"}
     names = study.names_of_figures(figure)
@@ -53,12 +81,12 @@ def drawn(figure):
 
 
 def tables(*names):
-    """The files of tables of the study."""
+    """List the files of tables of the study."""
     return [f"{STUDY}/{name}.csv" for name in names]
 
 
 def made_from(table):
-    """The files of tables that a table is made from."""
+    """List the files of tables that a table is derived from."""
     names = set(TABLES[table].made_from)
     if table == "claims":
         names |= study.tables & {claim.table for claim in claims_of(study.rooms)}
@@ -66,14 +94,14 @@ def made_from(table):
 
 
 def claim_files(table):
-    """Files with the claims that a table judges."""
+    """List the files with the claims that a table judges."""
     rooms = dict.fromkeys(room for rooms in study.rooms.values() for room in rooms)
     files = [f"generalization/experiments/{room}/claims.py" for room in rooms]
     return files if table == "claims" else []
 
 
 def settings_of_table(table):
-    """Settings of a table of statistics, those of which it is made among them."""
+    """Return the settings of a table of statistics, with those that it is derived from."""
     settings = {
         "comparisons": study.comparisons,
         "papers": study.rooms,
@@ -86,28 +114,28 @@ def settings_of_table(table):
 
 
 def taken_together(*measures):
-    """Those that are given whole stacks of convolutional networks."""
+    """Select the measures that are given whole stacks of convolutional networks."""
     return [measure for measure in measures if MEASURES[measure].taken_together]
 
 
 def modules_of(measures):
-    """Module of every measure, which the script imports, by the name of its function."""
+    """Return ``measure=module`` for every measure, as the script takes them."""
     return " ".join(f"{measure}={module_of(measure)}" for measure in measures)
 
 
 def measure_code(*measures):
-    """Fingerprint of the code of measures, which the script imports by name."""
+    """Compute the fingerprint of measures, which the script imports by name."""
     return fingerprint("scripts/measure_networks.py", *map(file_of, measures))
 
 
 def recorded_for(profile):
-    """The record that a profile reads, if it reads one."""
+    """Return the record that a profile reads, if it reads one."""
     recorded = PROFILES[named(profile)].recorded
     return f"{BLOCK}/{study.noisy_copies_file}" if recorded else []
 
 
 def compared(similarity):
-    """The files of a similarity, of all blocks of seeds that are compared."""
+    """List the files of a similarity, for all compared blocks of seeds."""
     blocks = study.compared_blocks(Path("results/ensembles"))
     folder = f"similarities/{study.similarity_file(similarity)}"
     return [
@@ -118,6 +146,6 @@ def compared(similarity):
 
 
 def similarity_settings(wildcards):
-    """Settings of a similarity, but for what is compared with what."""
+    """Return the settings of a similarity, without the pairs that are compared."""
     settings = dict(study.similarities[named(wildcards.similarity)])
     return json.dumps({key: settings[key] for key in settings if key != "pairs"})

@@ -57,7 +57,7 @@ rule record_activations:
 
 if "noise_clouds" in study.profiles:
 
-    # Large, and read once: it is removed when it was. `--notemp` keeps it.
+    # Large and read only once, so it is deleted afterwards; `--notemp` keeps it.
     rule record_noisy_copies:
         input:
             dataset=ancient(dataset_of_ensemble),

@@ -31,7 +31,7 @@ rule profile_networks:
             "--together" if PROFILES[named(wildcards.profile)].taken_together else ""
         ),
     message:
-        "Take the profile {wildcards.profile} of ensemble {wildcards.ensemble}, {wildcards.block}."
+        "Compute the profile {wildcards.profile} of ensemble {wildcards.ensemble}, {wildcards.block}."
     shell:
         "{RUN}/profile_networks.py --dataset {input.dataset} --networks {input.networks}"
         " --recorded {input.recorded} --module {resources.module} {params.together}"

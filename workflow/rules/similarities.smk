@@ -1,5 +1,5 @@
-# Two blocks of seeds are compared by one job, so that new networks are compared alone. A block is
-# compared with itself, too.
+# One job compares two blocks of seeds, so that adding networks compares only these. A block is also
+# compared with itself.
 
 COMPARED = "similarities/{similarity}/{pairs}/{other}/{other_block}.csv"
 

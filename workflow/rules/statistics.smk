@@ -16,7 +16,7 @@ rule collect_measures:
         "../../environment.yml"
     params:
         code=fingerprint("scripts/collect_measures.py"),
-        # The grids, not the files: a command line has no room for thousands of paths.
+        # Grids instead of files: thousands of paths do not fit a command line.
         grids=json.dumps(config["ensembles"]),
         measures=list(study.measures),
         seeds=study.seeds,
@@ -46,7 +46,7 @@ rule fit_statistics:
         settings=json.dumps(study.statistics),
         baselines=study.baselines,
     message:
-        "Relate every measure to the generalization gap."
+        "Correlate every measure with the generalization gap."
     shell:
         "{RUN}/fit_statistics.py {input} --settings {params.settings:q}"
         " --baselines {params.baselines} --statistics {output.statistics} --excluded {output.excluded}"

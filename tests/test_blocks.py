@@ -1,0 +1,42 @@
+from argparse import ArgumentParser
+from pathlib import Path
+
+import pytest
+
+from generalization.blocks import add_block_arguments, blocks_of_grids, seed_blocks
+
+
+@pytest.mark.parametrize(
+    ("existing", "seeds", "blocks"),
+    [
+        ([], 4, ["seeds-1-4"]),
+        (["seeds-1-4"], 4, ["seeds-1-4"]),
+        (["seeds-1-4"], 2, ["seeds-1-4"]),
+        (["seeds-1-4"], 6, ["seeds-1-4", "seeds-5-6"]),
+        (["seeds-1-4", "seeds-5-6"], 8, ["seeds-1-4", "seeds-5-6", "seeds-7-8"]),
+        (["seeds-1-4", "seeds-1-8"], 8, ["seeds-1-4", "seeds-1-8"]),
+        (["seeds-1-4", "seeds-2-3"], 4, ["seeds-1-4"]),
+        (["seeds-3-4"], 6, ["seeds-1-2", "seeds-3-4", "seeds-5-6"]),
+        (["seeds-11-12", "seeds-1-2"], 2, ["seeds-1-2"]),
+    ],
+)
+def test_added_seeds_are_blocks_of_their_own(tmp_path, existing, seeds, blocks):
+    for name in existing:
+        (tmp_path / name).mkdir()
+    assert seed_blocks(tmp_path, seeds) == blocks
+
+
+def test_blocks_of_an_ensemble_of_two_grids_are_found_once_in_the_order_of_seeds(tmp_path):
+    text = f'--ensembles {tmp_path} --grids [{{"dataset":"digits"}}] --seeds 12'
+    parser = ArgumentParser()
+    add_block_arguments(parser)
+    arguments = parser.parse_args(text.split())
+    (same,) = arguments.grids
+    grids = [same | {"depth": [3, 2]}, same]
+    ((default, _), (other, _)) = blocks_of_grids(arguments.ensembles, grids, arguments.seeds)
+    assert (default.depth, other.depth) == (3, 2)
+    for name in ("seeds-11-20", "seeds-1-4"):
+        (tmp_path / default.name / name).mkdir(parents=True)
+    ((_, blocks), (_, new)) = blocks_of_grids(arguments.ensembles, grids, arguments.seeds)
+    assert [block.name for block in blocks] == ["seeds-1-4", "seeds-5-10", "seeds-11-20"]
+    assert new == [Path(tmp_path, other.name, "seeds-1-12")]
