@@ -20,7 +20,7 @@ from generalization.figures.style import (
     styled,
 )
 from generalization.names import interval, readable, setting_name, values_of
-from generalization.statistics.fit_statistics import FEWEST_ENSEMBLES
+from generalization.statistics.estimates import FEWEST_ENSEMBLES
 from generalization.tables import NETWORK
 
 MOST, COLUMNS = 8, 4

@@ -12,8 +12,7 @@ from matplotlib.patches import Patch
 from scipy.stats import norm
 
 from generalization.figures.style import ALL, FITTED, QUIET, figure_of_words, logarithmic, styled
-from generalization.statistics.means import before_and_after
-from generalization.statistics.selection import has_fitted
+from generalization.statistics.selection import before_and_after, has_fitted
 from generalization.tables import KEPT_NETWORK, NETWORK
 
 LOOKS = {False: ("untrained", ALL, "--"), True: ("trained", FITTED, "-")}
