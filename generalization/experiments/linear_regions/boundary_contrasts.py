@@ -50,6 +50,7 @@ def boundary_contrasts(
     networks = contrasts_of_networks(boundaries, training, distance=distance)
     untrained = networks["step"] == 0
     logarithms = np.log(networks["estimate"].astype(float))
+    # Untrained and trained networks are resampled each by itself.
     apart = replace(resampling, common=False)
     rows = [
         {"trained": trained}

@@ -109,12 +109,12 @@ def contrasts_of_networks(
     fitted = fitted_networks(ellipses, training, fitted_accuracy=fitted_accuracy)
     rows = [
         {
-            **dict(zip([*KEPT_NETWORK, "dataset", "trained"], network, strict=True)),
+            **network,
             "quantity": quantity,
             "contrast": contrast,
             "ratio": ratio,
         }
-        for network, along in fitted.groupby([*KEPT_NETWORK, "dataset", "trained"], sort=False)
+        for network, along in groups(fitted, [*KEPT_NETWORK, "dataset", "trained"])
         for quantity in QUANTITIES
         for contrast, ratio in _contrasts(along, quantity)
     ]

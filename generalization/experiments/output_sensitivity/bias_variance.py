@@ -70,6 +70,7 @@ def bias_variance(
     distances = _comparable(output_distances, training).merge(
         _predictions(output_sensitivities), on=KEPT_NETWORK, how="left", validate="many_to_one"
     )
+    # Ensembles have no network in common: each is resampled by itself.
     apart = replace(resampling, common=False)
     rows = []
     for about, alike in groups(distances, GROUP):

@@ -22,8 +22,7 @@ from generalization.statistics.estimates import INTERVAL, few_ensembles, groups,
 from generalization.statistics.resampling import Resampling
 
 KEYS = ["similarity", "dataset", "architecture", "depth", "layer"]
-SIZES = ["pairs", "networks", "ensembles"]
-COLUMNS = [*KEYS, "place", "statistic", *INTERVAL, *SIZES, "note"]
+COLUMNS = [*KEYS, "place", "statistic", *INTERVAL, "pairs", "networks", "ensembles", "note"]
 GROUPS = ("within_generalizing", "within_memorizing", "between")
 # Name → the groups of which the mean distance of the first less that of the second is taken.
 CONTRASTS = {
