@@ -32,7 +32,7 @@ def generator():
 def test_levels_are_numbered_in_their_order():
     codes = level_codes([[0.5, 0.1, 0.5], ["relu", "tanh", "gelu"]])
     assert codes.tolist() == [[1, 1], [0, 2], [1, 0]]
-    assert strata_codes(codes).tolist() == [1, 0, 2]
+    assert strata_codes(codes).tolist() == [2, 0, 1]
     assert strata_codes(codes[:, :1]).tolist() == [1, 0, 1]
     assert strata_codes(codes[:, :0]).tolist() == [0, 0, 0]
 
