@@ -147,8 +147,9 @@ def cr2_slope(
 
     Bell & McCaffrey 2002; Pustejovsky & Tipton 2018, eqs 9–12, with independent errors of equal
     variance as the working model. With X the intercept and x, M = (XᵀX)⁻¹,
-    A_g = (I − X_g M X_gᵀ)^−½ and u_g = A_g X_g M l for the contrast l of the slope, the variance is Σ(u_gᵀ e_g)², and its
-    degrees of freedom are (tr Ω)²/tr Ω² for Ω_gh = δ_gh‖u_g‖² − u_gᵀ X_g M X_hᵀ u_h.
+    A_g = (I − X_g M X_gᵀ)^−½ and u_g = A_g X_g M l for the contrast l of the slope, the variance is
+    Σ(u_gᵀ e_g)², and its degrees of freedom are (tr Ω)²/tr Ω² for
+    Ω_gh = δ_gh‖u_g‖² − u_gᵀ X_g M X_hᵀ u_h.
 
     Args:
         x: Regressor, finite.
