@@ -1,0 +1,210 @@
+"""Conditional mutual information of the order of a measure and the order of the gap."""
+
+from __future__ import annotations
+
+from itertools import combinations, pairwise
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from generalization.statistics.design import strata_codes
+from generalization.statistics.draws import blocks, complete_sets, orders_among
+
+MOST_CONDITIONS = 2  # Jiang et al. 2019
+
+
+class Cells(NamedTuple):
+    """Pairs of ensembles by the levels of some factors in both, cell after cell.
+
+    ``rows`` are the pairs in order of cells; a pair whose first ensemble has the higher levels is
+    turned round, which is row pair + pairs of an array that holds every pair both ways.
+    """
+
+    rows: Int[np.ndarray, "pairs"]
+    begins: Int[np.ndarray, "cells"]
+    alike: Bool[np.ndarray, "cells"]
+
+
+def conditional_information(
+    counts: Float[np.ndarray, "resamples ensembles"],
+    measures: Float[np.ndarray, "measures ensembles"],
+    gap: Float[np.ndarray, "ensembles"],
+    levels: Int[np.ndarray, "ensembles factors"],
+) -> Float[np.ndarray, "measures resamples"]:
+    """Compute K = min over |S| ≤ 2 of I(V_μ; V_g | U_S) / H(V_g | U_S) (Jiang et al. 2019).
+
+    V are signs of differences over ordered pairs of ensembles, U_S the levels of the factors of S
+    in both. A cell of U_S in which V_g does not vary has no information to give and no entropy: it
+    drops out of both sums; a set S with nothing but such cells drops out of the minimum.
+
+    K is blind to sign, so it belongs beside Ψ, and biased upwards where cells are small, so it
+    belongs beside ``conditional_information_null``.
+
+    Args:
+        counts: How often every resample holds every ensemble, in whole numbers; a pair of different
+            ones (a, b) counts c_a·c_b times. Take the jackknife for intervals: repeated ensembles
+            raise K.
+        measures: Ensemble means; NaN where a measure has no value, infinite values are ordered.
+        gap: Mean generalization gap of every ensemble, finite.
+        levels: Level of every swept factor in every ensemble.
+
+    Returns:
+        K in [0, 1]; NaN where the gap does not vary.
+    """
+    found = np.full((len(measures), len(counts)), np.nan)
+    for rows, there in complete_sets(measures):
+        first, second = np.triu_indices(there.sum(), 1)
+        conditions = _conditions(levels[there], first, second)
+        of_measures = _both_ways(measures[rows][:, there], first, second)
+        of_gap = _both_ways(gap[None, there], first, second)
+        for block in blocks(len(counts), len(first)):
+            held = counts[block][:, there].T
+            weights = (held[first] * held[second]).astype(np.float32)
+            found[rows, block] = _least(conditions, of_measures, of_gap, weights)
+    return found
+
+
+def conditional_information_null(
+    measures: Float[np.ndarray, "measures ensembles"],
+    gap: Float[np.ndarray, "ensembles"],
+    levels: Int[np.ndarray, "ensembles factors"],
+    orders: Int[np.ndarray, "permutations ensembles"],
+) -> Float[np.ndarray, "measures permutations"]:
+    """Compute the same after permuting the gap over all ensembles.
+
+    Args:
+        measures: As in ``conditional_information``.
+        gap: As in ``conditional_information``.
+        levels: As in ``conditional_information``.
+        orders: Result of ``draws.permuted_orders`` without strata.
+
+    Returns:
+        K of measures that say nothing: its mean is the bias to subtract, its upper tail the test.
+    """
+    found = np.full((len(measures), len(orders)), np.nan)
+    one_stratum = np.zeros(len(gap), int)
+    for rows, there in complete_sets(measures):
+        first, second = np.triu_indices(there.sum(), 1)
+        conditions = _conditions(levels[there], first, second)
+        some, values = orders_among(orders, there, one_stratum), gap[there]
+        of_measures = _both_ways(measures[rows][:, there], first, second)
+        once = np.ones((len(first), 1), np.float32)
+        for block in blocks(len(orders), len(first)):
+            permuted = _both_ways(values[some[block]], first, second)
+            found[rows, block] = _least(conditions, of_measures, permuted, once)
+    return found
+
+
+def _conditions(levels, first, second):
+    """The cells of every set of at most two factors."""
+    factors = range(levels.shape[1])
+    sets = [s for size in range(MOST_CONDITIONS + 1) for s in combinations(factors, size)]
+    return [_cells(strata_codes(levels[:, list(chosen)]), first, second) for chosen in sets]
+
+
+def _cells(codes, first, second):
+    a, b = codes[first], codes[second]
+    cell = np.minimum(a, b) * (codes.max(initial=0) + 1) + np.maximum(a, b)
+    order = np.argsort(cell, kind="stable")
+    begins = np.flatnonzero(np.diff(cell[order], prepend=-1))
+    turned = np.where(a > b, len(first), 0)
+    return Cells(order + turned[order], begins, (a == b)[order][begins])
+
+
+def _both_ways(values, first, second):
+    """Whether the first of every pair is larger, then whether the second is: 2·pairs × rows.
+
+    Rows are the last axis, so that choosing pairs copies whole lines of memory.
+    """
+    a, b = values.T[first], values.T[second]
+    return np.concatenate([a > b, a < b]).astype(np.float32)
+
+
+def _least(conditions, of_measures, of_gap, weights):
+    """The smallest share of entropy over conditions: measures × draws."""
+    pairs = len(weights)
+    largest = max(pairs, int(weights.sum(0, dtype=float).max(initial=0)))
+    # n·ln n of all counts there can be: twice the weight, where both orders share a cell.
+    n = np.arange(2 * largest + 1, dtype=float)
+    table = n * np.log(np.maximum(n, 1))
+    ties = tuple(not (x[:pairs] + x[pairs:]).all() for x in (of_measures, of_gap))
+    shares = [_share(cells, of_measures, of_gap, weights, table, ties) for cells in conditions]
+    return np.fmin.reduce(shares)
+
+
+def _share(cells, of_measures, of_gap, weights, table, ties):
+    """I(V_μ; V_g | U) / H(V_g | U) for the cells of one set of factors; NaN where H = 0.
+
+    Every n is a list over signs (up, down and, where there are ties, zero) of counts of shape
+    cells × measures × draws, or 1 where these do not matter.
+    """
+    pairs = len(weights)
+    opposite = (cells.rows + pairs) % (2 * pairs)
+    weights = weights[cells.rows % pairs]
+    m_up, m_down = of_measures[cells.rows], of_measures[opposite]
+    g_up, g_down = (weights * of_gap[rows] for rows in (cells.rows, opposite))
+    n, n_g_up, n_g_down = (
+        np.add.reduceat(x, cells.begins, axis=0)[:, None] for x in (weights, g_up, g_down)
+    )
+    n_g = _signs(n, n_g_up, lambda: n_g_down, ties[1])
+    n_m = _signs(
+        n,
+        _products(m_up, weights, cells.begins),
+        lambda: _products(m_down, weights, cells.begins),
+        ties[0],
+    )
+    by_gap = [
+        _signs(
+            n_g[sign],
+            _products(m_up, of_sign, cells.begins),
+            lambda of_sign=of_sign: _products(m_down, of_sign, cells.begins),
+            ties[0],
+        )
+        for sign, of_sign in enumerate([g_up, g_down][: 1 + ties[1]])
+    ]
+    # The last sign of the gap is what the others leave.
+    by_gap.append([total - sum(parts) for total, *parts in zip(n_m, *by_gap, strict=True)])
+    return _information(n, n_m, n_g, by_gap, cells.alike, table)
+
+
+def _signs(total, up, down, ties):
+    """Counts of up, down and zero; without ties, down is what up leaves of the total."""
+    if not ties:
+        return [up, total - up]
+    found = down()
+    return [up, found, total - up - found]
+
+
+def _products(a, b, begins):
+    """Sums of products over the pairs of every cell: cells × columns of a × columns of b."""
+    found = np.empty((len(begins), a.shape[1], b.shape[1]), np.float32)
+    for cell, (begin, end) in enumerate(pairwise([*begins, len(a)])):
+        np.matmul(a[begin:end].T, b[begin:end], out=found[cell])
+    return found
+
+
+def _information(n, n_m, n_g, by_gap, alike, table):
+    """Information over entropy, from sums of n·ln n."""
+    joint = [list(x) for x in zip(*by_gap, strict=True)]
+    opposite = [1, 0, 2]
+    # Where both ensembles have the same levels, both orders of a pair are in the cell.
+    both = alike[:, None, None]
+    for_sum = [n + both * n]
+    of_gap = [n_g[j] + both * n_g[opposite[j]] for j in range(len(n_g))]
+    of_measure = [n_m[i] + both * n_m[opposite[i]] for i in range(len(n_m))]
+    together = [
+        joint[i][j] + both * joint[opposite[i]][opposite[j]]
+        for i in range(len(n_m))
+        for j in range(len(n_g))
+    ]
+    # A cell of two different levels stands for two, one for either order.
+    share = np.where(alike, 0.5, 1.0)
+    total, gap, measure, pair = (
+        sum(np.tensordot(share, table[x.astype(np.int32)], 1) for x in terms)
+        for terms in (for_sum, of_gap, of_measure, together)
+    )
+    entropy = total - gap
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = (pair - measure - gap + total) / entropy
+    return np.where(entropy > 1e-9 * np.maximum(total, 1), np.clip(ratio, 0, 1), np.nan)
