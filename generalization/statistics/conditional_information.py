@@ -117,8 +117,12 @@ def _both_ways(values, first, second):
 
     Rows are the last axis, so that choosing pairs copies whole lines of memory.
     """
-    a, b = values.T[first], values.T[second]
-    return np.concatenate([a > b, a < b]).astype(np.float32)
+    columns = np.ascontiguousarray(values.T)
+    a, b = columns[first], columns[second]
+    found = np.empty((2, *a.shape), np.float32)
+    np.greater(a, b, out=found[0])
+    np.less(a, b, out=found[1])
+    return found.reshape(-1, len(values))
 
 
 def _least(conditions, of_measures, of_gap, weights):
@@ -128,9 +132,16 @@ def _least(conditions, of_measures, of_gap, weights):
     # n·ln n of all counts there can be: twice the weight, where both orders share a cell.
     n = np.arange(2 * largest + 1, dtype=float)
     table = n * np.log(np.maximum(n, 1))
-    ties = tuple(not (x[:pairs] + x[pairs:]).all() for x in (of_measures, of_gap))
-    shares = [_share(cells, of_measures, of_gap, weights, table, ties) for cells in conditions]
-    return np.fmin.reduce(shares)
+    tied = ~(of_measures[:pairs] + of_measures[pairs:]).all(0)
+    gap_tied = not (of_gap[:pairs] + of_gap[pairs:]).all()
+    found = np.empty((of_measures.shape[1], max(weights.shape[1], of_gap.shape[1])))
+    # Measures with ties have three signs to count, the others two.
+    for some in filter(np.any, (tied, ~tied)):
+        ties = (some is tied, gap_tied)
+        chosen = of_measures[:, some]
+        shares = [_share(cells, chosen, of_gap, weights, table, ties) for cells in conditions]
+        found[some] = np.fmin.reduce(shares)
+    return found
 
 
 def _share(cells, of_measures, of_gap, weights, table, ties):
@@ -141,39 +152,26 @@ def _share(cells, of_measures, of_gap, weights, table, ties):
     """
     pairs = len(weights)
     opposite = (cells.rows + pairs) % (2 * pairs)
+    weighted = weights.shape[1] > 1 or (weights != 1).any()
     weights = weights[cells.rows % pairs]
-    m_up, m_down = of_measures[cells.rows], of_measures[opposite]
-    g_up, g_down = (weights * of_gap[rows] for rows in (cells.rows, opposite))
-    n, n_g_up, n_g_down = (
-        np.add.reduceat(x, cells.begins, axis=0)[:, None] for x in (weights, g_up, g_down)
-    )
-    n_g = _signs(n, n_g_up, lambda: n_g_down, ties[1])
-    n_m = _signs(
-        n,
-        _products(m_up, weights, cells.begins),
-        lambda: _products(m_down, weights, cells.begins),
-        ties[0],
-    )
-    by_gap = [
-        _signs(
-            n_g[sign],
-            _products(m_up, of_sign, cells.begins),
-            lambda of_sign=of_sign: _products(m_down, of_sign, cells.begins),
-            ties[0],
-        )
-        for sign, of_sign in enumerate([g_up, g_down][: 1 + ties[1]])
-    ]
+    ups, downs = of_measures[cells.rows], of_measures[opposite]
+    signs_of_gap = [of_gap[rows] for rows in (cells.rows, opposite)[: 1 + ties[1]]]
+    if weighted:
+        signs_of_gap = [weights * sign for sign in signs_of_gap]
+    # A measure that is always up counts all pairs.
+    ups = np.hstack([ups, np.ones((pairs, 1), np.float32)])
+    by_gap, n_g = [], []
+    for of_sign in [weights, *signs_of_gap]:
+        up = _products(ups, of_sign, cells.begins)
+        total, up = up[:, -1:], up[:, :-1]
+        down = _products(downs, of_sign, cells.begins) if ties[0] else total - up
+        by_gap.append([up, down, total - up - down][: 2 + ties[0]])
+        n_g.append(total)
+    n, n_m = n_g.pop(0), by_gap.pop(0)
     # The last sign of the gap is what the others leave.
+    n_g.append(n - sum(n_g))
     by_gap.append([total - sum(parts) for total, *parts in zip(n_m, *by_gap, strict=True)])
     return _information(n, n_m, n_g, by_gap, cells.alike, table)
-
-
-def _signs(total, up, down, ties):
-    """Counts of up, down and zero; without ties, down is what up leaves of the total."""
-    if not ties:
-        return [up, total - up]
-    found = down()
-    return [up, found, total - up - found]
 
 
 def _products(a, b, begins):
