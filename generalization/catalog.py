@@ -365,8 +365,13 @@ TABLES = {name: one for room in ROOMS.values() for name, one in room.tables.item
 FIGURES = {name: one for room in ROOMS.values() for name, one in room.figures.items()}
 
 # Tables of every study, which need no entry of their own, and those of them that the report shows.
-ALWAYS = ("measures", "training", "statistics")
-PAGES = ("statistics", "excluded", *(name for name, table in TABLES.items() if table.page))
+ALWAYS = ("measures", "training", "statistics", "design")
+PAGES = (
+    "statistics",
+    "design",
+    "excluded",
+    *(name for name, table in TABLES.items() if table.page),
+)
 
 # Settings of a study from which tables are made, beside other tables.
 SETTINGS = ("comparisons", "papers", "fitting")

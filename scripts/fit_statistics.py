@@ -22,7 +22,9 @@ def main() -> None:
     parser.add_argument("measures", type=Path)
     parser.add_argument("--settings", type=json.loads, required=True)
     parser.add_argument("--baselines", nargs="*", default=[], help="measures to beat")
+    parser.add_argument("--test-sizes", type=json.loads, default={}, help="dataset → test points")
     parser.add_argument("--statistics", type=Path, required=True)
+    parser.add_argument("--design", type=Path, required=True)
     parser.add_argument("--excluded", type=Path, required=True)
     parser.add_argument("--summary", type=Path, required=True)
     arguments = parser.parse_args()
@@ -31,8 +33,15 @@ def main() -> None:
     accuracy = settings["fitted_accuracy"]
     generator = np.random.default_rng(list(b"statistics"))
     resampling = Resampling(generator, **named_by(Resampling, settings))
-    statistics = fit_statistics(measures, resampling=resampling, fitted_accuracy=accuracy)
+    statistics, design = fit_statistics(
+        measures,
+        resampling=resampling,
+        baselines=arguments.baselines,
+        test_sizes=arguments.test_sizes,
+        **named_by(fit_statistics, settings),
+    )
     write_table(arguments.statistics, statistics)
+    write_table(arguments.design, design)
     write_table(arguments.excluded, excluded(measures, fitted_accuracy=accuracy))
     lines = summary(statistics, measures, baselines=arguments.baselines, fitted_accuracy=accuracy)
     with written_whole(arguments.summary) as beside:

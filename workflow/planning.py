@@ -118,6 +118,11 @@ class Study:
         return {one.dataset: DATASETS[one.dataset].classes for one in self.ensembles.values()}
 
     @property
+    def test_sizes(self) -> dict[str, int]:
+        """Dataset → number of its test points."""
+        return {one.dataset: DATASETS[one.dataset].test for one in self.ensembles.values()}
+
+    @property
     def rooms(self) -> dict[str, tuple[str, ...]]:
         """Paper → experiments that hold its claims."""
         return {paper: PAPERS[paper] for paper in self.papers}

@@ -1,25 +1,25 @@
-"""From the table of measures to statistics: how each measure goes with the generalization gap."""
+"""From the table of measures to the league: how each measure correlates with the gap."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
-from generalization.statistics.correlations import kendall, pearson, spearman
-from generalization.statistics.estimates import INTERVAL, few_ensembles, table_of
-from generalization.statistics.regression import least_squares
-from generalization.statistics.resampling import (
-    Resampling,
-    bootstrap_counts,
-    permutation_p_value,
-)
-from generalization.statistics.selection import SELECTIONS, by_dataset, selected
+from generalization.statistics.design import allows_interactions, explained_by_design
+from generalization.statistics.estimates import INTERVAL, table_of
+from generalization.statistics.intervals import FEWEST_ENSEMBLES
+from generalization.statistics.league import league
+from generalization.statistics.population import Population, population
+from generalization.statistics.power import least_correlation
+from generalization.statistics.resampling import Resampling
+from generalization.statistics.selection import SELECTIONS, by_dataset
 
 COLUMNS = [
     "measure",
+    "kind",
     "statistic",
     "selection",
     "dataset",
@@ -28,9 +28,27 @@ COLUMNS = [
     "p_value_corrected",
     "networks",
     "ensembles",
+    "cells",
     "note",
 ]
-CORRELATIONS = {"spearman": spearman, "kendall": kendall, "pearson": pearson}
+DESIGN = [
+    "selection",
+    "dataset",
+    "factor",
+    "levels",
+    "r_squared",
+    "adjusted_r_squared",
+    "one_factor_pairs",
+    "value",
+    "ensembles",
+    "note",
+]
+# Rows of the design table that are no factor: what all of them explain, and what can be seen.
+TERMS = {
+    "main effects": "all_main_effects",
+    "main effects and interactions": "pairwise_interactions",
+}
+POWER = "minimum_detectable_correlation"
 
 
 def fit_statistics(
@@ -39,130 +57,102 @@ def fit_statistics(
     resampling: Resampling,
     fitted_accuracy: float = 0.999,
     permutations: int = 10_000,
-) -> pd.DataFrame:
-    """How each measure goes with the generalization gap, over networks at their last step.
+    baselines: Collection[str] = (),
+    test_sizes: Mapping[str, int] | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Judge every measure by every statistic of the league, over networks at their last step.
 
-    ``spearman`` and ``kendall`` (τ-b) are rank correlations. ``pearson_log`` is the correlation of
-    the natural logarithm of the measure, where all its values are positive; otherwise it is
-    ``pearson``, of the values themselves. ``ols_slope`` and ``ols_r_squared`` are of the regression
-    of the gap on the same logarithm or values: change of the gap per unit of it.
-
-    Intervals are percentile intervals of a bootstrap that resamples ensembles, then seeds within
-    them; p-values are of permutations of whole ensembles. The slope has the interval and p-value of
-    the t distribution with standard errors that are robust to dependence within ensembles.
-
-    p-values are corrected by Holm's method over the measures of one statistic, selection and
-    dataset, baselines included: it holds however the measures depend on each other, and they do,
-    being measures of the same networks. Benjamini and Hochberg's would not hold for every
-    dependence.
+    Swept hyper-parameters stand among the measures as those that know nothing else, and random
+    controls and a noisy oracle as those of which the truth is known. See ``league`` for the
+    statistics, their intervals and their tests.
 
     Args:
         measures: Table of ``collect_measures``.
-        resampling: Bootstrap of ensembles, then of seeds within them; the permutations have its
-            random numbers, too.
+        resampling: Level of the intervals, and random numbers of resamples and permutations.
         fitted_accuracy: Train accuracy from which on a network counts as fitted.
-        permutations: Their number; no p-value is less than 1 / (1 + permutations), and correction
-            multiplies the least by the number of measures.
+        permutations: Their number; no p-value is less than 1 / (1 + permutations).
+        baselines: Measures that any other has to beat; they are no candidates.
+        test_sizes: Dataset → number of test points; 10,000 by default.
 
     Returns:
-        One row per dataset, measure, selection (``fitted`` networks, and ``all`` with finite
-        values) and statistic, with the columns ``COLUMNS``. ``dataset`` is ``all``, and where the
-        study has several also each of them. What does not exist is empty; ``note`` says why.
+        The statistics, one row per dataset (``all``, and where the study has several also each of
+        them), selection (``fitted`` networks, and ``all``), measure and statistic, with the columns
+        ``COLUMNS``; and the design, with the columns ``DESIGN``: what each swept factor, all of
+        them, and their interactions explain of the gap, and the smallest correlation that the study
+        finds in 80 % of repetitions. What does not exist is empty; ``note`` says why.
 
     Raises:
         ValueError: If permutations are none.
     """
     if permutations < 1:
         raise ValueError(f"permutations must be at least 1, not {permutations!r}.")
-    rows = [
-        {"measure": measure, "selection": selection, "dataset": dataset, **row}
-        for dataset, block in by_dataset(measures, measures["dataset"].unique()).items()
-        for measure in measures["measure"].unique()
-        for selection in SELECTIONS
-        for row in relation_to_gap(
-            selected(block, measure, selection, fitted_accuracy=fitted_accuracy),
-            resampling,
-            permutations=permutations,
-        )
-    ]
-    table = table_of(rows, COLUMNS, resampling).astype({"p_value": float})
-    table["p_value_corrected"] = _corrected(table)
-    return table
+    rows, design = [], []
+    for dataset, block in by_dataset(measures, measures["dataset"].unique()).items():
+        for selection in SELECTIONS:
+            some = population(
+                block,
+                selection,
+                generator=resampling.stream(1),
+                fitted_accuracy=fitted_accuracy,
+                baselines=baselines,
+                test_sizes=test_sizes,
+            )
+            about = {"selection": selection, "dataset": dataset}
+            rows += [about | row for row in league(some, resampling, permutations=permutations)]
+            design += [about | row for row in _design(some)]
+    return table_of(rows, COLUMNS, resampling), pd.DataFrame(design, columns=DESIGN)
 
 
-def relation_to_gap(
-    networks: pd.DataFrame, resampling: Resampling, *, permutations: int
-) -> Iterator[dict[str, object]]:
-    """Every statistic of one measure, each as a row.
+def dominant_factor(design: pd.DataFrame, selection: str = "fitted", dataset: str = "all") -> str:
+    """Swept factor that explains most of the gap; empty if the study sweeps over none.
 
     Args:
-        networks: One row per network, with ensemble, value and generalization_gap, both finite.
-        resampling: Bootstrap of ensembles, then of seeds within them.
-        permutations: Number of permutations.
-
-    Yields:
-        statistic, estimate, low, high, p_value, networks, ensembles, note; if there is no
-        relation to estimate, only the name, the counts and the reason.
+        design: Second table of ``fit_statistics``.
+        selection: Of networks.
+        dataset: Whose networks.
     """
-    x, y = (networks[key].to_numpy(float) for key in ("value", "generalization_gap"))
-    ensembles, names = pd.factorize(networks["ensemble"])
-    size = {"networks": len(x), "ensembles": len(names)}
-    log = (x > 0).all()
-    x = np.log(x) if log else x
-    pearsons = "pearson_log" if log else "pearson"
-    reason = _why_not(x, y, len(names))
-    if reason:
-        for statistic in ("spearman", "kendall", pearsons, "ols_slope", "ols_r_squared"):
-            yield {"statistic": statistic, **size, "note": reason}
-        return
-    generator = resampling.stream()
-    counts = bootstrap_counts(ensembles, resamples=resampling.resamples, generator=generator)
-    draws = {kind: correlation(counts, x, y) for kind, correlation in CORRELATIONS.items()}
-    for kind, correlation in CORRELATIONS.items():
-        yield {
-            "statistic": pearsons if kind == "pearson" else kind,
-            "estimate": correlation(np.ones((1, len(x))), x, y)[0],
-            **_interval(draws[kind], resampling),
-            "p_value": permutation_p_value(
-                x, y, ensembles, kind=kind, permutations=permutations, generator=generator
-            ),
-            **size,
-        }
-    slope, r_squared = least_squares(x, y, ensembles, level=resampling.level)
-    plain = "" if log else "of the values themselves: not all are positive"
-    yield {"statistic": "ols_slope", **slope, **size, "note": plain}
-    # In a regression on one number, R² is r² and its test is that of the slope.
-    squares = _interval(draws["pearson"] ** 2, resampling)
-    yield {"statistic": "ols_r_squared", "estimate": r_squared, **squares, **size}
+    rows = design[(design["selection"] == selection) & (design["dataset"] == dataset)]
+    rows = rows[~rows["factor"].isin(["dataset", *TERMS.values()])]
+    rows = rows.dropna(subset="adjusted_r_squared")
+    return "" if rows.empty else str(rows.loc[rows["adjusted_r_squared"].idxmax(), "factor"])
 
 
-def _why_not(x: np.ndarray, y: np.ndarray, ensembles: int) -> str:
-    """Why no relation can be estimated; empty if it can."""
-    if not len(x):
-        return "no network is left"
-    if few := few_ensembles(ensembles, "that are needed"):
-        return few
-    if np.ptp(x) == 0:
-        return "the measure is the same for all networks"
-    if np.ptp(y) == 0:
-        return "the gap is the same for all networks"
-    return ""
+def primary_statistic(design: pd.DataFrame, primary: str) -> str:
+    """Name of the statistic by which the league is sorted.
+
+    Args:
+        design: Second table of ``fit_statistics``.
+        primary: Setting of the study. ``spearman_within`` is within datasets where there are
+            several, else within the levels of the factor that explains most of the gap; it is the
+            pooled correlation where nothing is swept.
+    """
+    if primary != "spearman_within":
+        return primary
+    factor = "dataset" if "dataset" in set(design["factor"]) else dominant_factor(design)
+    return f"spearman_within_{factor}" if factor else "spearman"
 
 
-def _interval(draws: np.ndarray, resampling: Resampling) -> dict[str, object]:
-    """Percentile interval of the resamples in which a correlation exists, and how many lack it."""
-    dropped = int((~np.isfinite(draws)).sum())
-    if dropped == len(draws):
-        return {"note": "no interval: the measure or the gap is constant in every resample"}
-    note = f"{dropped} of {len(draws)} resamples are constant and left out" if dropped else ""
-    return resampling.interval(draws) | {"note": note}
-
-
-def _corrected(table: pd.DataFrame) -> pd.Series:
-    """p-values corrected over the measures of each statistic, selection and dataset."""
-    # Whether logarithms were taken does not make another statistic.
-    statistic = table["statistic"].str.removesuffix("_log")
-    tested = table["p_value"].dropna()
-    return tested.groupby([statistic, table["selection"], table["dataset"]]).transform(
-        lambda p: multipletests(p, method="holm")[1]
-    )
+def _design(some: Population) -> Iterator[dict[str, Any]]:
+    """What factors explain of the gap, and what correlations the study can see, row by row."""
+    ensembles = len(some.mean_gap)
+    about = {"ensembles": ensembles, "note": ""}
+    levels = dict(zip(some.factors, some.levels.T, strict=True))
+    if ensembles >= FEWEST_ENSEMBLES and np.ptp(some.mean_gap) > 0 and some.factors:
+        for one in explained_by_design(some.mean_gap, some.levels, some.factors):
+            missing = one.term.endswith("interactions") and not allows_interactions(some.levels)
+            yield about | {
+                "factor": TERMS.get(one.term, one.term),
+                "levels": len(np.unique(levels[one.term])) if one.term in levels else np.nan,
+                "r_squared": one.r_squared,
+                "adjusted_r_squared": one.adjusted,
+                "one_factor_pairs": one.contrasts,
+                "note": "too few ensembles for pairwise interactions" if missing else "",
+            }
+    family, dominant = max(len(some.candidates), 1), some.dominant()
+    ranks = {"": 1, "_given_design": int(np.linalg.matrix_rank(some.design)) if ensembles else 1}
+    if dominant:
+        ranks[f"_within_{dominant}"] = len(np.unique(levels[dominant]))
+    for held_fixed, rank in ranks.items():
+        least = least_correlation(ensembles, rank, family=family)
+        note = f"at 80 % power, p-values corrected for {family} measures"
+        yield about | {"factor": f"{POWER}{held_fixed}", "value": least, "note": note}

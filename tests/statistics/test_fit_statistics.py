@@ -1,38 +1,48 @@
+"""The league of a made-up study whose relations are known."""
+
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
 from oracles.studies import made_measures, made_measures_of_two
-from statsmodels.stats.multitest import multipletests
 
-from generalization.statistics.fit_statistics import COLUMNS, fit_statistics, relation_to_gap
+from generalization.statistics.fit_statistics import (
+    COLUMNS,
+    DESIGN,
+    dominant_factor,
+    fit_statistics,
+    primary_statistic,
+)
 from generalization.statistics.resampling import Resampling
-from generalization.statistics.selection import selected
 
 PERMUTATIONS = 199
-RANKS = ["spearman", "kendall"]
-
-
-def resampling(level=0.95):
-    return Resampling(np.random.default_rng(0), 200, level)
+BASELINES = ["weight_norm", "random_number", "constant"]
+FACTORS = ["depth", "init_scale", "label_corruption", "width"]
+CORRELATIONS = ["spearman", "kendall", "spearman_within_depth", "granulated_kendall"]
 
 
 def fitted(measures, *, level=0.95, permutations=PERMUTATIONS, **settings):
     return fit_statistics(
-        measures, resampling=resampling(level), permutations=permutations, **settings
+        measures,
+        resampling=Resampling(np.random.default_rng(0), 200, level),
+        permutations=permutations,
+        baselines=BASELINES,
+        **settings,
     )
 
 
-def of(statistics, measure, selection="fitted"):
-    rows = statistics[(statistics["measure"] == measure) & (statistics["selection"] == selection)]
-    return rows.set_index("statistic")
+def of(statistics, measure, selection="fitted", dataset="all"):
+    chosen = statistics[["measure", "selection", "dataset"]] == [measure, selection, dataset]
+    return statistics[chosen.all(axis=1)].set_index("statistic")
 
 
-def related(networks, function):
-    """Statistics of the final networks of a study, of a measure computed from their gaps."""
-    networks = networks.assign(value=function(networks["generalization_gap"]))
-    rows = relation_to_gap(networks, resampling(), permutations=PERMUTATIONS)
-    return pd.DataFrame(rows).set_index("statistic")
+def replaced(measures, function, name="jacobian_norm"):
+    """The study with one measure, a function of the table, and a random number."""
+    rows = measures[measures["measure"] == name]
+    return pd.concat([
+        rows.assign(value=function(rows)),
+        measures[measures["measure"] == "random_number"],
+    ])
 
 
 @pytest.fixture(scope="module")
@@ -41,185 +51,247 @@ def measures():
 
 
 @pytest.fixture(scope="module")
-def networks(measures):
-    return selected(measures, "random_number", "fitted", fitted_accuracy=0.999)
-
-
-@pytest.fixture(scope="module")
-def statistics(measures):
+def both(measures):
     return fitted(measures)
 
 
-def test_every_measure_has_every_statistic_of_both_selections(measures, statistics):
+@pytest.fixture(scope="module")
+def statistics(both):
+    return both[0]
+
+
+@pytest.fixture(scope="module")
+def design(both):
+    return both[1]
+
+
+def means(measures, measure):
+    """Means over the seeds of fitted networks: measure and gap of every ensemble."""
+    rows = measures[
+        (measures["measure"] == measure) & measures["final"] & (measures["train_accuracy"] >= 0.999)
+    ]
+    return rows.groupby("ensemble")[["value", "generalization_gap"]].mean().dropna()
+
+
+def test_every_measure_has_a_row_of_every_statistic_of_both_selections(measures, statistics):
     assert list(statistics) == COLUMNS
-    counts = statistics.groupby(["measure", "selection"])["statistic"].nunique()
-    assert len(counts) == 2 * measures["measure"].nunique()
-    assert (counts == 5).all()
+    names = {*measures["measure"].unique(), *FACTORS}
+    for measure in names:
+        for selection in ("fitted", "all"):
+            rows = of(statistics, measure, selection)
+            assert rows.index.is_unique
+            assert {
+                *CORRELATIONS,
+                "spearman_given_design",
+                "conditional_information",
+                "sign_error_mean",
+                "sign_error_worst",
+                "added_r_squared",
+                "repeatability",
+                "regret",
+                "ols_slope",
+                *(f"spearman_within_{factor}" for factor in FACTORS),
+                *(f"granulated_kendall_{factor}" for factor in FACTORS),
+            } <= set(rows.index)
+
+
+def test_kinds_tell_candidates_from_what_stands_beside_them(statistics):
+    kinds = statistics.drop_duplicates("measure").set_index("measure")["kind"]
+    assert kinds["jacobian_norm"] == "candidate"
+    assert kinds["weight_norm"] == "baseline"
+    assert kinds[FACTORS].eq("factor").all()
+    assert kinds[["random_main_effects_1", "noisy_oracle"]].eq("control").all()
+    assert kinds["generalization_gap"] == "ceiling"
 
 
 @pytest.mark.parametrize("measure", ["jacobian_norm", "transitions", "number_of_parameters"])
-def test_estimates_are_those_of_scipy(measures, statistics, measure):
-    rows = measures[
-        (measures["measure"] == measure)
-        & (measures["train_accuracy"] >= 0.999)
-        & np.isfinite(measures["value"])
-    ]
-    x, y = rows["value"], rows["generalization_gap"]
-    line = scipy.stats.linregress(np.log(x), y)
-    expected = {
-        "spearman": scipy.stats.spearmanr(x, y).statistic,
-        "kendall": scipy.stats.kendalltau(x, y).statistic,
-        "pearson_log": scipy.stats.pearsonr(np.log(x), y).statistic,
-        "ols_slope": line.slope,
-        "ols_r_squared": line.rvalue**2,
-    }
-    found = of(statistics, measure)
-    assert found["estimate"].to_dict() == pytest.approx(expected)
-    assert (found["networks"] == len(x)).all()
-    assert (found["ensembles"] == rows["ensemble"].nunique()).all()
+def test_estimates_are_those_of_scipy_on_ensemble_means(measures, statistics, measure):
+    x, y = means(measures, measure).to_numpy().T
+    found = of(statistics, measure)["estimate"]
+    assert found["spearman"] == pytest.approx(scipy.stats.spearmanr(x, y).statistic)
+    assert found["kendall"] == pytest.approx(scipy.stats.kendalltau(x, y).statistic)
+    assert found["pearson_log"] == pytest.approx(scipy.stats.pearsonr(np.log(x), y).statistic)
 
 
-def test_intervals_are_around_estimates_or_nothing(statistics):
-    rows = statistics.dropna(subset="estimate")
-    assert (rows["low"] < rows["high"]).all()
-    assert ((rows["low"] <= rows["estimate"]) & (rows["estimate"] <= rows["high"])).mean() > 0.95
+def test_counts_are_of_networks_and_ensembles_that_have_the_measure(measures, statistics):
+    rows = of(statistics, "transitions").dropna(subset="estimate")
+    kept = measures[(measures["measure"] == "transitions") & measures["final"]]
+    kept = kept[(kept["train_accuracy"] >= 0.999) & np.isfinite(kept["value"])]
+    assert set(rows["networks"]) == {len(kept)}
+    assert set(rows["ensembles"]) == {kept["ensemble"].nunique()}
+
+
+def test_intervals_hold_their_estimates(statistics):
+    rows = statistics.dropna(subset=["low", "high", "estimate"])
+    rows = rows[~rows["statistic"].isin(["regret", "rank", "difference_to_best_baseline"])]
+    assert (rows["low"] <= rows["estimate"] + 1e-12).all()
+    assert (rows["estimate"] <= rows["high"] + 1e-12).all()
     missing = statistics[statistics["estimate"].isna()]
-    assert missing[["low", "high", "p_value", "p_value_corrected"]].isna().all(axis=None)
     assert (missing["note"] != "").all()
 
 
 def test_known_relations_are_found_and_others_are_not(statistics):
-    ranks = statistics[statistics["statistic"] == "spearman"].set_index(["measure", "selection"])
     for selection in ("fitted", "all"):
-        assert ranks.loc[("jacobian_norm", selection), "low"] > 0.8
-        random = ranks.loc[("random_number", selection)]
-        assert random["low"] < 0 < random["high"]
-        assert random["p_value"] > 0.05
+        found = of(statistics, "jacobian_norm", selection)
+        assert found.loc["spearman", "low"] > 0.8
+        assert found.loc["spearman", "p_value_corrected"] <= 0.05
+        random = of(statistics, "random_number", selection)
+        assert random.loc["spearman", "low"] < 0 < random.loc["spearman", "high"]
 
 
-def test_perfect_measure(networks):
-    found = related(networks, np.exp)
-    assert found[["estimate", "low", "high"]].to_numpy() == pytest.approx(1)
-    assert (found.loc[[*RANKS, "pearson_log"], "p_value"] == 1 / 200).all()
+def test_a_function_of_the_hyperparameters_says_so_and_adds_nothing(statistics):
+    found = of(statistics, "label_corruption")
+    assert found.loc["spearman", "estimate"] > 0.9
+    assert np.isnan(found.loc["spearman_within_label_corruption", "estimate"])
+    assert found.loc["spearman_within_label_corruption", "note"] == (
+        "constant within every level of label_corruption"
+    )
+    assert found.loc["spearman_given_design", "note"] == (
+        "is a function of the hyper-parameters alone"
+    )
+    assert found.loc["added_r_squared", "estimate"] == pytest.approx(0)
 
 
-def test_reversed_measure_has_reversed_statistics(networks):
-    plain = related(networks, lambda gap: np.exp(gap + np.sin(99 * gap)))
-    reverse = related(networks, lambda gap: np.exp(-gap - np.sin(99 * gap)))
-    statistics = [*RANKS, "pearson_log", "ols_slope"]
+def test_the_noisy_oracle_is_found_by_every_judge(statistics):
+    found = of(statistics, "noisy_oracle")
+    judges = ["spearman", "spearman_within_label_corruption", "granulated_kendall"]
+    assert (found.loc[judges, "p_value"] <= 0.05).all()
+    assert found.loc["sign_error_mean", "estimate"] < 0.1
+
+
+def test_perfect_and_reversed_measures(measures):
+    def judged(sign):
+        perfect = replaced(measures, lambda rows: sign * rows["generalization_gap"])
+        return of(fitted(perfect)[0], "jacobian_norm")
+
+    plain, reverse = judged(1), judged(-1)
+    assert plain.loc[CORRELATIONS, ["estimate", "low", "high"]].to_numpy() == pytest.approx(
+        1, abs=1e-3
+    )
+    assert (plain.loc[CORRELATIONS[2:], "p_value"] == 1 / (1 + PERMUTATIONS)).all()
+    assert plain.loc["sign_error_worst", "estimate"] == 0
+    assert reverse.loc["sign_error_worst", "estimate"] == 1
+    assert plain.loc["conditional_information", "estimate"] == pytest.approx(1)
+    assert plain.loc[["regret", "regret_worst"], "estimate"].tolist() == [0, 0]
+    expected = -plain.loc[CORRELATIONS, ["estimate", "high", "low"]].to_numpy()
+    found = reverse.loc[CORRELATIONS, ["estimate", "low", "high"]].to_numpy()
+    assert found == pytest.approx(expected)
+
+
+def test_ranks_do_not_see_increasing_maps(measures):
+    def judged(function):
+        waves = replaced(
+            measures,
+            lambda rows: function(
+                rows.groupby("ensemble")["generalization_gap"].transform("mean")
+                + 0.2 * np.sin(99 * rows["label_corruption"] + rows["depth"])
+            ),
+        )
+        return of(fitted(waves)[0], "jacobian_norm")
+
+    plain, mapped = judged(lambda x: x), judged(lambda x: np.exp(5 * x))
     columns = ["estimate", "low", "high", "p_value"]
-    expected = plain.loc[statistics, columns] * [-1, -1, -1, 1]
-    found = reverse.loc[statistics, ["estimate", "high", "low", "p_value"]]
-    assert found.to_numpy() == pytest.approx(expected.to_numpy())
+    pd.testing.assert_frame_equal(
+        plain.loc[[*CORRELATIONS, "spearman_given_design"], columns],
+        mapped.loc[[*CORRELATIONS, "spearman_given_design"], columns],
+    )
 
 
-def test_ranks_do_not_see_increasing_maps(networks):
-    plain = related(networks, lambda gap: gap + 0.2 * np.sin(99 * gap))
-    mapped = related(networks, lambda gap: np.exp(5 * (gap + 0.2 * np.sin(99 * gap))))
-    pd.testing.assert_frame_equal(plain.loc[RANKS], mapped.loc[RANKS])
-
-
-def test_name_says_whether_logarithms_were_taken(networks):
-    assert "pearson_log" in related(networks, np.exp).index
-    signed = related(networks, lambda gap: gap - 0.3)
-    assert signed.loc["pearson", "estimate"] == pytest.approx(1)
-    assert signed.loc["ols_slope", "note"] == "of the values themselves: not all are positive"
+def test_name_says_whether_logarithms_were_taken(measures):
+    signed = replaced(measures, lambda rows: rows["generalization_gap"] - 0.3)
+    found = of(fitted(signed)[0], "jacobian_norm")
+    assert found.loc["pearson", "estimate"] == pytest.approx(1)
+    assert "pearson_log" not in found.index
 
 
 @pytest.mark.parametrize(
     ("measure", "note"),
-    [
-        ("constant", "the measure is the same for all networks"),
-        ("lost", "no network is left"),
-    ],
+    [("constant", "the measure is the same for all ensembles"), ("lost", "no network is left")],
 )
 def test_no_relation_has_a_reason(statistics, measure, note):
     for selection in ("fitted", "all"):
         rows = of(statistics, measure, selection)
-        assert list(rows.index) == [*RANKS, "pearson_log", "ols_slope", "ols_r_squared"]
-        assert (rows["note"] == note).all()
+        assert (rows.loc[["spearman", "kendall", "ols_slope"], "note"] == note).all()
 
 
-def test_two_ensembles_are_too_few(networks):
-    few = networks[networks["ensemble"].isin(networks["ensemble"].unique()[:2])]
-    rows = related(few, np.exp)
-    assert list(rows) == ["networks", "ensembles", "note"]
-    assert (rows["note"] == "2 of the 3 ensembles that are needed").all()
-
-
-def test_study_too_small_for_any_statistic_is_a_table_of_reasons(measures):
-    one = measures[measures["ensemble"] == measures["ensemble"].iloc[0]]
-    statistics = fitted(one[one["measure"] == "weight_norm"])
-    assert len(statistics) == 10
-    assert (statistics["note"] == "1 of the 3 ensembles that are needed").all()
-    numbers = ["estimate", "low", "high", "p_value", "p_value_corrected"]
-    assert list(statistics.select_dtypes(float)) == [
-        key for key in COLUMNS if key in {*numbers, "level"}
-    ]
-
-
-def test_one_dataset_has_no_rows_of_its_own(statistics):
-    assert set(statistics["dataset"]) == {"all"}
+def test_four_ensembles_are_too_few(measures):
+    few = measures[measures["ensemble"].isin(measures["ensemble"].unique()[:4])]
+    rows, design = fitted(few)
+    told = of(rows, "jacobian_norm")
+    assert told.loc[CORRELATIONS[:2], "estimate"].isna().all()
+    assert (told["note"].loc[CORRELATIONS[:2]] == "4 of the 5 ensembles that are needed").all()
+    assert told[["p_value", "p_value_corrected"]].isna().all(axis=None)
+    assert design.loc[design["factor"].str.startswith("minimum"), "value"].iloc[0] > 0.9 or (
+        design["value"].isna().all()
+    )
 
 
 def test_each_dataset_of_several_has_the_statistics_of_its_networks_alone():
     measures = made_measures_of_two()
     measures = measures[measures["measure"].isin(["jacobian_norm", "random_number", "lost"])]
-    together = fitted(measures)
+    together, design = fitted(measures)
     assert list(together["dataset"].unique()) == ["all", "mnist_subset", "digits"]
+    columns = ["estimate", "low", "high", "networks", "ensembles"]
     for dataset in ("mnist_subset", "digits"):
-        alone = fitted(measures[measures["dataset"] == dataset])
-        rows = together[together["dataset"] == dataset].assign(dataset="all")
-        pd.testing.assert_frame_equal(rows.reset_index(drop=True), alone)
-    over_all = of(together[together["dataset"] == "all"], "random_number")
-    assert (over_all["networks"] == 270).all()
-    rows = selected(measures, "random_number", "fitted", fitted_accuracy=0.999)
-    assert over_all.loc["kendall", "estimate"] == pytest.approx(
-        scipy.stats.kendalltau(rows["value"], rows["generalization_gap"]).statistic
-    )
+        alone, _ = fitted(measures[measures["dataset"] == dataset])
+        pd.testing.assert_frame_equal(
+            of(together, "jacobian_norm", dataset=dataset)[columns],
+            of(alone, "jacobian_norm")[columns],
+        )
+    assert "spearman_within_dataset" in of(together, "jacobian_norm").index
+    assert primary_statistic(design, "spearman_within") == "spearman_within_dataset"
 
 
-def test_same_gap_everywhere_has_a_reason(networks):
-    rows = related(networks.assign(generalization_gap=0.1), lambda gap: np.arange(len(gap)))
-    assert (rows["note"] == "the gap is the same for all networks").all()
-
-
-def test_constant_resamples_are_counted(networks):
-    three = networks[networks["ensemble"].isin(networks["ensemble"].unique()[:3])]
-    gaps = three.groupby("ensemble")["generalization_gap"].transform("first")
-    row = related(three.assign(generalization_gap=gaps), np.exp).loc["spearman"]
-    # All three ensembles of a resample are the same one with probability 1/9.
-    dropped, rest = row["note"].split(" ", 1)
-    assert rest == "of 200 resamples are constant and left out"
-    assert 10 <= int(dropped) <= 36
-    assert np.isfinite([row["low"], row["high"]]).all()
-
-
-def test_correction_is_holms_over_the_measures_of_a_statistic(statistics):
-    # pearson and pearson_log are one statistic of different measures.
-    tested = statistics.dropna(subset="p_value")
-    kind = tested["statistic"].str.replace("_log", "")
-    for _, family in tested.groupby([kind, "selection"]):
-        expected = multipletests(family["p_value"], method="holm")[1]
-        assert family["p_value_corrected"].to_numpy() == pytest.approx(expected)
+def test_correction_is_over_candidates_alone(statistics):
+    tested = statistics.dropna(subset="p_value_corrected")
+    assert set(tested["kind"]) == {"candidate"}
+    assert (tested["p_value_corrected"] >= tested["p_value"]).all()
 
 
 def test_same_generator_gives_the_same_numbers_whatever_else_is_measured(measures, statistics):
-    alone = fitted(measures[measures["measure"] == "weight_norm"])
+    alone, _ = fitted(measures[measures["measure"] == "jacobian_norm"])
     columns = ["estimate", "low", "high", "p_value"]
+    judges = [*CORRELATIONS, "spearman_given_design", "conditional_information", "regret"]
     for selection in ("fitted", "all"):
         pd.testing.assert_frame_equal(
-            of(alone, "weight_norm", selection)[columns],
-            of(statistics, "weight_norm", selection)[columns],
+            of(alone, "jacobian_norm", selection).loc[judges, columns],
+            of(statistics, "jacobian_norm", selection).loc[judges, columns],
         )
 
 
 def test_higher_level_is_a_wider_interval(measures, statistics):
-    one = measures[measures["measure"] == "weight_norm"]
-    narrow = of(fitted(one, level=0.5), "weight_norm")
-    wide = of(statistics, "weight_norm")
+    narrow, _ = fitted(measures[measures["measure"] == "transitions"], level=0.5)
+    narrow, wide = (of(one, "transitions").loc[CORRELATIONS] for one in (narrow, statistics))
     assert (narrow["low"] > wide["low"]).all()
     assert (narrow["high"] < wide["high"]).all()
+
+
+def test_design_says_what_factors_explain(measures, design):
+    assert list(design) == DESIGN
+    rows = design[design["selection"] == "fitted"].set_index("factor")
+    gap = measures[measures["final"] & (measures["train_accuracy"] >= 0.999)]
+    gap = (
+        gap
+        .drop_duplicates(["ensemble", "seed"])
+        .groupby("ensemble")
+        .agg(gap=("generalization_gap", "mean"), level=("label_corruption", "first"))
+    )
+    of_level = gap.groupby("level")["gap"].transform("mean")
+    expected = of_level.var(ddof=0) / gap["gap"].var(ddof=0)
+    assert rows.loc["label_corruption", "r_squared"] == pytest.approx(expected)
+    assert rows.loc["all_main_effects", "r_squared"] >= rows.loc[FACTORS, "r_squared"].max()
+    assert dominant_factor(design) == "label_corruption"
+    assert primary_statistic(design, "spearman_within") == "spearman_within_label_corruption"
+    assert primary_statistic(design, "granulated_kendall") == "granulated_kendall"
+    assert 0 < rows.loc["minimum_detectable_correlation", "value"] < 1
+
+
+def test_a_study_that_sweeps_over_nothing_has_pooled_correlations(measures):
+    rows, design = fitted(measures.assign(depth=2, init_scale=1.0, label_corruption=0.0, width=9))
+    assert dominant_factor(design) == ""
+    assert primary_statistic(design, "spearman_within") == "spearman"
+    assert of(rows, "jacobian_norm").loc["spearman", "estimate"] > 0.8
+    assert of(rows, "jacobian_norm").loc["granulated_kendall", "note"] == "no factor is swept"
 
 
 def test_impossible_permutations(measures):

@@ -34,6 +34,7 @@ rule fit_statistics:
         rules.collect_measures.output.measures,
     output:
         statistics=f"{STUDY}/statistics.csv",
+        design=f"{STUDY}/design.csv",
         excluded=f"{STUDY}/excluded.csv",
         summary=f"{STUDY}/summary.txt",
     log:
@@ -45,11 +46,13 @@ rule fit_statistics:
         code=fingerprint("scripts/fit_statistics.py"),
         settings=json.dumps(study.statistics),
         baselines=study.baselines,
+        test_sizes=json.dumps(study.test_sizes),
     message:
         "Correlate every measure with the generalization gap."
     shell:
         "{RUN}/fit_statistics.py {input} --settings {params.settings:q}"
-        " --baselines {params.baselines} --statistics {output.statistics} --excluded {output.excluded}"
+        " --baselines {params.baselines}"
+        " --test-sizes {params.test_sizes:q} --design {output.design} --statistics {output.statistics} --excluded {output.excluded}"
         " --summary {output.summary} 2> >(tee {log} >&2)"
 
 

@@ -1,0 +1,557 @@
+"""The league: what every judge says of every measure of one population of networks.
+
+All of it is computed on ensemble means, since seeds of one ensemble are not independent. Intervals
+of correlations are Fisher's z with a jackknife over ensembles; p-values permute ensembles within
+what a statistic holds fixed, and are corrected by Westfall and Young's step-down method over the
+candidates, baselines and controls being outside of the family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import scipy.stats
+from jaxtyping import Float, Int
+
+from generalization.statistics.ceiling import noise_ceilings, reliability
+from generalization.statistics.conditional_information import (
+    conditional_information,
+    conditional_information_null,
+)
+from generalization.statistics.correlations import kendall, midranks, pearson
+from generalization.statistics.design import (
+    adjusted_r_squared,
+    allows_interactions,
+    main_effects,
+    one_factor_pairs,
+    orthonormal_basis,
+    pairwise_interactions,
+)
+from generalization.statistics.draws import (
+    leave_one_out_counts,
+    observed_counts,
+    permuted_orders,
+    resampled_counts,
+)
+from generalization.statistics.granulated import (
+    granulated_cells,
+    granulated_kendall,
+    granulated_kendall_null,
+)
+from generalization.statistics.intervals import (
+    FEWEST_ENSEMBLES,
+    Interval,
+    comparison,
+    correlation_interval,
+    cr2_slope,
+    jackknife_interval,
+)
+from generalization.statistics.multiplicity import permutation_p_values, westfall_young
+from generalization.statistics.partial import (
+    partial_rank_correlation,
+    partial_rank_correlation_null,
+    reasons,
+)
+from generalization.statistics.population import Population
+from generalization.statistics.prediction import added_r_squared, selection, with_baselines
+from generalization.statistics.resampling import Resampling
+from generalization.statistics.sign_errors import (
+    Summary,
+    changes,
+    hoeffding_weights,
+    sign_errors,
+    summary,
+)
+from generalization.statistics.stratified import stratified_spearman, stratified_spearman_null
+
+# ASSUME: of conditional information so many permutations tell the null mean to two digits.
+PERMUTATIONS_OF_INFORMATION = 200
+# ASSUME: of a choice of networks so many resamples tell the interval.
+RESAMPLES_OF_CHOICES = 500
+
+Numbers = Float[np.ndarray, "measures"]
+# From how often every resample holds every ensemble to a statistic of every measure.
+Statistic = Callable[
+    [Float[np.ndarray, "resamples ensembles"]], Float[np.ndarray, "measures resamples"]
+]
+Row = dict[str, Any]
+
+
+def league(population: Population, resampling: Resampling, *, permutations: int) -> Iterator[Row]:
+    """Compute every statistic of every measure, each as a row.
+
+    Args:
+        population: Networks of one dataset and selection.
+        resampling: Level of the intervals, and random numbers.
+        permutations: Number of permutations behind p-values.
+
+    Yields:
+        measure, kind, statistic, estimate, low, high, p_value, p_value_corrected, networks,
+        ensembles, cells, note.
+    """
+    judges = _Judges(population, resampling, permutations)
+    yield from judges.correlations()
+    yield from judges.regressions()
+    yield from judges.stratified()
+    yield from judges.given_design()
+    yield from judges.granulated()
+    yield from judges.information()
+    yield from judges.sign_errors()
+    yield from judges.added_prediction()
+    yield from judges.beside_baselines()
+    yield from judges.ceilings()
+    yield from judges.chosen()
+
+
+class _Judges:
+    """What the judges share: the population, draws of ensembles, and how a row is made."""
+
+    def __init__(self, population: Population, resampling: Resampling, permutations: int):
+        self.population, self.level = population, resampling.level
+        self.means, self.gap = population.means, population.mean_gap
+        self.size, self.permutations = len(self.gap), permutations
+        self.resampling, self.generator = resampling, resampling.stream()
+        self.one_stratum = np.zeros(self.size, int)
+        self.enough = self.size >= FEWEST_ENSEMBLES
+        self.orders = self._orders(self.one_stratum) if self.enough else None
+        self.dominant = population.dominant()
+        # Ensemble of every place for a network.
+        self.of_network = np.repeat(np.arange(self.size), self.population.gap.shape[1])
+
+    def rows(
+        self,
+        statistic: str,
+        interval: Interval,
+        p: Numbers | None = None,
+        corrected: Numbers | None = None,
+        *,
+        cells: Sequence[int] | int | None = None,
+        notes: Sequence[str] | str = "",
+    ) -> Iterator[Row]:
+        """One row per measure; what does not exist is missing, and a note says why."""
+        measures = len(self.population.measures)
+        nothing = np.full(measures, np.nan)
+        notes = [notes] * measures if isinstance(notes, str) else notes
+        counts = self.population.networks(), self.population.ensembles()
+        for place in range(measures):
+            yield {
+                "measure": self.population.measures[place],
+                "kind": self.population.kinds[place],
+                "statistic": statistic,
+                **{key: getattr(interval, key)[place] for key in Interval._fields},
+                "p_value": (nothing if p is None else p)[place],
+                "p_value_corrected": (nothing if corrected is None else corrected)[place],
+                "networks": counts[0][place],
+                "ensembles": counts[1][place],
+                "cells": np.nan if cells is None else np.broadcast_to(cells, measures)[place],
+                "note": notes[place] or self._why_not(place, interval.estimate[place]),
+            }
+
+    def correlations(self) -> Iterator[Row]:
+        """Pooled rank correlations, and Pearson's of the logarithm where that exists."""
+        strata = self.one_stratum
+        yield from self._stratified("spearman", strata)
+        ranked = [values[~np.isnan(values)] for values in self.means]
+        yield from self._correlation("kendall", kendall, self.means, _kendall_p_values)
+        logs = np.array([len(one) > 0 and bool((one > 0).all()) for one in ranked])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            scaled = np.where(logs[:, None], np.log(self.means), self.means)
+        scaled[~np.isfinite(scaled)] = np.nan
+        for row in self._correlation("pearson", pearson, scaled, _pearson_p_values):
+            log = logs[self.population.measures.index(row["measure"])]
+            yield row | {"statistic": "pearson_log" if log else "pearson"}
+
+    def regressions(self) -> Iterator[Row]:
+        """Slope of the gap over networks, and what it explains of the gap of ensembles."""
+        count = len(self.population.measures)
+        slopes, p = [], np.full(count, np.nan)
+        squares = np.full((count, self.size + 1), np.nan)
+        for place, values in enumerate(self.population.values):
+            x, y = values.ravel(), self.population.gap.ravel()
+            x = np.log(x) if (x[~np.isnan(x)] > 0).all() else x
+            there = np.isfinite(x) & np.isfinite(y)
+            codes = np.unique(self.of_network[there], return_inverse=True)[1]
+            if there.any() and np.ptp(x[there]) > 0:
+                slope, p[place], _ = cr2_slope(x[there], y[there], codes, level=self.level)
+                slopes.append([float(part) for part in slope])
+                squares[place] = self._squares(x.reshape(values.shape))
+            else:
+                slopes.append([np.nan] * 3)
+        yield from self.rows("ols_slope", Interval(*np.array(slopes).reshape(-1, 3).T), p)
+        yield from self.rows(
+            "ols_r_squared",
+            jackknife_interval(
+                squares[:, 0], squares[:, 1:], level=self.level, bounds=(-np.inf, 1)
+            ),
+        )
+
+    def stratified(self) -> Iterator[Row]:
+        """Rank correlations within the levels of every swept factor."""
+        for place, factor in enumerate(self.population.factors):
+            strata = self.population.levels[:, place]
+            name = f"spearman_within_{factor}"
+            yield from self._stratified(name, strata, f"constant within every level of {factor}")
+
+    def given_design(self) -> Iterator[Row]:
+        """Partial rank correlations given the main effects, and given their interactions."""
+        designs = {"spearman_given_design": main_effects(self.population.levels)}
+        if self.population.levels.shape[1] > 1 and allows_interactions(self.population.levels):
+            designs["spearman_given_interactions"] = pairwise_interactions(self.population.levels)
+        for name, design in designs.items():
+            if not self.enough or not self.population.factors:
+                yield from self.rows(name, self._empty())
+                continue
+            rank = orthonormal_basis(design).shape[1]
+
+            def statistic(counts, design=design):
+                return partial_rank_correlation(counts, self.means, self.gap, design)
+
+            interval = self._interval(statistic, self.size - 1 - rank)
+            null = partial_rank_correlation_null(self.means, self.gap, design, self.orders)
+            notes = reasons(self.means, self.gap, design)
+            yield from self.rows(
+                name, interval, *self._tested(interval.estimate, null), notes=notes
+            )
+
+    def granulated(self) -> Iterator[Row]:
+        """Granulated Kendall Ψ and its ψ of every factor (Jiang et al. 2019)."""
+        factors, levels = self.population.factors, self.population.levels
+        if not factors or not self.enough:
+            yield from self.rows("granulated_kendall", self._empty())
+            return
+        held = [
+            granulated_kendall(counts, self.means, self.gap, levels)
+            for counts in (observed_counts(self.size), leave_one_out_counts(self.size))
+        ]
+        null = granulated_kendall_null(self.means, self.gap, levels, self.orders)
+        cells = granulated_cells(levels)
+        everything = [
+            ("granulated_kendall", [one.overall for one in held], null.overall, cells.used.sum())
+        ] + [
+            (
+                f"granulated_kendall_{factor}",
+                [one.by_factor[place] for one in held],
+                null.by_factor[place],
+                cells.used[place],
+            )
+            for place, factor in enumerate(factors)
+        ]
+        for name, (observed, left_out), null_of, used in everything:
+            interval = correlation_interval(observed[:, 0], left_out, level=self.level)
+            note = "" if used else "no two ensembles differ in this factor alone"
+            tested = self._tested(observed[:, 0], null_of)
+            yield from self.rows(name, interval, *tested, cells=used, notes=note)
+
+    def information(self) -> Iterator[Row]:
+        """Conditional mutual information K beside what permuted gaps have of it."""
+        levels = self.population.levels
+        if not self.population.factors or not self.enough:
+            yield from self.rows("conditional_information", self._empty())
+            return
+
+        def statistic(counts):
+            return conditional_information(counts, self.means, self.gap, levels)
+
+        few = self.orders[: min(self.permutations, PERMUTATIONS_OF_INFORMATION)]
+        null = conditional_information_null(self.means, self.gap, levels, few)
+        observed = statistic(observed_counts(self.size))[:, 0]
+        left_out = statistic(leave_one_out_counts(self.size))
+        interval = jackknife_interval(observed, left_out, level=self.level, bounds=(0, 1))
+        with np.errstate(invalid="ignore"):
+            means = null.mean(1)
+        notes = ["" if np.isnan(one) else f"{one:.3f} with permuted gaps" for one in means]
+        p = permutation_p_values(observed, null)
+        yield from self.rows("conditional_information", interval, p, notes=notes)
+
+    def sign_errors(self) -> Iterator[Row]:
+        """Robust sign errors over changes of one factor (Dziugaite et al. 2020)."""
+        names = ("sign_error_mean", "sign_error_90th", "sign_error_worst")
+        if not self.population.factors or not len(one_factor_pairs(self.population.levels).first):
+            for name in names:
+                note = "no two ensembles differ in one factor alone"
+                yield from self.rows(name, self._empty(), notes=note)
+            return
+        told = _sign_errors_without(self.population, None)
+        left_out = np.stack(
+            [_sign_errors_without(self.population, one).mean for one in range(self.size)], axis=1
+        )
+        notes = ["" if n else "no environment has enough certain pairs" for n in told.environments]
+        empty = np.full(len(notes), np.nan)
+        # A mean is smooth in the weights of ensembles, which a quantile and a maximum are not.
+        mean = jackknife_interval(told.mean, left_out, level=self.level, bounds=(0, 1))
+        parts = (mean, Interval(told.high, empty, empty), Interval(told.worst, empty, empty))
+        for name, interval in zip(names, parts, strict=True):
+            yield from self.rows(name, interval, cells=told.environments, notes=notes)
+
+    def added_prediction(self) -> Iterator[Row]:
+        """Cross-validated R² that a measure adds to the design, and to design and baselines."""
+        design = self.population.design
+        of_baselines = self.means[self.population.baselines]
+        complete = of_baselines[~np.isnan(of_baselines).any(1)]
+        designs = {
+            "added_r_squared": design,
+            "added_r_squared_over_baselines": with_baselines(design, complete)
+            if len(complete)
+            else design,
+        }
+        for name, given in designs.items():
+            if not self.enough:
+                yield from self.rows(name, self._empty())
+                continue
+
+            def statistic(counts, given=given):
+                return added_r_squared(counts, self.means, self.gap, given)
+
+            observed = statistic(observed_counts(self.size))[:, 0]
+            left_out = statistic(leave_one_out_counts(self.size))
+            yield from self.rows(name, jackknife_interval(observed, left_out, level=self.level))
+
+    def beside_baselines(self) -> Iterator[Row]:
+        """|ρ| less that of the best baseline, from resamples that all measures share."""
+        names = ("difference_to_best_baseline", "probability_of_best", "rank")
+        if not self.enough:
+            for name in names:
+                yield from self.rows(name, self._empty())
+            return
+        strata = self._strata_of_dominant()
+        counts = resampled_counts(
+            strata, resamples=self.resampling.resamples, generator=self.generator
+        )
+        draws = stratified_spearman(counts, self.means, self.gap, strata)
+        estimates = stratified_spearman(observed_counts(self.size), self.means, self.gap, strata)[
+            :, 0
+        ]
+        some, others = self.population.candidates, self.population.baselines
+        told = comparison(
+            draws[some], estimates[some], draws[others], estimates[others], level=self.level
+        )
+        empty = np.full(len(some), np.nan)
+        parts = (told.difference, Interval(told.p_best, empty, empty), told.rank)
+        where = f"rank correlations within levels of {self.dominant}" if self.dominant else ""
+        for name, part in zip(names, parts, strict=True):
+            rows = self.rows(name, self._at(some, part), notes=where)
+            yield from (row for row in rows if row["kind"] == "candidate")
+
+    def ceilings(self) -> Iterator[Row]:
+        """What noise of seeds leaves to be explained, and how repeatable every measure is."""
+        about = {"measure": "generalization_gap", "kind": "ceiling", "ensembles": self.size}
+        about |= {"networks": int(np.isfinite(self.population.gap).sum())}
+        designs = {"noise_ceiling": np.ones((self.size, 1))}
+        for place, factor in enumerate(self.population.factors):
+            designs[f"noise_ceiling_within_{factor}"] = main_effects(
+                self.population.levels[:, [place]]
+            )
+        designs["noise_ceiling_given_design"] = self.population.design
+        for name, design in designs.items():
+            found = reliability(self.population.gap, design, level=self.level)
+            told = {
+                key: float(noise_ceilings(np.asarray(value)).spearman)
+                for key, value in (
+                    ("estimate", found.reliability),
+                    ("low", found.low),
+                    ("high", found.high),
+                )
+            }
+            note = "" if np.isfinite(told["estimate"]) else "no ensemble has two seeds"
+            yield about | {"statistic": name, **told, "note": note}
+        ranks = np.full_like(self.population.values, np.nan)
+        for values, ranked in zip(self.population.values, ranks, strict=True):
+            there = np.isfinite(values)
+            if there.any():
+                ranked[there] = midranks(np.ones((1, there.sum())), values[there])[0]
+        found = reliability(ranks, level=self.level)
+        yield from self.rows("repeatability", Interval(found.reliability, found.low, found.high))
+
+    def chosen(self) -> Iterator[Row]:
+        """Regret and hit rate of preferring networks by a measure, turned by its own sign."""
+        strata = self._strata_of_dominant()
+        signs = np.sign(
+            stratified_spearman(observed_counts(self.size), self.means, self.gap, strata)[:, 0]
+        )
+        turned = self.means * np.where(np.isfinite(signs) & (signs != 0), signs, 1.0)[:, None]
+        whole = selection(turned, self.gap)
+        within = selection(turned, self.gap, strata)
+        empty = np.full(len(turned), np.nan)
+        regrets = self._resampled(lambda some: selection(turned[:, some], self.gap[some]).regret)
+        with np.errstate(invalid="ignore"):
+            worst = np.array([np.nan if np.isnan(r).all() else np.nanmax(r) for r in within.regret])
+        note = "turned by the sign of the rank correlation" + (
+            f" within {self.dominant}" if self.dominant else ""
+        )
+        parts = {
+            "regret": Interval(whole.regret[:, 0], *regrets),
+            "regret_worst": Interval(worst, empty, empty),
+            "top_20_hit_rate": Interval(whole.hit_rate[:, 0], empty, empty),
+        }
+        for name, interval in parts.items():
+            cells = within.regret.shape[1] if name == "regret_worst" else 1
+            yield from self.rows(name, interval, cells=cells, notes=note)
+
+    def _resampled(
+        self, statistic: Callable[[Int[np.ndarray, "ensembles"]], np.ndarray]
+    ) -> tuple[Numbers, Numbers]:
+        """Percentile interval over resamples of ensembles; missing if there are too few."""
+        measures = len(self.population.measures)
+        if not self.enough:
+            return np.full(measures, np.nan), np.full(measures, np.nan)
+        drawn = self.generator.integers(
+            self.size, size=(min(self.resampling.resamples, RESAMPLES_OF_CHOICES), self.size)
+        )
+        draws = np.stack([statistic(some)[:, 0] for some in drawn], axis=1)
+        sides = [(1 - self.level) / 2, (1 + self.level) / 2]
+        low, high = np.full(measures, np.nan), np.full(measures, np.nan)
+        defined = ~np.isnan(draws).all(1)
+        low[defined], high[defined] = np.nanquantile(draws[defined], sides, axis=1)
+        return low, high
+
+    def _stratified(
+        self, name: str, strata: Int[np.ndarray, "ensembles"], constant: str = ""
+    ) -> Iterator[Row]:
+        """Rows of a rank correlation within strata."""
+        if not self.enough:
+            yield from self.rows(name, self._empty())
+            return
+
+        def statistic(counts):
+            return stratified_spearman(counts, self.means, self.gap, strata)
+
+        levels = len(np.unique(strata))
+        interval = self._interval(statistic, self.size - 1 - levels)
+        orders = self.orders if levels == 1 else self._orders(strata)
+        null = stratified_spearman_null(self.means, self.gap, strata, orders)
+        notes = [constant if np.isnan(one) else "" for one in interval.estimate]
+        tested = self._tested(interval.estimate, null)
+        yield from self.rows(name, interval, *tested, cells=levels, notes=notes)
+
+    def _correlation(
+        self,
+        name: str,
+        correlation: Callable[..., Any],
+        values: np.ndarray,
+        test: Callable[..., Any],
+    ) -> Iterator[Row]:
+        """Rows of a correlation of ensemble means that has no strata."""
+        if not self.enough:
+            yield from self.rows(name, self._empty())
+            return
+        observed = np.full(len(values), np.nan)
+        left_out = np.full((len(values), self.size), np.nan)
+        for place, one in enumerate(values):
+            there = ~np.isnan(one)
+            if there.sum() < FEWEST_ENSEMBLES or np.ptp(one[there]) == 0:
+                continue
+            x, y = _finite_order(one[there]), self.gap[there]
+            observed[place] = correlation(observed_counts(len(x)), x, y)[0]
+            left_out[place, there] = correlation(leave_one_out_counts(len(x)), x, y)
+        interval = correlation_interval(observed, left_out, level=self.level)
+        yield from self.rows(name, interval, test(values, self.gap))
+
+    def _interval(self, statistic: Statistic, degrees_of_freedom: int) -> Interval:
+        """Fisher's z of a correlation with a jackknife over ensembles."""
+        observed = statistic(observed_counts(self.size))[:, 0]
+        left_out = statistic(leave_one_out_counts(self.size))
+        left_out = np.where(np.isnan(self.means), np.nan, left_out)
+        return correlation_interval(
+            observed, left_out, level=self.level, degrees_of_freedom=degrees_of_freedom
+        )
+
+    def _tested(
+        self, observed: Numbers, null: Float[np.ndarray, "measures permutations"]
+    ) -> tuple[Numbers, Numbers]:
+        """p-values of all, and corrected ones of the candidates."""
+        p, corrected = permutation_p_values(observed, null), np.full(len(observed), np.nan)
+        family = self.population.candidates
+        if len(family):
+            corrected[family] = westfall_young(observed[family], null[family])
+        return p, corrected
+
+    def _squares(self, x: np.ndarray) -> np.ndarray:
+        """Adjusted R² of the gap on a measure, of ensemble means: of all, and without each."""
+        there = np.isfinite(x)
+        with np.errstate(invalid="ignore"):
+            means = np.where(there, x, 0).sum(1) / there.sum(1)
+        kept = ~np.isnan(means)
+        found = np.full(self.size + 1, np.nan)
+        if kept.sum() < FEWEST_ENSEMBLES or np.ptp(means[kept]) == 0:
+            return found
+        size = int(kept.sum())
+        r = pearson(observed_counts(size), means[kept], self.gap[kept])
+        without = pearson(leave_one_out_counts(size), means[kept], self.gap[kept])
+        found[0] = adjusted_r_squared(r**2, size, 2)[0]
+        found[1:][kept] = adjusted_r_squared(without**2, size - 1, 2)
+        return found
+
+    def _strata_of_dominant(self) -> Int[np.ndarray, "ensembles"]:
+        """Levels of the factor that explains most of the gap; one stratum without factors."""
+        if not self.dominant:
+            return self.one_stratum
+        return self.population.levels[:, self.population.factors.index(self.dominant)]
+
+    def _orders(self, strata: np.ndarray) -> np.ndarray:
+        return permuted_orders(strata, permutations=self.permutations, generator=self.generator)
+
+    def _at(self, places: np.ndarray, interval: Interval) -> Interval:
+        """An interval of some measures, as one of all."""
+        found = [np.full(len(self.population.measures), np.nan) for _ in interval]
+        for part, values in zip(found, interval, strict=True):
+            part[places] = values
+        return Interval(*found)
+
+    def _empty(self) -> Interval:
+        return Interval(*np.full((3, len(self.population.measures)), np.nan))
+
+    def _why_not(self, place: int, estimate: float) -> str:
+        """Why a measure has no estimate; empty if it has one."""
+        values = self.means[place]
+        if not self.size or np.isnan(values).all():
+            return "no network is left"
+        ensembles = int((~np.isnan(values)).sum())
+        if ensembles < FEWEST_ENSEMBLES:
+            return f"{ensembles} of the {FEWEST_ENSEMBLES} ensembles that are needed"
+        if not np.isnan(estimate):
+            return ""
+        if np.ptp(values[~np.isnan(values)]) == 0:
+            return "the measure is the same for all ensembles"
+        if np.ptp(self.gap) == 0:
+            return "the gap is the same for all ensembles"
+        return "not defined for this design" if self.population.factors else "no factor is swept"
+
+
+def _finite_order(values: np.ndarray) -> np.ndarray:
+    """Values whose differences exist: infinite ones become larger than all others."""
+    largest = np.abs(values[np.isfinite(values)]).max(initial=0)
+    return np.clip(values, -2 * largest - 1, 2 * largest + 1)
+
+
+def _sign_errors_without(population: Population, left_out: int | None) -> Summary:
+    """Sign errors over changes of one factor, maybe without one ensemble."""
+    kept = np.arange(len(population.gap)) != (-1 if left_out is None else left_out)
+    gap, levels = population.gap[kept], population.levels[kept]
+    pairs = one_factor_pairs(levels)
+    weights = hoeffding_weights(gap, population.test_sizes[kept])
+    found = sign_errors(
+        population.values[:, kept], gap, pairs, weights, environments=changes(pairs, levels)
+    )
+    return summary(found.errors)
+
+
+def _kendall_p_values(values: np.ndarray, gap: np.ndarray) -> Numbers:
+    """Two-sided p-values of Kendall's τ-b, exact where ties allow."""
+    return _each(values, gap, lambda x, y: scipy.stats.kendalltau(x, y).pvalue)
+
+
+def _pearson_p_values(values: np.ndarray, gap: np.ndarray) -> Numbers:
+    """Two-sided p-values of Pearson's r, of Student's t."""
+    return _each(values, gap, lambda x, y: scipy.stats.pearsonr(x, y).pvalue)
+
+
+def _each(values: np.ndarray, gap: np.ndarray, test: Callable[..., float]) -> Numbers:
+    """A test of every measure that varies, among the ensembles that have it."""
+    found = np.full(len(values), np.nan)
+    for place, one in enumerate(values):
+        there = np.isfinite(one)
+        if there.sum() >= FEWEST_ENSEMBLES and np.ptp(one[there]) > 0 and np.ptp(gap[there]) > 0:
+            found[place] = test(one[there], gap[there])
+    return found

@@ -1,0 +1,186 @@
+"""The networks that a league compares, as arrays: measures, gaps and levels of swept factors."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+
+from generalization.statistics.controls import (
+    noisy_oracle,
+    random_main_effects,
+    random_per_ensemble,
+    random_per_network,
+)
+from generalization.statistics.design import level_codes, main_effects, most_explaining_factor
+from generalization.statistics.selection import has_fitted
+from generalization.tables import NETWORK, swept_hyperparameters
+
+KINDS = ("candidate", "baseline", "factor", "control")
+# ASSUME: each kind of random control is drawn this often: one draw may be far off by chance.
+CONTROLS_OF_A_KIND = 3
+# ASSUME: noise of a tenth of the spread of the gap leaves an oracle that every judge should find.
+NOISE_OF_ORACLE = 0.1
+
+
+@dataclass(frozen=True)
+class Population:
+    """Networks of one dataset, or of all, that one selection leaves.
+
+    Attributes:
+        measures: Names of what is ranked: measures, then swept factors, then controls.
+        kinds: ``candidate``, ``baseline``, ``factor`` or ``control`` of each.
+        values: Value of every network; NaN where there is none.
+        gap: Generalization gap of every network; NaN where there is no network.
+        levels: Level of every swept factor in every ensemble, from 0.
+        factors: Names of the swept factors.
+        test_sizes: Number of test points of every ensemble.
+    """
+
+    measures: list[str]
+    kinds: list[str]
+    values: Float[np.ndarray, "measures ensembles seeds"]
+    gap: Float[np.ndarray, "ensembles seeds"]
+    levels: Int[np.ndarray, "ensembles factors"]
+    factors: list[str]
+    test_sizes: Int[np.ndarray, "ensembles"]
+
+    @cached_property
+    def means(self) -> Float[np.ndarray, "measures ensembles"]:
+        """Mean over seeds of every measure in every ensemble; NaN where it has no value."""
+        return _mean_over_seeds(self.values)
+
+    @cached_property
+    def mean_gap(self) -> Float[np.ndarray, "ensembles"]:
+        """Mean gap over seeds of every ensemble."""
+        return _mean_over_seeds(self.gap)
+
+    @cached_property
+    def design(self) -> Float[np.ndarray, "ensembles columns"]:
+        """An intercept and dummies of the levels of all swept factors."""
+        return main_effects(self.levels)
+
+    @property
+    def candidates(self) -> np.ndarray:
+        """Positions of the measures over which p-values are corrected."""
+        return np.flatnonzero(np.array(self.kinds) == "candidate")
+
+    @property
+    def baselines(self) -> np.ndarray:
+        """Positions of the measures that any other has to beat."""
+        return np.flatnonzero(np.array(self.kinds) == "baseline")
+
+    def dominant(self) -> str:
+        """Factor other than the dataset that explains most of the gap; empty without any."""
+        places = [place for place, name in enumerate(self.factors) if name != "dataset"]
+        if not places or len(self.mean_gap) < 2 or np.ptp(self.mean_gap) == 0:
+            return ""
+        return self.factors[places[most_explaining_factor(self.mean_gap, self.levels[:, places])]]
+
+    def networks(self) -> Int[np.ndarray, "measures"]:
+        """How many networks have each measure."""
+        return np.isfinite(self.values).sum((1, 2))
+
+    def ensembles(self) -> Int[np.ndarray, "measures"]:
+        """How many ensembles have each measure."""
+        return (~np.isnan(self.means)).sum(1)
+
+
+def population(
+    measures: pd.DataFrame,
+    selection: str,
+    *,
+    generator: np.random.Generator,
+    fitted_accuracy: float,
+    baselines: Collection[str] = (),
+    test_sizes: Mapping[str, int] | None = None,
+) -> Population:
+    """Arrange the networks of a table of measures at their last step.
+
+    A network counts for every measure that has a value of it: one that lacks one measure is not
+    lost to the others.
+
+    Args:
+        measures: Table of ``collect_measures``, of one dataset or of all.
+        selection: ``fitted``, networks that fit their training set, or ``all``.
+        generator: Source of the random controls.
+        fitted_accuracy: Train accuracy from which on a network counts as fitted.
+        baselines: Measures that any other has to beat.
+        test_sizes: Dataset → number of test points.
+    """
+    final = measures[measures["final"] & np.isfinite(measures["generalization_gap"])]
+    if selection == "fitted":
+        final = final[has_fitted(final, fitted_accuracy=fitted_accuracy)]
+    networks = final.drop_duplicates(NETWORK)
+    ensembles = networks.drop_duplicates("ensemble").set_index("ensemble").sort_index()
+    seeds = sorted(networks["seed"].unique())
+    index = pd.MultiIndex.from_product([ensembles.index, seeds], names=NETWORK)
+    shape = (len(ensembles), len(seeds))
+    gap = networks.set_index(NETWORK)["generalization_gap"].reindex(index).to_numpy(float)
+    gap = gap.reshape(shape)
+    names = list(measures["measure"].unique())
+    by_measure = final.pivot_table(index=NETWORK, columns="measure", values="value", dropna=False)
+    table = by_measure.reindex(index=index, columns=names).to_numpy(float)
+    factors = swept_hyperparameters(ensembles)
+    levels = _levels(ensembles, factors)
+    kinds = ["baseline" if name in baselines else "candidate" for name in names]
+    more = _controls(gap, levels, generator)
+    every_seed = np.where(np.isnan(gap), np.nan, 1.0)
+    as_measures = levels.T[:, :, None] * every_seed
+    sizes = test_sizes or {}
+    return Population(
+        measures=[*names, *factors, *more],
+        kinds=[*kinds, *["factor"] * len(factors), *["control"] * len(more)],
+        values=np.concatenate([
+            table.T.reshape(len(names), *shape),
+            as_measures,
+            np.stack([*more.values()]).reshape(len(more), *shape),
+        ]),
+        gap=gap,
+        levels=levels,
+        factors=factors,
+        test_sizes=np.array([sizes.get(name, 10_000) for name in ensembles["dataset"]], int),
+    )
+
+
+def _levels(
+    ensembles: pd.DataFrame, factors: Sequence[str]
+) -> Int[np.ndarray, "ensembles factors"]:
+    """Level codes of hyper-parameters, in the order of their values, a missing one last."""
+    if not factors:
+        return np.zeros((len(ensembles), 0), int)
+    columns = []
+    for factor in factors:
+        column = ensembles[factor]
+        known = sorted(column.dropna().unique())
+        codes = column.map({value: code for code, value in enumerate(known)})
+        columns.append(codes.fillna(len(known)).astype(int).to_numpy())
+    return level_codes(columns)
+
+
+def _controls(
+    gap: Float[np.ndarray, "ensembles seeds"],
+    levels: Int[np.ndarray, "ensembles factors"],
+    generator: np.random.Generator,
+) -> dict[str, Float[np.ndarray, "ensembles seeds"]]:
+    """Name → value of every network, NaN where there is no network."""
+    shape, there = gap.shape, np.where(np.isnan(gap), np.nan, 1.0)
+    drawn = {}
+    for draw in range(1, CONTROLS_OF_A_KIND + 1):
+        drawn[f"random_per_network_{draw}"] = random_per_network(shape, generator)
+        drawn[f"random_per_ensemble_{draw}"] = random_per_ensemble(shape, generator)
+        effects = random_main_effects(levels, shape[1], generator)
+        drawn[f"random_main_effects_{draw}"] = effects
+    drawn["noisy_oracle"] = noisy_oracle(gap, generator, noise=NOISE_OF_ORACLE)
+    return {name: values * there for name, values in sorted(drawn.items())}
+
+
+def _mean_over_seeds(values: Float[np.ndarray, "*rows seeds"]) -> Float[np.ndarray, "*rows"]:
+    """Mean of the values that exist; NaN where none does."""
+    there = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(there, values, 0).sum(-1) / there.sum(-1)
