@@ -3,7 +3,7 @@
 # settings of the shared job are those of all measures that may share it.
 
 MEASURE_NETWORKS = (
-    "{RUN}/measure_networks.py --dataset {input.dataset} --networks {input.networks}"
+    "run_script measure_networks --dataset {input.dataset} --networks {input.networks}"
     " --modules {resources.modules} --settings {params.settings:q} --together {params.together}"
     " --device {resources.device} --threads {threads} {output} 2> >(tee {log} >&2)"
 )
