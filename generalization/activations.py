@@ -32,7 +32,7 @@ def layer_activations(
     *,
     kind: str = "activations",
 ) -> list[Float[Tensor, "networks samples *units"]]:
-    """What the units of every layer say to a batch of inputs.
+    """Compute activations of every layer for a batch of inputs.
 
     Those of a convolution have the axes channels, height and width, before any pooling: they are
     what is normalized, bent and dropped, and pooling only sums them up.
@@ -183,7 +183,7 @@ class Activations:
         return self._file[f"layers/{layer}"][position, self.seeds.index(seed), samples]
 
     def inputs(self, samples: slice = slice(None)) -> Float[np.ndarray, "samples *features"]:
-        """What the networks were shown; all samples by default."""
+        """Inputs of the networks; all samples by default."""
         return self._file["inputs"][samples]
 
     def stacked(

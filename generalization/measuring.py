@@ -15,7 +15,7 @@ from generalization.networks.convolutional import ConvolutionalNetworks
 from generalization.networks.modules import Networks, number_of_networks
 from generalization.networks.networks_file import KeptNetworks
 from generalization.networks.sequences import sequence_of
-from generalization.networks.stacked_networks import StackedNetworks, networks_of_tensors
+from generalization.networks.stacked_networks import StackedNetworks
 from generalization.offered import (
     OfferedToMeasures,
     OfferedToProfiles,
@@ -242,7 +242,7 @@ def _joined(networks: list[StackedNetworks]) -> StackedNetworks:
     """Join several stacks into one."""
     stacks = [stack.tensors for stack in networks]
     joined = {name: torch.cat([stack[name] for stack in stacks]) for name in stacks[0]}
-    return networks_of_tensors(joined, networks[0].activation, networks[0].architecture)
+    return networks[0].with_tensors(joined)
 
 
 def _table(

@@ -10,6 +10,7 @@ import numpy as np
 from generalization.errors import told_in_one_sentence
 from generalization.experiments import claims_of
 from generalization.signatures import named_by
+from generalization.statistics.resampling import Resampling
 from generalization.tables import read_table, write_table
 
 
@@ -25,10 +26,11 @@ def main() -> None:
     name = arguments.output.stem
     derive = getattr(import_module(arguments.module), name)
     tables = {path.stem: read_table(path) for path in arguments.inputs}
+    settings = arguments.settings
     generator = np.random.default_rng(list(name.encode()))
-    papers = tuple(claims_of(arguments.settings.get("papers", {})))
-    settings = arguments.settings | {"papers": papers}
-    offered = {"generator": generator, "tables": tables, **settings, **tables}
+    resampling = Resampling(generator, **named_by(Resampling, settings))
+    papers = tuple(claims_of(settings.get("papers", {})))
+    offered = settings | {"resampling": resampling, "papers": papers, "tables": tables} | tables
     write_table(arguments.output, derive(**named_by(derive, offered)))
 
 

@@ -8,7 +8,9 @@ import numpy as np
 
 from generalization.errors import told_in_one_sentence
 from generalization.files import written_whole
+from generalization.signatures import named_by
 from generalization.statistics.fit_statistics import fit_statistics
+from generalization.statistics.resampling import Resampling
 from generalization.statistics.selection import excluded
 from generalization.statistics.summary import summary
 from generalization.tables import read_table, write_table
@@ -28,7 +30,8 @@ def main() -> None:
     measures, settings = read_table(arguments.measures), arguments.settings
     accuracy = settings["fitted_accuracy"]
     generator = np.random.default_rng(list(b"statistics"))
-    statistics = fit_statistics(measures, generator=generator, **settings)
+    resampling = Resampling(generator, **named_by(Resampling, settings))
+    statistics = fit_statistics(measures, resampling=resampling, fitted_accuracy=accuracy)
     write_table(arguments.statistics, statistics)
     write_table(arguments.excluded, excluded(measures, fitted_accuracy=accuracy))
     lines = summary(statistics, measures, baselines=arguments.baselines, fitted_accuracy=accuracy)

@@ -30,6 +30,7 @@ class Dataset:
         train_pixel_deviations: Pixels per unit of input, of training images.
         test_pixel_means: Of test images.
         test_pixel_deviations: Of test images.
+        sha256: Of the content of the file that it was read from, if it was.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Dataset:
     train_pixel_deviations: Float64[Tensor, "train"] | None = None
     test_pixel_means: Float64[Tensor, "test"] | None = None
     test_pixel_deviations: Float64[Tensor, "test"] | None = None
+    sha256: str | None = None
 
     def __post_init__(self):
         for part, inputs in (("train", self.train_inputs), ("test", self.test_inputs)):
@@ -51,17 +53,18 @@ class Dataset:
                     object.__setattr__(self, f"{part}_{unit}", same.to(inputs.device))
 
     def to(self, device: torch.device | str) -> Dataset:
-        """The dataset on another device."""
+        """Return the dataset on another device."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         moved = {name: x.to(device) for name, x in values.items() if torch.is_tensor(x)}
         return replace(self, **moved)
 
 
 def read_dataset(path: Path) -> Dataset:
-    """The dataset of a file that ``prepare_dataset`` wrote."""
+    """Read the file of a dataset that ``prepare_dataset`` wrote."""
     arrays, attributes = read_dataset_file(path)
     return Dataset(
         name=attributes["name"],
         classes=int(attributes["classes"]),
+        sha256=str(attributes["sha256"]),
         **{key.replace("/", "_"): torch.from_numpy(array) for key, array in arrays.items()},
     )

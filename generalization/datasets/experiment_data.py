@@ -23,7 +23,7 @@ RANDOMIZATIONS = ("none", "random_labels", "shuffled_pixels", "random_pixels", "
 
 
 def experiment_data(dataset: Dataset, hyperparameters: Hyperparameters) -> Dataset:
-    """What the networks of an ensemble are trained on, tested on and measured at.
+    """Prepare the data that networks of an ensemble are trained on, tested on and measured at.
 
     Args:
         dataset: As it was prepared.
@@ -52,7 +52,7 @@ def experiment_data(dataset: Dataset, hyperparameters: Hyperparameters) -> Datas
 
 
 def raise_if_impossible(dataset: Dataset, hyperparameters: Hyperparameters) -> None:
-    """Refuse what cannot be done to a dataset.
+    """Refuse hyper-parameters that the dataset does not allow.
 
     Raises:
         InputError: Naming the hyper-parameter, what it must be, and what it is.
@@ -88,7 +88,7 @@ def raise_if_impossible(dataset: Dataset, hyperparameters: Hyperparameters) -> N
 
 
 def beginning(dataset: Dataset, size: int) -> Dataset:
-    """The first so many training images."""
+    """Keep the first training images."""
     kept = ("inputs", "labels", "pixel_means", "pixel_deviations")
     return replace(
         dataset, **{f"train_{name}": getattr(dataset, f"train_{name}")[:size] for name in kept}
@@ -158,7 +158,7 @@ def randomized(
 
 
 def in_pixels(dataset: Dataset) -> Dataset:
-    """The same images with pixels from 0, black, to 1, white.
+    """Undo the normalization: pixels are from 0, black, to 1, white.
 
     Args:
         dataset: Images that are normalized, each by itself.

@@ -50,13 +50,13 @@ def idx_dataset(
     folders = [root, root / raw, root / name] if root else []
     folders = [*folders, *other_folders, cache_folder() / raw]
     folder = next(
-        (folder for folder in folders if all(path_of(folder, file) for file in FILES)), None
+        (folder for folder in folders if all(readable_path(folder, file) for file in FILES)), None
     )
     if folder is None:
         advice = f"{advice}set data_root to a folder that holds {', '.join(FILES)}"
         download(torchvision_class, torchvision_class, name=name, tried=folders, advice=advice)
         folder = folders[-1]
-    arrays = [read_idx(path_of(folder, file), sha256[file]) for file in FILES]
+    arrays = [read_idx(readable_path(folder, file), sha256[file]) for file in FILES]
     return RawDataset(
         train_images=arrays[0][:, None],
         train_labels=arrays[1],
@@ -67,7 +67,7 @@ def idx_dataset(
     )
 
 
-def path_of(folder: Path, file: str) -> Path | None:
+def readable_path(folder: Path, file: str) -> Path | None:
     """The path of a file that may be gzipped, or None if there is no such file."""
     paths = (folder / file, folder / f"{file}.gz")
     return next((path for path in paths if path.is_file()), None)

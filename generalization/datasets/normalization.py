@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float32, Float64, Real
 
+from generalization.devices import IMAGES_PER_CHUNK
 from generalization.errors import InputError
 
 NORMALIZATION = "each image to mean 0 and variance 1"
-IMAGES_AT_A_TIME = 1000
 
 
 def normalized_images(
@@ -43,7 +43,7 @@ def normalized_images(
 def pixel_units(
     images: Real[np.ndarray, "images channels height width"], *, white: float = 1.0
 ) -> tuple[Float64[np.ndarray, "images"], Float64[np.ndarray, "images"]]:
-    """What normalization takes from an image: pixel = mean + deviation · normalized.
+    """Mean and deviation that normalization removes: pixel = mean + deviation · normalized.
 
     They are computed as normalized images are, with the same bits on every machine.
 
@@ -64,8 +64,8 @@ def pixel_units(
 
 def _centered(images: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
     """Some rows at a time: Σx, n·x − Σx, and the mean square of the latter."""
-    for begin in range(0, len(images), IMAGES_AT_A_TIME):
-        rows = slice(begin, begin + IMAGES_AT_A_TIME)
+    for begin in range(0, len(images), IMAGES_PER_CHUNK):
+        rows = slice(begin, begin + IMAGES_PER_CHUNK)
         block = images[rows].astype(np.float64)
         totals = block.sum((1, 2, 3), keepdims=True)
         centered = block[0].size * block - totals

@@ -35,7 +35,7 @@ class RawDataset:
 
 
 def random_order(rows: int, purpose: str) -> Int64[np.ndarray, "rows"]:
-    """The order of rows for a purpose: random, and the same for ever.
+    """Return a random order of rows that depends on the purpose only.
 
     Rows are sorted by uniform numbers, because numpy keeps the bits of PCG64 and SeedSequence from
     version to version, but not the numbers of ``Generator.permutation``.
@@ -53,7 +53,7 @@ def stratified_split(
     source: str,
     white: int = 255,
 ) -> RawDataset:
-    """A dataset that has no test set, split at random, once and for ever.
+    """Split a dataset that has no test set at random, always in the same way.
 
     The members of a class, in random order, stand at ½/n, 3/2n, 5/2n, … of their class. The
     ``train_size`` rows that stand first are the training set. Of classes of similar size it so

@@ -1,4 +1,4 @@
-"""What torchvision does for us: downloads, and CIFAR's format.
+"""Downloads by torchvision, and CIFAR's format.
 
 It imports torch, which costs seconds, so that it is imported only where it is used.
 """
@@ -19,7 +19,7 @@ from generalization.errors import InputError
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: ``generalization`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
+    """Folder of downloads: ``generalization`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "generalization"
 
 

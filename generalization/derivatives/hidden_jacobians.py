@@ -9,12 +9,11 @@ from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 from torch.nn import functional
 
-from generalization.derivatives.preactivation_jacobians import without_features
-
-# Jacobians of as many points at a time as would, were all units active, fill so many bytes. A CPU
-# keeps them in its cache, and the fewer points there are, the fewer inactive units are carried.
-CPU_BLOCK_BYTES = 2**21
-GPU_BLOCK_BYTES = 2**28
+from generalization.derivatives.preactivation_jacobians import (
+    preactivation_jacobians,
+    without_features,
+)
+from generalization.devices import items_at_once
 
 # Numbers of the active units of every point.
 Units = Int[Tensor, "_samples _active"]
@@ -24,6 +23,8 @@ Units = Int[Tensor, "_samples _active"]
 def hidden_jacobian_norms(
     weights: Sequence[Float[Tensor, "networks _fan_out _fan_in"]],
     slopes: Sequence[Float[Tensor, "networks samples _units"]],
+    *,
+    zero_or_one: bool = True,
 ) -> Float64[Tensor, "networks samples hidden_layers"]:
     """‖∂a_l/∂x‖_F of the activations a_l = φ(W_l a_{l-1} + b_l), at every point.
 
@@ -34,20 +35,23 @@ def hidden_jacobian_norms(
     If W_1ᵀ = Q R then A_l = (D_l W_l … W_2 D_1 Rᵀ) Qᵀ, and the brackets have the same norm: after
     one decomposition per network the number of features plays no part. Where φ'(z_l) = 0 a row of
     A_l is zero, so W_l is cut to the rows of the active units and the columns of those active
-    below: a quarter of it, where half of the units are. Where φ'(z_l) is not 0 it is 1, so that
-    nothing has to be scaled. ‖A_1‖² = Σ_i φ'(z_{1,i}) ‖row i of W_1‖² needs no product.
+    below: a quarter of it, where half of the units are. Where φ'(z_l) is not 0 it has to be 1, so
+    that nothing is scaled; other slopes take the recursion as it stands.
+    ‖A_1‖² = Σ_i φ'(z_{1,i}) ‖row i of W_1‖² needs no product.
 
     Products are in the dtype of the weights, as are the sums of squares in a norm.
 
     Args:
         weights: W_l of the hidden layers.
-        slopes: φ'(z_l) of the hidden layers, 0 or 1, as all piecewise-linear activations have it.
+        slopes: φ'(z_l) of the hidden layers.
+        zero_or_one: Whether all slopes are 0 or 1, as those of functions that clamp.
 
     Returns:
         One norm per network, point and hidden layer.
     """
+    network_norms = _network_norms if zero_or_one else _norms_by_recursion
     norms = [
-        _network_norms([weight[member] for weight in weights], [slope[member] for slope in slopes])
+        network_norms([weight[member] for weight in weights], [slope[member] for slope in slopes])
         for member in range(len(weights[0]))
     ]
     return torch.stack(norms)
@@ -67,11 +71,26 @@ def _network_norms(weights: Sequence[Tensor], slopes: Sequence[Tensor]) -> Tenso
     return torch.cat([of_first, others[order.argsort()]], dim=1).double()
 
 
+def _norms_by_recursion(weights: Sequence[Tensor], slopes: Sequence[Tensor]) -> Tensor:
+    """Norms of one network with slopes of any size, (samples, hidden layers)."""
+    first = without_features(weights[0])
+    numbers = max(len(weight) for weight in weights) * first.shape[1]
+    points = items_at_once("hidden_jacobians", numbers * first.element_size(), first.device)
+    blocks = []
+    for at in zip(*(slope.split(points) for slope in slopes), strict=True):
+        jacobians = preactivation_jacobians(first, weights[1:], at)
+        products = (
+            jacobian * slope.mT.unsqueeze(2) for jacobian, slope in zip(jacobians, at, strict=True)
+        )
+        norms = [torch.linalg.vector_norm(one, dim=(0, 2), dtype=torch.float64) for one in products]
+        blocks.append(torch.stack(norms, dim=1))
+    return torch.cat(blocks)
+
+
 def _norms_in_blocks(first: Tensor, weights: Sequence[Tensor], active: Sequence[Tensor]) -> Tensor:
     """Norms from the second hidden layer on, some points at a time."""
     numbers = max(max(weight.shape) for weight in (first, *weights)) ** 2
-    block_bytes = CPU_BLOCK_BYTES if first.is_cpu else GPU_BLOCK_BYTES
-    points = max(1, block_bytes // (numbers * first.element_size()))
+    points = items_at_once("hidden_jacobians", numbers * first.element_size(), first.device)
     scratch = first.new_empty(4, min(points, len(active[0])) * numbers).unbind()
     matrices = [functional.pad(matrix, (0, 0, 0, 1)) for matrix in (first, *weights)]
     blocks = zip(*(_active_units(layer, points) for layer in active), strict=True)
@@ -149,7 +168,7 @@ def _product(left: Tensor, right: Tensor, scratch: Tensor) -> Tensor:
 
 
 def _norm(matrices: Tensor) -> Float[Tensor, "samples"]:
-    """Of the matrix of each point; on a CPU, three times faster than ``vector_norm``."""
+    """Norm of the matrix of each point; on a CPU, three times faster than ``vector_norm``."""
     if not matrices.is_cpu:
         return torch.linalg.vector_norm(matrices, dim=(1, 2))
     rows = matrices.flatten(1).unsqueeze(1).numpy()

@@ -1,4 +1,4 @@
-"""What is expected of ReLU networks before training, over their initial weights.
+"""Expectations over the initial weights of ReLU networks.
 
 With s_l² and β_l² the variances of weights and biases of layer l, all independent and symmetric,
 n_l the units of the layer and d = n_0: half of the units are active, whatever the others do. So
@@ -18,7 +18,7 @@ from generalization.hyperparameters import Hyperparameters
 
 
 class InitialVariances(NamedTuple):
-    """Of the weights and the biases of every layer."""
+    """Variances of the weights and the biases of every layer."""
 
     weights: list[float]
     biases: list[float]

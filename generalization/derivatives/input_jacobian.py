@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Float64, Shaped
 from torch import Tensor, nn
 
+from generalization.devices import MODULE_SAMPLES, items_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, evaluation_mode, module_logits
 
@@ -14,13 +15,8 @@ from generalization.networks.modules import Networks, evaluation_mode, module_lo
 # (…, rows, classes) and their scale (…).
 Cotangents = Callable[..., tuple[Tensor, Tensor]]
 
-# Rows in one product: those of as many points, and then of as many networks, as fill so many bytes.
-# A CPU keeps them in its cache, a GPU likes large products.
-CPU_BLOCK_BYTES = 2**21
-GPU_BLOCK_BYTES = 2**27
 FORWARD_BLOCKS = 4  # Whose logits are computed together.
 TRIANGLE_COLUMNS = 64  # At a time: fewer skip more zeros, more multiply faster.
-MODULE_SAMPLES = 256
 
 
 @torch.no_grad()
@@ -73,10 +69,9 @@ def input_jacobian_norm(
 
 
 def _points_per_block(networks: FullyConnectedNetworks, inputs: Tensor) -> int:
-    """How many points, of one network or of several, a block of rows has room for."""
-    block_bytes = CPU_BLOCK_BYTES if inputs.is_cpu else GPU_BLOCK_BYTES
+    """Return the number of points, of one network or of several, of a block of rows."""
     bytes_per_point = networks.widths[-1] * max(networks.widths[1:]) * inputs.element_size()
-    return max(1, block_bytes // bytes_per_point)
+    return items_at_once("input_jacobian", bytes_per_point, inputs.device)
 
 
 def _chunks(size: int, *of_points: Tensor) -> Iterator[tuple[Tensor, ...]]:
@@ -184,7 +179,7 @@ def _norm_at_input(rows: Tensor, input_blocks: Sequence[Tensor], scratch: Tensor
 
 
 def _square_fits(norm: Tensor) -> bool:
-    """Whether norms were summed without underflow or overflow."""
+    """Return whether norms were summed without underflow or overflow."""
     limits = torch.finfo(norm.dtype)
     return not ((norm < limits.tiny**0.5 / limits.eps) | (norm > limits.max**0.5)).any()
 

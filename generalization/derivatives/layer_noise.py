@@ -1,4 +1,4 @@
-"""What hidden layers make of small noise at the input, to first order."""
+"""Response of hidden layers to small noise at the input, to first order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,16 +10,13 @@ from torch.func import jvp, vmap
 
 from generalization.derivatives.input_jacobian import logits_and_slopes
 from generalization.derivatives.preactivation_jacobians import (
-    CPU_BLOCK_BYTES,
-    GPU_BLOCK_BYTES,
     preactivation_jacobians,
     without_features,
 )
+from generalization.devices import DIRECTIONS_PER_CHUNK, items_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.hidden_layers import module_activations, modules_of
+from generalization.networks.hidden_layers import module_activations, network_modules
 from generalization.networks.modules import Networks
-
-DIRECTIONS = 128  # Of the input, at a time, through a module.
 
 OfLayers = Float64[Tensor, "networks samples hidden_layers"]
 
@@ -51,7 +48,7 @@ class LayerNoise:
 
 @torch.no_grad()
 def layer_noise(networks: Networks, inputs: Float[Tensor, "samples *features"]) -> LayerNoise:
-    """Signal and noise of every hidden layer at every point.
+    """Compute signal and noise of every hidden layer at every point.
 
     A stack multiplies Jacobians from the input on, A_l = D_l W_l A_{l-1}, with as many columns as
     the first layer has units, see ``without_features``: that changes neither norms nor ĥᵀA's. A
@@ -64,27 +61,27 @@ def layer_noise(networks: Networks, inputs: Float[Tensor, "samples *features"]) 
     """
     if isinstance(networks, FullyConnectedNetworks):
         folded = networks.folded()
-        found = [_of_network(folded[[member]], inputs) for member in range(len(folded))]
+        found = [_network_norms(folded[[member]], inputs) for member in range(len(folded))]
     else:
-        found = [_of_module(module, inputs) for module in modules_of(networks)]
+        found = [_module_norms(module, inputs) for module in network_modules(networks)]
     return LayerNoise(*torch.stack(found).unbind(-1))
 
 
-def _of_network(
+def _network_norms(
     network: FullyConnectedNetworks, inputs: Float[Tensor, "samples *features"]
 ) -> Float64[Tensor, "samples hidden_layers quantities"]:
-    """Of a stack of one, so many points at a time that Jacobians stay in the cache."""
+    """Compute the norms of a stack of one, as many points at a time as Jacobians fit the cache."""
     first, *weights = (weight[0] for weight in network.weights[:-1])
     first = without_features(first)
     units = max(network.widths[1:-1])
-    block_bytes = CPU_BLOCK_BYTES if first.is_cpu else GPU_BLOCK_BYTES
-    points = max(1, block_bytes // (units * first.shape[1] * first.element_size()))
+    bytes_per_point = units * first.shape[1] * first.element_size()
+    points = items_at_once("preactivation_jacobians", bytes_per_point, first.device)
     return torch.cat([
-        _of_points(network, first, weights, some) for some in inputs.flatten(1).split(points)
+        _point_norms(network, first, weights, some) for some in inputs.flatten(1).split(points)
     ])
 
 
-def _of_points(
+def _point_norms(
     network: FullyConnectedNetworks,
     first: Tensor,
     weights: Sequence[Tensor],
@@ -101,10 +98,10 @@ def _of_points(
     return torch.stack(layers, dim=1)
 
 
-def _of_module(
+def _module_norms(
     module: nn.Module, inputs: Float[Tensor, "samples *features"]
 ) -> Float64[Tensor, "samples hidden_layers quantities"]:
-    """One point after the other, in all directions."""
+    """Compute the norms of a module, point by point, in all directions."""
     basis = torch.eye(inputs[0].numel(), dtype=inputs.dtype, device=inputs.device)
 
     def activations(point: Tensor) -> tuple[Tensor, ...]:
@@ -114,7 +111,7 @@ def _of_module(
         def derivative(direction: Tensor) -> tuple[Tensor, ...]:
             return jvp(activations, (point,), (direction.view_as(point),))[1]
 
-        jacobians = vmap(derivative, chunk_size=DIRECTIONS)(basis)
+        jacobians = vmap(derivative, chunk_size=DIRECTIONS_PER_CHUNK)(basis)
         layers = zip(activations(point), jacobians, strict=True)
         return torch.stack([_norms(h, jacobian.transpose(0, 1).mT) for h, jacobian in layers], 1)
 

@@ -8,9 +8,8 @@ from torch import Tensor
 
 from generalization.derivatives.hidden_jacobians import hidden_jacobian_norms
 from generalization.derivatives.input_jacobian import logits_and_slopes
+from generalization.devices import SLOPES_PER_CHUNK
 from generalization.networks.fully_connected import FullyConnectedNetworks
-
-SAMPLES_PER_CHUNK = 2048  # Keeps the slopes of a whole test set out of memory.
 
 
 @torch.no_grad()
@@ -33,7 +32,7 @@ def sensitivity_of_layers(
     Returns:
         One norm per network, point and layer; NaN where logits are not finite.
     """
-    chunks = inputs.split(SAMPLES_PER_CHUNK)
+    chunks = inputs.split(SLOPES_PER_CHUNK)
     return torch.stack([
         torch.cat([_closed_form(network, chunk, outputs) for chunk in chunks], dim=1)[0]
         for network in networks
@@ -53,7 +52,10 @@ def _closed_form(
         for weight, gain in zip(network.weights, gains.unbind(-1), strict=True)
     ]
     at_input = gains.new_full((*logits.shape[:2], 1), network.widths[0] ** 0.5)
-    below = [at_input, hidden_jacobian_norms(weights[:-1], slopes)] if slopes else [at_input]
+    below = [at_input]
+    if slopes:
+        zero_or_one = set(network.phi.slopes) <= {0.0, 1.0}
+        below.append(hidden_jacobian_norms(weights[:-1], slopes, zero_or_one=zero_or_one))
     above = _cotangent_norms(weights, slopes, outputs.expand(*logits.shape[:2], -1, -1))
     others = gains.prod(dim=-1, keepdim=True) / gains
     norms = above * torch.cat(below, dim=-1) * others.unsqueeze(1)
@@ -61,7 +63,7 @@ def _closed_form(
 
 
 def _gain(weight: Float[Tensor, "networks fan_out fan_in"]) -> Float64[Tensor, "networks"]:
-    """What a layer multiplies the norm of a random vector by; 1 if that is 0."""
+    """Factor by which a layer changes the norm of a random vector; 1 if that is 0."""
     norm = torch.linalg.vector_norm(weight, dim=(1, 2), dtype=torch.float64)
     gain = norm / weight.shape[2] ** 0.5
     return gain.where(gain > 0, 1.0)

@@ -9,6 +9,7 @@ from torch.func import functional_call, grad, jvp
 
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, evaluation_mode
+from generalization.randomness import random_signs
 
 Parameters = tuple[Tensor, ...]
 Logits = Callable[[Parameters, Tensor], Tensor]
@@ -42,27 +43,21 @@ def probed_mean_mixed_derivative_norm(
     Returns:
         The root of the mean over the draws, for each network.
     """
-    directions = _random_signs((probes, *inputs.shape[1:]), inputs, generator)
-    cotangents = _random_signs((probes, len(outputs)), inputs, generator) @ outputs
+    directions = random_signs((probes, *inputs.shape[1:]), inputs, generator)
+    cotangents = random_signs((probes, len(outputs)), inputs, generator) @ outputs
     if isinstance(networks, nn.Module):
         with evaluation_mode(networks) as module:
-            squares = [_mean_square(*_of_module(module), inputs, directions, cotangents)]
+            squares = [_mean_square(*_module_function(module), inputs, directions, cotangents)]
     else:
         squares = [
-            _mean_square(*_of_stack(network), inputs, directions, cotangents)
+            _mean_square(*_stack_function(network), inputs, directions, cotangents)
             for network in networks
         ]
     return torch.stack(squares).sqrt()
 
 
-def _random_signs(shape: tuple[int, ...], like: Tensor, generator: Generator) -> Tensor:
-    """Independent and fair, 1 or −1."""
-    bits = torch.randint(2, shape, generator=generator, device=generator.device)
-    return (2 * bits - 1).to(like)
-
-
-def _of_module(module: nn.Module) -> tuple[Logits, Parameters]:
-    """The logits of a module as a function of its parameters and inputs; the parameters."""
+def _module_function(module: nn.Module) -> tuple[Logits, Parameters]:
+    """Return the logits of a module as a function of parameters and inputs, and the parameters."""
     names, parameters = zip(*module.named_parameters(), strict=True)
 
     def logits(parameters: Parameters, inputs: Tensor) -> Tensor:
@@ -71,8 +66,8 @@ def _of_module(module: nn.Module) -> tuple[Logits, Parameters]:
     return logits, tuple(part.detach() for part in parameters)
 
 
-def _of_stack(network: FullyConnectedNetworks) -> tuple[Logits, Parameters]:
-    """The same for a stack of one."""
+def _stack_function(network: FullyConnectedNetworks) -> tuple[Logits, Parameters]:
+    """Return the logits of a stack of one as a function, and the parameters."""
 
     def logits(parameters: Parameters, inputs: Tensor) -> Tensor:
         weights, biases = parameters[: network.depth], parameters[network.depth :]

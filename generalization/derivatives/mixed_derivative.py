@@ -1,17 +1,18 @@
 """Norms of the derivative of a network by its parameters and its input, by random probes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Float64
 from torch import Generator, Tensor, nn
 from torch.func import functional_call, grad, jvp, vmap
 
+from generalization.devices import items_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, evaluation_mode
+from generalization.randomness import random_signs
 
 SAMPLES_PER_DRAW = 256  # Another number gives other draws.
-MODULE_BYTES = 2**26  # Of gradients, one per point.
 
 
 @torch.no_grad()
@@ -60,13 +61,13 @@ def _squares_of_draws(
     generator: Generator,
     probes: int,
 ) -> Float64[Tensor, "probes networks samples"]:
-    """What random directions and cotangents give."""
+    """Compute squares for random directions and cotangents."""
     of_chunks = []
     for chunk in inputs.split(SAMPLES_PER_DRAW):
         draws = []
         for _ in range(probes):
-            directions = _random_signs(chunk.shape, chunk, generator)
-            cotangents = _random_signs((len(chunk), len(outputs)), chunk, generator) @ outputs
+            directions = random_signs(chunk.shape, chunk, generator)
+            cotangents = random_signs((len(chunk), len(outputs)), chunk, generator) @ outputs
             draws.append(squares(networks, chunk, directions, cotangents))
         of_chunks.append(torch.stack(draws))
     return torch.cat(of_chunks, dim=2)
@@ -79,12 +80,6 @@ def _root_and_error(squares: Float64[Tensor, "probes networks samples"]) -> tupl
     root = mean.sqrt()
     error = (deviations / (probes - 1) / probes).sqrt() / (2 * root)
     return root, error.where((root != 0) | (probes == 1), 0.0)
-
-
-def _random_signs(shape: Sequence[int], like: Tensor, generator: Generator) -> Tensor:
-    """Independent and fair, 1 or −1."""
-    bits = torch.randint(2, shape, generator=generator, device=generator.device)
-    return (2 * bits - 1).to(like)
 
 
 def _stack_squares(
@@ -137,5 +132,5 @@ def _module_squares(
         return sum(gradient.double().square().sum() for gradient in gradients.values())
 
     size = sum(part.numel() * part.element_size() for part in parameters.values())
-    points = max(1, MODULE_BYTES // max(1, size))
+    points = items_at_once("parameter_gradients", size, inputs.device)
     return vmap(square, chunk_size=points)(inputs, directions, cotangents).unsqueeze(0)

@@ -6,19 +6,16 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
+from generalization.devices import items_at_once
 from generalization.networks.linearized_layers import (
     BATCH_NORMS,
     KEEPING_FEATURES,
+    flat_layers,
     having_parameters,
-    layers_of,
     linearized,
     padded,
 )
 from generalization.networks.modules import evaluation_mode
-
-# Changes of as many points in as many directions at a time as fill so many bytes.
-CPU_BLOCK_BYTES = 2**23
-GPU_BLOCK_BYTES = 2**28
 
 
 @torch.no_grad()
@@ -64,14 +61,13 @@ def sensitivity_of_module_layers(
     Returns:
         One norm per point and layer that has parameters; NaN where logits are not finite.
     """
-    layers = layers_of(module)
+    layers = flat_layers(module)
     if not len(inputs):
         count = len(having_parameters(layers))
         return torch.zeros(1, 0, count, dtype=torch.float64, device=inputs.device)
     with evaluation_mode(module):
-        block_bytes = CPU_BLOCK_BYTES if inputs.is_cpu else GPU_BLOCK_BYTES
         numbers = _numbers_per_direction(layers, inputs[:1], len(outputs))
-        pairs = max(1, block_bytes // (numbers * inputs.element_size()))
+        pairs = items_at_once("layer_changes", numbers * inputs.element_size(), inputs.device)
         start, directions = _first_changes(layers, inputs[0])
         squares = [
             _squares(layers, chunk, outputs, start, directions.split(max(1, pairs // len(chunk))))
@@ -90,7 +86,7 @@ def _first_changes(layers: Sequence[nn.Module], point: Tensor) -> tuple[int, Ten
 
 
 def _numbers_per_direction(layers: Sequence[nn.Module], point: Tensor, rows: int) -> int:
-    """How many numbers the largest tensor has that one direction at one point leads to."""
+    """Size of the largest tensor that one direction at one point leads to."""
     numbers = [point.numel()]
     for layer in layers:
         numbers.append(point.numel())
@@ -160,7 +156,7 @@ def _block_squares(
 
 
 def _windows(layer: nn.Conv2d, changes: Tensor) -> Tensor:
-    """What each window sees, (samples, directions, groups, positions, entries).
+    """Extract windows, (samples, directions, groups, positions, entries).
 
     Entry by entry, at all positions, which is faster than ``unfold``.
     """
@@ -190,7 +186,7 @@ def _sum_over_positions(
 
 
 def _is_gram_cheaper(positions: int, rows: int) -> bool:
-    """Whether products of positions are fewer than those of all rows of cotangents with them."""
+    """Return whether products of positions are fewer than those with all rows of cotangents."""
     return positions <= rows
 
 

@@ -6,9 +6,8 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Generator, Tensor, nn
 
+from generalization.devices import items_at_once
 from generalization.networks.modules import Networks, logits_of
-
-LARGEST_LOGITS = 2**24  # Numbers at a time, in float64.
 
 # From logits (…, classes) to outputs (…, outputs): a linear function of them, or the softmax.
 Outputs = Callable[[Float64[Tensor, "*batch classes"]], Float64[Tensor, "*batch outputs"]]
@@ -93,7 +92,7 @@ def _groups(networks: Networks, inputs: Tensor) -> Iterator[Networks]:
         yield networks
         return
     classes = logits_of(networks, inputs[:1]).shape[-1]
-    members = max(1, LARGEST_LOGITS // (classes * len(inputs)))
+    members = items_at_once("logits", classes * len(inputs), inputs.device)
     yield from (networks[first : first + members] for first in range(0, len(networks), members))
 
 

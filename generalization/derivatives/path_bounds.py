@@ -35,7 +35,7 @@ def layerwise(
     *,
     reduction: str | int,
 ) -> Float64[Tensor, "*batch"]:
-    """What Theorem 3.1 of Daróczy 2020 should be: a bound of ‖∂²(Cf)/∂θ∂x‖_F, layer by layer.
+    """Corrected Theorem 3.1 of Daróczy 2020: a bound of ‖∂²(Cf)/∂θ∂x‖_F, layer by layer.
 
         ‖·‖_F² ≤ Σ_l N_l c_l² Π_{m≠l} ‖W_m‖_∞²
 
@@ -157,7 +157,7 @@ def active_paths(
     *,
     reduction: str | int,
 ) -> Float64[Tensor, "*batch"]:
-    """What Theorem 3.2 of Daróczy 2020 estimates: κ √(N_θ d) w^h Π_m n_m⁺, a bound at every point.
+    """Quantity estimated by Theorem 3.2 of Daróczy 2020: κ √(N_θ d) w^h Π_m n_m⁺, a bound.
 
     n_m⁺ are the active units, so that their product is the number of active paths from an input to
     a logit, of which no weight has more. It needs no normal distribution.

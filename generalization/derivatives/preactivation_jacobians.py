@@ -6,9 +6,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-# Jacobians of as many points at a time as fill so many bytes.
-CPU_BLOCK_BYTES = 2**22
-GPU_BLOCK_BYTES = 2**28
+from generalization.devices import items_at_once
 
 
 @torch.no_grad()
@@ -37,9 +35,9 @@ def preactivation_gradient_norms(
 def _network_norms(weights: Sequence[Tensor], slopes: Sequence[Tensor]) -> list[Tensor]:
     """Norms of one network, one tensor (samples, units) per layer."""
     first = without_features(weights[0])
-    block_bytes = CPU_BLOCK_BYTES if first.is_cpu else GPU_BLOCK_BYTES
     units = max(len(weight) for weight in weights)
-    points = max(1, block_bytes // (units * first.shape[1] * first.element_size()))
+    bytes_per_point = units * first.shape[1] * first.element_size()
+    points = items_at_once("preactivation_jacobians", bytes_per_point, first.device)
     blocks = [
         [
             torch.linalg.vector_norm(jacobian, dim=2, dtype=torch.float64).mT.expand(len(at[0]), -1)

@@ -26,7 +26,7 @@ def ablation_auc(
     same for all networks. Training labels are those that the networks saw, corrupted or not.
 
     Args:
-        networks: A stack of R networks, or a module as ``pieces_of`` takes it.
+        networks: A stack of R networks, or a module as ``layer_maps`` takes it.
         train_inputs: Training inputs, in the dtype of the weights.
         train_labels: Their classes.
         generator: Source of the orders.

@@ -8,9 +8,9 @@ from generalization.derivatives.layer_sensitivities import sensitivity_of_layers
 from generalization.derivatives.module_mixed_derivative import sensitivity_of_module_layers
 from generalization.measures.tangent_sensitivity import chosen_outputs
 from generalization.networks.linearized_layers import (
+    flat_layers,
     having_parameters,
     is_sequence_of_known_layers,
-    layers_of,
     refuse_statistics_of_batches,
 )
 from generalization.networks.modules import Networks, logits_of, number_of_networks
@@ -54,7 +54,7 @@ def balanced_tangent_sensitivity(
         return torch.full(shape, torch.nan, dtype=torch.float64, device=inputs.device)
     outputs = chosen_outputs(reduction, logits_of(networks, inputs[:1])[0])
     if isinstance(networks, nn.Module):
-        layers = having_parameters(layers_of(networks)).values()
+        layers = having_parameters(flat_layers(networks)).values()
         norms = torch.stack([layer.weight.double().norm() for layer in layers])
         return (sensitivity_of_module_layers(networks, inputs, outputs) * norms).norm(dim=-1)
     norms = torch.stack([weight.double().norm(dim=(1, 2)) for weight in networks.weights], dim=-1)

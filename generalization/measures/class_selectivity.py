@@ -21,7 +21,7 @@ def class_selectivity(
     The selectivity of a unit says how far it is active for one class alone.
 
     Args:
-        networks: A stack of R networks, or a module as ``pieces_of`` takes it.
+        networks: A stack of R networks, or a module as ``layer_maps`` takes it.
         train_inputs: Training inputs, in the dtype of the weights.
         train_labels: Their classes.
         train_samples: Number of training inputs, the first ones; all, if there are fewer.

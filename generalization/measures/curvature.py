@@ -10,11 +10,11 @@ from torch.nn import Module
 
 from generalization.derivatives.input_jacobian import logits_and_slopes
 from generalization.derivatives.preactivation_jacobians import without_features
+from generalization.devices import items_at_once
 from generalization.measures.sampled_transitions import nan_if_diverged
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.linearized_layers import refuse_statistics_of_batches
 from generalization.networks.modules import Networks
-from generalization.regions.breakpoints import numbers_at_a_time
 from generalization.regions.jacobian_jumps import jacobian_variation
 from generalization.regions.module_jacobian_variation import (
     module_jacobian_variation,
@@ -120,7 +120,7 @@ def _sampled(
 ) -> Float64[Tensor, "samples"]:
     """Sums over points of one network, block by block; blocks share their end points."""
     numbers_per_point = network.widths[-1] * max(network.widths[1:])
-    block = max(1, numbers_at_a_time(inputs.device) // numbers_per_point)
+    block = items_at_once("operation", numbers_per_point, inputs.device)
     factor = without_features(network.weights[0][0])
     sums = torch.zeros(len(inputs), dtype=torch.float64, device=inputs.device)
     for loop, total in zip(translation_loops(inputs), sums, strict=True):

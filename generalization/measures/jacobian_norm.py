@@ -5,10 +5,9 @@ from jaxtyping import Float, Float64
 from torch import Generator, Tensor
 
 from generalization.derivatives.input_jacobian import input_jacobian_norm
+from generalization.devices import items_at_once
 from generalization.networks.modules import Networks
 from generalization.regions.trajectories import equidistant_points, translation_loops
-
-NUMBERS_AT_A_TIME = 2**25  # Of all points of some loops: 128 MiB of single precision.
 
 
 def jacobian_norm(
@@ -86,7 +85,8 @@ def translation_jacobian_norm(
     # ASSUME: 56 points, two for each of the 28 translations of a digit.
     if grid_points < 1:
         raise ValueError(f"grid_points must be at least 1, not {grid_points!r}.")
-    images = max(1, NUMBERS_AT_A_TIME // (grid_points * max(1, inputs.shape[1:].numel())))
+    numbers_per_image = grid_points * inputs.shape[1:].numel()
+    images = items_at_once("loop_points", numbers_per_image, inputs.device)
     means = []
     for some in inputs.split(images):
         on_loops = equidistant_points(translation_loops(some), grid_points, 0, grid_points)

@@ -13,12 +13,11 @@ from generalization.derivatives.preactivation_jacobians import (
     preactivation_jacobians,
     without_features,
 )
+from generalization.devices import items_at_once
 from generalization.measures.tangent_sensitivity import chosen_outputs, is_estimated
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, logits_of
 from generalization.networks.sequences import sequence_of
-
-BLOCK_BYTES = 2**26  # Of as many columns of the Jacobians of all points.
 
 
 @torch.no_grad()
@@ -111,7 +110,7 @@ def _products_below(
     if not slopes:
         return []
     numbers_per_column = len(slopes[0]) * max(len(weight) for weight in weights)
-    columns = max(1, BLOCK_BYTES // (8 * max(1, numbers_per_column)))
+    columns = items_at_once("jacobian_columns", 8 * numbers_per_column, slopes[0].device)
     totals = [0] * len(slopes)
     for first in without_features(weights[0]).split(columns, dim=1):
         jacobians = preactivation_jacobians(first, weights[1:], slopes)

@@ -7,16 +7,15 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from generalization.networks.activation_modules import thresholds_of
+from generalization.devices import items_at_once
+from generalization.networks.activation_functions import MODULES_WITH_THRESHOLDS as KNOWN
+from generalization.networks.activation_functions import unit_thresholds
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, logits_of
-from generalization.regions.breakpoints import numbers_at_a_time
 from generalization.regions.trajectories import equidistant_points, translation_loops
 
 # Which units lie above a threshold: for each layer, for each of its thresholds.
 Codes = list[list[Bool[Tensor, "inputs units"]]]
-
-KNOWN = "ReLU, LeakyReLU, PReLU, Tanh, ReLU6, Hardtanh, Hardsigmoid"
 
 
 def sampled_transitions(
@@ -88,7 +87,7 @@ def sampled_transitions_per_layer(
     else:
         networks = networks.to(dtype)
         coders, numbers = map(_coder_of_network, networks), max(networks.widths)
-    block = max(2, 4 * numbers_at_a_time(inputs.device) // numbers)
+    block = max(2, items_at_once("activations", numbers, inputs.device))
     counts = torch.stack([_count(coder, inputs, grid_points, block) for coder in coders])
     return nan_if_diverged(counts, networks, inputs)
 
@@ -147,7 +146,7 @@ def _coder_of_module(module: nn.Module) -> Callable[[Tensor], Codes]:
     """
     codes: Codes = []
     for name, part in module.named_modules():
-        thresholds = thresholds_of(part)
+        thresholds = unit_thresholds(part)
         if thresholds:
             part.register_forward_pre_hook(_code_into(codes, thresholds))
         elif type(part).__module__ == nn.ReLU.__module__:

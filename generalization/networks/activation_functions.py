@@ -1,35 +1,175 @@
-"""The activation functions of Novak et al. 2018, §A.4, and where they bend."""
+"""All that is known of activation functions, one entry each: of ours and of torch's modules."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
+
+aten = torch.ops.aten
+
+Thresholds = tuple[float, ...]
+
+
+def unknown_thresholds(module: nn.Module) -> Thresholds:
+    """No thresholds."""
+    return ()
+
+
+@dataclass(frozen=True)
+class ActivationModule:
+    """A class of modules that apply an activation function to every unit.
+
+    Attributes:
+        kind: The class. A subclass without an entry of its own counts as this one.
+        thresholds: From a module to the preactivations at which the linear region of a unit
+            changes, ascending; none if they are not known.
+        piecewise_linear: Whether activations are affine between thresholds.
+        continuous: Whether activations do not jump.
+        flat_below: Whether activations are constant up to the first threshold.
+        falls: From a module to whether larger preactivations may have smaller activations.
+    """
+
+    kind: type[nn.Module]
+    thresholds: Callable[[nn.Module], Thresholds] = unknown_thresholds
+    piecewise_linear: bool = True
+    continuous: bool = True
+    flat_below: bool = True
+    falls: Callable[[nn.Module], bool] = lambda module: False
 
 
 @dataclass(frozen=True)
 class ActivationFunction:
-    """A function applied to every unit.
+    """A function applied to every unit of a stack of networks.
 
     Attributes:
-        function: From preactivations to activations.
+        function: From preactivations to activations. By autograd its slope at a threshold is that
+            of ``derivative``.
         in_place: The same, written over the preactivations, which saves memory traffic.
-        derivative: From *activations* to the slope at the preactivation they came from, which
-            every function here allows: the slope is 1 strictly between the two saturated values.
+        derivative: From *activations* to the slope at the preactivation they came from, which has
+            to follow from them.
         thresholds: Preactivations at which the linear region of the unit changes, ascending
             (Novak et al. 2018, §3). Tanh has no linear regions; its threshold 0 is a convention.
         gain: Numerator of the variance of initial weights, gain / fan_in (ibid., §A.5).
-        piecewise_linear: Whether activations are affine between thresholds.
+        module: The class of ``torch.nn`` that computes it.
+        arguments: Of a module of this class.
+        offset: Number to be added to preactivations before they enter the module.
+        slopes: Slope of every piece, from below the first threshold to above the last; nothing if
+            the function is not piecewise linear.
+        multiply_by_slope: From a gradient and activations to the product of the gradient and the
+            slope, written over the gradient; ``derivative`` makes it if nothing faster is given.
     """
 
     function: Callable[[Tensor], Tensor]
     in_place: Callable[[Tensor], Tensor]
     derivative: Callable[[Tensor], Tensor]
-    thresholds: tuple[float, ...]
+    thresholds: Thresholds
     gain: float
-    piecewise_linear: bool = True
+    module: ActivationModule
+    arguments: tuple[float, ...] = ()
+    offset: float = 0.0
+    slopes: tuple[float, ...] = ()
+    multiply_by_slope: Callable[[Tensor, Tensor], Tensor] | None = None
+
+    @property
+    def piecewise_linear(self) -> bool:
+        """Whether activations are affine between thresholds."""
+        return bool(self.slopes)
+
+    def new_module(self) -> nn.Module:
+        """A module that computes the function of preactivations raised by the offset."""
+        return self.module.kind(*self.arguments)
+
+    def times_slope(self, gradient: Tensor, activations: Tensor) -> Tensor:
+        """Product of a gradient by activations and the slope, written over the gradient."""
+        if self.multiply_by_slope is None:
+            return gradient.mul_(self.derivative(activations))
+        return self.multiply_by_slope(gradient, activations)
 
 
+RELU = ActivationModule(nn.ReLU, lambda module: (0.0,))
+LEAKY_RELU = ActivationModule(
+    nn.LeakyReLU,
+    lambda module: (0.0,),
+    flat_below=False,
+    falls=lambda module: module.negative_slope < 0,
+)
+PRELU = ActivationModule(
+    nn.PReLU,
+    lambda module: (0.0,),
+    flat_below=False,
+    falls=lambda module: bool((module.weight < 0).any()),
+)
+TANH = ActivationModule(nn.Tanh, lambda module: (0.0,), piecewise_linear=False)
+RELU6 = ActivationModule(nn.ReLU6, lambda module: (module.min_val, module.max_val))
+HARDTANH = ActivationModule(nn.Hardtanh, lambda module: (module.min_val, module.max_val))
+HARDSIGMOID = ActivationModule(nn.Hardsigmoid, lambda module: (-3.0, 3.0))
+
+# Modules that measures accept, whether or not a stack has their function.
+MODULES = (
+    *(RELU, LEAKY_RELU, PRELU, TANH, RELU6, HARDTANH, HARDSIGMOID),
+    ActivationModule(nn.Threshold, continuous=False),
+    *(
+        ActivationModule(kind, piecewise_linear=False)
+        for kind in (nn.Sigmoid, nn.Softplus, nn.ELU, nn.GELU, nn.SiLU)
+    ),
+)
+MODULES_WITH_THRESHOLDS = ", ".join(
+    entry.kind.__name__ for entry in MODULES if entry.thresholds is not unknown_thresholds
+)
+
+
+def clamped(
+    low: float,
+    high: float,
+    *,
+    gain: float,
+    module: ActivationModule,
+    arguments: tuple[float, ...] = (),
+    offset: float = 0.0,
+) -> ActivationFunction:
+    """The function that raises preactivations by an offset and clamps them between two values.
+
+    Args:
+        low: Activation below the first threshold.
+        high: Activation above the second threshold.
+        gain: As of ``ActivationFunction``.
+        module: As of ``ActivationFunction``.
+        arguments: As of ``ActivationFunction``.
+        offset: As of ``ActivationFunction``.
+    """
+
+    def function(z: Tensor) -> Tensor:
+        # Unlike ``clamp``, by autograd it has slope 0 at both ends.
+        return functional.hardtanh(z + offset if offset else z, low, high)
+
+    def in_place(z: Tensor) -> Tensor:
+        return (z.add_(offset) if offset else z).clamp_(low, high)
+
+    def multiply_by_slope(gradient: Tensor, activations: Tensor) -> Tensor:
+        backward = aten.hardtanh_backward.grad_input
+        return backward(gradient, activations, low, high, grad_input=gradient)
+
+    return ActivationFunction(
+        function=function,
+        in_place=in_place,
+        derivative=lambda activations: ((activations > low) & (activations < high)).to(
+            activations.dtype
+        ),
+        thresholds=(low - offset, high - offset),
+        gain=gain,
+        module=module,
+        arguments=arguments,
+        offset=offset,
+        slopes=(0.0, 1.0, 0.0),
+        multiply_by_slope=multiply_by_slope,
+    )
+
+
+# Those of Novak et al. 2018, §A.4.
 ACTIVATION_FUNCTIONS = {
     "relu": ActivationFunction(
         function=torch.relu,
@@ -37,39 +177,53 @@ ACTIVATION_FUNCTIONS = {
         derivative=torch.sign,  # of activations, which are not negative
         thresholds=(0.0,),
         gain=2.0,
-    ),
-    "relu6": ActivationFunction(
-        function=lambda preactivations: preactivations.clamp(0, 6),
-        in_place=lambda preactivations: preactivations.clamp_(0, 6),
-        derivative=lambda activations: ((activations > 0) & (activations < 6)).to(
-            activations.dtype
+        module=RELU,
+        slopes=(0.0, 1.0),
+        multiply_by_slope=lambda gradient, activations: aten.threshold_backward.grad_input(
+            gradient, activations, 0, grad_input=gradient
         ),
-        thresholds=(0.0, 6.0),
-        gain=2.0,
     ),
+    "relu6": clamped(0.0, 6.0, gain=2.0, module=RELU6),
     "tanh": ActivationFunction(
         function=torch.tanh,
         in_place=torch.tanh_,
         derivative=lambda activations: 1 - activations.square(),
         thresholds=(0.0,),
         gain=1.0,
-        piecewise_linear=False,
-    ),
-    "hardtanh": ActivationFunction(
-        function=lambda preactivations: preactivations.clamp(-1, 1),
-        in_place=lambda preactivations: preactivations.clamp_(-1, 1),
-        derivative=lambda activations: (activations.abs() < 1).to(activations.dtype),
-        thresholds=(-1.0, 1.0),
-        gain=1.0,
-    ),
-    # The paper's: slope 1 between -0.5 and 0.5. torch.nn.Hardsigmoid has slope 1/6.
-    "hardsigmoid": ActivationFunction(
-        function=lambda preactivations: (preactivations + 0.5).clamp(0, 1),
-        in_place=lambda preactivations: preactivations.add_(0.5).clamp_(0, 1),
-        derivative=lambda activations: ((activations > 0) & (activations < 1)).to(
-            activations.dtype
+        module=TANH,
+        multiply_by_slope=lambda gradient, activations: aten.tanh_backward.grad_input(
+            gradient, activations, grad_input=gradient
         ),
-        thresholds=(-0.5, 0.5),
-        gain=2.0,
     ),
+    "hardtanh": clamped(-1.0, 1.0, gain=1.0, module=HARDTANH),
+    # The paper's: slope 1 between -0.5 and 0.5. torch.nn.Hardsigmoid has slope 1/6.
+    "hardsigmoid": clamped(0.0, 1.0, gain=2.0, module=HARDTANH, arguments=(0.0, 1.0), offset=0.5),
 }
+
+
+def activation_module(module: nn.Module) -> ActivationModule | None:
+    """Return the entry of the class of a module; None if it is no activation function."""
+    known = {entry.kind: entry for entry in _entries()}
+    return next((known[kind] for kind in type(module).__mro__ if kind in known), None)
+
+
+def unit_thresholds(module: nn.Module) -> Thresholds:
+    """Return preactivations at which linear regions meet, ascending; none if not known."""
+    entry = activation_module(module)
+    return entry.thresholds(module) if entry else ()
+
+
+def is_piecewise_linear(module: nn.Module) -> bool:
+    """Return whether a module is a piecewise-linear activation function without parameters."""
+    entry = activation_module(module)
+    return (
+        entry is not None
+        and type(module) is entry.kind
+        and entry.piecewise_linear
+        and not any(True for _ in module.parameters())
+    )
+
+
+def _entries() -> Iterator[ActivationModule]:
+    yield from MODULES
+    yield from (function.module for function in ACTIVATION_FUNCTIONS.values())

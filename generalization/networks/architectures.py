@@ -34,7 +34,7 @@ class Convolution:
         return self.channels_out, self.channels_in, KERNEL, KERNEL
 
     def shape_of(self, below: Shape) -> Shape:
-        """Shape of what it gives, from that of what it is given."""
+        """Return the output shape for an input shape."""
         reach = 2 * self.padding - KERNEL
         return self.channels_out, *((side + reach) // self.stride + 1 for side in below[1:])
 
@@ -47,14 +47,14 @@ class Pooling:
     window: tuple[int, int]
 
     def shape_of(self, below: Shape) -> Shape:
-        """Shape of what it gives, from that of what it is given."""
+        """Return the output shape for an input shape."""
         channels, *sides = below
         return channels, *(side // size for side, size in zip(sides, self.window, strict=True))
 
 
 @dataclass(frozen=True)
 class Linear:
-    """All units of what it is given to all of its own; maps of features are flattened."""
+    """A layer that connects all units with all units below; feature maps are flattened."""
 
     features: int
     units: int
@@ -65,13 +65,13 @@ class Linear:
         return self.units, self.features
 
     def shape_of(self, below: Shape) -> Shape:
-        """Shape of what it gives, whatever it is given."""
+        """Return the output shape, whatever the input shape."""
         return (self.units,)
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What convolutional networks are made of, read by all that walks through their layers.
+    """Layers of convolutional networks.
 
     Every layer with weights but the last is hidden: what it gives is normalized, if the networks
     are, and passed through the activation function, before a pooling that may follow.
@@ -91,7 +91,7 @@ class Architecture:
 
     @cached_property
     def shapes(self) -> tuple[Shape, ...]:
-        """Of what every layer with weights gives, before pooling: hidden units, then logits."""
+        """Output shapes of layers with weights, before pooling: hidden units, then logits."""
         shapes, shape = [], self.image
         for layer in self.layers:
             shape = layer.shape_of(shape)
@@ -105,10 +105,14 @@ class Architecture:
         return prod(self.image), *map(prod, self.shapes)
 
 
+# Of fully connected networks these are the widths.
+AnyArchitecture = tuple[int, ...] | Architecture
+
+
 def architecture_of(
     hyperparameters: Hyperparameters, image: tuple[int, int, int], classes: int
 ) -> Architecture:
-    """The layers of the networks of an ensemble.
+    """Return the layers of the networks of an ensemble.
 
     ``convolutional``
         The CNN family of Forouzesh et al. 2021: depth − 2 convolutions without padding, of c
@@ -152,7 +156,7 @@ def architecture_of(
 
 
 def _convolutions(one: Hyperparameters) -> Iterator[tuple[int, int, bool]]:
-    """Channels, padding, and whether it halves the sides, of every convolution."""
+    """Yield channels, padding and whether sides are halved, for every convolution."""
     if one.architecture == "convolutional":
         # ASSUME: c = width / 20 channels for widths below 100 and between multiples of 20 too,
         # rounded down, at least 1; the code of Forouzesh et al. has 100, 200, … 500.
@@ -170,7 +174,7 @@ def _convolutions(one: Hyperparameters) -> Iterator[tuple[int, int, bool]]:
 
 
 def unsuitable(one: Hyperparameters, image: tuple[int, int, int]) -> Iterator[str]:
-    """Why there are no such networks for images of such a shape, in sentences."""
+    """Yield sentences that say why there are no such networks for images of such a shape."""
     if one.architecture == "fully_connected":
         if one.pooling != "none":
             yield (
@@ -193,7 +197,7 @@ def unsuitable(one: Hyperparameters, image: tuple[int, int, int]) -> Iterator[st
 
 
 def _fits(one: Hyperparameters, image: tuple[int, int, int]) -> bool:
-    """Whether sides are long enough for every convolution, and for what halves them."""
+    """Return whether sides are long enough for every convolution and every halving."""
     side = min(image[1:])
     for _, padding, halves in _convolutions(one):
         side += 2 * padding - KERNEL + 1

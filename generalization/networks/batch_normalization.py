@@ -14,7 +14,7 @@ EPSILON = 1e-5  # Added to the variance, as by torch.nn.BatchNorm1d.
 
 @dataclass(frozen=True)
 class BatchNormalization:
-    """What ``torch.nn.BatchNorm1d`` or ``2d`` knows of a layer, for every network of a stack.
+    """Parameters and running statistics of ``torch.nn.BatchNorm1d`` or ``2d`` for a stack.
 
     In eval mode preactivations z become γ (z − μ) / √(v + ε) + β (Ioffe & Szegedy 2015, alg. 2).
 
@@ -32,14 +32,14 @@ class BatchNormalization:
 
     @classmethod
     def initial(cls, networks: int, units: int) -> BatchNormalization:
-        """That of untrained networks: it changes nothing but for ε."""
+        """Return the normalization of untrained networks, the identity but for ε."""
         ones, zeros = torch.ones(networks, units), torch.zeros(networks, units)
         return cls(scale=ones, shift=zeros, mean=zeros.clone(), variance=ones.clone())
 
     def fold(
         self, weight: Float[Tensor, "networks units *_"], bias: Float[Tensor, "networks units"]
     ) -> tuple[Float[Tensor, "networks units *_"], Float[Tensor, "networks units"]]:
-        """Weight and bias of the affine map that is another one and, in eval mode, this after it.
+        """Compose an affine map with this normalization in eval mode; return weight and bias.
 
         With s = γ / √(v + ε) they are diag(s) W and s (b − μ) + β. The units of a convolution are
         its channels.
@@ -54,7 +54,7 @@ def folded_layers(
     biases: Sequence[Tensor],
     normalizations: Sequence[BatchNormalization],
 ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """Weights and biases of layers in eval mode, all but the last of which are normalized."""
+    """Fold normalizations into all layers but the last; return weights and biases."""
     biases = biases or [weight.new_zeros(weight.shape[:2]) for weight in weights]
     *hidden, last = zip(weights, biases, strict=True)
     layers = [

@@ -1,26 +1,25 @@
-"""What hidden layers make of inputs: one way into stacks and into modules."""
+"""Hidden activations of stacks and of modules."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from generalization.devices import SAMPLES_PER_CHUNK
 from generalization.errors import InputError
+from generalization.networks.activation_functions import activation_module
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.linearized_layers import ELEMENTWISE, layers_of
-from generalization.networks.modules import SAMPLES_PER_CHUNK, Networks, evaluation_mode
+from generalization.networks.linearized_layers import flat_layers
+from generalization.networks.modules import Networks, evaluation_mode
 from generalization.networks.sequences import sequence_of
 
-# After each of these a hidden layer ends.
-ACTIVATIONS = (*ELEMENTWISE, nn.Tanh, nn.Sigmoid, nn.Softplus, nn.ELU, nn.GELU, nn.SiLU)
 
-
-def modules_of(networks: Networks) -> list[nn.Module]:
-    """Every network as a module: those of a stack become sequences of layers."""
+def network_modules(networks: Networks) -> list[nn.Module]:
+    """Return every network as a module: those of a stack become sequences of layers."""
     return [networks] if isinstance(networks, nn.Module) else list(map(sequence_of, networks))
 
 
-def pieces_of(module: nn.Module) -> list[nn.Sequential]:
-    """A sequence of layers, cut behind every activation function.
+def layer_maps(module: nn.Module) -> list[nn.Sequential]:
+    """Cut a sequence of layers behind every activation function.
 
     Args:
         module: A sequence of layers; sequences may hold sequences.
@@ -34,9 +33,9 @@ def pieces_of(module: nn.Module) -> list[nn.Sequential]:
         InputError: If there is no hidden layer to be seen.
     """
     pieces: list[list[nn.Module]] = [[]]
-    for layer in layers_of(module):
+    for layer in flat_layers(module):
         pieces[-1].append(layer)
-        if isinstance(layer, ACTIVATIONS):
+        if activation_module(layer):
             pieces.append([])
     if len(pieces) == 1:
         raise InputError(
@@ -49,13 +48,13 @@ def pieces_of(module: nn.Module) -> list[nn.Sequential]:
 def module_activations(
     module: nn.Module, inputs: Float[Tensor, "samples *features"]
 ) -> list[Float[Tensor, "samples units *positions"]]:
-    """Activations of every hidden layer of a module in eval mode, with their graph.
+    """Compute activations of every hidden layer of a module in eval mode, with their graph.
 
     Args:
-        module: As ``pieces_of`` takes it.
+        module: As ``layer_maps`` takes it.
         inputs: In the dtype of its parameters.
     """
-    *pieces, _ = pieces_of(module)
+    *pieces, _ = layer_maps(module)
     values, found = inputs, []
     with evaluation_mode(module):
         for piece in pieces:
@@ -68,10 +67,10 @@ def module_activations(
 def hidden_activations(
     networks: Networks, inputs: Float[Tensor, "samples *features"]
 ) -> list[Float[Tensor, "networks samples units *positions"]]:
-    """Activations of every hidden layer, after the activation function and in eval mode.
+    """Compute activations of every hidden layer, in eval mode.
 
     Args:
-        networks: A stack of R networks, or a module as ``pieces_of`` takes it.
+        networks: A stack of R networks, or a module as ``layer_maps`` takes it.
         inputs: One batch for all networks, in the dtype of the weights.
 
     Returns:
@@ -80,17 +79,17 @@ def hidden_activations(
     if isinstance(networks, FullyConnectedNetworks):
         preactivations = networks.preactivations(inputs)[:-1]
         return [networks.phi.in_place(layer) for layer in preactivations]
-    of_members = [module_activations(module, inputs) for module in modules_of(networks)]
+    of_members = [module_activations(module, inputs) for module in network_modules(networks)]
     return [torch.stack(layer) for layer in zip(*of_members, strict=True)]
 
 
 def unit_activations(
     networks: Networks, inputs: Float[Tensor, "samples *features"]
 ) -> list[Float[Tensor, "networks samples units"]]:
-    """The same; of a feature map, its mean over positions.
+    """Compute hidden activations in eval mode; of a feature map, its mean over positions.
 
     Args:
-        networks: A stack of R networks, or a module as ``pieces_of`` takes it.
+        networks: A stack of R networks, or a module as ``layer_maps`` takes it.
         inputs: Any number of points, in the dtype of the weights.
     """
     of_chunks = [

@@ -1,13 +1,15 @@
-"""How layers begin: their weights and their biases, drawn."""
+"""Random initialization of weights and biases."""
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
 from generalization.networks.activation_functions import ACTIVATION_FUNCTIONS
+from generalization.networks.batch_normalization import BatchNormalization
 
 Layer = tuple[Float[Tensor, "fan_out fan_in"], Float[Tensor, "fan_out"]]
 
@@ -44,31 +46,49 @@ INITIALIZATIONS = {
 }
 
 
-def initial_layers(
+def initial_parts(
     shapes: Sequence[tuple[int, ...]],
     activation: str,
     generators: Sequence[Generator],
     *,
-    init_scale: float,
-    initialization: str,
-) -> tuple[list[Float[Tensor, "networks ..."]], list[Float[Tensor, "networks fan_out"]]]:
-    """Weights and biases of the layers of a stack, layer by layer.
+    init_scale: float = 1.0,
+    biases: bool = False,
+    initialization: str = "normal",
+    normalized: bool = False,
+) -> dict[str, Any]:
+    """Initialize the attributes of a stack of networks.
 
     Args:
         shapes: Of weights: fan-out first, all others make the fan-in.
         activation: A name of ``ACTIVATION_FUNCTIONS``; it sets the gain.
         generators: One per network, so that a network does not depend on its neighbors.
-        init_scale: Factor on all that is drawn.
+        init_scale: Factor on all random numbers.
+        biases: Whether there are biases.
         initialization: A name of ``INITIALIZATIONS``.
+        normalized: Whether hidden layers are normalized.
+
+    Returns:
+        ``activation``, ``weights``, ``biases`` and ``normalizations``, in float32 on the CPU.
     """
     draw, gain = INITIALIZATIONS[initialization], ACTIVATION_FUNCTIONS[activation].gain
+    # Biases are drawn whether or not there are any, so that weights do not depend on that.
     networks = [
         [draw(prod(one[1:]), one[0], generator, gain=gain, scale=init_scale) for one in shapes]
         for generator in generators
     ]
-    weights, biases = [], []
-    for one, of_layer in zip(shapes, zip(*networks, strict=True), strict=True):
-        weight, bias = (torch.stack(parts) for parts in zip(*of_layer, strict=True))
-        weights.append(weight.unflatten(2, one[1:]))
-        biases.append(bias)
-    return weights, biases
+    layers = [
+        [torch.stack(parts) for parts in zip(*layer, strict=True)]
+        for layer in zip(*networks, strict=True)
+    ]
+    return {
+        "activation": activation,
+        "weights": tuple(
+            weight.unflatten(2, one[1:]) for one, (weight, _) in zip(shapes, layers, strict=True)
+        ),
+        "biases": tuple(bias for _, bias in layers if biases),
+        "normalizations": tuple(
+            BatchNormalization.initial(len(generators), units)
+            for units, *_ in shapes[:-1]
+            if normalized
+        ),
+    }

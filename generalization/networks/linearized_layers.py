@@ -8,14 +8,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from generalization.errors import InputError
+from generalization.networks.activation_functions import is_piecewise_linear
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 WITH_PARAMETERS = (nn.Linear, nn.Conv2d, *BATCH_NORMS)
 # Leave the order of the features, and their number, as they are.
 KEEPING_FEATURES = (nn.Identity, nn.Flatten, nn.Dropout, nn.Dropout1d, nn.Dropout2d)
 LINEAR = (*KEEPING_FEATURES, nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.ZeroPad2d)
-ELEMENTWISE = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.Hardtanh, nn.Hardsigmoid, nn.Threshold)
-KNOWN = (*WITH_PARAMETERS, *LINEAR, *ELEMENTWISE, nn.MaxPool2d)
+KNOWN = (*WITH_PARAMETERS, *LINEAR, nn.MaxPool2d)
 
 # From changes of what a layer is given, at every sample in some directions, to those of what it
 # gives: (samples, directions, *shape).
@@ -23,38 +23,39 @@ LinearMap = Callable[[Tensor], Tensor]
 
 
 def is_sequence_of_known_layers(module: nn.Module) -> bool:
-    """Whether a module is a sequence of layers that are linear around nearly every point.
+    """Return whether a module is a sequence of layers that are linear around nearly every point.
 
     Sequences may hold sequences. No two layers may share a parameter, and no layer may have hooks
     or make its weight of other parameters, as ``torch.nn.utils.weight_norm`` does.
     """
-    layers = layers_of(module)
+    layers = flat_layers(module)
     parameters = [id(parameter) for layer in layers for parameter in layer.parameters()]
     return all(_is_known(layer) for layer in layers) and len(parameters) == len(set(parameters))
 
 
 def _is_known(layer: nn.Module) -> bool:
-    """Whether it is one of ours, as PyTorch made it."""
+    """Return whether a layer is supported and is as PyTorch made it."""
     names = {name for name, _ in layer.named_parameters()}
     hooks = layer._forward_hooks or layer._forward_pre_hooks
-    return type(layer) in KNOWN and names <= {"weight", "bias"} and not hooks
+    known = type(layer) in KNOWN or is_piecewise_linear(layer)
+    return known and names <= {"weight", "bias"} and not hooks
 
 
-def layers_of(module: nn.Module) -> list[nn.Module]:
-    """The layers of a sequence, and of sequences in it; any other module is a layer."""
+def flat_layers(module: nn.Module) -> list[nn.Module]:
+    """List the layers of a sequence, nested ones included; any other module is one layer."""
     # A class of its own may override what a sequence does, or run hooks.
     if not isinstance(module, nn.Sequential) or type(module).forward is not nn.Sequential.forward:
         return [module]
-    return [layer for part in module for layer in layers_of(part)]
+    return [layer for part in module for layer in flat_layers(part)]
 
 
 def having_parameters(layers: Sequence[nn.Module]) -> dict[int, nn.Module]:
-    """Those of some layers that have parameters, by their positions."""
+    """Select the layers that have parameters, by their positions."""
     return {i: layer for i, layer in enumerate(layers) if any(True for _ in layer.parameters())}
 
 
 def refuse_statistics_of_batches(module: nn.Module) -> None:
-    """Tell whoever normalizes by the statistics of a batch that points must not be coupled.
+    """Refuse modules that normalize by the statistics of a batch, which couple its points.
 
     Raises:
         InputError: If a batch normalization has no running statistics.
@@ -87,20 +88,20 @@ def linear_map(layer: nn.Module, values: Float[Tensor, "samples *features"]) -> 
         return lambda changes: changes * scale.view(-1, *[1] * (values.dim() - 2))
     if isinstance(layer, nn.MaxPool2d):
         return _choice_of_maxima(layer, values)
-    if isinstance(layer, ELEMENTWISE):
+    if is_piecewise_linear(layer):
         slope = _slope(layer, values).unsqueeze(1)
         return lambda changes: changes * slope
     return _over_directions(layer)
 
 
 def padded(layer: nn.Conv2d, values: Float[Tensor, "batch *image"]) -> Float[Tensor, "batch *_"]:
-    """What the windows of a convolution slide over."""
+    """Pad the inputs of a convolution."""
     mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
     return functional.pad(values, layer._reversed_padding_repeated_twice, mode=mode)
 
 
 def _convolution(layer: nn.Conv2d, changes: Tensor) -> Tensor:
-    """Without the bias."""
+    """Apply a convolution without its bias."""
     images = padded(layer, changes)
     return functional.conv2d(
         images, layer.weight, None, layer.stride, 0, layer.dilation, layer.groups
@@ -108,7 +109,7 @@ def _convolution(layer: nn.Conv2d, changes: Tensor) -> Tensor:
 
 
 def _over_directions(function: Callable[[Tensor], Tensor]) -> LinearMap:
-    """Samples and directions as one batch."""
+    """Apply a function to samples and directions as one batch."""
     return lambda changes: function(changes.flatten(0, 1)).unflatten(0, changes.shape[:2])
 
 
@@ -121,7 +122,7 @@ def _slope(layer: nn.Module, values: Tensor) -> Tensor:
 
 
 def _choice_of_maxima(layer: nn.MaxPool2d, values: Tensor) -> LinearMap:
-    """Changes of those positions that are the largest of their windows."""
+    """Select changes at the positions that are the largest of their windows."""
     maxima, chosen = functional.max_pool2d(
         values,
         layer.kernel_size,
@@ -142,7 +143,7 @@ def _choice_of_maxima(layer: nn.MaxPool2d, values: Tensor) -> LinearMap:
 def linearized(
     layers: Sequence[nn.Module], inputs: Float[Tensor, "samples *features"]
 ) -> tuple[list[LinearMap], list[Tensor]]:
-    """The maps of all layers one after the other, and what each of them gives, with its graph."""
+    """Linearize layers one after the other; also return their outputs with the graph."""
     values, maps, given = inputs.detach().requires_grad_(), [], []
     for layer in layers:
         maps.append(linear_map(layer, values.detach()))

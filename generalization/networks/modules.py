@@ -7,22 +7,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from generalization.devices import SAMPLES_PER_CHUNK
 from generalization.networks.fully_connected import FullyConnectedNetworks
 
 # Of convolutional stacks, measures are given the networks as modules, one by one.
 Networks = FullyConnectedNetworks | nn.Module
 
-SAMPLES_PER_CHUNK = 1024  # Keeps the activations of a whole training set out of memory.
-
 
 def number_of_networks(networks: Networks) -> int:
-    """How many networks there are: a module is one."""
+    """Return the number of networks; a module is one."""
     return 1 if isinstance(networks, nn.Module) else len(networks)
 
 
 @contextmanager
 def evaluation_mode(module: nn.Module) -> Iterator[nn.Module]:
-    """A module in eval mode; afterwards each of its parts is in the mode it was in before."""
+    """Put a module into eval mode; afterwards each of its parts is in its former mode."""
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
     try:
@@ -35,7 +34,7 @@ def evaluation_mode(module: nn.Module) -> Iterator[nn.Module]:
 def module_logits(
     module: nn.Module, inputs: Float[Tensor, "samples *features"]
 ) -> Float[Tensor, "samples classes"]:
-    """Logits of a module, in the mode that it is in.
+    """Compute the logits of a module in its current mode.
 
     Raises:
         ValueError: The module gives something else than one row of logits per input.
@@ -53,7 +52,7 @@ def module_logits(
 def logits_of(
     networks: Networks, inputs: Float[Tensor, "samples *features"]
 ) -> Float[Tensor, "networks samples classes"]:
-    """Logits of every network in eval mode, some inputs at a time.
+    """Compute the logits of every network in eval mode, some inputs at a time.
 
     Args:
         networks: A stack, or a module that maps inputs to logits.

@@ -1,27 +1,27 @@
-"""Networks on disk: safetensors, which cannot execute code."""
+"""Networks of an ensemble on disk."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 
 from generalization.errors import InputError
-from generalization.files import written_whole
 from generalization.hyperparameters import Hyperparameters
-from generalization.networks.architectures import Architecture, architecture_of
-from generalization.networks.stacked_networks import (
+from generalization.networks.architectures import (
     AnyArchitecture,
-    StackedNetworks,
-    networks_of_tensors,
+    Architecture,
+    architecture_of,
 )
+from generalization.networks.convolutional import ConvolutionalNetworks
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.stacked_networks import StackedNetworks, parts_by_name
+from generalization.networks.tensor_file import read_tensors, write_tensors
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class KeptNetworks:
             earlier stands there as it was when it was done, at the step at which it was done.
         statuses: ``fitted``, ``stopped`` or ``diverged``, one per network.
         networks: One stack of seeds per kept step; the last is how training ended.
+        dataset_sha256: Of the content of the dataset, as it was prepared, if that is known.
     """
 
     hyperparameters: Hyperparameters
@@ -42,9 +43,10 @@ class KeptNetworks:
     steps: tuple[tuple[int, ...], ...]
     statuses: tuple[str, ...]
     networks: tuple[StackedNetworks, ...]
+    dataset_sha256: str | None = None
 
     def distinct(self) -> Iterator[tuple[int, int, int]]:
-        """(kept step, position, training step) of every network that was not kept before."""
+        """Yield (kept step, position, training step) of every network not kept before."""
         for kept, steps in enumerate(self.steps):
             for position, step in enumerate(steps):
                 if kept == 0 or step != self.steps[kept - 1][position]:
@@ -57,10 +59,11 @@ def write_networks(path: Path | str, kept: KeptNetworks) -> None:
     The tensors are ``layers.<l>.weight`` of shape (kept steps, seeds, fan_out, fan_in), of
     convolutions (kept steps, seeds, channels out, channels in, height, width), and if there are
     such ``layers.<l>.bias`` and, of ``BatchNormalization``, ``layers.<l>.norm.scale``, ``.shift``,
-    ``.mean`` and ``.variance``; l counts the layers that have weights. The metadata
-    ``hyperparameters``, ``seeds``, ``steps``, ``statuses``, ``sha256`` (of the tensors, in the
-    order of their names) and, of convolutional networks, ``image`` (channels, height and width) are
-    JSON.
+    ``.mean`` and ``.variance``; l counts the layers that have weights. The metadata ``description``
+    is a JSON object with ``hyperparameters``, ``seeds``, ``steps``, ``statuses``,
+    ``dataset_sha256`` (or null), ``image`` (channels, height and width, of convolutional networks)
+    and ``sha256`` (of the tensors, in the order of their names). The same networks make the same
+    bytes.
 
     Args:
         path: A safetensors file.
@@ -72,17 +75,16 @@ def write_networks(path: Path | str, kept: KeptNetworks) -> None:
         name: torch.stack([stack[name] for stack in stacks]).cpu().contiguous()
         for name in stacks[0]
     }
-    metadata = {
-        "hyperparameters": json.dumps(kept.hyperparameters.as_dict()),
-        "seeds": json.dumps(kept.seeds),
-        "steps": json.dumps(kept.steps),
-        "statuses": json.dumps(kept.statuses),
-        "sha256": json.dumps(_sha256(tensors)),
+    description = {
+        "hyperparameters": kept.hyperparameters.as_dict(),
+        "seeds": kept.seeds,
+        "steps": kept.steps,
+        "statuses": kept.statuses,
+        "dataset_sha256": kept.dataset_sha256,
     }
     if isinstance(architecture, Architecture):
-        metadata["image"] = json.dumps(architecture.image)
-    with written_whole(path) as beside:
-        save_file(tensors, beside, metadata=metadata)
+        description["image"] = architecture.image
+    write_tensors(path, tensors, description | {"sha256": _sha256(tensors)})
 
 
 def read_networks(path: Path | str, device: torch.device | str = "cpu") -> KeptNetworks:
@@ -93,40 +95,60 @@ def read_networks(path: Path | str, device: torch.device | str = "cpu") -> KeptN
         device: Where the weights shall be.
 
     Returns:
-        What was written.
+        The networks as they were written.
 
     Raises:
         InputError: If the file is missing, damaged or holds something else.
     """
     try:
-        with safe_open(path, framework="pt", device=str(device)) as file:
-            described = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        _verify(tensors, described["sha256"])
-        hyperparameters = Hyperparameters(**described["hyperparameters"])
-        architecture = _architecture(hyperparameters, described, tensors)
-        steps = tuple(map(tuple, described["steps"]))
+        description, tensors = read_tensors(path, device)
+        _verify(tensors, description["sha256"])
+        hyperparameters = Hyperparameters(**description["hyperparameters"])
+        architecture = _architecture(hyperparameters, description, tensors)
+        steps = tuple(map(tuple, description["steps"]))
         stacks = tuple(
-            networks_of_tensors(
+            networks_from_tensors(
                 {name: tensor[kept] for name, tensor in tensors.items()},
                 hyperparameters.activation,
                 architecture,
             )
             for kept in range(len(steps))
         )
-        seeds, statuses = tuple(described["seeds"]), tuple(described["statuses"])
+        return KeptNetworks(
+            hyperparameters,
+            tuple(description["seeds"]),
+            steps,
+            tuple(description["statuses"]),
+            stacks,
+            description["dataset_sha256"],
+        )
     except (SafetensorError, OSError, LookupError, TypeError, ValueError) as error:
         raise InputError(
             f"networks must be a whole safetensors file of this project, not {str(path)!r} "
             f"({type(error).__name__}: {error})."
         ) from error
-    return KeptNetworks(hyperparameters, seeds, steps, statuses, stacks)
+
+
+def networks_from_tensors(
+    tensors: Mapping[str, torch.Tensor], activation: str, architecture: AnyArchitecture
+) -> StackedNetworks:
+    """Make a stack from the ``tensors`` of another one, changed or not.
+
+    Args:
+        tensors: By their names in files.
+        activation: A name of ``ACTIVATION_FUNCTIONS``.
+        architecture: Of the networks; of fully connected ones the widths.
+    """
+    parts = {"activation": activation, **parts_by_name(tensors)}
+    if isinstance(architecture, Architecture):
+        return ConvolutionalNetworks(**parts, architecture=architecture)
+    return FullyConnectedNetworks(**parts)
 
 
 def _architecture(
-    hyperparameters: Hyperparameters, described: dict[str, Any], tensors: dict[str, torch.Tensor]
+    hyperparameters: Hyperparameters, description: dict[str, Any], tensors: dict[str, torch.Tensor]
 ) -> AnyArchitecture:
-    """That of the networks of a file.
+    """Return the architecture of the networks of a file.
 
     Raises:
         ValueError: If a weight of convolutional networks does not have its shape.
@@ -135,7 +157,7 @@ def _architecture(
     shapes = [tuple(tensors[f"layers.{layer}.weight"].shape[2:]) for layer in range(count)]
     if hyperparameters.architecture == "fully_connected":
         return (shapes[0][1], *(units for units, _ in shapes))
-    architecture = architecture_of(hyperparameters, tuple(described["image"]), shapes[-1][0])
+    architecture = architecture_of(hyperparameters, tuple(description["image"]), shapes[-1][0])
     expectations = [one.weight_shape for one in architecture.weighted]
     for layer, (shape, expected) in enumerate(zip(shapes, expectations, strict=True)):
         if shape != expected:

@@ -9,19 +9,11 @@ from generalization.networks.architectures import Architecture, Convolution, Lin
 from generalization.networks.batch_normalization import EPSILON, BatchNormalization
 from generalization.networks.stacked_networks import StackedNetworks
 
-# HardSigmoid takes what is ½ more, which biases or shifts of the same layer have.
-ACTIVATIONS = {
-    "relu": nn.ReLU,
-    "relu6": nn.ReLU6,
-    "tanh": nn.Tanh,
-    "hardtanh": nn.Hardtanh,
-    "hardsigmoid": lambda: nn.Hardtanh(0.0, 1.0),
-}
 POOLINGS = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
 
 
 def sequence_of(network: StackedNetworks) -> nn.Sequential:
-    """The same function in eval mode, of ``nn.Linear``, ``nn.Conv2d`` and the like.
+    """Build the same function, in eval mode, of ``nn.Linear``, ``nn.Conv2d`` and the like.
 
     Normalizations become ``nn.BatchNorm1d`` or ``nn.BatchNorm2d``, poolings ``nn.MaxPool2d`` or
     ``nn.AvgPool2d``.
@@ -38,7 +30,7 @@ def sequence_of(network: StackedNetworks) -> nn.Sequential:
 
 def _modules(network: StackedNetworks) -> Iterator[nn.Module]:
     depth, flat = 0, False
-    for layer in _layers_of(network):
+    for layer in _network_layers(network):
         if isinstance(layer, Pooling):
             yield POOLINGS[layer.kind](layer.window)
             continue
@@ -46,7 +38,8 @@ def _modules(network: StackedNetworks) -> Iterator[nn.Module]:
             yield nn.Flatten()
             flat = True
         hidden = depth < network.depth - 1
-        raised = 0.5 if hidden and network.activation == "hardsigmoid" else 0.0
+        # The module of an activation function may need its inputs raised: biases or shifts are.
+        raised = network.phi.offset if hidden else 0.0
         normalization = network.normalizations[depth] if hidden and network.normalizations else None
         weight = network.weights[depth][0]
         bias = network.biases[depth][0] if network.biases else None
@@ -54,12 +47,12 @@ def _modules(network: StackedNetworks) -> Iterator[nn.Module]:
         if normalization:
             yield _batch_norm(normalization, layer, raised)
         if hidden:
-            yield ACTIVATIONS[network.activation]()
+            yield network.phi.new_module()
         depth += 1
 
 
-def _layers_of(network: StackedNetworks) -> tuple[Convolution | Pooling | Linear, ...]:
-    """Of fully connected networks, one layer per weight."""
+def _network_layers(network: StackedNetworks) -> tuple[Convolution | Pooling | Linear, ...]:
+    """Return the layers of a network: of fully connected ones, one per weight."""
     if isinstance(network.architecture, Architecture):
         return network.architecture.layers
     return tuple(Linear(*weight.shape[:0:-1]) for weight in network.weights)
@@ -68,7 +61,7 @@ def _layers_of(network: StackedNetworks) -> tuple[Convolution | Pooling | Linear
 def _affine(
     layer: Convolution | Linear, weight: Tensor, bias: Tensor | None, raised: float
 ) -> nn.Module:
-    """A layer with this weight, and with this bias raised by so much."""
+    """Build a layer with this weight, and with this bias raised by a number."""
     made = {"bias": bias is not None, "dtype": weight.dtype, "device": weight.device}
     if isinstance(layer, Linear):
         module = nn.Linear(layer.features, layer.units, **made)
@@ -90,7 +83,7 @@ def _affine(
 def _batch_norm(
     normalization: BatchNormalization, layer: Convolution | Linear, raised: float
 ) -> nn.BatchNorm1d | nn.BatchNorm2d:
-    """The normalization of a layer, with its shift raised by so much."""
+    """Build the normalization of a layer, with its shift raised by a number."""
     kind = nn.BatchNorm1d if isinstance(layer, Linear) else nn.BatchNorm2d
     scale = normalization.scale[0]
     module = kind(len(scale), eps=EPSILON, dtype=scale.dtype, device=scale.device)

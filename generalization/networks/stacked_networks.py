@@ -1,25 +1,118 @@
-"""Stacks of networks of any architecture."""
+"""What stacks of networks have in common, whatever their layers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
+from jaxtyping import Float
 from torch import Tensor
 
-from generalization.networks.architectures import Architecture
-from generalization.networks.convolutional import ConvolutionalNetworks
-from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.activation_functions import ACTIVATION_FUNCTIONS, ActivationFunction
+from generalization.networks.batch_normalization import BatchNormalization, folded_layers
 
-StackedNetworks = FullyConnectedNetworks | ConvolutionalNetworks
-
-# Of fully connected networks these are the widths.
-AnyArchitecture = tuple[int, ...] | Architecture
+# Name in files → attribute, of the parts of a normalization.
+NORM = {f"norm.{field.name}": field.name for field in fields(BatchNormalization)}
 
 
-def networks_of_tensors(
-    tensors: Mapping[str, Tensor], activation: str, architecture: AnyArchitecture
-) -> StackedNetworks:
-    """A stack of an architecture from what ``tensors`` of another one gives, changed or not."""
-    if isinstance(architecture, Architecture):
-        return ConvolutionalNetworks.of_tensors(tensors, activation, architecture)
-    return FullyConnectedNetworks.of_tensors(tensors, activation)
+@dataclass(frozen=True)
+class StackedNetworks:
+    """Networks of one architecture, with a leading network axis on every tensor.
+
+    With ``L`` weight layers and ``a_0`` the input, preactivations are ``z_l = W_l a_{l-1} + b_l``
+    and activations ``a_l = φ(z_l)``; the last preactivations are the logits. With normalizations,
+    the hidden ``z_l`` are normalized, here always in eval mode; what reads weights needs
+    ``folded()``. A subclass adds ``architecture``, ``widths``, ``preactivations`` and ``logits``.
+
+    Attributes:
+        weights: ``L`` tensors of shape (networks, fan_out, …).
+        activation: A name of ``ACTIVATION_FUNCTIONS``.
+        biases: ``L`` tensors of shape (networks, fan_out), or nothing.
+        normalizations: ``L - 1``, of the hidden layers, or nothing.
+    """
+
+    weights: tuple[Float[Tensor, "networks _fan_out *_"], ...]
+    activation: str
+    biases: tuple[Float[Tensor, "networks _fan_out"], ...] = ()
+    normalizations: tuple[BatchNormalization, ...] = ()
+
+    @property
+    def phi(self) -> ActivationFunction:
+        """The activation function."""
+        return ACTIVATION_FUNCTIONS[self.activation]
+
+    @property
+    def depth(self) -> int:
+        """Number of weight layers."""
+        return len(self.weights)
+
+    @property
+    def parameters(self) -> tuple[Tensor, ...]:
+        """Trained tensors: weights, then biases, then scales and then shifts of normalizations."""
+        scales = tuple(one.scale for one in self.normalizations)
+        shifts = tuple(one.shift for one in self.normalizations)
+        return (*self.weights, *self.biases, *scales, *shifts)
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors, trained or not, by their names in files: ``layers.<l>.weight`` …."""
+        kinds = {"weight": self.weights, "bias": self.biases}
+        for kind, part in NORM.items():
+            kinds[kind] = [getattr(one, part) for one in self.normalizations]
+        return {
+            f"layers.{layer}.{kind}": tensor
+            for kind, layers in kinds.items()
+            for layer, tensor in enumerate(layers)
+        }
+
+    def __len__(self) -> int:
+        return len(self.weights[0])
+
+    def __getitem__(self, members: slice | Sequence[int]) -> Self:
+        """Select networks as a smaller stack.
+
+        Raises:
+            TypeError: If one integer is given: one network is a stack of one, ``[i:i + 1]``.
+        """
+        if isinstance(members, int):
+            raise TypeError(f"members must be a slice or a list of positions, not {members!r}.")
+        return self.map(lambda tensor: tensor[members])
+
+    def __iter__(self) -> Iterator[Self]:
+        """Iterate over the networks, each a stack of one."""
+        return (self[position : position + 1] for position in range(len(self)))
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
+        """Return the stack with each of its tensors passed through a function."""
+        return self.with_tensors({name: function(part) for name, part in self.tensors.items()})
+
+    def with_tensors(self, tensors: Mapping[str, Tensor]) -> Self:
+        """Return a stack of the same architecture with other ``tensors``."""
+        return replace(self, **parts_by_name(tensors))
+
+    def to(self, *arguments, **settings) -> Self:
+        """Return the stack with another dtype or on another device, as ``torch.Tensor.to``."""
+        return self.map(lambda tensor: tensor.to(*arguments, **settings))
+
+    def folded(self) -> Self:
+        """Return the same functions with normalizations made a part of weights and biases."""
+        if not self.normalizations:
+            return self
+        weights, biases = folded_layers(self.weights, self.biases, self.normalizations)
+        return replace(self, weights=weights, biases=biases, normalizations=())
+
+
+def parts_by_name(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Return the attributes of a stack from what its ``tensors`` give, changed or not."""
+
+    def layers(kind: str) -> tuple[Tensor, ...]:
+        names = (f"layers.{layer}.{kind}" for layer in range(len(tensors)))
+        return tuple(tensors[name] for name in names if name in tensors)
+
+    normalizations = zip(*(layers(kind) for kind in NORM), strict=True)
+    return {
+        "weights": layers("weight"),
+        "biases": layers("bias"),
+        "normalizations": tuple(BatchNormalization(*of_layer) for of_layer in normalizations),
+    }

@@ -83,7 +83,7 @@ def margins(
 def facet_distances(
     networks: FullyConnectedNetworks, preactivations: Preactivations
 ) -> list[Float64[Tensor, "networks samples _units"]]:
-    """How far every hidden unit is from its nearest threshold, in input space: |z − t| / ‖∂z/∂x‖.
+    """Distance of every hidden unit from its nearest threshold in input space, |z − t| / ‖∂z/∂x‖.
 
     Inside the activation region of a point all preactivations are affine, so that each threshold
     of a unit is a hyperplane, at this distance. The nearest of all units is a facet of the region:

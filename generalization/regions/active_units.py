@@ -1,19 +1,18 @@
-"""How many units of a layer are active."""
+"""Numbers of active units."""
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from generalization.devices import SLOPES_PER_CHUNK
 from generalization.networks.fully_connected import FullyConnectedNetworks
-
-SAMPLES_PER_CHUNK = 2048  # Keeps the activations of a whole test set out of memory.
 
 
 @torch.no_grad()
 def active_units(
     networks: FullyConnectedNetworks, inputs: Float[Tensor, "samples *features"]
 ) -> Int[Tensor, "networks samples hidden_layers"]:
-    """How many units of every hidden layer have a slope, φ'(z) ≠ 0, at every point.
+    """Count the units of every hidden layer with a slope, φ'(z) ≠ 0, at every point.
 
     A path from an input to a logit, through one unit of every hidden layer, is active if all of its
     units are. Hence the number of active paths from one input to one logit is the product over
@@ -26,13 +25,14 @@ def active_units(
     Returns:
         R × N × hidden layers.
     """
-    chunks = inputs.flatten(1).split(SAMPLES_PER_CHUNK)
+    chunks = inputs.flatten(1).split(SLOPES_PER_CHUNK)
     return torch.cat([
-        torch.cat([_of_chunk(network, chunk) for chunk in chunks], dim=1) for network in networks
+        torch.cat([_chunk_counts(network, chunk) for chunk in chunks], dim=1)
+        for network in networks
     ])
 
 
-def _of_chunk(
+def _chunk_counts(
     network: FullyConnectedNetworks, activations: Float[Tensor, "samples features"]
 ) -> Int[Tensor, "1 samples hidden_layers"]:
     """Numbers of a stack of one, for a chunk of points."""

@@ -5,14 +5,11 @@ from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
+from generalization.devices import BUDGETS
+
 # Where each breakpoint lies: the number of the old breakpoint before it, plus the fraction of the
 # way to the next one. Then one of the units, and the exact preactivation of that unit.
 Breakpoints = tuple[Float[Tensor, "found"], Int[Tensor, "found"], Float[Tensor, "found"]]
-
-
-def numbers_at_a_time(device: torch.device) -> int:
-    """How many numbers one step should work on: what a CPU's cache holds, what keeps a GPU busy."""
-    return 2**18 if device.type == "cpu" else 2**26
 
 
 def curve_at(places: Float64[Tensor, "places"], vertices: int) -> Int[Tensor, "places"]:
@@ -36,12 +33,12 @@ def not_joined(places: Float64[Tensor, "breakpoints"], vertices: int) -> Int[Ten
     return (curve[1:] != curve[:-1]).nonzero().squeeze(1)
 
 
-def crossings_of(
+def edge_crossings(
     preactivations: Float[Tensor, "breakpoints units"],
     threshold: float,
     apart: Int[Tensor, "_"],
 ) -> Int[Tensor, "crossings"]:
-    """Which units cross a threshold on which edges: the breakpoint before × units + the unit.
+    """Find crossings of a threshold: number of the breakpoint before × units + the unit.
 
     Args:
         preactivations: Of one layer, at breakpoints in their order.
@@ -68,7 +65,7 @@ def new_breakpoints(
     crossings: Int[Tensor, "crossings"],
     threshold: float,
 ) -> Breakpoints:
-    """Where units cross a threshold, given the edges on which they do, with the unit that does.
+    """Locate crossings of a threshold on given edges, with the unit of each.
 
     It has to lie on the threshold to the last bit: if it is the last one of its ReLU layer to die,
     the units above it must be at rest, at exactly zero, from there on.
@@ -96,7 +93,7 @@ def true_ones(mask: Bool[Tensor, "edges units"]) -> Int[Tensor, "crossings"]:
 def pieces(order: Int[Tensor, "breakpoints"], units: int) -> list[Int[Tensor, "_"]]:
     """Equal pieces of the breakpoints, of about a step's size; each begins where the last ended."""
     edges = len(order) - 1
-    count = max(1, round(edges * units / numbers_at_a_time(order.device)))
+    count = max(1, round(edges * units / BUDGETS["operation"].on(order.device)))
     size = -(-edges // count)
     return [order[first : first + size + 1] for first in range(0, edges, size)]
 

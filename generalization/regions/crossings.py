@@ -13,7 +13,7 @@ from generalization.regions.polylines import follow
 
 @dataclass(frozen=True)
 class Crossings:
-    """Where units cross their thresholds along polylines, one curve after the other, in order.
+    """Threshold crossings along polylines, one curve after the other, in order.
 
     Attributes:
         curve: Number of the polyline.
@@ -35,7 +35,7 @@ class Crossings:
 def crossings(
     network: FullyConnectedNetworks, vertices: Float[Tensor, "curves vertices *features"]
 ) -> Crossings:
-    """Where units cross their thresholds along polylines in input space, without sampling.
+    """Locate threshold crossings along polylines in input space, without sampling.
 
     They are the crossings that ``crossings_per_layer`` counts.
 

@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
+from generalization.devices import items_at_once
 from generalization.networks.activation_functions import ActivationFunction
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.regions.arcs import Arcs, CrossedArcs, divided, quarters
-from generalization.regions.breakpoints import numbers_at_a_time
 
 # Of the size of a unit: less than that above a threshold is rounding.
 ROUNDING = 1e-13
@@ -22,7 +22,7 @@ Coefficients = Float64[Tensor, "arcs 3 units"]
 def ellipse_crossings(
     network: FullyConnectedNetworks, ellipses: Float[Tensor, "curves 3 *features"]
 ) -> list[CrossedArcs]:
-    """Where units cross their thresholds along closed ellipses in input space, without sampling.
+    """Locate threshold crossings along closed ellipses in input space, without sampling.
 
     A point of an ellipse is ``c + a cos θ + b sin θ``. On an arc on which all units below stay
     between their thresholds, all layers below are affine, and a preactivation is
@@ -55,7 +55,7 @@ def ellipse_crossings(
 
 def _pieces(arcs: Arcs, units: int) -> tuple[Int[Tensor, "_"], ...]:
     """Numbers of the arcs, in pieces of about a step's size."""
-    size = max(1, numbers_at_a_time(arcs.curve.device) // (3 * units))
+    size = items_at_once("operation", 3 * units, arcs.curve.device)
     return torch.arange(len(arcs.curve), device=arcs.curve.device).split(size)
 
 
@@ -154,7 +154,7 @@ def _at_ends(preactivations: Coefficients, arcs: Arcs) -> Float64[Tensor, "arcs 
 def _reaches(
     preactivations: Coefficients, units: Int[Tensor, "some 2"], threshold: float
 ) -> Bool[Tensor, "some"]:
-    """Whether units reach a threshold anywhere on the ellipse that their coefficients describe."""
+    """Return whether units reach a threshold anywhere on the ellipse of their coefficients."""
     arc, unit = units.unbind(1)
     constant, cosine, sine = preactivations[arc, :, unit].unbind(1)
     return torch.hypot(cosine, sine) > (threshold - constant).abs()

@@ -1,4 +1,4 @@
-"""How much the logit Jacobian of a piecewise-linear network jumps where linear regions meet."""
+"""Jumps of the logit Jacobian of a piecewise-linear network where linear regions meet."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,9 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from generalization.derivatives.preactivation_jacobians import without_features
+from generalization.devices import items_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.regions.breakpoints import interpolated, numbers_at_a_time
+from generalization.regions.breakpoints import interpolated
 from generalization.regions.crossings import Crossings, crossings
 
 
@@ -19,9 +20,10 @@ def jacobian_variation(
     """Total variation of f' = ∂f/∂x along polylines in input space, without sampling.
 
     f' is constant but for crossings of thresholds. At one of unit j in layer l, the slope of that
-    unit changes by 1 and f' by the outer product of ∂f/∂a_l[j] and ∂z_l[j]/∂x, so that ‖Δf'‖_F is
-    the product of their norms. They are a column and a row, multiplied through the layers above and
-    below, for many crossings at a time.
+    unit changes by Δφ', which is ±1 for functions that clamp, and f' by Δφ' times the outer product
+    of ∂f/∂a_l[j] and ∂z_l[j]/∂x, so that ‖Δf'‖_F is |Δφ'| times the product of their norms. They
+    are a column and a row, multiplied through the layers above and below, for many crossings at a
+    time.
 
     Args:
         network: A stack of one, with a piecewise-linear activation, in the dtype of the vertices.
@@ -31,14 +33,16 @@ def jacobian_variation(
         Σ ‖Δf'‖_F over the crossings of every polyline. Being a vertex changes nothing.
     """
     found = crossings(network, vertices)
-    middles, active, resting = _sides(found, *vertices.shape[:2])
+    slopes = torch.tensor(network.phi.slopes, dtype=torch.float64, device=vertices.device)
+    changes = slopes.diff()[found.threshold]
+    middles, active, resting = _sides(found, changes, *vertices.shape[:2])
     matrices = [
         without_features(network.weights[0][0]),
         *(weight[0] for weight in network.weights[1:]),
     ]
     first_layer = network.affine(0, vertices.flatten(2).flatten(0, 1)).squeeze(0)
     total = torch.zeros(len(vertices), dtype=torch.float64, device=vertices.device)
-    size = max(1, numbers_at_a_time(vertices.device) // max(network.widths[1:]))
+    size = items_at_once("operation", max(network.widths[1:]), vertices.device)
     for begin in range(0, len(active), size):
         piece = slice(begin, begin + size)
         sides = torch.stack((active[piece], resting[piece]))
@@ -46,26 +50,31 @@ def jacobian_variation(
         (there,) = interpolated(middles[first : last + 1], first_layer)
         slopes = _slopes(network, there)
         norms = _jumps(matrices, slopes, found.layer[piece], found.unit[piece], sides - first)
-        total.index_add_(0, found.curve[piece], norms)
+        total.index_add_(0, found.curve[piece], changes[piece].abs() * norms)
     return total
 
 
 def _sides(
-    found: Crossings, curves: int, vertices: int
+    found: Crossings, changes: Float64[Tensor, "crossings"], curves: int, vertices: int
 ) -> tuple[Float64[Tensor, "regions"], Int[Tensor, "crossings"], Int[Tensor, "crossings"]]:
-    """Where to take f' on both sides of each crossing: half way to the next, where nothing crosses.
+    """Places at which f' is computed on both sides of each crossing: half way to the next one.
+
+    Args:
+        found: The crossings.
+        changes: How much larger the slope of the unit is above the threshold than below it.
+        curves: Number of polylines.
+        vertices: Of each of them.
 
     Returns:
         A place in every linear region, as ``polylines`` counts places through the vertices of all
-        curves; of every crossing the number of the region where the unit has slope 1; of the other.
+        curves; of every crossing the number of the region where its unit is steeper; of the other.
     """
     place = found.position + vertices * found.curve
     begins = vertices * torch.arange(curves, dtype=torch.float64, device=place.device)
     # Crossings at one place have no region between them. From curve to curve there is one too many.
     borders = torch.cat((begins, place, begins + vertices - 1)).unique()
     behind = torch.searchsorted(borders, place)
-    # A unit has slope 1 above its first threshold and below its second.
-    active = behind - (found.rising != (found.threshold == 0)).long()
+    active = behind - (found.rising != (changes > 0)).long()
     return (borders[1:] + borders[:-1]) / 2, active, 2 * behind - 1 - active
 
 

@@ -1,4 +1,4 @@
-"""Where the largest entry of a window changes along a line."""
+"""Changes of the largest entry of a window along a line."""
 
 from collections.abc import Iterator
 
@@ -10,13 +10,13 @@ from torch.nn import functional
 from generalization.regions.breakpoints import true_ones
 
 
-def changes_of_maxima(
+def maxima_changes(
     layer: nn.MaxPool2d,
     images: Float[Tensor, "breakpoints channels height width"],
     apart: Int[Tensor, "_"],
     floor: float = -torch.inf,
 ) -> Float64[Tensor, "found"]:
-    """Where max-pooling turns from one entry of a window to another.
+    """Find where max-pooling turns from one entry of a window to another.
 
     Between breakpoints every entry is affine, and their maximum is the upper envelope of as many
     lines. It is convex: a window with the same largest entry at both ends of an edge has it all

@@ -1,4 +1,4 @@
-"""How much the logit Jacobian of a module changes along polylines."""
+"""Variation of the logit Jacobian of a module along polylines."""
 
 from collections.abc import Iterator
 
@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
+from generalization.devices import items_at_once
 from generalization.networks.modules import module_logits
-from generalization.regions.breakpoints import curve_at, interpolated, numbers_at_a_time
+from generalization.regions.breakpoints import curve_at, interpolated
 from generalization.regions.module_polylines import borders_of_regions
 from generalization.regions.trajectories import equidistant_points
 
@@ -66,7 +67,7 @@ def sampled_jacobian_variation(
 def _blocks(module: nn.Module, point: Float[Tensor, "1 *features"], edges: int) -> Iterator[slice]:
     """Points between which there are so many edges, some at a time; blocks share their ends."""
     numbers_per_point = point.numel() * module_logits(module, point).shape[1]
-    size = max(1, 8 * numbers_at_a_time(point.device) // numbers_per_point)
+    size = items_at_once("polygons", numbers_per_point, point.device)
     for first in range(0, edges, size):
         yield slice(first, min(first + size, edges) + 1)
 

@@ -7,20 +7,20 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor, nn
 
-from generalization.networks.activation_modules import thresholds_of
-from generalization.networks.linearized_layers import layers_of
+from generalization.networks.activation_functions import unit_thresholds
+from generalization.networks.linearized_layers import flat_layers
 from generalization.regions.breakpoints import (
     Breakpoints,
-    crossings_of,
     curve_at,
+    edge_crossings,
     interpolated,
     new_breakpoints,
     not_joined,
     old_breakpoints,
     pieces,
 )
-from generalization.regions.maxima import changes_of_maxima
-from generalization.regions.steps import Step, floor_of, steps_of
+from generalization.regions.maxima import maxima_changes
+from generalization.regions.steps import Step, constant_up_to, polyline_steps
 
 # Told of what is found: the step, the positions of it (the number of the breakpoint before, plus
 # the fraction of the way to the next), and the places of all breakpoints (the number of the vertex
@@ -31,7 +31,7 @@ Sink = Callable[[Step, Tensor, Tensor], None]
 def crossings_per_activation(
     module: nn.Module, vertices: Float[Tensor, "curves vertices *features"]
 ) -> Int[Tensor, "curves activations"]:
-    """How often units cross their thresholds along polylines in input space, without sampling.
+    """Count threshold crossings along polylines in input space, without sampling.
 
     As ``crossings_per_layer`` does for a stack: a unit is what enters an activation at one position
     of one channel. Max-pooling has no thresholds, hence no transitions, but where the largest entry
@@ -44,7 +44,7 @@ def crossings_per_activation(
     Returns:
         Crossings of the units of every activation, in the order of the sequence.
     """
-    steps = steps_of(module)
+    steps = polyline_steps(module)
     told = [position for position, step in enumerate(steps) if step.number is not None]
     counts = torch.zeros(len(told), len(vertices), dtype=torch.int32, device=vertices.device)
 
@@ -62,7 +62,7 @@ def crossings_per_activation(
 def borders_of_regions(
     module: nn.Module, vertices: Float[Tensor, "curves vertices *features"]
 ) -> Float64[Tensor, "borders"]:
-    """Where polylines leave the regions on which a module is affine, vertices included.
+    """Find where polylines leave the regions on which a module is affine, vertices included.
 
     Args:
         module: For which ``can_be_followed`` holds, in eval mode, in the dtype of the vertices.
@@ -78,17 +78,17 @@ def borders_of_regions(
     def note(_: Step, positions: Tensor, places: Tensor) -> None:
         found.extend(interpolated(positions, places))
 
-    steps = [replace(step, number=None) for step in steps_of(module) if step.passes]
+    steps = [replace(step, number=None) for step in polyline_steps(module) if step.passes]
     follow(steps, vertices, note)
     return torch.cat(found).unique()
 
 
 def numbers_per_point(module: nn.Module, inputs: Float[Tensor, "samples *features"]) -> int:
-    """How many numbers the widest layer of a sequence has, its input included."""
+    """Size of the widest layer of a sequence, its input included."""
     point = inputs.new_zeros(1, *inputs.shape[1:])
     numbers = [point.numel()]
     with torch.inference_mode():
-        for layer in layers_of(module):
+        for layer in flat_layers(module):
             point = layer(point.clone())
             numbers.append(point.numel())
     return max(numbers)
@@ -129,7 +129,7 @@ def _find(
     for position, step in enumerate(steps):
         above = steps[position + 1 :]
         if step.bends or step.number is not None:
-            found = _breakpoints(step, values, not_joined(places, vertices), floor_of(above))
+            found = _breakpoints(step, values, not_joined(places, vertices), constant_up_to(above))
             tell(step, found[0], places)
         if step.bends:
             for there, its_places in _with_breakpoints(values, places, found):
@@ -145,15 +145,15 @@ def _breakpoints(
     apart: Int[Tensor, "_"],
     floor: float,
 ) -> Breakpoints:
-    """What an activation or a max-pooling adds."""
+    """Find the breakpoints that an activation or a max-pooling adds."""
     flat = values.flatten(1)
     if isinstance(step.layer, nn.MaxPool2d):
-        positions = changes_of_maxima(step.layer, values, apart, floor)
+        positions = maxima_changes(step.layer, values, apart, floor)
         (first,) = interpolated(positions, flat[:, 0])
         return positions, torch.zeros_like(positions, dtype=torch.int64), first
     found = [
-        new_breakpoints(flat, crossings_of(flat, threshold, apart), threshold)
-        for threshold in thresholds_of(step.layer)
+        new_breakpoints(flat, edge_crossings(flat, threshold, apart), threshold)
+        for threshold in unit_thresholds(step.layer)
     ]
     return tuple(map(torch.cat, zip(*found, strict=True)))
 

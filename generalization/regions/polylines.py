@@ -6,14 +6,14 @@ import torch
 from jaxtyping import Float, Float64, Int, Shaped
 from torch import Tensor
 
+from generalization.devices import items_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.regions.breakpoints import (
-    crossings_of,
     curve_at,
+    edge_crossings,
     interpolated,
     new_breakpoints,
     not_joined,
-    numbers_at_a_time,
     old_breakpoints,
     pieces,
 )
@@ -29,7 +29,7 @@ Sink = Callable[[int, int, Tensor, Tensor, Tensor], None]
 def crossings_per_layer(
     network: FullyConnectedNetworks, vertices: Float[Tensor, "curves vertices *features"]
 ) -> Int[Tensor, "curves hidden_layers"]:
-    """How often units cross their thresholds along polylines in input space, without sampling.
+    """Count threshold crossings along polylines in input space, without sampling.
 
     Between neighbouring breakpoints all layers below are affine along the line, so a preactivation
     is too, and crosses a threshold once if its ends lie on different sides, else not at all. The
@@ -70,7 +70,7 @@ def around_translations(
         What the quantity is of every image.
     """
     numbers_per_loop = (images.shape[-1] + 1) * numbers_per_point
-    size = max(1, 8 * numbers_at_a_time(images.device) // numbers_per_loop)
+    size = items_at_once("polygons", numbers_per_loop, images.device)
     return torch.cat([quantity(translation_loops(some)) for some in images.split(size)])
 
 
@@ -116,7 +116,7 @@ def _find(
     last = layer == network.depth - 2
     breakpoints = [] if last else [old_breakpoints(preactivations)]
     for number, threshold in enumerate(network.phi.thresholds):
-        found = crossings_of(preactivations, threshold, apart)
+        found = edge_crossings(preactivations, threshold, apart)
         tell(layer, number, preactivations, places, found)
         if not last:
             breakpoints.append(new_breakpoints(preactivations, found, threshold))

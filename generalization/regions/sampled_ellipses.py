@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from generalization.devices import items_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.regions.arcs import CrossedArcs
-from generalization.regions.breakpoints import numbers_at_a_time
 from generalization.regions.trajectories import points_on_ellipses
 
 
@@ -34,7 +34,7 @@ def sampled_crossings(
     step = 2 * pi / points
     # The first point once more, so that rounding does not move it.
     angles = torch.arange(points + 1, dtype=torch.float64, device=ellipses.device) % points * step
-    block = max(1, 4 * numbers_at_a_time(ellipses.device) // max(network.widths))
+    block = items_at_once("activations", max(network.widths), ellipses.device)
     found: list[list[CrossedArcs]] = [[] for _ in range(network.depth - 1)]
     for curve, ellipse in enumerate(ellipses.double().flatten(2).split(1)):
         for first in range(0, points, block):

@@ -1,4 +1,4 @@
-"""What polylines have to pass on their way through a sequence of layers."""
+"""Steps of polylines through a sequence of layers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from generalization.networks.activation_modules import thresholds_of
-from generalization.networks.linearized_layers import is_sequence_of_known_layers, layers_of
+from generalization.networks.activation_functions import activation_module, unit_thresholds
+from generalization.networks.linearized_layers import flat_layers, is_sequence_of_known_layers
 
 
 @dataclass(frozen=True)
 class Step:
-    """What to do with a layer: to pass through it, or to count its crossings, or both.
+    """A layer to pass through, or whose crossings to count, or both.
 
     Attributes:
         layer: The layer.
@@ -32,14 +32,13 @@ class Step:
 
 
 def can_be_followed(module: nn.Module) -> bool:
-    """Whether a module is a sequence of layers that are continuous and piecewise affine."""
-    return is_sequence_of_known_layers(module) and not any(
-        isinstance(layer, nn.Threshold) for layer in layers_of(module)
-    )
+    """Return whether a module is a sequence of layers that are continuous and piecewise affine."""
+    activations = filter(None, map(activation_module, flat_layers(module)))
+    return is_sequence_of_known_layers(module) and all(one.continuous for one in activations)
 
 
-def steps_of(module: nn.Module) -> list[Step]:
-    """What to do, one after the other.
+def polyline_steps(module: nn.Module) -> list[Step]:
+    """List the steps through a module, one after the other.
 
     Maxima of windows are taken before an activation that does not fall: φ(max z) = max φ(z). The
     layers above see the breakpoints of one unit per window instead of those of all. Its crossings
@@ -47,9 +46,9 @@ def steps_of(module: nn.Module) -> list[Step]:
     """
     steps: list[Step] = []
     number = 0
-    for layer in layers_of(module):
+    for layer in flat_layers(module):
         pools = isinstance(layer, nn.MaxPool2d)
-        if thresholds_of(layer):
+        if unit_thresholds(layer):
             steps.append(Step(layer, bends=True, number=number))
             number += 1
         elif pools and steps and _rises(steps[-1].layer):
@@ -63,13 +62,12 @@ def steps_of(module: nn.Module) -> list[Step]:
 
 
 def _rises(layer: nn.Module) -> bool:
-    """Whether it is an activation that does not fall."""
-    falls = isinstance(layer, nn.LeakyReLU) and layer.negative_slope < 0
-    return bool(thresholds_of(layer)) and not falls
+    """Return whether it is an activation function that does not fall."""
+    return bool(unit_thresholds(layer)) and not activation_module(layer).falls(layer)
 
 
-def floor_of(steps: Sequence[Step]) -> float:
-    """What comes next makes one of all numbers up to this one, as ReLU does of those up to 0."""
-    layer = steps[0].layer if steps else None
-    is_flat = layer is not None and thresholds_of(layer) and not isinstance(layer, nn.LeakyReLU)
-    return thresholds_of(layer)[0] if is_flat else -torch.inf
+def constant_up_to(steps: Sequence[Step]) -> float:
+    """Number up to which the next step is constant, as ReLU is up to 0; −∞ if there is none."""
+    activation = activation_module(steps[0].layer) if steps else None
+    thresholds = unit_thresholds(steps[0].layer) if activation and activation.flat_below else ()
+    return thresholds[0] if thresholds else -torch.inf

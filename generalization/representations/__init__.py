@@ -1,1 +1,1 @@
-"""What layers say, and what all similarities of two layers are made from."""
+"""Representations of layers, and the parts that all similarities are made from."""

@@ -110,7 +110,7 @@ class Part:
 
     @cached_property
     def principal_basis(self) -> Basis:
-        """The same span by directions of decreasing variance, the left singular vectors of X.
+        """Basis of the span of all units by decreasing variance, the left singular vectors of X.
 
         They are those of Qᴴ X, turned by Q.
         """

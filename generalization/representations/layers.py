@@ -131,20 +131,20 @@ def _both_orders(
     asymmetric: bool,
     settings: dict[str, Any],
 ) -> tuple[Score, Score]:
-    forward = _of_frequencies([
+    forward = _joined_score([
         similarity(one, other, products=products, **settings)
         for one, other, products in zip(a, b, shared, strict=True)
     ])
     if not asymmetric:
-        return forward, _turned(forward)
-    return forward, _of_frequencies([
+        return forward, _exchanged(forward)
+    return forward, _joined_score([
         similarity(other, one, products=tuple(half.mH for half in products), **settings)
         for one, other, products in zip(a, b, shared, strict=True)
     ])
 
 
-def _of_frequencies(scores: Sequence[Score]) -> Score:
-    """What frequencies say together, those that vary, see ``compared_layers``."""
+def _joined_score(scores: Sequence[Score]) -> Score:
+    """Join the scores of frequencies that vary, see ``compared_layers``."""
     first = scores[0]
     there = [score for score in scores if not math.isnan(score.value)]
     if len(there) < 2:
@@ -166,7 +166,7 @@ def _of_frequencies(scores: Sequence[Score]) -> Score:
     )
 
 
-def _turned(score: Score) -> Score:
+def _exchanged(score: Score) -> Score:
     return replace(score, units_a=score.units_b, units_b=score.units_a)
 
 

@@ -1,4 +1,4 @@
-"""What similarities are where nothing is shared."""
+"""Chance levels of similarities."""
 
 from __future__ import annotations
 

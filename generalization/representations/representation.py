@@ -159,7 +159,7 @@ def _gram(values: Inexact[Tensor, "datapoints columns"]) -> Inexact[Tensor, "col
 
 
 def _varying(values: Tensor, epsilon: float) -> tuple[Tensor, bool]:
-    """Which units vary, none if any is not finite; and whether all are finite."""
+    """Return which units vary, none if any is not finite, and whether all are finite."""
     parts = torch.view_as_real(values).unbind(-1) if values.is_complex() else [values]
     # Two passes are several times faster than the one of ``aminmax``.
     extremes = [(part.amin(0), part.amax(0)) for part in parts]

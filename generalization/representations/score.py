@@ -12,7 +12,7 @@ FEWEST_SAMPLES_PER_UNIT = 5
 
 @dataclass(frozen=True)
 class Score:
-    """How similar two layers are.
+    """Similarity of two layers.
 
     Attributes:
         value: From 0 to 1, 1 = same; a debiased one may be below 0.
@@ -69,5 +69,5 @@ def score(
 
 
 def is_constant(a: Representation, b: Representation) -> bool:
-    """Whether one of two layers has no unit that varies."""
+    """Return whether one of two layers has no unit that varies."""
     return 0 in (a.values.shape[1], b.values.shape[1])

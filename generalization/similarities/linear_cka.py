@@ -37,7 +37,7 @@ def linear_cka(
     a, b, products = prepared(a, b, products)
     if is_constant(a, b):
         return score(a, b, math.nan, math.nan)
-    inner = _squared_norm(_of_units(a, joined(a, b, products), b))
+    inner = _squared_norm(_unit_products(a, joined(a, b, products), b))
     squares = [_squared_norm(one.whole.unit_gram) for one in (a, b)]
     if debiased:
         inner = _unbiased(inner, a, b)
@@ -53,7 +53,7 @@ def linear_cka(
     return score(a, b, value, null, norms=norms)
 
 
-def _of_units(
+def _unit_products(
     a: Representation, product: Inexact[Tensor, "coordinates_a coordinates_b"], b: Representation
 ) -> Inexact[Tensor, "units_a units_b"]:
     """Xᴴ Y of units, from that of coordinates."""

@@ -9,19 +9,21 @@ import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
 from generalization.statistics.correlations import kendall, pearson, spearman
+from generalization.statistics.estimates import INTERVAL, few_ensembles, table_of
 from generalization.statistics.regression import least_squares
-from generalization.statistics.resampling import bootstrap_counts, permutation_p_value
-from generalization.statistics.selection import SELECTIONS, selected
+from generalization.statistics.resampling import (
+    Resampling,
+    bootstrap_counts,
+    permutation_p_value,
+)
+from generalization.statistics.selection import SELECTIONS, by_dataset, selected
 
 COLUMNS = [
     "measure",
     "statistic",
     "selection",
     "dataset",
-    "estimate",
-    "low",
-    "high",
-    "level",
+    *INTERVAL,
     "p_value",
     "p_value_corrected",
     "networks",
@@ -29,16 +31,13 @@ COLUMNS = [
     "note",
 ]
 CORRELATIONS = {"spearman": spearman, "kendall": kendall, "pearson": pearson}
-FEWEST_ENSEMBLES = 3
 
 
 def fit_statistics(
     measures: pd.DataFrame,
     *,
-    generator: np.random.Generator,
+    resampling: Resampling,
     fitted_accuracy: float = 0.999,
-    level: float = 0.95,
-    resamples: int = 2000,
     permutations: int = 10_000,
 ) -> pd.DataFrame:
     """How each measure goes with the generalization gap, over networks at their last step.
@@ -59,11 +58,9 @@ def fit_statistics(
 
     Args:
         measures: Table of ``collect_measures``.
-        generator: Of resamples and permutations. Every measure sees the same ones, so that
-            measures are compared on equal terms and a new one changes no interval of another.
+        resampling: Bootstrap of ensembles, then of seeds within them; the permutations have its
+            random numbers, too.
         fitted_accuracy: Train accuracy from which on a network counts as fitted.
-        level: Of the intervals.
-        resamples: Number of bootstrap resamples.
         permutations: Their number; no p-value is less than 1 / (1 + permutations), and correction
             multiplies the least by the number of measures.
 
@@ -73,55 +70,34 @@ def fit_statistics(
         study has several also each of them. What does not exist is empty; ``note`` says why.
 
     Raises:
-        ValueError: If level is not between 0 and 1, or resamples or permutations are none.
+        ValueError: If permutations are none.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level must be between 0 and 1, not {level!r}.")
-    for name, number in {"resamples": resamples, "permutations": permutations}.items():
-        if number < 1:
-            raise ValueError(f"{name} must be at least 1, not {number!r}.")
-    entropy = int(generator.integers(2**63))
+    if permutations < 1:
+        raise ValueError(f"permutations must be at least 1, not {permutations!r}.")
     rows = [
         {"measure": measure, "selection": selection, "dataset": dataset, **row}
-        for dataset, block in blocks(measures).items()
+        for dataset, block in by_dataset(measures, measures["dataset"].unique()).items()
         for measure in measures["measure"].unique()
         for selection in SELECTIONS
         for row in relation_to_gap(
             selected(block, measure, selection, fitted_accuracy=fitted_accuracy),
-            generator=np.random.default_rng(entropy),
-            level=level,
-            resamples=resamples,
+            resampling,
             permutations=permutations,
         )
     ]
-    table = pd.DataFrame(rows, columns=COLUMNS).assign(level=level)
-    table = table.astype(dict.fromkeys(["estimate", "low", "high", "p_value"], float))
+    table = table_of(rows, COLUMNS, resampling).astype({"p_value": float})
     table["p_value_corrected"] = _corrected(table)
     return table
 
 
-def blocks(networks: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The rows of all datasets together, then those of each of several."""
-    datasets = networks["dataset"].unique()
-    each = {name: networks[networks["dataset"] == name] for name in datasets}
-    return {"all": networks} | (each if len(datasets) > 1 else {})
-
-
 def relation_to_gap(
-    networks: pd.DataFrame,
-    *,
-    generator: np.random.Generator,
-    level: float,
-    resamples: int,
-    permutations: int,
+    networks: pd.DataFrame, resampling: Resampling, *, permutations: int
 ) -> Iterator[dict[str, object]]:
     """Every statistic of one measure, each as a row.
 
     Args:
         networks: One row per network, with ensemble, value and generalization_gap, both finite.
-        generator: Of resamples and permutations.
-        level: Of the intervals.
-        resamples: Number of bootstrap resamples.
+        resampling: Bootstrap of ensembles, then of seeds within them.
         permutations: Number of permutations.
 
     Yields:
@@ -139,23 +115,24 @@ def relation_to_gap(
         for statistic in ("spearman", "kendall", pearsons, "ols_slope", "ols_r_squared"):
             yield {"statistic": statistic, **size, "note": reason}
         return
-    counts = bootstrap_counts(ensembles, resamples=resamples, generator=generator)
+    generator = resampling.stream()
+    counts = bootstrap_counts(ensembles, resamples=resampling.resamples, generator=generator)
     draws = {kind: correlation(counts, x, y) for kind, correlation in CORRELATIONS.items()}
     for kind, correlation in CORRELATIONS.items():
         yield {
             "statistic": pearsons if kind == "pearson" else kind,
             "estimate": correlation(np.ones((1, len(x))), x, y)[0],
-            **_interval(draws[kind], level),
+            **_interval(draws[kind], resampling),
             "p_value": permutation_p_value(
                 x, y, ensembles, kind=kind, permutations=permutations, generator=generator
             ),
             **size,
         }
-    slope, r_squared = least_squares(x, y, ensembles, level=level)
+    slope, r_squared = least_squares(x, y, ensembles, level=resampling.level)
     plain = "" if log else "of the values themselves: not all are positive"
     yield {"statistic": "ols_slope", **slope, **size, "note": plain}
     # In a regression on one number, R² is r² and its test is that of the slope.
-    squares = _interval(draws["pearson"] ** 2, level)
+    squares = _interval(draws["pearson"] ** 2, resampling)
     yield {"statistic": "ols_r_squared", "estimate": r_squared, **squares, **size}
 
 
@@ -163,8 +140,8 @@ def _why_not(x: np.ndarray, y: np.ndarray, ensembles: int) -> str:
     """Why no relation can be estimated; empty if it can."""
     if not len(x):
         return "no network is left"
-    if ensembles < FEWEST_ENSEMBLES:
-        return f"{ensembles} of the {FEWEST_ENSEMBLES} ensembles that are needed"
+    if few := few_ensembles(ensembles, "that are needed"):
+        return few
     if np.ptp(x) == 0:
         return "the measure is the same for all networks"
     if np.ptp(y) == 0:
@@ -172,15 +149,13 @@ def _why_not(x: np.ndarray, y: np.ndarray, ensembles: int) -> str:
     return ""
 
 
-def _interval(draws: np.ndarray, level: float) -> dict[str, object]:
-    """Percentile interval of the resamples in which a correlation exists."""
-    defined = draws[np.isfinite(draws)]
-    if not len(defined):
+def _interval(draws: np.ndarray, resampling: Resampling) -> dict[str, object]:
+    """Percentile interval of the resamples in which a correlation exists, and how many lack it."""
+    dropped = int((~np.isfinite(draws)).sum())
+    if dropped == len(draws):
         return {"note": "no interval: the measure or the gap is constant in every resample"}
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    dropped = len(draws) - len(defined)
     note = f"{dropped} of {len(draws)} resamples are constant and left out" if dropped else ""
-    return {"low": low, "high": high, "note": note}
+    return resampling.interval(draws) | {"note": note}
 
 
 def _corrected(table: pd.DataFrame) -> pd.Series:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 from statsmodels.stats.proportion import proportion_confint
 
+from generalization.statistics.estimates import INTERVAL
 from generalization.statistics.pairs import COMPARISON, NO_PAIR
+from generalization.statistics.resampling import check_level
+from generalization.statistics.selection import by_dataset
 
 COLUMNS = [
     *COMPARISON,
@@ -18,10 +19,7 @@ COLUMNS = [
     "larger_in",
     "pairs",
     "ties",
-    "estimate",
-    "low",
-    "high",
-    "level",
+    *INTERVAL,
     "p_value",
     "ratio",
     "networks",
@@ -54,9 +52,8 @@ def pair_statistics(pairs: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame
 
     Raises:
         ValueError: If level is not between 0 and 1.
-    """
-    if not 0 < level < 1:
-        raise ValueError(f"level must be between 0 and 1, not {level!r}.")
+    """  # noqa: DOC502
+    check_level(level)
     datasets = pairs["dataset"].dropna().unique()
     rows = [
         {
@@ -66,15 +63,9 @@ def pair_statistics(pairs: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame
             **_sign_test(block, key[-1], level),
         }
         for key, group in pairs.groupby([*COMPARISON, "quantity"], sort=False)
-        for dataset, block in _blocks(group, datasets).items()
+        for dataset, block in by_dataset(group, datasets).items()
     ]
     return pd.DataFrame(rows, columns=COLUMNS).assign(level=level)
-
-
-def _blocks(group: pd.DataFrame, datasets: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """All pairs of a comparison and quantity together, then those of each dataset of several."""
-    each = {name: group[group["dataset"] == name] for name in datasets}
-    return {"all": group} | (each if len(datasets) > 1 else {})
 
 
 def _sign_test(block: pd.DataFrame, quantity: str, level: float) -> dict[str, object]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
-from generalization.tables import NETWORK, swept_hyperparameters
+from generalization.tables import NETWORK, swept_hyperparameters, with_networks
 
 SELECTIONS = ("fitted", "all")
 NOT_MEASURED = "was not measured"
@@ -20,6 +22,37 @@ def final_networks(measures: pd.DataFrame) -> pd.DataFrame:
 def has_fitted(networks: pd.DataFrame, *, fitted_accuracy: float) -> pd.Series:
     """Whether every network reached the train accuracy from which on it counts as fitted."""
     return networks["train_accuracy"] >= fitted_accuracy
+
+
+def before_and_after(profile: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
+    """The rows of networks at step 0, and at their last step.
+
+    Args:
+        profile: Table of a profile of a study.
+        training: Table of ``collect_training``.
+
+    Returns:
+        These rows, with the columns of ``training`` and ``trained``, whether the step is not 0.
+    """
+    rows = with_networks(profile, training)
+    rows = rows[rows["final"] | (rows["step"] == 0)]
+    return rows.assign(trained=rows["step"] > 0)
+
+
+def on_true_labels(networks: pd.DataFrame) -> pd.Series:
+    """Whether every network was trained on true labels, of true inputs."""
+    return (networks["label_corruption"] == 0) & (networks["randomization"] == "none")
+
+
+def by_dataset(rows: pd.DataFrame, datasets: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """All rows together, then those of each dataset of several.
+
+    Args:
+        rows: With ``dataset``.
+        datasets: Those of the study.
+    """
+    each = {name: rows[rows["dataset"] == name] for name in datasets}
+    return {"all": rows} | (each if len(datasets) > 1 else {})
 
 
 def selected(

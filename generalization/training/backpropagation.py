@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor, baddbmm, bmm
 
 from generalization.networks.fully_connected import FullyConnectedNetworks
@@ -17,30 +16,10 @@ from generalization.training.batch_statistics import (
 from generalization.training.batches import Batch
 from generalization.training.losses import Loss
 
-aten = torch.ops.aten
-
-# Activation function → in place, the product of a gradient and its slope. As in
-# `ActivationFunction.derivative`, the slope is that at the preactivation the activation came from.
-TIMES_SLOPE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "relu": lambda gradient, activations: aten.threshold_backward.grad_input(
-        gradient, activations, 0, grad_input=gradient
-    ),
-    "relu6": lambda gradient, activations: _zero_outside(gradient, activations, 0, 6),
-    "tanh": lambda gradient, activations: aten.tanh_backward.grad_input(
-        gradient, activations, grad_input=gradient
-    ),
-    "hardtanh": lambda gradient, activations: _zero_outside(gradient, activations, -1, 1),
-    "hardsigmoid": lambda gradient, activations: _zero_outside(gradient, activations, 0, 1),
-}
-
-
-def _zero_outside(gradient: Tensor, activations: Tensor, low: float, high: float) -> Tensor:
-    return aten.hardtanh_backward.grad_input(gradient, activations, low, high, grad_input=gradient)
-
 
 @dataclass(frozen=True)
 class Buffers:
-    """What one batch needs, allocated once.
+    """Memory for one batch, allocated once.
 
     All but the inputs are (networks, units, samples): with the samples last, matrix products of
     narrow layers run along contiguous memory, which BLAS rewards with up to 10 %.
@@ -55,7 +34,7 @@ class Buffers:
 
     @classmethod
     def of(cls, networks: FullyConnectedNetworks, samples: int) -> Buffers:
-        """Buffers for a stack and a number of samples per network."""
+        """Allocate buffers for a stack and a number of samples per network."""
         features, *hidden, classes = networks.widths
         new, widest = networks.weights[0].new_empty, max([0, *hidden])
         count = len(networks)
@@ -81,7 +60,7 @@ class Buffers:
 
 @dataclass
 class Backpropagation:
-    """Adds up gradients of the loss of a stack of networks, one batch per network.
+    """Accumulates gradients of the loss of a stack of networks, one batch per network.
 
     Attributes:
         networks: Their weights may change between calls, in place.
@@ -95,7 +74,7 @@ class Backpropagation:
     def accumulate(
         self, gradients: Sequence[Tensor], batch: Batch, *, memory: float, samples: int
     ) -> Tensor:
-        """Gradients ← memory · gradients + the sum over the batch / samples.
+        """Accumulate: gradients ← memory · gradients + the sum over the batch / samples.
 
         The products that end in a gradient add it to what is there: momentum costs nothing.
 
@@ -112,7 +91,7 @@ class Backpropagation:
         batch.gather(buffers.inputs)
         below = self.forward(buffers, batch.masks)
         above = self.loss.gradient(buffers.logits, batch.labels, out=buffers.logit_gradient)
-        weights, times_slope = self.networks.weights, TIMES_SLOPE[self.networks.activation]
+        weights, phi = self.networks.weights, self.networks.phi
         depth = len(weights)
         for layer in reversed(range(depth)):
             total = gradients[layer]
@@ -123,7 +102,7 @@ class Backpropagation:
                 lower = bmm(weights[layer].mT, above, out=buffers.gradients[layer - 1])
                 if batch.masks:
                     lower.mul_(batch.masks[layer - 1])
-                above = times_slope(lower, buffers.activations[layer - 1])
+                above = phi.times_slope(lower, buffers.activations[layer - 1])
                 if self.networks.normalizations:
                     above, of_scale, of_shift = normalization_gradients(
                         self.networks.normalizations[layer - 1],
@@ -137,7 +116,7 @@ class Backpropagation:
         return buffers.logits
 
     def forward(self, buffers: Buffers, masks: Sequence[Tensor]) -> list[Tensor]:
-        """Fill the buffers from the inputs up; what is given to every layer."""
+        """Fill the buffers from the inputs up; return the inputs of every layer."""
         below = [buffers.inputs.mT]
         for layer, out in enumerate([*buffers.activations, buffers.logits]):
             weight = self.networks.weights[layer]
@@ -153,7 +132,7 @@ class Backpropagation:
         return below
 
     def buffers(self, samples: int) -> Buffers:
-        """Buffers for so many samples per network."""
+        """Return buffers for a number of samples per network."""
         if samples not in self._buffers:
             self._buffers[samples] = Buffers.of(self.networks, samples)
         return self._buffers[samples]

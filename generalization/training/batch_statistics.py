@@ -17,7 +17,7 @@ MOMENTUM = 0.1  # Of running means and variances, as of torch.nn.BatchNorm1d.
 
 @dataclass(frozen=True)
 class Normalized:
-    """What the way back needs to know of a batch, allocated once.
+    """Values of the forward pass that the backward pass needs, allocated once.
 
     Attributes:
         preactivations: As they were before, (networks, units, samples).
@@ -31,7 +31,7 @@ class Normalized:
 
     @classmethod
     def like(cls, preactivations: Tensor) -> Normalized:
-        """Memory for preactivations of this shape."""
+        """Allocate memory for preactivations of this shape."""
         units = preactivations.flatten(0, 1)[:, 0]
         return cls(*map(torch.empty_like, (preactivations, units, units)))
 
@@ -62,7 +62,7 @@ def normalize(
 def normalization_gradients(
     normalization: BatchNormalization, gradient: Tensor, remembered: Normalized
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The gradient before normalization, and those of scale and shift, from that after it.
+    """Compute the gradients by preactivations, scale and shift from that after normalization.
 
     With g the gradient by γ ẑ + β and ⟨·⟩ the mean over the batch, it is
     γ (g − ⟨g⟩ − ẑ ⟨g ẑ⟩) / √(v + ε) by z, Σ g ẑ by γ and Σ g by β.

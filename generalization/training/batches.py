@@ -1,4 +1,4 @@
-"""Which samples every network of a stack sees at every step, and how."""
+"""Batches: one sample order for every network of a stack."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class TrainingSet:
     def of(
         cls, data: Dataset, hyperparameters: Hyperparameters, device: torch.device
     ) -> TrainingSet:
-        """The training set of a dataset, on a device."""
+        """Return the training set of a dataset, on a device."""
         views = pixel_permutations(hyperparameters.augmentation, *data.train_inputs.shape[-2:])
         return cls(
             inputs=data.train_inputs.flatten(1).to(device),
@@ -66,7 +66,7 @@ class Batch:
         return self.rows.shape[1]
 
     def split(self, samples: float) -> Iterator[Batch]:
-        """The batch in parts of so many samples, the last one smaller."""
+        """Split the batch into parts of equal size, the last one smaller."""
         if len(self) <= samples:
             yield self
             return
@@ -88,7 +88,7 @@ class Batch:
 
 
 def whole_set(source: TrainingSet) -> Batch:
-    """The whole training set, in its own order, for one network."""
+    """Return the whole training set, in its own order, for one network."""
     rows = torch.arange(len(source.labels), device=source.labels.device)
     return Batch(source, rows.unsqueeze(0), source.labels.unsqueeze(0))
 
@@ -101,7 +101,7 @@ def batches_of_epoch(
     *,
     skipped: int = 0,
 ) -> Iterator[Batch]:
-    """The batches of an epoch: every sample once, in an order of its own for every network.
+    """Yield the batches of an epoch: every sample once, in an order per network.
 
     Generators depend on ensemble, seed and epoch alone, so that training resumes from a step.
 

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 from torch import Tensor
 
 from generalization.errors import InputError
-from generalization.files import written_whole
-from generalization.networks.stacked_networks import StackedNetworks, networks_of_tensors
+from generalization.networks.networks_file import networks_from_tensors
+from generalization.networks.stacked_networks import StackedNetworks
+from generalization.networks.tensor_file import read_tensors, write_tensors
 from generalization.training.course import Course
 from generalization.training.stacks import Stack, Training
 
 
 def write_checkpoint(path: Path, training: Training, course: Course, stack: Stack) -> None:
-    """Write where a training is, whole or not at all, as safetensors.
+    """Write the state of a training, whole or not at all, as safetensors.
 
     Args:
         path: Of the file.
@@ -41,17 +40,12 @@ def write_checkpoint(path: Path, training: Training, course: Course, stack: Stac
     }
     for part, members in parts.items():
         tensors |= {f"{part}.{name}": tensor.contiguous() for name, tensor in members.items()}
-    metadata = identity(training) | {
-        "step": stack.step,
-        "begun": course.begun,
-        "first": training.criterion.first,
-    }
-    with written_whole(path) as beside:
-        save_file(tensors, beside, metadata={k: json.dumps(v) for k, v in metadata.items()})
+    progress = {"step": stack.step, "begun": course.begun, "first": training.criterion.first}
+    write_tensors(path, tensors, identity(training) | progress)
 
 
 def read_checkpoint(path: Path, training: Training) -> tuple[Course, Stack]:
-    """Where a training was.
+    """Read the state of a training.
 
     Args:
         path: A file of ``write_checkpoint``.
@@ -64,11 +58,13 @@ def read_checkpoint(path: Path, training: Training) -> tuple[Course, Stack]:
         InputError: If the file is damaged, or of another ensemble or of other seeds.
     """
     try:
-        metadata, tensors = _read(path)
-        found = {key: metadata[key] for key in identity(training)}
+        description, tensors = read_tensors(path)
+        found = {key: description[key] for key in identity(training)}
         if found == identity(training):
-            return _course(metadata, tensors, training), _stack(metadata, tensors, training)
-    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
+            # Copied, because BLAS may round differently where memory is aligned differently.
+            tensors = {name: tensor.clone() for name, tensor in tensors.items()}
+            return _course(description, tensors, training), _stack(description, tensors, training)
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise InputError(
             f"checkpoint must be a whole file of this project, not {str(path)!r} "
             f"({type(error).__name__}: {error}); without it training begins anew."
@@ -81,20 +77,12 @@ def read_checkpoint(path: Path, training: Training) -> tuple[Course, Stack]:
 
 
 def identity(training: Training) -> dict[str, Any]:
-    """What a checkpoint must have in common with the training that goes on from it."""
+    """Return what a checkpoint must have in common with the training that resumes from it."""
     return {"ensemble": training.hyperparameters.name, "seeds": list(training.seeds)}
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    with safe_open(path, framework="pt", device="cpu") as file:
-        metadata = {key: json.loads(text) for key, text in (file.metadata() or {}).items()}
-        # Copied, because BLAS may round differently where memory is aligned differently.
-        tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-    return metadata, tensors
-
-
 def _members(tensors: dict[str, Tensor], name: str) -> list[Tensor]:
-    """The tensors whose names are this one and a number, in order."""
+    """List the tensors whose names are this one and a number, in order."""
     indices = range(len(tensors))
     return [tensors[f"{name}.{i}"] for i in indices if f"{name}.{i}" in tensors]
 
@@ -106,33 +94,33 @@ def _networks(tensors: dict[str, Tensor], name: str, training: Training) -> Stac
         if key.startswith(f"{name}.")
     }
     activation = training.hyperparameters.activation
-    return networks_of_tensors(members, activation, training.architecture)
+    return networks_from_tensors(members, activation, training.architecture)
 
 
-def _course(metadata: dict[str, Any], tensors: dict[str, Tensor], training: Training) -> Course:
+def _course(description: dict[str, Any], tensors: dict[str, Tensor], training: Training) -> Course:
     return Course(
         kept_steps=training.kept_steps,
         networks=_networks(tensors, "kept", training),
         steps=tensors["steps"],
         statuses=tensors["statuses"],
         evaluations=[tuple(row) for row in tensors["evaluations"].tolist()],
-        begun=metadata["begun"],
+        begun=description["begun"],
     )
 
 
-def _stack(metadata: dict[str, Any], tensors: dict[str, Tensor], training: Training) -> Stack:
+def _stack(description: dict[str, Any], tensors: dict[str, Tensor], training: Training) -> Stack:
     networks = _networks(tensors, "networks", training).to(training.device)
     names = {key.split(".")[1] for key in tensors if key.startswith("optimizer.")}
     state = {
         name: [tensor.to(training.device) for tensor in _members(tensors, f"optimizer.{name}")]
         for name in sorted(names)
     }
-    training.criterion.first = metadata["first"]
+    training.criterion.first = description["first"]
     positions = tensors["positions"].tolist()
     return Stack(
         networks=networks,
         optimizer=training.optimizer(networks, positions, state),
         positions=positions,
         times_met=tensors["times_met"].to(training.device),
-        step=metadata["step"],
+        step=description["step"],
     )

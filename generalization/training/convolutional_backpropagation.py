@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -21,19 +21,10 @@ from generalization.training.batch_statistics import MOMENTUM
 from generalization.training.batches import Batch
 from generalization.training.losses import Loss
 
-# With slope 0 at thresholds, as `ActivationFunction.derivative`; `torch.clamp` has 1 there.
-ACTIVATE: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": torch.relu,
-    "relu6": functional.relu6,
-    "tanh": torch.tanh,
-    "hardtanh": functional.hardtanh,
-    "hardsigmoid": lambda preactivations: functional.hardtanh(preactivations + 0.5, 0.0, 1.0),
-}
-
 
 @dataclass
 class ConvolutionalBackpropagation:
-    """Adds up gradients of the loss of a stack of networks, one batch per network.
+    """Accumulates gradients of the loss of a stack of networks, one batch per network.
 
     Networks take turns, their images with channels last: of all ways tried that is the fastest on a
     CPU (``benchmarks/convolution.py``).
@@ -49,17 +40,7 @@ class ConvolutionalBackpropagation:
     def accumulate(
         self, gradients: Sequence[Tensor], batch: Batch, *, memory: float, samples: int
     ) -> Float[Tensor, "networks classes samples"]:
-        """Gradients ← memory · gradients + the sum over the batch / samples.
-
-        Args:
-            gradients: In the order and the shapes of the parameters.
-            batch: Whose samples are summed over.
-            memory: Factor on what is there before.
-            samples: Divisor of the sum.
-
-        Returns:
-            The logits.
-        """
+        """Accumulate gradients, with the arguments of ``Backpropagation.accumulate``."""
         inputs = gradients[0].new_empty(*batch.rows.shape, self.networks.widths[0])
         batch.gather(inputs)
         logits = []
@@ -91,7 +72,6 @@ class ConvolutionalBackpropagation:
         biases = list(islice(rest, len(networks.biases)))
         scales = list(islice(rest, len(networks.normalizations)))
         shifts = list(rest)
-        activate = ACTIVATE[networks.activation]
 
         def hidden(layer: int, values: Tensor) -> Tensor:
             if networks.normalizations:
@@ -106,7 +86,7 @@ class ConvolutionalBackpropagation:
                     momentum=MOMENTUM,
                     eps=EPSILON,
                 )
-            values = activate(values)
+            values = networks.phi.function(values)
             return values * masks[layer][position].mT.view_as(values) if masks else values
 
         images = as_images(inputs, networks.architecture)

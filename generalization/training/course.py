@@ -1,4 +1,4 @@
-"""What is kept of the course of training."""
+"""Networks, statuses and evaluations recorded during training."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Course:
 
     @classmethod
     def of(cls, kept_steps: Sequence[int], networks: int, one: StackedNetworks) -> Course:
-        """The course of so many networks that have not begun, all of the shape of ``one``."""
+        """Return the course of networks that have not begun, all of the shape of ``one``."""
         kept = len(kept_steps) + 1
         return cls(
             kept_steps=kept_steps,
@@ -103,7 +103,7 @@ class Course:
         self.steps[slot, list(positions)] = step
 
     def kept_networks(self, hyperparameters: Hyperparameters, seeds: Sequence[int]) -> KeptNetworks:
-        """The networks of an ensemble whose training is over."""
+        """Return the networks of an ensemble whose training is over."""
         return KeptNetworks(
             hyperparameters=hyperparameters,
             seeds=tuple(seeds),
@@ -116,7 +116,7 @@ class Course:
         )
 
     def rows(self, ensemble: str, seeds: Sequence[int]) -> list[dict[str, Any]]:
-        """The rows of ``training.csv``, by seed and step; the status is how a network ended."""
+        """Return the rows of ``training.csv``, by seed and step; the status is the final one."""
         return [
             {
                 "ensemble": ensemble,

@@ -23,5 +23,5 @@ def denormals_flushed() -> Iterator[None]:
 
 
 def are_denormals_flushed() -> bool:
-    """Whether this thread takes denormal numbers for zero."""
+    """Return whether this thread flushes denormal numbers to zero."""
     return bool(torch.full((1,), 1e-38).mul(0.1) == 0)

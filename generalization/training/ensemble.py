@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ REPORT_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class TrainedEnsemble:
-    """What training leaves behind.
+    """The result of training.
 
     Attributes:
         kept: The networks at their kept steps; the last is how training ended.
@@ -105,13 +105,13 @@ def train_ensemble(
                 report(done, share / len(seeds))
                 reporting.restart()
     return TrainedEnsemble(
-        kept=course.kept_networks(hyperparameters, seeds),
+        kept=replace(course.kept_networks(hyperparameters, seeds), dataset_sha256=data.sha256),
         training=course.rows(hyperparameters.name, seeds),
     )
 
 
 def stacks(training: Training, course: Course, begun: Stack | None, size: int) -> Iterator[Stack]:
-    """The stack that has begun, if there is one, and then the networks that wait."""
+    """Yield the stack that has begun, if there is one, and then stacks of waiting networks."""
     if begun is not None:
         yield begun
     while course.begun < len(training.seeds):
@@ -169,5 +169,5 @@ class Clock:
         self.begin = time.monotonic()
 
     def is_due(self) -> bool:
-        """Whether they have passed."""
+        """Return whether they have passed."""
         return time.monotonic() - self.begin >= self.seconds

@@ -1,4 +1,4 @@
-"""How well networks do on a whole set."""
+"""Loss and accuracy on a whole set, and the stopping criterion."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def evaluate(
     inputs: Float32[Tensor, "samples features"],
     labels: Int64[Tensor, "samples"],
 ) -> tuple[Float64[Tensor, "networks"], Float64[Tensor, "networks"]]:
-    """Mean cross-entropy in nats and accuracy of every network, whatever it is trained with.
+    """Compute mean cross-entropy in nats and accuracy, whatever networks are trained with.
 
     Returns:
         Losses and accuracies. Where the loss is not finite, the accuracy is NaN: NaN logits
@@ -43,7 +43,7 @@ def evaluate(
 
 
 def are_finite(networks: StackedNetworks) -> Bool[Tensor, "networks"]:
-    """Whether all numbers of a network are finite, as far as the sums of its tensors tell.
+    """Return whether all numbers of a network are finite, as far as sums of its tensors tell.
 
     A sum with NaN or infinity in it is not finite; one of weights near 1e38 might not be either.
     """
@@ -52,12 +52,12 @@ def are_finite(networks: StackedNetworks) -> Bool[Tensor, "networks"]:
 
 
 def errors(logits: Logits, labels: Labels) -> Bool[Tensor, "networks samples"]:
-    """Whether a sample is classified wrongly."""
+    """Return whether a sample is misclassified."""
     return logits.argmax(1) != labels
 
 
 class StoppingCriterion:
-    """Whether networks have reached what ends their training, on the whole training set.
+    """Stopping criterion of a training, on the whole training set.
 
     A network is done when every criterion that is set is met: its errors, or its losses, add up to
     no more than a budget. No sample can lower a sum. So a look at the training set is over with
@@ -86,7 +86,7 @@ class StoppingCriterion:
             self.budgets.append((LOSSES[hyperparameters.loss].values, loss * samples))
 
     def is_met(self, networks: StackedNetworks) -> Bool[Tensor, "networks"]:
-        """Of every network, whether it is done; of none, if there is no criterion."""
+        """Return whether each network is done; none is without a criterion."""
         if not self.budgets:
             return self.labels.new_zeros(len(networks), dtype=torch.bool)
         networks, (costs, limits) = networks.folded(), zip(*self.budgets, strict=True)
@@ -103,7 +103,7 @@ class StoppingCriterion:
         return possible
 
     def _parts(self, largest: int) -> Iterator[slice]:
-        """The whole set once around, from the first sample on, in parts that double."""
+        """Yield slices of doubling length, once around the whole set from the first sample on."""
         samples, begin, size = len(self.labels), self.first, FIRST_LOOK
         left = samples
         while left:

@@ -1,4 +1,4 @@
-"""How gradients of a stack of networks are found."""
+"""Backpropagation for any kind of stack."""
 
 from generalization.networks.convolutional import ConvolutionalNetworks
 from generalization.networks.stacked_networks import StackedNetworks
@@ -7,10 +7,10 @@ from generalization.training.convolutional_backpropagation import ConvolutionalB
 from generalization.training.losses import Loss
 
 
-def gradients_of(
+def new_backpropagation(
     networks: StackedNetworks, loss: Loss
 ) -> Backpropagation | ConvolutionalBackpropagation:
-    """What adds up the gradients of the loss of a stack."""
+    """Build the backpropagation for this kind of stack."""
     if isinstance(networks, ConvolutionalNetworks):
         return ConvolutionalBackpropagation(networks, loss)
     return Backpropagation(networks, loss)

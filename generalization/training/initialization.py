@@ -1,18 +1,18 @@
-"""How the networks of an ensemble begin."""
+"""Initial networks of an ensemble, and their architecture."""
 
 from collections.abc import Sequence
 
 from generalization.datasets.dataset import Dataset
 from generalization.hyperparameters import Hyperparameters
-from generalization.networks.architectures import Architecture, architecture_of
+from generalization.networks.architectures import AnyArchitecture, Architecture, architecture_of
 from generalization.networks.convolutional import initialize_convolutional
 from generalization.networks.fully_connected import initialize_fully_connected
-from generalization.networks.stacked_networks import AnyArchitecture, StackedNetworks
+from generalization.networks.stacked_networks import StackedNetworks
 from generalization.randomness import generator_for
 
 
 def widths_for(data: Dataset, hyperparameters: Hyperparameters) -> tuple[int, ...]:
-    """Units per layer of the networks of an ensemble: input, hidden layers, logits.
+    """Return the widths of the networks of an ensemble: input, hidden layers, logits.
 
     Args:
         data: What they are trained on, as ``experiment_data`` gives it.
@@ -23,7 +23,7 @@ def widths_for(data: Dataset, hyperparameters: Hyperparameters) -> tuple[int, ..
 
 
 def architecture_for(data: Dataset, hyperparameters: Hyperparameters) -> AnyArchitecture:
-    """What the networks of an ensemble are made of: layers, or of fully connected ones the widths.
+    """Return the architecture of the networks of an ensemble; of fully connected ones the widths.
 
     Args:
         data: What they are trained on, as ``experiment_data`` gives it.
@@ -38,7 +38,7 @@ def architecture_for(data: Dataset, hyperparameters: Hyperparameters) -> AnyArch
 def initial_networks(
     architecture: AnyArchitecture, hyperparameters: Hyperparameters, seeds: Sequence[int]
 ) -> StackedNetworks:
-    """The networks of an ensemble before training, at step 0.
+    """Initialize the networks of an ensemble, as they are at step 0.
 
     Args:
         architecture: As ``architecture_for`` gives it, or units per layer: input, hidden layers,

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from generalization.networks.stacked_networks import StackedNetworks
 from generalization.training.batches import Batch
-from generalization.training.gradients import gradients_of
+from generalization.training.gradients import new_backpropagation
 from generalization.training.losses import Loss
 from generalization.training.optimizers import State
 from generalization.training.sizes import samples_at_once
@@ -30,7 +30,7 @@ class Lbfgs:
     # learning rate: the paper names neither.
     def __init__(self, networks: StackedNetworks, loss: Loss, state: State | None = None):
         self.parameters = networks.parameters
-        self.backpropagation = gradients_of(networks, loss)
+        self.backpropagation = new_backpropagation(networks, loss)
         self.samples = samples_at_once(networks)
         self.optimizer = torch.optim.LBFGS(
             self.parameters,
@@ -50,19 +50,19 @@ class Lbfgs:
 
     @property
     def state(self) -> State:
-        """What the next step needs to know, as tensors."""
+        """State that the next step needs, as tensors."""
         remembered = self.optimizer.state[self.parameters[0]]
         return {name: _to_tensors(kept) for name, kept in remembered.items() if name != "al"}
 
     def step(self, batch: Batch, *, learning_rate: float, step: int) -> None:
-        """One iteration. ``batch`` is the whole training set, in any order."""
+        """Do one iteration. ``batch`` is the whole training set, in any order."""
         before = [parameter.clone() for parameter in self.parameters]
         self.optimizer.step(lambda: self._evaluate(batch))
         moved = torch._foreach_sub(before, self.parameters)
         self.converged = all(bool(change.abs().max() <= STILL) for change in moved)
 
     def _evaluate(self, batch: Batch) -> Tensor:
-        """The loss, and its gradient in ``grad`` of the parameters.
+        """Compute the loss, and its gradient in ``grad`` of the parameters.
 
         An iteration begins where the line search of the one before ended, most often with its
         last evaluation, so that the last one is remembered.

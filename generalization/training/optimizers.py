@@ -15,7 +15,7 @@ from torch import Tensor
 from generalization.networks.stacked_networks import StackedNetworks
 from generalization.training.batches import Batch
 from generalization.training.dropout import Dropout
-from generalization.training.gradients import gradients_of
+from generalization.training.gradients import new_backpropagation
 from generalization.training.losses import Loss
 from generalization.training.sizes import samples_at_once
 
@@ -61,7 +61,7 @@ def rmsprop(parameters: Sequence[Tensor], state: State, learning_rate: float, st
 
 @dataclass(frozen=True)
 class Rule:
-    """How an optimizer moves.
+    """Update rule of an optimizer.
 
     Attributes:
         update: Moves the parameters, in place.
@@ -106,7 +106,7 @@ class FirstOrder:
     ):
         self.rule = rule
         self.parameters = networks.parameters
-        self.backpropagation = gradients_of(networks, loss)
+        self.backpropagation = new_backpropagation(networks, loss)
         self.weight_decay, self.dropout = weight_decay, dropout
         # The statistics of a batch are those of the whole batch.
         self.samples = math.inf if networks.normalizations else samples_at_once(networks)

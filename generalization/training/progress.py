@@ -1,4 +1,4 @@
-"""How far a training is, told to whoever looks on."""
+"""Progress reports during training."""
 
 from __future__ import annotations
 

@@ -1,16 +1,13 @@
-"""How much one matrix product takes, by size and device. It changes no result but by rounding."""
+"""How many networks and samples to process at once. It changes results by rounding only."""
 
 from itertools import pairwise
 
 import torch
 
+from generalization.devices import items_at_once
 from generalization.hyperparameters import Hyperparameters
-from generalization.networks.architectures import Architecture
-from generalization.networks.stacked_networks import AnyArchitecture, StackedNetworks
-
-# Bytes. The best stacks of six shapes from 64-50-10 to 784-200-200-200-10 took 1.5 to 4.5 MiB.
-CACHE = 2**22
-ACTIVATIONS_ON_CPU, ACTIVATIONS_ON_GPU = 2**20, 2**28  # Per layer: 4 MiB and 1 GiB.
+from generalization.networks.architectures import AnyArchitecture, Architecture
+from generalization.networks.stacked_networks import StackedNetworks
 
 
 def networks_at_once(
@@ -19,24 +16,23 @@ def networks_at_once(
     hyperparameters: Hyperparameters,
     device: torch.device,
 ) -> int:
-    """How many of the networks of an ensemble train as one stack.
+    """Return the number of networks of an ensemble that train as one stack.
 
-    A GPU takes all, because there the launch of a kernel is dear. A CPU takes as many as stay in
-    its cache, with their weights, gradients and the activations of a batch: a wide network trains
-    alone. L-BFGS searches a line for every network alone. Convolutional networks of a stack take
-    turns, so that only what an optimizer does is done at once.
+    A CPU takes as many as stay in its cache, with their weights, gradients and the activations of
+    a batch: a wide network trains alone. A GPU takes all. L-BFGS searches a line for every network
+    alone. Convolutional networks of a stack take turns, so that only what an optimizer does is done
+    at once.
     """
     if hyperparameters.optimizer == "lbfgs":
         return 1
-    if device.type != "cpu" or isinstance(architecture, Architecture):
+    if isinstance(architecture, Architecture):
         return networks
     weights = sum(fan_in * fan_out for fan_in, fan_out in pairwise(architecture))
     activations = hyperparameters.batch_size * sum(architecture)
-    return min(networks, max(1, CACHE // (4 * 2 * (weights + activations))))
+    return min(networks, items_at_once("training", 4 * 2 * (weights + activations), device))
 
 
 def samples_at_once(networks: StackedNetworks) -> int:
-    """How many samples per network a stack takes at once, at least 256."""
-    on_cpu = networks.weights[0].device.type == "cpu"
-    activations = ACTIVATIONS_ON_CPU if on_cpu else ACTIVATIONS_ON_GPU
-    return max(256, activations // (len(networks) * max(networks.widths)))
+    """Return the number of samples per network that a stack takes at once, at least 256."""
+    numbers_per_sample = len(networks) * max(networks.widths)
+    return max(256, items_at_once("activations", numbers_per_sample, networks.weights[0].device))

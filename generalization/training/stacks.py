@@ -43,7 +43,7 @@ class Stack:
 
 
 class Training:
-    """What all stacks of an ensemble share.
+    """Data, criterion and schedule that all stacks of an ensemble share.
 
     Attributes:
         hyperparameters: Of the ensemble.
@@ -90,7 +90,7 @@ class Training:
         positions: Sequence[int],
         state: State | None = None,
     ) -> FirstOrder | Lbfgs:
-        """What moves the networks at these positions, from the beginning or from a state."""
+        """Build the optimizer of the networks at these positions, new or from a state."""
         chosen, loss = self.hyperparameters, LOSSES[self.hyperparameters.loss]
         if self.full_batch:
             return Lbfgs(networks, loss, state)
@@ -105,18 +105,18 @@ class Training:
         )
 
     def seeds_at(self, positions: Sequence[int]) -> list[int]:
-        """Seeds of the networks at these positions of the ensemble."""
+        """Return the seeds of the networks at these positions of the ensemble."""
         return [self.seeds[position] for position in positions]
 
     def begin(self, positions: Sequence[int]) -> Stack:
-        """The networks at these positions of the ensemble, untrained."""
+        """Initialize the networks at these positions of the ensemble as a stack."""
         seeds = self.seeds_at(positions)
         networks = initial_networks(self.architecture, self.hyperparameters, seeds).to(self.device)
         times_met = torch.zeros(len(seeds), dtype=torch.int64, device=self.device)
         return Stack(networks, self.optimizer(networks, positions), list(positions), times_met)
 
     def batches(self, stack: Stack) -> Iterator[Batch]:
-        """What is left of the epoch that a stack is in."""
+        """Return the remaining batches of the epoch of a stack."""
         epoch, skipped = divmod(stack.step, self.steps_per_epoch)
         if self.full_batch:
             return iter([whole_set(self.source)])
@@ -124,7 +124,7 @@ class Training:
         return batches_of_epoch(self.source, self.hyperparameters, seeds, epoch, skipped=skipped)
 
     def learning_rate(self, step: int) -> float:
-        """The learning rate of the step after this one."""
+        """Return the learning rate of the step after this one."""
         decays = step // self.steps_per_epoch // self.hyperparameters.decay_epochs
         return self.hyperparameters.learning_rate * 0.1**decays
 
@@ -192,7 +192,7 @@ class Training:
             ]
 
     def reduce(self, stack: Stack, members: Bool[Tensor, "networks"]) -> None:
-        """Leave only some networks in a stack."""
+        """Keep only some networks in a stack."""
         stack.networks, stack.positions = chosen(stack, members)
         stack.times_met = stack.times_met[members]
         if stack.positions:
@@ -204,7 +204,7 @@ class Training:
 
 
 def chosen(stack: Stack, members: Bool[Tensor, "networks"]) -> tuple[StackedNetworks, list[int]]:
-    """Some networks of a stack, and their positions in the ensemble."""
+    """Select networks of a stack; also return their positions in the ensemble."""
     which = members.nonzero().flatten().tolist()
     networks = stack.networks if len(which) == len(stack.positions) else stack.networks[which]
     return networks, [stack.positions[member] for member in which]

@@ -1,1 +1,1 @@
-"""Units of hidden layers: what they say, and what becomes of a network without some of them."""
+"""Units of hidden layers: their information, directions and ablation."""

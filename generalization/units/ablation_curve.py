@@ -1,4 +1,4 @@
-"""How the accuracy of networks falls as more and more of their units are ablated."""
+"""Accuracy of networks against the number of ablated units."""
 
 import torch
 from jaxtyping import Float, Float64, Int64
@@ -24,7 +24,7 @@ def ablation_curve(
     """Accuracy against the fraction of ablated units (Morcos et al. 2018).
 
     Args:
-        networks: A stack of R networks, or a module as ``pieces_of`` takes it.
+        networks: A stack of R networks, or a module as ``layer_maps`` takes it.
         inputs: N points, in the dtype of the weights.
         labels: Their classes.
         generator: Of the orders, which are the same for all networks.

@@ -10,13 +10,13 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
+from generalization.devices import items_at_once
 from generalization.networks.activation_functions import ActivationFunction
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.hidden_layers import hidden_activations, modules_of
+from generalization.networks.hidden_layers import hidden_activations, network_modules
 from generalization.networks.modules import Networks
-from generalization.regions.polylines import numbers_at_a_time
 from generalization.units.module_ablations import module_ablations
-from generalization.units.replacements import check_mode, members_of, replacements
+from generalization.units.replacements import check_mode, group_members, replacements
 from generalization.units.unit_orders import UnitOrder
 
 
@@ -45,7 +45,7 @@ def ablated_accuracies(
     Units are rows and samples columns in here: those that are left lie in one piece of memory.
 
     Args:
-        networks: A stack of R networks, or a module as ``pieces_of`` takes it.
+        networks: A stack of R networks, or a module as ``layer_maps`` takes it.
         inputs: N points, in the dtype of the weights; also the reference set of ``mode``.
         labels: Their classes.
         orders: In which units are ablated, of the same layers and counts; for all networks the
@@ -59,15 +59,15 @@ def ablated_accuracies(
     if not isinstance(networks, FullyConnectedNetworks):
         return torch.stack([
             module_ablations(module, inputs, labels, orders, mode=mode)
-            for module in modules_of(networks)
+            for module in network_modules(networks)
         ])
     # One network at a time stays in the cache of a CPU.
     stacks = networks.folded() if inputs.device.type == "cpu" else [networks.folded()]
-    return torch.cat([_of_stack(stack, inputs, labels, orders, mode) for stack in stacks])
+    return torch.cat([_stack_accuracies(stack, inputs, labels, orders, mode) for stack in stacks])
 
 
 @torch.inference_mode()
-def _of_stack(
+def _stack_accuracies(
     stack: FullyConnectedNetworks,
     inputs: Float[Tensor, "samples *features"],
     labels: Int64[Tensor, "samples"],
@@ -78,9 +78,10 @@ def _of_stack(
     activations = hidden_activations(stack, inputs)
     intact = _right(stack.affine(stack.depth - 1, activations[-1]).mT, labels)
     fills = [replacements(of_layer, labels, mode).mT for of_layer in activations]
-    size = max(1, numbers_at_a_time(inputs.device) // (len(stack) * max(stack.widths[1:])))
+    widest = len(stack) * max(stack.widths[1:])
+    size = items_at_once("operation", widest, inputs.device)
     lowest = activations[orders[0].lowest].mT.contiguous().split(size, 2)
-    members = members_of(labels, mode).to(inputs.dtype).split(size, 1)
+    members = group_members(labels, mode).to(inputs.dtype).split(size, 1)
     parts = list(zip(lowest, labels.split(size), members, strict=True))
     right = []
     for order in orders:
@@ -148,7 +149,7 @@ def _cumulative(
     labels: Int64[Tensor, "samples"],
     members: Float[Tensor, "groups samples"],
 ) -> list[Int64[Tensor, "networks"]]:
-    """How many samples are classified right, at every count.
+    """Count correctly classified samples, at every number of ablated units.
 
     Args:
         layers: From the lowest with ablated units on.
@@ -156,7 +157,7 @@ def _cumulative(
         phi: The activation function.
         lowest: Activations of the first of the layers, in their order, with no unit ablated.
         labels: Classes.
-        members: As ``members_of``.
+        members: As ``group_members``.
     """
     first, left = layers[0], lowest.shape[1]
     kept = first.bias.repeat(1, 1, lowest.shape[2])
@@ -175,6 +176,6 @@ def _cumulative(
 def _right(
     logits: Float[Tensor, "networks classes samples"], labels: Int64[Tensor, "samples"]
 ) -> Int64[Tensor, "networks"]:
-    """How many samples are classified right."""
+    """Count correctly classified samples."""
     # Over the last axis, a maximum is found several times as fast.
     return (logits.mT.contiguous().argmax(-1) == labels).sum(-1)

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
-from generalization.networks.hidden_layers import modules_of, pieces_of
-from generalization.networks.modules import SAMPLES_PER_CHUNK, Networks, evaluation_mode
-from generalization.regions.polylines import numbers_at_a_time
+from generalization.devices import SAMPLES_PER_CHUNK, items_at_once
+from generalization.networks.hidden_layers import layer_maps, network_modules
+from generalization.networks.modules import Networks, evaluation_mode
 
 
 @torch.no_grad()
@@ -32,7 +32,7 @@ def noisy_accuracies(
     draw has one direction for all scales.
 
     Args:
-        networks: A stack of R networks, or a module as ``pieces_of`` takes it.
+        networks: A stack of R networks, or a module as ``layer_maps`` takes it.
         inputs: N points, in the dtype of the weights.
         labels: Their classes.
         generator: Of the noise, on the CPU; all networks see the same.
@@ -45,10 +45,10 @@ def noisy_accuracies(
     """
     state = generator.get_state()
     accuracies = []
-    for module in modules_of(networks):
+    for module in network_modules(networks):
         generator.set_state(state)
         with evaluation_mode(module):
-            right = _right(pieces_of(module), inputs, labels, generator, scales, draws, layers)
+            right = _right(layer_maps(module), inputs, labels, generator, scales, draws, layers)
         accuracies.append(right.double() / len(labels))
     return torch.stack(accuracies)
 
@@ -62,13 +62,13 @@ def _right(
     draws: int,
     layers: Sequence[int],
 ) -> Int64[Tensor, "draws scales"]:
-    """How many samples one network classifies right."""
+    """Count the samples that one network classifies correctly."""
     lowest, above = layers[0], pieces[layers[0] + 1 :]
     chunks = [_through(pieces[: lowest + 1], some) for some in inputs.split(SAMPLES_PER_CHUNK)]
     deviations = _deviations(chunks, above, [layer - lowest for layer in layers])
     parts = list(zip(chunks, labels.split(SAMPLES_PER_CHUNK), strict=True))
     return torch.stack([
-        sum(_of_chunk(above, *part, generator, scales.sqrt(), deviations) for part in parts)
+        sum(_right_in_chunk(above, *part, generator, scales.sqrt(), deviations) for part in parts)
         for _ in range(draws)
     ])
 
@@ -92,7 +92,7 @@ def _deviations(
     return deviations
 
 
-def _of_chunk(
+def _right_in_chunk(
     pieces: Sequence[nn.Module],
     activations: Float[Tensor, "samples units *positions"],
     labels: Int64[Tensor, "samples"],
@@ -100,10 +100,10 @@ def _of_chunk(
     lengths: Float64[Tensor, "scales"],
     deviations: Mapping[int, Float[Tensor, "units"]],
 ) -> Int64[Tensor, "scales"]:
-    """How many samples of a chunk are classified right, at every scale."""
+    """Count correctly classified samples of a chunk, at every scale."""
     noise: dict[int, Tensor] = {}  # Drawn for the first scales, with the shapes that they find.
     right = []
-    at_once = max(1, numbers_at_a_time(activations.device) // activations.numel())
+    at_once = items_at_once("operation", activations.numel(), activations.device)
     for some in lengths.to(activations).split(at_once):
         values = activations.expand(len(some), *activations.shape)
         for layer, piece in enumerate(pieces):

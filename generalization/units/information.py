@@ -1,4 +1,4 @@
-"""How much a unit tells about the class."""
+"""Mutual information between a unit and the class."""
 
 from math import log
 

@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor, nn
 
-from generalization.networks.hidden_layers import pieces_of, unit_activations
+from generalization.devices import items_at_once
+from generalization.networks.hidden_layers import layer_maps, unit_activations
 from generalization.networks.modules import SAMPLES_PER_CHUNK, evaluation_mode
-from generalization.regions.polylines import numbers_at_a_time
-from generalization.units.replacements import members_of, replacements
+from generalization.units.replacements import group_members, replacements
 from generalization.units.unit_orders import UnitOrder
 
 
@@ -24,13 +24,13 @@ def module_ablations(
     *,
     mode: str,
 ) -> Float64[Tensor, "orders counts"]:
-    """What ``ablated_accuracies`` says of a module.
+    """Compute ``ablated_accuracies`` of a module.
 
     Activations of the lowest layer with ablated units are taken once; from there on several orders
     and counts are one batch.
 
     Args:
-        module: As ``pieces_of`` takes it.
+        module: As ``layer_maps`` takes it.
         inputs: N points, in the dtype of the weights.
         labels: Their classes.
         orders: Of the same layers and counts.
@@ -39,8 +39,8 @@ def module_ablations(
     fills = [replacements(layer, labels, mode)[0] for layer in unit_activations(module, inputs)]
     masks = [_ablated(order, inputs.device) for order in orders]
     masks = [torch.cat(of_layer) for of_layer in zip(*masks, strict=True)]
-    pieces, lowest = pieces_of(module), orders[0].lowest
-    members = members_of(labels, mode).T.to(inputs.dtype)
+    pieces, lowest = layer_maps(module), orders[0].lowest
+    members = group_members(labels, mode).T.to(inputs.dtype)
     right = 0
     with evaluation_mode(module):
         for some, classes, groups in zip(
@@ -48,7 +48,7 @@ def module_ablations(
         ):
             for piece in pieces[: lowest + 1]:
                 some = piece(some)
-            at_once = max(1, numbers_at_a_time(some.device) // some.numel())
+            at_once = items_at_once("operation", some.numel(), some.device)
             parts = zip(*(mask.split(at_once) for mask in masks), strict=True)
             right += torch.cat([
                 _right(pieces[lowest + 1 :], some, part, fills[lowest:], classes, groups)
@@ -58,7 +58,7 @@ def module_ablations(
 
 
 def _ablated(order: UnitOrder, device: torch.device) -> list[Bool[Tensor, "counts units"]]:
-    """Which units of every layer, from the lowest with ablated ones on, are ablated."""
+    """Masks of the ablated units of every layer, from the lowest with ablated ones on."""
     masks = []
     for layer, cuts in zip(
         range(order.lowest, len(order.widths)), zip(*order.cuts, strict=True), strict=False
@@ -78,7 +78,7 @@ def _right(
     labels: Int64[Tensor, "samples"],
     groups: Float[Tensor, "samples groups"],
 ) -> Int64[Tensor, "variants"]:
-    """How many samples are classified right, of each of several choices of units.
+    """Count correctly classified samples, for each of several choices of units.
 
     Args:
         pieces: From the lowest layer with ablated units on.

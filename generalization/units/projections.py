@@ -1,4 +1,4 @@
-"""What networks say when the activations of a layer are projected on a few directions."""
+"""Logits when the activations of a layer are projected on a few directions."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def projected_map_logits(
     basis: Float64[Tensor, "units units"],
     ranks: Sequence[int],
 ) -> Float[Tensor, "ranks samples classes"]:
-    """The same for layers that may be convolutional: the channels of every position are projected.
+    """Compute projected logits of layers that may be convolutional, projecting channels.
 
     Pooling may come before the layer above, so that ranks are passed on one by one.
 
     Args:
-        above: What comes after the layer, see ``pieces_of``; nothing, if it is the last.
+        above: What comes after the layer, see ``layer_maps``; nothing, if it is the last.
         activations: Of the layer.
         mean: Of its units; of channels, over positions too.
         basis: Orthonormal columns.

@@ -1,4 +1,4 @@
-"""What the activation of an ablated unit is replaced by."""
+"""Replacements for the activations of ablated units."""
 
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -9,7 +9,7 @@ MODES = ("zero", "mean", "class_mean")
 
 
 def check_mode(mode: str) -> None:
-    """Refuse what units cannot be replaced by.
+    """Refuse an unknown mode of replacement.
 
     Raises:
         ValueError: If the mode is unknown.
@@ -23,7 +23,7 @@ def replacements(
     labels: Int64[Tensor, "samples"],
     mode: str,
 ) -> Float[Tensor, "networks groups units"]:
-    """What units are replaced by, one row for each group of samples (Morcos et al. 2018).
+    """Return the replacements of units, one row for each group of samples (Morcos et al. 2018).
 
     Args:
         activations: Of a reference set, before any unit is ablated.
@@ -34,12 +34,12 @@ def replacements(
     Returns:
         No group, one for all samples, or one for each class: 0 if the reference set lacks it.
     """
-    members = members_of(labels, mode).to(activations.dtype)
+    members = group_members(labels, mode).to(activations.dtype)
     return (members / members.sum(1, keepdim=True).clamp(min=1)) @ activations
 
 
-def members_of(labels: Int64[Tensor, "samples"], mode: str) -> Int64[Tensor, "groups samples"]:
-    """Which samples belong to each of the groups: 1, or else 0."""
+def group_members(labels: Int64[Tensor, "samples"], mode: str) -> Int64[Tensor, "groups samples"]:
+    """Return a matrix of 1 for the members of each group of samples, and of 0 for others."""
     if mode == "class_mean":
         return one_hot(labels).T
     return labels.new_ones(int(mode == "mean"), len(labels))

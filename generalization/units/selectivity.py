@@ -1,4 +1,4 @@
-"""How much more a unit is active for one class than for the others."""
+"""Class selectivity of units."""
 
 import torch
 from jaxtyping import Float, Float64, Int64

@@ -26,7 +26,7 @@ def accuracies_without(
     anew.
 
     Args:
-        networks: A stack of R networks, or a module as ``pieces_of`` takes it.
+        networks: A stack of R networks, or a module as ``layer_maps`` takes it.
         inputs: N points, in the dtype of the weights.
         labels: Their classes.
         widths: Units of every hidden layer.
@@ -46,7 +46,7 @@ def _right_without(
     labels: Int64[Tensor, "samples"],
     layer: int,
 ) -> Int64[Tensor, "units"]:
-    """How many samples a stack of one classifies right without each of the units."""
+    """Count the samples that a stack of one classifies correctly without each of the units."""
     activations = hidden_activations(network, inputs)[layer][0]
     above = network.affine(layer + 1, activations)[0]
     right = _is_right(network, layer + 1, above.clone(), labels)
@@ -65,7 +65,7 @@ def _is_right(
     values: Float[Tensor, "samples units"],
     labels: Int64[Tensor, "samples"],
 ) -> Tensor:
-    """Which samples are classified right, from preactivations of a layer, which are spent."""
+    """Return which samples are classified correctly; the preactivations are overwritten."""
     for above in range(layer + 1, network.depth):
         values = network.affine(above, network.phi.in_place(values))[0]
     return values.argmax(-1) == labels

@@ -15,7 +15,7 @@ ALL = slice(None)
 
 @dataclass(frozen=True, eq=False)
 class UnitOrder:
-    """In which order units of some hidden layers are ablated, and after how many it is looked.
+    """Order in which units of hidden layers are ablated, and counts at which to evaluate.
 
     Attributes:
         units: Of the chosen layers, numbered from 0 through them, from the lowest layer on.
@@ -35,11 +35,11 @@ class UnitOrder:
         return self.layers[0]
 
     def within(self, layer: int) -> Int64[Tensor, "units_of_layer"] | slice:
-        """In which order units of a layer are ablated, numbered within it; all if none is."""
+        """Return the order in which units of a layer are ablated; all units if none is."""
         if layer not in self.layers:
             return ALL
         numbers = self._numbers[layer]
-        return self.units[self._belong[layer]] - numbers.start
+        return self.units[self._masks[layer]] - numbers.start
 
     @cached_property
     def cuts(self) -> list[tuple[int, ...]]:
@@ -49,7 +49,7 @@ class UnitOrder:
         """
         above = range(self.lowest, len(self.widths) + 1)
         ablated = [
-            self._belong[layer].cumsum(0) if layer in self.layers else 0 * self.units
+            self._masks[layer].cumsum(0) if layer in self.layers else 0 * self.units
             for layer in above
         ]
         return [
@@ -67,8 +67,8 @@ class UnitOrder:
         return numbers
 
     @cached_property
-    def _belong(self) -> dict[int, Tensor]:
-        """Which of the units belong to each of the layers."""
+    def _masks(self) -> dict[int, Tensor]:
+        """Masks of the units of each of the layers."""
         return {
             layer: (self.units >= numbers.start) & (self.units < numbers.stop)
             for layer, numbers in self._numbers.items()

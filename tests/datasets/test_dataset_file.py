@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from generalization.datasets.dataset import read_dataset
-from generalization.datasets.dataset_file import content_sha256, write_dataset
+from generalization.datasets.dataset_file import ARRAYS, content_sha256, write_dataset
 from generalization.errors import InputError
 
 WORDS = {"name": "toy", "classes": 3, "normalization": "none", "source": "made here"}
@@ -41,6 +41,9 @@ def refused(sentence):
 def test_what_was_written_is_read(path, arrays):
     dataset = read_dataset(path)
     assert (dataset.name, dataset.classes) == ("toy", 3)
+    assert dataset.sha256 == content_sha256({
+        key: array.astype(ARRAYS[key]) for key, array in arrays.items()
+    })
     for key, array in arrays.items():
         tensor = getattr(dataset, key.replace("/", "_"))
         kinds = {"inputs": torch.float32, "labels": torch.int64}

@@ -4,8 +4,8 @@ from oracles.softmax_jacobian import random_networks
 from torch.func import jacrev, vmap
 from torch.testing import assert_close
 
-from generalization.derivatives import hidden_jacobians
 from generalization.derivatives.hidden_jacobians import hidden_jacobian_norms
+from generalization.devices import BUDGETS, Budget
 from generalization.networks.activation_functions import ACTIVATION_FUNCTIONS
 
 PIECEWISE_LINEAR = [name for name, phi in ACTIVATION_FUNCTIONS.items() if phi.piecewise_linear]
@@ -20,7 +20,7 @@ def points(count, features):
 @pytest.mark.parametrize("activation", PIECEWISE_LINEAR)
 @pytest.mark.parametrize("widths", [(9, 7, 4), (9, 7, 8, 6, 4), (5, 7, 8, 2)])
 def test_equals_autograd(widths, activation, block_bytes, monkeypatch):
-    monkeypatch.setattr(hidden_jacobians, "CPU_BLOCK_BYTES", block_bytes)
+    monkeypatch.setitem(BUDGETS, "hidden_jacobians", Budget(block_bytes, block_bytes))
     networks = random_networks(widths, activation, count=2, biases=True)
     inputs = points(11, widths[0])
     phi = networks.phi
@@ -55,7 +55,7 @@ def test_units_that_are_not_active_may_have_any_weight():
 
 
 def test_order_of_points_does_not_matter(monkeypatch):
-    monkeypatch.setattr(hidden_jacobians, "CPU_BLOCK_BYTES", 3 * 8 * 8**2)
+    monkeypatch.setitem(BUDGETS, "hidden_jacobians", Budget(3 * 8 * 8**2, 3 * 8 * 8**2))
     networks, inputs = random_networks((9, 8, 8, 8, 3), count=2, biases=True), points(20, 9)
     order = torch.randperm(20, generator=torch.Generator().manual_seed(0))
 

@@ -5,6 +5,7 @@ from torch.testing import assert_close
 
 from generalization.derivatives import input_jacobian
 from generalization.derivatives.input_jacobian import input_jacobian_norm
+from generalization.devices import BUDGETS, Budget
 from generalization.measures.jacobian_norm import jacobian_norm
 
 
@@ -20,7 +21,7 @@ def test_size_of_blocks_changes_nothing(widths, points_per_block, monkeypatch):
     inputs = points(13, widths[0])
     expected = [softmax_jacobian_norms(PlainNetwork(networks, r), inputs) for r in range(3)]
     block_bytes = points_per_block * 8 * 4 * max(widths[1:])
-    monkeypatch.setattr(input_jacobian, "CPU_BLOCK_BYTES", block_bytes)
+    monkeypatch.setitem(BUDGETS, "input_jacobian", Budget(block_bytes, block_bytes))
     monkeypatch.setattr(input_jacobian, "TRIANGLE_COLUMNS", 9)
     assert_close(jacobian_norm(networks, inputs), torch.stack(expected))
 

@@ -7,8 +7,8 @@ from torch import nn
 from torch.func import jacrev, vmap
 from torch.testing import assert_close
 
-from generalization.derivatives import layer_noise as module
 from generalization.derivatives.layer_noise import layer_noise
+from generalization.devices import BUDGETS, Budget
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.hidden_layers import module_activations
 from generalization.networks.sequences import sequence_of
@@ -40,7 +40,7 @@ def by_autograd(sequence, inputs):
 @pytest.mark.parametrize("activation", ["relu", "hardtanh", "tanh"])
 @pytest.mark.parametrize("widths", [(9, 7, 4), (9, 7, 8, 6, 4), (5, 7, 8, 2)])
 def test_equals_autograd(widths, activation, block_bytes, monkeypatch):
-    monkeypatch.setattr(module, "CPU_BLOCK_BYTES", block_bytes)
+    monkeypatch.setitem(BUDGETS, "preactivation_jacobians", Budget(block_bytes, block_bytes))
     networks = random_networks(widths, activation, count=2, biases=True)
     inputs = points(6, widths[0])
     found = layer_noise(networks, inputs)

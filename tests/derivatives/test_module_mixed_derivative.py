@@ -7,6 +7,7 @@ from torch.testing import assert_close
 
 from generalization.derivatives import module_mixed_derivative
 from generalization.derivatives.module_mixed_derivative import module_mixed_derivative_norm
+from generalization.devices import BUDGETS, Budget
 from generalization.measures.tangent_sensitivity import chosen_outputs, tangent_sensitivity
 
 REDUCTIONS = ["sum", "full", 1]
@@ -112,7 +113,7 @@ def test_without_parameters_there_is_nothing_to_be_sensitive():
 def test_size_of_blocks_changes_nothing(name, block_bytes, monkeypatch):
     module, inputs = module_of(name), images(7)
     expected = sensitivities(module, inputs, "full")
-    monkeypatch.setattr(module_mixed_derivative, "CPU_BLOCK_BYTES", block_bytes)
+    monkeypatch.setitem(BUDGETS, "layer_changes", Budget(block_bytes, block_bytes))
     assert_close(sensitivities(module, inputs, "full"), expected, rtol=1e-13, atol=0)
 
 

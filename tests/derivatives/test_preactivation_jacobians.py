@@ -4,11 +4,11 @@ from oracles.softmax_jacobian import random_networks
 from torch.func import jacrev, vmap
 from torch.testing import assert_close
 
-from generalization.derivatives import preactivation_jacobians as module
 from generalization.derivatives.preactivation_jacobians import (
     preactivation_gradient_norms,
     without_features,
 )
+from generalization.devices import BUDGETS, Budget
 
 
 def points(count, features):
@@ -26,7 +26,7 @@ def norms_of(networks, inputs):
 @pytest.mark.parametrize("activation", ["relu", "hardtanh", "tanh"])
 @pytest.mark.parametrize("widths", [(9, 7, 4), (9, 7, 8, 6, 4), (5, 7, 8, 2)])
 def test_equals_autograd(widths, activation, block_bytes, monkeypatch):
-    monkeypatch.setattr(module, "CPU_BLOCK_BYTES", block_bytes)
+    monkeypatch.setitem(BUDGETS, "preactivation_jacobians", Budget(block_bytes, block_bytes))
     networks = random_networks(widths, activation, count=2, biases=True)
     inputs = points(11, widths[0])
     norms = norms_of(networks, inputs)

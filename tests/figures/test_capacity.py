@@ -6,6 +6,7 @@ from oracles.studies import made_measures, made_measures_of_two
 from generalization.figures.capacity import capacity
 from generalization.figures.style import QUIET, colors
 from generalization.statistics.fit_statistics import fit_statistics
+from generalization.statistics.resampling import Resampling
 
 SHOWN = ["number_of_parameters", "training_loss"]
 
@@ -13,7 +14,7 @@ SHOWN = ["number_of_parameters", "training_loss"]
 def statistics_of(measures):
     chosen = measures[measures["measure"].isin(SHOWN)]
     return fit_statistics(
-        chosen, generator=np.random.default_rng(0), resamples=100, permutations=99
+        chosen, resampling=Resampling(np.random.default_rng(0), 100), permutations=99
     )
 
 

@@ -8,6 +8,7 @@ from oracles.studies import made_measures, made_measures_of_two
 from generalization.figures.gap_against_measure import gap_against_measure
 from generalization.figures.style import colors, logarithmic
 from generalization.statistics.fit_statistics import fit_statistics
+from generalization.statistics.resampling import Resampling
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,7 @@ def measures():
 def statistics(measures):
     chosen = measures[measures["measure"].isin(["jacobian_norm", "constant", "output_entropy"])]
     return fit_statistics(
-        chosen, generator=np.random.default_rng(0), resamples=100, permutations=99
+        chosen, resampling=Resampling(np.random.default_rng(0), 100), permutations=99
     )
 
 
@@ -136,7 +137,7 @@ def two():
     measures = made_measures_of_two()
     chosen = measures[measures["measure"].isin(["jacobian_norm", "output_entropy"])]
     return measures, fit_statistics(
-        chosen, generator=np.random.default_rng(0), resamples=100, permutations=99
+        chosen, resampling=Resampling(np.random.default_rng(0), 100), permutations=99
     )
 
 
@@ -178,7 +179,7 @@ def test_dataset_without_a_value_has_an_empty_panel_with_the_reason(two):
     lost = measures.assign(value=measures["value"].where(measures["dataset"] != "digits"))
     chosen = lost[lost["measure"] == "output_entropy"]
     statistics = fit_statistics(
-        chosen, generator=np.random.default_rng(0), resamples=100, permutations=99
+        chosen, resampling=Resampling(np.random.default_rng(0), 100), permutations=99
     )
     axes = gap_against_measure(lost, statistics, "output_entropy").axes[1]
     assert len(axes.containers) == 0

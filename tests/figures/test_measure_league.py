@@ -6,6 +6,7 @@ from oracles.studies import made_measures
 from generalization.figures.measure_league import measure_league
 from generalization.figures.style import QUIET
 from generalization.statistics.fit_statistics import fit_statistics
+from generalization.statistics.resampling import Resampling
 
 CHOSEN = ["random_number", "training_loss", "jacobian_norm", "lost", "weight_norm"]
 
@@ -15,8 +16,7 @@ def statistics():
     measures = made_measures()
     return fit_statistics(
         measures[measures["measure"].isin(CHOSEN)],
-        generator=np.random.default_rng(0),
-        resamples=100,
+        resampling=Resampling(np.random.default_rng(0), 100),
         permutations=99,
     )
 

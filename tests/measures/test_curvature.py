@@ -3,15 +3,14 @@ import torch
 from torch import Generator, nn
 from torch.func import jacrev, vmap
 
+from generalization.devices import BUDGETS, Budget
 from generalization.errors import InputError
-from generalization.measures import curvature as module_under_test
 from generalization.measures.curvature import curvature
 from generalization.measures.transitions import transitions
 from generalization.networks.fully_connected import (
     FullyConnectedNetworks,
     initialize_fully_connected,
 )
-from generalization.regions import module_jacobian_variation
 from generalization.regions.trajectories import equidistant_points, translation_loops
 
 PIECEWISE_LINEAR = ["relu", "relu6", "hardtanh", "hardsigmoid"]
@@ -119,7 +118,7 @@ def test_translated_image_has_the_same_loop():
 @pytest.mark.parametrize("numbers", [1, 200, 2**18])
 @pytest.mark.parametrize("biases", [False, True])
 def test_tanh_is_sampled(monkeypatch, biases, numbers):
-    monkeypatch.setattr(module_under_test, "numbers_at_a_time", lambda device: numbers)
+    monkeypatch.setitem(BUDGETS, "operation", Budget(numbers, numbers))
     network = random_networks((16, 6, 5, 3), "tanh", biases=biases)
     images = random_images(2, 1, 4, 4)
     slow = [sampled(network, image, 50) for image in images]
@@ -190,7 +189,7 @@ def test_curvature_of_a_module_is_the_limit_of_samples_from_below(activation):
 
 @pytest.mark.parametrize("numbers", [1, 200, 2**18])
 def test_module_with_tanh_is_sampled(monkeypatch, numbers):
-    monkeypatch.setattr(module_jacobian_variation, "numbers_at_a_time", lambda device: numbers)
+    monkeypatch.setitem(BUDGETS, "polygons", Budget(8 * numbers, 8 * numbers))
     module, images = convolutional(nn.Tanh()), random_images(2, 1, 4, 4)
     slow = [sampled_of_module(module, image, 50) for image in images]
     assert curvature(module, images, dtype=DOUBLE, grid_points=50)[0].tolist() == pytest.approx(

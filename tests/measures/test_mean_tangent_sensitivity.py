@@ -5,8 +5,8 @@ from oracles.tangent_sensitivity import second_derivatives
 from torch import nn
 from torch.testing import assert_close
 
+from generalization.devices import BUDGETS, Budget
 from generalization.errors import InputError
-from generalization.measures import mean_tangent_sensitivity as measure
 from generalization.measures.mean_tangent_sensitivity import mean_tangent_sensitivity
 from generalization.measures.tangent_sensitivity import tangent_sensitivity
 from generalization.networks.fully_connected import (
@@ -139,7 +139,7 @@ def test_size_of_blocks_changes_nothing(block_bytes, monkeypatch):
     networks = random_networks((9, 7, 8, 6, 4), "relu6", count=2, biases=True)
     inputs = points(11, 9)
     expected = mean_tangent_sensitivity(networks, inputs)
-    monkeypatch.setattr(measure, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setitem(BUDGETS, "jacobian_columns", Budget(block_bytes, block_bytes))
     assert_close(mean_tangent_sensitivity(networks, inputs), expected, rtol=1e-13, atol=0)
 
 

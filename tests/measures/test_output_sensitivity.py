@@ -7,6 +7,7 @@ from oracles.softmax_jacobian import PlainNetwork, random_networks
 from torch.testing import assert_close
 
 from generalization.derivatives.output_changes import output_variance
+from generalization.devices import BUDGETS, Budget
 from generalization.measures.output_sensitivity import output_sensitivity
 from generalization.networks.fully_connected import FullyConnectedNetworks
 
@@ -53,7 +54,7 @@ def test_networks_see_the_same_noise_however_many_there_are(monkeypatch):
     together = sensitivity(networks, inputs, draws=2)
     alone = torch.cat([sensitivity(one, inputs, draws=2) for one in networks])
     assert_close(together, alone)
-    monkeypatch.setattr("generalization.derivatives.output_changes.LARGEST_LOGITS", 2 * 50 * 4)
+    monkeypatch.setitem(BUDGETS, "logits", Budget(2 * 50 * 4, 2 * 50 * 4))
     assert_close(sensitivity(networks, inputs, draws=2), alone)
 
 

@@ -5,7 +5,7 @@ import torch
 from oracles.transitions import dense_transitions
 from torch import Generator, nn
 
-from generalization.measures import sampled_transitions as module_under_test
+from generalization.devices import BUDGETS, Budget
 from generalization.measures.sampled_transitions import (
     sampled_transitions,
     sampled_transitions_per_layer,
@@ -62,7 +62,7 @@ def test_counts_do_not_depend_on_the_blocks(monkeypatch, numbers):
     networks = random_networks((24, 9, 8, 2), "hardtanh")
     images = random_images(5, 2, 3, 4)
     whole = sampled_transitions(networks, images, grid_points=50, dtype=DOUBLE)
-    monkeypatch.setattr(module_under_test, "numbers_at_a_time", lambda device: numbers)
+    monkeypatch.setitem(BUDGETS, "activations", Budget(4 * numbers, 4 * numbers))
     assert torch.equal(sampled_transitions(networks, images, grid_points=50, dtype=DOUBLE), whole)
 
 

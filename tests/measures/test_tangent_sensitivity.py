@@ -9,7 +9,8 @@ from torch import nn
 from torch.func import functional_call, jacrev, vmap
 from torch.testing import assert_close
 
-from generalization.derivatives import hidden_jacobians, layer_sensitivities
+from generalization.derivatives import layer_sensitivities
+from generalization.devices import BUDGETS, Budget
 from generalization.errors import InputError
 from generalization.measures.jacobian_norm import logit_jacobian_norm
 from generalization.measures.tangent_sensitivity import (
@@ -243,8 +244,8 @@ def test_size_of_blocks_changes_nothing(widths, block_bytes, monkeypatch):
     networks = random_networks(widths, "relu6", count=3, biases=True)
     inputs = points(33, widths[0])
     expected = tangent_sensitivity(networks, inputs)
-    monkeypatch.setattr(hidden_jacobians, "CPU_BLOCK_BYTES", block_bytes)
-    monkeypatch.setattr(layer_sensitivities, "SAMPLES_PER_CHUNK", 10)
+    monkeypatch.setitem(BUDGETS, "hidden_jacobians", Budget(block_bytes, block_bytes))
+    monkeypatch.setattr(layer_sensitivities, "SLOPES_PER_CHUNK", 10)
     assert_close(tangent_sensitivity(networks, inputs), expected, rtol=1e-13, atol=0)
 
 

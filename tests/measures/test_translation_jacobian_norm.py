@@ -3,7 +3,7 @@ import torch
 from oracles.softmax_jacobian import PlainNetwork, random_networks, softmax_jacobian_norms
 from torch.testing import assert_close
 
-from generalization.measures import jacobian_norm as module_under_test
+from generalization.devices import BUDGETS, Budget
 from generalization.measures.jacobian_norm import jacobian_norm, translation_jacobian_norm
 
 
@@ -42,7 +42,7 @@ def test_module_is_a_stack_of_one():
 def test_how_many_images_at_a_time_changes_nothing(monkeypatch):
     networks = random_networks((24, 9, 4), count=2)
     expected = translation_jacobian_norm(networks, images(), grid_points=6)
-    monkeypatch.setattr(module_under_test, "NUMBERS_AT_A_TIME", 2 * 6 * 24)
+    monkeypatch.setitem(BUDGETS, "loop_points", Budget(2 * 6 * 24, 2 * 6 * 24))
     assert_close(translation_jacobian_norm(networks, images(), grid_points=6), expected)
 
 

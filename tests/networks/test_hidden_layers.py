@@ -9,8 +9,8 @@ from generalization.networks.batch_normalization import BatchNormalization
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.hidden_layers import (
     hidden_activations,
-    modules_of,
-    pieces_of,
+    layer_maps,
+    network_modules,
     unit_activations,
 )
 from generalization.networks.sequences import sequence_of
@@ -72,7 +72,7 @@ def test_convolutions_keep_positions_in_eval_mode_and_left_as_they_were():
 
 def test_a_module_is_one_network():
     module = nn.Linear(2, 2)
-    assert list(modules_of(module)) == [module]
+    assert list(network_modules(module)) == [module]
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "relu6"])
@@ -106,6 +106,6 @@ def test_pieces_are_the_network_in_order():
     network = nn.Sequential(
         nn.Sequential(nn.Linear(4, 5), nn.ReLU()), nn.Linear(5, 6), nn.Tanh(), nn.Linear(6, 2)
     ).double()
-    pieces = pieces_of(network)
+    pieces = layer_maps(network)
     assert [len(piece) for piece in pieces] == [2, 2, 1]
     assert_close(nn.Sequential(*pieces)(inputs(3, 4)), network(inputs(3, 4)))

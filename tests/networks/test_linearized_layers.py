@@ -7,8 +7,8 @@ from torch.testing import assert_close
 
 from generalization.errors import InputError
 from generalization.networks.linearized_layers import (
+    flat_layers,
     is_sequence_of_known_layers,
-    layers_of,
     linear_map,
     refuse_statistics_of_batches,
 )
@@ -51,8 +51,8 @@ def test_map_is_the_derivative_by_forward_differentiation(layer):
 def test_sequences_in_sequences_are_one():
     linear, relu, last = nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 2)
     module = nn.Sequential(nn.Sequential(linear, nn.Sequential(relu)), last)
-    assert layers_of(module) == [linear, relu, last]
-    assert layers_of(linear) == [linear]
+    assert flat_layers(module) == [linear, relu, last]
+    assert flat_layers(linear) == [linear]
     assert is_sequence_of_known_layers(module)
 
 

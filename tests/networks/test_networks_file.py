@@ -1,11 +1,17 @@
 import dataclasses
 import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 from oracles.convolutions import KINDS, hyperparameters_of, kept_convolutions
 from oracles.made_up import kept
 from safetensors import safe_open
+from safetensors.torch import save_file
 
 from generalization.errors import InputError
 from generalization.networks.networks_file import read_networks, write_networks
@@ -43,7 +49,7 @@ def test_other_programs_find_convolutions_too(tmp_path):
         assert file.get_tensor("layers.2.weight").shape == (3, 2, 4, 2, 3, 3)
         assert file.get_tensor("layers.3.weight").shape == (3, 2, 3, 24)
         assert len(file.keys()) == 4
-        assert json.loads(file.metadata()["image"]) == [2, 9, 8]
+        assert json.loads(file.metadata()["description"])["image"] == [2, 9, 8]
 
 
 def test_weights_of_another_shape_are_refused_in_one_sentence(tmp_path):
@@ -68,9 +74,12 @@ def test_other_programs_find_tensors_and_metadata(tmp_path):
             assert file.get_tensor(f"layers.1.norm.{part}").shape == (3, 2, 5)
         assert len(file.keys()) == 3 + 3 + 2 * 4
         metadata = file.metadata()
-    assert json.loads(metadata["seeds"]) == [1, 2]
-    assert json.loads(metadata["steps"]) == [[0, 0], [8, 8], [30, 8]]
-    assert json.loads(metadata["hyperparameters"])["activation"] == "relu6"
+    assert list(metadata) == ["description"]
+    description = json.loads(metadata["description"])
+    assert description["seeds"] == [1, 2]
+    assert description["steps"] == [[0, 0], [8, 8], [30, 8]]
+    assert description["hyperparameters"]["activation"] == "relu6"
+    assert description["dataset_sha256"] is None
 
 
 def test_a_network_that_was_done_is_told_once():
@@ -83,6 +92,43 @@ def test_nothing_is_left_of_a_write_that_fails(tmp_path):
     with pytest.raises(TypeError):
         write_networks(tmp_path / "networks.safetensors", broken)
     assert list(tmp_path.iterdir()) == []
+
+
+WRITING = """
+import sys
+from dataclasses import replace
+from oracles.made_up import kept
+from generalization.networks.networks_file import write_networks
+
+write_networks(sys.argv[1], replace(kept(True, normalization="batch"), dataset_sha256="ab"))
+"""
+
+
+def test_same_networks_make_the_same_bytes(tmp_path):
+    tests = Path(__file__).parents[1]
+    contents = set()
+    for seed in ("1", "2", "3"):
+        path = tmp_path / f"{seed}.safetensors"
+        environment = os.environ | {
+            "PYTHONHASHSEED": seed,
+            "PYTHONPATH": f"{tests}:{tests.parent}",
+        }
+        subprocess.run([sys.executable, "-c", WRITING, str(path)], env=environment, check=True)
+        contents.add(path.read_bytes())
+    assert len(contents) == 1
+    assert read_networks(path).dataset_sha256 == "ab"
+
+
+@pytest.mark.parametrize("metadata", [{}, {"description": "[1]"}, {"seeds": "[1, 2]"}])
+def test_a_file_of_another_program_is_refused_in_one_sentence(tmp_path, metadata):
+    path = tmp_path / "networks.safetensors"
+    save_file({"layers.0.weight": torch.zeros(1, 1, 2, 3)}, path, metadata=metadata)
+    sentence = (
+        f"networks must be a whole safetensors file of this project, not '{path}' "
+        "(ValueError: its metadata 'description' must be a JSON object)."
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(sentence)}$"):
+        read_networks(path)
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "random", "bit", "other"])
@@ -99,8 +145,6 @@ def test_damaged_file_is_told_in_one_sentence(tmp_path, damage):
     elif damage == "random":
         path.write_bytes(b"no networks here")
     else:
-        from safetensors.torch import save_file
-
         save_file({"x": torch.zeros(2)}, path)
     with pytest.raises(
         InputError,

@@ -47,6 +47,6 @@ def test_their_product_is_the_number_of_active_paths():
 def test_size_of_chunks_changes_nothing(monkeypatch):
     networks, inputs = random_networks((4, 5, 3, 2), count=2), points(10, 4).reshape(10, 1, 2, 2)
     expected = active_units(networks, inputs)
-    monkeypatch.setattr(module, "SAMPLES_PER_CHUNK", 3)
+    monkeypatch.setattr(module, "SLOPES_PER_CHUNK", 3)
     assert torch.equal(active_units(networks, inputs), expected)
     assert expected.shape == (2, 10, 2)

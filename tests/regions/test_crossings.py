@@ -1,11 +1,11 @@
 import pytest
 import torch
 
+from generalization.devices import BUDGETS, Budget
 from generalization.networks.fully_connected import (
     FullyConnectedNetworks,
     initialize_fully_connected,
 )
-from generalization.regions import breakpoints
 from generalization.regions.crossings import crossings
 from generalization.regions.polylines import crossings_per_layer
 
@@ -62,7 +62,7 @@ def test_preactivation_is_on_its_threshold_where_it_crosses(activation, biases):
 @pytest.mark.parametrize("numbers", [1, 2**18])
 @pytest.mark.parametrize("activation", ["relu", "hardtanh"])
 def test_as_many_crossings_are_found_as_counted(monkeypatch, activation, numbers):
-    monkeypatch.setattr(breakpoints, "numbers_at_a_time", lambda device: numbers)
+    monkeypatch.setitem(BUDGETS, "operation", Budget(numbers, numbers))
     network, curves = random_network(activation), random_curves()
     found = crossings(network, curves)
     counts = torch.zeros(3, 3, dtype=torch.int32)

@@ -6,11 +6,11 @@ import torch
 from oracles.transitions import THRESHOLDS
 from torch import Generator
 
+from generalization.devices import BUDGETS, Budget
 from generalization.networks.fully_connected import (
     FullyConnectedNetworks,
     initialize_fully_connected,
 )
-from generalization.regions import ellipse_crossings as module
 from generalization.regions.ellipse_crossings import ellipse_crossings
 from generalization.regions.trajectories import (
     ellipses_through,
@@ -180,7 +180,7 @@ def test_crossings_do_not_depend_on_the_pieces(monkeypatch, numbers):
     network = random_network((9, 16, 16, 16, 2), "hardtanh", biases=True)
     curves = some_ellipses(9)
     whole = [angle.sort().values for _, angle in ellipse_crossings(network, curves)]
-    monkeypatch.setattr(module, "numbers_at_a_time", lambda device: numbers)
+    monkeypatch.setitem(BUDGETS, "operation", Budget(numbers, numbers))
     pieces = [angle.sort().values for _, angle in ellipse_crossings(network, curves)]
     for some, others in zip(whole, pieces, strict=True):
         assert torch.allclose(some, others, rtol=0, atol=1e-9)

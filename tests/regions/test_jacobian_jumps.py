@@ -3,11 +3,11 @@ import torch
 from torch import Generator
 from torch.func import jacrev, vmap
 
+from generalization.devices import BUDGETS, Budget
 from generalization.networks.fully_connected import (
     FullyConnectedNetworks,
     initialize_fully_connected,
 )
-from generalization.regions import jacobian_jumps
 from generalization.regions.crossings import crossings
 from generalization.regions.jacobian_jumps import jacobian_variation
 
@@ -109,7 +109,7 @@ def test_first_weights_may_be_read_in_any_orthonormal_basis():
 def test_variation_does_not_depend_on_the_pieces(monkeypatch, numbers):
     network, curves = random_network((9, 8, 8, 8, 2), "relu6"), closed_curves(3, 9)
     whole = jacobian_variation(network, curves).tolist()
-    monkeypatch.setattr(jacobian_jumps, "numbers_at_a_time", lambda device: numbers)
+    monkeypatch.setitem(BUDGETS, "operation", Budget(numbers, numbers))
     assert jacobian_variation(network, curves).tolist() == pytest.approx(whole, rel=1e-12)
 
 

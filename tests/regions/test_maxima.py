@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Generator, nn
 
-from generalization.regions.maxima import changes_of_maxima
+from generalization.regions.maxima import maxima_changes
 
 LAYERS = [
     nn.MaxPool2d(2),
@@ -19,7 +19,7 @@ def images(count, *shape, seed=0):
 
 
 def positions_of(layer, values, apart=NOWHERE, floor=-torch.inf):
-    return changes_of_maxima(layer, values, apart, floor).sort().values
+    return maxima_changes(layer, values, apart, floor).sort().values
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=str)

@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch import Generator, nn
 
+from generalization.devices import BUDGETS, Budget
 from generalization.networks.fully_connected import initialize_fully_connected
 from generalization.networks.sequences import sequence_of
-from generalization.regions import module_jacobian_variation as module_under_test
 from generalization.regions.jacobian_jumps import jacobian_variation
 from generalization.regions.module_jacobian_variation import module_jacobian_variation
 
@@ -41,7 +41,7 @@ def test_variation_does_not_depend_on_the_blocks(monkeypatch, numbers):
     layers = [nn.Conv2d(2, 3, 2), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(12, 3)]
     module, vertices = nn.Sequential(*layers).double(), closed_curves(3, 2, 5, 5)
     whole = module_jacobian_variation(module, vertices)
-    monkeypatch.setattr(module_under_test, "numbers_at_a_time", lambda device: numbers)
+    monkeypatch.setitem(BUDGETS, "polygons", Budget(8 * numbers, 8 * numbers))
     variation = module_jacobian_variation(module, vertices).tolist()
     assert variation == pytest.approx(whole.tolist(), rel=1e-12)
     one_by_one = [module_jacobian_variation(module, curve).item() for curve in vertices.split(1)]

@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator, nn
 
+from generalization.devices import BUDGETS, Budget
 from generalization.networks.fully_connected import initialize_fully_connected
 from generalization.networks.sequences import sequence_of
-from generalization.regions import breakpoints
 from generalization.regions.breakpoints import interpolated
 from generalization.regions.module_polylines import borders_of_regions, crossings_per_activation
 from generalization.regions.polylines import crossings_per_layer
@@ -156,7 +156,7 @@ def test_counts_do_not_depend_on_the_pieces(monkeypatch, numbers):
     module, vertices = pooled(nn.ReLU(), nn.MaxPool2d(2)), closed_curves(4, 2, 5, 5)
     counts = crossings_per_activation(module, vertices)
     borders = borders_of_regions(module, vertices)
-    monkeypatch.setattr(breakpoints, "numbers_at_a_time", lambda device: numbers)
+    monkeypatch.setitem(BUDGETS, "operation", Budget(numbers, numbers))
     assert torch.equal(crossings_per_activation(module, vertices), counts)
     assert torch.allclose(borders_of_regions(module, vertices), borders, rtol=0, atol=1e-9)
     one_by_one = [crossings_per_activation(module, curve) for curve in vertices.split(1)]

@@ -3,11 +3,11 @@ from math import pi
 import pytest
 import torch
 
+from generalization.devices import BUDGETS, Budget
 from generalization.networks.fully_connected import (
     FullyConnectedNetworks,
     initialize_fully_connected,
 )
-from generalization.regions import breakpoints
 from generalization.regions.polylines import crossings_per_layer
 
 
@@ -76,7 +76,7 @@ def test_counts_do_not_depend_on_the_pieces(monkeypatch, numbers):
     network = initialize_fully_connected((9, 16, 16, 16, 2), "hardtanh", [generator], init_scale=2)
     curves = torch.randn(3, 5, 9, generator=generator).double()
     whole = crossings_per_layer(network.to(torch.float64), curves)
-    monkeypatch.setattr(breakpoints, "numbers_at_a_time", lambda device: numbers)
+    monkeypatch.setitem(BUDGETS, "operation", Budget(numbers, numbers))
     assert torch.equal(crossings_per_layer(network.to(torch.float64), curves), whole)
     assert (whole > 0).all()
 

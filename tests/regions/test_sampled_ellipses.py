@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Generator
 
+from generalization.devices import BUDGETS, Budget
 from generalization.networks.fully_connected import initialize_fully_connected
-from generalization.regions import sampled_ellipses
 from generalization.regions.ellipse_crossings import ellipse_crossings
 from generalization.regions.sampled_ellipses import sampled_crossings
 from generalization.regions.trajectories import ellipses_through, random_ellipses
@@ -59,7 +59,7 @@ def test_crossings_do_not_depend_on_the_blocks(monkeypatch, numbers):
     network = network_of("tanh")
     ellipses = random_ellipses(2, (12,), Generator().manual_seed(1))
     whole = sampled_crossings(network, ellipses, 300)
-    monkeypatch.setattr(sampled_ellipses, "numbers_at_a_time", lambda device: numbers)
+    monkeypatch.setitem(BUDGETS, "activations", Budget(4 * numbers, 4 * numbers))
     for some, others in zip(whole, sampled_crossings(network, ellipses, 300), strict=True):
         assert torch.equal(some[0], others[0])
         assert torch.equal(some[1], others[1])

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from generalization.regions.steps import Step, can_be_followed, floor_of, steps_of
+from generalization.regions.steps import Step, can_be_followed, constant_up_to, polyline_steps
 
 
 def test_maximum_is_taken_before_an_activation_that_was_below_it():
@@ -15,28 +15,28 @@ def test_maximum_is_taken_before_an_activation_that_was_below_it():
         Step(linear),
         Step(relu, bends=True, number=1),
     ]
-    assert steps_of(nn.Sequential(conv, relu, pool, linear, relu)) == steps
+    assert polyline_steps(nn.Sequential(conv, relu, pool, linear, relu)) == steps
     assert [step.passes for step in steps] == [True, False, True, True, True, True]
 
 
 def test_activation_that_falls_stays_below_the_maximum():
     fall, pool = nn.LeakyReLU(-0.5), nn.MaxPool2d(2)
     steps = [Step(fall, bends=True, number=0), Step(pool, bends=True)]
-    assert steps_of(nn.Sequential(fall, pool)) == steps
+    assert polyline_steps(nn.Sequential(fall, pool)) == steps
 
 
 @pytest.mark.parametrize(
     "activation", [nn.ReLU(), nn.ReLU6(), nn.Hardtanh(-2, 1), nn.Hardsigmoid()]
 )
 def test_numbers_up_to_the_floor_become_one(activation):
-    floor = floor_of([Step(activation)])
+    floor = constant_up_to([Step(activation)])
     at, below, above = activation(torch.tensor([floor, floor - 1, floor + 0.1]))
     assert at == below != above
 
 
 @pytest.mark.parametrize("layers", [[], [nn.LeakyReLU()], [nn.Linear(2, 2), nn.ReLU()]])
 def test_no_floor(layers):
-    assert floor_of([Step(layer) for layer in layers]) == -torch.inf
+    assert constant_up_to([Step(layer) for layer in layers]) == -torch.inf
 
 
 def test_jumps_cannot_be_followed():

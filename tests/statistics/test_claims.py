@@ -14,6 +14,7 @@ from generalization.statistics.claim import Claim
 from generalization.statistics.claims import COLUMNS, NOT_ASKED, claims, verdict
 from generalization.statistics.pair_statistics import pair_statistics
 from generalization.statistics.pairs import pairs
+from generalization.statistics.resampling import Resampling
 
 
 def claims_of_paper(paper):
@@ -135,7 +136,7 @@ def test_claims_about_sensitivity_find_their_rows():
     tables = {
         "pair_statistics": pair_statistics(compared),
         "sensitivity_statistics": sensitivity_statistics(
-            measures, profile, generator=np.random.default_rng(0), resamples=200
+            measures, profile, resampling=Resampling(np.random.default_rng(0), 200)
         ),
     }
     table = claims(claims_of_paper("forouzesh_2020"), tables).set_index("claim")

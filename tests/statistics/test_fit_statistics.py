@@ -6,14 +6,21 @@ from oracles.studies import made_measures, made_measures_of_two
 from statsmodels.stats.multitest import multipletests
 
 from generalization.statistics.fit_statistics import COLUMNS, fit_statistics, relation_to_gap
+from generalization.statistics.resampling import Resampling
 from generalization.statistics.selection import selected
 
-FEW = {"resamples": 200, "permutations": 199}
+PERMUTATIONS = 199
 RANKS = ["spearman", "kendall"]
 
 
-def fitted(measures, **settings):
-    return fit_statistics(measures, generator=np.random.default_rng(0), **FEW | settings)
+def resampling(level=0.95):
+    return Resampling(np.random.default_rng(0), 200, level)
+
+
+def fitted(measures, *, level=0.95, permutations=PERMUTATIONS, **settings):
+    return fit_statistics(
+        measures, resampling=resampling(level), permutations=permutations, **settings
+    )
 
 
 def of(statistics, measure, selection="fitted"):
@@ -24,7 +31,7 @@ def of(statistics, measure, selection="fitted"):
 def related(networks, function):
     """Statistics of the final networks of a study, of a measure computed from their gaps."""
     networks = networks.assign(value=function(networks["generalization_gap"]))
-    rows = relation_to_gap(networks, generator=np.random.default_rng(0), level=0.95, **FEW)
+    rows = relation_to_gap(networks, resampling(), permutations=PERMUTATIONS)
     return pd.DataFrame(rows).set_index("statistic")
 
 
@@ -215,14 +222,6 @@ def test_higher_level_is_a_wider_interval(measures, statistics):
     assert (narrow["high"] < wide["high"]).all()
 
 
-@pytest.mark.parametrize(
-    ("settings", "sentence"),
-    [
-        ({"level": 1.0}, r"^level must be between 0 and 1, not 1\.0\.$"),
-        ({"resamples": 0}, r"^resamples must be at least 1, not 0\.$"),
-        ({"permutations": -1}, r"^permutations must be at least 1, not -1\.$"),
-    ],
-)
-def test_impossible_settings(measures, settings, sentence):
-    with pytest.raises(ValueError, match=sentence):
-        fitted(measures, **settings)
+def test_impossible_permutations(measures):
+    with pytest.raises(ValueError, match=r"^permutations must be at least 1, not -1\.$"):
+        fitted(measures, permutations=-1)

@@ -3,7 +3,12 @@ import pytest
 import scipy.stats
 
 from generalization.statistics.correlations import pearson
-from generalization.statistics.resampling import bootstrap_counts, permutation_p_value
+from generalization.statistics.resampling import (
+    Resampling,
+    bootstrap_counts,
+    permutation_p_value,
+    sample_first,
+)
 
 KINDS = ["pearson", "spearman", "kendall"]
 
@@ -121,3 +126,46 @@ def test_p_value_of_ranks_does_not_see_increasing_maps(kind):
         for x in (x, np.exp(3 * x))
     )
     assert p == mapped
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"level": 1.0}, r"^level must be between 0 and 1, not 1\.0\.$"),
+        ({"level": 1.5}, r"^level must be between 0 and 1, not 1\.5\.$"),
+        ({"level": 95}, r"^level must be between 0 and 1, not 95\.$"),
+        ({"level": 0}, r"^level must be between 0 and 1, not 0\.$"),
+        ({"resamples": 0}, r"^resamples must be at least 1, not 0\.$"),
+    ],
+)
+def test_settings_that_make_no_interval_are_refused(settings, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Resampling(np.random.default_rng(0), **settings)
+
+
+def test_every_row_sees_the_same_random_numbers():
+    ensembles = np.repeat(np.arange(4), 3)
+    resampling = Resampling(np.random.default_rng(0), 50)
+    first, again = resampling.counts(ensembles), resampling.counts(ensembles)
+    assert (first == again).all()
+    assert (Resampling(np.random.default_rng(0), 50).counts(ensembles) == first).all()
+    assert len({resampling.stream(key).random() for key in range(3)}) == 3
+
+
+def test_rows_that_share_nothing_draw_one_after_the_other():
+    ensembles = np.repeat(np.arange(4), 3)
+    apart = Resampling(np.random.default_rng(0), 50, common=False)
+    generator = np.random.default_rng(0)
+    for _ in range(2):
+        expected = bootstrap_counts(ensembles, resamples=50, generator=generator)
+        assert (apart.counts(ensembles) == expected).all()
+
+
+def test_interval_is_of_the_resamples_that_have_the_statistic():
+    resampling = Resampling(np.random.default_rng(0), level=0.5)
+    assert resampling.interval(np.array([0, 1, np.nan, 2, 3, 4])) == {"low": 1, "high": 3}
+    assert np.isnan([*resampling.interval(np.array([np.nan])).values()]).all()
+
+
+def test_the_sample_itself_comes_first():
+    assert sample_first(np.array([[2.0, 0.0]])).tolist() == [[1, 1], [2, 0]]

@@ -4,6 +4,7 @@ import pytest
 from oracles.studies import made_measures
 
 from generalization.statistics.fit_statistics import fit_statistics
+from generalization.statistics.resampling import Resampling
 from generalization.statistics.summary import summary
 from generalization.tables import read_table, write_table
 
@@ -18,7 +19,7 @@ def measures():
 @pytest.fixture(scope="module")
 def statistics(measures):
     return fit_statistics(
-        measures, generator=np.random.default_rng(0), resamples=300, permutations=2999
+        measures, resampling=Resampling(np.random.default_rng(0), 300), permutations=2999
     )
 
 

@@ -172,7 +172,7 @@ def test_sigkill_at_any_moment(tmp_path):
     process.kill()
     assert process.wait() == -signal.SIGKILL
     with safe_open(checkpoint, framework="pt") as file:
-        assert 0 < int(file.metadata()["step"]) < LONG.max_steps
+        assert 0 < json.loads(file.metadata()["description"])["step"] < LONG.max_steps
     resumed = train_ensemble(blobs(), LONG, (1, 2, 3), checkpoint=checkpoint)
     assert_same_bits(resumed, train_ensemble(blobs(), LONG, (1, 2, 3)))
 
@@ -182,7 +182,8 @@ def test_a_checkpoint_is_one_readable_file(tmp_path):
     train_until(5, hyperparameters, tmp_path / "checkpoint.safetensors")
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.safetensors"]
     with safe_open(tmp_path / "checkpoint.safetensors", framework="pt") as file:
-        metadata = {key: json.loads(text) for key, text in file.metadata().items()}
+        assert list(file.metadata()) == ["description"]
+        metadata = json.loads(file.metadata()["description"])
         assert file.get_tensor("networks.layers.0.weight").shape == (5, 9, 16)
         assert file.get_tensor("kept.layers.0.weight").shape == (4, 5, 9, 16)
     assert metadata["ensemble"] == hyperparameters.name
@@ -226,7 +227,7 @@ def test_a_damaged_checkpoint_is_refused(damage, tmp_path):
     elif damage == "text":
         checkpoint.write_text("This is not a checkpoint.")
     else:
-        content = checkpoint.read_bytes().replace(b'"ensemble"', b'"assembly"')
+        content = checkpoint.read_bytes().replace(rb"\"ensemble\"", rb"\"assembly\"")
         checkpoint.write_bytes(content)
     beginning = f"checkpoint must be a whole file of this project, not '{checkpoint}' ("
     end = "); without it training begins anew."

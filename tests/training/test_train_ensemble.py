@@ -1,3 +1,4 @@
+import dataclasses
 import math
 import re
 
@@ -243,6 +244,12 @@ def test_without_criterion_training_stops_at_max_steps():
     kept = train_ensemble(blobs(), settings(), SEEDS).kept
     assert kept.steps[-1] == (STEPS,) * 3
     assert kept.statuses == ("stopped",) * 3
+
+
+@pytest.mark.parametrize("sha256", [None, "ab12"])
+def test_kept_networks_tell_what_they_were_trained_on(sha256):
+    data = dataclasses.replace(blobs(), sha256=sha256)
+    assert train_ensemble(data, settings(max_steps=0), (1,)).kept.dataset_sha256 == sha256
 
 
 def test_no_steps_leave_the_initial_networks():

@@ -10,11 +10,11 @@ from oracles.softmax_jacobian import random_networks
 from torch import nn
 from torch.testing import assert_close
 
+from generalization.devices import BUDGETS, Budget
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.hidden_layers import unit_activations
 from generalization.networks.modules import logits_of
 from generalization.networks.sequences import sequence_of
-from generalization.units import ablations as module
 from generalization.units.ablations import ablated_accuracies
 from generalization.units.unit_orders import UnitOrder, random_orders
 
@@ -82,7 +82,7 @@ def test_working_in_pieces_changes_nothing(monkeypatch):
     networks = random_networks(WIDTHS, count=2, biases=True)
     orders = drawn(WIDTHS[1:-1], (0, 1, 2), (0, 3, 10, 21))
     expected = ablated_accuracies(networks, *points(), orders, mode="class_mean")
-    monkeypatch.setattr(module, "numbers_at_a_time", lambda _: 50)
+    monkeypatch.setitem(BUDGETS, "operation", Budget(50, 50))
     assert_close(ablated_accuracies(networks, *points(), orders, mode="class_mean"), expected)
 
 

@@ -235,7 +235,7 @@ def test_a_docstring_runs_nothing(study):
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("generalization/networks/named_tensors.py", "generalization/named_tensors.py"),
+        ("generalization/networks/tensor_file.py", "generalization/tensor_file.py"),
         ("generalization/training/losses.py", "generalization/training/objectives.py"),
         ("generalization/randomness.py", "generalization/datasets/sources_of_randomness.py"),
     ],

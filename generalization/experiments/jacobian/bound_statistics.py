@@ -13,6 +13,7 @@ from generalization.experiments.jacobian.loss_curves import (
     true_row_with_one_rival,
 )
 from generalization.experiments.jacobian.single_points import fitted_points, means_over_networks
+from generalization.statistics.resampling import Resampling
 
 ROUNDING = 1e-4  # Of norms that were taken in single precision, relative.
 
@@ -21,9 +22,7 @@ def bound_statistics(
     points: pd.DataFrame,
     training: pd.DataFrame,
     *,
-    generator: np.random.Generator,
-    resamples: int = 2000,
-    level: float = 0.95,
+    resampling: Resampling,
     fitted_accuracy: float = 0.999,
 ) -> pd.DataFrame:
     """Fractions of test points that keep the bounds of Novak et al. 2018, §A.3, over networks.
@@ -45,9 +44,7 @@ def bound_statistics(
     Args:
         points: Table of the profile ``points`` of a study.
         training: Table of ``collect_training``.
-        generator: Of the resamples.
-        resamples: How many, see ``means_over_networks``.
-        level: Of the intervals.
+        resampling: Bootstrap of networks and points, see ``means_over_networks``.
         fitted_accuracy: Train accuracy from which on a network counts as fitted.
 
     Returns:
@@ -55,9 +52,7 @@ def bound_statistics(
         that networks were trained with.
     """
     rows = fitted_points(points, training, fitted_accuracy=fitted_accuracy)
-    return means_over_networks(
-        rows, _of_network, generator=generator, resamples=resamples, level=level
-    )
+    return means_over_networks(rows, _of_network, resampling)
 
 
 def _of_network(counts: np.ndarray, network: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 
 from generalization.experiments.jacobian.single_points import fitted_points, means_over_networks
 from generalization.statistics.correlations import midranks
+from generalization.statistics.resampling import Resampling
 
 LOSSES = ("cross_entropy", "squared_loss")
 BASELINES = ("least_confidence", "entropy")
@@ -20,9 +21,7 @@ def point_statistics(
     points: pd.DataFrame,
     training: pd.DataFrame,
     *,
-    generator: np.random.Generator,
-    resamples: int = 2000,
-    level: float = 0.95,
+    resampling: Resampling,
     fitted_accuracy: float = 0.999,
 ) -> pd.DataFrame:
     """How the Jacobian norm at test points goes with loss and error there, over fitted networks.
@@ -44,9 +43,7 @@ def point_statistics(
     Args:
         points: Table of the profile ``points`` of a study.
         training: Table of ``collect_training``.
-        generator: Of the resamples.
-        resamples: How many, see ``means_over_networks``.
-        level: Of the intervals.
+        resampling: Bootstrap of networks and points, see ``means_over_networks``.
         fitted_accuracy: Train accuracy from which on a network counts as fitted.
 
     Returns:
@@ -54,9 +51,7 @@ def point_statistics(
         that networks were trained with.
     """
     rows = fitted_points(points, training, fitted_accuracy=fitted_accuracy)
-    return means_over_networks(
-        rows, of_points, generator=generator, resamples=resamples, level=level
-    )
+    return means_over_networks(rows, of_points, resampling)
 
 
 def of_points(counts: Counts, network: pd.DataFrame) -> dict[str, Draws]:

@@ -8,23 +8,19 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from generalization.statistics.fit_statistics import FEWEST_ENSEMBLES
-from generalization.statistics.resampling import bootstrap_counts
-from generalization.statistics.selection import has_fitted
+from generalization.statistics.estimates import (
+    ESTIMATE,
+    few_ensembles,
+    groups,
+    joined,
+    table_of,
+    undefined,
+)
+from generalization.statistics.resampling import Resampling, bootstrap_counts, sample_first
+from generalization.statistics.selection import has_fitted, on_true_labels
 from generalization.tables import KEPT_NETWORK, NETWORK, with_networks
 
-COLUMNS = [
-    "dataset",
-    "loss",
-    "statistic",
-    "estimate",
-    "low",
-    "high",
-    "level",
-    "networks",
-    "ensembles",
-    "note",
-]
+COLUMNS = ["dataset", "loss", "statistic", *ESTIMATE]
 RESAMPLES_AT_A_TIME = 100  # A cache holds their counts of 1000 points.
 
 # From how often every resample holds every point, and the rows of one network, to its statistics.
@@ -55,8 +51,7 @@ def fitted_points(
     rows = rows[
         rows["final"]
         & has_fitted(rows, fitted_accuracy=fitted_accuracy)
-        & (rows["label_corruption"] == 0)
-        & (rows["randomization"] == "none")
+        & on_true_labels(rows)
         & rows.groupby(KEPT_NETWORK)["finite"].transform("all")
     ]
     keys = [key for key in (*NETWORK, "point") if key in rows]
@@ -64,12 +59,7 @@ def fitted_points(
 
 
 def means_over_networks(
-    points: pd.DataFrame,
-    of_network: OfNetwork,
-    *,
-    generator: np.random.Generator,
-    resamples: int,
-    level: float,
+    points: pd.DataFrame, of_network: OfNetwork, resampling: Resampling
 ) -> pd.DataFrame:
     """Means of statistics over the networks of each dataset and training loss, with intervals.
 
@@ -83,9 +73,7 @@ def means_over_networks(
         points: Table of ``fitted_points``.
         of_network: From counts of points and one network's rows to statistic → value in every
             resample, NaN where it does not exist.
-        generator: Of the resamples. Every dataset and loss sees the same ones.
-        resamples: How many.
-        level: Of the percentile intervals.
+        resampling: Bootstrap of points, and of ensembles, then of seeds within them.
 
     Returns:
         One row per dataset, loss and statistic, with the columns ``COLUMNS``. ``networks`` and
@@ -94,29 +82,26 @@ def means_over_networks(
     Raises:
         ValueError: If networks of one dataset and loss were not taken at the same points.
     """  # noqa: DOC502
-    entropy = int(generator.integers(2**63))
     rows = [
-        {"dataset": dataset, "loss": loss, "level": level, **row}
-        for (dataset, loss), group in points.groupby(["dataset", "loss"])
-        for row in _means(group, of_network, np.random.default_rng(entropy), resamples, level)
+        about | row
+        for about, group in groups(points, ["dataset", "loss"], sort=True)
+        for row in _means(group, of_network, resampling)
     ]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return table_of(rows, COLUMNS, resampling)
 
 
-def _means(group, of_network, generator, resamples, level):
+def _means(group, of_network, resampling):
     """The statistics of one dataset and loss, each as a row."""
     networks = [network for _, network in group.groupby(NETWORK)]
     ensembles = pd.factorize(np.array([network["ensemble"].iloc[0] for network in networks]))[0]
     size = _points_of_each(networks)
-    # The first resample is the sample itself.
-    point_counts = np.vstack([
-        np.ones((1, size)),
-        generator.multinomial(size, np.full(size, 1 / size), size=resamples),
-    ])
-    network_counts = np.vstack([
-        np.ones((1, len(networks))),
-        bootstrap_counts(ensembles, resamples=resamples, generator=generator),
-    ])
+    generator, resamples = resampling.stream(), resampling.resamples
+    point_counts = sample_first(
+        generator.multinomial(size, np.full(size, 1 / size), size=resamples)
+    )
+    network_counts = sample_first(
+        bootstrap_counts(ensembles, resamples=resamples, generator=generator)
+    )
     values = [in_blocks(of_network, point_counts, network) for network in networks]
     for statistic in values[0]:
         of_networks = np.stack([of_one[statistic] for of_one in values], axis=1)
@@ -124,13 +109,14 @@ def _means(group, of_network, generator, resamples, level):
         there = network_counts * (has & np.isfinite(of_networks))
         with np.errstate(invalid="ignore"):
             means = (there * np.nan_to_num(of_networks)).sum(1) / there.sum(1)
+        count, of_ensembles = has.sum(), len(set(ensembles[has]))
         yield {
             "statistic": statistic,
             "estimate": means[0],
-            **percentile_interval(means[1:], level),
-            "networks": has.sum(),
-            "ensembles": len(set(ensembles[has])),
-            "note": _note(has, len(set(ensembles[has]))),
+            **resampling.interval(means[1:]),
+            "networks": count,
+            "ensembles": of_ensembles,
+            "note": joined(undefined(count, len(has)), few_ensembles(of_ensembles)),
         }
 
 
@@ -162,26 +148,3 @@ def in_blocks(
     starts = range(0, len(counts), RESAMPLES_AT_A_TIME)
     blocks = [of_network(counts[i : i + RESAMPLES_AT_A_TIME], network) for i in starts]
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
-
-
-def percentile_interval(means: Float[np.ndarray, "resamples"], level: float) -> dict[str, float]:
-    """Percentile interval of the resamples that have the statistic, as ``low`` and ``high``.
-
-    Args:
-        means: The statistic in every resample, NaN where it does not exist.
-        level: Of the interval.
-    """
-    defined = means[np.isfinite(means)]
-    if not len(defined):
-        return {"low": np.nan, "high": np.nan}
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    return {"low": low, "high": high}
-
-
-def _note(has, ensembles):
-    """How many networks lack the statistic, and whether the interval tells of other ensembles."""
-    lacking = len(has) - has.sum()
-    notes = [f"not defined for {lacking} of {len(has)} networks"] if lacking else []
-    if 0 < ensembles < FEWEST_ENSEMBLES:
-        notes.append(f"{ensembles} of the {FEWEST_ENSEMBLES} ensembles that an interval needs")
-    return "; ".join(notes)

@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from generalization.devices import items_at_once
 from generalization.experiments.linear_regions.bitmaps import gray_levels, packed
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.regions.breakpoints import numbers_at_a_time
 from generalization.regions.trajectories import ellipses_through
 
 COLUMNS = ["network", "kind", "image", "row", "u", "v", "pixels"]
@@ -140,7 +140,7 @@ def boundary_pixels(network: FullyConnectedNetworks, grid: int) -> Bool[Tensor, 
     found = torch.zeros(grid, grid, dtype=torch.bool, device=along.device)
     if network.depth == 1:
         return found
-    rows = max(1, numbers_at_a_time(along.device) // (grid * max(network.widths)))
+    rows = items_at_once("operation", grid * max(network.widths), along.device)
     last = None  # Codes of the row above a block, compared with those of the block's first row.
     for first, v in zip(range(0, grid, rows), along.flip(0).split(rows), strict=True):
         codes = _codes(network, _places(along, v)).unflatten(0, (len(v), grid))

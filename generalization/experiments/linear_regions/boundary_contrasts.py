@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -10,35 +12,30 @@ from generalization.experiments.linear_regions.boundary_densities import (
     contrast,
     places,
 )
-from generalization.statistics.means import check_resampling, mean_over_networks, missing
+from generalization.statistics.estimates import ESTIMATE, mean_over_networks, table_of
+from generalization.statistics.resampling import Resampling
 from generalization.tables import KEPT_NETWORK, with_networks
 
-COLUMNS = ["trained", "estimate", "low", "high", "level", "networks", "ensembles", "note"]
+COLUMNS = ["trained", *ESTIMATE]
 
 
 def boundary_contrasts(
     boundaries: pd.DataFrame,
     training: pd.DataFrame,
     *,
-    generator: np.random.Generator,
+    resampling: Resampling,
     distance: float = 0.1,
-    level: float = 0.95,
-    resamples: int = 2000,
 ) -> pd.DataFrame:
     """Boundaries near training images, compared with the whole square, before and after training.
 
     The estimate is the geometric mean over networks of ``contrast``. Below 1, training points lie
     in regions of lower density, which Novak et al. 2018, §4.1 and Fig. 3, observe after training.
-    The interval is the percentile interval of a bootstrap that resamples ensembles, then seeds
-    within them.
 
     Args:
         boundaries: Table of the profile ``boundaries`` of a study.
         training: Table of ``collect_training``.
-        generator: Of resamples.
+        resampling: Bootstrap of ensembles, then of seeds within them.
         distance: From an image within which a pixel is near, where the square is [−1, 1]².
-        level: Of the intervals.
-        resamples: Number of bootstrap resamples.
 
     Returns:
         One row for untrained networks, at step 0, and one for trained ones, at their last step,
@@ -46,19 +43,27 @@ def boundary_contrasts(
         ``note`` says why.
 
     Raises:
-        ValueError: If distance is not positive, level is not between 0 and 1, or resamples are
-            none.
+        ValueError: If distance is not positive.
     """
     if not distance > 0:
         raise ValueError(f"distance must be positive, not {distance!r}.")
-    check_resampling(level, resamples)
     networks = contrasts_of_networks(boundaries, training, distance=distance)
     untrained = networks["step"] == 0
+    logarithms = np.log(networks["estimate"].astype(float))
+    # Untrained and trained networks are resampled each by itself.
+    apart = replace(resampling, common=False)
     rows = [
-        {"trained": trained, **_mean(networks[chosen], generator, level, resamples)}
+        {"trained": trained}
+        | mean_over_networks(
+            logarithms[chosen],
+            networks["ensemble"][chosen],
+            apart,
+            scale=np.exp,
+            lacking="boundary",
+        )
         for trained, chosen in {False: untrained, True: networks["final"] & ~untrained}.items()
     ]
-    return pd.DataFrame(rows).assign(level=level)[COLUMNS]
+    return table_of(rows, COLUMNS, resampling)
 
 
 def contrasts_of_networks(
@@ -79,18 +84,3 @@ def contrasts_of_networks(
         for network, rows in boundaries.groupby(KEPT_NETWORK, sort=False)
     ]
     return with_networks(pd.DataFrame(rows, columns=[*KEPT_NETWORK, "estimate"]), training)
-
-
-def _mean(
-    networks: pd.DataFrame, generator: np.random.Generator, level: float, resamples: int
-) -> dict[str, object]:
-    """Geometric mean over the networks that have a contrast, and its interval."""
-    mean = mean_over_networks(
-        np.log(networks["estimate"].astype(float)),
-        networks["ensemble"],
-        generator=generator,
-        resamples=resamples,
-        level=level,
-        scale=np.exp,
-    )
-    return mean | {"note": missing(mean["networks"], len(networks), "boundary")}

@@ -8,28 +8,13 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
-from generalization.statistics.means import (
-    before_and_after,
-    check_resampling,
-    mean_over_networks,
-    missing,
-)
-from generalization.statistics.selection import has_fitted
+from generalization.statistics.estimates import ESTIMATE, groups, mean_over_networks, table_of
+from generalization.statistics.resampling import Resampling
+from generalization.statistics.selection import before_and_after, has_fitted
 from generalization.tables import KEPT_NETWORK, NETWORK
 
-COLUMNS = [
-    "dataset",
-    "trained",
-    "quantity",
-    "contrast",
-    "estimate",
-    "low",
-    "high",
-    "level",
-    "networks",
-    "ensembles",
-    "note",
-]
+KEYS = ["dataset", "trained", "quantity", "contrast"]
+COLUMNS = [*KEYS, *ESTIMATE]
 QUANTITIES = ("jacobian_norm", "transition_density")
 # Angles of the three images on an ellipse, and those half way between them.
 ANCHORS = (np.pi / 3, np.pi, 5 * np.pi / 3)
@@ -42,9 +27,7 @@ def ellipse_contrasts(
     ellipses: pd.DataFrame,
     training: pd.DataFrame,
     *,
-    generator: np.random.Generator,
-    resamples: int = 2000,
-    level: float = 0.95,
+    resampling: Resampling,
     fitted_accuracy: float = 0.999,
 ) -> pd.DataFrame:
     """Ratios of the Jacobian norm, and of the density of transitions, along ellipses.
@@ -62,37 +45,33 @@ def ellipse_contrasts(
         As the first, on random ellipses, where these angles mean nothing: 1 is expected.
 
     Every ratio is of means along the ellipses of one network. The estimate is the geometric mean
-    over networks; the interval is the percentile interval of a bootstrap that resamples ensembles,
-    then seeds within them, which are all there is to resample if there is one ensemble. Datasets
-    stay apart: only networks of one dataset see the same ellipses.
+    over networks. Datasets stay apart: only networks of one dataset see the same ellipses.
 
     Args:
         ellipses: Table of the profile ``ellipses`` of a study.
         training: Table of ``collect_training``.
-        generator: Of resamples. Every row sees the same ones.
-        resamples: Number of bootstrap resamples.
-        level: Of the intervals.
+        resampling: Bootstrap of ensembles, then of seeds within them.
         fitted_accuracy: Train accuracy from which on a network counts as fitted.
 
     Returns:
         One row per dataset, quantity, contrast and ``trained``, with the columns ``COLUMNS``:
         networks that have fitted, at their last step; and the same networks at step 0. What does
         not exist is empty; ``note`` says why.
-
-    Raises:
-        ValueError: If level is not between 0 and 1, or resamples are none.
-    """  # noqa: DOC502
-    check_resampling(level, resamples)
-    entropy = int(generator.integers(2**63))
+    """
     networks = contrasts_of_networks(ellipses, training, fitted_accuracy=fitted_accuracy)
-    keys = ["dataset", "trained", "quantity", "contrast"]
+    positive = networks["ratio"].astype(float).where(networks["ratio"] > 0)
     rows = [
-        dict(zip(keys, group, strict=True))
-        | _mean(rows, np.random.default_rng(entropy), level, resamples)
-        for group, rows in networks.groupby(keys, sort=False)
+        about
+        | mean_over_networks(
+            alike["logarithm"],
+            alike["ensemble"],
+            resampling,
+            scale=np.exp,
+            lacking="positive ratio",
+        )
+        for about, alike in groups(networks.assign(logarithm=np.log(positive)), KEYS)
     ]
-    table = pd.DataFrame(rows, columns=COLUMNS).assign(level=level)
-    return table.astype(dict.fromkeys(["estimate", "low", "high"], float))
+    return table_of(rows, COLUMNS, resampling)
 
 
 def fitted_networks(
@@ -130,17 +109,16 @@ def contrasts_of_networks(
     fitted = fitted_networks(ellipses, training, fitted_accuracy=fitted_accuracy)
     rows = [
         {
-            **dict(zip([*KEPT_NETWORK, "dataset", "trained"], network, strict=True)),
+            **network,
             "quantity": quantity,
             "contrast": contrast,
             "ratio": ratio,
         }
-        for network, along in fitted.groupby([*KEPT_NETWORK, "dataset", "trained"], sort=False)
+        for network, along in groups(fitted, [*KEPT_NETWORK, "dataset", "trained"])
         for quantity in QUANTITIES
         for contrast, ratio in _contrasts(along, quantity)
     ]
-    keys = ["dataset", "trained", "quantity", "contrast", *KEPT_NETWORK]
-    return pd.DataFrame(rows, columns=[*keys, "ratio"])
+    return pd.DataFrame(rows, columns=[*KEYS, *KEPT_NETWORK, "ratio"])
 
 
 def _contrasts(along: pd.DataFrame, quantity: str) -> Iterator[tuple[str, float]]:
@@ -164,18 +142,3 @@ def _near(angles: pd.Series, places: tuple[float, ...]) -> Bool[np.ndarray, "row
     away = np.subtract.outer(angles.to_numpy(float), places)
     away = np.abs((away + np.pi) % (2 * np.pi) - np.pi)
     return (away <= NEAR + 1e-9).any(axis=1)
-
-
-def _mean(
-    networks: pd.DataFrame, generator: np.random.Generator, level: float, resamples: int
-) -> dict[str, object]:
-    """Geometric mean over the networks that have a positive ratio, with its interval."""
-    mean = mean_over_networks(
-        np.log(networks["ratio"].astype(float).where(networks["ratio"] > 0)),
-        networks["ensemble"],
-        generator=generator,
-        resamples=resamples,
-        level=level,
-        scale=np.exp,
-    )
-    return mean | {"note": missing(mean["networks"], len(networks), "positive ratio")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from generalization.statistics.estimates import groups
 from generalization.tables import KEPT_NETWORK, NETWORK, with_networks
 
 CLOUD = ["part", "layer", "sigma"]
@@ -50,8 +51,7 @@ def courses(noise_clouds: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
     there = [key for key in ("dataset", *VARIANTS) if key in rows]
     keys = [*NETWORK, *there, *CLOUD]
     found = [
-        dict(zip(keys, about, strict=True)) | of_course(course)
-        for about, course in rows.groupby(keys, dropna=False)
+        about | of_course(course) for about, course in groups(rows, keys, sort=True, dropna=False)
     ]
     table = pd.DataFrame(found, columns=None if found else keys)
     return _beyond_first(table) if found else table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from math import factorial
 from typing import Any
 
@@ -11,13 +12,15 @@ import pandas as pd
 
 from generalization.experiments.noise_clouds.cloud_courses import CLOUD, VARIANTS, courses
 from generalization.statistics.correlations import spearman
-from generalization.statistics.means import (
-    check_resampling,
+from generalization.statistics.estimates import (
+    ESTIMATE,
     few_ensembles,
-    mean_over_networks,
-    missing,
+    groups,
+    interval_over_networks,
+    means_of_columns,
+    table_of,
 )
-from generalization.statistics.resampling import bootstrap_counts
+from generalization.statistics.resampling import Resampling
 from generalization.tables import swept_hyperparameters
 
 RATIOS = (
@@ -30,26 +33,14 @@ RATIOS = (
 )
 DIFFERENCES = ("ev_1_change", "ev_2_change", "ev_1_change_beyond_first")
 CORRELATION = "settled_least_loss_spearman"
-COLUMNS = [
-    *CLOUD,
-    "statistic",
-    "estimate",
-    "low",
-    "high",
-    "level",
-    "networks",
-    "ensembles",
-    "note",
-]
+COLUMNS = [*CLOUD, "statistic", *ESTIMATE]
 
 
 def noise_cloud_statistics(
     noise_clouds: pd.DataFrame,
     training: pd.DataFrame,
     *,
-    generator: np.random.Generator,
-    resamples: int = 2000,
-    level: float = 0.95,
+    resampling: Resampling,
 ) -> pd.DataFrame:
     """Claims of Graham, *From Generalization to Inner Activations*, as numbers.
 
@@ -77,52 +68,28 @@ def noise_cloud_statistics(
     Args:
         noise_clouds: Table of the profile of a study.
         training: Table of ``collect_training``.
-        generator: Of resamples. Every row sees the same ones.
-        resamples: Number of bootstrap resamples, of ensembles, then of seeds within them.
-        level: Of the intervals.
+        resampling: Bootstrap of ensembles, then of seeds within them.
 
     Returns:
         One row per dataset (and label corruption, randomization, architecture and depth, where the
         study sweeps over them), part, hidden layer, σ and statistic, with the columns ``COLUMNS``.
         What does not exist is empty; ``note`` says why.
-
-    Raises:
-        ValueError: If level is not between 0 and 1, or resamples are none.
-    """  # noqa: DOC502
-    check_resampling(level, resamples)
-    entropy = int(generator.integers(2**63))
+    """
     swept = swept_hyperparameters(training)
     keys = ["dataset", *(key for key in VARIANTS if key in swept), *CLOUD]
-    rows = [
-        dict(zip(keys, about, strict=True)) | row
-        for about, networks in courses(noise_clouds, training).groupby(keys, dropna=False)
-        for row in _of_clouds(networks, entropy, resamples, level)
-    ]
-    return pd.DataFrame(rows, columns=[*keys, *COLUMNS[len(CLOUD) :]]).assign(level=level)
+    clouds = groups(courses(noise_clouds, training), keys, sort=True, dropna=False)
+    rows = [about | row for about, networks in clouds for row in _of_clouds(networks, resampling)]
+    return table_of(rows, [*keys, *COLUMNS[len(CLOUD) :]], resampling)
 
 
-def _of_clouds(
-    networks: pd.DataFrame, entropy: int, resamples: int, level: float
-) -> Iterator[dict[str, Any]]:
+def _of_clouds(networks: pd.DataFrame, resampling: Resampling) -> Iterator[dict[str, Any]]:
     """All statistics of clouds that are alike but for their network."""
-    for statistic in (*RATIOS, *DIFFERENCES):
-        mean = mean_over_networks(
-            networks[statistic],
-            networks["ensemble"],
-            generator=np.random.default_rng(entropy),
-            resamples=resamples,
-            level=level,
-            scale=np.exp if statistic in RATIOS else np.asarray,
-        )
-        lacks = missing(mean["networks"], len(networks), "finite value")
-        note = "; ".join(filter(None, [lacks, few_ensembles(mean)]))
-        yield {"statistic": statistic} | mean | {"note": note}
-    yield {"statistic": CORRELATION} | _correlation(networks, entropy, resamples, level)
+    columns = (*RATIOS, *DIFFERENCES)
+    yield from means_of_columns(networks, columns, resampling, logarithms=RATIOS)
+    yield {"statistic": CORRELATION} | _correlation(networks, resampling)
 
 
-def _correlation(
-    networks: pd.DataFrame, entropy: int, resamples: int, level: float
-) -> dict[str, Any]:
+def _correlation(networks: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:
     """Of the two steps, with its percentile interval; none of steps that are all the same.
 
     Nor is there an interval of so few networks that any order of theirs is likely: two orders of n
@@ -130,17 +97,13 @@ def _correlation(
     """
     steps = networks[["settled_step", "least_loss_step"]]
     there = networks[steps.notna().all(axis=1)]
-    codes, names = pd.factorize(there["ensemble"])
-    found = {"estimate": np.nan, "low": np.nan, "high": np.nan}
-    counted = {"networks": len(there), "ensembles": len(names)}
+    found = {"networks": len(there), "ensembles": there["ensemble"].nunique()}
     x, y = (there[key].to_numpy(float) for key in steps)
     if len(there) < 3 or len(set(x)) < 2 or len(set(y)) < 2:
-        return found | counted | {"note": "steps of too few networks differ"}
+        return found | {"note": "steps of too few networks differ"}
     found["estimate"] = spearman(np.ones((1, len(there))), x, y)[0]
-    if 2 / factorial(len(there)) > 1 - level:
-        return found | counted | {"note": "no interval: too few networks"}
-    counts = bootstrap_counts(codes, resamples=resamples, generator=np.random.default_rng(entropy))
-    draws = spearman(counts, x, y)
-    ends = [(1 - level) / 2, (1 + level) / 2]
-    found["low"], found["high"] = np.nanquantile(draws, ends)
-    return found | counted | {"note": few_ensembles(counted)}
+    if 2 / factorial(len(there)) > 1 - resampling.level:
+        return found | {"note": "no interval: too few networks"}
+    correlation = partial(spearman, x=x, y=y)
+    found |= interval_over_networks(correlation, there["ensemble"], resampling)
+    return found | {"note": few_ensembles(found["ensembles"])}

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from generalization.statistics.means import before_and_after, check_resampling
-from generalization.statistics.resampling import bootstrap_counts
+from generalization.statistics.estimates import INTERVAL, groups, joined, table_of
+from generalization.statistics.resampling import Resampling, sample_first
+from generalization.statistics.selection import before_and_after
 from generalization.tables import KEPT_NETWORK
 
-COLUMNS = [
-    "dataset",
-    "ensemble",
-    "trained",
-    "output",
-    "quantity",
-    "estimate",
-    "low",
-    "high",
-    "level",
-    "networks",
-    "pairs",
-    "note",
-]
 GROUP = ["dataset", "ensemble", "trained", "output"]
+COLUMNS = [*GROUP, "quantity", *INTERVAL, "networks", "pairs", "note"]
 
 # Column of the table → sensitivity that it is made from.
 PREDICTIONS = {"predicted": "value", "predicted_small_noise": "small_noise"}
@@ -37,9 +27,7 @@ def bias_variance(
     output_sensitivities: pd.DataFrame,
     training: pd.DataFrame,
     *,
-    generator: np.random.Generator,
-    resamples: int = 2000,
-    level: float = 0.95,
+    resampling: Resampling,
 ) -> pd.DataFrame:
     """Squared error, bias and variance over the networks of every ensemble, without bias.
 
@@ -73,36 +61,29 @@ def bias_variance(
         output_distances: Table of the profile of a study.
         output_sensitivities: Table of the profile of a study.
         training: Table of ``collect_training``.
-        generator: Of resamples.
-        resamples: Number of bootstrap resamples, of seeds.
-        level: Of the percentile intervals.
+        resampling: Bootstrap of the seeds of an ensemble.
 
     Returns:
         One row per ensemble, ``trained``, ``output`` (``logits``, ``probabilities``) and quantity,
         with the columns ``COLUMNS``. What does not exist is empty; ``note`` says why.
-
-    Raises:
-        ValueError: If level is not between 0 and 1, or resamples are none.
-    """  # noqa: DOC502
-    check_resampling(level, resamples)
+    """
     distances = _comparable(output_distances, training).merge(
         _predictions(output_sensitivities), on=KEPT_NETWORK, how="left", validate="many_to_one"
     )
+    # Ensembles have no network in common: each is resampled by itself.
+    apart = replace(resampling, common=False)
     rows = []
-    for group, alike in distances.groupby(GROUP, sort=False):
+    for about, alike in groups(distances, GROUP):
         networks = alike[alike["other_seed"].isna()].reset_index(drop=True)
         pairs = _pairs(alike, networks)
-        counts = np.concatenate([
-            np.ones((1, len(networks))),  # The first is what was observed.
-            _resampled(len(networks), resamples, generator),
-        ])
-        about = dict(zip(GROUP, group, strict=True))
+        counts = sample_first(apart.counts(np.zeros(len(networks), int)))
         about |= {"networks": len(networks), "pairs": len(pairs)}
         for quantity, draws in _quantities(counts, networks, pairs, about["output"]).items():
-            found = _interval(draws, level) if len(networks) > 1 else {"estimate": draws[0]}
-            note = _note(len(networks), len(pairs), found["estimate"])
-            rows.append(about | {"quantity": quantity, "note": note} | found)
-    return pd.DataFrame(rows, columns=COLUMNS).assign(level=level)
+            found = {"quantity": quantity, "estimate": draws[0]}
+            if len(networks) > 1 and np.isfinite(draws[0]):
+                found |= resampling.interval(draws[1:])
+            rows.append(about | found | {"note": _note(len(networks), len(pairs), draws[0])})
+    return table_of(rows, COLUMNS, resampling)
 
 
 def _comparable(output_distances: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
@@ -139,13 +120,6 @@ def _pairs(alike: pd.DataFrame, networks: pd.DataFrame) -> pd.DataFrame:
     })
 
 
-def _resampled(
-    networks: int, resamples: int, generator: np.random.Generator
-) -> Float[np.ndarray, "resamples networks"]:
-    """How often every resample has every network."""
-    return bootstrap_counts(np.zeros(networks, int), resamples=resamples, generator=generator)
-
-
 def _quantities(
     counts: Float[np.ndarray, "resamples networks"],
     networks: pd.DataFrame,
@@ -169,16 +143,6 @@ def _quantities(
     return found
 
 
-def _interval(draws: Draws, level: float) -> dict[str, float]:
-    """What was observed, and the percentile interval of resamples that have a value."""
-    observed, *resampled = draws
-    there = np.array(resampled)[np.isfinite(resampled)]
-    if not np.isfinite(observed) or not len(there):
-        return {"estimate": observed}
-    low, high = np.quantile(there, [(1 - level) / 2, (1 + level) / 2])
-    return {"estimate": observed, "low": low, "high": high}
-
-
 def _note(networks: int, pairs: int, estimate: float) -> str:
     """What an estimate lacks."""
     if networks == 1:
@@ -186,4 +150,4 @@ def _note(networks: int, pairs: int, estimate: float) -> str:
     lost = networks * (networks - 1) // 2 - pairs
     apart = f"{lost} pairs of networks were not trained together" if lost else ""
     unknown = "" if np.isfinite(estimate) else "no closed form"
-    return "; ".join(filter(None, [apart, unknown if pairs else ""]))
+    return joined(apart, unknown if pairs else "")

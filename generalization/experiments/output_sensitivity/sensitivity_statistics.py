@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
 
-from generalization.experiments.jacobian.single_points import percentile_interval
 from generalization.experiments.output_sensitivity.predicted_loss import predicted_loss
 from generalization.experiments.output_sensitivity.sensitivities import (
     OF_LOGITS,
@@ -26,26 +24,19 @@ from generalization.statistics.correlations import (
     slope,
     spearman,
 )
-from generalization.statistics.fit_statistics import FEWEST_ENSEMBLES, blocks
-from generalization.statistics.means import check_resampling
-from generalization.statistics.resampling import bootstrap_counts
-from generalization.statistics.selection import SELECTIONS, has_fitted
+from generalization.statistics.estimates import (
+    ESTIMATE,
+    Statistic,
+    few_ensembles,
+    groups,
+    interval_over_networks,
+    table_of,
+)
+from generalization.statistics.resampling import Resampling
+from generalization.statistics.selection import SELECTIONS, by_dataset, has_fitted
 from generalization.tables import KEPT_NETWORK, NETWORK
 
-COLUMNS = [
-    "dataset",
-    "selection",
-    "measure",
-    "trained",
-    "statistic",
-    "estimate",
-    "low",
-    "high",
-    "level",
-    "networks",
-    "ensembles",
-    "note",
-]
+COLUMNS = ["dataset", "selection", "measure", "trained", "statistic", *ESTIMATE]
 
 CONSTANT = "the sensitivity or the loss is the same for all networks"
 # Statistic → why it may not exist.
@@ -58,18 +49,13 @@ NOTHING = dict.fromkeys(("pearson_log", "spearman", "kendall", "slope_log"), CON
 # Columns of the profile: C, K, Σ.
 CONSTANTS = ("input_ratio", "classes", "variance_of_biases")
 
-# From how often every resample holds every network to a statistic in every resample.
-Statistic = Callable[[Float[np.ndarray, "resamples networks"]], Float[np.ndarray, "resamples"]]
-
 
 def sensitivity_statistics(
     measures: pd.DataFrame,
     output_sensitivities: pd.DataFrame,
     *,
-    generator: np.random.Generator,
+    resampling: Resampling,
     fitted_accuracy: float = 0.999,
-    level: float = 0.95,
-    resamples: int = 2000,
 ) -> pd.DataFrame:
     """Relations of output sensitivity S and test loss L over networks, S before or after training.
 
@@ -94,41 +80,30 @@ def sensitivity_statistics(
         differ in nothing but depth and width and have as many parameters within a tenth: −1 if the
         deeper always has the smaller value.
 
-    Intervals are percentile intervals of a bootstrap that resamples ensembles, then seeds.
-
     Args:
         measures: Table of ``collect_measures``.
         output_sensitivities: Table of the profile, for C, K and Σ.
-        generator: Of resamples. Every row sees the same ones.
+        resampling: Bootstrap of ensembles, then of seeds within them.
         fitted_accuracy: Train accuracy from which on a network counts as fitted.
-        level: Of the intervals.
-        resamples: Number of bootstrap resamples.
 
     Returns:
         One row per dataset (``all``, and each of several), selection (``fitted`` networks, and
         ``all``), measure, whether S is of ``trained`` networks, and statistic, with the columns
         ``COLUMNS``. Only networks with positive, finite S and L count. What does not exist is
         empty; ``note`` says why.
-
-    Raises:
-        ValueError: If level is not between 0 and 1, or resamples are none.
-    """  # noqa: DOC502
-    check_resampling(level, resamples)
-    entropy = int(generator.integers(2**63))
+    """
     networks = _networks(measures, output_sensitivities)
     fitted = has_fitted(networks, fitted_accuracy=fitted_accuracy)
     rows = [
-        {"dataset": dataset, "selection": selection, "measure": measure, "trained": trained}
-        | {"level": level}
-        | row
-        for dataset, block in blocks(networks).items()
+        {"dataset": dataset, "selection": selection} | about | row
+        for dataset, block in by_dataset(networks, networks["dataset"].unique()).items()
         for selection in SELECTIONS
-        for (measure, trained), group in block[fitted[block.index] | (selection == "all")].groupby(
-            ["measure", "trained"], sort=False
+        for about, group in groups(
+            block[fitted[block.index] | (selection == "all")], ["measure", "trained"]
         )
-        for row in _rows(group, np.random.default_rng(entropy), level, resamples)
+        for row in _rows(group, resampling)
     ]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return table_of(rows, COLUMNS, resampling)
 
 
 def _networks(measures: pd.DataFrame, output_sensitivities: pd.DataFrame) -> pd.DataFrame:
@@ -155,21 +130,18 @@ def _networks(measures: pd.DataFrame, output_sensitivities: pd.DataFrame) -> pd.
     )
 
 
-def _rows(
-    group: pd.DataFrame, generator: np.random.Generator, level: float, resamples: int
-) -> Iterator[dict[str, object]]:
+def _rows(group: pd.DataFrame, resampling: Resampling) -> Iterator[dict[str, object]]:
     """Every statistic of one measure, each as a row."""
-    ensembles, names = pd.factorize(group["ensemble"])
-    counts = bootstrap_counts(ensembles, resamples=resamples, generator=generator)
-    few = f"{len(names)} of the {FEWEST_ENSEMBLES} ensembles that are needed"
+    ensembles = group["ensemble"]
+    few = few_ensembles(ensembles.nunique(), "that are needed")
     for name, statistic in _statistics(group).items():
-        row = {"statistic": name, "networks": len(group), "ensembles": len(names)}
-        if len(names) < FEWEST_ENSEMBLES:
+        row = {"statistic": name, "networks": len(group), "ensembles": ensembles.nunique()}
+        if few:
             yield row | {"note": few}
             continue
         row["estimate"] = statistic(np.ones((1, len(group))))[0]
         exists = np.isfinite(row["estimate"])
-        interval = percentile_interval(statistic(counts), level) if exists else {}
+        interval = interval_over_networks(statistic, ensembles, resampling) if exists else {}
         yield row | interval | {"note": "" if exists else NOTHING[name]}
 
 

@@ -9,17 +9,15 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from generalization.statistics.means import check_resampling
+from generalization.statistics.estimates import INTERVAL, groups, joined, table_of
+from generalization.statistics.resampling import Resampling
 from generalization.tables import NETWORK, swept_hyperparameters
 
 COLUMNS = [
     "randomization",
     "label_corruption",
     "statistic",
-    "estimate",
-    "low",
-    "high",
-    "level",
+    *INTERVAL,
     "networks",
     "fitted",
     "note",
@@ -39,9 +37,7 @@ def fitting_times(
     fitting: Mapping[str, float],
     classes: Mapping[str, int],
     *,
-    generator: np.random.Generator,
-    resamples: int = 2000,
-    level: float = 0.95,
+    resampling: Resampling,
 ) -> pd.DataFrame:
     """Times to fit and errors by what is randomized (Zhang et al. 2017, §2, Fig. 1).
 
@@ -69,31 +65,24 @@ def fitting_times(
         training: Table of ``collect_training``.
         fitting: ``accuracy``, the train accuracy that counts as fitted.
         classes: Dataset → number of classes.
-        generator: Of resamples. Every row sees the same ones.
-        resamples: Number of bootstrap resamples of seeds, within what is compared.
-        level: Of the percentile intervals.
+        resampling: Bootstrap of the seeds of what is compared.
 
     Returns:
         One row per dataset and architecture (what else the study sweeps over), ``randomization``,
         ``label_corruption`` and statistic, with the columns ``COLUMNS``. ``fitted`` counts networks
         that have. Of those that have not the time is not known: a note says how many there are, and
         times are then too short.
-
-    Raises:
-        ValueError: If level is not between 0 and 1, or resamples are none.
-    """  # noqa: DOC502
-    check_resampling(level, resamples)
-    entropy = int(generator.integers(2**63))
+    """
     keys = architecture_keys(training)
     networks = steps_to_fit(training, fitting["accuracy"])
     networks["classes"] = networks["dataset"].map(classes)
     networks["starting_step"] = _steps_to(training, networks, 1 / networks["classes"] + STARTED)
     rows = [
-        {**dict(zip(keys, about, strict=True)), **row}
-        for about, alike in networks.groupby(keys, dropna=False)
-        for row in _of_architecture(alike, entropy, resamples, level)
+        about | row
+        for about, alike in groups(networks, keys, sort=True, dropna=False)
+        for row in _of_architecture(alike, resampling)
     ]
-    return pd.DataFrame(rows, columns=[*keys, *COLUMNS]).assign(level=level)
+    return table_of(rows, [*keys, *COLUMNS], resampling)
 
 
 def architecture_keys(training: pd.DataFrame) -> list[str]:
@@ -146,9 +135,7 @@ def _step_to_fit(course: pd.DataFrame, accuracy: float) -> float:
     return float(np.expm1(np.interp(accuracy, around["train_accuracy"], np.log1p(around["step"]))))
 
 
-def _of_architecture(
-    networks: pd.DataFrame, entropy: int, resamples: int, level: float
-) -> Iterator[dict[str, Any]]:
+def _of_architecture(networks: pd.DataFrame, resampling: Resampling) -> Iterator[dict[str, Any]]:
     """All rows of one dataset and architecture."""
     kinds = dict(list(networks.groupby(["randomization", "label_corruption"], sort=False)))
     columns = {
@@ -164,7 +151,7 @@ def _of_architecture(
     chance = 1 - 1 / networks["classes"].iloc[0]
     # Each with draws of its own: networks of different ensembles have no seed in common.
     draws = {
-        kind: {name: _means(values, entropy, place, resamples) for name, values in by_name.items()}
+        kind: {name: _means(values, place, resampling) for name, values in by_name.items()}
         for place, (kind, by_name) in enumerate(columns.items())
     }
     for kind, of_kind in draws.items():
@@ -187,13 +174,13 @@ def _of_architecture(
         found |= {name: of_kind[name] for name in ("train_error", "test_error")}
         found["test_error_over_chance"] = of_kind["test_error"] / chance
         for statistic, values in found.items():
-            yield {**about, "statistic": statistic, **_summary(values, level)}
+            yield {**about, "statistic": statistic, **_summary(values, resampling)}
     levels = sorted((corruption, name) for name, corruption in draws if _is_label_noise(name))
     if len(levels) > 1:
         errors = [draws[name, corruption]["test_error"] for corruption, name in levels]
         yield {
             "statistic": "least_rise",
-            **_summary(np.diff(errors, axis=0).min(axis=0), level),
+            **_summary(np.diff(errors, axis=0).min(axis=0), resampling),
             "networks": sum(len(kinds[name, corruption]) for corruption, name in levels),
         }
 
@@ -202,27 +189,25 @@ def _is_label_noise(randomization: str) -> bool:
     return randomization in ("none", "random_labels")
 
 
-def _means(values: Values, entropy: int, place: int, resamples: int) -> Draws:
+def _means(values: Values, place: int, resampling: Resampling) -> Draws:
     """The mean, and then means of resamples; NaN of no value, and no resamples of one."""
-    draws = np.full(1 + resamples, np.nan)
+    draws = np.full(1 + resampling.resamples, np.nan)
     if len(values):
         draws[0] = values.mean()
     if len(values) > 1:
-        chosen = np.random.default_rng([entropy, place]).integers(
-            len(values), size=(resamples, len(values))
-        )
+        size = (resampling.resamples, len(values))
+        chosen = resampling.stream(place).integers(len(values), size=size)
         draws[1:] = values[chosen].mean(axis=1)
     return draws
 
 
-def _summary(draws: Draws, level: float) -> dict[str, float]:
+def _summary(draws: Draws, resampling: Resampling) -> dict[str, float]:
     """Estimate and percentile interval."""
-    low, high = np.quantile(draws[1:], [(1 - level) / 2, (1 + level) / 2])
-    return {"estimate": draws[0], "low": low, "high": high}
+    return {"estimate": draws[0]} | resampling.interval(draws[1:])
 
 
 def _note(networks: pd.DataFrame, fitted: int) -> str:
     lost = len(networks) - fitted
     unfitted = f"{lost} of {len(networks)} networks have not fitted" if lost else ""
     alone = "no interval of one network" if len(networks) == 1 else ""
-    return "; ".join(filter(None, [unfitted, alone]))
+    return joined(unfitted, alone)

@@ -5,28 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from generalization.experiments.similarity.similarity_contrasts import place
-from generalization.statistics.means import (
-    check_resampling,
-    few_ensembles,
-    mean_over_networks,
-    missing,
-)
+from generalization.experiments.similarity.network_pairs import place
+from generalization.statistics.estimates import ESTIMATE, groups, mean_over_networks, table_of
+from generalization.statistics.resampling import Resampling
 from generalization.tables import KEPT_NETWORK, with_networks
 
 KEYS = ["dataset", "architecture", "depth", "layer", "directions"]
-COLUMNS = [
-    *KEYS,
-    "place",
-    "statistic",
-    "estimate",
-    "low",
-    "high",
-    "level",
-    "networks",
-    "ensembles",
-    "note",
-]
+COLUMNS = [*KEYS, "place", "statistic", *ESTIMATE]
 SHARE = 0.95  # Of the accuracy gained.
 # ASSUME: a network whose accuracy with all directions is less than 0.1 above that with none has
 # nothing to keep; networks on random labels are such.
@@ -37,35 +22,25 @@ def direction_statistics(
     projection_accuracy: pd.DataFrame,
     training: pd.DataFrame,
     *,
-    generator: np.random.Generator,
-    resamples: int = 2000,
-    level: float = 0.95,
+    resampling: Resampling,
 ) -> pd.DataFrame:
     """How many directions networks need at their last step, after Raghu et al. 2017.
 
     Directions are needed until 95 % is reached of what the accuracy gains from a layer that is
     constant to the whole layer, see ``directions_needed``. The statistics are geometric means over
     networks, ``number`` of directions, ``share_of_units`` of their share of the units of the
-    layer, and ``ratio_to_svcca`` of what other kinds of directions need over what SVCCA's do. The
-    intervals resample ensembles, then seeds within them.
+    layer, and ``ratio_to_svcca`` of what other kinds of directions need over what SVCCA's do.
 
     Args:
         projection_accuracy: Table of the profile of a study.
         training: Table of ``collect_training``.
-        generator: Of resamples. Every row sees the same ones.
-        resamples: Number of bootstrap resamples.
-        level: Of the percentile intervals.
+        resampling: Bootstrap of ensembles, then of seeds within them.
 
     Returns:
         One row per dataset, architecture, depth, layer (weight layers from 0, the last are the
         logits), kind of directions and statistic, with the columns ``COLUMNS``. What does not
         exist is empty; ``note`` says why.
-
-    Raises:
-        ValueError: If level is not between 0 and 1, or resamples are none.
-    """  # noqa: DOC502
-    check_resampling(level, resamples)
-    entropy = int(generator.integers(2**63))
+    """
     needed = needed_of_networks(projection_accuracy, training)
     long = needed.melt(
         [*KEYS, *KEPT_NETWORK],
@@ -78,13 +53,18 @@ def direction_statistics(
     taken = (needed["directions"] == "svcca").any()
     long = long[~ratios | (taken & (long["directions"] != "svcca"))]
     rows = [
-        dict(zip([*KEYS, "statistic"], keys, strict=True))
-        | _mean(networks, np.random.default_rng(entropy), level, resamples)
-        for keys, networks in long.groupby([*KEYS, "statistic"], sort=False)
+        about
+        | mean_over_networks(
+            np.log(networks["needed"]),
+            networks["ensemble"],
+            resampling,
+            scale=np.exp,
+            lacking="accuracy to keep",
+        )
+        for about, networks in groups(long, [*KEYS, "statistic"])
     ]
-    table = pd.DataFrame(rows, columns=[name for name in COLUMNS if name != "place"])
-    table["place"] = place(table["layer"], table["depth"])
-    return table.assign(level=level)[COLUMNS]
+    table = table_of(rows, COLUMNS, resampling)
+    return table.assign(place=place(table["layer"], table["depth"]))
 
 
 def needed_of_networks(
@@ -140,19 +120,3 @@ def directions_needed(k: pd.Series, accuracy: pd.Series, *, share: float = SHARE
     before, after = np.log2(np.maximum(k[reached - 1 : reached + 1], 1))
     part = (wanted - accuracy[reached - 1]) / (accuracy[reached] - accuracy[reached - 1])
     return float(2 ** (before + part * (after - before)))
-
-
-def _mean(
-    networks: pd.DataFrame, generator: np.random.Generator, level: float, resamples: int
-) -> dict[str, object]:
-    """Geometric mean over the networks that have something to keep, with its interval."""
-    mean = mean_over_networks(
-        np.log(networks["needed"]),
-        networks["ensemble"],
-        generator=generator,
-        resamples=resamples,
-        level=level,
-        scale=np.exp,
-    )
-    lacks = missing(mean["networks"], len(networks), "accuracy to keep")
-    return mean | {"note": "; ".join(filter(None, [lacks, few_ensembles(mean)]))}

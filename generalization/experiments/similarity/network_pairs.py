@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from generalization.statistics.resampling import Resampling
 from generalization.tables import KEPT_NETWORK, hyperparameters_of
 
 NETWORKS = ["ensemble_a", "seed_a", "ensemble_b", "seed_b"]
@@ -68,7 +69,7 @@ def task(networks: pd.DataFrame) -> np.ndarray:
 
 
 def pair_weights(
-    pairs: pd.DataFrame, *, resamples: int, generator: np.random.Generator
+    pairs: pd.DataFrame, resampling: Resampling
 ) -> Float[np.ndarray, "resamples pairs"]:
     """How often every resample of networks holds every pair.
 
@@ -80,12 +81,12 @@ def pair_weights(
 
     Args:
         pairs: With ensembles and seeds of both networks, and ``setting``.
-        resamples: How many.
-        generator: Of the draws.
+        resampling: Random numbers and number of the resamples.
 
     Returns:
         A row may be all zero, where few networks were drawn again and again.
     """
+    generator, resamples = resampling.stream(), resampling.resamples
     codes, settings = pd.factorize(pairs["setting"])
     number = len(settings)
     weights = generator.multinomial(number, np.full(number, 1 / number), size=resamples)[:, codes]
@@ -112,13 +113,29 @@ def weighted_means(
         return weights @ values / weights.sum(1)
 
 
-def percentile_interval(draws: Float[np.ndarray, "resamples"], level: float) -> dict[str, float]:
-    """``low`` and ``high``; missing if no draw is finite, or all are the same but for rounding."""
+def interval_over_pairs(
+    draws: Float[np.ndarray, "resamples"], resampling: Resampling
+) -> dict[str, Any]:
+    """Interval of a statistic of pairs, NaN if all resamples that have it agree but for rounding.
+
+    Args:
+        draws: The statistic in every resample of ``pair_weights``, NaN where it does not exist.
+        resampling: That the resamples are of.
+
+    Returns:
+        ``low``, ``high``, and a ``note`` if they are missing.
+    """
     finite = draws[np.isfinite(draws)]
     if not len(finite) or np.ptp(finite) <= 1e-12 * np.abs(finite).max():
-        return {"low": np.nan, "high": np.nan}
-    low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
-    return {"low": low, "high": high}
+        return {"low": np.nan, "high": np.nan, "note": "no interval: too few networks"}
+    return resampling.interval(finite) | {"note": ""}
+
+
+def place(layer: pd.Series, depth: pd.Series) -> np.ndarray:
+    """Where a weight layer stands: ``first``, ``hidden_2`` …, ``last_hidden`` or ``logits``."""
+    conditions = [layer == depth - 1, layer == 0, layer == depth - 2]
+    others = "hidden_" + (layer + 1).astype(str)
+    return np.select(conditions, ["logits", "first", "last_hidden"], others)
 
 
 def sizes(pairs: pd.DataFrame) -> dict[str, Any]:

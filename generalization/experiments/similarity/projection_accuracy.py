@@ -11,8 +11,9 @@ from jaxtyping import Float, Float64, Int64
 from torch import Generator, Tensor
 
 from generalization.activations import layer_activations
+from generalization.devices import SAMPLES_PER_CHUNK
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.hidden_layers import pieces_of
+from generalization.networks.hidden_layers import layer_maps
 from generalization.networks.sequences import sequence_of
 from generalization.networks.stacked_networks import StackedNetworks
 from generalization.units.directions import (
@@ -25,7 +26,6 @@ from generalization.units.directions import (
 from generalization.units.projections import projected_logits, projected_map_logits
 
 COLUMNS = ["network", "layer", "directions", "k", "accuracy", "units"]
-SAMPLES_PER_CHUNK = 1024  # Keeps what the layers above see at all ranks out of memory.
 
 
 @torch.no_grad()
@@ -159,7 +159,7 @@ def _accuracies(
     if isinstance(network, FullyConnectedNetworks):
         logits = partial(projected_logits, network, layer)
     else:
-        logits = partial(projected_map_logits, pieces_of(sequence_of(network))[layer + 1 :])
+        logits = partial(projected_map_logits, layer_maps(sequence_of(network))[layer + 1 :])
     tables = []
     for kind, alike in bases.items():
         accuracy = torch.stack([

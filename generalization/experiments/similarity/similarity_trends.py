@@ -12,39 +12,29 @@ from generalization.experiments.similarity.network_pairs import (
     GENERALIZING,
     few_samples,
     final_pairs,
+    interval_over_pairs,
     pair_weights,
-    percentile_interval,
+    place,
     sizes,
     task,
 )
-from generalization.experiments.similarity.similarity_contrasts import place
 from generalization.experiments.similarity.similarity_to_end import (
     convergence_step,
     similarity_to_end,
 )
 from generalization.statistics.correlations import pearson, spearman
-from generalization.statistics.means import (
-    check_resampling,
-    few_ensembles,
-    mean_over_networks,
-    missing,
+from generalization.statistics.estimates import (
+    ESTIMATE,
+    groups,
+    joined,
+    means_of_columns,
+    table_of,
 )
+from generalization.statistics.resampling import Resampling
 from generalization.tables import NETWORK
 
 KEYS = ["similarity", "dataset", "architecture", "depth"]
-COLUMNS = [
-    *KEYS,
-    "layer",
-    "place",
-    "statistic",
-    "estimate",
-    "low",
-    "high",
-    "level",
-    "networks",
-    "ensembles",
-    "note",
-]
+COLUMNS = [*KEYS, "layer", "place", "statistic", *ESTIMATE]
 # ASSUME: a layer has converged when it is as alike to its end as 0.9; the paper shows curves.
 CONVERGED = 0.9
 ORDERS = ("convergence_order", "convergence_order_with_logits")
@@ -54,9 +44,7 @@ def similarity_trends(
     similarities: pd.DataFrame,
     training: pd.DataFrame,
     *,
-    generator: np.random.Generator,
-    resamples: int = 2000,
-    level: float = 0.95,
+    resampling: Resampling,
 ) -> pd.DataFrame:
     """Rank correlations of similarities with depth and with width, of networks on true labels.
 
@@ -75,26 +63,19 @@ def similarity_trends(
     Args:
         similarities: Table of a study.
         training: Table of ``collect_training``.
-        generator: Of resamples. Every row sees the same ones.
-        resamples: Number of bootstrap resamples.
-        level: Of the percentile intervals.
+        resampling: Bootstrap of networks.
 
     Returns:
         For every similarity, dataset, architecture and depth: two rows of the order of convergence,
         where networks were kept during training, and two per layer, where there are several widths,
         with the columns ``COLUMNS``. What does not exist is empty; ``note`` says why.
-
-    Raises:
-        ValueError: If level is not between 0 and 1, or resamples are none.
-    """  # noqa: DOC502
-    check_resampling(level, resamples)
-    entropy = int(generator.integers(2**63))
+    """
     rows = [
-        row | {"level": level}
+        row
         for trends in (_convergence_orders, _widths)
-        for row in trends(similarities, training, entropy, resamples, level)
+        for row in trends(similarities, training, resampling)
     ]
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    table = table_of(rows, COLUMNS, resampling)
     of_layer = table["layer"].notna()
     where = place(*(table.loc[of_layer, key].astype(int) for key in ("layer", "depth")))
     table["place"] = pd.Series(where, table.index[of_layer], dtype=object)
@@ -126,56 +107,44 @@ def convergence_orders(similarities: pd.DataFrame, training: pd.DataFrame) -> pd
 
 
 def _convergence_orders(
-    similarities: pd.DataFrame, training: pd.DataFrame, entropy: int, resamples: int, level: float
+    similarities: pd.DataFrame, training: pd.DataFrame, resampling: Resampling
 ) -> Iterator[dict[str, object]]:
     orders = convergence_orders(similarities, training)
-    for keys, networks in orders.groupby(KEYS):
-        for statistic in ORDERS:
-            mean = mean_over_networks(
-                networks[statistic],
-                networks["ensemble"],
-                generator=np.random.default_rng(entropy),
-                resamples=resamples,
-                level=level,
-            )
-            lacks = missing(mean["networks"], len(networks), "two different steps")
-            note = "; ".join(filter(None, [lacks, few_ensembles(mean)]))
-            about = dict(zip(KEYS, keys, strict=True)) | {"statistic": statistic}
-            yield about | mean | {"note": note}
+    for about, networks in groups(orders, KEYS, sort=True):
+        for row in means_of_columns(networks, ORDERS, resampling, lacking="two different steps"):
+            yield about | row
 
 
 def _widths(
-    similarities: pd.DataFrame, training: pd.DataFrame, entropy: int, resamples: int, level: float
+    similarities: pd.DataFrame, training: pd.DataFrame, resampling: Resampling
 ) -> Iterator[dict[str, object]]:
     pairs = final_pairs(similarities, training)
     same = pairs["ensemble_a"] == pairs["ensemble_b"]
     # No setting is drawn where all pairs are of one.
     pairs = pairs[same & (pairs["task_a"] == GENERALIZING)].assign(setting=0)
-    for keys, alike in pairs.groupby([*KEYS, "layer"]):
+    for about, alike in groups(pairs, [*KEYS, "layer"], sort=True):
         if alike["width"].nunique() < 2:
             continue
-        weights = pair_weights(alike, resamples=resamples, generator=np.random.default_rng(entropy))
+        weights = pair_weights(alike, resampling)
         above_null = (alike["value"] - alike["null"]) / (1 - alike["null"])
-        about = dict(zip([*KEYS, "layer"], keys, strict=True)) | sizes(alike)
+        about |= sizes(alike)
         for name, values in {"width": alike["value"], "width_above_null": above_null}.items():
-            found = _width_correlation(alike["width"].to_numpy(float), values, weights, level)
-            note = "; ".join(filter(None, [found["note"], few_samples(alike)]))
+            widths = alike["width"].to_numpy(float)
+            found = _width_correlation(widths, values.to_numpy(float), weights, resampling)
+            note = joined(found["note"], few_samples(alike))
             yield about | {"statistic": name} | found | {"note": note}
 
 
 def _width_correlation(
-    widths: np.ndarray, values: pd.Series, weights: np.ndarray, level: float
+    widths: np.ndarray, values: np.ndarray, weights: np.ndarray, resampling: Resampling
 ) -> dict[str, object]:
     """Over all pairs, and its interval over resamples that hold several pairs."""
-    values = values.to_numpy(float)
     if not np.isfinite(values).all():
         lost = f"{(~np.isfinite(values)).sum()} of {len(values)} pairs have no finite value"
-        return {"estimate": np.nan, "low": np.nan, "high": np.nan, "note": lost}
+        return {"note": lost}
     estimate = spearman(np.ones((1, len(values))), widths, values).item()
     draws = spearman(weights[weights.sum(1) > 0], widths, values)
-    interval = percentile_interval(draws, level)
-    note = "no interval: too few networks" if np.isnan(interval["low"]) else ""
-    return {"estimate": estimate, **interval, "note": note}
+    return {"estimate": estimate} | interval_over_pairs(draws, resampling)
 
 
 def _rank_correlation(steps: pd.Series) -> float:

@@ -9,7 +9,7 @@ from generalization.experiments.single_directions.curve_areas import TOPOLOGY, c
 from generalization.figures.small_multiples import Facet, Panel, SmallMultiples
 from generalization.figures.style import QUIET, Looks, colors, figure_of_words, styled
 from generalization.names import interval, setting_name, values_of
-from generalization.statistics.fit_statistics import FEWEST_ENSEMBLES
+from generalization.statistics.estimates import FEWEST_ENSEMBLES
 
 MOST, COLUMNS = 8, 4
 ROWS = {"spearman_gap": "All fitted", "spearman_gap_true_labels": "True labels"}

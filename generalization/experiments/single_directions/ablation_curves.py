@@ -33,7 +33,7 @@ def ablation_curves(
     ``ablated_accuracies`` and ``noisy_accuracies``.
 
     Args:
-        networks: A stack of R networks, or a module as ``pieces_of`` takes it.
+        networks: A stack of R networks, or a module as ``layer_maps`` takes it.
         train_inputs: Training inputs, in the dtype of the weights.
         train_labels: Their classes.
         generator: Source of orders and noise.

@@ -20,6 +20,9 @@ TOPOLOGY = [
     "dropout",
 ]
 
+# What stays apart where networks are averaged over whatever else they are trained with.
+GROUP = ["dataset", "architecture", "normalization", "dropout"]
+
 
 def curve_areas(ablation_curves: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
     """The area of every curve, by the trapezoid rule, over the range of its amounts.

@@ -7,22 +7,19 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from generalization.statistics.fit_statistics import FEWEST_ENSEMBLES
-from generalization.statistics.means import check_resampling, mean_over_networks
+from generalization.statistics.estimates import (
+    FEWEST_ENSEMBLES,
+    INTERVAL,
+    groups,
+    means_of_columns,
+    table_of,
+)
+from generalization.statistics.resampling import Resampling
 from generalization.tables import hyperparameters_of, with_networks
 
-COLUMNS = [
-    "dataset",
-    "normalization",
-    "dropout",
-    "statistic",
-    "estimate",
-    "low",
-    "high",
-    "level",
-    "pairs",
-    "note",
-]
+KEYS = ["dataset", "normalization", "dropout"]
+STATISTICS = ["advantage_within", "advantage_beyond"]
+COLUMNS = [*KEYS, "statistic", *INTERVAL, "pairs", "note"]
 FRACTIONS = np.linspace(0, 1, 201)
 
 
@@ -30,9 +27,7 @@ def dropout_protection(
     ablation_curves: pd.DataFrame,
     training: pd.DataFrame,
     *,
-    generator: np.random.Generator,
-    resamples: int = 2000,
-    level: float = 0.95,
+    resampling: Resampling,
 ) -> pd.DataFrame:
     """What dropout does to curves of ablation, up to the fraction dropped in training and beyond.
 
@@ -49,38 +44,21 @@ def dropout_protection(
     Args:
         ablation_curves: Table of the profile of a study.
         training: Table of ``collect_training``.
-        generator: Of resamples. Every row sees the same ones.
-        resamples: Number of bootstrap resamples of pairs, which share no network of dropout.
-        level: Of the percentile intervals.
+        resampling: Bootstrap of pairs, which share no network of dropout.
 
     Returns:
         Means over pairs, one row per dataset, normalization, dropout and statistic, with the
         columns ``COLUMNS``.
-
-    Raises:
-        ValueError: If level is not between 0 and 1, or resamples are none.
-    """  # noqa: DOC502
-    check_resampling(level, resamples)
-    entropy = int(generator.integers(2**63))
-    found = pd.DataFrame(advantages(ablation_curves, training))
+    """
+    found = list(advantages(ablation_curves, training))
+    found = pd.DataFrame(found, columns=None if found else ["ensemble", *KEYS, *STATISTICS])
     rows = []
-    if len(found):
-        for keys, pairs in found.groupby(["dataset", "normalization", "dropout"]):
-            for statistic in ("advantage_within", "advantage_beyond"):
-                mean = mean_over_networks(
-                    pairs[statistic],
-                    pairs["ensemble"],
-                    generator=np.random.default_rng(entropy),
-                    resamples=resamples,
-                    level=level,
-                )
-                few = mean["networks"] < FEWEST_ENSEMBLES
-                note = f"fewer than {FEWEST_ENSEMBLES} pairs" if few else ""
-                about = dict(zip(["dataset", "normalization", "dropout"], keys, strict=True))
-                rows.append(
-                    about | {"statistic": statistic, "pairs": mean["networks"], "note": note} | mean
-                )
-    return pd.DataFrame(rows, columns=COLUMNS).assign(level=level)
+    for about, pairs in groups(found, KEYS, sort=True):
+        for mean in means_of_columns(pairs, STATISTICS, resampling):
+            few = mean["networks"] < FEWEST_ENSEMBLES
+            note = f"fewer than {FEWEST_ENSEMBLES} pairs" if few else ""
+            rows.append(about | mean | {"pairs": mean["networks"], "note": note})
+    return table_of(rows, COLUMNS, resampling)
 
 
 def advantages(

@@ -5,17 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from generalization.experiments.single_directions.curve_areas import curve_areas
+from generalization.experiments.single_directions.curve_areas import GROUP, curve_areas
 from generalization.statistics.correlations import spearman
-from generalization.statistics.means import (
-    check_resampling,
-    few_ensembles,
-    mean_over_networks,
-    missing,
-)
+from generalization.statistics.estimates import ESTIMATE, groups, means_of_columns, table_of
+from generalization.statistics.resampling import Resampling
 from generalization.tables import NETWORK
 
-GROUP = ["dataset", "architecture", "normalization", "dropout"]
 STATISTICS = (
     "step_of_largest_area",
     "step_of_least_loss",
@@ -24,29 +19,16 @@ STATISTICS = (
     "log_loss_saved",
     "log_loss_left",
 )
-COLUMNS = [
-    *GROUP,
-    "label_corruption",
-    "statistic",
-    "estimate",
-    "low",
-    "high",
-    "level",
-    "networks",
-    "ensembles",
-    "note",
-]
+COLUMNS = [*GROUP, "label_corruption", "statistic", *ESTIMATE]
 FEWEST_STEPS = 5  # Kept after step 0, for a course to be seen.
-GEOMETRIC = ("step_of_largest_area", "step_of_least_loss")
+GEOMETRIC = ["step_of_largest_area", "step_of_least_loss"]
 
 
 def early_stopping(
     ablation_curves: pd.DataFrame,
     training: pd.DataFrame,
     *,
-    generator: np.random.Generator,
-    resamples: int = 2000,
-    level: float = 0.95,
+    resampling: Resampling,
 ) -> pd.DataFrame:
     """The area under curves of ablation over training, beside the test loss.
 
@@ -67,30 +49,24 @@ def early_stopping(
     Args:
         ablation_curves: Table of the profile of a study.
         training: Table of ``collect_training``.
-        generator: Of resamples. Every row sees the same ones.
-        resamples: Number of bootstrap resamples, of ensembles, then of seeds within them.
-        level: Of the percentile intervals.
+        resampling: Bootstrap of ensembles, then of seeds within them.
 
     Returns:
         Means over networks (of steps, geometric ones), one row per dataset, normalization, dropout,
         label corruption and statistic, with the columns ``COLUMNS``, of networks with at least
         ``FEWEST_STEPS`` steps. Label corruption is empty where it is of all networks.
-
-    Raises:
-        ValueError: If level is not between 0 and 1, or resamples are none.
-    """  # noqa: DOC502
-    check_resampling(level, resamples)
-    entropy = int(generator.integers(2**63))
+    """
     networks = courses(ablation_curves, training)
+    networks[GEOMETRIC] = np.log(networks[GEOMETRIC].astype(float))
     rows = []
-    for group, alike in networks.groupby(GROUP, sort=False):
+    for about, alike in groups(networks, GROUP):
         parts = [(np.nan, alike), *alike.groupby("label_corruption")]
         for corruption, some in parts if alike["label_corruption"].nunique() > 1 else parts[1:]:
-            about = dict(zip(GROUP, group, strict=True)) | {"label_corruption": corruption}
-            for statistic in STATISTICS:
-                row = _mean(some, statistic, entropy, resamples, level)
-                rows.append(about | {"statistic": statistic} | row)
-    return pd.DataFrame(rows, columns=COLUMNS).assign(level=level)
+            rows += [
+                about | {"label_corruption": corruption} | row
+                for row in means_of_columns(some, STATISTICS, resampling, logarithms=GEOMETRIC)
+            ]
+    return table_of(rows, COLUMNS, resampling)
 
 
 def courses(ablation_curves: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
@@ -107,8 +83,8 @@ def courses(ablation_curves: pd.DataFrame, training: pd.DataFrame) -> pd.DataFra
     areas = areas[(areas["layer"] == "all") & (areas["mode"] == "zero") & (areas["step"] > 0)]
     keys = [*NETWORK, *GROUP, "label_corruption"]
     found = [
-        dict(zip(keys, network, strict=True)) | _of_network(steps.sort_values("step"))
-        for network, steps in areas.dropna(subset="test_loss").groupby(keys, sort=False)
+        network | _of_network(steps.sort_values("step"))
+        for network, steps in groups(areas.dropna(subset="test_loss"), keys)
         if len(steps) >= FEWEST_STEPS
     ]
     return pd.DataFrame(found, columns=None if found else [*keys, *STATISTICS])
@@ -128,21 +104,3 @@ def _of_network(course: pd.DataFrame) -> dict[str, float]:
         "log_loss_saved": np.log(loss[-1] / loss[largest]),
         "log_loss_left": np.log(loss[largest] / loss[least]),
     }
-
-
-def _mean(
-    networks: pd.DataFrame, statistic: str, entropy: int, resamples: int, level: float
-) -> dict[str, object]:
-    """Mean over the networks that have the statistic, with its interval."""
-    geometric = statistic in GEOMETRIC
-    values = networks[statistic]
-    mean = mean_over_networks(
-        np.log(values) if geometric else values,
-        networks["ensemble"],
-        generator=np.random.default_rng(entropy),
-        resamples=resamples,
-        level=level,
-        scale=np.exp if geometric else np.asarray,
-    )
-    lacks = missing(mean["networks"], len(networks), "finite value")
-    return mean | {"note": "; ".join(filter(None, [lacks, few_ensembles(mean)]))}

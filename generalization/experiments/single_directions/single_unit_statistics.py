@@ -7,37 +7,21 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from generalization.experiments.single_directions.curve_areas import GROUP
 from generalization.statistics.correlations import spearman
-from generalization.statistics.means import (
-    check_resampling,
-    few_ensembles,
-    mean_over_networks,
-    missing,
-)
+from generalization.statistics.estimates import ESTIMATE, groups, means_of_columns, table_of
+from generalization.statistics.resampling import Resampling
+from generalization.statistics.selection import on_true_labels
 from generalization.tables import KEPT_NETWORK, with_networks
 
-GROUP = ["dataset", "architecture", "normalization", "dropout"]
-COLUMNS = [
-    *GROUP,
-    "labels",
-    "statistic",
-    "estimate",
-    "low",
-    "high",
-    "level",
-    "networks",
-    "ensembles",
-    "note",
-]
+COLUMNS = [*GROUP, "labels", "statistic", *ESTIMATE]
 
 
 def single_unit_statistics(
     single_units: pd.DataFrame,
     training: pd.DataFrame,
     *,
-    generator: np.random.Generator,
-    resamples: int = 2000,
-    level: float = 0.95,
+    resampling: Resampling,
 ) -> pd.DataFrame:
     """Single units of networks at their last step (Morcos et al. 2018).
 
@@ -55,27 +39,21 @@ def single_unit_statistics(
     Args:
         single_units: Table of the profile of a study.
         training: Table of ``collect_training``.
-        generator: Of resamples. Every row sees the same ones.
-        resamples: Number of bootstrap resamples, of ensembles, then of seeds within them.
-        level: Of the percentile intervals.
+        resampling: Bootstrap of ensembles, then of seeds within them.
 
     Returns:
         Means over networks, whether they have fitted or not, one row per dataset, normalization,
         dropout, ``labels`` (networks trained on ``true`` labels, and ``all`` networks) and
         statistic, with the columns ``COLUMNS``.
-
-    Raises:
-        ValueError: If level is not between 0 and 1, or resamples are none.
-    """  # noqa: DOC502
-    check_resampling(level, resamples)
-    entropy = int(generator.integers(2**63))
+    """
     networks = units_of_networks(single_units, training)
+    statistics = networks.columns.drop([*KEPT_NETWORK, *GROUP, "true_labels"])
     rows = [
-        about | {"statistic": statistic} | _mean(some, statistic, entropy, resamples, level)
+        about | row
         for about, some in _groups(networks)
-        for statistic in networks.columns.drop([*KEPT_NETWORK, *GROUP, "true_labels"])
+        for row in means_of_columns(some, statistics, resampling)
     ]
-    return pd.DataFrame(rows, columns=COLUMNS).assign(level=level)
+    return table_of(rows, COLUMNS, resampling)
 
 
 def units_of_networks(single_units: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
@@ -90,11 +68,10 @@ def units_of_networks(single_units: pd.DataFrame, training: pd.DataFrame) -> pd.
     """
     rows = with_networks(single_units, training)
     rows = rows[rows["final"]]
-    true_labels = (rows["label_corruption"] == 0) & (rows["randomization"] == "none")
     keys = [*KEPT_NETWORK, *GROUP, "true_labels"]
     found = [
-        dict(zip(keys, network, strict=True)) | _of_network(units)
-        for network, units in rows.assign(true_labels=true_labels).groupby(keys, sort=False)
+        network | _of_network(units)
+        for network, units in groups(rows.assign(true_labels=on_true_labels), keys)
     ]
     return pd.DataFrame(found, columns=None if found else keys)
 
@@ -126,23 +103,7 @@ def _correlation(x: pd.Series, y: pd.Series) -> float:
 
 def _groups(networks: pd.DataFrame) -> Iterator[tuple[dict[str, object], pd.DataFrame]]:
     """What a row of the result is about, and its networks."""
-    for group, alike in networks.groupby(GROUP, sort=False):
-        about = dict(zip(GROUP, group, strict=True))
+    for about, alike in groups(networks, GROUP):
         for labels, some in {"true": alike[alike["true_labels"]], "all": alike}.items():
             if len(some):
                 yield about | {"labels": labels}, some
-
-
-def _mean(
-    networks: pd.DataFrame, statistic: str, entropy: int, resamples: int, level: float
-) -> dict[str, object]:
-    """Mean over the networks that have the statistic, with its interval."""
-    mean = mean_over_networks(
-        networks[statistic],
-        networks["ensemble"],
-        generator=np.random.default_rng(entropy),
-        resamples=resamples,
-        level=level,
-    )
-    lacks = missing(mean["networks"], len(networks), "finite value")
-    return mean | {"note": "; ".join(filter(None, [lacks, few_ensembles(mean)]))}

@@ -27,7 +27,7 @@ def single_units(
     """Selectivity, information and importance of every hidden unit (Morcos et al. 2018).
 
     Args:
-        networks: A stack of R networks, or a module as ``pieces_of`` takes it.
+        networks: A stack of R networks, or a module as ``layer_maps`` takes it.
         train_inputs: Training inputs, in the dtype of the weights.
         train_labels: Their classes.
         generator: Source of the permutations.

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from generalization.devices import SAMPLES_PER_CHUNK
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.regions.activation_patterns import (
     Pattern,
@@ -19,7 +20,6 @@ from generalization.regions.activation_patterns import (
 )
 
 COLUMNS = ["units", "active", "pattern", "log_membership", "margin", "margin_layer", "inradius"]
-SAMPLES_PER_CHUNK = 1024  # Keeps the preactivations of a whole test set out of memory.
 
 
 @torch.no_grad()

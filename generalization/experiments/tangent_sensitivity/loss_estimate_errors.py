@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
-from generalization.statistics.means import (
-    check_resampling,
-    few_ensembles,
+from generalization.statistics.estimates import (
+    groups,
+    joined,
     mean_over_networks,
-    missing,
+    table_of,
 )
+from generalization.statistics.resampling import Resampling
 from generalization.tables import KEPT_NETWORK, NETWORK, swept_hyperparameters, with_networks
 
 COLUMNS = [
@@ -41,9 +39,7 @@ def loss_estimate_errors(
     loss_estimates: pd.DataFrame,
     training: pd.DataFrame,
     *,
-    generator: np.random.Generator,
-    resamples: int = 2000,
-    level: float = 0.95,
+    resampling: Resampling,
     skipped_share: float = 0.5,
 ) -> pd.DataFrame:
     """Mean absolute errors of estimates of the test loss and accuracy (Daróczy 2020, Table 2).
@@ -51,15 +47,12 @@ def loss_estimate_errors(
     The error of a network is the mean of |estimate − truth| over the steps at which it has both;
     the estimate here is the mean over networks. ``difference`` is the error less that of the
     estimator ``train``, the training loss or accuracy itself, at the same steps of the same
-    networks: what is below 0 estimates better than that. Intervals are percentile intervals of a
-    bootstrap that resamples ensembles, then seeds within them, both for the same resamples.
+    networks: what is below 0 estimates better than that.
 
     Args:
         loss_estimates: Table of ``loss_estimates``.
         training: Table of ``collect_training``.
-        generator: Of resamples. Every row sees the same ones.
-        resamples: Number of bootstrap resamples.
-        level: Of the intervals.
+        resampling: Bootstrap of ensembles, then of seeds within them.
         skipped_share: Share of the estimated steps of every network that do not count, the first.
 
     Returns:
@@ -69,20 +62,16 @@ def loss_estimate_errors(
         empty; ``note`` says why.
 
     Raises:
-        ValueError: If level is not between 0 and 1, resamples are none, or skipped_share is not
-            from 0 to less than 1.
+        ValueError: If skipped_share is not from 0 to less than 1.
     """
-    check_resampling(level, resamples)
     if not 0 <= skipped_share < 1:
         raise ValueError(f"skipped_share must be from 0 to less than 1, not {skipped_share!r}.")
-    entropy = int(generator.integers(2**63))
     networks = errors_of_networks(loss_estimates, training, skipped_share=skipped_share)
     keys = [*group_keys(training), "quantity", "estimator"]
     rows = [
-        dict(zip(keys, group, strict=True)) | _mean(rows, entropy, level, resamples)
-        for group, rows in networks.groupby(keys, sort=False, dropna=False)
+        about | _means(alike, resampling) for about, alike in groups(networks, keys, dropna=False)
     ]
-    table = pd.DataFrame(rows, columns=[*keys[:-2], *COLUMNS]).assign(level=level)
+    table = table_of(rows, [*keys[:-2], *COLUMNS], resampling)
     in_nats = table["quantity"] == "loss"
     return table.assign(per_batch_of_64=table["estimate"].where(in_nats) / BATCH)
 
@@ -130,29 +119,22 @@ def errors_of_networks(
     )
 
 
-def _mean(networks: pd.DataFrame, entropy: int, level: float, resamples: int) -> dict[str, object]:
+def _means(networks: pd.DataFrame, resampling: Resampling) -> dict[str, object]:
     """Means over the networks that have an error, and their intervals."""
     mean, difference = (
         mean_over_networks(
             networks[column].where(np.isfinite(networks["error"])),
             networks["ensemble"],
-            generator=np.random.default_rng(entropy),
-            resamples=resamples,
-            level=level,
+            resampling,
+            lacking="estimate",
         )
         for column in ("error", "difference")
     )
+    lost, steps = networks["lost"].sum(), networks["steps"].sum()
+    at_steps = f"no estimate at {lost} of {steps} steps" if lost else ""
     return mean | {
         "difference": difference["estimate"],
         "difference_low": difference["low"],
         "difference_high": difference["high"],
-        "note": _note(networks, mean),
+        "note": joined(at_steps, mean["note"]),
     }
-
-
-def _note(networks: pd.DataFrame, mean: Mapping[str, Any]) -> str:
-    """What is missing, and whether the interval tells of other ensembles."""
-    lost, steps = networks["lost"].sum(), networks["steps"].sum()
-    at_steps = f"no estimate at {lost} of {steps} steps" if lost else ""
-    lacks = missing(mean["networks"], len(networks), "estimate")
-    return "; ".join(filter(None, [at_steps, lacks, few_ensembles(mean)]))

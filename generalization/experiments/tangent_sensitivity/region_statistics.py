@@ -6,27 +6,12 @@ import numpy as np
 import pandas as pd
 from scipy.stats import kurtosis, normaltest, skew
 
-from generalization.statistics.means import (
-    before_and_after,
-    check_resampling,
-    few_ensembles,
-    mean_over_networks,
-    missing,
-)
+from generalization.statistics.estimates import ESTIMATE, groups, means_of_columns, table_of
+from generalization.statistics.resampling import Resampling
+from generalization.statistics.selection import before_and_after
 from generalization.tables import KEPT_NETWORK
 
-COLUMNS = [
-    "dataset",
-    "trained",
-    "statistic",
-    "estimate",
-    "low",
-    "high",
-    "level",
-    "networks",
-    "ensembles",
-    "note",
-]
+COLUMNS = ["dataset", "trained", "statistic", *ESTIMATE]
 # ASSUME: counts are taken for normal unless a test at 5 % rejects that; the paper shows a figure.
 SIGNIFICANCE = 0.05
 FEWEST_POINTS = 20  # For the test of kurtosis.
@@ -36,9 +21,7 @@ def region_statistics(
     activation_regions: pd.DataFrame,
     training: pd.DataFrame,
     *,
-    generator: np.random.Generator,
-    resamples: int = 2000,
-    level: float = 0.95,
+    resampling: Resampling,
 ) -> pd.DataFrame:
     """Activation regions of networks at test points, before and after training.
 
@@ -61,34 +44,26 @@ def region_statistics(
     ``margin``, ``inradius``
         Medians over points.
 
-    All networks see the same points, and intervals are for these: they resample networks alone, in
-    two stages, ensembles and seeds within them.
+    All networks see the same points, and intervals are for these: they resample networks alone.
 
     Args:
         activation_regions: Table of the profile ``activation_regions`` of a study.
         training: Table of ``collect_training``.
-        generator: Of resamples. Every row sees the same ones.
-        resamples: Number of bootstrap resamples.
-        level: Of the percentile intervals.
+        resampling: Bootstrap of ensembles, then of seeds within them.
 
     Returns:
         Means over networks, with the columns ``COLUMNS``: for each dataset, networks at step 0, and
         networks at their last step, whether they have fitted or not. What does not exist is empty;
         ``note`` says why.
-
-    Raises:
-        ValueError: If level is not between 0 and 1, or resamples are none.
-    """  # noqa: DOC502
-    check_resampling(level, resamples)
-    entropy = int(generator.integers(2**63))
+    """
     networks = regions_of_networks(activation_regions, training)
+    statistics = networks.columns.drop([*KEPT_NETWORK, "dataset", "trained"])
     rows = [
-        {"dataset": dataset, "trained": trained, "statistic": statistic}
-        | _mean(rows, statistic, np.random.default_rng(entropy), level, resamples)
-        for (dataset, trained), rows in networks.groupby(["dataset", "trained"])
-        for statistic in networks.columns.drop([*KEPT_NETWORK, "dataset", "trained"])
+        about | row
+        for about, alike in groups(networks, ["dataset", "trained"], sort=True)
+        for row in means_of_columns(alike, statistics, resampling)
     ]
-    return pd.DataFrame(rows, columns=COLUMNS).assign(level=level)
+    return table_of(rows, COLUMNS, resampling)
 
 
 def regions_of_networks(activation_regions: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
@@ -103,10 +78,7 @@ def regions_of_networks(activation_regions: pd.DataFrame, training: pd.DataFrame
     """
     keys = [*KEPT_NETWORK, "dataset", "trained"]
     rows = before_and_after(activation_regions, training)
-    networks = [
-        dict(zip(keys, network, strict=True)) | _of_network(points)
-        for network, points in rows.groupby(keys, sort=False)
-    ]
+    networks = [network | _of_network(points) for network, points in groups(rows, keys)]
     return pd.DataFrame(networks, columns=None if networks else keys)
 
 
@@ -135,18 +107,3 @@ def _normal(counts: pd.Series) -> float:
     if len(counts) < FEWEST_POINTS or not counts.std() > 0:
         return np.nan
     return float(normaltest(counts).pvalue >= SIGNIFICANCE)
-
-
-def _mean(
-    networks: pd.DataFrame, statistic: str, generator: np.random.Generator, level: float, draws: int
-) -> dict[str, object]:
-    """Mean over the networks that have the statistic, with its interval."""
-    mean = mean_over_networks(
-        networks[statistic],
-        networks["ensemble"],
-        generator=generator,
-        resamples=draws,
-        level=level,
-    )
-    lacks = missing(mean["networks"], len(networks), "finite value")
-    return mean | {"note": "; ".join(filter(None, [lacks, few_ensembles(mean)]))}

@@ -20,8 +20,7 @@ from generalization.figures.style import (
     logarithmic,
     styled,
 )
-from generalization.statistics.means import before_and_after
-from generalization.statistics.selection import has_fitted
+from generalization.statistics.selection import before_and_after, has_fitted
 from generalization.tables import KEPT_NETWORK, NETWORK
 
 LOOKS = {False: ("untrained", ALL, "--"), True: ("trained", FITTED, "-")}

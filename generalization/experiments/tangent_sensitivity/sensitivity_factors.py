@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from generalization.statistics.means import before_and_after, check_resampling
-from generalization.statistics.resampling import bootstrap_counts
+from generalization.statistics.estimates import INTERVAL, groups, table_of
+from generalization.statistics.resampling import Resampling, sample_first
+from generalization.statistics.selection import before_and_after
 from generalization.tables import KEPT_NETWORK
 
 COLUMNS = [
@@ -18,10 +19,7 @@ COLUMNS = [
     "trained",
     "sensitivity",
     "factor",
-    "estimate",
-    "low",
-    "high",
-    "level",
+    *INTERVAL,
     "explained",
     "networks",
     "ensembles",
@@ -42,9 +40,7 @@ def sensitivity_factors(
     tangent_bounds: pd.DataFrame,
     training: pd.DataFrame,
     *,
-    generator: np.random.Generator,
-    resamples: int = 2000,
-    level: float = 0.95,
+    resampling: Resampling,
 ) -> pd.DataFrame:
     """Shares of the factors in the variance of the tangent sensitivity, and of its bounds.
 
@@ -55,36 +51,29 @@ def sensitivity_factors(
     over layers of ln max |W_l|), of that variance, and of the width. The share of a factor is what
     it adds to R², on average over all orders in which factors can be added (Lindeman, Merenda &
     Gold 1980, "LMG"); the shares sum to R². They tell of the networks of a study: a factor that
-    hardly varies there explains little. The interval is the percentile interval of a bootstrap that
-    resamples ensembles, then seeds within them.
+    hardly varies there explains little.
 
     Args:
         tangent_bounds: Table of the profile of a study.
         training: Table of ``collect_training``.
-        generator: Of resamples. Every row sees the same ones.
-        resamples: Number of bootstrap resamples.
-        level: Of the intervals.
+        resampling: Bootstrap of ensembles, then of seeds within them.
 
     Returns:
         One row per dataset, ``trained`` (networks at their last step, whether they have fitted or
         not, and networks at step 0), ``sensitivity`` (a bound, or ``exact``) and ``factor``; and
         the differences between the shares of depth and norm, and of norm and variance. Columns
         ``COLUMNS``; ``explained`` is R². What does not exist is empty; ``note`` says why.
-
-    Raises:
-        ValueError: If level is not between 0 and 1, or resamples are none.
-    """  # noqa: DOC502
+    """
     # ASSUME: "most important" means the share in the variance of logarithms; the paper shows a
     # figure. It varies the width as well, so that a share is left for it.
-    check_resampling(level, resamples)
-    entropy = int(generator.integers(2**63))
     rows = []
     for dataset, networks in sensitivities(before_and_after(tangent_bounds, training)).items():
-        for (trained, sensitivity), alike in networks.groupby(["trained", "sensitivity"]):
-            shares = _shares(alike, np.random.default_rng(entropy), resamples, level)
-            about = {"dataset": dataset, "trained": trained, "sensitivity": sensitivity}
-            rows += [about | {"factor": factor} | share for factor, share in shares.items()]
-    return pd.DataFrame(rows, columns=COLUMNS).assign(level=level)
+        for about, alike in groups(networks, ["trained", "sensitivity"], sort=True):
+            rows += [
+                {"dataset": dataset, "factor": factor} | about | share
+                for factor, share in _shares(alike, resampling).items()
+            ]
+    return table_of(rows, COLUMNS, resampling)
 
 
 def sensitivities(tangent_bounds: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -103,9 +92,7 @@ def sensitivities(tangent_bounds: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return dict(tuple(rows.groupby("dataset", sort=False)))
 
 
-def _shares(
-    networks: pd.DataFrame, generator: np.random.Generator, resamples: int, level: float
-) -> dict[str, dict[str, object]]:
+def _shares(networks: pd.DataFrame, resampling: Resampling) -> dict[str, dict[str, object]]:
     """Share of every factor and the contrasts, with intervals."""
     with np.errstate(divide="ignore", invalid="ignore"):
         values = [scale(networks).to_numpy(float) for scale in FACTORS.values()]
@@ -117,16 +104,15 @@ def _shares(
     if about["networks"] < FEWEST_NETWORKS:
         note = f"{about['networks']} of the {FEWEST_NETWORKS} networks that a regression needs"
         return {name: about | {"note": note} for name in wanted}
-    counts = bootstrap_counts(codes, resamples=resamples, generator=generator)
-    shares = importances(numbers[finite], np.vstack([np.ones(len(codes)), counts]))
+    shares = importances(numbers[finite], sample_first(resampling.counts(codes)))
     explained = shares[0].sum()
     places = [tuple(map(list(FACTORS).index, pair)) for pair in CONTRASTS]
     contrasts = [shares[:, first] - shares[:, second] for first, second in places]
-    columns = np.column_stack([shares, *contrasts])
-    low, high = np.nanquantile(columns[1:], [(1 - level) / 2, (1 + level) / 2], axis=0)
     return {
-        name: about | {"estimate": estimate, "low": a, "high": b, "explained": explained}
-        for name, estimate, a, b in zip(wanted, columns[0], low, high, strict=True)
+        name: about
+        | {"estimate": draws[0], "explained": explained}
+        | resampling.interval(draws[1:])
+        for name, draws in zip(wanted, [*shares.T, *contrasts], strict=True)
     }
 
 

@@ -6,6 +6,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from generalization.derivatives.path_bounds import theorem_3_2
+from generalization.devices import SAMPLES_PER_CHUNK
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.regions.activation_patterns import activation_pattern, log_membership
 from generalization.regions.active_units import active_units
@@ -16,7 +17,6 @@ COLUMNS = [
     "log_norm",
     *(f"{name}_{part}" for part in ("train", "test") for name in OF_POINTS),
 ]
-SAMPLES_PER_CHUNK = 1024  # Keeps the preactivations of a whole test set out of memory.
 
 
 @torch.no_grad()

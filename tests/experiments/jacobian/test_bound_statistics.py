@@ -5,6 +5,7 @@ from oracles.point_tables import made_points, training_of
 from scipy.special import log_softmax
 
 from generalization.experiments.jacobian.bound_statistics import bound_statistics
+from generalization.statistics.resampling import Resampling
 
 FRACTIONS = [
     "true_row_within_eq_5",
@@ -46,7 +47,7 @@ def orthogonal(classes, *, m=5.0, networks=3, points=200):
 
 
 def statistics_of(study, resamples=100):
-    table = bound_statistics(*study, generator=np.random.default_rng(1), resamples=resamples)
+    table = bound_statistics(*study, resampling=Resampling(np.random.default_rng(1), resamples))
     return table.set_index("statistic")
 
 

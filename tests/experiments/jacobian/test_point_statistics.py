@@ -5,6 +5,7 @@ from oracles.point_tables import made_points
 from sklearn.metrics import roc_auc_score
 
 from generalization.experiments.jacobian.point_statistics import of_points, point_statistics
+from generalization.statistics.resampling import Resampling
 
 
 @pytest.fixture
@@ -22,9 +23,8 @@ def networks_of(points):
 
 
 def statistics_of(study, **settings):
-    table = point_statistics(
-        *study, generator=np.random.default_rng(1), **{"resamples": 200} | settings
-    )
+    resampling = Resampling(np.random.default_rng(1), 200)
+    table = point_statistics(*study, resampling=resampling, **settings)
     return table.set_index("statistic")
 
 

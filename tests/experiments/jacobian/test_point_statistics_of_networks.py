@@ -8,6 +8,7 @@ from generalization.experiments.jacobian.point_statistics import point_statistic
 from generalization.experiments.jacobian.point_statistics_of_networks import (
     point_statistics_of_networks,
 )
+from generalization.statistics.resampling import Resampling
 
 
 @pytest.fixture
@@ -15,10 +16,9 @@ def study():
     return made_points(np.random.default_rng(0))
 
 
-def statistics_of(study, **settings):
-    return point_statistics_of_networks(
-        *study, generator=np.random.default_rng(1), **{"resamples": 400} | settings
-    )
+def statistics_of(study, resamples=400, **settings):
+    resampling = Resampling(np.random.default_rng(1), resamples)
+    return point_statistics_of_networks(*study, resampling=resampling, **settings)
 
 
 def test_every_network_has_its_own_statistics(study):
@@ -34,7 +34,7 @@ def test_every_network_has_its_own_statistics(study):
 
 def test_means_are_those_of_all_networks(study):
     each = statistics_of(study).groupby("statistic")["estimate"].mean()
-    together = point_statistics(*study, generator=np.random.default_rng(1), resamples=100)
+    together = point_statistics(*study, resampling=Resampling(np.random.default_rng(1), 100))
     together = together.set_index("statistic")["estimate"]
     assert each[together.index].to_numpy() == pytest.approx(together.to_numpy())
 

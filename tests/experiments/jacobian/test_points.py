@@ -7,6 +7,7 @@ from torch.func import jacrev, vmap
 from torch.testing import assert_close
 
 from generalization.derivatives import input_jacobian
+from generalization.devices import BUDGETS, Budget
 from generalization.experiments.jacobian.points import points
 from generalization.measures.jacobian_norm import jacobian_norm
 from generalization.networks.fully_connected import FullyConnectedNetworks
@@ -80,7 +81,7 @@ def test_module_has_the_rows_of_the_stack(monkeypatch):
 def test_labels_stay_with_their_points_in_blocks(monkeypatch):
     networks = random_networks((9, 7, CLASSES), count=3)
     whole = points(networks, *inputs_and_labels(13))
-    monkeypatch.setattr(input_jacobian, "CPU_BLOCK_BYTES", 2 * 8 * CLASSES * 7)
+    monkeypatch.setitem(BUDGETS, "input_jacobian", Budget(2 * 8 * CLASSES * 7, 2 * 8 * CLASSES * 7))
     in_blocks = points(networks, *inputs_and_labels(13))
     assert_close(torch.tensor(in_blocks.to_numpy()), torch.tensor(whole.to_numpy()))
 

@@ -8,6 +8,7 @@ from generalization.experiments.jacobian.single_points import (
     fitted_points,
     means_over_networks,
 )
+from generalization.statistics.resampling import Resampling
 
 
 @pytest.fixture
@@ -38,9 +39,7 @@ def crossed(generator, *, networks, points, of_networks=0.0, of_points=0.0):
 
 
 def of(rows, generator, *, statistic=mean_norm, resamples=2000, level=0.95):
-    return means_over_networks(
-        rows, statistic, generator=generator, resamples=resamples, level=level
-    )
+    return means_over_networks(rows, statistic, Resampling(generator, resamples, level))
 
 
 def test_only_fitted_networks_at_their_last_step_with_true_labels(generator):

@@ -7,7 +7,7 @@ import torch
 from oracles.transitions import FUNCTIONS, THRESHOLDS
 from torch import Generator
 
-from generalization.experiments.linear_regions import boundaries as profile
+from generalization.devices import BUDGETS, Budget
 from generalization.experiments.linear_regions.bitmaps import packed
 from generalization.experiments.linear_regions.boundaries import (
     COLUMNS,
@@ -87,7 +87,7 @@ def found(network, points, grid):
 @pytest.mark.parametrize("activation", THRESHOLDS)
 def test_pixels_are_those_of_the_definition(activation, biases, rows, monkeypatch):
     # Blocks of one row, of some that do not divide the grid, of all.
-    monkeypatch.setattr(profile, "numbers_at_a_time", lambda device: rows * 17 * 8)
+    monkeypatch.setitem(BUDGETS, "operation", Budget(rows * 17 * 8, rows * 17 * 8))
     network = random_networks((12, 8, 8, 6, 2), activation, biases=biases)
     points = random_images()[:3]
     pixels = found(network, points, 17)

@@ -8,13 +8,14 @@ from generalization.experiments.linear_regions.boundary_contrasts import (
     contrasts_of_networks,
 )
 from generalization.experiments.linear_regions.boundary_densities import contrast, distances
+from generalization.statistics.resampling import Resampling
 
 PLACES = np.array([(0.4, 0.5), (-0.8, 0.0), (0.4, -0.7)])
 GRID = 64
 
 
-def generator():
-    return np.random.default_rng(0)
+def resampling(level=0.95):
+    return Resampling(np.random.default_rng(0), level=level)
 
 
 def made_rows(pixels, **network):
@@ -33,7 +34,7 @@ def bitmap(ratio):
     """Boundaries, random and rare, but more or fewer of them near the images."""
     near = distances(GRID, PLACES) <= 0.25
     chance = np.where(near, 0.1 * ratio, 0.1)
-    return generator().random((GRID, GRID)) < chance
+    return np.random.default_rng(0).random((GRID, GRID)) < chance
 
 
 def study(ratios):
@@ -94,23 +95,22 @@ def test_estimate_is_the_geometric_mean_over_networks():
     boundaries, training = study({"a": [(1, 0.2), (1, 0.4)], "b": [(2, 0.3)]})
     networks = contrasts_of_networks(boundaries, training, distance=0.2)
     assert len(networks) == 6
-    table = boundary_contrasts(boundaries, training, generator=generator(), distance=0.2)
+    table = boundary_contrasts(boundaries, training, resampling=resampling(), distance=0.2)
     assert list(table) == COLUMNS
     for row, step in zip(table.to_dict("records"), (0, 8), strict=True):
         contrasts = networks.loc[networks["step"] == step, "estimate"]
         assert row["trained"] == (step == 8)
         assert row["estimate"] == pytest.approx(contrasts.prod() ** (1 / 3))
         assert contrasts.min() <= row["low"] <= row["estimate"] <= row["high"] <= contrasts.max()
-        assert (row["networks"], row["ensembles"], row["note"]) == (3, 2, "")
+        assert (row["networks"], row["ensembles"]) == (3, 2)
+        assert row["note"] == "2 of the 3 ensembles that an interval needs"
     assert table["estimate"][0] > 1 > table["high"][1]
 
 
 def test_higher_level_is_a_wider_interval():
     boundaries, training = study({"a": [(1, 0.2), (1, 0.4), (1, 0.6), (1, 0.8), (1, 1)]})
     widths = [
-        boundary_contrasts(boundaries, training, generator=generator(), level=level).eval(
-            "high - low"
-        )[1]
+        boundary_contrasts(boundaries, training, resampling=resampling(level)).eval("high - low")[1]
         for level in (0.5, 0.95)
     ]
     assert 0 < widths[0] < widths[1]
@@ -118,7 +118,7 @@ def test_higher_level_is_a_wider_interval():
 
 def test_one_network_has_no_interval():
     boundaries, training = study({"a": [(1, 0.5)]})
-    table = boundary_contrasts(boundaries, training, generator=generator())
+    table = boundary_contrasts(boundaries, training, resampling=resampling())
     assert table["estimate"].notna().all()
     assert table[["low", "high"]].isna().all(axis=None)
     assert (table["note"] == "no interval of one network").all()
@@ -130,30 +130,25 @@ def test_networks_without_a_boundary_are_left_out_and_counted():
     training.loc[len(training)] = {"ensemble": "b", "seed": 0, "step": 8, "final": True}
     with_empty = pd.concat([boundaries, empty])
     table, before = (
-        boundary_contrasts(rows, training, generator=generator())
+        boundary_contrasts(rows, training, resampling=resampling())
         for rows in (with_empty, boundaries)
     )
-    assert table["note"].tolist() == ["", "1 of 3 networks have no boundary"]
+    few = "1 of the 3 ensembles that an interval needs"
+    assert table["note"].tolist() == [few, f"1 of 3 networks have no boundary; {few}"]
     assert table.drop(columns="note").equals(before.drop(columns="note"))
 
 
 def test_untrained_networks_only():
     boundaries, training = study({"a": [(1, 0.5), (1, 0.5)]})
-    table = boundary_contrasts(boundaries[boundaries["step"] == 0], training, generator=generator())
+    table = boundary_contrasts(
+        boundaries[boundaries["step"] == 0], training, resampling=resampling()
+    )
     assert table["networks"].tolist() == [2, 0]
-    assert table["note"].tolist() == ["", "no network is left"]
+    few = "1 of the 3 ensembles that an interval needs"
+    assert table["note"].tolist() == [few, "no network is left"]
 
 
-@pytest.mark.parametrize(
-    ("setting", "words"),
-    [
-        ({"distance": 0}, "distance must be positive, not 0."),
-        ({"level": 1.5}, "level must be between 0 and 1, not 1.5."),
-        ({"resamples": 0}, "resamples must be at least 1, not 0."),
-    ],
-)
-def test_wrong_settings_are_refused(setting, words):
+def test_distance_that_is_none_is_refused():
     boundaries, training = study({"a": [(1, 0.5)]})
-    with pytest.raises(ValueError) as error:
-        boundary_contrasts(boundaries, training, generator=generator(), **setting)
-    assert str(error.value) == words
+    with pytest.raises(ValueError, match=r"^distance must be positive, not 0\.$"):
+        boundary_contrasts(boundaries, training, resampling=resampling(), distance=0)

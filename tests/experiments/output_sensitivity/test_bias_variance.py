@@ -12,6 +12,7 @@ from oracles.sensitivity_tables import (
 )
 
 from generalization.experiments.output_sensitivity.bias_variance import COLUMNS, bias_variance
+from generalization.statistics.resampling import Resampling
 
 SEEDS = (1, 2, 3, 4, 5)
 
@@ -27,9 +28,9 @@ def tables(training):
     return made_distances(training, outputs, labels), made_sensitivities(training), training
 
 
-def derived(distances, sensitivities, training, **settings):
-    chosen = {"generator": np.random.default_rng(0), "resamples": 300} | settings
-    return bias_variance(distances, sensitivities, training, **chosen)
+def derived(distances, sensitivities, training, resamples=300):
+    resampling = Resampling(np.random.default_rng(0), resamples)
+    return bias_variance(distances, sensitivities, training, resampling=resampling)
 
 
 def values(table, **chosen):
@@ -148,8 +149,3 @@ def test_networks_whose_outputs_are_not_finite_are_left_out(tables):
     without = derived(distances[~broken], sensitivities, training)
     assert derived(infinite, sensitivities, training).equals(without)
     assert set(without["networks"]) == {4}
-
-
-def test_no_resamples_are_refused(tables):
-    with pytest.raises(ValueError, match=r"^resamples must be at least 1, not 0\.$"):
-        derived(*tables, resamples=0)

@@ -10,6 +10,7 @@ from generalization.experiments.output_sensitivity.loss_against_sensitivity impo
 from generalization.experiments.output_sensitivity.sensitivity_statistics import (
     sensitivity_statistics,
 )
+from generalization.statistics.resampling import Resampling
 
 
 def tables(**settings):
@@ -18,7 +19,7 @@ def tables(**settings):
     return (
         measures,
         profile,
-        sensitivity_statistics(measures, profile, generator=generator, resamples=100),
+        sensitivity_statistics(measures, profile, resampling=Resampling(generator, 100)),
     )
 
 
@@ -98,7 +99,7 @@ def test_without_fitted_networks_the_correlation_is_of_all(one):
     measures, profile, _ = one
     unfit = measures.assign(train_accuracy=0.5)
     statistics = sensitivity_statistics(
-        unfit, profile, generator=np.random.default_rng(1), resamples=100
+        unfit, profile, resampling=Resampling(np.random.default_rng(1), 100)
     )
     figure = loss_against_sensitivity(unfit, profile, statistics)
     assert figure.axes[0].texts[0].get_text().endswith("60 networks")

@@ -8,6 +8,7 @@ from generalization.experiments.output_sensitivity.sensitivity_before_and_after 
 from generalization.experiments.output_sensitivity.sensitivity_statistics import (
     sensitivity_statistics,
 )
+from generalization.statistics.resampling import Resampling
 
 KINDS = ("output_sensitivity", "centered_output_sensitivity")
 
@@ -16,7 +17,9 @@ KINDS = ("output_sensitivity", "centered_output_sensitivity")
 def study():
     measures, profile, *_ = made_study(np.random.default_rng(0))
     generator = np.random.default_rng(1)
-    return measures, sensitivity_statistics(measures, profile, generator=generator, resamples=100)
+    return measures, sensitivity_statistics(
+        measures, profile, resampling=Resampling(generator, 100)
+    )
 
 
 def points(axes):

@@ -6,11 +6,12 @@ from generalization.experiments.output_sensitivity.untrained_sensitivity import 
     COLUMNS,
     untrained_sensitivity,
 )
+from generalization.statistics.resampling import Resampling
 
 
-def table(profile, training, **settings):
-    generator = np.random.default_rng(0)
-    return untrained_sensitivity(profile, training, generator=generator, resamples=300, **settings)
+def table(profile, training):
+    resampling = Resampling(np.random.default_rng(0), 300)
+    return untrained_sensitivity(profile, training, resampling=resampling)
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +68,3 @@ def test_networks_without_closed_form_are_counted(profile, training):
 
 def test_no_untrained_networks(profile, training):
     assert table(profile[profile["step"] > 0], training).empty
-
-
-def test_a_level_that_makes_no_interval(profile, training):
-    with pytest.raises(ValueError, match=r"^level must be between 0 and 1, not 1\.5\.$"):
-        table(profile, training, level=1.5)

@@ -14,6 +14,7 @@ from generalization.experiments.output_sensitivity.variance_against_sensitivity 
     variance_against_sensitivity,
 )
 from generalization.figures.style import colors
+from generalization.statistics.resampling import Resampling
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +29,7 @@ def table(training):
         distances,
         made_sensitivities(training),
         training,
-        generator=np.random.default_rng(0),
-        resamples=100,
+        resampling=Resampling(np.random.default_rng(0), 100),
     )
 
 

@@ -4,6 +4,7 @@ from oracles.random_data import made_courses
 
 from generalization.experiments.random_labels.corruption import corruption
 from generalization.experiments.random_labels.fitting_times import fitting_times
+from generalization.statistics.resampling import Resampling
 
 CLASSES = {"mnist": 10}
 
@@ -15,7 +16,10 @@ def times():
 
 def of(training):
     return fitting_times(
-        training, {"accuracy": 0.5}, {"mnist": 10}, generator=np.random.default_rng(0), resamples=50
+        training,
+        {"accuracy": 0.5},
+        {"mnist": 10},
+        resampling=Resampling(np.random.default_rng(0), 50),
     )
 
 

@@ -5,6 +5,7 @@ from oracles.random_data import TIMES, made_courses
 from generalization.experiments.random_labels.fitting_curves import HUES, fitting_curves
 from generalization.experiments.random_labels.fitting_times import fitting_times
 from generalization.figures.small_multiples import mean_over_seeds
+from generalization.statistics.resampling import Resampling
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +15,10 @@ def training():
 
 def drawn(training):
     times = fitting_times(
-        training, {"accuracy": 0.5}, {"mnist": 10}, generator=np.random.default_rng(0), resamples=50
+        training,
+        {"accuracy": 0.5},
+        {"mnist": 10},
+        resampling=Resampling(np.random.default_rng(0), 50),
     )
     return fitting_curves(training, times)
 

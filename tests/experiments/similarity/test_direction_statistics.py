@@ -8,10 +8,11 @@ from generalization.experiments.similarity.direction_statistics import (
     direction_statistics,
     directions_needed,
 )
+from generalization.statistics.resampling import Resampling
 
 
 def table_of(study):
-    return direction_statistics(*study, generator=np.random.default_rng(1), resamples=200)
+    return direction_statistics(*study, resampling=Resampling(np.random.default_rng(1), 200))
 
 
 def of(table, statistic, directions, layer=0):

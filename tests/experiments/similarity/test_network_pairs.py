@@ -7,12 +7,14 @@ from oracles.similarity_tables import made_study
 
 from generalization.experiments.similarity.network_pairs import (
     final_pairs,
+    interval_over_pairs,
     pair_weights,
-    percentile_interval,
+    place,
     sizes,
     task,
     weighted_means,
 )
+from generalization.statistics.resampling import Resampling
 
 
 def pairs_of(networks, setting=0):
@@ -26,7 +28,7 @@ def pairs_of(networks, setting=0):
 
 def test_a_resample_counts_a_pair_as_often_as_the_product_of_its_networks():
     pairs = pairs_of(4)
-    weights = pair_weights(pairs, resamples=500, generator=np.random.default_rng(0))
+    weights = pair_weights(pairs, Resampling(np.random.default_rng(0), 500))
     # Counts c of four networks that add up to 4: Σ_{i<j} c_i c_j = (16 − Σ c_i²) / 2.
     possible = {6, 5, 4, 3, 0}  # 1111, 211, 22, 31, 4.
     assert set(weights.sum(1)) == possible
@@ -37,7 +39,7 @@ def test_a_resample_counts_a_pair_as_often_as_the_product_of_its_networks():
 
 def test_settings_are_drawn_whole():
     pairs = pd.concat([pairs_of(3), pairs_of(3, setting=1).replace("e", "f")])
-    weights = pair_weights(pairs, resamples=400, generator=np.random.default_rng(0))
+    weights = pair_weights(pairs, Resampling(np.random.default_rng(0), 400))
     one = weights[:, :3].sum(1) > 0
     other = weights[:, 3:].sum(1) > 0
     # A setting is drawn in ¾ of the resamples, and 3 of 27 draws of its seeds are of one network.
@@ -54,13 +56,14 @@ def coverage(interval_of, *, networks, studies, shared, own):
         of_network = shared * generator.standard_normal(networks)
         values = of_network[first] + of_network[second]
         values = values + own * generator.standard_normal(len(pairs))
-        found = percentile_interval(interval_of(values, pairs, generator), 0.9)
+        draws = interval_of(values, pairs, generator)
+        found = interval_over_pairs(draws, Resampling(generator, level=0.9))
         held += found["low"] <= 0 <= found["high"]
     return held / studies
 
 
 def over_networks(values, pairs, generator):
-    return weighted_means(values, pair_weights(pairs, resamples=300, generator=generator))
+    return weighted_means(values, pair_weights(pairs, Resampling(generator, 300)))
 
 
 def over_pairs(values, pairs, generator):
@@ -88,8 +91,11 @@ def test_mean_is_weighted_and_missing_of_no_pair():
 
 
 def test_interval_is_missing_where_resamples_do_not_differ():
-    assert np.isnan(percentile_interval(np.array([0.3, np.nan, 0.1 + 0.2]), 0.95)["low"])
-    assert np.isnan(percentile_interval(np.array([np.nan]), 0.95)["high"])
+    resampling = Resampling(np.random.default_rng(0))
+    for draws in ([0.3, np.nan, 0.1 + 0.2], [np.nan]):
+        found = interval_over_pairs(np.array(draws), resampling)
+        assert np.isnan([found["low"], found["high"]]).all()
+        assert found["note"] == "no interval: too few networks"
 
 
 def test_every_pair_stands_once_with_the_mean_of_both_directions():
@@ -132,3 +138,10 @@ def test_task_is_that_of_the_labels():
         "randomization": ["none", "none", "none", "random_labels", "gaussian"],
     })
     assert task(networks).tolist() == ["generalizing", "", "memorizing", "memorizing", ""]
+
+
+def test_places_are_named():
+    layers = pd.Series([0, 1, 2, 3, 0, 1])
+    depth = pd.Series([4, 4, 4, 4, 2, 2])
+    expected = ["first", "hidden_2", "last_hidden", "logits", "first", "logits"]
+    assert place(layers, depth).tolist() == expected

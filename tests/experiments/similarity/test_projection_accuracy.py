@@ -14,7 +14,7 @@ from generalization.experiments.similarity.projection_accuracy import (
     ranks,
 )
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.hidden_layers import pieces_of
+from generalization.networks.hidden_layers import layer_maps
 from generalization.networks.sequences import sequence_of
 from generalization.units.projections import projected_logits, projected_map_logits
 
@@ -174,7 +174,7 @@ def test_channels_of_convolutions_are_projected_at_every_position(kind):
             points(units, 1, seed=4)[:, 0],
         )
         found = projected_map_logits(
-            pieces_of(module)[layer + 1 :], activations, mean, basis, [0, 2, units]
+            layer_maps(module)[layer + 1 :], activations, mean, basis, [0, 2, units]
         )
 
         for rank, logits in zip([0, 2, units], found, strict=True):

@@ -5,12 +5,13 @@ from oracles.similarity_tables import made_study
 
 from generalization.experiments.similarity.similarity_against_width import similarity_against_width
 from generalization.experiments.similarity.similarity_of_ensembles import similarity_of_ensembles
+from generalization.statistics.resampling import Resampling
 
 
 @pytest.fixture(scope="module")
 def table():
     study = made_study(np.random.default_rng(0), widths=(25, 50, 100))
-    return similarity_of_ensembles(*study, generator=np.random.default_rng(0), resamples=200)
+    return similarity_of_ensembles(*study, resampling=Resampling(np.random.default_rng(0), 200))
 
 
 def test_points_and_bars_are_those_of_networks_on_true_labels(table):

@@ -1,19 +1,16 @@
 import numpy as np
-import pandas as pd
 import pytest
 from oracles.similarity_tables import made_study, of_two_architectures
 
 from generalization.experiments.similarity.similarity_contrasts import (
     COLUMNS,
-    place,
     similarity_contrasts,
 )
+from generalization.statistics.resampling import Resampling
 
 
-def table_of(study, **settings):
-    return similarity_contrasts(
-        *study, generator=np.random.default_rng(1), resamples=300, **settings
-    )
+def table_of(study):
+    return similarity_contrasts(*study, resampling=Resampling(np.random.default_rng(1), 300))
 
 
 def of(table, statistic):
@@ -91,19 +88,3 @@ def test_one_group_has_no_contrast_and_no_group_no_row():
     none = table_of(made_study(np.random.default_rng(0), corruptions=(0.5,)))
     assert none.empty
     assert list(none) == COLUMNS
-
-
-def test_places_are_named():
-    layers = pd.Series([0, 1, 2, 3, 0, 1])
-    depth = pd.Series([4, 4, 4, 4, 2, 2])
-    expected = ["first", "hidden_2", "last_hidden", "logits", "first", "logits"]
-    assert place(layers, depth).tolist() == expected
-
-
-@pytest.mark.parametrize(
-    ("settings", "sentence"),
-    [({"level": 1.0}, r"^level must be between 0 and 1, not 1\.0\.$")],
-)
-def test_settings_out_of_range_are_refused(settings, sentence):
-    with pytest.raises(ValueError, match=sentence):
-        table_of(made_study(np.random.default_rng(0)), **settings)

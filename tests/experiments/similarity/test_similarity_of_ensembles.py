@@ -6,10 +6,11 @@ from generalization.experiments.similarity.similarity_of_ensembles import (
     COLUMNS,
     similarity_of_ensembles,
 )
+from generalization.statistics.resampling import Resampling
 
 
 def table_of(study):
-    return similarity_of_ensembles(*study, generator=np.random.default_rng(1), resamples=300)
+    return similarity_of_ensembles(*study, resampling=Resampling(np.random.default_rng(1), 300))
 
 
 def test_estimates_are_means_over_pairs_of_seeds():

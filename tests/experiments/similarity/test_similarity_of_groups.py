@@ -5,11 +5,12 @@ from oracles.similarity_tables import made_study
 
 from generalization.experiments.similarity.similarity_contrasts import similarity_contrasts
 from generalization.experiments.similarity.similarity_of_groups import APART, similarity_of_groups
+from generalization.statistics.resampling import Resampling
 
 
 def table_of(**settings):
     study = made_study(np.random.default_rng(0), **settings)
-    return similarity_contrasts(*study, generator=np.random.default_rng(0), resamples=200)
+    return similarity_contrasts(*study, resampling=Resampling(np.random.default_rng(0), 200))
 
 
 @pytest.fixture(scope="module")

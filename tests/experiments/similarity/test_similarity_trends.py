@@ -7,10 +7,11 @@ from generalization.experiments.similarity.similarity_trends import (
     convergence_orders,
     similarity_trends,
 )
+from generalization.statistics.resampling import Resampling
 
 
 def table_of(study):
-    return similarity_trends(*study, generator=np.random.default_rng(1), resamples=300)
+    return similarity_trends(*study, resampling=Resampling(np.random.default_rng(1), 300))
 
 
 def test_layers_that_converge_one_after_the_other_have_the_correlation_1():

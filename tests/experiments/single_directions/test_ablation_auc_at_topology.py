@@ -8,6 +8,7 @@ from generalization.experiments.single_directions.ablation_auc_at_topology impor
 )
 from generalization.experiments.single_directions.ablation_statistics import ablation_statistics
 from generalization.experiments.single_directions.curve_areas import curve_areas
+from generalization.statistics.resampling import Resampling
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +19,7 @@ def training():
 def drawn(training):
     curves = made_curves(training)
     generator = np.random.default_rng(0)
-    statistics = ablation_statistics(curves, training, generator=generator, resamples=200)
+    statistics = ablation_statistics(curves, training, resampling=Resampling(generator, 200))
     return ablation_auc_at_topology(curves, training, statistics)
 
 

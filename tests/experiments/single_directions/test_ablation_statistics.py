@@ -9,6 +9,7 @@ from generalization.experiments.single_directions.ablation_statistics import (
     ablation_statistics,
 )
 from generalization.experiments.single_directions.curve_areas import curve_areas
+from generalization.statistics.resampling import Resampling
 
 
 @pytest.fixture(scope="module")
@@ -16,9 +17,9 @@ def training():
     return made_training()
 
 
-def found(curves, training, **settings):
-    generator = np.random.default_rng(0)
-    table = ablation_statistics(curves, training, generator=generator, resamples=200, **settings)
+def found(curves, training):
+    resampling = Resampling(np.random.default_rng(0), 200)
+    table = ablation_statistics(curves, training, resampling=resampling)
     assert list(table) == COLUMNS
     return table
 
@@ -72,17 +73,6 @@ def test_only_last_steps_and_all_layers_count(training):
     more = curves.assign(layer="1", accuracy=0.1)
     both = found(pd.concat([curves, more]), training)
     assert both["estimate"].equals(found(curves, training)["estimate"])
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"level": 1.0}, r"^level must be between 0 and 1, not 1\.0\.$"),
-    ],
-)
-def test_impossible_settings_are_refused(training, settings, message):
-    with pytest.raises(ValueError, match=message):
-        found(made_curves(training), training, **settings)
 
 
 def test_networks_that_have_not_fitted_do_not_count(training):

@@ -7,11 +7,12 @@ from generalization.experiments.single_directions.dropout_protection import (
     dropout_protection,
     relative_accuracy,
 )
+from generalization.statistics.resampling import Resampling
 
 
 def found(curves, training):
     generator = np.random.default_rng(0)
-    table = dropout_protection(curves, training, generator=generator, resamples=200)
+    table = dropout_protection(curves, training, resampling=Resampling(generator, 200))
     assert list(table) == COLUMNS
     return table
 

@@ -7,6 +7,7 @@ from generalization.experiments.single_directions.early_stopping import (
     STATISTICS,
     early_stopping,
 )
+from generalization.statistics.resampling import Resampling
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +18,7 @@ def training():
 def found(training, curves=None):
     generator = np.random.default_rng(0)
     curves = made_curves(training) if curves is None else curves
-    table = early_stopping(curves, training, generator=generator, resamples=200)
+    table = early_stopping(curves, training, resampling=Resampling(generator, 200))
     assert list(table) == COLUMNS
     return table
 

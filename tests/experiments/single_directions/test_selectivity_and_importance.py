@@ -9,6 +9,7 @@ from generalization.experiments.single_directions.selectivity_and_importance imp
 from generalization.experiments.single_directions.single_unit_statistics import (
     single_unit_statistics,
 )
+from generalization.statistics.resampling import Resampling
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +19,7 @@ def training():
 
 def drawn(units, training):
     generator = np.random.default_rng(0)
-    statistics = single_unit_statistics(units, training, generator=generator, resamples=200)
+    statistics = single_unit_statistics(units, training, resampling=Resampling(generator, 200))
     return selectivity_and_importance(units, statistics, training)
 
 

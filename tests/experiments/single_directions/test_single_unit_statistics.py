@@ -7,6 +7,7 @@ from generalization.experiments.single_directions.single_unit_statistics import 
     COLUMNS,
     single_unit_statistics,
 )
+from generalization.statistics.resampling import Resampling
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +17,7 @@ def training():
 
 def found(units, training):
     generator = np.random.default_rng(0)
-    table = single_unit_statistics(units, training, generator=generator, resamples=200)
+    table = single_unit_statistics(units, training, resampling=Resampling(generator, 200))
     assert list(table) == COLUMNS
     return table
 

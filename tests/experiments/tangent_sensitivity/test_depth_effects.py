@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from generalization.experiments.tangent_sensitivity.depth_effects import COLUMNS, depth_effects
+from generalization.statistics.resampling import Resampling
 
 
 def made_tables(growth, *, scales=(0.5, 1.0), depths=(2, 3, 5), seeds=3, noise=0.0):
@@ -38,9 +39,9 @@ def made_tables(growth, *, scales=(0.5, 1.0), depths=(2, 3, 5), seeds=3, noise=0
     return profile, training
 
 
-def effects(profile, training, **settings):
-    settings = {"resamples": 200} | settings
-    return depth_effects(profile, training, generator=np.random.default_rng(0), **settings)
+def effects(profile, training, resamples=200, level=0.95):
+    resampling = Resampling(np.random.default_rng(0), resamples, level)
+    return depth_effects(profile, training, resampling=resampling)
 
 
 def test_growth_is_that_which_was_made():

@@ -13,6 +13,7 @@ from generalization.experiments.tangent_sensitivity.loss_estimate_errors import 
 from generalization.experiments.tangent_sensitivity.loss_estimates import (
     loss_estimates as made_estimates,
 )
+from generalization.statistics.resampling import Resampling
 from generalization.tables import collect_training
 
 NOTHING = "No network was kept at two steps and has a loss to be estimated."
@@ -36,7 +37,9 @@ def made_profile(training):
 def tables_of(training):
     estimates = made_estimates(made_profile(training), training)
     generator = np.random.default_rng(0)
-    return estimates, loss_estimate_errors(estimates, training, generator=generator, resamples=100)
+    return estimates, loss_estimate_errors(
+        estimates, training, resampling=Resampling(generator, 100)
+    )
 
 
 @pytest.fixture(scope="module")

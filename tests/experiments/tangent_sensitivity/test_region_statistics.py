@@ -8,6 +8,7 @@ from generalization.experiments.tangent_sensitivity.region_statistics import (
     COLUMNS,
     region_statistics,
 )
+from generalization.statistics.resampling import Resampling
 
 
 @pytest.fixture
@@ -15,9 +16,9 @@ def study():
     return made_regions(np.random.default_rng(0))
 
 
-def statistics_of(study, **settings):
-    settings = {"resamples": 200} | settings
-    return region_statistics(*study, generator=np.random.default_rng(1), **settings)
+def statistics_of(study, resamples=200, level=0.95):
+    resampling = Resampling(np.random.default_rng(1), resamples, level)
+    return region_statistics(*study, resampling=resampling)
 
 
 def of(table, statistic, trained=True):
@@ -165,15 +166,3 @@ def test_no_network_has_no_row(study):
     table = statistics_of((study[0][:0], study[1]))
     assert table.empty
     assert list(table) == COLUMNS
-
-
-@pytest.mark.parametrize(
-    ("settings", "sentence"),
-    [
-        ({"level": 1.0}, r"^level must be between 0 and 1, not 1\.0\.$"),
-        ({"resamples": 0}, r"^resamples must be at least 1, not 0\.$"),
-    ],
-)
-def test_settings_out_of_range_are_refused(study, settings, sentence):
-    with pytest.raises(ValueError, match=sentence):
-        statistics_of(study, **settings)

@@ -11,6 +11,7 @@ from generalization.experiments.tangent_sensitivity.sensitivity_factors import (
     sensitivities,
     sensitivity_factors,
 )
+from generalization.statistics.resampling import Resampling
 
 
 def made_tables(effects, *, noise=0.0, seeds=3, datasets=("mnist",), steps=(0, 50)):
@@ -50,9 +51,9 @@ def made_tables(effects, *, noise=0.0, seeds=3, datasets=("mnist",), steps=(0, 5
     return profile, training.drop(columns=["log_norm", "active_variance"])
 
 
-def factors(profile, training, **settings):
-    settings = {"resamples": 100} | settings
-    return sensitivity_factors(profile, training, generator=np.random.default_rng(0), **settings)
+def factors(profile, training, resamples=100, level=0.95):
+    resampling = Resampling(np.random.default_rng(0), resamples, level)
+    return sensitivity_factors(profile, training, resampling=resampling)
 
 
 def estimates(table, sensitivity="theorem_3_2", trained=True):
