@@ -1,5 +1,5 @@
-# Cheap measures with default settings share a job; any other has one of its own. So a setting that
-# changes names another file, and takes that measure alone. For the same reason the code and the
+# Cheap measures with default settings share a job; every other measure has its own. A changed setting
+# therefore names another file and recomputes only that measure. For the same reason, the code and the
 # settings of the shared job are those of all measures that may share it.
 
 MEASURE_NETWORKS = (
