@@ -17,11 +17,12 @@ FLOORS = (
         "hyperparameters",
         "tables",
         "devices",
+        "blocks",
     ),
     ("datasets",),
     ("networks",),
     ("training",),
-    ("activations",),
+    ("activations", "recorded"),
     ("derivatives",),
     ("regions",),
     ("units",),
@@ -30,7 +31,7 @@ FLOORS = (
     ("measures",),
     ("statistics",),
     ("figures",),
-    ("measuring",),
+    ("offered", "measuring"),
     ("experiments",),
     ("",),  # The package itself, which offers what is in its rooms.
 )

@@ -6,6 +6,23 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Control:
+    """What would show the same if the claim said nothing.
+
+    Attributes:
+        name: In words, for example "untrained networks".
+        columns: Contrast to the control and its interval, in the same row as the estimate.
+        number: What the contrast is where the control shows the same: 0, or 1 for a ratio.
+        decides: Whether the verdict depends on it; otherwise it is shown beside.
+    """
+
+    name: str
+    columns: tuple[str, str, str]
+    number: float = 0.0
+    decides: bool = True
+
+
+@dataclass(frozen=True)
 class Claim:
     """A claim that an estimate lies on one side of a number.
 
@@ -14,10 +31,17 @@ class Claim:
         source: Where the paper makes it.
         table: Table of statistics in which the estimate stands.
         rows: Which of its rows speak to the claim, as a query of pandas; each is judged by itself.
-        expected: ``above`` or ``below`` the number, or ``near`` it, for a claim of no relation.
+        expected: ``above`` or ``below`` the number; ``near`` it, for a claim of no relation;
+            ``always``, for a theorem, which one exception refutes.
         number: That a claim is measured against: 0 for a correlation, 1 for a ratio, ½ for a share.
         columns: Of the estimate and its interval.
-        tolerance: How near is near.
+        tolerance: Equivalence margin of a claim that is ``near``.
+        quote: At most 25 words of the source.
+        ours: What of the expectation is ours, not the paper's: ``threshold``, ``tolerance``,
+            ``side``, ``statistic``; empty if all of it is printed in the source.
+        scale: On which estimates are joined over datasets and tested for equivalence:
+            ``identity``, ``fisher`` (correlations), ``log`` (ratios), ``logit`` (shares).
+        control: What decides with the claim, if anything does.
     """
 
     claim: str
@@ -30,3 +54,7 @@ class Claim:
     # ASSUME: "does not correlate" replicates if the interval of a correlation lies within ±0.3, or
     # that of a fraction within 0.5 ± 0.3: a larger effect would have been detected.
     tolerance: float = 0.3
+    quote: str = ""
+    ours: str = ""
+    scale: str = "identity"
+    control: Control | None = None
