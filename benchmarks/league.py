@@ -58,6 +58,7 @@ from generalization.statistics.sign_errors import (
     hoeffding_weights,
     resampled_summary,
     sign_errors,
+    sign_errors_null,
     summary,
 )
 from generalization.statistics.stratified import stratified_spearman, stratified_spearman_null
@@ -184,6 +185,15 @@ def league(measures: int, seeds: int, factors: tuple[int, ...], resamples: int, 
     weights = hoeffding_weights(gaps, TEST_SIZE)
     errors = clock.time("sign errors", sign_errors, values, gaps, pairs, weights).errors
     clock.time(
+        "sign errors: permutations",
+        sign_errors_null,
+        values,
+        gaps,
+        pairs,
+        weights,
+        orders["pooled"],
+    )
+    clock.time(
         "sign errors: summary, resamples",
         lambda: (summary(errors), resampled_summary(counts["pooled"], errors, pairs)),
     )
@@ -196,9 +206,10 @@ def league(measures: int, seeds: int, factors: tuple[int, ...], resamples: int, 
         )
     clock.time("added R² by level", added_r_squared_by_level, mu, gap, levels, mu[4:6])
     clock.time("selection", selection, mu, gap, dominant)
-    clock.time("noise ceilings", lambda: (
-        noise_ceilings(reliability(gaps, design).reliability), reliability(values),
-    ))  # fmt: skip
+    clock.time(
+        "noise ceilings",
+        lambda: (noise_ceilings(reliability(gaps, design).reliability), reliability(values)),
+    )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     print(f"  {'all':<58}{sum(clock.seconds.values()):9.2f} s, peak {peak:.2f} GiB")
 
@@ -273,9 +284,11 @@ def compare() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--large", action="store_true", help="40 measures × 10,000 networks")
-    large = parser.parse_args().large
+    parser.add_argument("--permutations", type=int, default=10_000)
+    settings = parser.parse_args()
+    large = settings.large
     measures, factors = (40, (2, 5, 5, 5, 5)) if large else (30, (2, 5, 5, 5))
-    league(measures, 8, factors, 2000, 10_000)
+    league(measures, 8, factors, 2000, settings.permutations)
     if not large:
         torch.set_num_threads(1)
         compare()

@@ -33,6 +33,13 @@ class Summary(NamedTuple):
     environments: Int[np.ndarray, "measures"]
 
 
+class NullErrors(NamedTuple):
+    """Mean and worst error of a measure under permutations."""
+
+    mean: Float[np.ndarray, "measures permutations"]
+    worst: Float[np.ndarray, "measures permutations"]
+
+
 def sign_errors(
     measures: Float[np.ndarray, "measures ensembles seeds"],
     gap: Float[np.ndarray, "ensembles seeds"],
@@ -93,6 +100,58 @@ def sign_errors(
         errors = (1 - sums[0] / sums[1]) / 2
     enough = (effective > 0) & (effective >= fewest_effective)
     return SignErrors(np.where(enough, errors, np.nan), effective)
+
+
+def sign_errors_null(
+    measures: Float[np.ndarray, "measures ensembles seeds"],
+    gap: Float[np.ndarray, "ensembles seeds"],
+    pairs: OneFactorPairs,
+    weights: Weights,
+    orders: Int[np.ndarray, "permutations ensembles"],
+    *,
+    fewest_effective: float = FEWEST_EFFECTIVE,
+) -> NullErrors:
+    """Compute mean and worst error after permuting a measure over ensembles, seeds together.
+
+    Weights depend on the gap alone, so that permuting the measure moves signs between environments
+    and leaves the environments as they are.
+
+    Args:
+        measures: As in ``sign_errors``. Networks without a value count as ties here.
+        gap: As in ``sign_errors``.
+        pairs: As in ``sign_errors``; every pair is an environment.
+        weights: As in ``sign_errors``.
+        orders: Result of ``draws.permuted_orders`` without strata.
+        fewest_effective: As in ``sign_errors``.
+
+    Returns:
+        Errors of measures that say nothing, over the environments that each measure has; NaN if it
+        has none. ``permutation_p_values(0.5 - mean, 0.5 - null.mean)`` tests the mean, and
+        ``permutation_p_values(1 - worst, 1 - null.worst)`` the worst.
+    """
+    settings = {"fewest_effective": fewest_effective}
+    kept = np.isfinite(sign_errors(measures, gap, pairs, weights, **settings).errors)
+    ensembles, seeds = gap.shape
+    a, b = _networks(pairs.first, pairs.second, seeds)
+    difference = gap.ravel()[a] - gap.ravel()[b]
+    w = np.where(np.isfinite(difference), weights(a, b), 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares = w * np.sign(np.nan_to_num(difference)) / w.sum(1, keepdims=True)
+    shares = shares.astype(np.float32)
+    ranks = _order(measures.reshape(len(measures), -1)).reshape(measures.shape)
+    mean, worst = np.full((2, len(measures), len(orders)), np.nan)
+    for row in np.flatnonzero(kept.any(1)):
+        # Signs of all pairs of networks of every two ensembles, in the order of the shares.
+        signs = np.sign(ranks[row, :, None, :, None] - ranks[row, None, :, None, :])
+        signs = np.nan_to_num(signs).astype(np.int8).reshape(ensembles**2, seeds**2)
+        total, largest = np.zeros(len(orders)), np.zeros(len(orders))
+        for pair in np.flatnonzero(kept[row]):
+            at = orders[:, pairs.first[pair]] * ensembles + orders[:, pairs.second[pair]]
+            error = (1 - signs[at].astype(np.float32) @ shares[pair]) / 2
+            total += error
+            np.maximum(largest, error, out=largest)
+        mean[row], worst[row] = total / kept[row].sum(), largest
+    return NullErrors(mean, worst)
 
 
 def changes(
