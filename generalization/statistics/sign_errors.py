@@ -14,6 +14,7 @@ from generalization.statistics.design import OneFactorPairs
 from generalization.statistics.draws import blocks
 
 FEWEST_EFFECTIVE = 12  # Dziugaite et al. 2020, §6: effective sample size of an environment
+PRODUCT_IS_FASTER = 10  # than choosing rows, up to so many rows for each that is chosen
 Weights = Callable[[Int[np.ndarray, "pairs"], Int[np.ndarray, "pairs"]], np.ndarray]
 
 
@@ -139,15 +140,16 @@ def sign_errors_null(
         shares = w * np.sign(np.nan_to_num(difference)) / w.sum(1, keepdims=True)
     shares = shares.astype(np.float32)
     ranks = _order(measures.reshape(len(measures), -1)).reshape(measures.shape)
+    moved = np.ascontiguousarray(orders.T)
     mean, worst = np.full((2, len(measures), len(orders)), np.nan)
     for row in np.flatnonzero(kept.any(1)):
         # Signs of all pairs of networks of every two ensembles, in the order of the shares.
         signs = np.sign(ranks[row, :, None, :, None] - ranks[row, None, :, None, :])
         signs = np.nan_to_num(signs).astype(np.int8).reshape(ensembles**2, seeds**2)
         total, largest = np.zeros(len(orders)), np.zeros(len(orders))
-        for pair in np.flatnonzero(kept[row]):
-            at = orders[:, pairs.first[pair]] * ensembles + orders[:, pairs.second[pair]]
-            error = (1 - signs[at].astype(np.float32) @ shares[pair]) / 2
+        for pair, agreement in _agreements(signs, shares, np.flatnonzero(kept[row]), len(orders)):
+            at = moved[pairs.first[pair]] * ensembles + moved[pairs.second[pair]]
+            error = (1 - agreement(at)) / 2
             total += error
             np.maximum(largest, error, out=largest)
         mean[row], worst[row] = total / kept[row].sum(), largest
@@ -288,6 +290,19 @@ def _networks(first, second, seeds):
     """Positions of both networks in every pair of one from each ensemble: pairs × seeds²."""
     a, b = np.divmod(np.arange(seeds**2), seeds)
     return first[:, None] * seeds + a, second[:, None] * seeds + b
+
+
+def _agreements(signs, shares, kept, permutations):
+    """For every pair of ensembles: its agreement if the signs were those of other two ensembles."""
+    if len(signs) > PRODUCT_IS_FASTER * permutations:
+        for pair in kept:
+            yield pair, lambda at, pair=pair: signs[at].astype(np.float32) @ shares[pair]
+        return
+    # A product with the signs of all two ensembles is faster than choosing them.
+    everything = signs.T.astype(np.float32)
+    for block in blocks(len(kept), len(signs)):
+        for pair, of_all in zip(kept[block], shares[kept[block]] @ everything, strict=True):
+            yield pair, of_all.__getitem__
 
 
 def _by_environment(terms, environments):

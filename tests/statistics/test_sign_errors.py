@@ -177,7 +177,9 @@ def test_study_without_one_factor_pairs_has_no_environment():
     assert np.isnan(summary(found.errors).worst).all()
 
 
-def test_null_is_the_error_of_permuted_measures(gap, generator):
+@pytest.mark.parametrize("faster", [0, 1000])
+def test_null_is_the_error_of_permuted_measures(faster, gap, generator, monkeypatch):
+    monkeypatch.setattr("generalization.statistics.sign_errors.PRODUCT_IS_FASTER", faster)
     measures = np.round(generator.normal(size=(2, 12, 4)), 1)
     weights = hoeffding_weights(gap, 3000)
     orders = draws.permuted_orders(np.zeros(12, int), permutations=6, generator=generator)
