@@ -13,7 +13,7 @@ from scipy.stats import binom
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from oracles.simulated_studies import SCENARIOS, rates  # noqa: E402
+from oracles.simulated_studies import SCENARIOS, rates
 
 CHANCE = 1e-3
 
