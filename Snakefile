@@ -56,9 +56,10 @@ try:
 except InputError as error:
     sys.exit(f"InputError before anything is computed: {error}")
 
-# Start of a shell command that runs a script, in any working directory. Commands contain its name
-# and not its value, so that moving the repository does not change them and runs nothing.
+# `run_script NAME` in a shell command works in any working directory; commands stay the same when the
+# repository moves.
 RUN = run_scripts(deployed=bool(workflow.deployment_settings.deployment_method))
+shell.prefix(f'run_script() {{{{ {RUN}/"$1".py "${{{{@:2}}}}"; }}}}; ')
 
 STUDY = f"results/studies/{study.name}"
 figures, pages = study.figures_and_pages

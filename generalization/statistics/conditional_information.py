@@ -8,10 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from generalization.statistics import draws
 from generalization.statistics.design import strata_codes
 from generalization.statistics.draws import blocks, complete_sets, orders_among
 
 MOST_CONDITIONS = 2  # Jiang et al. 2019
+FEWEST_DRAWS = 32  # at once: a matrix product of fewer columns is slow
 
 
 class Cells(NamedTuple):
@@ -58,7 +60,7 @@ def conditional_information(
         conditions = _conditions(levels[there], first, second)
         of_measures = _both_ways(measures[rows][:, there], first, second)
         of_gap = _both_ways(gap[None, there], first, second)
-        for block in blocks(len(counts), len(first)):
+        for block in blocks(len(counts), _numbers(first)):
             held = counts[block][:, there].T
             weights = (held[first] * held[second]).astype(np.float32)
             found[rows, block] = _least(conditions, of_measures, of_gap, weights)
@@ -90,10 +92,15 @@ def conditional_information_null(
         some, values = orders_among(orders, there, one_stratum), gap[there]
         of_measures = _both_ways(measures[rows][:, there], first, second)
         once = np.ones((len(first), 1), np.float32)
-        for block in blocks(len(orders), len(first)):
+        for block in blocks(len(orders), _numbers(first)):
             permuted = _both_ways(values[some[block]], first, second)
             found[rows, block] = _least(conditions, of_measures, permuted, once)
     return found
+
+
+def _numbers(first):
+    """Numbers that one draw may count for, so that a block has ``FEWEST_DRAWS`` at least."""
+    return min(len(first), draws.BLOCK_NUMBERS // FEWEST_DRAWS)
 
 
 def _conditions(levels, first, second):

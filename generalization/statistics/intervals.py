@@ -50,6 +50,7 @@ def correlation_interval(
     *,
     level: float,
     degrees_of_freedom: Float[np.ndarray, "*measures"] | float | None = None,
+    fewest: int = FEWEST_ENSEMBLES,
 ) -> Interval:
     """Return tanh(z ± t·se) with z = artanh r and the jackknife standard error of z.
 
@@ -62,9 +63,10 @@ def correlation_interval(
         level: Level of the interval.
         degrees_of_freedom: Of t. By default E − 2; after projecting out a design, E − 1 − rank of
             it (intercept included).
+        fewest: Number of ensembles from which on there is an interval.
 
     Returns:
-        Intervals; NaN with fewer than ``FEWEST_ENSEMBLES`` or without degrees of freedom. An
+        Intervals; NaN with fewer ensembles than ``fewest`` or without degrees of freedom. An
         estimate of ±1 that no left-out ensemble changes has an interval of no width: the ranks
         contain no information on its error.
     """
@@ -75,7 +77,7 @@ def correlation_interval(
     limits = np.expand_dims(largest, -1)
     error = jackknife_error(np.arctanh(np.clip(left_out, -limits, limits)))
     free = ensembles - 2 if degrees_of_freedom is None else degrees_of_freedom
-    half = _t_quantile(level, free, ensembles) * error
+    half = _t_quantile(level, free, ensembles, fewest) * error
     # The bound of a perfect order is the order itself.
     low = np.where(estimate <= -largest, estimate, np.tanh(z - half))
     high = np.where(estimate >= largest, estimate, np.tanh(z + half))
@@ -90,6 +92,7 @@ def jackknife_interval(
     *,
     level: float,
     bounds: tuple[float, float] = (-np.inf, np.inf),
+    fewest: int = FEWEST_ENSEMBLES,
 ) -> Interval:
     """Return θ̂ ± t(E − 1)·se with the jackknife standard error, cut at the bounds of the statistic.
 
@@ -99,12 +102,13 @@ def jackknife_interval(
         left_out: Statistic without each ensemble, as for ``jackknife_error``.
         level: Level of the interval.
         bounds: Least and largest value that the statistic can have.
+        fewest: Number of ensembles from which on there is an interval.
 
     Returns:
-        Intervals; NaN with fewer than ``FEWEST_ENSEMBLES``.
+        Intervals; NaN with fewer ensembles than ``fewest``.
     """
     ensembles = np.isfinite(left_out).sum(-1)
-    half = _t_quantile(level, ensembles - 1, ensembles) * jackknife_error(left_out)
+    half = _t_quantile(level, ensembles - 1, ensembles, fewest) * jackknife_error(left_out)
     return Interval(estimate, *(np.clip(estimate + s * half, *bounds) for s in (-1, 1)))
 
 
@@ -282,10 +286,10 @@ def _percentiles(draws, level):
     return bounds
 
 
-def _t_quantile(level, free, ensembles):
+def _t_quantile(level, free, ensembles, fewest=FEWEST_ENSEMBLES):
     """Two-sided quantile of t; NaN where there are too few degrees of freedom or ensembles."""
     free = np.asarray(free, float)
-    enough = (free > 0) & (np.asarray(ensembles) >= FEWEST_ENSEMBLES)
+    enough = (free > 0) & (np.asarray(ensembles) >= fewest)
     return np.where(enough, scipy.stats.t.ppf((1 + level) / 2, np.where(enough, free, 1)), np.nan)
 
 

@@ -14,6 +14,7 @@ from generalization.statistics.design import OneFactorPairs
 from generalization.statistics.draws import blocks
 
 FEWEST_EFFECTIVE = 12  # Dziugaite et al. 2020, §6: effective sample size of an environment
+PRODUCT_IS_FASTER = 10  # than choosing rows, up to so many rows for each that is chosen
 Weights = Callable[[Int[np.ndarray, "pairs"], Int[np.ndarray, "pairs"]], np.ndarray]
 
 
@@ -31,6 +32,13 @@ class Summary(NamedTuple):
     high: Float[np.ndarray, "measures *resamples"]
     worst: Float[np.ndarray, "measures *resamples"]
     environments: Int[np.ndarray, "measures"]
+
+
+class NullErrors(NamedTuple):
+    """Mean and worst error of a measure under permutations."""
+
+    mean: Float[np.ndarray, "measures permutations"]
+    worst: Float[np.ndarray, "measures permutations"]
 
 
 def sign_errors(
@@ -93,6 +101,59 @@ def sign_errors(
         errors = (1 - sums[0] / sums[1]) / 2
     enough = (effective > 0) & (effective >= fewest_effective)
     return SignErrors(np.where(enough, errors, np.nan), effective)
+
+
+def sign_errors_null(
+    measures: Float[np.ndarray, "measures ensembles seeds"],
+    gap: Float[np.ndarray, "ensembles seeds"],
+    pairs: OneFactorPairs,
+    weights: Weights,
+    orders: Int[np.ndarray, "permutations ensembles"],
+    *,
+    fewest_effective: float = FEWEST_EFFECTIVE,
+) -> NullErrors:
+    """Compute mean and worst error after permuting a measure over ensembles, seeds together.
+
+    Weights depend on the gap alone, so that permuting the measure moves signs between environments
+    and leaves the environments as they are.
+
+    Args:
+        measures: As in ``sign_errors``. Networks without a value count as ties here.
+        gap: As in ``sign_errors``.
+        pairs: As in ``sign_errors``; every pair is an environment.
+        weights: As in ``sign_errors``.
+        orders: Result of ``draws.permuted_orders`` without strata.
+        fewest_effective: As in ``sign_errors``.
+
+    Returns:
+        Errors of measures that say nothing, over the environments that each measure has; NaN if it
+        has none. ``permutation_p_values(0.5 - mean, 0.5 - null.mean)`` tests the mean, and
+        ``permutation_p_values(1 - worst, 1 - null.worst)`` the worst.
+    """
+    settings = {"fewest_effective": fewest_effective}
+    kept = np.isfinite(sign_errors(measures, gap, pairs, weights, **settings).errors)
+    ensembles, seeds = gap.shape
+    a, b = _networks(pairs.first, pairs.second, seeds)
+    difference = gap.ravel()[a] - gap.ravel()[b]
+    w = np.where(np.isfinite(difference), weights(a, b), 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares = w * np.sign(np.nan_to_num(difference)) / w.sum(1, keepdims=True)
+    shares = shares.astype(np.float32)
+    ranks = _order(measures.reshape(len(measures), -1)).reshape(measures.shape)
+    moved = np.ascontiguousarray(orders.T)
+    mean, worst = np.full((2, len(measures), len(orders)), np.nan)
+    for row in np.flatnonzero(kept.any(1)):
+        # Signs of all pairs of networks of every two ensembles, in the order of the shares.
+        signs = np.sign(ranks[row, :, None, :, None] - ranks[row, None, :, None, :])
+        signs = np.nan_to_num(signs).astype(np.int8).reshape(ensembles**2, seeds**2)
+        total, largest = np.zeros(len(orders)), np.zeros(len(orders))
+        for pair, agreement in _agreements(signs, shares, np.flatnonzero(kept[row]), len(orders)):
+            at = moved[pairs.first[pair]] * ensembles + moved[pairs.second[pair]]
+            error = (1 - agreement(at)) / 2
+            total += error
+            np.maximum(largest, error, out=largest)
+        mean[row], worst[row] = total / kept[row].sum(), largest
+    return NullErrors(mean, worst)
 
 
 def changes(
@@ -229,6 +290,19 @@ def _networks(first, second, seeds):
     """Positions of both networks in every pair of one from each ensemble: pairs × seeds²."""
     a, b = np.divmod(np.arange(seeds**2), seeds)
     return first[:, None] * seeds + a, second[:, None] * seeds + b
+
+
+def _agreements(signs, shares, kept, permutations):
+    """For every pair of ensembles: its agreement if the signs were those of other two ensembles."""
+    if len(signs) > PRODUCT_IS_FASTER * permutations:
+        for pair in kept:
+            yield pair, lambda at, pair=pair: signs[at].astype(np.float32) @ shares[pair]
+        return
+    # A product with the signs of all two ensembles is faster than choosing them.
+    everything = signs.T.astype(np.float32)
+    for block in blocks(len(kept), len(signs)):
+        for pair, of_all in zip(kept[block], shares[kept[block]] @ everything, strict=True):
+            yield pair, of_all.__getitem__
 
 
 def _by_environment(terms, environments):

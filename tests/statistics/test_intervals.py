@@ -229,3 +229,13 @@ def test_ensembles_without_a_value_do_not_count(generator):
     estimate = stratified_spearman(observed_counts(15), lacking, full, strata)[:, 0]
     found = correlation_interval(estimate, left_out, level=0.95)
     assert np.array(found) == pytest.approx(np.array(spearman_interval(x[None], y)))
+
+
+@pytest.mark.parametrize("ensembles", [5, 8])
+def test_interval_of_a_mean_over_few_ensembles_covers(ensembles, generator):
+    codes = np.repeat(np.arange(ensembles), 3)
+    means = generator.normal(size=(2000, ensembles))
+    values = means[:, codes] + generator.normal(size=(2000, 3 * ensembles))
+    found = mean_interval(values, codes, level=0.95)
+    covered = ((found.low <= 0) & (found.high >= 0)).mean()
+    assert covered == pytest.approx(0.95, abs=3 * np.sqrt(0.95 * 0.05 / 2000))

@@ -14,6 +14,7 @@ from generalization.statistics.sign_errors import (
     mcnemar_weights,
     resampled_summary,
     sign_errors,
+    sign_errors_null,
     summary,
 )
 
@@ -174,3 +175,26 @@ def test_study_without_one_factor_pairs_has_no_environment():
     assert found.errors.shape == (2, 0)
     assert summary(found.errors).environments.tolist() == [0, 0]
     assert np.isnan(summary(found.errors).worst).all()
+
+
+@pytest.mark.parametrize("faster", [0, 1000])
+def test_null_is_the_error_of_permuted_measures(faster, gap, generator, monkeypatch):
+    monkeypatch.setattr("generalization.statistics.sign_errors.PRODUCT_IS_FASTER", faster)
+    measures = np.round(generator.normal(size=(2, 12, 4)), 1)
+    weights = hoeffding_weights(gap, 3000)
+    orders = draws.permuted_orders(np.zeros(12, int), permutations=6, generator=generator)
+    found = sign_errors_null(measures, gap, PAIRS, weights, orders, fewest_effective=3)
+    for p, order in enumerate(orders):
+        permuted = sign_errors(measures[:, order], gap, PAIRS, weights, fewest_effective=3)
+        expected = summary(permuted.errors)
+        assert found.mean[:, p] == pytest.approx(expected.mean, abs=1e-6)
+        assert found.worst[:, p] == pytest.approx(expected.worst, abs=1e-6)
+    many = draws.permuted_orders(np.zeros(12, int), permutations=2000, generator=generator)
+    null = sign_errors_null(measures[:1], gap, PAIRS, weights, many, fewest_effective=3)
+    assert null.mean.mean() == pytest.approx(0.5, abs=0.02)
+
+
+def test_measure_without_environments_has_no_null(gap, generator):
+    measures, orders = np.full((1, 12, 4), np.nan), np.arange(12)[None]
+    found = sign_errors_null(measures, gap, PAIRS, certain, orders)
+    assert np.isnan(found).all()

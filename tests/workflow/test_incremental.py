@@ -277,6 +277,13 @@ def test_a_dataset_prepared_again_with_the_same_contents_trains_nothing(study):
     assert study.planned("--forcerun", "prepare_dataset") == {"prepare_dataset": 1}
 
 
+def test_datasets_prepared_first_leave_one_complete_run(study):
+    change_contents(study)
+    said = study.snakemake("datasets").stderr
+    assert CHANGED not in said
+    assert study.planned()["train_ensemble"] == 2
+
+
 def test_a_deleted_dataset_trains_nothing(study):
     (study.path / DATASET).unlink()
     assert study.planned() == {}

@@ -81,10 +81,13 @@ def restore_datasets():
 
 
 def report_prepared_datasets():
-    """Ask for a second run if this one has prepared a dataset that has trained networks.
+    """Ask for another run if this one has prepared a dataset on which networks were trained.
 
-    Snakemake plans nothing downstream of an ancient input in the run that updates it.
+    Snakemake plans nothing downstream of an ancient input in the run that updates it. After
+    ``snakemake datasets``, another run follows anyway.
     """
+    if "datasets" in workflow.dag_settings.targets:
+        return
     digests = digests_of_datasets()
     for dataset, before in digests_before.items():
         if before not in {"", digests[dataset]}:

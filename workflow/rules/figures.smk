@@ -34,7 +34,7 @@ for figure in figures:
         message:
             f"Draw {figure}."
         shell:
-            "{RUN}/draw_figure.py {params.figure} --module {resources.module}"
+            "run_script draw_figure {params.figure} --module {resources.module}"
             " --one-per={params.one_per} --tables {input} --settings {params.settings:q} -- {output} 2> >(tee {log} >&2)"
 
 
@@ -62,4 +62,4 @@ for page in pages:
         message:
             f"Lay out the table {page} as a page."
         shell:
-            "{RUN}/lay_out_table.py {input} {output} 2> >(tee {log} >&2)"
+            "run_script lay_out_table {input} {output} 2> >(tee {log} >&2)"
