@@ -55,6 +55,7 @@ def _rows(selection, ensembles):
             "sign_error_mean": (worst - 0.15, 40),
             "sign_error_90th": (worst - 0.04, 40),
             "sign_error_worst": (worst, 40),
+            "difference_to_best_baseline": (abs(conditional) - 0.64, np.nan),
             "added_r_squared": (max(0.0, 0.1 * abs(partial)), np.nan),
             "regret": (0.5 * (1 - abs(conditional)), np.nan),
             "top_20_hit_rate": (abs(conditional), np.nan),

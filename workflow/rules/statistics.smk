@@ -35,7 +35,6 @@ rule fit_statistics:
     output:
         statistics=f"{STUDY}/statistics.csv",
         excluded=f"{STUDY}/excluded.csv",
-        summary=f"{STUDY}/summary.txt",
     log:
         f"results/logs/fit_statistics/{study.name}.log",
     localrule: True
@@ -44,13 +43,11 @@ rule fit_statistics:
     params:
         code=fingerprint("scripts/fit_statistics.py"),
         settings=json.dumps(study.statistics),
-        baselines=study.baselines,
     message:
         "Correlate every measure with the generalization gap."
     shell:
         "{RUN}/fit_statistics.py {input} --settings {params.settings:q}"
-        " --baselines {params.baselines} --statistics {output.statistics} --excluded {output.excluded}"
-        " --summary {output.summary} 2> >(tee {log} >&2)"
+        " --statistics {output.statistics} --excluded {output.excluded} 2> >(tee {log} >&2)"
 
 
 for table in sorted(study.tables.intersection(TABLES)):
