@@ -106,6 +106,7 @@ rule all:
     input:
         [file for figure in figures for file in drawn(figure).values()],
         [f"{STUDY}/tables/{page}.html" for page in pages],
+        f"{STUDY}/summary.txt",
         of_all_blocks(study.activations_file) if study.activations is not None else [],
         tables("similarities") if study.similarities else [],
         tables(*study.profiles),

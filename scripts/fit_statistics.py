@@ -1,4 +1,4 @@
-"""Correlate measures with the generalization gap; list excluded networks; summarize."""
+"""Correlate measures with the generalization gap; list excluded networks."""
 
 import argparse
 import json
@@ -7,12 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from generalization.errors import told_in_one_sentence
-from generalization.files import written_whole
 from generalization.signatures import named_by
 from generalization.statistics.fit_statistics import fit_statistics
 from generalization.statistics.resampling import Resampling
 from generalization.statistics.selection import excluded
-from generalization.statistics.summary import summary
 from generalization.tables import read_table, write_table
 
 
@@ -26,7 +24,6 @@ def main() -> None:
     parser.add_argument("--statistics", type=Path, required=True)
     parser.add_argument("--design", type=Path, required=True)
     parser.add_argument("--excluded", type=Path, required=True)
-    parser.add_argument("--summary", type=Path, required=True)
     arguments = parser.parse_args()
 
     measures, settings = read_table(arguments.measures), arguments.settings
@@ -43,9 +40,6 @@ def main() -> None:
     write_table(arguments.statistics, statistics)
     write_table(arguments.design, design)
     write_table(arguments.excluded, excluded(measures, fitted_accuracy=accuracy))
-    lines = summary(statistics, measures, baselines=arguments.baselines, fitted_accuracy=accuracy)
-    with written_whole(arguments.summary) as beside:
-        beside.write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ FLOORS = (
     (
         "errors",
         "files",
+        "docstrings",
         "randomness",
         "names",
         "signatures",

@@ -1,50 +1,102 @@
-"""Summary of a study in at most five sentences."""
+"""Front page of a study: question, answer, and what the study could not have seen."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterator
 from numbers import Integral
 
 import pandas as pd
 
-from generalization.names import interval, listed, number, value_name, values_of, within
+from generalization.names import interval, listed, number, readable, value_name, values_of, within
+from generalization.statistics.league_rows import (
+    FEWEST_FOR_VERDICT,
+    league_rows,
+    primary_statistic,
+    stratum,
+)
 from generalization.statistics.selection import excluded, final_networks, has_fitted
 from generalization.tables import swept_hyperparameters
+
+# Statistic → its name in a sentence, and whether the largest absolute value wins or the smallest.
+JUDGES = {
+    "spearman": ("the pooled correlation", True),
+    "spearman_given_design": ("the correlation given all hyper-parameters", True),
+    "granulated_kendall": ("granulated Kendall's Ψ", True),
+    "conditional_information": ("conditional information", True),
+    "sign_error_worst": ("the worst sign error", False),
+    "added_r_squared": ("added prediction", True),
+    "regret": ("the regret of selecting by it", False),
+}
 
 
 def summary(
     statistics: pd.DataFrame,
     measures: pd.DataFrame,
     *,
-    baselines: Collection[str] = (),
+    design: pd.DataFrame | None = None,
+    claims: pd.DataFrame | None = None,
+    primary: str = "spearman_within",
     fitted_accuracy: float = 0.999,
 ) -> list[str]:
     """Summarize what was studied and found, for the front page of the report.
 
-    Networks of all datasets are pooled. A relation is claimed only if the interval of Spearman's
-    correlation excludes 0 and its p-value, corrected for the number of measures, is at most
-    1 − level. One measure is said to rank the gap better than another only if their intervals do
-    not overlap.
+    A relation counts as shown by the rule of ``league_rows.shown``; a relation that is not shown
+    is never called absent. A study of papers opens with their claims and verdicts.
 
     Args:
         statistics: Table of ``fit_statistics``.
         measures: Table of ``collect_measures``.
-        baselines: Measures that any other has to outperform.
+        design: What each swept hyper-parameter explains of the gap, if the study has the table.
+        claims: Verdicts on claims of papers, if the study has the table.
+        primary: Statistic by which measures are judged, a setting of the study.
         fitted_accuracy: Train accuracy from which a network counts as fitted.
 
     Returns:
-        At most five sentences, in plain text.
+        Paragraphs, in plain text.
     """
     networks = final_networks(measures)
-    ranks = statistics.query("statistic == 'spearman' and dataset == 'all'").assign(shown=_shown)
-    fitted = ranks[ranks["selection"] == "fitted"]
-    return [
-        _studied(networks),
-        _fitted(networks, fitted_accuracy),
-        _best(fitted, ranks[ranks["selection"] == "all"], statistics),
-        *_baselines(fitted[fitted["measure"].isin(baselines)]),
-        _excluded(measures, fitted_accuracy),
+    statistic = primary_statistic(statistics, primary)
+    rows = league_rows(statistics, statistic)
+    candidates = rows[rows["kind"] == "candidate"].dropna(subset="estimate")
+    lines = [
+        f"{_studied(networks)} {_fitted(networks, fitted_accuracy)}",
+        *_corrupted(networks),
     ]
+    if candidates.empty or candidates["ensembles"].max() < FEWEST_FOR_VERDICT:
+        # A study of papers need not rank measures.
+        lines += [_no_league(rows)] if claims is None else []
+    else:
+        lines = [
+            _answer(statistics, candidates, statistic),
+            *lines,
+            *_explained(design),
+            *_ceiling(statistics, candidates),
+            *_power(design),
+            *_judges(statistics, statistic),
+            *_compared(rows, ("baseline",), "baselines"),
+            *_compared(rows, ("control", "factor"), "controls and swept hyper-parameters"),
+            *_all_networks(statistics, candidates, statistic),
+        ]
+    opening = [] if claims is None else _claims(claims)
+    return [*opening, *lines, _excluded(measures, fitted_accuracy)]
+
+
+def _claims(claims: pd.DataFrame) -> Iterator[str]:
+    """Count verdicts over all comparisons, then give those on each claim."""
+    if claims.empty:
+        return
+    verdicts = claims["verdict"].str.split(":").str[0]
+    total = f"{_count(len(claims), 'comparison')} with {_count(claims['claim'].nunique(), 'claim')}"
+    yield f"{total} of papers: {_counted(verdicts)}."
+    for (claim, source), rows in claims.groupby(["claim", "source"], sort=False):
+        found = verdicts[rows.index]
+        words = found.iloc[0] if found.nunique() == 1 else _counted(found)
+        yield f"{claim} ({source}): {words}."
+
+
+def _counted(verdicts: pd.Series) -> str:
+    counts = verdicts.value_counts(sort=False)
+    return ", ".join(f"{verdict} {number(count)}" for verdict, count in counts.items())
 
 
 def _studied(networks: pd.DataFrame) -> str:
@@ -77,31 +129,70 @@ def _fitted(networks: pd.DataFrame, fitted_accuracy: float) -> str:
     )
 
 
-def _best(fitted: pd.DataFrame, everyone: pd.DataFrame, statistics: pd.DataFrame) -> str:
-    estimated = fitted.dropna(subset="estimate")
-    if estimated.empty:
-        reasons = listed(sorted(set(fitted["note"])))
-        return f"No relation to the gap of fitted networks could be estimated: {reasons}."
-    if not estimated["shown"].any():
-        return (
-            "No relation to the gap of fitted networks was detected "
-            f"({_count(len(estimated), 'measure')} tested); the strongest Spearman correlation is "
-            f"that of {_named(estimated.loc[estimated['estimate'].abs().idxmax()])}."
+def _corrupted(networks: pd.DataFrame) -> Iterator[str]:
+    """Say that the gap of networks with corrupted labels is no gap of one distribution."""
+    if "label_corruption" in networks and (networks["label_corruption"] > 0).any():
+        share = (networks["label_corruption"] > 0).mean()
+        yield (
+            f"{share * 100:.0f} % of the networks are trained on corrupted labels and tested on "
+            "clean ones: their gap is between two distributions, and not only one of "
+            "generalization."
         )
-    best = estimated.loc[estimated["estimate"].abs().where(estimated["shown"]).idxmax()]
-    close = [
-        within(row["measure"])
-        for _, row in estimated.iterrows()
-        if row["measure"] != best["measure"] and _strengths(row)[1] >= _strengths(best)[0]
-    ]
-    all_networks = everyone[everyone["measure"] == best["measure"]].iloc[0]
-    others = f"{'those' if len(close) > 1 else 'that'} of {listed(close) or 'no other measure'}"
+
+
+def _no_league(rows: pd.DataFrame) -> str:
+    """Say why measures are not ranked."""
+    ensembles = rows["ensembles"].max() if len(rows) else 0
+    if 0 < ensembles < FEWEST_FOR_VERDICT:
+        return (
+            f"{_count(ensembles, 'fitted ensemble')} {'is' if ensembles == 1 else 'are'} too few "
+            f"to rank measures by the gap, which takes at least {FEWEST_FOR_VERDICT}."
+        )
+    notes = rows.loc[rows["estimate"].isna(), "note"].dropna()
+    reasons = listed(sorted(set(notes) - {""})) or "there is no candidate measure"
+    return f"The relation of measures to the gap of fitted networks was not estimated: {reasons}."
+
+
+def _answer(statistics: pd.DataFrame, candidates: pd.DataFrame, statistic: str) -> str:
+    """Name the best candidate, with its correlation pooled and given the design."""
+    shown = candidates[candidates["shown"]]
+    chosen = candidates if shown.empty else shown
+    best = chosen.loc[chosen["estimate"].abs().idxmax()]
+    held, tested = stratum(statistic), _count(len(candidates), "candidate measure")
+    where = f"at equal {within(held)}" if held else "pooled over all networks"
+    where = "given all hyper-parameters" if statistic == "spearman_given_design" else where
+    if shown.empty:
+        first = (
+            f"None of {tested} is shown to rank the gap of fitted networks {where}, which does not "
+            f"mean that none does; the strongest is {within(best.name)}"
+        )
+        decides = best["p_value_corrected"]
+        last = "" if pd.isna(decides) else f" Its corrected p is {number(decides, digits=2)}."
+    else:
+        first = f"{readable(best.name)} ranks the gap of fitted networks best, {where}"
+        last = (
+            f" A relation is shown by {len(shown)} of {tested}; the interval of the largest of "
+            "several correlations is too narrow."
+        )
     return (
-        f"Among {_count(len(estimated), 'measure')}, {within(best['measure'])} has the strongest "
-        f"rank correlation with the gap of fitted networks: Spearman's ρ is {_interval(best)} over "
-        f"{_over(best)}, and {_interval(all_networks)} over all {all_networks['networks']:,}; its "
-        f"interval overlaps with {others}{_in_datasets(statistics, best['measure'])}."
+        f"{first}: its rank correlation is {_interval(best)} over {_over(best)}"
+        f"{_beside(statistics, best.name, statistic)}{_in_datasets(statistics, best.name)}.{last}"
     )
+
+
+def _beside(statistics: pd.DataFrame, measure: str, statistic: str) -> str:
+    """Clause with the other correlations of the best measure, and its lead over baselines."""
+    words = {
+        "spearman": "pooled",
+        "spearman_given_design": "given all hyper-parameters",
+        "difference_to_best_baseline": "ahead of the best baseline by",
+    }
+    clauses = [
+        f"{name} {_told(rows.loc[measure])}"
+        for one, name in words.items()
+        if one != statistic and measure in (rows := league_rows(statistics, one)).index
+    ]
+    return f" ({'; '.join(clauses)})" if clauses else ""
 
 
 def _in_datasets(statistics: pd.DataFrame, measure: str) -> str:
@@ -111,19 +202,108 @@ def _in_datasets(statistics: pd.DataFrame, measure: str) -> str:
         f" and measure == {measure!r}"
     )
     within_each = [f"{_interval(row)} ({row['dataset']})" for _, row in rows.iterrows()]
-    return f". Within datasets, ρ is {listed(within_each)}" if within_each else ""
+    return f". Within datasets, Spearman's ρ is {listed(within_each)}" if within_each else ""
 
 
-def _baselines(baselines: pd.DataFrame) -> list[str]:
-    shown = [_named(row) for _, row in baselines[baselines["shown"]].iterrows()]
-    not_shown = [_named(row) for _, row in baselines[~baselines["shown"]].iterrows()]
+def _explained(design: pd.DataFrame | None) -> Iterator[str]:
+    """Tell how much of the gap the design explains, factor by factor."""
+    shares = _design(design).dropna(subset="r_squared")["r_squared"]
+    together = {
+        "all_main_effects": "all hyper-parameters together",
+        "pairwise_interactions": "with their pairwise interactions",
+    }
+    alone = shares.drop(together, errors="ignore").sort_values(ascending=False)
+    if alone.empty:
+        return
+    others = [f"{within(factor)} {_percent(share)}" for factor, share in alone.iloc[1:].items()]
+    others += [
+        f"{words} {_percent(shares[key])}" for key, words in together.items() if key in shares
+    ]
+    largest = f"{readable(alone.index[0])} explains {_percent(alone.iloc[0])}"
+    yield f"{', '.join([f'{largest} of the variance of the gap', *others])}."
+
+
+def _ceiling(statistics: pd.DataFrame, candidates: pd.DataFrame) -> Iterator[str]:
+    """Tell how far the best measure is from what noise of the gap leaves to any."""
+    rows = league_rows(statistics, "noise_ceiling").dropna(subset="estimate")
+    for _, ceiling in rows.iterrows():
+        best = candidates["estimate"].abs().max()
+        left = max(ceiling["estimate"] - best, 0)
+        yield (
+            "Noise of seeds and of the test set limits the rank correlation of any measure with "
+            f"the gap to {_interval(ceiling)}; {number(left, digits=2)} of it is left beyond the "
+            "strongest measure."
+        )
+
+
+def _power(design: pd.DataFrame | None) -> Iterator[str]:
+    """Tell the least correlation that a study of this size detects in 80 % of repetitions."""
+    rows = _design(design)
+    if "minimum_detectable_correlation" in rows.index:
+        least = rows.loc["minimum_detectable_correlation", "value"]
+        if pd.notna(least):
+            yield (
+                f"A study of this size detects a correlation of {number(least, digits=2)} with a "
+                "power of 80 %; weaker ones it is likely to miss."
+            )
+
+
+def _judges(statistics: pd.DataFrame, statistic: str) -> Iterator[str]:
+    """Name the candidate that each statistic puts first, and tell whether they agree."""
+    held = f"the correlation within {within(stratum(statistic))}"
+    judges = {statistic: JUDGES.get(statistic, (held, True))} | JUDGES
+    winners: dict[str, list[str]] = {}
+    for judge, (name, largest_wins) in judges.items():
+        rows = league_rows(statistics, judge)
+        strengths = rows.loc[rows["kind"] == "candidate", "estimate"].abs().dropna()
+        if len(strengths) > 1:
+            winner = strengths.idxmax() if largest_wins else strengths.idxmin()
+            winners.setdefault(winner, []).append(name)
+    if sum(map(len, winners.values())) > 1:
+        told = [f"{within(winner)} by {listed(names)}" for winner, names in winners.items()]
+        agree = "All judges agree" if len(winners) == 1 else "The judges do not agree"
+        yield f"{agree} on the best candidate: {'; '.join(told)}."
+
+
+def _compared(rows: pd.DataFrame, kinds: tuple[str, ...], name: str) -> Iterator[str]:
+    """Tell which of the measures that are no candidates show a relation."""
+    chosen = rows[rows["kind"].isin(kinds)]
+    shown = [_named(row) for _, row in chosen[chosen["shown"]].iterrows()]
+    not_shown = [_named(row) for _, row in chosen[~chosen["shown"]].iterrows()]
     show, do = "shows" if len(shown) == 1 else "show", "does" if len(not_shown) == 1 else "do"
     clauses = [
         f"{listed(shown)} {show} a relation" if shown else "",
         f"{listed(not_shown)} {do} not{'' if shown else ' show a relation'}" if not_shown else "",
     ]
-    sentence = "; ".join(filter(None, clauses))
-    return [f"Among the baselines, {sentence}."] if sentence else []
+    if sentence := "; ".join(filter(None, clauses)):
+        yield f"Among the {name}, {sentence}."
+
+
+def _all_networks(
+    statistics: pd.DataFrame, candidates: pd.DataFrame, statistic: str
+) -> Iterator[str]:
+    """Tell what changes if networks that did not fit count, too."""
+    everyone = league_rows(statistics, statistic, selection="all").reindex(candidates.index)
+    everyone = everyone.dropna(subset="estimate")
+    fitted = candidates.loc[everyone.index]
+    if everyone.empty:
+        return
+    size = f"If all {number(int(everyone['networks'].max()))} networks count"
+    lost = everyone.index[fitted["shown"] & ~everyone["shown"].astype(bool)]
+    gained = everyone.index[~fitted["shown"] & everyone["shown"].astype(bool)]
+    turned = everyone.index[
+        (fitted["shown"] | everyone["shown"].astype(bool))
+        & (fitted["estimate"] * everyone["estimate"] < 0)
+    ]
+    changes = {"shown no more": lost, "shown in addition": gained, "of opposite sign": turned}
+    told = [
+        f"{words}: {listed([*map(within, names)])}"
+        for words, names in changes.items()
+        if len(names)
+    ]
+    best = within(everyone["estimate"].abs().idxmax())
+    words = f"the strongest correlation is that of {best}"
+    yield f"{size}, {'; '.join(told) or 'the same relations are shown'}; {words}."
 
 
 def _excluded(measures: pd.DataFrame, fitted_accuracy: float) -> str:
@@ -141,22 +321,23 @@ def _excluded(measures: pd.DataFrame, fitted_accuracy: float) -> str:
     )
 
 
-def _shown(ranks: pd.DataFrame) -> pd.Series:
-    """Whether the interval and the corrected p-value both support a relation."""
-    apart_from_zero = (ranks["low"] > 0) | (ranks["high"] < 0)
-    return apart_from_zero & (ranks["p_value_corrected"] <= 1 - ranks["level"])
-
-
-def _strengths(row: pd.Series) -> tuple[float, float]:
-    """Interval of the correlation, mirrored if necessary so that the estimate is positive."""
-    return (row["low"], row["high"]) if row["estimate"] > 0 else (-row["high"], -row["low"])
+def _design(design: pd.DataFrame | None) -> pd.DataFrame:
+    """Rows of the design over fitted networks of all datasets, by factor."""
+    if design is None:
+        return pd.DataFrame({"r_squared": [], "value": []})
+    return design.query("selection == 'fitted' and dataset == 'all'").set_index("factor")
 
 
 def _named(row: pd.Series) -> str:
     words = row["note"] if pd.isna(row["estimate"]) else _interval(row)
     if not row["shown"] and (row["low"] > 0 or row["high"] < 0):
-        words += f", corrected p = {number(row['p_value_corrected'], digits=2)}"
-    return f"{within(row['measure'])} ({words})"
+        p_value = row["p_value"] if pd.isna(row["p_value_corrected"]) else row["p_value_corrected"]
+        words += f", p = {number(p_value, digits=2)}"
+    return f"{within(row.name)} ({words})"
+
+
+def _told(row: pd.Series) -> str:
+    return _interval(row) if pd.notna(row["estimate"]) else f"– ({row['note']})"
 
 
 def _interval(row: pd.Series) -> str:
@@ -165,6 +346,10 @@ def _interval(row: pd.Series) -> str:
 
 def _over(row: pd.Series) -> str:
     return f"{_count(row['networks'], 'network')} of {_count(row['ensembles'], 'ensemble')}"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.1f} %"
 
 
 def _count(number: Integral, noun: str) -> str:

@@ -1,77 +1,147 @@
 import numpy as np
-import pandas as pd
 import pytest
-from oracles.studies import made_measures
+from matplotlib.colors import to_hex
+from oracles.league_tables import CONSTANT, ROWS, WITHIN, made_statistics
 
 from generalization.figures.measure_league import measure_league
-from generalization.figures.style import QUIET
-from generalization.statistics.fit_statistics import fit_statistics
-from generalization.statistics.resampling import Resampling
-
-CHOSEN = ["random_number", "training_loss", "jacobian_norm", "lost", "weight_norm"]
+from generalization.figures.style import ALL, FITTED, QUIET
 
 
 @pytest.fixture(scope="module")
 def statistics():
-    measures = made_measures()
-    return fit_statistics(
-        measures[measures["measure"].isin(CHOSEN)],
-        resampling=Resampling(np.random.default_rng(0), 100),
-        permutations=99,
+    return made_statistics()
+
+
+def points(axes, color):
+    """Estimates drawn in a color, by their place from the top."""
+    found = {}
+    for container in axes.containers:
+        point = container.lines[0]
+        if point.get_color() == color:
+            found[round(float(point.get_ydata()[0]), 2)] = point
+    return found
+
+
+def test_measures_are_sorted_by_the_primary_statistic(statistics):
+    axes = measure_league(statistics).axes[0]
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names[:3] == ["Noisy oracle (control)", "Jacobian norm", "Output sensitivity"]
+    assert names[5:8] == [
+        "Weight norm (baseline)",
+        "Init scale (hyper-parameter)",
+        "Normalized transitions",
+    ]
+    assert names[-1] == "Label corruption (hyper-parameter)"
+    assert axes.yaxis_inverted()
+    strengths = [abs(one[2]) for one in ROWS.values() if not np.isnan(one[2])]
+    blue = [point.get_xdata()[0] for point in points(axes, FITTED).values()]
+    assert sorted(strengths, reverse=True)[1] == blue[0]
+
+
+def test_another_primary_statistic_sorts_otherwise(statistics):
+    axes = measure_league(statistics, primary="spearman_given_design").axes[0]
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names[:3] == [
+        "Noisy oracle (control)",
+        "Noise to signal slope",
+        "Normalized transitions",
+    ]
+
+
+def test_pooled_and_conditional_stand_side_by_side(statistics):
+    axes = measure_league(statistics).axes[0]
+    rows = statistics.query("selection == 'fitted' and measure == 'jacobian_norm'")
+    rows = rows.set_index("statistic")
+    after, before = points(axes, FITTED)[1.0], points(axes, "#9A9A9A")[0.83]
+    assert after.get_xdata()[0] == rows.loc[WITHIN, "estimate"]
+    assert before.get_xdata()[0] == rows.loc["spearman", "estimate"]
+    drawn = next(one for one in axes.containers if one.lines[0] is after)
+    ends = drawn.lines[2][0].get_segments()[0][:, 0]
+    assert ends == pytest.approx(rows.loc[WITHIN, ["low", "high"]].to_numpy(float))
+
+
+def test_reversals_are_orange(statistics):
+    axes = measure_league(statistics).axes[0]
+    arrows = [text for text in axes.texts if text.arrow_patch is not None]
+    orange = [one.xy for one in arrows if to_hex(one.arrow_patch.get_edgecolor()) == ALL.lower()]
+    assert [x for x, _ in orange] == [-0.41, -0.28, -0.22, -0.11]
+
+
+def test_filled_is_shown(statistics):
+    axes = measure_league(statistics).axes[0]
+    filled = points(axes, FITTED)
+    assert filled[1.0].get_markerfacecolor() == FITTED
+    transitions = next(one for one in filled.values() if one.get_xdata()[0] == 0.12)
+    assert transitions.get_markerfacecolor() == "white"
+    few = measure_league(made_statistics(ensembles=4)).axes[0]
+    assert {one.get_markerfacecolor() for one in points(few, FITTED).values()} == {"white"}
+
+
+def test_all_but_candidates_are_grey(statistics):
+    axes = measure_league(statistics).axes[0]
+    grey = [one.get_text() for one in axes.get_yticklabels() if one.get_color() == QUIET]
+    assert len(grey) == sum(kind != "candidate" for kind, *_ in ROWS.values())
+    assert "Random main effects (control)" in grey
+
+
+def test_noise_ceiling_is_a_line_on_both_sides(statistics):
+    axes = measure_league(statistics).axes[0]
+    assert [line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == "--"] == [
+        -0.97,
+        0.97,
+    ]
+
+
+def test_sign_error_goes_from_mean_to_worst(statistics):
+    axes = measure_league(statistics).axes[2]
+    mean, worst = (line.get_xdata() for line in axes.lines[:2])
+    assert worst[1] == ROWS["jacobian_norm"][4]
+    assert mean[1] == pytest.approx(worst[1] - 0.15)
+
+
+def test_estimates_or_reasons_stand_beside(statistics):
+    texts = [text.get_text() for text in measure_league(statistics).axes[2].texts]
+    assert texts[1] == "0.73 [0.51, 0.95]"
+    assert texts[-1].replace("\n", " ").replace("hyper- ", "hyper-") == CONSTANT
+
+
+def test_title_says_what_is_held_fixed(statistics):
+    assert measure_league(statistics).get_suptitle() == (
+        "How measures rank the generalization gap, at equal label corruption: up to 127 fitted "
+        "networks of 32 ensembles"
     )
 
 
-def test_measures_stand_in_order_of_strength(statistics):
-    axes = measure_league(statistics).axes[0]
-    names = [label.get_text() for label in axes.get_yticklabels()]
-    assert names == ["Jacobian norm", "Weight norm", "Training loss", "Random number", "Lost"]
-    assert axes.yaxis_inverted()
+def test_a_study_that_sweeps_nothing_has_the_pooled_correlation_alone(statistics):
+    pooled = statistics[statistics["statistic"] == "spearman"]
+    axes = measure_league(pooled).axes[0]
+    assert not points(axes, "#9A9A9A")
+    assert axes.get_title(loc="left") == "pooled"
 
 
-def test_points_and_bars_are_the_estimates(statistics):
-    axes = measure_league(statistics).axes[0]
-    ranks = statistics[statistics["statistic"] == "spearman"].set_index(["measure", "selection"])
-    for container, selection in zip(axes.containers, ["fitted", "all"], strict=True):
-        point, _, (bars,) = container.lines
-        assert container.get_label().startswith(f"{selection} networks (")
-        row = ranks.loc[("weight_norm", selection)]
-        assert point.get_xdata()[1] == row["estimate"]
-        assert bars.get_segments()[1][:, 0] == pytest.approx([row["low"], row["high"]])
-
-
-def test_baselines_are_marked(statistics):
-    axes = measure_league(statistics, baselines=["random_number", "weight_norm"]).axes[0]
-    marked = [label for label in axes.get_yticklabels() if label.get_text().endswith("(baseline)")]
-    assert [label.get_color() for label in marked] == [QUIET, QUIET]
-    assert marked[0].get_text() == "Weight norm (baseline)"
-
-
-def test_numbers_or_reasons_stand_beside(statistics):
-    texts = [text.get_text() for text in measure_league(statistics).axes[0].texts]
-    row = statistics.query("measure == 'jacobian_norm' and statistic == 'spearman'").iloc[0]
-    assert f"{row['estimate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]" in texts
-    assert "135" in texts
-    assert "no network is left" in texts
+def test_datasets_of_their_own_are_not_mixed_in(statistics):
+    other = statistics.assign(dataset="digits", estimate=0.0)
+    both = type(statistics)(
+        [*statistics.to_dict("records"), *other.to_dict("records")], columns=statistics.columns
+    )
+    xs = [
+        [one.get_xdata()[0] for one in points(measure_league(table).axes[0], FITTED).values()]
+        for table in (statistics, both)
+    ]
+    assert xs[0] == xs[1]
 
 
 def test_estimate_outside_its_percentile_interval_is_drawn(statistics):
     odd = statistics.assign(
         high=statistics["high"].where(statistics["measure"] != "weight_norm", 0)
     )
-    assert len(measure_league(odd).axes[0].containers) == 2
-
-
-def test_datasets_are_taken_together(statistics):
-    both = pd.concat([statistics, statistics.assign(dataset="digits", estimate=0.0)])
-    points = [
-        measure_league(table).axes[0].containers[0].lines[0].get_xdata().astype(float)
-        for table in (statistics, both)
-    ]
-    np.testing.assert_array_equal(*points)
+    assert len(measure_league(odd).axes[0].containers) == len(
+        measure_league(statistics).axes[0].containers
+    )
 
 
 def test_nothing_to_show_is_said(statistics):
-    lost = statistics[statistics["measure"] == "lost"]
+    lost = statistics.assign(estimate=np.nan, note="no network is left")
     assert measure_league(lost).texts[0].get_text() == (
         "No correlation could be estimated: no network is left."
     )

@@ -27,9 +27,7 @@ for figure in figures:
             figure=figure,
             one_per=FIGURES[figure].one_per,
             settings=json.dumps(
-                study.figures
-                | {"fitted_accuracy": study.statistics["fitted_accuracy"]}
-                | {"baselines": study.baselines, "classes": study.classes}
+                study.figures | study.statistics | {"classes": study.classes}
             ),
         message:
             f"Draw {figure}."
@@ -63,3 +61,24 @@ for page in pages:
             f"Lay out the table {page} as a page."
         shell:
             "run_script lay_out_table {input} {output} 2> >(tee {log} >&2)"
+
+
+rule summarize_study:
+    input:
+        tables("statistics", "measures"),
+        tables(*sorted(study.tables.intersection({"design", "claims"}))),
+    output:
+        f"{STUDY}/summary.txt",
+    log:
+        f"results/logs/summarize_study/{study.name}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=fingerprint("scripts/summarize_study.py"),
+        settings=json.dumps(study.statistics),
+    message:
+        "Summarize the study for the front page of its report."
+    shell:
+        "run_script summarize_study {input} --settings {params.settings:q} --output {output}"
+        " 2> >(tee {log} >&2)"

@@ -36,7 +36,6 @@ rule fit_statistics:
         statistics=f"{STUDY}/statistics.csv",
         design=f"{STUDY}/design.csv",
         excluded=f"{STUDY}/excluded.csv",
-        summary=f"{STUDY}/summary.txt",
     log:
         f"results/logs/fit_statistics/{study.name}.log",
     localrule: True
@@ -53,7 +52,7 @@ rule fit_statistics:
         "run_script fit_statistics {input} --settings {params.settings:q}"
         " --baselines {params.baselines}"
         " --test-sizes {params.test_sizes:q} --design {output.design} --statistics {output.statistics} --excluded {output.excluded}"
-        " --summary {output.summary} 2> >(tee {log} >&2)"
+        " 2> >(tee {log} >&2)"
 
 
 for table in sorted(study.tables.intersection(TABLES)):

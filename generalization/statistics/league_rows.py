@@ -1,0 +1,74 @@
+"""Rows of the league: which statistic decides, and when a relation counts as shown."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+# An interval over fewer ensembles covers too rarely for a verdict.
+FEWEST_FOR_VERDICT = 5
+WITHIN = "spearman_within_"
+
+
+def primary_statistic(statistics: pd.DataFrame, primary: str) -> str:
+    """Return the name in the table of the statistic by which measures are judged.
+
+    ``spearman_within`` is the correlation within the factor that explains most of the gap, whose
+    name the table appends. A study that sweeps over nothing else has the one within datasets, and
+    one that sweeps over nothing has the pooled correlation only.
+
+    Args:
+        statistics: Table of ``fit_statistics``.
+        primary: Setting of the study.
+    """
+    if primary != "spearman_within":
+        return primary
+    there = [one for one in statistics["statistic"].unique() if one.startswith(WITHIN)]
+    by_factor = [one for one in there if one != f"{WITHIN}dataset"]
+    return next(iter([*by_factor, *there, "spearman"]))
+
+
+def stratum(statistic: str) -> str:
+    """Return the hyper-parameter that a stratified correlation holds fixed, or an empty string."""
+    return statistic.removeprefix(WITHIN) if statistic.startswith(WITHIN) else ""
+
+
+def league_rows(
+    statistics: pd.DataFrame, statistic: str, *, selection: str = "fitted", dataset: str = "all"
+) -> pd.DataFrame:
+    """Return the rows of one statistic, by measure.
+
+    Args:
+        statistics: Table of ``fit_statistics``.
+        statistic: Name in the table.
+        selection: ``fitted`` or ``all``.
+        dataset: ``all`` or the name of one.
+
+    Returns:
+        Rows in the order of the table, indexed by ``measure``, with ``shown``.
+    """
+    chosen = statistics[
+        (statistics["statistic"] == statistic)
+        & (statistics["selection"] == selection)
+        & (statistics["dataset"] == dataset)
+    ]
+    return chosen.assign(shown=shown(chosen)).set_index("measure")
+
+
+def shown(rows: pd.DataFrame) -> pd.Series:
+    """Tell whether each row shows a relation.
+
+    It does if it rests on at least five ensembles, its interval excludes 0, and its corrected
+    p-value is at most 1 − level. Controls and swept hyper-parameters, for which no p-value is
+    corrected, are judged by their own p-value.
+
+    Args:
+        rows: With low, high, level, p_value, p_value_corrected and ensembles.
+
+    Returns:
+        One truth value per row.
+    """
+    apart_from_zero = (rows["low"] > 0) | (rows["high"] < 0)
+    p_values = rows["p_value_corrected"].fillna(rows["p_value"])
+    # 1 − 0.95 is 0.05000000000000004: without rounding, the bound depends on the last bit.
+    unlikely = p_values <= (1 - rows["level"]).round(12)
+    return apart_from_zero & unlikely & (rows["ensembles"] >= FEWEST_FOR_VERDICT)

@@ -1,0 +1,30 @@
+"""Summarize what a study found, for the front page of its report."""
+
+import argparse
+import json
+from pathlib import Path
+
+from generalization.errors import told_in_one_sentence
+from generalization.files import written_whole
+from generalization.signatures import named_by
+from generalization.statistics.summary import summary
+from generalization.tables import read_table
+
+
+def main() -> None:
+    """Parse arguments, read, call, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tables", type=Path, nargs="+", help="<table>.csv")
+    parser.add_argument("--settings", type=json.loads, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    tables = {path.stem: read_table(path) for path in arguments.tables}
+    lines = summary(**named_by(summary, arguments.settings | tables))
+    with written_whole(arguments.output) as beside:
+        beside.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    with told_in_one_sentence():
+        main()
