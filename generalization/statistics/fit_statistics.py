@@ -103,35 +103,6 @@ def fit_statistics(
     return table_of(rows, COLUMNS, resampling), pd.DataFrame(design, columns=DESIGN)
 
 
-def dominant_factor(design: pd.DataFrame, selection: str = "fitted", dataset: str = "all") -> str:
-    """Swept factor that explains most of the gap; empty if the study sweeps over none.
-
-    Args:
-        design: Second table of ``fit_statistics``.
-        selection: Of networks.
-        dataset: Whose networks.
-    """
-    rows = design[(design["selection"] == selection) & (design["dataset"] == dataset)]
-    rows = rows[~rows["factor"].isin(["dataset", *TERMS.values()])]
-    rows = rows.dropna(subset="adjusted_r_squared")
-    return "" if rows.empty else str(rows.loc[rows["adjusted_r_squared"].idxmax(), "factor"])
-
-
-def primary_statistic(design: pd.DataFrame, primary: str) -> str:
-    """Name of the statistic by which the league is sorted.
-
-    Args:
-        design: Second table of ``fit_statistics``.
-        primary: Setting of the study. ``spearman_within`` is within datasets where there are
-            several, else within the levels of the factor that explains most of the gap; it is the
-            pooled correlation where nothing is swept.
-    """
-    if primary != "spearman_within":
-        return primary
-    factor = "dataset" if "dataset" in set(design["factor"]) else dominant_factor(design)
-    return f"spearman_within_{factor}" if factor else "spearman"
-
-
 def _design(some: Population) -> Iterator[dict[str, Any]]:
     """What factors explain of the gap, and what correlations the study can see, row by row."""
     ensembles = len(some.mean_gap)

@@ -28,6 +28,7 @@ from generalization.statistics.design import (
     one_factor_pairs,
     orthonormal_basis,
     pairwise_interactions,
+    strata_codes,
 )
 from generalization.statistics.draws import (
     leave_one_out_counts,
@@ -188,9 +189,12 @@ class _Judges:
         )
 
     def stratified(self) -> Iterator[Row]:
-        """Rank correlations within the levels of every swept factor."""
-        for place, factor in enumerate(self.population.factors):
-            strata = self.population.levels[:, place]
+        """Rank correlations within the levels of every swept factor, and within datasets.
+
+        The factor that explains most of the gap comes first: the primary statistic of a study.
+        """
+        for factor in sorted(self.population.factors, key=lambda one: one != self.dominant):
+            strata = self._strata_of(factor)
             name = f"spearman_within_{factor}"
             yield from self._stratified(name, strata, f"constant within every level of {factor}")
 
@@ -339,10 +343,9 @@ class _Judges:
         about = {"measure": "generalization_gap", "kind": "ceiling", "ensembles": self.size}
         about |= {"networks": int(np.isfinite(self.population.gap).sum())}
         designs = {"noise_ceiling": np.ones((self.size, 1))}
-        for place, factor in enumerate(self.population.factors):
-            designs[f"noise_ceiling_within_{factor}"] = main_effects(
-                self.population.levels[:, [place]]
-            )
+        for factor in self.population.factors:
+            strata = self._strata_of(factor)[:, None]
+            designs[f"noise_ceiling_within_{factor}"] = main_effects(strata)
         designs["noise_ceiling_given_design"] = self.population.design
         for name, design in designs.items():
             found = reliability(self.population.gap, design, level=self.level)
@@ -485,9 +488,13 @@ class _Judges:
 
     def _strata_of_dominant(self) -> Int[np.ndarray, "ensembles"]:
         """Levels of the factor that explains most of the gap; one stratum without factors."""
-        if not self.dominant:
-            return self.one_stratum
-        return self.population.levels[:, self.population.factors.index(self.dominant)]
+        return self._strata_of(self.dominant) if self.dominant else self.one_stratum
+
+    def _strata_of(self, factor: str) -> Int[np.ndarray, "ensembles"]:
+        """Levels of a factor, of each dataset by itself where there are several."""
+        factors = self.population.factors
+        held = [place for place, one in enumerate(factors) if one in {factor, "dataset"}]
+        return strata_codes(self.population.levels[:, held])
 
     def _orders(self, strata: np.ndarray) -> np.ndarray:
         return permuted_orders(strata, permutations=self.permutations, generator=self.generator)

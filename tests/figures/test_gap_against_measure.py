@@ -21,7 +21,7 @@ def statistics(measures):
     chosen = measures[measures["measure"].isin(["jacobian_norm", "constant", "output_entropy"])]
     return fit_statistics(
         chosen, resampling=Resampling(np.random.default_rng(0), 100), permutations=99
-    )
+    )[0]
 
 
 def drawn(figure, panel=0):
@@ -128,7 +128,7 @@ def test_correlation_stands_above(measures, statistics):
 def test_reason_stands_above_where_there_is_no_correlation(measures, statistics):
     axes = gap_against_measure(measures, statistics, "constant").axes[0]
     assert axes.texts[0].get_text().splitlines()[1] == (
-        "All: the measure is the same for all networks; 144 networks of 36 ensembles"
+        "All: the measure is the same for all ensembles; 144 networks of 36 ensembles"
     )
 
 
@@ -138,7 +138,7 @@ def two():
     chosen = measures[measures["measure"].isin(["jacobian_norm", "output_entropy"])]
     return measures, fit_statistics(
         chosen, resampling=Resampling(np.random.default_rng(0), 100), permutations=99
-    )
+    )[0]
 
 
 def test_datasets_have_panels_with_one_scale_of_the_gap(two):
@@ -180,7 +180,7 @@ def test_dataset_without_a_value_has_an_empty_panel_with_the_reason(two):
     chosen = lost[lost["measure"] == "output_entropy"]
     statistics = fit_statistics(
         chosen, resampling=Resampling(np.random.default_rng(0), 100), permutations=99
-    )
+    )[0]
     axes = gap_against_measure(lost, statistics, "output_entropy").axes[1]
     assert len(axes.containers) == 0
     assert axes.texts[0].get_text().splitlines() == [

@@ -77,7 +77,7 @@ def test_a_study_has_the_figures_and_pages_of_its_tables():
     figures, pages = read_study(CONFIG).figures_and_pages
     assert "gap_against_measure" in figures
     assert not {"paired_ensembles", "ellipse_trajectories", "loss_bounds"} & set(figures)
-    assert pages == ["statistics", "excluded"]
+    assert pages == ["statistics", "design", "excluded"]
     comparison = {"setting": "width", "better": 100, "worse": 50}
     changes = {"profiles": {"points": {}}, "comparisons": [comparison], "papers": ["novak_2018"]}
     figures, pages = read_study(CONFIG | changes).figures_and_pages
