@@ -309,15 +309,6 @@ def check_config_files(files: Sequence[str]) -> None:
         )
 
 
-def assumptions(folder: Path) -> list[str]:
-    """What the sources leave open and this project chose: all comments that begin with ASSUME."""
-    found = []
-    for file in sorted(folder.rglob("*.py")):
-        comments = re.findall(r"# ASSUME: (.*(?:\n *# .*)*)", file.read_text())
-        found += [re.sub(r"\s*\n *# ", " ", comment) for comment in comments]
-    return found
-
-
 def _file_name(
     definition: str,
     settings: Mapping[str, Any],

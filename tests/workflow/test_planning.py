@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from planning import assumptions, read_study
+from planning import read_study
 from schema import SCHEMA, settings_of
 
 from generalization.catalog import PAPERS
@@ -152,13 +152,6 @@ def test_blocks_of_ensembles_that_see_the_same_are_compared(tmp_path):
 
 def test_measures_with_settings_share_no_job():
     assert read_study(CONFIG).sharing_measures == ["jacobian_norm"]
-
-
-def test_assumptions_are_quoted_whole(tmp_path):
-    text = "x = 1\n# ASSUME: one\n#  two\n# three.\ny = 2  # ASSUME: four.\n"
-    (tmp_path / "code.py").write_text(text)
-    assert assumptions(tmp_path) == ["one  two three.", "four."]
-    assert len(assumptions(Path("generalization"))) > 5
 
 
 SIMILARITIES = ", ".join(SCHEMA["$defs"]["similarities"]["properties"])
