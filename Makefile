@@ -1,5 +1,6 @@
 # study · report · test · check · format · bench · lock     make study STUDY=smoke   runs config/smoke.yaml
 # measure                                                   make measure NAME=…      starts a new measure
+# league                                                    make league TABLE=…      ranks measures of a CSV table
 STUDY ?= study
 CORES ?= 2
 PYTHON ?= python3
@@ -10,7 +11,7 @@ LOGGER := $(shell [ -t 1 ] && echo --logger rich)
 SNAKEMAKE := snakemake --cores $(CORES) --configfile config/$(STUDY).yaml
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: study report test check format measure bench lock
+.PHONY: study report test check format measure league bench lock
 .DELETE_ON_ERROR:
 
 study: .venv/.ready
@@ -43,6 +44,12 @@ format: .venv/.ready
 # Skeletons of a measure and of its test: make measure NAME=gradient_norm.
 measure: .venv/.ready
 	@python workflow/new_measure.py $(NAME)
+
+# Rank the measures of any table with one row per network, whose hyper-parameters are named:
+# make league TABLE=theirs.csv HYPERPARAMETERS="width depth" BASELINES=norm
+league: .venv/.ready
+	@python scripts/league_of_table.py $(TABLE) --hyperparameters $(HYPERPARAMETERS) \
+	    --baselines $(BASELINES) --output results/leagues/$(basename $(notdir $(TABLE)))
 
 bench: .venv/.ready
 	@set -e; for benchmark in $(or $(ARGS),$(filter-out benchmarks/timing.py,$(wildcard benchmarks/*.py))); do \

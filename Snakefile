@@ -24,14 +24,15 @@ from generalization.catalog import (
 )
 from generalization.errors import InputError
 from generalization.experiments import claims_of
+from generalization.names import readable
 
 sys.path.insert(0, f"{workflow.basedir}/workflow")
+from about import about, docstrings_digest, headline_of, terms
 from environment import check_environment, run_scripts
 from fingerprint import fingerprint
 from planning import (
     NAME,
     SHARE_A_JOB,
-    assumptions,
     check_catalog,
     check_config_files,
     read_study,
@@ -63,6 +64,8 @@ shell.prefix(f'run_script() {{{{ {RUN}/"$1".py "${{{{@:2}}}}"; }}}}; ')
 
 STUDY = f"results/studies/{study.name}"
 figures, pages = study.figures_and_pages
+# Tables about the study itself: what it measures, and what its columns mean.
+DEFINITIONS = ("definitions", "columns")
 BLOCK = "results/ensembles/{ensemble}/{block}"
 
 # Values used by captions and by the front page of the report.
@@ -70,7 +73,7 @@ summary = Path(STUDY, "summary.txt")
 config["title"] = study.title
 config["statistics"] = study.statistics
 config["fitting"] = study.fitting
-config["assumptions"] = assumptions(Path(workflow.basedir, "generalization"))
+config |= about(study, workflow.configfiles)
 config["summary"] = summary.read_text().splitlines() if summary.exists() else []
 
 
@@ -105,11 +108,17 @@ rule all:
     default_target: True
     input:
         [file for figure in figures for file in drawn(figure).values()],
-        [f"{STUDY}/tables/{page}.html" for page in pages],
+        [f"{STUDY}/tables/{page}.html" for page in [*pages, *DEFINITIONS]],
         f"{STUDY}/summary.txt",
         of_all_blocks(study.activations_file) if study.activations is not None else [],
         tables("similarities") if study.similarities else [],
         tables(*study.profiles),
+    localrule: True
+
+
+rule parquet:
+    input:
+        [f"{STUDY}/parquet/{table}.parquet" for table in exported_tables()],
     localrule: True
 
 

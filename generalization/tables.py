@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,25 @@ def write_table(path: Path | str, table: pd.DataFrame) -> None:
     singles = table.select_dtypes(np.float32).columns
     with written_whole(path) as beside:
         table.astype(dict.fromkeys(singles, np.float64)).to_csv(beside, index=False)
+
+
+def write_parquet(path: Path | str, table: pd.DataFrame) -> None:
+    """Write a table as Parquet, atomically.
+
+    Args:
+        path: Target.
+        table: Table; the index is not written.
+
+    Raises:
+        InputError: If pyarrow is not installed.
+    """
+    if find_spec("pyarrow") is None:
+        raise InputError(
+            f"pyarrow must be installed to write {path}, and is not: `pip install pyarrow`; the "
+            "CSV tables hold the same numbers."
+        )
+    with written_whole(path) as beside:
+        table.to_parquet(beside, index=False)
 
 
 def read_table(path: Path | str, columns: Sequence[str] = ()) -> pd.DataFrame:

@@ -9,12 +9,13 @@ from generalization.docstrings import definition
 from generalization.errors import told_in_one_sentence
 from generalization.tables import write_table
 
+ROOT = Path(__file__).parents[1]
+
 
 def main() -> None:
     """Parse arguments, read, call, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("terms", nargs="+", help="kind:name:file")
-    parser.add_argument("--root", type=Path, required=True, help="of the repository")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
 
@@ -23,7 +24,7 @@ def main() -> None:
         {
             "kind": kind,
             "name": name,
-            "definition": definition(arguments.root / file, name),
+            "definition": definition(ROOT / file, name),
             "file": file,
         }
         for kind, name, file in terms

@@ -6,6 +6,7 @@ from pathlib import Path
 from generalization.errors import told_in_one_sentence
 from generalization.figures.html_table import html_table
 from generalization.files import written_whole
+from generalization.names import readable
 from generalization.tables import read_table
 
 
@@ -16,7 +17,7 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     arguments = parser.parse_args()
 
-    page = html_table(read_table(arguments.table), arguments.table.stem)
+    page = html_table(read_table(arguments.table), readable(arguments.table.stem))
     with written_whole(arguments.output) as beside:
         beside.write_text(page, encoding="utf-8")
 

@@ -16,6 +16,7 @@ FLOORS = (
         "names",
         "signatures",
         "hyperparameters",
+        "columns",
         "tables",
         "devices",
         "blocks",

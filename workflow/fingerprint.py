@@ -31,13 +31,23 @@ def fingerprint(*files: str) -> str:
         Sixteen hex digits.
     """
     named = {ROOT / file for file in files}
-    reached, waiting = set(), set(named)
-    while waiting:
-        reached |= waiting
-        waiting = {imported.file for file in waiting for imported in _parsed(file).imports}
-        waiting -= reached | DECLARATIONS
-    codes = {_code(file, DEPTH) for file in named} | {_code(file, 0) for file in reached}
+    reached_files = reached(*files)
+    codes = {_code(file, DEPTH) for file in named} | {_code(file, 0) for file in reached_files}
     return _hash(*sorted(codes))
+
+
+def reached(*files: str) -> set[Path]:
+    """Return files with every project module that they import, transitively.
+
+    Args:
+        files: Python files, relative to the root of the repository.
+    """
+    found, waiting = set(), {ROOT / file for file in files}
+    while waiting:
+        found |= waiting
+        waiting = {imported.file for file in waiting for imported in _parsed(file).imports}
+        waiting -= found | DECLARATIONS
+    return found
 
 
 class _Import(NamedTuple):

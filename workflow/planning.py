@@ -322,15 +322,6 @@ def check_config_files(files: Sequence[str]) -> None:
         )
 
 
-def assumptions(folder: Path) -> list[str]:
-    """Collect the choices that the sources leave open: all comments that begin with ASSUME."""
-    found = []
-    for file in sorted(folder.rglob("*.py")):
-        comments = re.findall(r"# ASSUME: (.*(?:\n *# .*)*)", file.read_text())
-        found += [re.sub(r"\s*\n *# ", " ", comment) for comment in comments]
-    return found
-
-
 def _file_name(
     definition: str,
     settings: Mapping[str, Any],

@@ -9,6 +9,8 @@ from pandas.api.types import is_numeric_dtype
 
 from generalization.names import interval, number, readable, value_name
 
+# Columns whose cells are names of the project, shown in words.
+NAMES = {"measure", "statistic", "factor", "quantity", "setting", "larger_in", "table", "name"}
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -21,6 +23,7 @@ h1 {{ font-size: 1.2rem; margin: 0 0 .6rem; }}
 input {{ font: inherit; padding: .3rem .5rem; width: 18rem; max-width: 100%; }}
 output {{ color: #5a5a5a; margin-left: .6rem; }}
 table {{ border-collapse: collapse; margin-top: .7rem; }}
+td {{ white-space: pre-line; vertical-align: top; max-width: 60rem; }}
 th, td {{ padding: .3rem .7rem; text-align: left; border-bottom: 1px solid #e4e4e4; }}
 th {{ position: sticky; top: 0; background: #f4f6f8; white-space: nowrap; }}
 th button {{ all: unset; cursor: pointer; font-weight: 600; }}
@@ -75,6 +78,7 @@ def html_table(table: pd.DataFrame, title: str) -> str:
     Args:
         table: What to show. The columns estimate, low and high become one, ``0.83 [0.71, 0.90]``,
             sorted by the estimate. Other numbers have three significant digits, whole ones all.
+            Names of measures, statistics and hyper-parameters are written as words.
         title: Heading of the page.
 
     Returns:
@@ -99,6 +103,8 @@ def _cell(row: dict, key: str, *, numeric: bool) -> str:
     value = row[key]
     if key == "estimate" and "low" in row and "high" in row:
         shown = interval(value, row["low"], row["high"])
+    elif key in NAMES and isinstance(value, str):
+        shown = readable(value)
     else:
         shown = number(value) if numeric else "" if pd.isna(value) else value_name(value)
     order = "" if pd.isna(value) else str(value)

@@ -53,12 +53,13 @@ def test_front_page_says_what_came_out(page, finished):
 @pytest.mark.parametrize(
     ("chapter", "results"),
     [
-        ("Overview", {"measure_league.svg", "training_curves.svg"}),
+        ("1 Overview", {"measure_league.svg", "training_curves.svg"}),
         (
-            "Generalization gap against each measure",
+            "2 Generalization gap against each measure",
             {"jacobian_norm.svg", "weight_norm.svg", "transitions.svg"},
         ),
-        ("Tables", {"statistics.html", "excluded.html"}),
+        ("3 Tables", {"statistics.html", "excluded.html"}),
+        ("4 Definitions", {"definitions.html", "columns.html"}),
     ],
 )
 def test_every_result_shows_with_its_caption(page, chapter, results):

@@ -50,8 +50,8 @@ def test_numbers_are_for_people_and_keys_for_sorting(table):
     page = Page(html_table(table, "Statistics"))
     assert page.cells == [
         *("Measure", "Estimate", "p value", "Networks", "Note"),
-        *("jacobian_norm", "0.83 [0.71, 0.90]", "0.0001", "12,345", ""),
-        *("lost", "–", "–", "0", "no <value> & no gap"),
+        *("Jacobian norm", "0.83 [0.71, 0.90]", "0.0001", "12,345", ""),
+        *("Lost", "–", "–", "0", "no <value> & no gap"),
     ]
     assert page.keys[5:] == [
         *("jacobian_norm", "0.834", "9.9990001e-05", "12345", ""),

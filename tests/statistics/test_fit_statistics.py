@@ -228,7 +228,7 @@ def test_four_ensembles_are_too_few(measures):
 def test_each_dataset_of_several_has_the_statistics_of_its_networks_alone():
     measures = made_measures_of_two()
     measures = measures[measures["measure"].isin(["jacobian_norm", "random_number", "lost"])]
-    together, design = fitted(measures)
+    together, _ = fitted(measures)
     assert list(together["dataset"].unique()) == ["all", "mnist_subset", "digits"]
     columns = ["estimate", "low", "high", "networks", "ensembles"]
     for dataset in ("mnist_subset", "digits"):
@@ -289,7 +289,7 @@ def test_design_says_what_factors_explain(measures, statistics, design):
 
 
 def test_a_study_that_sweeps_over_nothing_has_pooled_correlations(measures):
-    rows, design = fitted(measures.assign(depth=2, init_scale=1.0, label_corruption=0.0, width=9))
+    rows, _ = fitted(measures.assign(depth=2, init_scale=1.0, label_corruption=0.0, width=9))
     assert primary_statistic(rows, "spearman_within") == "spearman"
     assert of(rows, "jacobian_norm").loc["spearman", "estimate"] > 0.8
     assert of(rows, "jacobian_norm").loc["granulated_kendall", "note"] == "no factor is swept"

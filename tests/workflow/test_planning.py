@@ -5,7 +5,7 @@ from pathlib import Path
 import planning
 import pytest
 import yaml
-from planning import NAME, assumptions, check_catalog, read_study
+from planning import NAME, check_catalog, read_study
 from schema import SCHEMA, settings_of
 
 from generalization.catalog import PAPERS
@@ -198,13 +198,6 @@ def test_an_entry_that_is_half_added(monkeypatch, catalog, missing):
         f"workflow/schemas/study.schema.yaml, but only the {other} names {name}, which the "
         f"{missing} lacks."
     )
-
-
-def test_assumptions_are_quoted_whole(tmp_path):
-    text = "x = 1\n# ASSUME: one\n#  two\n# three.\ny = 2  # ASSUME: four.\n"
-    (tmp_path / "code.py").write_text(text)
-    assert assumptions(tmp_path) == ["one  two three.", "four."]
-    assert len(assumptions(Path("generalization"))) > 5
 
 
 SIMILARITIES = ", ".join(SCHEMA["$defs"]["similarities"]["properties"])

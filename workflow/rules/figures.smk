@@ -1,3 +1,31 @@
+CHAPTERS = dict.fromkeys(
+    [
+        "Overview",
+        *(FIGURES[figure].chapter for figure in figures),
+        "Tables",
+        "Definitions",
+    ]
+)
+
+
+def numbered(chapter):
+    """Return a chapter with its number: Snakemake sorts chapters by name."""
+    width = len(str(len(CHAPTERS)))
+    return f"{list(CHAPTERS).index(chapter) + 1:0{width}d} {chapter}"
+
+
+def exported_tables():
+    """List the tables of the study that are made for other programs to read."""
+    return sorted({*study.tables, "excluded", *DEFINITIONS}.difference(SETTINGS))
+
+
+def labels_of(figure, label):
+    """Return what the report lists beside a figure: its name in words, and what it shows."""
+    about = label if FIGURES[figure].one_per == "measure" else figure
+    shows = headline_of(about.split("-")[0])
+    return {"figure": readable(label), "shows": shows}
+
+
 for figure in figures:
 
     rule:
@@ -10,8 +38,8 @@ for figure in figures:
                 report(
                     file,
                     caption=caption_of(figure),
-                    category=FIGURES[figure].chapter,
-                    labels={"figure": label.replace("_", " ")},
+                    category=numbered(FIGURES[figure].chapter),
+                    labels=labels_of(figure, label),
                 )
                 for label, file in drawn(figure).items()
             ],
@@ -36,7 +64,7 @@ for figure in figures:
             " --one-per={params.one_per} --tables {input} --settings {params.settings:q} -- {output} 2> >(tee {log} >&2)"
 
 
-for page in pages:
+for page in [*pages, *DEFINITIONS]:
 
     rule:
         name:
@@ -47,8 +75,8 @@ for page in pages:
             report(
                 f"{STUDY}/tables/{page}.html",
                 caption=caption_of(page),
-                category="Tables",
-                labels={"table": page},
+                category=numbered("Definitions" if page in DEFINITIONS else "Tables"),
+                labels={"table": readable(page), "shows": headline_of(page)},
             ),
         log:
             f"results/logs/lay_out_table/{study.name}-{page}.log",
@@ -82,3 +110,59 @@ rule summarize_study:
     shell:
         "run_script summarize_study {input} --settings {params.settings:q} --output {output}"
         " 2> >(tee {log} >&2)"
+
+
+rule define_terms:
+    output:
+        f"{STUDY}/definitions.csv",
+    log:
+        f"results/logs/define_terms/{study.name}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=fingerprint("scripts/define_terms.py"),
+        # Docstrings do not count in fingerprints.
+        docstrings=docstrings_digest(study),
+        terms=[":".join(term) for term in terms(study)],
+    message:
+        "Collect the definitions of what the study measures."
+    shell:
+        "{RUN}/define_terms.py {params.terms} --output {output} 2> >(tee {log} >&2)"
+
+
+rule describe_columns:
+    input:
+        tables(*sorted({*study.tables, "excluded", "definitions"}.difference(SETTINGS))),
+    output:
+        f"{STUDY}/columns.csv",
+    log:
+        f"results/logs/describe_columns/{study.name}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=fingerprint("scripts/describe_columns.py"),
+    message:
+        "Describe the columns of all tables."
+    shell:
+        "{RUN}/describe_columns.py {input} --output {output} 2> >(tee {log} >&2)"
+
+
+rule export_tables:
+    input:
+        tables(*exported_tables()),
+    output:
+        [f"{STUDY}/parquet/{table}.parquet" for table in exported_tables()],
+    log:
+        f"results/logs/export_tables/{study.name}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=fingerprint("scripts/export_tables.py"),
+        folder=f"{STUDY}/parquet",
+    message:
+        "Write all tables as Parquet."
+    shell:
+        "{RUN}/export_tables.py {input} --output {params.folder} 2> >(tee {log} >&2)"

@@ -1,0 +1,136 @@
+"""What a report says about its study: definitions, assumptions, versions. Imports no torch."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from platform import python_version
+from typing import TYPE_CHECKING
+
+from fingerprint import reached
+
+from generalization.catalog import MEASURES, PROFILES, SIMILARITIES, TABLES, file_of
+from generalization.docstrings import definition, first_sentence
+from generalization.hyperparameters import short_hash
+
+if TYPE_CHECKING:
+    from planning import Study
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("torch", "numpy", "pandas", "snakemake")
+# Tables of every study, whose functions are named otherwise or stand in another file.
+ALWAYS_DEFINED = {
+    "statistics": ("fit_statistics", "generalization/statistics/fit_statistics.py"),
+    "excluded": ("excluded", "generalization/statistics/selection.py"),
+    "definitions": ("definition", "scripts/define_terms.py"),
+    "columns": ("column_dictionary", "generalization/columns.py"),
+}
+TABLES_OF_EVERY_STUDY = ("statistics", "excluded")
+EVERY_STUDY = ("prepare_dataset", "train_ensemble", "measure_networks", "collect_measures")
+EVERY_REPORT = ("fit_statistics", "summarize_study", "draw_figure")
+
+
+def terms(study: Study) -> list[tuple[str, str, str]]:
+    """List what a study measures and tabulates: kind, name and file with the docstring.
+
+    Args:
+        study: The study.
+    """
+    measures = dict.fromkeys(measure for measure, _ in study.measures.values())
+    parts = {
+        "measure": [name for name in MEASURES if name in measures],
+        "profile": [name for name in PROFILES if name in study.profiles],
+        "similarity": [name for name in SIMILARITIES if name in study.similarities],
+        "table": [name for name in TABLES if name in study.tables],
+    }
+    found = [(kind, name, file_of(name)) for kind, names in parts.items() for name in names]
+    return found + [("table", *ALWAYS_DEFINED[name]) for name in TABLES_OF_EVERY_STUDY]
+
+
+def headline_of(name: str) -> str:
+    """Return the first sentence of the definition of a measure, table or figure."""
+    function, file = ALWAYS_DEFINED.get(name) or (name, file_of(name))
+    return first_sentence(definition(ROOT / file, function))
+
+
+def docstrings_digest(study: Study) -> str:
+    """Hash the definitions of a study, which its page of definitions depends on."""
+    return short_hash({name: definition(ROOT / file, name) for _, name, file in terms(study)})
+
+
+def assumptions(files: Iterable[Path]) -> list[str]:
+    """List what the sources leave open and was chosen here: comments that begin with ASSUME.
+
+    Args:
+        files: Python and YAML files.
+    """
+    found = []
+    for file in files:
+        comments = re.findall(r"# ASSUME: (.*(?:\n *# .*)*)", file.read_text(encoding="utf-8"))
+        found += [re.sub(r"\s*\n *# ", " ", comment) for comment in comments]
+    return found
+
+
+def files_of(study: Study) -> list[Path]:
+    """List the modules that the jobs of a study use, through all imports.
+
+    Args:
+        study: The study.
+    """
+    scripts = {
+        "profile_networks": study.profiles,
+        "record_noisy_copies": "noise_clouds" in study.profiles,
+        "record_activations": study.activations,
+        "compare_representations": study.similarities,
+        "derive_table": study.tables.intersection(TABLES),
+    }
+    scripts = [*EVERY_STUDY, *EVERY_REPORT, *(name for name, used in scripts.items() if used)]
+    figures, _ = study.figures_and_pages
+    entries = [*(file for _, _, file in terms(study)), *map(file_of, [*study.classes, *figures])]
+    rooms = dict.fromkeys(room for rooms in study.rooms.values() for room in rooms)
+    claims = [f"generalization/experiments/{room}/claims.py" for room in rooms]
+    found = reached(*(f"scripts/{name}.py" for name in scripts), *entries, *claims)
+    return sorted(found)
+
+
+def about(study: Study, files: Sequence[str]) -> dict[str, object]:
+    """Collect what the report says of how its results came about.
+
+    Args:
+        study: The study.
+        files: Its configuration file.
+
+    Returns:
+        ``assumptions``, ``commit``, ``versions`` and ``settings``, the text of the file.
+    """
+    configs = [Path(file) for file in files]
+    return {
+        "assumptions": assumptions([*configs, *files_of(study)]),
+        "commit": commit(),
+        "versions": versions(),
+        "settings": "".join(file.read_text(encoding="utf-8") for file in configs),
+    }
+
+
+def commit(folder: Path = ROOT) -> str:
+    """Return the commit of a checkout, and whether files differ from it; empty outside of git."""
+    command = ("git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12")
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return found.stdout.strip().replace("-dirty", " with uncommitted changes")
+
+
+def versions() -> dict[str, str]:
+    """Return the version of Python and of the packages that decide over numbers."""
+    found = {"Python": python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
