@@ -24,11 +24,12 @@ PACKAGES = ("torch", "numpy", "pandas", "snakemake")
 # Tables of every study, whose functions are named otherwise or stand in another file.
 ALWAYS_DEFINED = {
     "statistics": ("fit_statistics", "generalization/statistics/fit_statistics.py"),
+    "design": ("explained_by_design", "generalization/statistics/design.py"),
     "excluded": ("excluded", "generalization/statistics/selection.py"),
     "definitions": ("definition", "scripts/define_terms.py"),
     "columns": ("column_dictionary", "generalization/columns.py"),
 }
-TABLES_OF_EVERY_STUDY = ("statistics", "excluded")
+TABLES_OF_EVERY_STUDY = ("statistics", "design", "excluded")
 EVERY_STUDY = ("prepare_dataset", "train_ensemble", "measure_networks", "collect_measures")
 EVERY_REPORT = ("fit_statistics", "summarize_study", "draw_figure")
 
