@@ -3,7 +3,10 @@
 # A study is a file in config/: `snakemake --cores 2 --configfile config/smoke.yaml`.
 # Its keys are documented in workflow/schemas/study.schema.yaml.
 import json
+import shlex
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 from snakemake.utils import min_version, update_config
@@ -54,9 +57,10 @@ try:
 except InputError as error:
     sys.exit(f"InputError before anything is computed: {error}")
 
-# Start of a shell command that runs a script, in any working directory. Commands contain its name
-# and not its value, so that moving the repository does not change them and runs nothing.
+# `run_script NAME` in a shell command works in any working directory; commands stay the same when the
+# repository moves.
 RUN = run_scripts(deployed=bool(workflow.deployment_settings.deployment_method))
+shell.prefix(f'run_script() {{{{ {RUN}/"$1".py "${{{{@:2}}}}"; }}}}; ')
 
 STUDY = f"results/studies/{study.name}"
 figures, pages = study.figures_and_pages
@@ -106,6 +110,7 @@ rule all:
         f"{STUDY}/summary.txt",
         of_all_blocks(study.activations_file) if study.activations is not None else [],
         tables("similarities") if study.similarities else [],
+        tables(*study.profiles),
     localrule: True
 
 
@@ -116,8 +121,8 @@ rule datasets:
 
 
 onsuccess:
-    report_changed_datasets()
+    report_prepared_datasets()
 
 
 onerror:
-    report_changed_datasets()
+    report_prepared_datasets()

@@ -1,4 +1,4 @@
-"""Where jobs run: which Python, which checkout."""
+"""Python and checkout that jobs use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NEEDED = ("torch", "pandas", "h5py", "safetensors", "statsmodels", "matplotlib")
 
 
 def check_environment() -> None:
-    """Refuse a Python that lacks what jobs import, before the first of them fails.
+    """Refuse a Python that lacks packages of the jobs, before the first of them fails.
 
     Raises:
         InputError: If a package is missing.
@@ -29,11 +29,14 @@ def check_environment() -> None:
 
 
 def run_scripts(*, deployed: bool) -> str:
-    """Command that starts a script whose name follows, with the Python that runs Snakemake.
+    """Return the start of a command that runs a script with the Python that runs Snakemake.
 
     Args:
-        deployed: Whether Snakemake itself sets up an environment for every job, whose Python is
-            then the one that is found.
+        deployed: Whether Snakemake activates an environment for every job, whose ``python`` is
+            used instead.
+
+    Returns:
+        Shell words up to the folder of the scripts; ``/NAME.py`` and arguments follow.
     """
     python = "python" if deployed else shlex.quote(sys.executable)
     launch, scripts = (shlex.quote(str(ROOT / name)) for name in ("workflow/launch.py", "scripts"))

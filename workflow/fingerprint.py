@@ -1,4 +1,4 @@
-"""What code a result depends on, through all imports, whatever the modification times."""
+"""Fingerprint of the code on which a result depends, through all imports."""
 
 import ast
 from functools import cache
@@ -9,20 +9,20 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[1]
 
 # Declares hyper-parameters and their defaults. A new one with a default changes no ensemble, so it
-# must not re-train any; that defaults never change is kept by a test.
+# must not retrain any; a test ensures that defaults never change.
 DECLARATIONS = {ROOT / "generalization/hyperparameters.py"}
 
-# Imports are followed into the code of a module this deep; deeper ones count by their code alone.
+# Depth to which the hash of a module includes its imports; deeper ones are hashed separately.
 DEPTH = 3
 
 
 def fingerprint(*files: str) -> str:
-    """Hash of the syntax trees of files and of every project module they import, transitively.
+    """Hash the syntax trees of files and of every project module they import, transitively.
 
-    Comments, blank lines, docstrings and modification times do not count, nor does where a file
-    lies or in which order modules are imported: an import counts by the code that it brings, not by
-    the name of its module, so that a file may move. Modules imported by a computed name do not
-    count: name their files here.
+    Comments, blank lines, docstrings, modification times, the location of a file and the order of
+    imports do not matter: an import is represented by the imported code and not by the name of its
+    module, so a file may be moved. Modules imported by a computed name are not followed; pass their
+    files as arguments.
 
     Args:
         files: Python files, relative to the root of the repository.
@@ -51,7 +51,7 @@ def reached(*files: str) -> set[Path]:
 
 
 class _Import(NamedTuple):
-    """What a file imports of the project: a name of a file, or the file itself if it has none."""
+    """Import of a name from a file of the project, or of the file itself if the name is empty."""
 
     name: str
     known_as: str
@@ -59,7 +59,7 @@ class _Import(NamedTuple):
 
 
 class _Parsed(NamedTuple):
-    """The syntax tree of a file, without docstrings and imports of the project."""
+    """Syntax tree of a file without docstrings and imports of the project, and these imports."""
 
     tree: str
     imports: list[_Import]
@@ -67,7 +67,7 @@ class _Parsed(NamedTuple):
 
 @cache
 def _code(file: Path, depth: int) -> str:
-    """Hash of the code of a file, and of what it imports."""
+    """Hash the code of a file and of its imports."""
     parsed = _parsed(file)
     brought = [
         f"{name} {known_as} {_code(of, depth - 1) if depth and of not in DECLARATIONS else ''}"
@@ -92,7 +92,7 @@ def _parsed(file: Path) -> _Parsed:
 
 
 def _imports(statement: ast.AST) -> list[_Import]:
-    """What a statement imports of the project."""
+    """List the imports of a statement from the project."""
     if isinstance(statement, ast.Import):
         named = [(alias, alias.name, "") for alias in statement.names]
     elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
@@ -108,7 +108,7 @@ def _imports(statement: ast.AST) -> list[_Import]:
 
 
 def _file(module: str) -> Path | None:
-    """The file of a module of the project, if it is of the project."""
+    """Return the file of a module, or None if it is not part of the project."""
     base = ROOT.joinpath(*module.split("."))
     candidates = (base.with_suffix(".py"), base / "__init__.py") if module else ()
     return next((path for path in candidates if path.is_file()), None)

@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def _connect() -> socket.socket | None:
-    """A connection to a server, which is started if there is none; nothing if none can be had."""
+    """Connect to a server, starting one if necessary; return None if that is impossible."""
     try:
         address = _address()
         with open(f"{address}.lock", "w") as lock:
@@ -75,7 +75,7 @@ def _connect() -> socket.socket | None:
 
 
 def _address() -> str:
-    """Path of the socket of a server that imports what this process would import.
+    """Return the socket path of a server that imports the same packages as this process.
 
     Raises:
         OSError: If somebody else could reach it.
@@ -148,7 +148,7 @@ def _follow(connection: socket.socket) -> int:
 
 
 def _serve(address: str) -> None:
-    """Fork for every script that is asked for, until none was for a while."""
+    """Fork for every requested script until none was requested for a while."""
     import select
 
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -183,7 +183,7 @@ def _serve(address: str) -> None:
 
 
 def _pass_on(connection: socket.socket, pid: int) -> bool:
-    """Signals that a client has received go to its script; false if the client is gone."""
+    """Pass signals that a client received to its script; return false if the client is gone."""
     try:
         numbers = connection.recv(64)
     except OSError:
@@ -194,7 +194,7 @@ def _pass_on(connection: socket.socket, pid: int) -> bool:
 
 
 def _reap(running: dict[int, socket.socket]) -> float | None:
-    """Tell clients how their scripts ended; the time, if any has."""
+    """Send clients the exit status of their scripts; return the time if any has ended."""
     ended = None
     for pid in list(running):
         found, status = os.waitpid(pid, os.WNOHANG)
@@ -210,7 +210,7 @@ def _reap(running: dict[int, socket.socket]) -> float | None:
 def _fork(
     connection: socket.socket, listener: socket.socket, running: dict[int, socket.socket]
 ) -> int:
-    """Fork a process that runs what the client asks for; 0 if it asks for nothing."""
+    """Fork a process that runs the script of a client; return 0 if it requests none."""
     header, rights, _, _ = connection.recvmsg(8, socket.CMSG_LEN(12))
     if len(header) < 8 or not rights:
         connection.close()
@@ -235,7 +235,7 @@ def _fork(
 
 
 def _run(asked: list, streams: array.array) -> None:
-    """Be the process of a script."""
+    """Run a script in this forked process and exit with its status."""
     import runpy
     import traceback
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -37,7 +37,8 @@ from generalization.hyperparameters import (
 from generalization.networks.architectures import unsuitable
 
 ROOT = Path(__file__).parents[1]
-# Of measures, profiles, similarities, datasets, tables and figures: part of names of files.
+# Names of measures, profiles, similarities, datasets, tables and figures, which are parts of file
+# names. The Snakefile constrains its wildcards with it.
 NAME = r"[a-z][a-z0-9_]*"
 SHARE_A_JOB = [name for name, measure in MEASURES.items() if measure.shares_a_job]
 
@@ -47,21 +48,21 @@ class Study:
     """A checked configuration.
 
     Attributes:
-        name: Of the study, and of the folder of its results.
+        name: Name of the study and of the folder of its results.
         title: Head line of the report.
         seeds: Networks per ensemble.
         device: ``auto``, ``cpu`` or ``cuda``.
-        data_root: Folder in which datasets are looked for first.
+        data_root: Folder that is searched first for the source files of datasets.
         ensembles: Name → hyper-parameters.
         measures: Name of the measure's file → the measure and its settings.
         profiles: Profile → its settings.
-        comparisons: Settings of which one is expected to generalize better.
-        papers: Whose claims are judged.
-        fitting: What counts as fitted random data, or nothing.
-        activations: Settings of the record of activations, or nothing.
+        comparisons: Pairs of values of a hyper-parameter, one expected to generalize better.
+        papers: Papers whose claims are judged.
+        fitting: Criterion for having fitted random data, or None.
+        activations: Settings of the record of activations, or None.
         similarities: Similarity → its settings.
-        statistics: Settings.
-        figures: Settings.
+        statistics: Settings of statistics.
+        figures: Settings of figures.
     """
 
     name: str
@@ -82,12 +83,12 @@ class Study:
 
     @property
     def sharing_measures(self) -> list[str]:
-        """Measures of one job: cheap ones, with default settings."""
+        """Cheap measures with default settings, which share a job."""
         return [file for file in self.measures if file in SHARE_A_JOB]
 
     @property
     def tables(self) -> set[str]:
-        """What figures and other tables can be made from."""
+        """Tables and settings from which figures and other tables can be derived."""
         tables = {*ALWAYS, *self.profiles}
         tables |= {"similarities"} if self.similarities else set()
         tables |= {name for name in SETTINGS if getattr(self, name)}
@@ -99,7 +100,7 @@ class Study:
 
     @property
     def figures_and_pages(self) -> tuple[list[str], list[str]]:
-        """Of the figures and pages of a report, those of which the study has the tables."""
+        """Figures and pages of the report for which the study has the tables."""
         measures = {measure for measure, _ in self.measures.values()}
         kept = [one.kept_steps for one in self.ensembles.values()]
         on_the_way = any(isinstance(steps, str) or len(steps) > 1 for steps in kept)
@@ -114,22 +115,25 @@ class Study:
 
     @property
     def classes(self) -> dict[str, int]:
-        """Dataset → number of its classes."""
+        """Number of classes by dataset."""
         return {one.dataset: DATASETS[one.dataset].classes for one in self.ensembles.values()}
 
     @property
     def rooms(self) -> dict[str, tuple[str, ...]]:
-        """Paper → experiments that hold its claims."""
+        """Experiments that hold the claims, by paper."""
         return {paper: PAPERS[paper] for paper in self.papers}
 
     @property
     def baselines(self) -> list[str]:
-        """Measures that any other has to beat."""
+        """Measures that serve as baselines for the others."""
         return [name for name, _ in self.measures.values() if MEASURES[name].baseline]
 
     @property
     def factors(self) -> list[str]:
-        """What some of its ensembles differ in alone; depth and width also together."""
+        """Hyper-parameters in which some pair of ensembles differs in isolation.
+
+        Depth and width also count together, at a fixed number of parameters.
+        """
         about = [one.as_dict() for one in self.ensembles.values()]
         swept = [
             key
@@ -140,7 +144,7 @@ class Study:
         return swept + [FIXED_SIZE] * ({"depth", "width"} <= set(swept))
 
     def names_of_figures(self, figure: str) -> list[str]:
-        """Of what there is one figure each; nothing, if there is one figure of all."""
+        """List the measures or factors with a figure each; none if there is a single figure."""
         each = {
             "measure": [measure for measure, _ in self.measures.values()],
             "factor": self.factors,
@@ -148,33 +152,33 @@ class Study:
         return each.get(FIGURES[figure].one_per, [])
 
     def profile_file(self, profile: str) -> str:
-        """Name of the file of a profile."""
+        """Return the name of the file of a profile."""
         return _file_name(profile, self.profiles[profile])
 
     @property
     def activations_file(self) -> str:
-        """Name of the record of activations."""
+        """File name of the record of activations."""
         return f"{_file_name('activations', self.activations or {})}.h5"
 
     @property
     def noisy_copies_file(self) -> str:
-        """Name of the record of noisy copies, of which the profile has the settings."""
+        """File name of the record of noisy copies, with the settings of its profile."""
         return f"{self.profile_file('noise_clouds').replace('noise_clouds', 'noisy_copies')}.h5"
 
     def similarity_file(self, similarity: str) -> str:
-        """Name of the files of a similarity: what is compared with what stands in their folders."""
+        """Return the name of the files of a similarity; their folders tell what is compared."""
         settings = dict(self.similarities[similarity], pairs=settings_of(similarity)["pairs"])
         return _file_name(similarity, settings, of_activations=self.activations)
 
     def compared_blocks(self, results: Path) -> dict[str, list[tuple[str, str, str, str]]]:
-        """Blocks of seeds whose networks are compared with each other.
+        """List the pairs of blocks of seeds whose networks are compared.
 
         Args:
             results: Folder of all ensembles.
 
         Returns:
-            ``over_training``, ``between_seeds`` and ``between_ensembles`` → ensemble and block,
-            and those they are compared with.
+            ``over_training``, ``between_seeds`` and ``between_ensembles`` → ensemble and block, and
+            the ensemble and block compared with them.
         """
         blocks = {name: seed_blocks(results / name, self.seeds) for name in sorted(self.ensembles)}
         alone = [(name, block, name, block) for name in blocks for block in blocks[name]]
@@ -198,12 +202,12 @@ class Study:
 
 
 def read_study(config: Mapping[str, Any], files: Sequence[str] = ()) -> Study:
-    """Check a configuration, all of it, before anything is computed.
+    """Check the whole configuration before anything is computed.
 
     Args:
-        config: What the YAML file of the study says.
-        files: The file, which bears the name of the study, so that no copy overwrites the results
-            of another.
+        config: Content of the YAML file of the study.
+        files: The file itself. Its name must be that of the study, so that no copy overwrites the
+            results of another.
 
     Returns:
         The study, with defaults filled in.
@@ -264,21 +268,12 @@ def read_study(config: Mapping[str, Any], files: Sequence[str] = ()) -> Study:
 
 
 def check_catalog() -> None:
-    """Hold the catalog against the schema and the files, so that a half-added thing is named.
+    """Check the catalog against the schema and the files, to report incomplete entries by name.
 
     Raises:
-        InputError: If a name of the one is not in the other, has no file, or is no name.
+        InputError: If a name is missing in one of the two, has no file, or is not a valid name.
     """
-    definitions = SCHEMA["$defs"]
-    hyperparameters = definitions["hyperparameters"]["properties"]
-    described = {
-        "measures": (MEASURES, definitions["measures"]["properties"]),
-        "profiles": (PROFILES, definitions["profiles"]["properties"]),
-        "similarities": (SIMILARITIES, definitions["similarities"]["properties"]),
-        "datasets": (DATASETS, hyperparameters["dataset"]["enum"]),
-        "papers": (PAPERS, SCHEMA["properties"]["papers"]["items"]["enum"]),
-    }
-    for kind, (catalog, schema) in described.items():
+    for kind, (catalog, schema) in _descriptions().items():
         for name in sorted(set(catalog) ^ set(schema)):
             has, lacks = ("catalog", "schema") if name in catalog else ("schema", "catalog")
             raise InputError(
@@ -296,8 +291,21 @@ def check_catalog() -> None:
             )
 
 
+def _descriptions() -> dict[str, tuple[Iterable[str], Iterable[str]]]:
+    """Return what the catalog and the schema name of every kind that both describe."""
+    definitions = SCHEMA["$defs"]
+    hyperparameters = definitions["hyperparameters"]["properties"]
+    return {
+        "measures": (MEASURES, definitions["measures"]["properties"]),
+        "profiles": (PROFILES, definitions["profiles"]["properties"]),
+        "similarities": (SIMILARITIES, definitions["similarities"]["properties"]),
+        "datasets": (DATASETS, hyperparameters["dataset"]["enum"]),
+        "papers": (PAPERS, SCHEMA["properties"]["papers"]["items"]["enum"]),
+    }
+
+
 def check_config_files(files: Sequence[str]) -> None:
-    """Refuse several files, which Snakemake would merge, key by key, into a study that none is.
+    """Refuse several configuration files, which Snakemake would merge key by key into one study.
 
     Raises:
         InputError: If there are several.
@@ -315,13 +323,13 @@ def _file_name(
     *,
     of_activations: Mapping[str, Any] | None = None,
 ) -> str:
-    """Name of a file: settings that differ from their defaults are part of it."""
+    """Return a file name that contains a hash of the settings that differ from their defaults."""
     chosen = _chosen(definition, settings) | _chosen("activations", of_activations or {})
     return f"{definition}-{short_hash(chosen)}" if chosen else definition
 
 
 def _chosen(definition: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings that differ from their defaults."""
+    """Select the settings that differ from their defaults."""
     defaults = settings_of(definition)
     return {key: value for key, value in settings.items() if value != defaults[key]}
 
@@ -329,7 +337,7 @@ def _chosen(definition: str, settings: Mapping[str, Any]) -> dict[str, Any]:
 def _activations(
     config: Mapping[str, Any], ensembles: Mapping[str, Hyperparameters]
 ) -> dict[str, Any] | None:
-    """Settings of the record, which similarities need, with enough samples for them."""
+    """Return the settings of the record, with enough samples for similarities."""
     given, compared = config.get("activations"), config.get("similarities")
     if given is None and not compared:
         return None
@@ -341,14 +349,14 @@ def _activations(
 
 
 def _inputs_of(one: Hyperparameters) -> tuple[Any, ...]:
-    """What decides which test inputs an ensemble sees."""
+    """Return the hyper-parameters that determine the test inputs of an ensemble."""
     labels_only = one.randomization in {"none", "random_labels"}
     randomization = "none" if labels_only else one.randomization
     return one.dataset, one.crop, one.input_normalization, randomization
 
 
 def _ensembles_of(grid: Mapping[str, Any], name: str) -> Iterator[Hyperparameters]:
-    """The configurations of a grid.
+    """Expand a grid to the hyper-parameters of its ensembles.
 
     Raises:
         InputError: If a key or value of the grid is unknown or impossible.
@@ -374,7 +382,7 @@ def _ensembles_of(grid: Mapping[str, Any], name: str) -> Iterator[Hyperparameter
 
 
 def _impossible_in_ensemble(one: Hyperparameters) -> Iterator[str]:
-    """What no hyper-parameter can know by itself, in sentences."""
+    """Yield a sentence for every contradiction between hyper-parameters."""
     shape = DATASETS[one.dataset]
     if one.train_size is not None and one.train_size > shape.train:
         yield (
@@ -397,6 +405,7 @@ def _impossible_in_ensemble(one: Hyperparameters) -> Iterator[str]:
 
 
 def _impossible_in_study(study: Study) -> Iterator[str]:
+    """Yield a sentence for every contradiction between parts of a study."""
     known = Hyperparameters.__dataclass_fields__
     for key, value in study.figures.items():
         if value not in known:

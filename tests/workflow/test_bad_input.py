@@ -1,5 +1,7 @@
 """Bad input ends in one sentence, before anything is computed, and without a traceback."""
 
+import re
+
 import pytest
 
 
@@ -37,7 +39,10 @@ def test_a_study_is_in_the_file_of_its_name(study):
 def test_a_misspelt_measure_is_told_though_all_results_are_there(study):
     study.configure(measures={"jacobian_nrom": {}})
     said = sentence(study.snakemake(check=False))
-    assert "not 'jacobian_nrom' (did you mean jacobian_norm or " in said
+    assert (
+        "measures must be among those in workflow/schemas/study.schema.yaml, not 'jacobian_nrom' "
+        "(did you mean jacobian_norm or "
+    ) in said
 
 
 def test_a_measure_in_the_catalog_and_not_in_the_schema(study):
@@ -52,9 +57,11 @@ def test_a_measure_in_the_catalog_and_not_in_the_schema(study):
 
 def test_a_measure_in_the_schema_and_not_in_the_catalog(study):
     study.edit("generalization/catalog.py", '    "weight_norm": CHEAP_BASELINE,\n', "")
-    assert ("but only the schema names weight_norm, which the catalog lacks.") in sentence(
-        study.snakemake("--dry-run", check=False)
-    )
+    assert (
+        "measures must be the same in generalization/catalog.py and in "
+        "workflow/schemas/study.schema.yaml, but only the schema names weight_norm, which the "
+        "catalog lacks."
+    ) in sentence(study.snakemake("--dry-run", check=False))
 
 
 def test_a_figure_without_a_file(study):
@@ -69,13 +76,26 @@ def test_two_files_that_would_be_merged(study):
     (study.path / "config/other.yaml").write_text("seeds: 2\n")
     files = ("--configfile", "config/study.yaml", "config/other.yaml")
     said = sentence(study.snakemake(*files, check=False))
-    assert "--configfile must be one file, for Snakemake merges several into one study, not" in said
+    folder = study.path / "config"
+    assert (
+        "InputError before anything is computed: --configfile must be one file, for Snakemake "
+        f"merges several into one study, not {folder}/study.yaml and {folder}/other.yaml; single "
+        "keys can be changed by --config KEY=VALUE."
+    ) in said
 
 
 def test_keys_within_keys_can_be_changed_on_the_command_line(study):
     planned = study.planned("--config", "statistics={resamples: 101}")
     assert planned["fit_statistics"] == 1
     assert "collect_measures" not in planned
+
+
+def test_a_key_of_the_command_line_has_the_types_of_a_file(study):
+    done = study.snakemake("--config", "statistics={level: 1e-2}", "--dry-run", check=False)
+    assert (
+        "InputError before anything is computed: statistics.level must be a number, not '1e-2' "
+        "(text in YAML: write 1.0e-2)."
+    ) in sentence(done)
 
 
 def test_a_python_without_the_packages(study):
@@ -86,9 +106,13 @@ def test_a_python_without_the_packages(study):
         "u.find_spec = lambda name, *a: None if name == 'torch' else find(name, *a)\n"
     )
     done = study.snakemake("--dry-run", check=False, python_path=str(site))
-    assert "must have the packages of requirements.lock, but lacks torch; `make study`" in sentence(
-        done
-    )
+    said = sentence(done)
+    assert re.search(
+        r"InputError before anything is computed: The Python of Snakemake, \S+/python[\d.]*, must "
+        "have the packages of requirements.lock, but lacks torch; `make study` sets them up, and "
+        r"`source \.venv/bin/activate` makes their Snakemake the one that is found\.",
+        said,
+    ), said
 
 
 def test_data_that_are_nowhere(new_study):

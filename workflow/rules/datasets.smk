@@ -18,5 +18,5 @@ rule prepare_dataset:
     message:
         "Prepare {wildcards.dataset}: read, verify, shuffle, normalize."
     shell:
-        "{RUN}/prepare_dataset.py {wildcards.dataset} --data-root={resources.data_root:q}"
+        "run_script prepare_dataset {wildcards.dataset} --data-root={resources.data_root:q}"
         " --output {output} 2> >(tee {log} >&2)"

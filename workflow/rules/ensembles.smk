@@ -20,7 +20,7 @@ rule train_ensemble:
     message:
         "Train ensemble {wildcards.ensemble}, {wildcards.block}, one network per seed."
     shell:
-        "{RUN}/train_ensemble.py --dataset {input.dataset}"
+        "run_script train_ensemble --dataset {input.dataset}"
         " --hyperparameters {params.hyperparameters:q} --seeds {wildcards.block}"
         " --code {params.code}"
         " --device {resources.device} --threads {threads}"
@@ -49,7 +49,7 @@ rule record_activations:
     message:
         "Record activations of ensemble {wildcards.ensemble}, {wildcards.block}."
     shell:
-        "{RUN}/record_activations.py --dataset {input.dataset}"
+        "run_script record_activations --dataset {input.dataset}"
         " --networks {input.networks} --settings {params.settings:q}"
         " --device {resources.device} --threads {threads}"
         " --output {output} 2> >(tee {log} >&2)"
@@ -80,7 +80,7 @@ if "noise_clouds" in study.profiles:
         message:
             "Record noisy copies of ensemble {wildcards.ensemble}, {wildcards.block}."
         shell:
-            "{RUN}/record_noisy_copies.py --dataset {input.dataset}"
+            "run_script record_noisy_copies --dataset {input.dataset}"
             " --networks {input.networks} --settings {params.settings:q}"
             " --device {resources.device} --threads {threads}"
             " --output {output} 2> >(tee {log} >&2)"

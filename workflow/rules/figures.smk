@@ -60,7 +60,7 @@ for figure in figures:
         message:
             f"Draw {figure}."
         shell:
-            "{RUN}/draw_figure.py {params.figure} --module {resources.module}"
+            "run_script draw_figure {params.figure} --module {resources.module}"
             " --one-per={params.one_per} --tables {input} --settings {params.settings:q} -- {output} 2> >(tee {log} >&2)"
 
 
@@ -88,7 +88,7 @@ for page in pages:
         message:
             f"Lay out the table {page} as a page."
         shell:
-            "{RUN}/lay_out_table.py {input} {output} 2> >(tee {log} >&2)"
+            "run_script lay_out_table {input} {output} 2> >(tee {log} >&2)"
 
 
 rule summarize_study:
@@ -108,7 +108,7 @@ rule summarize_study:
     message:
         "Summarize the study for the front page of its report."
     shell:
-        "{RUN}/summarize_study.py {input} --settings {params.settings:q} --output {output}"
+        "run_script summarize_study {input} --settings {params.settings:q} --output {output}"
         " 2> >(tee {log} >&2)"
 
 
@@ -128,5 +128,5 @@ rule export_tables:
     message:
         "Describe the columns of all tables, and write these as Parquet."
     shell:
-        "{RUN}/export_tables.py {input} --columns {output.columns} --parquet {params.parquet}"
+        "run_script export_tables {input} --columns {output.columns} --parquet {params.parquet}"
         " 2> >(tee {log} >&2)"

@@ -1,9 +1,9 @@
-# Cheap measures with default settings share a job; any other has one of its own. So a setting that
-# changes names another file, and takes that measure alone. For the same reason the code and the
+# Cheap measures with default settings share a job; every other measure has its own. A changed setting
+# therefore names another file and recomputes only that measure. For the same reason, the code and the
 # settings of the shared job are those of all measures that may share it.
 
 MEASURE_NETWORKS = (
-    "{RUN}/measure_networks.py --dataset {input.dataset} --networks {input.networks}"
+    "run_script measure_networks --dataset {input.dataset} --networks {input.networks}"
     " --modules {resources.modules} --settings {params.settings:q} --together {params.together}"
     " --device {resources.device} --threads {threads} {output} 2> >(tee {log} >&2)"
 )

@@ -33,7 +33,7 @@ rule profile_networks:
     message:
         "Compute the profile {wildcards.profile} of ensemble {wildcards.ensemble}, {wildcards.block}."
     shell:
-        "{RUN}/profile_networks.py --dataset {input.dataset} --networks {input.networks}"
+        "run_script profile_networks --dataset {input.dataset} --networks {input.networks}"
         " --recorded {input.recorded} --module {resources.module} {params.together}"
         " --settings {params.settings:q} --device {resources.device} --threads {threads}"
         " {output} 2> >(tee {log} >&2)"
@@ -61,5 +61,5 @@ for profile in study.profiles:
         message:
             f"Collect the profile {profile} of all ensembles in one table."
         shell:
-            "{RUN}/collect_profile.py {params.profile} --ensembles results/ensembles"
+            "run_script collect_profile {params.profile} --ensembles results/ensembles"
             " --grids {params.grids:q} --seeds {params.seeds} {output} 2> >(tee {log} >&2)"

@@ -35,7 +35,7 @@ rule compare_representations:
         "Compare ensemble {wildcards.ensemble}, {wildcards.block}, with {wildcards.other}, "
         "{wildcards.other_block}, by {wildcards.similarity}, {wildcards.pairs}."
     shell:
-        "{RUN}/compare_representations.py {params.similarity} {wildcards.pairs}"
+        "run_script compare_representations {params.similarity} {wildcards.pairs}"
         " --activations {input.activations} {input.others} --settings {params.settings:q}"
         " {params.asymmetric} --device {resources.device} --threads {threads}"
         " --output {output} 2> >(tee {log} >&2)"
@@ -67,6 +67,6 @@ if study.similarities:
         message:
             "Collect the similarities of all networks in one table."
         shell:
-            "{RUN}/collect_similarities.py --ensembles results/ensembles"
+            "run_script collect_similarities --ensembles results/ensembles"
             " --similarities {params.similarities:q} --grids {params.grids:q}"
             " --seeds {params.seeds} {output} 2> >(tee {log} >&2)"

@@ -23,7 +23,7 @@ rule collect_measures:
     message:
         "Collect the measures of all ensembles in one table."
     shell:
-        "{RUN}/collect_measures.py --ensembles results/ensembles"
+        "run_script collect_measures --ensembles results/ensembles"
         " --grids {params.grids:q} --seeds {params.seeds} --measures {params.measures}"
         " --output-measures {output.measures} --output-training {output.training}"
         " 2> >(tee {log} >&2)"
@@ -46,7 +46,7 @@ rule fit_statistics:
     message:
         "Correlate every measure with the generalization gap."
     shell:
-        "{RUN}/fit_statistics.py {input} --settings {params.settings:q}"
+        "run_script fit_statistics {input} --settings {params.settings:q}"
         " --statistics {output.statistics} --excluded {output.excluded} 2> >(tee {log} >&2)"
 
 
@@ -74,5 +74,5 @@ for table in sorted(study.tables.intersection(TABLES)):
         message:
             f"Derive the table {table}."
         shell:
-            "{RUN}/derive_table.py {input} --module {resources.module} --settings {params.settings:q}"
+            "run_script derive_table {input} --module {resources.module} --settings {params.settings:q}"
             " --output {output} 2> >(tee {log} >&2)"
