@@ -1,5 +1,6 @@
 # study · report · test · check · format · bench · lock     make study STUDY=smoke   runs config/smoke.yaml
 # measure                                                   make measure NAME=…      starts a new measure
+# export                                                    make export STUDY=…      Parquet and data dictionary
 # league                                                    make league TABLE=…      ranks measures of a CSV table
 STUDY ?= study
 CORES ?= 2
@@ -11,7 +12,7 @@ LOGGER := $(shell [ -t 1 ] && echo --logger rich)
 SNAKEMAKE := snakemake --cores $(CORES) --configfile config/$(STUDY).yaml
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: study report test check format measure league bench lock
+.PHONY: study report test check format measure export league bench lock
 .DELETE_ON_ERROR:
 
 study: .venv/.ready
@@ -44,6 +45,10 @@ format: .venv/.ready
 # Skeletons of a measure and of its test: make measure NAME=gradient_norm.
 measure: .venv/.ready
 	@python workflow/new_measure.py $(NAME)
+
+# Describe the columns of the tables of a study, and write these as Parquet, which needs pyarrow.
+export: .venv/.ready
+	@$(SNAKEMAKE) --quiet -- results/studies/$(STUDY)/columns.csv
 
 # Rank the measures of any table with one row per network, whose hyper-parameters are named:
 # make league TABLE=theirs.csv HYPERPARAMETERS="width depth" BASELINES=norm

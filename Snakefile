@@ -27,7 +27,7 @@ from generalization.experiments import claims_of
 from generalization.names import readable
 
 sys.path.insert(0, f"{workflow.basedir}/workflow")
-from about import about, docstrings_digest, headline_of, terms
+from about import about, headline_of
 from environment import check_environment, run_scripts
 from fingerprint import fingerprint
 from planning import (
@@ -64,8 +64,6 @@ shell.prefix(f'run_script() {{{{ {RUN}/"$1".py "${{{{@:2}}}}"; }}}}; ')
 
 STUDY = f"results/studies/{study.name}"
 figures, pages = study.figures_and_pages
-# Tables about the study itself: what it measures, and what its columns mean.
-DEFINITIONS = ("definitions", "columns")
 BLOCK = "results/ensembles/{ensemble}/{block}"
 
 # Values used by captions and by the front page of the report.
@@ -108,17 +106,11 @@ rule all:
     default_target: True
     input:
         [file for figure in figures for file in drawn(figure).values()],
-        [f"{STUDY}/tables/{page}.html" for page in [*pages, *DEFINITIONS]],
+        [f"{STUDY}/tables/{page}.html" for page in pages],
         f"{STUDY}/summary.txt",
         of_all_blocks(study.activations_file) if study.activations is not None else [],
         tables("similarities") if study.similarities else [],
         tables(*study.profiles),
-    localrule: True
-
-
-rule parquet:
-    input:
-        [f"{STUDY}/parquet/{table}.parquet" for table in exported_tables()],
     localrule: True
 
 

@@ -54,9 +54,6 @@ COLUMNS = {
     "expected": ("What the claim expects of the estimate", ""),
     "verdict": ("Whether the claim replicates in this study", ""),
     "pairs": ("Number of pairs that the row rests on", "pairs"),
-    "name": ("Name in tables and files", ""),
-    "definition": ("Definition, with formula and source", ""),
-    "file": ("File of the code", ""),
 }
 
 

@@ -37,23 +37,25 @@ def write_table(path: Path | str, table: pd.DataFrame) -> None:
         table.astype(dict.fromkeys(singles, np.float64)).to_csv(beside, index=False)
 
 
-def write_parquet(path: Path | str, table: pd.DataFrame) -> None:
-    """Write a table as Parquet, atomically.
+def write_parquet(folder: Path | str, tables: Mapping[str, pd.DataFrame]) -> str:
+    """Write tables as Parquet, each atomically, if pyarrow is installed.
 
     Args:
-        path: Target.
-        table: Table; the index is not written.
+        folder: Target; missing folders are made.
+        tables: Name → table; indices are not written.
 
-    Raises:
-        InputError: If pyarrow is not installed.
+    Returns:
+        What was done, or what is missing, in one sentence.
     """
     if find_spec("pyarrow") is None:
-        raise InputError(
-            f"pyarrow must be installed to write {path}, and is not: `pip install pyarrow`; the "
+        return (
+            "No Parquet is written, since pyarrow is not installed (`pip install pyarrow`); the "
             "CSV tables hold the same numbers."
         )
-    with written_whole(path) as beside:
-        table.to_parquet(beside, index=False)
+    for name, table in tables.items():
+        with written_whole(Path(folder, f"{name}.parquet")) as beside:
+            table.to_parquet(beside, index=False)
+    return f"{len(tables)} tables are written as Parquet to {folder}."
 
 
 def read_table(path: Path | str, columns: Sequence[str] = ()) -> pd.DataFrame:

@@ -1,21 +1,30 @@
-"""Write the tables of a study as Parquet, beside their CSV files."""
+"""Describe the columns of the tables of a study, and write the tables as Parquet."""
 
 import argparse
 from pathlib import Path
 
+import yaml
+
+from generalization.columns import column_dictionary
 from generalization.errors import told_in_one_sentence
-from generalization.tables import read_table, write_parquet
+from generalization.tables import read_table, write_parquet, write_table
+
+SCHEMA = Path(__file__).parents[1] / "workflow/schemas/study.schema.yaml"
 
 
 def main() -> None:
     """Parse arguments, read, call, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tables", type=Path, nargs="+", help="<table>.csv")
-    parser.add_argument("--output", type=Path, required=True, help="folder")
+    parser.add_argument("--columns", type=Path, required=True, help="their data dictionary")
+    parser.add_argument("--parquet", type=Path, required=True, help="folder")
     arguments = parser.parse_args()
 
-    for path in arguments.tables:
-        write_parquet(arguments.output / f"{path.stem}.parquet", read_table(path))
+    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    tables = {path.stem: read_table(path) for path in arguments.tables}
+    described = schema["$defs"]["hyperparameters"]["properties"]
+    write_table(arguments.columns, column_dictionary(tables, described))
+    print(write_parquet(arguments.parquet, tables))
 
 
 if __name__ == "__main__":

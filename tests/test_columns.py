@@ -23,7 +23,6 @@ MEASURES = made_measures()
         "design": made_design(),
         "excluded": excluded(MEASURES),
         "claims": OF_CLAIMS,
-        "definitions": ["kind", "name", "definition", "file"],
     }.items(),
 )
 def test_columns_of_every_study_are_described(table, columns):
@@ -58,17 +57,14 @@ def test_other_columns_point_to_the_definition_of_their_table():
 
 def test_parquet_without_its_library_is_told_in_one_sentence(monkeypatch, tmp_path):
     monkeypatch.setattr("generalization.tables.find_spec", lambda name: None)
-    path = tmp_path / "measures.parquet"
-    with pytest.raises(ValueError) as caught:
-        write_parquet(path, MEASURES)
-    assert str(caught.value) == (
-        f"pyarrow must be installed to write {path}, and is not: `pip install pyarrow`; the CSV "
+    assert write_parquet(tmp_path, {"measures": MEASURES}) == (
+        "No Parquet is written, since pyarrow is not installed (`pip install pyarrow`); the CSV "
         "tables hold the same numbers."
     )
-    assert not path.exists()
+    assert not list(tmp_path.iterdir())
 
 
-def test_parquet_is_written_whole(monkeypatch, tmp_path):
+def test_parquet_is_written_for_every_table(monkeypatch, tmp_path):
     monkeypatch.setattr("generalization.tables.find_spec", lambda name: name)
     written = {}
     monkeypatch.setattr(
@@ -76,6 +72,9 @@ def test_parquet_is_written_whole(monkeypatch, tmp_path):
         "to_parquet",
         lambda table, path, index: (path.write_bytes(b"PAR1"), written.update(index=index)),
     )
-    write_parquet(tmp_path / "measures.parquet", MEASURES)
+    done = write_parquet(tmp_path / "parquet", {"measures": MEASURES, "training": MEASURES})
+    assert done == f"2 tables are written as Parquet to {tmp_path / 'parquet'}."
     assert written == {"index": False}
-    assert (tmp_path / "measures.parquet").read_bytes() == b"PAR1"
+    files = sorted((tmp_path / "parquet").iterdir())
+    assert [file.name for file in files] == ["measures.parquet", "training.parquet"]
+    assert {file.read_bytes() for file in files} == {b"PAR1"}

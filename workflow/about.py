@@ -14,7 +14,6 @@ from fingerprint import reached
 
 from generalization.catalog import MEASURES, PROFILES, SIMILARITIES, TABLES, file_of
 from generalization.docstrings import definition, first_sentence
-from generalization.hyperparameters import short_hash
 
 if TYPE_CHECKING:
     from planning import Study
@@ -26,10 +25,7 @@ ALWAYS_DEFINED = {
     "statistics": ("fit_statistics", "generalization/statistics/fit_statistics.py"),
     "design": ("explained_by_design", "generalization/statistics/design.py"),
     "excluded": ("excluded", "generalization/statistics/selection.py"),
-    "definitions": ("definition", "scripts/define_terms.py"),
-    "columns": ("column_dictionary", "generalization/columns.py"),
 }
-TABLES_OF_EVERY_STUDY = ("statistics", "design", "excluded")
 EVERY_STUDY = ("prepare_dataset", "train_ensemble", "measure_networks", "collect_measures")
 EVERY_REPORT = ("fit_statistics", "summarize_study", "draw_figure")
 
@@ -48,18 +44,13 @@ def terms(study: Study) -> list[tuple[str, str, str]]:
         "table": [name for name in TABLES if name in study.tables],
     }
     found = [(kind, name, file_of(name)) for kind, names in parts.items() for name in names]
-    return found + [("table", *ALWAYS_DEFINED[name]) for name in TABLES_OF_EVERY_STUDY]
+    return found + [("table", *where) for where in ALWAYS_DEFINED.values()]
 
 
 def headline_of(name: str) -> str:
     """Return the first sentence of the definition of a measure, table or figure."""
     function, file = ALWAYS_DEFINED.get(name) or (name, file_of(name))
     return first_sentence(definition(ROOT / file, function))
-
-
-def docstrings_digest(study: Study) -> str:
-    """Hash the definitions of a study, which its page of definitions depends on."""
-    return short_hash({name: definition(ROOT / file, name) for _, name, file in terms(study)})
 
 
 def assumptions(files: Iterable[Path]) -> list[str]:
@@ -105,10 +96,15 @@ def about(study: Study, files: Sequence[str]) -> dict[str, object]:
         files: Its configuration file.
 
     Returns:
-        ``assumptions``, ``commit``, ``versions`` and ``settings``, the text of the file.
+        ``definitions`` of what it measures and tabulates, ``assumptions``, ``commit``,
+        ``versions`` and ``settings``, the text of the file.
     """
     configs = [Path(file) for file in files]
     return {
+        "definitions": [
+            {"kind": kind, "name": name, "file": file, "text": definition(ROOT / file, name)}
+            for kind, name, file in terms(study)
+        ],
         "assumptions": assumptions([*configs, *files_of(study)]),
         "commit": commit(),
         "versions": versions(),

@@ -59,7 +59,6 @@ def test_front_page_says_what_came_out(page, finished):
             {"jacobian_norm.svg", "weight_norm.svg", "transitions.svg"},
         ),
         ("3 Tables", {"statistics.html", "excluded.html"}),
-        ("4 Definitions", {"definitions.html", "columns.html"}),
     ],
 )
 def test_every_result_shows_with_its_caption(page, chapter, results):

@@ -47,10 +47,16 @@ def test_terms_are_measures_and_tables_of_the_study():
     ]
 
 
-@pytest.mark.parametrize("name", ["jacobian_norm", "claims", "statistics", "excluded", "columns"])
+@pytest.mark.parametrize("name", ["jacobian_norm", "claims", "statistics", "excluded"])
 def test_headline_is_one_sentence(name):
     assert headline_of(name).endswith(".")
     assert "\n" not in headline_of(name)
+
+
+def test_definitions_are_those_of_the_docstrings():
+    first = about(read_study(PLAIN), [])["definitions"][0]
+    assert (first["kind"], first["name"]) == ("measure", "jacobian_norm")
+    assert first["text"].startswith("Norm ‖∂σ(f(x))/∂xᵀ‖_F at every point, σ the softmax (Novak")
 
 
 def test_settings_are_the_text_of_the_file(tmp_path):

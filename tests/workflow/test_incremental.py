@@ -17,6 +17,7 @@ AFTER_MEASURES = {
     "draw_training_curves": 1,
     "lay_out_statistics": 1,
     "lay_out_excluded": 1,
+    "summarize_study": 1,
 }
 MEASURE = "generalization/measures"
 
@@ -222,7 +223,7 @@ def test_a_new_claim_is_judged_alone(study):
         "CLAIMS = {",
         "EDITED = 1\nCLAIMS = {",
     )
-    assert study.planned() == {"derive_claims": 1, "lay_out_claims": 1}
+    assert study.planned() == {"derive_claims": 1, "lay_out_claims": 1, "summarize_study": 1}
 
 
 def test_a_docstring_runs_nothing(study):

@@ -16,7 +16,7 @@ def numbered(chapter):
 
 def exported_tables():
     """List the tables of the study that are made for other programs to read."""
-    return sorted({*study.tables, "excluded", *DEFINITIONS}.difference(SETTINGS))
+    return sorted({*study.tables, "excluded"}.difference(SETTINGS))
 
 
 def labels_of(figure, label):
@@ -64,7 +64,7 @@ for figure in figures:
             " --one-per={params.one_per} --tables {input} --settings {params.settings:q} -- {output} 2> >(tee {log} >&2)"
 
 
-for page in [*pages, *DEFINITIONS]:
+for page in pages:
 
     rule:
         name:
@@ -75,7 +75,7 @@ for page in [*pages, *DEFINITIONS]:
             report(
                 f"{STUDY}/tables/{page}.html",
                 caption=caption_of(page),
-                category=numbered("Definitions" if page in DEFINITIONS else "Tables"),
+                category=numbered("Tables"),
                 labels={"table": readable(page), "shows": headline_of(page)},
             ),
         log:
@@ -112,48 +112,11 @@ rule summarize_study:
         " 2> >(tee {log} >&2)"
 
 
-rule define_terms:
-    output:
-        f"{STUDY}/definitions.csv",
-    log:
-        f"results/logs/define_terms/{study.name}.log",
-    localrule: True
-    conda:
-        "../../environment.yml"
-    params:
-        code=fingerprint("scripts/define_terms.py"),
-        # Docstrings do not count in fingerprints.
-        docstrings=docstrings_digest(study),
-        terms=[":".join(term) for term in terms(study)],
-    message:
-        "Collect the definitions of what the study measures."
-    shell:
-        "{RUN}/define_terms.py {params.terms} --output {output} 2> >(tee {log} >&2)"
-
-
-rule describe_columns:
-    input:
-        tables(*sorted({*study.tables, "excluded", "definitions"}.difference(SETTINGS))),
-    output:
-        f"{STUDY}/columns.csv",
-    log:
-        f"results/logs/describe_columns/{study.name}.log",
-    localrule: True
-    conda:
-        "../../environment.yml"
-    params:
-        code=fingerprint("scripts/describe_columns.py"),
-    message:
-        "Describe the columns of all tables."
-    shell:
-        "{RUN}/describe_columns.py {input} --output {output} 2> >(tee {log} >&2)"
-
-
 rule export_tables:
     input:
         tables(*exported_tables()),
     output:
-        [f"{STUDY}/parquet/{table}.parquet" for table in exported_tables()],
+        columns=f"{STUDY}/columns.csv",
     log:
         f"results/logs/export_tables/{study.name}.log",
     localrule: True
@@ -161,8 +124,9 @@ rule export_tables:
         "../../environment.yml"
     params:
         code=fingerprint("scripts/export_tables.py"),
-        folder=f"{STUDY}/parquet",
+        parquet=f"{STUDY}/parquet",
     message:
-        "Write all tables as Parquet."
+        "Describe the columns of all tables, and write these as Parquet."
     shell:
-        "{RUN}/export_tables.py {input} --output {params.folder} 2> >(tee {log} >&2)"
+        "run_script export_tables {input} --columns {output.columns} --parquet {params.parquet}"
+        " 2> >(tee {log} >&2)"
