@@ -11,7 +11,7 @@ from scipy.special import expit, logit
 from scipy.stats import t
 
 from generalization.names import number, within
-from generalization.statistics.claim import Claim
+from generalization.statistics.claim import Claim, Control
 from generalization.statistics.intervals import FEWEST_ENSEMBLES
 
 TOO_FEW = "too few ensembles"
@@ -94,8 +94,8 @@ def verdict(row: Mapping[str, Any], claim: Claim, *, level: float = 0.95) -> tup
     note = row.get("note")
     if np.isnan(found).any():
         return NO_INTERVAL, note if isinstance(note, str) else ""
-    if isinstance(row.get("underpowered"), str) and row["underpowered"]:
-        return NO_POWER, row["underpowered"]
+    if reason := underpowered(row):
+        return NO_POWER, reason
     contrast = interval_of(row, claim.control.columns) if claim.control else None
     return judged(claim, found, contrast, free=degrees_of_freedom(row, claim), level=level)
 
@@ -130,6 +130,17 @@ def degrees_of_freedom(row: Mapping[str, Any], claim: Claim) -> int:
 def interval_of(row: Mapping[str, Any], columns: tuple[str, str, str]) -> Interval:
     """Read an interval from the columns of a row."""
     return Interval(*(float(row[column]) for column in columns))
+
+
+def underpowered(row: Mapping[str, Any]) -> str:
+    """Say why no verdict could come out of a row, whatever its estimate; empty if one could."""
+    reason = row.get("underpowered")
+    return reason if isinstance(reason, str) else ""
+
+
+def control_scale(control: Control) -> str:
+    """Name the scale of a contrast: one with 1 is a ratio, one with 0 a difference."""
+    return "log" if control.number == 1 else "identity"
 
 
 def units(unit: str) -> str:
@@ -206,8 +217,7 @@ def _against_control(claim: Claim, contrast: Interval, free: int, level: float) 
     control = claim.control
     if np.isnan(contrast).any():
         return MAYBE_CONTROL, f"no interval of the contrast to {control.name}"
-    # A contrast with 1 is a ratio; one of correlations is their difference.
-    kind = "log" if control.number == 1 else "identity"
+    kind = control_scale(control)
     tolerance = CONTROL_TOLERANCES.get("log" if kind == "log" else claim.scale, CONTROL_TOLERANCE)
     scale = usable_scale(kind, contrast)
     low, high = _shrunk(contrast, scale, free, level)
