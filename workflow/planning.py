@@ -93,7 +93,7 @@ class Study:
         tables = {*ALWAYS, *self.profiles}
         tables |= {"similarities"} if self.similarities else set()
         tables |= {name for name in SETTINGS if getattr(self, name)}
-        waiting = dict(TABLES)
+        waiting = {name: one for name, one in TABLES.items() if self.papers or not one.for_papers}
         while found := {name for name, one in waiting.items() if tables.issuperset(one.made_from)}:
             tables |= found
             waiting = {name: one for name, one in waiting.items() if name not in found}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from generalization.names import listed, value_name
+from generalization.names import listed, value_name, within
 from generalization.statistics.claim import Claim
 from generalization.statistics.joining import NUMBERS, join_datasets
 from generalization.statistics.verdicts import (
@@ -44,6 +44,7 @@ COLUMNS = [
 ABOUT = (
     "dataset",
     "labels",
+    "given",
     "architecture",
     "width",
     "activation",
@@ -158,7 +159,7 @@ def _key(row: Mapping[str, Any]) -> tuple[str, ...]:
 def _described(row: Mapping[str, Any], told: Sequence[str]) -> dict[str, Any]:
     """What a row is about, and from how much it is estimated."""
     labels = row.get("labels")
-    there = [key for key in told if key != "labels" and pd.notna(row.get(key))]
+    there = [key for key in told if key != "labels" and pd.notna(row.get(key)) and row[key] != ""]
     return {
         "labels": labels if isinstance(labels, str) else "",
         "about": ", ".join(_told(row[key], key) for key in there),
@@ -189,6 +190,8 @@ def _differ(rows: Sequence[Mapping[str, Any]], key: str) -> bool:
 
 def _told(value: object, key: str) -> str:
     """A name by itself, a number after what it is of."""
+    if key == "given":
+        return f"at equal {listed([within(one) for one in str(value).split(', ')])}"
     return value if isinstance(value, str) else f"{key.replace('_', ' ')} {value_name(value)}"
 
 
