@@ -160,10 +160,12 @@ def _described(row: Mapping[str, Any], told: Sequence[str]) -> dict[str, Any]:
     """What a row is about, and from how much it is estimated."""
     labels = row.get("labels")
     there = [key for key in told if key != "labels" and pd.notna(row.get(key)) and row[key] != ""]
+    # Pairs are their own draws where no two of them share one.
+    counts = [key for key in COUNTS if key != "draws" or row.get("draws") != row.get("pairs")]
     return {
         "labels": labels if isinstance(labels, str) else "",
         "about": ", ".join(_told(row[key], key) for key in there),
-        "of": ", ".join(_counted(row[key], key) for key in COUNTS if pd.notna(row.get(key))),
+        "of": ", ".join(_counted(row[key], key) for key in counts if pd.notna(row.get(key))),
     }
 
 
