@@ -1,12 +1,13 @@
 import dataclasses
+from importlib import import_module
 
 import numpy as np
 import pandas as pd
 import pytest
 from oracles.sensitivity_studies import made_study
 
-from generalization.catalog import PAPERS
-from generalization.experiments import claims_of
+from generalization.catalog import PAPERS, module_of
+from generalization.experiments import claims_of, untested_of
 from generalization.experiments.output_sensitivity.sensitivity_statistics import (
     sensitivity_statistics,
 )
@@ -27,6 +28,8 @@ from generalization.statistics.verdicts import (
 )
 
 ABOVE = Claim("It grows", "§1", "statistics", "statistic == 'spearman'", "above", quote="grows")
+# Their claims have no verdict.
+WITHOUT_UNITS = {"fitting_times"}
 CONTROL = Control("untrained networks", ("minus", "minus_low", "minus_high"))
 
 
@@ -265,3 +268,66 @@ def test_claims_about_sensitivity_find_their_rows():
     }
     dropout = asked.loc["Networks have a smaller test loss with than without dropout"]
     assert (dropout["expected"], dropout["of"]) == ("above 0.5", "10 pairs, 60 networks")
+
+
+@pytest.mark.parametrize(
+    ("coupling", "spread", "verdict"),
+    [(1, True, REPLICATES), (1, False, CONTROL_SHOWS_IT), (-1, True, OPPOSITE)],
+)
+def test_coupling_needs_changes_of_both_directions(coupling, spread, verdict):
+    gap = np.tile([0.2, -0.2], 10) if spread else np.full(20, 0.2)
+    about = {"setting": "activation", "better": "relu", "worse": "hardsigmoid", "note": ""}
+    names = pd.Series(range(20)).astype(str)
+    table = pd.concat([
+        pd.DataFrame({
+            "quantity": quantity,
+            "value_better": 0.0,
+            "value_worse": change,
+            "draw": range(20),
+            "ensemble_better": "b" + names,
+            "ensemble_worse": "w" + names,
+        }).assign(dataset="digits", networks=2, **about)
+        for quantity, change in (("generalization_gap", gap), ("jacobian_norm", coupling * gap))
+    ])
+    excess = tuple(f"coupled_excess{end}" for end in ("", "_low", "_high"))
+    coupled = Claim(
+        "Pair by pair, the Jacobian norm changes with the gap",
+        "§4.2",
+        "pair_statistics",
+        "quantity == 'jacobian_norm'",
+        "above",
+        0.5,
+        columns=("coupled", "coupled_low", "coupled_high"),
+        scale="logit",
+        control=Control("changes exchanged between pairs", excess),
+    )
+    table = claims([coupled], {"pair_statistics": pair_statistics(table)})
+    assert table["verdict"].to_list() == [verdict]
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_tables_of_claims_count_what_was_resampled(paper):
+    for claim in claims_of_paper(paper):
+        if claim.table in WITHOUT_UNITS:
+            continue
+        module = import_module(
+            "generalization.statistics.fit_statistics"
+            if claim.table == "statistics"
+            else module_of(claim.table)
+        )
+        columns = getattr(module, "COLUMNS", None)
+        assert columns is None or {"ensembles", "pairs"} & set(columns), claim.table
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_untested_claims_have_a_reason(paper):
+    for text in untested_of({paper: PAPERS[paper]}):
+        words, _, reason = text.partition(" — ")
+        assert words, text
+        assert reason, text
+
+
+def test_no_relation_in_two_datasets_has_no_verdict_from_one():
+    near = dataclasses.replace(ABOVE, expected="near")
+    table = judged(statistics("a", "b", low=[-0.1, 0.5], high=[0.1, 0.7]), near)
+    assert table["verdict"].to_list() == [REPLICATES, OPPOSITE, DIFFER]
