@@ -153,6 +153,8 @@ def settings_of_table(table):
     chosen = {
         name: settings[name] for name in TABLES[table].made_from if name in settings
     }
+    if table == "claims":
+        chosen["untested_claims"] = study.untested_claims
     return study.statistics | {"classes": study.classes} | chosen
 
 
