@@ -23,6 +23,7 @@ from timing import print_table, take_turns
 from generalization.statistics.ceiling import noise_ceilings, reliability
 from generalization.statistics.conditional_information import (
     conditional_information,
+    conditional_information_left_out,
     conditional_information_null,
 )
 from generalization.statistics.design import (
@@ -175,7 +176,7 @@ def league(measures: int, seeds: int, factors: tuple[int, ...], resamples: int, 
     clock.time(
         "granulated Kendall: permutations", granulated_kendall_null, *given, orders["pooled"]
     )
-    clock.time("conditional information: jackknife", conditional_information, left_out, *given)
+    clock.time("conditional information: jackknife", conditional_information_left_out, *given)
     clock.time(
         "conditional information: permutations",
         conditional_information_null,

@@ -7,9 +7,15 @@ from oracles.conditional_information import slow_conditional_information
 from generalization.statistics import draws
 from generalization.statistics.conditional_information import (
     conditional_information,
+    conditional_information_left_out,
     conditional_information_null,
 )
-from generalization.statistics.draws import observed_counts, permuted_orders, resampled_counts
+from generalization.statistics.draws import (
+    leave_one_out_counts,
+    observed_counts,
+    permuted_orders,
+    resampled_counts,
+)
 
 LEVELS = np.array(list(product(range(2), range(3), range(4))))
 ONCE = observed_counts(24)
@@ -93,3 +99,18 @@ def test_random_measure_on_a_small_grid_is_biased_and_its_null_knows(generator):
 def test_gap_that_does_not_vary_has_no_information(generator):
     found = conditional_information(ONCE, generator.normal(size=(1, 24)), np.ones(24), LEVELS)
     assert np.isnan(found).all()
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_fast_jackknife_is_that_of_counts(tied, generator, monkeypatch):
+    measures, gap = generator.normal(size=(4, 24)), generator.normal(size=24)
+    measures[1:3] = np.round(measures[1:3])
+    measures[3, 5] = np.nan
+    gap = np.round(gap) if tied else gap
+    expected = conditional_information(leave_one_out_counts(24), measures, gap, LEVELS)
+    expected[np.isnan(measures)] = np.nan
+    found = conditional_information_left_out(measures, gap, LEVELS)
+    assert found == pytest.approx(expected, abs=1e-12, nan_ok=True)
+    monkeypatch.setattr(draws, "BLOCK_NUMBERS", 300)
+    cut = conditional_information_left_out(measures, gap, LEVELS)
+    assert np.array_equal(cut, found, equal_nan=True)
