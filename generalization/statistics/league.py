@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from generalization.statistics.ceiling import noise_ceilings, reliability
 from generalization.statistics.conditional_information import (
     conditional_information,
+    conditional_information_left_out,
     conditional_information_null,
 )
 from generalization.statistics.correlations import kendall, midranks, pearson
@@ -254,14 +255,11 @@ class _Judges:
         if not self.population.factors or not self.enough:
             yield from self.rows("conditional_information", self._empty())
             return
-
-        def statistic(counts):
-            return conditional_information(counts, self.means, self.gap, levels)
-
         few = self.orders[: min(self.permutations, PERMUTATIONS_OF_INFORMATION)]
         null = conditional_information_null(self.means, self.gap, levels, few)
-        observed = statistic(observed_counts(self.size))[:, 0]
-        left_out = statistic(leave_one_out_counts(self.size))
+        once = observed_counts(self.size)
+        observed = conditional_information(once, self.means, self.gap, levels)[:, 0]
+        left_out = conditional_information_left_out(self.means, self.gap, levels)
         interval = jackknife_interval(observed, left_out, level=self.level, bounds=(0, 1))
         with np.errstate(invalid="ignore"):
             means = null.mean(1)
