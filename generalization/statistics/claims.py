@@ -159,7 +159,8 @@ def _key(row: Mapping[str, Any]) -> tuple[str, ...]:
 def _described(row: Mapping[str, Any], told: Sequence[str]) -> dict[str, Any]:
     """What a row is about, and from how much it is estimated."""
     labels = row.get("labels")
-    there = [key for key in told if key != "labels" and pd.notna(row.get(key)) and row[key] != ""]
+    there = [key for key in told if key != "labels" and pd.notna(row.get(key))]
+    there = [key for key in there if (key, row[key]) != ("given", "none")]
     # Pairs are their own draws where no two of them share one.
     counts = [key for key in COUNTS if key != "draws" or row.get("draws") != row.get("pairs")]
     return {

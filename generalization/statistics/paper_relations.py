@@ -129,10 +129,10 @@ def paper_relations(
 
     Returns:
         One row per dataset, labels, selection and relation of ``RELATIONS`` whose measures the
-        study has: ``COLUMNS``. ``given`` names the strata. ``control`` names what the columns after
-        it hold: the correlation less that of the same networks before training; |ρ| less that of
-        another measure; or the range of losses. ``underpowered`` says why no verdict can come of a
-        row. ``ensembles`` are those that share their stratum with another.
+        study has: ``COLUMNS``. ``given`` names the strata, or is ``none``. ``control`` names what
+        the columns after it hold: the correlation less that of the same networks before training;
+        |ρ| less that of another measure; or the range of losses. ``underpowered`` says why no
+        verdict can come of a row. ``ensembles`` are those that share their stratum with another.
     """
     rows: list[dict[str, Any]] = []
     for about, networks in _selections(_networks(measures), fitted_accuracy):
@@ -180,7 +180,7 @@ def _related(
     """The row of a relation."""
     x, y, at, other, control = relation
     given = [*given, *filter(None, [at])]
-    about = {"x": x, "y": y, "given": ", ".join(given), "control": control}
+    about = {"x": x, "y": y, "given": ", ".join(given) or "none", "control": control}
     if other:
         found, counted = _correlations(networks, [(x, y), (other, y)], given)
         interval = _difference(np.abs(found[0]) - np.abs(found[1]), level)
@@ -245,7 +245,7 @@ def _losses(networks: pd.DataFrame, resampling: Resampling) -> list[dict[str, An
     there = networks[usable].assign(logarithm=lambda rows: np.log10(rows["training_loss"]))
     means = there.groupby("ensemble")[["logarithm", GAP]].mean()
     size = len(means)
-    about = {"x": "training_loss", "y": GAP, "given": "", "control": ""}
+    about = {"x": "training_loss", "y": GAP, "given": "none", "control": ""}
     about |= {"networks": len(there), "ensembles": size}
     names = ("best_over_least_loss", "loss_range")
     if size < FEWEST_ENSEMBLES:

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from oracles.sensitivity_studies import made_study
+from scipy.stats import binom, sem, t
 
 from generalization.catalog import PAPERS, module_of
 from generalization.experiments import claims_of, untested_of
@@ -331,3 +332,16 @@ def test_no_relation_in_two_datasets_has_no_verdict_from_one():
     near = dataclasses.replace(ABOVE, expected="near")
     table = judged(statistics("a", "b", low=[-0.1, 0.5], high=[0.1, 0.7]), near)
     assert table["verdict"].to_list() == [REPLICATES, OPPOSITE, DIFFER]
+
+
+@pytest.mark.parametrize(("datasets", "rate"), [(2, 0.025**2), (4, 0.025)])
+def test_no_effect_in_several_datasets_replicates_as_rarely_as_stated(datasets, rate):
+    generator = np.random.default_rng(5)
+    names = [f"d{place}" for place in range(datasets)]
+    replicated = 0
+    for _ in range(300):
+        samples = generator.normal(size=(datasets, 10))
+        mean, half = samples.mean(1), t.ppf(0.975, 9) * sem(samples, axis=1)
+        table = statistics(*names, low=mean - half, high=mean + half)
+        replicated += judged(table)["verdict"].iloc[-1] == REPLICATES
+    assert replicated <= binom.ppf(0.999, 300, rate)

@@ -20,6 +20,7 @@ from generalization.statistics.verdicts import (
     OPPOSITE,
     REPLICATES,
 )
+from generalization.tables import read_table, write_table
 
 ROWS = "x == '{}' and y == '{}' and statistic == '{}' and selection == 'fitted'"
 GAP = "generalization_gap"
@@ -53,7 +54,7 @@ def relations(measures, **settings):
     return paper_relations(measures, resampling=resampling, **settings)
 
 
-def one(table, x, y=GAP, statistic="spearman", labels="true", given=""):
+def one(table, x, y=GAP, statistic="spearman", labels="true", given="none"):
     rows = table.query(ROWS.format(x, y, statistic))
     (row,) = rows[(rows["labels"] == labels) & (rows["given"] == given)].to_dict("records")
     return row
@@ -164,7 +165,7 @@ def test_what_holds_before_training_is_no_effect_of_it(planted, control, verdict
         "Larger networks are less sensitive",
         "§A.2",
         "paper_relations",
-        ROWS.format("number_of_parameters", "jacobian_norm", "spearman") + " and given == ''",
+        ROWS.format("number_of_parameters", "jacobian_norm", "spearman") + " and given == 'none'",
         "below",
         scale="fisher",
         control=Control(UNTRAINED, tuple(CONTROL)),
@@ -243,3 +244,16 @@ def test_relations_of_measures_that_a_study_lacks_have_no_row():
     table = relations(study(np.arange(8.0), weight_norm=np.arange(8.0)))
     assert table.empty
     assert list(table) == COLUMNS
+
+
+def test_table_that_was_written_and_read_says_the_same(tmp_path):
+    gap = np.arange(12.0) / 12
+    measures = study(gap, number_of_parameters=gap, jacobian_norm=-gap, training_loss=gap + 1)
+    table = relations(measures)
+    write_table(tmp_path / "paper_relations.csv", table)
+    again = read_table(tmp_path / "paper_relations.csv")
+    claim = Claim("Words", "§1", "paper_relations", "given == 'none'", "above")
+    columns = ["about", "estimate", "of", "verdict"]
+    found = [claims([claim], {"paper_relations": one})[columns] for one in (table, again)]
+    assert len(found[0]) == 2 * len(table.query("selection == 'fitted' and given == 'none'"))
+    pd.testing.assert_frame_equal(*found)
