@@ -14,6 +14,7 @@ from fingerprint import reached
 
 from generalization.catalog import MEASURES, PROFILES, SIMILARITIES, TABLES, file_of
 from generalization.docstrings import definition, first_sentence
+from generalization.names import readable
 
 if TYPE_CHECKING:
     from planning import Study
@@ -44,13 +45,19 @@ def terms(study: Study) -> list[tuple[str, str, str]]:
         "table": [name for name in TABLES if name in study.tables],
     }
     found = [(kind, name, file_of(name)) for kind, names in parts.items() for name in names]
-    return found + [("table", *where) for where in ALWAYS_DEFINED.values()]
+    always = study.tables.intersection(ALWAYS_DEFINED) | {"excluded"}
+    return found + [("table", name, ALWAYS_DEFINED[name][1]) for name in sorted(always)]
+
+
+def definition_of(name: str) -> str:
+    """Return the definition of a measure, profile, similarity, table or figure."""
+    function, file = ALWAYS_DEFINED.get(name) or (name, file_of(name))
+    return definition(ROOT / file, function)
 
 
 def headline_of(name: str) -> str:
     """Return the first sentence of the definition of a measure, table or figure."""
-    function, file = ALWAYS_DEFINED.get(name) or (name, file_of(name))
-    return first_sentence(definition(ROOT / file, function))
+    return first_sentence(definition_of(name))
 
 
 def assumptions(files: Iterable[Path]) -> list[str]:
@@ -102,7 +109,7 @@ def about(study: Study, files: Sequence[str]) -> dict[str, object]:
     configs = [Path(file) for file in files]
     return {
         "definitions": [
-            {"kind": kind, "name": name, "file": file, "text": definition(ROOT / file, name)}
+            {"kind": kind, "name": readable(name), "file": file, "text": definition_of(name)}
             for kind, name, file in terms(study)
         ],
         "assumptions": assumptions([*configs, *files_of(study)]),

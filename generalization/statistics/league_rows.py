@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-# An interval over fewer ensembles covers too rarely for a verdict.
-FEWEST_FOR_VERDICT = 5
+from generalization.statistics.intervals import FEWEST_ENSEMBLES
+
 WITHIN = "spearman_within_"
 
 
@@ -71,4 +71,4 @@ def shown(rows: pd.DataFrame) -> pd.Series:
     p_values = rows["p_value_corrected"].fillna(rows["p_value"])
     # 1 − 0.95 is 0.05000000000000004: without rounding, the bound depends on the last bit.
     unlikely = p_values <= (1 - rows["level"]).round(12)
-    return apart_from_zero & unlikely & (rows["ensembles"] >= FEWEST_FOR_VERDICT)
+    return apart_from_zero & unlikely & (rows["ensembles"] >= FEWEST_ENSEMBLES)

@@ -8,12 +8,8 @@ from numbers import Integral
 import pandas as pd
 
 from generalization.names import interval, listed, number, readable, value_name, values_of, within
-from generalization.statistics.league_rows import (
-    FEWEST_FOR_VERDICT,
-    league_rows,
-    primary_statistic,
-    stratum,
-)
+from generalization.statistics.intervals import FEWEST_ENSEMBLES
+from generalization.statistics.league_rows import league_rows, primary_statistic, stratum
 from generalization.statistics.selection import excluded, final_networks, has_fitted
 from generalization.tables import swept_hyperparameters
 
@@ -62,7 +58,7 @@ def summary(
         f"{_studied(networks)} {_fitted(networks, fitted_accuracy)}",
         *_corrupted(networks),
     ]
-    if candidates.empty or candidates["ensembles"].max() < FEWEST_FOR_VERDICT:
+    if candidates.empty or candidates["ensembles"].max() < FEWEST_ENSEMBLES:
         # A study of papers need not rank measures.
         lines += [_no_league(rows)] if claims is None else []
     else:
@@ -143,10 +139,10 @@ def _corrupted(networks: pd.DataFrame) -> Iterator[str]:
 def _no_league(rows: pd.DataFrame) -> str:
     """Say why measures are not ranked."""
     ensembles = rows["ensembles"].max() if len(rows) else 0
-    if 0 < ensembles < FEWEST_FOR_VERDICT:
+    if 0 < ensembles < FEWEST_ENSEMBLES:
         return (
             f"{_count(ensembles, 'fitted ensemble')} {'is' if ensembles == 1 else 'are'} too few "
-            f"to rank measures by the gap, which takes at least {FEWEST_FOR_VERDICT}."
+            f"to rank measures by the gap, which takes at least {FEWEST_ENSEMBLES}."
         )
     notes = rows.loc[rows["estimate"].isna(), "note"].dropna()
     reasons = listed(sorted(set(notes) - {""})) or "there is no candidate measure"

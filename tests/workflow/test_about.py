@@ -42,12 +42,12 @@ def test_terms_are_measures_and_tables_of_the_study():
         ("measure", "jacobian_norm", "generalization/measures/jacobian_norm.py"),
         ("measure", "train_jacobian_norm", "generalization/measures/jacobian_norm.py"),
         ("measure", "transitions", "generalization/measures/transitions.py"),
-        ("table", "fit_statistics", "generalization/statistics/fit_statistics.py"),
         ("table", "excluded", "generalization/statistics/selection.py"),
+        ("table", "statistics", "generalization/statistics/fit_statistics.py"),
     ]
 
 
-@pytest.mark.parametrize("name", ["jacobian_norm", "claims", "statistics", "excluded"])
+@pytest.mark.parametrize("name", ["jacobian_norm", "claims", "statistics", "design", "excluded"])
 def test_headline_is_one_sentence(name):
     assert headline_of(name).endswith(".")
     assert "\n" not in headline_of(name)
@@ -55,7 +55,7 @@ def test_headline_is_one_sentence(name):
 
 def test_definitions_are_those_of_the_docstrings():
     first = about(read_study(PLAIN), [])["definitions"][0]
-    assert (first["kind"], first["name"]) == ("measure", "jacobian_norm")
+    assert (first["kind"], first["name"]) == ("measure", "Jacobian norm")
     assert first["text"].startswith("Norm ‖∂σ(f(x))/∂xᵀ‖_F at every point, σ the softmax (Novak")
 
 

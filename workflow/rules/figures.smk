@@ -1,31 +1,3 @@
-CHAPTERS = dict.fromkeys(
-    [
-        "Overview",
-        *(FIGURES[figure].chapter for figure in figures),
-        "Tables",
-        "Definitions",
-    ]
-)
-
-
-def numbered(chapter):
-    """Return a chapter with its number: Snakemake sorts chapters by name."""
-    width = len(str(len(CHAPTERS)))
-    return f"{list(CHAPTERS).index(chapter) + 1:0{width}d} {chapter}"
-
-
-def exported_tables():
-    """List the tables of the study that are made for other programs to read."""
-    return sorted({*study.tables, "excluded"}.difference(SETTINGS))
-
-
-def labels_of(figure, label):
-    """Return what the report lists beside a figure: its name in words, and what it shows."""
-    about = label if FIGURES[figure].one_per == "measure" else figure
-    shows = headline_of(about.split("-")[0])
-    return {"figure": readable(label), "shows": shows}
-
-
 for figure in figures:
 
     rule:
