@@ -17,6 +17,7 @@ from generalization.statistics.estimates import (
     few_ensembles,
     groups,
     interval_over_networks,
+    joined,
     means_of_columns,
     table_of,
 )
@@ -68,7 +69,7 @@ def noise_cloud_statistics(
     Args:
         noise_clouds: Table of the profile of a study.
         training: Table of ``collect_training``.
-        resampling: Bootstrap of ensembles, then of seeds within them.
+        resampling: Settings of the intervals, of which the level counts.
 
     Returns:
         One row per dataset (and label corruption, randomization, architecture and depth, where the
@@ -90,9 +91,9 @@ def _of_clouds(networks: pd.DataFrame, resampling: Resampling) -> Iterator[dict[
 
 
 def _correlation(networks: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:
-    """Of the two steps, with its percentile interval; none of steps that are all the same.
+    """Of the two steps, with its jackknife interval; none of steps that are all the same.
 
-    Nor is there an interval of so few networks that any order of theirs is likely: two orders of n
+    Nor is there an interval of so few ensembles that any order of theirs is likely: two orders of n
     agree, or are opposite, by chance with probability 2 / n!.
     """
     steps = networks[["settled_step", "least_loss_step"]]
@@ -101,9 +102,11 @@ def _correlation(networks: pd.DataFrame, resampling: Resampling) -> dict[str, An
     x, y = (there[key].to_numpy(float) for key in steps)
     if len(there) < 3 or len(set(x)) < 2 or len(set(y)) < 2:
         return found | {"note": "steps of too few networks differ"}
-    found["estimate"] = spearman(np.ones((1, len(there))), x, y)[0]
-    if 2 / factorial(len(there)) > 1 - resampling.level:
-        return found | {"note": "no interval: too few networks"}
-    correlation = partial(spearman, x=x, y=y)
-    found |= interval_over_networks(correlation, there["ensemble"], resampling)
-    return found | {"note": few_ensembles(found["ensembles"])}
+    few = few_ensembles(found["ensembles"])
+    found |= interval_over_networks(
+        partial(spearman, x=x, y=y), there["ensemble"], resampling, correlation=True
+    )
+    if 2 / factorial(found["ensembles"]) > 1 - resampling.level:
+        found |= {"low": np.nan, "high": np.nan}
+        few = joined("no interval: too few ensembles", few)
+    return found | {"note": few}

@@ -7,9 +7,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
 
-from generalization.statistics.estimates import INTERVAL, groups, joined, table_of
+from generalization.statistics.estimates import (
+    INTERVAL,
+    error_of_mean,
+    few_ensembles,
+    groups,
+    joined,
+    t_interval,
+    table_of,
+)
 from generalization.statistics.resampling import Resampling
 from generalization.tables import NETWORK, swept_hyperparameters
 
@@ -19,6 +26,7 @@ COLUMNS = [
     "statistic",
     *INTERVAL,
     "networks",
+    "ensembles",
     "fitted",
     "note",
 ]
@@ -28,8 +36,15 @@ OF_DATA = ("randomization", "label_corruption", "dataset", "max_steps", "kept_st
 STARTED = 0.1
 TRUE, RANDOM_LABELS = ("none", 0.0), ("random_labels", 1.0)
 
-Values = Float[np.ndarray, "networks"]
-Draws = Float[np.ndarray, "resamples"]
+RISE = "least_rise"
+LOGARITHMS = (
+    "fitting_step",
+    "starting_step",
+    "over_true_labels",
+    "over_random_labels",
+    "start_over_true_labels",
+)
+SHARES = ("train_error", "test_error")
 
 
 def fitting_times(
@@ -59,17 +74,21 @@ def fitting_times(
 
     ``least_rise``
         The least difference of the mean test error between neighboring label corruptions, positive
-        if it rises steadily.
+        if it rises steadily. Over architectures, the mean difference whose interval ends lowest:
+        the error rises steadily if that one is above 0.
 
     Args:
         training: Table of ``collect_training``.
         fitting: ``accuracy``, the train accuracy that counts as fitted.
         classes: Dataset → number of classes.
-        resampling: Bootstrap of the seeds of what is compared.
+        resampling: Settings of the intervals, of which the level counts.
 
     Returns:
         One row per dataset and architecture (what else the study sweeps over), ``randomization``,
-        ``label_corruption`` and statistic, with the columns ``COLUMNS``. ``fitted`` counts networks
+        ``label_corruption`` and statistic, without interval: seeds of one ensemble tell nothing of
+        others. Where a dataset has several architectures, then the same of all of them, with the
+        architecture empty: the mean over architectures, each of which counts as one ensemble, and
+        its t interval. Columns ``COLUMNS``; ``fitted`` counts networks
         that have. Of those that have not the time is not known: a note says how many there are, and
         times are then too short.
     """
@@ -77,11 +96,20 @@ def fitting_times(
     networks = steps_to_fit(training, fitting["accuracy"])
     networks["classes"] = networks["dataset"].map(classes)
     networks["starting_step"] = _steps_to(training, networks, 1 / networks["classes"] + STARTED)
-    rows = [
-        about | row
-        for about, alike in groups(networks, keys, sort=True, dropna=False)
-        for row in _of_architecture(alike, resampling)
-    ]
+    rows = []
+    for dataset, of_dataset in groups(networks, ["dataset"], sort=True):
+        architectures = [
+            (about, list(_of_architecture(alike)))
+            for about, alike in groups(of_dataset, keys, sort=True, dropna=False)
+        ]
+        for about, found in architectures:
+            rows += [about | _over_architectures([row], resampling) for row in found]
+        if len(architectures) > 1:
+            together: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+            for row in (row for _, found in architectures for row in found):
+                kind = row.get("randomization"), row.get("label_corruption")
+                together.setdefault((*kind, row["statistic"]), []).append(row)
+            rows += [dataset | _over_architectures(some, resampling) for some in together.values()]
     return table_of(rows, [*keys, *COLUMNS], resampling)
 
 
@@ -135,79 +163,81 @@ def _step_to_fit(course: pd.DataFrame, accuracy: float) -> float:
     return float(np.expm1(np.interp(accuracy, around["train_accuracy"], np.log1p(around["step"]))))
 
 
-def _of_architecture(networks: pd.DataFrame, resampling: Resampling) -> Iterator[dict[str, Any]]:
-    """All rows of one dataset and architecture."""
+def _of_architecture(networks: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """All rows of one dataset and architecture, with each ``value`` before it is scaled."""
     kinds = dict(list(networks.groupby(["randomization", "label_corruption"], sort=False)))
-    columns = {
-        kind: {
-            "time": np.log(alike["fitting_step"].dropna().to_numpy(float)),
-            # Some have started before the first step.
-            "start": np.log(alike["starting_step"].dropna().clip(lower=1).to_numpy(float)),
-            "train_error": 1 - alike["train_accuracy"].to_numpy(float),
-            "test_error": 1 - alike["test_accuracy"].to_numpy(float),
-        }
-        for kind, alike in kinds.items()
-    }
     chance = 1 - 1 / networks["classes"].iloc[0]
-    # Each with draws of its own: networks of different ensembles have no seed in common.
-    draws = {
-        kind: {name: _means(values, place, resampling) for name, values in by_name.items()}
-        for place, (kind, by_name) in enumerate(columns.items())
-    }
-    for kind, of_kind in draws.items():
-        fitted = len(columns[kind]["time"])
+    means = {kind: _means(alike) for kind, alike in kinds.items()}
+    for kind, of_kind in means.items():
+        fitted = int(kinds[kind]["fitting_step"].notna().sum())
         about = {
             **dict(zip(("randomization", "label_corruption"), kind, strict=True)),
             "networks": len(kinds[kind]),
             "fitted": fitted,
-            "note": _note(kinds[kind], fitted),
+            "ensembles": kinds[kind]["ensemble"].nunique(),
         }
-        found = {
-            "fitting_step": np.exp(of_kind["time"]),
-            "starting_step": np.exp(of_kind["start"]),
-        }
+        found = {"fitting_step": of_kind["time"], "starting_step": of_kind["start"]}
         for name, other in (("over_true_labels", TRUE), ("over_random_labels", RANDOM_LABELS)):
-            if other in draws and kind != other:
-                found[name] = np.exp(of_kind["time"] - draws[other]["time"])
-        if TRUE in draws and kind != TRUE:
-            found["start_over_true_labels"] = np.exp(of_kind["start"] - draws[TRUE]["start"])
+            if other in means and kind != other:
+                found[name] = of_kind["time"] - means[other]["time"]
+        if TRUE in means and kind != TRUE:
+            found["start_over_true_labels"] = of_kind["start"] - means[TRUE]["start"]
         found |= {name: of_kind[name] for name in ("train_error", "test_error")}
         found["test_error_over_chance"] = of_kind["test_error"] / chance
-        for statistic, values in found.items():
-            yield {**about, "statistic": statistic, **_summary(values, resampling)}
-    levels = sorted((corruption, name) for name, corruption in draws if _is_label_noise(name))
+        for statistic, value in found.items():
+            yield {**about, "statistic": statistic, "value": value}
+    levels = sorted((corruption, name) for name, corruption in means if _is_label_noise(name))
     if len(levels) > 1:
-        errors = [draws[name, corruption]["test_error"] for corruption, name in levels]
+        errors = [means[name, corruption]["test_error"] for corruption, name in levels]
         yield {
-            "statistic": "least_rise",
-            **_summary(np.diff(errors, axis=0).min(axis=0), resampling),
+            "statistic": RISE,
+            "value": np.diff(errors),
             "networks": sum(len(kinds[name, corruption]) for corruption, name in levels),
+            "ensembles": 1,
         }
+
+
+def _means(alike: pd.DataFrame) -> dict[str, float]:
+    """Means over networks that are alike but for their seed; of steps, of their logarithms."""
+    return {
+        "time": np.log(alike["fitting_step"].astype(float)).mean(),
+        # Some have started before the first step.
+        "start": np.log(alike["starting_step"].astype(float).clip(lower=1)).mean(),
+        "train_error": 1 - alike["train_accuracy"].mean(),
+        "test_error": 1 - alike["test_accuracy"].mean(),
+    }
+
+
+def _over_architectures(rows: list[dict[str, Any]], resampling: Resampling) -> dict[str, Any]:
+    """One statistic of some architectures of a dataset, with its t interval."""
+    statistic = rows[0]["statistic"]
+    values = [row["value"] for row in rows if np.isfinite(row["value"]).all()]
+    # Differences between neighboring label corruptions are as many as the first has.
+    columns = np.array([v for v in values if np.size(v) == np.size(values[0])], float)
+    size = len(columns)
+    columns = columns.reshape(size, -1) if size else np.full((0, 1), np.nan)
+    found = [
+        t_interval(
+            column.mean() if size else np.nan,
+            [error_of_mean(column)],
+            level=resampling.level,
+            scale=np.exp if statistic in LOGARITHMS else np.asarray,
+            share=statistic in SHARES,
+        )
+        for column in columns.T
+    ]
+    # All of them rise if the one of least evidence does (intersection-union).
+    chosen = min(found, key=lambda one: (np.nan_to_num(one["low"]), one["estimate"]))
+    kept = {key: rows[0].get(key) for key in ("randomization", "label_corruption", "statistic")}
+    networks = sum(row["networks"] for row in rows)
+    counts = {"networks": networks, "ensembles": size}
+    note = few_ensembles(size)
+    if statistic != RISE:
+        counts["fitted"] = sum(row["fitted"] for row in rows)
+        lost = networks - counts["fitted"]
+        note = joined(f"{lost} of {networks} networks have not fitted" if lost else "", note)
+    return kept | chosen | counts | {"note": note}
 
 
 def _is_label_noise(randomization: str) -> bool:
     return randomization in ("none", "random_labels")
-
-
-def _means(values: Values, place: int, resampling: Resampling) -> Draws:
-    """The mean, and then means of resamples; NaN of no value, and no resamples of one."""
-    draws = np.full(1 + resampling.resamples, np.nan)
-    if len(values):
-        draws[0] = values.mean()
-    if len(values) > 1:
-        size = (resampling.resamples, len(values))
-        chosen = resampling.stream(place).integers(len(values), size=size)
-        draws[1:] = values[chosen].mean(axis=1)
-    return draws
-
-
-def _summary(draws: Draws, resampling: Resampling) -> dict[str, float]:
-    """Estimate and percentile interval."""
-    return {"estimate": draws[0]} | resampling.interval(draws[1:])
-
-
-def _note(networks: pd.DataFrame, fitted: int) -> str:
-    lost = len(networks) - fitted
-    unfitted = f"{lost} of {len(networks)} networks have not fitted" if lost else ""
-    alone = "no interval of one network" if len(networks) == 1 else ""
-    return joined(unfitted, alone)

@@ -12,13 +12,17 @@ from generalization.experiments.similarity.network_pairs import (
     MEMORIZING,
     few_samples,
     final_pairs,
-    interval_over_pairs,
-    pair_weights,
     place,
     sizes,
-    weighted_means,
 )
-from generalization.statistics.estimates import INTERVAL, few_ensembles, groups, joined, table_of
+from generalization.statistics.estimates import (
+    INTERVAL,
+    few_ensembles,
+    groups,
+    joined,
+    mean_over_networks,
+    table_of,
+)
 from generalization.statistics.resampling import Resampling
 
 KEYS = ["similarity", "dataset", "architecture", "depth", "layer"]
@@ -47,7 +51,8 @@ def similarity_contrasts(
     Args:
         similarities: Table of a study.
         training: Table of ``collect_training``.
-        resampling: Bootstrap of networks, see ``pair_weights``.
+        resampling: Settings of the intervals, of which the level counts. The mean is one of
+            settings, and ``ensembles`` their number: one has no interval.
 
     Returns:
         For every similarity, dataset, architecture, depth and layer (weight layers from 0, the last
@@ -80,25 +85,25 @@ def _groups(pairs: pd.DataFrame) -> np.ndarray:
 
 def _of_layer(pairs: pd.DataFrame, resampling: Resampling) -> Iterator[dict[str, object]]:
     """Means and differences of one layer."""
-    distances = 1 - pairs["value"].to_numpy(float)
-    weights = pair_weights(pairs, resampling)
-    means, draws = {}, {}
+    distances = 1 - pairs["value"].astype(float)
+    means = {
+        group: distances[members.index].groupby(members["setting"]).mean()
+        for group, members in pairs.groupby("group")
+    }
     for group in GROUPS:
-        members = (pairs["group"] == group).to_numpy()
-        if members.any():
-            means[group] = distances[members].mean()
-            draws[group] = weighted_means(distances[members], weights[:, members])
-            yield _row(group, means[group], draws[group], pairs[members], resampling)
+        if group in means:
+            yield _row(group, means[group], pairs[pairs["group"] == group], resampling)
     for name, (more, less) in CONTRASTS.items():
         if more in means and less in means:
             of_both = pairs[pairs["group"].isin([more, less])]
-            difference, drawn = means[more] - means[less], draws[more] - draws[less]
-            yield _row(name, difference, drawn, of_both, resampling)
+            yield _row(name, (means[more] - means[less]).dropna(), of_both, resampling)
 
 
 def _row(
-    statistic: str, estimate: float, draws: np.ndarray, pairs: pd.DataFrame, resampling: Resampling
+    statistic: str, settings: pd.Series, pairs: pd.DataFrame, resampling: Resampling
 ) -> dict[str, object]:
-    found = interval_over_pairs(draws, resampling) | sizes(pairs)
-    note = joined(found["note"] or few_ensembles(found["ensembles"]), few_samples(pairs))
-    return {"statistic": statistic, "estimate": estimate} | found | {"note": note}
+    """The mean over settings, which are the independent units: pairs share networks."""
+    mean = mean_over_networks(settings, settings.index, resampling)
+    found = mean | sizes(pairs) | {"ensembles": mean["ensembles"]}
+    note = joined(few_ensembles(mean["ensembles"]), few_samples(pairs))
+    return {"statistic": statistic} | found | {"note": note}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,6 @@ from generalization.experiments.similarity.network_pairs import (
     GENERALIZING,
     few_samples,
     final_pairs,
-    interval_over_pairs,
-    pair_weights,
     place,
     sizes,
     task,
@@ -25,7 +24,9 @@ from generalization.experiments.similarity.similarity_to_end import (
 from generalization.statistics.correlations import pearson, spearman
 from generalization.statistics.estimates import (
     ESTIMATE,
+    few_ensembles,
     groups,
+    interval_over_networks,
     joined,
     means_of_columns,
     table_of,
@@ -51,19 +52,18 @@ def similarity_trends(
     ``convergence_order``, ``convergence_order_with_logits``
         Spearman's correlation of a layer's place with the step from which on it is as alike to its
         end as 0.9, of hidden layers and of all, see ``convergence_step``: 1 if layers converge from
-        the bottom up (Raghu et al. 2017). The mean over networks; its interval resamples ensembles,
-        then seeds.
+        the bottom up (Raghu et al. 2017). The mean over ensembles.
     ``width``
         Of the width with the similarity of a layer of two seeds, over all pairs of seeds of all
-        ensembles (Morcos et al. 2018, *Insights*). The interval resamples seeds alone, in every
-        ensemble: widths are set, not drawn.
+        ensembles (Morcos et al. 2018, *Insights*). The interval is over ensembles, of
+        Fisher's z.
     ``width_above_null``
         The same of (similarity − null) / (1 − null): wider layers are also more alike by chance.
 
     Args:
         similarities: Table of a study.
         training: Table of ``collect_training``.
-        resampling: Bootstrap of networks.
+        resampling: Settings of the intervals, of which the level counts.
 
     Returns:
         For every similarity, dataset, architecture and depth: two rows of the order of convergence,
@@ -120,31 +120,29 @@ def _widths(
 ) -> Iterator[dict[str, object]]:
     pairs = final_pairs(similarities, training)
     same = pairs["ensemble_a"] == pairs["ensemble_b"]
-    # No setting is drawn where all pairs are of one.
-    pairs = pairs[same & (pairs["task_a"] == GENERALIZING)].assign(setting=0)
+    pairs = pairs[same & (pairs["task_a"] == GENERALIZING)]
     for about, alike in groups(pairs, [*KEYS, "layer"], sort=True):
         if alike["width"].nunique() < 2:
             continue
-        weights = pair_weights(alike, resampling)
         above_null = (alike["value"] - alike["null"]) / (1 - alike["null"])
         about |= sizes(alike)
         for name, values in {"width": alike["value"], "width_above_null": above_null}.items():
             widths = alike["width"].to_numpy(float)
-            found = _width_correlation(widths, values.to_numpy(float), weights, resampling)
-            note = joined(found["note"], few_samples(alike))
+            found = _width_correlation(widths, values.to_numpy(float), alike, resampling)
+            few = few_ensembles(about["ensembles"])
+            note = joined(found.get("note", ""), few, few_samples(alike))
             yield about | {"statistic": name} | found | {"note": note}
 
 
 def _width_correlation(
-    widths: np.ndarray, values: np.ndarray, weights: np.ndarray, resampling: Resampling
+    widths: np.ndarray, values: np.ndarray, pairs: pd.DataFrame, resampling: Resampling
 ) -> dict[str, object]:
-    """Over all pairs, and its interval over resamples that hold several pairs."""
+    """Over all pairs, with its interval over ensembles."""
     if not np.isfinite(values).all():
         lost = f"{(~np.isfinite(values)).sum()} of {len(values)} pairs have no finite value"
         return {"note": lost}
-    estimate = spearman(np.ones((1, len(values))), widths, values).item()
-    draws = spearman(weights[weights.sum(1) > 0], widths, values)
-    return {"estimate": estimate} | interval_over_pairs(draws, resampling)
+    correlation = partial(spearman, x=widths, y=values)
+    return interval_over_networks(correlation, pairs["ensemble_a"], resampling, correlation=True)
 
 
 def _rank_correlation(steps: pd.Series) -> float:
