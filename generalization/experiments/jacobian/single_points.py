@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,8 @@ from generalization.statistics.selection import has_fitted, on_true_labels
 from generalization.tables import KEPT_NETWORK, NETWORK, with_networks
 
 COLUMNS = ["dataset", "loss", "statistic", *ESTIMATE]
+# Contrast of a statistic to its control, and its interval.
+CONTROL = ("over_control", "over_control_low", "over_control_high")
 RESAMPLES_AT_A_TIME = 100  # A cache holds their counts of 1000 points.
 
 # From how often every resample holds every point, and the rows of one network, to its statistics.
@@ -59,7 +61,11 @@ def fitted_points(
 
 
 def means_over_networks(
-    points: pd.DataFrame, of_network: OfNetwork, resampling: Resampling
+    points: pd.DataFrame,
+    of_network: OfNetwork,
+    resampling: Resampling,
+    *,
+    logarithms: Collection[str] = (),
 ) -> pd.DataFrame:
     """Means of statistics over the networks of each dataset and training loss, with intervals.
 
@@ -74,6 +80,7 @@ def means_over_networks(
         of_network: From counts of points and one network's rows to statistic → value in every
             resample, NaN where it does not exist.
         resampling: Bootstrap of points, and of ensembles, then of seeds within them.
+        logarithms: Statistics that are logarithms, of which the estimate is a geometric mean.
 
     Returns:
         One row per dataset, loss and statistic, with the columns ``COLUMNS``. ``networks`` and
@@ -85,12 +92,30 @@ def means_over_networks(
     rows = [
         about | row
         for about, group in groups(points, ["dataset", "loss"], sort=True)
-        for row in _means(group, of_network, resampling)
+        for row in _means(group, of_network, resampling, logarithms)
     ]
     return table_of(rows, COLUMNS, resampling)
 
 
-def _means(group, of_network, resampling):
+def with_controls(table: pd.DataFrame, controls: Mapping[str, str]) -> pd.DataFrame:
+    """Put contrasts to controls, which are rows of a table, beside the statistics that they judge.
+
+    Args:
+        table: Table of ``means_over_networks``.
+        controls: Statistic → statistic that is its contrast to its control.
+
+    Returns:
+        The table with the columns ``CONTROL``, empty in rows without a control.
+    """
+    keys = ["dataset", "loss", "statistic"]
+    contrasts = table[[*keys, "estimate", "low", "high"]]
+    contrasts = contrasts.set_axis(["dataset", "loss", "contrast", *CONTROL], axis=1)
+    beside = table.assign(contrast=table["statistic"].map(controls).astype(object))
+    on = ["dataset", "loss", "contrast"]
+    return beside.merge(contrasts, "left", on, validate="many_to_one").drop(columns="contrast")
+
+
+def _means(group, of_network, resampling, logarithms):
     """The statistics of one dataset and loss, each as a row."""
     networks = [network for _, network in group.groupby(NETWORK)]
     ensembles = pd.factorize(np.array([network["ensemble"].iloc[0] for network in networks]))[0]
@@ -109,6 +134,8 @@ def _means(group, of_network, resampling):
         there = network_counts * (has & np.isfinite(of_networks))
         with np.errstate(invalid="ignore"):
             means = (there * np.nan_to_num(of_networks)).sum(1) / there.sum(1)
+        if statistic in logarithms:
+            means = np.exp(means)
         count, of_ensembles = has.sum(), len(set(ensembles[has]))
         yield {
             "statistic": statistic,
