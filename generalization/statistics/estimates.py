@@ -7,36 +7,120 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+import scipy.stats
+from jaxtyping import Float, Int
+from scipy.special import expit, logit
 
+from generalization.statistics.intervals import (
+    FEWEST_ENSEMBLES,
+    correlation_interval,
+    jackknife_error,
+)
 from generalization.statistics.resampling import Resampling
 
 # Columns of every table of estimates, after those that say what a row is about.
 INTERVAL = ["estimate", "low", "high", "level"]
 ESTIMATE = [*INTERVAL, "networks", "ensembles", "note"]
-FEWEST_ENSEMBLES = 3
+FEWEST_SHARED = 5  # ASSUME: things that all networks share, as few as ensembles may be
 
 Numbers = Float[np.ndarray, "numbers"]
 # From how often every resample holds every network to a statistic in every resample.
 Statistic = Callable[[Float[np.ndarray, "resamples networks"]], Float[np.ndarray, "resamples"]]
 Group = tuple[dict[str, Any], pd.DataFrame]
+# Squared standard error and its degrees of freedom.
+Error = tuple[float, float]
 
 
 def interval_over_networks(
-    statistic: Statistic, ensembles: pd.Series, resampling: Resampling
+    statistic: Statistic,
+    ensembles: pd.Series,
+    resampling: Resampling,
+    *,
+    correlation: bool = False,
+    share: bool = False,
 ) -> dict[str, float]:
-    """Interval of a statistic over networks: how all tables make it.
+    """Return a statistic over networks with its interval by the delete-one-ensemble jackknife.
+
+    Every ensemble has the same weight, however many of its networks count. Means have a t interval
+    with E − 1 degrees of freedom; correlations one of Fisher's z with E − 2, which contains its
+    estimate and stays within ±1.
 
     Args:
-        statistic: Function of how often each network counts, one row per resample.
+        statistic: Function of the weight of each network, one row per set of weights.
         ensembles: Ensemble of every network.
-        resampling: Bootstrap of ensembles, then of seeds within them.
+        resampling: Settings of the intervals, of which the level counts.
+        correlation: Whether the statistic is a correlation.
+        share: Whether the statistic is between 0 and 1, see ``t_interval``.
 
     Returns:
-        ``low`` and ``high``, NaN if the statistic exists in no resample.
+        ``estimate``, ``low`` and ``high``; the latter two NaN with one ensemble (of correlations,
+        with two), and where the statistic does not exist without one of the ensembles.
     """
-    codes, _ = pd.factorize(ensembles)
-    return resampling.interval(statistic(resampling.counts(codes)))
+    codes, names = pd.factorize(ensembles)
+    weights = ensemble_weights(codes)
+    estimate = statistic(weights[None])[0].item()
+    left_out = statistic(weights * (codes != np.arange(len(names))[:, None]))
+    if not np.isfinite([estimate, *left_out]).all():
+        return {"estimate": estimate, "low": np.nan, "high": np.nan}
+    if correlation:
+        found = correlation_interval(np.array(estimate), left_out, level=resampling.level, fewest=3)
+        return {name: bound.item() for name, bound in found._asdict().items()}
+    error = jackknife_error(left_out).item() ** 2, len(names) - 1
+    return t_interval(estimate, [error], level=resampling.level, share=share)
+
+
+def ensemble_weights(codes: Int[np.ndarray, "networks"]) -> Float[np.ndarray, "networks"]:
+    """Return weights of networks by which all ensembles count alike, 1 in the largest ensembles.
+
+    Args:
+        codes: Ensemble of every network, 0 … E − 1.
+    """
+    sizes = np.bincount(codes)
+    return sizes.max(initial=1) / sizes[codes]
+
+
+def t_interval(
+    estimate: float,
+    errors: Sequence[Error],
+    *,
+    level: float,
+    scale: Callable[[Numbers], Numbers] = np.asarray,
+    share: bool = False,
+) -> dict[str, float]:
+    """Return an estimate with its t interval, from the errors of independent samples behind it.
+
+    Squared errors add up; their sum has the degrees of freedom of Satterthwaite (1946),
+    (Σ s_i²)² / Σ (s_i⁴ / f_i).
+
+    Args:
+        estimate: Estimate before it is scaled.
+        errors: Squared standard error and degrees of freedom by each sample.
+        level: Level of the interval.
+        scale: Increasing function applied to the estimate and its bounds.
+        share: Whether the estimate is between 0 and 1. Its interval is then made on the logit
+            scale, where the standard error is s / (p (1 − p)). At 0 or 1 there is no such scale:
+            if all of n = f + 1 ensembles are at 1, the bound is (α/2)^(1/n), for any share, as of
+            Clopper & Pearson (1934) for a share of ensembles.
+
+    Returns:
+        ``estimate``, ``low``, ``high``; the latter two NaN without degrees of freedom.
+    """
+    squares, free = (np.array(values, float) for values in zip(*errors, strict=True))
+    found = {"estimate": scale(np.array(estimate)).item(), "low": np.nan, "high": np.nan}
+    if not (np.isfinite([estimate, *squares]).all() and (free > 0).all()):
+        return found
+    total = squares.sum()
+    freedom = total**2 / (squares**2 / free).sum() if total > 0 else free.min()
+    half = scipy.stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(total)
+    bounds = np.array([estimate - half, estimate + half])
+    if share and 0 < estimate < 1:
+        half /= estimate * (1 - estimate)
+        bounds = expit(logit(estimate) + np.array([-half, half]))
+    elif share and total == 0:
+        away = 1 - ((1 - level) / 2) ** (1 / (free.min() + 1))
+        bounds = np.array([0, away]) if estimate == 0 else np.array([1 - away, 1])
+    low, high = scale(bounds)
+    return found | {"low": float(low), "high": float(high)}
 
 
 def mean_over_networks(
@@ -45,35 +129,120 @@ def mean_over_networks(
     resampling: Resampling,
     *,
     scale: Callable[[Numbers], Numbers] = np.asarray,
+    share: bool = False,
     lacking: str = "finite value",
 ) -> dict[str, Any]:
-    """Mean of the finite values, with its interval and what it lacks.
+    """Return the mean of ensemble means of the finite values, with its t interval.
+
+    Seeds of one ensemble tell nothing of other ensembles: every ensemble is one observation, and
+    has the same weight however many of its networks have a value. The interval has E − 1 degrees of
+    freedom.
 
     Args:
         values: One per network.
         ensembles: Ensemble of every network.
-        resampling: Bootstrap of ensembles, then of seeds within them.
+        resampling: Settings of the intervals, of which the level counts.
         scale: Applied to means: with ``np.exp``, those of logarithms are geometric means.
+        share: Whether values are between 0 and 1, see ``t_interval``.
         lacking: What networks without a finite value lack, for the note.
 
     Returns:
-        ``estimate``, ``low`` and ``high``, the latter two missing if there is one network;
-        ``networks`` and ``ensembles``, how many of each have a finite value; ``note``.
+        ``estimate``, ``low`` and ``high``, the latter two NaN with one ensemble; ``networks`` and
+        ``ensembles``, how many of each have a finite value; ``note``.
     """
     finite = np.isfinite(values.to_numpy(float))
-    there, ensembles = values.to_numpy(float)[finite], ensembles[finite]
-    networks, size = len(there), ensembles.nunique()
-    found = {"estimate": np.nan, "low": np.nan, "high": np.nan}
-    if networks:
-        found["estimate"] = scale(there.mean()).item()
-    if networks > 1:
-        found |= interval_over_networks(
-            lambda counts: scale(counts @ there / counts.sum(1)), ensembles, resampling
-        )
-    note = joined(
-        missing(networks, len(values), lacking), few_ensembles(size) if networks > 1 else ""
+    there = values.to_numpy(float)[finite]
+    means = pd.Series(there).groupby(np.asarray(ensembles)[finite]).mean().to_numpy()
+    found = t_interval(
+        _mean(means), [error_of_mean(means)], level=resampling.level, scale=scale, share=share
     )
-    return found | {"networks": networks, "ensembles": size, "note": note}
+    note = joined(missing(len(there), len(values), lacking), few_ensembles(len(means)))
+    return found | {"networks": len(there), "ensembles": len(means), "note": note}
+
+
+def error_of_mean(values: Numbers) -> Error:
+    """Return the squared standard error of a mean, and its degrees of freedom; NaN of one value."""
+    size = len(values)
+    return (values.var(ddof=1) / size if size > 1 else np.nan), size - 1
+
+
+def crossed_mean(
+    values: Float[np.ndarray, "networks shared"],
+    ensembles: pd.Series,
+    resampling: Resampling,
+    *,
+    scale: Callable[[Numbers], Numbers] = np.asarray,
+    share: bool = False,
+    lacking: str = "finite value",
+) -> dict[str, Any]:
+    """Return the mean over networks of what was taken at things that all networks share.
+
+    Networks and points, ellipses, planes or images are two crossed samples. The squared error is
+    that of ensemble means plus that of the means of things. Both hold the interaction, so that the
+    sum errs on the wide side by one of it, as the pigeonhole bootstrap does by two (Owen 2007,
+    "The pigeonhole bootstrap"), of which percentiles would be too narrow with few
+    ensembles or things.
+
+    Args:
+        values: One per network and thing; those that are not finite are passed over.
+        ensembles: Ensemble of every network.
+        resampling: Settings of the intervals, of which the level counts.
+        scale: Applied to means, as for ``mean_over_networks``.
+        share: Whether values are between 0 and 1, see ``t_interval``.
+        lacking: What networks without a finite value lack, for the note.
+
+    Returns:
+        What ``mean_over_networks`` returns, and ``shared``, how many things have a finite value.
+        With one of them there is no interval.
+    """
+    table = pd.DataFrame(np.where(np.isfinite(values), values, np.nan))
+    of_networks = table.mean(axis=1)
+    means = of_networks.groupby(np.asarray(ensembles)).mean().dropna().to_numpy()
+    of_things = table.groupby(np.asarray(ensembles)).mean().mean().dropna().to_numpy()
+    networks, shared = int(of_networks.notna().sum()), len(of_things)
+    errors = [error_of_mean(means), error_of_mean(of_things)]
+    found = t_interval(_mean(means), errors, level=resampling.level, scale=scale, share=share)
+    note = joined(
+        missing(networks, len(table), lacking), few_ensembles(len(means)), few_shared(shared)
+    )
+    counts = {"networks": networks, "ensembles": len(means), "shared": shared}
+    return found | counts | {"note": note}
+
+
+def paired_contrast(
+    values: Float[np.ndarray, "networks *shared"] | pd.Series,
+    control: Float[np.ndarray, "networks *shared"] | pd.Series,
+    ensembles: pd.Series,
+    resampling: Resampling,
+    *,
+    name: str,
+    scale: Callable[[Numbers], Numbers] = np.asarray,
+) -> dict[str, float]:
+    """Return the mean of what a statistic has over its control, each in one and the same network.
+
+    Args:
+        values: Statistic of each network, or of each network at each thing that all share.
+        control: Control of the same networks, and things. A pair with a value that is not finite
+            does not count.
+        ensembles: Ensemble of every network.
+        resampling: Settings of the intervals, of which the level counts.
+        name: Name of the column.
+        scale: Applied to means of differences: with ``np.exp``, those of logarithms are ratios.
+
+    Returns:
+        ``name``, and that with ``_low`` and ``_high``: columns of the row of the statistic.
+    """
+    with np.errstate(invalid="ignore"):
+        difference = np.asarray(values, float) - np.asarray(control, float)
+    if difference.ndim == 1:
+        found = mean_over_networks(pd.Series(difference), ensembles, resampling, scale=scale)
+    else:
+        found = crossed_mean(difference, ensembles, resampling, scale=scale)
+    return {name: found["estimate"], f"{name}_low": found["low"], f"{name}_high": found["high"]}
+
+
+def _mean(values: Numbers) -> float:
+    return values.mean() if len(values) else np.nan
 
 
 def means_of_columns(
@@ -82,6 +251,7 @@ def means_of_columns(
     resampling: Resampling,
     *,
     logarithms: Collection[str] = (),
+    shares: Collection[str] = (),
     lacking: str = "finite value",
 ) -> Iterator[dict[str, Any]]:
     """Mean of each statistic over networks, each as a row of a table.
@@ -89,8 +259,9 @@ def means_of_columns(
     Args:
         networks: One row each, with ``ensemble``.
         columns: Statistics to average.
-        resampling: Bootstrap of ensembles, then of seeds within them.
+        resampling: Settings of the intervals, of which the level counts.
         logarithms: Columns that hold logarithms, of which the estimate is a geometric mean.
+        shares: Columns whose values are between 0 and 1, see ``t_interval``.
         lacking: What networks without a finite value lack, for the note.
 
     Yields:
@@ -99,7 +270,12 @@ def means_of_columns(
     for column in columns:
         scale = np.exp if column in logarithms else np.asarray
         yield {"statistic": column} | mean_over_networks(
-            networks[column], networks["ensemble"], resampling, scale=scale, lacking=lacking
+            networks[column],
+            networks["ensemble"],
+            resampling,
+            scale=scale,
+            share=column in shares,
+            lacking=lacking,
         )
 
 
@@ -162,7 +338,7 @@ def joined(*notes: str) -> str:
 
 
 def missing(networks: int, of: int, what: str) -> str:
-    """Say how many networks a mean lacks, and if there are too few for an interval.
+    """Say how many networks a mean lacks, and if none is left.
 
     Args:
         networks: How many have what is averaged.
@@ -170,8 +346,7 @@ def missing(networks: int, of: int, what: str) -> str:
         what: Name of what is averaged.
     """
     lost = f"{of - networks} of {of} networks have no {what}"
-    few = {0: "no network is left", 1: "no interval of one network"}.get(networks, "")
-    return joined(lost if networks < of else "", few)
+    return joined(lost if networks < of else "", "" if networks else "no network is left")
 
 
 def undefined(networks: int, of: int) -> str:
@@ -184,13 +359,23 @@ def undefined(networks: int, of: int) -> str:
     return f"not defined for {of - networks} of {of} networks" if networks < of else ""
 
 
-def few_ensembles(ensembles: int, needed: str = "that an interval needs") -> str:
+def few_ensembles(ensembles: int, needed: str = "that a verdict needs") -> str:
     """Say that there are too few ensembles to tell of others; empty if there are enough, or none.
 
     Args:
-        ensembles: How many there are.
+        ensembles: How many there are. One has no interval at all.
         needed: Clause that says what needs them.
     """
     if not 0 < ensembles < FEWEST_ENSEMBLES:
         return ""
     return f"{ensembles} of the {FEWEST_ENSEMBLES} ensembles {needed}"
+
+
+def few_shared(shared: int) -> str:
+    """Say that networks share too few points, ellipses or images; empty if enough, or none.
+
+    Args:
+        shared: How many they share.
+    """
+    few = 0 < shared < FEWEST_SHARED
+    return f"{shared} of the {FEWEST_SHARED} shared inputs that a verdict needs" if few else ""

@@ -1,0 +1,217 @@
+"""What a measure adds to a prediction of the gap, and how well it selects networks."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from generalization.statistics.design import main_effects, orthonormal_basis
+from generalization.statistics.draws import blocks, complete_sets
+from generalization.statistics.stratified import rank_deviations
+
+LEVERAGE = 1 - 1e-8  # from here on a point determines a coefficient by itself
+EXPLAINED = 1e-9  # share of a sum of squares below which a residual is rounding
+
+
+class Selection(NamedTuple):
+    """How well choosing by a measure does, by measure and environment."""
+
+    regret: Float[np.ndarray, "measures environments"]
+    hit_rate: Float[np.ndarray, "measures environments"]
+
+
+def added_r_squared(
+    counts: Float[np.ndarray, "resamples ensembles"],
+    measures: Float[np.ndarray, "measures ensembles"],
+    gap: Float[np.ndarray, "ensembles"],
+    design: Float[np.ndarray, "ensembles columns"],
+) -> Float[np.ndarray, "measures resamples"]:
+    """Compute R²(Z and R(μ)) − R²(Z), cross-validated by leaving out one ensemble after the other.
+
+    R² = 1 − Σ(g − ĝ₍₋ₑ₎)² / Σ(g − ḡ₍₋ₑ₎)². Leaving out needs no refit: the error is e/(1 − h) with
+    residual e and leverage h (Allen 1974); in a resample all c_e copies are left out together,
+    e/(1 − c_e·h). Midranks R(μ) make it invariant to increasing maps.
+
+    Args:
+        counts: How often every resample holds every ensemble; see ``draws``.
+        measures: Ensemble means; NaN where a measure has no value, infinite values are ranked.
+        gap: Mean generalization gap of every ensemble, finite.
+        design: Regressors Z, an intercept among them: the design, or ``with_baselines``.
+
+    Returns:
+        Added R², negative where the measure only adds noise, and 0 where Z explains its ranks; NaN
+        where the gap does not vary. Ensembles that alone determine a coefficient cannot be
+        predicted and are left out of both.
+    """
+    found = np.full((len(measures), len(counts)), np.nan)
+    for rows, there in complete_sets(measures):
+        y, z = gap[there], orthonormal_basis(design[there])
+        numbers = 6 * there.sum() + z.shape[1] * (there.sum() + 2 * z.shape[1])
+        for block in blocks(len(counts), 2 * numbers):
+            held = counts[block][:, there]
+            found[rows, block] = _added(held, measures[rows][:, there], y, z)
+    return found
+
+
+def added_r_squared_by_level(
+    measures: Float[np.ndarray, "measures ensembles"],
+    gap: Float[np.ndarray, "ensembles"],
+    levels: Int[np.ndarray, "ensembles factors"],
+    baselines: Float[np.ndarray, "baselines ensembles"] | None = None,
+) -> Float[np.ndarray, "measures factors"]:
+    """Compute the same, leaving out one level of a factor after the other.
+
+    Of a level that was never seen no effect is known, so Z are the main effects of the other
+    factors. It asks whether the measure tells what a new depth, or a new dataset, will do.
+
+    Args:
+        measures: As in ``added_r_squared``.
+        gap: As in ``added_r_squared``.
+        levels: Level of every swept factor in every ensemble.
+        baselines: Ranks of these, too, are regressors; without NaN.
+
+    Returns:
+        Added R² for every factor; NaN where a factor has one level.
+    """
+    found = np.full((len(measures), levels.shape[1]), np.nan)
+    for rows, there in complete_sets(measures):
+        for factor in range(levels.shape[1]):
+            codes = levels[there, factor]
+            if len(np.unique(codes)) < 2:
+                continue
+            z = main_effects(np.delete(levels, factor, axis=1))
+            z = z if baselines is None else with_baselines(z, baselines)
+            ranks = _ranks(measures[rows][:, there])
+            found[rows, factor] = _by_level(ranks, gap[there], z[there], codes)
+    return found
+
+
+def with_baselines(
+    design: Float[np.ndarray, "ensembles columns"],
+    baselines: Float[np.ndarray, "baselines ensembles"],
+) -> Float[np.ndarray, "ensembles more_columns"]:
+    """Return the design and the midranks of baselines, without NaN, as further regressors."""
+    return np.hstack([design, _ranks(baselines).T])
+
+
+def selection(
+    measures: Float[np.ndarray, "measures ensembles"],
+    gap: Float[np.ndarray, "ensembles"],
+    environments: Int[np.ndarray, "ensembles"] | None = None,
+    *,
+    share: float = 0.2,
+) -> Selection:
+    """Compute regret and hit rate of choosing by the lowest value, in every environment.
+
+    Regret is (g of the preferred − least g)/(mean g − least g): 0 for the best choice, 1 on average
+    for a random one. The hit rate is the share of the ``share`` preferred that are among as many
+    with the least gap; ``share`` on average at random. Ties are broken at random, in expectation.
+
+    Args:
+        measures: Ensemble means, a low value promising a small gap: turn the others round. NaN
+            where a measure has no value.
+        gap: Mean generalization gap of every ensemble, finite.
+        environments: Where each ensemble belongs, a dataset or a level of a factor; by default
+            all to one. Environments are in the order of their codes.
+        share: Share of the ensembles that counts as the top, at least one ensemble.
+
+    Returns:
+        Both numbers; NaN in environments with fewer than two ensembles or a constant gap. The worst
+        over environments is ``np.nanmax`` of regret and ``np.nanmin`` of the hit rate.
+    """
+    environments = np.zeros(len(gap), int) if environments is None else environments
+    names = np.unique(environments)
+    found = Selection(*np.full((2, len(measures), len(names)), np.nan))
+    for column, name in enumerate(names):
+        at = environments == name
+        for row, values in enumerate(measures):
+            there = at & ~np.isnan(values)
+            if there.sum() < 2 or np.ptp(gap[there]) == 0:
+                continue
+            mu, g = values[there], gap[there]
+            preferred = g[mu == mu.min()].mean()
+            found.regret[row, column] = (preferred - g.min()) / (g.mean() - g.min())
+            top = max(1, round(share * len(g)))
+            found.hit_rate[row, column] = _chosen(mu, top) @ _chosen(g, top) / top
+    return found
+
+
+def _chosen(values, top):
+    """Chance of every value to be among the lowest, with ties broken at random."""
+    limit = np.sort(values)[top - 1]
+    below, equal = values < limit, values == limit
+    return below + equal * (top - below.sum()) / equal.sum()
+
+
+def _ranks(values):
+    """Midranks of every row, less their mean."""
+    once, strata = np.ones((1, values.shape[1])), np.zeros(values.shape[1], int)
+    return np.stack([rank_deviations(once, row, strata)[0] for row in values])
+
+
+def _added(counts, measures, y, z):
+    """Added R² of every measure in every resample, by the leverages of one more regressor."""
+    strata = np.zeros(len(y), int)
+    size = counts.sum(1, keepdims=True)
+    gram = (counts @ (z[:, :, None] * z[:, None, :]).reshape(len(z), -1)).reshape(
+        len(counts), z.shape[1], z.shape[1]
+    )
+    inverse = np.linalg.pinv(gram, rcond=1e-10, hermitian=True)
+    projected = np.einsum("ep,rpq->req", z, inverse)
+    leverage = np.einsum("req,eq->re", projected, z)
+    residual = y - np.einsum("req,rq->re", projected, (counts * y) @ z)
+    held = counts > 0
+    varies = np.where(held, y, np.inf).min(1) < np.where(held, y, -np.inf).max(1)
+    alone = np.where(varies[:, None], y - (counts @ y)[:, None] / size, np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        alone = alone / (1 - counts / size)
+    found = np.empty((len(measures), len(counts)))
+    for row, values in enumerate(measures):
+        x = rank_deviations(counts, values, strata)
+        left = x - np.einsum("req,rq->re", projected, (counts * x) @ z)
+        squares = np.einsum("re,re,re->r", counts, left, left)[:, None]
+        total = np.einsum("re,re,re->r", counts, x, x)[:, None]
+        says_more = squares > EXPLAINED * total
+        left = np.where(says_more, left / np.sqrt(np.where(says_more, squares, 1)), 0)
+        slope = np.einsum("re,re,re->r", counts, left, residual)[:, None]
+        found[row] = _difference(
+            counts, alone, (residual, leverage), (residual - slope * left, leverage + left**2)
+        )
+    return found
+
+
+def _difference(counts, alone, base, more):
+    """Difference of two cross-validated R² over the ensembles that both can predict."""
+    predicted = (counts > 0) & (counts * more[1] < LEVERAGE) & (counts * base[1] < LEVERAGE)
+    weights = np.where(predicted, counts, 0)
+    errors = []
+    for residual, leverage in (base, more):
+        error = np.where(predicted, residual / np.where(predicted, 1 - counts * leverage, 1), 0)
+        errors.append(np.einsum("re,re,re->r", weights, error, error))
+    total = np.einsum("re,re->r", weights, np.square(np.where(predicted, alone, 0)))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (errors[0] - errors[1]) / total
+
+
+def _by_level(ranks, y, z, codes):
+    """Added R² of every row of ranks, one level after the other left out."""
+    base, alone = np.empty(len(y)), np.empty(len(y))
+    more = np.empty(ranks.shape)
+    for code in np.unique(codes):
+        out = codes == code
+        kept = ~out
+        inverse = np.linalg.pinv(z[kept], rcond=1e-10)
+        e = y[kept] - z[kept] @ (inverse @ y[kept])
+        left = ranks[:, kept] - (ranks[:, kept] @ inverse.T) @ z[kept].T
+        new = ranks[:, out] - (ranks[:, kept] @ inverse.T) @ z[out].T
+        squares = np.square(left).sum(1)
+        says_more = squares > EXPLAINED * np.square(ranks[:, kept]).sum(1)
+        slope = np.where(says_more, left @ e / np.where(says_more, squares, 1), 0)
+        base[out] = y[out] - z[out] @ (inverse @ y[kept])
+        more[:, out] = base[out] - slope[:, None] * new
+        alone[out] = y[out] - y[kept].mean()
+    if np.ptp(y) == 0:
+        return np.full(len(ranks), np.nan)
+    return (np.square(base).sum() - np.square(more).sum(1)) / np.square(alone).sum()

@@ -1,0 +1,238 @@
+"""Robust sign errors: how often a measure predicts which of two networks generalizes better."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import scipy.special
+import scipy.stats
+from jaxtyping import Bool, Float, Int
+
+from generalization.statistics.design import OneFactorPairs
+from generalization.statistics.draws import blocks
+
+FEWEST_EFFECTIVE = 12  # Dziugaite et al. 2020, §6: effective sample size of an environment
+Weights = Callable[[Int[np.ndarray, "pairs"], Int[np.ndarray, "pairs"]], np.ndarray]
+
+
+class SignErrors(NamedTuple):
+    """Weighted error of every measure in every environment; NaN where too few pairs are certain."""
+
+    errors: Float[np.ndarray, "measures environments"]
+    effective: Float[np.ndarray, "measures environments"]
+
+
+class Summary(NamedTuple):
+    """Errors over environments; NaN where no environment is left."""
+
+    mean: Float[np.ndarray, "measures *resamples"]
+    high: Float[np.ndarray, "measures *resamples"]
+    worst: Float[np.ndarray, "measures *resamples"]
+    environments: Int[np.ndarray, "measures"]
+
+
+def sign_errors(
+    measures: Float[np.ndarray, "measures ensembles seeds"],
+    gap: Float[np.ndarray, "ensembles seeds"],
+    pairs: OneFactorPairs,
+    weights: Weights,
+    *,
+    environments: Int[np.ndarray, "pairs"] | None = None,
+    fewest_effective: float = FEWEST_EFFECTIVE,
+) -> SignErrors:
+    """Compute Σ w·(1 − sgn Δμ·sgn Δg)/2 / Σ w per environment (Dziugaite et al. 2020, eq. 4).
+
+    An environment is a pair of ensembles that differ in one factor alone, and holds every pair of
+    one network from each. w is certain of the sign of Δg: ``hoeffding_weights`` or
+    ``mcnemar_weights``. Its effective sample size is (Σw)²/Σw², but at most S + S' − 1 for S and S'
+    seeds, since S·S' pairs are made of S + S' networks; the published code has no such cap.
+
+    A tie is an error of ½. Each pair counts once. A measure loses the networks in which it has no
+    value, and no other measure does.
+
+    Args:
+        measures: Value of every network; NaN where there is none, infinite values are ordered.
+        gap: Generalization gap of every network; NaN where there is no network.
+        pairs: Result of ``design.one_factor_pairs``.
+        weights: Certainty of the sign of the difference of the gap, in [0, 1], of the networks at
+            two arrays of positions among ensembles × seeds.
+        environments: Environment of every pair of ensembles, from 0; pairs of one environment are
+            pooled, and their caps added. By default each is one of its own, which no study with
+            fewer than 7 seeds can fill: ``changes`` pools over the other hyper-parameters.
+        fewest_effective: Effective sample size that an environment needs.
+
+    Returns:
+        Errors (0 perfect, ½ no better than chance, 1 reversed) and effective sample sizes.
+    """
+    if environments is None:
+        environments = np.arange(len(pairs.first))
+    seeds, ensemble_pairs = gap.shape[1], len(pairs.first)
+    ranks = _order(measures.reshape(len(measures), -1))
+    there = (~np.isnan(ranks) & np.isfinite(gap.ravel())).astype(np.float32)
+    networks = there.reshape(measures.shape).sum(2)
+    values = gap.ravel()
+    signed, total, squares = np.zeros((3, len(measures), ensemble_pairs))
+    for block in blocks(ensemble_pairs, 3 * len(measures) * seeds**2):
+        a, b = _networks(pairs.first[block], pairs.second[block], seeds)
+        difference = values[a] - values[b]
+        # Without a network there is no certainty either.
+        w = np.where(np.isfinite(difference), weights(a, b), 0)
+        both = there[:, a] * there[:, b]
+        agreement = np.nan_to_num(np.sign(ranks[:, a] - ranks[:, b]))
+        signed[:, block] = np.einsum(
+            "mps,ps->mp", agreement, w * np.sign(np.nan_to_num(difference))
+        )
+        total[:, block] = np.einsum("mps,ps->mp", both, w)
+        squares[:, block] = np.einsum("mps,ps->mp", both, w**2)
+    caps = (networks[:, pairs.first] + networks[:, pairs.second] - 1) * (total > 0)
+    sums = [_by_environment(terms, environments) for terms in (signed, total, squares, caps)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        effective = np.nan_to_num(np.minimum(sums[1] ** 2 / sums[2], sums[3]))
+        errors = (1 - sums[0] / sums[1]) / 2
+    enough = (effective > 0) & (effective >= fewest_effective)
+    return SignErrors(np.where(enough, errors, np.nan), effective)
+
+
+def changes(
+    pairs: OneFactorPairs, levels: Int[np.ndarray, "ensembles factors"]
+) -> Int[np.ndarray, "pairs"]:
+    """Number environments by factor and by its two levels, pooling over all other settings."""
+    of_pairs = [
+        pairs.factor,
+        levels[pairs.first, pairs.factor],
+        levels[pairs.second, pairs.factor],
+    ]
+    return np.unique(np.stack(of_pairs), axis=1, return_inverse=True)[1].ravel()
+
+
+def hoeffding_weights(
+    gap: Float[np.ndarray, "ensembles seeds"], test_size: Int[np.ndarray, "ensembles"] | int
+) -> Weights:
+    """Return w = max(0, [max(0, 1 − 2·exp(−2n(Δg/2)²))]² − ½), two Hoeffding bounds.
+
+    Dziugaite et al. 2020, §6 and their code, which fixes n at 10 000. It is the chance that both
+    test accuracies are within |Δg|/2 of their expectations, which leave the sign of Δg as it is;
+    what does not exceed ½ is dropped.
+
+    Args:
+        gap: Generalization gap of every network.
+        test_size: Number n of test points on which accuracies were measured, of each ensemble or
+            of all.
+    """
+    values = gap.ravel()
+    sizes = np.repeat(np.broadcast_to(test_size, gap.shape[:1]), gap.shape[1])
+
+    def weights(a, b):
+        difference = np.square((values[a] - values[b]) / 2)
+        both = [np.maximum(0, 1 - 2 * np.exp(-2 * sizes[k] * difference)) for k in (a, b)]
+        return np.maximum(0, both[0] * both[1] - 0.5)
+
+    return weights
+
+
+def mcnemar_weights(
+    gap: Float[np.ndarray, "ensembles seeds"],
+    correct: Bool[np.ndarray, "ensembles seeds images"],
+) -> Weights:
+    """Return max(0, w − ½) with w = 1 − p of McNemar's test on the images of a shared test set.
+
+    Two accuracies on the same n images differ by (b − c)/n, b and c being the images that one
+    network alone classifies correctly, with variance [b + c − (b − c)²/n]/n² (Agresti 2002, eq.
+    10.2). p is the two-sided normal one of Δg with this variance; training accuracies are known.
+    Networks that err on the same images are told apart at smaller gaps than by two bounds.
+
+    Args:
+        gap: Generalization gap of every network.
+        correct: Whether every network classifies every test image correctly; all networks saw the
+            same images.
+    """
+    values, images = gap.ravel(), correct.shape[2]
+    flat = correct.reshape(-1, images).astype(np.float32)
+    # Counts below 2^24 are exact in single precision.
+    both, alone = flat @ flat.T, flat.sum(1)
+
+    def weights(a, b):
+        only_a, only_b = alone[a] - both[a, b], alone[b] - both[a, b]
+        variance = (only_a + only_b - (only_a - only_b) ** 2 / images) / images**2
+        difference = np.abs(values[a] - values[b])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            certain = scipy.special.erf(difference / np.sqrt(2 * variance))
+        return np.maximum(0, np.where(difference > 0, certain, 0) - 0.5)
+
+    return weights
+
+
+def summary(
+    errors: Float[np.ndarray, "measures environments"], *, quantile: float = 0.9
+) -> Summary:
+    """Return mean, 90th percentile and worst of the errors, and the number of environments."""
+    kept = np.isfinite(errors)
+    found = np.full((3, len(errors)), np.nan)
+    any_left = kept.any(1)
+    if any_left.any():
+        some = errors[any_left]
+        found[:, any_left] = [
+            np.nanmean(some, axis=1),
+            np.nanquantile(some, quantile, axis=1, method="inverted_cdf"),
+            np.nanmax(some, axis=1),
+        ]
+    return Summary(*found, kept.sum(1))
+
+
+def resampled_summary(
+    counts: Float[np.ndarray, "resamples ensembles"],
+    errors: Float[np.ndarray, "measures environments"],
+    pairs: OneFactorPairs,
+    *,
+    quantile: float = 0.9,
+) -> Summary:
+    """Return the same in every resample of ensembles: a pair (a, b) counts c_a·c_b times.
+
+    Args:
+        counts: How often every resample holds every ensemble; see ``draws``.
+        errors: Errors in the environments of single pairs, in the order of ``pairs``.
+        pairs: The pairs of ensembles that are the environments.
+        quantile: Which quantile is the high one: the smallest error at or below which lies this
+            share of the weight.
+    """
+    found = np.full((3, len(errors), len(counts)), np.nan)
+    kept = np.isfinite(errors)
+    for block in blocks(len(counts), 4 * len(pairs.first)):
+        often = (counts[block][:, pairs.first] * counts[block][:, pairs.second]).T
+        for row, (error, there) in enumerate(zip(errors, kept, strict=True)):
+            ascending = np.flatnonzero(there)[np.argsort(error[there], kind="stable")]
+            if len(ascending):
+                found[:, row, block] = _weighted(error[ascending], often[ascending], quantile)
+    return Summary(*found, kept.sum(1))
+
+
+def _weighted(error, weight, quantile):
+    """Mean, quantile and maximum of ascending errors, in every column of weights."""
+    until = np.cumsum(weight, axis=0)
+    total = until[-1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = error @ weight / total
+    # The number of errors below which there is less than the share asked for.
+    high = error[np.minimum((until < quantile * total * (1 - 1e-12)).sum(0), len(error) - 1)]
+    worst = error[np.minimum((until < total).sum(0), len(error) - 1)]
+    return np.where(total > 0, [mean, high, worst], np.nan)
+
+
+def _order(values):
+    """Ranks of the values of every row, NaN staying NaN: differences of infinities are ties."""
+    return scipy.stats.rankdata(values, axis=1, nan_policy="omit").astype(np.float32)
+
+
+def _networks(first, second, seeds):
+    """Positions of both networks in every pair of one from each ensemble: pairs × seeds²."""
+    a, b = np.divmod(np.arange(seeds**2), seeds)
+    return first[:, None] * seeds + a, second[:, None] * seeds + b
+
+
+def _by_environment(terms, environments):
+    """Sums of the terms of every row over the pairs of each environment."""
+    number = environments.max(initial=-1) + 1
+    rows = [np.bincount(environments, row, minlength=number) for row in terms]
+    return np.array(rows).reshape(len(terms), number)

@@ -1,0 +1,231 @@
+import numpy as np
+import pytest
+import scipy.linalg
+import scipy.stats
+import statsmodels.api as sm
+
+from generalization.statistics.draws import (
+    leave_one_out_counts,
+    observed_counts,
+    resampled_counts,
+)
+from generalization.statistics.intervals import (
+    comparison,
+    correlation_interval,
+    cr2_slope,
+    jackknife_error,
+    jackknife_interval,
+    mean_interval,
+    simultaneous_interval,
+)
+from generalization.statistics.stratified import stratified_spearman
+
+
+@pytest.fixture
+def generator():
+    return np.random.default_rng(0)
+
+
+def test_jackknife_error_of_a_mean_is_the_textbook_one(generator):
+    values = generator.normal(size=12)
+    left_out = leave_one_out_counts(12) @ values / 11
+    assert jackknife_error(left_out) == pytest.approx(values.std(ddof=1) / np.sqrt(12))
+    found = jackknife_interval(values.mean(), left_out, level=0.9)
+    expected = scipy.stats.t.interval(0.9, 11, values.mean(), scipy.stats.sem(values))
+    assert (found.low, found.high) == pytest.approx(expected)
+    assert jackknife_interval(values.mean(), left_out, level=0.9, bounds=(0.0, 0.1)).low >= 0
+
+
+def spearman_interval(x, y, level=0.95):
+    strata = np.zeros(len(y), int)
+    estimate = stratified_spearman(observed_counts(len(y)), x, y, strata)[:, 0]
+    left_out = stratified_spearman(leave_one_out_counts(len(y)), x, y, strata)
+    return correlation_interval(estimate, left_out, level=level)
+
+
+@pytest.mark.parametrize(("ensembles", "rho"), [(8, 0.9), (16, 0.5), (32, 0.0)])
+def test_interval_of_a_correlation_covers(ensembles, rho, generator):
+    """Coverage of the population's Spearman ρ, (6/π)·asin(r/2) for normal values."""
+    truth = 6 / np.pi * np.arcsin(rho / 2)
+    covered = 0
+    for _ in range(400):
+        y, noise = generator.normal(size=(2, ensembles))
+        x = rho * y + np.sqrt(1 - rho**2) * noise
+        found = spearman_interval(x[None], y)
+        covered += found.low[0] <= truth <= found.high[0]
+        assert -1 <= found.low[0] <= found.estimate[0] <= found.high[0] <= 1
+    assert covered / 400 > 0.95 - 3 * np.sqrt(0.95 * 0.05 / 400)
+
+
+def test_perfect_order_has_a_finite_interval():
+    x = np.arange(10.0)
+    found = spearman_interval(np.stack([x, -x]), x)
+    assert np.isfinite(found.low).all()
+    assert found.high[0] == pytest.approx(1)
+    assert found.low[1] == pytest.approx(-1)
+    assert found.low[0] > 0.99
+
+
+def test_few_ensembles_have_no_interval(generator):
+    x, y = generator.normal(size=(2, 4))
+    found = spearman_interval(x[None], y)
+    assert np.isnan(found.low).all()
+    assert np.isfinite(found.estimate).all()
+    with_degrees = correlation_interval(
+        np.array([0.5]), np.full((1, 8), 0.4), level=0.95, degrees_of_freedom=0
+    )
+    assert np.isnan(with_degrees.low).all()
+
+
+def test_mean_is_the_t_interval_of_ensemble_means(generator):
+    ensembles = np.repeat(np.arange(6), [1, 2, 3, 4, 2, 2])
+    values = generator.normal(size=(2, 14))
+    values[1, 0] = np.nan
+    found = mean_interval(values, ensembles, level=0.95)
+    means = np.array([values[0, ensembles == e].mean() for e in range(6)])
+    expected = scipy.stats.t.interval(0.95, 5, means.mean(), scipy.stats.sem(means))
+    assert (found.low[0], found.high[0]) == pytest.approx(expected)
+    means = np.array([values[1, ensembles == e].mean() for e in range(1, 6)])
+    expected = scipy.stats.t.interval(0.95, 4, means.mean(), scipy.stats.sem(means))
+    assert (found.low[1], found.high[1]) == pytest.approx(expected)
+    few = mean_interval(values[0, :10], ensembles[:10], level=0.95)
+    assert np.isfinite(few.estimate)
+    assert np.isnan([few.low, few.high]).all()
+
+
+def slow_cr2(x, y, ensembles):
+    """Everything by matrices over all networks."""
+    design = np.column_stack([np.ones_like(x), x])
+    inverse = np.linalg.inv(design.T @ design)
+    hat = np.eye(len(x)) - design @ inverse @ design.T
+    e, columns, variance = hat @ y, [], 0
+    for cluster in np.unique(ensembles):
+        at = np.flatnonzero(ensembles == cluster)
+        root = scipy.linalg.inv(scipy.linalg.sqrtm(hat[np.ix_(at, at)])).real
+        u = root @ design[at] @ inverse[:, 1]
+        variance += (u @ e[at]) ** 2
+        columns.append(hat[:, at] @ u)
+    values = np.linalg.eigvalsh(np.array(columns) @ np.array(columns).T)
+    return np.sqrt(variance), values.sum() ** 2 / np.square(values).sum()
+
+
+def test_slope_is_that_of_matrices_over_all_networks(generator):
+    ensembles = np.repeat(np.arange(7), [1, 2, 3, 4, 3, 3, 2])
+    x = generator.normal(size=7)[ensembles] + 0.3 * generator.normal(size=18) + 5
+    y = 2 * x + generator.normal(size=7)[ensembles] + generator.normal(size=18)
+    found, p, free = cr2_slope(x, y, ensembles, level=0.95)
+    error, expected_free = slow_cr2(x, y, ensembles)
+    assert found.estimate == pytest.approx(scipy.stats.linregress(x, y).slope)
+    assert free == pytest.approx(expected_free)
+    half = scipy.stats.t.ppf(0.975, free) * error
+    assert found.high - found.estimate == pytest.approx(half)
+    assert p == pytest.approx(2 * scipy.stats.t.sf(abs(found.estimate) / error, free))
+
+
+def test_slope_of_clusters_of_one_has_the_hc2_error(generator):
+    x, y = generator.normal(size=(2, 20))
+    found, _, free = cr2_slope(x, y, np.arange(20), level=0.95)
+    error = sm.OLS(y, sm.add_constant(x)).fit(cov_type="HC2").bse[1]
+    assert found.high - found.estimate == pytest.approx(scipy.stats.t.ppf(0.975, free) * error)
+
+
+def test_slope_does_not_exist_without_spread_or_ensembles(generator):
+    y = generator.normal(size=8)
+    assert np.isnan(cr2_slope(np.full(8, 0.1), y, np.arange(8), level=0.95)[0]).all()
+    found, p, _ = cr2_slope(y[::-1].copy(), y, np.repeat(np.arange(4), 2), level=0.95)
+    assert np.isfinite(found.estimate)
+    assert np.isnan([found.low, found.high, p]).all()
+
+
+@pytest.mark.parametrize("clusters", [8, 16])
+def test_type_one_error_of_the_slope_is_nominal(clusters, generator):
+    ensembles, rejected = np.repeat(np.arange(clusters), 4), 0
+    for _ in range(400):
+        x, y = generator.normal(size=(2, clusters))[:, ensembles]
+        y = y + 0.3 * generator.normal(size=len(y))
+        rejected += (
+            cr2_slope(x + 0.1 * generator.normal(size=len(x)), y, ensembles, level=0.95)[1] < 0.05
+        )
+    assert rejected / 400 < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
+
+
+@pytest.fixture
+def resampled(generator):
+    gap = generator.normal(size=60)
+    noise = generator.normal(size=(4, 60))
+    measures = np.array([[1], [0.3], [0], [1]]) * gap + noise * [[0.3], [1], [1], [0.3]]
+    strata = np.zeros(60, int)
+    counts = resampled_counts(strata, resamples=400, generator=generator)
+    estimates = stratified_spearman(observed_counts(60), measures, gap, strata)[:, 0]
+    return estimates, stratified_spearman(counts, measures, gap, strata)
+
+
+def test_paired_difference_is_taken_resample_by_resample(resampled):
+    estimates, draws = resampled
+    found = comparison(draws[:2], estimates[:2], draws[2:], estimates[2:], level=0.9)
+    paired = np.abs(draws[:2]) - np.abs(draws[3])
+    assert found.difference.estimate == pytest.approx(np.abs(estimates[:2]) - abs(estimates[3]))
+    assert found.difference.low == pytest.approx(np.quantile(paired, 0.05, axis=1))
+    assert found.difference.high == pytest.approx(np.quantile(paired, 0.95, axis=1))
+    assert found.p_best == pytest.approx([1, 0])
+    assert found.rank.estimate.tolist() == [1, 2]
+
+
+def test_sign_of_a_correlation_does_not_make_a_measure_worse(resampled):
+    estimates, draws = resampled
+    flipped = np.array([[1], [-1], [1], [-1]])
+    plain = comparison(draws, estimates, draws[:1], estimates[:1], level=0.9)
+    turned = comparison(
+        draws * flipped, estimates * flipped[:, 0], draws[:1], estimates[:1], level=0.9
+    )
+    for one, other in zip(plain, turned, strict=True):
+        assert np.array_equal(np.asarray(one), np.asarray(other))
+
+
+def test_equal_measures_share_being_best(resampled):
+    estimates, draws = resampled
+    twice = [0, 0]
+    found = comparison(draws[twice], estimates[twice], draws[2:3], estimates[2:3], level=0.9)
+    assert found.p_best == pytest.approx([0.5, 0.5])
+    assert found.rank.estimate.tolist() == [1.5, 1.5]
+
+
+def test_undefined_measure_is_not_ranked(resampled):
+    estimates, draws = resampled
+    estimates, draws = np.append(estimates, np.nan), np.vstack([draws, np.full(400, np.nan)])
+    found = comparison(draws, estimates, draws[-1:], estimates[-1:], level=0.9)
+    assert np.isnan(found.difference).all()
+    assert np.isnan([found.p_best[-1], found.rank.estimate[-1], found.rank.low[-1]]).all()
+    assert found.p_best[:-1].sum() == pytest.approx(1)
+
+
+def test_simultaneous_interval_covers_the_winner_of_equal_measures(generator):
+    """The best of 15 measures with ρ = .5, as normal values of known error."""
+    truth, error, covered, plain = np.arctanh(0.5), 0.15, 0, 0
+    for _ in range(300):
+        z = truth + error * generator.normal(size=15)
+        draws = np.tanh(z[:, None] + error * generator.normal(size=(15, 400)))
+        found = simultaneous_interval(draws, np.tanh(z), level=0.95)
+        winner = np.argmax(z)
+        covered += found.low[winner] <= 0.5 <= found.high[winner]
+        plain += abs(z[winner] - truth) < 1.96 * error
+    assert covered / 300 > 0.95 - 3 * np.sqrt(0.95 * 0.05 / 300)
+    assert plain < covered
+
+
+def test_simultaneous_interval_of_what_does_not_vary_is_empty():
+    draws = np.stack([np.full(50, 0.5), np.linspace(0.1, 0.3, 50), np.full(50, np.nan)])
+    found = simultaneous_interval(draws, np.array([0.5, 0.2, np.nan]), level=0.95)
+    assert np.isnan(found.low).tolist() == [True, False, True]
+
+
+def test_ensembles_without_a_value_do_not_count(generator):
+    x, y = generator.normal(size=(2, 12))
+    lacking = np.concatenate([x, np.full(3, np.nan)])[None]
+    full = np.concatenate([y, generator.normal(size=3)])
+    strata = np.zeros(15, int)
+    left_out = stratified_spearman(leave_one_out_counts(15), lacking, full, strata)
+    left_out[np.isnan(lacking)] = np.nan
+    estimate = stratified_spearman(observed_counts(15), lacking, full, strata)[:, 0]
+    found = correlation_interval(estimate, left_out, level=0.95)
+    assert np.array(found) == pytest.approx(np.array(spearman_interval(x[None], y)))

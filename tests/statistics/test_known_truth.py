@@ -1,0 +1,21 @@
+import pytest
+from oracles.simulated_studies import SCENARIOS, STATEMENTS, rates
+from scipy.stats import binom
+
+STUDIES = 150
+CHANCE = 1e-4  # of a statement that just holds, to fail
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_simulated_studies_are_told_as_they_are(scenario):
+    """By the binomial band of the rate that each statement must keep."""
+    for statement, rate in rates(scenario, STUDIES).items():
+        hits = round(rate * STUDIES)
+        if statement.bound == "at most":
+            assert hits <= binom.ppf(1 - CHANCE, STUDIES, statement.rate), statement
+        else:
+            assert hits >= binom.ppf(CHANCE, STUDIES, statement.rate), statement
+
+
+def test_every_scenario_has_a_statement():
+    assert {statement.scenario for statement in STATEMENTS} == set(SCENARIOS)

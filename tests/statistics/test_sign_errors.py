@@ -1,0 +1,176 @@
+from itertools import product
+
+import numpy as np
+import pytest
+import scipy.stats
+from oracles.sign_errors import slow_sign_errors
+from statsmodels.stats.contingency_tables import mcnemar
+
+from generalization.statistics import draws
+from generalization.statistics.design import OneFactorPairs, one_factor_pairs
+from generalization.statistics.sign_errors import (
+    changes,
+    hoeffding_weights,
+    mcnemar_weights,
+    resampled_summary,
+    sign_errors,
+    summary,
+)
+
+LEVELS = np.array(list(product(range(2), range(3), range(2))))
+PAIRS = one_factor_pairs(LEVELS)
+
+
+@pytest.fixture
+def generator():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def gap(generator):
+    return 0.1 * generator.random((12, 4)) + 0.1 * LEVELS[:, [1]]
+
+
+def certain(a, b):
+    return np.ones(np.broadcast(a, b).shape)
+
+
+def test_agrees_with_double_loops(gap, generator):
+    measures = np.round(gap + 0.1 * generator.normal(size=(3, 12, 4)), 2)
+    measures[1, 3, 2], measures[1, 4] = np.nan, np.nan
+    measures[2, 5, 0] = measures[2, 6, 1] = np.inf
+    gap[7, 3] = np.nan
+    found = sign_errors(
+        measures, gap, PAIRS, hoeffding_weights(gap, 3000), fewest_effective=3
+    ).errors
+    for row, measure in zip(found, measures, strict=True):
+        expected = slow_sign_errors(measure, gap, LEVELS, 3000, 3)
+        kept = {
+            (a, b): error
+            for a, b, error in zip(PAIRS.first, PAIRS.second, row, strict=True)
+            if np.isfinite(error)
+        }
+        assert kept == pytest.approx(expected)
+        assert 0 < len(kept) < len(PAIRS.first)
+
+
+def test_blocks_change_nothing(gap, generator, monkeypatch):
+    measures, weights = generator.normal(size=(3, 12, 4)), hoeffding_weights(gap, 3000)
+    whole = sign_errors(measures, gap, PAIRS, weights, fewest_effective=3)
+    monkeypatch.setattr(draws, "BLOCK_NUMBERS", 200)
+    cut = sign_errors(measures, gap, PAIRS, weights, fewest_effective=3)
+    for one, other in zip(whole, cut, strict=True):
+        assert one == pytest.approx(other, nan_ok=True)
+
+
+def test_perfect_reversed_and_constant(gap):
+    measures = np.stack([np.exp(gap), -gap, np.full(gap.shape, 0.1)])
+    found = sign_errors(measures, gap, PAIRS, certain, fewest_effective=1)
+    for row, expected in zip(found.errors, (0, 1, 0.5), strict=True):
+        assert row == pytest.approx(np.full(len(row), expected))
+
+
+def test_is_kendalls_tau_where_all_pairs_are_certain(generator):
+    """Over all pairs of networks once, the error is (1 − τ)/2."""
+    measure, gap = generator.normal(size=(2, 9, 1))
+    first, second = np.triu_indices(9, 1)
+    pairs = OneFactorPairs(first, second, np.zeros_like(first))
+    found = sign_errors(
+        measure[None], gap, pairs, certain, environments=np.zeros_like(first), fewest_effective=1
+    )
+    tau = scipy.stats.kendalltau(measure, gap).statistic
+    assert found.errors == pytest.approx(np.array([[(1 - tau) / 2]]))
+    assert found.effective == pytest.approx(np.array([[36]]))
+
+
+def test_does_not_see_increasing_maps(gap, generator):
+    measures = generator.normal(size=(2, 12, 4))
+    weights = hoeffding_weights(gap, 3000)
+    expected = sign_errors(measures, gap, PAIRS, weights, fewest_effective=1).errors
+    found = sign_errors(np.exp(measures), gap, PAIRS, weights, fewest_effective=1).errors
+    assert np.array_equal(found, expected, equal_nan=True)
+
+
+def test_effective_sample_size_is_capped_at_one_less_than_the_networks(gap, generator):
+    found = sign_errors(generator.normal(size=(1, 12, 4)), gap, PAIRS, certain)
+    assert (found.effective == 7).all()
+    assert np.isnan(found.errors).all()
+
+
+def test_pooled_environments_add_their_caps(gap, generator):
+    pooled = changes(PAIRS, LEVELS)
+    found = sign_errors(generator.normal(size=(1, 12, 4)), gap, PAIRS, certain, environments=pooled)
+    # Two levels, three of which every two, two levels: five changes.
+    assert found.effective.tolist() == [[6 * 7, 4 * 7, 4 * 7, 4 * 7, 6 * 7]]
+    assert np.isfinite(found.errors).all()
+
+
+def test_weights_are_those_of_the_published_code():
+    """More than a half only from a difference of .019602 on at 10 000 test points."""
+    gap = np.array([[0.0], [0.0197], [0.0196], [1.0]])
+    w = hoeffding_weights(gap, 10_000)(np.zeros(3, int), np.arange(1, 4))
+    assert w[0] == pytest.approx((1 - 2 * np.exp(-2e4 * 0.00985**2)) ** 2 - 0.5)
+    assert w[0] > 0
+    assert w[1] == 0
+    assert w[2] == 0.5
+
+
+def test_each_ensemble_may_have_its_own_test_set():
+    gap = np.array([[0.0], [0.1]])
+    w = hoeffding_weights(gap, np.array([1000, 2000]))(np.array([0]), np.array([1]))
+    bounds = [1 - 2 * np.exp(-2 * n * 0.05**2) for n in (1000, 2000)]
+    assert w == pytest.approx([max(0, bounds[0] * bounds[1] - 0.5)])
+
+
+def test_mcnemar_is_that_of_statsmodels(generator):
+    """Training accuracies are equal, so that the gaps differ as the test accuracies do."""
+    difficulty = generator.random(20_000)
+    correct = difficulty + 0.1 * generator.normal(size=(2, 1, 20_000)) < [[[0.8]], [[0.805]]]
+    gap = 1 - correct.mean(2)
+    w = mcnemar_weights(gap, correct)(np.array([0]), np.array([1]))
+    only = [(correct[0] & ~correct[1]).sum(), (correct[1] & ~correct[0]).sum()]
+    p = mcnemar([[0, only[0]], [only[1], 0]], exact=False, correction=False).pvalue
+    assert w == pytest.approx([max(0, 1 - p - 0.5)], abs=0.002)
+    assert w > 0
+    # Two bounds of the same test set cannot tell them apart.
+    assert hoeffding_weights(gap, 20_000)(np.array([0]), np.array([1])) == 0
+
+
+def test_networks_that_err_alike_are_certain_if_their_gaps_differ():
+    correct = np.ones((2, 1, 10), bool)
+    w = mcnemar_weights(np.array([[0.1], [0.2]]), correct)
+    assert w(np.array([0]), np.array([1])) == 0.5
+    assert w(np.array([0]), np.array([0])) == 0
+
+
+def test_summary_is_over_the_environments_that_are_left():
+    nan = np.nan
+    errors = np.array([[0.1, 0.2, nan, 0.6], [nan] * 4, [0.5, nan, nan, nan]])
+    found = summary(errors)
+    assert found.environments.tolist() == [3, 0, 1]
+    assert found.mean == pytest.approx([0.3, nan, 0.5], nan_ok=True)
+    assert found.high == pytest.approx([0.6, nan, 0.5], nan_ok=True)
+    assert found.worst == pytest.approx([0.6, nan, 0.5], nan_ok=True)
+
+
+def test_resampled_summary_is_that_of_environments_written_out(generator):
+    errors = generator.random((2, len(PAIRS.first))).round(1)
+    errors[1, ::3] = np.nan
+    counts = generator.multinomial(12, np.full(12, 1 / 12), size=8).astype(float)
+    found = resampled_summary(counts, errors, PAIRS)
+    for r, held in enumerate(counts.astype(int)):
+        often = held[PAIRS.first] * held[PAIRS.second]
+        expected = summary(np.repeat(errors, often, axis=1))
+        for one, other in zip(found[:3], expected[:3], strict=True):
+            assert one[:, r] == pytest.approx(other, nan_ok=True)
+    once = resampled_summary(np.ones((1, 12)), errors, PAIRS)
+    for one, other in zip(once[:3], summary(errors)[:3], strict=True):
+        assert one[:, 0] == pytest.approx(other)
+
+
+def test_study_without_one_factor_pairs_has_no_environment():
+    none = one_factor_pairs(np.array([[0, 0], [1, 1]]))
+    found = sign_errors(np.zeros((2, 2, 3)), np.zeros((2, 3)), none, certain)
+    assert found.errors.shape == (2, 0)
+    assert summary(found.errors).environments.tolist() == [0, 0]
+    assert np.isnan(summary(found.errors).worst).all()
