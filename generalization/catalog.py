@@ -136,10 +136,12 @@ class Table:
     Attributes:
         made_from: Tables and settings; a study that has all of them has the table.
         page: Whether the report shows it, with the caption beside its file.
+        for_papers: Whether only studies have it that judge the claims of papers.
     """
 
     made_from: tuple[str, ...]
     page: bool = True
+    for_papers: bool = False
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,7 @@ ROOMS = {
             "claims": Table(("statistics", "papers")),
             "pairs": Table(("measures", "comparisons"), page=False),
             "pair_statistics": Table(("pairs",)),
+            "paper_relations": Table(("measures",), for_papers=True),
         }
     ),
     "figures": Room(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from generalization.errors import told_in_one_sentence
-from generalization.experiments import claims_of
+from generalization.experiments import claims_of, untested_of
 from generalization.signatures import named_by
 from generalization.statistics.resampling import Resampling
 from generalization.tables import read_table, write_table
@@ -29,8 +29,9 @@ def main() -> None:
     settings = arguments.settings
     generator = np.random.default_rng(list(name.encode()))
     resampling = Resampling(generator, **named_by(Resampling, settings))
-    papers = tuple(claims_of(settings.get("papers", {})))
-    offered = settings | {"resampling": resampling, "papers": papers, "tables": tables} | tables
+    papers = settings.get("papers", {})
+    about = {"papers": tuple(claims_of(papers)), "untested": tuple(untested_of(papers))}
+    offered = settings | about | {"resampling": resampling, "tables": tables} | tables
     write_table(arguments.output, derive(**named_by(derive, offered)))
 
 

@@ -57,6 +57,7 @@ class Study:
         profiles: Profile → its settings.
         comparisons: Settings of which one is expected to generalize better.
         papers: Whose claims are judged.
+        untested_claims: Whether claims are listed that the study does not answer.
         fitting: What counts as fitted random data, or nothing.
         activations: Settings of the record of activations, or nothing.
         similarities: Similarity → its settings.
@@ -74,6 +75,7 @@ class Study:
     profiles: dict[str, dict[str, Any]]
     comparisons: list[dict[str, Any]]
     papers: list[str]
+    untested_claims: bool
     fitting: dict[str, Any] | None
     activations: dict[str, Any] | None
     similarities: dict[str, dict[str, Any]]
@@ -91,7 +93,7 @@ class Study:
         tables = {*ALWAYS, *self.profiles}
         tables |= {"similarities"} if self.similarities else set()
         tables |= {name for name in SETTINGS if getattr(self, name)}
-        waiting = dict(TABLES)
+        waiting = {name: one for name, one in TABLES.items() if self.papers or not one.for_papers}
         while found := {name for name, one in waiting.items() if tables.issuperset(one.made_from)}:
             tables |= found
             waiting = {name: one for name, one in waiting.items() if name not in found}
@@ -249,6 +251,7 @@ def read_study(config: Mapping[str, Any], files: Sequence[str] = ()) -> Study:
         },
         comparisons=[{"fitted": True} | comparison for comparison in given["comparisons"]],
         papers=given["papers"],
+        untested_claims=given["untested_claims"],
         fitting=None if given["fitting"] is None else settings_of("fitting") | given["fitting"],
         activations=_activations(config, ensembles),
         similarities={

@@ -21,3 +21,18 @@ def claims_of(papers: Mapping[str, Sequence[str]]) -> Iterator[Claim]:
     for paper, rooms in papers.items():
         for room in rooms:
             yield from import_module(f"{__name__}.{room}.claims").CLAIMS[paper]
+
+
+def untested_of(papers: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Claims of papers that no study of this project can speak to, each with the reason.
+
+    Args:
+        papers: Paper → rooms whose ``claims.py`` has claims of it.
+
+    Yields:
+        Claim and reason, with a dash between them.
+    """
+    for paper, rooms in papers.items():
+        for room in rooms:
+            claims = import_module(f"{__name__}.{room}.claims")
+            yield from getattr(claims, "UNTESTED", {}).get(paper, ())

@@ -30,9 +30,10 @@ class Claim:
         claim: In words.
         source: Where the paper makes it.
         table: Table of statistics in which the estimate stands.
-        rows: Which of its rows speak to the claim, as a query of pandas; each is judged by itself.
+        rows: Which of its rows speak to the claim, as a query of pandas. Name no dataset there:
+            each is judged by itself, and then all are joined.
         expected: ``above`` or ``below`` the number; ``near`` it, for a claim of no relation;
-            ``always``, for a theorem, which one exception refutes.
+            ``always``, for a theorem, which one of the row's ``exceptions`` refutes.
         number: That a claim is measured against: 0 for a correlation, 1 for a ratio, ½ for a share.
         columns: Of the estimate and its interval.
         tolerance: Equivalence margin of a claim that is ``near``.
@@ -51,8 +52,8 @@ class Claim:
     expected: str
     number: float = 0.0
     columns: tuple[str, str, str] = ("estimate", "low", "high")
-    # ASSUME: "does not correlate" replicates if the interval of a correlation lies within ±0.3, or
-    # that of a fraction within 0.5 ± 0.3: a larger effect would have been detected.
+    # ASSUME: "does not correlate" replicates if a test of equivalence places a correlation within
+    # ±0.3, or a fraction within 0.5 ± 0.3.
     tolerance: float = 0.3
     quote: str = ""
     ours: str = ""

@@ -1,20 +1,50 @@
-"""What papers claim beside what a study finds."""
+"""Judge what papers claim by what a study finds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from generalization.names import value_name
+from generalization.names import listed, value_name, within
 from generalization.statistics.claim import Claim
+from generalization.statistics.joining import NUMBERS, join_datasets
+from generalization.statistics.verdicts import (
+    NO_INTERVAL,
+    NOT_TESTED,
+    TOO_FEW,
+    interval_of,
+    underpowered,
+    units,
+    verdict,
+)
 
-COLUMNS = ["claim", "source", "about", "expected", "estimate", "low", "high", "of", "verdict"]
-NOT_ASKED = "not tested"
+COLUMNS = [
+    "claim",
+    "labels",
+    "about",
+    "source",
+    "quote",
+    "expected",
+    "ours",
+    "estimate",
+    "low",
+    "high",
+    "control",
+    "control_estimate",
+    "control_low",
+    "control_high",
+    "of",
+    "heterogeneity",
+    "verdict",
+    "reason",
+]
 # What tells rows that speak to one claim apart, and what they are estimated from.
 ABOUT = (
     "dataset",
+    "labels",
+    "given",
     "architecture",
     "width",
     "activation",
@@ -23,6 +53,9 @@ ABOUT = (
     "normalization",
     "dropout",
     "optimizer",
+    "randomization",
+    "initialization",
+    "scale",
     "depth",
     "deeper",
     "label_corruption",
@@ -30,85 +63,141 @@ ABOUT = (
     "directions",
     "place",
 )
-COUNTS = ("pairs", "networks", "ensembles")
+COUNTS = ("pairs", "draws", "networks", "ensembles", "shared")
 
 
-def claims(papers: Iterable[Claim], tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Every claim of the papers, with an estimate and a verdict.
+def claims(
+    papers: Iterable[Claim],
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    untested: Iterable[str] = (),
+    untested_claims: bool = False,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Judge every claim of the papers that the study speaks to.
 
-    A claim that an estimate lies above or below a number *replicates* if the whole interval does,
-    *does not replicate* if the whole interval lies on the other side; an interval that contains the
-    number is *inconclusive*. A claim that it is near a number replicates if the whole interval
-    is within the claim's tolerance of it, and does not if the whole interval is not.
+    Each row of a table that answers a claim is judged by ``verdict``, within each dataset; rows
+    over all datasets are judged only where there are no others. Where several datasets have enough
+    ensembles, a further row joins them by ``join_datasets``. Claims are stated beforehand by the
+    papers, and verdicts are not corrected for their number.
 
     Args:
-        papers: Their claims.
+        papers: Claims of the papers.
         tables: Tables of statistics that the study has, by name.
+        untested: Claims of the papers that no study can speak to, with the reason after a dash.
+        untested_claims: Whether to list these, and the claims that no row of the tables answers.
+        level: Level of the intervals in the tables.
 
     Returns:
         One row per claim and row of statistics that speaks to it: ``COLUMNS``.
     """
-    rows = [row for claim in papers for row in _judged(claim, tables.get(claim.table))]
+    rows = [row for claim in papers for row in _judged(claim, tables.get(claim.table), level)]
+    if untested_claims:
+        sentences = [text.partition(" — ") for text in untested]
+        rows += [
+            {"claim": words, "verdict": NOT_TESTED, "reason": why} for words, _, why in sentences
+        ]
+    else:
+        rows = [row for row in rows if row["verdict"] != NOT_TESTED]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _judged(claim: Claim, table: pd.DataFrame | None) -> Iterator[dict[str, Any]]:
-    """The rows of a table that speak to a claim, or one that says that there are none."""
+def _judged(claim: Claim, table: pd.DataFrame | None, level: float) -> Iterator[dict[str, Any]]:
+    """Rows of a table that speak to a claim, those that join datasets, or one that says none do."""
     about = {
         "claim": claim.claim,
         "source": claim.source,
+        "quote": claim.quote,
         "expected": _expected(claim),
+        "ours": claim.ours,
+        "control": claim.control.name if claim.control else "",
     }
-    found = [] if table is None else _by_dataset(table.query(claim.rows)).to_dict("records")
+    rows = pd.DataFrame() if table is None else table.query(claim.rows)
+    found = _by_dataset(rows).to_dict("records")
     if not found:
-        yield about | {"verdict": NOT_ASKED}
+        why = "no table" if table is None else "no row of the table"
+        yield about | {"verdict": NOT_TESTED, "reason": f"{why} of this study answers it"}
     told = [key for key in ABOUT if key != "architecture" or _differ(found, key)]
-    for row in found:
-        numbers = [row[column] for column in claim.columns]
-        yield about | {
-            "about": ", ".join(_told(row[key], key) for key in told if pd.notna(row.get(key))),
-            **dict(zip(("estimate", "low", "high"), numbers, strict=True)),
-            "of": ", ".join(_counted(row[key], key) for key in COUNTS if key in row),
-            "verdict": verdict(claim, *numbers),
-        }
+    verdicts = [verdict(row, claim, level=level) for row in found]
+    for row, (word, reason) in zip(found, verdicts, strict=True):
+        judgement = {"verdict": word, "reason": reason}
+        yield about | _described(row, told) | _numbers(row, claim) | judgement
+    pooled = rows[rows["dataset"] == "all"] if "dataset" in rows else rows[:0]
+    over_all = {_key(row): row for row in pooled.to_dict("records")}
+    for some, words in _groups(found, verdicts):
+        shown = some[0] | {"dataset": f"joined over {listed([row['dataset'] for row in some])}"}
+        pooled_row = over_all.get(_key(some[0]))
+        joined = join_datasets(some, words, pooled_row, claim, level=level)
+        yield about | _described(shown, told) | joined | {"of": f"{len(some)} datasets"}
 
 
 def _by_dataset(rows: pd.DataFrame) -> pd.DataFrame:
-    """Where datasets are told apart, each by itself: what differs between them is not the claim."""
+    """Keep the datasets one by one where they are: what differs between them is not the claim."""
     single = rows[rows["dataset"] != "all"] if "dataset" in rows else rows
     return rows if single.empty else single
 
 
-def verdict(claim: Claim, estimate: float, low: float, high: float) -> str:
-    """Whether an estimate with its interval replicates a claim."""
-    if pd.isna(estimate) or pd.isna(low):
-        return "inconclusive: no interval"
-    if claim.expected == "near":
-        least, most = claim.number - claim.tolerance, claim.number + claim.tolerance
-        if low > most or high < least:
-            return "does not replicate"
-        return "replicates" if low >= least and high <= most else "inconclusive"
-    if claim.expected == "below":
-        low, high = 2 * claim.number - high, 2 * claim.number - low
-    if low > claim.number:
-        return "replicates"
-    return "does not replicate" if high < claim.number else "inconclusive"
+def _groups(
+    rows: Sequence[dict[str, Any]], verdicts: Sequence[tuple[str, str]]
+) -> Iterator[tuple[list[dict[str, Any]], list[str]]]:
+    """Rows that differ in dataset alone and have enough ensembles, two or more, and verdicts."""
+    groups: dict[tuple[str, ...], list[tuple[dict[str, Any], str]]] = {}
+    for row, (word, _) in zip(rows, verdicts, strict=True):
+        if word not in {TOO_FEW, NO_INTERVAL} and not underpowered(row):
+            groups.setdefault(_key(row), []).append((row, word))
+    for members in groups.values():
+        datasets = {row.get("dataset") for row, _ in members}
+        if len(datasets) == len(members) > 1:
+            yield [row for row, _ in members], [word for _, word in members]
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a row is about, but its dataset."""
+    return tuple(str(row.get(key)) for key in ABOUT if key != "dataset")
+
+
+def _described(row: Mapping[str, Any], told: Sequence[str]) -> dict[str, Any]:
+    """What a row is about, and from how much it is estimated."""
+    labels = row.get("labels")
+    there = [key for key in told if key != "labels" and pd.notna(row.get(key))]
+    there = [key for key in there if (key, row[key]) != ("given", "none")]
+    # Pairs are their own draws where no two of them share one.
+    counts = [key for key in COUNTS if key != "draws" or row.get("draws") != row.get("pairs")]
+    return {
+        "labels": labels if isinstance(labels, str) else "",
+        "about": ", ".join(_told(row[key], key) for key in there),
+        "of": ", ".join(_counted(row[key], key) for key in counts if pd.notna(row.get(key))),
+    }
+
+
+def _numbers(row: Mapping[str, Any], claim: Claim) -> dict[str, Any]:
+    """Estimate and contrast to the control, with their intervals."""
+    found = dict(zip(NUMBERS, interval_of(row, claim.columns), strict=True))
+    if claim.control:
+        contrast = interval_of(row, claim.control.columns)
+        found |= dict(zip((f"control_{key}" for key in NUMBERS), contrast, strict=True))
+    return found
 
 
 def _expected(claim: Claim) -> str:
+    if claim.expected == "always":
+        return "no exception"
     if claim.expected == "near":
         return f"within {claim.tolerance:g} of {claim.number:g}"
     return f"{claim.expected} {claim.number:g}"
 
 
-def _differ(rows: list[dict[str, Any]], key: str) -> bool:
+def _differ(rows: Sequence[Mapping[str, Any]], key: str) -> bool:
     return len({row.get(key) for row in rows}) > 1
 
 
 def _told(value: object, key: str) -> str:
     """A name by itself, a number after what it is of."""
+    if key == "given":
+        return f"at equal {listed([within(one) for one in str(value).split(', ')])}"
     return value if isinstance(value, str) else f"{key.replace('_', ' ')} {value_name(value)}"
 
 
-def _counted(number: int, things: str) -> str:
-    return f"{number:,} {things.removesuffix('s') if number == 1 else things}"
+def _counted(count: float, things: str) -> str:
+    words = units(things)
+    return f"{int(count):,} {words.removesuffix('s') if count == 1 else words}"

@@ -4,28 +4,40 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
+from jaxtyping import Float
+from scipy.stats import binomtest, t
 from statsmodels.stats.proportion import proportion_confint
 
+from generalization.statistics.draws import leave_one_out_counts, observed_counts
 from generalization.statistics.estimates import INTERVAL
+from generalization.statistics.intervals import jackknife_error
 from generalization.statistics.pairs import COMPARISON, NO_PAIR
 from generalization.statistics.resampling import check_level
 from generalization.statistics.selection import by_dataset
 
+# Share of pairs in which a quantity changes with another one → that one.
+COUPLED = {"coupled": "generalization_gap", "coupled_loss": "test_loss"}
 COLUMNS = [
     *COMPARISON,
     "quantity",
     "dataset",
     "larger_in",
     "pairs",
+    "draws",
     "ties",
     *INTERVAL,
     "p_value",
     "ratio",
+    *(
+        f"{name}{end}"
+        for name in COUPLED
+        for end in ("", "_low", "_high", "_excess", "_excess_low", "_excess_high")
+    ),
     "networks",
     "left_out",
     "note",
 ]
+PAIR = ["dataset", "ensemble_better", "ensemble_worse"]
 
 
 def pair_statistics(pairs: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
@@ -39,6 +51,19 @@ def pair_statistics(pairs: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame
     pair of a comparison at most, so that no two pairs share a network. p-values are not corrected
     for the number of comparisons and quantities.
 
+    Pairs of several datasets that have the same draw of hyper-parameters are not independent, but
+    draws are: there the estimate is the mean over draws of the mean within a draw, and interval and
+    p-value are those of t with one degree of freedom less than there are draws. Where all draws
+    agree, which leaves t no variance, both are exact, with draws in the place of pairs.
+
+    ``coupled`` is the fraction of pairs in which the quantity and the gap change in the same
+    direction ("change in generalization is coupled with the respective change in sensitivity",
+    Novak et al. 2018, §4.2), with the interval of the sign test; ``coupled_loss`` is that with the
+    test loss. With signs s = ±1 of the changes (0 for ties), it is mean (1 + s_q·s_g)/2.
+    ``coupled_excess`` subtracts what it would be if changes were exchanged between the pairs of a
+    dataset, (1 + mean s_q · mean s_g)/2, with the jackknife over draws: it is 0 where a setting
+    shifts both in all pairs, which says nothing of coupling.
+
     Args:
         pairs: Table of ``pairs``.
         level: Of the intervals.
@@ -46,9 +71,10 @@ def pair_statistics(pairs: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame
     Returns:
         One row per comparison, quantity and dataset, with the columns ``COLUMNS``. ``dataset`` is
         ``all``, and each where the pairs are of several. ``larger_in`` is the value of the setting
-        whose excess is counted; ``ratio`` the geometric mean of worse / better, where all values
-        are positive; ``networks`` are those of the pairs. ``left_out`` counts pairs without both
-        values; ``note`` says why.
+        whose excess is counted; ``draws`` counts different hyper-parameters of the pairs;
+        ``ratio`` is the geometric mean of worse / better, where all values are positive;
+        ``networks`` are those of the pairs. ``left_out`` counts pairs without both values;
+        ``note`` says why.
 
     Raises:
         ValueError: If level is not between 0 and 1.
@@ -60,43 +86,113 @@ def pair_statistics(pairs: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame
             **dict(zip([*COMPARISON, "quantity"], key, strict=True)),
             "dataset": dataset,
             "larger_in": group["better" if key[-1] == "test_accuracy" else "worse"].iloc[0],
-            **_sign_test(block, key[-1], level),
+            **_sign_test(block, level),
+            **_coupling(block, key[-1], level),
         }
-        for key, group in pairs.groupby([*COMPARISON, "quantity"], sort=False)
+        for key, group in _with_signs(pairs).groupby([*COMPARISON, "quantity"], sort=False)
         for dataset, block in by_dataset(group, datasets).items()
     ]
     return pd.DataFrame(rows, columns=COLUMNS).assign(level=level)
 
 
-def _sign_test(block: pd.DataFrame, quantity: str, level: float) -> dict[str, object]:
+def _with_signs(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Add the sign of every change, and those of the quantities that it may be coupled with."""
+    change = pairs["value_worse"] - pairs["value_better"]
+    # Of the accuracy, the setting that should generalize better has the larger value.
+    change = change.where(pairs["quantity"] != "test_accuracy", -change)
+    pairs = pairs.assign(sign=np.sign(change.astype(float)))
+    for name, quantity in COUPLED.items():
+        of_quantity = pairs.loc[pairs["quantity"] == quantity, [*COMPARISON, *PAIR, "sign"]]
+        of_quantity = of_quantity.rename(columns={"sign": f"sign_{name}"})
+        pairs = pairs.merge(of_quantity, on=[*COMPARISON, *PAIR], how="left", validate="m:1")
+    return pairs
+
+
+def _sign_test(block: pd.DataFrame, level: float) -> dict[str, object]:
     """Everything about the pairs of one comparison, quantity and dataset."""
-    there = block["value_better"].notna() & block["value_worse"].notna()
-    better, worse = (block.loc[there, f"value_{side}"] for side in ("better", "worse"))
-    first, second = (better, worse) if quantity == "test_accuracy" else (worse, better)
-    larger, ties, size = (first > second).sum(), (first == second).sum(), int(there.sum())
-    low, high = _clopper_pearson(larger + ties / 2, size, level)
+    there = block["sign"].notna()
+    counting = block[there]
+    better, worse = counting["value_better"], counting["value_worse"]
+    size = len(counting)
+    estimate, low, high, p_value = _share(counting["sign"], counting["draw"], level)
     positive = size > 0 and (better > 0).all() and (worse > 0).all()
     left_out = block[~there & block["ensemble_better"].notna()]
     return {
         "pairs": size,
-        "ties": int(ties),
-        "estimate": (larger + ties / 2) / size if size else np.nan,
+        "draws": counting["draw"].nunique(),
+        "ties": int((counting["sign"] == 0).sum()),
+        "estimate": estimate,
         "low": low,
         "high": high,
-        "p_value": _p_value(int(larger), int(size - ties)),
+        "p_value": p_value,
         "ratio": np.exp(np.log(worse / better).mean()) if positive else np.nan,
-        "networks": int(block.loc[there, "networks"].sum()),
+        "networks": int(counting["networks"].sum()),
         "left_out": len(left_out),
         "note": "; ".join(dict.fromkeys(block.loc[~there, "note"])) if len(block) else NO_PAIR,
     }
 
 
-def _clopper_pearson(larger: float, size: int, level: float) -> tuple[float, float]:
-    """Interval of a fraction; a tie, half of each, varies less than the coin that it stands for."""
+def _share(signs: pd.Series, draws: pd.Series, level: float) -> tuple[float, float, float, float]:
+    """Fraction of positive signs, ties counting half, with its interval and p-value."""
+    means = signs.groupby(draws).mean()
+    if len(means) < len(signs) and means.nunique() > 1:
+        return _mean_of_draws(means.to_numpy(), level)
+    size, untied = len(means), int((means != 0).sum())
     if not size:
-        return np.nan, np.nan
-    return proportion_confint(larger, size, alpha=1 - level, method="beta")
+        return np.nan, np.nan, np.nan, np.nan
+    # Independent pairs, each a draw of its own; or draws that agree, each of which counts once.
+    count = ((1 + means) / 2).sum()
+    # A tie, half of each, varies less than the coin that it stands for.
+    low, high = proportion_confint(count, size, alpha=1 - level, method="beta")
+    larger = int(count - (size - untied) / 2)
+    p_value = binomtest(larger, untied).pvalue if untied else np.nan
+    return count / size, low, high, p_value
 
 
-def _p_value(larger: int, untied: int) -> float:
-    return binomtest(larger, untied).pvalue if untied else np.nan
+def _mean_of_draws(
+    means: Float[np.ndarray, "draws"], level: float
+) -> tuple[float, float, float, float]:
+    """Mean over draws as a fraction, with its interval and the p-value of ½."""
+    size = len(means)
+    mean, error = means.mean(), means.std(ddof=1) / np.sqrt(size)
+    half = t.ppf((1 + level) / 2, size - 1) * error
+    ends = np.clip((1 + mean + half * np.array([-1, 1])) / 2, 0, 1)
+    return (1 + mean) / 2, *map(float, ends), float(2 * t.sf(abs(mean) / error, size - 1))
+
+
+def _coupling(block: pd.DataFrame, quantity: str, level: float) -> dict[str, float]:
+    """How often changes of a quantity go with those of others, and beyond what exchange gives."""
+    found = {}
+    for name, other in COUPLED.items():
+        both = block.dropna(subset=["sign", f"sign_{name}"])
+        if quantity == other or both.empty:
+            continue
+        signs = both["sign"], both[f"sign_{name}"]
+        share = _share(signs[0] * signs[1], both["draw"], level)[:3]
+        excess = _excess(*signs, both["draw"], both["dataset"], level)
+        ends = ("", "_low", "_high")
+        found |= {f"{name}{end}": value for end, value in zip(ends, share, strict=True)}
+        found |= {f"{name}_excess{end}": value for end, value in zip(ends, excess, strict=True)}
+    return found
+
+
+def _excess(
+    first: pd.Series, second: pd.Series, draws: pd.Series, datasets: pd.Series, level: float
+) -> tuple[float, float, float]:
+    """Half the covariance of signs within datasets, with its jackknife interval over draws."""
+    codes, names = pd.factorize(draws)
+    size = len(names)
+    counts = np.concatenate([observed_counts(size), leave_one_out_counts(size)])[:, codes]
+    member = pd.get_dummies(datasets).to_numpy(float)
+    held = counts @ member
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = [(counts * signs.to_numpy()) @ member / held for signs in (first, second)]
+    exchanged = np.where(held > 0, held * means[0] * means[1], 0).sum(1)
+    products = (counts * (first * second).to_numpy()).sum(1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        draws_of_excess = (products - exchanged) / held.sum(1) / 2
+    estimate = float(draws_of_excess[0])
+    if size < 2:
+        return estimate, np.nan, np.nan
+    half = float(t.ppf((1 + level) / 2, size - 1) * jackknife_error(draws_of_excess[1:]))
+    return estimate, estimate - half, estimate + half

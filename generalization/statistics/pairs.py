@@ -19,6 +19,7 @@ COLUMNS = [
     "dataset",
     "ensemble_better",
     "ensemble_worse",
+    "draw",
     "quantity",
     "value_better",
     "value_worse",
@@ -64,8 +65,9 @@ def pairs(
     Returns:
         One row per comparison, pair and quantity, with the columns ``COLUMNS``: names of the two
         ensembles, their values with the standard error of the mean, the number of networks of
-        both. A value that does not exist is empty, and ``note`` says why. A comparison without any
-        pair has one row per quantity that says so.
+        both. ``draw`` is the same for pairs of a comparison that differ in the dataset alone. A
+        value that does not exist is empty, and ``note`` says why. A comparison without any pair has
+        one row per quantity that says so.
 
     Raises:
         InputError: If a setting cannot be compared in this study.
@@ -147,7 +149,7 @@ def _counting(
 def _matched(
     ensembles: pd.DataFrame, counting: set[str], comparison: Mapping[str, Any]
 ) -> pd.DataFrame:
-    """dataset, ensemble_better and ensemble_worse of every pair; none of them if there is none."""
+    """dataset, ensemble_better, ensemble_worse and draw of every pair; none if there is none."""
     setting, *values = (comparison[key] for key in COMPARISON)
     ignored = IGNORED_BY_LBFGS if setting == "optimizer" and "lbfgs" in values else ()
     comparable = [key for key in _comparable(ensembles) if key not in {setting, *ignored}]
@@ -161,7 +163,8 @@ def _matched(
         ordered[_has(ordered[setting], value)].drop_duplicates(same) for value in values
     )
     matched = better.merge(worse, on=same, suffixes=("_better", "_worse"), validate="one_to_one")
-    matched = matched[["dataset", "ensemble_better", "ensemble_worse"]]
+    draw = matched.groupby(comparable, dropna=False, sort=False).ngroup() if comparable else 0
+    matched = matched.assign(draw=draw)[["dataset", "ensemble_better", "ensemble_worse", "draw"]]
     return matched if len(matched) else matched.reindex([0])
 
 

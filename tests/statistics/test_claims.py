@@ -1,111 +1,227 @@
 import dataclasses
+from importlib import import_module
 
 import numpy as np
 import pandas as pd
 import pytest
 from oracles.sensitivity_studies import made_study
+from scipy.stats import binom, sem, t
 
-from generalization.catalog import PAPERS
-from generalization.experiments import claims_of
+from generalization.catalog import PAPERS, module_of
+from generalization.experiments import claims_of, untested_of
 from generalization.experiments.output_sensitivity.sensitivity_statistics import (
     sensitivity_statistics,
 )
-from generalization.statistics.claim import Claim
-from generalization.statistics.claims import COLUMNS, NOT_ASKED, claims, verdict
+from generalization.statistics.claim import Claim, Control
+from generalization.statistics.claims import COLUMNS, claims
+from generalization.statistics.joining import DIFFER
 from generalization.statistics.pair_statistics import pair_statistics
 from generalization.statistics.pairs import pairs
 from generalization.statistics.resampling import Resampling
+from generalization.statistics.verdicts import (
+    CONTROL_SHOWS_IT,
+    NO_POWER,
+    NOT_TESTED,
+    OPPOSITE,
+    REPLICATES,
+    TOO_FEW,
+    UNDECIDED,
+)
+
+ABOVE = Claim("It grows", "§1", "statistics", "statistic == 'spearman'", "above", quote="grows")
+# Their claims have no verdict.
+WITHOUT_UNITS = {"fitting_times"}
+CONTROL = Control("untrained networks", ("minus", "minus_low", "minus_high"))
 
 
 def claims_of_paper(paper):
     return list(claims_of({paper: PAPERS[paper]}))
 
 
-def claim(expected, number=0.0):
-    return Claim("Words", "§1", "statistics", "True", expected, number)
+def statistics(*datasets, low=0.7, high=0.9, **columns):
+    return pd.DataFrame({
+        "statistic": "spearman",
+        "dataset": datasets,
+        "estimate": (np.array(low) + np.array(high)) / 2,
+        "low": low,
+        "high": high,
+        "networks": 30,
+        "ensembles": 10,
+    }).assign(**columns)
+
+
+def judged(table, claim=ABOVE, **settings):
+    return claims([claim], {"statistics": table}, **settings)
+
+
+def test_every_row_that_speaks_to_a_claim_is_judged():
+    table = judged(statistics("all", "mnist", "digits", low=[0.7, 0.7, -0.1]))
+    assert list(table) == COLUMNS
+    assert table["about"].to_list() == ["mnist", "digits", "joined over mnist and digits"]
+    assert table["verdict"].to_list() == [REPLICATES, UNDECIDED, UNDECIDED]
+    assert table["of"].to_list() == ["30 networks, 10 ensembles"] * 2 + ["2 datasets"]
+    assert set(table["quote"]) == {"grows"}
+    (row,) = judged(statistics("all")).to_dict("records")
+    assert (row["about"], row["verdict"], row["expected"]) == ("all", REPLICATES, "above 0")
+
+
+def test_claims_without_a_row_are_listed_only_if_asked_for():
+    other = dataclasses.replace(ABOVE, claim="It shrinks", rows="statistic == 'kendall'")
+    absent = dataclasses.replace(ABOVE, claim="It turns", table="turns")
+    tables = {"statistics": statistics("mnist")}
+    assert claims([ABOVE, other, absent], tables)["claim"].to_list() == ["It grows"]
+    table = claims(
+        [ABOVE, other, absent],
+        tables,
+        untested=["Depth 65 fits — no study of ours is as deep"],
+        untested_claims=True,
+    )
+    assert table["claim"].to_list() == ["It grows", "It shrinks", "It turns", "Depth 65 fits"]
+    assert table["verdict"].to_list() == [REPLICATES] + [NOT_TESTED] * 3
+    assert table["reason"].to_list()[1:] == [
+        "no row of the table of this study answers it",
+        "no table of this study answers it",
+        "no study of ours is as deep",
+    ]
+    assert table.loc[1:, ["estimate", "low", "high"]].isna().all(axis=None)
+
+
+def test_labels_have_their_own_column():
+    table = judged(statistics("mnist", "mnist", labels=["true", "all"]))
+    assert table["labels"].to_list() == ["true", "all"]
+    assert table["about"].to_list() == ["mnist", "mnist"]
+
+
+def test_what_the_control_shows_stands_beside_the_estimate():
+    control = dataclasses.replace(ABOVE, control=CONTROL)
+    rows = statistics("mnist", minus=0.01, minus_low=-0.01, minus_high=0.03)
+    (row,) = judged(rows, control).to_dict("records")
+    assert (row["control"], row["verdict"]) == ("untrained networks", CONTROL_SHOWS_IT)
+    assert [row[f"control_{key}"] for key in ("estimate", "low", "high")] == [0.01, -0.01, 0.03]
+    assert row["reason"] == "untrained networks show as much"
 
 
 @pytest.mark.parametrize(
-    ("expected", "number", "low", "high", "answer"),
+    ("lows", "verdict"),
     [
-        ("above", 0, 0.1, 0.5, "replicates"),
-        ("above", 0, -0.1, 0.5, "inconclusive"),
-        ("above", 0, -0.5, -0.1, "does not replicate"),
-        ("below", 1, 0.5, 0.9, "replicates"),
-        ("below", 1, 0.5, 1.1, "inconclusive"),
-        ("below", 1, 1.1, 2.0, "does not replicate"),
-        ("near", 0, -0.2, 0.25, "replicates"),
-        ("near", 0, -0.2, 0.35, "inconclusive"),
-        ("near", 0, 0.05, 0.2, "replicates"),
-        ("near", 0, 0.2, 0.4, "inconclusive"),
-        ("near", 0, 0.31, 0.4, "does not replicate"),
-        ("near", 0, -0.4, -0.31, "does not replicate"),
-        ("near", 0.5, 0.3, 0.75, "replicates"),
-        ("above", 0, np.nan, np.nan, "inconclusive: no interval"),
+        ((0.2, 0.1), REPLICATES),
+        ((-0.8, -0.9), OPPOSITE),
+        ((0.2, -0.9), DIFFER),
+        ((0.2, -0.1), UNDECIDED),
+        ((-0.9, -0.1), UNDECIDED),
     ],
 )
-def test_verdict_is_that_of_the_whole_interval(expected, number, low, high, answer):
-    assert verdict(claim(expected, number), (low + high) / 2, low, high) == answer
-    if not np.isnan(low):
-        assert verdict(claim(expected, number), np.nan, low, high) == "inconclusive: no interval"
+def test_two_datasets_must_agree(lows, verdict):
+    low = np.array(lows)
+    joined = judged(statistics("mnist", "digits", low=low, high=low + 0.4)).iloc[-1]
+    assert joined["verdict"] == verdict
+    assert joined["estimate"] == pytest.approx((low + 0.2).mean(), abs=1e-9)
+    assert np.isnan(joined["low"])
+    assert joined["heterogeneity"].startswith("τ ")
 
 
-def test_how_near_is_near_is_the_claims():
-    strict = dataclasses.replace(claim("near"), tolerance=0.05)
-    assert verdict(strict, 0.02, -0.01, 0.04) == "replicates"
-    assert verdict(strict, 0.04, 0.02, 0.06) == "inconclusive"
-    assert verdict(strict, 0.2, 0.1, 0.3) == "does not replicate"
+def test_control_decides_in_datasets_that_are_joined():
+    control = dataclasses.replace(ABOVE, control=CONTROL)
+    minus = {"minus": [0.2, 0.0], "minus_low": [0.1, -0.02], "minus_high": [0.3, 0.02]}
+    joined = judged(statistics("mnist", "digits", **minus), control).iloc[-1]
+    assert joined["verdict"] == DIFFER
+    same = {key: [value[1]] * 2 for key, value in minus.items()}
+    joined = judged(statistics("mnist", "digits", **same), control).iloc[-1]
+    assert joined["verdict"] == CONTROL_SHOWS_IT
+    three = judged(
+        statistics("mnist", "digits", "cifar10", minus=0.0, minus_low=-0.02, minus_high=0.02),
+        control,
+    ).iloc[-1]
+    assert three["verdict"] == CONTROL_SHOWS_IT
+    assert three["control_low"] < three["control_estimate"] < three["control_high"]
 
 
-def statistics(*datasets):
-    return pd.DataFrame({
-        "measure": "jacobian_norm",
-        "statistic": "spearman",
-        "selection": "fitted",
-        "dataset": datasets,
-        "estimate": 0.8,
-        "low": [0.7, -0.1][: len(datasets)],
-        "high": 0.9,
-        "networks": 30,
-        "ensembles": 10,
-    })
+def test_three_datasets_have_a_random_effects_mean():
+    names = ("mnist", "digits", "cifar10")
+    low = np.array([-0.05, 0.0, -0.02])
+    table = judged(statistics(*names, low=low, high=low + 0.3))
+    # None alone, but all together: the mean has its own interval.
+    assert table["verdict"].to_list() == [UNDECIDED] * 3 + [REPLICATES]
+    assert table.iloc[-1]["low"] > 0
+    apart = judged(statistics(*names, low=[0.2, -0.4, 0.5], high=[0.4, -0.2, 0.7])).iloc[-1]
+    assert apart["verdict"] == UNDECIDED
+    assert apart["low"] < 0 < apart["high"]
+    assert "I² 98 %" in apart["heterogeneity"] or "I² 99 %" in apart["heterogeneity"]
 
 
-def test_every_claim_stands_in_the_table_with_every_row_that_speaks_to_it():
-    both = pd.concat([statistics("all"), statistics("mnist", "digits")])
-    table = claims(claims_of_paper("novak_2018"), {"statistics": both})
-    assert list(table) == COLUMNS
-    told = table[table["claim"] == "The Jacobian norm correlates with the gap"]
-    assert told["about"].to_list() == ["mnist", "digits"]
-    assert told["verdict"].to_list() == ["replicates", "inconclusive"]
-    assert told["of"].to_list() == ["30 networks, 10 ensembles"] * 2
-    assert claims(claims_of_paper("novak_2018"), {"statistics": statistics("all")})[
-        "about"
-    ].dropna().to_list() == ["all"]
-    others = table.drop(told.index)
-    assert (others["verdict"] == NOT_ASKED).all()
-    assert others[["estimate", "low", "high"]].isna().all(axis=None)
-    all_claims = claims_of_paper("novak_2018")
-    assert list(table["claim"].unique()) == [one.claim for one in all_claims]
+def test_mean_of_correlations_is_on_fishers_scale():
+    fisher = dataclasses.replace(ABOVE, scale="fisher")
+    ends = {"low": np.tanh([1.0, 1.5, 2.0]), "high": np.tanh([2.0, 2.5, 3.0])}
+    table = statistics("a", "b", "c", **ends).assign(estimate=np.tanh([1.5, 2.0, 2.5]))
+    assert judged(table, fisher).iloc[-1]["estimate"] == pytest.approx(np.tanh(2.0))
+
+
+def test_datasets_with_too_few_ensembles_are_not_joined():
+    table = judged(statistics("mnist", "digits", "cifar10", ensembles=[10, 4, 10]))
+    assert table["verdict"].to_list() == [REPLICATES, TOO_FEW, REPLICATES, REPLICATES]
+    assert table.iloc[-1]["about"] == "joined over mnist and cifar10"
+    assert len(judged(statistics("mnist", "digits", ensembles=[10, 4]))) == 2
+    unable = judged(statistics("mnist", "digits", underpowered=["", "losses are alike"]))
+    assert unable["verdict"].to_list() == [REPLICATES, NO_POWER]
+
+
+def test_datasets_are_joined_within_what_else_differs():
+    rows = statistics("mnist", "digits", "mnist", "digits", layer=[1, 1, 2, 2])
+    assert judged(rows)["about"].to_list()[4:] == [
+        "joined over mnist and digits, layer 1",
+        "joined over mnist and digits, layer 2",
+    ]
+
+
+def test_interval_without_width_is_not_joined_to_a_mean():
+    joined = judged(statistics("a", "b", "c", low=1.0, high=1.0)).iloc[-1]
+    assert (joined["verdict"], joined["estimate"]) == (REPLICATES, 1.0)
+    assert np.isnan(joined["low"])
+
+
+def test_theorem_is_refuted_in_any_dataset():
+    theorem = dataclasses.replace(ABOVE, expected="always")
+    rows = statistics("mnist", "digits", exceptions=[0, 3])
+    table = judged(rows, theorem)
+    assert table["verdict"].to_list() == [REPLICATES, OPPOSITE, OPPOSITE]
+    assert set(table["expected"]) == {"no exception"}
+
+
+def test_datasets_that_share_draws_are_judged_by_draws():
+    three = statistics("a", "b", "c", low=0.6, high=0.8, pairs=20, draws=20)
+    pooled = statistics("all", low=0.4, high=0.9, pairs=60, draws=20)
+    half = dataclasses.replace(ABOVE, number=0.5)
+    joined = judged(pd.concat([pooled, three]), half).iloc[-1]
+    assert (joined["low"], joined["high"], joined["verdict"]) == (0.4, 0.9, UNDECIDED)
+    independent = pooled.assign(draws=60)
+    joined = judged(pd.concat([independent, three]), half).iloc[-1]
+    assert joined["verdict"] == REPLICATES
 
 
 def test_architecture_is_named_where_there_are_several():
-    rows = statistics("mnist", "mnist").assign(architecture=["convolutional", "fully_connected"])
-    several = (
-        claims(claims_of_paper("novak_2018"), {"statistics": rows})["about"].dropna().to_list()
-    )
-    assert several == ["mnist, convolutional", "mnist, fully_connected"]
-    one = (
-        claims(claims_of_paper("novak_2018"), {"statistics": rows[:1]})["about"].dropna().to_list()
-    )
-    assert one == ["mnist"]
+    rows = statistics("mnist", "mnist", architecture=["convolutional", "fully_connected"])
+    assert judged(rows)["about"].to_list() == ["mnist, convolutional", "mnist, fully_connected"]
+    assert judged(rows[:1])["about"].to_list() == ["mnist"]
 
 
 @pytest.mark.parametrize("paper", PAPERS)
 def test_claims_are_told_apart_and_expect_what_can_be_judged(paper):
     all_claims = claims_of_paper(paper)
     assert len({one.claim for one in all_claims}) == len(all_claims)
-    assert {one.expected for one in all_claims} <= {"above", "below", "near"}
+    assert {one.expected for one in all_claims} <= {"above", "below", "near", "always"}
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_quotes_are_short(paper):
+    for claim in claims_of_paper(paper):
+        assert len(claim.quote.split()) <= 25, claim.claim
+
+
+def test_no_relation_replicates_in_joined_datasets_only_with_power():
+    near = dataclasses.replace(ABOVE, expected="near")
+    wide = judged(statistics("a", "b", "c", low=-0.4, high=0.4), near)
+    assert wide["verdict"].to_list() == [NO_POWER] * 3 + [REPLICATES]
+    assert wide["expected"].iloc[0] == "within 0.3 of 0"
 
 
 def test_claims_of_differences_are_judged_by_differences():
@@ -119,14 +235,14 @@ def test_claims_of_differences_are_judged_by_differences():
         "difference": -0.01,
         "difference_low": -0.02,
         "difference_high": -0.005,
-        "networks": 4,
-        "ensembles": 1,
+        "networks": 6,
+        "ensembles": 6,
     })
     table = claims(claims_of_paper("daroczy_2020"), {"loss_estimate_errors": errors})
     row = table[table["about"].notna()].iloc[0]
     assert row["claim"].endswith("by Eq. 5 than to the training loss")
     assert (row["estimate"], row["low"], row["high"]) == (-0.01, -0.02, -0.005)
-    assert row["of"] == "4 networks, 1 ensemble"
+    assert row["of"] == "6 networks, 6 ensembles"
     assert row["verdict"] == "replicates"
 
 
@@ -139,9 +255,10 @@ def test_claims_about_sensitivity_find_their_rows():
             measures, profile, resampling=Resampling(np.random.default_rng(0), 200)
         ),
     }
-    table = claims(claims_of_paper("forouzesh_2020"), tables).set_index("claim")
+    table = claims(claims_of_paper("forouzesh_2020"), tables, untested_claims=True)
+    table = table.set_index("claim")
     about_others = ("convolutional", "normalization", "pooling", "initialization")
-    asked = table[table["verdict"] != NOT_ASKED]
+    asked = table[table["verdict"] != NOT_TESTED]
     assert set(table.index) - set(asked.index) == {
         claim for claim in table.index if any(words in claim for words in about_others)
     }
@@ -152,3 +269,79 @@ def test_claims_about_sensitivity_find_their_rows():
     }
     dropout = asked.loc["Networks have a smaller test loss with than without dropout"]
     assert (dropout["expected"], dropout["of"]) == ("above 0.5", "10 pairs, 60 networks")
+
+
+@pytest.mark.parametrize(
+    ("coupling", "spread", "verdict"),
+    [(1, True, REPLICATES), (1, False, CONTROL_SHOWS_IT), (-1, True, OPPOSITE)],
+)
+def test_coupling_needs_changes_of_both_directions(coupling, spread, verdict):
+    gap = np.tile([0.2, -0.2], 10) if spread else np.full(20, 0.2)
+    about = {"setting": "activation", "better": "relu", "worse": "hardsigmoid", "note": ""}
+    names = pd.Series(range(20)).astype(str)
+    table = pd.concat([
+        pd.DataFrame({
+            "quantity": quantity,
+            "value_better": 0.0,
+            "value_worse": change,
+            "draw": range(20),
+            "ensemble_better": "b" + names,
+            "ensemble_worse": "w" + names,
+        }).assign(dataset="digits", networks=2, **about)
+        for quantity, change in (("generalization_gap", gap), ("jacobian_norm", coupling * gap))
+    ])
+    excess = tuple(f"coupled_excess{end}" for end in ("", "_low", "_high"))
+    coupled = Claim(
+        "Pair by pair, the Jacobian norm changes with the gap",
+        "§4.2",
+        "pair_statistics",
+        "quantity == 'jacobian_norm'",
+        "above",
+        0.5,
+        columns=("coupled", "coupled_low", "coupled_high"),
+        scale="logit",
+        control=Control("changes exchanged between pairs", excess),
+    )
+    table = claims([coupled], {"pair_statistics": pair_statistics(table)})
+    assert table["verdict"].to_list() == [verdict]
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_tables_of_claims_count_what_was_resampled(paper):
+    for claim in claims_of_paper(paper):
+        if claim.table in WITHOUT_UNITS:
+            continue
+        module = import_module(
+            "generalization.statistics.fit_statistics"
+            if claim.table == "statistics"
+            else module_of(claim.table)
+        )
+        columns = getattr(module, "COLUMNS", None)
+        assert columns is None or {"ensembles", "pairs"} & set(columns), claim.table
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_untested_claims_have_a_reason(paper):
+    for text in untested_of({paper: PAPERS[paper]}):
+        words, _, reason = text.partition(" — ")
+        assert words, text
+        assert reason, text
+
+
+def test_no_relation_in_two_datasets_has_no_verdict_from_one():
+    near = dataclasses.replace(ABOVE, expected="near")
+    table = judged(statistics("a", "b", low=[-0.1, 0.5], high=[0.1, 0.7]), near)
+    assert table["verdict"].to_list() == [REPLICATES, OPPOSITE, DIFFER]
+
+
+@pytest.mark.parametrize(("datasets", "rate"), [(2, 0.025**2), (4, 0.025)])
+def test_no_effect_in_several_datasets_replicates_as_rarely_as_stated(datasets, rate):
+    generator = np.random.default_rng(5)
+    names = [f"d{place}" for place in range(datasets)]
+    replicated = 0
+    for _ in range(300):
+        samples = generator.normal(size=(datasets, 10))
+        mean, half = samples.mean(1), t.ppf(0.975, 9) * sem(samples, axis=1)
+        table = statistics(*names, low=mean - half, high=mean + half)
+        replicated += judged(table)["verdict"].iloc[-1] == REPLICATES
+    assert replicated <= binom.ppf(0.999, 300, rate)

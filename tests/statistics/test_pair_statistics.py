@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from oracles.studies import made_measures_of_two
-from scipy.stats import beta, binom
+from scipy.stats import beta, binom, norm, sem, t, ttest_1samp
 
 from generalization.statistics.pair_statistics import COLUMNS, pair_statistics
 from generalization.statistics.pairs import NO_NETWORK, NO_PAIR, pairs
@@ -22,6 +22,7 @@ def made(better, worse, quantity="norm", **columns):
     return table.assign(
         ensemble_better=[f"b{place}" for place in table.index],
         ensemble_worse=[f"w{place}" for place in table.index],
+        draw=table.index,
         networks=8,
         quantity=quantity,
         **about | columns,
@@ -94,6 +95,130 @@ def test_pairs_without_both_values_are_left_out():
     assert row["note"] == NO_NETWORK
 
 
+def shared(values, **columns):
+    """Pairs of several datasets with the same draws: dataset × draw, better is 1."""
+    tables = [
+        made(np.ones(len(of_dataset)), of_dataset, dataset=f"d{place}", **columns)
+        for place, of_dataset in enumerate(values)
+    ]
+    table = pd.concat(tables, ignore_index=True)
+    names = table["dataset"] + "-" + table["draw"].astype(str)
+    return table.assign(ensemble_better="b" + names, ensemble_worse="w" + names)
+
+
+def over_all(table, **settings):
+    (row,) = pair_statistics(table, **settings).query("dataset == 'all'").to_dict("records")
+    return row
+
+
+def test_datasets_with_the_same_draws_are_judged_by_draws():
+    larger = np.random.default_rng(0).random((3, 12)) < 0.7
+    row = over_all(shared(np.where(larger, 2, 0.5)))
+    means = larger.mean(0)
+    assert (row["pairs"], row["draws"]) == (36, 12)
+    assert row["estimate"] == pytest.approx(means.mean())
+    half = t.ppf(0.975, 11) * sem(means)
+    assert [row["low"], row["high"]] == pytest.approx([means.mean() - half, means.mean() + half])
+    assert row["p_value"] == pytest.approx(ttest_1samp(means, 0.5).pvalue)
+
+
+def test_draws_that_all_agree_have_an_exact_interval():
+    row = over_all(shared(np.full((4, 6), 2.0)))
+    assert (row["pairs"], row["draws"], row["estimate"], row["high"]) == (24, 6, 1, 1)
+    assert row["low"] == pytest.approx(0.025 ** (1 / 6))
+    assert row["p_value"] == pytest.approx(2 * 0.5**6)
+    even = over_all(shared([[2.0] * 6, [0.5] * 6]))
+    assert even["estimate"] == 0.5
+    assert even["low"] == pytest.approx(1 - even["high"])
+
+
+def test_draws_without_a_pair_in_every_dataset_count_as_much_as_others():
+    row = over_all(shared([[2, 2, 0.5, 0.5], [2, 2, np.nan, np.nan]], note=""))
+    assert (row["pairs"], row["draws"], row["estimate"]) == (6, 4, 0.5)
+
+
+def test_interval_of_draws_covers_what_pairs_do_not():
+    generator = np.random.default_rng(1)
+    covered = 0
+    for _ in range(400):
+        # Half of the variance is that of a draw, common to four datasets.
+        latent = generator.normal(size=16) + generator.normal(size=(4, 16))
+        row = over_all(shared(np.where(latent > norm.ppf(0.4), 2, 0.5)))
+        truth = norm.sf(norm.ppf(0.4) / np.sqrt(2))
+        covered += row["low"] <= truth <= row["high"]
+    assert covered >= binom.ppf(0.001, 400, 0.94)
+
+
+def coupled(quantity, gap):
+    """Row of a quantity of which the changes are given, beside those of the gap."""
+    size = len(gap)
+    table = pd.concat(
+        [
+            made(np.zeros(size), quantity),
+            made(np.zeros(size), gap, quantity="generalization_gap"),
+        ],
+        ignore_index=True,
+    )
+    rows = pair_statistics(table).set_index("quantity")
+    assert np.isnan(rows.loc["generalization_gap", "coupled"])
+    assert np.isnan(rows.loc["norm", "coupled_loss"])
+    return rows.loc["norm"]
+
+
+def test_quantity_that_changes_with_the_gap_is_coupled_to_it():
+    gap = np.tile([1.0, -1.0], 10)
+    row = coupled(3 * gap, gap)
+    assert (row["coupled"], row["coupled_high"]) == (1, 1)
+    assert row["coupled_low"] == pytest.approx(0.025 ** (1 / 20))
+    assert row["coupled_excess"] == 0.5
+    assert row["coupled_excess_low"] > 0
+    opposite = coupled(-gap, gap)
+    assert (opposite["coupled"], opposite["coupled_excess"]) == (0, -0.5)
+
+
+def test_setting_that_shifts_both_in_all_pairs_says_nothing_of_coupling():
+    row = coupled(np.ones(12), np.ones(12))
+    excess = [row[f"coupled_excess{end}"] for end in ("", "_low", "_high")]
+    assert (row["coupled"], *excess) == (1, 0, 0, 0)
+
+
+def test_excess_is_over_changes_that_are_exchanged_between_pairs():
+    generator = np.random.default_rng(2)
+    first, second = generator.choice([-1.0, 0.0, 1.0], (2, 15))
+    row = coupled(first, second)
+    every = (1 + np.outer(first, second)) / 2
+    assert row["coupled"] == pytest.approx(np.diag(every).mean())
+    assert row["coupled_excess"] == pytest.approx(np.diag(every).mean() - every.mean())
+    left_out = []
+    for place in range(15):
+        one, other = np.delete(first, place), np.delete(second, place)
+        left_out.append((one @ other / 14 - one.mean() * other.mean()) / 2)
+    half = t.ppf(0.975, 14) * np.sqrt(14 / 15 * np.square(left_out - np.mean(left_out)).sum())
+    assert row["coupled_excess_high"] - row["coupled_excess"] == pytest.approx(half)
+
+
+def test_changes_are_exchanged_within_datasets():
+    # In the first dataset both always rise, in the second both always fall.
+    table = pd.concat([
+        made(np.zeros(6), side * np.ones(6), dataset=dataset, quantity=quantity)
+        for dataset, side in (("d0", 1), ("d1", -1))
+        for quantity in ("norm", "generalization_gap")
+    ])
+    rows = pair_statistics(table).query("dataset == 'all'").set_index("quantity")
+    assert (rows.loc["norm", "coupled"], rows.loc["norm", "coupled_excess"]) == (1, 0)
+
+
+def test_higher_accuracy_is_coupled_to_a_smaller_gap():
+    gap = np.tile([1.0, -1.0], 10)
+    table = pd.concat([
+        made(np.zeros(20), -gap, quantity="test_accuracy"),
+        made(np.zeros(20), gap, quantity="generalization_gap"),
+        made(np.zeros(20), gap, quantity="test_loss"),
+    ])
+    rows = pair_statistics(table).set_index("quantity")
+    assert rows.loc["test_accuracy", ["coupled", "coupled_loss"]].to_list() == [1, 1]
+
+
 @pytest.fixture(scope="module")
 def compared():
     return pairs(made_measures_of_two(), COMPARISONS, quantities=["jacobian_norm"])
@@ -117,8 +242,9 @@ def test_each_dataset_of_several_has_its_own_rows(compared):
         pd.testing.assert_frame_equal(
             found.drop(columns="dataset").reset_index(drop=True), expected
         )
-    sizes = table[table["setting"] == "depth"].groupby("dataset")["pairs"].unique()
-    assert sizes.to_dict() == {"all": [24], "digits": [12], "mnist_subset": [12]}
+    sizes = table[table["setting"] == "depth"].groupby("dataset")[["pairs", "draws"]]
+    assert sizes.agg(["min", "max"]).T["all"].to_list() == [24, 24, 12, 12]
+    assert (sizes.max().drop(index="all") == 12).all(axis=None)
 
 
 def test_tables_that_were_written_and_read_say_the_same(compared, tmp_path):

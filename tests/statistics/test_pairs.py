@@ -182,3 +182,23 @@ def test_setting_that_cannot_be_compared(setting):
     )
     with pytest.raises(InputError, match=sentence):
         pairs(study({}), [{"setting": setting, "better": 0, "worse": 1}])
+
+
+def test_pairs_that_differ_in_the_dataset_alone_have_one_draw():
+    compared = pairs(made_measures_of_two(), [DEPTH | {"fitted": False}])
+    gaps = compared[compared["quantity"] == "generalization_gap"]
+    sizes = gaps.groupby("draw")["dataset"].agg(["size", "nunique"])
+    assert len(sizes) == 12
+    assert (sizes == 2).all(axis=None)
+
+
+def test_what_lbfgs_ignores_makes_no_other_draw():
+    settings = [
+        {"dataset": dataset, "optimizer": optimizer, "learning_rate": rate}
+        for dataset, rate in (("digits", 0.1), ("mnist_subset", 0.2))
+        for optimizer in ("momentum", "lbfgs")
+    ]
+    compared = pairs(
+        study(*settings), [{"setting": "optimizer", "better": "momentum", "worse": "lbfgs"}]
+    )
+    assert set(compared["draw"]) == {0}

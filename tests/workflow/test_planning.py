@@ -81,6 +81,13 @@ def test_a_study_has_the_figures_and_pages_of_its_tables():
     assert set(pages) >= {"claims", "pair_statistics", "point_statistics", "bound_statistics"}
 
 
+def test_relations_of_papers_are_those_of_studies_that_judge_them():
+    assert "paper_relations" not in read_study(CONFIG).tables
+    assert "paper_relations" in read_study(CONFIG | {"papers": ["novak_2018"]}).tables
+    assert not read_study(CONFIG).untested_claims
+    assert read_study(CONFIG | {"untested_claims": True}).untested_claims
+
+
 def test_figures_are_one_per_measure_or_factor_or_one():
     grid = {"dataset": ["digits", "mnist_subset"], "width": [50, 100], "dropout": [0, 0.5]}
     sensitivity = {"output_sensitivity": {}, "output_sensitivity_per_output": {"draws": 2}}

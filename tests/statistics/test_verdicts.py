@@ -1,0 +1,242 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from generalization.statistics.claim import Claim, Control
+from generalization.statistics.intervals import FEWEST_ENSEMBLES
+from generalization.statistics.verdicts import (
+    CONTROL_SHOWS_IT,
+    MAYBE_CONTROL,
+    NO_INTERVAL,
+    NO_POWER,
+    OPPOSITE,
+    REPLICATES,
+    TOO_FEW,
+    UNDECIDED,
+    verdict,
+)
+
+CONTRAST = ("contrast", "contrast_low", "contrast_high")
+
+
+def claim(expected, number=0.0, **changes):
+    return dataclasses.replace(Claim("Words", "§1", "table", "True", expected, number), **changes)
+
+
+def row(low, high, estimate=None, **columns):
+    estimate = (low + high) / 2 if estimate is None else estimate
+    return {"estimate": estimate, "low": low, "high": high, "ensembles": 30} | columns
+
+
+def word(*arguments, **settings):
+    return verdict(*arguments, **settings)[0]
+
+
+@pytest.mark.parametrize(
+    ("expected", "number", "low", "high", "answer"),
+    [
+        ("above", 0, 0.1, 0.5, REPLICATES),
+        ("above", 0, 0.0, 0.5, UNDECIDED),
+        ("above", 0, -0.1, 0.5, UNDECIDED),
+        ("above", 0, -0.5, -0.1, OPPOSITE),
+        ("below", 1, 0.5, 0.9, REPLICATES),
+        ("below", 1, 0.5, 1.0, UNDECIDED),
+        ("below", 1, 0.5, 1.1, UNDECIDED),
+        ("below", 1, 1.1, 2.0, OPPOSITE),
+        ("near", 0, -0.2, 0.25, REPLICATES),
+        ("near", 0, 0.05, 0.2, REPLICATES),
+        ("near", 0, 0.2, 0.4, UNDECIDED),
+        ("near", 0, -0.4, -0.2, UNDECIDED),
+        ("near", 0, 0.31, 0.4, OPPOSITE),
+        ("near", 0, -0.4, -0.31, OPPOSITE),
+        ("near", 0, -0.3, 0.55, NO_POWER),
+        ("near", 0.5, 0.3, 0.75, REPLICATES),
+        ("above", 0, np.nan, np.nan, NO_INTERVAL),
+    ],
+)
+def test_verdict_is_that_of_the_whole_interval(expected, number, low, high, answer):
+    assert word(row(low, high), claim(expected, number)) == answer
+    assert word(row(low, high, np.nan), claim(expected, number)) == NO_INTERVAL
+
+
+def test_how_near_is_near_is_the_claims():
+    strict = claim("near", tolerance=0.05)
+    assert word(row(-0.01, 0.04), strict) == REPLICATES
+    assert word(row(0.02, 0.06), strict) == UNDECIDED
+    assert word(row(0.1, 0.3), strict) == OPPOSITE
+
+
+def test_units_of_resampling_are_the_fewest_that_a_row_counts():
+    few = FEWEST_ENSEMBLES - 1
+    above = claim("above")
+    assert verdict(row(0.1, 0.2, ensembles=few), above) == (TOO_FEW, f"{few} of 5 ensembles")
+    assert word(row(0.1, 0.2, ensembles=FEWEST_ENSEMBLES), above) == REPLICATES
+    assert verdict(row(0.1, 0.2, shared=few), above) == (TOO_FEW, f"{few} of 5 shared inputs")
+    assert word(row(0.1, 0.2, shared=np.nan), above) == REPLICATES
+    pairs = row(0.1, 0.2, ensembles=np.nan, pairs=few)
+    assert verdict(pairs, above) == (TOO_FEW, f"{few} of 5 pairs")
+    uncounted = row(0.1, 0.2, ensembles=np.nan)
+    assert verdict(uncounted, above) == (TOO_FEW, "the table counts no ensembles")
+    # Whatever the interval: too few come before no interval, and that before the claim.
+    assert word(row(np.nan, np.nan, ensembles=few), above) == TOO_FEW
+
+
+def test_note_of_a_row_says_why_it_has_no_interval():
+    noted = row(np.nan, np.nan, note="the measure is constant")
+    assert verdict(noted, claim("above")) == (NO_INTERVAL, "the measure is constant")
+    assert verdict(row(np.nan, np.nan, note=np.nan), claim("above")) == (NO_INTERVAL, "")
+
+
+def test_one_exception_refutes_a_theorem():
+    theorem = claim("always")
+    assert word(row(0, 0, exceptions=0), theorem) == REPLICATES
+    assert verdict(row(0, 0, exceptions=1), theorem) == (OPPOSITE, "1 exceptions")
+    assert word(row(0, 0, exceptions=np.nan), theorem) == NO_INTERVAL
+    assert word(row(np.nan, np.nan, exceptions=0), theorem) == REPLICATES
+
+
+def test_row_that_could_not_tell_has_its_reason():
+    told = row(-1, -0.5, underpowered="losses span 0.4 orders of magnitude")
+    assert verdict(told, claim("above")) == (NO_POWER, "losses span 0.4 orders of magnitude")
+    assert word(row(1, 2, underpowered=""), claim("above")) == REPLICATES
+
+
+@pytest.mark.parametrize(
+    ("contrast", "answer"),
+    [
+        ((0.5, 0.3, 0.7), REPLICATES),
+        ((0.2, -0.1, 0.5), MAYBE_CONTROL),
+        ((-0.2, -0.3, -0.1), CONTROL_SHOWS_IT),
+        ((0.0, -0.03, 0.03), CONTROL_SHOWS_IT),
+        # Apart from the control, but by less than matters.
+        ((0.02, 0.01, 0.03), CONTROL_SHOWS_IT),
+        ((np.nan, np.nan, np.nan), MAYBE_CONTROL),
+    ],
+)
+def test_control_decides_with_the_claim(contrast, answer):
+    columns = dict(zip(CONTRAST, contrast, strict=True))
+    control = Control("untrained networks", CONTRAST)
+    found = row(0.2, 0.8, **columns)
+    assert word(found, claim("above", control=control)) == answer
+    beside = dataclasses.replace(control, decides=False)
+    assert word(found, claim("above", control=beside)) == REPLICATES
+    # A claim that is not found needs no control.
+    assert word(row(-0.8, -0.2, **columns), claim("above", control=control)) == OPPOSITE
+
+
+def test_contrast_of_ratios_is_on_the_scale_of_logarithms():
+    control = Control("untrained networks", CONTRAST, number=1)
+    below = claim("below", 1, scale="log", control=control)
+
+    def answer(*contrast):
+        return word(row(0.4, 0.9, **dict(zip(CONTRAST, contrast, strict=True))), below)
+
+    assert answer(0.8, 0.7, 0.9) == REPLICATES
+    assert answer(1.2, 1.1, 1.3) == CONTROL_SHOWS_IT
+    assert answer(0.99, 0.97, 1.01) == CONTROL_SHOWS_IT
+    assert answer(0.9, 0.7, 1.1) == MAYBE_CONTROL
+
+
+def test_near_is_the_test_of_two_one_sided_tests():
+    generator = np.random.default_rng(0)
+    answers = set()
+    for size in (12, 40):
+        for shift in (0, 0.1, 0.2, 0.6):
+            sample = generator.normal(shift, 1, size) / 3
+            low, high = stats.t.interval(0.95, size - 1, sample.mean(), stats.sem(sample))
+            p_values = [
+                stats.ttest_1samp(sample, side * 0.3, alternative=other).pvalue
+                for side, other in ((-1, "greater"), (1, "less"))
+            ]
+            found = word(row(low, high, sample.mean(), ensembles=size), claim("near"))
+            assert (found == REPLICATES) == (max(p_values) <= 0.05)
+            answers.add(found)
+    assert len(answers) > 1
+
+
+def test_power_of_nearness_is_that_of_fishers_scale():
+    # Standard error 1.03/√(E − 3), t(E − 2): .52 at E = 32, .37 at 64, .302 at 98.
+    near = claim("near", scale="fisher")
+    for ensembles, least in ((32, 0.52), (64, 0.37), (98, 0.302)):
+        half = stats.t.ppf(0.975, ensembles - 2) * 1.03 / np.sqrt(ensembles - 3)
+        # Just too far from 0 to be near it.
+        ends = np.tanh(0.25 + half * np.array([-1, 1]))
+        found = row(*ends, np.tanh(0.25), ensembles=ensembles)
+        answer, reason = verdict(found, near)
+        assert answer == NO_POWER
+        assert reason.startswith("needs ± 0.3, finds ± ")
+        assert float(reason.split()[-1]) == pytest.approx(least, abs=0.005)
+        # An estimate at 0 may succeed nevertheless, from 33 ensembles on.
+        around = row(*np.tanh(half * np.array([-1, 1])), 0.0, ensembles=ensembles)
+        assert word(around, near) == (REPLICATES if ensembles > 33 else NO_POWER)
+
+
+def test_share_of_one_is_judged_without_logit():
+    near = claim("near", 0.5, scale="logit")
+    assert word(row(0.79, 1.0, 1.0), near) == OPPOSITE
+    assert word(row(0.4, 0.6, 0.5), near) == REPLICATES
+
+
+@pytest.mark.parametrize("ensembles", [8, 20])
+def test_no_effect_replicates_as_rarely_as_its_level_says(ensembles):
+    samples = np.random.default_rng(1).normal(size=(2000, ensembles))
+    means, errors = samples.mean(1), stats.sem(samples, axis=1)
+    half = stats.t.ppf(0.975, ensembles - 1) * errors
+    rows = [
+        row(mean - side, mean + side, mean, ensembles=ensembles)
+        for mean, side in zip(means, half, strict=True)
+    ]
+    above = sum(word(one, claim("above")) == REPLICATES for one in rows)
+    assert above <= stats.binom.ppf(0.999, len(rows), 0.025)
+    assert above >= stats.binom.ppf(0.001, len(rows), 0.025)
+    # A true value at the tolerance is taken for near in one of twenty.
+    near = claim("near", tolerance=1.0)
+    wrong = sum(word(shifted(one, 1.0), near) == REPLICATES for one in rows)
+    assert wrong <= stats.binom.ppf(0.999, len(rows), 0.05)
+
+
+def shifted(one, by):
+    return one | {key: one[key] + by for key in ("estimate", "low", "high")}
+
+
+def test_seeds_of_one_ensemble_never_replicate():
+    samples = np.random.default_rng(2).normal(size=(200, 3))
+    for sample in samples:
+        found = row(sample.min(), sample.max(), sample.mean(), ensembles=1, networks=3)
+        assert word(found, claim("above")) == TOO_FEW
+
+
+def test_correlation_of_twenty_ensembles_lacks_power_for_nearness():
+    generator = np.random.default_rng(3)
+    half = stats.t.ppf(0.975, 18) * 1.03 / np.sqrt(17)
+    for z in generator.normal(0, 1.03 / np.sqrt(17), 300):
+        ends = np.tanh(z + half * np.array([-1, 1]))
+        answer = word(row(*ends, np.tanh(z), ensembles=20), claim("near", scale="fisher"))
+        # Whatever the estimate: far from it or not enough power.
+        assert answer in {NO_POWER, OPPOSITE}
+
+
+def test_control_that_equals_the_claim_never_replicates():
+    generator = np.random.default_rng(4)
+    control = Control("untrained networks", CONTRAST)
+    above = claim("above", control=control)
+    replicated = 0
+    for _ in range(1000):
+        trained, untrained = generator.normal(2, 1, (2, 10))
+        columns = interval(trained - untrained)
+        low, high, estimate = interval(trained).values()
+        found = row(low, high, estimate, ensembles=10)
+        found |= dict(
+            zip(CONTRAST, (columns["estimate"], *list(columns.values())[:2]), strict=True)
+        )
+        replicated += word(found, above) == REPLICATES
+    assert replicated <= stats.binom.ppf(0.999, 1000, 0.025)
+    same = row(1, 3, **dict.fromkeys(CONTRAST, 0.0))
+    assert word(same, above) == CONTROL_SHOWS_IT
+
+
+def interval(sample):
+    low, high = stats.t.interval(0.95, len(sample) - 1, sample.mean(), stats.sem(sample))
+    return {"low": low, "high": high, "estimate": sample.mean()}
