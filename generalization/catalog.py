@@ -63,6 +63,7 @@ class Measure:
 CHEAP = Measure(shares_a_job=True)
 CHEAP_BASELINE = Measure(shares_a_job=True, baseline=True)
 CHEAP_JACOBIAN = Measure(shares_a_job=True, file="jacobian_norm")
+CHEAP_BOUND = Measure(shares_a_job=True, fully_connected_only=True, file="layerwise_norm")
 CHEAP_SENSITIVITY = Measure(shares_a_job=True, file="output_sensitivity")
 
 # Files in generalization/measures/.
@@ -76,6 +77,11 @@ MEASURES = {
     "normalized_transitions": Measure(shares_a_job=True, fully_connected_only=True),
     "curvature": CHEAP,
     "tangent_sensitivity": CHEAP,
+    "layerwise_norm": Measure(shares_a_job=True, fully_connected_only=True),
+    "theorem_3_1_bound": CHEAP_BOUND,
+    "layerwise_bound": CHEAP_BOUND,
+    "layerwise_active_bound": CHEAP_BOUND,
+    "theorem_3_2_bound": CHEAP_BOUND,
     "output_sensitivity": CHEAP,
     "output_sensitivity_per_output": CHEAP_SENSITIVITY,
     "centered_output_sensitivity": CHEAP_SENSITIVITY,

@@ -28,6 +28,33 @@ from torch import Tensor
 from generalization.derivatives.normal_moments import log_absolute_moment
 
 
+def log_bounds(
+    widths: Sequence[int],
+    units: Float64[Tensor, "networks samples hidden_layers"],
+    log_maxima: Float64[Tensor, "networks layers"],
+    *,
+    reduction: str | int,
+) -> dict[str, Float64[Tensor, "networks"]]:
+    """Logarithms of all bounds by name; means over points of those that hold at one.
+
+    Args:
+        widths: Units per layer: input, hidden layers, logits.
+        units: Active units at points.
+        log_maxima: ln ‖W_l‖_∞ of all layers.
+        reduction: As for ``tangent_sensitivity``.
+    """
+    all_units, chosen = units.new_tensor(widths[1:-1]), {"reduction": reduction}
+    of_points = units, log_maxima.unsqueeze(1)
+    return {
+        "theorem_3_1": theorem_3_1(widths, log_maxima, **chosen),
+        "layerwise": layerwise(widths, all_units, log_maxima, **chosen),
+        "layerwise_active": _log_mean(layerwise(widths, *of_points, **chosen)),
+        "theorem_3_2": theorem_3_2(widths, units, log_maxima, **chosen),
+        "theorem_3_2_author": theorem_3_2_author(widths, units, log_maxima),
+        "active_paths": _log_mean(active_paths(widths, *of_points, **chosen)),
+    }
+
+
 def layerwise(
     widths: Sequence[int],
     units: Float64[Tensor, "*#batch hidden_layers"],
@@ -192,3 +219,8 @@ def _normal_fit(
     """Mean and standard deviation over points of the active units of all layers."""
     totals = units.sum(-1)
     return totals.mean(-1), totals.std(-1, correction=0)
+
+
+def _log_mean(logarithms: Float64[Tensor, "networks samples"]) -> Float64[Tensor, "networks"]:
+    """Logarithm of the mean over points."""
+    return logarithms.logsumexp(1) - math.log(logarithms.shape[1])

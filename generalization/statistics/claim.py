@@ -36,7 +36,8 @@ class Claim:
             ``always``, for a theorem, which one of the row's ``exceptions`` refutes.
         number: That a claim is measured against: 0 for a correlation, 1 for a ratio, ½ for a share.
         columns: Of the estimate and its interval.
-        tolerance: Equivalence margin of a claim that is ``near``.
+        tolerance: Equivalence margin of a claim that is ``near``; of a ratio, on the scale
+            ``log``, the logarithm of the factor.
         quote: At most 25 words of the source.
         ours: What of the expectation is ours, not the paper's: ``threshold``, ``tolerance``,
             ``side``, ``statistic``; empty if all of it is printed in the source.

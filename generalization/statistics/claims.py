@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from generalization.names import listed, value_name, within
@@ -182,6 +183,8 @@ def _numbers(row: Mapping[str, Any], claim: Claim) -> dict[str, Any]:
 def _expected(claim: Claim) -> str:
     if claim.expected == "always":
         return "no exception"
+    if claim.expected == "near" and claim.scale == "log":
+        return f"within a factor of {np.exp(claim.tolerance):.3g} of {claim.number:g}"
     if claim.expected == "near":
         return f"within {claim.tolerance:g} of {claim.number:g}"
     return f"{claim.expected} {claim.number:g}"

@@ -184,11 +184,10 @@ def _beyond(claim: Claim, found: Interval, free: int, level: float) -> tuple[str
 def _near(claim: Claim, found: Interval, free: int, level: float) -> tuple[str, str]:
     """Judge equivalence with the number; say whether the study could have shown it."""
     scale = usable_scale(claim.scale, found)
-    ends = np.clip(
-        [claim.number - claim.tolerance, claim.number, claim.number + claim.tolerance],
-        scale.least,
-        scale.most,
-    )
+    steps = np.array([-claim.tolerance, 0, claim.tolerance])
+    # The tolerance of a ratio is the logarithm of a factor.
+    ends = claim.number * np.exp(steps) if claim.scale == "log" else claim.number + steps
+    ends = np.clip(ends, scale.least, scale.most)
     with np.errstate(divide="ignore"):
         least, centre, most = scale.to(ends)
     low, high = _shrunk(found, scale, free, level)

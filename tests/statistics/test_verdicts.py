@@ -240,3 +240,14 @@ def test_control_that_equals_the_claim_never_replicates():
 def interval(sample):
     low, high = stats.t.interval(0.95, len(sample) - 1, sample.mean(), stats.sem(sample))
     return {"low": low, "high": high, "estimate": sample.mean()}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"),
+    [(0.55, 1.9, REPLICATES), (0.4, 0.45, OPPOSITE), (2.1, 3.0, OPPOSITE)],
+)
+def test_nearness_of_a_ratio_is_a_factor(low, high, word):
+    """Within a factor of two of 1, which is from ½ to 2."""
+    near = claim("near", 1.0, tolerance=np.log(2), scale="log")
+    row = {"estimate": np.sqrt(low * high), "low": low, "high": high, "ensembles": 40}
+    assert verdict(row, near, level=0.95)[0] == word

@@ -24,6 +24,8 @@ from generalization.statistics.selection import has_fitted, on_true_labels
 from generalization.tables import KEPT_NETWORK, NETWORK, with_networks
 
 COLUMNS = ["dataset", "loss", "statistic", *ESTIMATE]
+# Contrast of a statistic to its control, and its interval.
+CONTROL = ("over_control", "over_control_low", "over_control_high")
 RESAMPLES_AT_A_TIME = 100  # A cache holds their counts of 1000 points.
 
 # From how often every resample holds every point, and the rows of one network, to its statistics.
@@ -67,6 +69,7 @@ def means_over_networks(
     resampling: Resampling,
     *,
     shares: Collection[str] = (),
+    logarithms: Collection[str] = (),
 ) -> pd.DataFrame:
     """Means of statistics over the networks of each dataset and training loss, with intervals.
 
@@ -82,6 +85,7 @@ def means_over_networks(
             resample, NaN where it does not exist.
         resampling: Bootstrap of points, and level of the intervals.
         shares: Statistics that are between 0 and 1, see ``t_interval``.
+        logarithms: Statistics that are logarithms, of which the estimate is a geometric mean.
 
     Returns:
         One row per dataset, loss and statistic, with the columns ``COLUMNS``. ``networks`` and
@@ -93,12 +97,30 @@ def means_over_networks(
     rows = [
         about | row
         for about, group in groups(points, ["dataset", "loss"], sort=True)
-        for row in _means(group, of_network, resampling, shares)
+        for row in _means(group, of_network, resampling, shares, logarithms)
     ]
     return table_of(rows, COLUMNS, resampling)
 
 
-def _means(group, of_network, resampling, shares):
+def with_controls(table: pd.DataFrame, controls: Mapping[str, str]) -> pd.DataFrame:
+    """Put contrasts to controls, which are rows of a table, beside the statistics that they judge.
+
+    Args:
+        table: Table of ``means_over_networks``.
+        controls: Statistic → statistic that is its contrast to its control.
+
+    Returns:
+        The table with the columns ``CONTROL``, empty in rows without a control.
+    """
+    keys = ["dataset", "loss", "statistic"]
+    contrasts = table[[*keys, "estimate", "low", "high"]]
+    contrasts = contrasts.set_axis(["dataset", "loss", "contrast", *CONTROL], axis=1)
+    beside = table.assign(contrast=table["statistic"].map(controls).astype(object))
+    on = ["dataset", "loss", "contrast"]
+    return beside.merge(contrasts, "left", on, validate="many_to_one").drop(columns="contrast")
+
+
+def _means(group, of_network, resampling, shares, logarithms):
     """The statistics of one dataset and loss, each as a row."""
     networks = [network for _, network in group.groupby(NETWORK)]
     ensembles = np.array([network["ensemble"].iloc[0] for network in networks])
@@ -114,9 +136,12 @@ def _means(group, of_network, resampling, shares):
         estimate, draws = of_ensembles[0].mean(), of_ensembles.iloc[:, 1:].mean()
         errors = [error_of_mean(of_ensembles[0].to_numpy()), (draws.var(), size - 1)]
         share = statistic in shares
+        found = t_interval(estimate, errors, level=resampling.level, share=share)
+        if statistic in logarithms:
+            found = {key: np.exp(value) for key, value in found.items()}
         yield {
             "statistic": statistic,
-            **t_interval(estimate, errors, level=resampling.level, share=share),
+            **found,
             "networks": has.sum(),
             "ensembles": len(of_ensembles),
             "note": joined(

@@ -12,7 +12,7 @@ from generalization.experiments.linear_regions.bitmaps import gray_levels, packe
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.regions.trajectories import ellipses_through
 
-COLUMNS = ["network", "kind", "image", "row", "u", "v", "pixels"]
+COLUMNS = ["network", "plane", "kind", "image", "row", "u", "v", "pixels"]
 RADIUS = 0.8  # of the triangle around the middle of the plane, Novak et al. 2018, §A.5.3
 # Where the three images lie on the plane, each as (u, v).
 VERTICES = tuple((RADIUS * cos(angle), RADIUS * sin(angle)) for angle in (pi / 3, pi, 5 * pi / 3))
@@ -24,13 +24,14 @@ def boundaries(
     train_labels: Int64[Tensor, "train_samples"],
     *,
     grid: int = 1024,
+    planes: int = 1,
 ) -> pd.DataFrame:
     """Boundaries of the last hidden layer's regions on the plane through three training images.
 
     The plane is the square [−1, 1]² in which the images are the vertices of an equilateral triangle
     around 0, each at a distance of 0.8 (Novak et al. 2018, Fig. 3 and §A.5.3). A pixel belongs to a
     boundary if the code of a unit, the number of its thresholds below its preactivation, differs at
-    the pixel to the right or below. (The threshold of tanh is 0, by convention.) The plane is the
+    the pixel to the right or below. (The threshold of tanh is 0, by convention.) Planes are the
     same for all networks that are trained on the same data.
 
     Products are float32, as in the paper, if the weights are. Rounding changes a pixel only if a
@@ -42,55 +43,67 @@ def boundaries(
         train_inputs: Training images.
         train_labels: Their classes, as the networks saw them.
         grid: Number of pixels along each side of the square, at least 2.
+        planes: Number of planes, through different images, see ``three_images``.
 
     Returns:
-        Columns ``COLUMNS``. For every network there is one row per row of the square, from the top
-        (v = 1) down, of ``kind`` boundary: its ``pixels`` have one bit each, 1 on a boundary, from
-        the left (u = −1) to the right. And for each ``image`` (0, 1, 2) there is one row per row of
-        it, of ``kind`` image: its ``pixels`` have one byte each, the gray level; u, v is where the
-        image lies. ``pixels`` are whole bytes in hexadecimal digits, the most significant bit
-        first, after ``0x``, so that they are not read as a number. A network that diverged has no
-        boundary.
+        Columns ``COLUMNS``. For every network and ``plane`` (0 …) there is one row per row of the
+        square, from the top (v = 1) down, of ``kind`` boundary: its ``pixels`` have one bit each, 1
+        on a boundary, from the left (u = −1) to the right. And for each ``image`` (0, 1, 2) there
+        is one row per row of it, of ``kind`` image: its ``pixels`` have one byte each, the gray
+        level; u, v is where the image lies. ``pixels`` are whole bytes in hexadecimal digits, the
+        most significant bit first, after ``0x``, so that they are not read as a number. A network
+        that diverged has no boundary.
 
     Raises:
-        ValueError: If the grid is too small, or the labels are of fewer than three classes.
-    """  # noqa: DOC502
-    images = three_images(train_inputs, train_labels)
-    shown = [_image_rows(image, *place) for image, place in zip(images, VERTICES, strict=True)]
-    shown = pd.concat(shown, keys=range(3), names=["image"]).reset_index("image")
+        ValueError: If the grid is too small, there is no plane, or the labels are of fewer than
+            three classes, or of fewer images of one than there are planes.
+    """
+    if planes < 1:
+        raise ValueError(f"planes must be at least 1, not {planes!r}.")
     tables = []
-    for position, network in enumerate(networks_on_plane(networks, images.flatten(1))):
-        found = pd.DataFrame({
-            "kind": "boundary",
-            "pixels": packed(boundary_pixels(network, grid).cpu().numpy()),
-        })
-        found["row"] = range(grid)
-        tables.append(pd.concat([found, shown]).assign(network=position))
+    for plane in range(planes):
+        images = three_images(train_inputs, train_labels, plane)
+        shown = [_image_rows(image, *place) for image, place in zip(images, VERTICES, strict=True)]
+        shown = pd.concat(shown, keys=range(3), names=["image"]).reset_index("image")
+        for position, network in enumerate(networks_on_plane(networks, images.flatten(1))):
+            found = pd.DataFrame({
+                "kind": "boundary",
+                "pixels": packed(boundary_pixels(network, grid).cpu().numpy()),
+            })
+            found["row"] = range(grid)
+            tables.append(pd.concat([found, shown]).assign(network=position, plane=plane))
     table = pd.concat(tables, ignore_index=True)[COLUMNS]
+    table = table.sort_values("network", kind="stable", ignore_index=True)
     return table.astype({"image": "Int64"})
 
 
 def three_images(
-    inputs: Float[Tensor, "train *features"], labels: Int64[Tensor, "train"]
+    inputs: Float[Tensor, "train *features"], labels: Int64[Tensor, "train"], plane: int = 0
 ) -> Float[Tensor, "three *features"]:
-    """First image of each of the first three classes that occur.
+    """Image number p of each of three classes, which plane p passes through.
 
     Args:
         inputs: Training images.
         labels: Their classes, as the networks saw them.
+        plane: Number p of the plane; the first passes through the first images.
 
     Returns:
         Three images.
 
     Raises:
-        ValueError: If there are fewer than three classes.
+        ValueError: If there are fewer than three classes, or no more than p images of one of them.
     """
-    # ASSUME: the three images that span the plane of boundaries are the first of each of the three
-    # smallest labels, the same for all networks; the paper takes "three arbitrary input points".
+    # ASSUME: plane p of boundaries passes through the images number p of the three labels that
+    # follow those of the plane before, from the smallest on, the same for all networks; the paper
+    # takes "three arbitrary input points".
     classes = labels.unique()
     if len(classes) < 3:
         raise ValueError(f"train_labels must be of at least 3 classes, not {len(classes)}.")
-    return torch.stack([inputs[labels == label][0] for label in classes[:3]])
+    chosen = [(labels == classes[(3 * plane + i) % len(classes)]).nonzero() for i in range(3)]
+    fewest = min(map(len, chosen))
+    if fewest <= plane:
+        raise ValueError(f"planes must be at most the {fewest} images of a class, not {plane + 1}.")
+    return torch.stack([inputs[places[plane, 0]] for places in chosen])
 
 
 def networks_on_plane(

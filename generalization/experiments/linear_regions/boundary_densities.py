@@ -8,12 +8,14 @@ from jaxtyping import Bool, Float, UInt8
 
 from generalization.experiments.linear_regions.bitmaps import unpacked
 
+CELLS = 8  # Along each side of the square.
+
 
 def boundary_map(rows: pd.DataFrame) -> Bool[np.ndarray, "grid grid"]:
-    """The boundary pixels of one network at one step, from v = 1 down and from u = −1 on.
+    """The boundary pixels of one network, from v = 1 down and from u = −1 on.
 
     Args:
-        rows: Of the profile ``boundaries``.
+        rows: Of the profile ``boundaries``, of one network at one step on one plane.
     """
     found = rows[rows["kind"] == "boundary"].sort_values("row")
     return np.unpackbits(unpacked(found["pixels"]), axis=1, count=len(found)).astype(bool)
@@ -23,7 +25,7 @@ def images(rows: pd.DataFrame) -> list[UInt8[np.ndarray, "height width"]]:
     """The gray levels of the three images.
 
     Args:
-        rows: Of the profile ``boundaries``, of one network at one step.
+        rows: Of the profile ``boundaries``, of one network at one step on one plane.
     """
     shown = rows[rows["kind"] == "image"].sort_values(["image", "row"])
     return [unpacked(image["pixels"]) for _, image in shown.groupby("image")]
@@ -33,7 +35,7 @@ def places(rows: pd.DataFrame) -> Float[np.ndarray, "images 2"]:
     """Where the images lie in the square, each as (u, v).
 
     Args:
-        rows: Of the profile ``boundaries``, of one network at one step.
+        rows: Of the profile ``boundaries``, of one network at one step on one plane.
     """
     shown = rows[rows["kind"] == "image"].drop_duplicates("image").sort_values("image")
     return shown[["u", "v"]].to_numpy(float)
@@ -61,6 +63,29 @@ def contrast(
     # ASSUME: no boundary pixel near an image counts as half a pixel, so that the geometric mean
     # over networks exists.
     return max(boundary[near].sum(), 0.5) / near.sum() / boundary.mean()
+
+
+def unevenness(boundary: Bool[np.ndarray, "grid grid"]) -> float:
+    """Standard deviation over cells of the logarithm of the density of boundary pixels.
+
+    Args:
+        boundary: Of ``boundary_map``.
+
+    Returns:
+        It over 8 × 8 cells of about one size, 0 where they all have the same number of pixels; NaN
+        if there is no boundary in the square.
+    """
+    # ASSUME: "non-isotropic" is read as uneven over places, not over directions; half a pixel is
+    # added to every cell, so that empty ones have a logarithm.
+    if not boundary.any():
+        return np.nan
+    cells = [
+        np.log((cell.sum() + 0.5) / cell.size)
+        for rows in np.array_split(boundary, CELLS)
+        for cell in np.array_split(rows, CELLS, axis=1)
+        if cell.size
+    ]
+    return float(np.std(cells))
 
 
 def distances(grid: int, places: Float[np.ndarray, "images 2"]) -> Float[np.ndarray, "grid grid"]:

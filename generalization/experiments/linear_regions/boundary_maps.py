@@ -47,9 +47,10 @@ def boundary_maps(
         fitted_accuracy: Train accuracy from which on a network counts as fitted.
 
     Returns:
-        The figure of the first network that has fitted, or of the first if none has; words, if
-        there is none.
+        The figure of the first plane of the first network that has fitted, or of the first network
+        if none has; words, if there is none.
     """
+    boundaries = boundaries[boundaries["plane"] == 0]
     network = _chosen(boundaries, training, fitted_accuracy)
     if network is None:
         return figure_of_words("No network has boundaries before and after training to show.")

@@ -87,7 +87,9 @@ def ellipse_trajectories(
 
 
 def mean_over_networks(networks: pd.DataFrame, quantity: str) -> pd.DataFrame:
-    """Mean and standard error at every angle, around the whole ellipse.
+    """Mean and standard error over networks at every angle, around the whole ellipse.
+
+    Each network is first averaged over ellipses.
 
     Args:
         networks: Rows of one kind of ellipse, before or after training.
@@ -97,7 +99,7 @@ def mean_over_networks(networks: pd.DataFrame, quantity: str) -> pd.DataFrame:
         ``mean`` and ``sem`` by angle from 0 to 2π, where the first comes again. One network has no
         standard error.
     """
-    curves = networks.pivot(index="angle", columns=NETWORK, values=quantity)
+    curves = networks.pivot_table(quantity, index="angle", columns=NETWORK)
     bins = int(SMOOTHED.get(quantity, 0) / 360 * len(curves))
     shifted = [np.roll(curves, shift, axis=0) for shift in range(-bins, bins + 1)]
     curves = pd.DataFrame(np.mean(shifted, axis=0), index=curves.index)

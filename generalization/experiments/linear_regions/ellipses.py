@@ -50,10 +50,10 @@ def ellipses(
             2π i / angles, so that anchors, and the middles between them, are centers of bins.
 
     Returns:
-        One row per network, kind and bin: ``network``, ``kind``, ``angle`` (center of the bin, in
-        radians), ``jacobian_norm`` (mean over ellipses of ‖∂σ/∂xᵀ‖_F at the center, in probability
-        per unit of input) and ``transition_density`` (transitions per radian in the bin, of all
-        hidden layers, mean over ellipses).
+        One row per network, kind, ellipse and bin: ``network``, ``kind``, ``ellipse`` (0 … of the
+        kind, the same for all networks), ``angle`` (center of the bin, in radians),
+        ``jacobian_norm`` (‖∂σ/∂xᵀ‖_F at the center, in probability per unit of input) and
+        ``transition_density`` (transitions per radian in the bin, of all hidden layers).
 
     Raises:
         ValueError: If there is no ellipse, the angles are no multiple of 6, there are fewer than
@@ -69,13 +69,14 @@ def ellipses(
         pd.DataFrame({
             "network": position,
             "kind": kind,
-            "angle": _centers(angles),
-            "jacobian_norm": norm,
-            "transition_density": _transition_density(network, some, angles).cpu(),
+            "ellipse": torch.arange(ellipses).repeat_interleave(angles),
+            "angle": _centers(angles).repeat(ellipses),
+            "jacobian_norm": norm.flatten(),
+            "transition_density": _transition_density(network, some, angles).flatten().cpu(),
         })
         for kind, some in curves.items()
         for position, (network, norm) in enumerate(
-            zip(networks, _mean_jacobian_norm(networks, some, angles).cpu(), strict=True)
+            zip(networks, _jacobian_norms(networks, some, angles).cpu(), strict=True)
         )
     ]
     table = pd.concat(tables, ignore_index=True)
@@ -149,29 +150,33 @@ def _drawn(items, count: int, generator: Generator) -> Tensor:
     return torch.as_tensor(items)[torch.randperm(len(items), generator=generator)[:count]]
 
 
-def _mean_jacobian_norm(
+def _jacobian_norms(
     networks: FullyConnectedNetworks, ellipses: Float[Tensor, "count 3 *features"], angles: int
-) -> Float64[Tensor, "networks angles"]:
-    """Mean Jacobian norm over ellipses, one ellipse at a time."""
+) -> Float64[Tensor, "networks count angles"]:
+    """Jacobian norms at the centers of bins, computed one ellipse at a time."""
     centers = _centers(angles).to(ellipses.device)
-    return sum(
+    norms = [
         jacobian_norm(networks, points_on_ellipses(ellipse, centers)[0])
         for ellipse in ellipses.split(1)
-    ) / len(ellipses)
+    ]
+    return torch.stack(norms, dim=1)
 
 
 def _transition_density(
     network: FullyConnectedNetworks, ellipses: Float[Tensor, "count 3 *features"], angles: int
-) -> Float64[Tensor, "angles"]:
-    """Crossings per radian in every bin, mean over ellipses; NaN if the network diverged."""
+) -> Float64[Tensor, "count angles"]:
+    """Crossings per radian in every bin of every ellipse; NaN if the network diverged."""
+    shape = len(ellipses), angles
     if not all(parameter.isfinite().all() for parameter in network.parameters):
-        return torch.full((angles,), torch.nan, dtype=torch.float64)
+        return torch.full(shape, torch.nan, dtype=torch.float64)
     found = (
         ellipse_crossings(network, ellipses)
         if network.phi.piecewise_linear
         else sampled_crossings(network, ellipses, angles * SAMPLES_PER_BIN)
     )
-    none = torch.empty(0, dtype=torch.float64, device=ellipses.device)
-    crossed = torch.cat([none, *(angle for _, angle in found)])
-    bins = (crossed * (angles / (2 * pi))).round().long() % angles
-    return bins.bincount(minlength=angles) / (len(ellipses) * 2 * pi / angles)
+    if not found:
+        return torch.zeros(shape, dtype=torch.float64)
+    curve, angle = (torch.cat(values) for values in zip(*found, strict=True))
+    bins = (angle * (angles / (2 * pi))).round().long() % angles
+    counts = (curve.long() * angles + bins).bincount(minlength=shape[0] * angles)
+    return counts.view(shape) / (2 * pi / angles)

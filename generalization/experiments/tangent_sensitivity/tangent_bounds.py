@@ -1,14 +1,11 @@
 """Bounds of the tangent sensitivity beside its value."""
 
-import math
-from collections.abc import Sequence
-
 import pandas as pd
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float
 from torch import Tensor
 
-from generalization.derivatives import path_bounds
+from generalization.derivatives.path_bounds import log_bounds
 from generalization.measures.tangent_sensitivity import tangent_sensitivity
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.regions.active_units import active_units
@@ -75,7 +72,7 @@ def tangent_bounds(
     units = active_units(networks, inputs).double()
     maxima = [weight.abs().amax(dim=(1, 2)).double() for weight in networks.weights]
     log_maxima = torch.stack(maxima, dim=-1).log()
-    bounds = _log_bounds(networks.widths, units, log_maxima, reduction)
+    bounds = log_bounds(networks.widths, units, log_maxima, reduction=reduction)
     log_bound = torch.stack(list(bounds.values()), dim=1)
     columns = {
         "log_bound": log_bound,
@@ -92,27 +89,3 @@ def tangent_bounds(
             for name, values in columns.items()
         }
     )
-
-
-def _log_bounds(
-    widths: Sequence[int],
-    units: Float64[Tensor, "networks samples hidden_layers"],
-    maxima: Float64[Tensor, "networks layers"],
-    reduction: str | int,
-) -> dict[str, Float64[Tensor, "networks"]]:
-    """Logarithms of all bounds by name."""
-    all_units, chosen = units.new_tensor(widths[1:-1]), {"reduction": reduction}
-    of_points = units, maxima.unsqueeze(1)
-    return {
-        "theorem_3_1": path_bounds.theorem_3_1(widths, maxima, **chosen),
-        "layerwise": path_bounds.layerwise(widths, all_units, maxima, **chosen),
-        "layerwise_active": _mean(path_bounds.layerwise(widths, *of_points, **chosen)),
-        "theorem_3_2": path_bounds.theorem_3_2(widths, units, maxima, **chosen),
-        "theorem_3_2_author": path_bounds.theorem_3_2_author(widths, units, maxima),
-        "active_paths": _mean(path_bounds.active_paths(widths, *of_points, **chosen)),
-    }
-
-
-def _mean(logarithms: Float64[Tensor, "networks samples"]) -> Float64[Tensor, "networks"]:
-    """Logarithm of the mean over points."""
-    return logarithms.logsumexp(1) - math.log(logarithms.shape[1])

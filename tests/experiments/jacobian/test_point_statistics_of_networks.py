@@ -24,7 +24,7 @@ def statistics_of(study, resamples=400, **settings):
 def test_every_network_has_its_own_statistics(study):
     table = statistics_of(study).set_index(["ensemble", "seed", "statistic"])["estimate"]
     networks = study[0].groupby(["ensemble", "seed"])
-    assert len(table) == len(networks) * 7
+    assert len(table) == len(networks) * 15
     for network, rows in networks:
         area = roc_auc_score(1 - rows["correct"], rows["jacobian_norm"])
         rank = scipy.stats.spearmanr(rows["jacobian_norm"], rows["cross_entropy"]).statistic

@@ -227,6 +227,35 @@ def test_bits_survive_being_written(grid, tmp_path):
     assert (boundary_map(read_table(tmp_path / "boundaries.csv")) == pixels.numpy()).all()
 
 
+def test_planes_pass_through_different_images():
+    points = torch.arange(12.0)[:, None, None, None]
+    labels = torch.arange(12) % 4
+    chosen = [three_images(points, labels, plane).flatten().tolist() for plane in range(3)]
+    # Image number p of classes 0, 1, 2; 3, 0, 1; 2, 3, 0.
+    assert chosen == [[0, 1, 2], [7, 4, 5], [10, 11, 8]]
+    with pytest.raises(
+        ValueError, match=r"^planes must be at most the 3 images of a class, not 4\.$"
+    ):
+        three_images(points, labels, 3)
+
+
+def test_every_plane_has_the_rows_of_its_images():
+    networks = random_networks((12, 6, 4, 2), count=2).to(torch.float32)
+    inputs, labels = random_images()[:6].float(), torch.tensor([0, 1, 2, 0, 1, 2])
+    table = boundaries(networks, inputs, labels, grid=6, planes=2)
+    assert table.groupby(["network", "plane"]).size().unique().tolist() == [6 + 3 * 2]
+    for plane in range(2):
+        points = three_images(inputs, labels, plane)
+        for number, network in enumerate(networks):
+            rows = table[(table["network"] == number) & (table["plane"] == plane)]
+            assert (boundary_map(rows) == found(network, points, 6).numpy()).all()
+
+
+def test_no_plane_is_refused():
+    with pytest.raises(ValueError, match=r"^planes must be at least 1, not 0\.$"):
+        boundaries(random_networks((12, 5, 2)), random_images(), LABELS, planes=0)
+
+
 def test_too_small_a_grid_is_refused():
     with pytest.raises(ValueError, match=r"^grid must be at least 2, not 1\.$"):
         boundaries(random_networks((12, 5, 2)), random_images(), LABELS, grid=1)

@@ -27,7 +27,9 @@ def made_profile(grid=16, seeds=(1, 2), steps=(0, 8)):
                 for row, grays in enumerate(GRAY + image):
                     digits = "0x" + grays.tobytes().hex()
                     rows.append(network | place | {"row": row, "pixels": digits})
-    return pd.DataFrame(rows)
+    first = pd.DataFrame(rows).assign(plane=0)
+    # Another plane, which is not drawn.
+    return pd.concat([first, first.assign(plane=1, pixels=first["pixels"][::-1].to_numpy())])
 
 
 def made_training(accuracies=(0.5, 1.0)):

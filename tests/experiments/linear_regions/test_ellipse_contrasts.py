@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 
 from generalization.experiments.linear_regions.ellipse_contrasts import COLUMNS, ellipse_contrasts
 from generalization.statistics.resampling import Resampling
@@ -10,29 +11,25 @@ DIP = {"random": 1.0, "different": 0.2, "same": 0.5}
 LEVEL = {"random": 8.0, "different": 4.0, "same": 3.0}
 
 
-def made_profile(networks, dip=DIP, spread=0.0, generator=None):
+def made_profile(networks, dip=DIP, spread=0.0, generator=None, ellipses=5, of_ellipses=0.0):
     """Curves at a level of their kind, dipping by a known factor near the anchors.
 
-    Untrained networks are flat. ``spread`` is that of the logarithm of the dip over networks.
+    Untrained networks are flat. ``spread`` is that of the logarithm of the dip over networks,
+    ``of_ellipses`` that over ellipses, which is the same in all networks, before training too.
     """
     anchors = np.abs(ANGLES[:, None] / (np.pi / 3) - [1, 3, 5]).min(1) < 0.2
+    generator = generator or np.random.default_rng(0)
+    shared = np.exp(of_ellipses * generator.standard_normal((3, ellipses)))
     rows = []
     for ensemble, seed, step in networks:
         factor = np.exp(spread * generator.standard_normal()) if spread else 1.0
-        for kind, level in LEVEL.items():
-            depth = dip[kind] * factor if step else 1.0
-            norm = level * np.where(anchors, depth, 1.0)
-            rows.append(
-                pd.DataFrame({
-                    "ensemble": ensemble,
-                    "seed": seed,
-                    "step": step,
-                    "kind": kind,
-                    "angle": ANGLES,
-                    "jacobian_norm": norm,
-                    "transition_density": norm**2,
-                })
-            )
+        for kind, (name, level) in enumerate(LEVEL.items()):
+            for ellipse in range(ellipses):
+                depth = shared[kind, ellipse] * (dip[name] * factor if step else 1.0)
+                norm = level * np.where(anchors, depth, 1.0)
+                about = {"ensemble": ensemble, "seed": seed, "step": step, "kind": name}
+                columns = {"angle": ANGLES, "jacobian_norm": norm, "transition_density": norm**2}
+                rows.append(pd.DataFrame(about | {"ellipse": ellipse} | columns))
     return pd.concat(rows, ignore_index=True)
 
 
@@ -62,7 +59,8 @@ def contrasts(profile, training, resamples=200, level=0.95, **settings):
 
 def estimates(table, quantity="jacobian_norm", trained=True):
     rows = table[(table["quantity"] == quantity) & (table["trained"] == trained)]
-    return rows.set_index("contrast")["estimate"].to_dict()
+    ratios = rows[rows["contrast"] != "unevenness_random_over_data"]
+    return ratios.set_index("contrast")["estimate"].to_dict()
 
 
 def test_ratios_are_those_that_were_made():
@@ -82,6 +80,7 @@ def test_ratios_are_those_that_were_made():
     })
     squared = estimates(table, "transition_density")
     assert squared["near_anchors_vs_between_different"] == pytest.approx(0.04)
+    table = table[table["contrast"] != "unevenness_random_over_data"]
     assert (table["networks"] == 6).all()
     assert (table["ensembles"] == 2).all()
     assert (table["level"] == 0.95).all()
@@ -111,16 +110,101 @@ def test_estimate_is_the_geometric_mean_over_networks_within_its_interval():
     )
     assert row["estimate"] == pytest.approx(np.exp(np.log(ratios).mean()))
     assert row["low"] < row["estimate"] < row["high"]
-    # 24 independent networks: about ± 2 · 0.5 / √24 on the logarithm, ensembles being no different.
-    assert np.log(row["high"] / row["low"]) == pytest.approx(4 * 0.5 / 24**0.5, rel=0.4)
+    # t with 5 degrees of freedom times the standard error of 6 means; ellipses are all alike.
+    means = np.log(ratios).groupby("ensemble").mean()
+    half = scipy.stats.t.ppf(0.975, 5) * means.std() / 6**0.5
+    assert np.log(row["high"] / row["low"]) == pytest.approx(2 * half)
 
 
-def test_one_ensemble_has_the_interval_of_its_seeds():
+def test_one_ensemble_has_no_interval_however_many_seeds():
     networks = networks_of(1, 12)
     profile = made_profile(networks, spread=0.5, generator=np.random.default_rng(1))
     row = contrasts(profile, made_training(networks)).query("trained").iloc[0]
     assert row["ensembles"] == 1
-    assert 0.5 < np.log(row["high"] / row["low"]) / (4 * 0.5 / 12**0.5) < 1.5
+    assert np.isnan(row["low"])
+    assert row["note"] == "1 of the 5 ensembles that a verdict needs"
+
+
+def test_what_all_networks_share_widens_the_interval():
+    """Networks that differ in nothing still leave the sample of ellipses."""
+    networks = networks_of(8, 1)
+    profile = made_profile(networks, ellipses=12, of_ellipses=0.3)
+    table = contrasts(profile, made_training(networks)).query("trained").set_index("contrast")
+    row = table.loc["near_anchors_vs_between_same"].iloc[0]
+    dips = profile.query("step > 0 and kind == 'same' and ensemble == 'e0'")
+    dips = dips.groupby("ellipse")["jacobian_norm"].min() / LEVEL["same"]
+    # Of the logarithm of a mean of 12 dips.
+    error = dips.std() / 12**0.5 / dips.mean()
+    width = 2 * scipy.stats.t.ppf(0.975, 11) * error
+    assert np.log(row["high"] / row["low"]) == pytest.approx(width, rel=0.1)
+    assert row["shared"] == 12
+
+
+def test_few_ellipses_are_told():
+    networks = networks_of(5, 1)
+    table = contrasts(made_profile(networks, ellipses=4), made_training(networks))
+    table = table[table["contrast"] != "unevenness_random_over_data"]
+    assert set(table["note"]) == {"4 of the 5 shared inputs that a verdict needs"}
+
+
+def over_untrained(table, contrast, quantity="jacobian_norm"):
+    rows = table.query("trained and quantity == @quantity and contrast == @contrast")
+    return rows[["over_untrained", "over_untrained_low", "over_untrained_high"]].iloc[0]
+
+
+def test_contrast_to_untrained_networks_is_of_the_same_networks_and_ellipses():
+    """Ellipses differ by a factor e^±0.5, which cancels: it is the same before training."""
+    networks = networks_of(8, 2)
+    profile = made_profile(networks, of_ellipses=0.5)
+    table = contrasts(profile, made_training(networks))
+    found = over_untrained(table, "near_anchors_vs_between_same")
+    assert found.tolist() == pytest.approx([0.5] * 3)
+    assert table.query("not trained")["over_untrained"].isna().all()
+
+
+def test_ellipses_that_show_the_same_before_training_are_no_effect_of_it():
+    """The dip is where the ellipses lie: below 1 with certainty, and nothing over untrained."""
+    networks = networks_of(8, 2)
+    generator = np.random.default_rng(1)
+    steps = [(ensemble, seed, 1) for ensemble, seed, _ in networks]
+    profile = made_profile(steps, spread=0.1, generator=generator)
+    profile["step"] = np.repeat([step for *_, step in networks], len(profile) // len(networks))
+    table = contrasts(profile, made_training(networks))
+    row = table.query("trained and contrast == 'near_anchors_vs_between_same'").iloc[0]
+    assert row["high"] < 1
+    assert row["over_untrained_low"] < 1 < row["over_untrained_high"]
+
+
+def test_unevenness_is_that_of_the_definition():
+    networks = networks_of(5, 1)
+    generator = np.random.default_rng(0)
+    profile = made_profile(networks)
+    for quantity in ("jacobian_norm", "transition_density"):
+        profile[quantity] *= np.exp(generator.normal(size=len(profile)))
+    profile.loc[profile["angle"] < 0.2, "transition_density"] = 0
+    table = contrasts(profile, made_training(networks))
+    least = {"jacobian_norm": 0, "transition_density": 0.5 / (2 * np.pi / 24)}
+    for quantity, least_of in least.items():
+        curves = profile[profile["step"] > 0].groupby(["ensemble", "kind", "ellipse"])[quantity]
+        sectors = curves.apply(lambda curve: curve.to_numpy().reshape(24, 3).mean(1))
+        spread = sectors.map(lambda means, least=least_of: np.log(np.maximum(means, least)).std())
+        spread = np.log(spread).groupby("kind").mean()
+        data = (spread["different"] + spread["same"]) / 2
+        row = table.query(
+            "trained and quantity == @quantity and contrast == 'unevenness_random_over_data'"
+        )
+        assert row["estimate"].item() == pytest.approx(np.exp(spread["random"] - data))
+
+
+def test_flat_random_ellipses_beside_dips_are_even():
+    """Planted: the data dips ten times as deep as random ellipses do."""
+    networks = networks_of(6, 2)
+    profile = made_profile(networks, dip={"random": 0.9, "different": 0.1, "same": 0.1})
+    row = over_untrained(contrasts(profile, made_training(networks)), "unevenness_random_over_data")
+    assert row.isna().all()  # Untrained networks are flat, and have no unevenness.
+    table = contrasts(profile, made_training(networks))
+    row = table.query("trained and contrast == 'unevenness_random_over_data'").iloc[0]
+    assert row["high"] < 0.1
 
 
 def test_networks_that_did_not_fit_are_left_out_before_training_too():
@@ -128,6 +212,7 @@ def test_networks_that_did_not_fit_are_left_out_before_training_too():
     training = made_training(networks)
     training.loc[(training["ensemble"] == "e1") & training["final"], "train_accuracy"] = 0.9
     table = contrasts(made_profile(networks), training)
+    table = table[table["contrast"] != "unevenness_random_over_data"]
     assert (table["networks"] == 3).all()
     assert set(table["trained"]) == {False, True}
 
@@ -137,7 +222,8 @@ def test_datasets_stay_apart():
     training = made_training(networks)
     training.loc[training["ensemble"] == "e1", "dataset"] = "digits"
     table = contrasts(made_profile(networks), training)
-    assert table.groupby("dataset").size().to_dict() == {"mnist": 20, "digits": 20}
+    assert table.groupby("dataset").size().to_dict() == {"mnist": 24, "digits": 24}
+    table = table[table["contrast"] != "unevenness_random_over_data"]
     assert (table["networks"] == 3).all()
 
 
@@ -146,7 +232,7 @@ def test_a_new_row_changes_no_interval_of_another():
     profile = made_profile(networks, spread=0.5, generator=np.random.default_rng(1))
     training = made_training(networks)
     whole, trained = (
-        contrasts(rows, training).query("trained").reset_index(drop=True)
+        contrasts(rows, training).query("trained").reset_index(drop=True).iloc[:, :-3]
         for rows in (profile, profile[profile["step"] > 0])
     )
     pd.testing.assert_frame_equal(whole, trained)
@@ -157,9 +243,10 @@ def test_network_without_transitions_is_counted_out():
     profile = made_profile(networks)
     profile.loc[(profile["seed"] == 0) & (profile["step"] > 0), "transition_density"] = 0.0
     table = contrasts(profile, made_training(networks)).query("trained")
+    table = table[table["contrast"] != "unevenness_random_over_data"]
     lost = table[table["quantity"] == "transition_density"]
     assert (lost["networks"] == 2).all()
-    few = "1 of the 3 ensembles that an interval needs"
+    few = "1 of the 5 ensembles that a verdict needs"
     assert set(lost["note"]) == {f"1 of 3 networks have no positive ratio; {few}"}
     assert (table.loc[table["quantity"] == "jacobian_norm", "networks"] == 3).all()
 
@@ -170,7 +257,7 @@ def test_one_network_has_no_interval():
     assert row["estimate"] == pytest.approx(0.2)
     assert np.isnan(row["low"])
     assert np.isnan(row["high"])
-    assert row["note"] == "no interval of one network"
+    assert row["note"] == "1 of the 5 ensembles that a verdict needs"
 
 
 def test_no_fitted_network_has_no_row():

@@ -1,0 +1,89 @@
+"""Bounds of the tangent sensitivity as measures of a network (Daróczy 2020, Eqs 1 and 2)."""
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from generalization.derivatives.path_bounds import log_bounds
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.regions.active_units import active_units
+
+
+def layerwise_norm(networks: FullyConnectedNetworks) -> Float64[Tensor, "networks"]:
+    """Logarithm Σ_l ln max |W_l| of the layer-wise norm of Eqs 1 and 5.
+
+    It is what varies in the bound of Theorem 3.1 between networks of one architecture.
+
+    Args:
+        networks: R networks, with or without biases.
+
+    Returns:
+        R natural logarithms, in float64.
+    """
+    return _log_maxima(networks).sum(-1)
+
+
+def theorem_3_1_bound(
+    networks: FullyConnectedNetworks, inputs: Float[Tensor, "samples *features"]
+) -> Float64[Tensor, "networks"]:
+    """Logarithm of the bound of Theorem 3.1 as published (Eq. 1), see ``path_bounds.theorem_3_1``.
+
+    This and the other bounds are of the tangent sensitivity of the sum of the logits, which the
+    author differentiates. It depends on no input.
+
+    Args:
+        networks: R networks, with or without biases.
+        inputs: N points, in the dtype of the weights.
+
+    Returns:
+        R natural logarithms; NaN without hidden layers, and for tanh, which has no linear regions.
+    """
+    return _bound("theorem_3_1", networks, inputs)
+
+
+def layerwise_bound(
+    networks: FullyConnectedNetworks, inputs: Float[Tensor, "samples *features"]
+) -> Float64[Tensor, "networks"]:
+    """Logarithm of the corrected bound of Theorem 3.1, see ``path_bounds.layerwise``.
+
+    It counts all units. Arguments and results are those of ``theorem_3_1_bound``.
+    """
+    return _bound("layerwise", networks, inputs)
+
+
+def layerwise_active_bound(
+    networks: FullyConnectedNetworks, inputs: Float[Tensor, "samples *features"]
+) -> Float64[Tensor, "networks"]:
+    """Logarithm of the mean over points of the same bound that counts the active units there.
+
+    Arguments and results are those of ``theorem_3_1_bound``.
+    """
+    return _bound("layerwise_active", networks, inputs)
+
+
+def theorem_3_2_bound(
+    networks: FullyConnectedNetworks, inputs: Float[Tensor, "samples *features"]
+) -> Float64[Tensor, "networks"]:
+    """Logarithm of the bound of Theorem 3.2 (Eq. 2), see ``path_bounds.theorem_3_2``.
+
+    The number of active units at a point is taken for normal. Arguments and results are those of
+    ``theorem_3_1_bound``.
+    """
+    return _bound("theorem_3_2", networks, inputs)
+
+
+def _bound(name: str, networks: FullyConnectedNetworks, inputs: Tensor) -> Tensor:
+    """Logarithm of one bound, for the sum of logits."""
+    maxima = _log_maxima(networks)
+    if not networks.phi.piecewise_linear or networks.depth == 1:
+        return torch.full_like(maxima[:, 0], torch.nan)
+    units = active_units(networks, inputs).double()
+    found = log_bounds(networks.widths, units, maxima, reduction="sum")[name]
+    return found.where(maxima.isfinite().all(-1), torch.nan)
+
+
+@torch.no_grad()
+def _log_maxima(networks: FullyConnectedNetworks) -> Float64[Tensor, "networks layers"]:
+    """Logarithms ln max |W_l| of all layers."""
+    maxima = [weight.abs().amax(dim=(1, 2)).double() for weight in networks.weights]
+    return torch.stack(maxima, dim=-1).log()
