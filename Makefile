@@ -14,6 +14,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 .DELETE_ON_ERROR:
 
 study: .venv/.ready
+	@$(SNAKEMAKE) --quiet --workflow-profile workflow/profiles/local datasets
 	@$(SNAKEMAKE) $(LOGGER) --workflow-profile workflow/profiles/local
 	@$(MAKE) --no-print-directory report
 

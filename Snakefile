@@ -3,7 +3,10 @@
 # A study is a file in config/: `snakemake --cores 2 --configfile config/smoke.yaml`.
 # Its keys are documented in workflow/schemas/study.schema.yaml.
 import json
+import shlex
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 from snakemake.utils import min_version, update_config
@@ -104,6 +107,7 @@ rule all:
         [f"{STUDY}/tables/{page}.html" for page in pages],
         of_all_blocks(study.activations_file) if study.activations is not None else [],
         tables("similarities") if study.similarities else [],
+        tables(*study.profiles),
     localrule: True
 
 
@@ -114,8 +118,8 @@ rule datasets:
 
 
 onsuccess:
-    report_changed_datasets()
+    report_prepared_datasets()
 
 
 onerror:
-    report_changed_datasets()
+    report_prepared_datasets()

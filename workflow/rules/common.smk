@@ -24,7 +24,7 @@ def of_all_blocks(file):
 
 
 def dataset_of_ensemble(wildcards):
-    return f"results/datasets/{study.ensembles[wildcards.ensemble].dataset}.h5"
+    return str(dataset_file(study.ensembles[wildcards.ensemble].dataset))
 
 
 def contents_of_dataset(wildcards):
@@ -37,11 +37,15 @@ def contents_of_dataset(wildcards):
     return dataset_digest(Path(dataset_of_ensemble(wildcards)), [networks])
 
 
+def dataset_file(dataset):
+    return Path(f"results/datasets/{dataset}.h5")
+
+
 def digests_of_datasets():
     """Return the digest of every dataset, from its file or from networks trained on it."""
     return {
         dataset: dataset_digest(
-            Path(f"results/datasets/{dataset}.h5"),
+            dataset_file(dataset),
             (
                 networks
                 for name, ensemble in study.ensembles.items()
@@ -55,17 +59,53 @@ def digests_of_datasets():
     }
 
 
-digests_before = digests_of_datasets()
+def restore_datasets():
+    """Prepare datasets that were deleted after networks had been trained on them.
+
+    This precedes planning: an ancient input that is missing counts as updated once it is prepared,
+    so Snakemake would train all networks again for a single new measure.
+    """
+    for dataset, digest in digests_before.items():
+        file = dataset_file(dataset)
+        if digest and not file.exists():
+            sys.stderr.write(f"Prepare {dataset} again, because {file} was deleted.\n")
+            arguments = [
+                dataset,
+                f"--data-root={study.data_root or ''}",
+                "--output",
+                str(file),
+            ]
+            subprocess.run(
+                f"{RUN}/prepare_dataset.py {shlex.join(arguments)}", shell=True
+            )
 
 
-def report_changed_datasets():
-    """Warn if this run has changed a dataset on which networks were trained before it."""
-    for dataset, digest in digests_of_datasets().items():
-        if digests_before[dataset] not in {"", digest}:
+def report_prepared_datasets():
+    """Ask for a second run if this one has prepared a dataset that has trained networks.
+
+    Snakemake plans nothing downstream of an ancient input in the run that updates it.
+    """
+    digests = digests_of_datasets()
+    for dataset, before in digests_before.items():
+        if before not in {"", digests[dataset]}:
             sys.stderr.write(
                 f"The contents of {dataset} have changed: run the same command once more to "
                 "recompute whatever was trained or measured on the former contents.\n"
             )
+        elif (
+            before
+            and dataset_file(dataset).exists()
+            and dataset_file(dataset).stat().st_mtime > planned_at
+        ):
+            sys.stderr.write(
+                f"{dataset} was prepared again with the same contents: run the same command once "
+                "more for whatever else has changed.\n"
+            )
+
+
+digests_before = digests_of_datasets()
+restore_datasets()
+planned_at = time.time()
 
 
 def chosen_hyperparameters(wildcards):

@@ -1,0 +1,220 @@
+"""Rule by which an estimate replicates a claim of a paper, does not, or cannot tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit, logit
+from scipy.stats import t
+
+from generalization.names import number, within
+from generalization.statistics.claim import Claim
+from generalization.statistics.intervals import FEWEST_ENSEMBLES
+
+TOO_FEW = "too few ensembles"
+NO_INTERVAL = "inconclusive: no interval"
+REPLICATES = "replicates"
+OPPOSITE = "does not replicate"
+CONTROL_SHOWS_IT = "does not replicate: the control shows the same"
+MAYBE_CONTROL = "inconclusive: may be no more than the control"
+NO_POWER = "not enough power"
+UNDECIDED = "inconclusive: the interval contains the threshold"
+NOT_TESTED = "not tested"
+# What is resampled: the verdict rests on the fewest of those that a row counts.
+UNITS = ("ensembles", "pairs", "draws", "shared")
+# ASSUME: a contrast to a control is none if it is within 0.05 of a mean or share, 5 % of a ratio,
+# 0.1 of a correlation; the papers give no number.
+CONTROL_TOLERANCES = {"log": np.log(1.05), "fisher": 0.1}
+CONTROL_TOLERANCE = 0.05
+POWER = 0.8
+
+
+class Interval(NamedTuple):
+    """Estimate with the ends of its interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+class Scale(NamedTuple):
+    """Where estimates are nearly normal: the way there and back, and the numbers that have one."""
+
+    to: Callable[[np.ndarray], np.ndarray]
+    back: Callable[[np.ndarray], np.ndarray]
+    least: float = -np.inf
+    most: float = np.inf
+
+
+IDENTITY = Scale(np.asarray, np.asarray)
+SCALES = {
+    "identity": IDENTITY,
+    "fisher": Scale(np.arctanh, np.tanh, -1, 1),
+    "log": Scale(np.log, np.exp, 0),
+    "logit": Scale(logit, expit, 0, 1),
+}
+
+
+def verdict(row: Mapping[str, Any], claim: Claim, *, level: float = 0.95) -> tuple[str, str]:
+    """Judge an estimate of a table against a claim.
+
+    In this order: fewer than ``FEWEST_ENSEMBLES`` units of resampling are no verdict. A claim that
+    an estimate is above or below a number replicates if its whole interval is, and does not if the
+    whole interval lies on the other side. A claim that it is near a number is tested for
+    equivalence by two one-sided tests (Schuirmann 1987) at α = 1 − level: it replicates if the
+    interval of level 1 − 2α is within the tolerance, and does not if it is wholly outside. A claim
+    that replicates must also pass its control.
+
+    The interval of level 1 − 2α is approximated on the claim's scale: each side of the row's
+    interval shrinks by t(1 − α)/t(1 − α/2), with one degree of freedom less than there are units,
+    two less for correlations. Exact for intervals of t, and close for those of a bootstrap.
+
+    Args:
+        row: Row of a table of statistics, with the claim's columns, ``ensembles`` or ``pairs``, and
+            maybe ``draws``, ``shared``, ``note``, ``exceptions`` (of a claim of kind ``always``)
+            and ``underpowered``: why no verdict could come out, whatever the estimate.
+        claim: Claim of a paper.
+        level: Level of the row's interval.
+
+    Returns:
+        The verdict, and the reason for it where the word alone does not give it.
+    """
+    counts = {unit: int(row[unit]) for unit in UNITS if pd.notna(row.get(unit))}
+    if not counts:
+        return TOO_FEW, "the table counts no ensembles"
+    fewest = min(counts, key=counts.get)
+    if counts[fewest] < FEWEST_ENSEMBLES:
+        return TOO_FEW, f"{counts[fewest]} of {FEWEST_ENSEMBLES} {units(fewest)}"
+    if claim.expected == "always":
+        return _without_exception(row)
+    found = interval_of(row, claim.columns)
+    note = row.get("note")
+    if np.isnan(found).any():
+        return NO_INTERVAL, note if isinstance(note, str) else ""
+    if isinstance(row.get("underpowered"), str) and row["underpowered"]:
+        return NO_POWER, row["underpowered"]
+    contrast = interval_of(row, claim.control.columns) if claim.control else None
+    return judged(claim, found, contrast, free=degrees_of_freedom(row, claim), level=level)
+
+
+def judged(
+    claim: Claim, found: Interval, contrast: Interval | None, *, free: int, level: float
+) -> tuple[str, str]:
+    """Judge an interval, and the contrast to the control if there is one.
+
+    Args:
+        claim: Claim of a paper, not of kind ``always``.
+        found: Estimate with its interval, without NaN.
+        contrast: Contrast to the claim's control, NaN where there is none.
+        free: Degrees of freedom behind both intervals.
+        level: Level of both intervals.
+
+    Returns:
+        Verdict and reason, as ``verdict``.
+    """
+    word, reason = (_near if claim.expected == "near" else _beyond)(claim, found, free, level)
+    if word == REPLICATES and claim.control and claim.control.decides:
+        return _against_control(claim, contrast, free, level)
+    return word, reason
+
+
+def degrees_of_freedom(row: Mapping[str, Any], claim: Claim) -> int:
+    """Return those of a row's interval: units less one, less two for a correlation."""
+    fewest = min(int(row[unit]) for unit in UNITS if pd.notna(row.get(unit)))
+    return fewest - (2 if claim.scale == "fisher" else 1)
+
+
+def interval_of(row: Mapping[str, Any], columns: tuple[str, str, str]) -> Interval:
+    """Read an interval from the columns of a row."""
+    return Interval(*(float(row[column]) for column in columns))
+
+
+def units(unit: str) -> str:
+    """Name units of resampling for a reader."""
+    return {"shared": "shared inputs", "draws": "draws of hyper-parameters"}.get(unit, unit)
+
+
+def usable_scale(name: str, *intervals: Interval) -> Scale:
+    """Return a scale if all intervals are finite on it; otherwise that of the numbers themselves.
+
+    A share of 1, or a ratio whose interval reaches 0, has no logarithm to compute with.
+    """
+    scale = SCALES[name]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return scale if np.isfinite(scale.to(np.array(intervals))).all() else IDENTITY
+
+
+def standard_error(found: Interval, scale: Scale, *, free: float, level: float) -> float:
+    """Return the standard error behind an interval of t, on a scale."""
+    low, high = scale.to(np.array(found[1:]))
+    return float(high - low) / (2 * t.ppf((1 + level) / 2, free))
+
+
+def _without_exception(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Judge a theorem."""
+    exceptions = row.get("exceptions")
+    if pd.isna(exceptions):
+        return NO_INTERVAL, "no exceptions were counted"
+    return (OPPOSITE, f"{number(exceptions)} exceptions") if exceptions else (REPLICATES, "")
+
+
+def _beyond(claim: Claim, found: Interval, free: int, level: float) -> tuple[str, str]:
+    """Judge on which side of its number the whole interval lies."""
+    low, high = (found.low, found.high) if claim.expected == "above" else (-found.high, -found.low)
+    threshold = claim.number if claim.expected == "above" else -claim.number
+    if low > threshold:
+        return REPLICATES, ""
+    return (OPPOSITE, "") if high < threshold else (UNDECIDED, "")
+
+
+def _near(claim: Claim, found: Interval, free: int, level: float) -> tuple[str, str]:
+    """Judge equivalence with the number; say whether the study could have shown it."""
+    scale = usable_scale(claim.scale, found)
+    ends = np.clip(
+        [claim.number - claim.tolerance, claim.number, claim.number + claim.tolerance],
+        scale.least,
+        scale.most,
+    )
+    with np.errstate(divide="ignore"):
+        least, centre, most = scale.to(ends)
+    low, high = _shrunk(found, scale, free, level)
+    if least <= low and high <= most:
+        return REPLICATES, ""
+    if low > most or high < least:
+        return OPPOSITE, ""
+    # Both one-sided tests reject with probability 0.8 if the number is true (β/2 on either side).
+    quantiles = t.ppf([level, (1 + POWER) / 2], free).sum()
+    needed = quantiles * standard_error(found, scale, free=free, level=level)
+    if needed <= min(most - centre, centre - least):
+        return UNDECIDED, f"nearness within ± {number(claim.tolerance)} is not shown"
+    finds = float(scale.back(centre + needed)) - claim.number
+    return NO_POWER, f"needs ± {number(claim.tolerance)}, finds ± {number(finds)}"
+
+
+def _shrunk(found: Interval, scale: Scale, free: int, level: float) -> np.ndarray:
+    """Ends of the interval of level 1 − 2α on a scale."""
+    estimate, *ends = scale.to(np.array(found))
+    ratio = t.ppf(level, free) / t.ppf((1 + level) / 2, free)
+    return estimate + (np.array(ends) - estimate) * ratio
+
+
+def _against_control(claim: Claim, contrast: Interval, free: int, level: float) -> tuple[str, str]:
+    """Judge whether more is found than the control shows."""
+    control = claim.control
+    if np.isnan(contrast).any():
+        return MAYBE_CONTROL, f"no interval of the contrast to {control.name}"
+    # A contrast with 1 is a ratio; one of correlations is their difference.
+    kind = "log" if control.number == 1 else "identity"
+    tolerance = CONTROL_TOLERANCES.get("log" if kind == "log" else claim.scale, CONTROL_TOLERANCE)
+    scale = usable_scale(kind, contrast)
+    low, high = _shrunk(contrast, scale, free, level)
+    same = float(scale.to(np.array(control.number, float)))
+    above, below = contrast.low > control.number, contrast.high < control.number
+    # A claim of nearness names no side: any difference from the control is one.
+    agrees = {"above": above, "below": below}.get(claim.expected, above or below)
+    if max(high - same, same - low) <= tolerance or (not agrees and (above or below)):
+        return CONTROL_SHOWS_IT, f"{within(control.name)} show as much"
+    return (REPLICATES, "") if agrees else (MAYBE_CONTROL, "")
