@@ -73,6 +73,9 @@ ABOUT = (
     "layer",
     "directions",
     "place",
+    "part",
+    "sigma",
+    "mode",
 )
 COUNTS = ("pairs", "draws", "networks", "ensembles", "shared")
 DIFFER = "inconclusive: datasets differ"

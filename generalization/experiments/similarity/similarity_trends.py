@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,6 @@ from generalization.experiments.similarity.network_pairs import (
     GENERALIZING,
     few_samples,
     final_pairs,
-    interval_over_pairs,
-    pair_weights,
     place,
     sizes,
     task,
@@ -27,7 +26,9 @@ from generalization.experiments.similarity.similarity_to_end import (
 from generalization.statistics.correlations import pearson, spearman
 from generalization.statistics.estimates import (
     ESTIMATE,
+    few_ensembles,
     groups,
+    interval_over_networks,
     joined,
     means_of_columns,
     table_of,
@@ -36,8 +37,9 @@ from generalization.statistics.resampling import Resampling
 from generalization.tables import NETWORK
 
 KEYS = ["similarity", "dataset", "architecture", "depth"]
+BEYOND_UNTRAINED = ["beyond_untrained", "beyond_untrained_low", "beyond_untrained_high"]
 START = ["order_at_start", "order_at_start_low", "order_at_start_high"]
-COLUMNS = [*KEYS, "layer", "place", "statistic", *ESTIMATE, "resolved", *START]
+COLUMNS = [*KEYS, "layer", "place", "statistic", *ESTIMATE, "resolved", *START, *BEYOND_UNTRAINED]
 # ASSUME: a layer has converged when it is as alike to its end as 0.9; the paper shows curves.
 CONVERGED = 0.9
 ORDERS = ("convergence_order", "convergence_order_with_logits")
@@ -70,19 +72,19 @@ def similarity_trends(
     ``order_at_start``
         The similarity at step 0 itself, of hidden layers.
     ``width``
-        Of the width with the similarity of a layer of two seeds, over all pairs of seeds of all
-        ensembles (Morcos et al. 2018, *Insights*). The interval resamples seeds alone, in every
-        ensemble: widths are set, not drawn.
+        Of the width with the mean similarity of a layer of two seeds, over ensembles (Morcos et al.
+        2018, *Insights*). ``beyond_untrained`` and its interval: what the correlation has over
+        that of the same networks at step 0, since wide random layers are similar too.
     ``width_above_null``
         The same of (similarity − null) / (1 − null): wider layers are also more alike by chance.
 
     Args:
         similarities: Table of a study.
         training: Table of ``collect_training``.
-        resampling: Bootstrap of networks.
+        resampling: Settings of the intervals.
 
     Returns:
-        For every similarity, dataset, architecture and depth: five rows of the order of convergence,
+        For every similarity, dataset, architecture and depth: a row for each order of convergence,
         where networks were kept during training, and two per layer, where there are several widths,
         with the columns ``COLUMNS``. What does not exist is empty; ``note`` says why.
     """
@@ -180,33 +182,56 @@ def _resolution(shares: pd.Series, row: dict[str, object]) -> dict[str, object]:
 def _widths(
     similarities: pd.DataFrame, training: pd.DataFrame, resampling: Resampling
 ) -> Iterator[dict[str, object]]:
-    pairs = final_pairs(similarities, training)
-    same = pairs["ensemble_a"] == pairs["ensemble_b"]
-    # No setting is drawn where all pairs are of one.
-    pairs = pairs[same & (pairs["task_a"] == GENERALIZING)].assign(setting=0)
-    for about, alike in groups(pairs, [*KEYS, "layer"], sort=True):
+    trained, untrained = (
+        _of_two_seeds(final_pairs(similarities, training, steps=steps))
+        for steps in ("final", "first")
+    )
+    keys = [*KEYS, "layer"]
+    at_start = {tuple(about.values()): rows for about, rows in groups(untrained, keys)}
+    for about, alike in groups(trained, keys, sort=True):
         if alike["width"].nunique() < 2:
             continue
-        weights = pair_weights(alike, resampling)
-        above_null = (alike["value"] - alike["null"]) / (1 - alike["null"])
-        about |= sizes(alike)
-        for name, values in {"width": alike["value"], "width_above_null": above_null}.items():
-            widths = alike["width"].to_numpy(float)
-            found = _width_correlation(widths, values.to_numpy(float), weights, resampling)
-            note = joined(found["note"], few_samples(alike))
-            yield about | {"statistic": name} | found | {"note": note}
+        of_settings = _means_of_settings(alike)
+        first = at_start.get(tuple(about.values()))
+        first = None if first is None else _means_of_settings(first).reindex(of_settings.index)
+        size = {"networks": sizes(alike)["networks"], "ensembles": len(of_settings)}
+        for name in ("width", "width_above_null"):
+            found = _width_correlation(of_settings, first, name, resampling)
+            note = joined(found.pop("note", ""), few_samples(alike))
+            yield about | size | {"statistic": name} | found | {"note": note}
+
+
+def _of_two_seeds(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Pairs of one ensemble that was trained on true labels."""
+    same = pairs["ensemble_a"] == pairs["ensemble_b"]
+    return pairs[same & (pairs["task_a"] == GENERALIZING)]
+
+
+def _means_of_settings(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Width of every setting, ``size``, and the means of both similarities, by name."""
+    above_null = (pairs["value"] - pairs["null"]) / (1 - pairs["null"])
+    pairs = pairs.assign(size=pairs["width"], above=above_null)
+    means = pairs.groupby("ensemble_a")[["size", "value", "above"]].mean()
+    return means.set_axis(["size", "width", "width_above_null"], axis=1)
 
 
 def _width_correlation(
-    widths: np.ndarray, values: np.ndarray, weights: np.ndarray, resampling: Resampling
+    settings: pd.DataFrame, untrained: pd.DataFrame | None, name: str, resampling: Resampling
 ) -> dict[str, object]:
-    """Over all pairs, and its interval over resamples that hold several pairs."""
-    if not np.isfinite(values).all():
-        lost = f"{(~np.isfinite(values)).sum()} of {len(values)} pairs have no finite value"
-        return {"note": lost}
-    estimate = spearman(np.ones((1, len(values))), widths, values).item()
-    draws = spearman(weights[weights.sum(1) > 0], widths, values)
-    return {"estimate": estimate} | interval_over_pairs(draws, resampling)
+    """Over settings, and what it has over that of the same settings before training."""
+    ensembles = settings.index.to_series()
+    widths = settings["size"].to_numpy(float)
+    trained = partial(spearman, x=widths, y=settings[name].to_numpy(float))
+    found = {"note": few_ensembles(len(settings))}
+    found |= interval_over_networks(trained, ensembles, resampling, correlation=True)
+    if untrained is None or untrained[name].isna().any():
+        return found
+    before = partial(spearman, x=widths, y=untrained[name].to_numpy(float))
+    contrast = interval_over_networks(
+        lambda weights: trained(weights) - before(weights), ensembles, resampling
+    )
+    ends = (contrast[key] for key in ("estimate", "low", "high"))
+    return found | dict(zip(BEYOND_UNTRAINED, ends, strict=True))
 
 
 def _rank_correlation(steps: pd.Series) -> float:
