@@ -131,9 +131,8 @@ def relation_to_gap(
     slope, r_squared = least_squares(x, y, ensembles, level=resampling.level)
     plain = "" if log else "of the values themselves: not all are positive"
     yield {"statistic": "ols_slope", **slope, **size, "note": plain}
-    # In a regression on one number, R² is r² and its test is that of the slope.
-    squares = _interval(draws["pearson"] ** 2, resampling)
-    yield {"statistic": "ols_r_squared", "estimate": r_squared, **squares, **size}
+    # In a regression on one number, the test of R² is that of the slope.
+    yield {"statistic": "ols_r_squared", **r_squared, **size}
 
 
 def _why_not(x: np.ndarray, y: np.ndarray, ensembles: int) -> str:

@@ -67,8 +67,9 @@ def correlation_interval(
 
     Returns:
         Intervals; NaN with fewer ensembles than ``fewest`` or without degrees of freedom. An
-        estimate of ±1 that no left-out ensemble changes has an interval of no width: the ranks
-        contain no information on its error.
+        estimate of ±1 that no left-out ensemble changes has the standard error of z that Spearman's
+        ρ has at large, √(1.06 / (f − 1)) with f degrees of freedom (Fieller, Hartley & Pearson
+        1957): its ranks contain no information on it.
     """
     ensembles = np.isfinite(left_out).sum(-1)
     # Half of the smallest step of Spearman's ρ from 1, so that a perfect order has a finite z.
@@ -77,6 +78,9 @@ def correlation_interval(
     limits = np.expand_dims(largest, -1)
     error = jackknife_error(np.arctanh(np.clip(left_out, -limits, limits)))
     free = ensembles - 2 if degrees_of_freedom is None else degrees_of_freedom
+    with np.errstate(divide="ignore"):
+        at_large = np.sqrt(1.06 / np.maximum(np.asarray(free, float) - 1, 0))
+    error = np.where(np.abs(estimate) >= largest, np.fmax(error, at_large), error)
     half = _t_quantile(level, free, ensembles, fewest) * error
     # The bound of a perfect order is the order itself.
     low = np.where(estimate <= -largest, estimate, np.tanh(z - half))

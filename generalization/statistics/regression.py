@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float, Int
-from statsmodels.regression.linear_model import OLS
+
+from generalization.statistics.correlations import pearson
+from generalization.statistics.draws import leave_one_out_counts, observed_counts
+from generalization.statistics.intervals import cr2_slope, jackknife_interval
 
 
 def least_squares(
@@ -13,32 +16,40 @@ def least_squares(
     ensembles: Int[np.ndarray, "networks"],
     *,
     level: float,
-) -> tuple[dict[str, float], float]:
-    """Slope and R² of y = intercept + slope · x, with errors that are alike within an ensemble.
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return slope and adjusted R² of y = intercept + slope · x, with dependence within ensembles.
 
-    Standard errors are cluster-robust with the small-sample factor E/(E − 1) · (n − 1)/(n − 2), for
-    E ensembles of n networks; interval and p-value are those of the t distribution with E − 1
-    degrees of freedom (Cameron & Miller 2015, §VI).
+    The slope has the CR2 standard error, and t with Satterthwaite degrees of freedom (Bell &
+    McCaffrey 2002; Pustejovsky & Tipton 2018), see ``cr2_slope``. R² is that of ensemble means,
+    adjusted for their number E, 1 − (1 − R²)(E − 1)/(E − 2): it may be below 0, and is 0 on average
+    if there is no relation. Its interval is that of the delete-one-ensemble jackknife.
 
     Args:
         x: Measure, on the scale on which it is regressed on; not constant.
         y: Gap.
         ensembles: Ensemble of every network, 0 … ensembles − 1.
-        level: Of the interval.
+        level: Level of the interval.
 
     Returns:
-        estimate, low, high and p_value of the slope; R².
+        estimate, low, high and p_value of the slope; estimate, low and high of R². Bounds and
+        p-value are NaN with fewer than ``FEWEST_ENSEMBLES``.
     """
-    # Of unit spread, so that neither tiny nor huge measures strain the solver.
-    spread = x.std()
-    design = np.column_stack([np.ones_like(x), (x - x.mean()) / spread])
-    with np.errstate(divide="ignore", invalid="ignore"):  # a perfect fit has no error at all
-        fit = OLS(y, design).fit(cov_type="cluster", cov_kwds={"groups": ensembles}, use_t=True)
-        low, high = fit.conf_int(alpha=1 - level)[1] / spread
-        slope = {
-            "estimate": fit.params[1] / spread,
-            "low": low,
-            "high": high,
-            "p_value": fit.pvalues[1],
-        }
-    return slope, fit.rsquared
+    slope, p_value, _ = cr2_slope(x, y, ensembles, level=level)
+    sizes = np.bincount(ensembles)
+    means = [np.bincount(ensembles, values) / sizes for values in (x, y)]
+
+    def adjusted(counts: np.ndarray) -> np.ndarray:
+        size = counts.sum(1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return 1 - (1 - pearson(counts, *means) ** 2) * (size - 1) / (size - 2)
+
+    r_squared = jackknife_interval(
+        adjusted(observed_counts(len(sizes)))[0],
+        adjusted(leave_one_out_counts(len(sizes))),
+        level=level,
+        bounds=(-np.inf, 1.0),
+    )
+    found = [
+        {key: float(bound) for key, bound in one._asdict().items()} for one in (slope, r_squared)
+    ]
+    return found[0] | {"p_value": p_value}, found[1]

@@ -23,7 +23,7 @@ def check_level(level: float) -> None:
 
 @dataclass(frozen=True)
 class Resampling:
-    """Bootstrap behind the intervals of a table.
+    """Level of the intervals of a table, and the bootstrap behind some of them.
 
     Every row sees the same random numbers: rows are compared on equal terms, and a new row changes
     no interval of another.
@@ -31,15 +31,12 @@ class Resampling:
     Attributes:
         generator: Source of the one number that seeds all others.
         resamples: Number of bootstrap resamples.
-        level: Level of the percentile intervals.
-        common: Whether every row sees the same random numbers. If not, rows draw from ``generator``
-            one after the other.
+        level: Level of the intervals.
     """
 
     generator: np.random.Generator
     resamples: int = 2000
     level: float = 0.95
-    common: bool = True
 
     def __post_init__(self) -> None:
         """Refuse settings that make no interval.
@@ -61,7 +58,7 @@ class Resampling:
         Args:
             key: What tells apart rows that are to see different ones.
         """
-        return np.random.default_rng([self._entropy, *key]) if self.common else self.generator
+        return np.random.default_rng([self._entropy, *key])
 
     def counts(
         self, ensembles: Int[np.ndarray, "networks"]

@@ -63,7 +63,10 @@ def test_perfect_order_has_a_finite_interval():
     assert np.isfinite(found.low).all()
     assert found.high[0] == pytest.approx(1)
     assert found.low[1] == pytest.approx(-1)
-    assert found.low[0] > 0.99
+    # Half of the smallest step of ρ below 1, and the standard error of z at large.
+    half = scipy.stats.t.ppf(0.975, 8) * np.sqrt(1.06 / 7)
+    expected = np.tanh(np.arctanh(1 - 3 / (10**3 - 10)) - half)
+    assert (found.low[0], -found.high[1]) == pytest.approx((expected, expected))
 
 
 def test_few_ensembles_have_no_interval(generator):

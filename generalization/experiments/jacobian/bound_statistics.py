@@ -15,6 +15,14 @@ from generalization.experiments.jacobian.loss_curves import (
 from generalization.experiments.jacobian.single_points import fitted_points, means_over_networks
 from generalization.statistics.resampling import Resampling
 
+FRACTIONS = (
+    "true_row_within_eq_5",
+    "norm_above_eq_6",
+    "norm_above_eq_6_tightened",
+    "norm_below_eq_7",
+    "norm_between_eq_7_and_one_rival",
+    "norm_above_true_row",
+)
 ROUNDING = 1e-4  # Of norms that were taken in single precision, relative.
 
 
@@ -44,7 +52,7 @@ def bound_statistics(
     Args:
         points: Table of the profile ``points`` of a study.
         training: Table of ``collect_training``.
-        resampling: Bootstrap of networks and points, see ``means_over_networks``.
+        resampling: Bootstrap of points, and level of the intervals, see ``means_over_networks``.
         fitted_accuracy: Train accuracy from which on a network counts as fitted.
 
     Returns:
@@ -52,7 +60,7 @@ def bound_statistics(
         that networks were trained with.
     """
     rows = fitted_points(points, training, fitted_accuracy=fitted_accuracy)
-    return means_over_networks(rows, _of_network, resampling)
+    return means_over_networks(rows, _of_network, resampling, shares=FRACTIONS)
 
 
 def _of_network(counts: np.ndarray, network: pd.DataFrame) -> dict[str, np.ndarray]:

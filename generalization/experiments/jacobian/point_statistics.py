@@ -12,6 +12,7 @@ from generalization.statistics.resampling import Resampling
 
 LOSSES = ("cross_entropy", "squared_loss")
 BASELINES = ("least_confidence", "entropy")
+AREAS = [f"auroc_{name}" for name in ("jacobian_norm", *BASELINES)]
 
 Counts = Float[np.ndarray, "resamples points"]
 Draws = Float[np.ndarray, "resamples"]
@@ -43,7 +44,7 @@ def point_statistics(
     Args:
         points: Table of the profile ``points`` of a study.
         training: Table of ``collect_training``.
-        resampling: Bootstrap of networks and points, see ``means_over_networks``.
+        resampling: Bootstrap of points, and level of the intervals, see ``means_over_networks``.
         fitted_accuracy: Train accuracy from which on a network counts as fitted.
 
     Returns:
@@ -51,7 +52,7 @@ def point_statistics(
         that networks were trained with.
     """
     rows = fitted_points(points, training, fitted_accuracy=fitted_accuracy)
-    return means_over_networks(rows, of_points, resampling)
+    return means_over_networks(rows, of_points, resampling, shares=AREAS)
 
 
 def of_points(counts: Counts, network: pd.DataFrame) -> dict[str, Draws]:

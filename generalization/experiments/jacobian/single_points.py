@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 import pandas as pd
@@ -10,13 +10,16 @@ from jaxtyping import Float
 
 from generalization.statistics.estimates import (
     ESTIMATE,
+    error_of_mean,
     few_ensembles,
+    few_shared,
     groups,
     joined,
+    t_interval,
     table_of,
     undefined,
 )
-from generalization.statistics.resampling import Resampling, bootstrap_counts, sample_first
+from generalization.statistics.resampling import Resampling, sample_first
 from generalization.statistics.selection import has_fitted, on_true_labels
 from generalization.tables import KEPT_NETWORK, NETWORK, with_networks
 
@@ -59,21 +62,26 @@ def fitted_points(
 
 
 def means_over_networks(
-    points: pd.DataFrame, of_network: OfNetwork, resampling: Resampling
+    points: pd.DataFrame,
+    of_network: OfNetwork,
+    resampling: Resampling,
+    *,
+    shares: Collection[str] = (),
 ) -> pd.DataFrame:
     """Means of statistics over the networks of each dataset and training loss, with intervals.
 
-    A resample draws ensembles, then seeds within them, and beside them, once for all networks, as
-    many points as there are. All networks see the same points, of which some are hard for all of
-    them: points drawn anew for each network would average that out, and make intervals too narrow.
-    Networks and points are two crossed samples, each resampled by itself (Owen 2007, "The
-    pigeonhole bootstrap"), which errs on the wide side.
+    All networks see the same points, of which some are hard for all of them: networks and points
+    are two crossed samples, whose squared errors add up as for ``crossed_mean``. That of networks
+    is the error of the mean of ensemble means; that of points the variance of this mean over
+    resamples of the points, drawn once for all networks. Drawn anew for each network, their errors
+    would average out, and make intervals too narrow.
 
     Args:
         points: Table of ``fitted_points``.
         of_network: From counts of points and one network's rows to statistic → value in every
             resample, NaN where it does not exist.
-        resampling: Bootstrap of points, and of ensembles, then of seeds within them.
+        resampling: Bootstrap of points, and level of the intervals.
+        shares: Statistics that are between 0 and 1, see ``t_interval``.
 
     Returns:
         One row per dataset, loss and statistic, with the columns ``COLUMNS``. ``networks`` and
@@ -85,38 +93,35 @@ def means_over_networks(
     rows = [
         about | row
         for about, group in groups(points, ["dataset", "loss"], sort=True)
-        for row in _means(group, of_network, resampling)
+        for row in _means(group, of_network, resampling, shares)
     ]
     return table_of(rows, COLUMNS, resampling)
 
 
-def _means(group, of_network, resampling):
+def _means(group, of_network, resampling, shares):
     """The statistics of one dataset and loss, each as a row."""
     networks = [network for _, network in group.groupby(NETWORK)]
-    ensembles = pd.factorize(np.array([network["ensemble"].iloc[0] for network in networks]))[0]
+    ensembles = np.array([network["ensemble"].iloc[0] for network in networks])
     size = _points_of_each(networks)
-    generator, resamples = resampling.stream(), resampling.resamples
-    point_counts = sample_first(
-        generator.multinomial(size, np.full(size, 1 / size), size=resamples)
-    )
-    network_counts = sample_first(
-        bootstrap_counts(ensembles, resamples=resamples, generator=generator)
-    )
-    values = [in_blocks(of_network, point_counts, network) for network in networks]
+    counts = resampling.stream().multinomial(size, np.full(size, 1 / size), resampling.resamples)
+    values = [in_blocks(of_network, sample_first(counts), network) for network in networks]
     for statistic in values[0]:
-        of_networks = np.stack([of_one[statistic] for of_one in values], axis=1)
-        has = np.isfinite(of_networks[0])
-        there = network_counts * (has & np.isfinite(of_networks))
-        with np.errstate(invalid="ignore"):
-            means = (there * np.nan_to_num(of_networks)).sum(1) / there.sum(1)
-        count, of_ensembles = has.sum(), len(set(ensembles[has]))
+        drawn = np.stack([of_one[statistic] for of_one in values])
+        has = np.isfinite(drawn[:, 0])
+        # A resample of points may lack the statistic of a network that has it.
+        drawn = pd.DataFrame(drawn[has]).where(np.isfinite(drawn[has]))
+        of_ensembles = drawn.groupby(ensembles[has]).mean()
+        estimate, draws = of_ensembles[0].mean(), of_ensembles.iloc[:, 1:].mean()
+        errors = [error_of_mean(of_ensembles[0].to_numpy()), (draws.var(), size - 1)]
+        share = statistic in shares
         yield {
             "statistic": statistic,
-            "estimate": means[0],
-            **resampling.interval(means[1:]),
-            "networks": count,
-            "ensembles": of_ensembles,
-            "note": joined(undefined(count, len(has)), few_ensembles(of_ensembles)),
+            **t_interval(estimate, errors, level=resampling.level, share=share),
+            "networks": has.sum(),
+            "ensembles": len(of_ensembles),
+            "note": joined(
+                undefined(has.sum(), len(has)), few_ensembles(len(of_ensembles)), few_shared(size)
+            ),
         }
 
 

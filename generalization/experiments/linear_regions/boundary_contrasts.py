@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 
@@ -34,7 +32,7 @@ def boundary_contrasts(
     Args:
         boundaries: Table of the profile ``boundaries`` of a study.
         training: Table of ``collect_training``.
-        resampling: Bootstrap of ensembles, then of seeds within them.
+        resampling: Settings of the intervals, of which the level counts.
         distance: From an image within which a pixel is near, where the square is [−1, 1]².
 
     Returns:
@@ -50,14 +48,12 @@ def boundary_contrasts(
     networks = contrasts_of_networks(boundaries, training, distance=distance)
     untrained = networks["step"] == 0
     logarithms = np.log(networks["estimate"].astype(float))
-    # Untrained and trained networks are resampled each by itself.
-    apart = replace(resampling, common=False)
     rows = [
         {"trained": trained}
         | mean_over_networks(
             logarithms[chosen],
             networks["ensemble"][chosen],
-            apart,
+            resampling,
             scale=np.exp,
             lacking="boundary",
         )

@@ -50,7 +50,7 @@ def ellipse_contrasts(
     Args:
         ellipses: Table of the profile ``ellipses`` of a study.
         training: Table of ``collect_training``.
-        resampling: Bootstrap of ensembles, then of seeds within them.
+        resampling: Settings of the intervals, of which the level counts.
         fitted_accuracy: Train accuracy from which on a network counts as fitted.
 
     Returns:

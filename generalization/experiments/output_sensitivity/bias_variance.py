@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from generalization.statistics.estimates import INTERVAL, groups, joined, table_of
+from generalization.statistics.draws import leave_one_out_counts
+from generalization.statistics.estimates import INTERVAL, groups, joined, t_interval, table_of
+from generalization.statistics.intervals import jackknife_error
 from generalization.statistics.resampling import Resampling, sample_first
 from generalization.statistics.selection import before_and_after
 from generalization.tables import KEPT_NETWORK
@@ -61,7 +61,9 @@ def bias_variance(
         output_distances: Table of the profile of a study.
         output_sensitivities: Table of the profile of a study.
         training: Table of ``collect_training``.
-        resampling: Bootstrap of the seeds of an ensemble.
+        resampling: Settings of the intervals, of which the level counts. They tell of other seeds
+            of one ensemble, by the delete-one-network jackknife and t with n − 1 degrees of
+            freedom; two networks have none.
 
     Returns:
         One row per ensemble, ``trained``, ``output`` (``logits``, ``probabilities``) and quantity,
@@ -70,18 +72,17 @@ def bias_variance(
     distances = _comparable(output_distances, training).merge(
         _predictions(output_sensitivities), on=KEPT_NETWORK, how="left", validate="many_to_one"
     )
-    # Ensembles have no network in common: each is resampled by itself.
-    apart = replace(resampling, common=False)
     rows = []
     for about, alike in groups(distances, GROUP):
         networks = alike[alike["other_seed"].isna()].reset_index(drop=True)
         pairs = _pairs(alike, networks)
-        counts = sample_first(apart.counts(np.zeros(len(networks), int)))
+        counts = sample_first(leave_one_out_counts(len(networks)))
         about |= {"networks": len(networks), "pairs": len(pairs)}
         for quantity, draws in _quantities(counts, networks, pairs, about["output"]).items():
             found = {"quantity": quantity, "estimate": draws[0]}
-            if len(networks) > 1 and np.isfinite(draws[0]):
-                found |= resampling.interval(draws[1:])
+            if np.isfinite(draws).all():
+                error = float(jackknife_error(draws[1:])) ** 2, len(networks) - 1
+                found |= t_interval(draws[0], [error], level=resampling.level)
             rows.append(about | found | {"note": _note(len(networks), len(pairs), draws[0])})
     return table_of(rows, COLUMNS, resampling)
 

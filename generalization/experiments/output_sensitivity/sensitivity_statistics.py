@@ -30,8 +30,10 @@ from generalization.statistics.estimates import (
     few_ensembles,
     groups,
     interval_over_networks,
+    joined,
     table_of,
 )
+from generalization.statistics.intervals import cr2_slope
 from generalization.statistics.resampling import Resampling
 from generalization.statistics.selection import SELECTIONS, by_dataset, has_fitted
 from generalization.tables import KEPT_NETWORK, NETWORK
@@ -46,6 +48,7 @@ NOTHING = dict.fromkeys(("pearson_log", "spearman", "kendall", "slope_log"), CON
     FIXED_SIZE: "no two networks differ in depth at a fixed number of parameters",
 }
 
+CORRELATIONS = ("pearson_log", "spearman", "kendall", FIXED_SIZE)
 # Columns of the profile: C, K, Σ.
 CONSTANTS = ("input_ratio", "classes", "variance_of_biases")
 
@@ -83,7 +86,7 @@ def sensitivity_statistics(
     Args:
         measures: Table of ``collect_measures``.
         output_sensitivities: Table of the profile, for C, K and Σ.
-        resampling: Bootstrap of ensembles, then of seeds within them.
+        resampling: Settings of the intervals, of which the level counts.
         fitted_accuracy: Train accuracy from which on a network counts as fitted.
 
     Returns:
@@ -133,16 +136,24 @@ def _networks(measures: pd.DataFrame, output_sensitivities: pd.DataFrame) -> pd.
 def _rows(group: pd.DataFrame, resampling: Resampling) -> Iterator[dict[str, object]]:
     """Every statistic of one measure, each as a row."""
     ensembles = group["ensemble"]
-    few = few_ensembles(ensembles.nunique(), "that are needed")
+    few = few_ensembles(ensembles.nunique())
     for name, statistic in _statistics(group).items():
         row = {"statistic": name, "networks": len(group), "ensembles": ensembles.nunique()}
-        if few:
-            yield row | {"note": few}
-            continue
-        row["estimate"] = statistic(np.ones((1, len(group))))[0]
-        exists = np.isfinite(row["estimate"])
-        interval = interval_over_networks(statistic, ensembles, resampling) if exists else {}
-        yield row | interval | {"note": "" if exists else NOTHING[name]}
+        if name == "slope_log":
+            row |= _slope(group, resampling.level)
+        else:
+            row |= interval_over_networks(
+                statistic, ensembles, resampling, correlation=name in CORRELATIONS
+            )
+        yield row | {"note": joined("" if np.isfinite(row["estimate"]) else NOTHING[name], few)}
+
+
+def _slope(group: pd.DataFrame, level: float) -> dict[str, float]:
+    """Of ln L on ln S, with its interval."""
+    x, y = (group[key].to_numpy(float) for key in ("s", "loss"))
+    codes, _ = pd.factorize(group["ensemble"])
+    found, _, _ = cr2_slope(x, y, codes, level=level)
+    return {name: float(bound) for name, bound in found._asdict().items()}
 
 
 def _statistics(group: pd.DataFrame) -> dict[str, Statistic]:

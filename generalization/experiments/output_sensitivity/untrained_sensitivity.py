@@ -47,7 +47,7 @@ def untrained_sensitivity(
     Args:
         output_sensitivities: Table of the profile of a study.
         training: Table of ``collect_training``.
-        resampling: Bootstrap of ensembles, then of seeds within them.
+        resampling: Settings of the intervals, of which the level counts.
 
     Returns:
         One row per dataset, variant and ratio, of which the estimate is the mean over networks;

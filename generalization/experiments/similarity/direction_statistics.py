@@ -34,7 +34,7 @@ def direction_statistics(
     Args:
         projection_accuracy: Table of the profile of a study.
         training: Table of ``collect_training``.
-        resampling: Bootstrap of ensembles, then of seeds within them.
+        resampling: Settings of the intervals, of which the level counts.
 
     Returns:
         One row per dataset, architecture, depth, layer (weight layers from 0, the last are the

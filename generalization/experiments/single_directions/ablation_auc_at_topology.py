@@ -9,9 +9,9 @@ from generalization.experiments.single_directions.curve_areas import TOPOLOGY, c
 from generalization.figures.small_multiples import Facet, Panel, SmallMultiples
 from generalization.figures.style import QUIET, Looks, colors, figure_of_words, styled
 from generalization.names import interval, setting_name, values_of
-from generalization.statistics.estimates import FEWEST_ENSEMBLES
 
 MOST, COLUMNS = 8, 4
+FEWEST_SHOWN = 3  # Ensembles of a topology.
 ROWS = {"spearman_gap": "All fitted", "spearman_gap_true_labels": "True labels"}
 
 
@@ -43,10 +43,10 @@ def ablation_auc_at_topology(
     rows = curve_areas(ablation_curves, training)
     rows = rows[rows["final"] & (rows["layer"] == "all") & (rows["mode"] == "zero")]
     ensembles = rows.groupby(TOPOLOGY, sort=False)["ensemble"].nunique()
-    ensembles = ensembles[ensembles >= FEWEST_ENSEMBLES].sort_values(ascending=False, kind="stable")
+    ensembles = ensembles[ensembles >= FEWEST_SHOWN].sort_values(ascending=False, kind="stable")
     topologies = list(ensembles.index[:MOST])
     if not topologies:
-        return figure_of_words(f"No topology has the {FEWEST_ENSEMBLES} ensembles that it needs.")
+        return figure_of_words(f"No topology has the {FEWEST_SHOWN} ensembles that it needs.")
     several = rows[color].nunique() > 1
     hues = Looks(color if several else None, "color", colors(values_of(rows[color])), QUIET)
     told = [key for key in TOPOLOGY if len({row[TOPOLOGY.index(key)] for row in topologies}) > 1]

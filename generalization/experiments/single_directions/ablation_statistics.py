@@ -52,7 +52,7 @@ def ablation_statistics(
     Args:
         ablation_curves: Table of the profile of a study.
         training: Table of ``collect_training``.
-        resampling: Bootstrap of ensembles, then of seeds within them.
+        resampling: Settings of the intervals, of which the level counts.
         fitted_accuracy: Train accuracy from which on a network counts as fitted.
 
     Returns:
@@ -90,13 +90,13 @@ def _of_topology(
 def rank_correlation(
     networks: pd.DataFrame, x: str, y: str, resampling: Resampling
 ) -> dict[str, object]:
-    """Spearman's correlation of two columns over networks, with its percentile interval.
+    """Spearman's correlation of two columns over networks, with its jackknife interval.
 
     Args:
         networks: One row each.
         x: Name of a column. Networks where it is not finite are left out.
         y: Of the other one.
-        resampling: Bootstrap of ensembles, then of seeds within them.
+        resampling: Settings of the intervals, of which the level counts.
 
     Returns:
         ``estimate``, ``low``, ``high``, ``networks``, ``ensembles``, and a ``note`` on what lacks.
@@ -106,8 +106,8 @@ def rank_correlation(
     for name in (x, y):
         if networks[name].nunique() < 2:
             return found | {"note": f"the {name.replace('_', ' ')} does not vary"}
-    if few := few_ensembles(found["ensembles"], "that it needs"):
-        return found | {"note": few}
     correlation = partial(spearman, x=networks[x].to_numpy(float), y=networks[y].to_numpy(float))
-    found["estimate"] = correlation(np.ones((1, len(networks))))[0]
-    return found | interval_over_networks(correlation, networks["ensemble"], resampling)
+    found["note"] = few_ensembles(found["ensembles"])
+    return found | interval_over_networks(
+        correlation, networks["ensemble"], resampling, correlation=True
+    )

@@ -44,7 +44,8 @@ def dropout_protection(
     Args:
         ablation_curves: Table of the profile of a study.
         training: Table of ``collect_training``.
-        resampling: Bootstrap of pairs, which share no network of dropout.
+        resampling: Settings of the intervals, of which the level counts; pairs share no network of
+            dropout.
 
     Returns:
         Means over pairs, one row per dataset, normalization, dropout and statistic, with the
@@ -56,7 +57,8 @@ def dropout_protection(
     for about, pairs in groups(found, KEYS, sort=True):
         for mean in means_of_columns(pairs, STATISTICS, resampling):
             few = mean["networks"] < FEWEST_ENSEMBLES
-            note = f"fewer than {FEWEST_ENSEMBLES} pairs" if few else ""
+            needed = f"{mean['networks']} of the {FEWEST_ENSEMBLES} pairs that a verdict needs"
+            note = needed if few else ""
             rows.append(about | mean | {"pairs": mean["networks"], "note": note})
     return table_of(rows, COLUMNS, resampling)
 

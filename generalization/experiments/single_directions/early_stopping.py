@@ -49,7 +49,7 @@ def early_stopping(
     Args:
         ablation_curves: Table of the profile of a study.
         training: Table of ``collect_training``.
-        resampling: Bootstrap of ensembles, then of seeds within them.
+        resampling: Settings of the intervals, of which the level counts.
 
     Returns:
         Means over networks (of steps, geometric ones), one row per dataset, normalization, dropout,

@@ -39,7 +39,7 @@ def single_unit_statistics(
     Args:
         single_units: Table of the profile of a study.
         training: Table of ``collect_training``.
-        resampling: Bootstrap of ensembles, then of seeds within them.
+        resampling: Settings of the intervals, of which the level counts.
 
     Returns:
         Means over networks, whether they have fitted or not, one row per dataset, normalization,
@@ -51,7 +51,7 @@ def single_unit_statistics(
     rows = [
         about | row
         for about, some in _groups(networks)
-        for row in means_of_columns(some, statistics, resampling)
+        for row in means_of_columns(some, statistics, resampling, shares=["never_active"])
     ]
     return table_of(rows, COLUMNS, resampling)
 

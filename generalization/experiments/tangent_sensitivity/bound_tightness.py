@@ -45,7 +45,7 @@ def bound_tightness(
     Args:
         tangent_bounds: Table of the profile of a study.
         training: Table of ``collect_training``.
-        resampling: Bootstrap of ensembles, then of seeds within them.
+        resampling: Settings of the intervals, of which the level counts.
 
     Returns:
         One row per dataset, ``trained`` (networks at their last step, whether they have fitted or

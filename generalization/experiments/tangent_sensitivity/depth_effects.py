@@ -42,7 +42,7 @@ def depth_effects(
     Args:
         tangent_bounds: Table of the profile of a study.
         training: Table of ``collect_training``.
-        resampling: Bootstrap of pairs of ensembles, then of seeds within them.
+        resampling: Settings of the intervals, of which the level counts.
 
     Returns:
         One row per dataset, ``trained`` (networks at their last step, whether they have fitted or

@@ -52,7 +52,7 @@ def loss_estimate_errors(
     Args:
         loss_estimates: Table of ``loss_estimates``.
         training: Table of ``collect_training``.
-        resampling: Bootstrap of ensembles, then of seeds within them.
+        resampling: Settings of the intervals, of which the level counts.
         skipped_share: Share of the estimated steps of every network that do not count, the first.
 
     Returns:

@@ -44,12 +44,12 @@ def region_statistics(
     ``margin``, ``inradius``
         Medians over points.
 
-    All networks see the same points, and intervals are for these: they resample networks alone.
+    All networks see the same points, and intervals are for these: they are over networks alone.
 
     Args:
         activation_regions: Table of the profile ``activation_regions`` of a study.
         training: Table of ``collect_training``.
-        resampling: Bootstrap of ensembles, then of seeds within them.
+        resampling: Settings of the intervals, of which the level counts.
 
     Returns:
         Means over networks, with the columns ``COLUMNS``: for each dataset, networks at step 0, and
@@ -58,10 +58,12 @@ def region_statistics(
     """
     networks = regions_of_networks(activation_regions, training)
     statistics = networks.columns.drop([*KEPT_NETWORK, "dataset", "trained"])
+    ends = ("_normal", "_share", "_regions")
+    shares = [name for name in statistics if name.endswith(ends)]
     rows = [
         about | row
         for about, alike in groups(networks, ["dataset", "trained"], sort=True)
-        for row in means_of_columns(alike, statistics, resampling)
+        for row in means_of_columns(alike, statistics, resampling, shares=shares)
     ]
     return table_of(rows, COLUMNS, resampling)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import combinations
 from math import comb
 
@@ -9,8 +10,14 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from generalization.statistics.estimates import INTERVAL, groups, table_of
-from generalization.statistics.resampling import Resampling, sample_first
+from generalization.statistics.estimates import (
+    INTERVAL,
+    few_ensembles,
+    groups,
+    interval_over_networks,
+    table_of,
+)
+from generalization.statistics.resampling import Resampling
 from generalization.statistics.selection import before_and_after
 from generalization.tables import KEPT_NETWORK
 
@@ -56,7 +63,7 @@ def sensitivity_factors(
     Args:
         tangent_bounds: Table of the profile of a study.
         training: Table of ``collect_training``.
-        resampling: Bootstrap of ensembles, then of seeds within them.
+        resampling: Settings of the intervals, of which the level counts.
 
     Returns:
         One row per dataset, ``trained`` (networks at their last step, whether they have fitted or
@@ -98,22 +105,25 @@ def _shares(networks: pd.DataFrame, resampling: Resampling) -> dict[str, dict[st
         values = [scale(networks).to_numpy(float) for scale in FACTORS.values()]
     numbers = np.column_stack([*values, networks["logarithm"].to_numpy(float)])
     finite = np.isfinite(numbers).all(axis=1)
-    codes, names = pd.factorize(networks["ensemble"][finite])
-    about = {"networks": int(finite.sum()), "ensembles": len(names)}
+    ensembles = networks["ensemble"][finite]
+    few = few_ensembles(ensembles.nunique())
+    about = {"networks": int(finite.sum()), "ensembles": ensembles.nunique(), "note": few}
     wanted = [*FACTORS, *(" - ".join(pair) for pair in CONTRASTS)]
     if about["networks"] < FEWEST_NETWORKS:
         note = f"{about['networks']} of the {FEWEST_NETWORKS} networks that a regression needs"
         return {name: about | {"note": note} for name in wanted}
-    shares = importances(numbers[finite], sample_first(resampling.counts(codes)))
-    explained = shares[0].sum()
-    places = [tuple(map(list(FACTORS).index, pair)) for pair in CONTRASTS]
-    contrasts = [shares[:, first] - shares[:, second] for first, second in places]
-    return {
-        name: about
-        | {"estimate": draws[0], "explained": explained}
-        | resampling.interval(draws[1:])
-        for name, draws in zip(wanted, [*shares.T, *contrasts], strict=True)
+    factors = [*FACTORS]
+
+    def share(name: str, counts: np.ndarray) -> np.ndarray:
+        shares = importances(numbers[finite], counts)
+        first, *less = (shares[:, factors.index(factor)] for factor in name.split(" - "))
+        return first - less[0] if less else first
+
+    found = {
+        name: interval_over_networks(partial(share, name), ensembles, resampling) for name in wanted
     }
+    explained = sum(found[factor]["estimate"] for factor in factors)
+    return {name: about | row | {"explained": explained} for name, row in found.items()}
 
 
 def importances(
@@ -127,7 +137,7 @@ def importances(
 
     Args:
         numbers: Factors, and last the number that they are to explain.
-        counts: How often a resample has each network.
+        counts: How often a resample has each network, or its weight.
     """
     correlations = _correlations(numbers, counts)
     factors = numbers.shape[1] - 1
