@@ -235,6 +235,8 @@ ROOMS = {
             "sensitivity_statistics": Table(("measures", "output_sensitivities")),
             "untrained_sensitivity": Table(("output_sensitivities", "training")),
             "bias_variance": Table(("output_distances", "output_sensitivities", "training")),
+            "loss_chain": Table(("prediction_errors", "training")),
+            "variance_chain": Table(("bias_variance", "training")),
         },
         figures={
             "loss_against_sensitivity": Figure(

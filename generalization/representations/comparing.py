@@ -56,8 +56,9 @@ def compare_networks(
         similarity: One of ``generalization.similarities``.
         pairs: ``over_training``: every network at every step against its last, layer by layer or
             all, and every layer against every layer at the last. ``between_seeds``: every layer
-            against every layer of another seed, at their last steps. ``between_ensembles``: the
-            same of all networks of ``a`` with all of ``b``, layer by layer or all.
+            against every layer of another seed, at their last steps, and layer by layer at step 0,
+            where all were kept there. ``between_ensembles``: the same of all networks of ``a`` with
+            all of ``b``, layer by layer or all.
         settings: ``layers`` (``same`` or ``all``, over training and between ensembles),
             ``convolution``, and those of the similarity.
         asymmetric: Whether the similarity changes when the layers change places.
@@ -124,23 +125,31 @@ def _over_training(a: Activations, reader: _Reader, layers: str) -> Compared:
 
 
 def _between_seeds(a: Activations, b: Activations, reader: _Reader) -> Compared:
-    networks = {seed: reader.network(a, seed) for seed in a.seeds}
-    if a.seeds == b.seeds:
-        for one, other in combinations(networks.values(), 2):
-            yield one, other, False
-        return
-    for seed in b.seeds:
-        another = reader.network(b, seed)
-        for one in networks.values():
-            yield one, another, False
+    for kept_step in _compared_steps(a, b):
+        networks = {seed: reader.network(a, seed, kept_step) for seed in a.seeds}
+        if a.seeds == b.seeds:
+            for one, other in combinations(networks.values(), 2):
+                yield one, other, kept_step == 0
+            continue
+        for seed in b.seeds:
+            another = reader.network(b, seed, kept_step)
+            for one in networks.values():
+                yield one, another, kept_step == 0
 
 
 def _between_ensembles(a: Activations, b: Activations, reader: _Reader, layers: str) -> Compared:
-    networks = [reader.network(a, seed) for seed in a.seeds]
-    for seed in b.seeds:
-        another = reader.network(b, seed)
-        for one in networks:
-            yield one, another, layers == "same"
+    for kept_step in _compared_steps(a, b):
+        networks = [reader.network(a, seed, kept_step) for seed in a.seeds]
+        for seed in b.seeds:
+            another = reader.network(b, seed, kept_step)
+            for one in networks:
+                yield one, another, layers == "same" or kept_step == 0
+
+
+def _compared_steps(a: Activations, b: Activations) -> tuple[int, ...]:
+    """Positions of the last kept step, and of step 0 where untrained networks were kept too."""
+    untrained = all(set(one.steps[0]) == {0} and len(one.steps) > 1 for one in (a, b))
+    return (-1, 0) if untrained else (-1,)
 
 
 def _rows(

@@ -63,6 +63,9 @@ ABOUT = (
     "layer",
     "directions",
     "place",
+    "part",
+    "sigma",
+    "mode",
 )
 COUNTS = ("pairs", "draws", "networks", "ensembles", "shared")
 

@@ -20,6 +20,7 @@ def made_clouds(generator, *, ensembles=3, seeds=2, steps=STEPS, layers=2):
                 network = {"ensemble": f"e{ensemble}", "seed": seed, "step": step}
                 about = {"final": step == steps[-1], "status": "stopped", "dataset": "mnist"}
                 about["architecture"] = "fully_connected"
+                about |= {"train_size": 1000, "batch_size": 100, "randomization": "none"}
                 about |= {"label_corruption": ensemble / 10, "depth": layers + 1}
                 networks.append(network | about | performance(step))
                 clouds += [network | row for row in of_network(generator, step, layers)]

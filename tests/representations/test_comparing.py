@@ -86,6 +86,8 @@ def test_over_training_all_layers_are_compared_if_wanted(recorded):
 def test_between_seeds_all_layers_are_compared(recorded):
     a = recorded()
     expected = {(1, 30, i, 2, 8, j) for i in range(3) for j in range(3)}
+    # Untrained, each layer with its counterpart.
+    expected |= {(1, 0, i, 2, 0, i) for i in range(3)}
     assert places(compared(a, a, "between_seeds")) == expected
     exchanged = {(*place[3:], *place[:3]) for place in expected}
     assert places(compared(a, a, "between_seeds", pwcca)) == expected | exchanged
@@ -104,8 +106,8 @@ def test_pairs_of_seeds_across_blocks_are_compared_once(recorded):
 def test_values_are_those_of_the_recorded_layers(recorded):
     a, b = recorded(), recorded(label_corruption=0.5)
     table = compared(a, b, "between_ensembles", pwcca, layers="all")
-    assert len(table) == 2 * 4 * 9
-    for row in table.sample(8, random_state=0).itertuples():
+    assert len(table) == 2 * 4 * (9 + 3)
+    for row in table[table["step_a"] > 0].sample(8, random_state=0).itertuples():
         of = {a.ensemble: a, b.ensemble: b}
         x = of[row.ensemble_a].read(layer=row.layer_a, seed=row.seed_a)
         y = of[row.ensemble_b].read(layer=row.layer_b, seed=row.seed_b)
@@ -125,7 +127,7 @@ def test_between_ensembles_layers_of_one_place_are_compared(recorded):
         for one in ((1, 30), (2, 8))
         for other in ((1, 30), (2, 8))
         for i in range(3)
-    }
+    } | {(one, 0, i, other, 0, i) for one in (1, 2) for other in (1, 2) for i in range(3)}
     assert set(table["ensemble_a"]) == {a.ensemble}
     assert set(table["ensemble_b"]) == {b.ensemble}
 
@@ -173,6 +175,7 @@ def test_feature_maps_are_compared_where_they_can_be(tmp_path, convolution, comp
     with Activations(tmp_path / "activations.h5") as activations:
         shapes = [shape[2:] for shape in activations.shapes]
         table = compared(activations, activations, "between_seeds", convolution=convolution)
+    table = table[table["step_a"] > 0]
     assert len(table) == 16
     found = table[table["value"].notna() & (table["layer_a"] < table["layer_b"])]
     if convolution in {"channels", "dft"}:

@@ -1,40 +1,59 @@
-"""What clouds of noisy copies say: beside their closed form, and in the course of training."""
+"""Statistics of clouds of noisy copies: against their closed form, and over training."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from math import factorial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from generalization.experiments.noise_clouds.cloud_courses import CLOUD, VARIANTS, courses
+from generalization.experiments.noise_clouds.cloud_courses import VARIANTS, courses
 from generalization.statistics.correlations import spearman
 from generalization.statistics.estimates import (
-    ESTIMATE,
+    INTERVAL,
+    crossed_mean,
     few_ensembles,
     groups,
     interval_over_networks,
     joined,
-    means_of_columns,
     table_of,
 )
 from generalization.statistics.resampling import Resampling
-from generalization.tables import swept_hyperparameters
+from generalization.tables import NETWORK
 
 RATIOS = (
     "measured_over_predicted",
     "noise_over_input",
     "noise_over_untrained",
     "s_1_first_change",
+    "s_1_first_change_from_untrained",
     "s_1_late_change",
+    "s_1_change_since_least_loss",
+    "settled_over_converged",
     "settled_over_least_loss",
+    "settled_over_least_loss_from_untrained",
 )
-DIFFERENCES = ("ev_1_change", "ev_2_change", "ev_1_change_beyond_first")
+DIFFERENCES = (
+    "ev_1_change",
+    "ev_2_change",
+    "ev_1_change_from_untrained",
+    "ev_2_change_from_untrained",
+    "ev_1_change_beyond_first",
+    "s_1_volatility",
+    "settled_beyond_first",
+)
 CORRELATION = "settled_least_loss_spearman"
-COLUMNS = [*CLOUD, "statistic", *ESTIMATE]
+# Statistics that do not need a network that was kept at the end of the first epoch.
+WITHOUT_EPOCH = (
+    "measured_over_predicted",
+    "noise_over_input",
+    "noise_over_untrained",
+    "s_1_change_since_least_loss",
+)
+KEYS = ["dataset", *VARIANTS, "part", "layer", "kind", "sigma"]
+COLUMNS = [*KEYS, "statistic", *INTERVAL, "networks", "ensembles", "shared", "note"]
 
 
 def noise_cloud_statistics(
@@ -45,8 +64,11 @@ def noise_cloud_statistics(
 ) -> pd.DataFrame:
     """Claims of Graham, *From Generalization to Inner Activations*, as numbers.
 
-    Of every network, with means over the images of all classes; ν = 1 − EV_1 is the share of noise,
-    and networks count whether they have fitted or not. Geometric means over networks of ratios:
+    ν = 1 − EV_1 is the share of noise, and networks count whether they have fitted or not. As in
+    the blog, each image is looked at by itself, and courses begin at the end of the first epoch and
+    end at the last step; ``…_from_untrained`` begin at step 0. Losses have *converged* at the first
+    epoch from which on train and test loss both stay within a tenth of their largest excursion from
+    their last values. Geometric means over networks and images of ratios:
 
     ``measured_over_predicted``
         ν over its closed form for small noise, at the last step.
@@ -55,58 +77,87 @@ def noise_cloud_statistics(
         noise out.
     ``noise_over_untrained``
         ν at the last step over that at step 0.
-    ``s_1_first_change``, ``s_1_late_change``
-        s_1 at the first kept step after step 0 over that at step 0; at the last step over that at
-        the step of the least test loss.
-    ``settled_over_least_loss``
-        Step at which EV_rest has settled over that of the least test loss, both plus 1: 1 where it
-        settles when the test loss stops to fall.
+    ``s_1_first_change``
+        s_1 at the next kept step over that at the end of the first epoch.
+    ``s_1_first_change_from_untrained``
+        s_1 at the first kept step after step 0 over that at step 0.
+    ``s_1_late_change``, ``s_1_change_since_least_loss``
+        s_1 at the last step over that where losses have converged, and where the test loss is
+        least.
+    ``settled_over_converged``, ``settled_over_least_loss``
+        Step at which EV_rest has settled over that where losses have converged, and where the test
+        loss is least.
+    ``settled_over_least_loss_from_untrained``
+        The latter of courses from step 0, both steps plus 1.
 
-    Means over networks of differences, of the last step to step 0: ``ev_1_change``,
-    ``ev_2_change``, and ``ev_1_change_beyond_first``, that of a layer less that of the first. And
-    ``settled_least_loss_spearman``, the rank correlation of these two steps over networks.
+    Means of differences:
+
+    ``ev_1_change``, ``ev_2_change`` and both ``…_from_untrained``
+        Last value less the first one.
+    ``ev_1_change_beyond_first``, ``settled_beyond_first``
+        Change of EV_1, and ln of the step at which EV_rest has settled, of a layer less that of
+        the first one.
+    ``s_1_volatility``
+        ln of the mean change of ln s_1 per epoch, without its sign, before losses have converged
+        over that after it. Needs five epochs on each side.
+
+    And ``settled_least_loss_spearman``, the rank correlation over networks of the step at which
+    EV_rest has settled, its mean over images, with that of the least test loss.
+
+    All networks see the same images: networks and images are two crossed samples, see
+    ``crossed_mean``.
 
     Args:
         noise_clouds: Table of the profile of a study.
         training: Table of ``collect_training``.
-        resampling: Settings of the intervals, of which the level counts.
+        resampling: Settings of the intervals.
 
     Returns:
-        One row per dataset (and label corruption, randomization, architecture and depth, where the
-        study sweeps over them), part, hidden layer, σ and statistic, with the columns ``COLUMNS``.
-        What does not exist is empty; ``note`` says why.
+        One row per dataset, label corruption, randomization, architecture, depth, part, hidden
+        layer (``kind``: whether its units are convolutions), σ and statistic, with the columns
+        ``COLUMNS``; ``shared`` is the number of classes whose images count. What does not exist is
+        empty; ``note`` says why.
     """
-    swept = swept_hyperparameters(training)
-    keys = ["dataset", *(key for key in VARIANTS if key in swept), *CLOUD]
-    clouds = groups(courses(noise_clouds, training), keys, sort=True, dropna=False)
-    rows = [about | row for about, networks in clouds for row in _of_clouds(networks, resampling)]
-    return table_of(rows, [*keys, *COLUMNS[len(CLOUD) :]], resampling)
+    found = courses(noise_clouds, training)
+    keys = [key for key in KEYS if key in found]
+    rows = [
+        about | row
+        for about, clouds in groups(found, keys, sort=True, dropna=False)
+        for row in _of_clouds(clouds, resampling)
+    ]
+    return table_of(rows, COLUMNS, resampling)
 
 
-def _of_clouds(networks: pd.DataFrame, resampling: Resampling) -> Iterator[dict[str, Any]]:
-    """All statistics of clouds that are alike but for their network."""
-    columns = (*RATIOS, *DIFFERENCES)
-    yield from means_of_columns(networks, columns, resampling, logarithms=RATIOS)
+def _of_clouds(clouds: pd.DataFrame, resampling: Resampling) -> Iterator[dict[str, Any]]:
+    """All statistics of clouds that are alike but for their network and image."""
+    wide = clouds.pivot(index=NETWORK, columns="class")
+    ensembles = wide.index.get_level_values("ensemble").to_series()
+    for name in (*RATIOS, *DIFFERENCES):
+        scale = np.exp if name in RATIOS else np.asarray
+        values = wide[name].to_numpy(float)
+        row = crossed_mean(values, ensembles, resampling, scale=scale)
+        yield {"statistic": name} | row | {"note": joined(row["note"], _lacking(clouds, name))}
+    networks = clouds.groupby(NETWORK)[["settled_step", "least_loss_step"]].mean().reset_index()
     yield {"statistic": CORRELATION} | _correlation(networks, resampling)
 
 
-def _correlation(networks: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:
-    """Of the two steps, with its jackknife interval; none of steps that are all the same.
+def _lacking(clouds: pd.DataFrame, name: str) -> str:
+    """Say of how many networks there is no course from the first epoch on."""
+    if name in WITHOUT_EPOCH or name.endswith("_from_untrained"):
+        return ""
+    networks = clouds.drop_duplicates(NETWORK)
+    lost = (networks["epoch_note"] != "").sum()
+    return f"{lost} networks were not kept at the end of the first epoch" if lost else ""
 
-    Nor is there an interval of so few ensembles that any order of theirs is likely: two orders of n
-    agree, or are opposite, by chance with probability 2 / n!.
-    """
+
+def _correlation(networks: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:
+    """Rank correlation of the two steps; there is none of steps that are all the same."""
     steps = networks[["settled_step", "least_loss_step"]]
     there = networks[steps.notna().all(axis=1)]
     found = {"networks": len(there), "ensembles": there["ensemble"].nunique()}
     x, y = (there[key].to_numpy(float) for key in steps)
     if len(there) < 3 or len(set(x)) < 2 or len(set(y)) < 2:
         return found | {"note": "steps of too few networks differ"}
-    few = few_ensembles(found["ensembles"])
-    found |= interval_over_networks(
-        partial(spearman, x=x, y=y), there["ensemble"], resampling, correlation=True
-    )
-    if 2 / factorial(found["ensembles"]) > 1 - resampling.level:
-        found |= {"low": np.nan, "high": np.nan}
-        few = joined("no interval: too few ensembles", few)
-    return found | {"note": few}
+    correlation = partial(spearman, x=x, y=y)
+    found |= interval_over_networks(correlation, there["ensemble"], resampling, correlation=True)
+    return found | {"note": few_ensembles(found["ensembles"])}

@@ -6,12 +6,17 @@ claim is judged for it, and again for the logits minus their mean, on which the 
 
 from collections.abc import Iterator
 
-from generalization.statistics.claim import Claim
+import numpy as np
+
+from generalization.experiments.output_sensitivity.variance_chain import CONTROL
+from generalization.statistics.claim import Claim, Control
 
 # Titles of the authors' slides.
 LOSS = "Slides, “Loss vs. Sensitivity”"
-PROXY = "Slides, “Sensitivity as a Proxy for Loss”"
+PROXY = "Slides, “Sensitivity as a Proxy for Loss”; abstract (not among our sources)"
 UNTRAINED = "Slides, “Sensitivity of Untrained Networks”"
+# ASSUME: "≈" is to a factor of 1.5 of the whole; a check of the method, to one of 1.1.
+FACTOR, CHECK = float(np.log(1.5)), float(np.log(1.1))
 KINDS = {
     "output_sensitivity": "sensitivity",
     "centered_output_sensitivity": "sensitivity of the centered logits",
@@ -34,6 +39,94 @@ FACTORS = {
 }
 
 
+def _chain() -> Iterator[Claim]:
+    """Both approximations behind the relation of loss and sensitivity."""
+    outputs = {"softmax": "softmax, ours", "logits": "logits, as in the authors' code"}
+    for output, words in outputs.items():
+        rows = f"labels == 'true' and output == '{output}' and statistic == "
+        about = ("loss_chain", f"{rows}'log_ratio_mse'")
+        yield Claim(
+            f"The cross-entropy is √(L_MSE/2) ({words})",
+            LOSS,
+            *about,
+            "near",
+            tolerance=FACTOR,
+            ours="tolerance",
+        )
+        yield Claim(
+            f"The cross-entropy rises with √(L_MSE/2): correlation of logarithms ({words})",
+            LOSS,
+            "loss_chain",
+            f"{rows}'pearson_log_mse'",
+            "above",
+            ours="statistic",
+            scale="fisher",
+        )
+        yield Claim(
+            f"The cross-entropy rises in proportion to √(L_MSE/2): slope of logarithms ({words})",
+            LOSS,
+            "loss_chain",
+            f"{rows}'slope_log_mse'",
+            "near",
+            1.0,
+            tolerance=0.2,
+            ours="statistic, tolerance",
+        )
+
+
+def _variance() -> Iterator[Claim]:
+    source = "Slides, “Loss vs. Sensitivity”: ε_variance ≈ S · C + Σ"
+    of = "labels == 'true' and {} and statistic == '{}'"
+    yield Claim(
+        "The variance of logits is K (S C + Σ)",
+        source,
+        "variance_chain",
+        of.format("trained", "variance_over_predicted"),
+        "near",
+        tolerance=FACTOR,
+        ours="tolerance",
+        control=Control("sensitivity before training", tuple(CONTROL), decides=False),
+    )
+    # Nearness names no side: that the prediction is better than its control is a claim of its own.
+    yield Claim(
+        "K (S C + Σ) predicts the variance of logits better than with S before training",
+        source,
+        "variance_chain",
+        of.format("trained", "variance_over_predicted"),
+        "below",
+        columns=tuple(CONTROL),
+        ours="statistic",
+    )
+    yield Claim(
+        "The variance of logits rises with K (S C + Σ): correlation of logarithms",
+        source,
+        "variance_chain",
+        of.format("trained", "pearson_log_variance"),
+        "above",
+        ours="statistic",
+        scale="fisher",
+    )
+    yield Claim(
+        "The variance of logits of untrained networks is K (S C + Σ), by derivation (a check)",
+        source,
+        "variance_chain",
+        of.format("not trained", "variance_over_predicted"),
+        "near",
+        tolerance=CHECK,
+        ours="tolerance",
+    )
+    yield Claim(
+        "Most of the squared error of logits is variance",
+        "Slides, “Future Directions”",
+        "variance_chain",
+        of.format("trained", "variance_share"),
+        "above",
+        0.5,
+        ours="threshold",
+        scale="logit",
+    )
+
+
 def _loss() -> Iterator[Claim]:
     for kind, noun in KINDS.items():
         rows = f"trained and selection == 'fitted' and measure == '{kind}' and statistic == "
@@ -43,6 +136,7 @@ def _loss() -> Iterator[Claim]:
             "sensitivity_statistics",
             f"{rows}'pearson_log'",
             "above",
+            scale="fisher",
         )
         yield Claim(
             f"The {noun} ranks networks by test loss: Spearman's correlation",
@@ -50,6 +144,7 @@ def _loss() -> Iterator[Claim]:
             "sensitivity_statistics",
             f"{rows}'spearman'",
             "above",
+            scale="fisher",
         )
         yield Claim(
             f"The {noun} predicts the test loss: mean logarithm of the loss over its prediction",
@@ -57,6 +152,8 @@ def _loss() -> Iterator[Claim]:
             "sensitivity_statistics",
             f"{rows}'log_ratio'",
             "near",
+            tolerance=FACTOR,
+            ours="tolerance",
         )
 
 
@@ -79,7 +176,7 @@ def _factors() -> Iterator[Claim]:
                 f"Networks have a smaller {noun} {words}",
                 PROXY,
                 "pair_statistics",
-                f"{pairs} and quantity == '{quantity}' and dataset == 'all'",
+                f"{pairs} and quantity == '{quantity}'",
                 "above",
                 0.5,
             )
@@ -97,4 +194,16 @@ def _untrained() -> Iterator[Claim]:
         )
 
 
-CLAIMS = {"forouzesh_2020": (*_loss(), *_depth(), *_factors(), *_untrained())}
+CLAIMS = {
+    "forouzesh_2020": (*_chain(), *_variance(), *_loss(), *_depth(), *_factors(), *_untrained())
+}
+UNTESTED = {
+    "forouzesh_2020": (
+        "Sensitivity goes with the loss of AlexNet, VGG and ResNet — studies train smaller "
+        "networks",
+        "Sensitivity goes with the loss on CIFAR-10 at full size — datasets are smaller",
+        "The classification error has bias and variance — measured for squared errors only",
+        "Sensitivity goes with calibration — not measured",
+        "Relations hold for activations that are not homogeneous — a future direction",
+    )
+}

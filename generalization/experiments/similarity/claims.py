@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
-from generalization.statistics.claim import Claim
+from generalization.experiments.similarity.similarity_contrasts import OVER_UNTRAINED
+from generalization.experiments.similarity.similarity_trends import BEYOND_UNTRAINED, START
+from generalization.statistics.claim import Claim, Control
 
 PWCCA = "similarity == 'pwcca' and statistic == '{}'"
 # ASSUME: distances, which lie between 0 and 1, are equal if they differ by at most 0.05.
@@ -11,14 +13,16 @@ LATER = "place in ('last_hidden', 'logits')"
 
 
 def _convergence() -> Iterator[Claim]:
-    layers = {"convergence_order": "Hidden layers", "convergence_order_with_logits": "All layers"}
-    for statistic, words in layers.items():
+    shares = {"50": "half", "90": "nine tenths"}
+    for share, words in shares.items():
         yield Claim(
-            f"{words} converge to their final representation from the bottom up",
-            "abstract; learning dynamics",
+            f"Hidden layers go {words} of the way from their own start from the bottom up",
+            "abstract; learning dynamics (the paper is not among our sources)",
             "similarity_trends",
-            f"statistic == '{statistic}' and similarity == 'svcca'",
+            f"statistic == 'convergence_order_own_start_{share}' and similarity == 'svcca'",
             "above",
+            ours="statistic; the path has no control",
+            control=Control("order at the start", tuple(START), decides=False),
         )
 
 
@@ -31,6 +35,8 @@ def _directions() -> Iterator[Claim]:
         "statistic == 'share_of_units' and directions == 'svcca' and place != 'logits'",
         "below",
         0.5,
+        ours="threshold",
+        scale="logit",
     )
     kinds = {"random_units": "random units", "largest_units": "units of largest activation"}
     for kind, words in kinds.items():
@@ -41,6 +47,7 @@ def _directions() -> Iterator[Claim]:
             f"statistic == 'ratio_to_svcca' and directions == '{kind}' and place != 'logits'",
             "above",
             1.0,
+            scale="log",
         )
 
 
@@ -53,6 +60,7 @@ def _groups() -> Iterator[Claim]:
         f"{learned} and place == 'first'",
         "near",
         tolerance=EQUAL,
+        ours="tolerance",
     )
     yield Claim(
         "In later layers, memorizing networks are farther from each other than generalizing ones",
@@ -60,6 +68,16 @@ def _groups() -> Iterator[Claim]:
         "similarity_contrasts",
         f"{learned} and {LATER}",
         "above",
+        control=Control("untrained networks", tuple(OVER_UNTRAINED)),
+    )
+    yield Claim(
+        "In later layers, generalizing networks are farther from memorizing networks than from "
+        "each other",
+        "abstract; groups of networks",
+        "similarity_contrasts",
+        f"{PWCCA.format('between_minus_generalizing')} and {LATER}",
+        "above",
+        control=Control("untrained networks", tuple(OVER_UNTRAINED)),
     )
     yield Claim(
         "In later layers, generalizing networks are as far from memorizing networks as "
@@ -69,6 +87,7 @@ def _groups() -> Iterator[Claim]:
         f"{PWCCA.format('between_minus_memorizing')} and {LATER}",
         "near",
         tolerance=EQUAL,
+        ours="tolerance",
     )
 
 
@@ -79,6 +98,9 @@ def _width() -> Iterator[Claim]:
         "similarity_trends",
         PWCCA.format("width"),
         "above",
+        ours="statistic",
+        scale="fisher",
+        control=Control("untrained networks", tuple(BEYOND_UNTRAINED)),
     )
     yield Claim(
         "Wider networks are more similar, relative to the chance level",
@@ -86,10 +108,29 @@ def _width() -> Iterator[Claim]:
         "similarity_trends",
         PWCCA.format("width_above_null"),
         "above",
+        ours="statistic",
+        scale="fisher",
+        control=Control("untrained networks", tuple(BEYOND_UNTRAINED)),
     )
 
 
 CLAIMS = {
     "raghu_2017": (*_convergence(), *_directions()),
     "morcos_2018_similarity": (*_groups(), *_width()),
+}
+UNTESTED = {
+    "raghu_2017": (
+        "Freezing converged layers saves computation — no study freezes layers",
+        "Layers converge from the bottom up in networks for ImageNet and for language — studies "
+        "train small networks on small images",
+        "Sensitivity of layers to classes by the Fourier transform — not measured",
+        "Different architectures learn similar representations — compared in figures only",
+    ),
+    "morcos_2018_similarity": (
+        "Directions of high canonical correlation are stable, the others are noise — pruned "
+        "subspaces are not measured",
+        "Recurrent networks converge from the bottom up, and change over time — no study trains "
+        "recurrent networks",
+        "Groups of networks on ImageNet — studies train small networks on small images",
+    ),
 }

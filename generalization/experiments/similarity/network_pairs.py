@@ -20,12 +20,15 @@ NO_SETTING = ("kept_steps",)
 GENERALIZING, MEMORIZING = "generalizing", "memorizing"
 
 
-def final_pairs(similarities: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
+def final_pairs(
+    similarities: pd.DataFrame, training: pd.DataFrame, *, steps: str = "final"
+) -> pd.DataFrame:
     """Pairs of different networks at their last steps, the same layer of both.
 
     Args:
         similarities: Table of a study.
         training: Table of ``collect_training``.
+        steps: ``final``, or ``first`` for pairs of untrained networks, at step 0.
 
     Returns:
         similarity, ``layer``, ensembles and seeds of both networks, ``value`` and ``null`` (means
@@ -41,7 +44,8 @@ def final_pairs(similarities: pd.DataFrame, training: pd.DataFrame) -> pd.DataFr
         & np.isfinite(similarities["value"].astype(float))
     ].rename(columns={"layer_a": "layer"})
     rows = _in_order(rows)
-    networks = _settings(training[training["final"]])
+    kept = training["final"] if steps == "final" else training["step"] == 0
+    networks = _settings(training[kept])
     for side in "ab":
         keys = [f"{key}_{side}" for key in KEPT_NETWORK]
         rows = rows.merge(networks.add_suffix(f"_{side}"), on=keys, validate="many_to_one")

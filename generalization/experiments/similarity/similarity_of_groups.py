@@ -64,7 +64,7 @@ def similarity_of_groups(similarity_contrasts: pd.DataFrame) -> Figure:
         heading=heading,
         x="Layer",
         y="Distance, 1 − {row}",
-        headline=f"Distances of two networks, with {level:g} % intervals over networks",
+        headline=f"Distances of two networks, with {level:g} % intervals over settings",
         legend={"Both trained on": lines[:2], "Or": lines[2:]},
     ).draw(rows, _draw)
 
@@ -91,5 +91,7 @@ def _counted(rows: pd.DataFrame) -> str:
     """How many networks and pairs there are of each group."""
     first = rows.drop_duplicates("statistic").set_index("statistic")
     within = [first.loc[group, "networks"] for group in list(GROUPS)[:2] if group in first.index]
-    pairs = ", ".join(f"{first.loc[group, 'pairs']}" for group in GROUPS if group in first.index)
+    pairs = ", ".join(
+        f"{first.loc[group, 'network_pairs']}" for group in GROUPS if group in first.index
+    )
     return f"{' and '.join(map(str, within))} networks; {pairs} pairs"

@@ -8,6 +8,8 @@ import pandas as pd
 from generalization.tables import NETWORK
 
 KEYS = ["similarity", *NETWORK, "layer", "step"]
+# ASSUME: a layer whose similarity to its end rises by less than 0.05 hardly moves, and has no way.
+LEAST_WAY = 0.05
 
 
 def similarity_to_end(similarities: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
@@ -37,6 +39,37 @@ def similarity_to_end(similarities: pd.DataFrame, training: pd.DataFrame) -> pd.
     }
     both = pd.concat(there.values())
     return both.groupby(KEYS, sort=True)[["value", "null"]].mean().reset_index()
+
+
+def progress(course: pd.DataFrame) -> pd.Series:
+    """Share of its own way to its end that a layer has gone, (s(t) − s(0)) / (1 − s(0)).
+
+    A layer may be similar to its end before training begins. What it has learned is how much more
+    similar it has become since.
+
+    Args:
+        course: ``step`` and ``value``, the similarity s to the end, of one layer of one network.
+
+    Returns:
+        0 at step 0, 1 at the last step; NaN without step 0, and if 1 − s(0) is below 0.05.
+    """
+    start = course.loc[course["step"] == 0, "value"]
+    way = 1 - float(start.iloc[0]) if len(start) else np.nan
+    return (course["value"] - 1 + way) / (way if way >= LEAST_WAY else np.nan)
+
+
+def resolved(steps: pd.Series, kept_steps: pd.Series) -> float:
+    """Share of neighboring layers whose convergence steps lie between different kept steps.
+
+    Args:
+        steps: Convergence steps by layer, in the order of layers.
+        kept_steps: Steps at which the network was kept.
+
+    Returns:
+        1 if the order of all neighbors was seen, not interpolated; NaN of fewer than two layers.
+    """
+    places = np.searchsorted(np.unique(kept_steps), steps.dropna().to_numpy())
+    return float(np.mean(np.diff(places) != 0)) if len(places) > 1 else np.nan
 
 
 def convergence_step(course: pd.DataFrame, threshold: float) -> float:

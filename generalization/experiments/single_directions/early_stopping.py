@@ -7,7 +7,13 @@ import pandas as pd
 
 from generalization.experiments.single_directions.curve_areas import GROUP, curve_areas
 from generalization.statistics.correlations import spearman
-from generalization.statistics.estimates import ESTIMATE, groups, means_of_columns, table_of
+from generalization.statistics.estimates import (
+    ESTIMATE,
+    groups,
+    means_of_columns,
+    paired_contrast,
+    table_of,
+)
 from generalization.statistics.resampling import Resampling
 from generalization.tables import NETWORK
 
@@ -19,7 +25,8 @@ STATISTICS = (
     "log_loss_saved",
     "log_loss_left",
 )
-COLUMNS = [*GROUP, "label_corruption", "statistic", *ESTIMATE]
+OVER_RANDOM = ["over_random_step", "over_random_step_low", "over_random_step_high"]
+COLUMNS = [*GROUP, "label_corruption", "statistic", *ESTIMATE, *OVER_RANDOM]
 FEWEST_STEPS = 5  # Kept after step 0, for a course to be seen.
 GEOMETRIC = ["step_of_largest_area", "step_of_least_loss"]
 
@@ -44,7 +51,9 @@ def early_stopping(
         negative if the area falls while the loss rises.
     ``log_loss_saved``, ``log_loss_left``
         ln of the test loss at the last step over that at the largest area, and of that over the
-        least one: what stopping there would save, and what it would miss.
+        least one: what stopping there would save, and what it would miss. ``over_random_step`` and
+        its interval are what the former saves beyond stopping at a random kept step, its mean over
+        these steps.
 
     Args:
         ablation_curves: Table of the profile of a study.
@@ -62,10 +71,16 @@ def early_stopping(
     for about, alike in groups(networks, GROUP):
         parts = [(np.nan, alike), *alike.groupby("label_corruption")]
         for corruption, some in parts if alike["label_corruption"].nunique() > 1 else parts[1:]:
-            rows += [
-                about | {"label_corruption": corruption} | row
-                for row in means_of_columns(some, STATISTICS, resampling, logarithms=GEOMETRIC)
-            ]
+            for row in means_of_columns(some, STATISTICS, resampling, logarithms=GEOMETRIC):
+                if row["statistic"] == "log_loss_saved":
+                    row |= paired_contrast(
+                        some["log_loss_saved"],
+                        some["saved_at_random"],
+                        some["ensemble"],
+                        resampling,
+                        name="over_random_step",
+                    )
+                rows.append(about | {"label_corruption": corruption} | row)
     return table_of(rows, COLUMNS, resampling)
 
 
@@ -77,7 +92,8 @@ def courses(ablation_curves: pd.DataFrame, training: pd.DataFrame) -> pd.DataFra
         training: Table of ``collect_training``.
 
     Returns:
-        ensemble, seed, what ``GROUP`` names, label_corruption, and one column per statistic.
+        ensemble, seed, what ``GROUP`` names, label_corruption, one column per statistic, and
+        ``saved_at_random``, what stopping at a random kept step would save.
     """
     areas = curve_areas(ablation_curves, training)
     areas = areas[(areas["layer"] == "all") & (areas["mode"] == "zero") & (areas["step"] > 0)]
@@ -87,7 +103,7 @@ def courses(ablation_curves: pd.DataFrame, training: pd.DataFrame) -> pd.DataFra
         for network, steps in groups(areas.dropna(subset="test_loss"), keys)
         if len(steps) >= FEWEST_STEPS
     ]
-    return pd.DataFrame(found, columns=None if found else [*keys, *STATISTICS])
+    return pd.DataFrame(found, columns=None if found else [*keys, *STATISTICS, "saved_at_random"])
 
 
 def _of_network(course: pd.DataFrame) -> dict[str, float]:
@@ -103,4 +119,5 @@ def _of_network(course: pd.DataFrame) -> dict[str, float]:
         "area_against_loss": spearman(np.ones((1, len(later[0]))), *later)[0],
         "log_loss_saved": np.log(loss[-1] / loss[largest]),
         "log_loss_left": np.log(loss[largest] / loss[least]),
+        "saved_at_random": np.log(loss[-1] / loss).mean(),
     }

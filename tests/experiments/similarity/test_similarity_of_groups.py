@@ -15,7 +15,7 @@ def table_of(**settings):
 
 @pytest.fixture(scope="module")
 def table():
-    return table_of(seeds=4)
+    return table_of(seeds=4, widths=(25, 50))
 
 
 def test_points_and_bars_are_those_of_the_table(table):
@@ -33,10 +33,10 @@ def test_points_and_bars_are_those_of_the_table(table):
 def test_panel_says_what_it_is_made_from(table):
     figure = similarity_of_groups(table)
     (axes,) = figure.axes
-    assert axes.get_title("left") == "mnist\n4 and 4 networks; 6, 6, 16 pairs"
+    assert axes.get_title("left") == "mnist\n8 and 8 networks; 12, 12, 32 pairs"
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "2", "logits"]
     assert axes.get_ylabel() == "Distance, 1 − PWCCA"
-    assert figure.get_suptitle() == "Distances of two networks, with 95 % intervals over networks"
+    assert figure.get_suptitle() == "Distances of two networks, with 95 % intervals over settings"
 
 
 def test_similarities_have_rows_and_datasets_columns(table):
