@@ -47,7 +47,9 @@ def compare(widths: tuple[int, ...], draws: int) -> None:
 
     def ours() -> Tensor:
         generator = generator_for("noise")
-        return output_sensitivity(networks, inputs, deviations, generator, noise=NOISE, draws=draws)
+        return output_sensitivity(
+            networks, inputs, deviations, generator, pixel_noise_std=NOISE, draws=draws
+        )
 
     seconds = take_turns(
         {"ours": ours, "loop over modules": lambda: by_loop(modules, inputs, draws)}, repeats=3

@@ -80,7 +80,7 @@ def compare_on_module(images, labels, generator: Generator):
     variants = {"exact, float32": lambda: transitions(module, loop)}
     for power in POWERS_OF_MODULE:
         variants[f"2^{power} points, float32"] = lambda points=2**power: sampled_transitions(
-            module, loop, points=points
+            module, loop, grid_points=points
         )
     seconds = take_turns(variants, repeats=1, warmups=0)
     print_table("A loop of 28 translations", seconds, ours="exact, float32")
@@ -88,7 +88,7 @@ def compare_on_module(images, labels, generator: Generator):
     count = transitions(module, several, dtype=torch.float64)
     print(f"\nOf {count.sum():.0f} transitions of {len(several)} loops, samples count in float64")
     for power in POWERS_OF_MODULE[:-1]:
-        sampled = sampled_transitions(module, several, points=2**power, dtype=torch.float64)
+        sampled = sampled_transitions(module, several, grid_points=2**power, dtype=torch.float64)
         print(f"  2^{power} points   {sampled.sum():.0f}")
         if (sampled > count).any():
             raise SystemExit(f"Samples in float64 must count at most {count}, not {sampled}.")
@@ -115,7 +115,7 @@ def main():
     }
     for power in POWERS:
         variants[f"2^{power} points, float32"] = lambda points=2**power: sampled_transitions(
-            networks, loop, points=points
+            networks, loop, grid_points=points
         )
     seconds = take_turns(variants, repeats=2, warmups=0)
     seconds |= {name: seconds[name] / len(loops) for name in seconds if "exact" in name}
@@ -130,7 +130,7 @@ def main():
     print(f"\nOf the {count:.0f} transitions of the sampled loop, samples count")
     for power in POWERS:
         single, double = (
-            sampled_transitions(networks, loop, points=2**power, dtype=dtype).item()
+            sampled_transitions(networks, loop, grid_points=2**power, dtype=dtype).item()
             for dtype in (torch.float32, torch.float64)
         )
         print(f"  2^{power} points   {single:.0f} in float32   {double:.0f} in float64")

@@ -3,8 +3,8 @@
 The workflow, the tests and the documentation read it. No job does: what a job needs of an entry is
 handed to it as an argument, so that a line added here makes nothing anew. Imports no torch.
 
-A name is that of a file and of the function in it. No two files of the package share a name, but
-for the ``claims.py`` of every experiment.
+A name is that of a function, and of its file unless the entry names another. No two files of the
+package share a name, but for the ``claims.py`` of every experiment.
 """
 
 from __future__ import annotations
@@ -49,42 +49,46 @@ class Measure:
             and refuses a module.
         taken_together: Whether it is computed once for the whole stack: drawn per network, the
             values would all be equal.
+        file: Of its family, if that is not the file of its own name: measures share a file where
+            they share their computation. An edit of the file recomputes all of them.
     """
 
     shares_a_job: bool = False
     baseline: bool = False
     fully_connected_only: bool = False
     taken_together: bool = False
+    file: str = ""
 
 
 CHEAP = Measure(shares_a_job=True)
 CHEAP_BASELINE = Measure(shares_a_job=True, baseline=True)
+CHEAP_JACOBIAN = Measure(shares_a_job=True, file="jacobian_norm")
+CHEAP_SENSITIVITY = Measure(shares_a_job=True, file="output_sensitivity")
 
 # Files in generalization/measures/.
 MEASURES = {
     "jacobian_norm": CHEAP,
-    "train_jacobian_norm": CHEAP,
-    "translation_jacobian_norm": CHEAP,
-    "gaussian_jacobian_norm": CHEAP,
-    "logit_jacobian_norm": CHEAP,
+    "train_jacobian_norm": CHEAP_JACOBIAN,
+    "translation_jacobian_norm": CHEAP_JACOBIAN,
+    "gaussian_jacobian_norm": CHEAP_JACOBIAN,
+    "logit_jacobian_norm": CHEAP_JACOBIAN,
     "transitions": CHEAP,
     "normalized_transitions": Measure(shares_a_job=True, fully_connected_only=True),
     "curvature": CHEAP,
-    "discrete_curvature": CHEAP,
     "tangent_sensitivity": CHEAP,
     "output_sensitivity": CHEAP,
-    "output_sensitivity_per_output": CHEAP,
-    "centered_output_sensitivity": CHEAP,
-    "softmax_output_sensitivity": CHEAP,
+    "output_sensitivity_per_output": CHEAP_SENSITIVITY,
+    "centered_output_sensitivity": CHEAP_SENSITIVITY,
+    "softmax_output_sensitivity": CHEAP_SENSITIVITY,
     "ablation_auc": CHEAP,
-    "normalized_ablation_auc": CHEAP,
+    "normalized_ablation_auc": Measure(shares_a_job=True, file="ablation_auc"),
     "class_selectivity": CHEAP,
     "class_information": CHEAP,
     "output_entropy": CHEAP_BASELINE,
     "training_loss": CHEAP_BASELINE,
     "noise_to_signal_slope": CHEAP,
     "weight_norm": CHEAP_BASELINE,
-    "distance_from_initialization": CHEAP_BASELINE,
+    "distance_from_initialization": Measure(shares_a_job=True, baseline=True, file="weight_norm"),
     "number_of_parameters": CHEAP_BASELINE,
     "random_number": Measure(shares_a_job=True, baseline=True, taken_together=True),
     "sampled_transitions": Measure(),
@@ -404,7 +408,8 @@ def folder_of(name: str) -> str:
 
 def file_of(name: str) -> str:
     """File of an entry, relative to the root of the repository."""
-    return f"{folder_of(name)}/{name}.py"
+    family = MEASURES[name].file if name in MEASURES else ""
+    return f"{folder_of(name)}/{family or name}.py"
 
 
 def module_of(name: str) -> str:

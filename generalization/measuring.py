@@ -1,8 +1,8 @@
-"""Taking measures and profiles of the networks of an ensemble."""
+"""Measures and profiles of the networks of an ensemble."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -12,10 +12,18 @@ from torch import Tensor
 
 from generalization.datasets.dataset import Dataset
 from generalization.networks.convolutional import ConvolutionalNetworks
-from generalization.networks.modules import Networks
+from generalization.networks.modules import Networks, number_of_networks
 from generalization.networks.networks_file import KeptNetworks
 from generalization.networks.sequences import sequence_of
 from generalization.networks.stacked_networks import StackedNetworks, networks_of_tensors
+from generalization.offered import (
+    OfferedToMeasures,
+    OfferedToProfiles,
+    check_signature,
+    checked_table,
+    checked_values,
+    is_square,
+)
 from generalization.randomness import generator_for
 from generalization.signatures import named_by
 from generalization.tables import KEPT_NETWORK
@@ -32,10 +40,11 @@ def measure_networks(
     *,
     together: Collection[str] = (),
 ) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Take measures of all networks, at every step at which they were kept.
+    """Compute measures of all networks, at every step at which they were kept.
 
-    A measure is given what its signature names, see ``generalization.measures``; a parameter named
-    as another measure is given that one's values, if they were taken before with the same samples.
+    A measure is given what its signature names, see ``generalization.offered``; a parameter named
+    as another measure is given that one's values, if they were computed before with the same
+    samples.
 
     Args:
         kept: The networks of an ensemble.
@@ -47,7 +56,13 @@ def measure_networks(
     Yields:
         Name and table: ensemble, seed, step, measure, value, status. The value of a network whose
         weights are not finite does not exist.
-    """
+
+    Raises:
+        InputError: If a measure asks for something that is not offered, which is known before any
+            is computed, or returns something else than values of the networks.
+    """  # noqa: DOC502
+    for name, measure in measures.items():
+        check_signature(f"measure {name}", measure, OfferedToMeasures, settings[name])
     rows, finite = _rows(kept)
     if not finite:
         yield from ((name, _table(kept, rows, [], name, torch.empty(0))) for name in measures)
@@ -57,23 +72,14 @@ def measure_networks(
     begun = begun.to(data.test_inputs.device)[[rows[i][1] for i in finite]]
     stacks = {"networks": stack.folded(), "trained_networks": stack, "initial_networks": begun}
     groups, whole = _groups(stacks), [(slice(None), stacks)]
-    taken: dict[int | None, dict[str, Tensor]] = {}
+    computed: dict[int | None, dict[str, Tensor]] = {}
     for name, measure in measures.items():
         chosen = dict(settings[name])
         samples = chosen.pop("samples", None)
-        values, before = [], taken.setdefault(samples, {})
-        for members, networks in whole if name in together else groups:
-            available = {
-                **networks,
-                **_of_inputs(data, samples),
-                "train_inputs": data.train_inputs,
-                "train_labels": data.train_labels,
-                "init_scale": kept.hyperparameters.init_scale,
-                "generator": generator_for(kept.hyperparameters.name, *kept.seeds, name),
-                **{other: of_other[members] for other, of_other in before.items()},
-            }
-            values.append(measure(**named_by(measure, available), **chosen))
-        before[name] = torch.cat(values)
+        before = computed.setdefault(samples, {})
+        offer = partial(_offered_to_measure, name, kept, data, samples)
+        members = whole if name in together else groups
+        before[name] = _values(name, partial(measure, **chosen), members, offer, before)
         yield name, _table(kept, rows, finite, name, before[name])
 
 
@@ -86,9 +92,9 @@ def profile_networks(
     *,
     together: bool = False,
 ) -> pd.DataFrame:
-    """Take a profile of all networks, at every step at which they were kept.
+    """Compute a profile of all networks, at every step at which they were kept.
 
-    A profile is given what its signature names, see ``generalization.profiles``.
+    A profile is given what its signature names, see ``generalization.offered``.
 
     Args:
         kept: The networks of an ensemble.
@@ -102,7 +108,13 @@ def profile_networks(
     Returns:
         The rows of the profile, with ensemble, seed and step before its own columns. A network
         whose weights are not finite has none.
-    """
+
+    Raises:
+        InputError: If the profile asks for something that is not offered, or returns something else
+            than a table of the networks.
+    """  # noqa: DOC502
+    name = f"profile {profile.__name__}"
+    check_signature(name, profile, OfferedToProfiles, settings)
     rows, finite = _rows(kept)
     if not finite:
         return pd.DataFrame(columns=KEPT_NETWORK)
@@ -112,19 +124,16 @@ def profile_networks(
     shown = [rows[i] for i in finite]
     which, tables = _members(kept, shown), []
     for members, networks in [(slice(None), stack)] if together else _groups(stack):
-        available = {
+        offered = OfferedToProfiles(
             **networks,
-            "members": which[members].reset_index(drop=True),
-            "hyperparameters": kept.hyperparameters,
-            **_of_inputs(data, samples),
-            "labels": data.test_labels[:samples],
-            "train_inputs": data.train_inputs,
-            "train_labels": data.train_labels,
-            "init_scale": kept.hyperparameters.init_scale,
-            "generator": generator_for(data.name, profile.__name__),
-            "recorded": recorded and partial(recorded, _recorded_as(kept, shown[members])),
-        }
-        tables.append(profile(**named_by(profile, available), **chosen))
+            **_of_ensemble(kept, data, samples),
+            members=which[members].reset_index(drop=True),
+            labels=data.test_labels[:samples],
+            generator=generator_for(data.name, profile.__name__),
+            recorded=recorded and partial(recorded, _recorded_as(kept, shown[members])),
+        )
+        table = profile(**named_by(profile, vars(offered)), **chosen)
+        tables.append(checked_table(name, table, number_of_networks(offered.networks)))
         tables[-1]["network"] += members.start or 0
     table = pd.concat(tables, ignore_index=True)
     of_row = [rows[finite[position]] for position in table.pop("network")]
@@ -134,26 +143,67 @@ def profile_networks(
     return table
 
 
-def _of_inputs(data: Dataset, samples: int | None) -> dict[str, Any]:
-    """What is offered of the first test inputs, the same for all networks of a dataset."""
+def _values(
+    name: str,
+    measure: Callable[..., Tensor],
+    groups: Iterable[tuple[slice, dict[str, Networks]]],
+    offer: Callable[..., OfferedToMeasures],
+    before: Mapping[str, Tensor],
+) -> Tensor:
+    """Values of a measure for all networks, group by group.
+
+    Raises:
+        InputError: If they are not values of the networks.
+    """  # noqa: DOC502
+
+    def compute(members: slice, networks: dict[str, Networks]) -> Tensor:
+        known = {other: values[members] for other, values in before.items()}
+        offered = vars(offer(**networks)) | known
+        values = measure(**named_by(measure, offered))
+        return checked_values(f"measure {name}", values, number_of_networks(networks["networks"]))
+
+    values = []
+    for members, networks in groups:
+        values.append(compute(members, networks))
+        if is_square(values[-1]):
+            # As many inputs as networks: values of one network tell which axis is which.
+            compute(slice(1), {role: stack[:1] for role, stack in networks.items()})
+    return torch.cat(values)
+
+
+def _offered_to_measure(
+    name: str, kept: KeptNetworks, data: Dataset, samples: int | None, **networks: Networks
+) -> OfferedToMeasures:
+    """Everything a measure may ask for of some networks."""
+    generator = generator_for(kept.hyperparameters.name, *kept.seeds, name)
+    return OfferedToMeasures(**networks, **_of_ensemble(kept, data, samples), generator=generator)
+
+
+def _of_ensemble(kept: KeptNetworks, data: Dataset, samples: int | None) -> dict[str, Any]:
+    """Everything offered that is the same for all networks of an ensemble."""
     return {
         "inputs": data.test_inputs[:samples],
         "pixel_deviations": data.test_pixel_deviations[:samples],
+        "train_inputs": data.train_inputs,
+        "train_labels": data.train_labels,
+        "hyperparameters": kept.hyperparameters,
+        "init_scale": kept.hyperparameters.init_scale,
+        "loss": kept.hyperparameters.loss,
         "shared_generator": generator_for(data.name, "shared"),
     }
 
 
 def _rows(kept: KeptNetworks) -> tuple[list[tuple[int, int, int]], list[int]]:
-    """Every kept network once, and which of them have finite weights."""
+    """Return every kept network once, and the positions of those with finite weights."""
     rows = list(kept.distinct())
     return rows, [position for position, row in enumerate(rows) if _is_finite(kept, row)]
 
 
 def _groups(stacks: Mapping[str, StackedNetworks]) -> list[tuple[slice, dict[str, Networks]]]:
-    """What measures and profiles are given of networks, and which networks that are.
+    """Group the networks as measures and profiles are given them.
 
-    Stacks of fully connected networks are given whole. Of others every network is given alone, as
-    a module, which measures that know of no stacks but these take.
+    Stacks of fully connected networks are given whole. Others are given one network at a time, as a
+    module, which measures that know of no other stacks accept.
     """
     if not isinstance(stacks["networks"], ConvolutionalNetworks):
         return [(slice(None), dict(stacks))]
@@ -167,19 +217,19 @@ def _groups(stacks: Mapping[str, StackedNetworks]) -> list[tuple[slice, dict[str
 def _stack(
     kept: KeptNetworks, rows: list[tuple[int, int, int]], finite: list[int]
 ) -> StackedNetworks:
-    """The networks with finite weights, as one stack."""
+    """Stack the networks with finite weights."""
     return _joined([kept.networks[rows[i][0]][[rows[i][1]]] for i in finite])
 
 
 def _members(kept: KeptNetworks, rows: list[tuple[int, int, int]]) -> pd.DataFrame:
-    """Which networks these are."""
+    """Table with the seed and step of networks, and whether they are the last of their seed."""
     last = kept.steps[-1]
     members = [(kept.seeds[place], step, step == last[place]) for _, place, step in rows]
     return pd.DataFrame(members, columns=["seed", "step", "final"])
 
 
 def _recorded_as(kept: KeptNetworks, rows: list[tuple[int, int, int]]) -> list[tuple[int, int]]:
-    """Seeds and kept steps."""
+    """Pairs of seed and kept step, by which networks are recorded."""
     return [(kept.seeds[place], kept_step) for kept_step, place, _ in rows]
 
 
@@ -189,7 +239,7 @@ def _is_finite(kept: KeptNetworks, row: tuple[int, int, int]) -> bool:
 
 
 def _joined(networks: list[StackedNetworks]) -> StackedNetworks:
-    """One stack of several."""
+    """Join several stacks into one."""
     stacks = [stack.tensors for stack in networks]
     joined = {name: torch.cat([stack[name] for stack in stacks]) for name in stacks[0]}
     return networks_of_tensors(joined, networks[0].activation, networks[0].architecture)

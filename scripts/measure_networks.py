@@ -20,6 +20,9 @@ def main() -> None:
     parser.add_argument("--dataset", type=Path, required=True)
     parser.add_argument("--networks", type=Path, required=True)
     parser.add_argument("--settings", type=json.loads, required=True, help="measure → settings")
+    parser.add_argument(
+        "--modules", nargs="+", required=True, help="measure=module that has its function"
+    )
     parser.add_argument("--together", nargs="*", default=[], help="measures of whole stacks")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1)
@@ -30,9 +33,8 @@ def main() -> None:
     kept = read_networks(arguments.networks, device)
     data = experiment_data(read_dataset(arguments.dataset), kept.hyperparameters).to(device)
     outputs = {path.stem.split("-")[0]: path for path in arguments.outputs}
-    measures = {
-        name: getattr(import_module(f"generalization.measures.{name}"), name) for name in outputs
-    }
+    modules = dict(one.split("=") for one in arguments.modules)
+    measures = {name: getattr(import_module(modules[name]), name) for name in outputs}
     for name, table in measure_networks(
         kept, data, measures, arguments.settings, together=arguments.together
     ):

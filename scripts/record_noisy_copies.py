@@ -36,15 +36,13 @@ def main() -> None:
         settings["images_per_class"],
     )
     generator = generator_for(data.name, "noisy_copies")
-    clouds = noisy_copies(
-        images.to(device), generator, settings["noise_scales"], settings["copies"]
-    )
+    clouds = noisy_copies(images.to(device), generator, settings["noise_stds"], settings["copies"])
     write_activations(
         arguments.output,
         kept,
         clouds.flatten(0, 2),
         layers=range(kept.hyperparameters.depth - 1),
-        samples_per_chunk=len(settings["noise_scales"]) * settings["copies"],
+        samples_per_chunk=len(settings["noise_stds"]) * settings["copies"],
     )
 
 

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 
@@ -27,23 +28,10 @@ from generalization.experiments import claims_of
 from generalization.networks.architectures import ARCHITECTURES, POOLINGS
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.initial_layers import INITIALIZATIONS
+from generalization.offered import OfferedToMeasures, OfferedToProfiles
 
-OFFERED = {
-    "networks",
-    "trained_networks",
-    "inputs",
-    "train_inputs",
-    "train_labels",
-    "initial_networks",
-    "generator",
-    "init_scale",
-    "pixel_deviations",
-    "shared_generator",
-    *MEASURES,
-}
-OF_PROFILES = {"networks", "inputs", "labels", "train_inputs", "train_labels", "init_scale"}
-OF_PROFILES |= {"generator", "pixel_deviations", "shared_generator"}
-OF_PROFILES |= {"hyperparameters", "members", "recorded"}
+OFFERED = {field.name for field in fields(OfferedToMeasures)} | set(MEASURES)
+OF_PROFILES = {field.name for field in fields(OfferedToProfiles)}
 
 
 def function_of(name):
@@ -51,8 +39,9 @@ def function_of(name):
 
 
 def has_a_test(name):
+    """Whether there is a test of it, or of the family in whose file it stands."""
     file = Path(file_of(name).replace("generalization", "tests", 1))
-    return file.with_name(f"test_{name}.py").is_file()
+    return any(file.with_name(f"test_{one}.py").is_file() for one in (name, file.stem))
 
 
 def caption(name):
@@ -177,8 +166,15 @@ def test_a_figure_is_whole(figure):
     ("folder", "index"), [("measures", MEASURES), ("similarities", SIMILARITIES)]
 )
 def test_every_file_has_an_entry(folder, index):
-    names = {path.stem for path in Path("generalization", folder).glob("*.py")} - {"__init__"}
-    assert names == set(index)
+    files = set(Path("generalization", folder).glob("*.py"))
+    files.remove(Path("generalization", folder, "__init__.py"))
+    assert files == {Path(file_of(name)) for name in index}
+
+
+def test_a_family_bears_the_name_of_one_of_its_measures():
+    families = {entry.file for entry in MEASURES.values() if entry.file}
+    assert families <= set(MEASURES)
+    assert not any(MEASURES[family].file for family in families)
 
 
 @pytest.mark.parametrize("folder", [folder for folder in ROOMS if "/" in folder])

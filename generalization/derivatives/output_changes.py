@@ -1,4 +1,4 @@
-"""How much the output of a network varies when noise is added to its inputs."""
+"""Variance of the change of outputs when noise is added to inputs."""
 
 from collections.abc import Callable, Iterator
 
@@ -15,23 +15,26 @@ Outputs = Callable[[Float64[Tensor, "*batch classes"]], Float64[Tensor, "*batch 
 
 
 def mean_logit(logits: Float64[Tensor, "*batch classes"]) -> Float64[Tensor, "*batch 1"]:
-    """The mean f̄ = 1ᵀf / K, one output."""
+    """Mean f̄ = 1ᵀf / K, one output."""
     return logits.mean(-1, keepdim=True)
 
 
 def single_logits(logits: Float64[Tensor, "*batch classes"]) -> Float64[Tensor, "*batch classes"]:
-    """All logits over √K: the sum of their variances is the mean variance of a logit."""
+    """Logits over √K: the sum of their variances is the mean variance of a logit."""
     return logits / logits.shape[-1] ** 0.5
 
 
 def centered_logits(logits: Float64[Tensor, "*batch classes"]) -> Float64[Tensor, "*batch classes"]:
-    """(f − f̄) / √(K − 1): for uncorrelated logits the sum of their variances is the mean one."""
+    """Centered logits (f − f̄) / √(K − 1).
+
+    For uncorrelated logits the sum of their variances is the mean variance of a logit.
+    """
     centered = logits - logits.mean(-1, keepdim=True)
     return centered / max(logits.shape[-1] - 1, 1) ** 0.5
 
 
 def probabilities(logits: Float64[Tensor, "*batch classes"]) -> Float64[Tensor, "*batch classes"]:
-    """The softmax."""
+    """Softmax of the logits."""
     return logits.softmax(-1)
 
 
@@ -43,15 +46,15 @@ def output_variance(
     generator: Generator,
     outputs: Outputs,
     *,
-    noise: float,
+    pixel_noise_std: float,
     draws: int,
 ) -> tuple[Float64[Tensor, "networks"], Float64[Tensor, "networks"]]:
-    """Σ_j Var[g_j(x + ε) − g_j(x)] over points and noise, g the outputs, and its standard error.
+    """Variance Σ_j Var[g_j(x + ε) − g_j(x)] over points and noise, and its standard error.
 
-    Variances are those of the population of all pairs of a point x and one of its draws of
-    ε ~ N(0, σ²I) (Forouzesh, Salehi & Thiran 2020). For their standard error, points are
-    independent, draws at a point are not: with q the mean over draws of Σ_j (e_j − E e_j)², it is
-    that of the mean of q over points, √(Var q / N).
+    g are the outputs. Variances are those of the population of all pairs of a point x and one of
+    its draws of ε ~ N(0, σ²I) (Forouzesh, Salehi & Thiran 2020). For their standard error, points
+    are independent, draws at a point are not: with q the mean over draws of Σ_j (e_j − E e_j)², it
+    is that of the mean of q over points, √(Var q / N).
 
     Logits are in the dtype of the weights, all else is float64. Noise is drawn once for all
     networks.
@@ -60,22 +63,22 @@ def output_variance(
         networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
         inputs: N points, in the dtype of the weights.
         pixel_deviations: Pixels per unit of input at every point.
-        generator: Of the noise, on the CPU.
-        outputs: From logits to the outputs g.
-        noise: σ in pixels, which are from 0 to 1.
-        draws: Of noise at every point.
+        generator: Source of the noise, on the CPU.
+        outputs: Map from logits to the outputs g.
+        pixel_noise_std: σ in pixels, which are from 0 to 1.
+        draws: Draws of noise at every point.
 
     Returns:
-        The R sums of variances, and the R standard errors.
+        R sums of variances, and R standard errors.
 
     Raises:
-        ValueError: If there are to be no draws, or no noise.
+        ValueError: If there are no draws, or no noise.
     """
     if draws < 1:
         raise ValueError(f"draws must be at least 1, not {draws!r}.")
-    if not noise > 0:
-        raise ValueError(f"noise must be positive, not {noise!r}.")
-    scale = (noise / pixel_deviations).to(inputs).view(-1, *[1] * (inputs.dim() - 1))
+    if not pixel_noise_std > 0:
+        raise ValueError(f"pixel_noise_std must be positive, not {pixel_noise_std!r}.")
+    scale = (pixel_noise_std / pixel_deviations).to(inputs).view(-1, *[1] * (inputs.dim() - 1))
     found = [
         _variance(some, inputs, scale, generator.clone_state(), outputs, draws)
         for some in _groups(networks, inputs)
@@ -85,7 +88,7 @@ def output_variance(
 
 
 def _groups(networks: Networks, inputs: Tensor) -> Iterator[Networks]:
-    """As many networks at a time as there is room for the logits of all inputs."""
+    """Split the stack into as many networks as there is room for the logits of all inputs."""
     if isinstance(networks, nn.Module):
         yield networks
         return
@@ -102,7 +105,7 @@ def _variance(
     outputs: Outputs,
     draws: int,
 ) -> tuple[Tensor, Tensor]:
-    """As ``output_variance``, from the first two moments of changes at every point."""
+    """Compute ``output_variance`` from the first two moments of changes at every point."""
     before = outputs(logits_of(networks, inputs).double())
     sums, squares = torch.zeros_like(before), before.new_zeros(before.shape[:-1])
     for _ in range(draws):

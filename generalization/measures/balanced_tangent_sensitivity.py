@@ -1,4 +1,4 @@
-"""Tangent sensitivity that does not change when one layer is scaled up and another down."""
+"""Tangent sensitivity that is invariant to scaling one layer up and another down."""
 
 import torch
 from jaxtyping import Float, Float64
@@ -23,23 +23,23 @@ def balanced_tangent_sensitivity(
     *,
     reduction: str | int = "sum",
 ) -> Float64[Tensor, "networks samples"]:
-    """√Σ_l ‖∂²f/∂W_l∂x‖_F² ‖W_l‖_F² at every point, the tangent sensitivity to relative changes.
+    """Tangent sensitivity √Σ_l ‖∂²f/∂W_l∂x‖_F² ‖W_l‖_F² to relative changes, at every point.
 
-    It is ``tangent_sensitivity`` (Daróczy 2020, definition 3.1) by weights in units of the norm of
-    their layer, W_l / ‖W_l‖_F. W_1 → cW_1, W_2 → W_2/c leaves the function of a bias-free ReLU
-    network as it was, and divides ‖∂²f/∂W_1∂x‖ by c where it multiplies ‖W_1‖: what is summed here
-    stays. Biases add nothing, as there.
+    It is ``tangent_sensitivity`` (Daróczy 2020, definition 3.1) with weights in units of the norm
+    of their layer, W_l / ‖W_l‖_F. W_1 → cW_1, W_2 → W_2/c does not change the function of a
+    bias-free ReLU network; it divides ‖∂²f/∂W_1∂x‖ by c and multiplies ‖W_1‖ by c, so that the
+    terms of this sum do not change either. Biases contribute nothing, as there.
 
     Args:
-        networks: R networks, or a module (R = 1), taken in eval mode. Normalizations of a stack are
-            folded into the weights, which are balanced then; those of a module are layers, whose
-            scales are weights.
+        networks: A stack of R networks, or a module (R = 1), evaluated in eval mode. Normalizations
+            of a stack are folded into the weights, which are balanced then; those of a module are
+            layers, whose scales are weights.
         inputs: N points, in the dtype of the weights.
-        reduction: As for ``tangent_sensitivity``.
+        reduction: Outputs, as for ``tangent_sensitivity``.
 
     Returns:
-        R × N norms, in logits per unit of input; NaN where logits are not finite, and of tanh and
-        of modules that are no sequence of piecewise-linear layers, which have no closed form.
+        R × N norms, in logits per unit of input; NaN where logits are not finite, and for tanh and
+        modules that are not a sequence of piecewise-linear layers, which have no closed form.
 
     Raises:
         InputError: If the reduction is unknown, or a module normalizes by the statistics of a
@@ -62,7 +62,7 @@ def balanced_tangent_sensitivity(
 
 
 def _has_closed_form(networks: Networks) -> bool:
-    """Whether the layers give the norm as a product."""
+    """Return whether the norm is a product over layers."""
     if isinstance(networks, nn.Module):
         return is_sequence_of_known_layers(networks)
     return networks.phi.piecewise_linear

@@ -11,34 +11,34 @@ from generalization.units.information import class_information as information_of
 
 def class_information(
     networks: Networks,
-    train_inputs: Float[Tensor, "samples *features"],
-    train_labels: Int64[Tensor, "samples"],
+    train_inputs: Float[Tensor, "train_samples *features"],
+    train_labels: Int64[Tensor, "train_samples"],
     *,
-    points: int = 1000,
+    train_samples: int = 1000,
     bins: int = 20,
 ) -> Float64[Tensor, "networks"]:
-    """How much single units tell about the class: mean mutual information over all hidden units.
+    """Mean over all hidden units of their mutual information with the class (Morcos et al. 2018).
 
-    See ``generalization.units.information`` for that of a unit (Morcos et al. 2018).
+    See ``generalization.units.information`` for that of a unit.
 
     Args:
         networks: A stack of R networks, or a module as ``pieces_of`` takes it.
         train_inputs: Training inputs, in the dtype of the weights.
         train_labels: Their classes.
-        points: How many training inputs, the first ones; all, if there are fewer.
-        bins: Into which activations of a unit are put.
+        train_samples: Number of training inputs, the first ones; all, if there are fewer.
+        bins: Number of bins of the activations of a unit.
 
     Returns:
         R numbers, in bits.
 
     Raises:
-        ValueError: If points or bins are less than 1.
+        ValueError: If train_samples or bins are less than 1.
     """
-    for name, number in {"points": points, "bins": bins}.items():
+    for name, number in {"train_samples": train_samples, "bins": bins}.items():
         if number < 1:
             raise ValueError(f"{name} must be at least 1, not {number!r}.")
-    layers = torch.cat(unit_activations(networks, train_inputs[:points]), dim=-1)
+    layers = torch.cat(unit_activations(networks, train_inputs[:train_samples]), dim=-1)
     found = information_of_units(
-        layers.transpose(0, 1).flatten(1), train_labels[:points], bins=bins
+        layers.transpose(0, 1).flatten(1), train_labels[:train_samples], bins=bins
     )
     return found.view(len(layers), -1).mean(-1)

@@ -11,29 +11,29 @@ from generalization.units.selectivity import class_selectivities
 
 def class_selectivity(
     networks: Networks,
-    train_inputs: Float[Tensor, "samples *features"],
-    train_labels: Int64[Tensor, "samples"],
+    train_inputs: Float[Tensor, "train_samples *features"],
+    train_labels: Int64[Tensor, "train_samples"],
     *,
-    points: int = 1000,
+    train_samples: int = 1000,
 ) -> Float64[Tensor, "networks"]:
-    """How much units are active for one class alone: the mean over all hidden units.
+    """Mean over all hidden units of ``class_selectivities`` (Morcos et al. 2018).
 
-    See ``class_selectivities`` for that of a unit (Morcos et al. 2018).
+    The selectivity of a unit says how far it is active for one class alone.
 
     Args:
         networks: A stack of R networks, or a module as ``pieces_of`` takes it.
         train_inputs: Training inputs, in the dtype of the weights.
         train_labels: Their classes.
-        points: How many training inputs, the first ones; all, if there are fewer.
+        train_samples: Number of training inputs, the first ones; all, if there are fewer.
 
     Returns:
         R numbers from 0 to 1; NaN where a unit has negative activations, as those of tanh.
 
     Raises:
-        ValueError: If there are to be no points.
+        ValueError: If train_samples is less than 1.
     """
-    if points < 1:
-        raise ValueError(f"points must be at least 1, not {points!r}.")
-    layers = unit_activations(networks, train_inputs[:points])
-    found = [class_selectivities(layer, train_labels[:points]) for layer in layers]
+    if train_samples < 1:
+        raise ValueError(f"train_samples must be at least 1, not {train_samples!r}.")
+    layers = unit_activations(networks, train_inputs[:train_samples])
+    found = [class_selectivities(layer, train_labels[:train_samples]) for layer in layers]
     return torch.cat(found, dim=-1).mean(-1)

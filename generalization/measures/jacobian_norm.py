@@ -1,17 +1,20 @@
-"""Norm of the input-output Jacobian of the softmax."""
+"""Norms of the Jacobians of the softmax and of the logits, on the data and away from it."""
 
 import torch
 from jaxtyping import Float, Float64
-from torch import Tensor
+from torch import Generator, Tensor
 
 from generalization.derivatives.input_jacobian import input_jacobian_norm
 from generalization.networks.modules import Networks
+from generalization.regions.trajectories import equidistant_points, translation_loops
+
+NUMBERS_AT_A_TIME = 2**25  # Of all points of some loops: 128 MiB of single precision.
 
 
 def jacobian_norm(
     networks: Networks, inputs: Float[Tensor, "samples *features"]
 ) -> Float64[Tensor, "networks samples"]:
-    """‖∂σ(f(x))/∂xᵀ‖_F at every point, σ the softmax (Novak et al. 2018, §3).
+    """Norm ‖∂σ(f(x))/∂xᵀ‖_F at every point, σ the softmax (Novak et al. 2018, §3).
 
     The measure of a network is the mean over points. See ``input_jacobian_norm`` for how it is
     computed and ``softmax_jacobian_rows`` for why it is right where σ is saturated. Results are
@@ -26,6 +29,114 @@ def jacobian_norm(
         R × N norms, in probability per unit of input.
     """
     return input_jacobian_norm(networks, inputs, softmax_jacobian_rows)
+
+
+def train_jacobian_norm(
+    networks: Networks,
+    train_inputs: Float[Tensor, "_train_samples *features"],
+    *,
+    train_samples: int = 1000,
+) -> Float64[Tensor, "networks train_samples"]:
+    """Norm ``jacobian_norm`` at the first training inputs.
+
+    Novak et al. 2018, §3, measure it at test points, and find it smaller near training points than
+    away from them (§4.1); with ``jacobian_norm`` and ``gaussian_jacobian_norm`` this tells by how
+    much.
+
+    Args:
+        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
+        train_inputs: N training inputs, in the dtype of the weights.
+        train_samples: Number of training inputs, the first ones; all, if there are fewer.
+
+    Returns:
+        R × min(train_samples, N) norms, in probability per unit of input.
+
+    Raises:
+        ValueError: If train_samples is less than 1.
+    """
+    if train_samples < 1:
+        raise ValueError(f"train_samples must be at least 1, not {train_samples!r}.")
+    return jacobian_norm(networks, train_inputs[:train_samples])
+
+
+def translation_jacobian_norm(
+    networks: Networks,
+    inputs: Float[Tensor, "samples channels height width"],
+    *,
+    grid_points: int = 56,
+) -> Float64[Tensor, "networks samples"]:
+    """Mean of ``jacobian_norm`` around the horizontal-translation loop of each image.
+
+    The loop is that along which ``transitions`` are counted (Novak et al. 2018, §3): it stays close
+    to translated data, as the second trajectory of §4.1 does. Norms are computed for some images at
+    a time.
+
+    Args:
+        networks: A stack of R networks, or a ``torch.nn.Module`` that maps images to logits.
+        inputs: N images, in the dtype of the weights.
+        grid_points: Number of equidistant points on each loop, the image being the first. Every
+            point of twice the width of the images is a translation or the midpoint between two.
+
+    Returns:
+        R × N means, in probability per unit of input.
+
+    Raises:
+        ValueError: If grid_points is less than 1, or the inputs are not images.
+    """
+    # ASSUME: 56 points, two for each of the 28 translations of a digit.
+    if grid_points < 1:
+        raise ValueError(f"grid_points must be at least 1, not {grid_points!r}.")
+    images = max(1, NUMBERS_AT_A_TIME // (grid_points * max(1, inputs.shape[1:].numel())))
+    means = []
+    for some in inputs.split(images):
+        on_loops = equidistant_points(translation_loops(some), grid_points, 0, grid_points)
+        norms = jacobian_norm(networks, on_loops.flatten(0, 1))
+        means.append(norms.unflatten(1, (len(some), grid_points)).mean(2))
+    return torch.cat(means, dim=1)
+
+
+def gaussian_jacobian_norm(
+    networks: Networks,
+    train_inputs: Float[Tensor, "train_samples *features"],
+    generator: Generator,
+    *,
+    random_samples: int = 1000,
+) -> Float64[Tensor, "networks random_samples"]:
+    """Norm ``jacobian_norm`` at random points x ~ N(0, I).
+
+    That is the distribution of every point a cos θ + b sin θ of the random ellipses of Novak et al.
+    2018, §A.5.2, with a and b ~ N(0, I): the mean over points estimates the mean over such
+    ellipses. Inputs that are normalized to mean 0 and variance 1 have the same mean square length.
+
+    Args:
+        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
+        train_inputs: Training inputs, whose shape, dtype and device the points have.
+        generator: Source of the points, on the CPU. All networks see the same ones.
+        random_samples: Number of points.
+
+    Returns:
+        R × random_samples norms, in probability per unit of input.
+
+    Raises:
+        ValueError: If random_samples is less than 1.
+    """
+    if random_samples < 1:
+        raise ValueError(f"random_samples must be at least 1, not {random_samples!r}.")
+    points = torch.randn(random_samples, *train_inputs.shape[1:], generator=generator)
+    return jacobian_norm(networks, points.to(train_inputs))
+
+
+def logit_jacobian_norm(
+    networks: Networks, inputs: Float[Tensor, "samples *features"]
+) -> Float64[Tensor, "networks samples"]:
+    """Norm ‖∂f(x)/∂xᵀ‖_F at every point, f the logits (Novak et al. 2018, §3, as a companion).
+
+    Arguments are those of ``jacobian_norm``.
+
+    Returns:
+        R × N norms, in logits per unit of input.
+    """
+    return input_jacobian_norm(networks, inputs, _every_logit)
 
 
 def softmax_jacobian_rows(
@@ -61,3 +172,10 @@ def softmax_jacobian_rows(
     jacobian = jacobian.to(logits.dtype)
     rows = jacobian[..., 1:, :] - jacobian[..., :1, :] / (1 + classes**0.5)
     return rows, scale.squeeze(-1)
+
+
+def _every_logit(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Identity matrix at every point, unscaled."""
+    identity = torch.eye(logits.shape[-1], dtype=logits.dtype, device=logits.device)
+    scale = torch.ones(logits.shape[:-1], dtype=torch.float64, device=logits.device)
+    return identity.expand(*logits.shape, -1), scale

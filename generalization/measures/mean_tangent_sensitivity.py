@@ -1,4 +1,4 @@
-"""Norm of the mean tangent sensitivity: what of it points have in common."""
+"""Norm of the mean over points of the tangent sensitivity's derivative."""
 
 from collections.abc import Sequence
 
@@ -30,31 +30,31 @@ def mean_tangent_sensitivity(
     reduction: str | int = "sum",
     probes: int = 32,
 ) -> Float64[Tensor, "networks"]:
-    """‖E_x ∂²f/∂θ∂x‖_F, θ all parameters (Daróczy 2020, definition 3.1 and Eq. 3).
+    """Norm ‖E_x ∂²f/∂θ∂x‖_F, θ all parameters (Daróczy 2020, definition 3.1 and Eq. 3).
 
     The paper defines Sens as a mean over points and reports the mean of norms, which is
     ``tangent_sensitivity``. That is at least as large as this norm of the mean, and equal if the
-    points lie in one activation region (Lemma 3.3), as all do of a linear network.
+    points lie in one activation region (Lemma 3.3), as they do for a linear network.
 
     **Closed form**, for a stack whose activation is piecewise linear. Blocks are δ_l ⊗ A_{l-1} with
     δ_l = ∂(Cf)/∂z_l and A_l = ∂a_l/∂x, hence
 
         ‖E_x ∂²(Cf)/∂θ∂x‖_F² = Σ_l mean_{x,x'} ⟨δ_l(x), δ_l(x')⟩ ⟨A_{l-1}(x), A_{l-1}(x')⟩.
 
-    If W_1ᵀ = Q R, then A_l may be taken of Rᵀ instead of W_1; its columns are taken some at a time,
-    so that memory is N² numbers per layer and a constant. The cost grows as N². All is float64,
-    since the terms of a mean have both signs.
+    If W_1ᵀ = Q R, then Rᵀ may replace W_1 in A_l, whose columns are processed in blocks, so that
+    memory is N² numbers per layer and a constant. The cost grows as N². All is float64, since the
+    terms of a mean have both signs.
 
     **Estimate**, for tanh and for every module, see ``probed_mean_mixed_derivative_norm``. A stack
-    with normalizations is taken as modules: folded, it would have other parameters.
+    with normalizations is converted to modules: folded, it would have other parameters.
 
     Args:
-        trained_networks: R networks, or a ``torch.nn.Module`` that maps inputs to logits, taken
-            in eval mode. Its points must not influence each other.
+        trained_networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to
+            logits, evaluated in eval mode. Its points must not influence each other.
         inputs: N points, in the dtype of the weights.
-        generator: Where probes come from. The closed form needs none.
-        reduction: As for ``tangent_sensitivity``.
-        probes: Draws of the estimate. The closed form has none.
+        generator: Source of the probes. The closed form needs none.
+        reduction: Outputs, as for ``tangent_sensitivity``.
+        probes: Number of draws of the estimate. The closed form has none.
 
     Returns:
         R norms, in logits per units of input and weight; NaN where logits are not finite.
@@ -83,20 +83,20 @@ def _closed_form(
     inputs: Float64[Tensor, "samples *features"],
     outputs: Float64[Tensor, "rows classes"],
 ) -> Float64[Tensor, ""]:
-    """The norm of a stack of one."""
+    """Norm for a stack of one."""
     logits, slopes = logits_and_slopes(network, inputs.flatten(1))
     weights, slopes = [w[0] for w in network.weights], [slope[0] for slope in slopes]
     above = _products_above(weights, slopes, outputs.expand(len(inputs), -1, -1))
     below = [inputs.new_tensor(network.widths[0]), *_products_below(weights[:-1], slopes)]
     mean = sum((one * other).mean() for one, other in zip(above, below, strict=True))
-    # Of a mean that is 0, rounding may leave less.
+    # Rounding may turn a mean of 0 negative.
     return mean.clamp_min(0).sqrt().where(logits.isfinite().all(), torch.nan)
 
 
 def _products_above(
     weights: Sequence[Tensor], slopes: Sequence[Tensor], rows: Float64[Tensor, "samples rows _"]
 ) -> list[Float64[Tensor, "samples samples"]]:
-    """⟨∂(Cf)/∂z_l(x), ∂(Cf)/∂z_l(x')⟩ of every layer."""
+    """Products ⟨∂(Cf)/∂z_l(x), ∂(Cf)/∂z_l(x')⟩ of every layer."""
     products = [_products(rows)]
     for weight, slope in zip(reversed(weights[1:]), reversed(slopes), strict=True):
         rows = (rows @ weight) * slope.unsqueeze(1)
@@ -107,7 +107,7 @@ def _products_above(
 def _products_below(
     weights: Sequence[Tensor], slopes: Sequence[Tensor]
 ) -> list[Float64[Tensor, "samples samples"]]:
-    """⟨∂a_l/∂x(x), ∂a_l/∂x(x')⟩ of every hidden layer."""
+    """Products ⟨∂a_l/∂x(x), ∂a_l/∂x(x')⟩ of every hidden layer."""
     if not slopes:
         return []
     numbers_per_column = len(slopes[0]) * max(len(weight) for weight in weights)

@@ -1,4 +1,4 @@
-"""How much of small noise at the input is left in the last hidden layer."""
+"""Share of small input noise that reaches the last hidden layer, in closed form."""
 
 from jaxtyping import Float, Float64
 from torch import Tensor
@@ -10,18 +10,20 @@ from generalization.networks.modules import Networks
 def noise_to_signal_slope(
     networks: Networks, inputs: Float[Tensor, "samples *features"]
 ) -> Float64[Tensor, "networks samples"]:
-    """(ln ρ_L − ln ρ_0) / L, ρ_l = (‖A_l‖_F² − ‖ĥᵀA_l‖²) / ‖h_l‖², A_l = ∂h_l/∂x.
+    """Slope (ln ρ_L − ln ρ_0) / L of the noise-to-signal ratio ρ_l over the hidden layers.
 
-    What ``noise_cloud_slope`` samples, for small noise and in closed form: the Jacobian of the last
-    of L hidden layers, without what only makes h longer or shorter, relative to h. Of the input, d
-    numbers, ρ_0 = (d − 1) / ‖x‖².
+    ρ_l = (‖A_l‖_F² − ‖ĥᵀA_l‖²) / ‖h_l‖² with A_l = ∂h_l/∂x. It is the limit of
+    ``noise_cloud_slope`` for small noise, in closed form: the Jacobian of the last of L hidden
+    layers relative to h, without its component along h. The input of d numbers has
+    ρ_0 = (d − 1) / ‖x‖².
 
     Args:
-        networks: A stack, or an ``nn.Sequential`` with a hidden layer, taken in eval mode.
-        inputs: Points, in the dtype of the weights.
+        networks: A stack of R networks, or an ``nn.Sequential`` with a hidden layer, evaluated in
+            eval mode.
+        inputs: N points, in the dtype of the weights.
 
     Returns:
-        R × N slopes per layer; NaN where no unit of the last hidden layer is active.
+        R × N slopes per layer; NaN where the last hidden layer has no active unit.
     """
     ratios = layer_noise(networks, inputs).noise_to_signal
     points = inputs.flatten(1).double()

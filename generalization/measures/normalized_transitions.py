@@ -1,4 +1,4 @@
-"""Transitions, relative to those of untrained networks of the same size."""
+"""Transitions relative to those of untrained networks of the same size."""
 
 from math import pi, sqrt
 
@@ -24,19 +24,19 @@ def normalized_transitions(
     """Transitions of each image divided by ``expected_transitions``, their mean before training.
 
     Whatever a network has learned, more units have more transitions (Novak et al. 2018, §4.3). The
-    quotient begins at 1 for every size.
+    quotient is 1 at initialization for every size.
 
     Args:
-        networks: R networks, with or without biases: these begin at zero, and add no transitions.
+        networks: R networks, with or without biases, which are zero at initialization.
         inputs: N images.
-        transitions: What ``transitions`` gives for them, if it is known already.
-        init_scale: Scale of the weights with which they began. Nothing depends on it for ReLU.
+        transitions: Values of ``transitions`` for them, if already known.
+        init_scale: Factor on the initial weights. Nothing depends on it for ReLU.
 
     Returns:
-        R × N quotients, in float64; NaN for an image that translations do not change.
+        R × N quotients, in float64; NaN for an image that is invariant to translation.
 
     Raises:
-        TypeError: If the networks are a module, whose initialization nobody can know.
+        TypeError: If the networks are a module, whose initialization is not known.
         ValueError: If the inputs are not images.
     """  # noqa: DOC502
     if isinstance(networks, Module):

@@ -1,14 +1,14 @@
-"""How many numbers a network learns: a trivial baseline."""
+"""Number of parameters of a network: a trivial baseline."""
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float64
 from torch import Tensor, nn
 
 from generalization.networks.modules import Networks
 
 
-def number_of_parameters(trained_networks: Networks) -> Int64[Tensor, "networks"]:
-    """All numbers that training moves, the ω of Jiang et al. 2019.
+def number_of_parameters(trained_networks: Networks) -> Float64[Tensor, "networks"]:
+    """Number of parameters that training moves, the ω of Jiang et al. 2019.
 
     Weights, biases, and scales and shifts of normalizations.
 
@@ -20,6 +20,7 @@ def number_of_parameters(trained_networks: Networks) -> Int64[Tensor, "networks"
         R equal counts.
     """
     if isinstance(trained_networks, nn.Module):
-        return torch.tensor([sum(part.numel() for part in trained_networks.parameters())])
+        count = sum(part.numel() for part in trained_networks.parameters())
+        return torch.tensor([count], dtype=torch.float64)
     count = sum(parameter[0].numel() for parameter in trained_networks.parameters)
-    return torch.full((len(trained_networks),), count)
+    return torch.full((len(trained_networks),), count, dtype=torch.float64)

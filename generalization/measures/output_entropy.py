@@ -1,4 +1,4 @@
-"""How undecided a network is: a trivial baseline."""
+"""Entropy of the predicted probabilities: a trivial baseline."""
 
 import torch
 from jaxtyping import Float, Float64
@@ -11,12 +11,12 @@ from generalization.networks.modules import Networks, logits_of
 def output_entropy(
     networks: Networks, inputs: Float[Tensor, "samples *features"]
 ) -> Float64[Tensor, "networks samples"]:
-    """−Σ_k σ_k ln σ_k at every point, σ the softmax (Jiang et al. 2019).
+    """Entropy −Σ_k σ_k ln σ_k at every point, σ the softmax (Jiang et al. 2019).
 
-    With g_k ≥ 0 how far logit k is below the largest and r = Σ exp(−g_k) over all but the largest,
-    ln σ_k = −g_k − ln(1 + r), so that the entropy is ln(1 + r) + Σ g_k exp(−g_k) / (1 + r). All
-    terms are positive and nothing cancels; the definition loses the largest class's share, 1 − σ_k,
-    once σ_k rounds to 1. Logits are in the dtype of the weights, the rest is float64.
+    With g_k ≥ 0 the distance of logit k below the largest and r = Σ exp(−g_k) over all but the
+    largest, ln σ_k = −g_k − ln(1 + r), so that the entropy is ln(1 + r) + Σ g_k exp(−g_k) / (1 +
+    r). All terms are positive and nothing cancels; the definition loses the largest class's share,
+    1 − σ_k, once σ_k rounds to 1. Logits are in the dtype of the weights, the rest is float64.
 
     Args:
         networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.

@@ -1,9 +1,18 @@
-"""Variance of the change of the mean logit under noise."""
+"""Variance of the outputs' change under noise: four measures that differ in the outputs alone.
+
+Arguments and errors of all of them are those of ``output_sensitivity``.
+"""
 
 from jaxtyping import Float, Float64
 from torch import Generator, Tensor
 
-from generalization.derivatives.output_changes import mean_logit, output_variance
+from generalization.derivatives.output_changes import (
+    centered_logits,
+    mean_logit,
+    output_variance,
+    probabilities,
+    single_logits,
+)
 from generalization.networks.modules import Networks
 
 
@@ -13,36 +22,134 @@ def output_sensitivity(
     pixel_deviations: Float64[Tensor, "samples"],
     shared_generator: Generator,
     *,
-    noise: float = 0.1,
+    pixel_noise_std: float = 0.1,
     draws: int = 1,
 ) -> Float64[Tensor, "networks"]:
-    """S = Var[(1/K) Σ_k f_k(x + ε) − f_k(x)] over test points and noise (Forouzesh et al. 2020).
+    """Variance of the mean logit's change, S = Var[(1/K) Σ_k f_k(x + ε) − f_k(x)].
 
-    As the authors compute it: logits, before the softmax; one draw of ε ~ N(0, σ²I) at every point,
-    with σ = 0.1 where pixels are from 0 to 1; the mean over outputs first, then the population
-    variance. The authors take the mean over networks of that. Of the softmax it would be 0, because
-    probabilities sum to 1.
+    As the authors compute it (Forouzesh et al. 2020): logits, before the softmax; one draw of
+    ε ~ N(0, σ²I) at every point, with σ = 0.1 where pixels are from 0 to 1; the mean over outputs
+    first, then the population variance over test points and noise. The authors average S over
+    networks. Of the softmax it would be 0, because probabilities sum to 1.
 
-    S is about the mean logit alone, to which softmax, accuracy and cross-entropy are blind: adding
-    the same function of x to all logits changes S and nothing else. Nor does the gradient of the
-    cross-entropy have a part along it, so that SGD without weight decay leaves the sum of the rows
-    of the last layer as it was drawn. ``centered_output_sensitivity`` is about what is left.
+    S depends on the mean logit alone, to which softmax, accuracy and cross-entropy are blind:
+    adding the same function of x to all logits changes S and nothing else. Nor does the gradient of
+    the cross-entropy have a component along it, so that SGD without weight decay leaves the sum of
+    the rows of the last layer at its initial value. ``centered_output_sensitivity`` measures the
+    rest.
 
     Args:
         networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        inputs: N points, in the dtype of the weights.
+        inputs: N test points, in the dtype of the weights.
         pixel_deviations: Pixels per unit of input, at every point.
-        shared_generator: Of the noise, on the CPU. All networks see the same.
-        noise: σ, in pixels.
-        draws: Of noise at every point.
+        shared_generator: Source of the noise, on the CPU. All networks see the same noise.
+        pixel_noise_std: σ, in pixels.
+        draws: Draws of noise at every point.
 
     Returns:
-        R numbers, in squared logits. See ``output_variance`` for their standard errors.
+        R variances, in squared logits. See ``output_variance`` for their standard errors.
 
     Raises:
-        ValueError: If there are to be no draws, or no noise.
+        ValueError: If there are no draws, or no noise.
     """  # noqa: DOC502
     values, _ = output_variance(
-        networks, inputs, pixel_deviations, shared_generator, mean_logit, noise=noise, draws=draws
+        networks,
+        inputs,
+        pixel_deviations,
+        shared_generator,
+        mean_logit,
+        pixel_noise_std=pixel_noise_std,
+        draws=draws,
+    )
+    return values
+
+
+def output_sensitivity_per_output(
+    networks: Networks,
+    inputs: Float[Tensor, "samples *features"],
+    pixel_deviations: Float64[Tensor, "samples"],
+    shared_generator: Generator,
+    *,
+    pixel_noise_std: float = 0.1,
+    draws: int = 1,
+) -> Float64[Tensor, "networks"]:
+    """Mean over logits of the variance of their change, (1/K) Σ_k Var[f_k(x + ε) − f_k(x)].
+
+    The variance S of Forouzesh et al. 2020 of each output separately, which their relation with the
+    loss is about. For uncorrelated logits it is K times that of the mean logit,
+    ``output_sensitivity``.
+
+    Returns:
+        R variances, in squared logits.
+    """
+    values, _ = output_variance(
+        networks,
+        inputs,
+        pixel_deviations,
+        shared_generator,
+        single_logits,
+        pixel_noise_std=pixel_noise_std,
+        draws=draws,
+    )
+    return values
+
+
+def centered_output_sensitivity(
+    networks: Networks,
+    inputs: Float[Tensor, "samples *features"],
+    pixel_deviations: Float64[Tensor, "samples"],
+    shared_generator: Generator,
+    *,
+    pixel_noise_std: float = 0.1,
+    draws: int = 1,
+) -> Float64[Tensor, "networks"]:
+    """Variance of the centered logits' change, Σ_k Var[e_k − ē] / (K − 1), e = f(x + ε) − f(x).
+
+    The mean ē over logits, whose variance is the S of Forouzesh et al. 2020, is subtracted from
+    every change: a function of x that is added to all logits, which the loss does not see, does not
+    change the value. For uncorrelated logits it equals ``output_sensitivity_per_output``.
+
+    Returns:
+        R variances, in squared logits.
+    """
+    values, _ = output_variance(
+        networks,
+        inputs,
+        pixel_deviations,
+        shared_generator,
+        centered_logits,
+        pixel_noise_std=pixel_noise_std,
+        draws=draws,
+    )
+    return values
+
+
+def softmax_output_sensitivity(
+    networks: Networks,
+    inputs: Float[Tensor, "samples *features"],
+    pixel_deviations: Float64[Tensor, "samples"],
+    shared_generator: Generator,
+    *,
+    pixel_noise_std: float = 0.1,
+    draws: int = 1,
+) -> Float64[Tensor, "networks"]:
+    """Variance of the probabilities' change, Σ_k Var[σ_k(f(x + ε)) − σ_k(f(x))], σ the softmax.
+
+    The sensitivity of Forouzesh et al. 2020 of probabilities, summed over classes: their mean over
+    classes never changes. For little noise it is s² E‖J‖_F², with s the standard deviation of the
+    noise in units of the input and J the Jacobian of the softmax, whose mean norm is
+    ``jacobian_norm``.
+
+    Returns:
+        R variances, in squared probability.
+    """
+    values, _ = output_variance(
+        networks,
+        inputs,
+        pixel_deviations,
+        shared_generator,
+        probabilities,
+        pixel_noise_std=pixel_noise_std,
+        draws=draws,
     )
     return values

@@ -1,4 +1,4 @@
-"""A number that knows nothing of the network: what a measure must beat."""
+"""Random number: the chance level that a measure must beat."""
 
 import torch
 from jaxtyping import Float64
@@ -8,11 +8,11 @@ from generalization.networks.modules import Networks, number_of_networks
 
 
 def random_number(networks: Networks, generator: Generator) -> Float64[Tensor, "networks"]:
-    """The null measure: independent and uniform between 0 and 1.
+    """Null measure: numbers independent of the networks, uniform between 0 and 1.
 
     Args:
         networks: A stack of R networks, or a ``torch.nn.Module``. Only their number matters.
-        generator: Where the numbers come from.
+        generator: Source of the numbers.
 
     Returns:
         R numbers, on the device of the generator.

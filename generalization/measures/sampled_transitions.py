@@ -1,4 +1,4 @@
-"""Transitions, sampled as Novak et al. 2018 sample them."""
+"""Transitions between sampled points, as Novak et al. 2018 count them."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -23,7 +23,7 @@ def sampled_transitions(
     networks: Networks,
     inputs: Float[Tensor, "samples channels height width"],
     *,
-    points: int = 4096,
+    grid_points: int = 4096,
     dtype: torch.dtype = torch.float32,
 ) -> Float[Tensor, "networks samples"]:
     """Number of transitions between sampled points of each image's horizontal-translation loop.
@@ -38,19 +38,21 @@ def sampled_transitions(
     Tanh, ReLU6, Hardtanh, Hardsigmoid). Activations that it applies as functions remain unseen.
 
     Args:
-        networks: R networks, or a module from images to logits (R = 1), taken in eval mode.
+        networks: R networks, or a module from images to logits (R = 1), evaluated in eval mode.
         inputs: N images.
-        points: Number k of points on each loop; point i lies i · width / k translations away.
+        grid_points: Number k of points on each loop; point i is i · width / k translations away.
         dtype: Precision of networks and points; the paper's is float32.
 
     Returns:
         R × N counts, in float64; NaN where the logits are not finite.
 
     Raises:
-        ValueError: If the inputs are not images, if there are fewer than 2 points, or if a module
+        ValueError: If the inputs are not images, if grid_points is less than 2, or if a module
             has no activation modules or one whose thresholds are not known.
     """  # noqa: DOC502
-    return sampled_transitions_per_layer(networks, inputs, points=points, dtype=dtype).sum(dim=-1)
+    return sampled_transitions_per_layer(
+        networks, inputs, grid_points=grid_points, dtype=dtype
+    ).sum(dim=-1)
 
 
 @torch.no_grad()
@@ -58,27 +60,27 @@ def sampled_transitions_per_layer(
     networks: Networks,
     inputs: Float[Tensor, "samples channels height width"],
     *,
-    points: int = 4096,
+    grid_points: int = 4096,
     dtype: torch.dtype = torch.float32,
 ) -> Float[Tensor, "networks samples hidden_layers"]:
-    """Sampled transitions of each hidden layer, or of each activation module in the order of use.
+    """Number of sampled transitions of each hidden layer, or activation module in order of use.
 
     Args:
         networks: R networks, or a module (R = 1).
         inputs: N images.
-        points: Number of points on each loop.
+        grid_points: Number of points on each loop.
         dtype: Precision of networks and points.
 
     Returns:
         R × N × hidden layers counts, in float64. Their sum is ``sampled_transitions``.
 
     Raises:
-        ValueError: If there are fewer than 2 points.
+        ValueError: If grid_points is less than 2.
     """
     # ASSUME: 4,096 points, where the paper takes 2²⁰: they miss 0.1 % of the transitions of
     # networks 784-200×4-10 that fit MNIST, and cost a 256th.
-    if points < 2:
-        raise ValueError(f"points must be at least 2, not {points!r}.")
+    if grid_points < 2:
+        raise ValueError(f"grid_points must be at least 2, not {grid_points!r}.")
     inputs = inputs.to(dtype)
     if isinstance(networks, nn.Module):
         networks = deepcopy(networks).to(dtype).eval()
@@ -87,7 +89,7 @@ def sampled_transitions_per_layer(
         networks = networks.to(dtype)
         coders, numbers = map(_coder_of_network, networks), max(networks.widths)
     block = max(2, 4 * numbers_at_a_time(inputs.device) // numbers)
-    counts = torch.stack([_count(coder, inputs, points, block) for coder in coders])
+    counts = torch.stack([_count(coder, inputs, grid_points, block) for coder in coders])
     return nan_if_diverged(counts, networks, inputs)
 
 
@@ -97,7 +99,7 @@ def nan_if_diverged(
     networks: Networks,
     inputs: Float[Tensor, "samples channels height width"],
 ) -> Float[Tensor, "networks samples hidden_layers"]:
-    """The counts, but NaN where logits are not finite: units that are NaN seem to cross nothing."""
+    """Counts, with NaN where logits are not finite: units that are NaN seem to cross nothing."""
     finite = logits_of(networks, inputs).isfinite().all(dim=2, keepdim=True)
     return counts.double().where(finite, torch.nan)
 
@@ -105,24 +107,24 @@ def nan_if_diverged(
 def _count(
     coder: Callable[[Tensor], Codes],
     inputs: Float[Tensor, "samples channels height width"],
-    points: int,
+    grid_points: int,
     block: int,
 ) -> Int[Tensor, "samples hidden_layers"]:
     """Code changes between neighbouring points, block by block; blocks share their end points."""
     counts = inputs.new_zeros(len(inputs), len(coder(inputs[:1])), dtype=torch.int32)
-    images = max(1, block // points)
+    images = max(1, block // grid_points)
     for some, count in zip(inputs.split(images), counts.split(images), strict=True):
         loops = translation_loops(some)
-        for first in range(0, points, block):
-            last = min(first + block, points) + 1
-            sampled = equidistant_points(loops, points, first, last)
+        for first in range(0, grid_points, block):
+            last = min(first + block, grid_points) + 1
+            sampled = equidistant_points(loops, grid_points, first, last)
             for layer, code in enumerate(coder(sampled.flatten(0, 1))):
                 count[:, layer] += _changes(code, len(some))
     return counts
 
 
 def _changes(code: list[Bool[Tensor, "inputs units"]], images: int) -> Int[Tensor, "images"]:
-    """How often a layer's code changes from point to point, over all its units and thresholds."""
+    """Number of changes of a layer's code from point to point, over all units and thresholds."""
     curves = [above.unflatten(0, (images, -1)) for above in code]
     return sum(
         (above[:, 1:] != above[:, :-1]).sum(dim=(1, 2), dtype=torch.int32) for above in curves
@@ -130,7 +132,7 @@ def _changes(code: list[Bool[Tensor, "inputs units"]], images: int) -> Int[Tenso
 
 
 def _coder_of_network(network: FullyConnectedNetworks) -> Callable[[Tensor], Codes]:
-    """From inputs to the codes of the hidden units of a stack of one."""
+    """Map from inputs to the codes of the hidden units of a stack of one."""
     return lambda inputs: [
         [preactivations.squeeze(0) > threshold for threshold in network.phi.thresholds]
         for preactivations in network.preactivations(inputs)[:-1]
@@ -138,7 +140,7 @@ def _coder_of_network(network: FullyConnectedNetworks) -> Callable[[Tensor], Cod
 
 
 def _coder_of_module(module: nn.Module) -> Callable[[Tensor], Codes]:
-    """From inputs to the codes of what enters the activation modules. They get hooks that stay.
+    """Map from inputs to the codes of what enters the activation modules. They get hooks that stay.
 
     Raises:
         ValueError: If it has no activation modules, or one whose thresholds are not known.
@@ -165,7 +167,7 @@ def _coder_of_module(module: nn.Module) -> Callable[[Tensor], Codes]:
 
 
 def _code_into(codes: Codes, thresholds: tuple[float, ...]) -> Callable:
-    """A hook that appends the code of what enters a module, before it can be changed in place."""
+    """Hook that appends the code of what enters a module, before it can be changed in place."""
 
     def hook(_, arguments: tuple[Tensor]) -> None:
         units = arguments[0].flatten(1)

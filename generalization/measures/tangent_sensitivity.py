@@ -1,4 +1,4 @@
-"""Tangent sensitivity: how much the gradient by the parameters changes with the input."""
+"""Tangent sensitivity: norm of the derivative of the parameter gradient by the input."""
 
 import torch
 from jaxtyping import Float, Float64
@@ -25,10 +25,10 @@ def tangent_sensitivity(
     reduction: str | int = "sum",
     probes: int = 32,
 ) -> Float64[Tensor, "networks samples"]:
-    """‖∂²f/∂θ∂x‖_F at every point, θ all parameters (Daróczy 2020, definition 3.1).
+    """Norm ‖∂²f/∂θ∂x‖_F at every point, θ all parameters (Daróczy 2020, definition 3.1).
 
     The measure of a network is the mean over points. It is not a property of the function alone:
-    W_1 → cW_1, W_2 → W_2/c changes it, and leaves a ReLU network's function as it was.
+    W_1 → cW_1, W_2 → W_2/c changes it, but not the function of a ReLU network.
 
     **Closed form**, for a stack whose activation is piecewise linear. Inside a linear region
     δ_l = ∂(Cf)/∂z_l does not depend on x, where the rows of C choose the outputs, hence
@@ -37,11 +37,11 @@ def tangent_sensitivity(
 
         ‖∂²(Cf)/∂θ∂x‖_F² = Σ_l ‖δ_l‖_F² ‖∂a_{l-1}/∂x‖_F²,   ∂a_0/∂x = 1.
 
-    It is exact, see ``sensitivity_of_layers``. In float32 it is right to 1e-6 or better, but for
-    points so near the border of a linear region that rounding takes the one beyond. A module that
+    It is exact, see ``sensitivity_of_layers``. In float32 it is accurate to 1e-6 or better, except
+    at points so near the border of a linear region that rounding puts them beyond it. A module that
     is a sequence of piecewise-linear layers, convolutions and batch normalizations among them, has
-    a closed form too, see ``module_mixed_derivative_norm``; a stack with normalizations is taken as
-    such modules.
+    a closed form too, see ``module_mixed_derivative_norm``; a stack with normalizations is
+    converted to such modules.
 
     **Estimate**, for tanh, whose δ_l depends on x, and for every other module. For random signs v
     and u (u is 1 unless outputs are kept apart)
@@ -54,13 +54,13 @@ def tangent_sensitivity(
 
     Args:
         trained_networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to
-            logits, taken in eval mode. Its points must not influence each other; θ is all its
+            logits, evaluated in eval mode. Its points must not influence each other; θ is all its
             parameters, those that ask for no gradient included, but no running statistics.
         inputs: N points, in the dtype of the weights.
-        generator: Where probes come from. The closed form needs none.
-        reduction: "sum" of the logits, as the author computes it; "full" for the tensor of all
-            logits; or the number of one logit.
-        probes: Draws of the estimate. The closed form has none.
+        generator: Source of the probes. The closed form needs none.
+        reduction: Outputs: the "sum" of the logits, as the author computes it; "full" for the
+            tensor of all logits; or the number of one logit.
+        probes: Number of draws of the estimate. The closed form has none.
 
     Returns:
         R × N norms, in logits per units of input and weight; NaN where logits are not finite.
@@ -94,7 +94,7 @@ def estimated_tangent_sensitivity(
     reduction: str | int = "sum",
     probes: int = 32,
 ) -> tuple[Float64[Tensor, "networks samples"], Float64[Tensor, "networks samples"]]:
-    """The estimate of ``tangent_sensitivity``, closed form or not, and its standard error.
+    """Estimate of ``tangent_sensitivity``, closed form or not, and its standard error.
 
     The squares s of P probes are independent, so that their mean has the standard error
     √(Σ (s − s̄)² / (P (P − 1))), and √s̄ that divided by 2 √s̄ (delta method). Probes of different
@@ -103,12 +103,12 @@ def estimated_tangent_sensitivity(
     Args:
         networks: A stack of R networks, or a module, as for ``tangent_sensitivity``.
         inputs: N points, in the dtype of the weights.
-        generator: Where probes come from.
-        reduction: As for ``tangent_sensitivity``.
-        probes: Draws, at least two.
+        generator: Source of the probes.
+        reduction: Outputs, as for ``tangent_sensitivity``.
+        probes: Number of draws, at least two.
 
     Returns:
-        R × N norms, and the R × N standard errors of them over probes, in the same units.
+        R × N norms, and their R × N standard errors over probes, in the same units.
 
     Raises:
         InputError: If the reduction is unknown, there are fewer than two probes, or a module
@@ -123,14 +123,14 @@ def estimated_tangent_sensitivity(
 def _outputs_of(
     networks: Networks, inputs: Tensor, reduction: str | int
 ) -> Float[Tensor, "rows classes"]:
-    """The matrix C of networks whose points do not influence each other."""
+    """Matrix C for networks whose points do not influence each other."""
     if isinstance(networks, nn.Module):
         refuse_statistics_of_batches(networks)
     return chosen_outputs(reduction, logits_of(networks, inputs[:1])[0])
 
 
 def is_estimated(networks: Networks, generator: Generator | None, probes: int) -> bool:
-    """Whether there is no closed form, so that probes are drawn.
+    """Return whether there is no closed form, so that probes are drawn.
 
     Raises:
         InputError: If so, but there is no generator or there are no probes.
@@ -147,11 +147,11 @@ def is_estimated(networks: Networks, generator: Generator | None, probes: int) -
 def chosen_outputs(
     reduction: str | int, logits: Float[Tensor, "samples classes"]
 ) -> Float[Tensor, "rows classes"]:
-    """The matrix C: what is differentiated is Cf.
+    """Matrix C of the outputs Cf that are differentiated.
 
     Args:
         reduction: "sum", "full" or the number of a logit.
-        logits: Some, which tell how many there are, and their dtype.
+        logits: Any logits, for their number and dtype.
 
     Raises:
         InputError: If the reduction is unknown.

@@ -22,7 +22,7 @@ def training_loss(
 
     Args:
         networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        train_inputs: The training set, in the dtype of the weights.
+        train_inputs: Training set, in the dtype of the weights.
         train_labels: Classes from 0.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Transitions: how many borders of linear regions an image crosses around its translations."""
+"""Transitions: borders of linear regions that are crossed around the translations of an image."""
 
 from copy import deepcopy
 from functools import partial
@@ -28,7 +28,7 @@ def transitions(
     inputs: Float[Tensor, "samples channels height width"],
     *,
     dtype: torch.dtype = torch.float32,
-    points: int = 4096,
+    grid_points: int = 4096,
 ) -> Float[Tensor, "networks samples"]:
     """Number of transitions around the horizontal-translation loop of each image, without sampling.
 
@@ -38,26 +38,26 @@ def transitions(
     region counts twice. Along a polygon a piecewise-linear network is piecewise affine, so the
     crossings of thresholds can be solved for and counted: ``crossings_per_layer``.
 
-    A module is counted in the same way if it is a sequence of piecewise-linear layers: a unit is
-    what enters an activation at one position of one channel. Max-pooling has no units with codes,
-    thus no transitions of its own; where the largest entry of a window changes, the layers above
-    bend, and this is solved for as well: ``crossings_per_activation``.
+    Transitions of a module are counted in the same way if it is a sequence of piecewise-linear
+    layers: a unit is what enters an activation at one position of one channel. Max-pooling has no
+    units with codes, thus no transitions of its own; where the largest entry of a window changes,
+    the layers above bend, and this is solved for as well: ``crossings_per_activation``.
 
     Tanh is the exception: it has no linear regions, only the threshold 0 by convention (ibid.,
-    footnote 2), and no bound to how often a unit crosses it. It is counted by
-    ``sampled_transitions``, which may miss transitions and invents none. So is every module that is
-    not such a sequence, as one with tanh or with connections that skip layers.
+    footnote 2), and no bound on how often a unit crosses it. Its transitions are counted by
+    ``sampled_transitions``, which may miss some and invents none. So are those of every module that
+    is not such a sequence, such as one with tanh or with skip connections.
 
     float32 is enough. Where a unit all but touches its threshold, rounding decides on a pair of
-    crossings: of 96 loops of a network that fits MNIST, one counts 2 more or less in float64, of
+    crossings: of 96 loops of a network that fits MNIST, one has 2 more or fewer in float64, of
     about 4,000.
 
     Args:
         networks: R networks, with or without biases, or a module from images to logits (R = 1),
-            taken in eval mode.
+            evaluated in eval mode.
         inputs: N images.
         dtype: Precision of all steps.
-        points: Points on a loop where transitions are sampled; else there are none.
+        grid_points: Number of points on a loop where transitions are sampled; else unused.
 
     Returns:
         R × N counts, in float64; NaN where the logits are not finite.
@@ -67,7 +67,7 @@ def transitions(
         ValueError: If the inputs are not images, or a module is sampled and its activation modules
             are not among those that ``sampled_transitions`` knows.
     """  # noqa: DOC502
-    return transitions_per_layer(networks, inputs, dtype=dtype, points=points).sum(dim=-1)
+    return transitions_per_layer(networks, inputs, dtype=dtype, grid_points=grid_points).sum(dim=-1)
 
 
 def transitions_per_layer(
@@ -75,15 +75,15 @@ def transitions_per_layer(
     inputs: Float[Tensor, "samples channels height width"],
     *,
     dtype: torch.dtype = torch.float32,
-    points: int = 4096,
+    grid_points: int = 4096,
 ) -> Float[Tensor, "networks samples hidden_layers"]:
-    """Transitions of the units of each hidden layer. Their sum is ``transitions``.
+    """Number of transitions of the units of each hidden layer, whose sum is ``transitions``.
 
     Args:
         networks: R networks, with or without biases, or a module (R = 1).
         inputs: N images.
         dtype: Precision of all steps.
-        points: Points on a loop where transitions are sampled.
+        grid_points: As for ``transitions``.
 
     Returns:
         R × N × (depth − 1) counts, in float64; of a module, one for each activation in its order.
@@ -92,7 +92,7 @@ def transitions_per_layer(
         refuse_statistics_of_batches(networks)
     if not _can_be_followed(networks):
         # ASSUME: tanh is compared with the others by a sampled count, within 0.1 % of the limit.
-        return sampled_transitions_per_layer(networks, inputs, points=points, dtype=dtype)
+        return sampled_transitions_per_layer(networks, inputs, grid_points=grid_points, dtype=dtype)
     inputs = inputs.to(dtype)
     if isinstance(networks, Module):
         networks = deepcopy(networks).to(dtype).eval()

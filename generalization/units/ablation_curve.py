@@ -17,7 +17,7 @@ def ablation_curve(
     generator: torch.Generator,
     *,
     orders: int,
-    fractions: int,
+    increments: int,
     mode: str = "zero",
     layer: int | None = None,
 ) -> tuple[Float64[Tensor, "counts"], Float64[Tensor, "networks orders counts"]]:
@@ -29,7 +29,7 @@ def ablation_curve(
         labels: Their classes.
         generator: Of the orders, which are the same for all networks.
         orders: In how many random orders units are ablated.
-        fractions: Number of equal steps from no unit to all, fewer if there are fewer units.
+        increments: Number of equal increments from no unit to all, fewer if there are fewer units.
         mode: What ablated units become, see ``replacements``.
         layer: Hidden layer of which units are ablated, counted from 0; of all, if it is not given.
 
@@ -38,7 +38,7 @@ def ablation_curve(
     """
     widths = [of_layer.shape[-1] for of_layer in unit_activations(networks, inputs[:1])]
     layers = range(len(widths)) if layer is None else [layer]
-    counts = equidistant_counts(sum(widths[one] for one in layers), fractions)
+    counts = equidistant_counts(sum(widths[one] for one in layers), increments)
     drawn = random_orders(widths, layers, counts, orders, generator)
     accuracies = ablated_accuracies(networks, inputs, labels, drawn, mode=mode)
     return torch.tensor(counts, dtype=torch.float64, device=inputs.device) / counts[-1], accuracies

@@ -49,26 +49,26 @@ def cloud_images(
 def noisy_copies(
     images: Float[Tensor, "images *features"],
     generator: torch.Generator,
-    noise_scales: Sequence[float],
+    noise_stds: Sequence[float],
     copies: int,
-) -> Float[Tensor, "images noise_scales copies *features"]:
+) -> Float[Tensor, "images noise_stds copies *features"]:
     """N copies x + σξ of every image, ξ ~ N(0, I), which are not clipped.
 
     Args:
         images: x.
         generator: Of the noise, which differs between images and is the same for all σ.
-        noise_scales: σ, in units of the inputs.
+        noise_stds: σ, in units of the inputs.
         copies: N.
     """
     # Drawn on the CPU, so that all devices see the same noise.
     noise = torch.randn(len(images), copies, *images.shape[1:], generator=generator).to(images)
-    return torch.stack([images.unsqueeze(1) + scale * noise for scale in noise_scales], dim=1)
+    return torch.stack([images.unsqueeze(1) + scale * noise for scale in noise_stds], dim=1)
 
 
 @torch.no_grad()
 def cloud_spectra(
-    networks: Networks, copies: Float[Tensor, "noise_scales copies *features"]
-) -> list[Float64[Tensor, "networks noise_scales _components"]]:
+    networks: Networks, copies: Float[Tensor, "noise_stds copies *features"]
+) -> list[Float64[Tensor, "networks noise_stds _components"]]:
     """Squared singular values of the copies of an image in every hidden layer.
 
     Args:

@@ -109,12 +109,12 @@ def each_alone(widths: Sequence[int], layer: int) -> list[UnitOrder]:
     ]
 
 
-def equidistant_counts(units: int, fractions: int) -> list[int]:
+def equidistant_counts(units: int, increments: int) -> list[int]:
     """Numbers of units at equal distances from none to all, rounded, each once.
 
     Args:
         units: How many there are.
-        fractions: How many distances.
+        increments: Number of distances.
     """
-    counts = torch.linspace(0, units, fractions + 1, dtype=torch.float64).round().long()
+    counts = torch.linspace(0, units, increments + 1, dtype=torch.float64).round().long()
     return counts.unique().tolist()

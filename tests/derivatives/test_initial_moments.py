@@ -13,7 +13,7 @@ from generalization.derivatives.initial_moments import (
     wide_sensitivity,
 )
 from generalization.hyperparameters import Hyperparameters
-from generalization.measures.logit_jacobian_norm import logit_jacobian_norm
+from generalization.measures.jacobian_norm import logit_jacobian_norm
 from generalization.training.initialization import initial_networks
 
 CHOSEN = {

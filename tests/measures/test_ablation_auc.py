@@ -28,7 +28,7 @@ def identity(classes=10):
 @pytest.mark.parametrize("mode", ["zero", "mean", "class_mean"])
 def test_area_by_its_definition(mode):
     networks, (inputs, labels) = random_networks((9, 7, 8, 4), count=2), images()
-    found = ablation_auc(networks, inputs, labels, seeded(), orders=3, fractions=5, mode=mode)
+    found = ablation_auc(networks, inputs, labels, seeded(), orders=3, increments=5, mode=mode)
     orders = random_orders((7, 8), (0, 1), (0, 3, 6, 9, 12, 15), 3, seeded())
     curves = slow_accuracies(networks, inputs, labels, orders, mode).mean(1)
     assert_close(found, (curves[:, 0] / 2 + curves[:, 1:-1].sum(1) + curves[:, -1] / 2) / 5)
@@ -42,7 +42,7 @@ def test_identity_detectors_have_an_area_of_055():
 
 def test_area_lies_between_the_least_and_the_largest_accuracy():
     networks, (inputs, labels) = random_networks((9, 7, 4), count=5, biases=True), images()
-    areas = ablation_auc(networks, inputs, labels, seeded(), orders=3, fractions=7)
+    areas = ablation_auc(networks, inputs, labels, seeded(), orders=3, increments=7)
     orders = random_orders((7,), (0,), range(8), 3, seeded())
     curves = slow_accuracies(networks, inputs, labels, orders, "zero").mean(1)
     assert (areas > curves.amin(1)).all()
@@ -51,10 +51,10 @@ def test_area_lies_between_the_least_and_the_largest_accuracy():
 
 def test_first_training_inputs_are_taken():
     networks, (inputs, labels) = random_networks((9, 7, 4)), images()
-    some = ablation_auc(networks, inputs, labels, seeded(), points=12)
+    some = ablation_auc(networks, inputs, labels, seeded(), train_samples=12)
     assert_close(some, ablation_auc(networks, inputs[:12], labels[:12], seeded()))
-    all_of_them = ablation_auc(networks, inputs, labels, seeded(), points=99)
-    assert_close(all_of_them, ablation_auc(networks, inputs, labels, seeded(), points=30))
+    all_of_them = ablation_auc(networks, inputs, labels, seeded(), train_samples=99)
+    assert_close(all_of_them, ablation_auc(networks, inputs, labels, seeded(), train_samples=30))
 
 
 def test_module_is_a_stack_of_one():
@@ -63,7 +63,7 @@ def test_module_is_a_stack_of_one():
     assert_close(ablation_auc(sequence_of(networks), *data, seeded()), expected)
 
 
-@pytest.mark.parametrize("name", ["points", "orders", "fractions"])
+@pytest.mark.parametrize("name", ["train_samples", "orders", "increments"])
 def test_nothing_to_average_is_refused(name):
     with pytest.raises(ValueError, match=rf"^{name} must be at least 1, not 0\.$"):
         ablation_auc(random_networks((9, 7, 4)), *images(), seeded(), **{name: 0})

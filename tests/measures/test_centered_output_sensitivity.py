@@ -4,7 +4,7 @@ from oracles import output_sensitivity as oracle
 from oracles.softmax_jacobian import PlainNetwork, random_networks
 from torch.testing import assert_close
 
-from generalization.measures.centered_output_sensitivity import centered_output_sensitivity
+from generalization.measures.output_sensitivity import centered_output_sensitivity
 from generalization.networks.fully_connected import FullyConnectedNetworks
 
 
@@ -24,9 +24,9 @@ def test_equals_the_definition(draws):
     noise, generator = torch.full((50,), 0.6), torch.Generator().manual_seed(0)
     changes = oracle.output_changes(networks, inputs, noise.double(), generator, draws)
     expected = torch.from_numpy(oracle.centered_output_sensitivity(changes))
-    values = sensitivity(networks, inputs, noise=0.3, draws=draws)
+    values = sensitivity(networks, inputs, pixel_noise_std=0.3, draws=draws)
     assert_close(values, expected)
-    module = sensitivity(PlainNetwork(networks), inputs, noise=0.3, draws=draws)
+    module = sensitivity(PlainNetwork(networks), inputs, pixel_noise_std=0.3, draws=draws)
     assert_close(module, values[:1])
 
 
@@ -35,7 +35,9 @@ def test_linear_network_has_the_square_of_its_weight():
     weight, inputs = points(1, 4, 9), points(20_000, 9)
     networks = FullyConnectedNetworks((weight,), "relu")
     expected = (0.1**2 * (weight[0] - weight[0].mean(0)).norm() ** 2 / 3).item()
-    assert sensitivity(networks, inputs, noise=0.05).item() == pytest.approx(expected, rel=0.03)
+    assert sensitivity(networks, inputs, pixel_noise_std=0.05).item() == pytest.approx(
+        expected, rel=0.03
+    )
 
 
 def test_function_added_to_all_logits():

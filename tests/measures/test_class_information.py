@@ -24,7 +24,7 @@ def test_is_the_mean_over_units_not_over_layers():
         torch.cat([of_units(layer[network], labels[:100], bins=5) for layer in layers]).mean()
         for network in range(2)
     ]
-    found = class_information(networks, inputs, labels, points=100, bins=5)
+    found = class_information(networks, inputs, labels, train_samples=100, bins=5)
     assert_close(found, torch.stack(expected))
 
 
@@ -32,7 +32,7 @@ def test_detector_of_a_class_tells_that_class():
     eye = torch.eye(10, dtype=torch.float64)[None]
     labels = torch.arange(10).repeat(1000)
     found = class_information(
-        FullyConnectedNetworks((eye, eye), "relu"), eye[0][labels], labels, points=10_000
+        FullyConnectedNetworks((eye, eye), "relu"), eye[0][labels], labels, train_samples=10_000
     )
     assert found.item() == pytest.approx(-0.1 * log2(0.1) - 0.9 * log2(0.9), abs=1e-3)
 
@@ -43,7 +43,7 @@ def test_module_is_a_stack_of_one():
     assert_close(class_information(sequence_of(networks), *images()), expected)
 
 
-@pytest.mark.parametrize("name", ["points", "bins"])
+@pytest.mark.parametrize("name", ["train_samples", "bins"])
 def test_nothing_to_count_is_refused(name):
     with pytest.raises(ValueError, match=rf"^{name} must be at least 1, not 0\.$"):
         class_information(random_networks((9, 7, 4)), *images(), **{name: 0})

@@ -20,7 +20,7 @@ def test_is_the_mean_over_units_not_over_layers():
     activations = [z.relu() for z in networks.preactivations(inputs[:20])[:-1]]
     of_units = [class_selectivities(layer, labels[:20]) for layer in activations]
     expected = (7 * of_units[0].mean(-1) + 20 * of_units[1].mean(-1)) / 27
-    assert_close(class_selectivity(networks, inputs, labels, points=20), expected)
+    assert_close(class_selectivity(networks, inputs, labels, train_samples=20), expected)
 
 
 def test_detectors_of_classes_are_selective():
@@ -40,5 +40,5 @@ def test_module_is_a_stack_of_one():
 
 
 def test_no_points_are_refused():
-    with pytest.raises(ValueError, match=r"^points must be at least 1, not 0\.$"):
-        class_selectivity(random_networks((9, 7, 4)), *images(), points=0)
+    with pytest.raises(ValueError, match=r"^train_samples must be at least 1, not 0\.$"):
+        class_selectivity(random_networks((9, 7, 4)), *images(), train_samples=0)

@@ -105,8 +105,8 @@ def test_curvature_is_in_units_of_the_logits(activation):
     networks, images = random_networks((16, 9, 9, 2), activation), random_images(2, 1, 4, 4)
     *others, last = networks.weights
     larger = FullyConnectedNetworks((*others, 3 * last), activation)
-    tripled = (3 * curvature(networks, images, points=64)[0]).tolist()
-    assert curvature(larger, images, points=64)[0].tolist() == pytest.approx(tripled, rel=1e-5)
+    tripled = (3 * curvature(networks, images, grid_points=64)[0]).tolist()
+    assert curvature(larger, images, grid_points=64)[0].tolist() == pytest.approx(tripled, rel=1e-5)
 
 
 def test_translated_image_has_the_same_loop():
@@ -123,13 +123,15 @@ def test_tanh_is_sampled(monkeypatch, biases, numbers):
     network = random_networks((16, 6, 5, 3), "tanh", biases=biases)
     images = random_images(2, 1, 4, 4)
     slow = [sampled(network, image, 50) for image in images]
-    assert curvature(network, images, dtype=DOUBLE, points=50)[0].tolist() == pytest.approx(slow)
+    assert curvature(network, images, dtype=DOUBLE, grid_points=50)[0].tolist() == pytest.approx(
+        slow
+    )
 
 
 def test_more_points_show_more_of_the_curvature_of_tanh():
     network, images = random_networks((16, 9, 9, 2), "tanh"), random_images(2, 1, 4, 4)
     few, more, many = (
-        curvature(network, images, dtype=DOUBLE, points=2**power) for power in (6, 9, 12)
+        curvature(network, images, dtype=DOUBLE, grid_points=2**power) for power in (6, 9, 12)
     )
     assert (few < more).all()
     assert (more < many).all()
@@ -156,6 +158,20 @@ def convolutional(activation):
     return nn.Sequential(*layers, nn.Linear(12, 6), activation, nn.Linear(6, 3)).double()
 
 
+def test_the_discrete_formula_of_the_paper_is_half_of_the_integral():
+    """The slope of a ReLU goes from 0 to 1 and back; of tanh the sum over points is taken."""
+    # Two translations, of which one pixel is read.
+    image = torch.tensor([[[[-1.0, 1.0]]]], dtype=DOUBLE)
+    weights = torch.tensor([[[1.0, 0.0]]], dtype=DOUBLE), torch.ones(1, 1, 1, dtype=DOUBLE)
+    network = FullyConnectedNetworks(weights, "relu")
+    assert curvature(network, image).item() == 2
+    assert sampled(network, image[0], 64) / 2 == 1
+    network, images = random_networks((16, 8, 8, 2), "tanh"), random_images(3, 1, 4, 4)
+    halves = [sampled(network, image, 64) / 2 for image in images]
+    found = curvature(network, images, dtype=DOUBLE, grid_points=64)[0]
+    assert (found / 2).tolist() == pytest.approx(halves)
+
+
 def sampled_of_module(module, image, points):
     """Σ ‖f'(z_{i+1}) − f'(z_i)‖_F over equidistant points, by automatic differentiation."""
     loop = equidistant_points(translation_loops(image.unsqueeze(0)), points, 0, points + 1)
@@ -177,7 +193,9 @@ def test_module_with_tanh_is_sampled(monkeypatch, numbers):
     monkeypatch.setattr(module_jacobian_variation, "numbers_at_a_time", lambda device: numbers)
     module, images = convolutional(nn.Tanh()), random_images(2, 1, 4, 4)
     slow = [sampled_of_module(module, image, 50) for image in images]
-    assert curvature(module, images, dtype=DOUBLE, points=50)[0].tolist() == pytest.approx(slow)
+    assert curvature(module, images, dtype=DOUBLE, grid_points=50)[0].tolist() == pytest.approx(
+        slow
+    )
 
 
 def test_statistics_of_a_batch_are_refused():
@@ -188,8 +206,8 @@ def test_statistics_of_a_batch_are_refused():
 
 def test_one_point_is_refused():
     networks = random_networks((16, 4, 2), "tanh")
-    with pytest.raises(ValueError, match=r"^points must be at least 2, not 1\.$"):
-        curvature(networks, torch.zeros(1, 1, 4, 4), points=1)
+    with pytest.raises(ValueError, match=r"^grid_points must be at least 2, not 1\.$"):
+        curvature(networks, torch.zeros(1, 1, 4, 4), grid_points=1)
 
 
 def test_flat_inputs_are_refused():

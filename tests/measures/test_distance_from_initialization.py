@@ -2,8 +2,7 @@ import pytest
 import torch
 from oracles.softmax_jacobian import PlainNetwork, random_networks
 
-from generalization.measures.distance_from_initialization import distance_from_initialization
-from generalization.measures.weight_norm import weight_norm
+from generalization.measures.weight_norm import distance_from_initialization, weight_norm
 
 
 def test_zero_from_itself():

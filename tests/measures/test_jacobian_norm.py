@@ -10,8 +10,11 @@ from oracles.softmax_jacobian import (
 from torch import nn
 from torch.testing import assert_close
 
-from generalization.measures.jacobian_norm import jacobian_norm, softmax_jacobian_rows
-from generalization.measures.logit_jacobian_norm import logit_jacobian_norm
+from generalization.measures.jacobian_norm import (
+    jacobian_norm,
+    logit_jacobian_norm,
+    softmax_jacobian_rows,
+)
 from generalization.networks.activation_functions import ACTIVATION_FUNCTIONS
 from generalization.networks.fully_connected import FullyConnectedNetworks
 

@@ -3,7 +3,7 @@ import torch
 from oracles.softmax_jacobian import PlainNetwork, logit_jacobians, random_networks
 from torch.testing import assert_close
 
-from generalization.measures.logit_jacobian_norm import logit_jacobian_norm
+from generalization.measures.jacobian_norm import logit_jacobian_norm
 from generalization.networks.activation_functions import ACTIVATION_FUNCTIONS
 from generalization.networks.fully_connected import (
     FullyConnectedNetworks,

@@ -7,7 +7,7 @@ import torch
 from torch import Generator, nn
 from torch.testing import assert_close
 
-from generalization.catalog import MEASURES
+from generalization.catalog import MEASURES, module_of
 from generalization.errors import InputError
 from generalization.networks.fully_connected import initialize_fully_connected
 from generalization.networks.sequences import sequence_of
@@ -16,20 +16,19 @@ from generalization.signatures import named_by
 ACTIVATIONS = ["relu", "relu6", "hardtanh", "hardsigmoid", "tanh"]
 # Of a module these are drawn, not computed: of networks together, or with probes.
 DRAWN = ("random_number", "mean_tangent_sensitivity")
-IN_FLOAT32 = ("discrete_curvature",)
 # Of tanh the one is drawn, too, and the other does not exist.
 NO_CLOSED_FORM = {"tanh": ("tangent_sensitivity", "balanced_tangent_sensitivity")}
+LAYERED = [name for name in MEASURES if MEASURES[name].fully_connected_only]
 CASES = [
     (name, activation)
     for name in MEASURES
     for activation in ACTIVATIONS
-    if not MEASURES[name].fully_connected_only
-    and name not in DRAWN + NO_CLOSED_FORM.get(activation, ())
+    if name not in LAYERED and name not in DRAWN + NO_CLOSED_FORM.get(activation, ())
 ]
 
 
 def measure_of(name):
-    return getattr(import_module(f"generalization.measures.{name}"), name)
+    return getattr(import_module(module_of(name)), name)
 
 
 def images(count, seed=0):
@@ -71,13 +70,12 @@ def test_measure_of_a_stack_is_that_of_its_networks(name, activation, biases, no
         taken(name, {role: sequence_of(stack[one]) for role, stack in stacks.items()})
         for one in members
     ])
-    tolerance = 1e-4 if name in IN_FLOAT32 else 1e-9
     # Units of both signs have no selectivity, in either.
     absent = name == "class_selectivity"
-    assert_close(of_modules, taken(name, stacks), rtol=tolerance, atol=0, equal_nan=absent)
+    assert_close(of_modules, taken(name, stacks), rtol=1e-9, atol=0, equal_nan=absent)
 
 
-@pytest.mark.parametrize("name", [m for m in MEASURES if m not in FULLY_CONNECTED_ONLY])
+@pytest.mark.parametrize("name", [m for m in MEASURES if m not in LAYERED])
 def test_convolutional_module_has_every_other_measure(name):
     torch.manual_seed(0)
     layers = [nn.Conv2d(1, 3, 2), nn.ReLU(), nn.MaxPool2d(2, 1), nn.Flatten(), nn.Linear(12, 3)]
@@ -90,7 +88,7 @@ def test_convolutional_module_has_every_other_measure(name):
     assert all(torch.equal(value, before[key]) for key, value in module.state_dict().items())
 
 
-@pytest.mark.parametrize("name", FULLY_CONNECTED_ONLY)
+@pytest.mark.parametrize("name", LAYERED)
 def test_the_others_refuse_a_module_in_one_sentence(name):
     module = nn.Sequential(nn.Flatten(), nn.Linear(16, 3)).double()
     with pytest.raises((InputError, TypeError), match=r"^networks must be .*, not Sequential\.$"):

@@ -22,13 +22,13 @@ def slope(networks, inputs, **settings):
 def test_closed_form_is_its_limit(activation):
     networks = random_networks((9, 7, 8, 4), activation, count=2, biases=True)
     inputs = points(4, 9)
-    values = slope(networks, inputs, noise_scale=1e-5, copies=20_000)
+    values = slope(networks, inputs, noise_std=1e-5, copies=20_000)
     assert_close(values, noise_to_signal_slope(networks, inputs), rtol=0, atol=0.02)
 
 
 def test_equals_a_singular_value_decomposition():
     networks, inputs = random_networks((9, 7, 8, 4), count=2), points(3, 9)
-    values = slope(networks, inputs, noise_scale=0.3, copies=20)
+    values = slope(networks, inputs, noise_std=0.3, copies=20)
     generator = Generator().manual_seed(0)
     for place, point in enumerate(inputs):
         copies = point + 0.3 * torch.randn(20, 9, generator=generator)
@@ -45,7 +45,7 @@ def test_layer_that_shows_the_input_has_slope_zero():
     networks = FullyConnectedNetworks(
         (torch.eye(9).double()[None], torch.ones(1, 2, 9).double()), "relu"
     )
-    values = slope(networks, 20 + points(2, 9), noise_scale=1.0, copies=20_000)
+    values = slope(networks, 20 + points(2, 9), noise_std=1.0, copies=20_000)
     assert values.tolist() == [pytest.approx([0, 0], abs=0.01)]
 
 

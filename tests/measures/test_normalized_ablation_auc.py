@@ -3,8 +3,7 @@ import torch
 from oracles.softmax_jacobian import random_networks
 from torch.testing import assert_close
 
-from generalization.measures.ablation_auc import ablation_auc
-from generalization.measures.normalized_ablation_auc import normalized_ablation_auc
+from generalization.measures.ablation_auc import ablation_auc, normalized_ablation_auc
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import logits_of
 
@@ -27,7 +26,7 @@ def detectors(classes=10):
 def test_area_over_the_accuracy_without_ablation(mode):
     networks, (inputs, labels) = random_networks((9, 7, 4), count=3), images()
     accuracy = (logits_of(networks, inputs[:20]).argmax(-1) == labels[:20]).double().mean(-1)
-    settings = {"points": 20, "orders": 3, "fractions": 4, "mode": mode}
+    settings = {"train_samples": 20, "orders": 3, "increments": 4, "mode": mode}
     area = ablation_auc(networks, inputs, labels, seeded(), **settings)
     found = normalized_ablation_auc(networks, inputs, labels, seeded(), **settings)
     assert_close(found, area / accuracy)

@@ -59,7 +59,7 @@ def test_deep_expectation_is_the_mean_over_untrained_networks(activation, init_s
     # Means over 8 networks of 4 x 100 units scatter by about 2 %.
     images, widths = smooth_images(4), (64, 100, 100, 100, 100, 10)
     networks = untrained(widths, activation, 8, init_scale)
-    counts = transitions_per_layer(networks, images, points=256).mean(dim=(0, 1)).cumsum(dim=0)
+    counts = transitions_per_layer(networks, images, grid_points=256).mean(dim=(0, 1)).cumsum(dim=0)
     for depth in range(1, 5):
         expected = expected_transitions(
             (*widths[: depth + 1], 10), activation, images, init_scale=init_scale

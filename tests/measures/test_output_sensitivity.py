@@ -36,7 +36,9 @@ def test_equals_the_definition(activation, draws):
     inputs, deviations = points(50, 3, 2, 2), points(50).square() + 0.1
     changes = output_changes(networks, inputs, 0.3 / deviations, generator(), draws)
     expected = torch.from_numpy(mean_output_sensitivity(changes))
-    assert_close(sensitivity(networks, inputs, deviations, noise=0.3, draws=draws), expected)
+    assert_close(
+        sensitivity(networks, inputs, deviations, pixel_noise_std=0.3, draws=draws), expected
+    )
 
 
 def test_a_module_is_a_stack_of_one():
@@ -61,7 +63,13 @@ def test_linear_network_has_the_square_of_its_mean_row():
     networks = FullyConnectedNetworks((weight,), "relu", (bias,))
     inputs = points(20_000, 9)
     value, error = output_variance(
-        networks, inputs, ones(inputs), generator(), lambda f: f.mean(-1, True), noise=0.1, draws=1
+        networks,
+        inputs,
+        ones(inputs),
+        generator(),
+        lambda f: f.mean(-1, True),
+        pixel_noise_std=0.1,
+        draws=1,
     )
     expected = 0.1**2 * weight[0].mean(0).norm() ** 2
     assert error.item() == pytest.approx(expected.item() * (2 / 20_000) ** 0.5, rel=0.05)
@@ -87,15 +95,17 @@ def test_factor_on_logits_is_squared_and_constants_have_none():
 def test_scale_of_inputs_and_noise_of_a_bias_free_relu_network():
     """F3: S(αx, ασ) = α² S(x, σ)."""
     networks, inputs = random_networks((9, 7, 8, 4)), points(50, 9)
-    expected = 25 * sensitivity(networks, inputs, noise=0.2)
-    assert_close(sensitivity(networks, 5 * inputs, noise=1.0), expected)
+    expected = 25 * sensitivity(networks, inputs, pixel_noise_std=0.2)
+    assert_close(sensitivity(networks, 5 * inputs, pixel_noise_std=1.0), expected)
 
 
 def test_noise_is_stated_in_pixels():
     """A deviation of ½ is half a pixel per unit of input: noise is twice as large in inputs."""
     networks, inputs = random_networks((9, 7, 4)), points(50, 9)
     halves = torch.full((50,), 0.5, dtype=torch.float64)
-    assert_close(sensitivity(networks, inputs, halves), sensitivity(networks, inputs, noise=0.2))
+    assert_close(
+        sensitivity(networks, inputs, halves), sensitivity(networks, inputs, pixel_noise_std=0.2)
+    )
 
 
 def test_function_added_to_all_logits_changes_it():
@@ -115,7 +125,7 @@ def test_of_the_softmax_it_would_be_zero():
         ones(inputs),
         generator(),
         lambda logits: logits.softmax(-1).mean(-1, True),
-        noise=0.5,
+        pixel_noise_std=0.5,
         draws=2,
     )
     assert (values < 1e-30).all()
@@ -132,7 +142,7 @@ def test_standard_error_is_the_spread_between_noises():
             ones(same),
             generator(seed),
             lambda f: f.mean(-1, True),
-            noise=0.5,
+            pixel_noise_std=0.5,
             draws=1,
         )
         for seed in range(300)
@@ -151,7 +161,7 @@ def test_labels_are_not_used():
     ("settings", "sentence"),
     [
         ({"draws": 0}, r"^draws must be at least 1, not 0\.$"),
-        ({"noise": 0.0}, r"^noise must be positive, not 0\.0\.$"),
+        ({"pixel_noise_std": 0.0}, r"^pixel_noise_std must be positive, not 0\.0\.$"),
     ],
 )
 def test_nothing_to_compare_is_refused(settings, sentence):

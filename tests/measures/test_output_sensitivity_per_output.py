@@ -4,9 +4,11 @@ from oracles import output_sensitivity as oracle
 from oracles.softmax_jacobian import PlainNetwork, random_networks
 from torch.testing import assert_close
 
-from generalization.measures.centered_output_sensitivity import centered_output_sensitivity
-from generalization.measures.output_sensitivity import output_sensitivity
-from generalization.measures.output_sensitivity_per_output import output_sensitivity_per_output
+from generalization.measures.output_sensitivity import (
+    centered_output_sensitivity,
+    output_sensitivity,
+    output_sensitivity_per_output,
+)
 from generalization.networks.fully_connected import FullyConnectedNetworks
 
 
@@ -26,9 +28,9 @@ def test_equals_the_definition(draws):
     noise, generator = torch.full((50,), 0.6), torch.Generator().manual_seed(0)
     changes = oracle.output_changes(networks, inputs, noise.double(), generator, draws)
     expected = torch.from_numpy(oracle.output_sensitivity_per_output(changes))
-    values = sensitivity(networks, inputs, noise=0.3, draws=draws)
+    values = sensitivity(networks, inputs, pixel_noise_std=0.3, draws=draws)
     assert_close(values, expected)
-    module = sensitivity(PlainNetwork(networks), inputs, noise=0.3, draws=draws)
+    module = sensitivity(PlainNetwork(networks), inputs, pixel_noise_std=0.3, draws=draws)
     assert_close(module, values[:1])
 
 
@@ -37,7 +39,9 @@ def test_linear_network_has_the_square_of_its_weight():
     weight, inputs = points(1, 4, 9), points(20_000, 9)
     networks = FullyConnectedNetworks((weight,), "relu")
     expected = (0.1**2 * weight.norm() ** 2 / 4).item()
-    assert sensitivity(networks, inputs, noise=0.05).item() == pytest.approx(expected, rel=0.03)
+    assert sensitivity(networks, inputs, pixel_noise_std=0.05).item() == pytest.approx(
+        expected, rel=0.03
+    )
 
 
 def test_function_added_to_all_logits():

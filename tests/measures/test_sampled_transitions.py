@@ -46,14 +46,14 @@ def as_module(network, activation):
 def test_counts_are_those_of_the_definition(activation, points):
     networks = random_networks((24, 9, 8, 2), activation, count=2)
     images = random_images(3, 2, 3, 4)
-    counts = sampled_transitions_per_layer(networks, images, points=points, dtype=DOUBLE)
+    counts = sampled_transitions_per_layer(networks, images, grid_points=points, dtype=DOUBLE)
     for network, of_network in zip(networks, counts, strict=True):
         weights, biases = ([p[0].numpy() for p in ps] for ps in (network.weights, network.biases))
         for image, count in zip(images, of_network, strict=True):
             expected = dense_transitions(weights, biases, activation, image.numpy(), points)
             assert count.tolist() == expected
     assert torch.equal(
-        sampled_transitions(networks, images, points=points, dtype=DOUBLE), counts.sum(dim=2)
+        sampled_transitions(networks, images, grid_points=points, dtype=DOUBLE), counts.sum(dim=2)
     )
 
 
@@ -61,9 +61,9 @@ def test_counts_are_those_of_the_definition(activation, points):
 def test_counts_do_not_depend_on_the_blocks(monkeypatch, numbers):
     networks = random_networks((24, 9, 8, 2), "hardtanh")
     images = random_images(5, 2, 3, 4)
-    whole = sampled_transitions(networks, images, points=50, dtype=DOUBLE)
+    whole = sampled_transitions(networks, images, grid_points=50, dtype=DOUBLE)
     monkeypatch.setattr(module_under_test, "numbers_at_a_time", lambda device: numbers)
-    assert torch.equal(sampled_transitions(networks, images, points=50, dtype=DOUBLE), whole)
+    assert torch.equal(sampled_transitions(networks, images, grid_points=50, dtype=DOUBLE), whole)
 
 
 @pytest.mark.parametrize("activation", ACTIVATION_FUNCTIONS)
@@ -71,7 +71,7 @@ def test_count_never_falls_when_points_double(activation):
     networks = random_networks((25, 20, 20, 2), activation)
     images = random_images(5, 1, 5, 5)
     counts = [
-        sampled_transitions(networks, images, points=2**power, dtype=DOUBLE)
+        sampled_transitions(networks, images, grid_points=2**power, dtype=DOUBLE)
         for power in range(1, 10)
     ]
     for coarse, fine in pairwise(counts):
@@ -92,8 +92,8 @@ def test_module_counts_as_the_network_that_it_is(activation, part):
     network = random_networks((24, 9, 8, 2), activation)
     images = random_images(3, 2, 3, 4)
     module = as_module(network, part)
-    counts = sampled_transitions_per_layer(module, images, points=64, dtype=DOUBLE)
-    expected = sampled_transitions_per_layer(network, images, points=64, dtype=DOUBLE)
+    counts = sampled_transitions_per_layer(module, images, grid_points=64, dtype=DOUBLE)
+    expected = sampled_transitions_per_layer(network, images, grid_points=64, dtype=DOUBLE)
     assert torch.equal(counts, expected)
     assert (counts > 0).all()
 
@@ -106,14 +106,14 @@ def test_convolution_counts_sign_changes_of_its_feature_maps():
     module[0].weight.data.fill_(1)
     images = random_images(3, 1, 4, 5)
     changes = (images.sign() != images.roll(1, dims=-1).sign()).sum(dim=(1, 2, 3))
-    assert torch.equal(sampled_transitions(module, images, points=500)[0], 10.0 * changes)
+    assert torch.equal(sampled_transitions(module, images, grid_points=500)[0], 10.0 * changes)
 
 
 def test_module_is_taken_in_eval_mode_and_left_as_it_was():
     module = nn.Sequential(nn.Flatten(), nn.Dropout(0.9), nn.Linear(16, 8), nn.Hardsigmoid())
     images = random_images(3, 1, 4, 4)
-    counts = sampled_transitions(module, images, points=64)
-    assert torch.equal(sampled_transitions(module.eval(), images, points=64), counts)
+    counts = sampled_transitions(module, images, grid_points=64)
+    assert torch.equal(sampled_transitions(module.eval(), images, grid_points=64), counts)
     assert module.train()[1].training
     assert module[2].weight.dtype == torch.float32
     assert not module[3]._forward_pre_hooks
@@ -127,12 +127,14 @@ def test_network_without_hidden_layers_has_no_transitions():
 def test_diverged_module_has_no_count():
     module = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 2))
     module[1].weight.data.fill_(torch.nan)
-    assert sampled_transitions(module, random_images(2, 1, 4, 4), points=8).isnan().all()
+    assert sampled_transitions(module, random_images(2, 1, 4, 4), grid_points=8).isnan().all()
 
 
 def test_one_point_is_refused():
-    with pytest.raises(ValueError, match=r"^points must be at least 2, not 1\.$"):
-        sampled_transitions(random_networks((4, 2, 2), "relu"), random_images(1, 1, 2, 2), points=1)
+    with pytest.raises(ValueError, match=r"^grid_points must be at least 2, not 1\.$"):
+        sampled_transitions(
+            random_networks((4, 2, 2), "relu"), random_images(1, 1, 2, 2), grid_points=1
+        )
 
 
 def test_activation_without_thresholds_is_refused():

@@ -5,7 +5,7 @@ from oracles.softmax_jacobian import PlainNetwork, random_networks
 from torch.testing import assert_close
 
 from generalization.measures.jacobian_norm import jacobian_norm
-from generalization.measures.softmax_output_sensitivity import softmax_output_sensitivity
+from generalization.measures.output_sensitivity import softmax_output_sensitivity
 from generalization.networks.fully_connected import FullyConnectedNetworks
 
 
@@ -27,16 +27,18 @@ def test_equals_the_definition():
     before = torch.stack([PlainNetwork(networks, member)(inputs) for member in range(3)])
     changes = (before + changes).softmax(-1) - before.softmax(-1)
     expected = changes.var(1, correction=0).sum(-1)
-    values = sensitivity(networks, inputs, noise=0.3)
+    values = sensitivity(networks, inputs, pixel_noise_std=0.3)
     assert_close(values, expected)
-    assert_close(sensitivity(PlainNetwork(networks), inputs, noise=0.3), values[:1])
+    assert_close(sensitivity(PlainNetwork(networks), inputs, pixel_noise_std=0.3), values[:1])
 
 
 def test_little_noise_gives_the_mean_square_of_the_jacobian_norm():
     """Novak et al. 2018, §3: σ² E‖J‖_F²."""
     networks, inputs = random_networks((9, 7, 4), count=2), points(4000, 9)
     expected = (2e-4) ** 2 * jacobian_norm(networks, inputs).square().mean(1)
-    assert_close(sensitivity(networks, inputs, noise=1e-4, draws=4), expected, rtol=0.05, atol=0)
+    assert_close(
+        sensitivity(networks, inputs, pixel_noise_std=1e-4, draws=4), expected, rtol=0.05, atol=0
+    )
 
 
 def test_function_added_to_all_logits_does_not_change_it():
@@ -57,5 +59,7 @@ def test_certain_answers_change_by_one_or_not_at_all():
     before = PlainNetwork(certain)(inputs)
     steps = ((before + changed).argmax(-1) - before.argmax(-1)).double()
     expected = 2 * (steps.square().mean() - steps.mean() ** 2)
-    assert sensitivity(certain, inputs, noise=0.5).item() == pytest.approx(expected.item())
+    assert sensitivity(certain, inputs, pixel_noise_std=0.5).item() == pytest.approx(
+        expected.item()
+    )
     assert expected > 0.3

@@ -11,7 +11,7 @@ from torch.testing import assert_close
 
 from generalization.derivatives import hidden_jacobians, layer_sensitivities
 from generalization.errors import InputError
-from generalization.measures.logit_jacobian_norm import logit_jacobian_norm
+from generalization.measures.jacobian_norm import logit_jacobian_norm
 from generalization.measures.tangent_sensitivity import (
     estimated_tangent_sensitivity,
     tangent_sensitivity,

@@ -77,7 +77,7 @@ def test_finer_samples_approach_the_count_from_below(activation):
     networks = random_networks((64, 30, 30, 30, 10), activation, count=2)
     images = random_images(3, 1, 8, 8)
     counts = [
-        sampled_transitions(networks, images, points=2**power, dtype=DOUBLE)
+        sampled_transitions(networks, images, grid_points=2**power, dtype=DOUBLE)
         for power in range(4, 13, 2)
     ]
     counts.append(transitions(networks, images, dtype=DOUBLE))
@@ -114,7 +114,8 @@ def test_counts_of_trained_networks_are_the_limit_of_sampling(digits, activation
     network, images = trained.kept.networks[-1].to(DOUBLE), digits.test_inputs[:2].double()
     exact = transitions(network, images, dtype=DOUBLE)
     coarse, fine = (
-        sampled_transitions(network, images, points=2**power, dtype=DOUBLE) for power in (6, 16)
+        sampled_transitions(network, images, grid_points=2**power, dtype=DOUBLE)
+        for power in (6, 16)
     )
     assert (coarse <= exact).all()
     assert coarse.sum() < exact.sum()
@@ -228,9 +229,11 @@ def test_single_precision_differs_by_few_pairs_if_at_all():
 def test_tanh_is_sampled():
     networks = random_networks((16, 10, 10, 2), "tanh")
     images = random_images(3, 1, 4, 4)
-    counts = transitions(networks, images, points=100)
-    assert torch.equal(counts, sampled_transitions(networks, images, points=100))
-    assert (transitions(networks, images) >= sampled_transitions(networks, images, points=8)).all()
+    counts = transitions(networks, images, grid_points=100)
+    assert torch.equal(counts, sampled_transitions(networks, images, grid_points=100))
+    assert (
+        transitions(networks, images) >= sampled_transitions(networks, images, grid_points=8)
+    ).all()
 
 
 @pytest.mark.parametrize("damage", [torch.nan, torch.inf])
@@ -260,7 +263,7 @@ def test_counts_of_a_module_are_the_limit_of_sampling(activation):
     module, images = small_cnn(activation), 4 * random_images(3, 2, 4, 5)
     exact = transitions_per_layer(module, images, dtype=DOUBLE)
     few, many = (
-        sampled_transitions_per_layer(module, images, points=points, dtype=DOUBLE)
+        sampled_transitions_per_layer(module, images, grid_points=points, dtype=DOUBLE)
         for points in (2**5, 2**15)
     )
     assert exact.shape == (1, 3, 2)
@@ -293,8 +296,8 @@ def test_module_whose_regions_are_not_known_is_sampled(layers):
         random_images(3, 1, 4, 4),
     )
     module(images.float())
-    counts = transitions(module, images, points=100)
-    assert torch.equal(counts, sampled_transitions(module, images, points=100))
+    counts = transitions(module, images, grid_points=100)
+    assert torch.equal(counts, sampled_transitions(module, images, grid_points=100))
     assert (counts > 0).all()
 
 

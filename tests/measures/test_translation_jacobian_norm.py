@@ -3,9 +3,8 @@ import torch
 from oracles.softmax_jacobian import PlainNetwork, random_networks, softmax_jacobian_norms
 from torch.testing import assert_close
 
-from generalization.measures import translation_jacobian_norm as module_under_test
-from generalization.measures.jacobian_norm import jacobian_norm
-from generalization.measures.translation_jacobian_norm import translation_jacobian_norm
+from generalization.measures import jacobian_norm as module_under_test
+from generalization.measures.jacobian_norm import jacobian_norm, translation_jacobian_norm
 
 
 def images(count=5):
@@ -24,7 +23,7 @@ def on_loop(image, points):
 @pytest.mark.parametrize("points", [1, 3, 8, 10])
 def test_mean_over_the_loop(points):
     networks = random_networks((24, 9, 4), count=2)
-    values = translation_jacobian_norm(networks, images(), points=points)
+    values = translation_jacobian_norm(networks, images(), grid_points=points)
     for member in range(2):
         module = PlainNetwork(networks, member)
         expected = [
@@ -42,16 +41,16 @@ def test_module_is_a_stack_of_one():
 
 def test_how_many_images_at_a_time_changes_nothing(monkeypatch):
     networks = random_networks((24, 9, 4), count=2)
-    expected = translation_jacobian_norm(networks, images(), points=6)
+    expected = translation_jacobian_norm(networks, images(), grid_points=6)
     monkeypatch.setattr(module_under_test, "NUMBERS_AT_A_TIME", 2 * 6 * 24)
-    assert_close(translation_jacobian_norm(networks, images(), points=6), expected)
+    assert_close(translation_jacobian_norm(networks, images(), grid_points=6), expected)
 
 
 @pytest.mark.parametrize("points", [4, 12])
 def test_translated_image_has_the_same_loop(points):
     networks = random_networks((24, 9, 4))
-    values = translation_jacobian_norm(networks, images(), points=points)
-    translated = translation_jacobian_norm(networks, images().roll(1, -1), points=points)
+    values = translation_jacobian_norm(networks, images(), grid_points=points)
+    translated = translation_jacobian_norm(networks, images().roll(1, -1), grid_points=points)
     assert_close(translated, values)
 
 
@@ -62,8 +61,8 @@ def test_image_that_translations_do_not_change():
 
 
 def test_no_points_are_refused():
-    with pytest.raises(ValueError, match=r"^points must be at least 1, not 0\.$"):
-        translation_jacobian_norm(random_networks((24, 4)), images(), points=0)
+    with pytest.raises(ValueError, match=r"^grid_points must be at least 1, not 0\.$"):
+        translation_jacobian_norm(random_networks((24, 4)), images(), grid_points=0)
 
 
 def test_what_is_no_image_is_refused():

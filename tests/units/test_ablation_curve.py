@@ -11,17 +11,17 @@ def curve(networks, **settings):
     generator = torch.Generator().manual_seed(1)
     inputs = torch.randn(30, 9, generator=generator, dtype=torch.float64)
     labels = torch.randint(4, (30,), generator=generator)
-    chosen = {"orders": 3, "fractions": 5} | settings
+    chosen = {"orders": 3, "increments": 5} | settings
     return ablation_curve(networks, inputs, labels, generator, **chosen)
 
 
 def test_fractions_are_those_that_are_ablated():
     networks = random_networks((9, 7, 4, 4), count=2)
-    fractions, accuracies = curve(networks, fractions=4)
+    fractions, accuracies = curve(networks, increments=4)
     # Of 11 units, 2.75 and 8.25 are rounded.
     assert_close(fractions, torch.tensor([0, 3, 6, 8, 11]).double() / 11)
     assert accuracies.shape == (2, 3, 5)
-    fractions, _ = curve(networks, layer=1, fractions=20)
+    fractions, _ = curve(networks, layer=1, increments=20)
     assert_close(fractions, torch.linspace(0, 1, 5, dtype=torch.float64))
 
 

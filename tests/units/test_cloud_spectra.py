@@ -72,14 +72,14 @@ def test_copies_without_noise_have_rank_one():
 
 def test_identity_explains_what_is_expected():
     """EV_1 = ‖x‖² / (‖x‖² + dσ²) of many copies."""
-    image, noise_scale = 5 + normal(20).abs(), 0.5
+    image, noise_std = 5 + normal(20).abs(), 0.5
     spectrum = cloud_spectra(
         linear_layer(torch.eye(20).double()),
-        clouds(image, normal(20_000, 20, seed=2), [noise_scale]),
+        clouds(image, normal(20_000, 20, seed=2), [noise_std]),
     )[0]
     first, *_ = explained_variance(spectrum)
     square = image.square().sum().item()
-    assert first.item() == pytest.approx(square / (square + 20 * noise_scale**2), rel=1e-3)
+    assert first.item() == pytest.approx(square / (square + 20 * noise_std**2), rel=1e-3)
 
 
 def test_linear_layer_is_exact_in_expectation():
@@ -114,7 +114,7 @@ def test_fewer_copies_than_units():
     assert spectrum.shape == (1, 1, 5)
 
 
-def test_noise_scales_do_not_touch_each_other():
+def test_noise_levels_do_not_touch_each_other():
     networks, image, noise = (
         random_networks((9, 7, 8, 4), count=2),
         normal(9),

@@ -54,7 +54,7 @@ def test_settings_that_differ_from_defaults_name_the_file_of_a_measure():
     plain, chosen = study.measures
     assert plain == "jacobian_norm"
     assert chosen.startswith("transitions-")
-    assert study.measures[chosen] == ("transitions", {"samples": 7, "points": 4096})
+    assert study.measures[chosen] == ("transitions", {"samples": 7, "grid_points": 4096})
     default = settings_of("transitions")
     same = read_study(CONFIG | {"measures": {"transitions": dict(default)}})
     assert list(same.measures) == ["transitions"]

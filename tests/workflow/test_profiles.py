@@ -19,12 +19,12 @@ FEW = {
     "tangent_bounds": {"samples": 5},
     "train_test_sensitivity": {"samples": 20},
     "noise_clouds": {"images_per_class": 1, "copies": 8},
-    "projection_accuracy": {"samples": 20, "points": 50, "orders": 1},
+    "projection_accuracy": {"samples": 20, "train_samples": 50, "orders": 1},
     "prediction_errors": {"samples": 20},
     "output_sensitivities": {"samples": 20},
     "output_distances": {"samples": 20},
-    "ablation_curves": {"points": 50, "orders": 2, "fractions": 4},
-    "single_units": {"points": 50, "bins": 5, "permutations": 2},
+    "ablation_curves": {"train_samples": 50, "orders": 2, "increments": 4},
+    "single_units": {"train_samples": 50, "bins": 5, "permutations": 2},
 }
 LABELS = {"setting": "label_corruption", "better": 0, "worse": 1}
 CHANGES = {

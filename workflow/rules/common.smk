@@ -77,6 +77,11 @@ def taken_together(*measures):
     return [measure for measure in measures if MEASURES[measure].taken_together]
 
 
+def modules_of(measures):
+    """Module of every measure, which the script imports, by the name of its function."""
+    return " ".join(f"{measure}={module_of(measure)}" for measure in measures)
+
+
 def measure_code(*measures):
     """Fingerprint of the code of measures, which the script imports by name."""
     return fingerprint("scripts/measure_networks.py", *map(file_of, measures))

@@ -4,8 +4,8 @@
 
 MEASURE_NETWORKS = (
     "python scripts/measure_networks.py --dataset {input.dataset} --networks {input.networks}"
-    " --settings {params.settings:q} --together {params.together} --device {resources.device} --threads {threads}"
-    " {output} 2> >(tee {log} >&2)"
+    " --modules {resources.modules} --settings {params.settings:q} --together {params.together}"
+    " --device {resources.device} --threads {threads} {output} 2> >(tee {log} >&2)"
 )
 
 
@@ -30,6 +30,7 @@ if study.sharing_measures:
             mem_mb=4000,
             runtime=240,
             device=study.device,
+            modules=modules_of(study.sharing_measures),
         params:
             code=measure_code(*SHARE_A_JOB),
             settings=json.dumps(
@@ -57,6 +58,7 @@ rule measure_networks_alone:
         mem_mb=4000,
         runtime=240,
         device=study.device,
+        modules=lambda wildcards: modules_of([named(wildcards.measure)]),
     params:
         code=lambda wildcards: measure_code(study.measures[wildcards.measure][0]),
         settings=lambda wildcards: json.dumps(dict([study.measures[wildcards.measure]])),

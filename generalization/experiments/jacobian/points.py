@@ -1,4 +1,4 @@
-"""Loss, confidence and sensitivity of networks at single points of the test set."""
+"""Loss, confidence and sensitivity of networks at single test points."""
 
 import pandas as pd
 import torch
@@ -18,11 +18,11 @@ def points(
     inputs: Float[Tensor, "samples *features"],
     labels: Int64[Tensor, "samples"],
 ) -> pd.DataFrame:
-    """What each network makes of each test point (Novak et al. 2018, §4.4, §A.3, §A.5.6, §A.5.7).
+    """Losses and Jacobian norms at each test point (Novak et al. 2018, §4.4, §A.3, §A.5.6, §A.5.7).
 
     Logits and products with weights are in the dtype of the weights; all else is float64, and
     written so that nothing cancels: where σ_y, the probability of the true class, rounds to 1, its
-    loss, its distance from 1 and its derivative are still right to the digits of the logits.
+    loss, its distance from 1 and its derivative still have the precision of the logits.
 
     Args:
         networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
@@ -33,7 +33,7 @@ def points(
         One row per network and point: ``network``, ``point`` (0 … N − 1) and
 
         ``classes``
-            Their number K.
+            Number K of classes.
         ``cross_entropy``
             −ln σ_y, in nats.
         ``squared_loss``
@@ -43,13 +43,13 @@ def points(
         ``jacobian_norm``
             ‖J‖_F with J = ∂σ/∂xᵀ, in probability per unit of input.
         ``true_row_norm``
-            ‖J_y‖₂, of the row of the true class.
+            ‖J_y‖₂, J_y the row of the true class.
         ``logit_gram_m``
             tr(ΠGΠ) / (K − 1), with G = ∂f/∂xᵀ (∂f/∂xᵀ)ᵀ the Gram matrix of the gradients of the
             logits and Π = I − 11ᵀ/K: the mean square length of these gradients, in logits² per
-            squared unit of input, if what they have in common is left out. Its mean over points is
-            the M of §A.3. The paper's own, tr G / K, changes when a function of x is added to all
-            logits, which changes no probability and thus no Jacobian.
+            squared unit of input, after subtraction of their mean. Its mean over points is the M of
+            §A.3. The paper's own, tr G / K, changes when a function of x is added to all logits,
+            which changes no probability and thus no Jacobian.
         ``least_confidence``
             1 − max_k σ_k.
         ``entropy``
@@ -77,17 +77,17 @@ def points(
 def _least_confidence(
     logits: Float64[Tensor, "networks samples classes"],
 ) -> Float64[Tensor, "networks samples"]:
-    """The sum of all probabilities but the largest."""
+    """Sum of all probabilities but the largest."""
     return logits.softmax(-1).sort(descending=True).values[..., 1:].sum(-1)
 
 
 def _true_row(
     logits: Float[Tensor, "*networks samples classes"], labels: Int64[Tensor, "samples"]
 ) -> tuple[Tensor, Tensor]:
-    """σ_y (e_y − σ), the row of the softmax's Jacobian that belongs to the true class.
+    """Row σ_y (e_y − σ) of the softmax's Jacobian for the true class.
 
-    1 − σ_y is the sum of the other probabilities. It is the largest number of the row, which is
-    divided by it in float64, before it is rounded to the dtype of the logits.
+    1 − σ_y is the sum of the other probabilities and the largest entry of the row, which is divided
+    by it in float64, before it is rounded to the dtype of the logits.
     """
     probabilities = logits.double().softmax(-1)
     true = labels.expand(logits.shape[:-1]).unsqueeze(-1)
@@ -100,7 +100,7 @@ def _true_row(
 
 
 def _centering(logits: Float[Tensor, "*batch classes"]) -> tuple[Tensor, Tensor]:
-    """Π = I − 11ᵀ/K at every point, unscaled."""
+    """Projection Π = I − 11ᵀ/K at every point, unscaled."""
     classes = logits.shape[-1]
     projection = torch.eye(classes, dtype=logits.dtype, device=logits.device) - 1 / classes
     scale = torch.ones(logits.shape[:-1], dtype=torch.float64, device=logits.device)

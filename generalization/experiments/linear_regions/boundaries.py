@@ -20,28 +20,28 @@ VERTICES = tuple((RADIUS * cos(angle), RADIUS * sin(angle)) for angle in (pi / 3
 
 def boundaries(
     networks: FullyConnectedNetworks,
-    train_inputs: Float[Tensor, "train channels height width"],
-    train_labels: Int64[Tensor, "train"],
+    train_inputs: Float[Tensor, "train_samples channels height width"],
+    train_labels: Int64[Tensor, "train_samples"],
     *,
     grid: int = 1024,
 ) -> pd.DataFrame:
-    """Where codes of the last hidden layer change on the plane through three training images.
+    """Boundaries of the last hidden layer's regions on the plane through three training images.
 
-    Novak et al. 2018, Fig. 3 and §A.5.3: the square [−1, 1]² of the plane on which the images are
-    the vertices of an equilateral triangle around 0, each at a distance of 0.8. A pixel belongs to
-    a boundary if the code of a unit, the number of its thresholds below its preactivation, is
-    another at the pixel to the right or below. (The threshold of tanh is 0, by convention.) The
-    plane is the same for all networks that are trained on the same data.
+    The plane is the square [−1, 1]² in which the images are the vertices of an equilateral triangle
+    around 0, each at a distance of 0.8 (Novak et al. 2018, Fig. 3 and §A.5.3). A pixel belongs to a
+    boundary if the code of a unit, the number of its thresholds below its preactivation, differs at
+    the pixel to the right or below. (The threshold of tanh is 0, by convention.) The plane is the
+    same for all networks that are trained on the same data.
 
-    Products are float32, as in the paper, if the weights are. Rounding decides a pixel otherwise
-    only if a unit is within about 1e-6 of its range from its threshold there, while from pixel to
-    pixel it changes by about 2 / grid of its range.
+    Products are float32, as in the paper, if the weights are. Rounding changes a pixel only if a
+    unit is within about 1e-6 of its range from its threshold there, while from pixel to pixel it
+    changes by about 2 / grid of its range.
 
     Args:
         networks: R networks, with or without biases.
-        train_inputs: Images of the training set.
-        train_labels: Their labels.
-        grid: Pixels along each side of the square; at least 2.
+        train_inputs: Training images.
+        train_labels: Their classes, as the networks saw them.
+        grid: Number of pixels along each side of the square, at least 2.
 
     Returns:
         Columns ``COLUMNS``. For every network there is one row per row of the square, from the top
@@ -49,7 +49,7 @@ def boundaries(
         the left (u = −1) to the right. And for each ``image`` (0, 1, 2) there is one row per row of
         it, of ``kind`` image: its ``pixels`` have one byte each, the gray level; u, v is where the
         image lies. ``pixels`` are whole bytes in hexadecimal digits, the most significant bit
-        first, after ``0x``, so that nobody takes them for a number. A network that diverged has no
+        first, after ``0x``, so that they are not read as a number. A network that diverged has no
         boundary.
 
     Raises:
@@ -73,14 +73,14 @@ def boundaries(
 def three_images(
     inputs: Float[Tensor, "train *features"], labels: Int64[Tensor, "train"]
 ) -> Float[Tensor, "three *features"]:
-    """The first image of each of the first three classes that occur.
+    """First image of each of the first three classes that occur.
 
     Args:
-        inputs: Of the training set.
-        labels: As networks are trained on them.
+        inputs: Training images.
+        labels: Their classes, as the networks saw them.
 
     Returns:
-        The three images.
+        Three images.
 
     Raises:
         ValueError: If there are fewer than three classes.
@@ -96,19 +96,19 @@ def three_images(
 def networks_on_plane(
     networks: FullyConnectedNetworks, points: Float[Tensor, "three features"]
 ) -> FullyConnectedNetworks:
-    """The networks as functions of the place (u, v, 1) on the plane through three points.
+    """Networks as functions of the place (u, v, 1) on the plane through three points.
 
     With the ellipse c + a cos θ + b sin θ of ``ellipses_through``, x(u, v) = c + (u a + v b) / 0.8
     takes ``VERTICES`` to the points. It is linear in (u, v, 1), so that a first layer W₁ x becomes
     one of three inputs, whose weights are W₁ a / 0.8, W₁ b / 0.8 and W₁ c. They are rounded once,
-    after sums in float64, and the number of features plays no part in what follows.
+    after sums in float64, and nothing below depends on the number of features.
 
     Args:
         networks: A stack, with or without biases.
-        points: In input space, flattened.
+        points: Three points in input space, flattened.
 
     Returns:
-        The same stack behind another first layer.
+        Stack with the new first layer.
     """
     center, cosine, sine = ellipses_through(points.double().unsqueeze(0)).squeeze(0)
     frame = torch.stack((cosine / RADIUS, sine / RADIUS, center), dim=1)
@@ -122,11 +122,11 @@ def networks_on_plane(
 
 @torch.inference_mode()
 def boundary_pixels(network: FullyConnectedNetworks, grid: int) -> Bool[Tensor, "grid grid"]:
-    """Which pixels of the square have another code than the next one to the right or below.
+    """Mask of the pixels whose code differs from that of the next one to the right or below.
 
     Args:
         network: A stack of one of ``networks_on_plane``. A linear one has no boundary.
-        grid: Pixels along each side; the outer ones lie on the edges of the square.
+        grid: Number of pixels along each side; the outer ones lie on the edges of the square.
 
     Returns:
         Rows from v = 1 down to −1, columns from u = −1 to 1.
@@ -141,7 +141,7 @@ def boundary_pixels(network: FullyConnectedNetworks, grid: int) -> Bool[Tensor, 
     if network.depth == 1:
         return found
     rows = max(1, numbers_at_a_time(along.device) // (grid * max(network.widths)))
-    last = None  # Codes of the row above a block, of which it decides with the block's first.
+    last = None  # Codes of the row above a block, compared with those of the block's first row.
     for first, v in zip(range(0, grid, rows), along.flip(0).split(rows), strict=True):
         codes = _codes(network, _places(along, v)).unflatten(0, (len(v), grid))
         found[first : first + len(v), :-1] |= (codes[:, 1:] != codes[:, :-1]).any(2)
@@ -153,7 +153,7 @@ def boundary_pixels(network: FullyConnectedNetworks, grid: int) -> Bool[Tensor, 
 
 
 def _places(u: Float[Tensor, "columns"], v: Float[Tensor, "rows"]) -> Float[Tensor, "places 3"]:
-    """(u, v, 1) of every pixel, row by row."""
+    """Places (u, v, 1) of every pixel, row by row."""
     v, u = torch.cartesian_prod(v, u).unbind(1)
     return torch.stack((u, v, torch.ones_like(u)), dim=1)
 
@@ -161,7 +161,7 @@ def _places(u: Float[Tensor, "columns"], v: Float[Tensor, "rows"]) -> Float[Tens
 def _codes(
     network: FullyConnectedNetworks, places: Float[Tensor, "places 3"]
 ) -> Bool[Tensor, "places units_and_thresholds"]:
-    """Codes of the last hidden layer: which thresholds of which units lie below."""
+    """Codes of the last hidden layer: whether each unit exceeds each of its thresholds."""
     units = places
     for layer in range(network.depth - 2):
         units = network.phi.in_place(network.affine(layer, units))
@@ -170,7 +170,7 @@ def _codes(
 
 
 def _image_rows(image: Float[Tensor, "channels height width"], u: float, v: float) -> pd.DataFrame:
-    """The gray levels of an image."""
+    """Rows of the gray levels of an image."""
     pixels = packed(gray_levels(image.cpu().numpy()))
     return pd.DataFrame({
         "kind": "image",

@@ -23,8 +23,8 @@ SAMPLES_PER_BIN = 32
 
 def ellipses(
     networks: FullyConnectedNetworks,
-    train_inputs: Float[Tensor, "train *features"],
-    train_labels: Int64[Tensor, "train"],
+    train_inputs: Float[Tensor, "train_samples *features"],
+    train_labels: Int64[Tensor, "train_samples"],
     generator: Generator,
     *,
     ellipses: int = 16,
@@ -32,8 +32,8 @@ def ellipses(
 ) -> pd.DataFrame:
     """Jacobian norm and density of transitions along ellipses (Novak et al. 2018, §4.1, Fig. 2).
 
-    ``random`` ellipses lie around 0 and keep away from data. The others go through three training
-    images, their anchors, at the angles π/3, π and 5π/3: images of three ``different`` classes, or
+    ``random`` ellipses lie around 0, away from data. The others pass through three training images,
+    their anchors, at the angles π/3, π and 5π/3: images of three ``different`` classes, or
     three of the ``same``. All networks see the same ellipses.
 
     Transitions are all crossings of thresholds by hidden units in a bin, without sampling, in
@@ -42,10 +42,10 @@ def ellipses(
 
     Args:
         networks: R networks, with or without biases.
-        train_inputs: Images of the training set.
-        train_labels: Their classes, as networks are trained on them.
-        generator: Of axes and anchors, on the CPU.
-        ellipses: How many of each kind.
+        train_inputs: Training images.
+        train_labels: Their classes, as the networks saw them.
+        generator: Source of axes and anchors, on the CPU.
+        ellipses: Number of ellipses of each kind.
         angles: Number of equal bins around an ellipse, a multiple of 6. Bin i has its center at
             2π i / angles, so that anchors, and the middles between them, are centers of bins.
 
@@ -102,7 +102,7 @@ def _through(
 def _different(
     labels: Int64[Tensor, "train"], count: int, generator: Generator
 ) -> Int64[Tensor, "count 3"]:
-    """Positions of one image of each of three classes, for every ellipse.
+    """Positions of one image from each of three classes, for every ellipse.
 
     Raises:
         ValueError: If there are fewer than three classes.
@@ -145,14 +145,14 @@ def _members(labels: Int64[Tensor, "train"]) -> list[Int64[Tensor, "members"]]:
 
 
 def _drawn(items, count: int, generator: Generator) -> Tensor:
-    """Some of the items, without replacement."""
+    """Draw some of the items without replacement."""
     return torch.as_tensor(items)[torch.randperm(len(items), generator=generator)[:count]]
 
 
 def _mean_jacobian_norm(
     networks: FullyConnectedNetworks, ellipses: Float[Tensor, "count 3 *features"], angles: int
 ) -> Float64[Tensor, "networks angles"]:
-    """Mean over ellipses, one ellipse at a time."""
+    """Mean Jacobian norm over ellipses, one ellipse at a time."""
     centers = _centers(angles).to(ellipses.device)
     return sum(
         jacobian_norm(networks, points_on_ellipses(ellipse, centers)[0])
@@ -163,7 +163,7 @@ def _mean_jacobian_norm(
 def _transition_density(
     network: FullyConnectedNetworks, ellipses: Float[Tensor, "count 3 *features"], angles: int
 ) -> Float64[Tensor, "angles"]:
-    """Crossings per radian in every bin, mean over ellipses; NaN of a network that diverged."""
+    """Crossings per radian in every bin, mean over ellipses; NaN if the network diverged."""
     if not all(parameter.isfinite().all() for parameter in network.parameters):
         return torch.full((angles,), torch.nan, dtype=torch.float64)
     found = (

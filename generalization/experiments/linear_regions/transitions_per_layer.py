@@ -1,4 +1,4 @@
-"""In which layers the transitions around an image are."""
+"""Transitions around an image, layer by layer."""
 
 import pandas as pd
 import torch
@@ -16,26 +16,27 @@ def transitions_per_layer(
     inputs: Float[Tensor, "samples channels height width"],
     init_scale: float = 1.0,
 ) -> pd.DataFrame:
-    """The terms of ``transitions``, Σ_l t_l(x) (Novak et al. 2018, §3), one for each hidden layer.
+    """Terms t_l(x) of ``transitions``, Σ_l t_l(x), per hidden layer (Novak et al. 2018, §3).
 
     Args:
         networks: R networks, with or without biases.
         inputs: N images.
-        init_scale: Scale of the weights with which they began.
+        init_scale: Factor on the initial weights.
 
     Returns:
         One row per network and hidden layer: ``network``, ``layer`` (1 … depth − 1) and
 
         ``transitions``
-            Mean over images.
+            Mean t_l over images.
         ``sem``
-            Its standard error, √(Σ_x (t_l(x) − mean)² / (N (N − 1))). NaN for one image.
+            Standard error of that mean, √(Σ_x (t_l(x) − mean)² / (N (N − 1))). NaN for a single
+            image.
         ``expected``
-            What ``expected_transitions`` has for the layer, the mean over initial weights, averaged
-            over the same images. NaN if translations do not change one of them.
+            Contribution of the layer to ``expected_transitions``, the mean over initial weights,
+            averaged over the same images. NaN if one of them is invariant to translation.
 
     Raises:
-        TypeError: If the networks are a module, whose initialization nobody can know.
+        TypeError: If the networks are a module, whose initialization is not known.
         ValueError: If the inputs are not images.
     """  # noqa: DOC502
     if isinstance(networks, Module):
@@ -63,7 +64,7 @@ def _expected_per_layer(
     inputs: Float[Tensor, "samples channels height width"],
     init_scale: float,
 ) -> Float64[Tensor, "layers samples"]:
-    """What every hidden layer adds to the expectation of all layers up to it."""
+    """Contribution of every hidden layer to the expectation of all layers up to it."""
     up_to = [
         expected_transitions(
             networks.widths[: layer + 2], networks.activation, inputs, init_scale=init_scale

@@ -1,4 +1,4 @@
-"""The trajectory of one image, and every place on it where a linear region ends."""
+"""Trajectory of one image, and every place on it where a linear region ends."""
 
 import pandas as pd
 import torch
@@ -16,24 +16,24 @@ COLUMNS = ["network", "kind", "layer", "position", "row", "pixels"]
 def translation_trajectory(
     networks: FullyConnectedNetworks, inputs: Float[Tensor, "samples channels height width"]
 ) -> pd.DataFrame:
-    """All transitions around the horizontal translations of the first image (Fig. App.9).
+    """Places of all transitions around the horizontal translations of the first image.
 
-    They are those that ``transitions`` counts in float64 (Novak et al. 2018, §3), none of them
-    sampled. Tanh has no linear regions, thus no such places.
+    They are those that ``transitions`` counts in float64 (Novak et al. 2018, §3 and Fig. App. 9),
+    none of them sampled. Tanh has no linear regions, thus no such places.
 
     Args:
         networks: R networks, with or without biases.
-        inputs: Images, of which the first is taken.
+        inputs: Images, of which only the first is used.
 
     Returns:
-        Columns ``COLUMNS``. Rows are of two kinds, and what only the other has is empty:
+        Columns ``COLUMNS``. Rows are of two kinds; columns of the other kind are empty:
 
         ``layer``, ``position``
-            Of a ``transition``: hidden layer (1 … depth − 1), and translations by one pixel that
-            are passed by then (0 … width), a fraction too.
+            For a ``transition``: hidden layer (1 … depth − 1), and number of translations by one
+            pixel up to there (0 … width), with a fraction.
         ``row``, ``pixels``
-            Of an ``image``: number of the row of pixels (0 … height − 1), and its gray levels, the
-            means over channels, from 0 (the least of the image) to 255 (the greatest), as ``0x``
+            For an ``image``: number of the row of pixels (0 … height − 1), and its gray levels, the
+            means over channels, from 0 (the minimum of the image) to 255 (the maximum), as ``0x``
             and two hexadecimal digits each.
 
     Raises:
@@ -53,7 +53,7 @@ def translation_trajectory(
 def _transitions(
     network: FullyConnectedNetworks, loop: Float[Tensor, "one vertices features"]
 ) -> pd.DataFrame:
-    """Every crossing, in order."""
+    """Rows of all crossings, in order."""
     found = crossings(network, loop)
     return pd.DataFrame({
         "kind": "transition",

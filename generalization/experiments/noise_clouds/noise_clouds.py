@@ -1,4 +1,4 @@
-"""What layers make of noise: clouds of noisy copies of single images."""
+"""Clouds of noisy copies of single images in the layers of networks."""
 
 from collections.abc import Callable, Sequence
 
@@ -19,7 +19,7 @@ from generalization.units.cloud_spectra import (
 QUANTITIES = ["ev_1", "ev_2", "ev_rest", "s_1", "s_2", "predicted_noise", "layer_norm", "signal"]
 NULL_DRAWS = 8
 
-Values = Float64[Tensor, "networks layers noise_scales quantities"]
+Values = Float64[Tensor, "networks layers noise_stds quantities"]
 
 
 @torch.no_grad()
@@ -35,7 +35,7 @@ def noise_clouds(
     images_per_class: int = 2,
     # ASSUME: there are 256 copies, which are not clipped to the range of pixels; the blog says
     # neither. Its noise is of pixels from 0 to 1, which inputs are if they are not normalized.
-    noise_scales: Sequence[float] = (0.2, 0.1, 0.01),
+    noise_stds: Sequence[float] = (0.2, 0.1, 0.01),
     copies: int = 256,
 ) -> pd.DataFrame:
     """Explained variance of the activations of noisy copies of one image, layer by layer.
@@ -43,24 +43,24 @@ def noise_clouds(
     N copies x + σξ with ξ ~ N(0, I) go through the network in eval mode; H is the N × n_l matrix of
     the activations of a layer, not centered, with singular values s_i and EV_i = s_i² / Σ_j s_j²
     (Graham, *From Generalization to Inner Activations*, last section). Without noise H has rank 1
-    and EV_1 = 1: 1 − EV_1 is how much of what a layer says is noise.
+    and EV_1 = 1: 1 − EV_1 is the share of noise in a layer.
 
-    Beside it stands its limit for small σ, without sampling (see ``LayerNoise``). What differs is
-    the rest of the network's being not linear, and the copies' being few.
+    Its limit for small σ is given without sampling (see ``LayerNoise``). The two differ because the
+    network is not linear and copies are few.
 
     Args:
         networks: A stack of R networks, or an ``nn.Sequential``, in eval mode.
-        recorded: ``noisy_copies`` of ``cloud_images`` and their activations, which are too many to
-            be held at once: those of a slice, counted over images, σ and copies.
+        recorded: Function from a slice, counted over images, σ and copies, to the ``noisy_copies``
+            of ``cloud_images`` and their activations, which are too many to be held at once.
         inputs: Test images, in the dtype of the weights.
         labels: Their classes.
-        train_inputs: The training set, as the networks saw it.
-        train_labels: Its labels, as the networks saw them.
-        generator: Of the draws behind ``null_share``.
-        images_per_class: The first so many images of every class, of either part.
-        noise_scales: σ, in units of the inputs, which have a standard deviation of 1 over the
-            pixels of an image where images are normalized.
-        copies: N.
+        train_inputs: Training inputs, as the networks saw them.
+        train_labels: Training labels, as the networks saw them.
+        generator: Source of the draws behind ``null_share``.
+        images_per_class: Number of images of every class and part, the first ones.
+        noise_stds: Values of σ, in units of the inputs, which have a standard deviation of 1 over
+            the pixels of an image where images are normalized.
+        copies: Number N of copies.
 
     Returns:
         One row per network, ``part`` (train, test), ``class``, ``layer`` (0, the input, then the
@@ -71,9 +71,9 @@ def noise_clouds(
         ``s_1``, ``s_2``
             Singular values divided by √N.
         ``predicted_noise``
-            σ²(‖A_l‖_F² − ‖ĥᵀA_l‖²) / ‖h‖², what 1 − EV_1 is for small σ.
+            Limit σ²(‖A_l‖_F² − ‖ĥᵀA_l‖²) / ‖h‖² of 1 − EV_1 for small σ.
         ``layer_norm``, ``signal``
-            ‖A_l‖_F and ‖h‖.
+            Norms ‖A_l‖_F and ‖h‖.
 
         and ``null_share``, the share of the first component of N × n_l independent normal numbers:
         EV_2 / (1 − EV_1) would be near it if noise had no direction in the layer. Shares, and
@@ -81,16 +81,16 @@ def noise_clouds(
         active unit: they are means over the other images, NaN without any.
     """
     images, about = cloud_images(train_inputs, train_labels, inputs, labels, images_per_class)
-    of_image = len(noise_scales) * copies
+    of_image = len(noise_stds) * copies
     clouds = (recorded(slice(i * of_image, (i + 1) * of_image)) for i in range(len(images)))
     sampled = torch.stack([
-        _sampled([layer.to(images.device) for layer in (cloud[None], *layers)], len(noise_scales))
+        _sampled([layer.to(images.device) for layer in (cloud[None], *layers)], len(noise_stds))
         for cloud, layers in clouds
     ])
-    values = torch.cat([sampled, _closed_form(networks, images, noise_scales)], -1)
+    values = torch.cat([sampled, _closed_form(networks, images, noise_stds)], -1)
     kinds = about.groupby(["part", "class"], sort=False).indices
     tables = [
-        _table(values[positions].nanmean(0), noise_scales).assign(part=part, **{"class": label})
+        _table(values[positions].nanmean(0), noise_stds).assign(part=part, **{"class": label})
         for (part, label), positions in kinds.items()
     ]
     table = pd.concat(tables, ignore_index=True)
@@ -101,7 +101,7 @@ def noise_clouds(
 
 
 def _sampled(layers: Sequence[Float[Tensor, "_networks samples *units"]], scales: int) -> Values:
-    """EV_1, EV_2, the rest, and the first two singular values by √N, of one image."""
+    """Shares EV_1, EV_2, the rest, and the first two singular values by √N, of one image."""
     found = []
     for layer in layers:
         clouds = layer.flatten(2).unflatten(1, (scales, -1))
@@ -112,9 +112,9 @@ def _sampled(layers: Sequence[Float[Tensor, "_networks samples *units"]], scales
 
 
 def _closed_form(
-    networks: Networks, images: Float[Tensor, "images *features"], noise_scales: Sequence[float]
-) -> Float64[Tensor, "images networks layers noise_scales quantities"]:
-    """1 − EV_1, ‖A‖_F and ‖h‖ of the input, of which A is I, and of every hidden layer."""
+    networks: Networks, images: Float[Tensor, "images *features"], noise_stds: Sequence[float]
+) -> Float64[Tensor, "images networks layers noise_stds quantities"]:
+    """Limits of 1 − EV_1, ‖A‖_F and ‖h‖ for the input, where A = I, and for every hidden layer."""
     found = layer_noise(networks, images)
     length, features = images.flatten(1).double().norm(dim=1), images[0].numel()
     at_input = (
@@ -128,21 +128,21 @@ def _closed_form(
             (found.noise_to_signal, found.jacobian_norm, found.signal), at_input, strict=True
         )
     )
-    squares = ratio.new_tensor(noise_scales).square()
+    squares = ratio.new_tensor(noise_stds).square()
     return torch.stack(torch.broadcast_tensors(ratio * squares, norm, signal), -1).transpose(0, 1)
 
 
 def _null_share(units: int, copies: int, generator: torch.Generator) -> float:
-    """EV_1 of independent normal numbers, mean over some draws."""
+    """Chance level of EV_1: that of independent normal numbers, averaged over some draws."""
     draws = torch.randn(NULL_DRAWS, copies, units, generator=generator)
     return explained_variance(squared_singular_values(draws))[0].mean().item()
 
 
-def _table(values: Values, noise_scales: Sequence[float]) -> pd.DataFrame:
-    """One row per network, layer and σ."""
+def _table(values: Values, noise_stds: Sequence[float]) -> pd.DataFrame:
+    """Table with one row per network, layer and σ."""
     networks, layers = values.shape[:2]
     table = pd.DataFrame(values.flatten(0, 2).cpu().numpy(), columns=QUANTITIES)
     rows = pd.MultiIndex.from_product(
-        [range(networks), range(layers), noise_scales], names=["network", "layer", "sigma"]
+        [range(networks), range(layers), noise_stds], names=["network", "layer", "sigma"]
     )
     return pd.concat([rows.to_frame(index=False), table], axis=1)

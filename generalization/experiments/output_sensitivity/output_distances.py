@@ -1,4 +1,4 @@
-"""How far the outputs of networks of an ensemble are from each other, and from the labels."""
+"""Squared distances between outputs of networks of an ensemble, and to the labels."""
 
 from collections.abc import Iterator
 
@@ -29,18 +29,18 @@ def output_distances(
         networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
         inputs: N points, in the dtype of the weights.
         labels: Their true classes.
-        members: Seed, step and whether it is the last of its seed, of every network.
+        members: Table with ``seed``, ``step`` and ``final`` of every network.
 
     Returns:
         For each ``output``, ``logits`` and ``probabilities``, one row per network and per pair of
         networks of one step, or both at their last:
 
         ``network``
-            The first of the pair.
+            First of the pair.
         ``classes``
-            Their number K.
+            Number K of classes.
         ``other_seed``, ``other_step``
-            The second; empty where the distance is to the labels.
+            Second of the pair; empty where the distance is to the labels.
         ``squared_distance``
             Mean over points of the sum over classes.
     """
@@ -60,7 +60,7 @@ def _distances(
     targets: Float[Tensor, "samples classes"],
     members: pd.DataFrame,
 ) -> Iterator[tuple[int, int | None, int | None, float]]:
-    """Network, seed and step of the other, if there is one, and the squared distance."""
+    """Yield network, seed and step of the other, if there is one, and the squared distance."""
     which = list(members[["seed", "step", "final"]].itertuples(index=False))
     for network, one in enumerate(which):
         yield network, None, None, _squared_distance(outputs[network], targets)

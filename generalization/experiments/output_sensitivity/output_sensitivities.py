@@ -1,4 +1,4 @@
-"""Every output sensitivity of a network, its standard error, and what it is expected to be."""
+"""Output sensitivities of networks, with standard errors and closed forms."""
 
 from typing import NamedTuple
 
@@ -22,8 +22,8 @@ from generalization.measures.jacobian_norm import softmax_jacobian_rows
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, logits_of
 
-# Of each the outputs of which it is the variance, and what it is before training, over that of
-# single logits; K classes.
+# Variant → the outputs of which it is the variance, and its expectation before training relative
+# to that of single logits; K classes.
 VARIANTS = {
     "mean": (output_changes.mean_logit, lambda classes: 1 / classes),
     "per_output": (output_changes.single_logits, lambda classes: 1.0),
@@ -39,7 +39,7 @@ def output_sensitivities(
     shared_generator: Generator,
     hyperparameters: Hyperparameters,
     *,
-    noise: float = 0.1,
+    pixel_noise_std: float = 0.1,
     draws: int = 1,
 ) -> pd.DataFrame:
     """Output sensitivities (Forouzesh, Salehi & Thiran 2020) beside their closed forms.
@@ -52,11 +52,11 @@ def output_sensitivities(
         networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
         inputs: N points, in the dtype of the weights.
         pixel_deviations: Pixels per unit of input, at every point.
-        shared_generator: Of the noise, on the CPU.
-        hyperparameters: Of the networks. What is expected before training is of fully connected
+        shared_generator: Source of the noise, on the CPU.
+        hyperparameters: Those of the networks. Expectations before training are of fully connected
             ReLU networks.
-        noise: σ in pixels, which are from 0 to 1.
-        draws: Of noise at every point.
+        pixel_noise_std: σ in pixels, which are from 0 to 1.
+        draws: Draws of noise at every point.
 
     Returns:
         One row per network and variant: ``network``, ``variant``, and
@@ -66,33 +66,43 @@ def output_sensitivities(
         ``value``, ``standard_error``
             The measure, and its standard error over points and noise.
         ``small_noise``
-            What it is in the limit of little noise, see ``small_noise_variance``.
+            Its limit for little noise, see ``small_noise_variance``.
         ``ratio``
             value / small_noise.
         ``expected_before``
             The expectation of ``small_noise`` over initial weights, at any finite widths: σ² times
-            ``mean_square_gradient``; of ``mean`` the K-th part. Logits have nothing in common then.
+            ``mean_square_gradient``, divided by K for ``mean``: initial logits are uncorrelated.
         ``expected_before_wide``
-            The same of ``value`` for wide networks, see ``wide_sensitivity``.
+            The expectation of ``value`` for wide networks, see ``wide_sensitivity``.
         ``input_ratio``
-            C = E[x_j²] / E[ε_j²], of inputs and noise.
+            C = E[x_j²] / E[ε_j²], the ratio of inputs to noise.
         ``variance_of_biases``
             Σ, see the function of that name: before training the variance of a logit over networks
             is C times the expected ``per_output`` for little noise, plus Σ.
 
-        What has no closed form is empty.
+        Columns without a closed form are empty.
 
     Raises:
-        ValueError: If there are to be no draws, or no noise.
+        ValueError: If there are no draws, or no noise.
     """  # noqa: DOC502
-    known = _known_before_training(networks, inputs, noise / pixel_deviations, hyperparameters)
+    known = _known_before_training(
+        networks, inputs, pixel_noise_std / pixel_deviations, hyperparameters
+    )
     tables = []
     for variant, (outputs, share) in VARIANTS.items():
         generator = shared_generator.clone_state()
         value, error = output_variance(
-            networks, inputs, pixel_deviations, generator, outputs, noise=noise, draws=draws
+            networks,
+            inputs,
+            pixel_deviations,
+            generator,
+            outputs,
+            pixel_noise_std=pixel_noise_std,
+            draws=draws,
         )
-        limit = small_noise_variance(networks, inputs, pixel_deviations, outputs, noise=noise)
+        limit = small_noise_variance(
+            networks, inputs, pixel_deviations, outputs, pixel_noise_std=pixel_noise_std
+        )
         columns = {"value": value, "standard_error": error, "small_noise": limit}
         columns |= {"ratio": value / limit}
         table = pd.DataFrame({name: column.cpu().numpy() for name, column in columns.items()})
@@ -114,30 +124,30 @@ def small_noise_variance(
     pixel_deviations: Float64[Tensor, "samples"],
     outputs: Outputs,
     *,
-    noise: float,
+    pixel_noise_std: float,
 ) -> Float64[Tensor, "networks"]:
-    """What ``output_variance`` is in the limit of little noise: E_x σ_x² ‖∂g/∂x‖_F².
+    """Limit of ``output_variance`` for little noise, E_x σ_x² ‖∂g/∂x‖_F².
 
-    There g(x + ε) − g(x) = (∂g/∂x) ε, of mean 0 at every point. What is left out is of order σ⁴,
-    and so is the variance over points of the mean change at a point.
+    There g(x + ε) − g(x) = (∂g/∂x) ε, of mean 0 at every point. The remainder is of order σ⁴, and
+    so is the variance over points of the mean change at a point.
 
     Args:
-        networks: As there, as are all others.
+        networks: A stack of R networks, or a module.
         inputs: N points.
         pixel_deviations: Pixels per unit of input at every point.
-        outputs: From logits to the outputs g.
-        noise: σ_x in pixels.
+        outputs: Map from logits to the outputs g.
+        pixel_noise_std: σ_x in pixels.
 
     Returns:
         R numbers.
     """
     rows = softmax_jacobian_rows if outputs is output_changes.probabilities else _rows_of(outputs)
     norms = input_jacobian_norm(networks, inputs, rows)
-    return (norms * (noise / pixel_deviations)).square().mean(1)
+    return (norms * (pixel_noise_std / pixel_deviations)).square().mean(1)
 
 
 class _Known(NamedTuple):
-    """What ``output_sensitivities`` has the same of all networks of an ensemble."""
+    """Columns of ``output_sensitivities`` that all networks of an ensemble share."""
 
     classes: int
     input_ratio: float
@@ -149,11 +159,11 @@ class _Known(NamedTuple):
 def _known_before_training(
     networks: Networks,
     inputs: Float[Tensor, "samples *features"],
-    noise: Float64[Tensor, "samples"],
+    noise_stds: Float64[Tensor, "samples"],
     hyperparameters: Hyperparameters,
 ) -> _Known:
-    """Of single logits, with noise in units of inputs."""
-    flat, deviations = inputs.flatten(1).double().cpu().numpy(), noise.cpu().numpy()
+    """Expectations for single logits, with noise in units of the inputs."""
+    flat, deviations = inputs.flatten(1).double().cpu().numpy(), noise_stds.cpu().numpy()
     variance = np.square(deviations).mean()
     ratio = np.square(flat).mean() / variance
     classes = logits_of(networks, inputs[:1]).shape[-1]
@@ -170,7 +180,7 @@ def _known_before_training(
 
 
 def _rows_of(outputs: Outputs) -> Cotangents:
-    """The matrix A of outputs that are A f, at every point: outputs of the unit vectors."""
+    """Matrix A of outputs that are A f, at every point: the outputs of the unit vectors."""
 
     def rows(logits: Tensor) -> tuple[Tensor, Tensor]:
         batch, classes = logits.shape[:-1], logits.shape[-1]

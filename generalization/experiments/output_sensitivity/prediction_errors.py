@@ -16,12 +16,12 @@ def prediction_errors(
     inputs: Float[Tensor, "samples *features"],
     labels: Int64[Tensor, "samples"],
 ) -> pd.DataFrame:
-    """Mean losses of each network, to see whether L ≈ √(L_MSE / 2) (Forouzesh et al. 2020).
+    """Mean losses of each network, to test L ≈ √(L_MSE / 2) (Forouzesh et al. 2020).
 
     At every point −ln σ_y ≥ √(‖σ − e_y‖² / 2), with equality only where σ_y = 1: the K − 1 rivals
-    have 1 − σ_y together, so that ‖σ − e_y‖² ≤ 2 (1 − σ_y)², and 1 − σ_y ≤ −ln σ_y. Of means over
-    points it follows for the mean of the roots; the root of the mean, which is what the
-    paper has, is larger than that, and may be larger than the cross-entropy.
+    share the probability 1 − σ_y, so that ‖σ − e_y‖² ≤ 2 (1 − σ_y)², and 1 − σ_y ≤ −ln σ_y. The
+    inequality holds for the mean over points of the roots; the root of the mean, which the paper
+    uses, is larger than that, and may be larger than the cross-entropy.
 
     Args:
         networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.

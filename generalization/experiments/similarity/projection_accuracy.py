@@ -1,4 +1,4 @@
-"""How accurate networks are when a layer is projected on a few directions."""
+"""Accuracy of networks when a layer is projected on a few directions."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def projection_accuracy(
     networks: StackedNetworks,
     inputs: Float[Tensor, "samples *features"],
     labels: Int64[Tensor, "samples"],
-    train_inputs: Float[Tensor, "train *features"],
+    train_inputs: Float[Tensor, "train_samples *features"],
     members: pd.DataFrame,
     generator: Generator,
     *,
-    points: int = 2000,
+    train_samples: int = 2000,
     orders: int = 4,
     explained_variance: float = 0.99,
 ) -> pd.DataFrame:
@@ -49,14 +49,14 @@ def projection_accuracy(
     input is a point of theirs, and all positions are projected alike. The ``directions`` are
 
     ``svcca``
-        ``svcca_directions`` with the same layer of another network of the stack, see ``partners``.
-        A network that is the only seed has none.
+        Directions ``svcca_directions`` shared with the same layer of another network of the stack,
+        see ``partners``. A network that is the only seed has none.
     ``svcca_weights``
-        The same, of the weights with which variates are read from units.
+        Directions of the weights with which its variates are read from units.
     ``principal``
-        Of descending variance.
+        Principal directions in descending order of variance.
     ``largest_units``
-        Single units, the largest mean absolute activation first.
+        Single units in descending order of mean absolute activation.
     ``random_units``
         Single units in random order; the accuracy is the mean over ``orders``.
 
@@ -64,19 +64,20 @@ def projection_accuracy(
         networks: R networks, with or without biases, without normalizations.
         inputs: N test points, in the dtype of the weights.
         labels: Their labels.
-        train_inputs: The first ``points`` of them give directions.
-        members: ``seed``, ``step`` and ``final`` of every network.
-        generator: Of the random orders.
-        points: Training inputs that give directions; all, if there are fewer.
-        orders: Random orders of units.
-        explained_variance: That SVCCA keeps of every layer.
+        train_inputs: Training inputs, in the dtype of the weights.
+        members: Table with ``seed``, ``step`` and ``final`` of every network.
+        generator: Source of the random orders.
+        train_samples: Number of training inputs that give directions, the first ones; all, if there
+            are fewer.
+        orders: Number of random orders of units.
+        explained_variance: Share of the variance of every layer that SVCCA keeps.
 
     Returns:
         One row per network, layer (weight layers from 0, the last are the logits), kind of
         directions and k, with the columns ``COLUMNS``. At k = 0 the layer is at its mean; then k is
         1, 2, 4 … and the number of all units, at which the layer is as it was.
     """
-    known, partner = train_inputs[:points], partners(members)
+    known, partner = train_inputs[:train_samples], partners(members)
     tables = []
     for position, network in enumerate(networks):
         layers, tested = (layer_activations(network, points) for points in (known, inputs))
@@ -96,16 +97,16 @@ def projection_accuracy(
 
 
 def partners(members: pd.DataFrame) -> dict[int, int]:
-    """For every network of a stack, one of another seed that was trained as long.
+    """Partner of every network of a stack: one of another seed that was trained as long.
 
-    It is of the next seed (the first follows the last). Of a network at its last step it is that
-    at its last step; before, that at the latest step that is not later.
+    It has the next seed (the first follows the last). The partner of a network at its last step is
+    at its last step, too; before, it is at the latest step that is not later.
 
     Args:
-        members: ``seed``, ``step`` and ``final`` of every network.
+        members: Table with ``seed``, ``step`` and ``final`` of every network.
 
     Returns:
-        Position → position, for networks that have one.
+        Position → position of the partner, for networks that have one.
     """
     # ASSUME: every network shares directions with one other seed, the next one; the paper compares
     # two networks.
@@ -121,7 +122,7 @@ def partners(members: pd.DataFrame) -> dict[int, int]:
 
 
 def ranks(units: int) -> list[int]:
-    """0, 1, 2, 4 … below the number of units, and all of them."""
+    """Numbers of directions 0, 1, 2, 4 … below the number of units, and that of all of them."""
     return [0, *(2**power for power in range((units - 1).bit_length())), units]
 
 
@@ -135,7 +136,7 @@ def _points_of(
 def _baselines(
     activations: Float[Tensor, "samples units"], orders: int, generator: Generator
 ) -> dict[str, list[Basis]]:
-    """Kind of directions → one basis, or several whose accuracies are averaged."""
+    """Map kinds of directions to one basis, or to several whose accuracies are averaged."""
     units = activations.shape[1]
     random = [torch.randperm(units, generator=generator) for _ in range(orders)]
     return {
@@ -153,7 +154,7 @@ def _accuracies(
     mean: Float[Tensor, "units"],
     bases: Mapping[str, Sequence[Basis]],
 ) -> pd.DataFrame:
-    """directions, k, accuracy, units of one layer."""
+    """Rows of one layer: directions, k, accuracy, units."""
     grid = ranks(len(mean))
     if isinstance(network, FullyConnectedNetworks):
         logits = partial(projected_logits, network, layer)
@@ -176,7 +177,7 @@ def _accuracy(
     basis: Basis,
     grid: Sequence[int],
 ) -> Float64[Tensor, "ranks"]:
-    """The share of test points that is right at every rank."""
+    """Accuracy on test points at every rank."""
     right = torch.zeros(len(grid), dtype=torch.float64, device=tested.device)
     for chunk, true in zip(
         tested.split(SAMPLES_PER_CHUNK), labels.split(SAMPLES_PER_CHUNK), strict=True

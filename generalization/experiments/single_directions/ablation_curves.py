@@ -1,4 +1,4 @@
-"""How accuracy falls as units are ablated, or noise is added to them."""
+"""Accuracy as units are ablated, or noise is added to them."""
 
 import pandas as pd
 import torch
@@ -15,15 +15,15 @@ Curve = tuple[Float64[Tensor, "amounts"], Float64[Tensor, "networks draws amount
 
 def ablation_curves(
     networks: Networks,
-    train_inputs: Float[Tensor, "samples *features"],
-    train_labels: Int64[Tensor, "samples"],
+    train_inputs: Float[Tensor, "train_samples *features"],
+    train_labels: Int64[Tensor, "train_samples"],
     generator: torch.Generator,
     *,
-    points: int = 1000,
+    train_samples: int = 1000,
     orders: int = 10,
-    fractions: int = 20,
+    increments: int = 20,
     class_means: bool = False,
-    noise: float = 4.0,
+    max_noise_variance: float = 4.0,
     layer_by_layer: bool = False,
 ) -> pd.DataFrame:
     """Training accuracy against the fraction of ablated units, and against added noise.
@@ -36,27 +36,29 @@ def ablation_curves(
         networks: A stack of R networks, or a module as ``pieces_of`` takes it.
         train_inputs: Training inputs, in the dtype of the weights.
         train_labels: Their classes.
-        generator: Of orders and noise.
-        points: How many training inputs, the first ones; all, if there are fewer.
-        orders: How many random orders, and draws of noise.
-        fractions: Number of equal steps from no unit to all, and from no noise to the largest.
+        generator: Source of orders and noise.
+        train_samples: Number of training inputs, the first ones; all, if there are fewer.
+        orders: Number of random orders, and of draws of noise.
+        increments: Number of equal increments from no unit to all, and from no noise to the
+            largest.
         class_means: Whether units also become means of classes.
-        noise: The largest s.
+        max_noise_variance: Largest s.
         layer_by_layer: Whether also the units of every single hidden layer are ablated.
 
     Returns:
         One row per network, layer, mode and amount: ``network``,
 
         ``layer``
-            ``all`` hidden layers, or one, from 1.
+            Hidden layer, from 1, or ``all``.
         ``mode``
-            ``zero``, ``mean``, ``class_mean`` or ``noise``.
+            One of ``zero``, ``mean``, ``class_mean`` and ``noise``.
         ``amount``
-            Fraction of the units of the layer that are ablated; of noise, s.
+            Fraction of the units of the layer that are ablated; for noise, s.
         ``accuracy``, ``deviation``
-            Mean and standard deviation over orders, or draws of noise; no deviation of one.
+            Mean and standard deviation over orders, or draws of noise; no deviation of a single
+            one.
     """
-    inputs, labels = train_inputs[:points], train_labels[:points]
+    inputs, labels = train_inputs[:train_samples], train_labels[:train_samples]
     widths = unit_activations(networks, inputs[:1])
     modes = ("zero", "mean", "class_mean") if class_means else ("zero", "mean")
     tables = []
@@ -70,12 +72,12 @@ def ablation_curves(
                 labels,
                 generator,
                 orders=orders,
-                fractions=fractions,
+                increments=increments,
                 mode=mode,
                 layer=layer,
             )
             tables.append(_table(name, mode, *curve))
-        scales = torch.linspace(0, noise, fractions + 1, dtype=torch.float64)
+        scales = torch.linspace(0, max_noise_variance, increments + 1, dtype=torch.float64)
         noisy = noisy_accuracies(
             networks, inputs, labels, generator, scales=scales, draws=orders, layers=layers
         )

@@ -1,4 +1,4 @@
-"""What single units tell about classes, and what is lost without them."""
+"""Selectivity of single units, their information about classes, and accuracy without them."""
 
 import pandas as pd
 import torch
@@ -16,11 +16,11 @@ SIGNED = "negative activations have no selectivity"
 
 def single_units(
     networks: Networks,
-    train_inputs: Float[Tensor, "samples *features"],
-    train_labels: Int64[Tensor, "samples"],
+    train_inputs: Float[Tensor, "train_samples *features"],
+    train_labels: Int64[Tensor, "train_samples"],
     generator: torch.Generator,
     *,
-    points: int = 1000,
+    train_samples: int = 1000,
     bins: int = 20,
     permutations: int = 20,
 ) -> pd.DataFrame:
@@ -30,30 +30,31 @@ def single_units(
         networks: A stack of R networks, or a module as ``pieces_of`` takes it.
         train_inputs: Training inputs, in the dtype of the weights.
         train_labels: Their classes.
-        generator: Of permutations.
-        points: How many training inputs, the first ones; all, if there are fewer.
-        bins: Into which activations of a unit are put for its information.
-        permutations: Of labels, for what information is found by chance.
+        generator: Source of the permutations.
+        train_samples: Number of training inputs, the first ones; all, if there are fewer.
+        bins: Number of bins of the activations of a unit, for its information.
+        permutations: Number of permutations of the labels, for the chance level of information.
 
     Returns:
         One row per network, hidden layer and unit: ``network``, ``layer`` and ``unit``, both from
         1, and
 
         ``mean_activation``
-            Over the training inputs; of a feature map also over positions, as all that follows.
+            Mean over the training inputs; of a feature map also over positions, as in all columns
+            below.
         ``class_selectivity``
             See ``class_selectivities``.
         ``mutual_information``
             See ``class_information``; in bits.
         ``null_information``
-            The same, its mean over permutations of the labels: about 0, as far as the bias is
-            known.
+            Mean of ``mutual_information`` over permutations of the labels: about 0, as far as the
+            bias is known.
         ``importance``
-            Training accuracy that is lost if this unit alone is set to zero.
+            Loss of training accuracy if this unit alone is set to zero.
         ``note``
             Why there is no selectivity; empty where there is.
     """
-    inputs, labels = train_inputs[:points], train_labels[:points]
+    inputs, labels = train_inputs[:train_samples], train_labels[:train_samples]
     activations = unit_activations(networks, inputs)
     widths = [layer.shape[-1] for layer in activations]
     accuracy = (logits_of(networks, inputs).argmax(-1) == labels).double().mean(-1)
@@ -78,7 +79,7 @@ def _information(
     labels: Int64[Tensor, "*permutations samples"],
     bins: int,
 ) -> Float64[Tensor, "*permutations networks units"]:
-    """Of the units of all networks at once."""
+    """Information of the units of all networks at once."""
     networks, _, units = activations.shape
     of_all = activations.transpose(0, 1).flatten(1)
     return class_information(of_all, labels, bins=bins).unflatten(-1, (networks, units))

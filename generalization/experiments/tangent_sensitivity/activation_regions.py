@@ -1,4 +1,4 @@
-"""The activation regions in which test points lie: who is active, and how near the border is."""
+"""Activation regions of test points: active units, patterns and distances to the border."""
 
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -26,7 +26,7 @@ SAMPLES_PER_CHUNK = 1024  # Keeps the preactivations of a whole test set out of 
 def activation_regions(
     networks: FullyConnectedNetworks, inputs: Float[Tensor, "samples *features"]
 ) -> pd.DataFrame:
-    """The activation region of each test point (Daróczy 2020, §2, §3.1, §9, Figs 1 and 4).
+    """Activation region of each test point (Daróczy 2020, §2, §3.1, §9, Figs 1 and 4).
 
     Preactivations, and products of weights, are in the dtype of the weights, all else is float64.
 
@@ -38,25 +38,25 @@ def activation_regions(
         One row per network and point: ``network``, ``point`` (0 … N − 1) and
 
         ``units``
-            Hidden units of the network.
+            Number of hidden units of the network.
         ``active``
-            How many of them have slope 1; for ReLU, z > 0.
+            Number of them with slope 1; for ReLU, z > 0.
         ``active_1``, ``active_2`` …
-            The same for each hidden layer.
+            Number of active units of each hidden layer.
         ``pattern``
-            A hash of the activation pattern, 16 hexadecimal digits after ``0x``: points of one
-            network have the same if they are in the same region.
+            Hash of the activation pattern, 16 hexadecimal digits after ``0x``: points of one
+            network have equal hashes if they are in the same region.
         ``log_membership``
-            ``log_membership`` of the point in its own region.
+            Value of ``log_membership`` of the point in its own region.
         ``margin``, ``margin_layer``
-            The least |z − t| over hidden units and thresholds t, and the hidden layer (1 …) of the
-            unit that has it.
+            Minimum |z − t| over hidden units and thresholds t, and the hidden layer (1 …) of the
+            unit that attains it.
         ``inradius``
-            The radius of the largest ball around the point inside its region, see
+            Radius of the largest ball around the point inside its region, see
             ``facet_distances``, in units of the input.
 
         Without hidden units there is one region: ``margin`` and ``inradius`` are infinite,
-        ``margin_layer`` is 0. Tanh has no regions: all but ``units`` is empty.
+        ``margin_layer`` is 0. Tanh has no regions: all columns but ``units`` are empty.
     """
     tables = [
         _of_chunk(network, chunk).assign(
@@ -71,7 +71,7 @@ def activation_regions(
 
 
 def _of_chunk(network: FullyConnectedNetworks, inputs: Tensor) -> pd.DataFrame:
-    """The columns of a stack of one at some points."""
+    """Columns of a stack of one at some points."""
     units = np.full(len(inputs), sum(network.widths[1:-1]))
     if not network.phi.piecewise_linear:
         return pd.DataFrame({"units": units})
@@ -93,13 +93,13 @@ def _of_chunk(network: FullyConnectedNetworks, inputs: Tensor) -> pd.DataFrame:
 
 
 def _least(layers: Sequence[Tensor], inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """The least over all units of a stack of one, and its layer from 1; infinity of no layer, 0."""
+    """Minimum over all units of a stack of one, and its layer from 1; infinity and 0 if none."""
     none = torch.full((len(inputs),), torch.inf, dtype=torch.float64, device=inputs.device)
     return torch.stack([none, *(layer[0].amin(-1) for layer in layers)]).min(0)
 
 
 def _hashes(pattern: Pattern, points: int) -> list[str]:
-    """One hash per point. Two regions of 1000 share one with a probability of 3e-14."""
+    """Hashes, one per point. Two regions of 1000 share one with a probability of 3e-14."""
     empty = torch.empty(points, 0, dtype=torch.uint8)
     codes: UInt8[Tensor, "samples units"] = torch.cat(
         [empty, *(layer[0].cpu() for layer in pattern)], dim=-1

@@ -1,4 +1,4 @@
-"""How far bounds of the tangent sensitivity are from its value."""
+"""Bounds of the tangent sensitivity beside its value."""
 
 import math
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ def tangent_bounds(
     ``theorem_3_2``
         With a normal number of active units: holds for up to two hidden layers.
     ``theorem_3_2_author``
-        What the author computes in its place, which is of another order.
+        Formula that the author computes in its place, which is of another order.
 
     They are for piecewise-linear activation functions and paths through hidden units: tanh, and
     networks without hidden layers, have no rows.
@@ -50,20 +50,20 @@ def tangent_bounds(
     Args:
         networks: R networks, with or without biases.
         inputs: N points, in the dtype of the weights.
-        reduction: As for ``tangent_sensitivity``.
+        reduction: Outputs, as for ``tangent_sensitivity``.
 
     Returns:
         One row per network and bound: ``network``, ``bound`` and, all natural logarithms,
 
         ``log_bound``
-            Of the bound.
+            Logarithm of the bound.
         ``log_exact``
-            Of the mean over points of ‖∂²f/∂θ∂x‖_F. −∞ if no point has an active path, and empty
-            if logits are not finite.
+            Logarithm of the mean over points of ‖∂²f/∂θ∂x‖_F. −∞ if no point has an active path,
+            and empty if logits are not finite.
         ``log_tightness``
             log_exact − log_bound: 0 if the bound is attained, above if it does not hold.
         ``log_norm``, ``active_variance``
-            What bounds are made from, the same for all of a network: the mean over layers of
+            Terms of the bounds, the same for all bounds of a network: the mean over layers of
             ln max |W_l|; the variance over points of the number of active units.
 
     Raises:
@@ -100,7 +100,7 @@ def _log_bounds(
     maxima: Float64[Tensor, "networks layers"],
     reduction: str | int,
 ) -> dict[str, Float64[Tensor, "networks"]]:
-    """All bounds by name."""
+    """Logarithms of all bounds by name."""
     all_units, chosen = units.new_tensor(widths[1:-1]), {"reduction": reduction}
     of_points = units, maxima.unsqueeze(1)
     return {
@@ -114,5 +114,5 @@ def _log_bounds(
 
 
 def _mean(logarithms: Float64[Tensor, "networks samples"]) -> Float64[Tensor, "networks"]:
-    """The logarithm of the mean over points."""
+    """Logarithm of the mean over points."""
     return logarithms.logsumexp(1) - math.log(logarithms.shape[1])

@@ -1,4 +1,4 @@
-"""How sensitive networks are at training inputs and at test inputs, by counts of active units."""
+"""Sensitivities at training inputs and at test inputs, by counts of active units."""
 
 import pandas as pd
 import torch
@@ -25,33 +25,33 @@ def train_test_sensitivity(
     inputs: Float[Tensor, "samples *features"],
     train_inputs: Float[Tensor, "train_samples *features"],
 ) -> pd.DataFrame:
-    """What Daróczy 2020, §4, estimates the test loss from: sensitivities on both sets of inputs.
+    """Sensitivities on both sets of inputs, from which Daróczy 2020, §4, estimates the test loss.
 
-    None of them sees a label. They are for piecewise-linear activation functions and paths through
-    hidden units: tanh, and networks without hidden layers, have no rows. Preactivations are in the
-    dtype of the weights, all else is float64.
+    None of them depends on a label. They are for piecewise-linear activation functions and paths
+    through hidden units: tanh, and networks without hidden layers, have no rows. Preactivations are
+    in the dtype of the weights, all else is float64.
 
     Args:
         networks: R networks, with or without biases.
         inputs: N test points, in the dtype of the weights.
-        train_inputs: Training points, of which the first N are taken; all, if there are fewer.
+        train_inputs: Training points, of which the first N are used; all, if there are fewer.
 
     Returns:
         One row per network: ``network`` and, all logarithms natural,
 
         ``log_norm``
-            Of the layer-wise norm w = Π_l max |W_l| (Eqs 1 and 5).
+            Logarithm of the layer-wise norm w = Π_l max |W_l| (Eqs 1 and 5).
 
         and for each of the parts ``_train`` and ``_test``
 
         ``active_mean``, ``active_variance``
-            μ and s² of the number of active hidden units over points.
+            Mean μ and variance s² over points of the number of active hidden units.
         ``log_maximal``
-            Of the maximal sensitivity for these (Eqs 2 and 6), see ``theorem_3_2``.
+            Logarithm of the maximal sensitivity for these (Eqs 2 and 6), see ``theorem_3_2``.
         ``log_empirical``
-            E = mean_x[Σ_l ln n_l⁺(x) + Σ_{l,i} ln σ(|z_{l,i}(x)|)] (Eq. 7), for ReLU: the
-            logarithm of the number of active paths and ``log_membership`` of the point in its own
-            region. −∞ if a layer has no active unit at one of the points.
+            Expectation E = mean_x[Σ_l ln n_l⁺(x) + Σ_{l,i} ln σ(|z_{l,i}(x)|)] (Eq. 7), for ReLU:
+            the logarithm of the number of active paths and ``log_membership`` of the point in its
+            own region. −∞ if a layer has no active unit at one of the points.
     """
     if not networks.phi.piecewise_linear or networks.depth == 1:
         return pd.DataFrame(columns=COLUMNS)
@@ -69,7 +69,7 @@ def _at_points(
     points: Float[Tensor, "samples *features"],
     log_maxima: Float64[Tensor, "networks layers"],
 ) -> dict[str, Float64[Tensor, "networks"]]:
-    """All that depends on points, by name."""
+    """Columns that depend on points, by name."""
     units = active_units(networks, points).double()
     totals = units.sum(-1)
     # ASSUME: the ratio of logarithms in Eq. 6 is of the whole bound, constants included, for the
@@ -83,7 +83,7 @@ def _at_points(
 def _log_memberships(
     networks: FullyConnectedNetworks, points: Float[Tensor, "samples *features"]
 ) -> Float64[Tensor, "networks samples"]:
-    """Of points in their own activation regions."""
+    """Values of ``log_membership`` of points in their own activation regions."""
     thresholds = networks.phi.thresholds
     rows = []
     for network in networks:

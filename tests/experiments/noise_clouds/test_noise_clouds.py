@@ -19,7 +19,7 @@ def images(count, seed=1):
 
 
 def profile_of(networks, train=6, test=8, **settings):
-    chosen = {"images_per_class": 2, "copies": 40, "noise_scales": (0.3, 0.01)} | settings
+    chosen = {"images_per_class": 2, "copies": 40, "noise_stds": (0.3, 0.01)} | settings
     data = (
         images(train, seed=2),
         torch.arange(train) % 3,
@@ -28,7 +28,7 @@ def profile_of(networks, train=6, test=8, **settings):
     )
     shown, _ = cloud_images(*data, chosen["images_per_class"])
     generator = Generator().manual_seed(3)
-    copies = noisy_copies(shown, generator, chosen["noise_scales"], chosen["copies"]).flatten(0, 2)
+    copies = noisy_copies(shown, generator, chosen["noise_stds"], chosen["copies"]).flatten(0, 2)
 
     def recorded(samples):
         return copies[samples], hidden_activations(networks, copies[samples])
@@ -96,14 +96,14 @@ def test_shares_sum_to_one(networks):
 
 
 def test_without_noise_the_first_component_is_all(networks):
-    table = profile_of(networks, noise_scales=(0.0,))
+    table = profile_of(networks, noise_stds=(0.0,))
     assert table["ev_1"].to_numpy() == pytest.approx(1)
     assert (table["predicted_noise"] == 0).all()
     assert table["s_1"].to_numpy() == pytest.approx(table["signal"].to_numpy())
 
 
 def test_prediction_is_the_limit_of_small_noise(networks):
-    table = profile_of(networks, noise_scales=(1e-4,), copies=4000)
+    table = profile_of(networks, noise_stds=(1e-4,), copies=4000)
     noise = (table["ev_2"] + table["ev_rest"]).to_numpy()
     assert noise == pytest.approx(table["predicted_noise"].to_numpy(), rel=0.05)
 
@@ -167,7 +167,7 @@ def test_convolutional_module():
     module = nn.Sequential(
         nn.Conv2d(1, 2, 2), nn.ReLU(), nn.Flatten(), nn.Linear(8, 5), nn.ReLU(), nn.Linear(5, 4)
     ).double()
-    table = profile_of(module, noise_scales=(1e-4,), copies=4000, images_per_class=1)
+    table = profile_of(module, noise_stds=(1e-4,), copies=4000, images_per_class=1)
     noise = (table["ev_2"] + table["ev_rest"]).to_numpy()
     assert set(table["layer"]) == {0, 1, 2}
     assert noise == pytest.approx(table["predicted_noise"].to_numpy(), rel=0.08)

@@ -10,10 +10,12 @@ from generalization.experiments.output_sensitivity.output_sensitivities import (
     small_noise_variance,
 )
 from generalization.hyperparameters import Hyperparameters
-from generalization.measures.centered_output_sensitivity import centered_output_sensitivity
-from generalization.measures.output_sensitivity import output_sensitivity
-from generalization.measures.output_sensitivity_per_output import output_sensitivity_per_output
-from generalization.measures.softmax_output_sensitivity import softmax_output_sensitivity
+from generalization.measures.output_sensitivity import (
+    centered_output_sensitivity,
+    output_sensitivity,
+    output_sensitivity_per_output,
+    softmax_output_sensitivity,
+)
 from generalization.training.initialization import initial_networks
 
 MEASURES = {
@@ -53,10 +55,10 @@ def test_one_row_per_network_and_variant():
 @pytest.mark.parametrize("variant", MEASURES)
 def test_values_are_those_of_the_measures_with_the_same_noise(variant):
     networks, inputs = random_networks((9, 7, 4), count=3), points(20, 9)
-    table = profile(networks, inputs, draws=2, noise=0.3)
+    table = profile(networks, inputs, draws=2, pixel_noise_std=0.3)
     values = table.loc[table["variant"] == variant, "value"].tolist()
     measure = MEASURES[variant]
-    expected = measure(networks, inputs, deviations(20), generator(), draws=2, noise=0.3)
+    expected = measure(networks, inputs, deviations(20), generator(), draws=2, pixel_noise_std=0.3)
     assert values == expected.tolist()
 
 
@@ -93,13 +95,17 @@ def test_little_noise_by_the_whole_jacobian(activation):
         }
         for variant, of_points in expected.items():
             outputs = VARIANTS[variant][0]
-            found = small_noise_variance(networks, inputs, deviations(20), outputs, noise=0.3)
+            found = small_noise_variance(
+                networks, inputs, deviations(20), outputs, pixel_noise_std=0.3
+            )
             assert_close(found[member], (noise.square() * of_points).mean())
 
 
 def test_values_tend_to_those_of_little_noise():
     """The relative error of the variance of N changes is √(2/N) and more, here 2 %."""
-    table = profile(random_networks((9, 7, 4), count=2), points(3000, 9), noise=1e-5, draws=3)
+    table = profile(
+        random_networks((9, 7, 4), count=2), points(3000, 9), pixel_noise_std=1e-5, draws=3
+    )
     assert table["ratio"].to_numpy() == pytest.approx(1, abs=0.1)
     errors = table["standard_error"] / table["value"]
     assert (abs(table["ratio"] - 1) < 4 * errors).all()
@@ -149,7 +155,7 @@ def test_wide_networks_with_noise_that_is_not_little():
     chosen = Hyperparameters(dataset="digits")
     networks = initial_networks((100, 300, 300, 300, 10), chosen, range(8)).to(torch.float64)
     inputs = points(400, 100)
-    rows = profile(networks, inputs, chosen, noise=0.3).query("variant == 'per_output'")
+    rows = profile(networks, inputs, chosen, pixel_noise_std=0.3).query("variant == 'per_output'")
     assert rows["ratio"].mean() < 0.9
     error = rows["value"].sem()
     assert abs(rows["value"].mean() - rows["expected_before_wide"].iloc[0]) < 4 * error
@@ -160,7 +166,7 @@ def test_ratio_of_inputs_and_noise():
     """C is the mean square pixel over the variance of noise, where inputs are pixels."""
     networks, inputs = random_networks((9, 7, 4)), points(20, 9)
     ones = torch.ones(20, dtype=torch.float64)
-    table = output_sensitivities(networks, inputs, ones, generator(), HE, noise=0.1)
+    table = output_sensitivities(networks, inputs, ones, generator(), HE, pixel_noise_std=0.1)
     expected = 100 * inputs.square().mean().item()
     assert table["input_ratio"].tolist() == pytest.approx([expected] * 4)
 

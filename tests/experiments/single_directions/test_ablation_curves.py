@@ -25,7 +25,7 @@ def networks():
 
 @pytest.fixture(scope="module")
 def table(networks):
-    settings = {"orders": 3, "fractions": 5, "class_means": True, "layer_by_layer": True}
+    settings = {"orders": 3, "increments": 5, "class_means": True, "layer_by_layer": True}
     return ablation_curves(networks, *images(), seeded(), **settings)
 
 
@@ -53,11 +53,11 @@ def test_curves_begin_where_nothing_is_changed(networks, table):
 
 
 def test_accuracy_and_deviation_are_of_orders(networks):
-    table = ablation_curves(networks, *images(), seeded(), orders=3, fractions=5)
+    table = ablation_curves(networks, *images(), seeded(), orders=3, increments=5)
     generator = seeded()
     for mode in ("zero", "mean"):
         amounts, curves = ablation_curve(
-            networks, *images(), generator, orders=3, fractions=5, mode=mode
+            networks, *images(), generator, orders=3, increments=5, mode=mode
         )
         for network in range(2):
             rows = of(table, network, "all", mode)
@@ -77,7 +77,7 @@ def test_accuracy_and_deviation_are_of_orders(networks):
 
 
 def test_one_order_has_no_deviation(networks):
-    table = ablation_curves(networks, *images(), seeded(), orders=1, fractions=2)
+    table = ablation_curves(networks, *images(), seeded(), orders=1, increments=2)
     assert table["deviation"].isna().all()
 
 

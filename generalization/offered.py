@@ -1,0 +1,166 @@
+"""What is offered to measures and profiles, and what they must return.
+
+A measure or a profile names in its signature what it needs, and is given it by that name; settings
+are keyword-only. A measure may also name another measure as a keyword-only argument: it is given
+that one's values, if they were just computed for the same inputs, else the default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from inspect import Parameter, signature
+from typing import Any
+
+import pandas as pd
+from jaxtyping import Float, Float64, Int64
+from torch import Generator, Tensor
+
+from generalization.errors import InputError
+from generalization.hyperparameters import Hyperparameters
+from generalization.networks.modules import Networks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offered:
+    """What is offered to measures and profiles alike.
+
+    Attributes:
+        networks: Stack of R networks, or a ``torch.nn.Module``, with normalizations folded into the
+            weights; convolutional networks come one at a time, as a ``torch.nn.Sequential``.
+        inputs: First ``samples`` test inputs.
+        pixel_deviations: Pixels per unit of input at every test input, where pixels are from 0 to
+            1: what is stated in pixels is divided by it.
+        train_inputs: Training inputs, as the networks saw them.
+        train_labels: Training labels, as the networks saw them, corrupted or not.
+        hyperparameters: Hyper-parameters that the networks share.
+        init_scale: Hyper-parameter ``init_scale``, the factor on initial weights.
+        loss: Name of the training loss, ``cross_entropy`` or ``squared``.
+        generator: Source of randomness on the CPU, for a measure its own for every ensemble, for a
+            profile the same for all networks of a dataset.
+        shared_generator: Source of randomness on the CPU, the same for all networks of a dataset
+            and for all measures and profiles.
+    """
+
+    networks: Networks
+    inputs: Float[Tensor, "samples channels height width"]
+    pixel_deviations: Float64[Tensor, "samples"]
+    train_inputs: Float[Tensor, "train_samples channels height width"]
+    train_labels: Int64[Tensor, "train_samples"]
+    hyperparameters: Hyperparameters
+    init_scale: float
+    loss: str
+    generator: Generator
+    shared_generator: Generator
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfferedToMeasures(Offered):
+    """What is offered to measures, which never see test labels.
+
+    Attributes:
+        trained_networks: The networks as they were trained: weights, biases and normalizations.
+        initial_networks: The networks as they were trained, at their initialization.
+    """
+
+    trained_networks: Networks
+    initial_networks: Networks
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfferedToProfiles(Offered):
+    """What is offered to profiles.
+
+    Attributes:
+        labels: Labels of ``inputs``, always clean.
+        members: Table with the ``seed`` and the ``step`` of every network, and whether it is the
+            ``final`` one of its seed.
+        recorded: Function from a slice of the recorded inputs to these and their activations, layer
+            by layer; None without a record.
+    """
+
+    labels: Int64[Tensor, "samples"]
+    members: pd.DataFrame
+    recorded: Callable[[slice], tuple[Tensor, list[Tensor]]] | None
+
+
+def check_signature(
+    name: str, function: Callable[..., Any], offered: type[Offered], settings: Collection[str]
+) -> None:
+    """Refuse a measure or a profile that asks for something that is not offered.
+
+    Args:
+        name: Name of the measure or profile, for the sentence.
+        function: The measure or profile itself.
+        offered: What it may name.
+        settings: Names of its settings that are given.
+
+    Raises:
+        InputError: If a parameter is neither offered, nor a setting that is given or has a default.
+    """
+    names = [field.name for field in fields(offered)]
+    for asked, parameter in signature(function).parameters.items():
+        has_value = asked in settings or parameter.default is not Parameter.empty
+        if asked in names or (parameter.kind is Parameter.KEYWORD_ONLY and has_value):
+            continue
+        near = get_close_matches(asked, names) or names
+        raise InputError(
+            f"Parameters of {name} must be settings or among {', '.join(near)}, not {asked!r}."
+        )
+
+
+def checked_values(name: str, values: Any, networks: int) -> Tensor:
+    """Return the values of a measure if they are one per network, or one per network and input.
+
+    Args:
+        name: Name of the measure, for the sentence.
+        values: What it returned.
+        networks: Number R of the networks that it was given.
+
+    Raises:
+        InputError: If it is not a floating-point tensor of shape (R,) or (R, …).
+    """
+    if not isinstance(values, Tensor):
+        found = f"a {type(values).__name__}"
+    elif not values.is_floating_point():
+        # Values that do not exist are NaN.
+        found = f"one of {values.dtype}"
+    elif values.dim() not in {1, 2} or len(values) != networks:
+        exchanged = values.dim() == 2 and values.shape[1] == networks
+        found = f"one of shape {tuple(values.shape)}" + ", its axes exchanged" * exchanged
+    else:
+        return values
+    raise InputError(
+        f"{name} must return a floating-point tensor of shape ({networks},) or ({networks}, inputs)"
+        f" for {networks} networks, not {found}."
+    )
+
+
+def is_square(values: Tensor) -> bool:
+    """Whether nothing in the shape tells networks from inputs."""
+    return values.dim() == 2 and values.shape[0] == values.shape[1] > 1
+
+
+def checked_table(name: str, table: Any, networks: int) -> pd.DataFrame:
+    """Return the table of a profile if its rows say of which network they are.
+
+    Args:
+        name: Name of the profile, for the sentence.
+        table: What it returned.
+        networks: Number R of the networks that it was given.
+
+    Raises:
+        InputError: If it is not a table, or its column ``network`` does not number the networks.
+    """
+    if not isinstance(table, pd.DataFrame):
+        found = f"a {type(table).__name__}"
+    elif "network" not in table:
+        found = f"one with the columns {', '.join(map(str, table)) or 'none'}"
+    elif not (known := table["network"].isin(range(networks))).all():
+        found = f"one with the network {table['network'][~known].iloc[0]}"
+    else:
+        return table
+    raise InputError(
+        f"{name} must return a table with a column network from 0 to {networks - 1}, not {found}."
+    )
