@@ -64,6 +64,7 @@ CHEAP = Measure(shares_a_job=True)
 CHEAP_BASELINE = Measure(shares_a_job=True, baseline=True)
 CHEAP_JACOBIAN = Measure(shares_a_job=True, file="jacobian_norm")
 CHEAP_SENSITIVITY = Measure(shares_a_job=True, file="output_sensitivity")
+MARGIN = Measure(shares_a_job=True, file="margins")
 
 # Files in generalization/measures/.
 MEASURES = {
@@ -90,6 +91,11 @@ MEASURES = {
     "weight_norm": CHEAP_BASELINE,
     "distance_from_initialization": Measure(shares_a_job=True, baseline=True, file="weight_norm"),
     "number_of_parameters": CHEAP_BASELINE,
+    "training_margin": MARGIN,
+    "inverse_squared_margin": MARGIN,
+    "lower_normalized_margin": MARGIN,
+    "median_normalized_margin": MARGIN,
+    "upper_normalized_margin": MARGIN,
     "random_number": Measure(shares_a_job=True, baseline=True, taken_together=True),
     "sampled_transitions": Measure(),
     "mean_tangent_sensitivity": Measure(),

@@ -245,12 +245,18 @@ def test_all_measures_but_those_of_layers_are_taken_of_convolutional_networks(me
         networks, images(), {measure: function}, {measure: chosen}, together=together
     )
     tables = dict(measured)
+    if measure.endswith(("_squared_margin", "_over_margin")):
+        # Labels are not learnt, so that there is no positive margin to divide by.
+        assert tables[measure]["value"].isna().any()
+        return
     assert tables[measure]["value"].map(math.isfinite).all()
     # Steps differ in the scale of the weights, which only some measures of ReLU networks see.
     without_scale = ("transitions", "sampled_transitions", "class_information")
     without_scale += ("ablation_auc", "normalized_ablation_auc")
+    without_scale += tuple(name for name in MEASURES if name.endswith("_normalized_margin"))
     distinct = {"number_of_parameters": 1} | dict.fromkeys(without_scale, 2)
-    assert tables[measure]["value"].nunique() == distinct.get(measure, 5)
+    rounded = tables[measure]["value"].map("{:.4g}".format)
+    assert rounded.nunique() == distinct.get(measure, 5)
 
 
 def test_values_of_another_measure_are_those_of_the_same_network():

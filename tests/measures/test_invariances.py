@@ -1,0 +1,88 @@
+"""Which changes of a network that leave its function as it was, or only scale it, change a measure.
+
+Both is tested: that a measure is invariant where it says so, and that it is not where it does not.
+"""
+
+from importlib import import_module
+
+import pytest
+import torch
+from oracles.softmax_jacobian import random_networks
+
+from generalization.catalog import MEASURES, module_of
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.signatures import named_by
+
+# Of ReLU networks without biases: hidden units are permuted; a layer is multiplied by 3 and the
+# next one divided by 3; the logits are doubled, by the last layer; the inputs are tripled.
+CHANGES = ("permutation", "rescaling", "logits", "inputs")
+ALL, FUNCTION = set(CHANGES), {"permutation", "rescaling"}
+INVARIANT = {
+    "training_margin": FUNCTION,
+    "inverse_squared_margin": FUNCTION,
+    "lower_normalized_margin": ALL,
+    "median_normalized_margin": ALL,
+    "upper_normalized_margin": ALL,
+}
+FAMILIES = {"margins"}
+SETTINGS = {}
+
+
+def data():
+    """Points, of which the networks know the labels but for a few."""
+    generator = torch.Generator().manual_seed(1)
+    inputs = torch.randn(80, 6, generator=generator, dtype=torch.float64)
+    networks = random_networks((6, 8, 7, 3), count=2)
+    labels = networks.logits(inputs)[0].argmax(1)
+    return networks, inputs, labels
+
+
+def value(name, networks, inputs, labels, initial):
+    measure = getattr(import_module(module_of(name)), name)
+    offered = {
+        "networks": networks,
+        "trained_networks": networks,
+        "initial_networks": initial,
+        "inputs": inputs.flip(0),
+        "train_inputs": inputs,
+        "train_labels": labels,
+        "generator": torch.Generator().manual_seed(3),
+    }
+    values = measure(**named_by(measure, offered), **SETTINGS.get(name, {}))
+    return values.mean(1) if values.dim() == 2 else values
+
+
+def permuted(networks):
+    first, second, third = networks.weights
+    one, two = torch.arange(8).roll(3), torch.arange(7).flip(0)
+    weights = (first[:, one], second[:, two][:, :, one], third[:, :, two])
+    return FullyConnectedNetworks(weights, "relu")
+
+
+def changed(change, networks, inputs, initial):
+    first, second, third = networks.weights
+    if change == "permutation":
+        return permuted(networks), inputs, permuted(initial)
+    if change == "rescaling":
+        return FullyConnectedNetworks((3 * first, second / 3, third), "relu"), inputs, initial
+    if change == "logits":
+        return FullyConnectedNetworks((first, second, 2 * third), "relu"), inputs, initial
+    return networks, 3 * inputs, initial
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("name", INVARIANT)
+def test_measure_changes_if_and_only_if_it_is_not_invariant(name, change):
+    networks, inputs, labels = data()
+    networks = networks[:1]
+    initial = networks.map(lambda part: part + 0.3 * torch.sin(7 * part))
+    before = value(name, networks, inputs, labels, initial)
+    network, moved, begun = changed(change, networks, inputs, initial)
+    after = value(name, network, moved, labels, begun)
+    assert before.isfinite().all()
+    same = torch.allclose(before, after, rtol=1e-9, atol=1e-12)
+    assert same == (change in INVARIANT[name]), (before, after)
+
+
+def test_every_measure_of_these_families_says_what_it_is_invariant_to():
+    assert set(INVARIANT) == {name for name, entry in MEASURES.items() if entry.file in FAMILIES}
