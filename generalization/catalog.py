@@ -65,6 +65,7 @@ CHEAP_BASELINE = Measure(shares_a_job=True, baseline=True)
 CHEAP_JACOBIAN = Measure(shares_a_job=True, file="jacobian_norm")
 CHEAP_SENSITIVITY = Measure(shares_a_job=True, file="output_sensitivity")
 MARGIN = Measure(shares_a_job=True, file="margins")
+NORM = Measure(shares_a_job=True, file="norms")
 
 # Files in generalization/measures/.
 MEASURES = {
@@ -96,6 +97,23 @@ MEASURES = {
     "lower_normalized_margin": MARGIN,
     "median_normalized_margin": MARGIN,
     "upper_normalized_margin": MARGIN,
+    "spectral_product": NORM,
+    "spectral_product_over_margin": NORM,
+    "spectral_sum": NORM,
+    "spectral_sum_over_margin": NORM,
+    "frobenius_product": NORM,
+    "frobenius_product_over_margin": NORM,
+    "frobenius_sum": NORM,
+    "frobenius_sum_over_margin": NORM,
+    "stable_rank_sum": NORM,
+    "spectral_complexity_from_origin": NORM,
+    "spectral_complexity_from_initialization": NORM,
+    "bartlett_complexity": NORM,
+    "bartlett_complexity_from_initialization": NORM,
+    "bartlett_complexity_over_margin": NORM,
+    "spectral_distance": NORM,
+    "path_norm": NORM,
+    "path_norm_over_margin": NORM,
     "random_number": Measure(shares_a_job=True, baseline=True, taken_together=True),
     "sampled_transitions": Measure(),
     "mean_tangent_sensitivity": Measure(),

@@ -23,8 +23,25 @@ INVARIANT = {
     "lower_normalized_margin": ALL,
     "median_normalized_margin": ALL,
     "upper_normalized_margin": ALL,
+    "spectral_product": FUNCTION | {"inputs"},
+    "spectral_product_over_margin": FUNCTION | {"logits"},
+    "spectral_sum": FUNCTION | {"inputs"},
+    "spectral_sum_over_margin": FUNCTION | {"logits"},
+    "frobenius_product": FUNCTION | {"inputs"},
+    "frobenius_product_over_margin": FUNCTION | {"logits"},
+    "frobenius_sum": FUNCTION | {"inputs"},
+    "frobenius_sum_over_margin": FUNCTION | {"logits"},
+    "stable_rank_sum": ALL,
+    "spectral_complexity_from_origin": FUNCTION | {"logits"},
+    "spectral_complexity_from_initialization": {"permutation"},
+    "bartlett_complexity": FUNCTION | {"inputs"},
+    "bartlett_complexity_from_initialization": {"permutation", "inputs"},
+    "bartlett_complexity_over_margin": ALL,
+    "spectral_distance": {"permutation", "inputs"},
+    "path_norm": FUNCTION | {"inputs"},
+    "path_norm_over_margin": FUNCTION | {"logits"},
 }
-FAMILIES = {"margins"}
+FAMILIES = {"margins", "norms"}
 SETTINGS = {}
 
 

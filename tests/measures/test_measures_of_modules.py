@@ -20,6 +20,7 @@ DRAWN = ("random_number", "mean_tangent_sensitivity")
 NO_CLOSED_FORM = {"tanh": ("tangent_sensitivity", "balanced_tangent_sensitivity")}
 # Labels here are not learnt: these divide by a margin that is not positive.
 BY_MARGIN = [name for name in MEASURES if name.endswith(("_squared_margin", "_over_margin"))]
+BY_MARGIN += [name for name in MEASURES if name.startswith("spectral_complexity_")]
 # Units of both signs have no selectivity, and of some layers no unit may be active.
 MAY_BE_ABSENT = ["class_selectivity", *BY_MARGIN]
 MAY_BE_ABSENT += [name for name in MEASURES if name.endswith("_normalized_margin")]
