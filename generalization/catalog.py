@@ -66,6 +66,7 @@ CHEAP_JACOBIAN = Measure(shares_a_job=True, file="jacobian_norm")
 CHEAP_SENSITIVITY = Measure(shares_a_job=True, file="output_sensitivity")
 MARGIN = Measure(shares_a_job=True, file="margins")
 NORM = Measure(shares_a_job=True, file="norms")
+SAMPLE_GRADIENT = Measure(shares_a_job=True, file="sample_gradients")
 
 # Files in generalization/measures/.
 MEASURES = {
@@ -114,6 +115,19 @@ MEASURES = {
     "spectral_distance": NORM,
     "path_norm": NORM,
     "path_norm_over_margin": NORM,
+    "gauss_newton_trace": SAMPLE_GRADIENT,
+    "fisher_rao_norm": SAMPLE_GRADIENT,
+    "empirical_fisher_rao_norm": SAMPLE_GRADIENT,
+    "gradient_norm": SAMPLE_GRADIENT,
+    "gradient_variance": SAMPLE_GRADIENT,
+    "gradient_noise_scale": SAMPLE_GRADIENT,
+    "gradient_disparity": SAMPLE_GRADIENT,
+    "stiffness": SAMPLE_GRADIENT,
+    "sign_stiffness": SAMPLE_GRADIENT,
+    "within_class_stiffness": SAMPLE_GRADIENT,
+    "tic_of_traces": SAMPLE_GRADIENT,
+    "tic_of_diagonals": SAMPLE_GRADIENT,
+    "gauss_newton_eigenvalue": Measure(file="sample_gradients"),
     "random_number": Measure(shares_a_job=True, baseline=True, taken_together=True),
     "sampled_transitions": Measure(),
     "mean_tangent_sensitivity": Measure(),

@@ -247,7 +247,8 @@ def test_all_measures_but_those_of_layers_are_taken_of_convolutional_networks(me
     networks = kept_convolutions(hyperparameters_of("convolutional, pooled"))
     function = getattr(import_module(module_of(measure)), measure)
     few = ("samples", "train_samples", "grid_points", "random_samples")
-    chosen = {key: 2 for key in few if key in settings_of(measure)}
+    points = 9 if measure.endswith("stiffness") else 2  # Pairs of points, some of one class.
+    chosen = {key: points for key in few if key in settings_of(measure)}
     together = [measure] if MEASURES[measure].taken_together else []
     measured = measure_networks(
         networks, images(), {measure: function}, {measure: chosen}, together=together
@@ -262,6 +263,7 @@ def test_all_measures_but_those_of_layers_are_taken_of_convolutional_networks(me
     without_scale = ("transitions", "sampled_transitions", "class_information")
     without_scale += ("ablation_auc", "normalized_ablation_auc")
     distinct = {"number_of_parameters": 1} | dict.fromkeys(without_scale, 2)
+    distinct["sign_stiffness"] = 3  # One of a few fractions.
     values = tables[measure]["value"]
     if measure in SCALE_FREE:
         assert values.map("{:.4g}".format).nunique() == 2

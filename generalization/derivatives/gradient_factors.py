@@ -191,7 +191,6 @@ def _module_blocks(
             yield Block(slice(0, 1), part, scale.unsqueeze(0), layers)
 
 
-@torch.no_grad()
 def gradient_squares(
     networks: Networks,
     inputs: Float[Tensor, "samples *features"],
@@ -199,20 +198,9 @@ def gradient_squares(
     *of_points: Shaped[Tensor, "samples *_"],
 ) -> Float64[Tensor, "networks samples"]:
     """Squared norm ‖∂(Cf)/∂θ‖_F² at every point; arguments are those of ``gradient_blocks``."""
-    count = 1 if isinstance(networks, nn.Module) else len(networks)
-    squares = torch.zeros(count, len(inputs), dtype=torch.float64, device=inputs.device)
-    for members, points, scale, layers in gradient_blocks(networks, inputs, cotangents, *of_points):
-        for deltas, activations in layers:
-            squares[members, points] += _squares(deltas.flatten(2)) * _squares(activations)
-        squares[members, points] *= scale.square()
-    return squares
+    return _accumulated(gradient_blocks(networks, inputs, cotangents, *of_points), sums=())[0]
 
 
-def _squares(vectors: Float[Tensor, "*batch _"]) -> Float64[Tensor, "*batch"]:
-    return torch.linalg.vector_norm(vectors, dim=-1, dtype=torch.float64).square()
-
-
-@torch.no_grad()
 def gradient_sum(
     networks: Networks,
     inputs: Float[Tensor, "samples *features"],
@@ -229,22 +217,65 @@ def gradient_sum(
         One tensor per layer, of the shape of its weights with the bias as a last column; of a
         module, one column per parameter.
     """
-    sums: dict[int, list[Tensor]] = {}
-    for members, _, scale, layers in gradient_blocks(networks, inputs, cotangents, *of_points):
-        largest = scale.amax(1, keepdim=True)
-        weights = (scale / largest).square() if squared else scale / largest
-        factor = (largest.square() if squared else largest).unsqueeze(2)
-        found = []
-        for deltas, activations in layers:
-            if squared:
-                deltas, activations = deltas.square(), activations.square()
-            weighted = (deltas.sum(2) * weights.unsqueeze(2).to(deltas.dtype)).mT
-            found.append(torch.bmm(weighted, activations).double() * factor)
-        before = sums.get(members.start)
-        sums[members.start] = (
-            [old.add_(new) for old, new in zip(before, found, strict=True)] if before else found
-        )
-    return [torch.cat(layer) for layer in zip(*sums.values(), strict=True)]
+    blocks = gradient_blocks(networks, inputs, cotangents, *of_points)
+    return _accumulated(blocks, sums=(squared,))[1]
+
+
+def squares_and_sum(
+    networks: Networks,
+    inputs: Float[Tensor, "samples *features"],
+    cotangents: Cotangents,
+    *of_points: Shaped[Tensor, "samples *_"],
+) -> tuple[Float64[Tensor, "networks samples"], list[Float64[Tensor, "networks _ _"]]]:
+    """Results of ``gradient_squares`` and ``gradient_sum``, by one backward pass."""
+    return _accumulated(gradient_blocks(networks, inputs, cotangents, *of_points), sums=(False,))
+
+
+@torch.no_grad()
+def _accumulated(
+    blocks: Iterator[Block], *, sums: tuple[bool, ...]
+) -> tuple[Float64[Tensor, "networks samples"], list[Float64[Tensor, "networks _ _"]]]:
+    """Squares at all points, and sums of gradients or of their squares if they are wanted."""
+    squares: dict[int, list[Tensor]] = {}
+    totals: dict[int, list[Tensor]] = {}
+    for block in blocks:
+        first = block.members.start
+        squares.setdefault(first, []).append(_block_squares(block))
+        for squared in sums:
+            found = _block_sum(block, squared=squared)
+            before = totals.setdefault(first, [torch.zeros_like(layer) for layer in found])
+            for old, new in zip(before, found, strict=True):
+                old += new
+    return (
+        torch.cat([torch.cat(of_members, dim=1) for of_members in squares.values()]),
+        [torch.cat(layer) for layer in zip(*totals.values(), strict=True)],
+    )
+
+
+def _block_squares(block: Block) -> Float64[Tensor, "networks samples"]:
+    of_layers = [
+        _squares(deltas.flatten(2)) * _squares(activations) for deltas, activations in block.layers
+    ]
+    return torch.stack(of_layers).sum(0) * block.scale.square()
+
+
+def _squares(vectors: Float[Tensor, "*batch _"]) -> Float64[Tensor, "*batch"]:
+    return torch.linalg.vector_norm(vectors, dim=-1, dtype=torch.float64).square()
+
+
+def _block_sum(block: Block, *, squared: bool) -> list[Float64[Tensor, "networks _ _"]]:
+    """Sums over the points of a block, whose scales are divided by the largest one."""
+    largest = block.scale.amax(1, keepdim=True)
+    weights, factor = (block.scale / largest).unsqueeze(2), largest.unsqueeze(2)
+    if squared:
+        weights, factor = weights.square(), factor.square()
+    sums = []
+    for deltas, activations in block.layers:
+        if squared:
+            deltas, activations = deltas.square(), activations.square()
+        weighted = (deltas.sum(2) * weights.to(deltas.dtype)).mT
+        sums.append(torch.bmm(weighted, activations).double() * factor)
+    return sums
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ from generalization.signatures import named_by
 # Of ReLU networks without biases: hidden units are permuted; a layer is multiplied by 3 and the
 # next one divided by 3; the logits are doubled, by the last layer; the inputs are tripled.
 CHANGES = ("permutation", "rescaling", "logits", "inputs")
-ALL, FUNCTION = set(CHANGES), {"permutation", "rescaling"}
+ALL, FUNCTION, UNITS = set(CHANGES), {"permutation", "rescaling"}, {"permutation"}
 INVARIANT = {
     "training_margin": FUNCTION,
     "inverse_squared_margin": FUNCTION,
@@ -33,15 +33,28 @@ INVARIANT = {
     "frobenius_sum_over_margin": FUNCTION | {"logits"},
     "stable_rank_sum": ALL,
     "spectral_complexity_from_origin": FUNCTION | {"logits"},
-    "spectral_complexity_from_initialization": {"permutation"},
+    "spectral_complexity_from_initialization": UNITS,
     "bartlett_complexity": FUNCTION | {"inputs"},
     "bartlett_complexity_from_initialization": {"permutation", "inputs"},
     "bartlett_complexity_over_margin": ALL,
     "spectral_distance": {"permutation", "inputs"},
     "path_norm": FUNCTION | {"inputs"},
     "path_norm_over_margin": FUNCTION | {"logits"},
+    "gauss_newton_trace": UNITS,
+    "gauss_newton_eigenvalue": UNITS,
+    "gradient_norm": UNITS,
+    "gradient_variance": UNITS,
+    "gradient_noise_scale": UNITS,
+    "gradient_disparity": UNITS,
+    "stiffness": UNITS,
+    "sign_stiffness": UNITS,
+    "within_class_stiffness": UNITS,
+    "fisher_rao_norm": FUNCTION,
+    "empirical_fisher_rao_norm": FUNCTION,
+    "tic_of_traces": UNITS,
+    "tic_of_diagonals": FUNCTION,
 }
-FAMILIES = {"margins", "norms"}
+FAMILIES = {"margins", "norms", "sample_gradients"}
 SETTINGS = {}
 
 

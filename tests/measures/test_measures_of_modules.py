@@ -18,18 +18,21 @@ ACTIVATIONS = ["relu", "relu6", "hardtanh", "hardsigmoid", "tanh"]
 DRAWN = ("random_number", "mean_tangent_sensitivity")
 # Of tanh the one is drawn, too, and the other does not exist.
 NO_CLOSED_FORM = {"tanh": ("tangent_sensitivity", "balanced_tangent_sensitivity")}
+# Sequences have the ½ of a hard sigmoid in their biases, and are moved by it along them.
+OTHER_PARAMETERS = {"hardsigmoid": ("fisher_rao_norm", "empirical_fisher_rao_norm")}
 # Labels here are not learnt: these divide by a margin that is not positive.
 BY_MARGIN = [name for name in MEASURES if name.endswith(("_squared_margin", "_over_margin"))]
 BY_MARGIN += [name for name in MEASURES if name.startswith("spectral_complexity_")]
-# Units of both signs have no selectivity, and of some layers no unit may be active.
-MAY_BE_ABSENT = ["class_selectivity", *BY_MARGIN]
+# Units of both signs have no selectivity, and some layers or points have no gradient.
+MAY_BE_ABSENT = ["class_selectivity", "within_class_stiffness", *BY_MARGIN]
 MAY_BE_ABSENT += [name for name in MEASURES if name.endswith("_normalized_margin")]
 LAYERED = [name for name in MEASURES if MEASURES[name].fully_connected_only]
 CASES = [
     (name, activation)
     for name in MEASURES
     for activation in ACTIVATIONS
-    if name not in LAYERED and name not in DRAWN + NO_CLOSED_FORM.get(activation, ())
+    if name not in [*LAYERED, *DRAWN, *NO_CLOSED_FORM.get(activation, ())]
+    and name not in OTHER_PARAMETERS.get(activation, ())
 ]
 
 
