@@ -66,6 +66,8 @@ CHEAP_JACOBIAN = Measure(shares_a_job=True, file="jacobian_norm")
 CHEAP_SENSITIVITY = Measure(shares_a_job=True, file="output_sensitivity")
 MARGIN = Measure(shares_a_job=True, file="margins")
 NORM = Measure(shares_a_job=True, file="norms")
+PREDICTION = Measure(shares_a_job=True, file="predictions")
+FEATURE = Measure(shares_a_job=True, file="features")
 SAMPLE_GRADIENT = Measure(shares_a_job=True, file="sample_gradients")
 
 # Files in generalization/measures/.
@@ -128,6 +130,17 @@ MEASURES = {
     "tic_of_traces": SAMPLE_GRADIENT,
     "tic_of_diagonals": SAMPLE_GRADIENT,
     "gauss_newton_eigenvalue": Measure(file="sample_gradients"),
+    "confidence_error": PREDICTION,
+    "thresholded_confidence_error": PREDICTION,
+    "prediction_nuclear_norm": PREDICTION,
+    "training_calibration_error": PREDICTION,
+    "training_brier_score": PREDICTION,
+    "effective_rank": FEATURE,
+    "neural_collapse": FEATURE,
+    "davies_bouldin_index": FEATURE,
+    "label_wise_mixup_error": FEATURE,
+    "davies_bouldin_mixup": FEATURE,
+    "mixup_margin": FEATURE,
     "random_number": Measure(shares_a_job=True, baseline=True, taken_together=True),
     "sampled_transitions": Measure(),
     "mean_tangent_sensitivity": Measure(),

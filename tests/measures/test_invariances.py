@@ -53,8 +53,15 @@ INVARIANT = {
     "empirical_fisher_rao_norm": FUNCTION,
     "tic_of_traces": UNITS,
     "tic_of_diagonals": FUNCTION,
+    **{name: FUNCTION for name, entry in MEASURES.items() if entry.file == "predictions"},
+    "effective_rank": ALL,
+    "neural_collapse": ALL,
+    "davies_bouldin_index": ALL,
+    "label_wise_mixup_error": ALL,
+    "davies_bouldin_mixup": ALL,
+    "mixup_margin": ALL,
 }
-FAMILIES = {"margins", "norms", "sample_gradients"}
+FAMILIES = {"margins", "norms", "sample_gradients", "predictions", "features"}
 SETTINGS = {}
 
 
@@ -64,16 +71,18 @@ def data():
     inputs = torch.randn(80, 6, generator=generator, dtype=torch.float64)
     networks = random_networks((6, 8, 7, 3), count=2)
     labels = networks.logits(inputs)[0].argmax(1)
+    labels[:4] = (labels[:4] + 1) % 3
     return networks, inputs, labels
 
 
 def value(name, networks, inputs, labels, initial):
     measure = getattr(import_module(module_of(name)), name)
+    generator, scale = torch.Generator().manual_seed(2), inputs.std()
     offered = {
         "networks": networks,
         "trained_networks": networks,
         "initial_networks": initial,
-        "inputs": inputs.flip(0),
+        "inputs": scale * torch.randn(3000, 6, generator=generator, dtype=torch.float64),
         "train_inputs": inputs,
         "train_labels": labels,
         "generator": torch.Generator().manual_seed(3),
