@@ -68,6 +68,7 @@ MARGIN = Measure(shares_a_job=True, file="margins")
 NORM = Measure(shares_a_job=True, file="norms")
 PREDICTION = Measure(shares_a_job=True, file="predictions")
 FEATURE = Measure(shares_a_job=True, file="features")
+SPECTRUM = Measure(shares_a_job=True, file="spectra")
 SAMPLE_GRADIENT = Measure(shares_a_job=True, file="sample_gradients")
 
 # Files in generalization/measures/.
@@ -141,6 +142,9 @@ MEASURES = {
     "label_wise_mixup_error": FEATURE,
     "davies_bouldin_mixup": FEATURE,
     "mixup_margin": FEATURE,
+    "power_law_exponent": SPECTRUM,
+    "weighted_power_law_exponent": SPECTRUM,
+    "log_alpha_norm": SPECTRUM,
     "random_number": Measure(shares_a_job=True, baseline=True, taken_together=True),
     "sampled_transitions": Measure(),
     "mean_tangent_sensitivity": Measure(),

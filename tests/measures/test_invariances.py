@@ -60,16 +60,21 @@ INVARIANT = {
     "label_wise_mixup_error": ALL,
     "davies_bouldin_mixup": ALL,
     "mixup_margin": ALL,
+    "power_law_exponent": ALL,
+    "weighted_power_law_exponent": UNITS | {"logits", "inputs"},
+    "log_alpha_norm": UNITS | {"logits", "inputs"},
 }
-FAMILIES = {"margins", "norms", "sample_gradients", "predictions", "features"}
+FAMILIES = {"margins", "norms", "sample_gradients", "predictions", "features", "spectra"}
 SETTINGS = {}
+# Spectra of fewer than 50 eigenvalues have no value.
+NARROW, WIDE = (6, 8, 7, 3), (60, 70, 65, 3)
 
 
-def data():
+def data(widths):
     """Points, of which the networks know the labels but for a few."""
     generator = torch.Generator().manual_seed(1)
-    inputs = torch.randn(80, 6, generator=generator, dtype=torch.float64)
-    networks = random_networks((6, 8, 7, 3), count=2)
+    inputs = torch.randn(80, widths[0], generator=generator, dtype=torch.float64)
+    networks = random_networks(widths, count=2)
     labels = networks.logits(inputs)[0].argmax(1)
     labels[:4] = (labels[:4] + 1) % 3
     return networks, inputs, labels
@@ -78,11 +83,12 @@ def data():
 def value(name, networks, inputs, labels, initial):
     measure = getattr(import_module(module_of(name)), name)
     generator, scale = torch.Generator().manual_seed(2), inputs.std()
+    features = inputs.shape[1]
     offered = {
         "networks": networks,
         "trained_networks": networks,
         "initial_networks": initial,
-        "inputs": scale * torch.randn(3000, 6, generator=generator, dtype=torch.float64),
+        "inputs": scale * torch.randn(3000, features, generator=generator, dtype=torch.float64),
         "train_inputs": inputs,
         "train_labels": labels,
         "generator": torch.Generator().manual_seed(3),
@@ -93,7 +99,8 @@ def value(name, networks, inputs, labels, initial):
 
 def permuted(networks):
     first, second, third = networks.weights
-    one, two = torch.arange(8).roll(3), torch.arange(7).flip(0)
+    one = torch.arange(first.shape[1]).roll(3)
+    two = torch.arange(second.shape[1]).flip(0)
     weights = (first[:, one], second[:, two][:, :, one], third[:, :, two])
     return FullyConnectedNetworks(weights, "relu")
 
@@ -112,7 +119,8 @@ def changed(change, networks, inputs, initial):
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("name", INVARIANT)
 def test_measure_changes_if_and_only_if_it_is_not_invariant(name, change):
-    networks, inputs, labels = data()
+    widths = WIDE if MEASURES[name].file == "spectra" else NARROW
+    networks, inputs, labels = data(widths)
     networks = networks[:1]
     initial = networks.map(lambda part: part + 0.3 * torch.sin(7 * part))
     before = value(name, networks, inputs, labels, initial)

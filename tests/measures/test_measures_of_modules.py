@@ -20,11 +20,16 @@ DRAWN = ("random_number", "mean_tangent_sensitivity")
 NO_CLOSED_FORM = {"tanh": ("tangent_sensitivity", "balanced_tangent_sensitivity")}
 # Sequences have the ½ of a hard sigmoid in their biases, and are moved by it along them.
 OTHER_PARAMETERS = {"hardsigmoid": ("fisher_rao_norm", "empirical_fisher_rao_norm")}
-# Labels here are not learnt: these divide by a margin that is not positive.
-BY_MARGIN = [name for name in MEASURES if name.endswith(("_squared_margin", "_over_margin"))]
-BY_MARGIN += [name for name in MEASURES if name.startswith("spectral_complexity_")]
+# Labels here are not learnt, so that no margin is positive, and layers are narrow.
+WITHOUT_VALUE = [
+    name
+    for name, entry in MEASURES.items()
+    if name.endswith(("_squared_margin", "_over_margin"))
+    or name.startswith("spectral_complexity_")
+    or entry.file == "spectra"
+]
 # Units of both signs have no selectivity, and some layers or points have no gradient.
-MAY_BE_ABSENT = ["class_selectivity", "within_class_stiffness", *BY_MARGIN]
+MAY_BE_ABSENT = ["class_selectivity", "within_class_stiffness", *WITHOUT_VALUE]
 MAY_BE_ABSENT += [name for name in MEASURES if name.endswith("_normalized_margin")]
 LAYERED = [name for name in MEASURES if MEASURES[name].fully_connected_only]
 CASES = [
@@ -92,7 +97,7 @@ def test_convolutional_module_has_every_other_measure(name):
     roles = {"networks": module, "trained_networks": module, "initial_networks": begun}
     values = taken(name, roles)
     assert len(values) == 1
-    assert values.isnan().all() if name in BY_MARGIN else values.isfinite().all()
+    assert values.isnan().all() if name in WITHOUT_VALUE else values.isfinite().all()
     assert all(torch.equal(value, before[key]) for key, value in module.state_dict().items())
 
 
