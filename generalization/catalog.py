@@ -69,6 +69,7 @@ NORM = Measure(shares_a_job=True, file="norms")
 PREDICTION = Measure(shares_a_job=True, file="predictions")
 FEATURE = Measure(shares_a_job=True, file="features")
 SPECTRUM = Measure(shares_a_job=True, file="spectra")
+SHARPNESS = Measure(file="sharpness")
 SAMPLE_GRADIENT = Measure(shares_a_job=True, file="sample_gradients")
 
 # Files in generalization/measures/.
@@ -145,6 +146,15 @@ MEASURES = {
     "power_law_exponent": SPECTRUM,
     "weighted_power_law_exponent": SPECTRUM,
     "log_alpha_norm": SPECTRUM,
+    "pac_bayes_flatness": SHARPNESS,
+    "pac_bayes_from_initialization": SHARPNESS,
+    "pac_bayes_from_origin": SHARPNESS,
+    "magnitude_aware_flatness": SHARPNESS,
+    "magnitude_aware_from_initialization": SHARPNESS,
+    "magnitude_aware_from_origin": SHARPNESS,
+    "worst_case_flatness": SHARPNESS,
+    "magnitude_aware_worst_case_flatness": SHARPNESS,
+    "adaptive_sharpness": SHARPNESS,
     "random_number": Measure(shares_a_job=True, baseline=True, taken_together=True),
     "sampled_transitions": Measure(),
     "mean_tangent_sensitivity": Measure(),

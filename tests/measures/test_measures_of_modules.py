@@ -31,6 +31,9 @@ WITHOUT_VALUE = [
 # Units of both signs have no selectivity, and some layers or points have no gradient.
 MAY_BE_ABSENT = ["class_selectivity", "within_class_stiffness", *WITHOUT_VALUE]
 MAY_BE_ABSENT += [name for name in MEASURES if name.endswith("_normalized_margin")]
+# The error of what is not learnt may be too large to rise.
+FLATNESS = [name for name, entry in MEASURES.items() if entry.file == "sharpness"]
+MAY_BE_ABSENT += FLATNESS
 LAYERED = [name for name in MEASURES if MEASURES[name].fully_connected_only]
 CASES = [
     (name, activation)
@@ -75,6 +78,7 @@ def taken(name, networks):
     return measure(**named_by(measure, offered))
 
 
+@pytest.mark.filterwarnings("ignore:the rise of the training error")
 @pytest.mark.parametrize(("biases", "normalized"), [(True, True), (True, False), (False, False)])
 @pytest.mark.parametrize(("name", "activation"), CASES)
 def test_measure_of_a_stack_is_that_of_its_networks(name, activation, biases, normalized):
@@ -88,6 +92,7 @@ def test_measure_of_a_stack_is_that_of_its_networks(name, activation, biases, no
     assert_close(of_modules, taken(name, stacks), rtol=1e-9, atol=0, equal_nan=absent)
 
 
+@pytest.mark.filterwarnings("ignore:the rise of the training error")
 @pytest.mark.parametrize("name", [m for m in MEASURES if m not in LAYERED])
 def test_convolutional_module_has_every_other_measure(name):
     torch.manual_seed(0)
@@ -97,7 +102,8 @@ def test_convolutional_module_has_every_other_measure(name):
     roles = {"networks": module, "trained_networks": module, "initial_networks": begun}
     values = taken(name, roles)
     assert len(values) == 1
-    assert values.isnan().all() if name in WITHOUT_VALUE else values.isfinite().all()
+    assert values.isnan().all() if name in WITHOUT_VALUE else not values.isinf().any()
+    assert name in MAY_BE_ABSENT or values.isfinite().all()
     assert all(torch.equal(value, before[key]) for key, value in module.state_dict().items())
 
 
