@@ -155,6 +155,7 @@ MEASURES = {
     "worst_case_flatness": SHARPNESS,
     "magnitude_aware_worst_case_flatness": SHARPNESS,
     "adaptive_sharpness": SHARPNESS,
+    "local_learning_coefficient": Measure(),
     "random_number": Measure(shares_a_job=True, baseline=True, taken_together=True),
     "sampled_transitions": Measure(),
     "mean_tangent_sensitivity": Measure(),

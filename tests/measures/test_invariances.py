@@ -3,13 +3,18 @@
 Both is tested: that a measure is invariant where it says so, and that it is not where it does not.
 """
 
+import dataclasses
 from importlib import import_module
 
+import pandas as pd
 import pytest
 import torch
+from oracles.blobs import blobs
+from oracles.made_up import kept
 from oracles.softmax_jacobian import random_networks
 
 from generalization.catalog import MEASURES, module_of
+from generalization.measuring import measure_networks
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.signatures import named_by
 
@@ -133,3 +138,18 @@ def test_measure_changes_if_and_only_if_it_is_not_invariant(name, change):
 
 def test_every_measure_of_these_families_says_what_it_is_invariant_to():
     assert set(INVARIANT) == {name for name, entry in MEASURES.items() if entry.file in FAMILIES}
+
+
+@pytest.mark.parametrize("name", INVARIANT)
+def test_permuted_test_labels_change_nothing(name):
+    networks = kept()
+    of_data = blobs(height=2, width=3, classes=4)
+    order = torch.arange(len(of_data.test_labels)).flip(0)
+    permuted_labels = dataclasses.replace(of_data, test_labels=of_data.test_labels[order])
+    assert not torch.equal(permuted_labels.test_labels, of_data.test_labels)
+    measure = {name: getattr(import_module(module_of(name)), name)}
+    one, other = (
+        dict(measure_networks(networks, some, measure, {name: {}}))[name]
+        for some in (of_data, permuted_labels)
+    )
+    pd.testing.assert_frame_equal(one, other)
