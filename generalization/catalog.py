@@ -122,6 +122,7 @@ MEASURES = {
     "gauss_newton_trace": SAMPLE_GRADIENT,
     "fisher_rao_norm": SAMPLE_GRADIENT,
     "empirical_fisher_rao_norm": SAMPLE_GRADIENT,
+    "sample_gradient_norm": SAMPLE_GRADIENT,
     "gradient_norm": SAMPLE_GRADIENT,
     "gradient_variance": SAMPLE_GRADIENT,
     "gradient_noise_scale": SAMPLE_GRADIENT,

@@ -191,6 +191,7 @@ def _module_blocks(
             yield Block(slice(0, 1), part, scale.unsqueeze(0), layers)
 
 
+@torch.no_grad()
 def gradient_squares(
     networks: Networks,
     inputs: Float[Tensor, "samples *features"],
@@ -198,9 +199,14 @@ def gradient_squares(
     *of_points: Shaped[Tensor, "samples *_"],
 ) -> Float64[Tensor, "networks samples"]:
     """Squared norm ‖∂(Cf)/∂θ‖_F² at every point; arguments are those of ``gradient_blocks``."""
-    return _accumulated(gradient_blocks(networks, inputs, cotangents, *of_points), sums=())[0]
+    blocks = gradient_blocks(networks, inputs, cotangents, *of_points)
+    squares: dict[int, list[Tensor]] = {}
+    for block in blocks:
+        squares.setdefault(block.members.start, []).append(_block_squares(block))
+    return _joined(squares)
 
 
+@torch.no_grad()
 def gradient_sum(
     networks: Networks,
     inputs: Float[Tensor, "samples *features"],
@@ -218,9 +224,13 @@ def gradient_sum(
         module, one column per parameter.
     """
     blocks = gradient_blocks(networks, inputs, cotangents, *of_points)
-    return _accumulated(blocks, sums=(squared,))[1]
+    sums: dict[int, list[Tensor]] = {}
+    for block in blocks:
+        _add(sums, block.members.start, _block_sum(block, squared=squared))
+    return [torch.cat(layer) for layer in zip(*sums.values(), strict=True)]
 
 
+@torch.no_grad()
 def squares_and_sum(
     networks: Networks,
     inputs: Float[Tensor, "samples *features"],
@@ -228,28 +238,26 @@ def squares_and_sum(
     *of_points: Shaped[Tensor, "samples *_"],
 ) -> tuple[Float64[Tensor, "networks samples"], list[Float64[Tensor, "networks _ _"]]]:
     """Results of ``gradient_squares`` and ``gradient_sum``, by one backward pass."""
-    return _accumulated(gradient_blocks(networks, inputs, cotangents, *of_points), sums=(False,))
-
-
-@torch.no_grad()
-def _accumulated(
-    blocks: Iterator[Block], *, sums: tuple[bool, ...]
-) -> tuple[Float64[Tensor, "networks samples"], list[Float64[Tensor, "networks _ _"]]]:
-    """Squares at all points, and sums of gradients or of their squares if they are wanted."""
     squares: dict[int, list[Tensor]] = {}
-    totals: dict[int, list[Tensor]] = {}
-    for block in blocks:
-        first = block.members.start
-        squares.setdefault(first, []).append(_block_squares(block))
-        for squared in sums:
-            found = _block_sum(block, squared=squared)
-            before = totals.setdefault(first, [torch.zeros_like(layer) for layer in found])
-            for old, new in zip(before, found, strict=True):
-                old += new
-    return (
-        torch.cat([torch.cat(of_members, dim=1) for of_members in squares.values()]),
-        [torch.cat(layer) for layer in zip(*totals.values(), strict=True)],
-    )
+    sums: dict[int, list[Tensor]] = {}
+    for block in gradient_blocks(networks, inputs, cotangents, *of_points):
+        squares.setdefault(block.members.start, []).append(_block_squares(block))
+        _add(sums, block.members.start, _block_sum(block, squared=False))
+    return _joined(squares), [torch.cat(layer) for layer in zip(*sums.values(), strict=True)]
+
+
+def _joined(blocks: dict[int, list[Tensor]]) -> Tensor:
+    """Join values at points, and then of networks."""
+    return torch.cat([torch.cat(of_members, dim=1) for of_members in blocks.values()])
+
+
+def _add(sums: dict[int, list[Tensor]], members: int, found: list[Tensor]) -> None:
+    """Add what was found at some points to the sums of the same networks."""
+    if members not in sums:
+        sums[members] = found
+        return
+    for old, new in zip(sums[members], found, strict=True):
+        old += new
 
 
 def _block_squares(block: Block) -> Float64[Tensor, "networks samples"]:
@@ -289,22 +297,39 @@ def gradient_gram(
 
     Arguments are those of ``gradient_blocks``. Its cost and memory grow as the square of N.
     """
-    grams: dict[int, list[Block]] = {}
+    of_inputs = None
+    if not isinstance(networks, nn.Module):
+        points = inputs.flatten(1)
+        of_inputs = points @ points.T + bool(networks.biases)
+    grams, blocks = [], []
     for block in gradient_blocks(networks, inputs, cotangents, *of_points):
-        grams.setdefault(block.members.start, []).append(block)
+        blocks.append(block)
         if block.points.stop == len(inputs):
-            grams[block.members.start] = _gram(grams[block.members.start])
-    return torch.cat(list(grams.values()))
+            grams.append(_gram(blocks, of_inputs))
+            blocks = []
+    return torch.cat(grams)
 
 
-def _gram(blocks: Sequence[Block]) -> Float64[Tensor, "networks samples samples"]:
-    """Gram matrix of the networks of some blocks, which have all points."""
+def _gram(
+    blocks: Sequence[Block], of_inputs: Float[Tensor, "samples samples"] | None
+) -> Float64[Tensor, "networks samples samples"]:
+    """Gram matrix of the networks of some blocks, which have all points.
+
+    Args:
+        blocks: Factors at all points, in order.
+        of_inputs: Inner products of what the first layer is given, if it is the same for all
+            networks.
+    """
     scale = torch.cat([block.scale for block in blocks], dim=1)
     gram = scale.new_zeros(*scale.shape, scale.shape[1])
-    for layer in zip(*(block.layers for block in blocks), strict=True):
+    for place, layer in enumerate(zip(*(block.layers for block in blocks), strict=True)):
         deltas = torch.cat([factors.deltas.flatten(2) for factors in layer], dim=1)
-        activations = torch.cat([factors.activations for factors in layer], dim=1)
-        gram += torch.bmm(deltas, deltas.mT).double().mul_(torch.bmm(activations, activations.mT))
+        if place > 0 or of_inputs is None:
+            activations = torch.cat([factors.activations for factors in layer], dim=1)
+            products = torch.bmm(activations, activations.mT)
+        else:
+            products = of_inputs
+        gram += torch.bmm(deltas, deltas.mT).mul_(products)
     return gram.mul_(scale.unsqueeze(1)).mul_(scale.unsqueeze(2))
 
 

@@ -8,11 +8,12 @@ change nothing, and the logits play no part where only hidden layers do.
 
 import torch
 from jaxtyping import Float, Float64, Int64
-from torch import Tensor
+from torch import Tensor, nn
 
+from generalization.derivatives.gradient_factors import activations_and_logits
 from generalization.measures.margins import normalized_margins
 from generalization.networks.hidden_layers import unit_activations
-from generalization.networks.modules import Networks, logits_of
+from generalization.networks.modules import SAMPLES_PER_CHUNK, Networks, logits_of
 
 
 def effective_rank(
@@ -30,7 +31,7 @@ def effective_rank(
     Returns:
         R numbers from 1 to the number of units; NaN where all activations are 0.
     """
-    values = torch.linalg.svdvals(unit_activations(networks, inputs)[-1].double())
+    values = torch.linalg.svdvals(_last_activations(networks, inputs).double())
     shares = values / values.sum(1, keepdim=True)
     return torch.special.entr(shares).sum(1).exp()
 
@@ -152,6 +153,17 @@ def _training_activations(
     _refuse_none(train_samples)
     layers = unit_activations(networks, inputs[:train_samples])
     return [layer.double() for layer in layers], labels[:train_samples]
+
+
+@torch.no_grad()
+def _last_activations(
+    networks: Networks, inputs: Tensor
+) -> Float[Tensor, "networks samples units"]:
+    """Activations of the last hidden layer; those of other layers of a stack are not kept."""
+    if isinstance(networks, nn.Module):
+        return unit_activations(networks, inputs)[-1]
+    chunks = inputs.split(SAMPLES_PER_CHUNK)
+    return torch.cat([activations_and_logits(networks, some)[0][-1] for some in chunks], dim=1)
 
 
 def _refuse_none(train_samples: int) -> None:

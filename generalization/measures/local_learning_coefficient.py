@@ -1,4 +1,4 @@
-"""Local learning coefficient: how fast the loss rises around the weights, in effective dimensions."""
+"""Local learning coefficient: how fast the loss rises around the weights."""
 
 import math
 
@@ -29,11 +29,11 @@ def local_learning_coefficient(
 
         w' ← w' − (ε/2) (nβ ∇L(w') + γ (w' − w)) + √ε ξ,   ξ ~ N(0, I),
 
-    L the mean cross-entropy in nats, its gradient that of a batch. The expectation is over the second
-    half of all chains, which run as one stack, and over their batches; L(w) is that of the same
-    batches. Where w is a minimum with Hessian H, λ̂ is ½ tr[nβ H (nβ H + γ)⁻¹] for small ε. Weights
-    alone move, biases do not; normalizations are folded into the weights. Rescaling layers against
-    each other changes γ (w' − w), hence λ̂. It may be negative where w is no minimum.
+    L the mean cross-entropy in nats, its gradient that of a batch. The expectation is over the
+    second half of all chains, which run as one stack, and over their batches; L(w) is that of the
+    same batches. Where w is a minimum with Hessian H, λ̂ is ½ tr[nβ H (nβ H + γ)⁻¹] for small ε.
+    Weights alone move, biases do not; normalizations are folded into the weights. Rescaling layers
+    against each other changes γ (w' − w), hence λ̂. It may be negative where w is no minimum.
 
     Args:
         networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.

@@ -35,6 +35,8 @@ def thresholded_confidence_error(
     inputs: Float[Tensor, "samples *features"],
     train_inputs: Float[Tensor, "train_samples *features"],
     train_labels: Int64[Tensor, "train_samples"],
+    *,
+    confidence_error: Float64[Tensor, "networks samples"] | None = None,
 ) -> Float64[Tensor, "networks samples"]:
     """Whether a test input has less confidence than a threshold (ATC, Garg et al. 2022).
 
@@ -46,6 +48,7 @@ def thresholded_confidence_error(
         inputs: N test inputs, in the dtype of the weights.
         train_inputs: Training inputs, in the dtype of the weights.
         train_labels: Their labels, as the networks were trained on them.
+        confidence_error: Values of this measure at the test inputs, if they are known.
 
     Returns:
         R × N numbers, 0 or 1.
@@ -56,7 +59,9 @@ def thresholded_confidence_error(
     doubts = _doubts(logits).sort(1, descending=True).values
     place = errors.clamp_max(doubts.shape[1] - 1)
     threshold = doubts.gather(1, place.unsqueeze(1))
-    return (_doubts(logits_of(networks, inputs)) > threshold).double()
+    if confidence_error is None:
+        confidence_error = _doubts(logits_of(networks, inputs))
+    return (confidence_error > threshold).double()
 
 
 def prediction_nuclear_norm(

@@ -9,9 +9,10 @@ norms.
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int64, Shaped
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Generator, Tensor, nn
+from torch.nn.functional import one_hot
 
 from generalization.derivatives.gradient_factors import (
     directional_derivatives,
@@ -140,6 +141,30 @@ def empirical_fisher_rao_norm(
     return (probabilities * (along - along.gather(-1, labels))).sum(-1).square()
 
 
+def sample_gradient_norm(
+    networks: Networks,
+    train_inputs: Float[Tensor, "_train_samples *features"],
+    train_labels: Int64[Tensor, "_train_samples"],
+    *,
+    train_samples: int = 1000,
+) -> Float64[Tensor, "networks train_samples"]:
+    """Norm ‖∇ℓ‖₂ of the gradient by all parameters of the loss of every training point.
+
+    Its square is Σ_l ‖δ_l‖² ‖(a_{l-1}, 1)‖², δ_l the derivative of the loss by z_l.
+
+    Args:
+        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
+        train_inputs: Training inputs, in the dtype of the weights.
+        train_labels: Their labels, as the networks were trained on them.
+        train_samples: Number N of training inputs, the first ones; all, if there are fewer.
+
+    Returns:
+        R × N norms, in nats per unit of the parameters.
+    """
+    inputs = _first(train_inputs, train_samples)
+    return gradient_squares(networks, inputs, loss_rows, train_labels[:train_samples]).sqrt()
+
+
 def gradient_norm(
     networks: Networks,
     train_inputs: Float[Tensor, "_train_samples *features"],
@@ -254,8 +279,8 @@ def stiffness(
     Returns:
         R numbers from −1 to 1; NaN if there are no two points.
     """
-    cosines = _cosines(networks, train_inputs, train_labels, train_samples)
-    return cosines.flatten(1).nanmean(1)
+    cosines, there = _cosines(networks, train_inputs, train_labels, train_samples)
+    return _mean_over_pairs(cosines, there.unsqueeze(2).double())
 
 
 def sign_stiffness(
@@ -269,8 +294,8 @@ def sign_stiffness(
 
     Arguments and results are those of ``stiffness``.
     """
-    cosines = _cosines(networks, train_inputs, train_labels, train_samples)
-    return cosines.sign().where(~cosines.isnan(), torch.nan).flatten(1).nanmean(1)
+    cosines, there = _cosines(networks, train_inputs, train_labels, train_samples)
+    return _mean_over_pairs(cosines.sign_(), there.unsqueeze(2).double())
 
 
 def within_class_stiffness(
@@ -284,10 +309,8 @@ def within_class_stiffness(
 
     Arguments and results are those of ``stiffness``.
     """
-    cosines = _cosines(networks, train_inputs, train_labels, train_samples)
-    labels = train_labels[:train_samples]
-    same = labels.unsqueeze(0) == labels.unsqueeze(1)
-    return cosines.where(same, torch.nan).flatten(1).nanmean(1)
+    cosines, there = _cosines(networks, train_inputs, train_labels, train_samples)
+    return _mean_over_pairs(cosines, there.unsqueeze(2) * one_hot(train_labels[:train_samples]))
 
 
 def tic_of_traces(
@@ -296,6 +319,8 @@ def tic_of_traces(
     train_labels: Int64[Tensor, "_train_samples"],
     *,
     train_samples: int = 1000,
+    sample_gradient_norm: Float64[Tensor, "networks _"] | None = None,
+    gauss_newton_trace: Float64[Tensor, "networks _"] | None = None,
 ) -> Float64[Tensor, "networks"]:
     """Ratio tr C / tr H of Takeuchi's information criterion (Thomas et al. 2020).
 
@@ -304,15 +329,24 @@ def tic_of_traces(
     linearly independent, as they are with more parameters than N (K − 1), tr(C H⁺) over these
     points is Σ_i (1 − σ_y) / σ_y, which knows nothing of the parameters.
 
-    Arguments are those of ``stiffness``.
+    Args:
+        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
+        train_inputs: Training inputs, in the dtype of the weights.
+        train_labels: Their labels, as the networks were trained on them.
+        train_samples: Number of training inputs, the first ones; all, if there are fewer.
+        sample_gradient_norm: Values of this measure, which are used if they are at as many points.
+        gauss_newton_trace: Values of this measure, which are used if they are at as many points.
 
     Returns:
         R ratios, in nats.
     """
     inputs = _first(train_inputs, train_samples)
-    labels = train_labels[:train_samples]
-    of_loss = gradient_squares(networks, inputs, loss_rows, labels).mean(1)
-    return of_loss / gradient_squares(networks, inputs, fisher_rows).mean(1)
+    norms, traces = sample_gradient_norm, gauss_newton_trace
+    if norms is None or norms.shape[1] != len(inputs):
+        norms = gradient_squares(networks, inputs, loss_rows, train_labels[:train_samples]).sqrt()
+    if traces is None or traces.shape[1] != len(inputs):
+        traces = gradient_squares(networks, inputs, fisher_rows)
+    return norms.square().mean(1) / traces.mean(1)
 
 
 def tic_of_diagonals(
@@ -365,13 +399,30 @@ def _gram(
 
 def _cosines(
     networks: Networks, inputs: Tensor, labels: Tensor, train_samples: int
-) -> Float64[Tensor, "networks samples samples"]:
-    """Cosines between gradients at points; NaN of a point with itself, or without gradient."""
+) -> tuple[Float64[Tensor, "networks samples samples"], Bool[Tensor, "networks samples"]]:
+    """Cosines between gradients at points, 0 with itself, and whether a point has a gradient."""
     gram = _gram(networks, inputs, labels, train_samples)
-    norms = gram.diagonal(dim1=1, dim2=2).sqrt()
-    cosines = gram / (norms.unsqueeze(1) * norms.unsqueeze(2))
-    itself = torch.eye(gram.shape[1], dtype=torch.bool, device=gram.device)
-    return cosines.masked_fill(itself, torch.nan)
+    diagonals = gram.diagonal(dim1=1, dim2=2)
+    there = diagonals > 0
+    inverse = diagonals.rsqrt().where(there, 0.0)
+    diagonals.zero_()
+    return gram.mul_(inverse.unsqueeze(1)).mul_(inverse.unsqueeze(2)), there
+
+
+def _mean_over_pairs(
+    values: Float64[Tensor, "networks samples samples"],
+    groups: Shaped[Tensor, "networks samples groups"],
+) -> Float64[Tensor, "networks"]:
+    """Mean over pairs of two points of one group; NaN if there are none.
+
+    Args:
+        values: A number for every pair, 0 of a point with itself.
+        groups: 1 where a point is in a group, else 0.
+    """
+    groups = groups.double()
+    sizes = groups.sum(1)
+    pairs = (sizes * (sizes - 1)).sum(1)
+    return (torch.bmm(values, groups) * groups).sum((1, 2)) / pairs
 
 
 def _along_parameters(

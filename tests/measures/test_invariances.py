@@ -47,6 +47,7 @@ INVARIANT = {
     "path_norm_over_margin": FUNCTION | {"logits"},
     "gauss_newton_trace": UNITS,
     "gauss_newton_eigenvalue": UNITS,
+    "sample_gradient_norm": UNITS,
     "gradient_norm": UNITS,
     "gradient_variance": UNITS,
     "gradient_noise_scale": UNITS,

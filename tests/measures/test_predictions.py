@@ -50,6 +50,11 @@ def test_threshold_lets_as_many_training_points_through_as_are_wrong(wrong, expe
     assert values.sum().item() == expected
     known = thresholded_confidence_error(two_classes(), train_inputs, train_inputs, labels)
     assert known.sum().item() == min(wrong, 3)
+    doubts = confidence_error(two_classes(), inputs)
+    again = thresholded_confidence_error(
+        two_classes(), inputs, train_inputs, labels, confidence_error=doubts
+    )
+    assert torch.equal(again, values)
 
 
 def test_nuclear_norm_is_one_if_and_only_if_predictions_are_certain_and_balanced():

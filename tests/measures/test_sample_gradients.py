@@ -18,6 +18,7 @@ from generalization.measures.sample_gradients import (
     gradient_noise_scale,
     gradient_norm,
     gradient_variance,
+    sample_gradient_norm,
     sign_stiffness,
     stiffness,
     tic_of_diagonals,
@@ -95,6 +96,26 @@ def test_measures_of_gradients_of_a_convolutional_module_equal_autograd(measure)
     inputs = inputs.view(8, 1, 3, 3)
     expected = slow(loss_gradients(module, inputs, labels), labels)[measure]
     assert_close(measure(module, inputs, labels)[0], expected, **EXACT)
+
+
+@pytest.mark.parametrize(("activation", "biases"), CASES)
+def test_norms_at_points_equal_autograd(activation, biases):
+    networks, (inputs, labels) = stack(activation, biases), data()
+    values = sample_gradient_norm(networks, inputs, labels)
+    for module, norms in zip(modules(networks), values, strict=True):
+        assert_close(norms, loss_gradients(module, inputs, labels).norm(dim=1), **EXACT)
+
+
+def test_known_values_are_used_at_as_many_points_only():
+    networks, (inputs, labels) = stack(), data()
+    known = {
+        "sample_gradient_norm": torch.full((2, 6), 2.0).double(),
+        "gauss_newton_trace": torch.full((2, 6), 8.0).double(),
+    }
+    values = tic_of_traces(networks, inputs, labels, train_samples=6, **known)
+    assert values.tolist() == [0.5, 0.5]
+    expected = tic_of_traces(networks, inputs, labels)
+    assert_close(tic_of_traces(networks, inputs, labels, **known), expected)
 
 
 @pytest.mark.parametrize(("count", "size"), [(8, 4), (8, 3), (9, 2), (8, 100)])
