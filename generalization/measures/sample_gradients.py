@@ -7,9 +7,11 @@ layers against each other changes what the parameters are, and all measures but 
 norms.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float64, Int64, Shaped
+from jaxtyping import Float, Float64, Int64, Shaped
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Generator, Tensor, nn
 from torch.nn.functional import one_hot
@@ -25,6 +27,8 @@ from generalization.derivatives.gradient_factors import (
     squares_and_sum,
 )
 from generalization.networks.modules import Networks
+
+GRAM_NUMBERS = 2**24  # Of all Gram matrices at a time: 128 MiB in double precision.
 
 
 def gauss_newton_trace(
@@ -247,15 +251,18 @@ def gradient_disparity(
         R distances, in nats per unit of the parameters.
     """
     # ASSUME: batches of 100 points; the source takes those of the training.
-    gram = _gram(networks, train_inputs, train_labels, train_samples)
-    size = min(batch_size, gram.shape[1] // 2)
-    batches = gram.shape[1] // size
-    used = gram[:, : batches * size, : batches * size]
-    of_batches = used.unflatten(2, (batches, size)).unflatten(1, (batches, size)).mean((2, 4))
-    squares = of_batches.diagonal(dim1=1, dim2=2)
-    distances = squares.unsqueeze(1) + squares.unsqueeze(2) - 2 * of_batches
+    inputs, labels = _first(train_inputs, train_samples), train_labels[:train_samples]
+    size = min(batch_size, len(inputs) // 2)
+    batches = len(inputs) // size
+    used = slice(batches * size)
     pairs = torch.triu_indices(batches, batches, 1)
-    return distances[:, pairs[0], pairs[1]].clamp_min(0).sqrt().mean(1)
+    found = []
+    for gram in _grams(networks, inputs[used], labels[used]):
+        of_batches = gram.unflatten(2, (batches, size)).unflatten(1, (batches, size)).mean((2, 4))
+        squares = of_batches.diagonal(dim1=1, dim2=2)
+        distances = squares.unsqueeze(1) + squares.unsqueeze(2) - 2 * of_batches
+        found.append(distances[:, pairs[0], pairs[1]].clamp_min(0).sqrt().mean(1))
+    return torch.cat(found)
 
 
 def stiffness(
@@ -279,8 +286,8 @@ def stiffness(
     Returns:
         R numbers from −1 to 1; NaN if there are no two points.
     """
-    cosines, there = _cosines(networks, train_inputs, train_labels, train_samples)
-    return _mean_over_pairs(cosines, there.unsqueeze(2).double())
+    inputs, labels = _first(train_inputs, train_samples), train_labels[:train_samples]
+    return _mean_cosine(networks, inputs, labels)
 
 
 def sign_stiffness(
@@ -294,8 +301,8 @@ def sign_stiffness(
 
     Arguments and results are those of ``stiffness``.
     """
-    cosines, there = _cosines(networks, train_inputs, train_labels, train_samples)
-    return _mean_over_pairs(cosines.sign_(), there.unsqueeze(2).double())
+    inputs, labels = _first(train_inputs, train_samples), train_labels[:train_samples]
+    return _mean_cosine(networks, inputs, labels, signs=True)
 
 
 def within_class_stiffness(
@@ -309,8 +316,8 @@ def within_class_stiffness(
 
     Arguments and results are those of ``stiffness``.
     """
-    cosines, there = _cosines(networks, train_inputs, train_labels, train_samples)
-    return _mean_over_pairs(cosines, there.unsqueeze(2) * one_hot(train_labels[:train_samples]))
+    inputs, labels = _first(train_inputs, train_samples), train_labels[:train_samples]
+    return _mean_cosine(networks, inputs, labels, within=True)
 
 
 def tic_of_traces(
@@ -391,22 +398,32 @@ def _moments(
     return squares.mean(1), of_total / len(inputs) ** 2
 
 
-def _gram(
-    networks: Networks, inputs: Tensor, labels: Tensor, train_samples: int
-) -> Float64[Tensor, "networks samples samples"]:
-    return gradient_gram(networks, _first(inputs, train_samples), loss_rows, labels[:train_samples])
+def _grams(
+    networks: Networks, inputs: Tensor, labels: Tensor
+) -> Iterator[Float64[Tensor, "networks samples samples"]]:
+    """Gram matrices of the gradients at points, of some networks at a time."""
+    if isinstance(networks, nn.Module):
+        yield gradient_gram(networks, inputs, loss_rows, labels)
+        return
+    members = max(1, GRAM_NUMBERS // max(1, len(inputs)) ** 2)
+    for first in range(0, len(networks), members):
+        yield gradient_gram(networks[first : first + members], inputs, loss_rows, labels)
 
 
-def _cosines(
-    networks: Networks, inputs: Tensor, labels: Tensor, train_samples: int
-) -> tuple[Float64[Tensor, "networks samples samples"], Bool[Tensor, "networks samples"]]:
-    """Cosines between gradients at points, 0 with itself, and whether a point has a gradient."""
-    gram = _gram(networks, inputs, labels, train_samples)
-    diagonals = gram.diagonal(dim1=1, dim2=2)
-    there = diagonals > 0
-    inverse = diagonals.rsqrt().where(there, 0.0)
-    diagonals.zero_()
-    return gram.mul_(inverse.unsqueeze(1)).mul_(inverse.unsqueeze(2)), there
+def _mean_cosine(
+    networks: Networks, inputs: Tensor, labels: Tensor, *, signs: bool = False, within: bool = False
+) -> Float64[Tensor, "networks"]:
+    """Mean cosine between gradients, or its sign, over pairs of all points or of one class."""
+    found = []
+    for gram in _grams(networks, inputs, labels):
+        diagonals = gram.diagonal(dim1=1, dim2=2)
+        there = diagonals > 0
+        inverse = diagonals.rsqrt().where(there, 0.0)
+        diagonals.zero_()
+        cosines = gram.mul_(inverse.unsqueeze(1)).mul_(inverse.unsqueeze(2))
+        groups = there.unsqueeze(2) * (one_hot(labels) if within else 1)
+        found.append(_mean_over_pairs(cosines.sign_() if signs else cosines, groups))
+    return torch.cat(found)
 
 
 def _mean_over_pairs(

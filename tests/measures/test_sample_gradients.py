@@ -225,3 +225,11 @@ def test_float32_loses_few_digits():
         in_float32 = measure(rounded, inputs.float(), labels)
         assert in_float32.dtype == torch.float64
         assert_close(in_float32, measure(networks, inputs, labels), rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("measure", [gradient_disparity, stiffness, within_class_stiffness])
+def test_number_of_networks_at_a_time_changes_nothing(measure, monkeypatch):
+    networks, (inputs, labels) = stack(), data()
+    expected = measure(networks, inputs, labels)
+    monkeypatch.setattr(sample_gradients, "GRAM_NUMBERS", 1)
+    assert_close(measure(networks, inputs, labels), expected, **EXACT)
