@@ -1,6 +1,6 @@
 """Measures: numbers of one network.
 
-A file holds the measure of its name, and those of its family that share its computation; the
+A file holds the measure of its name, or a family of measures that share their computation; the
 catalog says which. A measure names in its signature what it needs, out of what
 ``generalization.offered`` describes; settings are keyword-only. It returns R values for R networks,
 or R × N values at N points, whose mean is the measure of the network.

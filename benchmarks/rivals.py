@@ -1,0 +1,137 @@
+"""Cheap measures of the literature for one ensemble, and an exact trace beside sampled ones.
+
+Cheap are those that share a job. They are computed in the order of the catalog, each with the
+values of earlier ones that it names, as in a study. The limit is one forward pass of all points at
+the rate of torch's sgemm: what any measure of the outputs costs at least.
+
+Hutchinson's estimate of the trace of the Gauss–Newton matrix G is the mean of vᵀ G v over random
+signs v, one for all points, each by one derivative along v; the other sampled estimate draws labels
+from the network's own probabilities, E ‖∇ℓ_y‖².
+"""
+
+import time
+from importlib import import_module
+
+import torch
+from timing import print_table, sgemm_rate, take_turns
+
+from generalization.catalog import MEASURES, module_of
+from generalization.derivatives.gradient_factors import (
+    directional_derivatives,
+    gradient_squares,
+    loss_rows,
+    parameters_of,
+)
+from generalization.measures.sample_gradients import gauss_newton_trace
+from generalization.networks.fully_connected import (
+    FullyConnectedNetworks,
+    initialize_fully_connected,
+)
+from generalization.randomness import generator_for
+from generalization.signatures import named_by
+
+FAMILIES = ("margins", "norms", "sample_gradients", "predictions", "features", "spectra")
+WIDTHS, NETWORKS, POINTS = (784, 200, 200, 200, 200, 10), 8, 10_000
+
+
+def ensemble() -> tuple[FullyConnectedNetworks, FullyConnectedNetworks, torch.Tensor, torch.Tensor]:
+    """Networks that have learnt most of their labels, those before them, and their data."""
+    generators = [generator_for("network", seed) for seed in range(NETWORKS)]
+    initial = initialize_fully_connected(WIDTHS, "relu", generators)
+    trained = initial.map(lambda part: 1.3 * part)
+    inputs = torch.randn(2 * POINTS, WIDTHS[0], generator=generator_for("inputs"))
+    return initial, trained, inputs, trained.logits(inputs)[0].argmax(1)
+
+
+def cost_of_all(train_samples: int) -> None:
+    """Print the core-seconds of every cheap measure, and its share of all."""
+    initial, trained, inputs, labels = ensemble()
+    offered = {
+        "networks": trained,
+        "trained_networks": trained,
+        "initial_networks": initial,
+        "inputs": inputs[:POINTS],
+        "train_inputs": inputs[POINTS:],
+        "train_labels": labels[POINTS:],
+    }
+    limit, seconds, known = sgemm_rate(), {}, {}
+    for name, entry in MEASURES.items():
+        if entry.file not in FAMILIES or not entry.shares_a_job:
+            continue
+        measure = getattr(import_module(module_of(name)), name)
+        takes = "train_samples" in (measure.__kwdefaults__ or {})
+        chosen = {"train_samples": train_samples} if takes and _is_linear(name) else {}
+        begin = time.process_time()
+        known[name] = measure(**named_by(measure, offered | known), **chosen)
+        seconds[name] = time.process_time() - begin
+    total = sum(seconds.values())
+    weights = sum(weight[0].numel() for weight in trained.weights)
+    forward = 2 * weights * NETWORKS * POINTS / limit
+    print(
+        f"\n{len(seconds)} measures of {NETWORKS} networks, {train_samples} training points where"
+    )
+    print(f"a number of them is a setting and the cost does not grow as its square: {total:.2f} s;")
+    print(f"one forward pass of {POINTS} points at {limit / 1e9:.0f} GFLOP/s: {forward:.2f} s")
+    for name, value in sorted(seconds.items(), key=lambda item: -item[1]):
+        print(f"  {name:<44} {value:8.3f} s  {value / total:6.1%}")
+
+
+def _is_linear(name: str) -> bool:
+    """Whether a measure's cost grows in proportion to the number of points."""
+    return "stiffness" not in name and name != "gradient_disparity"
+
+
+def hutchinson(networks: FullyConnectedNetworks, inputs: torch.Tensor, probes: int) -> torch.Tensor:
+    """Mean of vᵀ G v over random signs v, for every network."""
+    generator, estimates = generator_for("probes", probes), []
+    for _ in range(probes):
+        signs = [
+            (torch.rand(part.shape, generator=generator) < 0.5).to(part) * 2 - 1
+            for part in parameters_of(networks)
+        ]
+        logits, along = directional_derivatives(networks, inputs, signs)
+        sigma, along = logits.double().softmax(-1), along.double()
+        mean = (sigma * along).sum(-1)
+        estimates.append(((sigma * along.square()).sum(-1) - mean.square()).mean(1))
+    return torch.stack(estimates).mean(0)
+
+
+def by_drawn_labels(
+    networks: FullyConnectedNetworks, inputs: torch.Tensor, draws: int
+) -> torch.Tensor:
+    """Mean of ‖∇ℓ_y‖² over labels drawn from the network's probabilities, for every network."""
+    generator, estimates = generator_for("labels", draws), []
+    for network in networks:
+        sigma = network.logits(inputs)[0].softmax(-1)
+        labels = torch.multinomial(sigma, draws, replacement=True, generator=generator)
+        squares = [gradient_squares(network, inputs, loss_rows, some).mean(1) for some in labels.T]
+        estimates.append(torch.stack(squares).mean(0))
+    return torch.cat(estimates)
+
+
+def compare_traces(points: int = 1000) -> None:
+    """Print errors and times of sampled traces beside the exact one."""
+    _, networks, inputs, _ = ensemble()
+    inputs = inputs[:points]
+    variants = {
+        "exact": lambda: gauss_newton_trace(networks, inputs, train_samples=points).mean(1),
+        "Hutchinson, 1 probe": lambda: hutchinson(networks, inputs, 1),
+        "Hutchinson, 10 probes": lambda: hutchinson(networks, inputs, 10),
+        "Hutchinson, 100 probes": lambda: hutchinson(networks, inputs, 100),
+        "labels drawn once": lambda: by_drawn_labels(networks, inputs, 1),
+        "labels drawn 10 times": lambda: by_drawn_labels(networks, inputs, 10),
+    }
+    seconds = take_turns(variants, repeats=3)
+    print_table(f"trace of {NETWORKS} networks at {points} points", seconds, ours="exact")
+    exact = gauss_newton_trace(networks.to(torch.float64), inputs.double(), train_samples=points)
+    exact = exact.mean(1)
+    for name, function in variants.items():
+        error = ((function() - exact) / exact).square().mean().sqrt()
+        print(f"  {name:<44} relative error {error:.1e}")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    cost_of_all(1000)
+    cost_of_all(POINTS)
+    compare_traces()

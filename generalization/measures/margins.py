@@ -1,0 +1,237 @@
+"""Margins of the training set: by how much the logit of a label exceeds all others."""
+
+import torch
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor, nn
+
+from generalization.derivatives.gradient_factors import activations_and_logits, layer_cotangents
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.hidden_layers import pieces_of
+from generalization.networks.modules import Networks, evaluation_mode, logits_of
+
+SAMPLES_PER_CHUNK = 512
+
+
+def training_margin(
+    networks: Networks,
+    train_inputs: Float[Tensor, "train_samples *features"],
+    train_labels: Int64[Tensor, "train_samples"],
+) -> Float64[Tensor, "networks train_samples"]:
+    """Margin f_y − max_{j≠y} f_j at every training point; the measure is the mean.
+
+    It is negative where a point is classified wrongly. Permuting units or rescaling layers against
+    each other changes nothing; multiplying the logits multiplies it.
+
+    Args:
+        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
+        train_inputs: N training inputs, in the dtype of the weights.
+        train_labels: Their labels, as the networks were trained on them.
+
+    Returns:
+        R × N margins, in logits.
+    """
+    logits = logits_of(networks, train_inputs).double()
+    return _difference(logits, *_label_and_rival(logits, train_labels))
+
+
+def inverse_squared_margin(
+    networks: Networks,
+    train_inputs: Float[Tensor, "train_samples *features"],
+    train_labels: Int64[Tensor, "train_samples"],
+    *,
+    training_margin: Float64[Tensor, "networks train_samples"] | None = None,
+) -> Float64[Tensor, "networks"]:
+    """Inverse 1/γ² of the squared margin (Jiang et al. 2019), γ of ``margin_percentile``.
+
+    Permuting units or rescaling layers against each other changes nothing; multiplying the logits
+    by c divides it by c².
+
+    Args:
+        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
+        train_inputs: N training inputs, in the dtype of the weights.
+        train_labels: Their labels, as the networks were trained on them.
+        training_margin: Values of this measure, if they are known.
+
+    Returns:
+        R numbers, in inverse squared logits; NaN where γ is not positive.
+    """
+    margins = known_margins(networks, train_inputs, train_labels, training_margin)
+    return margin_percentile(margins).pow(-2)
+
+
+def lower_normalized_margin(
+    networks: Networks,
+    train_inputs: Float[Tensor, "_train_samples *features"],
+    train_labels: Int64[Tensor, "_train_samples"],
+    *,
+    train_samples: int = 1000,
+) -> Float64[Tensor, "networks"]:
+    """Lower quartile over training points of ``normalized_margins``, averaged over layers.
+
+    Arguments, invariances and results are those of ``median_normalized_margin``.
+    """
+    return _quartile(0.25, networks, train_inputs, train_labels, train_samples)
+
+
+def median_normalized_margin(
+    networks: Networks,
+    train_inputs: Float[Tensor, "_train_samples *features"],
+    train_labels: Int64[Tensor, "_train_samples"],
+    *,
+    train_samples: int = 1000,
+) -> Float64[Tensor, "networks"]:
+    """Median over training points of ``normalized_margins``, averaged over layers.
+
+    Jiang et al. 2018 regress the gap on the quartiles of each layer; here every quartile is one
+    number, the mean over layers. The distance is first-order, and free of every scale: permuting
+    units, rescaling layers against each other and multiplying the logits, or the inputs of a
+    network without biases, changes nothing.
+
+    Args:
+        networks: A stack of R networks, or a module as ``pieces_of`` takes it.
+        train_inputs: Training inputs, in the dtype of the weights.
+        train_labels: Their labels, as the networks were trained on them.
+        train_samples: Number of training inputs, the first ones; all, if there are fewer.
+
+    Returns:
+        R numbers, without unit.
+    """
+    return _quartile(0.5, networks, train_inputs, train_labels, train_samples)
+
+
+def upper_normalized_margin(
+    networks: Networks,
+    train_inputs: Float[Tensor, "_train_samples *features"],
+    train_labels: Int64[Tensor, "_train_samples"],
+    *,
+    train_samples: int = 1000,
+) -> Float64[Tensor, "networks"]:
+    """Upper quartile over training points of ``normalized_margins``, averaged over layers.
+
+    Arguments, invariances and results are those of ``median_normalized_margin``.
+    """
+    return _quartile(0.75, networks, train_inputs, train_labels, train_samples)
+
+
+def known_margins(
+    networks: Networks,
+    train_inputs: Float[Tensor, "train_samples *features"],
+    train_labels: Int64[Tensor, "train_samples"],
+    margins: Float64[Tensor, "networks train_samples"] | None,
+) -> Float64[Tensor, "networks train_samples"]:
+    """Margins of the whole training set, computed unless they are known."""
+    return training_margin(networks, train_inputs, train_labels) if margins is None else margins
+
+
+def margin_percentile(
+    margins: Float64[Tensor, "networks samples"],
+) -> Float64[Tensor, "networks"]:
+    """Tenth percentile γ of margins: the ⌊m/10⌋-th smallest of m, and the smallest if m < 10.
+
+    That is an order statistic, as in the public code of Dziugaite et al. 2020; the percentile that
+    NumPy interpolates is another number. Where it is not positive, the bounds that divide by it say
+    nothing, and γ is NaN. (The public code takes its absolute value, which makes a network that
+    misclassifies a tenth of its training set by far look like one that classifies it well.)
+    """
+    gamma = margins.kthvalue(max(1, margins.shape[1] // 10), dim=1).values
+    return gamma.where(gamma > 0, torch.nan)
+
+
+def normalized_margins(
+    networks: Networks,
+    inputs: Float[Tensor, "samples *features"],
+    labels: Int64[Tensor, "samples"],
+) -> Float64[Tensor, "networks samples layers"]:
+    """Distance of the activations of every layer to the decision boundary, in their own spread.
+
+    To first order it is (f_y − f_j) / ‖∂(f_y − f_j)/∂a_l‖ with f_j the largest logit other than the
+    label's (Elsayed et al. 2018). It is divided by √ν_l, ν_l the total variance Σ_i Var a_{l,i}
+    over the points (Jiang et al. 2018). Layers are the input and the hidden layers after the
+    activation function.
+
+    Returns:
+        R × N × L ratios; NaN where the difference of the logits does not depend on a layer, which
+        therefore has no boundary.
+    """
+    if isinstance(networks, nn.Module):
+        return torch.stack(_module_margins(networks, inputs, labels), dim=-1)
+    of_networks = [_stack_margins(networks[[i]], inputs, labels) for i in range(len(networks))]
+    return torch.cat([torch.stack(of_network, dim=-1) for of_network in of_networks])
+
+
+def _quartile(
+    quantile: float, networks: Networks, inputs: Tensor, labels: Tensor, train_samples: int
+) -> Float64[Tensor, "networks"]:
+    if train_samples < 1:
+        raise ValueError(f"train_samples must be at least 1, not {train_samples!r}.")
+    margins = normalized_margins(networks, inputs[:train_samples], labels[:train_samples])
+    return margins.nanquantile(quantile, dim=1).mean(1)
+
+
+def _label_and_rival(
+    logits: Float[Tensor, "networks samples classes"], labels: Int64[Tensor, "samples"]
+) -> tuple[Int64[Tensor, "networks samples 1"], Int64[Tensor, "networks samples 1"]]:
+    """Label y, and the class j ≠ y of the largest logit, of every network."""
+    labels = labels.expand(logits.shape[:2]).unsqueeze(2)
+    return labels, logits.scatter(2, labels, -torch.inf).argmax(2, keepdim=True)
+
+
+def _difference(logits: Tensor, labels: Tensor, rivals: Tensor) -> Tensor:
+    return (logits.gather(2, labels) - logits.gather(2, rivals)).squeeze(2)
+
+
+@torch.no_grad()
+def _stack_margins(
+    network: FullyConnectedNetworks, inputs: Tensor, labels: Tensor
+) -> list[Float64[Tensor, "1 samples"]]:
+    """Normalized margins of a stack of one, layer by layer."""
+    layers, ratios = [], []
+    for some, of_some in zip(
+        inputs.split(SAMPLES_PER_CHUNK), labels.split(SAMPLES_PER_CHUNK), strict=True
+    ):
+        activations, logits = activations_and_logits(network, some)
+        y, rivals = _label_and_rival(logits, of_some)
+        rows = torch.zeros_like(logits).scatter(2, y, 1.0).scatter(2, rivals, -1.0).unsqueeze(2)
+        deltas = list(layer_cotangents(network, activations, rows))[::-1]
+        difference = _difference(logits.double(), y, rivals)
+        pairs = zip(network.weights, deltas, strict=True)
+        layers.append(activations)
+        ratios.append([difference / _norms(d.squeeze(2) @ weight) for weight, d in pairs])
+    joined = [torch.cat(parts, dim=1) for parts in zip(*layers, strict=True)]
+    of_layers = [torch.cat(parts, dim=1) for parts in zip(*ratios, strict=True)]
+    return [r / _spread(a) for r, a in zip(of_layers, joined, strict=True)]
+
+
+def _module_margins(
+    module: nn.Module, inputs: Tensor, labels: Tensor
+) -> list[Float64[Tensor, "1 samples"]]:
+    """Normalized margins of a sequence of layers, by one backward pass."""
+    layers, ratios = [], []
+    with evaluation_mode(module), torch.enable_grad():
+        for some, of_some in zip(
+            inputs.split(SAMPLES_PER_CHUNK), labels.split(SAMPLES_PER_CHUNK), strict=True
+        ):
+            activations = [some.detach().requires_grad_()]
+            *pieces, last = pieces_of(module)
+            for piece in pieces:
+                activations.append(piece(activations[-1].clone()))
+            logits = last(activations[-1]).unsqueeze(0)
+            difference = _difference(logits, *_label_and_rival(logits, of_some))
+            gradients = torch.autograd.grad(difference.sum(), activations)
+            layers.append([layer.detach().unsqueeze(0) for layer in activations])
+            d = difference.detach().double()
+            ratios.append([d / _norms(gradient.flatten(1)).unsqueeze(0) for gradient in gradients])
+    joined = [torch.cat(parts, dim=1) for parts in zip(*layers, strict=True)]
+    of_layers = [torch.cat(parts, dim=1) for parts in zip(*ratios, strict=True)]
+    return [r / _spread(a) for r, a in zip(of_layers, joined, strict=True)]
+
+
+def _norms(vectors: Float[Tensor, "*batch _"]) -> Float64[Tensor, "*batch"]:
+    """Norms of gradients; NaN if there is no gradient."""
+    norms = torch.linalg.vector_norm(vectors, dim=-1, dtype=torch.float64)
+    return norms.where(norms > 0, torch.nan)
+
+
+def _spread(activations: Float[Tensor, "1 samples *_"]) -> Float64[Tensor, "1 1"]:
+    """Root of the total variance of a layer over points."""
+    return activations.flatten(2).double().var(1, correction=0).sum(1, keepdim=True).sqrt()

@@ -1,0 +1,144 @@
+"""Predicted probabilities: confidence and dispersion on test inputs, calibration on training ones.
+
+All are functions of the logits alone, so that permuting units and rescaling layers against each
+other change nothing; multiplying the logits makes predictions more confident.
+"""
+
+import torch
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor
+
+from generalization.networks.modules import Networks, logits_of
+from generalization.networks.softmax_losses import softmax_losses
+
+
+def confidence_error(
+    networks: Networks, inputs: Float[Tensor, "samples *features"]
+) -> Float64[Tensor, "networks samples"]:
+    """Lack of confidence 1 − max_k σ_k at every test input (Hendrycks & Gimpel 2017).
+
+    Its mean is the test error that a calibrated network has, predicted without labels (Garg et al.
+    2022, "average confidence").
+
+    Args:
+        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
+        inputs: N test inputs, in the dtype of the weights.
+
+    Returns:
+        R × N numbers from 0 to 1 − 1/K, as sums over the other classes, in which nothing cancels.
+    """
+    return _doubts(logits_of(networks, inputs))
+
+
+def thresholded_confidence_error(
+    networks: Networks,
+    inputs: Float[Tensor, "samples *features"],
+    train_inputs: Float[Tensor, "train_samples *features"],
+    train_labels: Int64[Tensor, "train_samples"],
+    *,
+    confidence_error: Float64[Tensor, "networks samples"] | None = None,
+) -> Float64[Tensor, "networks samples"]:
+    """Whether a test input has less confidence than a threshold (ATC, Garg et al. 2022).
+
+    The threshold is the confidence that as many training points miss as are misclassified; if none
+    is, the least confidence of all. The mean predicts the test error without test labels.
+
+    Args:
+        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
+        inputs: N test inputs, in the dtype of the weights.
+        train_inputs: Training inputs, in the dtype of the weights.
+        train_labels: Their labels, as the networks were trained on them.
+        confidence_error: Values of this measure at the test inputs, if they are known.
+
+    Returns:
+        R × N numbers, 0 or 1.
+    """
+    # ASSUME: the threshold is set on the training set; the source has held-out labels for it.
+    logits = logits_of(networks, train_inputs)
+    errors = (logits.argmax(-1) != train_labels).sum(1)
+    doubts = _doubts(logits).sort(1, descending=True).values
+    place = errors.clamp_max(doubts.shape[1] - 1)
+    threshold = doubts.gather(1, place.unsqueeze(1))
+    if confidence_error is None:
+        confidence_error = _doubts(logits_of(networks, inputs))
+    return (confidence_error > threshold).double()
+
+
+def prediction_nuclear_norm(
+    networks: Networks, inputs: Float[Tensor, "samples *features"]
+) -> Float64[Tensor, "networks"]:
+    """Nuclear norm of the matrix of predicted probabilities at test inputs (Deng et al. 2023).
+
+    It is large if predictions are confident and spread over all classes; divided by √(N min(N, K)),
+    of which it is at most 1.
+
+    Args:
+        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
+        inputs: N test inputs, in the dtype of the weights.
+
+    Returns:
+        R numbers from 0 to 1.
+    """
+    probabilities = logits_of(networks, inputs).double().softmax(-1)
+    samples, classes = probabilities.shape[1:]
+    bound = (samples * min(samples, classes)) ** 0.5
+    return torch.linalg.svdvals(probabilities).sum(1) / bound
+
+
+def training_calibration_error(
+    networks: Networks,
+    train_inputs: Float[Tensor, "train_samples *features"],
+    train_labels: Int64[Tensor, "train_samples"],
+    *,
+    confidence_bins: int = 15,
+) -> Float64[Tensor, "networks"]:
+    """Expected calibration error on the training set (Guo et al. 2017, Eq. 3).
+
+    Σ_b (n_b / m) |accuracy_b − mean confidence_b| over bins (i/B, (i+1)/B] of the confidence.
+
+    Args:
+        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
+        train_inputs: Training inputs, in the dtype of the weights.
+        train_labels: Their labels, as the networks were trained on them.
+        confidence_bins: Number B of bins of equal width.
+
+    Returns:
+        R numbers from 0 to 1.
+
+    Raises:
+        ValueError: If confidence_bins is less than 1.
+    """
+    if confidence_bins < 1:
+        raise ValueError(f"confidence_bins must be at least 1, not {confidence_bins!r}.")
+    logits = logits_of(networks, train_inputs)
+    doubts = _doubts(logits)
+    wrong = (logits.argmax(-1) != train_labels).double()
+    bins = ((1 - doubts) * confidence_bins).ceil().long().clamp_min(1) - 1
+    excess = doubts.new_zeros(len(doubts), confidence_bins).scatter_add(1, bins, wrong - doubts)
+    return excess.abs().sum(1) / doubts.shape[1]
+
+
+def training_brier_score(
+    networks: Networks,
+    train_inputs: Float[Tensor, "train_samples *features"],
+    train_labels: Int64[Tensor, "train_samples"],
+) -> Float64[Tensor, "networks train_samples"]:
+    """Brier score ‖σ − e_y‖² at every training point (Brier 1950).
+
+    Args:
+        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
+        train_inputs: N training inputs, in the dtype of the weights.
+        train_labels: Their labels, as the networks were trained on them.
+
+    Returns:
+        R × N numbers from 0 to 2, as sums of positive terms.
+    """
+    return softmax_losses(logits_of(networks, train_inputs).double(), train_labels)["squared_loss"]
+
+
+def _doubts(
+    logits: Float[Tensor, "networks samples classes"],
+) -> Float64[Tensor, "networks samples"]:
+    """Probability of all classes but the likeliest."""
+    largest = logits.argmax(-1, keepdim=True)
+    return logits.double().softmax(-1).scatter(-1, largest, 0.0).sum(-1)

@@ -1,0 +1,54 @@
+"""Networks with other weights: one way into stacks and into modules."""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.modules import SAMPLES_PER_CHUNK, Networks, evaluation_mode
+
+# Name → weights with a leading network axis. Vectors, as biases, are not weights.
+Weights = Mapping[str, Float[Tensor, "networks *_"]]
+
+
+def weights_by_name(networks: Networks) -> Weights:
+    """Weights of all layers, by the names that they have in files and modules."""
+    if isinstance(networks, nn.Module):
+        named = networks.named_parameters()
+        return {name: value.detach().unsqueeze(0) for name, value in named if value.dim() > 1}
+    return {name: value for name, value in networks.tensors.items() if value.dim() > 2}
+
+
+def logits_with(
+    networks: Networks, weights: Weights, inputs: Float[Tensor, "samples *features"]
+) -> Float[Tensor, "networks samples classes"]:
+    """Logits of networks in eval mode with these weights in place of their own.
+
+    Gradients flow to the weights, if they are wanted.
+
+    Args:
+        networks: A stack of R networks without normalizations, or a module.
+        weights: As ``weights_by_name`` returns them, of as many networks; for a stack any number of
+            times as many, R networks after R networks.
+        inputs: N points, in the dtype of the weights.
+    """
+    if isinstance(networks, nn.Module):
+        members = len(next(iter(weights.values())))
+        with evaluation_mode(networks) as module:
+            return torch.stack([
+                torch.cat([
+                    functional_call(module, {k: w[member] for k, w in weights.items()}, (chunk,))
+                    for chunk in inputs.split(SAMPLES_PER_CHUNK)
+                ])
+                for member in range(members)
+            ])
+    times = len(next(iter(weights.values()))) // len(networks)
+    tensors = {k: v.repeat(times, *[1] * (v.dim() - 1)) for k, v in networks.tensors.items()}
+    perturbed = FullyConnectedNetworks.of_tensors({**tensors, **weights}, networks.activation)
+    chunks = inputs.split(SAMPLES_PER_CHUNK)
+    if not torch.is_grad_enabled():
+        return torch.cat([perturbed.logits(chunk) for chunk in chunks], dim=1)
+    return torch.cat([perturbed.preactivations(chunk)[-1] for chunk in chunks], dim=1)
