@@ -74,14 +74,14 @@ def test_networks_above_the_bound_are_counted():
     training = made_training()
     table = tightness(made_profile(training), training)
     above = table["trained"] & (table["bound"] == "theorem_3_1")
-    assert (table.loc[above, "exceeded"] == table.loc[above, "networks"]).all()
-    assert (table.loc[~above, "exceeded"] == 0).all()
+    assert (table.loc[above, "exceptions"] == table.loc[above, "networks"]).all()
+    assert (table.loc[~above, "exceptions"] == 0).all()
 
 
 def test_what_attains_the_bound_up_to_rounding_is_not_above():
     training = made_training()
     table = tightness(made_profile(training).assign(log_tightness=1e-7), training)
-    assert (table["exceeded"] == 0).all()
+    assert (table["exceptions"] == 0).all()
 
 
 def test_steps_between_do_not_count():
@@ -141,7 +141,7 @@ def test_ratios_that_are_not_finite_are_counted_out():
     trained = (profile["step"] == 50) & (profile["bound"] == "layerwise")
     profile.loc[trained, "log_tightness"] = [np.nan, -np.inf, np.inf, -1.0]
     row = tightness(profile, training).query("trained and bound == 'layerwise'").iloc[0]
-    assert row[["estimate", "networks", "exceeded"]].tolist() == [-1, 1, 1]
+    assert row[["estimate", "networks", "exceptions"]].tolist() == [-1, 1, 1]
     assert np.isnan(row["low"])
     assert np.isnan(row["high"])
     assert row["note"] == ("3 of 4 networks have no finite ratio; no interval of one network")

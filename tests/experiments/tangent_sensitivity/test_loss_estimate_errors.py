@@ -185,3 +185,45 @@ def test_skipped_share_out_of_range_is_refused():
     sentence = r"^skipped_share must be from 0 to less than 1, not 1\.0\.$"
     with pytest.raises(ValueError, match=sentence):
         errors(made(), skipped_share=1.0)
+
+
+def compared(sizes, jitter=0.1, ensembles=6):
+    """A study in which the error of every estimator has a size, but for a factor of a network."""
+    estimates, training = made(ensembles=ensembles)
+    tables = []
+    generator = np.random.default_rng(3)
+    for estimator, size in sizes.items():
+        own = np.exp(jitter * generator.standard_normal((ensembles, 2)))
+        rows = estimates[estimates["estimator"] == "train"].assign(estimator=estimator)
+        position = rows["ensemble"].str[1:].astype(int), rows["seed"]
+        tables.append(rows.assign(estimate=rows["truth"] + size * own[position]))
+    return pd.concat(tables), training
+
+
+def test_estimators_are_compared_by_ratios_of_their_errors():
+    table = errors(compared({"train": 1.0, "eq_5_log": 0.8, "eq_6_log": 1.6, "eq_7_log": 0.4}))
+    for pair, ratio in {"eq_7_log / eq_5_log": 0.5, "eq_6_log / eq_5_log": 2.0}.items():
+        row = of(table, pair)
+        assert row["estimate"] == pytest.approx(ratio, rel=0.1)
+        assert row["low"] < ratio < row["high"]
+        assert row["ensembles"] == 6
+    assert of(table, "eq_7_log / eq_5_log")["over_train_high"] < 1 / 1.05
+    assert table["estimator"].str.contains("/").sum() == 6 * 2
+
+
+def test_estimators_that_restate_the_training_loss_have_nothing_over_it():
+    """The best of three by far, and no better than the training loss itself."""
+    table = errors(compared({"train": 1.0, "eq_5_log": 3.0, "eq_6_log": 3.0, "eq_7_log": 1.0}))
+    row = of(table, "eq_7_log / eq_5_log")
+    assert row["high"] < 1
+    assert row["over_train_low"] < 1 < row["over_train_high"]
+
+
+def test_comparisons_are_over_all_variants_of_a_dataset():
+    sizes = {"train": 1.0, "eq_5_log": 2.0, "eq_6_log": 2.0, "eq_7_log": 1.0}
+    estimates, training = compared(sizes)
+    variants = training["ensemble"].map(lambda name: "adam" if name < "e3" else "sgd")
+    table = errors((estimates, training.assign(optimizer=variants)))
+    rows = table[table["estimator"].str.contains("/")]
+    assert rows["optimizer"].isna().all()
+    assert (rows["ensembles"] == 6).all()

@@ -26,6 +26,15 @@ def of(table, statistic, trained=True):
     return table[chosen].squeeze()
 
 
+def slow_distance(counts):
+    """Between the distribution functions, number by number."""
+    mean, deviation = counts.mean(), counts.std(ddof=0)
+    return max(
+        abs((counts <= k).mean() - scipy.stats.norm.cdf((k + 0.5 - mean) / deviation))
+        for k in range(counts.min() - 1, counts.max() + 1)
+    )
+
+
 def test_estimates_are_means_over_networks_of_what_is_defined(study):
     table = statistics_of(study)
     assert list(table) == COLUMNS
@@ -41,6 +50,9 @@ def test_estimates_are_means_over_networks_of_what_is_defined(study):
             "active_normal": lambda n: scipy.stats.normaltest(n["active"]).pvalue >= 0.05,
             "active_1_normal": lambda n: scipy.stats.normaltest(n["active_1"]).pvalue >= 0.05,
             "active_2_normal": lambda n: scipy.stats.normaltest(n["active_2"]).pvalue >= 0.05,
+            "active_ks": lambda n: slow_distance(n["active"]),
+            "active_1_ks": lambda n: slow_distance(n["active_1"]),
+            "active_2_ks": lambda n: slow_distance(n["active_2"]),
             "distinct_regions": lambda n: 0.5,
             "log_membership": lambda n: n["log_membership"].mean(),
             "margin": lambda n: n["margin"].median(),
@@ -166,3 +178,33 @@ def test_no_network_has_no_row(study):
     table = statistics_of((study[0][:0], study[1]))
     assert table.empty
     assert list(table) == COLUMNS
+
+
+def test_distance_to_a_normal_distribution_does_not_grow_with_points():
+    """Planted: binomial counts are close to normal, those of two kinds of points are not."""
+    profile, training = made_regions(np.random.default_rng(0), ensembles=6, points=1000)
+    generator = np.random.default_rng(1)
+    trained = profile["step"] > 0
+    profile["active"] = generator.binomial(200, 0.3, len(profile))
+    profile.loc[trained, "active"] += 60 * (profile.loc[trained, "point"] % 2)
+    table = statistics_of((profile, training))
+    assert of(table, "active_ks", trained=False)["high"] < 0.05
+    assert of(table, "active_ks")["low"] > 0.05
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5])
+def test_share_of_active_units_stands_beside_that_before_training(share):
+    """Planted: half of what it was; and as it was, however few units are active."""
+    profile, training = made_regions(np.random.default_rng(0), ensembles=6)
+    before = profile["step"] == 0
+    profile["active"] = np.where(before, 80, np.round(160 * share)).astype(int)
+    profile["active"] += np.random.default_rng(1).integers(-3, 4, len(profile))
+    table = statistics_of((profile, training))
+    row = of(table, "active_share")
+    assert row["high"] < 0.5
+    assert row["over_untrained"] == pytest.approx(2 * share, rel=0.02)
+    if share == 0.5:
+        assert row["over_untrained_low"] < 1 < row["over_untrained_high"]
+    else:
+        assert row["over_untrained_high"] < 1
+    assert np.isnan(of(table, "active_share", trained=False)["over_untrained"])
