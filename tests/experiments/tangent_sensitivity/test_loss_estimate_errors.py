@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 
 from generalization.experiments.tangent_sensitivity.loss_estimate_errors import (
     COLUMNS,
@@ -55,7 +56,7 @@ def test_errors_are_those_that_were_made():
     assert (table["networks"] == 6).all()
     assert (table["ensembles"] == 3).all()
     assert (table["level"] == 0.95).all()
-    assert (table["note"] == "").all()
+    assert (table["note"] == "3 of the 5 ensembles that a verdict needs").all()
 
 
 def test_unit_of_the_paper_is_a_64th_of_losses():
@@ -90,7 +91,9 @@ def test_networks_of_an_ensemble_that_are_alike_are_one():
     scale = estimates["ensemble"].map({"e0": 10.0, "e1": 20.0, "e2": 30.0})
     estimates["estimate"] = estimates["truth"] + scale
     row = of(errors((estimates, training), resamples=2000), "better")
-    assert row[["estimate", "low", "high"]].to_list() == [20, 10, 30]
+    # t with 2 degrees of freedom times the standard error 10 / √3 of three means.
+    half = scipy.stats.t.ppf(0.975, 2) * 10 / 3**0.5
+    assert row[["estimate", "low", "high"]].to_list() == pytest.approx([20, 20 - half, 20 + half])
 
 
 def test_difference_is_paired():
@@ -110,7 +113,9 @@ def test_difference_is_over_the_steps_that_an_estimator_has():
     estimates.loc[better & (estimates["step"] == 8), "estimate"] = np.nan
     row = of(errors((estimates, training)), "better")
     assert row[["estimate", "difference"]].to_list() == [4, 0]
-    assert row["note"] == "no estimate at 6 of 12 steps"
+    assert row["note"] == (
+        "no estimate at 6 of 12 steps; 3 of the 5 ensembles that a verdict needs"
+    )
 
 
 def test_networks_without_an_estimate_are_counted_out():
@@ -121,7 +126,7 @@ def test_networks_without_an_estimate_are_counted_out():
     assert row[["estimate", "networks", "ensembles"]].to_list() == pytest.approx([0.32, 2, 1])
     assert row["note"] == (
         "no estimate at 8 of 12 steps; 4 of 6 networks have no estimate; "
-        "1 of the 3 ensembles that an interval needs"
+        "1 of the 5 ensembles that a verdict needs"
     )
     estimates.loc[better, "estimate"] = np.nan
     row = of(errors((estimates, training)), "better")
@@ -136,7 +141,7 @@ def test_one_network_has_no_interval():
     row = of(errors(made(ensembles=1, seeds=1)), "better")
     assert row["estimate"] == pytest.approx(0.32)
     assert row[["low", "high", "difference_low"]].isna().all()
-    assert row["note"] == "no interval of one network"
+    assert row["note"] == "1 of the 5 ensembles that a verdict needs"
 
 
 def test_datasets_and_swept_variants_stay_apart():
