@@ -224,25 +224,26 @@ def test_no_relation_replicates_in_joined_datasets_only_with_power():
     assert wide["expected"].iloc[0] == "within 0.3 of 0"
 
 
-def test_claims_of_differences_are_judged_by_differences():
-    errors = pd.DataFrame({
+def test_claims_of_contrasts_are_judged_by_contrasts():
+    contrasts = pd.DataFrame({
         "dataset": "digits",
-        "quantity": "loss",
-        "estimator": "eq_5_log",
-        "estimate": [0.3],
-        "low": 0.2,
-        "high": 0.4,
-        "difference": -0.01,
-        "difference_low": -0.02,
-        "difference_high": -0.005,
+        "trained": [True],
+        "statistic": "unevenness",
+        "estimate": 0.9,
+        "low": 0.8,
+        "high": 1.1,
+        "over_untrained": 1.3,
+        "over_untrained_low": 1.2,
+        "over_untrained_high": 1.5,
         "networks": 6,
         "ensembles": 6,
+        "shared": 6,
     })
-    table = claims(claims_of_paper("daroczy_2020"), {"loss_estimate_errors": errors})
+    table = claims(claims_of_paper("novak_2018"), {"boundary_contrasts": contrasts})
     row = table[table["about"].notna()].iloc[0]
-    assert row["claim"].endswith("by Eq. 5 than to the training loss")
-    assert (row["estimate"], row["low"], row["high"]) == (-0.01, -0.02, -0.005)
-    assert row["of"] == "6 networks, 6 ensembles"
+    assert row["claim"].startswith("Boundaries of the last hidden layer are more unevenly spread")
+    assert (row["estimate"], row["low"], row["high"]) == (1.3, 1.2, 1.5)
+    assert row["of"] == "6 networks, 6 ensembles, 6 shared inputs"
     assert row["verdict"] == "replicates"
 
 

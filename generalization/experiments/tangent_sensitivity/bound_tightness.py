@@ -21,7 +21,7 @@ COLUMNS = [
     "hyperparameter",
     "value",
     *INTERVAL,
-    "exceeded",
+    "exceptions",
     "networks",
     "ensembles",
     "note",
@@ -50,7 +50,7 @@ def bound_tightness(
     Returns:
         One row per dataset, ``trained`` (networks at their last step, whether they have fitted or
         not, and networks at step 0) and bound; then one for each ``value`` of depth and of width,
-        where a dataset has several; with the columns ``COLUMNS``. ``exceeded`` counts networks
+        where a dataset has several; with the columns ``COLUMNS``. ``exceptions`` counts networks
         whose value is above the bound. What does not exist is empty; ``note`` says why.
     """
     whole = groups(before_and_after(tangent_bounds, training), ["dataset", "trained", "bound"])
@@ -59,7 +59,7 @@ def bound_tightness(
         | mean_over_networks(
             alike["log_tightness"], alike["ensemble"], resampling, lacking="finite ratio"
         )
-        | {"exceeded": int((alike["log_tightness"] > ROUNDING).sum())}
+        | {"exceptions": int((alike["log_tightness"] > ROUNDING).sum())}
         for about, alike in with_subgroups(whole, HYPERPARAMETERS, "value")
     ]
     return table_of(rows, COLUMNS, resampling).astype({"value": float})

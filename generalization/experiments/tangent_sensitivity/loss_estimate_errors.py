@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import permutations
+
 import numpy as np
 import pandas as pd
 
@@ -9,6 +12,7 @@ from generalization.statistics.estimates import (
     groups,
     joined,
     mean_over_networks,
+    paired_contrast,
     table_of,
 )
 from generalization.statistics.resampling import Resampling
@@ -24,6 +28,9 @@ COLUMNS = [
     "difference",
     "difference_low",
     "difference_high",
+    "over_train",
+    "over_train_low",
+    "over_train_high",
     "level",
     "networks",
     "ensembles",
@@ -31,6 +38,8 @@ COLUMNS = [
 ]
 # Of which the paper shows variants, apart from each other.
 VARIANTS = ("normalization", "dropout", "optimizer")
+# Estimators whose errors are compared, all variants of a dataset together.
+COMPARED = tuple(permutations(("eq_5_log", "eq_6_log", "eq_7_log"), 2))
 # The paper's loss is a sum of means over batches of 64, divided by the number of samples.
 BATCH = 64
 
@@ -47,7 +56,13 @@ def loss_estimate_errors(
     The error of a network is the mean of |estimate − truth| over the steps at which it has both;
     the estimate here is the mean over networks. ``difference`` is the error less that of the
     estimator ``train``, the training loss or accuracy itself, at the same steps of the same
-    networks: what is below 0 estimates better than that.
+    networks: what is below 0 estimates better than that. It is our baseline; the paper compares its
+    estimators with each other alone.
+
+    Rows of the estimators ``eq_7_log / eq_5_log`` … compare two of the paper's: the estimate is the
+    geometric mean over networks of the ratio of their errors; below 1, the first is better. As the
+    paper's table does not tell variants apart, these rows are over all of a dataset.
+    ``over_train`` is the ratio of the error of the first over that of ``train``.
 
     Args:
         loss_estimates: Table of ``loss_estimates``.
@@ -71,8 +86,10 @@ def loss_estimate_errors(
     rows = [
         about | _means(alike, resampling) for about, alike in groups(networks, keys, dropna=False)
     ]
+    whole = groups(networks, ["dataset", "quantity"])
+    rows += [about | row for about, alike in whole for row in _comparisons(alike, resampling)]
     table = table_of(rows, [*keys[:-2], *COLUMNS], resampling)
-    in_nats = table["quantity"] == "loss"
+    in_nats = (table["quantity"] == "loss") & ~table["estimator"].str.contains("/")
     return table.assign(per_batch_of_64=table["estimate"].where(in_nats) / BATCH)
 
 
@@ -138,3 +155,25 @@ def _means(networks: pd.DataFrame, resampling: Resampling) -> dict[str, object]:
         "difference_high": difference["high"],
         "note": joined(at_steps, mean["note"]),
     }
+
+
+def _comparisons(networks: pd.DataFrame, resampling: Resampling) -> Iterator[dict[str, object]]:
+    """Ratios of the errors of two estimators in the same networks, each as a row."""
+    with np.errstate(divide="ignore"):
+        errors = np.log(networks.pivot(index=NETWORK, columns="estimator", values="error"))
+    ensembles = errors.index.get_level_values("ensemble").to_series()
+    for one, other in COMPARED:
+        if {one, other, "train"} <= {*errors}:
+            ratio = errors[one] - errors[other]
+            mean = mean_over_networks(
+                ratio, ensembles, resampling, scale=np.exp, lacking="positive errors"
+            )
+            yield (
+                {"estimator": f"{one} / {other}"}
+                | mean
+                | paired_contrast(
+                    *(errors[one], errors["train"], ensembles, resampling),
+                    name="over_train",
+                    scale=np.exp,
+                )
+            )

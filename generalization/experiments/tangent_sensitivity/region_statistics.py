@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import kurtosis, normaltest, skew
+from scipy.stats import kurtosis, norm, normaltest, skew
 
-from generalization.statistics.estimates import ESTIMATE, groups, means_of_columns, table_of
+from generalization.statistics.estimates import (
+    ESTIMATE,
+    groups,
+    means_of_columns,
+    paired_contrast,
+    table_of,
+)
 from generalization.statistics.resampling import Resampling
 from generalization.statistics.selection import before_and_after
-from generalization.tables import KEPT_NETWORK
+from generalization.tables import KEPT_NETWORK, NETWORK
 
-COLUMNS = ["dataset", "trained", "statistic", *ESTIMATE]
+OVER_UNTRAINED = "over_untrained"
+COLUMNS = [
+    *("dataset", "trained", "statistic"),
+    *ESTIMATE,
+    *(f"{OVER_UNTRAINED}{end}" for end in ("", "_low", "_high")),
+]
 # ASSUME: counts are taken for normal unless a test at 5 % rejects that; the paper shows a figure.
 SIGNIFICANCE = 0.05
 FEWEST_POINTS = 20  # For the test of kurtosis.
@@ -32,6 +43,9 @@ def region_statistics(
         Of the number of active units over points; the mean over the number of units.
     ``active_skewness``, ``active_excess_kurtosis``
         0 of a normal distribution.
+    ``active_ks``, and ``active_1_ks`` … of single hidden layers
+        Largest distance of the distribution function to that of the normal distribution of the same
+        mean and variance, with continuity correction: how far from normal, however many points.
     ``active_normal``, and ``active_1_normal`` … of single hidden layers
         1 if D'Agostino and Pearson's test, of skewness and kurtosis together, does not reject
         normality at 5 %, else 0. The mean is a share of networks, which is 0.95 if all were normal:
@@ -53,19 +67,36 @@ def region_statistics(
 
     Returns:
         Means over networks, with the columns ``COLUMNS``: for each dataset, networks at step 0, and
-        networks at their last step, whether they have fitted or not. What does not exist is empty;
-        ``note`` says why.
+        networks at their last step, whether they have fitted or not. ``over_untrained`` of
+        ``active_share`` is the geometric mean of its ratio over the same network before training.
+        What does not exist is empty; ``note`` says why.
     """
     networks = regions_of_networks(activation_regions, training)
     statistics = networks.columns.drop([*KEPT_NETWORK, "dataset", "trained"])
     ends = ("_normal", "_share", "_regions")
     shares = [name for name in statistics if name.endswith(ends)]
     rows = [
-        about | row
+        about | row | _over_untrained(row["statistic"], alike, networks, resampling)
         for about, alike in groups(networks, ["dataset", "trained"], sort=True)
         for row in means_of_columns(alike, statistics, resampling, shares=shares)
     ]
     return table_of(rows, COLUMNS, resampling)
+
+
+def _over_untrained(
+    statistic: str, alike: pd.DataFrame, networks: pd.DataFrame, resampling: Resampling
+) -> dict[str, float]:
+    """Share of active units of trained networks over that of the same networks at step 0."""
+    # Half of the units are active before training, by the symmetry of their weights.
+    if statistic != "active_share" or not alike["trained"].all():
+        return {}
+    before = networks[~networks["trained"].astype(bool)].set_index(NETWORK)[statistic]
+    before = before.reindex(pd.MultiIndex.from_frame(alike[NETWORK])).to_numpy(float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logarithms = np.log(alike[statistic].to_numpy(float)), np.log(before)
+    return paired_contrast(
+        *logarithms, alike["ensemble"], resampling, name=OVER_UNTRAINED, scale=np.exp
+    )
 
 
 def regions_of_networks(activation_regions: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
@@ -96,6 +127,7 @@ def _of_network(points: pd.DataFrame) -> dict[str, float]:
         "active_skewness": skew(active) if varies else np.nan,
         "active_excess_kurtosis": kurtosis(active) if varies else np.nan,
         **{f"{name}_normal": _normal(points[name]) for name in ("active", *layers)},
+        **{f"{name}_ks": _distance_to_normal(points[name]) for name in ("active", *layers)},
         "distinct_regions": points["pattern"].nunique() / len(points) or np.nan,
         "log_membership": points["log_membership"].mean(),
         "margin": points["margin"].median(),
@@ -109,3 +141,13 @@ def _normal(counts: pd.Series) -> float:
     if len(counts) < FEWEST_POINTS or not counts.std() > 0:
         return np.nan
     return float(normaltest(counts).pvalue >= SIGNIFICANCE)
+
+
+def _distance_to_normal(counts: pd.Series) -> float:
+    """Largest distance of distribution functions, at whole numbers and a half; NaN if constant."""
+    counts = np.sort(counts.to_numpy(float))
+    if not np.isfinite(counts).all() or not counts.std() > 0:
+        return np.nan
+    halves = np.arange(counts[0] - 1, counts[-1] + 1) + 0.5
+    below = np.searchsorted(counts, halves) / len(counts)
+    return float(abs(below - norm.cdf(halves, counts.mean(), counts.std())).max())

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 
 from generalization.experiments.tangent_sensitivity.loss_estimate_errors import (
     COLUMNS,
@@ -55,7 +56,7 @@ def test_errors_are_those_that_were_made():
     assert (table["networks"] == 6).all()
     assert (table["ensembles"] == 3).all()
     assert (table["level"] == 0.95).all()
-    assert (table["note"] == "").all()
+    assert (table["note"] == "3 of the 5 ensembles that a verdict needs").all()
 
 
 def test_unit_of_the_paper_is_a_64th_of_losses():
@@ -90,7 +91,9 @@ def test_networks_of_an_ensemble_that_are_alike_are_one():
     scale = estimates["ensemble"].map({"e0": 10.0, "e1": 20.0, "e2": 30.0})
     estimates["estimate"] = estimates["truth"] + scale
     row = of(errors((estimates, training), resamples=2000), "better")
-    assert row[["estimate", "low", "high"]].to_list() == [20, 10, 30]
+    # t with 2 degrees of freedom times the standard error 10 / √3 of three means.
+    half = scipy.stats.t.ppf(0.975, 2) * 10 / 3**0.5
+    assert row[["estimate", "low", "high"]].to_list() == pytest.approx([20, 20 - half, 20 + half])
 
 
 def test_difference_is_paired():
@@ -110,7 +113,9 @@ def test_difference_is_over_the_steps_that_an_estimator_has():
     estimates.loc[better & (estimates["step"] == 8), "estimate"] = np.nan
     row = of(errors((estimates, training)), "better")
     assert row[["estimate", "difference"]].to_list() == [4, 0]
-    assert row["note"] == "no estimate at 6 of 12 steps"
+    assert row["note"] == (
+        "no estimate at 6 of 12 steps; 3 of the 5 ensembles that a verdict needs"
+    )
 
 
 def test_networks_without_an_estimate_are_counted_out():
@@ -121,7 +126,7 @@ def test_networks_without_an_estimate_are_counted_out():
     assert row[["estimate", "networks", "ensembles"]].to_list() == pytest.approx([0.32, 2, 1])
     assert row["note"] == (
         "no estimate at 8 of 12 steps; 4 of 6 networks have no estimate; "
-        "1 of the 3 ensembles that an interval needs"
+        "1 of the 5 ensembles that a verdict needs"
     )
     estimates.loc[better, "estimate"] = np.nan
     row = of(errors((estimates, training)), "better")
@@ -136,7 +141,7 @@ def test_one_network_has_no_interval():
     row = of(errors(made(ensembles=1, seeds=1)), "better")
     assert row["estimate"] == pytest.approx(0.32)
     assert row[["low", "high", "difference_low"]].isna().all()
-    assert row["note"] == "no interval of one network"
+    assert row["note"] == "1 of the 5 ensembles that a verdict needs"
 
 
 def test_datasets_and_swept_variants_stay_apart():
@@ -185,3 +190,45 @@ def test_skipped_share_out_of_range_is_refused():
     sentence = r"^skipped_share must be from 0 to less than 1, not 1\.0\.$"
     with pytest.raises(ValueError, match=sentence):
         errors(made(), skipped_share=1.0)
+
+
+def compared(sizes, jitter=0.1, ensembles=6):
+    """A study in which the error of every estimator has a size, but for a factor of a network."""
+    estimates, training = made(ensembles=ensembles)
+    tables = []
+    generator = np.random.default_rng(3)
+    for estimator, size in sizes.items():
+        own = np.exp(jitter * generator.standard_normal((ensembles, 2)))
+        rows = estimates[estimates["estimator"] == "train"].assign(estimator=estimator)
+        position = rows["ensemble"].str[1:].astype(int), rows["seed"]
+        tables.append(rows.assign(estimate=rows["truth"] + size * own[position]))
+    return pd.concat(tables), training
+
+
+def test_estimators_are_compared_by_ratios_of_their_errors():
+    table = errors(compared({"train": 1.0, "eq_5_log": 0.8, "eq_6_log": 1.6, "eq_7_log": 0.4}))
+    for pair, ratio in {"eq_7_log / eq_5_log": 0.5, "eq_6_log / eq_5_log": 2.0}.items():
+        row = of(table, pair)
+        assert row["estimate"] == pytest.approx(ratio, rel=0.1)
+        assert row["low"] < ratio < row["high"]
+        assert row["ensembles"] == 6
+    assert of(table, "eq_7_log / eq_5_log")["over_train_high"] < 1 / 1.05
+    assert table["estimator"].str.contains("/").sum() == 6 * 2
+
+
+def test_estimators_that_restate_the_training_loss_have_nothing_over_it():
+    """The best of three by far, and no better than the training loss itself."""
+    table = errors(compared({"train": 1.0, "eq_5_log": 3.0, "eq_6_log": 3.0, "eq_7_log": 1.0}))
+    row = of(table, "eq_7_log / eq_5_log")
+    assert row["high"] < 1
+    assert row["over_train_low"] < 1 < row["over_train_high"]
+
+
+def test_comparisons_are_over_all_variants_of_a_dataset():
+    sizes = {"train": 1.0, "eq_5_log": 2.0, "eq_6_log": 2.0, "eq_7_log": 1.0}
+    estimates, training = compared(sizes)
+    variants = training["ensemble"].map(lambda name: "adam" if name < "e3" else "sgd")
+    table = errors((estimates, training.assign(optimizer=variants)))
+    rows = table[table["estimator"].str.contains("/")]
+    assert rows["optimizer"].isna().all()
+    assert (rows["ensembles"] == 6).all()

@@ -26,6 +26,15 @@ def of(table, statistic, trained=True):
     return table[chosen].squeeze()
 
 
+def slow_distance(counts):
+    """Between the distribution functions, number by number."""
+    mean, deviation = counts.mean(), counts.std(ddof=0)
+    return max(
+        abs((counts <= k).mean() - scipy.stats.norm.cdf((k + 0.5 - mean) / deviation))
+        for k in range(int(counts.min()) - 1, int(counts.max()) + 1)
+    )
+
+
 def test_estimates_are_means_over_networks_of_what_is_defined(study):
     table = statistics_of(study)
     assert list(table) == COLUMNS
@@ -41,6 +50,9 @@ def test_estimates_are_means_over_networks_of_what_is_defined(study):
             "active_normal": lambda n: scipy.stats.normaltest(n["active"]).pvalue >= 0.05,
             "active_1_normal": lambda n: scipy.stats.normaltest(n["active_1"]).pvalue >= 0.05,
             "active_2_normal": lambda n: scipy.stats.normaltest(n["active_2"]).pvalue >= 0.05,
+            "active_ks": lambda n: slow_distance(n["active"]),
+            "active_1_ks": lambda n: slow_distance(n["active_1"]),
+            "active_2_ks": lambda n: slow_distance(n["active_2"]),
             "distinct_regions": lambda n: 0.5,
             "log_membership": lambda n: n["log_membership"].mean(),
             "margin": lambda n: n["margin"].median(),
@@ -56,7 +68,7 @@ def test_estimates_are_means_over_networks_of_what_is_defined(study):
     assert (table["networks"] == 6).all()
     assert (table["ensembles"] == 3).all()
     assert (table["level"] == 0.95).all()
-    assert (table["note"] == "").all()
+    assert (table["note"] == "3 of the 5 ensembles that a verdict needs").all()
 
 
 def test_normal_counts_are_rejected_as_often_as_said():
@@ -79,12 +91,14 @@ def test_skewed_counts_are_not_normal():
     assert of(table, "active_2_normal")["estimate"] > 0.5
 
 
-def test_interval_resamples_ensembles_then_seeds(study):
+def test_interval_is_of_ensembles_not_of_seeds(study):
     profile, training = study
     # Networks of an ensemble are alike: there are 3 of them, not 6.
     ensemble = profile["ensemble"].map({"e0": 10.0, "e1": 20.0, "e2": 30.0})
     row = of(statistics_of((profile.assign(margin=ensemble), training), resamples=2000), "margin")
-    assert row[["estimate", "low", "high"]].tolist() == [20, 10, 30]
+    # t with 2 degrees of freedom times the standard error 10 / √3 of three means.
+    half = scipy.stats.t.ppf(0.975, 2) * 10 / 3**0.5
+    assert row[["estimate", "low", "high"]].tolist() == pytest.approx([20, 20 - half, 20 + half])
 
 
 def test_networks_count_though_they_have_not_fitted(study):
@@ -123,10 +137,10 @@ def test_what_networks_lack_is_said(study):
     table = statistics_of((profile, training))
     assert of(table, "margin")["networks"] == 4
     assert of(table, "margin")["note"] == (
-        "2 of 6 networks have no finite value; 2 of the 3 ensembles that an interval needs"
+        "2 of 6 networks have no finite value; 2 of the 5 ensembles that a verdict needs"
     )
     assert of(table, "active_2_normal")["note"] == (
-        "4 of 6 networks have no finite value; 1 of the 3 ensembles that an interval needs"
+        "4 of 6 networks have no finite value; 1 of the 5 ensembles that a verdict needs"
     )
     assert (table.groupby("statistic")["networks"].max() > 0).all()
 
@@ -159,10 +173,40 @@ def test_one_network_has_no_interval():
     row = of(table, "active_mean")
     assert row["estimate"] > 0
     assert np.isnan(row["low"])
-    assert row["note"] == "no interval of one network"
+    assert row["note"] == "1 of the 5 ensembles that a verdict needs"
 
 
 def test_no_network_has_no_row(study):
     table = statistics_of((study[0][:0], study[1]))
     assert table.empty
     assert list(table) == COLUMNS
+
+
+def test_distance_to_a_normal_distribution_does_not_grow_with_points():
+    """Planted: binomial counts are close to normal, those of two kinds of points are not."""
+    profile, training = made_regions(np.random.default_rng(0), ensembles=6, points=1000)
+    generator = np.random.default_rng(1)
+    trained = profile["step"] > 0
+    profile["active"] = generator.binomial(200, 0.3, len(profile))
+    profile.loc[trained, "active"] += 60 * (profile.loc[trained, "point"] % 2)
+    table = statistics_of((profile, training))
+    assert of(table, "active_ks", trained=False)["high"] < 0.05
+    assert of(table, "active_ks")["low"] > 0.05
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5])
+def test_share_of_active_units_stands_beside_that_before_training(share):
+    """Planted: half of what it was; and as it was, however few units are active."""
+    profile, training = made_regions(np.random.default_rng(0), ensembles=6)
+    before = profile["step"] == 0
+    profile["active"] = np.where(before, 80, np.round(160 * share)).astype(int)
+    profile["active"] += np.random.default_rng(1).integers(-3, 4, len(profile))
+    table = statistics_of((profile, training))
+    row = of(table, "active_share")
+    assert row["high"] < 0.5
+    assert row["over_untrained"] == pytest.approx(2 * share, rel=0.02)
+    if share == 0.5:
+        assert row["over_untrained_low"] < 1 < row["over_untrained_high"]
+    else:
+        assert row["over_untrained_high"] < 1
+    assert np.isnan(of(table, "active_share", trained=False)["over_untrained"])
