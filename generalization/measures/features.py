@@ -25,7 +25,7 @@ def effective_rank(
     activations at test inputs, not centered.
 
     Args:
-        networks: A stack of R networks, or a module as ``pieces_of`` takes it.
+        networks: A stack of R networks, or a module as ``layer_maps`` takes it.
         inputs: N test inputs, in the dtype of the weights.
 
     Returns:
@@ -49,7 +49,7 @@ def neural_collapse(
     if all points of a class have the same activations.
 
     Args:
-        networks: A stack of R networks, or a module as ``pieces_of`` takes it.
+        networks: A stack of R networks, or a module as ``layer_maps`` takes it.
         train_inputs: Training inputs, in the dtype of the weights.
         train_labels: Their labels, as the networks were trained on them.
         train_samples: Number of training inputs, the first ones; all, if there are fewer.

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from generalization.derivatives.gradient_factors import activations_and_logits, layer_cotangents
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.hidden_layers import pieces_of
+from generalization.networks.hidden_layers import layer_maps
 from generalization.networks.modules import Networks, evaluation_mode, logits_of
 
 SAMPLES_PER_CHUNK = 512
@@ -88,7 +88,7 @@ def median_normalized_margin(
     network without biases, changes nothing.
 
     Args:
-        networks: A stack of R networks, or a module as ``pieces_of`` takes it.
+        networks: A stack of R networks, or a module as ``layer_maps`` takes it.
         train_inputs: Training inputs, in the dtype of the weights.
         train_labels: Their labels, as the networks were trained on them.
         train_samples: Number of training inputs, the first ones; all, if there are fewer.
@@ -212,7 +212,7 @@ def _module_margins(
             inputs.split(SAMPLES_PER_CHUNK), labels.split(SAMPLES_PER_CHUNK), strict=True
         ):
             activations = [some.detach().requires_grad_()]
-            *pieces, last = pieces_of(module)
+            *pieces, last = layer_maps(module)
             for piece in pieces:
                 activations.append(piece(activations[-1].clone()))
             logits = last(activations[-1]).unsqueeze(0)

@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from generalization.errors import InputError
 from generalization.measures.margins import known_margins, margin_percentile
-from generalization.networks.linearized_layers import ELEMENTWISE, KEEPING_FEATURES, layers_of
+from generalization.networks.linearized_layers import ELEMENTWISE, KEEPING_FEATURES, flat_layers
 from generalization.networks.modules import Networks
 
 SMOOTH = (nn.Tanh, nn.Sigmoid, nn.Softplus, nn.ELU, nn.GELU, nn.SiLU)
@@ -424,7 +424,7 @@ def _module_paths(
     Raises:
         InputError: If there is a layer whose paths are not known.
     """
-    for layer in layers_of(module):
+    for layer in flat_layers(module):
         if isinstance(layer, nn.Linear):
             paths = functional.linear(paths, layer.weight.double().square())
         elif isinstance(layer, nn.Conv2d) and layer.padding_mode == "zeros":
