@@ -104,7 +104,9 @@ def test_network_without_the_statistic_is_counted(generator):
     row = of(rows, generator, resamples=50).iloc[0]
     assert row["estimate"] == pytest.approx(rows["value"].mean())
     assert (row["networks"], row["ensembles"]) == (4, 4)
-    assert row["note"] == "not defined for 1 of 5 networks"
+    assert (
+        row["note"] == "not defined for 1 of 5 networks; 4 of the 5 ensembles that a verdict needs"
+    )
     nobody = of(rows.assign(value=np.nan), generator, resamples=50).iloc[0]
     assert np.isnan(nobody[["estimate", "low", "high"]].astype(float)).all()
     assert (nobody["networks"], nobody["note"]) == (0, "not defined for 5 of 5 networks")
@@ -112,7 +114,7 @@ def test_network_without_the_statistic_is_counted(generator):
 
 def test_too_few_ensembles_are_told(generator):
     row = of(crossed(generator, networks=2, points=10), generator, resamples=50).iloc[0]
-    assert row["note"] == "2 of the 3 ensembles that an interval needs"
+    assert row["note"] == "2 of the 5 ensembles that a verdict needs"
 
 
 def test_other_datasets_change_nothing(generator):
