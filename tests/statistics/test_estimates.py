@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 
 from generalization.statistics.estimates import (
     ESTIMATE,
@@ -25,16 +26,18 @@ def mean_of(values, resamples=4000, level=0.95, **settings):
     return mean_over_networks(values, ENSEMBLES, resampling, **settings)
 
 
-def test_mean_is_that_of_the_finite_values():
+def test_mean_is_that_of_ensemble_means_of_the_finite_values():
     found = mean_of(VALUES)
-    assert found["estimate"] == 3.75
+    means = [1.5, 4.0, 8.0]
+    expected = scipy.stats.t.interval(0.95, 2, np.mean(means), scipy.stats.sem(means))
+    assert found["estimate"] == np.mean(means)
     assert (found["networks"], found["ensembles"]) == (4, 3)
-    assert 1 <= found["low"] < 3.75 < found["high"] <= 8
+    assert (found["low"], found["high"]) == pytest.approx(expected)
 
 
 def test_means_of_logarithms_are_geometric():
     found = mean_of(np.log(VALUES), scale=np.exp)
-    assert found["estimate"] == pytest.approx(64**0.25)
+    assert found["estimate"] == pytest.approx((2**0.5 * 4 * 8) ** (1 / 3))
     plain = mean_of(np.log(VALUES))
     assert np.exp([plain["low"], plain["high"]]) == pytest.approx(
         [found["low"], found["high"]], rel=0.01
@@ -42,10 +45,9 @@ def test_means_of_logarithms_are_geometric():
 
 
 def test_interval_is_that_of_ensembles_if_seeds_agree():
-    # The mean of three draws of 0, 1, 2 has the variance 2 / 9.
     found = mean_of(pd.Series([0.0, 0.0, 1.0, 1.0, 2.0, 2.0]), level=0.68)
-    assert found["high"] - found["low"] == pytest.approx(2 * (2 / 9) ** 0.5, rel=0.4)
-    assert found["low"] < 1 < found["high"]
+    expected = scipy.stats.t.interval(0.68, 2, 1, scipy.stats.sem([0, 1, 2]))
+    assert (found["low"], found["high"]) == pytest.approx(expected)
 
 
 def test_one_network_has_no_interval_and_none_has_no_mean():
@@ -63,13 +65,12 @@ def note_of(values, ensembles):
 
 
 def test_notes_say_what_is_missing_and_that_ensembles_are_few():
-    few = "2 of the 3 ensembles that an interval needs"
-    assert note_of([1.0, 2.0, 3.0], ["a", "b", "c"]) == ""
+    few = "2 of the 5 ensembles that a verdict needs"
+    assert note_of([1.0, 2.0, 3.0, 4.0, 5.0], [*"abcde"]) == ""
     assert note_of([1.0, 2.0, 3.0], ["a", "a", "b"]) == few
     lost = "1 of 4 networks have no finite value"
     assert note_of([1.0, 2.0, 3.0, np.nan], ["a", "a", "b", "c"]) == f"{lost}; {few}"
-    # Of one network there is no interval that could tell of others.
-    assert note_of([1.0], ["a"]) == "no interval of one network"
+    assert note_of([1.0], ["a"]) == "1 of the 5 ensembles that a verdict needs"
     assert note_of([np.nan], ["a"]) == "1 of 1 networks have no finite value; no network is left"
 
 
@@ -80,7 +81,7 @@ def test_a_statistic_may_not_be_defined():
 
 def test_ensembles_are_told_if_there_are_some_and_too_few():
     assert few_ensembles(0) == few_ensembles(FEWEST_ENSEMBLES) == ""
-    assert few_ensembles(1, "that it needs") == "1 of the 3 ensembles that it needs"
+    assert few_ensembles(1, "that it needs") == "1 of the 5 ensembles that it needs"
 
 
 def test_columns_are_averaged_each_on_its_scale():
@@ -104,14 +105,14 @@ def test_groups_are_split_where_they_have_several_values():
     assert [about["dataset"] for about, _ in groups(table, ["dataset"], sort=True)] == ["a", "b"]
 
 
-def test_interval_is_that_of_a_statistic_of_the_resampled_networks():
+def test_jackknife_of_a_mean_is_its_t_interval():
     values = VALUES.to_numpy()[:3]
     resampling = Resampling(np.random.default_rng(0), 200)
     found = interval_over_networks(
-        lambda counts: counts @ values / counts.sum(1), ENSEMBLES[:3], resampling
+        lambda weights: weights @ values / weights.sum(1), ENSEMBLES[:3], resampling
     )
     mean = mean_over_networks(VALUES[:3], ENSEMBLES[:3], resampling)
-    assert found == {"low": mean["low"], "high": mean["high"]}
+    assert found == pytest.approx({key: mean[key] for key in found})
 
 
 def test_table_has_its_columns_in_order_and_the_level_of_its_intervals():

@@ -81,8 +81,9 @@ def test_times_and_errors_are_those_that_courses_were_made_of(training):
             corruption = 1.0 if kind == "random_labels" else corruption
             row = of(table, "fitting_step", kind, corruption, depth)
             assert row["estimate"] == pytest.approx(time * depth / 2)
-            assert row["low"] < row["estimate"] < row["high"]
-            assert (row["networks"], row["fitted"], row["note"]) == (3, 3, "")
+            assert np.isnan([row["low"], row["high"]]).all()
+            assert (row["networks"], row["fitted"], row["ensembles"]) == (3, 3, 1)
+            assert row["note"] == "1 of the 5 ensembles that a verdict needs"
             if time != 30:
                 ratio = of(table, "over_true_labels", kind, corruption, depth)
                 assert ratio["estimate"] == pytest.approx(time / 30)
@@ -105,13 +106,13 @@ def test_nothing_is_compared_with_itself(training):
 
 def test_least_rise_is_the_smallest_step_between_corruptions(training):
     rises = times_of(training).query("statistic == 'least_rise'")
-    assert rises["estimate"].tolist() == pytest.approx([0.3, 0.3])
-    assert rises["networks"].tolist() == [9, 9]
+    assert rises["estimate"].tolist() == pytest.approx([0.3, 0.3, 0.3])
+    assert rises["networks"].tolist() == [9, 9, 18]
     falling = training.assign(
         test_accuracy=training["test_accuracy"].where(training["label_corruption"] < 0.5, 0.05)
     )
     rises = times_of(falling).query("statistic == 'least_rise'")
-    assert rises["estimate"].tolist() == pytest.approx([-0.05, -0.05])
+    assert rises["estimate"].tolist() == pytest.approx([-0.05, -0.05, -0.05])
 
 
 def test_interval_of_a_ratio_resamples_seeds_of_both(training):
@@ -126,7 +127,9 @@ def test_networks_that_do_not_fit_are_counted(training):
     training.loc[lost, "train_accuracy"] *= 0.1
     row = of(times_of(training), "fitting_step", "gaussian")
     assert row["fitted"] == 2
-    assert row["note"] == "1 of 3 networks have not fitted"
+    assert (
+        row["note"] == "1 of 3 networks have not fitted; 1 of the 5 ensembles that a verdict needs"
+    )
     assert row["estimate"] == pytest.approx(50 / 1.1**0.5)
 
 
@@ -141,7 +144,7 @@ def test_one_seed_has_no_interval():
     row = of(times_of(made_courses(seeds=1)), "fitting_step")
     assert row["estimate"] == pytest.approx(30 / 1.1)
     assert np.isnan(row["low"])
-    assert row["note"] == "no interval of one network"
+    assert row["note"] == "1 of the 5 ensembles that a verdict needs"
 
 
 def test_without_true_labels_nothing_is_relative_to_them():
