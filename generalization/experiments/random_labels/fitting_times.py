@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from generalization.statistics.estimates import INTERVAL, groups, joined, table_of
+from generalization.statistics.estimates import (
+    INTERVAL,
+    groups,
+    joined,
+    mean_over_networks,
+    table_of,
+)
 from generalization.statistics.resampling import Resampling
 from generalization.tables import NETWORK, swept_hyperparameters
 
@@ -19,9 +26,22 @@ COLUMNS = [
     "statistic",
     *INTERVAL,
     "networks",
+    "ensembles",
     "fitted",
     "note",
 ]
+# Statistics of which means over settings are geometric.
+RATIOS = (
+    "fitting_step",
+    "starting_step",
+    "over_true_labels",
+    "over_true_labels_at_least",
+    "over_random_labels",
+    "start_over_true_labels",
+    "test_error_over_chance",
+)
+# Those that have no interval where a network has not fitted: the time may be any.
+OF_FITTED = ("fitting_step", "over_true_labels", "over_random_labels")
 # By which networks of one architecture on one dataset may differ.
 OF_DATA = ("randomization", "label_corruption", "dataset", "max_steps", "kept_steps")
 # ASSUME: training has started when the train accuracy is 0.1 above chance.
@@ -48,6 +68,8 @@ def fitting_times(
         Geometric mean over networks that have fitted.
     ``over_true_labels``, ``over_random_labels``
         That over the same of true labels, and of random ones.
+    ``over_true_labels_at_least``
+        The former with networks that have not fitted counted as if they had at their last step.
     ``starting_step``, ``start_over_true_labels``
         The same of the step at which the train accuracy is 0.1 above that of chance.
     ``train_error``, ``test_error``
@@ -57,9 +79,15 @@ def fitting_times(
 
     and of networks that are alike but for seed and label corruption, random labels being 1:
 
+    ``rise_a_b``
+        The difference of the mean test error between neighboring label corruptions a and b.
     ``least_rise``
-        The least difference of the mean test error between neighboring label corruptions, positive
-        if it rises steadily.
+        The difference whose interval over settings begins lowest: the test error rises steadily if
+        it is positive (intersection–union test).
+
+    Settings are what networks of different data share: architecture, width, depth, training. Each
+    has rows of its own, of one ensemble a kind, with intervals over seeds. The rows of a dataset
+    are means over its settings, which are the units of their t intervals.
 
     Args:
         training: Table of ``collect_training``.
@@ -70,8 +98,10 @@ def fitting_times(
     Returns:
         One row per dataset and architecture (what else the study sweeps over), ``randomization``,
         ``label_corruption`` and statistic, with the columns ``COLUMNS``. ``fitted`` counts networks
-        that have. Of those that have not the time is not known: a note says how many there are, and
-        times are then too short.
+        that have. Of those that have not the time is not known: a note says how many there are,
+        times are then too short, and means over settings have no interval. ``ensembles`` is 1 in
+        rows of a setting, and the number of settings in rows of a dataset, in which columns of
+        settings are empty.
     """
     keys = architecture_keys(training)
     networks = steps_to_fit(training, fitting["accuracy"])
@@ -82,7 +112,42 @@ def fitting_times(
         for about, alike in groups(networks, keys, sort=True, dropna=False)
         for row in _of_architecture(alike, resampling)
     ]
+    rows += list(_over_settings(rows, resampling))
     return table_of(rows, [*keys, *COLUMNS], resampling)
+
+
+def _over_settings(rows: list[dict[str, Any]], resampling: Resampling) -> Iterator[dict[str, Any]]:
+    """Means over the settings of every dataset, where there are several."""
+    keys = ["dataset", "randomization", "label_corruption", "statistic"]
+    columns = [*keys, "estimate", "networks", "fitted"]
+    table = pd.DataFrame(rows, columns=columns).assign(setting=range(len(rows)))
+    means = []
+    for about, settings in groups(table, keys, dropna=False):
+        if len(settings) > 1:
+            means.append(about | _mean_over_settings(about["statistic"], settings, resampling))
+    for _, rises in pd.DataFrame(means, columns=[*columns, "low"]).groupby("dataset"):
+        rises = rises[rises["statistic"].str.startswith("rise_")].dropna(subset="low")
+        if len(rises):
+            means.append(means[rises["low"].idxmin()] | {"statistic": "least_rise"})
+    yield from means
+
+
+def _mean_over_settings(
+    statistic: str, settings: pd.DataFrame, resampling: Resampling
+) -> dict[str, Any]:
+    """Mean of one statistic, geometric of ratios; without interval if its times are not known."""
+    values, scale = settings["estimate"].astype(float), np.asarray
+    if statistic in RATIOS:
+        values, scale = np.log(values), np.exp
+    found = mean_over_networks(values, settings["setting"], resampling, scale=scale)
+    found |= {"networks": settings["networks"].sum()}
+    if not statistic.startswith("rise_"):
+        found |= {"fitted": settings["fitted"].sum()}
+        lost = int(found["networks"] - found["fitted"])
+        if lost and statistic in OF_FITTED:
+            note = f"{lost} of {found['networks']} networks have not fitted"
+            found |= {"low": np.nan, "high": np.nan, "note": joined(found["note"], note)}
+    return found
 
 
 def architecture_keys(training: pd.DataFrame) -> list[str]:
@@ -141,6 +206,9 @@ def _of_architecture(networks: pd.DataFrame, resampling: Resampling) -> Iterator
     columns = {
         kind: {
             "time": np.log(alike["fitting_step"].dropna().to_numpy(float)),
+            "time_at_least": np.log(
+                alike["fitting_step"].fillna(alike["step"]).clip(lower=1).to_numpy(float)
+            ),
             # Some have started before the first step.
             "start": np.log(alike["starting_step"].dropna().clip(lower=1).to_numpy(float)),
             "train_error": 1 - alike["train_accuracy"].to_numpy(float),
@@ -159,6 +227,7 @@ def _of_architecture(networks: pd.DataFrame, resampling: Resampling) -> Iterator
         about = {
             **dict(zip(("randomization", "label_corruption"), kind, strict=True)),
             "networks": len(kinds[kind]),
+            "ensembles": 1,
             "fitted": fitted,
             "note": _note(kinds[kind], fitted),
         }
@@ -170,18 +239,21 @@ def _of_architecture(networks: pd.DataFrame, resampling: Resampling) -> Iterator
             if other in draws and kind != other:
                 found[name] = np.exp(of_kind["time"] - draws[other]["time"])
         if TRUE in draws and kind != TRUE:
+            later = of_kind["time_at_least"] - draws[TRUE]["time_at_least"]
+            found["over_true_labels_at_least"] = np.exp(later)
             found["start_over_true_labels"] = np.exp(of_kind["start"] - draws[TRUE]["start"])
         found |= {name: of_kind[name] for name in ("train_error", "test_error")}
         found["test_error_over_chance"] = of_kind["test_error"] / chance
         for statistic, values in found.items():
             yield {**about, "statistic": statistic, **_summary(values, resampling)}
     levels = sorted((corruption, name) for name, corruption in draws if _is_label_noise(name))
-    if len(levels) > 1:
-        errors = [draws[name, corruption]["test_error"] for corruption, name in levels]
+    for (low, below), (high, above) in pairwise(levels):
+        rise = draws[above, high]["test_error"] - draws[below, low]["test_error"]
         yield {
-            "statistic": "least_rise",
-            **_summary(np.diff(errors, axis=0).min(axis=0), resampling),
-            "networks": sum(len(kinds[name, corruption]) for corruption, name in levels),
+            "statistic": f"rise_{low:g}_{high:g}",
+            **_summary(rise, resampling),
+            "networks": len(kinds[below, low]) + len(kinds[above, high]),
+            "ensembles": 1,
         }
 
 
