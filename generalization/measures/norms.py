@@ -20,7 +20,8 @@ from torch.nn import functional
 
 from generalization.errors import InputError
 from generalization.measures.margins import known_margins, margin_percentile
-from generalization.networks.linearized_layers import ELEMENTWISE, KEEPING_FEATURES, flat_layers
+from generalization.networks.activation_functions import is_piecewise_linear
+from generalization.networks.linearized_layers import KEEPING_FEATURES, flat_layers
 from generalization.networks.modules import Networks
 
 SMOOTH = (nn.Tanh, nn.Sigmoid, nn.Softplus, nn.ELU, nn.GELU, nn.SiLU)
@@ -435,7 +436,7 @@ def _module_paths(
             paths = layer(paths) / window
         elif isinstance(layer, (nn.MaxPool2d, *KEEPING_FEATURES)):
             paths = layer(paths)
-        elif not isinstance(layer, (*ELEMENTWISE, *SMOOTH)):
+        elif not (is_piecewise_linear(layer) or isinstance(layer, SMOOTH)):
             raise InputError(
                 "networks must be sequences of linear layers, convolutions, poolings and "
                 f"activation functions for a path norm, not with {type(layer).__name__}."

@@ -43,9 +43,8 @@ def corruption(fitting_times: pd.DataFrame, classes: Mapping[str, int]) -> Figur
         The figure; words, if labels were not corrupted.
     """
     labels = fitting_times["randomization"].isin(["none", "random_labels"])
-    rows = fitting_times[labels & fitting_times["estimate"].notna()]
-    # Rows of several architectures lack what these differ in.
-    rows = rows.dropna(subset=architecture_columns(fitting_times))
+    of_setting = fitting_times["ensembles"] == 1
+    rows = fitting_times[labels & of_setting & fitting_times["estimate"].notna()]
     if rows["label_corruption"].nunique() < 2:
         return figure_of_words("Labels were not corrupted to several degrees.")
     keys = architecture_columns(fitting_times)

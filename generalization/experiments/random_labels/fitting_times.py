@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from generalization.statistics.estimates import (
     INTERVAL,
-    error_of_mean,
-    few_ensembles,
     groups,
     joined,
-    t_interval,
+    mean_over_networks,
     table_of,
 )
 from generalization.statistics.resampling import Resampling
@@ -30,21 +30,26 @@ COLUMNS = [
     "fitted",
     "note",
 ]
+# Statistics of which means over settings are geometric.
+RATIOS = (
+    "fitting_step",
+    "starting_step",
+    "over_true_labels",
+    "over_true_labels_at_least",
+    "over_random_labels",
+    "start_over_true_labels",
+    "test_error_over_chance",
+)
+# Those that have no interval where a network has not fitted: the time may be any.
+OF_FITTED = ("fitting_step", "over_true_labels", "over_random_labels")
 # By which networks of one architecture on one dataset may differ.
 OF_DATA = ("randomization", "label_corruption", "dataset", "max_steps", "kept_steps")
 # ASSUME: training has started when the train accuracy is 0.1 above chance.
 STARTED = 0.1
 TRUE, RANDOM_LABELS = ("none", 0.0), ("random_labels", 1.0)
 
-RISE = "least_rise"
-LOGARITHMS = (
-    "fitting_step",
-    "starting_step",
-    "over_true_labels",
-    "over_random_labels",
-    "start_over_true_labels",
-)
-SHARES = ("train_error", "test_error")
+Values = Float[np.ndarray, "networks"]
+Draws = Float[np.ndarray, "resamples"]
 
 
 def fitting_times(
@@ -63,6 +68,8 @@ def fitting_times(
         Geometric mean over networks that have fitted.
     ``over_true_labels``, ``over_random_labels``
         That over the same of true labels, and of random ones.
+    ``over_true_labels_at_least``
+        The former with networks that have not fitted counted as if they had at their last step.
     ``starting_step``, ``start_over_true_labels``
         The same of the step at which the train accuracy is 0.1 above that of chance.
     ``train_error``, ``test_error``
@@ -72,45 +79,75 @@ def fitting_times(
 
     and of networks that are alike but for seed and label corruption, random labels being 1:
 
+    ``rise_a_b``
+        The difference of the mean test error between neighboring label corruptions a and b.
     ``least_rise``
-        The least difference of the mean test error between neighboring label corruptions, positive
-        if it rises steadily. Over architectures, the mean difference whose interval ends lowest:
-        the error rises steadily if that one is above 0.
+        The difference whose interval over settings begins lowest: the test error rises steadily if
+        it is positive (intersection–union test).
+
+    Settings are what networks of different data share: architecture, width, depth, training. Each
+    has rows of its own, of one ensemble a kind, with intervals over seeds. The rows of a dataset
+    are means over its settings, which are the units of their t intervals.
 
     Args:
         training: Table of ``collect_training``.
         fitting: ``accuracy``, the train accuracy that counts as fitted.
         classes: Dataset → number of classes.
-        resampling: Settings of the intervals, of which the level counts.
+        resampling: Bootstrap of the seeds of what is compared.
 
     Returns:
         One row per dataset and architecture (what else the study sweeps over), ``randomization``,
-        ``label_corruption`` and statistic, without interval: seeds of one ensemble tell nothing of
-        others. Where a dataset has several architectures, then the same of all of them, with the
-        architecture empty: the mean over architectures, each of which counts as one ensemble, and
-        its t interval. Columns ``COLUMNS``; ``fitted`` counts networks
-        that have. Of those that have not the time is not known: a note says how many there are, and
-        times are then too short.
+        ``label_corruption`` and statistic, with the columns ``COLUMNS``. ``fitted`` counts networks
+        that have. Of those that have not the time is not known: a note says how many there are,
+        times are then too short, and means over settings have no interval. ``ensembles`` is 1 in
+        rows of a setting, and the number of settings in rows of a dataset, in which columns of
+        settings are empty.
     """
     keys = architecture_keys(training)
     networks = steps_to_fit(training, fitting["accuracy"])
     networks["classes"] = networks["dataset"].map(classes)
     networks["starting_step"] = _steps_to(training, networks, 1 / networks["classes"] + STARTED)
-    rows = []
-    for dataset, of_dataset in groups(networks, ["dataset"], sort=True):
-        architectures = [
-            (about, list(_of_architecture(alike)))
-            for about, alike in groups(of_dataset, keys, sort=True, dropna=False)
-        ]
-        for about, found in architectures:
-            rows += [about | _over_architectures([row], resampling) for row in found]
-        if len(architectures) > 1:
-            together: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-            for row in (row for _, found in architectures for row in found):
-                kind = row.get("randomization"), row.get("label_corruption")
-                together.setdefault((*kind, row["statistic"]), []).append(row)
-            rows += [dataset | _over_architectures(some, resampling) for some in together.values()]
+    rows = [
+        about | row
+        for about, alike in groups(networks, keys, sort=True, dropna=False)
+        for row in _of_architecture(alike, resampling)
+    ]
+    rows += list(_over_settings(rows, resampling))
     return table_of(rows, [*keys, *COLUMNS], resampling)
+
+
+def _over_settings(rows: list[dict[str, Any]], resampling: Resampling) -> Iterator[dict[str, Any]]:
+    """Means over the settings of every dataset, where there are several."""
+    keys = ["dataset", "randomization", "label_corruption", "statistic"]
+    columns = [*keys, "estimate", "networks", "fitted"]
+    table = pd.DataFrame(rows, columns=columns).assign(setting=range(len(rows)))
+    means = []
+    for about, settings in groups(table, keys, dropna=False):
+        if len(settings) > 1:
+            means.append(about | _mean_over_settings(about["statistic"], settings, resampling))
+    for _, rises in pd.DataFrame(means, columns=[*columns, "low"]).groupby("dataset"):
+        rises = rises[rises["statistic"].str.startswith("rise_")].dropna(subset="low")
+        if len(rises):
+            means.append(means[rises["low"].idxmin()] | {"statistic": "least_rise"})
+    yield from means
+
+
+def _mean_over_settings(
+    statistic: str, settings: pd.DataFrame, resampling: Resampling
+) -> dict[str, Any]:
+    """Mean of one statistic, geometric of ratios; without interval if its times are not known."""
+    values, scale = settings["estimate"].astype(float), np.asarray
+    if statistic in RATIOS:
+        values, scale = np.log(values), np.exp
+    found = mean_over_networks(values, settings["setting"], resampling, scale=scale)
+    found |= {"networks": settings["networks"].sum()}
+    if not statistic.startswith("rise_"):
+        found |= {"fitted": settings["fitted"].sum()}
+        lost = int(found["networks"] - found["fitted"])
+        if lost and statistic in OF_FITTED:
+            note = f"{lost} of {found['networks']} networks have not fitted"
+            found |= {"low": np.nan, "high": np.nan, "note": joined(found["note"], note)}
+    return found
 
 
 def architecture_keys(training: pd.DataFrame) -> list[str]:
@@ -163,81 +200,86 @@ def _step_to_fit(course: pd.DataFrame, accuracy: float) -> float:
     return float(np.expm1(np.interp(accuracy, around["train_accuracy"], np.log1p(around["step"]))))
 
 
-def _of_architecture(networks: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """All rows of one dataset and architecture, with each ``value`` before it is scaled."""
+def _of_architecture(networks: pd.DataFrame, resampling: Resampling) -> Iterator[dict[str, Any]]:
+    """All rows of one dataset and architecture."""
     kinds = dict(list(networks.groupby(["randomization", "label_corruption"], sort=False)))
+    columns = {
+        kind: {
+            "time": np.log(alike["fitting_step"].dropna().to_numpy(float)),
+            "time_at_least": np.log(
+                alike["fitting_step"].fillna(alike["step"]).clip(lower=1).to_numpy(float)
+            ),
+            # Some have started before the first step.
+            "start": np.log(alike["starting_step"].dropna().clip(lower=1).to_numpy(float)),
+            "train_error": 1 - alike["train_accuracy"].to_numpy(float),
+            "test_error": 1 - alike["test_accuracy"].to_numpy(float),
+        }
+        for kind, alike in kinds.items()
+    }
     chance = 1 - 1 / networks["classes"].iloc[0]
-    means = {kind: _means(alike) for kind, alike in kinds.items()}
-    for kind, of_kind in means.items():
-        fitted = int(kinds[kind]["fitting_step"].notna().sum())
+    # Each with draws of its own: networks of different ensembles have no seed in common.
+    draws = {
+        kind: {name: _means(values, place, resampling) for name, values in by_name.items()}
+        for place, (kind, by_name) in enumerate(columns.items())
+    }
+    for kind, of_kind in draws.items():
+        fitted = len(columns[kind]["time"])
         about = {
             **dict(zip(("randomization", "label_corruption"), kind, strict=True)),
             "networks": len(kinds[kind]),
+            "ensembles": 1,
             "fitted": fitted,
-            "ensembles": kinds[kind]["ensemble"].nunique(),
+            "note": _note(kinds[kind], fitted),
         }
-        found = {"fitting_step": of_kind["time"], "starting_step": of_kind["start"]}
+        found = {
+            "fitting_step": np.exp(of_kind["time"]),
+            "starting_step": np.exp(of_kind["start"]),
+        }
         for name, other in (("over_true_labels", TRUE), ("over_random_labels", RANDOM_LABELS)):
-            if other in means and kind != other:
-                found[name] = of_kind["time"] - means[other]["time"]
-        if TRUE in means and kind != TRUE:
-            found["start_over_true_labels"] = of_kind["start"] - means[TRUE]["start"]
+            if other in draws and kind != other:
+                found[name] = np.exp(of_kind["time"] - draws[other]["time"])
+        if TRUE in draws and kind != TRUE:
+            later = of_kind["time_at_least"] - draws[TRUE]["time_at_least"]
+            found["over_true_labels_at_least"] = np.exp(later)
+            found["start_over_true_labels"] = np.exp(of_kind["start"] - draws[TRUE]["start"])
         found |= {name: of_kind[name] for name in ("train_error", "test_error")}
         found["test_error_over_chance"] = of_kind["test_error"] / chance
-        for statistic, value in found.items():
-            yield {**about, "statistic": statistic, "value": value}
-    levels = sorted((corruption, name) for name, corruption in means if _is_label_noise(name))
-    if len(levels) > 1:
-        errors = [means[name, corruption]["test_error"] for corruption, name in levels]
+        for statistic, values in found.items():
+            yield {**about, "statistic": statistic, **_summary(values, resampling)}
+    levels = sorted((corruption, name) for name, corruption in draws if _is_label_noise(name))
+    for (low, below), (high, above) in pairwise(levels):
+        rise = draws[above, high]["test_error"] - draws[below, low]["test_error"]
         yield {
-            "statistic": RISE,
-            "value": np.diff(errors),
-            "networks": sum(len(kinds[name, corruption]) for corruption, name in levels),
+            "statistic": f"rise_{low:g}_{high:g}",
+            **_summary(rise, resampling),
+            "networks": len(kinds[below, low]) + len(kinds[above, high]),
             "ensembles": 1,
         }
 
 
-def _means(alike: pd.DataFrame) -> dict[str, float]:
-    """Means over networks that are alike but for their seed; of steps, of their logarithms."""
-    return {
-        "time": np.log(alike["fitting_step"].astype(float)).mean(),
-        # Some have started before the first step.
-        "start": np.log(alike["starting_step"].astype(float).clip(lower=1)).mean(),
-        "train_error": 1 - alike["train_accuracy"].mean(),
-        "test_error": 1 - alike["test_accuracy"].mean(),
-    }
-
-
-def _over_architectures(rows: list[dict[str, Any]], resampling: Resampling) -> dict[str, Any]:
-    """One statistic of some architectures of a dataset, with its t interval."""
-    statistic = rows[0]["statistic"]
-    values = [row["value"] for row in rows if np.isfinite(row["value"]).all()]
-    # Differences between neighboring label corruptions are as many as the first has.
-    columns = np.array([v for v in values if np.size(v) == np.size(values[0])], float)
-    size = len(columns)
-    columns = columns.reshape(size, -1) if size else np.full((0, 1), np.nan)
-    found = [
-        t_interval(
-            column.mean() if size else np.nan,
-            [error_of_mean(column)],
-            level=resampling.level,
-            scale=np.exp if statistic in LOGARITHMS else np.asarray,
-            share=statistic in SHARES,
-        )
-        for column in columns.T
-    ]
-    # All of them rise if the one of least evidence does (intersection-union).
-    chosen = min(found, key=lambda one: (np.nan_to_num(one["low"]), one["estimate"]))
-    kept = {key: rows[0].get(key) for key in ("randomization", "label_corruption", "statistic")}
-    networks = sum(row["networks"] for row in rows)
-    counts = {"networks": networks, "ensembles": size}
-    note = few_ensembles(size)
-    if statistic != RISE:
-        counts["fitted"] = sum(row["fitted"] for row in rows)
-        lost = networks - counts["fitted"]
-        note = joined(f"{lost} of {networks} networks have not fitted" if lost else "", note)
-    return kept | chosen | counts | {"note": note}
-
-
 def _is_label_noise(randomization: str) -> bool:
     return randomization in ("none", "random_labels")
+
+
+def _means(values: Values, place: int, resampling: Resampling) -> Draws:
+    """The mean, and then means of resamples; NaN of no value, and no resamples of one."""
+    draws = np.full(1 + resampling.resamples, np.nan)
+    if len(values):
+        draws[0] = values.mean()
+    if len(values) > 1:
+        size = (resampling.resamples, len(values))
+        chosen = resampling.stream(place).integers(len(values), size=size)
+        draws[1:] = values[chosen].mean(axis=1)
+    return draws
+
+
+def _summary(draws: Draws, resampling: Resampling) -> dict[str, float]:
+    """Estimate and percentile interval."""
+    return {"estimate": draws[0]} | resampling.interval(draws[1:])
+
+
+def _note(networks: pd.DataFrame, fitted: int) -> str:
+    lost = len(networks) - fitted
+    unfitted = f"{lost} of {len(networks)} networks have not fitted" if lost else ""
+    alone = "no interval of one network" if len(networks) == 1 else ""
+    return joined(unfitted, alone)

@@ -48,13 +48,16 @@ def dropout_protection(
             dropout.
 
     Returns:
-        Means over pairs, one row per dataset, normalization, dropout and statistic, with the
-        columns ``COLUMNS``.
+        Means over pairs, one row per dataset, normalization (``all`` where there are several),
+        dropout and statistic, with the columns ``COLUMNS``.
     """
     found = list(advantages(ablation_curves, training))
     found = pd.DataFrame(found, columns=None if found else ["ensemble", *KEYS, *STATISTICS])
     rows = []
-    for about, pairs in groups(found, KEYS, sort=True):
+    # What dropout does is one question, whatever the normalization.
+    several = found.groupby(["dataset", "dropout"])["normalization"].transform("nunique") > 1
+    pooled = found[several].assign(normalization="all")
+    for about, pairs in groups(pd.concat([found, pooled]), KEYS, sort=True):
         for mean in means_of_columns(pairs, STATISTICS, resampling):
             few = mean["networks"] < FEWEST_ENSEMBLES
             needed = f"{mean['networks']} of the {FEWEST_ENSEMBLES} pairs that a verdict needs"

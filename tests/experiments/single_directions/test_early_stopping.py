@@ -71,3 +71,28 @@ def test_networks_that_were_kept_seldom_do_not_count(training):
     assert found(
         training[training["step"] > 20], made_curves(training[training["step"] > 20])
     ).empty
+
+
+def test_stopping_at_a_random_step_is_the_control(training):
+    rows = found(training).query("statistic == 'log_loss_saved'")
+    every = rows[rows["label_corruption"].isna()].squeeze()
+    # The loss is 1 + |ln(step / 40)|, least where the area is largest, at steps 20, 40, … 320.
+    losses = training[(training["step"] > 0) & (training["seed"] == 1)]
+    losses = losses[losses["ensemble"] == losses["ensemble"].iloc[0]]["test_loss"]
+    at_random = np.log(losses.iloc[-1] / losses).mean()
+    assert every["over_random_step"] == pytest.approx(every["estimate"] - at_random)
+    assert every["over_random_step"] > 0
+
+
+def test_signal_that_says_nothing_saves_no_more_than_a_random_step(training):
+    """Every stop before the last step saves loss where the loss rises throughout."""
+    steps = sorted(set(training["step"]) - {0})
+    # The area is largest where the loss is nearest to its mean logarithm.
+    places = {0: 0.0} | {step: float(place) for place, step in enumerate(steps)}
+    rising = training.assign(test_loss=np.exp(training["step"].map(places)))
+    middle = steps[len(steps) // 2]
+    curves = made_curves(rising)
+    curves = curves.assign(accuracy=1 / (1 + abs(np.log2((curves["step"] + 1) / (middle + 1)))))
+    row = found(rising, curves).query("statistic == 'log_loss_saved'").iloc[0]
+    assert row["estimate"] > 0
+    assert abs(row["over_random_step"]) <= 0.5
