@@ -2,9 +2,10 @@
 
 import torch
 from jaxtyping import Float, Float64
-from torch import Tensor
+from torch import Tensor, nn
 
 from generalization.derivatives.path_bounds import log_bounds
+from generalization.errors import InputError
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.regions.active_units import active_units
 
@@ -84,6 +85,15 @@ def _bound(name: str, networks: FullyConnectedNetworks, inputs: Tensor) -> Tenso
 
 @torch.no_grad()
 def _log_maxima(networks: FullyConnectedNetworks) -> Float64[Tensor, "networks layers"]:
-    """Logarithms ln max |W_l| of all layers."""
+    """Logarithms ln max |W_l| of all layers.
+
+    Raises:
+        InputError: If it is a module, whose layers may be anything.
+    """
+    if isinstance(networks, nn.Module):
+        raise InputError(
+            "networks must be a stack of fully connected networks, whose layers can be bounded, "
+            f"not {type(networks).__name__}."
+        )
     maxima = [weight.abs().amax(dim=(1, 2)).double() for weight in networks.weights]
     return torch.stack(maxima, dim=-1).log()

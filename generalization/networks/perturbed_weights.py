@@ -7,7 +7,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import SAMPLES_PER_CHUNK, Networks, evaluation_mode
 
 # Name → weights with a leading network axis. Vectors, as biases, are not weights.
@@ -47,7 +46,7 @@ def logits_with(
             ])
     times = len(next(iter(weights.values()))) // len(networks)
     tensors = {k: v.repeat(times, *[1] * (v.dim() - 1)) for k, v in networks.tensors.items()}
-    perturbed = FullyConnectedNetworks.of_tensors({**tensors, **weights}, networks.activation)
+    perturbed = networks.with_tensors({**tensors, **weights})
     chunks = inputs.split(SAMPLES_PER_CHUNK)
     if not torch.is_grad_enabled():
         return torch.cat([perturbed.logits(chunk) for chunk in chunks], dim=1)

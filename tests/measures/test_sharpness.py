@@ -63,7 +63,7 @@ def taken(measure, networks, inputs, labels, **settings):
         offered["generator"] = seeded()
     if "initialization" in measure.__name__ or measure is magnitude_aware_from_origin:
         tensors = {k: v + 0.1 * torch.sin(9 * v) for k, v in networks.tensors.items()}
-        offered["initial_networks"] = FullyConnectedNetworks.of_tensors(tensors, "relu")
+        offered["initial_networks"] = networks.with_tensors(tensors)
     return measure(networks, **offered, **settings)
 
 
@@ -220,7 +220,7 @@ def test_module_equals_stack(measure):
     module = sequence_of(networks[:1])
     if measure in (magnitude_aware_from_origin,) or "initialization" in measure.__name__:
         tensors = {k: v + 0.1 * torch.sin(9 * v) for k, v in networks[:1].tensors.items()}
-        begun = sequence_of(FullyConnectedNetworks.of_tensors(tensors, "relu"))
+        begun = sequence_of(networks[:1].with_tensors(tensors))
         value = measure(module, begun, inputs, labels, seeded(), **chosen)
     elif measure in NOISY:
         value = measure(module, inputs, labels, seeded(), **chosen)

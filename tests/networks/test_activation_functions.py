@@ -94,7 +94,7 @@ def test_transitions_are_exact(networks, images):
     exact = transitions(networks, images)
     assert (exact > 0).all()
     assert torch.equal(
-        exact, sampled_transitions(networks, images, points=2**15, dtype=torch.float64)
+        exact, sampled_transitions(networks, images, grid_points=2**15, dtype=torch.float64)
     )
     for position, network in enumerate(networks):
         assert torch.equal(transitions(sequence_of(network), images)[0], exact[position])

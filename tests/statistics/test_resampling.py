@@ -152,15 +152,6 @@ def test_every_row_sees_the_same_random_numbers():
     assert len({resampling.stream(key).random() for key in range(3)}) == 3
 
 
-def test_rows_that_share_nothing_draw_one_after_the_other():
-    ensembles = np.repeat(np.arange(4), 3)
-    apart = Resampling(np.random.default_rng(0), 50, common=False)
-    generator = np.random.default_rng(0)
-    for _ in range(2):
-        expected = bootstrap_counts(ensembles, resamples=50, generator=generator)
-        assert (apart.counts(ensembles) == expected).all()
-
-
 def test_interval_is_of_the_resamples_that_have_the_statistic():
     resampling = Resampling(np.random.default_rng(0), level=0.5)
     assert resampling.interval(np.array([0, 1, np.nan, 2, 3, 4])) == {"low": 1, "high": 3}
