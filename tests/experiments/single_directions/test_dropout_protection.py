@@ -46,7 +46,9 @@ def test_pairs_differ_in_dropout_alone():
     assert (table["pairs"] == 5).all()
     without = training[(training["dropout"] > 0) | (training["label_corruption"] == 0)]
     assert (found(made_curves(without), without)["pairs"] == 1).all()
-    assert (found(made_curves(without), without)["note"] == "fewer than 3 pairs").all()
+    few = "1 of the 5 pairs that a verdict needs"
+    assert (found(made_curves(without), without)["note"] == few).all()
+    assert found(made_curves(without), without)[["low", "high"]].isna().all(axis=None)
 
 
 def test_no_pair_has_no_rows():
