@@ -129,7 +129,9 @@ def _sign_of_pairs(values):
 
 
 def _centered(counts, values):
-    means = (counts * values).sum(1) / counts.sum(1)
+    # Without its only ensemble a sample is empty, and its mean NaN.
+    with np.errstate(invalid="ignore"):
+        means = (counts * values).sum(1) / counts.sum(1)
     return values - means[:, None]
 
 

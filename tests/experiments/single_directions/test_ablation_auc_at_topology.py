@@ -39,8 +39,9 @@ def test_titles_tell_topologies_apart_and_correlations(training):
     figure = drawn(training)
     assert [axes.get_title("left") for axes in figure.axes] == ["dropout 0", "dropout 0.3"]
     lines = figure.axes[0].texts[0].get_text().split("\n")
-    assert lines[0].startswith("All fitted: ρ −")
-    assert lines[1] == "True labels: ρ –"
+    assert lines[0].startswith("All fitted: ρ −1.00 [−1.00, ")
+    # Of three networks of one ensemble, which has no interval.
+    assert lines[1] == "True labels: ρ −1.00"
     assert figure.get_suptitle() == "Gap against the area under curves of ablation, 30 networks"
 
 

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -44,10 +46,15 @@ def test_titles_say_what_networks_are_and_their_correlation(training):
         "norm. batch, dropout 0",
         "norm. batch, dropout 0.3",
     ]
-    words = figure.axes[0].texts[0].get_text()
-    assert words.startswith("ρ ")
-    assert words.endswith("]\n3 networks")
+    # Networks of true labels are of one ensemble here, which has no interval.
+    assert re.fullmatch(r"ρ −?0\.\d+\n3 networks", figure.axes[0].texts[0].get_text())
     assert figure.get_suptitle() == "Single units of 12 networks trained on true labels"
+
+
+def test_correlation_of_several_ensembles_has_its_interval(training):
+    true = training.assign(label_corruption=0.0)
+    words = drawn(made_units(true), true).axes[0].texts[0].get_text()
+    assert re.fullmatch(r"ρ −?0\.\d+ \[−?0\.\d+, −?0\.\d+\]\n6 networks", words)
 
 
 def test_distributions_are_shares_of_units(training):

@@ -69,7 +69,10 @@ def test_networks_with_true_labels_are_also_taken_by_themselves(training):
     table = found(made_units(training), training)
     assert of(table, "importance", "true")["networks"] == 3
     assert of(table, "importance", "all")["networks"] == 6
-    assert of(table, "importance", "true")["note"] == "1 of the 3 ensembles that an interval needs"
+    few = "ensembles that a verdict needs"
+    assert of(table, "importance", "true")["note"] == f"1 of the 5 {few}"
+    assert of(table, "importance", "all")["note"] == f"2 of the 5 {few}"
+    assert np.isnan(of(table, "importance", "true")["low"])
 
 
 def test_units_without_selectivity_have_no_correlation(training):
