@@ -100,7 +100,8 @@ def t_interval(
         share: Whether the estimate is between 0 and 1. Its interval is then made on the logit
             scale, where the standard error is s / (p (1 − p)). At 0 or 1 there is no such scale:
             if all of n = f + 1 ensembles are at 1, the bound is (α/2)^(1/n), for any share, as of
-            Clopper & Pearson (1934) for a share of ensembles.
+            Clopper & Pearson (1934) for a share of ensembles; or that of t, if it is farther away
+            because another sample, as that of points, has an error.
 
     Returns:
         ``estimate``, ``low``, ``high``; the latter two NaN without degrees of freedom.
@@ -116,8 +117,9 @@ def t_interval(
     if share and 0 < estimate < 1:
         half /= estimate * (1 - estimate)
         bounds = expit(logit(estimate) + np.array([-half, half]))
-    elif share and total == 0:
+    elif share:
         away = 1 - ((1 - level) / 2) ** (1 / (free.min() + 1))
+        away = min(max(away, half), 1)
         bounds = np.array([0, away]) if estimate == 0 else np.array([1 - away, 1])
     low, high = scale(bounds)
     return found | {"low": float(low), "high": float(high)}

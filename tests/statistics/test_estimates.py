@@ -11,6 +11,7 @@ from generalization.statistics.estimates import (
     interval_over_networks,
     mean_over_networks,
     means_of_columns,
+    t_interval,
     table_of,
     undefined,
     with_subgroups,
@@ -113,6 +114,17 @@ def test_jackknife_of_a_mean_is_its_t_interval():
     )
     mean = mean_over_networks(VALUES[:3], ENSEMBLES[:3], resampling)
     assert found == pytest.approx({key: mean[key] for key in found})
+
+
+@pytest.mark.parametrize("error", [0.0, 1e-4, 0.04, 4.0])
+def test_share_of_all_is_bounded_by_what_is_farther_ensembles_or_other_samples(error):
+    """Six ensembles that agree, at things that need not."""
+    exact = 0.025 ** (1 / 6)
+    half = scipy.stats.t.ppf(0.975, 99) * error**0.5
+    expected = max(min(exact, 1 - half), 0)
+    for share, bounds in ((1.0, (expected, 1)), (0.0, (0, 1 - expected))):
+        found = t_interval(share, [(0.0, 5), (error, 99)], level=0.95, share=True)
+        assert found == pytest.approx({"estimate": share, "low": bounds[0], "high": bounds[1]})
 
 
 def test_table_has_its_columns_in_order_and_the_level_of_its_intervals():

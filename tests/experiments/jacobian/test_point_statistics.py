@@ -98,9 +98,11 @@ def test_norm_that_follows_the_loss_is_perfect(study):
     points, training = study
     points["jacobian_norm"] = points["cross_entropy"]
     table = statistics_of((points, training))
-    for statistic in ("spearman_cross_entropy", "auroc_jacobian_norm"):
+    # Three ensembles bound a share that is 1 in all of them.
+    lows = {"spearman_cross_entropy": 1, "auroc_jacobian_norm": 0.025 ** (1 / 3)}
+    for statistic, low in lows.items():
         row = table.loc[statistic, ["estimate", "low", "high"]]
-        assert row.tolist() == pytest.approx([1, 1, 1])
+        assert row.tolist() == pytest.approx([1, low, 1])
 
 
 def test_difference_from_itself_is_zero_in_every_resample(study):
@@ -153,7 +155,9 @@ def planted_errors(study, *, at_top):
 def test_wrong_points_of_largest_norms_are_told_from_wrong_points():
     study = made_points(np.random.default_rng(0), ensembles=6, points=1000)
     row = statistics_of(planted_errors(study, at_top=True)).loc["top_error_jacobian_norm"]
-    assert row[["estimate", "low", "high"]].tolist() == pytest.approx([1, 1, 1], abs=1e-3)
+    # All six ensembles: a share, whose bounds stay within 0 and 1.
+    assert row[["estimate", "low", "high"]].tolist() == pytest.approx([1, 0.025 ** (1 / 6), 1])
+    assert row["low"] > 0.5
     assert row["over_control_low"] > 3
 
 
@@ -165,6 +169,21 @@ def test_points_that_are_as_often_wrong_as_all_have_nothing_over_the_mean():
     row = statistics_of((points, training)).loc["top_error_jacobian_norm"]
     assert row["low"] > 0.5
     assert row["over_control_low"] < 1 < row["over_control_high"]
+
+
+@pytest.mark.parametrize("at_top", [False, True])
+def test_intervals_of_all_shares_are_shares(at_top):
+    table = statistics_of(
+        planted_errors(made_points(np.random.default_rng(0), ensembles=6), at_top=at_top)
+    )
+    shares = table[
+        table.index.str.startswith(("auroc", "top_error"))
+        & ~table.index.str.contains("minus|over_mean")
+    ]
+    assert len(shares) == 7
+    assert (shares["low"] >= 0).all()
+    assert (shares["high"] <= 1).all()
+    assert (shares["low"] < shares["high"]).all()
 
 
 def test_orders_of_magnitude_below_right_points_are_those_that_were_planted(study):

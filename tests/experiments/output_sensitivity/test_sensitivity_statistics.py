@@ -187,11 +187,24 @@ def test_each_dataset_of_several_has_its_own_rows():
 
 
 def test_two_ensembles_are_too_few(study):
+    """Their means have an interval of one degree of freedom, relations have none."""
     measures, profile = study
     names = measures["ensemble"].unique()[:2]
     found = statistics_of(measures[measures["ensemble"].isin(names)], profile)
-    assert found["estimate"].isna().all()
-    assert set(found["note"]) == {"2 of the 3 ensembles that are needed"}
+    of_means = found["statistic"].str.startswith("log_ratio")
+    bounds = found[["estimate", "low", "high"]]
+    assert np.isfinite(bounds[of_means]).all(axis=None)
+    assert bounds.loc[~of_means, ["low", "high"]].isna().all(axis=None)
+    few = "2 of the 5 ensembles that a verdict needs"
+    exists = found["estimate"].notna()
+    assert set(found.loc[exists, "note"]) == {few}
+    # Both ensembles have one depth, and one sensitivity before training.
+    assert set(found.loc[~exists, "note"]) == {
+        f"the sensitivity or the loss is the same for all networks; {few}",
+        f"no two networks differ in depth at a fixed number of parameters; {few}",
+    }
+    related = exists & found["statistic"].isin(["pearson_log", "spearman", "kendall", "slope_log"])
+    assert set(found.loc[related, "trained"]) == {True}
 
 
 def test_tables_that_were_read_say_the_same(study, table, tmp_path):

@@ -72,7 +72,10 @@ def test_networks_with_nothing_to_keep_are_counted_out():
     profile.loc[profile["seed"] == 1, "accuracy"] = 0.1
     row = of(table_of((profile, training)), "number", "svcca")
     assert row["networks"] == 1
-    assert row["note"] == "1 of 2 networks have no accuracy to keep; no interval of one network"
+    assert row["note"] == (
+        "1 of 2 networks have no accuracy to keep; 1 of the 5 ensembles that a verdict needs"
+    )
+    assert np.isnan([row["low"], row["high"]]).all()
 
 
 def test_without_svcca_there_is_no_ratio():

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 from oracles.similarity_tables import made_study, of_two_architectures
 
 from generalization.experiments.similarity.similarity_trends import (
@@ -160,8 +161,14 @@ def test_network_all_of_whose_layers_are_alike_from_the_first_has_no_order():
     ]
 
 
-def test_width_that_makes_networks_alike_correlates_with_similarity():
-    widths = (25, 50, 100, 200, 400)
+@pytest.mark.parametrize("widths", [(25, 50, 100, 200, 400), (25, 50, 100, 200, 400, 800)])
+def test_width_that_makes_networks_alike_correlates_with_similarity(widths):
+    """Of five ensembles in perfect order, the interval of ρ still contains 0; of six no longer."""
+    number = len(widths)
+    largest, free = 1 - 3 / (number**3 - number), number - 2
+    half = scipy.stats.t.ppf(0.975, free) * np.sqrt(1.06 / (free - 1))
+    low = np.tanh(np.arctanh(largest) - half)
+    assert (low > 0) == (number > 5)
     study = made_study(np.random.default_rng(0), widths=widths, noise=1e-3)
     table = table_of(study)
     assert list(table) == COLUMNS
@@ -170,9 +177,10 @@ def test_width_that_makes_networks_alike_correlates_with_similarity():
         assert rows["layer"].tolist() == [0, 1, 2]
         assert rows["place"].tolist() == ["first", "last_hidden", "logits"]
         assert rows["estimate"].to_numpy() == pytest.approx(1)
-        assert (rows["low"] > 0).all()
-        assert (rows["networks"] == 15).all()
-        assert (rows["ensembles"] == 5).all()
+        assert rows["low"].to_numpy() == pytest.approx(low)
+        assert rows["high"].to_numpy() == pytest.approx(1)
+        assert (rows["networks"] == 3 * number).all()
+        assert (rows["ensembles"] == number).all()
         assert rows["beyond_untrained"].isna().all()
 
 
