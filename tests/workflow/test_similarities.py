@@ -40,11 +40,12 @@ def test_all_pairs_are_in_one_table(study):
     assert found == {
         name: set(settings["pairs"]) for name, settings in CHANGES["similarities"].items()
     }
-    # 2 ensembles × 1 pair of seeds × 2 × 2 layers × 2 orders; 2 × 2 networks × 2 layers.
+    # 2 ensembles × 1 pair of seeds × (2 × 2 layers at the end + 2 layers at step 0) × 2 orders;
+    # 2 × 2 networks × 2 layers × 2 steps.
     counts = table.groupby(["similarity", "pairs"]).size()
-    assert counts["svcca", "between_seeds"] == 8
-    assert counts["pwcca", "between_seeds"] == 16
-    assert counts["linear_cka", "between_ensembles"] == 8
+    assert counts["svcca", "between_seeds"] == 12
+    assert counts["pwcca", "between_seeds"] == 24
+    assert counts["linear_cka", "between_ensembles"] == 16
     assert table["value"].notna().all()
     assert study.planned("--", TABLE) == {}
 
