@@ -217,8 +217,16 @@ def exported_tables():
     return sorted({*study.tables, "excluded"}.difference(SETTINGS))
 
 
+def headed(name, about):
+    """Return how the report lists a result: its name in words, and what it shows.
+
+    Both are one label: of two labels with two values each, as two figures of a chapter would have,
+    the report makes switches, and fails at the combinations that are no result.
+    """
+    return f"{readable(name)}: {headline_of(about.split('-')[0])}"
+
+
 def labels_of(figure, label):
-    """Return what the report lists beside a figure: its name in words, and what it shows."""
+    """Return what the report lists of a figure."""
     about = label if FIGURES[figure].one_per == "measure" else figure
-    shows = headline_of(about.split("-")[0])
-    return {"figure": readable(label), "shows": shows}
+    return {"figure": headed(label, about)}

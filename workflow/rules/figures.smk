@@ -48,7 +48,7 @@ for page in pages:
                 f"{STUDY}/tables/{page}.html",
                 caption=caption_of(page),
                 category=numbered("Tables"),
-                labels={"table": readable(page), "shows": headline_of(page)},
+                labels={"table": headed(page, page)},
             ),
         log:
             f"results/logs/lay_out_table/{study.name}-{page}.log",
