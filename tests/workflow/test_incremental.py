@@ -16,6 +16,7 @@ AFTER_MEASURES = {
     "draw_measure_league": 1,
     "draw_training_curves": 1,
     "lay_out_statistics": 1,
+    "lay_out_design": 1,
     "lay_out_excluded": 1,
     "summarize_study": 1,
 }
@@ -136,9 +137,9 @@ def test_settings_of_statistics_measure_nothing(study):
 
 ENTRIES = {
     "measure": (
-        "generalization/measures/gradient_norm.py",
-        ('    "random_number": Measure(', '    "gradient_norm": Measure(),\n'),
-        ("      random_number:\n", "      gradient_norm: {$ref: '#/$defs/without_settings'}\n"),
+        "generalization/measures/l1_gradient.py",
+        ('    "random_number": Measure(', '    "l1_gradient": Measure(),\n'),
+        ("      random_number:\n", "      l1_gradient: {$ref: '#/$defs/without_settings'}\n"),
     ),
     "similarity": (
         "generalization/similarities/procrustes.py",
@@ -205,7 +206,7 @@ def test_a_line_in_the_catalog_runs_at_most_what_it_names(study, kind):
 
 def test_a_new_measure_is_computed_alone(study):
     add_entry(study, "measure")
-    study.configure(measures=CONFIG["measures"] | {"gradient_norm": {}})
+    study.configure(measures=CONFIG["measures"] | {"l1_gradient": {}})
     assert study.planned() == {"measure_networks_alone": 2} | AFTER_MEASURES
 
 
