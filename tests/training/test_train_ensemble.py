@@ -136,7 +136,8 @@ def test_batches_too_large_for_memory_are_taken_in_parts(optimizer, monkeypatch)
     hyperparameters = settings(
         optimizer=optimizer,
         learning_rate=OPTIMIZERS[optimizer],
-        max_steps=8,
+        # Every line search of L-BFGS amplifies the rounding of the steps before it.
+        max_steps=5 if optimizer == "lbfgs" else 8,
         biases=True,
         dropout=0.0 if optimizer == "lbfgs" else 0.3,
     )
