@@ -1,16 +1,12 @@
 import numpy as np
 import pytest
-import scipy.stats
 
 from generalization.statistics.correlations import pearson
 from generalization.statistics.resampling import (
     Resampling,
     bootstrap_counts,
-    permutation_p_value,
     sample_first,
 )
-
-KINDS = ["pearson", "spearman", "kendall"]
 
 
 def simulated(generator, *, ensembles=30, seeds=4, correlation=0.0, seed_noise=0.3):
@@ -74,58 +70,6 @@ def test_clones_widen_the_interval_of_ensembles_only():
     ]
     # Four clones are one observation, not four: the interval is √4 times as wide.
     assert widths[0] / widths[1] == pytest.approx(2, rel=0.15)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_p_values_are_uniform_where_there_is_no_relation(kind):
-    generator = np.random.default_rng(1)
-    samples = [simulated(generator, ensembles=16) for _ in range(300)]
-    p = np.array([
-        permutation_p_value(*sample, kind=kind, permutations=199, generator=generator)
-        for sample in samples
-    ])
-    assert 0.02 <= (p <= 0.05).mean() <= 0.09
-    assert p.mean() == pytest.approx(0.5, abs=0.06)
-    # Taking seeds for independent finds relations that are not there.
-    naive = np.array([scipy.stats.spearmanr(x, y).pvalue for x, y, _ in samples])
-    assert (naive <= 0.05).mean() > 0.25
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_p_value_of_a_perfect_relation_is_the_least_there_is(kind):
-    x = np.arange(40.0)
-    p = permutation_p_value(
-        x, x, np.arange(40) // 4, kind=kind, permutations=99, generator=np.random.default_rng(0)
-    )
-    assert p == 1 / 100
-
-
-@pytest.mark.parametrize(
-    ("kind", "statistic"), [("spearman", "spearmanr"), ("kendall", "kendalltau")]
-)
-def test_p_value_is_exact_for_single_seeds(kind, statistic):
-    x, y, ensembles = simulated(np.random.default_rng(3), ensembles=6, seeds=1, correlation=0.7)
-    p = permutation_p_value(
-        x, y, ensembles, kind=kind, permutations=20_000, generator=np.random.default_rng(0)
-    )
-
-    def correlation(x):
-        return getattr(scipy.stats, statistic)(x, y).statistic
-
-    exact = scipy.stats.permutation_test((x,), correlation, permutation_type="pairings").pvalue
-    assert p == pytest.approx(exact, abs=0.015)
-
-
-@pytest.mark.parametrize("kind", ["spearman", "kendall"])
-def test_p_value_of_ranks_does_not_see_increasing_maps(kind):
-    x, y, ensembles = simulated(np.random.default_rng(0), correlation=0.4)
-    p, mapped = (
-        permutation_p_value(
-            x, y, ensembles, kind=kind, permutations=99, generator=np.random.default_rng(0)
-        )
-        for x in (x, np.exp(3 * x))
-    )
-    assert p == mapped
 
 
 @pytest.mark.parametrize(
