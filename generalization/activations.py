@@ -1,4 +1,8 @@
-"""Activations on disk: HDF5, one data set per layer, read piece by piece."""
+"""Activations on disk: HDF5, one data set per layer, read piece by piece.
+
+Args:
+    samples: Which inputs; all by default.
+"""
 
 from __future__ import annotations
 
@@ -167,7 +171,6 @@ class Activations:
             layer: One of ``layers``.
             seed: One of ``seeds``.
             kept_step: Position in ``steps``; the last by default.
-            samples: Which inputs; all by default.
 
         Returns:
             float32, samples × units, or samples × channels × height × width.
@@ -193,7 +196,6 @@ class Activations:
 
         Args:
             networks: Seed and position in ``steps`` of each.
-            samples: Which inputs; all by default.
         """
         layers = [
             np.stack([

@@ -1,4 +1,4 @@
-"""Definitions of measures and tables, read from their docstrings without importing them."""
+"""Definitions and arguments of functions, read from docstrings without importing them."""
 
 from __future__ import annotations
 
@@ -27,6 +27,40 @@ def definition(path: Path | str, name: str) -> str:
     text = ast.get_docstring(next(named, tree)) or ""
     paragraphs = re.split(SECTIONS, text)[0].strip().replace("``", "").split("\n\n")
     return "\n\n".join(map(_joined, paragraphs))
+
+
+def arguments(path: Path | str, name: str) -> dict[str, str]:
+    """Return what is known of the arguments of a function, each from the narrowest place.
+
+    The package explains once what all share: in the docstring of the function, of its module, of
+    the folders around it, or of the package.
+
+    Args:
+        path: Python file of the package.
+        name: Function at its top level.
+
+    Returns:
+        Argument → explanation, for all arguments that one of these docstrings explains.
+    """
+    path = Path(path)
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    function = next(one for one in tree.body if getattr(one, "name", None) == name)
+    inits = [folder / "__init__.py" for folder in reversed(path.parents)]
+    packages = (ast.parse(file.read_text(encoding="utf-8")) for file in inits if file.is_file())
+    explained: dict[str, str] = {}
+    for node in [*packages, tree, function]:
+        explained |= entries(ast.get_docstring(node) or "")
+    names = {one.arg for one in ast.walk(function.args) if isinstance(one, ast.arg)}
+    return {key: text for key, text in explained.items() if key in names}
+
+
+def entries(text: str) -> dict[str, str]:
+    """Return the entries of the section ``Args`` of a docstring, each on one line."""
+    _, _, section = text.partition("\nArgs:\n")
+    section = re.split(r"\n(?=\S)", section)[0]
+    parts = re.split(r"^    \*{0,2}(\w+): ", section, flags=re.MULTILINE)[1:]
+    pairs = zip(parts[::2], parts[1::2], strict=True)
+    return {key: " ".join(value.split()) for key, value in pairs}
 
 
 def first_sentence(text: str) -> str:

@@ -1,4 +1,9 @@
-"""Measures and profiles of the networks of an ensemble."""
+"""Measures and profiles of the networks of an ensemble.
+
+Args:
+    kept: The networks of an ensemble.
+    data: What they were trained and tested on.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +52,6 @@ def measure_networks(
     samples.
 
     Args:
-        kept: The networks of an ensemble.
-        data: What they were trained and tested on.
         measures: Name → function.
         settings: Name → keyword arguments; ``samples`` is the number of test inputs instead.
         together: Names of measures that are given a whole stack of convolutional networks.
@@ -97,8 +100,6 @@ def profile_networks(
     A profile is given what its signature names, see ``generalization.offered``.
 
     Args:
-        kept: The networks of an ensemble.
-        data: What they were trained and tested on.
         profile: The function.
         settings: Keyword arguments; ``samples`` is the number of test inputs instead.
         recorded: Of (seed, kept step) of some networks, and of a slice of what they were shown,

@@ -3,6 +3,9 @@
 A measure or a profile names in its signature what it needs, and is given it by that name; settings
 are keyword-only. A measure may also name another measure as a keyword-only argument: it is given
 that one's values, if they were just computed for the same inputs, else the default.
+
+Args:
+    networks: Number R of the networks that it was given.
 """
 
 from __future__ import annotations
@@ -116,7 +119,6 @@ def checked_values(name: str, values: Any, networks: int) -> Tensor:
     Args:
         name: Name of the measure, for the sentence.
         values: What it returned.
-        networks: Number R of the networks that it was given.
 
     Raises:
         InputError: If it is not a floating-point tensor of shape (R,) or (R, …).
@@ -148,7 +150,6 @@ def checked_table(name: str, table: Any, networks: int) -> pd.DataFrame:
     Args:
         name: Name of the profile, for the sentence.
         table: What it returned.
-        networks: Number R of the networks that it was given.
 
     Raises:
         InputError: If it is not a table, or its column ``network`` does not number the networks.

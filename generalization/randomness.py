@@ -29,7 +29,6 @@ def random_signs(
     Args:
         shape: Of the result.
         like: A tensor with the dtype and on the device of the result.
-        generator: Where the signs come from.
     """
     bits = torch.randint(2, tuple(shape), generator=generator, device=generator.device)
     return (2 * bits - 1).to(like)

@@ -90,7 +90,6 @@ def collect_measures(
     Args:
         measure_tables: Tables with ensemble, seed, step, measure and value; other columns are
             dropped.
-        training: Rows of ``training.csv`` of all ensembles.
         hyperparameters: Ensemble → hyper-parameter → value.
 
     Returns:
@@ -125,7 +124,6 @@ def collect_training(
     """Join the training history with the hyper-parameters.
 
     Args:
-        training: Rows of ``training.csv`` of all ensembles.
         hyperparameters: Ensemble → hyper-parameter → value. Lists and tuples are converted to
             JSON.
 
@@ -165,7 +163,6 @@ def with_networks(profile: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame
 
     Args:
         profile: Profile of a study, with ensemble, seed and step.
-        training: Table of ``collect_training``.
 
     Returns:
         The rows of the profile in the same order, with the other columns of ``training``.

@@ -1,7 +1,14 @@
+import ast
+from collections import Counter
+from pathlib import Path
+
 import pytest
 
+import generalization
 from generalization.catalog import MEASURES, PROFILES, SIMILARITIES, TABLES, file_of
-from generalization.docstrings import definition, first_sentence
+from generalization.docstrings import arguments, definition, entries, first_sentence
+
+PACKAGE = Path(generalization.__file__).parent
 
 MODULE = '''"""Of the module."""
 
@@ -64,3 +71,36 @@ def test_first_sentence_ends_at_a_full_stop_before_a_space():
 @pytest.mark.parametrize("name", [*MEASURES, *PROFILES, *SIMILARITIES, *TABLES])
 def test_everything_of_a_study_is_defined(name):
     assert len(definition(file_of(name), name)) > 20
+
+
+def test_arguments_are_explained_in_the_narrowest_place(tmp_path):
+    room = tmp_path / "package" / "room"
+    room.mkdir(parents=True)
+    docstring = '"""Of {}.\n\nArgs:\n    {}\n"""\n'
+    (tmp_path / "package" / "__init__.py").write_text(
+        docstring.format(
+            "all", "x: Everywhere.\n    y: Everywhere,\n        on two lines.\n    q: Not here."
+        )
+    )
+    (room / "__init__.py").write_text(docstring.format("the room", "x: Of the room.\n    z: Room."))
+    body = 'def f(x, y, *, z, w=1):\n    """Of f.\n\n    Args:\n        z: Of f.\n    """\n'
+    (room / "file.py").write_text(docstring.format("the file", "w: Of the file.") + body)
+    assert arguments(room / "file.py", "f") == {
+        "x": "Of the room.",
+        "y": "Everywhere, on two lines.",
+        "z": "Of f.",
+        "w": "Of the file.",
+    }
+
+
+def explanations():
+    """Every entry of a section ``Args`` in the package, with the place where it stands."""
+    for file in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Module | ast.FunctionDef):
+                for name, text in entries(ast.get_docstring(node) or "").items():
+                    yield f"{name}: {text}"
+
+
+def test_no_explanation_of_an_argument_stands_twice():
+    assert {text: count for text, count in Counter(explanations()).items() if count > 1} == {}

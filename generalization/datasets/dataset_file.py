@@ -45,9 +45,7 @@ def write_dataset(
     """Write the file of a dataset, whole or not at all.
 
     Args:
-        path: Of the file.
         arrays: Name → array, for the names of ``ARRAYS``.
-        name: Of the dataset.
         classes: Number of classes.
         normalization: What was done to the images, in words.
         source: Where the images come from, in words.

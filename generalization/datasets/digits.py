@@ -11,11 +11,7 @@ SHA256 = "87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826"
 
 
 def digits(data_root: Path | None = None) -> RawDataset:
-    """1,797 images of 17 grey values: the test part of UCI's optdigits (Alpaydin, Kaynak 1998).
-
-    Args:
-        data_root: Not used.
-    """
+    """1,797 images of 17 grey values: the test part of UCI's optdigits (Alpaydin, Kaynak 1998)."""
     loaded = load_digits()
     images, labels = loaded.images.astype(np.uint8), loaded.target.astype(np.uint8)
     verify_sha256(images.tobytes() + labels.tobytes(), SHA256, "scikit-learn's digits")

@@ -39,7 +39,6 @@ def idx_dataset(
 
     Args:
         data_root: Folder of the user.
-        name: Of the dataset.
         torchvision_class: That downloads it.
         sha256: Of every file, unpacked: what gzip writes into its header differs.
         other_folders: Where a system keeps the files.

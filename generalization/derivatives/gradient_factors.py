@@ -354,7 +354,6 @@ def directional_derivatives(
 
     Args:
         networks: A stack without normalizations, or a module, taken in eval mode.
-        inputs: N points, in the dtype of the weights.
         direction: As ``parameters_of`` returns parameters.
     """
     if isinstance(networks, nn.Module):

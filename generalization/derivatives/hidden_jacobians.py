@@ -42,7 +42,6 @@ def hidden_jacobian_norms(
     Products are in the dtype of the weights, as are the sums of squares in a norm.
 
     Args:
-        weights: W_l of the hidden layers.
         slopes: φ'(z_l) of the hidden layers.
         zero_or_one: Whether all slopes are 0 or 1, as those of functions that clamp.
 

@@ -3,6 +3,9 @@
 With s_l² and β_l² the variances of weights and biases of layer l, all independent and symmetric,
 n_l the units of the layer and d = n_0: half of the units are active, whatever the others do. So
 every layer multiplies mean squares by n_l s_{l+1}² / 2.
+
+Args:
+    variances: Of the initial weights and biases.
 """
 
 from __future__ import annotations
@@ -28,7 +31,6 @@ def initial_variances(widths: Sequence[int], hyperparameters: Hyperparameters) -
     """Variances of what ``INITIALIZATIONS`` draw for ReLU, of which the gain is 2.
 
     Args:
-        widths: Units per layer: input, hidden layers, logits.
         hyperparameters: Of these ``initialization``, ``init_scale`` and ``biases``.
     """
     # Of weights and biases, by the fan-in.
@@ -81,8 +83,6 @@ def wide_covariance(
     exact with one hidden layer of normal weights, and for others in the limit of large widths.
 
     Args:
-        widths: Units per layer: input, hidden layers, logits.
-        variances: Of the initial weights and biases.
         squares: ‖x‖².
         other_squares: ‖x'‖².
         products: ⟨x, x'⟩.
@@ -120,8 +120,6 @@ def wide_sensitivity(
     noise for orthogonal to all else, as it is for many features.
 
     Args:
-        widths: Units per layer: input, hidden layers, logits.
-        variances: Of the initial weights and biases.
         inputs: Points in random order.
         noise: Standard deviation of noise, at every point.
     """

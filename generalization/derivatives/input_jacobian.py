@@ -44,7 +44,6 @@ def input_jacobian_norm(
     Args:
         networks: A stack, or a module that maps inputs to logits, taken in eval mode. Its points
             must not influence each other.
-        inputs: Points, in the dtype of the weights.
         cotangents: From logits (…, classes) to C / s, of shape (…, rows, classes) in the dtype of
             the logits, and s, of shape (…) in float64.
         of_points: What C depends on beside the logits, as labels: one entry per point, given to

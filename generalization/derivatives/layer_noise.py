@@ -54,10 +54,6 @@ def layer_noise(networks: Networks, inputs: Float[Tensor, "samples *features"]) 
     the first layer has units, see ``without_features``: that changes neither norms nor ĥᵀA's. A
     module is given every direction of the input. Products are in the dtype of the weights, sums of
     squares float64. ĥĥᵀA is subtracted before squares are, so that nothing cancels.
-
-    Args:
-        networks: A stack, or an ``nn.Sequential``, taken in eval mode.
-        inputs: N points, in the dtype of the weights.
     """
     if isinstance(networks, FullyConnectedNetworks):
         folded = networks.folded()

@@ -26,8 +26,6 @@ def sensitivity_of_layers(
 
     Args:
         networks: R networks with a piecewise-linear activation.
-        inputs: N points, in the dtype of the weights.
-        outputs: The matrix C.
 
     Returns:
         One norm per network, point and layer; NaN where logits are not finite.

@@ -33,13 +33,6 @@ def probed_mean_mixed_derivative_norm(
 
     Draws are the same for every network.
 
-    Args:
-        networks: A stack, or a module that maps inputs to logits, taken in eval mode.
-        inputs: Points, in the dtype of the weights.
-        outputs: The matrix C.
-        generator: Where the signs come from.
-        probes: Number of draws, at least 1.
-
     Returns:
         The root of the mean over the draws, for each network.
     """

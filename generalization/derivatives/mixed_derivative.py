@@ -32,13 +32,6 @@ def probed_mixed_derivative_norm(
 
     Draws are fresh for every point and the same for every network.
 
-    Args:
-        networks: A stack, or a module that maps inputs to logits, taken in eval mode.
-        inputs: Points, in the dtype of the weights.
-        outputs: The matrix C.
-        generator: Where the signs come from.
-        probes: Number of draws, at least 1.
-
     Returns:
         The root of the mean over the draws, for each network and point, and its standard error,
         which is that of the mean divided by twice the root (delta method); NaN for a single draw.

@@ -56,7 +56,6 @@ def sensitivity_of_module_layers(
     Args:
         module: One for which ``is_sequence_of_known_layers`` holds; taken in eval mode.
         inputs: Points, in the dtype of the weights, that of all products.
-        outputs: The matrix C.
 
     Returns:
         One norm per point and layer that has parameters; NaN where logits are not finite.

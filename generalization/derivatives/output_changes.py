@@ -59,13 +59,7 @@ def output_variance(
     networks.
 
     Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        inputs: N points, in the dtype of the weights.
-        pixel_deviations: Pixels per unit of input at every point.
-        generator: Source of the noise, on the CPU.
         outputs: Map from logits to the outputs g.
-        pixel_noise_std: σ in pixels, which are from 0 to 1.
-        draws: Draws of noise at every point.
 
     Returns:
         R sums of variances, and R standard errors.

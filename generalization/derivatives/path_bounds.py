@@ -15,6 +15,10 @@ A weight of the last layer is on paths to one logit only: ‖C‖_F² ≤ κ² i
 
 Throughout, n_0 … n_L are the widths, N = n_1 + … + n_h the units of the h = L − 1 hidden layers,
 ‖W_l‖_∞ = max |W_l|, w = max_l ‖W_l‖_∞, d = n_0 and N_θ the number of weights.
+
+Args:
+    units: Active units at points.
+    log_maxima: ln ‖W_l‖_∞ of all layers.
 """
 
 import math
@@ -35,14 +39,7 @@ def log_bounds(
     *,
     reduction: str | int,
 ) -> dict[str, Float64[Tensor, "networks"]]:
-    """Logarithms of all bounds by name; means over points of those that hold at one.
-
-    Args:
-        widths: Units per layer: input, hidden layers, logits.
-        units: Active units at points.
-        log_maxima: ln ‖W_l‖_∞ of all layers.
-        reduction: As for ``tangent_sensitivity``.
-    """
+    """Logarithms of all bounds by name; means over points of those that hold at one."""
     all_units, chosen = units.new_tensor(widths[1:-1]), {"reduction": reduction}
     of_points = units, log_maxima.unsqueeze(1)
     return {
@@ -73,11 +70,8 @@ def layerwise(
     positive weights and no biases, all of ReLU's units are active, and the bound is attained.
 
     Args:
-        widths: Units per layer: input, hidden layers, logits.
         units: How many units of the hidden layers are active at a point; all, for what holds at all
             points.
-        log_maxima: ln ‖W_l‖_∞ of all layers.
-        reduction: As for ``tangent_sensitivity``.
 
     Returns:
         The logarithm of the bound; −∞ where a layer has no active unit.
@@ -108,11 +102,6 @@ def theorem_3_1(
     the inequality of arithmetic and geometric means. The product should omit one layer: this is a
     bound if no ‖W_l‖_∞ is below 1, and may be none if one is. The source counts paths to one logit.
 
-    Args:
-        widths: Units per layer: input, hidden layers, logits.
-        log_maxima: ln ‖W_l‖_∞ of all layers.
-        reduction: As for ``tangent_sensitivity``.
-
     Returns:
         The logarithm of what is published.
     """
@@ -137,12 +126,6 @@ def theorem_3_2(
     is a bound for up to two hidden layers, where no other moment is needed, and of real counts
     close to one for more, but no theorem: they are not normal.
 
-    Args:
-        widths: Units per layer: input, hidden layers, logits.
-        units: Active units at points.
-        log_maxima: ln ‖W_l‖_∞ of all layers.
-        reduction: As for ``tangent_sensitivity``.
-
     Returns:
         The logarithm.
     """
@@ -160,11 +143,6 @@ def theorem_3_2_author(
 
     It is of another order than the theorem, and bounds nothing: the product over layers is raised
     once more, h^h goes with a moment of order h − 1, √π is there twice, and N_θ d is missing.
-
-    Args:
-        widths: Units per layer: input, hidden layers, logits.
-        units: Active units at points.
-        log_maxima: ln ‖W_l‖_∞ of all layers.
 
     Returns:
         The logarithm.
@@ -190,10 +168,7 @@ def active_paths(
     a logit, of which no weight has more. It needs no normal distribution.
 
     Args:
-        widths: Units per layer: input, hidden layers, logits.
         units: Active units at a point.
-        log_maxima: ln ‖W_l‖_∞ of all layers.
-        reduction: As for ``tangent_sensitivity``.
 
     Returns:
         The logarithm of the bound; −∞ where a layer has no active unit.

@@ -19,7 +19,6 @@ def preactivation_gradient_norms(
     Products are in the dtype of the weights, sums of squares are float64.
 
     Args:
-        weights: W_l of the hidden layers.
         slopes: φ'(z_l) of the hidden layers. Those of the last are not needed.
 
     Returns:

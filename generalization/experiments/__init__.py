@@ -2,6 +2,13 @@
 
 A room may use everything else in the package, but no other room. Adding a paper is adding a folder
 and its line in the catalog.
+
+Args:
+    x: Column along the horizontal axis.
+    y: Column along the vertical axis.
+    classes: Number K of classes.
+    members: Table with ``seed``, ``step`` and ``final`` of every network.
+    papers: Paper → rooms whose ``claims.py`` has claims of it.
 """
 
 from __future__ import annotations
@@ -13,11 +20,7 @@ from generalization.statistics.claim import Claim
 
 
 def claims_of(papers: Mapping[str, Sequence[str]]) -> Iterator[Claim]:
-    """Claims of papers, each in the order of its rooms.
-
-    Args:
-        papers: Paper → rooms whose ``claims.py`` has claims of it.
-    """
+    """Claims of papers, each in the order of its rooms."""
     for paper, rooms in papers.items():
         for room in rooms:
             yield from import_module(f"{__name__}.{room}.claims").CLAIMS[paper]
@@ -25,9 +28,6 @@ def claims_of(papers: Mapping[str, Sequence[str]]) -> Iterator[Claim]:
 
 def untested_of(papers: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """Claims of papers that no study of this project can speak to, each with the reason.
-
-    Args:
-        papers: Paper → rooms whose ``claims.py`` has claims of it.
 
     Yields:
         Claim and reason, with a dash between them.

@@ -46,12 +46,6 @@ def capacity(
     apart is how many parameters they have and how far below the rest their loss is. A ring marks
     the network with the least gap of a dataset. Axes are logarithmic where all values are positive.
 
-    Args:
-        measures: Table of ``collect_measures``.
-        statistics: Table of ``fit_statistics``, for Spearman's correlation.
-        color: Hyper-parameter that colors tell apart, see ``told_apart``.
-        fitted_accuracy: Train accuracy from which on a network counts as fitted.
-
     Returns:
         The figure, datasets in rows; words, if no network has fitted or neither was measured.
     """

@@ -1,4 +1,8 @@
-"""The generalization gap of ensembles against one of their measures, dataset by dataset."""
+"""The generalization gap of ensembles against one of their measures, dataset by dataset.
+
+Args:
+    measure: Which measure.
+"""
 
 from __future__ import annotations
 
@@ -37,14 +41,6 @@ def gap_against_measure(
     As Novak et al. 2018, Fig. 5 and §A.5.1, but that ensembles of which not all networks have
     fitted are drawn too, hollow. Datasets have a panel each and share the scale of the gap. The
     axis is logarithmic where all values are positive.
-
-    Args:
-        measures: Table of ``collect_measures``.
-        statistics: Table of ``fit_statistics``, for Spearman's correlation.
-        measure: Which measure.
-        color: Hyper-parameter that colors tell apart, see ``told_apart``.
-        marker: Hyper-parameter that markers tell apart.
-        fitted_accuracy: Train accuracy from which on a network counts as fitted.
 
     Returns:
         The figure; words, if no network has the measure and a gap.
@@ -91,8 +87,6 @@ def correlations_of(statistics: pd.DataFrame, measure: str, dataset: str) -> lis
     """Spearman's correlation of each selection in few words, one line each.
 
     Args:
-        statistics: Table of ``fit_statistics``.
-        measure: Which measure.
         dataset: Which block of the table: a dataset, or ``all``.
     """
     return [

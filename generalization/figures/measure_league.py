@@ -44,10 +44,6 @@ def measure_league(statistics: pd.DataFrame, *, primary: str = "spearman_within"
     sorted by the absolute value of the primary statistic, those without one by the pooled
     correlation. All but candidates are grey.
 
-    Args:
-        statistics: Table of ``fit_statistics``.
-        primary: Statistic by which measures are judged, a setting of the study.
-
     Returns:
         The figure; words, if no correlation could be estimated.
     """

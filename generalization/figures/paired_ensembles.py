@@ -55,7 +55,6 @@ def paired_ensembles(
     which the setting that should generalize worse has the larger value.
 
     Args:
-        pairs: Table of ``pairs``.
         pair_statistics: Table of ``pair_statistics``.
         quantities: What to show, one column each: the first four that the study has.
 

@@ -257,7 +257,6 @@ def mean_line(axes: Axes, means: pd.DataFrame, *, band: bool = True, **look: Any
     """Draw means with a band of ± one standard error, which one network does not have.
 
     Args:
-        axes: Where to draw.
         means: ``mean`` and ``sem`` by their place on the x axis.
         band: Whether to draw the band, too.
         look: Properties of the line, with its ``color``.

@@ -20,10 +20,6 @@ def training_curves(training: pd.DataFrame, *, color: str = "label_corruption") 
     on the logarithmic axis, between steps at which it was kept, and goes on as it was when its
     training ended. Where a network has no value because it diverged, the mean is of the others.
 
-    Args:
-        training: Table of ``collect_training``.
-        color: Hyper-parameter that colors tell apart, see ``told_apart``.
-
     Returns:
         The figure; words, if no network was trained.
     """

@@ -26,11 +26,7 @@ def ablation_auc(
     same for all networks. Training labels are those that the networks saw, corrupted or not.
 
     Args:
-        networks: A stack of R networks, or a module as ``layer_maps`` takes it.
-        train_inputs: Training inputs, in the dtype of the weights.
-        train_labels: Their classes.
         generator: Source of the orders.
-        train_samples: Number of training inputs, the first ones; all, if there are fewer.
         orders: Number of random orders.
         increments: Number of equal increments of the fraction, from no unit to all.
         mode: What ablated units become: ``zero``, or their ``mean`` or ``class_mean``.

@@ -34,8 +34,6 @@ def balanced_tangent_sensitivity(
         networks: A stack of R networks, or a module (R = 1), evaluated in eval mode. Normalizations
             of a stack are folded into the weights, which are balanced then; those of a module are
             layers, whose scales are weights.
-        inputs: N points, in the dtype of the weights.
-        reduction: Outputs, as for ``tangent_sensitivity``.
 
     Returns:
         R × N norms, in logits per unit of input; NaN where logits are not finite, and for tanh and

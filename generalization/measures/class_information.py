@@ -22,10 +22,6 @@ def class_information(
     See ``generalization.units.information`` for that of a unit.
 
     Args:
-        networks: A stack of R networks, or a module as ``layer_maps`` takes it.
-        train_inputs: Training inputs, in the dtype of the weights.
-        train_labels: Their classes.
-        train_samples: Number of training inputs, the first ones; all, if there are fewer.
         bins: Number of bins of the activations of a unit.
 
     Returns:

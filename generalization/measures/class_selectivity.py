@@ -20,12 +20,6 @@ def class_selectivity(
 
     The selectivity of a unit says how far it is active for one class alone.
 
-    Args:
-        networks: A stack of R networks, or a module as ``layer_maps`` takes it.
-        train_inputs: Training inputs, in the dtype of the weights.
-        train_labels: Their classes.
-        train_samples: Number of training inputs, the first ones; all, if there are fewer.
-
     Returns:
         R numbers from 0 to 1; NaN where a unit has negative activations, as those of tanh.
 

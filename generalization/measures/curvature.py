@@ -61,10 +61,7 @@ def curvature(
     is smooth. So is every other module; if it has linear regions, samples may miss much of C.
 
     Args:
-        networks: R networks, with or without biases, or a module from images to logits (R = 1),
-            evaluated in eval mode.
-        inputs: N images.
-        dtype: Precision of all steps.
+        networks: A stack of R networks, or a module from images to logits (R = 1), in eval mode.
         grid_points: Number of points on a loop where the sum is sampled; else unused.
 
     Returns:

@@ -24,10 +24,6 @@ def effective_rank(
     exp(−Σ p_i ln p_i) with p_i = s_i / Σ_j s_j, the shares of the singular values of the matrix of
     activations at test inputs, not centered.
 
-    Args:
-        networks: A stack of R networks, or a module as ``layer_maps`` takes it.
-        inputs: N test inputs, in the dtype of the weights.
-
     Returns:
         R numbers from 1 to the number of units; NaN where all activations are 0.
     """
@@ -47,12 +43,6 @@ def neural_collapse(
 
     Σ_W is the mean covariance within classes, Σ_B that of the K class means, of rank K − 1. It is 0
     if all points of a class have the same activations.
-
-    Args:
-        networks: A stack of R networks, or a module as ``layer_maps`` takes it.
-        train_inputs: Training inputs, in the dtype of the weights.
-        train_labels: Their labels, as the networks were trained on them.
-        train_samples: Number of training inputs, the first ones; all, if there are fewer.
 
     Returns:
         R numbers.

@@ -20,10 +20,6 @@ def jacobian_norm(
     float64: a confident network has norms near e^-margin, which float32 rounds to 0 from a margin
     of 104 on.
 
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        inputs: N points, in the dtype of the weights.
-
     Returns:
         R × N norms, in probability per unit of input.
     """
@@ -41,11 +37,6 @@ def train_jacobian_norm(
     Novak et al. 2018, §3, measure it at test points, and find it smaller near training points than
     away from them (§4.1); with ``jacobian_norm`` and ``gaussian_jacobian_norm`` this tells by how
     much.
-
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        train_inputs: N training inputs, in the dtype of the weights.
-        train_samples: Number of training inputs, the first ones; all, if there are fewer.
 
     Returns:
         R × min(train_samples, N) norms, in probability per unit of input.
@@ -109,7 +100,6 @@ def gaussian_jacobian_norm(
     ellipses. Inputs that are normalized to mean 0 and variance 1 have the same mean square length.
 
     Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
         train_inputs: Training inputs, whose shape, dtype and device the points have.
         generator: Source of the points, on the CPU. All networks see the same ones.
         random_samples: Number of points.

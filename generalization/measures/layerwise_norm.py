@@ -15,9 +15,6 @@ def layerwise_norm(networks: FullyConnectedNetworks) -> Float64[Tensor, "network
 
     It is what varies in the bound of Theorem 3.1 between networks of one architecture.
 
-    Args:
-        networks: R networks, with or without biases.
-
     Returns:
         R natural logarithms, in float64.
     """
@@ -31,10 +28,6 @@ def theorem_3_1_bound(
 
     This and the other bounds are of the tangent sensitivity of the sum of the logits, which the
     author differentiates. It depends on no input.
-
-    Args:
-        networks: R networks, with or without biases.
-        inputs: N points, in the dtype of the weights.
 
     Returns:
         R natural logarithms; NaN without hidden layers, and for tanh, which has no linear regions.

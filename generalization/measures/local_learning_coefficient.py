@@ -36,9 +36,7 @@ def local_learning_coefficient(
     against each other changes γ (w' − w), hence λ̂. It may be negative where w is no minimum.
 
     Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
         train_inputs: n training inputs, in the dtype of the weights.
-        train_labels: Their labels, as the networks were trained on them.
         generator: Source of batches and noise, on the CPU; all networks see the same.
         chains: Number of chains for every network.
         chain_steps: Number of steps of a chain.

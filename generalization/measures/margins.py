@@ -22,11 +22,6 @@ def training_margin(
     It is negative where a point is classified wrongly. Permuting units or rescaling layers against
     each other changes nothing; multiplying the logits multiplies it.
 
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        train_inputs: N training inputs, in the dtype of the weights.
-        train_labels: Their labels, as the networks were trained on them.
-
     Returns:
         R × N margins, in logits.
     """
@@ -45,12 +40,6 @@ def inverse_squared_margin(
 
     Permuting units or rescaling layers against each other changes nothing; multiplying the logits
     by c divides it by c².
-
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        train_inputs: N training inputs, in the dtype of the weights.
-        train_labels: Their labels, as the networks were trained on them.
-        training_margin: Values of this measure, if they are known.
 
     Returns:
         R numbers, in inverse squared logits; NaN where γ is not positive.
@@ -86,12 +75,6 @@ def median_normalized_margin(
     number, the mean over layers. The distance is first-order, and free of every scale: permuting
     units, rescaling layers against each other and multiplying the logits, or the inputs of a
     network without biases, changes nothing.
-
-    Args:
-        networks: A stack of R networks, or a module as ``layer_maps`` takes it.
-        train_inputs: Training inputs, in the dtype of the weights.
-        train_labels: Their labels, as the networks were trained on them.
-        train_samples: Number of training inputs, the first ones; all, if there are fewer.
 
     Returns:
         R numbers, without unit.

@@ -50,10 +50,7 @@ def mean_tangent_sensitivity(
     Args:
         trained_networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to
             logits, evaluated in eval mode. Its points must not influence each other.
-        inputs: N points, in the dtype of the weights.
-        generator: Source of the probes. The closed form needs none.
-        reduction: Outputs, as for ``tangent_sensitivity``.
-        probes: Number of draws of the estimate. The closed form has none.
+        generator: Source of the probes, which the closed form does without.
 
     Returns:
         R norms, in logits per units of input and weight; NaN where logits are not finite.

@@ -30,9 +30,6 @@ def noise_cloud_slope(
     ``noise_to_signal_slope`` is its limit for small σ and many copies.
 
     Args:
-        networks: A stack of R networks, or an ``nn.Sequential`` with a hidden layer, evaluated in
-            eval mode.
-        inputs: N points, in the dtype of the weights.
         generator: Source of the noise, the same for all networks.
         noise_std: σ, in units of the inputs.
         copies: Number of noisy copies of every point.

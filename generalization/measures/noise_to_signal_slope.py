@@ -17,11 +17,6 @@ def noise_to_signal_slope(
     layers relative to h, without its component along h. The input of d numbers has
     ρ_0 = (d − 1) / ‖x‖².
 
-    Args:
-        networks: A stack of R networks, or an ``nn.Sequential`` with a hidden layer, evaluated in
-            eval mode.
-        inputs: N points, in the dtype of the weights.
-
     Returns:
         R × N slopes per layer; NaN where the last hidden layer has no active unit.
     """

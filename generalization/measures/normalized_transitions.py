@@ -28,7 +28,6 @@ def normalized_transitions(
 
     Args:
         networks: R networks, with or without biases, which are zero at initialization.
-        inputs: N images.
         transitions: Values of ``transitions`` for them, if already known.
         init_scale: Factor on the initial weights. Nothing depends on it for ReLU.
 
@@ -69,9 +68,7 @@ def expected_transitions(
     as φ halves all three moments and the density is that of the angle under which 0 sees the edge.
 
     Args:
-        widths: Units per layer: input, hidden layers, logits.
         activation: A name of ``ACTIVATION_FUNCTIONS``.
-        inputs: N images.
         init_scale: Factor on the standard deviation of every weight.
 
     Returns:

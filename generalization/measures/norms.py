@@ -35,9 +35,6 @@ def spectral_product(networks: Networks) -> Float64[Tensor, "networks"]:
     Permuting units changes nothing, nor does rescaling layers against each other; multiplying the
     logits by c adds 2 ln c. Nothing depends on the data.
 
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module``.
-
     Returns:
         R logarithms.
     """
@@ -55,12 +52,6 @@ def spectral_product_over_margin(
 
     Permuting units, rescaling layers against each other and multiplying the logits change nothing.
 
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        train_inputs: N training inputs, in the dtype of the weights.
-        train_labels: Their labels, as the networks were trained on them.
-        training_margin: Values of this measure, if they are known.
-
     Returns:
         R logarithms; NaN where γ is not positive.
     """
@@ -72,9 +63,6 @@ def spectral_sum(networks: Networks) -> Float64[Tensor, "networks"]:
     """Logarithm of L (Π_l ‖W_l‖₂²)^{1/L}, the sum of squares of balanced layers (ibid.).
 
     It orders networks of the same depth as ``spectral_product`` does, and has its invariances.
-
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module``.
 
     Returns:
         R logarithms.
@@ -148,9 +136,6 @@ def stable_rank_sum(networks: Networks) -> Float64[Tensor, "networks"]:
 
     Permuting units, multiplying layers by anything and the data change nothing.
 
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module``.
-
     Returns:
         R numbers from L to the sum of the smaller sides of the L matrices.
     """
@@ -191,14 +176,6 @@ def spectral_complexity_from_initialization(
     Permuting the units of both changes nothing; rescaling layers against each other moves them
     away from where they began.
 
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        initial_networks: The networks before training, whose normalizations, if there are any,
-            change nothing.
-        train_inputs: N training inputs, in the dtype of the weights.
-        train_labels: Their labels, as the networks were trained on them.
-        training_margin: Values of this measure, if they are known.
-
     Returns:
         R complexities; NaN where γ is not positive.
 
@@ -221,9 +198,6 @@ def bartlett_complexity(networks: Networks) -> Float64[Tensor, "networks"]:
     with ‖Wᵀ‖_{2,1} the sum of the norms of the rows of W, which are units. Permuting units and
     rescaling layers against each other change nothing.
 
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module``.
-
     Returns:
         R complexities.
     """
@@ -237,11 +211,6 @@ def bartlett_complexity_from_initialization(
     """Spectral complexity with the initial weights as reference (ibid.).
 
     ‖W_lᵀ‖_{2,1} becomes ‖(W_l − W_l⁰)ᵀ‖_{2,1}. Permuting the units of both changes nothing.
-
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module``.
-        initial_networks: The networks before training, whose normalizations, if there are any,
-            change nothing.
 
     Returns:
         R complexities; 0 for untrained networks.
@@ -280,11 +249,6 @@ def spectral_distance(
 
     The same of Frobenius norms is the square of ``distance_from_initialization`` of the folded
     weights. Permuting the units of both changes nothing.
-
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module``.
-        initial_networks: The networks before training, whose normalizations, if there are any,
-            change nothing.
 
     Returns:
         R distances.
@@ -338,9 +302,6 @@ def path_norm_over_margin(
 
     Args:
         networks: As for ``path_norm``.
-        train_inputs: N training inputs, in the dtype of the weights.
-        train_labels: Their labels, as the networks were trained on them.
-        training_margin: Values of this measure, if they are known.
 
     Returns:
         R numbers, in inverse logits; NaN where γ is not positive.

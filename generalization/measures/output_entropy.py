@@ -18,10 +18,6 @@ def output_entropy(
     r). All terms are positive and nothing cancels; the definition loses the largest class's share,
     1 − σ_k, once σ_k rounds to 1. Logits are in the dtype of the weights, the rest is float64.
 
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        inputs: N points, in the dtype of the weights.
-
     Returns:
         R × N entropies, in nats.
     """

@@ -39,12 +39,8 @@ def output_sensitivity(
     rest.
 
     Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        inputs: N test points, in the dtype of the weights.
-        pixel_deviations: Pixels per unit of input, at every point.
         shared_generator: Source of the noise, on the CPU. All networks see the same noise.
         pixel_noise_std: σ, in pixels.
-        draws: Draws of noise at every point.
 
     Returns:
         R variances, in squared logits. See ``output_variance`` for their standard errors.

@@ -20,10 +20,6 @@ def confidence_error(
     Its mean is the test error that a calibrated network has, predicted without labels (Garg et al.
     2022, "average confidence").
 
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        inputs: N test inputs, in the dtype of the weights.
-
     Returns:
         R × N numbers from 0 to 1 − 1/K, as sums over the other classes, in which nothing cancels.
     """
@@ -44,10 +40,6 @@ def thresholded_confidence_error(
     is, the least confidence of all. The mean predicts the test error without test labels.
 
     Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        inputs: N test inputs, in the dtype of the weights.
-        train_inputs: Training inputs, in the dtype of the weights.
-        train_labels: Their labels, as the networks were trained on them.
         confidence_error: Values of this measure at the test inputs, if they are known.
 
     Returns:
@@ -72,10 +64,6 @@ def prediction_nuclear_norm(
     It is large if predictions are confident and spread over all classes; divided by √(N min(N, K)),
     of which it is at most 1.
 
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        inputs: N test inputs, in the dtype of the weights.
-
     Returns:
         R numbers from 0 to 1.
     """
@@ -97,9 +85,6 @@ def training_calibration_error(
     Σ_b (n_b / m) |accuracy_b − mean confidence_b| over bins (i/B, (i+1)/B] of the confidence.
 
     Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        train_inputs: Training inputs, in the dtype of the weights.
-        train_labels: Their labels, as the networks were trained on them.
         confidence_bins: Number B of bins of equal width.
 
     Returns:
@@ -124,11 +109,6 @@ def training_brier_score(
     train_labels: Int64[Tensor, "train_samples"],
 ) -> Float64[Tensor, "networks train_samples"]:
     """Brier score ‖σ − e_y‖² at every training point (Brier 1950).
-
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        train_inputs: N training inputs, in the dtype of the weights.
-        train_labels: Their labels, as the networks were trained on them.
 
     Returns:
         R × N numbers from 0 to 2, as sums of positive terms.

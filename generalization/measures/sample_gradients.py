@@ -45,11 +45,6 @@ def gauss_newton_trace(
 
     which Hutchinson's estimator would need random probes for. Labels play no part.
 
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        train_inputs: Training inputs, in the dtype of the weights.
-        train_samples: Number N of training inputs, the first ones; all, if there are fewer.
-
     Returns:
         R × N traces, in nats per squared unit of the parameters.
     """
@@ -70,10 +65,7 @@ def gauss_newton_eigenvalue(
     loss by the logits, and a backward pass; the matrix is never formed.
 
     Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        train_inputs: Training inputs, in the dtype of the weights.
         generator: Source of the vector that the iteration begins with, on the CPU.
-        train_samples: Number of training inputs, the first ones; all, if there are fewer.
         tolerance: Relative accuracy of the eigenvalue.
 
     Returns:
@@ -103,11 +95,6 @@ def fisher_rao_norm(
     variance of the logits. Then rescaling layers against each other changes nothing, and with
     biases nothing either if they are rescaled along.
 
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        train_inputs: Training inputs, in the dtype of the weights.
-        train_samples: Number N of training inputs, the first ones; all, if there are fewer.
-
     Returns:
         R × N numbers, in nats.
     """
@@ -131,12 +118,6 @@ def empirical_fisher_rao_norm(
     ⟨w, ∇ℓ⟩ is ⟨σ, J w⟩ − (J w)_y; without biases it is L (⟨σ, f⟩ − f_y). Invariances are those of
     ``fisher_rao_norm``.
 
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        train_inputs: Training inputs, in the dtype of the weights.
-        train_labels: Their labels, as the networks were trained on them.
-        train_samples: Number N of training inputs, the first ones; all, if there are fewer.
-
     Returns:
         R × N numbers, in squared nats.
     """
@@ -156,12 +137,6 @@ def sample_gradient_norm(
 
     Its square is Σ_l ‖δ_l‖² ‖(a_{l-1}, 1)‖², δ_l the derivative of the loss by z_l.
 
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        train_inputs: Training inputs, in the dtype of the weights.
-        train_labels: Their labels, as the networks were trained on them.
-        train_samples: Number N of training inputs, the first ones; all, if there are fewer.
-
     Returns:
         R × N norms, in nats per unit of the parameters.
     """
@@ -177,12 +152,6 @@ def gradient_norm(
     train_samples: int = 1000,
 ) -> Float64[Tensor, "networks"]:
     """Norm ‖∇L‖₂ of the gradient by all parameters of the mean loss L over training points.
-
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        train_inputs: Training inputs, in the dtype of the weights.
-        train_labels: Their labels, as the networks were trained on them.
-        train_samples: Number N of training inputs, the first ones; all, if there are fewer.
 
     Returns:
         R norms, in nats per unit of the parameters.
@@ -241,10 +210,6 @@ def gradient_disparity(
     those of the Gram matrix of the gradients.
 
     Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        train_inputs: Training inputs, in the dtype of the weights.
-        train_labels: Their labels, as the networks were trained on them.
-        train_samples: Number of training inputs, the first ones; all, if there are fewer.
         batch_size: Points in a batch; half of the points, if there are fewer than two batches.
 
     Returns:
@@ -276,12 +241,6 @@ def stiffness(
 
     It is scale-free: multiplying the loss or all gradients changes nothing. A point without
     gradient has no cosine and is left out.
-
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        train_inputs: Training inputs, in the dtype of the weights.
-        train_labels: Their labels, as the networks were trained on them.
-        train_samples: Number of training inputs, the first ones; all, if there are fewer.
 
     Returns:
         R numbers from −1 to 1; NaN if there are no two points.
@@ -337,10 +296,6 @@ def tic_of_traces(
     points is Σ_i (1 − σ_y) / σ_y, which knows nothing of the parameters.
 
     Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        train_inputs: Training inputs, in the dtype of the weights.
-        train_labels: Their labels, as the networks were trained on them.
-        train_samples: Number of training inputs, the first ones; all, if there are fewer.
         sample_gradient_norm: Values of this measure, which are used if they are at as many points.
         gauss_newton_trace: Values of this measure, which are used if they are at as many points.
 

@@ -38,7 +38,6 @@ def sampled_transitions(
 
     Args:
         networks: R networks, or a module from images to logits (R = 1), evaluated in eval mode.
-        inputs: N images.
         grid_points: Number k of points on each loop; point i is i · width / k translations away.
         dtype: Precision of networks and points; the paper's is float32.
 
@@ -66,7 +65,6 @@ def sampled_transitions_per_layer(
 
     Args:
         networks: R networks, or a module (R = 1).
-        inputs: N images.
         grid_points: Number of points on each loop.
         dtype: Precision of networks and points.
 

@@ -5,6 +5,9 @@ the noise is found by bisection, with the same draws at every level and for all 
 the *standard deviation* σ: the public code of Dziugaite et al. 2020 passes variances where one is
 expected, and reports the square root of the true one. If no level within the limits of the search
 lets the error rise as far, there is no value and a warning says so.
+
+Args:
+    draws: Number of draws of noise.
 """
 
 import warnings
@@ -52,14 +55,6 @@ def pac_bayes_flatness(
     σ is the level at which weights w + u, u ~ N(0, σ² I), have 0.1 more training error than w, in
     the mean over draws. Rescaling layers against each other changes it.
 
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        train_inputs: Training inputs, in the dtype of the weights.
-        train_labels: Their labels, as the networks were trained on them.
-        generator: Source of the noise, on the CPU.
-        train_samples: Number of training inputs, the first ones; all, if there are fewer.
-        draws: Number of draws of noise.
-
     Returns:
         R numbers, in inverse squared weights; NaN where σ is beyond the limits of the search.
     """
@@ -82,16 +77,6 @@ def pac_bayes_from_initialization(
     """PAC-Bayes bound ‖w − w⁰‖² / 4σ² + ln(m/σ) + 10 (Jiang et al. 2019, "pacbayes-init").
 
     m is the number of all training points. Other arguments are those of ``pac_bayes_flatness``.
-
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        initial_networks: The networks before training, whose normalizations, if there are any,
-            change nothing.
-        train_inputs: Training inputs, in the dtype of the weights.
-        train_labels: Their labels, as the networks were trained on them.
-        generator: Source of the noise, on the CPU.
-        train_samples: Number of training inputs, the first ones; all, if there are fewer.
-        draws: Number of draws of noise.
 
     Returns:
         R numbers; NaN where σ is beyond the limits of the search.
@@ -226,10 +211,6 @@ def worst_case_flatness(
     worse one may exist, so that α is an upper estimate.
 
     Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        train_inputs: Training inputs, in the dtype of the weights.
-        train_labels: Their labels, as the networks were trained on them.
-        train_samples: Number of training inputs, the first ones; all, if there are fewer.
         ascent_steps: Number of steps of the ascent, each of twice the way to the border by it.
 
     Returns:
@@ -285,10 +266,6 @@ def adaptive_sharpness(
     nothing.
 
     Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        train_inputs: Training inputs, in the dtype of the weights.
-        train_labels: Their labels, as the networks were trained on them.
-        train_samples: Number of training inputs, the first ones; all, if there are fewer.
         ascent_steps: Number of gradients taken; the largest loss on the way counts.
         radius: ρ, without unit.
 
@@ -324,12 +301,7 @@ def pac_bayes_level(
     """Level of the Gaussian noise that lets the training error rise by 0.1 in the mean over draws.
 
     Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        train_inputs: Training inputs, in the dtype of the weights.
-        train_labels: Their labels, as the networks were trained on them.
         generator: Source of the noise, on the CPU; all networks and levels see the same.
-        train_samples: Number of training inputs, the first ones; all, if there are fewer.
-        draws: Number of draws of noise.
         magnitude_aware: Whether noise is in proportion to weights.
 
     Raises:

@@ -4,6 +4,9 @@
 of its output channels by what a window holds, where WeightWatcher takes one matrix per place of the
 window. Layers with fewer than 50 positive eigenvalues are left out, as the last one of a classifier
 of ten classes is: a tail of so few says nothing. Permuting units and the data change nothing.
+
+Args:
+    networks: A stack of R networks, or a ``torch.nn.Module``; normalizations are folded.
 """
 
 from collections.abc import Callable
@@ -32,9 +35,6 @@ def power_law_exponent(networks: Networks) -> Float64[Tensor, "networks"]:
 
     See ``tail_of``. Multiplying a layer by anything changes nothing.
 
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module``; normalizations are folded.
-
     Returns:
         R exponents above 1; NaN where no layer has 50 eigenvalues.
     """
@@ -43,9 +43,6 @@ def power_law_exponent(networks: Networks) -> Float64[Tensor, "networks"]:
 
 def weighted_power_law_exponent(networks: Networks) -> Float64[Tensor, "networks"]:
     """Exponent times logarithm of the largest eigenvalue, α log₁₀ λ_max, averaged over layers (α̂).
-
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module``; normalizations are folded.
 
     Returns:
         R numbers; NaN where no layer has 50 eigenvalues.
@@ -57,9 +54,6 @@ def weighted_power_law_exponent(networks: Networks) -> Float64[Tensor, "networks
 
 def log_alpha_norm(networks: Networks) -> Float64[Tensor, "networks"]:
     """Logarithm of the α-norm, log₁₀ Σ_i λ_i^α, averaged over layers.
-
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module``; normalizations are folded.
 
     Returns:
         R numbers; NaN where no layer has 50 eigenvalues.

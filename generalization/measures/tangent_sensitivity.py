@@ -56,11 +56,9 @@ def tangent_sensitivity(
         trained_networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to
             logits, evaluated in eval mode. Its points must not influence each other; θ is all its
             parameters, those that ask for no gradient included, but no running statistics.
-        inputs: N points, in the dtype of the weights.
         generator: Source of the probes. The closed form needs none.
         reduction: Outputs: the "sum" of the logits, as the author computes it; "full" for the
             tensor of all logits; or the number of one logit.
-        probes: Number of draws of the estimate. The closed form has none.
 
     Returns:
         R × N norms, in logits per units of input and weight; NaN where logits are not finite.
@@ -102,9 +100,7 @@ def estimated_tangent_sensitivity(
 
     Args:
         networks: A stack of R networks, or a module, as for ``tangent_sensitivity``.
-        inputs: N points, in the dtype of the weights.
         generator: Source of the probes.
-        reduction: Outputs, as for ``tangent_sensitivity``.
         probes: Number of draws, at least two.
 
     Returns:

@@ -21,7 +21,6 @@ def training_loss(
     are in the dtype of the weights, the rest is float64.
 
     Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
         train_inputs: Training set, in the dtype of the weights.
         train_labels: Classes from 0.
 

@@ -55,8 +55,6 @@ def transitions(
     Args:
         networks: R networks, with or without biases, or a module from images to logits (R = 1),
             evaluated in eval mode.
-        inputs: N images.
-        dtype: Precision of all steps.
         grid_points: Number of points on a loop where transitions are sampled; else unused.
 
     Returns:
@@ -81,8 +79,6 @@ def transitions_per_layer(
 
     Args:
         networks: R networks, with or without biases, or a module (R = 1).
-        inputs: N images.
-        dtype: Precision of all steps.
         grid_points: As for ``transitions``.
 
     Returns:

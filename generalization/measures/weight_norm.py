@@ -1,4 +1,8 @@
-"""Length of the vector of weights, and how far training moved it: trivial baselines."""
+"""Length of the vector of weights, and how far training moved it: trivial baselines.
+
+Args:
+    trained_networks: The networks after training, as ``networks``.
+"""
 
 import torch
 from jaxtyping import Float64
@@ -12,9 +16,6 @@ def weight_norm(trained_networks: Networks) -> Float64[Tensor, "networks"]:
 
     Biases are left out, and so are the scales and shifts of normalizations, as in the public code
     of Dziugaite et al. 2020.
-
-    Args:
-        trained_networks: A stack of R networks, or a ``torch.nn.Module``.
 
     Returns:
         R norms, summed in float64: a million float32 squares would lose digits.
@@ -30,7 +31,6 @@ def distance_from_initialization(
     Biases are left out, as in ``weight_norm``.
 
     Args:
-        trained_networks: A stack of R networks, or a ``torch.nn.Module``.
         initial_networks: The networks before training.
 
     Returns:

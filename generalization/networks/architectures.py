@@ -130,7 +130,6 @@ def architecture_of(
     Sides are halved by pooling; without it, by stride 2.
 
     Args:
-        hyperparameters: Of these ``architecture``, ``depth``, ``width`` and ``pooling``.
         image: Channels, height and width.
         classes: Number of logits.
     """

@@ -139,10 +139,6 @@ def initialize_convolutional(
 
     Args:
         architecture: Of the networks.
-        activation: A name of ``ACTIVATION_FUNCTIONS``; it sets the gain.
-        generators: One per network, so that a network does not depend on its neighbors.
-        settings: ``init_scale``, ``biases``, ``initialization`` and ``normalized``, see
-            ``initial_parts``.
 
     Returns:
         A float32 stack of ``len(generators)`` networks on the CPU.

@@ -81,13 +81,6 @@ def initialize_fully_connected(
 ) -> FullyConnectedNetworks:
     """Initialize networks.
 
-    Args:
-        widths: Units per layer: input, hidden layers, logits.
-        activation: A name of ``ACTIVATION_FUNCTIONS``; it sets the gain.
-        generators: One per network, so that a network does not depend on its neighbors.
-        settings: ``init_scale``, ``biases``, ``initialization`` and ``normalized``, see
-            ``initial_parts``.
-
     Returns:
         A float32 stack of ``len(generators)`` networks on the CPU.
     """

@@ -51,7 +51,7 @@ def module_activations(
     """Compute activations of every hidden layer of a module in eval mode, with their graph.
 
     Args:
-        module: As ``layer_maps`` takes it.
+        module: Module that ``layer_maps`` can take apart.
         inputs: In the dtype of its parameters.
     """
     *pieces, _ = layer_maps(module)
@@ -69,10 +69,6 @@ def hidden_activations(
 ) -> list[Float[Tensor, "networks samples units *positions"]]:
     """Compute activations of every hidden layer, in eval mode.
 
-    Args:
-        networks: A stack of R networks, or a module as ``layer_maps`` takes it.
-        inputs: One batch for all networks, in the dtype of the weights.
-
     Returns:
         One tensor per hidden layer, from the first to the last.
     """
@@ -89,7 +85,6 @@ def unit_activations(
     """Compute hidden activations in eval mode; of a feature map, its mean over positions.
 
     Args:
-        networks: A stack of R networks, or a module as ``layer_maps`` takes it.
         inputs: Any number of points, in the dtype of the weights.
     """
     of_chunks = [

@@ -60,8 +60,6 @@ def initial_parts(
 
     Args:
         shapes: Of weights: fan-out first, all others make the fan-in.
-        activation: A name of ``ACTIVATION_FUNCTIONS``; it sets the gain.
-        generators: One per network, so that a network does not depend on its neighbors.
         init_scale: Factor on all random numbers.
         biases: Whether there are biases.
         initialization: A name of ``INITIALIZATIONS``.

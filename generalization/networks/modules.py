@@ -56,7 +56,6 @@ def logits_of(
 
     Args:
         networks: A stack, or a module that maps inputs to logits.
-        inputs: One batch for all networks, in the dtype of the weights.
 
     Returns:
         One row of logits per network and input, in the dtype of the weights.

@@ -66,7 +66,6 @@ def write_networks(path: Path | str, kept: KeptNetworks) -> None:
     bytes.
 
     Args:
-        path: A safetensors file.
         kept: What to write.
     """
     architecture = kept.networks[0].architecture
@@ -136,7 +135,7 @@ def networks_from_tensors(
 
     Args:
         tensors: By their names in files.
-        activation: A name of ``ACTIVATION_FUNCTIONS``.
+        activation: Name of the activation function.
         architecture: Of the networks; of fully connected ones the widths.
     """
     parts = {"activation": activation, **parts_by_name(tensors)}

@@ -32,7 +32,7 @@ def logits_with(
         networks: A stack of R networks without normalizations, or a module.
         weights: As ``weights_by_name`` returns them, of as many networks; for a stack any number of
             times as many, R networks after R networks.
-        inputs: N points, in the dtype of the weights.
+        inputs: One batch of N points for all networks.
     """
     if isinstance(networks, nn.Module):
         members = len(next(iter(weights.values())))

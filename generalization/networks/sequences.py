@@ -18,9 +18,6 @@ def sequence_of(network: StackedNetworks) -> nn.Sequential:
     Normalizations become ``nn.BatchNorm1d`` or ``nn.BatchNorm2d``, poolings ``nn.MaxPool2d`` or
     ``nn.AvgPool2d``.
 
-    Args:
-        network: A stack of one.
-
     Returns:
         A module in eval mode that shares no memory with the stack. Its parameters are those of the
         network: what it needs beside these is a buffer.

@@ -25,7 +25,6 @@ def write_tensors(
     """Write tensors, whole or not at all; the same content makes the same bytes.
 
     Args:
-        path: A safetensors file.
         tensors: By name.
         description: Stored as JSON, in this order, in the metadata ``description``.
     """

@@ -1,4 +1,9 @@
-"""Activation patterns, and how far inside the region of its pattern a point lies."""
+"""Activation patterns, and how far inside the region of its pattern a point lies.
+
+Args:
+    preactivations: Of the hidden layers.
+    thresholds: Of the activation function.
+"""
 
 from collections.abc import Sequence
 
@@ -22,10 +27,6 @@ def activation_pattern(
 
     For ReLU it is 1 where z > 0, and else 0: the signs A ∈ {1, −1} of Daróczy 2020, §2. Points with
     one pattern make an activation region, which is convex, and on which the network is affine.
-
-    Args:
-        preactivations: Of the hidden layers.
-        thresholds: Of the activation function.
     """
     return [sum((z > t).byte() for t in thresholds) for z in preactivations]
 
@@ -46,7 +47,6 @@ def log_membership(
     Args:
         preactivations: Of the hidden layers, at the points.
         pattern: Of ``activation_pattern``, of the same points or of others; it may be broadcast.
-        thresholds: Of the activation function.
 
     Returns:
         A number below 0 for each network and point; one 0 if there are no hidden units.
@@ -70,10 +70,6 @@ def margins(
     """|z − t| of every hidden unit, with its nearest threshold t.
 
     The least over a set of points is the margin of a ReLU unit (Daróczy 2020, §9).
-
-    Args:
-        preactivations: Of the hidden layers.
-        thresholds: Of the activation function.
     """
     return [
         torch.stack([(z.double() - t).abs() for t in thresholds]).amin(0) for z in preactivations
@@ -92,7 +88,7 @@ def facet_distances(
     largest ball anywhere in it, which Daróczy 2020, §3.1, cites, takes a linear program.)
 
     Args:
-        networks: R networks with a piecewise-linear activation.
+        networks: R networks, whose activation function is piecewise linear.
         preactivations: Of their hidden layers, at N points.
 
     Returns:

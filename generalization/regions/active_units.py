@@ -18,10 +18,6 @@ def active_units(
     units are. Hence the number of active paths from one input to one logit is the product over
     hidden layers of these numbers (Daróczy 2020, §2).
 
-    Args:
-        networks: R networks, with or without biases.
-        inputs: N points, in the dtype of the weights.
-
     Returns:
         R × N × hidden layers.
     """

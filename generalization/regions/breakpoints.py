@@ -17,7 +17,6 @@ def curve_at(places: Float64[Tensor, "places"], vertices: int) -> Int[Tensor, "p
 
     Args:
         places: Through the vertices of all curves.
-        vertices: Of every curve.
     """
     return (places / vertices).long()
 
@@ -27,7 +26,6 @@ def not_joined(places: Float64[Tensor, "breakpoints"], vertices: int) -> Int[Ten
 
     Args:
         places: Of the breakpoints, ascending.
-        vertices: Of every curve.
     """
     curve = curve_at(places, vertices)
     return (curve[1:] != curve[:-1]).nonzero().squeeze(1)
@@ -43,7 +41,6 @@ def edge_crossings(
     Args:
         preactivations: Of one layer, at breakpoints in their order.
         threshold: The same for all units.
-        apart: Breakpoints that are not joined to the next one.
     """
     # The same as preactivations > threshold, which takes twice as long on a CPU.
     shifted = preactivations - threshold if threshold else preactivations

@@ -37,7 +37,6 @@ def ellipse_crossings(
 
     Args:
         network: A stack of one, with a piecewise-linear activation. Taken in float64.
-        ellipses: Center, cosine axis and sine axis of each.
 
     Returns:
         For every hidden layer, the ellipse and the angle, from 0 to 2π, of every crossing of a
@@ -70,8 +69,7 @@ def _follow(
     """Find the crossings on arcs in a layer, and in those above it.
 
     Args:
-        network: A stack of one.
-        layer: From 0 to depth − 2.
+        network: A stack of one network with a piecewise-linear activation.
         activations: Coefficients below the layer.
         arcs: On which they hold.
         found: Appended to: for every layer, ellipses and angles.

@@ -25,10 +25,6 @@ def jacobian_variation(
     are a column and a row, multiplied through the layers above and below, for many crossings at a
     time.
 
-    Args:
-        network: A stack of one, with a piecewise-linear activation, in the dtype of the vertices.
-        vertices: Of every polyline, two or more; it is closed if the last is the first once more.
-
     Returns:
         Σ ‖Δf'‖_F over the crossings of every polyline. Being a vertex changes nothing.
     """

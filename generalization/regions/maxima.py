@@ -26,7 +26,6 @@ def maxima_changes(
     Args:
         layer: Which pools them.
         images: At breakpoints in their order.
-        apart: Breakpoints that are not joined to the next one.
         floor: Maxima that do not exceed it need not be told from each other.
 
     Returns:

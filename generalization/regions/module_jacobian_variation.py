@@ -22,10 +22,6 @@ def module_jacobian_variation(
     the middle, is subtracted from what it is behind the border. That is the definition; a stack has
     a faster way, ``jacobian_variation``.
 
-    Args:
-        module: For which ``can_be_followed`` holds, in eval mode, in the dtype of the vertices.
-        vertices: Of every polyline, two or more; it is closed if the last is the first once more.
-
     Returns:
         Σ ‖Δf'‖_F over the borders that every polyline passes.
     """

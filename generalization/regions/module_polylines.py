@@ -37,10 +37,6 @@ def crossings_per_activation(
     of one channel. Max-pooling has no thresholds, hence no transitions, but where the largest entry
     of a window changes, the layers above it have a breakpoint.
 
-    Args:
-        module: For which ``can_be_followed`` holds, in eval mode, in the dtype of the vertices.
-        vertices: Of every polyline, two or more; it is closed if the last is the first once more.
-
     Returns:
         Crossings of the units of every activation, in the order of the sequence.
     """
@@ -63,10 +59,6 @@ def borders_of_regions(
     module: nn.Module, vertices: Float[Tensor, "curves vertices *features"]
 ) -> Float64[Tensor, "borders"]:
     """Find where polylines leave the regions on which a module is affine, vertices included.
-
-    Args:
-        module: For which ``can_be_followed`` holds, in eval mode, in the dtype of the vertices.
-        vertices: Of every polyline.
 
     Returns:
         Ascending places: the number of the vertex before, through all curves, plus the fraction of
@@ -101,8 +93,6 @@ def follow(
 
     Args:
         steps: One after the other.
-        vertices: Of every polyline.
-        tell: Called with what is found, for a piece of the breakpoints at a time.
     """
     points = vertices.flatten(0, 1)
     places = torch.arange(len(points), dtype=torch.float64, device=points.device)
@@ -122,8 +112,6 @@ def _find(
     Args:
         steps: Those that are left.
         values: What the first of them is given, at breakpoints in their order.
-        places: Of the breakpoints, ascending. Neighbours on one curve are joined.
-        vertices: Of every curve.
         tell: Called once for each step that finds some.
     """
     for position, step in enumerate(steps):

@@ -35,10 +35,6 @@ def crossings_per_layer(
     is too, and crosses a threshold once if its ends lie on different sides, else not at all. The
     crossings of a layer are the breakpoints that it adds for the layers above it.
 
-    Args:
-        network: A stack of one, with a piecewise-linear activation, in the dtype of the vertices.
-        vertices: Of every polyline, two or more; it is closed if the last is the first once more.
-
     Returns:
         Crossings in every hidden layer. Being a vertex counts as nothing.
     """
@@ -79,13 +75,7 @@ def follow(
     vertices: Float[Tensor, "curves vertices *features"],
     tell: Sink,
 ) -> None:
-    """Follow polylines through all hidden layers.
-
-    Args:
-        network: A stack of one, with a piecewise-linear activation, in the dtype of the vertices.
-        vertices: Of every polyline.
-        tell: Called with what is found, for a piece of the breakpoints at a time.
-    """
+    """Follow polylines through all hidden layers."""
     if network.depth > 1:
         points = vertices.flatten(2).flatten(0, 1)
         places = torch.arange(len(points), dtype=torch.float64, device=points.device)
@@ -104,11 +94,8 @@ def _find(
     """Find the crossings in a layer, and in those above it.
 
     Args:
-        network: A stack of one.
-        layer: From 0 to depth − 2.
+        network: A stack of one network.
         activations: Below the layer, at breakpoints in their order, one curve after the other.
-        places: Of the breakpoints, ascending. Neighbours on one curve are joined.
-        vertices: Of every curve.
         tell: Called once per threshold with what was found.
     """
     preactivations = network.affine(layer, activations).squeeze(0)

@@ -23,7 +23,6 @@ def sampled_crossings(
 
     Args:
         network: A stack of one. Taken in float64.
-        ellipses: Center, cosine axis and sine axis of each.
         points: On each ellipse, the first at the angle 0.
 
     Returns:

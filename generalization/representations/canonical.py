@@ -19,7 +19,6 @@ def canonical_correlations(
     Args:
         a: Basis of one layer.
         b: Basis of another.
-        product: AᴴB of their centered coordinates.
     """
     return torch.linalg.svdvals(_between(a, b, product)).clamp(0, 1)
 
@@ -44,8 +43,6 @@ def held_out_correlations(
     Without selection they are as large as the population's; noise that was fitted leaves nothing.
 
     Args:
-        a: One layer.
-        b: Another.
         bases: Theirs, of the first half.
         products: AᴴB over each half.
         directions: Theirs on the first half, if they are known.

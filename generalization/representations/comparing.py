@@ -53,7 +53,6 @@ def compare_networks(
     Args:
         a: What the networks of one block said.
         b: The same of another block, or ``a`` again.
-        similarity: One of ``generalization.similarities``.
         pairs: ``over_training``: every network at every step against its last, layer by layer or
             all, and every layer against every layer at the last. ``between_seeds``: every layer
             against every layer of another seed, at their last steps, and layer by layer at step 0,
@@ -61,7 +60,6 @@ def compare_networks(
             all of ``b``, layer by layer or all.
         settings: ``layers`` (``same`` or ``all``, over training and between ensembles),
             ``convolution``, and those of the similarity.
-        asymmetric: Whether the similarity changes when the layers change places.
         device: Where to compute.
 
     Returns:

@@ -29,7 +29,6 @@ def layer_matrices(
             two-dimensional discrete Fourier transform, and there is one matrix per frequency. For
             a data set that holds all cyclic shifts of its images, the canonical correlations of
             whole feature maps are those of all frequencies together; of others, nearly.
-        size: Height and width, for ``interpolate``.
 
     Returns:
         One matrix, or as many as frequencies, each samples × positions × units, so that samples

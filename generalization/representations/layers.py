@@ -28,7 +28,6 @@ def represented_layer(
         activations: Samples × units, or samples × channels × height × width. Samples of even and
             odd position are the two halves.
         convolution: How feature maps become matrices, see ``layer_matrices``.
-        size: Height and width, for ``interpolate``.
 
     Returns:
         One, or as many as frequencies.
@@ -55,10 +54,8 @@ def compared_layers(
     the centered kernel alignment of layers of which different frequencies are uncorrelated.
 
     Args:
-        similarity: One of ``generalization.similarities``.
         layers_a: Of one network.
         layers_b: Of another, of the same samples.
-        asymmetric: Whether the similarity changes when the layers change places.
         settings: Of the similarity.
 
     Yields:

@@ -24,9 +24,6 @@ def published_correlations(
     below ε are left out, and ε is added to all others. Any ε shrinks ρ.
 
     Args:
-        a: One layer.
-        b: Another.
-        product: AᴴB of their centered coordinates.
         epsilon: ε.
     """
     product = product if a.mixing is None else a.mixing.mH @ product

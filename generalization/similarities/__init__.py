@@ -5,4 +5,9 @@ tensors of samples × units, or as representations, which are made once and comp
 ``products``, of ``cross_products``, those of all pairs of two networks are computed at once.
 Settings are keyword-only. It returns a ``Score``: the value, what it would be by chance, and how it
 holds on samples that it was not fitted to.
+
+Args:
+    a: One layer, datapoints × units.
+    b: Another, of the same datapoints.
+    products: Products of the two representations, if they are known.
 """

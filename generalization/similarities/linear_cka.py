@@ -23,11 +23,8 @@ def linear_cka(
     translations, rotations and scalings of a layer as a whole.
 
     Args:
-        a: One layer, datapoints × units.
-        b: Another, of the same datapoints.
         debiased: Whether the three products are estimated without bias (Song et al. 2012, Eq. 5),
             so that independent layers have 0 on average; values may then be below 0.
-        products: Products of the two representations, if they are known.
 
     Returns:
         The score. Its null level is the mean over all permutations of the datapoints of one layer:

@@ -24,15 +24,12 @@ def mean_cca(
     either layer.
 
     Args:
-        a: One layer, datapoints × units.
-        b: Another, of the same datapoints.
         mode: ``google`` computes what github.com/google/svcca does: covariances divided by their
             largest entry, units of a rescaled variance below ``epsilon`` left out, ``epsilon`` on
             the diagonal, and the mean over the leading coefficients only. It has no held-out value.
         epsilon: Of that mode.
         threshold: Of that mode: leading coefficients are counted until they have this part of the
             sum.
-        products: Products of the two representations, if they are known.
 
     Returns:
         The score.

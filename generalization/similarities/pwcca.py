@@ -29,8 +29,6 @@ def pwcca(
 
     Args:
         a: The layer whose units weigh, datapoints × units.
-        b: Another, of the same datapoints.
-        products: Products of the two representations, if they are known.
 
     Returns:
         The score. On the held-out half, the weights are those of the other half too.

@@ -24,10 +24,7 @@ def svcca(
     not change under translations, rotations and scalings of a layer as a whole.
 
     Args:
-        a: One layer, datapoints × units.
-        b: Another, of the same datapoints.
         explained_variance: Part of the variance of each layer that is kept.
-        products: Products of the two representations, if they are known.
 
     Returns:
         The score. On the held-out half, the directions kept are those of the other half too.

@@ -3,4 +3,13 @@
 The function of that name says in its signature what it needs: tables, each by its name or all that
 there are as ``tables``; ``comparisons``, ``papers`` and ``fitting`` of the study; the
 ``resampling`` behind its intervals; and the settings of statistics.
+
+Args:
+    level: Level of the interval.
+    counts: How often every resample holds every ensemble; see ``draws``.
+    measures: Ensemble means; NaN where a measure has no value, infinite values are ranked.
+    gap: Mean generalization gap of every ensemble, finite.
+    levels: Level of every swept factor in every ensemble.
+    orders: Result of ``draws.permuted_orders`` without strata.
+    claim: Claim of a paper.
 """

@@ -55,7 +55,6 @@ def reliability(
         values: One number per network; NaN where there is no network.
         design: What correlations hold fixed, intercept included: dummies of strata, main effects.
             By default the intercept alone.
-        level: Level of the interval.
 
     Returns:
         Variances and reliability, cut at 0; NaN without an ensemble of two seeds or without degrees

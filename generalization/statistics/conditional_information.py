@@ -49,9 +49,6 @@ def conditional_information(
         counts: How often every resample holds every ensemble, in whole numbers; a pair of different
             ones (a, b) counts c_a·c_b times. Repeated ensembles raise K: for intervals, take the
             jackknife, of which ``conditional_information_left_out`` is the fast form.
-        measures: Ensemble means; NaN where a measure has no value, infinite values are ordered.
-        gap: Mean generalization gap of every ensemble, finite.
-        levels: Level of every swept factor in every ensemble.
 
     Returns:
         K in [0, 1]; NaN where the gap does not vary.
@@ -78,11 +75,6 @@ def conditional_information_left_out(
 
     It is the result for ``draws.leave_one_out_counts``, at a fraction of the cost: what leaves a
     cell with an ensemble are its own pairs, and every pair is of two ensembles only.
-
-    Args:
-        measures: As in ``conditional_information``.
-        gap: As in ``conditional_information``.
-        levels: As in ``conditional_information``.
 
     Returns:
         K without every ensemble; NaN where the measure has no value in that ensemble.
@@ -111,12 +103,6 @@ def conditional_information_null(
     orders: Int[np.ndarray, "permutations ensembles"],
 ) -> Float[np.ndarray, "measures permutations"]:
     """Compute the same after permuting the gap over all ensembles.
-
-    Args:
-        measures: As in ``conditional_information``.
-        gap: As in ``conditional_information``.
-        levels: As in ``conditional_information``.
-        orders: Result of ``draws.permuted_orders`` without strata.
 
     Returns:
         K of measures that say nothing: its mean is the bias to subtract, its upper tail the test.

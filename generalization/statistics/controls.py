@@ -1,4 +1,8 @@
-"""Random controls: measures that are known to say nothing, or known to say almost everything."""
+"""Random controls: measures that are known to say nothing, or known to say almost everything.
+
+Args:
+    shape: Number of ensembles and of seeds.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +13,14 @@ from jaxtyping import Float, Int
 def random_per_network(
     shape: tuple[int, int], generator: np.random.Generator
 ) -> Float[np.ndarray, "ensembles seeds"]:
-    """Draw a standard normal number for every network: a measure without any signal.
-
-    Args:
-        shape: Number of ensembles and of seeds.
-        generator: Source of the draws.
-    """
+    """Draw a standard normal number for every network: a measure without any signal."""
     return generator.standard_normal(shape)
 
 
 def random_per_ensemble(
     shape: tuple[int, int], generator: np.random.Generator
 ) -> Float[np.ndarray, "ensembles seeds"]:
-    """Draw a standard normal number for every ensemble: repeatable, and without any signal.
-
-    Args:
-        shape: Number of ensembles and of seeds.
-        generator: Source of the draws.
-    """
+    """Draw a standard normal number for every ensemble: repeatable, and without any signal."""
     return np.repeat(generator.standard_normal((shape[0], 1)), shape[1], axis=1)
 
 
@@ -42,7 +36,6 @@ def random_main_effects(
     Args:
         levels: Level of every swept factor in every ensemble, codes from 0.
         seeds: Number of networks in each ensemble.
-        generator: Source of the draws.
     """
     total = np.zeros(len(levels))
     for codes in levels.T:
@@ -60,7 +53,6 @@ def noisy_oracle(
 
     Args:
         gap: Generalization gap of every network; NaN stays NaN.
-        generator: Source of the draws.
         noise: Standard deviation of the noise, as a share of that of the gap over networks.
     """
     return gap + noise * np.nanstd(gap) * generator.standard_normal(gap.shape)

@@ -2,6 +2,9 @@
 
 Repeating a network k times and counting it k times are the same thing, so every function here
 gives, row by row, what its definition gives on the networks written out as often as they count.
+
+Args:
+    y: As x.
 """
 
 from __future__ import annotations
@@ -20,7 +23,6 @@ def pearson(
     Args:
         counts: How often every resample holds every network; a row of ones is the sample itself.
         x: Finite values, the same for all resamples or one row for each.
-        y: As x.
     """
     # Means are taken per resample, so that a large value which a resample does not hold costs it
     # no digits.
@@ -96,7 +98,6 @@ def concordance(
     Args:
         counts: As above.
         x: Finite values.
-        y: As x.
         comparable: Which pairs are looked at; symmetric.
     """
     order = _sign_of_pairs(x) * _sign_of_pairs(y) * comparable

@@ -35,7 +35,6 @@ def resampled_counts(
         strata: Stratum of every ensemble; all equal for the plain bootstrap. Each resample keeps
             the number of ensembles of every stratum.
         resamples: Number of resamples.
-        generator: Source of the draws.
 
     Returns:
         How often every resample holds every ensemble.
@@ -56,7 +55,6 @@ def permuted_orders(
     Args:
         strata: Stratum of every ensemble; all equal for unrestricted permutations.
         permutations: Number of permutations.
-        generator: Source of the draws.
 
     Returns:
         Orders: permutation p moves the gap of ensemble ``orders[p, e]`` to ensemble e, which is of

@@ -1,4 +1,10 @@
-"""Estimates over networks, with intervals that know which networks belong together, and notes."""
+"""Estimates over networks, with intervals that know which networks belong together, and notes.
+
+Args:
+    share: Whether values are between 0 and 1, see ``t_interval``.
+    lacking: What networks without a finite value lack, for the note.
+    of: How many there are.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +53,6 @@ def interval_over_networks(
 
     Args:
         statistic: Function of the weight of each network, one row per set of weights.
-        ensembles: Ensemble of every network.
-        resampling: Settings of the intervals, of which the level counts.
         correlation: Whether the statistic is a correlation.
         share: Whether the statistic is between 0 and 1, see ``t_interval``.
 
@@ -95,7 +99,6 @@ def t_interval(
     Args:
         estimate: Estimate before it is scaled.
         errors: Squared standard error and degrees of freedom by each sample.
-        level: Level of the interval.
         scale: Increasing function applied to the estimate and its bounds.
         share: Whether the estimate is between 0 and 1. Its interval is then made on the logit
             scale, where the standard error is s / (p (1 − p)). At 0 or 1 there is no such scale:
@@ -142,11 +145,7 @@ def mean_over_networks(
 
     Args:
         values: One per network.
-        ensembles: Ensemble of every network.
-        resampling: Settings of the intervals, of which the level counts.
         scale: Applied to means: with ``np.exp``, those of logarithms are geometric means.
-        share: Whether values are between 0 and 1, see ``t_interval``.
-        lacking: What networks without a finite value lack, for the note.
 
     Returns:
         ``estimate``, ``low`` and ``high``, the latter two NaN with one ensemble; ``networks`` and
@@ -187,11 +186,7 @@ def crossed_mean(
 
     Args:
         values: One per network and thing; those that are not finite are passed over.
-        ensembles: Ensemble of every network.
-        resampling: Settings of the intervals, of which the level counts.
         scale: Applied to means, as for ``mean_over_networks``.
-        share: Whether values are between 0 and 1, see ``t_interval``.
-        lacking: What networks without a finite value lack, for the note.
 
     Returns:
         What ``mean_over_networks`` returns, and ``shared``, how many things have a finite value.
@@ -226,8 +221,6 @@ def paired_contrast(
         values: Statistic of each network, or of each network at each thing that all share.
         control: Control of the same networks, and things. A pair with a value that is not finite
             does not count.
-        ensembles: Ensemble of every network.
-        resampling: Settings of the intervals, of which the level counts.
         name: Name of the column.
         scale: Applied to means of differences: with ``np.exp``, those of logarithms are ratios.
 
@@ -261,10 +254,8 @@ def means_of_columns(
     Args:
         networks: One row each, with ``ensemble``.
         columns: Statistics to average.
-        resampling: Settings of the intervals, of which the level counts.
         logarithms: Columns that hold logarithms, of which the estimate is a geometric mean.
         shares: Columns whose values are between 0 and 1, see ``t_interval``.
-        lacking: What networks without a finite value lack, for the note.
 
     Yields:
         ``statistic``, the column, and what ``mean_over_networks`` gives.
@@ -344,7 +335,6 @@ def missing(networks: int, of: int, what: str) -> str:
 
     Args:
         networks: How many have what is averaged.
-        of: How many there are.
         what: Name of what is averaged.
     """
     lost = f"{of - networks} of {of} networks have no {what}"
@@ -356,7 +346,6 @@ def undefined(networks: int, of: int) -> str:
 
     Args:
         networks: How many have it.
-        of: How many there are.
     """
     return f"not defined for {of - networks} of {of} networks" if networks < of else ""
 

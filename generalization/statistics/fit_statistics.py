@@ -67,9 +67,7 @@ def fit_statistics(
     statistics, their intervals and their tests.
 
     Args:
-        measures: Table of ``collect_measures``.
         resampling: Level of the intervals, and random numbers of resamples and permutations.
-        fitted_accuracy: Train accuracy from which on a network counts as fitted.
         permutations: Their number; no p-value is less than 1 / (1 + permutations).
         baselines: Measures that any other has to beat; they are no candidates.
         test_sizes: Dataset → number of test points; 10,000 by default.

@@ -39,12 +39,6 @@ def granulated_kendall(
     In a resample a pair of ensembles (a, b) counts c_a·c_b times in its cell, and a cell is skipped
     that has no pair of two different ones.
 
-    Args:
-        counts: How often every resample holds every ensemble; see ``draws``.
-        measures: Ensemble means; NaN where a measure has no value, infinite values are ordered.
-        gap: Mean generalization gap of every ensemble, finite.
-        levels: Level of every swept factor in every ensemble.
-
     Returns:
         Ψ and ψ_i; NaN where no cell is left. Unlike ρ, they are 0 for a constant measure.
     """
@@ -78,7 +72,6 @@ def granulated_kendall_null(
         measures: As in ``granulated_kendall``.
         gap: As in ``granulated_kendall``.
         levels: As in ``granulated_kendall``.
-        orders: Result of ``draws.permuted_orders`` without strata.
     """
     found = _empty(len(measures), len(orders), levels.shape[1])
     one_stratum = np.zeros(len(gap), int)

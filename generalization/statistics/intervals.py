@@ -1,4 +1,9 @@
-"""Intervals that keep their level with few ensembles: of correlations, means, slopes and ranks."""
+"""Intervals that keep their level with few ensembles: of correlations, means, slopes and ranks.
+
+Args:
+    fewest: Number of ensembles from which on there is an interval.
+    estimates: Correlations of the candidates in the study.
+"""
 
 from __future__ import annotations
 
@@ -60,10 +65,8 @@ def correlation_interval(
     Args:
         estimate: Correlation r of the study.
         left_out: Correlation without each ensemble, as for ``jackknife_error``.
-        level: Level of the interval.
         degrees_of_freedom: Of t. By default E − 2; after projecting out a design, E − 1 − rank of
             it (intercept included).
-        fewest: Number of ensembles from which on there is an interval.
 
     Returns:
         Intervals; NaN with fewer ensembles than ``fewest`` or without degrees of freedom. An
@@ -104,9 +107,7 @@ def jackknife_interval(
         estimate: Statistic of the study, smooth in the weights of ensembles: an information, an
             added R², a mean sign error; not a quantile.
         left_out: Statistic without each ensemble, as for ``jackknife_error``.
-        level: Level of the interval.
         bounds: Least and largest value that the statistic can have.
-        fewest: Number of ensembles from which on there is an interval.
 
     Returns:
         Intervals; NaN with fewer ensembles than ``fewest``.
@@ -126,8 +127,6 @@ def mean_interval(
 
     Args:
         values: One number per network; NaN is passed over, in every row by itself.
-        ensembles: Ensemble of every network, 0 … E − 1.
-        level: Level of the interval.
 
     Returns:
         Intervals of rows; bounds are NaN with fewer than ``FEWEST_ENSEMBLES``.
@@ -163,7 +162,6 @@ def cr2_slope(
         x: Regressor, finite.
         y: Response, finite.
         ensembles: Cluster of every network, 0 … E − 1.
-        level: Level of the interval.
 
     Returns:
         Slope with its interval, p-value of the slope 0, and degrees of freedom; NaN where x is
@@ -212,7 +210,6 @@ def comparison(
 
     Args:
         draws: Correlations of the candidates in resamples.
-        estimates: Correlations of the candidates in the study.
         baselines: Correlations of the baselines in the same resamples.
         baseline_estimates: Correlations of the baselines in the study.
         level: Level of the percentile intervals.
@@ -259,7 +256,6 @@ def simultaneous_interval(
 
     Args:
         draws: Correlations of the candidates in shared resamples.
-        estimates: Correlations of the candidates in the study.
         level: Level at which all intervals hold together.
 
     Returns:

@@ -55,8 +55,6 @@ def join_datasets(
         rows: Row of each dataset, with enough units and an interval.
         words: Verdict of each.
         pooled: Row over all datasets, if the table has one.
-        claim: Claim of a paper.
-        level: Level of the intervals.
 
     Returns:
         ``estimate``, ``low``, ``high``, the same of the control if there is one, ``heterogeneity``,

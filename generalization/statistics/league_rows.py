@@ -17,7 +17,6 @@ def primary_statistic(statistics: pd.DataFrame, primary: str) -> str:
     one that sweeps over nothing has the pooled correlation only.
 
     Args:
-        statistics: Table of ``fit_statistics``.
         primary: Setting of the study.
     """
     if primary != "spearman_within":
@@ -38,7 +37,6 @@ def league_rows(
     """Return the rows of one statistic, by measure.
 
     Args:
-        statistics: Table of ``fit_statistics``.
         statistic: Name in the table.
         selection: ``fitted`` or ``all``.
         dataset: ``all`` or the name of one.

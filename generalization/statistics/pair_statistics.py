@@ -65,7 +65,6 @@ def pair_statistics(pairs: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame
     shifts both in all pairs, which says nothing of coupling.
 
     Args:
-        pairs: Table of ``pairs``.
         level: Of the intervals.
 
     Returns:

@@ -55,12 +55,10 @@ def pairs(
     of several ensembles that are then alike only one enters.
 
     Args:
-        measures: Table of ``collect_measures``.
         comparisons: Each with ``setting``, a hyper-parameter; ``better`` and ``worse``, two of its
             values, of which the first should generalize better; and maybe ``fitted``, false where
             networks count that have not fitted.
         quantities: Measures to compare beside the gap and what a test finds; all, if not given.
-        fitted_accuracy: Train accuracy from which on a network counts as fitted.
 
     Returns:
         One row per comparison, pair and quantity, with the columns ``COLUMNS``: names of the two

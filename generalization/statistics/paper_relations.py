@@ -123,9 +123,7 @@ def paper_relations(
     the strata of label corruption.
 
     Args:
-        measures: Table of ``collect_measures``.
         resampling: Bootstrap of ensembles, and the level.
-        fitted_accuracy: Train accuracy from which on a network counts as fitted.
 
     Returns:
         One row per dataset, labels, selection and relation of ``RELATIONS`` whose measures the

@@ -26,9 +26,6 @@ def partial_rank_correlation(
     ranks anew and refits Z, by normal equations weighted with the counts.
 
     Args:
-        counts: How often every resample holds every ensemble; see ``draws``.
-        measures: Ensemble means; NaN where a measure has no value, infinite values are ranked.
-        gap: Mean generalization gap of every ensemble, finite.
         design: Regressors Z, an intercept among them: ``design.main_effects``, for example.
         covariates: What else is held fixed by its ranks, without NaN: training loss, for example.
 

@@ -105,10 +105,8 @@ def population(
     lost to the others.
 
     Args:
-        measures: Table of ``collect_measures``, of one dataset or of all.
         selection: ``fitted``, networks that fit their training set, or ``all``.
         generator: Source of the random controls.
-        fitted_accuracy: Train accuracy from which on a network counts as fitted.
         baselines: Measures that any other has to beat.
         test_sizes: Dataset → number of test points.
     """

@@ -18,7 +18,7 @@ def least_correlation(
     Fisher's z of Spearman's ρ has variance 1.06/(n − 3) (Fieller, Hartley & Pearson 1957).
 
     Args:
-        ensembles: E, the number of independent observations: ensembles, not networks.
+        ensembles: Number E of independent observations, which are ensembles.
         rank: Rank of what is held fixed, intercept included: 1 for the pooled correlation, the
             number of strata for a stratified one, the rank of the design for a partial one.
         power: Share of repetitions of the study that find it.

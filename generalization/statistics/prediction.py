@@ -35,9 +35,6 @@ def added_r_squared(
     e/(1 − c_e·h). Midranks R(μ) make it invariant to increasing maps.
 
     Args:
-        counts: How often every resample holds every ensemble; see ``draws``.
-        measures: Ensemble means; NaN where a measure has no value, infinite values are ranked.
-        gap: Mean generalization gap of every ensemble, finite.
         design: Regressors Z, an intercept among them: the design, or ``with_baselines``.
 
     Returns:
@@ -69,7 +66,6 @@ def added_r_squared_by_level(
     Args:
         measures: As in ``added_r_squared``.
         gap: As in ``added_r_squared``.
-        levels: Level of every swept factor in every ensemble.
         baselines: Ranks of these, too, are regressors; without NaN.
 
     Returns:
@@ -112,7 +108,6 @@ def selection(
     Args:
         measures: Ensemble means, a low value promising a small gap: turn the others round. NaN
             where a measure has no value.
-        gap: Mean generalization gap of every ensemble, finite.
         environments: Where each ensemble belongs, a dataset or a level of a factor; by default
             all to one. Environments are in the order of their codes.
         share: Share of the ensembles that counts as the top, at least one ensemble.

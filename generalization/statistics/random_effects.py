@@ -43,7 +43,6 @@ def random_effects(
     Args:
         estimates: Estimates θ_i of k ≥ 2 datasets.
         errors: Standard errors se_i, positive.
-        level: Level of the interval.
     """
     size, variances = len(estimates), np.square(errors)
 

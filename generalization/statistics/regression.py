@@ -27,8 +27,6 @@ def least_squares(
     Args:
         x: Measure, on the scale on which it is regressed on; not constant.
         y: Gap.
-        ensembles: Ensemble of every network, 0 … ensembles − 1.
-        level: Level of the interval.
 
     Returns:
         estimate, low, high and p_value of the slope; estimate, low and high of R². Bounds and

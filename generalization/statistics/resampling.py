@@ -94,7 +94,6 @@ def bootstrap_counts(
     are drawn k times draw k times their seeds, so that the counts are multinomial in both stages.
 
     Args:
-        ensembles: Ensemble of every network, 0 … ensembles − 1.
         resamples: How many.
         generator: Of the draws.
     """

@@ -29,7 +29,6 @@ def before_and_after(profile: pd.DataFrame, training: pd.DataFrame) -> pd.DataFr
 
     Args:
         profile: Table of a profile of a study.
-        training: Table of ``collect_training``.
 
     Returns:
         These rows, with the columns of ``training`` and ``trained``, whether the step is not 0.
@@ -61,11 +60,9 @@ def selected(
     """The networks that tell how a measure goes with the gap.
 
     Args:
-        measures: Table of ``collect_measures``.
         measure: Of which the rows are taken.
         selection: ``fitted``: networks that have fitted. ``all``: all networks. Both only where
             the measure and the gap are finite.
-        fitted_accuracy: Train accuracy from which on a network counts as fitted.
 
     Returns:
         Rows of the measure, each a network at its last step.
@@ -83,7 +80,6 @@ def excluded(measures: pd.DataFrame, *, fitted_accuracy: float = 0.999) -> pd.Da
     """Networks that were left out of the statistics, and why.
 
     Args:
-        measures: Table of ``collect_measures``.
         fitted_accuracy: As for ``selected``.
 
     Returns:

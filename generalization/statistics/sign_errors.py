@@ -1,4 +1,8 @@
-"""Robust sign errors: how often a measure predicts which of two networks generalizes better."""
+"""Robust sign errors: how often a measure predicts which of two networks generalizes better.
+
+Args:
+    gap: Generalization gap of every network.
+"""
 
 from __future__ import annotations
 
@@ -122,7 +126,6 @@ def sign_errors_null(
         gap: As in ``sign_errors``.
         pairs: As in ``sign_errors``; every pair is an environment.
         weights: As in ``sign_errors``.
-        orders: Result of ``draws.permuted_orders`` without strata.
         fewest_effective: As in ``sign_errors``.
 
     Returns:
@@ -178,7 +181,6 @@ def hoeffding_weights(
     what does not exceed ½ is dropped.
 
     Args:
-        gap: Generalization gap of every network.
         test_size: Number n of test points on which accuracies were measured, of each ensemble or
             of all.
     """
@@ -205,7 +207,6 @@ def mcnemar_weights(
     Networks that err on the same images are told apart at smaller gaps than by two bounds.
 
     Args:
-        gap: Generalization gap of every network.
         correct: Whether every network classifies every test image correctly; all networks saw the
             same images.
     """
@@ -252,7 +253,6 @@ def resampled_summary(
     """Return the same in every resample of ensembles: a pair (a, b) counts c_a·c_b times.
 
     Args:
-        counts: How often every resample holds every ensemble; see ``draws``.
         errors: Errors in the environments of single pairs, in the order of ``pairs``.
         pairs: The pairs of ensembles that are the environments.
         quantile: Which quantile is the high one: the smallest error at or below which lies this

@@ -20,9 +20,6 @@ def stratified_spearman(
     Spearman's ρ; with several, a relation between strata does not count (Simpson 1951).
 
     Args:
-        counts: How often every resample holds every ensemble; see ``draws``.
-        measures: Ensemble means; NaN where a measure has no value, infinite values are ranked.
-        gap: Mean generalization gap of every ensemble, finite.
         strata: Stratum of every ensemble; all equal for the pooled correlation.
 
     Returns:

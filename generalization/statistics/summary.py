@@ -40,11 +40,8 @@ def summary(
     is never called absent. A study of papers opens with their claims and verdicts.
 
     Args:
-        statistics: Table of ``fit_statistics``.
-        measures: Table of ``collect_measures``.
         design: What each swept hyper-parameter explains of the gap, if the study has the table.
         claims: Verdicts on claims of papers, if the study has the table.
-        primary: Statistic by which measures are judged, a setting of the study.
         fitted_accuracy: Train accuracy from which a network counts as fitted.
 
     Returns:

@@ -76,7 +76,6 @@ def verdict(row: Mapping[str, Any], claim: Claim, *, level: float = 0.95) -> tup
         row: Row of a table of statistics, with the claim's columns, ``ensembles`` or ``pairs``, and
             maybe ``draws``, ``shared``, ``note``, ``exceptions`` (of a claim of kind ``always``)
             and ``underpowered``: why no verdict could come out, whatever the estimate.
-        claim: Claim of a paper.
         level: Level of the row's interval.
 
     Returns:

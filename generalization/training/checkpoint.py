@@ -21,7 +21,6 @@ def write_checkpoint(path: Path, training: Training, course: Course, stack: Stac
     """Write the state of a training, whole or not at all, as safetensors.
 
     Args:
-        path: Of the file.
         training: That is going on. Only its ensemble and its seeds are stored.
         course: Stored as ``kept.<name>`` (one per tensor of the networks), ``steps``, ``statuses``
             and ``evaluations``.

@@ -1,4 +1,8 @@
-"""Initial networks of an ensemble, and their architecture."""
+"""Initial networks of an ensemble, and their architecture.
+
+Args:
+    data: What they are trained on, as ``experiment_data`` gives it.
+"""
 
 from collections.abc import Sequence
 
@@ -15,7 +19,6 @@ def widths_for(data: Dataset, hyperparameters: Hyperparameters) -> tuple[int, ..
     """Return the widths of the networks of an ensemble: input, hidden layers, logits.
 
     Args:
-        data: What they are trained on, as ``experiment_data`` gives it.
         hyperparameters: Of these ``depth`` and ``width``.
     """
     hidden = (hyperparameters.width,) * (hyperparameters.depth - 1)
@@ -23,12 +26,7 @@ def widths_for(data: Dataset, hyperparameters: Hyperparameters) -> tuple[int, ..
 
 
 def architecture_for(data: Dataset, hyperparameters: Hyperparameters) -> AnyArchitecture:
-    """Return the architecture of the networks of an ensemble; of fully connected ones the widths.
-
-    Args:
-        data: What they are trained on, as ``experiment_data`` gives it.
-        hyperparameters: Of these ``architecture``, ``depth``, ``width`` and ``pooling``.
-    """
+    """Return the architecture of an ensemble; the widths, if it is fully connected."""
     if hyperparameters.architecture == "fully_connected":
         return widths_for(data, hyperparameters)
     channels, height, width = data.train_inputs.shape[1:]

@@ -1,1 +1,7 @@
-"""Units of hidden layers: their information, directions and ablation."""
+"""Units of hidden layers: their information, directions and ablation.
+
+Args:
+    mode: What ablated units become, see ``replacements``.
+    layer: Which one, counted from 0.
+    widths: Units of every hidden layer.
+"""

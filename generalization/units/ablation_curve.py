@@ -24,13 +24,9 @@ def ablation_curve(
     """Accuracy against the fraction of ablated units (Morcos et al. 2018).
 
     Args:
-        networks: A stack of R networks, or a module as ``layer_maps`` takes it.
-        inputs: N points, in the dtype of the weights.
-        labels: Their classes.
         generator: Of the orders, which are the same for all networks.
         orders: In how many random orders units are ablated.
         increments: Number of equal increments from no unit to all, fewer if there are fewer units.
-        mode: What ablated units become, see ``replacements``.
         layer: Hidden layer of which units are ablated, counted from 0; of all, if it is not given.
 
     Returns:

@@ -45,12 +45,9 @@ def ablated_accuracies(
     Units are rows and samples columns in here: those that are left lie in one piece of memory.
 
     Args:
-        networks: A stack of R networks, or a module as ``layer_maps`` takes it.
         inputs: N points, in the dtype of the weights; also the reference set of ``mode``.
-        labels: Their classes.
         orders: In which units are ablated, of the same layers and counts; for all networks the
             same.
-        mode: What ablated units become, see ``replacements``.
 
     Returns:
         R × orders × counts. Of equal logits the first one counts.
@@ -156,7 +153,6 @@ def _cumulative(
         cuts: For every count, how many units of each of these are ablated, and 0 for the logits.
         phi: The activation function.
         lowest: Activations of the first of the layers, in their order, with no unit ablated.
-        labels: Classes.
         members: As ``group_members``.
     """
     first, left = layers[0], lowest.shape[1]

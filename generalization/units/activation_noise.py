@@ -32,9 +32,6 @@ def noisy_accuracies(
     draw has one direction for all scales.
 
     Args:
-        networks: A stack of R networks, or a module as ``layer_maps`` takes it.
-        inputs: N points, in the dtype of the weights.
-        labels: Their classes.
         generator: Of the noise, on the CPU; all networks see the same.
         scales: s, in units of the variance.
         draws: How often noise is drawn.

@@ -72,7 +72,6 @@ def cloud_spectra(
     """Squared singular values of the copies of an image in every hidden layer.
 
     Args:
-        networks: A stack, or an ``nn.Sequential``, taken in eval mode.
         copies: Those of one image, in the dtype of the weights.
 
     Returns:

@@ -30,9 +30,7 @@ def module_ablations(
     and counts are one batch.
 
     Args:
-        module: As ``layer_maps`` takes it.
-        inputs: N points, in the dtype of the weights.
-        labels: Their classes.
+        module: Module whose hidden layers ``layer_maps`` finds.
         orders: Of the same layers and counts.
         mode: As there.
     """
@@ -85,7 +83,6 @@ def _right(
         activations: Of this layer, with no unit ablated.
         masks: Of this layer and those above, which units are ablated.
         fills: Of the same layers, what ablated units become.
-        labels: Classes.
         groups: 1 for that of each sample, 0 for others.
     """
     variants = len(masks[0])

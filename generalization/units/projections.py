@@ -1,4 +1,9 @@
-"""Logits when the activations of a layer are projected on a few directions."""
+"""Logits when the activations of a layer are projected on a few directions.
+
+Args:
+    basis: Orthonormal columns.
+    ranks: Numbers of directions, ascending.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +36,6 @@ def projected_logits(
         layer: Weight layer whose activations are projected, counted from 0; of the last, logits.
         activations: Of that layer.
         mean: Of the same units, that takes the place of all that is projected away.
-        basis: Orthonormal columns.
-        ranks: Numbers of directions, ascending.
 
     Returns:
         One row of logits per rank and input.
@@ -61,8 +64,6 @@ def projected_map_logits(
         above: What comes after the layer, see ``layer_maps``; nothing, if it is the last.
         activations: Of the layer.
         mean: Of its units; of channels, over positions too.
-        basis: Orthonormal columns.
-        ranks: Numbers of directions, ascending.
     """
     basis = basis.to(activations)
     coordinates = (activations.movedim(1, -1) - mean) @ basis

@@ -24,13 +24,6 @@ def accuracies_without(
     ``ablated_accuracies`` of orders that begin with each of them. Of a stack, a unit is taken out
     of the preactivations above it, z − a_i W_i, and only samples that activate it are classified
     anew.
-
-    Args:
-        networks: A stack of R networks, or a module as ``layer_maps`` takes it.
-        inputs: N points, in the dtype of the weights.
-        labels: Their classes.
-        widths: Units of every hidden layer.
-        layer: Which one, counted from 0.
     """
     if not isinstance(networks, FullyConnectedNetworks):
         alone = ablated_accuracies(networks, inputs, labels, each_alone(widths, layer))

@@ -85,7 +85,6 @@ def random_orders(
     """Independent random orders of all units of some layers.
 
     Args:
-        widths: Units of every hidden layer.
         layers: The chosen ones, counted from 0; ascending.
         counts: How many units are ablated at once.
         orders: How many.
@@ -97,12 +96,7 @@ def random_orders(
 
 
 def each_alone(widths: Sequence[int], layer: int) -> list[UnitOrder]:
-    """Orders of which the first units are all units of a layer, one after the other.
-
-    Args:
-        widths: Units of every hidden layer.
-        layer: Which one, counted from 0.
-    """
+    """Orders of which the first units are all units of a layer, one after the other."""
     units = torch.arange(widths[layer])
     return [
         UnitOrder(units.roll(-unit), (1,), tuple(widths), (layer,)) for unit in range(len(units))

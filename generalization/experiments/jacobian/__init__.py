@@ -8,4 +8,9 @@ Figures:
     loss_against_norm, loss_bounds.
 Shared by these:
     single_points, loss_curves.
+
+Args:
+    resampling: Bootstrap of points, and level of the intervals, see ``means_over_networks``.
+    counts: How often every resample holds every point.
+    network: The rows of the network.
 """

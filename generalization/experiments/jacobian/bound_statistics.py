@@ -80,12 +80,6 @@ def bound_statistics(
     centered logits, as the published M changes with a function of x added to all logits, which
     changes no Jacobian.
 
-    Args:
-        points: Table of the profile ``points`` of a study.
-        training: Table of ``collect_training``.
-        resampling: Bootstrap of points, and level of the intervals, see ``means_over_networks``.
-        fitted_accuracy: Train accuracy from which on a network counts as fitted.
-
     Returns:
         Means over networks as ``means_over_networks`` gives them (geometric ones of ratios), for
         each dataset and the loss that networks were trained with. ``over_control`` and its interval

@@ -47,10 +47,7 @@ def loss_against_norm(
     over the networks that are drawn, with the least and the largest.
 
     Args:
-        points: Table of the profile ``points`` of a study.
-        training: Table of ``collect_training``.
         networks: How many to draw in a panel.
-        fitted_accuracy: Train accuracy from which on a network counts as fitted.
 
     Returns:
         The figure; words, if no network has fitted.
@@ -109,10 +106,7 @@ def draw_points(axes: Axes, points: pd.DataFrame, x: str, y: str) -> None:
     """Points where both values are above 0, on logarithmic axes; the wrong ones are on top.
 
     Args:
-        axes: On which to draw.
         points: Rows of networks, with the ``color`` of each.
-        x: Which column.
-        y: Which column.
     """
     # By points, so that no network covers the others.
     shown = points[(points[x] > 0) & (points[y] > 0)].sort_values("point", kind="stable")

@@ -55,11 +55,6 @@ def loss_bounds(
     As their Fig. App. 11, on logarithmic axes, with points at which the network is wrong told
     apart, M of centered logits, and the curves of ``loss_curves``.
 
-    Args:
-        points: Table of the profile ``points`` of a study.
-        training: Table of ``collect_training``.
-        fitted_accuracy: Train accuracy from which on a network counts as fitted.
-
     Returns:
         The figure; words, if no network that was trained with cross-entropy has fitted.
     """

@@ -26,7 +26,6 @@ def true_row_with_even_rivals(loss: Values, m: Values, classes: int) -> Values:
     Args:
         loss: Cross-entropy l in nats.
         m: M, in logits² per squared unit of input.
-        classes: K.
     """
     return np.sqrt(classes / (classes - 1) * m) * _spread(loss)
 

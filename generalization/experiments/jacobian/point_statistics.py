@@ -66,12 +66,6 @@ def point_statistics(
 
     A network that is right at all points, or wrong at all, has no area, and no last statistic.
 
-    Args:
-        points: Table of the profile ``points`` of a study.
-        training: Table of ``collect_training``.
-        resampling: Bootstrap of points, and level of the intervals, see ``means_over_networks``.
-        fitted_accuracy: Train accuracy from which on a network counts as fitted.
-
     Returns:
         Means over networks as ``means_over_networks`` gives them, for each dataset and the loss
         that networks were trained with. ``over_control`` and its interval stand beside
@@ -83,12 +77,7 @@ def point_statistics(
 
 
 def of_points(counts: Counts, network: pd.DataFrame) -> dict[str, Draws]:
-    """All statistics of one network in every resample of its points.
-
-    Args:
-        counts: How often every resample holds every point.
-        network: The rows of the network.
-    """
+    """All statistics of one network in every resample of its points."""
     names = ("jacobian_norm", *LOSSES, *BASELINES)
     ranks = {name: midranks(counts, network[name].to_numpy(float)) for name in names}
     wrong = network["correct"].to_numpy() == 0

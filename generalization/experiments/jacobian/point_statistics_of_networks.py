@@ -28,10 +28,7 @@ def point_statistics_of_networks(
     """The statistics of ``point_statistics`` for every network by itself.
 
     Args:
-        points: Table of the profile ``points`` of a study.
-        training: Table of ``collect_training``.
         resampling: Bootstrap of the points of a network.
-        fitted_accuracy: Train accuracy from which on a network counts as fitted.
 
     Returns:
         One row per fitted network and statistic, with the columns ``COLUMNS``. What a network does

@@ -24,11 +24,6 @@ def points(
     written so that nothing cancels: where σ_y, the probability of the true class, rounds to 1, its
     loss, its distance from 1 and its derivative still have the precision of the logits.
 
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        inputs: N points, in the dtype of the weights.
-        labels: Their true classes y.
-
     Returns:
         One row per network and point: ``network``, ``point`` (0 … N − 1) and
 

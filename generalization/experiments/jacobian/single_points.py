@@ -40,11 +40,6 @@ def fitted_points(
 ) -> pd.DataFrame:
     """The rows of networks at their last step that fitted a training set with true labels.
 
-    Args:
-        points: Table of the profile ``points`` of a study.
-        training: Table of ``collect_training``.
-        fitted_accuracy: Train accuracy from which on a network counts as fitted.
-
     Returns:
         The rows beside ``training``, by ensemble, seed and point. A network with a value that is
         not finite is left out.
@@ -172,8 +167,6 @@ def in_blocks(
 
     Args:
         of_network: As ``means_over_networks`` takes it.
-        counts: How often every resample holds every point.
-        network: The rows of the network.
     """
     starts = range(0, len(counts), RESAMPLES_AT_A_TIME)
     blocks = [of_network(counts[i : i + RESAMPLES_AT_A_TIME], network) for i in starts]

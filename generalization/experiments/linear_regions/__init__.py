@@ -8,4 +8,7 @@ Figures:
     ellipse_trajectories, boundary_maps, translation_rings, transitions_against_layer.
 Shared by these:
     bitmaps, boundary_densities.
+
+Args:
+    distance: From an image within which a pixel is near, where the square is [−1, 1]².
 """

@@ -39,9 +39,6 @@ def boundaries(
     changes by about 2 / grid of its range.
 
     Args:
-        networks: R networks, with or without biases.
-        train_inputs: Training images.
-        train_labels: Their classes, as the networks saw them.
         grid: Number of pixels along each side of the square, at least 2.
         planes: Number of planes, through different images, see ``three_images``.
 

@@ -51,12 +51,6 @@ def boundary_contrasts(
     Estimates are geometric means over networks. All networks of a dataset are looked at on the same
     planes, whose error enters beside that of ensembles, see ``crossed_mean``.
 
-    Args:
-        boundaries: Table of the profile ``boundaries`` of a study.
-        training: Table of ``collect_training``.
-        resampling: Settings of the intervals, of which the level counts.
-        distance: From an image within which a pixel is near, where the square is [−1, 1]².
-
     Returns:
         One row per dataset, statistic and ``trained``: networks at step 0, and networks at their
         last step, whether they have fitted or not; with the columns ``COLUMNS``. ``shared`` is the
@@ -110,8 +104,6 @@ def contrasts_of_networks(
     """Both statistics of every network at every kept step, on every plane.
 
     Args:
-        boundaries: Table of the profile ``boundaries`` of a study.
-        training: Table of ``collect_training``.
         distance: From an image within which a pixel is near.
 
     Returns:

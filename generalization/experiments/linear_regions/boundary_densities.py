@@ -1,4 +1,9 @@
-"""What the profile ``boundaries`` holds, as arrays, and how it is summed up."""
+"""What the profile ``boundaries`` holds, as arrays, and how it is summed up.
+
+Args:
+    rows: Of the profile ``boundaries``, of one network at one step on one plane.
+    boundary: Of ``boundary_map``.
+"""
 
 from __future__ import annotations
 
@@ -12,31 +17,19 @@ CELLS = 8  # Along each side of the square.
 
 
 def boundary_map(rows: pd.DataFrame) -> Bool[np.ndarray, "grid grid"]:
-    """The boundary pixels of one network, from v = 1 down and from u = −1 on.
-
-    Args:
-        rows: Of the profile ``boundaries``, of one network at one step on one plane.
-    """
+    """The boundary pixels of one network, from v = 1 down and from u = −1 on."""
     found = rows[rows["kind"] == "boundary"].sort_values("row")
     return np.unpackbits(unpacked(found["pixels"]), axis=1, count=len(found)).astype(bool)
 
 
 def images(rows: pd.DataFrame) -> list[UInt8[np.ndarray, "height width"]]:
-    """The gray levels of the three images.
-
-    Args:
-        rows: Of the profile ``boundaries``, of one network at one step on one plane.
-    """
+    """The gray levels of the three images."""
     shown = rows[rows["kind"] == "image"].sort_values(["image", "row"])
     return [unpacked(image["pixels"]) for _, image in shown.groupby("image")]
 
 
 def places(rows: pd.DataFrame) -> Float[np.ndarray, "images 2"]:
-    """Where the images lie in the square, each as (u, v).
-
-    Args:
-        rows: Of the profile ``boundaries``, of one network at one step on one plane.
-    """
+    """Where the images lie in the square, each as (u, v)."""
     shown = rows[rows["kind"] == "image"].drop_duplicates("image").sort_values("image")
     return shown[["u", "v"]].to_numpy(float)
 
@@ -50,9 +43,7 @@ def contrast(
     """Density of boundary pixels near the images, divided by that in the whole square.
 
     Args:
-        boundary: Of ``boundary_map``.
         places: Of the images in the square, each as (u, v).
-        distance: From an image within which a pixel is near, where the square is [−1, 1]².
 
     Returns:
         The ratio; NaN if there is no boundary in the square, or no pixel near an image.
@@ -67,9 +58,6 @@ def contrast(
 
 def unevenness(boundary: Bool[np.ndarray, "grid grid"]) -> float:
     """Standard deviation over cells of the logarithm of the density of boundary pixels.
-
-    Args:
-        boundary: Of ``boundary_map``.
 
     Returns:
         It over 8 × 8 cells of about one size, 0 where they all have the same number of pixels; NaN

@@ -41,10 +41,7 @@ def boundary_maps(
     that these are seen: each is the middle of a circle, within which boundaries are counted.
 
     Args:
-        boundaries: Table of the profile ``boundaries`` of a study.
-        training: Table of ``collect_training``.
         distance: Radius of the circles, where the square is [−1, 1]².
-        fitted_accuracy: Train accuracy from which on a network counts as fitted.
 
     Returns:
         The figure of the first plane of the first network that has fitted, or of the first network

@@ -78,12 +78,6 @@ def ellipse_contrasts(
     with the networks: squared errors of ensembles and, by the delete-one jackknife, of the ellipses
     of each kind add up.
 
-    Args:
-        ellipses: Table of the profile ``ellipses`` of a study.
-        training: Table of ``collect_training``.
-        resampling: Settings of the intervals, of which the level counts.
-        fitted_accuracy: Train accuracy from which on a network counts as fitted.
-
     Returns:
         One row per dataset, quantity, contrast and ``trained``, with the columns ``COLUMNS``:
         networks that have fitted, at their last step; and the same networks at step 0. ``shared``
@@ -154,7 +148,6 @@ def _crossed(
     Args:
         values: Logarithm of the ratio of every network.
         left_out: For each kind, the same without each of its ellipses.
-        ensembles: Ensemble of every network.
         resampling: Settings of the interval.
     """
     finite = np.isfinite(values)
@@ -180,11 +173,6 @@ def fitted_networks(
     ellipses: pd.DataFrame, training: pd.DataFrame, *, fitted_accuracy: float
 ) -> pd.DataFrame:
     """The profile of networks that fit in the end, before training and after.
-
-    Args:
-        ellipses: Table of the profile ``ellipses`` of a study.
-        training: Table of ``collect_training``.
-        fitted_accuracy: Train accuracy from which on a network counts as fitted.
 
     Returns:
         Rows at step 0 and at the last step, with the columns of ``training`` and ``trained``.

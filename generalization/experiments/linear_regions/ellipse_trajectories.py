@@ -52,11 +52,6 @@ def ellipse_trajectories(
     As Novak et al. 2018, Fig. 2, with bands of ± one standard error over networks, and the same
     networks before training, dashed. One row of panels per dataset.
 
-    Args:
-        ellipses: Table of the profile ``ellipses`` of a study.
-        training: Table of ``collect_training``.
-        fitted_accuracy: Train accuracy from which on a network counts as fitted.
-
     Returns:
         The figure; words, if no network has fitted.
     """

@@ -41,9 +41,6 @@ def ellipses(
     its crossings are counted between 32 points per bin, so that a pair of them may be missed.
 
     Args:
-        networks: R networks, with or without biases.
-        train_inputs: Training images.
-        train_labels: Their classes, as the networks saw them.
         generator: Source of axes and anchors, on the CPU.
         ellipses: Number of ellipses of each kind.
         angles: Number of equal bins around an ellipse, a multiple of 6. Bin i has its center at

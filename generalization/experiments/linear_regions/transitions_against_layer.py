@@ -33,11 +33,6 @@ def transitions_against_layer(
     panels per dataset and activation function. Divided by their units, layers of all widths can be
     compared: untrained ReLU layers are expected to be all alike.
 
-    Args:
-        transitions_per_layer: Table of the profile of a study.
-        training: Table of ``collect_training``.
-        color: Hyper-parameter that colors tell apart, see ``told_apart``.
-
     Returns:
         The figure; words, if no network has transitions at step 0 or at its last step.
     """

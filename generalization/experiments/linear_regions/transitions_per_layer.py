@@ -19,8 +19,6 @@ def transitions_per_layer(
     """Terms t_l(x) of ``transitions``, Σ_l t_l(x), per hidden layer (Novak et al. 2018, §3).
 
     Args:
-        networks: R networks, with or without biases.
-        inputs: N images.
         init_scale: Factor on the initial weights.
 
     Returns:

@@ -31,11 +31,6 @@ def translation_rings(
     As Novak et al. 2018, Fig. App.9, but that every transition of a trained network is drawn where
     it is: one tick each, on one ring per hidden layer, the first layer innermost.
 
-    Args:
-        translation_trajectory: Table of the profile of a study.
-        training: Table of ``collect_training``.
-        fitted_accuracy: Train accuracy from which on a network counts as fitted.
-
     Returns:
         The figure of the first network that has fitted, or of the first if none has; words, if
         no network has transitions at its last step.

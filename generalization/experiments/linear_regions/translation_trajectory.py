@@ -22,7 +22,6 @@ def translation_trajectory(
     none of them sampled. Tanh has no linear regions, thus no such places.
 
     Args:
-        networks: R networks, with or without biases.
         inputs: Images, of which only the first is used.
 
     Returns:

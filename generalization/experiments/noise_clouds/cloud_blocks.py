@@ -36,10 +36,6 @@ def drawn_courses(noise_clouds: pd.DataFrame, training: pd.DataFrame) -> pd.Data
     """Means over classes, of the first ensembles that have a course, beside their networks.
 
     Architectures take turns.
-
-    Args:
-        noise_clouds: Table of the profile of a study.
-        training: Table of ``collect_training``.
     """
     rows = with_networks(mean_over_classes(noise_clouds), training)
     trained = rows[rows["step"] > 0].drop_duplicates("ensemble")
@@ -56,7 +52,6 @@ def blocks(
 
     Args:
         rows: Of ``drawn_courses``; not empty.
-        training: Table of ``collect_training``.
         panels: Label of the axis → what draws a panel.
         words: Of the headline, before the number of networks.
     """
@@ -107,7 +102,6 @@ def draw_layers(
     """One line per layer, and per part of the images.
 
     Args:
-        axes: Where to draw.
         rows: Of one ensemble and σ.
         hues: Layer → color.
         quantity: Column.

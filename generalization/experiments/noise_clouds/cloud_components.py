@@ -28,10 +28,6 @@ def cloud_components(noise_clouds: pd.DataFrame, training: pd.DataFrame) -> Figu
     One block per ensemble; in it one column per σ, one row per quantity, and the loss on the train
     and the test set below. Lines are means over seeds and over the images of all classes.
 
-    Args:
-        noise_clouds: Table of the profile of a study.
-        training: Table of ``collect_training``.
-
     Returns:
         The figure; words, if no network was kept after step 0.
     """

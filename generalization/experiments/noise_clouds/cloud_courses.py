@@ -29,9 +29,6 @@ Courses = Float[np.ndarray, "clouds steps"]
 def mean_over_classes(noise_clouds: pd.DataFrame) -> pd.DataFrame:
     """Every quantity of ``noise_clouds``, a row per network, step, part, layer and σ.
 
-    Args:
-        noise_clouds: Table of the profile of a study.
-
     Returns:
         Means over classes, and ``noise``, 1 − EV_1.
     """
@@ -45,10 +42,6 @@ def courses(noise_clouds: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
 
     The blog looks after every epoch: its courses begin after the first one. What begins at step 0
     is named ``…_from_untrained``.
-
-    Args:
-        noise_clouds: Table of the profile of a study.
-        training: Table of ``collect_training``.
 
     Returns:
         ensemble, seed, dataset and ``VARIANTS``, ``part``, ``class``, hidden ``layer``, ``sigma``,

@@ -26,10 +26,6 @@ def noise_amplification(noise_clouds: pd.DataFrame, training: pd.DataFrame) -> F
     Panels as those of ``noise_clouds``: 1 − EV_1 over its closed form, 1 − EV_1 of a layer over
     that of the input, and the two largest singular values, divided by √N.
 
-    Args:
-        noise_clouds: Table of the profile of a study.
-        training: Table of ``collect_training``.
-
     Returns:
         The figure; words, if no network was kept after step 0.
     """

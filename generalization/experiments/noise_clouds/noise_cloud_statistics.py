@@ -107,11 +107,6 @@ def noise_cloud_statistics(
     All networks see the same images: networks and images are two crossed samples, see
     ``crossed_mean``.
 
-    Args:
-        noise_clouds: Table of the profile of a study.
-        training: Table of ``collect_training``.
-        resampling: Settings of the intervals.
-
     Returns:
         One row per dataset, label corruption, randomization, architecture, depth, part, hidden
         layer (``kind``: whether its units are convolutions), σ and statistic, with the columns

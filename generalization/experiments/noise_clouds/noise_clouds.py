@@ -53,8 +53,6 @@ def noise_clouds(
         recorded: Function from a slice, counted over images, σ and copies, to the ``noisy_copies``
             of ``cloud_images`` and their activations, which are too many to be held at once.
         inputs: Test images, in the dtype of the weights.
-        labels: Their classes.
-        train_inputs: Training inputs, as the networks saw them.
         train_labels: Training labels, as the networks saw them.
         generator: Source of the draws behind ``null_share``.
         images_per_class: Number of images of every class and part, the first ones.

@@ -58,9 +58,6 @@ def bias_variance(
     some pairs lack, and ``note`` says so. What is left estimates the same.
 
     Args:
-        output_distances: Table of the profile of a study.
-        output_sensitivities: Table of the profile of a study.
-        training: Table of ``collect_training``.
         resampling: Settings of the intervals, of which the level counts. They tell of other seeds
             of one ensemble, by the delete-one-network jackknife and t with n − 1 degrees of
             freedom; two networks have none.

@@ -39,13 +39,6 @@ def cross_entropy_against_mse(
     probabilities, of which the root of the half is at most 1, the lower one that of logits, as the
     authors' code.
 
-    Args:
-        prediction_errors: Table of the profile.
-        training: Table of ``collect_training``.
-        color: Hyper-parameter that colors tell apart, see ``told_apart``.
-        marker: Hyper-parameter that markers tell apart.
-        fitted_accuracy: Train accuracy from which on a network counts as fitted.
-
     Returns:
         The figure; words, if no network has errors.
     """

@@ -20,10 +20,7 @@ def draw_ensembles(
     """Draw one point per ensemble, the geometric mean over seeds, with bars over their whole range.
 
     Args:
-        axes: On which to draw.
         networks: One row each, with positive values.
-        x: Which column.
-        y: Which column.
         looks: Colors and markers, see ``told_apart``; hollow are those of which ``fitted`` is not
             true of all.
     """

@@ -49,14 +49,6 @@ def loss_against_sensitivity(
     √(½ · (K−1)/K · S C), with the S of the row, and C and K of the dataset. Networks are at their
     last step.
 
-    Args:
-        measures: Table of ``collect_measures``.
-        output_sensitivities: Table of the profile, for C and K.
-        sensitivity_statistics: Table of that name, for what stands above.
-        color: Hyper-parameter that colors tell apart, see ``told_apart``.
-        marker: Hyper-parameter that markers tell apart.
-        fitted_accuracy: Train accuracy from which on a network counts as fitted.
-
     Returns:
         The figure; words, if no network has a sensitivity and a test loss.
     """

@@ -40,11 +40,6 @@ def loss_chain(
     ``pearson_log_mse``, ``slope_log_mse``
         Pearson's correlation of ln L with ½ ln(L_MSE / 2), and the least-squares slope: 1.
 
-    Args:
-        prediction_errors: Table of the profile of a study.
-        training: Table of ``collect_training``.
-        resampling: Settings of the intervals.
-
     Returns:
         One row per dataset, labels (``true``, and ``all`` where others were trained on), output and
         statistic, with the columns ``COLUMNS``. Networks without a positive, finite L and L_MSE do
@@ -98,9 +93,7 @@ def relation(
     Args:
         x: One per network.
         y: One per network.
-        ensembles: Ensemble of every network.
         statistic: ``pearson`` or ``slope``.
-        resampling: Settings of the intervals.
     """
     found = {"networks": len(x), "ensembles": ensembles.nunique()}
     if x.nunique() < 2 or y.nunique() < 2:

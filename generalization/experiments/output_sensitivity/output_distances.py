@@ -26,10 +26,7 @@ def output_distances(
     numbers over any pairs estimate the variance and the bias of Forouzesh et al. 2020, slide 8.
 
     Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        inputs: N points, in the dtype of the weights.
         labels: Their true classes.
-        members: Table with ``seed``, ``step`` and ``final`` of every network.
 
     Returns:
         For each ``output``, ``logits`` and ``probabilities``, one row per network and per pair of

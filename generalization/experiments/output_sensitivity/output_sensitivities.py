@@ -49,14 +49,9 @@ def output_sensitivities(
     ``softmax_output_sensitivity``, with the same noise.
 
     Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        inputs: N points, in the dtype of the weights.
-        pixel_deviations: Pixels per unit of input, at every point.
         shared_generator: Source of the noise, on the CPU.
         hyperparameters: Those of the networks. Expectations before training are of fully connected
             ReLU networks.
-        pixel_noise_std: σ in pixels, which are from 0 to 1.
-        draws: Draws of noise at every point.
 
     Returns:
         One row per network and variant: ``network``, ``variant``, and
@@ -134,8 +129,7 @@ def small_noise_variance(
     Args:
         networks: A stack of R networks, or a module.
         inputs: N points.
-        pixel_deviations: Pixels per unit of input at every point.
-        outputs: Map from logits to the outputs g.
+        outputs: Function of the logits.
         pixel_noise_std: σ_x in pixels.
 
     Returns:

@@ -22,7 +22,6 @@ def predicted_loss(
     Args:
         sensitivity: S, in squared logits.
         ratio: C = E[x_j²] / σ², of inputs and of noise, see ``output_sensitivities``.
-        classes: K.
         constant: Σ, what the initial biases add to the variance of a logit.
 
     Returns:

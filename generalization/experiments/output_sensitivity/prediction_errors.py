@@ -23,11 +23,6 @@ def prediction_errors(
     inequality holds for the mean over points of the roots; the root of the mean, which the paper
     uses, is larger than that, and may be larger than the cross-entropy.
 
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        inputs: N points, in the dtype of the weights.
-        labels: Their true classes y.
-
     Returns:
         One row per network: ``network`` and, as means over points,
 

@@ -26,9 +26,6 @@ SAME_SIZE = 1.1
 def sensitivities(measures: pd.DataFrame) -> pd.DataFrame:
     """Every sensitivity of every network at step 0 and at its last step, beside how it ended.
 
-    Args:
-        measures: Table of ``collect_measures``.
-
     Returns:
         One row per network, ``measure`` and ``trained`` (whether the step is not 0): ``step`` and
         ``sensitivity`` there, and the hyper-parameters and performance of the network at its last
@@ -51,7 +48,6 @@ def alike_but_for(measures: pd.DataFrame, factor: str) -> pd.Series:
     """Which ensembles differ in nothing but a factor.
 
     Args:
-        measures: Table of ``collect_measures``.
         factor: A hyper-parameter; or ``FIXED_SIZE``, for which width differs as well, so that the
             number of parameters is the same within a tenth.
 

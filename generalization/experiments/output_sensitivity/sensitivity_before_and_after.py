@@ -46,13 +46,6 @@ def sensitivity_before_and_after(
     As Forouzesh, Salehi & Thiran 2020, “Sensitivity of Untrained Networks”: the sensitivity of
     trained networks, and below it their test loss, against that of the same networks before.
 
-    Args:
-        measures: Table of ``collect_measures``, with networks kept at step 0.
-        sensitivity_statistics: Table of that name, for what stands above.
-        color: Hyper-parameter that colors tell apart, see ``told_apart``.
-        marker: Hyper-parameter that markers tell apart.
-        fitted_accuracy: Train accuracy from which on a network counts as fitted.
-
     Returns:
         The figure; words, if no network has a sensitivity before and after training.
     """

@@ -44,7 +44,6 @@ def sensitivity_by_factor(measures: pd.DataFrame, factor: str) -> Figure:
     move it.
 
     Args:
-        measures: Table of ``collect_measures``.
         factor: A hyper-parameter, or ``depth_at_fixed_size``, for which width differs too.
 
     Returns:
@@ -93,7 +92,6 @@ def groups_of(measures: pd.DataFrame, factor: str) -> pd.DataFrame:
     """Ensembles of groups that are equal in all but a factor, and have several values of it.
 
     Args:
-        measures: Table of ``collect_measures``.
         factor: As for ``sensitivity_by_factor``.
 
     Returns:

@@ -83,12 +83,6 @@ def sensitivity_statistics(
         differ in nothing but depth and width and have as many parameters within a tenth: −1 if the
         deeper always has the smaller value.
 
-    Args:
-        measures: Table of ``collect_measures``.
-        output_sensitivities: Table of the profile, for C, K and Σ.
-        resampling: Settings of the intervals, of which the level counts.
-        fitted_accuracy: Train accuracy from which on a network counts as fitted.
-
     Returns:
         One row per dataset (``all``, and each of several), selection (``fitted`` networks, and
         ``all``), measure, whether S is of ``trained`` networks, and statistic, with the columns

@@ -44,11 +44,6 @@ def untrained_sensitivity(
     ``noise_over_little_noise``
         The measure over its limit: whether its noise is little.
 
-    Args:
-        output_sensitivities: Table of the profile of a study.
-        training: Table of ``collect_training``.
-        resampling: Settings of the intervals, of which the level counts.
-
     Returns:
         One row per dataset, variant and ratio, of which the estimate is the mean over networks;
         then one for each ``setting`` of those of ``HYPERPARAMETERS`` that have several; with the

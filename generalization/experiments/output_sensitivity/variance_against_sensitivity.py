@@ -30,12 +30,6 @@ def variance_against_sensitivity(
     Forouzesh, Salehi & Thiran 2020, slide 8. The line is where both are equal. Datasets have a row
     of panels each; both axes have the same scale in a panel.
 
-    Args:
-        bias_variance: Table of that name.
-        training: Table of ``collect_training``.
-        color: Hyper-parameter that colors tell apart, see ``told_apart``.
-        marker: Hyper-parameter that markers tell apart.
-
     Returns:
         The figure; words, if no ensemble has a variance and a prediction of it.
     """

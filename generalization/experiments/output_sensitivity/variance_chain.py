@@ -40,11 +40,6 @@ def variance_chain(
     ``variance_share``
         Mean share of the squared error that is variance.
 
-    Args:
-        bias_variance: Table of a study.
-        training: Table of ``collect_training``.
-        resampling: Settings of the intervals.
-
     Returns:
         One row per dataset, labels (``true``, and ``all`` where others were trained on), whether
         networks are ``trained``, and statistic, with the columns ``COLUMNS``. What does not exist

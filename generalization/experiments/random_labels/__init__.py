@@ -4,4 +4,7 @@ Tables:
     fitting_times.
 Figures:
     fitting_curves, corruption.
+
+Args:
+    classes: Dataset → number of classes.
 """

@@ -35,10 +35,6 @@ PANELS = {
 def corruption(fitting_times: pd.DataFrame, classes: Mapping[str, int]) -> Figure:
     """As Zhang et al. 2017, Figs 1b and 1c; one line per dataset and architecture.
 
-    Args:
-        fitting_times: Table of statistics.
-        classes: Dataset → number of classes.
-
     Returns:
         The figure; words, if labels were not corrupted.
     """

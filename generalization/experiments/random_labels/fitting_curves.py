@@ -44,10 +44,6 @@ def fitting_curves(training: pd.DataFrame, fitting_times: pd.DataFrame) -> Figur
     One panel per dataset and architecture, one line per kind, the mean over seeds; a point where
     the networks have fitted, with its interval.
 
-    Args:
-        training: Table of ``collect_training``.
-        fitting_times: Table of statistics.
-
     Returns:
         The figure; words, if no network was trained on such data.
     """

@@ -90,9 +90,7 @@ def fitting_times(
     are means over its settings, which are the units of their t intervals.
 
     Args:
-        training: Table of ``collect_training``.
         fitting: ``accuracy``, the train accuracy that counts as fitted.
-        classes: Dataset → number of classes.
         resampling: Bootstrap of the seeds of what is compared.
 
     Returns:
@@ -163,7 +161,6 @@ def steps_to_fit(training: pd.DataFrame, accuracy: float) -> pd.DataFrame:
     step). Random labels count as label corruption 1.
 
     Args:
-        training: Table of ``collect_training``.
         accuracy: On the training set.
 
     Returns:

@@ -43,10 +43,6 @@ def accuracy_on_directions(projection_accuracy: pd.DataFrame, training: pd.DataF
     with a band of ± one standard error over networks; the upper gray line is the accuracy with
     the whole layer, the lower one that with the layer at its mean.
 
-    Args:
-        projection_accuracy: Table of the profile of a study.
-        training: Table of ``collect_training``.
-
     Returns:
         One row of panels per dataset, architecture, depth and width, at most three, one panel per
         layer, at most three: the first, the last, and what is evenly between; words, if there is no

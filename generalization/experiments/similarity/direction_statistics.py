@@ -31,11 +31,6 @@ def direction_statistics(
     networks, ``number`` of directions, ``share_of_units`` of their share of the units of the
     layer, and ``ratio_to_svcca`` of what other kinds of directions need over what SVCCA's do.
 
-    Args:
-        projection_accuracy: Table of the profile of a study.
-        training: Table of ``collect_training``.
-        resampling: Settings of the intervals, of which the level counts.
-
     Returns:
         One row per dataset, architecture, depth, layer (weight layers from 0, the last are the
         logits), kind of directions and statistic, with the columns ``COLUMNS``. What does not
@@ -73,8 +68,6 @@ def needed_of_networks(
     """What every network needs, at its last step.
 
     Args:
-        projection_accuracy: Table of the profile of a study.
-        training: Table of ``collect_training``.
         share: Of the accuracy gained that is to be kept.
 
     Returns:

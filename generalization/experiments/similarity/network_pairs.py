@@ -26,8 +26,6 @@ def final_pairs(
     """Pairs of different networks at their last steps, the same layer of both.
 
     Args:
-        similarities: Table of a study.
-        training: Table of ``collect_training``.
         steps: ``final``, or ``first`` for pairs of untrained networks, at step 0.
 
     Returns:

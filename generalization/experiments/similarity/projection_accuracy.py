@@ -62,10 +62,7 @@ def projection_accuracy(
 
     Args:
         networks: R networks, with or without biases, without normalizations.
-        inputs: N test points, in the dtype of the weights.
         labels: Their labels.
-        train_inputs: Training inputs, in the dtype of the weights.
-        members: Table with ``seed``, ``step`` and ``final`` of every network.
         generator: Source of the random orders.
         train_samples: Number of training inputs that give directions, the first ones; all, if there
             are fewer.
@@ -101,9 +98,6 @@ def partners(members: pd.DataFrame) -> dict[int, int]:
 
     It has the next seed (the first follows the last). The partner of a network at its last step is
     at its last step, too; before, it is at the latest step that is not later.
-
-    Args:
-        members: Table with ``seed``, ``step`` and ``final`` of every network.
 
     Returns:
         Position → position of the partner, for networks that have one.

@@ -26,9 +26,6 @@ def similarity_against_width(similarity_of_ensembles: pd.DataFrame) -> Figure:
     the means over ensembles of that width, with the intervals of those of one ensemble; dotted,
     what is expected by chance, which also grows with the width.
 
-    Args:
-        similarity_of_ensembles: Table of a study.
-
     Returns:
         One row of panels per similarity, PWCCA first, at most two, one column per dataset,
         architecture and depth, at most three; words, if no networks of two widths were compared.

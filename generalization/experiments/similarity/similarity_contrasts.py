@@ -56,11 +56,6 @@ def similarity_contrasts(
     networks are a control: ``over_untrained`` and its interval are what a difference has over that
     of the same networks at step 0, where labels have taught nothing yet.
 
-    Args:
-        similarities: Table of a study.
-        training: Table of ``collect_training``.
-        resampling: Settings of the intervals.
-
     Returns:
         For every similarity, dataset, architecture, depth and layer (weight layers from 0, the last
         are the logits) one row for each of ``GROUPS`` that has pairs and for each of ``CONTRASTS``

@@ -36,10 +36,6 @@ def similarity_heat_maps(similarities: pd.DataFrame, training: pd.DataFrame) -> 
     depths, at most four pairs, if all layers were compared. Of a similarity that has two
     directions, the row is the layer whose directions are weighted.
 
-    Args:
-        similarities: Table of a study.
-        training: Table of ``collect_training``.
-
     Returns:
         The figure of SVCCA, or else of the first of PWCCA, mean CCA and linear CKA that the study
         has; words, if it has no such pairs.

@@ -28,8 +28,6 @@ def similarity_of_ensembles(
     """Mean similarity of the same layer of two seeds, over all pairs of seeds of an ensemble.
 
     Args:
-        similarities: Table of a study.
-        training: Table of ``collect_training``.
         resampling: Bootstrap of seeds, see ``pair_weights``.
 
     Returns:

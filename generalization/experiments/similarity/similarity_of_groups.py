@@ -35,9 +35,6 @@ def similarity_of_groups(similarity_contrasts: pd.DataFrame) -> Figure:
     After Morcos et al. 2018, *Insights on representational similarity*: two networks on true
     labels, two on random labels, and one of each.
 
-    Args:
-        similarity_contrasts: Table of a study.
-
     Returns:
         One row of panels per similarity, PWCCA first, at most two, one column per dataset,
         architecture and depth, at most three; words, if no two networks were compared.

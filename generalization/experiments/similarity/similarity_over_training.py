@@ -38,10 +38,6 @@ def similarity_over_training(similarities: pd.DataFrame, training: pd.DataFrame)
     of panels per dataset, architecture, depth and kind of labels, at most four, one row per
     similarity, at most two.
 
-    Args:
-        similarities: Table of a study.
-        training: Table of ``collect_training``.
-
     Returns:
         The figure; words, if no network was kept in the course of training.
     """

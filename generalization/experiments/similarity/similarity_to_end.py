@@ -15,10 +15,6 @@ LEAST_WAY = 0.05
 def similarity_to_end(similarities: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
     """Every layer of every network in the course of training, beside itself at the last step.
 
-    Args:
-        similarities: Table of a study.
-        training: Table of ``collect_training``.
-
     Returns:
         similarity, ensemble, seed, layer, step, ``value`` and ``null``, each row once: means over
         both directions of a similarity that has two. At the last step it is 1.

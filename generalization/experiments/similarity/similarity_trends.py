@@ -78,11 +78,6 @@ def similarity_trends(
     ``width_above_null``
         The same of (similarity − null) / (1 − null): wider layers are also more alike by chance.
 
-    Args:
-        similarities: Table of a study.
-        training: Table of ``collect_training``.
-        resampling: Settings of the intervals.
-
     Returns:
         For every similarity, dataset, architecture and depth: a row for each order of convergence,
         where networks were kept during training, and two per layer, where there are several widths,
@@ -102,10 +97,6 @@ def similarity_trends(
 
 def convergence_orders(similarities: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
     """Rank correlations of layers with their convergence, of each network on true labels.
-
-    Args:
-        similarities: Table of a study.
-        training: Table of ``collect_training``.
 
     Returns:
         ``KEYS``, ensemble, seed; correlations in columns named as the statistics, NaN if all layers

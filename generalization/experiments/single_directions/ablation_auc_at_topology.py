@@ -30,11 +30,8 @@ def ablation_auc_at_topology(
     training set are hollow, and not in the correlations.
 
     Args:
-        ablation_curves: Table of the profile of a study.
-        training: Table of ``collect_training``.
         ablation_statistics: Table of the same name, for Spearman's correlations.
         color: Hyper-parameter that colors tell apart.
-        fitted_accuracy: Train accuracy from which on a network counts as fitted.
 
     Returns:
         At most eight panels, of the topologies with most ensembles; words, if no topology has three

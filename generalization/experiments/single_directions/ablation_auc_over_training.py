@@ -28,7 +28,6 @@ def ablation_auc_over_training(
     largest, is marked.
 
     Args:
-        measures: Table of ``collect_measures``, with the measure ``ablation_auc``.
         color: Hyper-parameter by which ensembles are chosen if there are many: they are spread over
             its values.
 

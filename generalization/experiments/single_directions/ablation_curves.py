@@ -33,11 +33,7 @@ def ablation_curves(
     ``ablated_accuracies`` and ``noisy_accuracies``.
 
     Args:
-        networks: A stack of R networks, or a module as ``layer_maps`` takes it.
-        train_inputs: Training inputs, in the dtype of the weights.
-        train_labels: Their classes.
         generator: Source of orders and noise.
-        train_samples: Number of training inputs, the first ones; all, if there are fewer.
         orders: Number of random orders, and of draws of noise.
         increments: Number of equal increments from no unit to all, and from no noise to the
             largest.

@@ -49,12 +49,6 @@ def ablation_statistics(
     Areas are of units of all hidden layers. But for the last one, only networks count that fitted
     their training set: the area of others is small because they have less accuracy to lose.
 
-    Args:
-        ablation_curves: Table of the profile of a study.
-        training: Table of ``collect_training``.
-        resampling: Settings of the intervals, of which the level counts.
-        fitted_accuracy: Train accuracy from which on a network counts as fitted.
-
     Returns:
         One row per topology, mode and statistic, with the columns ``COLUMNS``. What does not exist
         is empty; ``note`` says why.
@@ -96,7 +90,6 @@ def rank_correlation(
         networks: One row each.
         x: Name of a column. Networks where it is not finite are left out.
         y: Of the other one.
-        resampling: Settings of the intervals, of which the level counts.
 
     Returns:
         ``estimate``, ``low``, ``high``, ``networks``, ``ensembles``, and a ``note`` on what lacks.

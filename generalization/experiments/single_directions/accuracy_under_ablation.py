@@ -35,11 +35,6 @@ def accuracy_under_ablation(
     band of ± one standard error of the mean over networks. Of networks trained with dropout the
     fraction dropped is marked.
 
-    Args:
-        ablation_curves: Table of the profile of a study.
-        training: Table of ``collect_training``.
-        color: Hyper-parameter that colors tell apart, see ``told_apart``.
-
     Returns:
         The figure; words, if no network has a curve.
     """

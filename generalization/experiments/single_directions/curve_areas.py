@@ -27,10 +27,6 @@ GROUP = ["dataset", "architecture", "normalization", "dropout"]
 def curve_areas(ablation_curves: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
     """The area of every curve, by the trapezoid rule, over the range of its amounts.
 
-    Args:
-        ablation_curves: Table of the profile of a study.
-        training: Table of ``collect_training``.
-
     Returns:
         One row per network, step, layer and mode, with ``area``, the mean accuracy over the range,
         and the columns of ``training``.

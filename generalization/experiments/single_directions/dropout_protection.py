@@ -42,8 +42,6 @@ def dropout_protection(
         the mean over q > p.
 
     Args:
-        ablation_curves: Table of the profile of a study.
-        training: Table of ``collect_training``.
         resampling: Settings of the intervals, of which the level counts; pairs share no network of
             dropout.
 
@@ -70,10 +68,6 @@ def advantages(
     ablation_curves: pd.DataFrame, training: pd.DataFrame
 ) -> Iterator[dict[str, object]]:
     """What dropout adds to the relative accuracy, of every pair of ensembles.
-
-    Args:
-        ablation_curves: Table of the profile of a study.
-        training: Table of ``collect_training``.
 
     Yields:
         ``ensemble``, the one with dropout; ``dataset``, ``normalization``, ``dropout``, and both

@@ -55,11 +55,6 @@ def early_stopping(
         its interval are what the former saves beyond stopping at a random kept step, its mean over
         these steps.
 
-    Args:
-        ablation_curves: Table of the profile of a study.
-        training: Table of ``collect_training``.
-        resampling: Settings of the intervals, of which the level counts.
-
     Returns:
         Means over networks (of steps, geometric ones), one row per dataset, normalization, dropout,
         label corruption and statistic, with the columns ``COLUMNS``, of networks with at least
@@ -86,10 +81,6 @@ def early_stopping(
 
 def courses(ablation_curves: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
     """The statistics of every network that was kept at enough steps.
-
-    Args:
-        ablation_curves: Table of the profile of a study.
-        training: Table of ``collect_training``.
 
     Returns:
         ensemble, seed, what ``GROUP`` names, label_corruption, one column per statistic, and

@@ -45,9 +45,7 @@ def selectivity_and_importance(
     than seven kinds of networks, datasets and architectures take turns.
 
     Args:
-        single_units: Table of the profile of a study.
         single_unit_statistics: Table of the same name, for correlations.
-        training: Table of ``collect_training``.
 
     Returns:
         The figure; words, if no unit has a selectivity.

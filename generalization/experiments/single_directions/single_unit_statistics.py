@@ -36,11 +36,6 @@ def single_unit_statistics(
     ``never_active``
         Share of the units whose mean activation is 0.
 
-    Args:
-        single_units: Table of the profile of a study.
-        training: Table of ``collect_training``.
-        resampling: Settings of the intervals, of which the level counts.
-
     Returns:
         Means over networks, whether they have fitted or not, one row per dataset, normalization,
         dropout, ``labels`` (networks trained on ``true`` labels, and ``all`` networks) and
@@ -58,10 +53,6 @@ def single_unit_statistics(
 
 def units_of_networks(single_units: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
     """The statistics of every network at its last step.
-
-    Args:
-        single_units: Table of the profile of a study.
-        training: Table of ``collect_training``.
 
     Returns:
         ensemble, seed, step, what ``GROUP`` names, ``true_labels``, and one column per statistic.

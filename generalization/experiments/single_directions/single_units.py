@@ -27,11 +27,7 @@ def single_units(
     """Selectivity, information and importance of every hidden unit (Morcos et al. 2018).
 
     Args:
-        networks: A stack of R networks, or a module as ``layer_maps`` takes it.
-        train_inputs: Training inputs, in the dtype of the weights.
-        train_labels: Their classes.
         generator: Source of the permutations.
-        train_samples: Number of training inputs, the first ones; all, if there are fewer.
         bins: Number of bins of the activations of a unit, for its information.
         permutations: Number of permutations of the labels, for the chance level of information.
 

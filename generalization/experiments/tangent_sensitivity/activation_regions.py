@@ -30,10 +30,6 @@ def activation_regions(
 
     Preactivations, and products of weights, are in the dtype of the weights, all else is float64.
 
-    Args:
-        networks: R networks, with or without biases.
-        inputs: N points, in the dtype of the weights.
-
     Returns:
         One row per network and point: ``network``, ``point`` (0 … N − 1) and
 

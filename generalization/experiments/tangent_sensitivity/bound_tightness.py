@@ -42,11 +42,6 @@ def bound_tightness(
     The estimate is the mean over networks of ln(value / bound): 0 where a bound is attained, −2.3
     where it is ten times too large.
 
-    Args:
-        tangent_bounds: Table of the profile of a study.
-        training: Table of ``collect_training``.
-        resampling: Settings of the intervals, of which the level counts.
-
     Returns:
         One row per dataset, ``trained`` (networks at their last step, whether they have fitted or
         not, and networks at step 0) and bound; then one for each ``value`` of depth and of width,

@@ -39,10 +39,6 @@ def bounds_against_depth(tangent_bounds: pd.DataFrame, training: pd.DataFrame) -
     mean of logarithms over all networks that share them, with a band of ± one standard error over
     networks at their last step.
 
-    Args:
-        tangent_bounds: Table of the profile of a study.
-        training: Table of ``collect_training``.
-
     Returns:
         The figure; words, if no network has a value and bounds at step 0 or at its last step.
     """

@@ -39,11 +39,6 @@ def depth_effects(
     that differ in nothing but their depth: below 0, it falls. Seeds are paired in their order;
     those of two depths have nothing in common.
 
-    Args:
-        tangent_bounds: Table of the profile of a study.
-        training: Table of ``collect_training``.
-        resampling: Settings of the intervals, of which the level counts.
-
     Returns:
         One row per dataset, ``trained`` (networks at their last step, whether they have fitted or
         not, and networks at step 0), ``sensitivity`` (a bound, or ``exact``), scale of initial

@@ -45,11 +45,6 @@ def loss_estimate_curves(
     A column of panels per dataset and variant, at most three: the course of the first network that
     has estimates, and below it the mean absolute errors of all networks, with their intervals.
 
-    Args:
-        loss_estimates: Table of a study.
-        loss_estimate_errors: Table of a study.
-        training: Table of ``collect_training``.
-
     Returns:
         The figure; words, if no network has an estimate and the truth.
     """

@@ -1,4 +1,8 @@
-"""How far estimates of the test loss and accuracy are from the truth."""
+"""How far estimates of the test loss and accuracy are from the truth.
+
+Args:
+    skipped_share: Share of the estimated steps of every network that do not count, the first.
+"""
 
 from __future__ import annotations
 
@@ -64,12 +68,6 @@ def loss_estimate_errors(
     paper's table does not tell variants apart, these rows are over all of a dataset.
     ``over_train`` is the ratio of the error of the first over that of ``train``.
 
-    Args:
-        loss_estimates: Table of ``loss_estimates``.
-        training: Table of ``collect_training``.
-        resampling: Settings of the intervals, of which the level counts.
-        skipped_share: Share of the estimated steps of every network that do not count, the first.
-
     Returns:
         One row per dataset (and normalization, dropout and optimizer, where the study sweeps over
         them), quantity and estimator, with the columns ``COLUMNS``. Losses are in nats;
@@ -94,11 +92,7 @@ def loss_estimate_errors(
 
 
 def group_keys(training: pd.DataFrame) -> list[str]:
-    """Hyper-parameters whose values stay apart: dataset, and variants of which there are several.
-
-    Args:
-        training: Table of ``collect_training``.
-    """
+    """Hyper-parameters that keep rows apart: dataset, and variants of which there are several."""
     swept = swept_hyperparameters(training)
     return ["dataset", *(key for key in VARIANTS if key in swept)]
 
@@ -107,11 +101,6 @@ def errors_of_networks(
     loss_estimates: pd.DataFrame, training: pd.DataFrame, *, skipped_share: float = 0.5
 ) -> pd.DataFrame:
     """The errors of every network, means over its later steps.
-
-    Args:
-        loss_estimates: Table of ``loss_estimates``.
-        training: Table of ``collect_training``.
-        skipped_share: Share of the estimated steps of every network that do not count, the first.
 
     Returns:
         ensemble, seed, the keys of ``group_keys``, quantity, estimator, ``error``, ``difference``,

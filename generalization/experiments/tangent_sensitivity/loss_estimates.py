@@ -36,10 +36,6 @@ def loss_estimates(train_test_sensitivity: pd.DataFrame, training: pd.DataFrame)
 
     The same holds for accuracies, with the same ratios; estimates may exceed 1.
 
-    Args:
-        train_test_sensitivity: Table of the profile of a study.
-        training: Table of ``collect_training``.
-
     Returns:
         One row per network, step, quantity (``loss``, in nats, and ``accuracy``) and estimator,
         with the columns ``COLUMNS``. An estimate is empty where a logarithm is not finite, as E is

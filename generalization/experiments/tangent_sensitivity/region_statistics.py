@@ -60,11 +60,6 @@ def region_statistics(
 
     All networks see the same points, and intervals are for these: they are over networks alone.
 
-    Args:
-        activation_regions: Table of the profile ``activation_regions`` of a study.
-        training: Table of ``collect_training``.
-        resampling: Settings of the intervals, of which the level counts.
-
     Returns:
         Means over networks, with the columns ``COLUMNS``: for each dataset, networks at step 0, and
         networks at their last step, whether they have fitted or not. ``over_untrained`` of
@@ -101,10 +96,6 @@ def _over_untrained(
 
 def regions_of_networks(activation_regions: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
     """All statistics of every network, before and after training.
-
-    Args:
-        activation_regions: Table of the profile ``activation_regions`` of a study.
-        training: Table of ``collect_training``.
 
     Returns:
         ensemble, seed, step, dataset, trained, and one column per statistic.

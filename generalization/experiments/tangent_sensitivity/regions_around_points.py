@@ -40,11 +40,6 @@ def regions_around_points(
     standardized counts against those of the normal distribution; and the distribution of the
     inradius, both as means over all networks with a band in which nine of ten of them are.
 
-    Args:
-        activation_regions: Table of the profile ``activation_regions`` of a study.
-        training: Table of ``collect_training``.
-        fitted_accuracy: Train accuracy from which on a network counts as fitted.
-
     Returns:
         The figure; words, if no network has regions before or after training.
     """

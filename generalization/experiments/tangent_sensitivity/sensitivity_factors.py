@@ -60,11 +60,6 @@ def sensitivity_factors(
     Gold 1980, "LMG"); the shares sum to R². They tell of the networks of a study: a factor that
     hardly varies there explains little.
 
-    Args:
-        tangent_bounds: Table of the profile of a study.
-        training: Table of ``collect_training``.
-        resampling: Settings of the intervals, of which the level counts.
-
     Returns:
         One row per dataset, ``trained`` (networks at their last step, whether they have fitted or
         not, and networks at step 0), ``sensitivity`` (a bound, or ``exact``) and ``factor``; and
@@ -85,9 +80,6 @@ def sensitivity_factors(
 
 def sensitivities(tangent_bounds: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The tangent sensitivity as a bound of itself, beside the others.
-
-    Args:
-        tangent_bounds: Table of the profile of a study, with hyper-parameters.
 
     Returns:
         Dataset → one row per network, step and ``sensitivity``, with its ``logarithm``.

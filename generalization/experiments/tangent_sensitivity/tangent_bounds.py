@@ -44,11 +44,6 @@ def tangent_bounds(
     They are for piecewise-linear activation functions and paths through hidden units: tanh, and
     networks without hidden layers, have no rows.
 
-    Args:
-        networks: R networks, with or without biases.
-        inputs: N points, in the dtype of the weights.
-        reduction: Outputs, as for ``tangent_sensitivity``.
-
     Returns:
         One row per network and bound: ``network``, ``bound`` and, all natural logarithms,
 

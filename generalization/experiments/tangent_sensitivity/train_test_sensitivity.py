@@ -32,8 +32,6 @@ def train_test_sensitivity(
     in the dtype of the weights, all else is float64.
 
     Args:
-        networks: R networks, with or without biases.
-        inputs: N test points, in the dtype of the weights.
         train_inputs: Training points, of which the first N are used; all, if there are fewer.
 
     Returns:
