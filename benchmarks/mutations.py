@@ -36,8 +36,6 @@ import matplotlib.pyplot as plt  # noqa: F401
 import numpy as np  # noqa: F401
 import pandas as pd  # noqa: F401
 import pytest
-import scipy.optimize
-import scipy.special
 import scipy.stats  # noqa: F401
 import torch  # noqa: F401
 
@@ -100,6 +98,7 @@ class Mutant:
 
     @property
     def change(self) -> str:
+        """The expression before and after."""
         return f"{self.old} → {self.new}"
 
 
@@ -185,11 +184,13 @@ class MutatedModule(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self.name, self.path, self.tree = name, path, tree
 
     def find_spec(self, fullname, path=None, target=None):
+        """Offer this loader for the one module."""
         if fullname == self.name:
             return importlib.util.spec_from_file_location(fullname, self.path, loader=self)
         return None
 
     def exec_module(self, module):
+        """Run the syntax tree in the namespace of the module."""
         exec(compile(self.tree, str(self.path), "exec"), module.__dict__)
 
 
@@ -205,6 +206,7 @@ class Tracer:
         self.fixtures: dict[str, set[tuple[str, int]]] = defaultdict(set)
 
     def trace(self, frame, event, argument):
+        """Note a line of the files, as a trace function of ``sys.settrace``."""
         if frame.f_code.co_filename not in self.files:
             return None
         self.now.add((frame.f_code.co_filename, frame.f_lineno))
@@ -212,10 +214,12 @@ class Tracer:
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_setup(self, item):
+        """Trace the fixtures of a test."""
         yield from self._traced(self.fixtures[item.nodeid.partition("::")[0]])
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_call(self, item):
+        """Trace a test and take its time."""
         begin = time.process_time()
         yield from self._traced(self.lines[item.nodeid])
         self.seconds[item.nodeid] = time.process_time() - begin
@@ -227,6 +231,7 @@ class Tracer:
         sys.settrace(None)
 
     def result(self) -> dict[str, tuple[float, list[tuple[str, int]]]]:
+        """Return seconds and lines of every test."""
         return {
             test: (seconds, sorted(self.lines[test] | self.fixtures[test.partition("::")[0]]))
             for test, seconds in self.seconds.items()
@@ -240,6 +245,7 @@ class Only:
         self.order = {test: place for place, test in enumerate(tests)}
 
     def pytest_collection_modifyitems(self, items):
+        """Keep and sort the tests."""
         items[:] = sorted(
             (item for item in items if item.nodeid in self.order),
             key=lambda item: self.order[item.nodeid],
@@ -273,7 +279,11 @@ def run_pytest(tests: Sequence[str], plugin: object) -> int:
 
 
 def traced(files: Sequence[str], tests: Sequence[str]) -> dict[str, tuple[float, set]]:
-    """Seconds of every test, and the lines it reaches."""
+    """Seconds of every test, and the lines it reaches.
+
+    Raises:
+        SystemExit: If a test fails without any change.
+    """
     with tempfile.NamedTemporaryFile("r+") as file:
 
         def work() -> int:
@@ -284,7 +294,7 @@ def traced(files: Sequence[str], tests: Sequence[str]) -> dict[str, tuple[float,
 
         code = forked(work)
         if code:
-            raise SystemExit(f"Tests must pass before modules are changed, pytest ended with {code}.")
+            raise SystemExit(f"Tests must pass without mutants, but pytest ended with {code}.")
         found = json.loads(Path(file.name).read_text())
     return {test: (took, {tuple(line) for line in lines}) for test, (took, lines) in found.items()}
 
@@ -298,6 +308,7 @@ class Module:
 
     @property
     def tree(self) -> ast.Module:
+        """A new syntax tree of the file."""
         return ast.parse(self.path.read_text())
 
     def importers(self) -> set[str]:
