@@ -199,6 +199,7 @@ class Tracer:
 
     def __init__(self, files: Sequence[str]):
         self.files = set(files)
+        self.imports = 0
         self.now: set[tuple[str, int]] = set()
         self.lines: dict[str, set[tuple[str, int]]] = defaultdict(set)
         self.seconds: dict[str, float] = {}
@@ -207,9 +208,14 @@ class Tracer:
 
     def trace(self, frame, event, argument):
         """Note a line of the files, as a trace function of ``sys.settrace``."""
-        if frame.f_code.co_filename not in self.files:
+        code = frame.f_code
+        if code.co_filename not in self.files:
             return None
-        self.now.add((frame.f_code.co_filename, frame.f_lineno))
+        if code.co_name == "<module>" and event in {"call", "return"}:
+            self.imports += 1 if event == "call" else -1
+        # What an import runs, the first test that needs it runs for all.
+        if not self.imports:
+            self.now.add((code.co_filename, frame.f_lineno))
         return self.trace
 
     @pytest.hookimpl(hookwrapper=True)
@@ -312,10 +318,16 @@ class Module:
         return ast.parse(self.path.read_text())
 
     def importers(self) -> set[str]:
-        """Files of the package that import this module directly, itself included."""
+        """Files of the package that import this module directly, itself included.
+
+        Claims of experiments are imported by name, in the package of experiments.
+        """
         pattern = re.compile(rf"(from|import) {re.escape(self.name)}\b")
         files = (ROOT / "generalization").rglob("*.py")
-        return {str(self.path)} | {str(file) for file in files if pattern.search(file.read_text())}
+        found = {str(file) for file in files if pattern.search(file.read_text())}
+        if self.name.startswith("generalization.experiments."):
+            found.add(str(self.path.parents[1] / "__init__.py"))
+        return found | {str(self.path)}
 
     def tests(self, mutant: Mutant, reached: dict[str, tuple[float, set]]) -> list[str]:
         """Quick tests that reach the mutant, the quickest first.
