@@ -40,7 +40,7 @@ import scipy.stats  # noqa: F401
 import torch  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[1]
-TESTS = ["tests/statistics"]
+TESTS = ["tests/statistics", "tests/experiments/test_claims.py"]
 EXPLAINED = ROOT / "docs/mutations.md"
 # Slower tests are left out, seconds; so is what would make one mutant take longer than that.
 SLOW_TEST, LONGEST = 6.0, 30.0
@@ -203,7 +203,7 @@ class Tracer:
         self.now: set[tuple[str, int]] = set()
         self.lines: dict[str, set[tuple[str, int]]] = defaultdict(set)
         self.seconds: dict[str, float] = {}
-        # What fixtures reach belongs to all tests of a file: the first test alone sets them up.
+        # What imports and fixtures of a file reach belongs to all its tests.
         self.fixtures: dict[str, set[tuple[str, int]]] = defaultdict(set)
 
     def trace(self, frame, event, argument):
@@ -217,6 +217,11 @@ class Tracer:
         if not self.imports:
             self.now.add((code.co_filename, frame.f_lineno))
         return self.trace
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_make_collect_report(self, collector):
+        """Trace what a file of tests runs when it is imported."""
+        yield from self._traced(self.fixtures[collector.nodeid])
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_setup(self, item):
