@@ -309,7 +309,7 @@ def test_impossible_permutations(measures):
 
 def test_defaults_are_those_of_the_configuration():
     schema = yaml.safe_load(Path("workflow/schemas/study.schema.yaml").read_text())
-    settings = schema["properties"]["statistics"]["properties"]
+    settings = schema["$defs"]["statistics"]["properties"]
     shared = {"fitted_accuracy", "level", "permutations", "resamples"}
     for function in (fit_statistics, excluded, Resampling, claims, verdict):
         named = inspect.signature(function).parameters
