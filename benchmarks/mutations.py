@@ -44,6 +44,7 @@ TESTS = ["tests/statistics", "tests/experiments/test_claims.py"]
 EXPLAINED = ROOT / "docs/mutations.md"
 # Slower tests are left out, seconds; so is what would make one mutant take longer than that.
 SLOW_TEST, LONGEST = 3.0, 15.0
+LONGEST_SHOWN = 100
 ANNOTATIONS = {"annotation", "returns"}
 OPERATORS = {
     ast.Add: [ast.Sub],
@@ -126,8 +127,7 @@ def changes(node: ast.AST) -> Iterator[tuple[str, object]]:
 
 def described(around: ast.AST, node: ast.AST, attribute: str, value: object) -> str:
     """Return the source of a part of a tree before and after a change of a node in it."""
-    # Functions and classes are too long to be shown.
-    around = node if isinstance(around, ast.arguments | ast.ClassDef | ast.FunctionDef) else around
+    around = around if len(ast.unparse(around)) < LONGEST_SHOWN else node
     kept, old = getattr(node, attribute), ast.unparse(around)
     setattr(node, attribute, value)
     new = ast.unparse(around)

@@ -17,6 +17,7 @@ from generalization.statistics.fit_statistics import (
     fit_statistics,
 )
 from generalization.statistics.league_rows import primary_statistic
+from generalization.statistics.power import least_correlation
 from generalization.statistics.resampling import Resampling
 from generalization.statistics.selection import excluded
 from generalization.statistics.verdicts import verdict
@@ -293,6 +294,22 @@ def test_design_says_what_factors_explain(measures, statistics, design):
     assert primary_statistic(statistics, "spearman_within") == "spearman_within_label_corruption"
     assert primary_statistic(statistics, "granulated_kendall") == "granulated_kendall"
     assert 0 < rows.loc["minimum_detectable_correlation", "value"] < 1
+
+
+def test_design_says_what_correlation_the_study_can_detect(measures, design):
+    rows = design[design["selection"] == "fitted"].set_index("factor")
+    fits = measures[measures["final"] & (measures["train_accuracy"] >= 0.999)]
+    factors = fits.drop_duplicates("ensemble")[FACTORS]
+    family = len({*measures["measure"]} - {*BASELINES})
+    dummies = pd.get_dummies(factors.astype(str)).assign(intercept=1).astype(float)
+    for held_fixed, rank in {
+        "": 1,
+        "_given_design": np.linalg.matrix_rank(dummies),
+        "_within_label_corruption": factors["label_corruption"].nunique(),
+    }.items():
+        row = rows.loc[f"minimum_detectable_correlation{held_fixed}"]
+        assert row["value"] == pytest.approx(least_correlation(len(factors), rank, family=family))
+        assert row["note"] == f"at 80 % power, p-values corrected for {family} measures"
 
 
 def test_a_study_that_sweeps_over_nothing_has_pooled_correlations(measures):

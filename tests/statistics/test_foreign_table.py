@@ -95,6 +95,19 @@ def test_datasets_may_differ(tmp_path):
             "test_accuracy of {path} must be from 0 to 1, not 60 in line 4.",
         ),
         (
+            lambda rows: rows.assign(test_accuracy=[0.8, 7, 60, 0.5]),
+            "test_accuracy of {path} must be from 0 to 1, not 7 in line 3.",
+        ),
+        (
+            lambda rows: rows.assign(test_loss=[0.8, 7, -1, -2]),
+            "test_loss of {path} must be from 0 to inf, not -1 in line 4.",
+        ),
+        (
+            lambda rows: rows.assign(generalization_gap=[0.2, 0.3, 0.5, 0.6]),
+            "generalization_gap of {path} must be train_accuracy − test_accuracy, 0.4, not 0.5 in "
+            "line 4.",
+        ),
+        (
             lambda rows: rows.assign(generalization_gap=[0.2, 0.3, 0.4, 0.5]),
             "generalization_gap of {path} must be train_accuracy − test_accuracy, 0.4, not 0.5 in "
             "line 5.",

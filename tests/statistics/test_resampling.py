@@ -104,3 +104,8 @@ def test_interval_is_of_the_resamples_that_have_the_statistic():
 
 def test_the_sample_itself_comes_first():
     assert sample_first(np.array([[2.0, 0.0]])).tolist() == [[1, 1], [2, 0]]
+
+
+def test_generators_of_different_seeds_give_different_streams():
+    first = {Resampling(np.random.default_rng(seed)).stream().random() for seed in range(500)}
+    assert len(first) == 500
