@@ -242,3 +242,14 @@ def test_interval_of_a_mean_over_few_ensembles_covers(ensembles, generator):
     found = mean_interval(values, codes, level=0.95)
     covered = ((found.low <= 0) & (found.high >= 0)).mean()
     assert covered == pytest.approx(0.95, abs=3 * np.sqrt(0.95 * 0.05 / 2000))
+
+
+def test_simultaneous_interval_is_that_of_the_largest_deviation(generator):
+    z, error = np.array([0.2, 0.5, -1.0]), np.array([[0.1], [0.2], [0.4]])
+    drawn = z[:, None] + error * generator.normal(size=(3, 60))
+    found = simultaneous_interval(np.tanh(drawn), np.tanh(z), level=0.9)
+    spread = [np.std(row, ddof=1) for row in drawn]
+    largest = [max(abs(drawn[m, r] - z[m]) / spread[m] for m in range(3)) for r in range(60)]
+    half = np.quantile(largest, 0.9) * np.array(spread)
+    assert found.low == pytest.approx(np.tanh(z - half))
+    assert found.high == pytest.approx(np.tanh(z + half))
