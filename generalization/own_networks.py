@@ -4,6 +4,8 @@
 Networks are evaluated in eval mode; afterwards every parameter, buffer and mode is what it was.
 
 Args:
+    samples: Number of ``inputs`` that are used, the first ones; all by default.
+    batch_size: Inputs at a time; by default as many as a quarter of the free memory holds.
     progress: Whether to report every finished row on standard error.
 """
 
@@ -39,6 +41,7 @@ COLUMNS = ["measure", "value", "standard_error", "status", "method", "inputs", "
 # These follow a sequence of layers exactly, and sample a grid of points on other modules.
 FOLLOWED = {"transitions", "curvature"}
 SAMPLED = {"sampled_transitions"}
+DRAWN = {"generator", "shared_generator"}
 # What an argument of ``measure`` gives to measures; the rest of the needs is given by the call.
 GIVEN_BY = {
     "train_inputs": "labels or train",
@@ -86,9 +89,7 @@ def measure(
         loss: Name of the training loss, ``cross_entropy`` or ``squared``.
         init_scale: Factor on the initial weights of a network of a study.
         pixel_deviations: Pixels per unit of input, one number or one for each of ``inputs``.
-        samples: Number of ``inputs`` that are used, the first ones; all by default.
-        batch_size: Inputs at a time; by default as many as a quarter of the free memory holds.
-        repeats: Draws of a sampled measure, whose mean is its value.
+        repeats: Draws of a sampled measure, two or more, whose mean is its value.
         seed: Seeds the random numbers of sampled measures.
 
     Returns:
@@ -101,6 +102,9 @@ def measure(
     Raises:
         InputError: If a name is not that of a measure, or data cannot be read.
     """
+    if repeats < 2:
+        # Two draws tell whether anything is drawn at all.
+        raise InputError(f"repeats must be at least 2, not {repeats!r}.")
     if not isinstance(module, nn.Module):
         raise InputError(f"module must be a torch.nn.Module, not a {type(module).__name__}.")
     chosen = dict(_chosen_measures(measures))
@@ -159,8 +163,6 @@ def compare(
         layers: Names of submodules of ``one``; by default all that contain no other.
         other_layers: Names of submodules of ``other``; by default as for ``one``.
         similarities: ``all``, one name, several names, or name → settings.
-        samples: Number of ``inputs`` that are used, the first ones; all by default.
-        batch_size: Inputs at a time; by default as many as a quarter of the free memory holds.
 
     Returns:
         One row per similarity and pair of layers: ``layer``, ``other_layer``, ``similarity``,
@@ -178,7 +180,7 @@ def compare(
         recorded.append(_activations(module, _layer_names(module, names), points, size))
     rows = []
     for similarity, settings in known.items():
-        function = partial(_function(similarity), **settings)
+        function = _with_settings(similarity, settings)
         for layer, a in recorded[0].items():
             for other_layer, b in recorded[1].items():
                 rows.append(_compared(function, a, b))
@@ -203,11 +205,9 @@ def _measured(
     if lacking:
         needs = " and ".join(dict.fromkeys(GIVEN_BY.get(need, need) for need in lacking))
         return _row(name, f"{name} needs {' and '.join(lacking)}: give {needs}")
-    on_a_grid = name in SAMPLED or (name in FOLLOWED and not can_be_followed(module))
-    values, sampled = [], on_a_grid
+    values: list[Tensor] = []
     for repeat in range(repeats):
         generator = generator_for(name, seed, repeat)
-        before = generator.get_state()
         given = {**offered, "generator": generator, "shared_generator": generator}
         try:
             with catch_warnings(record=True) as warned:
@@ -218,9 +218,14 @@ def _measured(
             known = isinstance(error, ValueError | TypeError)
             reason = " ".join(str(error).split()) or type(error).__name__
             return _row(name, reason if known else f"{type(error).__name__}: {reason}")
-        if torch.equal(before, generator.get_state()):
+        if not DRAWN & signature(function).parameters.keys():
             break
-        sampled = True
+        if repeat and torch.equal(values[0], values[1]):
+            break  # Other random numbers change nothing: a closed form.
+    drawn = len(values) > 1 and not torch.equal(values[0], values[1])
+    on_a_grid = name in SAMPLED or (name in FOLLOWED and not can_be_followed(module))
+    if not drawn:
+        values = values[:1]
     one_per_repeat = torch.stack([one.mean() for one in values])
     over = values[0] if len(values[0]) > 1 else one_per_repeat
     error = over.std() / len(over) ** 0.5 if len(over) > 1 else torch.tensor(torch.nan)
@@ -231,7 +236,7 @@ def _measured(
         "ok" if np.isfinite(value) else reason,
         value=value,
         standard_error=error.item(),
-        method="sampled" if sampled else "exact",
+        method="sampled" if drawn or on_a_grid else "exact",
         inputs=len(offered["inputs"]),
         seconds=time.perf_counter() - began,
     )
@@ -251,7 +256,7 @@ def _report(progress: bool, row: Mapping[str, Any]) -> None:
 
 def _lacking(function: Callable[..., Tensor], offered: Mapping[str, Any]) -> list[str]:
     """Arguments without a default that are not given."""
-    known = {*offered, "generator", "shared_generator"}
+    known = {*offered, *DRAWN}
     parameters = signature(function).parameters.items()
     return [one for one, it in parameters if it.default is Parameter.empty and one not in known]
 
@@ -265,7 +270,7 @@ def _chosen_measures(
         functions = {name: one for name, one in measures.items() if callable(one)}
         measures = {name: one for name, one in measures.items() if name not in functions}
     for name, settings in _named("measures", measures, MEASURES).items():
-        yield name, partial(_function(name), **settings)
+        yield name, _with_settings(name, settings)
     yield from functions.items()
 
 
@@ -287,9 +292,20 @@ def _named(
     return named
 
 
-def _function(name: str) -> Callable[..., Any]:
-    """Function of a measure or a similarity of the catalog."""
-    return getattr(import_module(module_of(name)), name)
+def _with_settings(name: str, settings: Mapping[str, Any]) -> Callable[..., Any]:
+    """Function of a measure or a similarity, with its settings.
+
+    Raises:
+        InputError: If it has no such setting.
+    """
+    function = getattr(import_module(module_of(name)), name)
+    parameters = signature(function).parameters.values()
+    known = [one.name for one in parameters if one.kind is Parameter.KEYWORD_ONLY]
+    for setting in settings:
+        if setting not in known:
+            these = ", ".join(known) or "none"
+            raise InputError(f"Settings of {name} must be among {these}, not {setting!r}.")
+    return partial(function, **settings)
 
 
 def _first_tensor(module: nn.Module) -> Tensor:

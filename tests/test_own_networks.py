@@ -76,7 +76,7 @@ def test_values_are_those_of_the_functions(module, inputs, labels):
 
 
 def test_every_measure_is_a_row_with_a_value_or_a_reason(module, inputs, labels):
-    table = generalization.measure(module, inputs, labels, LIGHT, repeats=1)
+    table = generalization.measure(module, inputs, labels, LIGHT, repeats=2)
     assert list(table["measure"]) == LIGHT
     assert (np.isfinite(table["value"]) == (table["status"] == "ok")).all()
     assert (table["status"].str.len() > 0).all()
@@ -124,10 +124,11 @@ def test_settings_and_own_functions(module, inputs):
     def largest_logit(networks, inputs):
         return networks(inputs).detach().amax(1).unsqueeze(0)
 
-    table = generalization.measure(
-        module, inputs, measures={"transitions": {"radius_of": 1}, "largest": largest_logit}
-    ).set_index("measure")
-    assert "radius_of" in table.loc["transitions", "status"]
+    chosen = {"output_sensitivity": {"pixel_noise_std": 0.5}, "largest": largest_logit}
+    table = generalization.measure(module, inputs, measures=chosen).set_index("measure")
+    plain = generalization.measure(module, inputs, measures="output_sensitivity")["value"].item()
+    # A small change of the inputs crosses no facet: S grows with the variance of the noise.
+    assert table.loc["output_sensitivity", "value"] == pytest.approx(25 * plain, rel=0.5)
     logits = module(inputs).detach().double()
     assert table.loc["largest", "value"] == pytest.approx(logits.amax(1).mean().item())
 
@@ -138,6 +139,20 @@ def test_sampled_values_have_the_error_of_their_repeats(module, inputs, labels):
     assert table["method"].item() == "sampled"
     assert table["standard_error"].item() > 0
     assert table["value"].item() == again["value"].item()
+
+
+def test_closed_forms_are_exact_and_draws_are_sampled(module, inputs):
+    sampled = ["output_sensitivity", "mean_tangent_sensitivity", "random_number"]
+    exact = ["tangent_sensitivity", "transitions", "output_entropy"]
+    table = generalization.measure(module, inputs, measures=sampled + exact)
+    assert list(table["method"]) == ["sampled"] * 3 + ["exact"] * 3
+    assert (table["standard_error"].iloc[:3] > 0).all()
+
+
+def test_transitions_of_modules_that_cannot_be_followed_are_sampled(inputs):
+    module = nn.Sequential(nn.Flatten(), nn.Linear(16, 5), nn.Hardswish(), nn.Linear(5, 3))
+    table = generalization.measure(module, inputs, measures="curvature")
+    assert table["status"].item() != "ok" or table["method"].item() == "sampled"
 
 
 def test_batch_size_changes_no_value(module, inputs, labels):
@@ -160,7 +175,7 @@ def test_the_module_is_left_as_it_was(inputs, labels):
     module.train()
     module[0].weight.requires_grad_(False)
     before = {name: value.clone() for name, value in module.state_dict().items()}
-    generalization.measure(module, inputs, labels, LIGHT, repeats=1)
+    generalization.measure(module, inputs, labels, LIGHT, repeats=2)
     assert module.training and module[1].training
     assert not module[0].weight.requires_grad and module[0].bias.requires_grad
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
@@ -214,6 +229,10 @@ def test_an_error_of_torch_is_a_row(module):
             "batch_size must be positive, not -1.",
         ),
         (
+            lambda m, x: generalization.measure(m, x, measures={"weight_norm": {"order": 1}}),
+            "Settings of weight_norm must be among none, not 'order'.",
+        ),
+        (
             lambda m, x: generalization.compare(m, m, x, layers=["9"]),
             "layers must be among 0, 1, 2, 3, 4, 5, not '9'.",
         ),
@@ -255,7 +274,7 @@ def test_samples_at_once_are_limited_only_inside():
 
 
 def test_measuring_needs_no_packages_of_the_workflow():
-    blocked = "h5py hdf5plugin matplotlib mlxtend rich safetensors sklearn statsmodels torchvision snakemake"
+    blocked = "h5py hdf5plugin matplotlib mlxtend rich safetensors sklearn statsmodels torchvision"
     code = f"""
 import sys
 for name in {blocked.split()!r}:
@@ -263,7 +282,7 @@ for name in {blocked.split()!r}:
 import torch, generalization as g
 module = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
 x = torch.randn(6, 4)
-table = g.measure(module, x, torch.arange(6) % 2, repeats=1,
+table = g.measure(module, x, torch.arange(6) % 2, repeats=2,
     measures=[n for n in g.__all__ if n in g.catalog.MEASURES and n not in {HEAVY!r}])
 broken = table[table["status"].str.contains("Error")]
 assert not len(broken), broken.to_string()
