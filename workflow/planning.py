@@ -184,8 +184,8 @@ class Study:
             results: Folder of all ensembles.
 
         Returns:
-            ``over_training``, ``between_seeds`` and ``between_ensembles`` → ensemble and block, and
-            the ensemble and block compared with them.
+            ``over_training``, ``straight_line``, ``between_seeds`` and ``between_ensembles`` →
+            ensemble and block, and the ensemble and block compared with them.
         """
         blocks = {name: seed_blocks(results / name, self.seeds) for name in sorted(self.ensembles)}
         alone = [(name, block, name, block) for name in blocks for block in blocks[name]]
@@ -203,6 +203,7 @@ class Study:
         ]
         return {
             "over_training": alone,
+            "straight_line": alone,
             "between_seeds": alone + across,
             "between_ensembles": different,
         }
@@ -436,8 +437,9 @@ def _impossible_in_study(study: Study) -> Iterator[str]:
     for similarity, settings in study.similarities.items():
         if "between_ensembles" in settings["pairs"] and not between_ensembles:
             yield (
-                f"similarities.{similarity}.pairs must be among over_training, between_seeds where "
-                f"no two ensembles see the same inputs, not {settings['pairs']!r}."
+                f"similarities.{similarity}.pairs must be among over_training, straight_line, "
+                "between_seeds where no two ensembles see the same inputs, "
+                f"not {settings['pairs']!r}."
             )
     last_layer = max((study.activations or {}).get("layers") or [0])
     depth = min(one.depth for one in study.ensembles.values())
