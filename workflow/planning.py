@@ -441,6 +441,13 @@ def _impossible_in_study(study: Study) -> Iterator[str]:
                 "between_seeds where no two ensembles see the same inputs, "
                 f"not {settings['pairs']!r}."
             )
+        if "straight_line" in settings["pairs"]:
+            yield from (
+                f"kept_steps must have 0 where similarities.{similarity}.pairs has straight_line, "
+                f"not {list(one.kept_steps)}."
+                for one in study.ensembles.values()
+                if isinstance(one.kept_steps, tuple) and 0 not in one.kept_steps
+            )
     last_layer = max((study.activations or {}).get("layers") or [0])
     depth = min(one.depth for one in study.ensembles.values())
     if last_layer >= depth:

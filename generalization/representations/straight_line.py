@@ -21,7 +21,7 @@ def straight_line(kept: KeptNetworks) -> KeptNetworks:
     in which they were trained.
 
     Args:
-        kept: Networks at several steps.
+        kept: Networks at several steps, of which the first is their start.
 
     Returns:
         The same networks and steps. The first and the last of each are as they were; one that never

@@ -427,6 +427,13 @@ ALL = "those in workflow/schemas/study.schema.yaml"
             "between_seeds where no two ensembles see the same inputs, not ['between_ensembles'].",
         ),
         (
+            {
+                "ensembles": [{"dataset": "digits", "kept_steps": [1, 2]}],
+                "similarities": {"svcca": {"pairs": ["over_training", "straight_line"]}},
+            },
+            "kept_steps must have 0 where similarities.svcca.pairs has straight_line, not [1, 2].",
+        ),
+        (
             {"comparisons": [{"setting": "colour", "better": 0, "worse": 1}]},
             f"comparisons[0].setting must be one of {ALL}, not 'colour'.",
         ),

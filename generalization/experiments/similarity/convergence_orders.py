@@ -51,11 +51,12 @@ def order_rows(
 ) -> Iterator[dict[str, object]]:
     """Mean of each order over networks, as rows of ``similarity_trends``."""
     orders = convergence_orders(similarities, training)
-    names = (*ORDERS, "order_at_start", *OWN_WAYS)
+    lacking = {"two different steps": ORDERS, "order from step 0 on": ("order_at_start", *OWN_WAYS)}
     for about, networks in groups(orders, KEYS, sort=True):
         rows = {
             row["statistic"]: about | row
-            for row in means_of_columns(networks, names, resampling, lacking="two different steps")
+            for words, names in lacking.items()
+            for row in means_of_columns(networks, names, resampling, lacking=words)
         }
         start = rows["order_at_start"]
         for name in ORDERS:

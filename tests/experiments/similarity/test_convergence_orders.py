@@ -100,6 +100,15 @@ def test_networks_without_an_order_on_the_line_do_not_count_in_the_contrast():
     assert rows_of(study)["beyond_line"].to_numpy(float) == pytest.approx([2, 2])
 
 
+def test_networks_that_were_not_kept_at_step_0_have_no_order_from_it():
+    similarities, training = study_of(BOTTOM_UP, widths=WIDTHS)
+    rows = rows_of((similarities[similarities["step_a"] > 0], training))
+    assert rows["estimate"].isna().all()
+    assert set(rows["note"]) == {
+        "15 of 15 networks have no order from step 0 on; no network is left"
+    }
+
+
 @pytest.mark.parametrize(
     ("on_line", "expected"),
     [(TOP_DOWN, REPLICATES), (BOTTOM_UP, CONTROL_SHOWS_IT), (None, MAYBE_CONTROL)],
