@@ -9,7 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from schema import SCHEMA, among, check, listed, settings_of
+from schema import SCHEMA, among, check, check_keys, listed, settings_of, shown
 
 from generalization.blocks import seed_blocks
 from generalization.catalog import (
@@ -228,7 +228,7 @@ def read_study(config: Mapping[str, Any], files: Sequence[str] = ()) -> Study:
         if Path(file).stem != config["study"]:
             raise InputError(
                 f"study must be {Path(file).stem!r}, the name of its file {file}, "
-                f"not {config['study']!r}."
+                f"not {shown(config['study'])}."
             )
     measures = config["measures"]
     for part in ("measures", "profiles", "similarities"):
@@ -313,17 +313,27 @@ def _descriptions() -> dict[str, tuple[Iterable[str], Iterable[str]]]:
     }
 
 
+def is_folder(path: str) -> bool:
+    """Whether there is such a folder; a name that the system refuses is none."""
+    try:
+        return Path(path).expanduser().is_dir()
+    except (OSError, RuntimeError, ValueError):
+        return False
+
+
 def check_config_files(files: Sequence[str]) -> None:
     """Refuse several configuration files, which Snakemake would merge key by key into one study.
 
     Raises:
-        InputError: If there are several.
+        InputError: If there are several, or a key stands twice in the one.
     """
     if len(files) > 1:
         raise InputError(
             "--configfile must be one file, for Snakemake merges several into one study, not "
             f"{' and '.join(map(str, files))}; single keys can be changed by --config KEY=VALUE."
         )
+    for file in files:
+        check_keys(file)
 
 
 def _file_name(
@@ -431,8 +441,8 @@ def _impossible_in_study(study: Study) -> Iterator[str]:
                 f"architecture must be 'fully_connected' where {listed(sorted(layered))} "
                 f"{'is' if len(layered) == 1 else 'are'} taken, not {one.architecture!r}."
             )
-    if study.data_root is not None and not Path(study.data_root).expanduser().is_dir():
-        yield f"data_root must be a folder, not {study.data_root!r}."
+    if study.data_root is not None and not is_folder(study.data_root):
+        yield f"data_root must be a folder, not {shown(study.data_root)}."
     between_ensembles = study.compared_blocks(Path())["between_ensembles"]
     for similarity, settings in study.similarities.items():
         if "between_ensembles" in settings["pairs"] and not between_ensembles:
