@@ -161,5 +161,6 @@ def _draws(choices: Sequence[Sequence[Any]], size: int, seed: int) -> Iterator[l
 
 def is_swept(key: str, value: Any) -> bool:
     """Whether the value of a grid is a list to sweep over."""
-    one_value = key == "kept_steps" and not (value and isinstance(value[0], list))
-    return isinstance(value, list) and not one_value
+    if not isinstance(value, list):
+        return False
+    return key != "kept_steps" or bool(value and isinstance(value[0], list))

@@ -8,6 +8,7 @@ from pathlib import Path
 from generalization.activations import Activations
 from generalization.devices import prepare_device
 from generalization.errors import told_in_one_sentence
+from generalization.networks.networks_file import read_networks
 from generalization.representations.comparing import compare_networks
 from generalization.tables import write_table
 
@@ -16,8 +17,9 @@ def main() -> None:
     """Parse arguments, read, call, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("similarity")
-    parser.add_argument("pairs", help="over_training, between_seeds or between_ensembles")
+    parser.add_argument("pairs", help="over_training, between_seeds …")
     parser.add_argument("--activations", type=Path, nargs=2, required=True)
+    parser.add_argument("--networks", type=Path, nargs="?", help="for straight_line")
     parser.add_argument("--settings", type=json.loads, required=True)
     parser.add_argument("--asymmetric", action="store_true", help="it has two orders")
     parser.add_argument("--device", default="auto")
@@ -28,10 +30,12 @@ def main() -> None:
     device = prepare_device(arguments.device, arguments.threads)
     name, pairs, settings = arguments.similarity, arguments.pairs, arguments.settings
     similarity = getattr(import_module(f"generalization.similarities.{name}"), name)
+    kept = arguments.networks and read_networks(arguments.networks, device)
+    asymmetric = arguments.asymmetric
     first, second = arguments.activations
     with Activations(first) as a, Activations(second) as b:
         table = compare_networks(
-            a, b, similarity, pairs, settings, asymmetric=arguments.asymmetric, device=device
+            a, b, similarity, pairs, settings, kept=kept, asymmetric=asymmetric, device=device
         )
     write_table(arguments.output, table)
 

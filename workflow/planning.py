@@ -9,7 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from schema import SCHEMA, among, check, listed, settings_of
+from schema import SCHEMA, among, check, check_keys, listed, settings_of, shown
 
 from generalization.blocks import seed_blocks
 from generalization.catalog import (
@@ -184,8 +184,8 @@ class Study:
             results: Folder of all ensembles.
 
         Returns:
-            ``over_training``, ``between_seeds`` and ``between_ensembles`` → ensemble and block, and
-            the ensemble and block compared with them.
+            ``over_training``, ``straight_line``, ``between_seeds`` and ``between_ensembles`` →
+            ensemble and block, and the ensemble and block compared with them.
         """
         blocks = {name: seed_blocks(results / name, self.seeds) for name in sorted(self.ensembles)}
         alone = [(name, block, name, block) for name in blocks for block in blocks[name]]
@@ -203,6 +203,7 @@ class Study:
         ]
         return {
             "over_training": alone,
+            "straight_line": alone,
             "between_seeds": alone + across,
             "between_ensembles": different,
         }
@@ -227,7 +228,7 @@ def read_study(config: Mapping[str, Any], files: Sequence[str] = ()) -> Study:
         if Path(file).stem != config["study"]:
             raise InputError(
                 f"study must be {Path(file).stem!r}, the name of its file {file}, "
-                f"not {config['study']!r}."
+                f"not {shown(config['study'])}."
             )
     measures = config["measures"]
     for part in ("measures", "profiles", "similarities"):
@@ -312,17 +313,27 @@ def _descriptions() -> dict[str, tuple[Iterable[str], Iterable[str]]]:
     }
 
 
+def is_folder(path: str) -> bool:
+    """Whether there is such a folder; a name that the system refuses is none."""
+    try:
+        return Path(path).expanduser().is_dir()
+    except (OSError, RuntimeError, ValueError):
+        return False
+
+
 def check_config_files(files: Sequence[str]) -> None:
     """Refuse several configuration files, which Snakemake would merge key by key into one study.
 
     Raises:
-        InputError: If there are several.
+        InputError: If there are several, or a key stands twice in the one.
     """
     if len(files) > 1:
         raise InputError(
             "--configfile must be one file, for Snakemake merges several into one study, not "
             f"{' and '.join(map(str, files))}; single keys can be changed by --config KEY=VALUE."
         )
+    for file in files:
+        check_keys(file)
 
 
 def _file_name(
@@ -430,14 +441,22 @@ def _impossible_in_study(study: Study) -> Iterator[str]:
                 f"architecture must be 'fully_connected' where {listed(sorted(layered))} "
                 f"{'is' if len(layered) == 1 else 'are'} taken, not {one.architecture!r}."
             )
-    if study.data_root is not None and not Path(study.data_root).expanduser().is_dir():
-        yield f"data_root must be a folder, not {study.data_root!r}."
+    if study.data_root is not None and not is_folder(study.data_root):
+        yield f"data_root must be a folder, not {shown(study.data_root)}."
     between_ensembles = study.compared_blocks(Path())["between_ensembles"]
     for similarity, settings in study.similarities.items():
         if "between_ensembles" in settings["pairs"] and not between_ensembles:
             yield (
-                f"similarities.{similarity}.pairs must be among over_training, between_seeds where "
-                f"no two ensembles see the same inputs, not {settings['pairs']!r}."
+                f"similarities.{similarity}.pairs must be among over_training, straight_line, "
+                "between_seeds where no two ensembles see the same inputs, "
+                f"not {settings['pairs']!r}."
+            )
+        if "straight_line" in settings["pairs"]:
+            yield from (
+                f"kept_steps must have 0 where similarities.{similarity}.pairs has straight_line, "
+                f"not {list(one.kept_steps)}."
+                for one in study.ensembles.values()
+                if isinstance(one.kept_steps, tuple) and 0 not in one.kept_steps
             )
     last_layer = max((study.activations or {}).get("layers") or [0])
     depth = min(one.depth for one in study.ensembles.values())

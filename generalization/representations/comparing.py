@@ -9,12 +9,15 @@ from typing import Any
 
 import pandas as pd
 import torch
+from torch import Tensor
 
-from generalization.activations import Activations
+from generalization.activations import Activations, layer_activations
 from generalization.errors import InputError
+from generalization.networks.networks_file import KeptNetworks
 from generalization.representations.convolutions import smallest_size
 from generalization.representations.layers import Layer, compared_layers, represented_layer
 from generalization.representations.score import Score
+from generalization.representations.straight_line import straight_line
 
 PLACE = ("ensemble", "seed", "step", "layer")
 SCORE = ("value", "null", "samples", "units_a", "units_b", "held_out", "status")
@@ -45,6 +48,7 @@ def compare_networks(
     pairs: str,
     settings: Mapping[str, Any],
     *,
+    kept: KeptNetworks | None = None,
     asymmetric: bool = False,
     device: torch.device | str = "cpu",
 ) -> pd.DataFrame:
@@ -57,9 +61,12 @@ def compare_networks(
             all, and every layer against every layer at the last. ``between_seeds``: every layer
             against every layer of another seed, at their last steps, and layer by layer at step 0,
             where all were kept there. ``between_ensembles``: the same of all networks of ``a`` with
-            all of ``b``, layer by layer or all.
+            all of ``b``, layer by layer or all. ``straight_line``: points on the line from every
+            network's start to its end, see ``straight_line``, against its last step, layer by
+            layer; ``step_a`` is the step at which the network had gone as far.
         settings: ``layers`` (``same`` or ``all``, over training and between ensembles),
             ``convolution``, and those of the similarity.
+        kept: The networks of ``a``, for ``straight_line``.
         device: Where to compute.
 
     Returns:
@@ -80,6 +87,7 @@ def compare_networks(
         "over_training": lambda: _over_training(a, reader, layers),
         "between_seeds": lambda: _between_seeds(a, b, reader),
         "between_ensembles": lambda: _between_ensembles(a, b, reader, layers),
+        "straight_line": lambda: _straight_line(a, kept, reader),
     }[pairs]()
     rows = [
         (similarity.__name__, pairs, *row)
@@ -98,14 +106,20 @@ class _Reader:
     def network(self, activations: Activations, seed: int, kept_step: int = -1) -> ComparedNetwork:
         """A network at a step that was kept."""
         layers = (
-            activations.read(layer=layer, seed=seed, kept_step=kept_step)
+            torch.from_numpy(activations.read(layer=layer, seed=seed, kept_step=kept_step))
             for layer in activations.layers
         )
+        step = activations.steps[kept_step][activations.seeds.index(seed)]
+        return self.of_layers(activations, seed, step, layers)
+
+    def of_layers(
+        self, activations: Activations, seed: int, step: int, layers: Iterable[Tensor]
+    ) -> ComparedNetwork:
+        """A network of the record with other activations than were recorded."""
         represented = [
-            represented_layer(torch.from_numpy(layer).to(self.device), self.convolution, self.size)
+            represented_layer(layer.to(self.device), self.convolution, self.size)
             for layer in layers
         ]
-        step = activations.steps[kept_step][activations.seeds.index(seed)]
         name = (activations.ensemble, seed, step)
         return ComparedNetwork(name, activations.layers, represented, activations.depth)
 
@@ -120,6 +134,18 @@ def _over_training(a: Activations, reader: _Reader, layers: str) -> Compared:
         for step in sorted(set(steps) - {steps[-1]}):
             yield reader.network(a, seed, steps.index(step)), last, layers == "same"
         yield last, last, False
+
+
+def _straight_line(a: Activations, kept: KeptNetworks, reader: _Reader) -> Compared:
+    inputs = torch.from_numpy(a.inputs()).to(reader.device)
+    line = straight_line(kept)
+    last = {seed: reader.network(a, seed) for seed in a.seeds}
+    for kept_step, position, step in line.distinct():
+        network = line.networks[kept_step][[position]].folded()
+        layers = layer_activations(network, inputs, kind=a.kind)
+        seed = line.seeds[position]
+        point = reader.of_layers(a, seed, step, (layers[layer][0] for layer in a.layers))
+        yield point, last[seed], True
 
 
 def _between_seeds(a: Activations, b: Activations, reader: _Reader) -> Compared:

@@ -146,6 +146,7 @@ def test_blocks_of_ensembles_that_see_the_same_are_compared(tmp_path):
     (tmp_path / one / "seeds-1-2").mkdir(parents=True)
     blocks = study.compared_blocks(tmp_path)
     assert len(blocks["over_training"]) == 7
+    assert blocks["straight_line"] == blocks["over_training"]
     assert [pair for pair in blocks["between_seeds"] if pair[0] == one] == [
         (one, "seeds-1-2", one, "seeds-1-2"),
         (one, "seeds-3-3", one, "seeds-3-3"),
@@ -414,16 +415,23 @@ ALL = "those in workflow/schemas/study.schema.yaml"
         ),
         (
             {"similarities": {"svcca": {"pairs": ["over_time"]}}},
-            "similarities.svcca.pairs[0] must be one of over_training, between_seeds, "
-            "between_ensembles, not 'over_time' (did you mean over_training?).",
+            "similarities.svcca.pairs[0] must be one of over_training, straight_line, "
+            "between_seeds, between_ensembles, not 'over_time' (did you mean over_training?).",
         ),
         (
             {
                 "ensembles": [{"dataset": "digits"}],
                 "similarities": {"svcca": {"pairs": ["between_ensembles"]}},
             },
-            "similarities.svcca.pairs must be among over_training, between_seeds where no two "
-            "ensembles see the same inputs, not ['between_ensembles'].",
+            "similarities.svcca.pairs must be among over_training, straight_line, "
+            "between_seeds where no two ensembles see the same inputs, not ['between_ensembles'].",
+        ),
+        (
+            {
+                "ensembles": [{"dataset": "digits", "kept_steps": [1, 2]}],
+                "similarities": {"svcca": {"pairs": ["over_training", "straight_line"]}},
+            },
+            "kept_steps must have 0 where similarities.svcca.pairs has straight_line, not [1, 2].",
         ),
         (
             {"comparisons": [{"setting": "colour", "better": 0, "worse": 1}]},

@@ -190,6 +190,12 @@ def compared(similarity):
     ]
 
 
+def networks_on_line(wildcards):
+    """Return the networks whose straight line from start to end is compared; else nothing."""
+    block = "results/ensembles/{ensemble}/{block}".format(**wildcards)
+    return f"{block}/networks.safetensors" if wildcards.pairs == "straight_line" else []
+
+
 def similarity_settings(wildcards):
     """Return the settings of a similarity, without the pairs that are compared."""
     settings = dict(study.similarities[named(wildcards.similarity)])

@@ -8,6 +8,7 @@ rule compare_representations:
     input:
         activations=f"{BLOCK}/{study.activations_file}",
         others=f"results/ensembles/{{other}}/{{other_block}}/{study.activations_file}",
+        networks=networks_on_line,
     output:
         f"{BLOCK}/{COMPARED}",
     log:
@@ -36,7 +37,8 @@ rule compare_representations:
         "{wildcards.other_block}, by {wildcards.similarity}, {wildcards.pairs}."
     shell:
         "run_script compare_representations {params.similarity} {wildcards.pairs}"
-        " --activations {input.activations} {input.others} --settings {params.settings:q}"
+        " --activations {input.activations} {input.others} --networks {input.networks}"
+        " --settings {params.settings:q}"
         " {params.asymmetric} --device {resources.device} --threads {threads}"
         " --output {output} 2> >(tee {log} >&2)"
 

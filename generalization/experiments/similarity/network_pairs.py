@@ -37,7 +37,7 @@ def final_pairs(
         dataset, architecture, depth and width of the first network. Each pair stands once.
     """
     rows = similarities[
-        (similarities["pairs"] != "over_training")
+        similarities["pairs"].isin(["between_seeds", "between_ensembles"])
         & (similarities["layer_a"] == similarities["layer_b"])
         & np.isfinite(similarities["value"].astype(float))
     ].rename(columns={"layer_a": "layer"})

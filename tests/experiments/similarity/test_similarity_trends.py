@@ -4,13 +4,12 @@ import pytest
 import scipy.stats
 from oracles.similarity_tables import made_study, of_two_architectures
 
-from generalization.experiments.similarity.similarity_trends import (
-    COLUMNS,
+from generalization.experiments.similarity.convergence_orders import (
     ORDERS,
     OWN_WAYS,
     convergence_orders,
-    similarity_trends,
 )
+from generalization.experiments.similarity.similarity_trends import COLUMNS, similarity_trends
 from generalization.statistics.resampling import Resampling
 
 NAMES = [*ORDERS, "order_at_start", *OWN_WAYS]
