@@ -12,14 +12,12 @@ Args:
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
 from inspect import Parameter, signature
 from typing import Any
-from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import pandas as pd
@@ -27,32 +25,25 @@ import torch
 from torch import Tensor, nn
 
 from generalization.catalog import MEASURES, SIMILARITIES, module_of
-from generalization.devices import at_most, free_memory
+from generalization.devices import at_most
 from generalization.errors import InputError
+from generalization.measuring_modules import (
+    Data,
+    fitting_batch_size,
+    measure_row,
+    measured_row,
+    read_points,
+    tensor_like,
+)
 from generalization.networks.modules import evaluation_mode, left_as_it_was
-from generalization.offered import checked_values
-from generalization.randomness import generator_for
-from generalization.regions.steps import can_be_followed
-from generalization.signatures import named_by
-
-Data = Any  # A tensor, an array, a Dataset or a DataLoader.
 
 COLUMNS = ["measure", "value", "standard_error", "status", "method", "inputs", "seconds"]
-# These follow a sequence of layers exactly, and sample a grid of points on other modules.
-FOLLOWED = {"transitions", "curvature"}
-SAMPLED = {"sampled_transitions"}
-DRAWN = {"generator", "shared_generator"}
-# What an argument of ``measure`` gives to measures; the rest of the needs is given by the call.
-GIVEN_BY = {
-    "train_inputs": "labels or train",
-    "train_labels": "labels or train",
-    "initial_networks": "initial",
-    "hyperparameters": "hyperparameters",
-    "init_scale": "init_scale",
-}
-# Share of the free memory that the activations of one batch may take.
-SHARE_OF_MEMORY = 0.25
-BATCHES = (1, 1024)
+
+
+def _report(progress: bool, row: Mapping[str, Any]) -> None:
+    if progress:
+        shown = f"{row['value']:.6g}" if row["status"] == "ok" else row["status"]
+        sys.stderr.write(f"{row['measure']}: {shown} ({row['seconds']:.2f} s)\n")
 
 
 def measure(
@@ -108,9 +99,9 @@ def measure(
     if not isinstance(module, nn.Module):
         raise InputError(f"module must be a torch.nn.Module, not a {type(module).__name__}.")
     chosen = dict(_chosen_measures(measures))
-    like = _first_tensor(module)
-    points, labels = _read("inputs", inputs, labels, like, samples)
-    train_inputs, train_labels = _read("train", train, None, like, None)
+    like = tensor_like(module)
+    points, labels = read_points("inputs", inputs, labels, like, samples)
+    train_inputs, train_labels = read_points("train", train, None, like, None)
     if train is None and labels is not None:
         train_inputs, train_labels = points, labels
     deviations = torch.as_tensor(pixel_deviations, dtype=torch.float64, device=points.device)
@@ -126,12 +117,12 @@ def measure(
         "loss": loss,
     }
     offered = {name: value for name, value in offered.items() if value is not None}
-    rows = {name: _row(name, "interrupted before it was computed") for name in chosen}
-    batch_size = batch_size or _batch_size(module, points)
+    rows = {name: measure_row(name, "interrupted before it was computed") for name in chosen}
+    batch_size = batch_size or fitting_batch_size(module, points)
     try:
         with left_as_it_was(module), at_most(batch_size):
             for name, function in chosen.items():
-                rows[name] = _measured(name, function, module, offered, repeats, seed)
+                rows[name] = measured_row(name, function, module, offered, repeats, seed)
                 _report(progress, rows[name])
     except KeyboardInterrupt:
         sys.stderr.write("Interrupted: what is done is returned.\n")
@@ -175,8 +166,8 @@ def compare(
     known = _named("similarities", similarities, SIMILARITIES)
     recorded = []
     for module, names in ((one, layers), (other, other_layers)):
-        points, _ = _read("inputs", inputs, None, _first_tensor(module), samples)
-        size = batch_size or _batch_size(module, points)
+        points, _ = read_points("inputs", inputs, None, tensor_like(module), samples)
+        size = batch_size or fitting_batch_size(module, points)
         recorded.append(_activations(module, _layer_names(module, names), points, size))
     rows = []
     for similarity, settings in known.items():
@@ -189,76 +180,6 @@ def compare(
                     sys.stderr.write(f"{similarity} {layer} {other_layer} {rows[-1]['value']}\n")
     columns = ["layer", "other_layer", "similarity", "value", "null", "held_out", "status"]
     return pd.DataFrame(rows, columns=[*columns, "samples"])
-
-
-def _measured(
-    name: str,
-    function: Callable[..., Tensor],
-    module: nn.Module,
-    offered: Mapping[str, Any],
-    repeats: int,
-    seed: int,
-) -> dict[str, Any]:
-    """Compute the row of a measure."""
-    began = time.perf_counter()
-    lacking = _lacking(function, offered)
-    if lacking:
-        needs = " and ".join(dict.fromkeys(GIVEN_BY.get(need, need) for need in lacking))
-        return _row(name, f"{name} needs {' and '.join(lacking)}: give {needs}")
-    values: list[Tensor] = []
-    for repeat in range(repeats):
-        generator = generator_for(name, seed, repeat)
-        given = {**offered, "generator": generator, "shared_generator": generator}
-        try:
-            with catch_warnings(record=True) as warned:
-                simplefilter("always")
-                found = function(**named_by(function, given))
-            values.append(checked_values(f"measure {name}", found, 1).double().reshape(-1).cpu())
-        except Exception as error:  # One measure that fails leaves the others.
-            known = isinstance(error, ValueError | TypeError)
-            reason = " ".join(str(error).split()) or type(error).__name__
-            return _row(name, reason if known else f"{type(error).__name__}: {reason}")
-        if not DRAWN & signature(function).parameters.keys():
-            break
-        if repeat and torch.equal(values[0], values[1]):
-            break  # Other random numbers change nothing: a closed form.
-    drawn = len(values) > 1 and not torch.equal(values[0], values[1])
-    on_a_grid = name in SAMPLED or (name in FOLLOWED and not can_be_followed(module))
-    if not drawn:
-        values = values[:1]
-    one_per_repeat = torch.stack([one.mean() for one in values])
-    over = values[0] if len(values[0]) > 1 else one_per_repeat
-    error = over.std() / len(over) ** 0.5 if len(over) > 1 else torch.tensor(torch.nan)
-    value = one_per_repeat.mean().item()
-    reason = " ".join(str(warned[-1].message).split()) if warned else "no finite value"
-    return _row(
-        name,
-        "ok" if np.isfinite(value) else reason,
-        value=value,
-        standard_error=error.item(),
-        method="sampled" if drawn or on_a_grid else "exact",
-        inputs=len(offered["inputs"]),
-        seconds=time.perf_counter() - began,
-    )
-
-
-def _row(name: str, status: str, **values: Any) -> dict[str, Any]:
-    """Row of a measure, without a value unless it is given."""
-    empty = {"value": np.nan, "standard_error": np.nan, "method": "", "inputs": 0, "seconds": 0.0}
-    return {"measure": name, "status": status, **empty, **values}
-
-
-def _report(progress: bool, row: Mapping[str, Any]) -> None:
-    if progress:
-        shown = f"{row['value']:.6g}" if row["status"] == "ok" else row["status"]
-        sys.stderr.write(f"{row['measure']}: {shown} ({row['seconds']:.2f} s)\n")
-
-
-def _lacking(function: Callable[..., Tensor], offered: Mapping[str, Any]) -> list[str]:
-    """Arguments without a default that are not given."""
-    known = {*offered, *DRAWN}
-    parameters = signature(function).parameters.items()
-    return [one for one, it in parameters if it.default is Parameter.empty and one not in known]
 
 
 def _chosen_measures(
@@ -306,94 +227,6 @@ def _with_settings(name: str, settings: Mapping[str, Any]) -> Callable[..., Any]
             these = ", ".join(known) or "none"
             raise InputError(f"Settings of {name} must be among {these}, not {setting!r}.")
     return partial(function, **settings)
-
-
-def _first_tensor(module: nn.Module) -> Tensor:
-    """Return a tensor with the dtype and on the device of a module's parameters."""
-    tensors = (*module.parameters(), *module.buffers())
-    return next((one for one in tensors if one.is_floating_point()), torch.empty(0))
-
-
-def _read(
-    key: str, data: Data, labels: Data, like: Tensor, samples: int | None
-) -> tuple[Tensor | None, Tensor | None]:
-    """Return inputs and labels as tensors: the first ones, in the dtype of the weights.
-
-    Raises:
-        InputError: If they are none, not numbers, or not as many labels as inputs.
-    """
-    if data is None:
-        return None, None
-    if isinstance(data, Tensor | np.ndarray):
-        inputs = _as_tensor(data)
-    else:
-        inputs, labels = _collected(key, data, labels, samples)
-    inputs = inputs[:samples].detach().to(like.device, like.dtype)
-    if not len(inputs):
-        raise InputError(f"{key} must hold at least one input, not none.")
-    if labels is None:
-        return inputs, None
-    labels = _as_tensor(labels)[:samples].detach().to(like.device)
-    if labels.is_floating_point() or labels.dim() != 1 or len(labels) != len(inputs):
-        raise InputError(
-            f"labels of {key} must be {len(inputs)} integers, one per input, not "
-            f"{labels.dtype} of shape {tuple(labels.shape)}."
-        )
-    return inputs, labels.long()
-
-
-def _as_tensor(values: Data) -> Tensor:
-    """Return a tensor; arrays are copied where torch cannot share their strides."""
-    return values if isinstance(values, Tensor) else torch.from_numpy(np.ascontiguousarray(values))
-
-
-def _collected(key: str, data: Data, labels: Data, samples: int | None) -> tuple[Tensor, Data]:
-    """Return the inputs and labels of a pair, a ``Dataset`` or a ``DataLoader``.
-
-    Raises:
-        InputError: If it is nothing of that kind.
-    """
-    if isinstance(data, tuple) and len(data) == 2:
-        return _as_tensor(data[0]), data[1] if labels is None else labels
-    if isinstance(data, torch.utils.data.Dataset):
-        data = torch.utils.data.DataLoader(data, batch_size=256)
-    if not isinstance(data, torch.utils.data.DataLoader):
-        raise InputError(
-            f"{key} must be a tensor, an array, a pair of inputs and labels, a Dataset or a "
-            f"DataLoader, not a {type(data).__name__}."
-        )
-    inputs, found, count = [], [], 0
-    for batch in data:
-        pair = batch if isinstance(batch, list | tuple) else [batch]
-        inputs.append(pair[0])
-        found += pair[1:2]
-        count += len(pair[0])
-        if samples is not None and count >= samples:
-            break
-    labelled = labels is None and len(found) == len(inputs) > 0
-    return torch.cat(inputs), torch.cat(found) if labelled else labels
-
-
-@torch.no_grad()
-def _batch_size(module: nn.Module, inputs: Tensor) -> int:
-    """Return how many inputs' activations, with a graph, fit into a quarter of the free memory."""
-    sizes: list[int] = []
-
-    def count(_: nn.Module, __: Any, output: Any) -> None:
-        if isinstance(output, Tensor):
-            sizes.append(output.numel() * output.element_size())
-
-    hooks = [one.register_forward_hook(count) for one in module.modules()]
-    try:
-        with evaluation_mode(module):
-            module(inputs[:1])
-    except Exception:
-        return BATCHES[1]  # The measures say what is wrong with it.
-    finally:
-        for hook in hooks:
-            hook.remove()
-    room = int(SHARE_OF_MEMORY * free_memory(inputs.device) / max(1, sum(sizes)))
-    return min(max(room, BATCHES[0]), BATCHES[1])
 
 
 def _layer_names(module: nn.Module, names: Sequence[str] | None) -> list[str]:
