@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from oracles.league_tables import made_design, made_statistics
@@ -78,3 +79,12 @@ def test_parquet_is_written_for_every_table(monkeypatch, tmp_path):
     files = sorted((tmp_path / "parquet").iterdir())
     assert [file.name for file in files] == ["measures.parquet", "training.parquet"]
     assert {file.read_bytes() for file in files} == {b"PAR1"}
+
+
+def test_parquet_holds_what_the_table_holds(tmp_path):
+    """Written by pyarrow itself; objects such as None among numbers included."""
+    table = MEASURES.assign(hidden=[None, *[1] * (len(MEASURES) - 1)])
+    write_parquet(tmp_path, {"measures": table})
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(tmp_path / "measures.parquet"), table, check_dtype=False
+    )
