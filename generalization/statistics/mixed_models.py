@@ -66,18 +66,17 @@ def mixed_slope(
     means = [np.bincount(ensembles, values) / np.bincount(ensembles) for values in (x, y)]
     if len(design) < FEWEST_ENSEMBLES or free < 1:
         return _nothing(f"{len(design)} ensembles for {basis.shape[1] + 1} parameters")
-    left = x - basis[ensembles] @ np.linalg.lstsq(basis[ensembles], x, rcond=None)[0]
-    if np.square(left).sum() <= EXPLAINED * np.square(x).sum():
+    if _explained(basis[ensembles], x):
         return _nothing("is a function of the hyper-parameters alone")
-    scale = y.std()
-    if scale == 0:
-        return _nothing("the gap is the same for all networks")
+    # In units of what the design leaves of the gap, however little, the optimizer starts well.
+    scale = _left(basis[ensembles], y).std()
+    if scale <= EXPLAINED * np.abs(y).max():
+        return _nothing("the gap is a function of the hyper-parameters alone")
     fitted, why = _reml(x, y / scale, ensembles, basis)
     if not why:
         share = fitted.cov_re.item() / (fitted.cov_re.item() + fitted.scale)
         return _slope(fitted.fe_params[-1], fitted.bse_fe[-1], free, level, scale, share, "")
-    left = means[0] - basis @ (basis.T @ means[0])
-    if np.square(left).sum() <= EXPLAINED * np.square(means[0]).sum():
+    if _explained(basis, means[0]):
         return _nothing(f"{why}, and its means are a function of the hyper-parameters alone")
     regressors = np.column_stack([basis, means[0]])
     of_means = sm.OLS(means[1] / scale, regressors).fit()
@@ -114,6 +113,16 @@ def slope_within(
     return Slope(*(float(one) for one in slope), p_value, np.nan, note)
 
 
+def _left(regressors, values):
+    """What least squares on regressors of full rank leave."""
+    return values - regressors @ np.linalg.lstsq(regressors, values, rcond=None)[0]
+
+
+def _explained(regressors, values):
+    """Whether the regressors leave nothing but rounding."""
+    return np.square(_left(regressors, values)).sum() <= EXPLAINED * np.square(values).sum()
+
+
 def _reml(x, y, ensembles, basis):
     """The fitted model, and why it is of no use; the latter is empty if it is."""
     if len(y) == len(basis):
@@ -122,7 +131,8 @@ def _reml(x, y, ensembles, basis):
         warnings.simplefilter("ignore")
         try:
             model = sm.MixedLM(y, np.column_stack([basis[ensembles], x]), ensembles)
-            fitted = model.fit(reml=True)
+            # The default, BFGS, may stop beside the maximum and report that it has converged.
+            fitted = model.fit(reml=True, method=["powell"])
         except np.linalg.LinAlgError:
             return None, "the mixed model is singular"
     if fitted.cov_re.item() <= SINGULAR * fitted.scale:
