@@ -22,7 +22,7 @@ CHANCE = 1e-3
 PAGE = """# What the league says where the truth is known
 
 Each line is a kind of study whose truth is known, a statement, how often the league must make it,
-and how often it did in {studies} simulated studies of {ensembles} ensembles × {seeds} seeds, with
+and how often it did in {studies:,} simulated studies of {ensembles} ensembles × {seeds} seeds, with
 {permutations} permutations and {resamples} resamples each. The band is that of the binomial
 distribution: a statement that just keeps its rate falls outside of it in one of {runs} runs.
 `tests/oracles/simulated_studies.py` defines the scenarios; `tests/statistics/test_known_truth.py`

@@ -36,6 +36,7 @@ COLUMNS = {
     "ensembles": ("Number of ensembles that the row rests on", "ensembles"),
     "cells": ("Number of cells or environments that the row rests on", "cells"),
     "note": ("Why something is missing, or what to beware of", ""),
+    "factor_level": ("Value of the factor", ""),
     "factor": ("Swept hyper-parameter, or several together", ""),
     "levels": ("Number of values of the factor", "values"),
     "r_squared": ("Fraction of the variance of the gap that the factor explains", "fraction"),

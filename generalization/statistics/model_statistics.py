@@ -60,9 +60,6 @@ def model_statistics(
     from above better than a large one tells that it is large. Their intervals are percentiles of a
     bootstrap of ensembles.
 
-    Args:
-        statistics: League of the study, which tells candidates from baselines.
-
     Returns:
         One row per dataset, selection, measure and statistic, with the columns ``COLUMNS``. Slopes
         are in units of the gap per standard deviation of ranks. p-values of candidates are

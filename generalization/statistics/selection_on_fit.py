@@ -67,9 +67,6 @@ def selection_on_fit(
     their networks that fit, given the main effects of all swept factors, with the interval and the
     Freedman–Lane test of the league; where it is shown, ``note`` is ``WARNING``.
 
-    Args:
-        statistics: League of the study, which tells candidates from baselines.
-
     Returns:
         One row per dataset and level of a factor, and one per dataset and candidate, with the
         columns ``COLUMNS``; p-values are corrected by Westfall and Young's method.
@@ -120,7 +117,7 @@ def _dependence(
     interval = Interval(*np.full((3, count), np.nan))
     p, corrected = np.full((2, count), np.nan)
     notes = [few_ensembles(size, "that are needed")] * count
-    if size and np.ptp(fits) == 0:
+    if size >= FEWEST_ENSEMBLES and np.ptp(fits) == 0:
         notes = [
             "all networks fit" if fits[0] == 1 else "the same fraction fits everywhere"
         ] * count

@@ -66,7 +66,11 @@ for page in pages:
 rule summarize_study:
     input:
         tables("statistics", "measures"),
-        tables(*sorted(study.tables.intersection({"design", "claims"}))),
+        tables(
+            *sorted(
+                study.tables.intersection({"design", "claims", "selection_on_fit"})
+            )
+        ),
     output:
         f"{STUDY}/summary.txt",
     log:
