@@ -312,8 +312,8 @@ def _biased(selection_on_fit: pd.DataFrame | None) -> Iterator[str]:
         named = [f"{within(name)} ({_interval(row)})" for name, row in warned.iterrows()]
         yield (
             f"Whether a network fits depends on {listed(named)}, given all hyper-parameters: "
-            "correlations among fitted networks alone are biased for it, and those of all networks "
-            "are to be read beside them."
+            "correlations among fitted networks alone are biased for them, and those of all "
+            "networks are to be read beside them."
         )
 
 
