@@ -5,11 +5,14 @@ from pathlib import Path
 
 import yaml
 
+from generalization.catalog import PROFILES, TABLES, file_of
 from generalization.columns import column_dictionary
+from generalization.docstrings import columns
 from generalization.errors import told_in_one_sentence
 from generalization.tables import read_table, write_parquet, write_table
 
-SCHEMA = Path(__file__).parents[1] / "workflow/schemas/study.schema.yaml"
+ROOT = Path(__file__).parents[1]
+SCHEMA = ROOT / "workflow/schemas/study.schema.yaml"
 
 
 def main() -> None:
@@ -23,7 +26,9 @@ def main() -> None:
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     tables = {path.stem: read_table(path) for path in arguments.tables}
     described = schema["$defs"]["hyperparameters"]["properties"]
-    write_table(arguments.columns, column_dictionary(tables, described))
+    defined = [name for name in tables if name in TABLES | PROFILES]
+    definitions = {name: columns(ROOT / file_of(name), name) for name in defined}
+    write_table(arguments.columns, column_dictionary(tables, described, definitions))
     print(write_parquet(arguments.parquet, tables))
 
 

@@ -1,3 +1,4 @@
+from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
@@ -6,7 +7,9 @@ import yaml
 from oracles.league_tables import made_design, made_statistics
 from oracles.studies import made_measures
 
+from generalization.catalog import PROFILES, TABLES, file_of, module_of
 from generalization.columns import column_dictionary
+from generalization.docstrings import columns as defined
 from generalization.statistics.claims import COLUMNS as OF_CLAIMS
 from generalization.statistics.selection import excluded
 from generalization.tables import write_parquet
@@ -44,7 +47,7 @@ def test_other_columns_point_to_the_definition_of_their_table():
         {
             "table": "points",
             "column": "logit_margin",
-            "meaning": "See the definition of points",
+            "meaning": "See the definition of the table",
             "unit": "",
         },
         {
@@ -54,6 +57,29 @@ def test_other_columns_point_to_the_definition_of_their_table():
             "unit": "steps",
         },
     ]
+
+
+@pytest.mark.parametrize("name", [*TABLES, *PROFILES])
+def test_every_column_of_every_table_is_described(name):
+    columns = getattr(import_module(module_of(name)), "COLUMNS", [])
+    rows = column_dictionary({name: columns}, HYPERPARAMETERS, {name: defined(file_of(name), name)})
+    assert rows["meaning"].str.len().gt(3).all()
+    assert rows[rows["meaning"].str.startswith("See the definition")].empty
+
+
+def test_columns_mean_what_their_table_says_of_them():
+    definitions = {"regions": {"active_1": "Active units of a layer.", "log_norm": "ln w."}}
+    columns = ["active_1", "active_7", "log_norm_test", "share", "share_low", "step"]
+    rows = column_dictionary({"regions": columns}, HYPERPARAMETERS, definitions)
+    assert rows["meaning"].tolist() == [
+        "Active units of a layer.",
+        "Active units of a layer.",
+        "ln w. Of test inputs.",
+        "See the definition of the table",
+        "Lower bound of the interval of share",
+        "Number of training steps after which the network was kept",
+    ]
+    assert rows["unit"].tolist() == ["", "", "", "", "unit of share", "steps"]
 
 
 def test_parquet_without_its_library_is_told_in_one_sentence(monkeypatch, tmp_path):
