@@ -5,20 +5,19 @@ from pathlib import Path
 
 import yaml
 
-from generalization.catalog import PROFILES, TABLES, file_of
 from generalization.columns import column_dictionary
 from generalization.docstrings import columns
 from generalization.errors import told_in_one_sentence
 from generalization.tables import read_table, write_parquet, write_table
 
-ROOT = Path(__file__).parents[1]
-SCHEMA = ROOT / "workflow/schemas/study.schema.yaml"
+SCHEMA = Path(__file__).parents[1] / "workflow/schemas/study.schema.yaml"
 
 
 def main() -> None:
     """Parse arguments, read, call, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tables", type=Path, nargs="+", help="<table>.csv")
+    parser.add_argument("--definitions", nargs="*", default=[], help="<table>=<Python file>")
     parser.add_argument("--columns", type=Path, required=True, help="their data dictionary")
     parser.add_argument("--parquet", type=Path, required=True, help="folder")
     arguments = parser.parse_args()
@@ -26,8 +25,8 @@ def main() -> None:
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     tables = {path.stem: read_table(path) for path in arguments.tables}
     described = schema["$defs"]["hyperparameters"]["properties"]
-    defined = [name for name in tables if name in TABLES | PROFILES]
-    definitions = {name: columns(ROOT / file_of(name), name) for name in defined}
+    files = dict(definition.split("=") for definition in arguments.definitions)
+    definitions = {name: columns(file, name) for name, file in files.items()}
     write_table(arguments.columns, column_dictionary(tables, described, definitions))
     print(write_parquet(arguments.parquet, tables))
 

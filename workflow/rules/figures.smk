@@ -100,9 +100,10 @@ rule export_tables:
         "../../environment.yml"
     params:
         code=fingerprint("scripts/export_tables.py"),
+        definitions=files_of_definitions(),
         parquet=f"{STUDY}/parquet",
     message:
         "Describe the columns of all tables, and write these as Parquet."
     shell:
-        "run_script export_tables {input} --columns {output.columns} --parquet {params.parquet}"
+        "run_script export_tables {input} --columns {output.columns} --parquet {params.parquet} --definitions {params.definitions}"
         " 2> >(tee {log} >&2)"
