@@ -15,7 +15,10 @@ COLUMNS = {
     "seed": ("Random seed of the network; with ensemble, it identifies the network", ""),
     "step": ("Number of training steps after which the network was kept", "steps"),
     "final": ("Whether it is the last step of the network", ""),
-    "status": ("How training ended: fitted, stopped or diverged", ""),
+    "status": (
+        "How training ended: fitted, stopped or diverged; of a value, whether it exists or why not",
+        "",
+    ),
     "measure": ("Name of the measure", ""),
     "value": ("Value of the measure, or of the row's quantity", "see its definition"),
     "train_loss": ("Mean loss on the whole training set", "nats for cross-entropy"),
@@ -92,6 +95,9 @@ COLUMNS = {
     "similarity": ("Name of the similarity", ""),
     "layer": ("Layer, numbered as in the definition of the table", ""),
     "place": ("Place of the layer: first, hidden_2 …, last_hidden or logits", ""),
+    "null": ("Value that is expected by chance", "unit of the value"),
+    "samples": ("Number of inputs", "inputs"),
+    "held_out": ("Mean correlation on inputs that directions were not fitted on", ""),
     "network_pairs": ("Number of pairs of networks that the row rests on", "pairs"),
     "directions": ("Kind of directions in the space of activations", ""),
     "part": ("Part of the dataset: train or test", ""),
@@ -106,7 +112,12 @@ COLUMNS = {
     "pairs": ("Number of pairs that the row rests on", "pairs"),
 }
 BOUNDS = {"_low": "Lower", "_high": "Upper"}
-PARTS = {"_train": "Of training inputs.", "_test": "Of test inputs."}
+PARTS = {
+    "_train": "of training inputs",
+    "_test": "of test inputs",
+    "_a": "of the first of a pair",
+    "_b": "of the second of a pair",
+}
 
 
 def column_dictionary(
@@ -154,8 +165,10 @@ def _described(
             base = column.removesuffix(end)
             return f"{words} bound of the interval of {base}", f"unit of {base}"
     for end, words in PARTS.items():
-        if (base := column.removesuffix(end)) in own and base != column:
-            return f"{own[base]} {words}", ""
+        base = column.removesuffix(end)
+        meaning = own.get(base) or known.get(base, ("",))[0]
+        if base != column and meaning:
+            return f"{meaning.rstrip('.')}, {words}", ""
     if numbered := re.fullmatch(r"(\w+)_(\d+)", column):
         first = own.get(f"{numbered[1]}_1", known.get(f"{numbered[1]}_1", ("",))[0])
         if first:

@@ -67,8 +67,8 @@ def columns(path: Path | str, name: str) -> dict[str, str]:
     """Return what the docstring of a function says of the columns of its table.
 
     Returns:
-        Word in marks of literal text → its entry in a list of definitions or, for other words, the
-        first sentence that has it, on one line and without these marks.
+        Word in marks of literal text → its entry in a list of definitions, what follows it in
+        parentheses, or the first sentence that has it, on one line and without these marks.
     """
     tree = ast.parse(Path(path).read_text(encoding="utf-8"), filename=str(path))
     function = next(one for one in tree.body if getattr(one, "name", None) == name)
@@ -76,6 +76,9 @@ def columns(path: Path | str, name: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for sentence in re.split(r"(?<=[.:;])\s+(?=\S)", " ".join(text.split())):
         found = dict.fromkeys(re.findall(r"``(\w+)``", sentence), sentence.rstrip(";:")) | found
+    beside = re.findall(r"``(\w+)`` \(((?:[^()]|\([^()]*\))+)\)", " ".join(text.split()))
+    # A bare range of numbers says less than the sentence.
+    found |= {key: words for key, words in beside if re.search(r"[a-z]{2,} [a-z]{2,}", words)}
     listed = r"^( *)(``\w+``(?:(?:, | and | … )``\w+``)*(?: …)?)\n((?:\1    .*\n?)+)"
     for _, words, meaning in re.findall(listed, text, flags=re.MULTILINE):
         found |= dict.fromkeys(re.findall(r"\w+", words), " ".join(meaning.split()))

@@ -10,6 +10,7 @@ from oracles.studies import made_measures
 from generalization.catalog import PROFILES, TABLES, file_of, module_of
 from generalization.columns import column_dictionary
 from generalization.docstrings import columns as defined
+from generalization.representations.comparing import COLUMNS as OF_SIMILARITIES
 from generalization.statistics.claims import COLUMNS as OF_CLAIMS
 from generalization.statistics.selection import excluded
 from generalization.tables import write_parquet
@@ -27,6 +28,7 @@ MEASURES = made_measures()
         "design": made_design(),
         "excluded": excluded(MEASURES),
         "claims": OF_CLAIMS,
+        "similarities": OF_SIMILARITIES,
     }.items(),
 )
 def test_columns_of_every_study_are_described(table, columns):
@@ -74,7 +76,7 @@ def test_columns_mean_what_their_table_says_of_them():
     assert rows["meaning"].tolist() == [
         "Active units of a layer.",
         "Active units of a layer.",
-        "ln w. Of test inputs.",
+        "ln w, of test inputs",
         "See the definition of the table",
         "Lower bound of the interval of share",
         "Number of training steps after which the network was kept",

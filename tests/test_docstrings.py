@@ -110,7 +110,8 @@ def test_columns_are_read_from_lists_of_definitions_and_sentences(tmp_path):
     file = tmp_path / "table.py"
     file.write_text(
         'def table():\n    """Make it.\n\n    Returns:\n'
-        "        One row per ``network``: numbers; ``ratio`` is a / b.\n\n"
+        "        One row per ``network``: numbers; ``ratio`` is a / b.\n"
+        "        And ``angle`` (angle of the point in (0, π)).\n\n"
         "        ``first``, ``second``\n            Both of them,\n            on two lines.\n"
         "        ``active_1``, ``active_2`` …\n            Of each layer.\n"
         '    """\n'
@@ -118,5 +119,6 @@ def test_columns_are_read_from_lists_of_definitions_and_sentences(tmp_path):
     found = columns(file, "table")
     assert found["network"] == "One row per network"
     assert found["ratio"].startswith("ratio is a / b.")
+    assert found["angle"] == "angle of the point in (0, π)"
     assert found["first"] == found["second"] == "Both of them, on two lines."
     assert found["active_1"] == found["active_2"] == "Of each layer."
