@@ -46,7 +46,7 @@ format: .venv/.ready
 measure: .venv/.ready
 	@python workflow/new_measure.py $(NAME)
 
-# Describe the columns of the tables of a study, and write these as Parquet, which needs pyarrow.
+# Describe the columns of the tables of a study, and write these as Parquet.
 export: .venv/.ready
 	@$(SNAKEMAKE) --quiet -- results/studies/$(STUDY)/columns.csv
 

@@ -273,6 +273,8 @@ ROOMS = {
             "pairs": Table(("measures", "comparisons"), page=False),
             "pair_statistics": Table(("pairs",)),
             "paper_relations": Table(("measures",), for_papers=True),
+            "model_statistics": Table(("measures", "statistics")),
+            "selection_on_fit": Table(("measures", "statistics")),
         }
     ),
     "figures": Room(
@@ -282,6 +284,7 @@ ROOMS = {
             "capacity": Figure(
                 "Overview", ("measures", "statistics"), ("number_of_parameters", "training_loss")
             ),
+            "gap_residuals": Figure("Overview", ("measures", "statistics")),
             "gap_against_measure": Figure(
                 "Generalization gap against each measure",
                 ("measures", "statistics"),

@@ -223,6 +223,15 @@ def exported_tables():
     return sorted({*study.tables, "excluded"}.difference(SETTINGS))
 
 
+def files_of_definitions():
+    """Return ``table=file`` for every exported table that a function of the package makes."""
+    return [
+        f"{table}={file_of(table)}"
+        for table in exported_tables()
+        if table in TABLES | PROFILES
+    ]
+
+
 def headed(name, about):
     """Return how the report lists a result: its name in words, and what it shows.
 

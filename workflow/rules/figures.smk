@@ -66,7 +66,11 @@ for page in pages:
 rule summarize_study:
     input:
         tables("statistics", "measures"),
-        tables(*sorted(study.tables.intersection({"design", "claims"}))),
+        tables(
+            *sorted(
+                study.tables.intersection({"design", "claims", "selection_on_fit"})
+            )
+        ),
     output:
         f"{STUDY}/summary.txt",
     log:
@@ -96,9 +100,10 @@ rule export_tables:
         "../../environment.yml"
     params:
         code=fingerprint("scripts/export_tables.py"),
+        definitions=files_of_definitions(),
         parquet=f"{STUDY}/parquet",
     message:
         "Describe the columns of all tables, and write these as Parquet."
     shell:
-        "run_script export_tables {input} --columns {output.columns} --parquet {params.parquet}"
+        "run_script export_tables {input} --columns {output.columns} --parquet {params.parquet} --definitions {params.definitions}"
         " 2> >(tee {log} >&2)"
