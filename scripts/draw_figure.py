@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 from generalization.errors import told_in_one_sentence
-from generalization.figures.style import save_figure
+from generalization.figures.svg_file import save_figure
 from generalization.signatures import named_by
 from generalization.tables import read_table
 

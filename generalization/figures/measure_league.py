@@ -10,16 +10,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from generalization.figures.small_multiples import bars
-from generalization.figures.style import (
-    ALL,
-    FITTED,
-    QUIET,
-    figure_of_words,
-    headline,
-    labelled,
-    styled,
-)
+from generalization.figures.legends import labelled
+from generalization.figures.marks import bars
+from generalization.figures.style import ALL, FITTED, QUIET, figure_of_words, headline, styled
 from generalization.names import interval, number, readable, within
 from generalization.statistics.league_rows import league_rows, primary_statistic, stratum
 

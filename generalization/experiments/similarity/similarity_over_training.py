@@ -16,13 +16,11 @@ from generalization.experiments.similarity.layer_maps import (
 )
 from generalization.experiments.similarity.network_pairs import task
 from generalization.experiments.similarity.similarity_to_end import similarity_to_end
-from generalization.figures.small_multiples import (
-    Facet,
-    Panel,
-    SmallMultiples,
-    mean_line,
-)
-from generalization.figures.style import colors, figure_of_words, styled
+from generalization.figures.facets import Facet
+from generalization.figures.looks import colors
+from generalization.figures.marks import mean_line
+from generalization.figures.small_multiples import Panel, SmallMultiples
+from generalization.figures.style import figure_of_words, styled
 from generalization.tables import KEPT_NETWORK, NETWORK
 
 GROUP = ["dataset", "architecture", "depth", "task"]
