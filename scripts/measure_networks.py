@@ -9,7 +9,7 @@ from generalization.datasets.dataset import read_dataset
 from generalization.datasets.experiment_data import experiment_data
 from generalization.devices import prepare_device
 from generalization.errors import told_in_one_sentence
-from generalization.measuring import measure_networks
+from generalization.measure_networks import measure_networks
 from generalization.networks.networks_file import read_networks
 from generalization.tables import write_table
 

@@ -9,8 +9,8 @@ from generalization.datasets.dataset import read_dataset
 from generalization.datasets.experiment_data import experiment_data
 from generalization.devices import prepare_device
 from generalization.errors import told_in_one_sentence
-from generalization.measuring import profile_networks
 from generalization.networks.networks_file import read_networks
+from generalization.profile_networks import profile_networks
 from generalization.recorded import opened_record
 from generalization.tables import write_table
 

@@ -14,7 +14,7 @@ from oracles.made_up import kept
 from oracles.softmax_jacobian import random_networks
 
 from generalization.catalog import MEASURES, module_of
-from generalization.measuring import measure_networks
+from generalization.measure_networks import measure_networks
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.signatures import named_by
 

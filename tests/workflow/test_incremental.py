@@ -50,7 +50,10 @@ def test_comments_touches_and_checkouts_run_nothing(study):
         (f"{MEASURE}/weight_norm.py", {"measure_networks": 2}),
         # Taken alone here, it is one of those that may share a job.
         (f"{MEASURE}/transitions.py", {"measure_networks": 2, "measure_networks_alone": 2}),
-        ("generalization/measuring.py", {"measure_networks": 2, "measure_networks_alone": 2}),
+        (
+            "generalization/measure_networks.py",
+            {"measure_networks": 2, "measure_networks_alone": 2},
+        ),
     ],
 )
 def test_an_edit_runs_what_imports_it_and_what_follows(study, file, jobs):
