@@ -9,7 +9,7 @@ for figure in figures:
             [
                 report(
                     file,
-                    caption=caption_of(figure),
+                    caption=caption(figure),
                     category=numbered(FIGURES[figure].chapter),
                     labels=labels_of(figure, label),
                 )
@@ -46,7 +46,7 @@ for page in pages:
         output:
             report(
                 f"{STUDY}/tables/{page}.html",
-                caption=caption_of(page),
+                caption=caption(page),
                 category=numbered("Tables"),
                 labels={"table": headed(page, page)},
             ),
