@@ -21,7 +21,7 @@ from generalization.catalog import (
     TABLES,
     caption_of,
     file_of,
-    module_of,
+    place_of,
 )
 from generalization.errors import InputError
 from generalization.experiments import claims_of

@@ -507,5 +507,10 @@ def caption_of(name: str) -> str:
 
 
 def module_of(name: str) -> str:
-    """Module of an entry, which a script imports."""
+    """Module of an entry."""
     return file_of(name).removesuffix(".py").replace("/", ".")
+
+
+def place_of(name: str) -> str:
+    """Place of the function of an entry, ``module:function``, from which a script imports it."""
+    return f"{module_of(name)}:{name}"

@@ -3,7 +3,6 @@
 import inspect
 import re
 from dataclasses import fields
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -23,20 +22,21 @@ from generalization.catalog import (
     TABLES,
     caption_of,
     file_of,
-    module_of,
+    place_of,
 )
 from generalization.experiments import claims_of
 from generalization.networks.architectures import ARCHITECTURES, POOLINGS
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.initial_layers import INITIALIZATIONS
 from generalization.offered import OfferedToMeasures, OfferedToProfiles
+from generalization.signatures import imported
 
 OFFERED = {field.name for field in fields(OfferedToMeasures)} | set(MEASURES)
 OF_PROFILES = {field.name for field in fields(OfferedToProfiles)}
 
 
 def function_of(name):
-    return getattr(import_module(module_of(name)), name)
+    return imported(place_of(name))
 
 
 def has_a_test(name):

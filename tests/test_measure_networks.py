@@ -1,6 +1,5 @@
 import dataclasses
 import math
-from importlib import import_module
 
 import pandas as pd
 import pytest
@@ -11,12 +10,13 @@ from oracles.made_up import data, kept
 from schema import settings_of
 from torch.testing import assert_close
 
-from generalization.catalog import MEASURES, module_of
+from generalization.catalog import MEASURES, place_of
 from generalization.measure_networks import measure_networks
 from generalization.measures.number_of_parameters import number_of_parameters
 from generalization.measures.output_entropy import output_entropy
 from generalization.measures.weight_norm import distance_from_initialization, weight_norm
 from generalization.profile_networks import profile_networks
+from generalization.signatures import imported
 from generalization.training.initialization import initial_networks
 
 NONE = {}
@@ -205,7 +205,7 @@ def test_convolutional_networks_are_given_one_by_one_as_modules():
 )
 def test_all_measures_but_those_of_layers_are_taken_of_convolutional_networks(measure):
     networks = kept_convolutions(hyperparameters_of("convolutional, pooled"))
-    function = getattr(import_module(module_of(measure)), measure)
+    function = imported(place_of(measure))
     few = ("samples", "train_samples", "grid_points", "random_samples")
     points = 30 if measure in OF_MANY_POINTS else 2
     chosen = {key: points for key in few if key in settings_of(measure)}

@@ -11,7 +11,7 @@ from generalization.activations import Activations, layer_activations, write_act
 from generalization.experiments.jacobian.points import points
 from generalization.experiments.noise_clouds.noise_clouds import noise_clouds
 from generalization.profile_networks import profile_networks
-from generalization.units.cloud_spectra import cloud_images, noisy_copies
+from generalization.units.cloud_spectra import noisy_images
 
 
 def images():
@@ -94,9 +94,7 @@ def test_profiles_are_told_which_networks_they_are_given():
 def test_clouds_that_were_recorded_are_those_of_the_networks(tmp_path, networks):
     of_data = data() if networks.hyperparameters.architecture == "fully_connected" else images()
     chosen = {"images_per_class": 1, "noise_stds": [0.2, 0.05], "copies": 6}
-    parts = (of_data.train_inputs, of_data.train_labels, of_data.test_inputs, of_data.test_labels)
-    shown, _ = cloud_images(*parts, 1)
-    copies = noisy_copies(shown, torch.Generator().manual_seed(0), [0.2, 0.05], 6).flatten(0, 2)
+    copies = noisy_images(of_data, torch.Generator().manual_seed(0), torch.device("cpu"), **chosen)
     write_activations(
         tmp_path / "noisy_copies.h5",
         networks,

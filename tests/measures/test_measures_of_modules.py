@@ -1,17 +1,15 @@
 """Every measure of a stack is that of its networks as sequences of layers."""
 
-from importlib import import_module
-
 import pytest
 import torch
 from torch import Generator, nn
 from torch.testing import assert_close
 
-from generalization.catalog import MEASURES, module_of
+from generalization.catalog import MEASURES, place_of
 from generalization.errors import InputError
 from generalization.networks.fully_connected import initialize_fully_connected
 from generalization.networks.sequences import sequence_of
-from generalization.signatures import named_by
+from generalization.signatures import imported, named_by
 
 ACTIVATIONS = ["relu", "relu6", "hardtanh", "hardsigmoid", "tanh"]
 # Of a module these are drawn, not computed: of networks together, or with probes.
@@ -45,7 +43,7 @@ CASES = [
 
 
 def measure_of(name):
-    return getattr(import_module(module_of(name)), name)
+    return imported(place_of(name))
 
 
 def images(count, seed=0):

@@ -75,8 +75,8 @@ def test_a_figure_without_a_file(study):
 def test_a_figure_without_a_caption(study):
     (study.path / "generalization/experiments/jacobian/loss_bounds.rst").unlink()
     assert (
-        "InputError before anything is computed: generalization/catalog.py must name what there is, "
-        "but loss_bounds has no caption generalization/experiments/jacobian/loss_bounds.rst."
+        "InputError before anything is computed: generalization/catalog.py must name what there "
+        "is, but loss_bounds has no caption generalization/experiments/jacobian/loss_bounds.rst."
     ) in sentence(study.snakemake("--dry-run", check=False))
 
 

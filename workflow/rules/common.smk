@@ -158,11 +158,6 @@ def taken_together(*measures):
     return [measure for measure in measures if MEASURES[measure].taken_together]
 
 
-def modules_of(measures):
-    """Return ``measure=module`` for every measure, as the script takes them."""
-    return " ".join(f"{measure}={module_of(measure)}" for measure in measures)
-
-
 def measure_code(*measures):
     """Compute the fingerprint of measures, which the script imports by name."""
     return fingerprint("scripts/measure_networks.py", *map(file_of, measures))

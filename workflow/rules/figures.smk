@@ -21,10 +21,9 @@ for figure in figures:
         conda:
             "../../environment.yml"
         resources:
-            module=module_of(figure),
+            figure=place_of(figure),
         params:
             code=fingerprint("scripts/draw_figure.py", file_of(figure)),
-            figure=figure,
             one_per=FIGURES[figure].one_per,
             settings=json.dumps(
                 study.figures | study.statistics | {"classes": study.classes}
@@ -32,7 +31,7 @@ for figure in figures:
         message:
             f"Draw {figure}."
         shell:
-            "run_script draw_figure {params.figure} --module {resources.module}"
+            "run_script draw_figure {resources.figure}"
             " --one-per={params.one_per} --tables {input} --settings {params.settings:q} -- {output} 2> >(tee {log} >&2)"
 
 
