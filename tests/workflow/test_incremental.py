@@ -194,7 +194,8 @@ NEW_JOBS = {
 def add_entry(study, kind):
     """Add an entry with its file: its line in the catalog and, if it has settings, its schema."""
     file, *insertions = ENTRIES[kind]
-    (study.path / file).write_text("")
+    path = study.path / file
+    path.write_text(f"def {path.stem}():\n    pass\n")
     for place, (before, line) in zip((CATALOG, SCHEMA), insertions, strict=False):
         study.edit(place, before, line + before)
 
