@@ -23,7 +23,7 @@ study: .venv/.ready
 # Rebuild the report if a result, a caption or the configuration is newer.
 report: .venv/.ready
 	@if [ ! -e $(REPORT) ] || [ -n "$$(find results/studies/$(STUDY) workflow/report config/$(STUDY).yaml \
-	    -type f -newer $(REPORT) -print -quit)" ]; then \
+	    generalization/experiments -type f ! -name '*.py*' -newer $(REPORT) -print -quit)" ]; then \
 	    $(SNAKEMAKE) --quiet --report $(REPORT).partial.html && mv $(REPORT).partial.html $(REPORT); fi
 	@echo "The report is $(REPORT)"
 

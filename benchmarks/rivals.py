@@ -10,12 +10,11 @@ from the network's own probabilities, E ‖∇ℓ_y‖².
 """
 
 import time
-from importlib import import_module
 
 import torch
 from timing import print_table, sgemm_rate, take_turns
 
-from generalization.catalog import MEASURES, module_of
+from generalization.catalog import MEASURES, place_of
 from generalization.derivatives.gradient_factors import (
     directional_derivatives,
     gradient_squares,
@@ -28,7 +27,7 @@ from generalization.networks.fully_connected import (
     initialize_fully_connected,
 )
 from generalization.randomness import generator_for
-from generalization.signatures import named_by
+from generalization.signatures import imported, named_by
 
 FAMILIES = ("margins", "norms", "sample_gradients", "predictions", "features", "spectra")
 WIDTHS, NETWORKS, POINTS = (784, 200, 200, 200, 200, 10), 8, 10_000
@@ -58,7 +57,7 @@ def cost_of_all(train_samples: int) -> None:
     for name, entry in MEASURES.items():
         if entry.file not in FAMILIES or not entry.shares_a_job:
             continue
-        measure = getattr(import_module(module_of(name)), name)
+        measure = imported(place_of(name))
         takes = "train_samples" in (measure.__kwdefaults__ or {})
         chosen = {"train_samples": train_samples} if takes and _is_linear(name) else {}
         begin = time.process_time()

@@ -498,6 +498,22 @@ def file_of(name: str) -> str:
     return f"{folder_of(name)}/{family or name}.py"
 
 
+def caption_of(name: str) -> str:
+    """File of the caption of a table or figure, relative to the root of the repository.
+
+    It lies beside the file of an experiment; what all studies share has its captions with the
+    report.
+    """
+    folder = folder_of(name) if name in TABLES | FIGURES else ""
+    beside = folder.startswith("generalization/experiments/")
+    return f"{folder if beside else 'workflow/report'}/{name}.rst"
+
+
 def module_of(name: str) -> str:
-    """Module of an entry, which a script imports."""
+    """Module of an entry."""
     return file_of(name).removesuffix(".py").replace("/", ".")
+
+
+def place_of(name: str) -> str:
+    """Place of the function of an entry, ``module:function``, from which a script imports it."""
+    return f"{module_of(name)}:{name}"

@@ -7,7 +7,7 @@ import numpy as np
 
 from generalization.errors import told_in_one_sentence
 from generalization.figures.measure_league import measure_league
-from generalization.figures.style import save_figure
+from generalization.figures.svg_file import save_figure
 from generalization.files import written_whole
 from generalization.signatures import named_by
 from generalization.statistics.fit_statistics import fit_statistics

@@ -33,7 +33,7 @@ FLOORS = (
     ("measures",),
     ("statistics",),
     ("figures",),
-    ("offered", "measuring"),
+    ("offered", "finite_networks", "measure_networks", "profile_networks"),
     ("experiments",),
     ("",),  # The package itself, which offers what is in its rooms.
 )

@@ -4,7 +4,6 @@ Both is tested: that a measure is invariant where it says so, and that it is not
 """
 
 import dataclasses
-from importlib import import_module
 
 import pandas as pd
 import pytest
@@ -13,10 +12,10 @@ from oracles.blobs import blobs
 from oracles.made_up import kept
 from oracles.softmax_jacobian import random_networks
 
-from generalization.catalog import MEASURES, module_of
-from generalization.measuring import measure_networks
+from generalization.catalog import MEASURES, place_of
+from generalization.measure_networks import measure_networks
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.signatures import named_by
+from generalization.signatures import imported, named_by
 
 # Of ReLU networks without biases: hidden units are permuted; a layer is multiplied by 3 and the
 # next one divided by 3; the logits are doubled, by the last layer; the inputs are tripled.
@@ -87,7 +86,7 @@ def data(widths):
 
 
 def value(name, networks, inputs, labels, initial):
-    measure = getattr(import_module(module_of(name)), name)
+    measure = imported(place_of(name))
     generator, scale = torch.Generator().manual_seed(2), inputs.std()
     features = inputs.shape[1]
     offered = {
@@ -148,7 +147,7 @@ def test_permuted_test_labels_change_nothing(name):
     order = torch.arange(len(of_data.test_labels)).flip(0)
     permuted_labels = dataclasses.replace(of_data, test_labels=of_data.test_labels[order])
     assert not torch.equal(permuted_labels.test_labels, of_data.test_labels)
-    measure = {name: getattr(import_module(module_of(name)), name)}
+    measure = {name: imported(place_of(name))}
     one, other = (
         dict(measure_networks(networks, some, measure, {name: {}}))[name]
         for some in (of_data, permuted_labels)

@@ -4,14 +4,9 @@ def named(file):
     return file.split("-")[0]
 
 
-def caption_of(name):
+def caption(name):
     """Return the file with the caption of a figure or a table, relative to the rules."""
-    beside = (
-        Path(file_of(name)).with_suffix(".rst") if name in FIGURES | TABLES else None
-    )
-    if beside and beside.parts[1] == "experiments":
-        return f"../../{beside}"
-    return f"../report/{name}.rst"
+    return f"../../{caption_of(name)}"
 
 
 def of_all_blocks(file):
@@ -161,11 +156,6 @@ def settings_of_table(table):
 def taken_together(*measures):
     """Select the measures that are given whole stacks of convolutional networks."""
     return [measure for measure in measures if MEASURES[measure].taken_together]
-
-
-def modules_of(measures):
-    """Return ``measure=module`` for every measure, as the script takes them."""
-    return " ".join(f"{measure}={module_of(measure)}" for measure in measures)
 
 
 def measure_code(*measures):
