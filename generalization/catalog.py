@@ -70,7 +70,7 @@ NORM = Measure(shares_a_job=True, file="norms")
 PREDICTION = Measure(shares_a_job=True, file="predictions")
 FEATURE = Measure(shares_a_job=True, file="features")
 SPECTRUM = Measure(shares_a_job=True, file="spectra")
-SHARPNESS = Measure(file="sharpness")
+PAC_BAYES = Measure(file="pac_bayes")
 SAMPLE_GRADIENT = Measure(shares_a_job=True, file="sample_gradients")
 
 # Files in generalization/measures/.
@@ -153,15 +153,15 @@ MEASURES = {
     "power_law_exponent": SPECTRUM,
     "weighted_power_law_exponent": SPECTRUM,
     "log_alpha_norm": SPECTRUM,
-    "pac_bayes_flatness": SHARPNESS,
-    "pac_bayes_from_initialization": SHARPNESS,
-    "pac_bayes_from_origin": SHARPNESS,
-    "magnitude_aware_flatness": SHARPNESS,
-    "magnitude_aware_from_initialization": SHARPNESS,
-    "magnitude_aware_from_origin": SHARPNESS,
-    "worst_case_flatness": SHARPNESS,
-    "magnitude_aware_worst_case_flatness": SHARPNESS,
-    "adaptive_sharpness": SHARPNESS,
+    "pac_bayes_flatness": PAC_BAYES,
+    "pac_bayes_from_initialization": PAC_BAYES,
+    "pac_bayes_from_origin": PAC_BAYES,
+    "magnitude_aware_flatness": PAC_BAYES,
+    "magnitude_aware_from_initialization": PAC_BAYES,
+    "magnitude_aware_from_origin": PAC_BAYES,
+    "worst_case_flatness": Measure(),
+    "magnitude_aware_worst_case_flatness": Measure(file="worst_case_flatness"),
+    "adaptive_sharpness": Measure(),
     "local_learning_coefficient": Measure(),
     "random_number": Measure(shares_a_job=True, baseline=True, taken_together=True),
     "sampled_transitions": Measure(),

@@ -5,10 +5,13 @@ import math
 import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Generator, Tensor
-from torch.nn.functional import cross_entropy
 
 from generalization.networks.modules import Networks, number_of_networks
-from generalization.networks.perturbed_weights import Weights, logits_with, weights_by_name
+from generalization.networks.perturbed_weights import (
+    losses_and_gradients_with,
+    losses_with,
+    weights_by_name,
+)
 
 
 def local_learning_coefficient(
@@ -68,10 +71,10 @@ def local_learning_coefficient(
     for step in range(chain_steps):
         batch = torch.randperm(samples, generator=generator)[:batch_size].to(train_labels.device)
         inputs, labels = train_inputs[batch], train_labels[batch]
-        losses, gradients = _losses_and_gradients(networks, moved, inputs, labels)
+        losses, gradients = losses_and_gradients_with(networks, moved, inputs, labels)
         if step in kept:
             with torch.no_grad():
-                excess += losses - _losses(networks, own, inputs, labels)
+                excess += losses - losses_with(networks, own, inputs, labels)
         for name, gradient in gradients.items():
             drift = inverse_temperature * gradient + localization * (moved[name] - own[name])
             noise = _noise(own[name], members, generator)
@@ -84,20 +87,3 @@ def _noise(weight: Tensor, members: int, generator: Generator) -> Tensor:
     chains = len(weight) // members
     noise = torch.randn(chains, *weight.shape[1:], generator=generator).to(weight)
     return noise.repeat_interleave(members, dim=0)
-
-
-def _losses(
-    networks: Networks, weights: Weights, inputs: Tensor, labels: Tensor
-) -> Float64[Tensor, "chains"]:
-    logits = logits_with(networks, weights, inputs).double()
-    return cross_entropy(logits.mT, labels.expand(len(logits), -1), reduction="none").mean(1)
-
-
-def _losses_and_gradients(
-    networks: Networks, weights: Weights, inputs: Tensor, labels: Tensor
-) -> tuple[Float64[Tensor, "chains"], dict[str, Tensor]]:
-    with torch.enable_grad():
-        leaves = {name: value.detach().requires_grad_() for name, value in weights.items()}
-        losses = _losses(networks, leaves, inputs, labels)
-        gradients = torch.autograd.grad(losses.sum(), list(leaves.values()))
-    return losses.detach(), dict(zip(leaves, gradients, strict=True))
