@@ -67,6 +67,7 @@ CHEAP_BOUND = Measure(shares_a_job=True, fully_connected_only=True, file="layerw
 CHEAP_SENSITIVITY = Measure(shares_a_job=True, file="output_sensitivity")
 MARGIN = Measure(shares_a_job=True, file="margins")
 NORM = Measure(shares_a_job=True, file="norms")
+COMPLEXITY = Measure(shares_a_job=True, file="spectral_complexity")
 PREDICTION = Measure(shares_a_job=True, file="predictions")
 FEATURE = Measure(shares_a_job=True, file="features")
 SPECTRUM = Measure(shares_a_job=True, file="spectra")
@@ -117,14 +118,14 @@ MEASURES = {
     "frobenius_sum": NORM,
     "frobenius_sum_over_margin": NORM,
     "stable_rank_sum": NORM,
-    "spectral_complexity_from_origin": NORM,
-    "spectral_complexity_from_initialization": NORM,
-    "bartlett_complexity": NORM,
-    "bartlett_complexity_from_initialization": NORM,
-    "bartlett_complexity_over_margin": NORM,
+    "spectral_complexity_from_origin": COMPLEXITY,
+    "spectral_complexity_from_initialization": COMPLEXITY,
+    "bartlett_complexity": COMPLEXITY,
+    "bartlett_complexity_from_initialization": COMPLEXITY,
+    "bartlett_complexity_over_margin": COMPLEXITY,
     "spectral_distance": NORM,
-    "path_norm": NORM,
-    "path_norm_over_margin": NORM,
+    "path_norm": CHEAP,
+    "path_norm_over_margin": Measure(shares_a_job=True, file="path_norm"),
     "gauss_newton_trace": SAMPLE_GRADIENT,
     "fisher_rao_norm": SAMPLE_GRADIENT,
     "empirical_fisher_rao_norm": SAMPLE_GRADIENT,

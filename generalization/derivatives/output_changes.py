@@ -7,6 +7,7 @@ from jaxtyping import Float, Float64
 from torch import Generator, Tensor, nn
 
 from generalization.devices import items_at_once
+from generalization.errors import require_positive
 from generalization.networks.modules import Networks, logits_of
 
 # From logits (…, classes) to outputs (…, outputs): a linear function of them, or the softmax.
@@ -67,8 +68,7 @@ def output_variance(
     Raises:
         ValueError: If there are no draws, or no noise.
     """
-    if draws < 1:
-        raise ValueError(f"draws must be at least 1, not {draws!r}.")
+    require_positive(draws=draws)
     if not pixel_noise_std > 0:
         raise ValueError(f"pixel_noise_std must be positive, not {pixel_noise_std!r}.")
     scale = (pixel_noise_std / pixel_deviations).to(inputs).view(-1, *[1] * (inputs.dim() - 1))

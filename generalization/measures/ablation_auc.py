@@ -1,17 +1,19 @@
 """Area under the curve of accuracy against the fraction of ablated units, and its quotient."""
 
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float64
 from torch import Tensor
 
+from generalization.errors import require_positive
 from generalization.networks.modules import Networks, logits_of
+from generalization.samples import TrainInputs, TrainLabels, first_samples
 from generalization.units.ablation_curve import ablation_curve, area_under
 
 
 def ablation_auc(
     networks: Networks,
-    train_inputs: Float[Tensor, "train_samples *features"],
-    train_labels: Int64[Tensor, "train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     generator: torch.Generator,
     *,
     train_samples: int = 1000,
@@ -33,18 +35,13 @@ def ablation_auc(
 
     Returns:
         R areas, from 0 to 1.
-
-    Raises:
-        ValueError: If train_samples, orders or increments are less than 1.
     """
-    counts = {"train_samples": train_samples, "orders": orders, "increments": increments}
-    for name, number in counts.items():
-        if number < 1:
-            raise ValueError(f"{name} must be at least 1, not {number!r}.")
+    require_positive(orders=orders, increments=increments)
+    inputs, labels = first_samples(train_samples, train_inputs, train_labels)
     amounts, accuracies = ablation_curve(
         networks,
-        train_inputs[:train_samples],
-        train_labels[:train_samples],
+        inputs,
+        labels,
         generator,
         orders=orders,
         increments=increments,
@@ -55,8 +52,8 @@ def ablation_auc(
 
 def normalized_ablation_auc(
     networks: Networks,
-    train_inputs: Float[Tensor, "train_samples *features"],
-    train_labels: Int64[Tensor, "train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     generator: torch.Generator,
     *,
     above_chance: bool = False,

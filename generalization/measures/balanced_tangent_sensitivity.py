@@ -1,7 +1,7 @@
 """Tangent sensitivity that is invariant to scaling one layer up and another down."""
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 from torch import Tensor, nn
 
 from generalization.derivatives.layer_sensitivities import sensitivity_of_layers
@@ -14,14 +14,12 @@ from generalization.networks.linearized_layers import (
     refuse_statistics_of_batches,
 )
 from generalization.networks.modules import Networks, logits_of, number_of_networks
+from generalization.samples import Inputs
 
 
 @torch.no_grad()
 def balanced_tangent_sensitivity(
-    networks: Networks,
-    inputs: Float[Tensor, "samples *features"],
-    *,
-    reduction: str | int = "sum",
+    networks: Networks, inputs: Inputs, *, reduction: str | int = "sum"
 ) -> Float64[Tensor, "networks samples"]:
     """Tangent sensitivity √Σ_l ‖∂²f/∂W_l∂x‖_F² ‖W_l‖_F² to relative changes, at every point.
 

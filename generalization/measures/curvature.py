@@ -24,11 +24,12 @@ from generalization.regions.module_polylines import numbers_per_point
 from generalization.regions.polylines import around_translations
 from generalization.regions.steps import can_be_followed
 from generalization.regions.trajectories import equidistant_points, translation_loops
+from generalization.samples import Images
 
 
 def curvature(
     networks: Networks,
-    inputs: Float[Tensor, "samples channels height width"],
+    inputs: Images,
     *,
     dtype: torch.dtype = torch.float32,
     grid_points: int = 4096,
@@ -87,9 +88,7 @@ def curvature(
 
 
 def _of_network(
-    network: FullyConnectedNetworks,
-    inputs: Float[Tensor, "samples channels height width"],
-    grid_points: int,
+    network: FullyConnectedNetworks, inputs: Images, grid_points: int
 ) -> Float64[Tensor, "samples"]:
     """Curvatures of a stack of one."""
     if not network.phi.piecewise_linear:
@@ -99,9 +98,7 @@ def _of_network(
     return around_translations(variation, inputs, max(network.widths))
 
 
-def _of_module(
-    module: Module, inputs: Float[Tensor, "samples channels height width"], grid_points: int
-) -> Float64[Tensor, "samples"]:
+def _of_module(module: Module, inputs: Images, grid_points: int) -> Float64[Tensor, "samples"]:
     """Curvatures of a module."""
     if not can_be_followed(module):
         return sampled_jacobian_variation(module, translation_loops(inputs), grid_points)
@@ -111,9 +108,7 @@ def _of_module(
 
 @torch.inference_mode()
 def _sampled(
-    network: FullyConnectedNetworks,
-    inputs: Float[Tensor, "samples channels height width"],
-    grid_points: int,
+    network: FullyConnectedNetworks, inputs: Images, grid_points: int
 ) -> Float64[Tensor, "samples"]:
     """Sums over points of one network, block by block; blocks share their end points."""
     numbers_per_point = network.widths[-1] * max(network.widths[1:])

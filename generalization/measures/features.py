@@ -14,11 +14,10 @@ from generalization.derivatives.gradient_factors import activations_and_logits
 from generalization.measures.margins import normalized_margins
 from generalization.networks.hidden_layers import unit_activations
 from generalization.networks.modules import SAMPLES_PER_CHUNK, Networks, logits_of
+from generalization.samples import Inputs, TrainInputs, TrainLabels, first_samples
 
 
-def effective_rank(
-    networks: Networks, inputs: Float[Tensor, "samples *features"]
-) -> Float64[Tensor, "networks"]:
+def effective_rank(networks: Networks, inputs: Inputs) -> Float64[Tensor, "networks"]:
     """Effective rank of the activations of the last hidden layer (Roy & Vetterli 2007).
 
     exp(−Σ p_i ln p_i) with p_i = s_i / Σ_j s_j, the shares of the singular values of the matrix of
@@ -34,8 +33,8 @@ def effective_rank(
 
 def neural_collapse(
     networks: Networks,
-    train_inputs: Float[Tensor, "_train_samples *features"],
-    train_labels: Int64[Tensor, "_train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     *,
     train_samples: int = 1000,
 ) -> Float64[Tensor, "networks"]:
@@ -60,8 +59,8 @@ def neural_collapse(
 
 def davies_bouldin_index(
     networks: Networks,
-    train_inputs: Float[Tensor, "_train_samples *features"],
-    train_labels: Int64[Tensor, "_train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     *,
     train_samples: int = 1000,
 ) -> Float64[Tensor, "networks"]:
@@ -81,11 +80,11 @@ def davies_bouldin_index(
 
 def label_wise_mixup_error(
     networks: Networks,
-    train_inputs: Float[Tensor, "_train_samples *features"],
-    train_labels: Int64[Tensor, "_train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     *,
     train_samples: int = 1000,
-) -> Float64[Tensor, "networks train_samples"]:
+) -> Float64[Tensor, "networks _"]:
     """Error at the midpoints of two training inputs of one class (Natekar & Sharma 2020).
 
     It is a function of the logits' order alone. Arguments are those of ``neural_collapse``.
@@ -99,8 +98,8 @@ def label_wise_mixup_error(
 
 def davies_bouldin_mixup(
     networks: Networks,
-    train_inputs: Float[Tensor, "_train_samples *features"],
-    train_labels: Int64[Tensor, "_train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     *,
     train_samples: int = 1000,
 ) -> Float64[Tensor, "networks"]:
@@ -119,8 +118,8 @@ def davies_bouldin_mixup(
 
 def mixup_margin(
     networks: Networks,
-    train_inputs: Float[Tensor, "_train_samples *features"],
-    train_labels: Int64[Tensor, "_train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     *,
     train_samples: int = 1000,
 ) -> Float64[Tensor, "networks"]:
@@ -140,9 +139,8 @@ def _training_activations(
     networks: Networks, inputs: Tensor, labels: Tensor, train_samples: int
 ) -> tuple[list[Float64[Tensor, "networks samples _"]], Int64[Tensor, "samples"]]:
     """Activations of hidden layers at the first training inputs, and their labels."""
-    _refuse_none(train_samples)
-    layers = unit_activations(networks, inputs[:train_samples])
-    return [layer.double() for layer in layers], labels[:train_samples]
+    inputs, labels = first_samples(train_samples, inputs, labels)
+    return [layer.double() for layer in unit_activations(networks, inputs)], labels
 
 
 @torch.no_grad()
@@ -154,11 +152,6 @@ def _last_activations(
         return unit_activations(networks, inputs)[-1]
     chunks = inputs.split(SAMPLES_PER_CHUNK)
     return torch.cat([activations_and_logits(networks, some)[0][-1] for some in chunks], dim=1)
-
-
-def _refuse_none(train_samples: int) -> None:
-    if train_samples < 1:
-        raise ValueError(f"train_samples must be at least 1, not {train_samples!r}.")
 
 
 def _around_class_means(
@@ -185,15 +178,12 @@ def _davies_bouldin(
 
 
 def _mixups(
-    inputs: Float[Tensor, "_train_samples *features"],
-    labels: Int64[Tensor, "_train_samples"],
-    train_samples: int,
-) -> tuple[Float[Tensor, "samples *features"], Int64[Tensor, "samples"]]:
+    inputs: TrainInputs, labels: TrainLabels, train_samples: int
+) -> tuple[Inputs, Int64[Tensor, "samples"]]:
     """Midpoints of each of the first training inputs and the next one of its class, and labels."""
     # ASSUME: midpoints, as in the public code; each point has the next one of its class, and the
     # last one the first, where the source takes all pairs of a batch.
-    _refuse_none(train_samples)
-    inputs, labels = inputs[:train_samples], labels[:train_samples]
+    inputs, labels = first_samples(train_samples, inputs, labels)
     partners = torch.empty_like(labels)
     for label in labels.unique():
         members = (labels == label).nonzero().squeeze(1)

@@ -6,13 +6,13 @@ from torch import Generator, Tensor
 
 from generalization.derivatives.input_jacobian import input_jacobian_norm
 from generalization.devices import items_at_once
+from generalization.errors import require_positive
 from generalization.networks.modules import Networks
 from generalization.regions.trajectories import equidistant_points, translation_loops
+from generalization.samples import Images, Inputs, TrainInputs, first_samples
 
 
-def jacobian_norm(
-    networks: Networks, inputs: Float[Tensor, "samples *features"]
-) -> Float64[Tensor, "networks samples"]:
+def jacobian_norm(networks: Networks, inputs: Inputs) -> Float64[Tensor, "networks samples"]:
     """Norm ‖∂σ(f(x))/∂xᵀ‖_F at every point, σ the softmax (Novak et al. 2018, §3).
 
     The measure of a network is the mean over points. See ``input_jacobian_norm`` for how it is
@@ -27,11 +27,8 @@ def jacobian_norm(
 
 
 def train_jacobian_norm(
-    networks: Networks,
-    train_inputs: Float[Tensor, "_train_samples *features"],
-    *,
-    train_samples: int = 1000,
-) -> Float64[Tensor, "networks train_samples"]:
+    networks: Networks, train_inputs: TrainInputs, *, train_samples: int = 1000
+) -> Float64[Tensor, "networks _"]:
     """Norm ``jacobian_norm`` at the first training inputs.
 
     Novak et al. 2018, §3, measure it at test points, and find it smaller near training points than
@@ -40,20 +37,12 @@ def train_jacobian_norm(
 
     Returns:
         R × min(train_samples, N) norms, in probability per unit of input.
-
-    Raises:
-        ValueError: If train_samples is less than 1.
     """
-    if train_samples < 1:
-        raise ValueError(f"train_samples must be at least 1, not {train_samples!r}.")
-    return jacobian_norm(networks, train_inputs[:train_samples])
+    return jacobian_norm(networks, *first_samples(train_samples, train_inputs))
 
 
 def translation_jacobian_norm(
-    networks: Networks,
-    inputs: Float[Tensor, "samples channels height width"],
-    *,
-    grid_points: int = 56,
+    networks: Networks, inputs: Images, *, grid_points: int = 56
 ) -> Float64[Tensor, "networks samples"]:
     """Mean of ``jacobian_norm`` around the horizontal-translation loop of each image.
 
@@ -71,11 +60,10 @@ def translation_jacobian_norm(
         R × N means, in probability per unit of input.
 
     Raises:
-        ValueError: If grid_points is less than 1, or the inputs are not images.
-    """
+        ValueError: If the inputs are not images.
+    """  # noqa: DOC502
     # ASSUME: 56 points, two for each of the 28 translations of a digit.
-    if grid_points < 1:
-        raise ValueError(f"grid_points must be at least 1, not {grid_points!r}.")
+    require_positive(grid_points=grid_points)
     numbers_per_image = grid_points * inputs.shape[1:].numel()
     images = items_at_once("loop_points", numbers_per_image, inputs.device)
     means = []
@@ -88,7 +76,7 @@ def translation_jacobian_norm(
 
 def gaussian_jacobian_norm(
     networks: Networks,
-    train_inputs: Float[Tensor, "train_samples *features"],
+    train_inputs: TrainInputs,
     generator: Generator,
     *,
     random_samples: int = 1000,
@@ -106,19 +94,13 @@ def gaussian_jacobian_norm(
 
     Returns:
         R × random_samples norms, in probability per unit of input.
-
-    Raises:
-        ValueError: If random_samples is less than 1.
     """
-    if random_samples < 1:
-        raise ValueError(f"random_samples must be at least 1, not {random_samples!r}.")
+    require_positive(random_samples=random_samples)
     points = torch.randn(random_samples, *train_inputs.shape[1:], generator=generator)
     return jacobian_norm(networks, points.to(train_inputs))
 
 
-def logit_jacobian_norm(
-    networks: Networks, inputs: Float[Tensor, "samples *features"]
-) -> Float64[Tensor, "networks samples"]:
+def logit_jacobian_norm(networks: Networks, inputs: Inputs) -> Float64[Tensor, "networks samples"]:
     """Norm ‖∂f(x)/∂xᵀ‖_F at every point, f the logits (Novak et al. 2018, §3, as a companion).
 
     Arguments are those of ``jacobian_norm``.

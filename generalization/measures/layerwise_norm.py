@@ -1,13 +1,14 @@
 """Bounds of the tangent sensitivity as measures of a network (Daróczy 2020, Eqs 1 and 2)."""
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 from torch import Tensor, nn
 
 from generalization.derivatives.path_bounds import log_bounds
 from generalization.errors import InputError
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.regions.active_units import active_units
+from generalization.samples import Inputs
 
 
 def layerwise_norm(networks: FullyConnectedNetworks) -> Float64[Tensor, "networks"]:
@@ -22,7 +23,7 @@ def layerwise_norm(networks: FullyConnectedNetworks) -> Float64[Tensor, "network
 
 
 def theorem_3_1_bound(
-    networks: FullyConnectedNetworks, inputs: Float[Tensor, "samples *features"]
+    networks: FullyConnectedNetworks, inputs: Inputs
 ) -> Float64[Tensor, "networks"]:
     """Logarithm of the bound of Theorem 3.1 as published (Eq. 1), see ``path_bounds.theorem_3_1``.
 
@@ -36,7 +37,7 @@ def theorem_3_1_bound(
 
 
 def layerwise_bound(
-    networks: FullyConnectedNetworks, inputs: Float[Tensor, "samples *features"]
+    networks: FullyConnectedNetworks, inputs: Inputs
 ) -> Float64[Tensor, "networks"]:
     """Logarithm of the corrected bound of Theorem 3.1, see ``path_bounds.layerwise``.
 
@@ -46,7 +47,7 @@ def layerwise_bound(
 
 
 def layerwise_active_bound(
-    networks: FullyConnectedNetworks, inputs: Float[Tensor, "samples *features"]
+    networks: FullyConnectedNetworks, inputs: Inputs
 ) -> Float64[Tensor, "networks"]:
     """Logarithm of the mean over points of the same bound that counts the active units there.
 
@@ -56,7 +57,7 @@ def layerwise_active_bound(
 
 
 def theorem_3_2_bound(
-    networks: FullyConnectedNetworks, inputs: Float[Tensor, "samples *features"]
+    networks: FullyConnectedNetworks, inputs: Inputs
 ) -> Float64[Tensor, "networks"]:
     """Logarithm of the bound of Theorem 3.2 (Eq. 2), see ``path_bounds.theorem_3_2``.
 

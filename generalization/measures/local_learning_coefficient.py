@@ -3,7 +3,7 @@
 import math
 
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float64
 from torch import Generator, Tensor
 
 from generalization.networks.modules import Networks, number_of_networks
@@ -12,12 +12,13 @@ from generalization.networks.perturbed_weights import (
     losses_with,
     weights_by_name,
 )
+from generalization.samples import TrainInputs, TrainLabels
 
 
 def local_learning_coefficient(
     networks: Networks,
-    train_inputs: Float[Tensor, "train_samples *features"],
-    train_labels: Int64[Tensor, "train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     generator: Generator,
     *,
     chains: int = 2,

@@ -8,15 +8,16 @@ from generalization.derivatives.gradient_factors import activations_and_logits, 
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.hidden_layers import layer_maps
 from generalization.networks.modules import Networks, evaluation_mode, logits_of
+from generalization.samples import Inputs, TrainInputs, TrainLabels, first_samples
 
 SAMPLES_PER_CHUNK = 512
 
+Margins = Float64[Tensor, "networks train_samples"]
+
 
 def training_margin(
-    networks: Networks,
-    train_inputs: Float[Tensor, "train_samples *features"],
-    train_labels: Int64[Tensor, "train_samples"],
-) -> Float64[Tensor, "networks train_samples"]:
+    networks: Networks, train_inputs: TrainInputs, train_labels: TrainLabels
+) -> Margins:
     """Margin f_y − max_{j≠y} f_j at every training point; the measure is the mean.
 
     It is negative where a point is classified wrongly. Permuting units or rescaling layers against
@@ -31,10 +32,10 @@ def training_margin(
 
 def inverse_squared_margin(
     networks: Networks,
-    train_inputs: Float[Tensor, "train_samples *features"],
-    train_labels: Int64[Tensor, "train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     *,
-    training_margin: Float64[Tensor, "networks train_samples"] | None = None,
+    training_margin: Margins | None = None,
 ) -> Float64[Tensor, "networks"]:
     """Inverse 1/γ² of the squared margin (Jiang et al. 2019), γ of ``margin_percentile``.
 
@@ -44,14 +45,13 @@ def inverse_squared_margin(
     Returns:
         R numbers, in inverse squared logits; NaN where γ is not positive.
     """
-    margins = known_margins(networks, train_inputs, train_labels, training_margin)
-    return margin_percentile(margins).pow(-2)
+    return training_gamma(networks, train_inputs, train_labels, training_margin).pow(-2)
 
 
 def lower_normalized_margin(
     networks: Networks,
-    train_inputs: Float[Tensor, "_train_samples *features"],
-    train_labels: Int64[Tensor, "_train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     *,
     train_samples: int = 1000,
 ) -> Float64[Tensor, "networks"]:
@@ -64,8 +64,8 @@ def lower_normalized_margin(
 
 def median_normalized_margin(
     networks: Networks,
-    train_inputs: Float[Tensor, "_train_samples *features"],
-    train_labels: Int64[Tensor, "_train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     *,
     train_samples: int = 1000,
 ) -> Float64[Tensor, "networks"]:
@@ -84,8 +84,8 @@ def median_normalized_margin(
 
 def upper_normalized_margin(
     networks: Networks,
-    train_inputs: Float[Tensor, "_train_samples *features"],
-    train_labels: Int64[Tensor, "_train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     *,
     train_samples: int = 1000,
 ) -> Float64[Tensor, "networks"]:
@@ -96,19 +96,19 @@ def upper_normalized_margin(
     return _quartile(0.75, networks, train_inputs, train_labels, train_samples)
 
 
-def known_margins(
+def training_gamma(
     networks: Networks,
-    train_inputs: Float[Tensor, "train_samples *features"],
-    train_labels: Int64[Tensor, "train_samples"],
-    margins: Float64[Tensor, "networks train_samples"] | None,
-) -> Float64[Tensor, "networks train_samples"]:
-    """Margins of the whole training set, computed unless they are known."""
-    return training_margin(networks, train_inputs, train_labels) if margins is None else margins
-
-
-def margin_percentile(
-    margins: Float64[Tensor, "networks samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
+    margins: Margins | None,
 ) -> Float64[Tensor, "networks"]:
+    """Return γ of the whole training set; its margins are computed unless they are given."""
+    if margins is None:
+        margins = training_margin(networks, train_inputs, train_labels)
+    return margin_percentile(margins)
+
+
+def margin_percentile(margins: Float64[Tensor, "networks samples"]) -> Float64[Tensor, "networks"]:
     """Tenth percentile γ of margins: the ⌊m/10⌋-th smallest of m, and the smallest if m < 10.
 
     That is an order statistic, as in the public code of Dziugaite et al. 2020; the percentile that
@@ -121,9 +121,7 @@ def margin_percentile(
 
 
 def normalized_margins(
-    networks: Networks,
-    inputs: Float[Tensor, "samples *features"],
-    labels: Int64[Tensor, "samples"],
+    networks: Networks, inputs: Inputs, labels: Int64[Tensor, "samples"]
 ) -> Float64[Tensor, "networks samples layers"]:
     """Distance of the activations of every layer to the decision boundary, in their own spread.
 
@@ -145,9 +143,7 @@ def normalized_margins(
 def _quartile(
     quantile: float, networks: Networks, inputs: Tensor, labels: Tensor, train_samples: int
 ) -> Float64[Tensor, "networks"]:
-    if train_samples < 1:
-        raise ValueError(f"train_samples must be at least 1, not {train_samples!r}.")
-    margins = normalized_margins(networks, inputs[:train_samples], labels[:train_samples])
+    margins = normalized_margins(networks, *first_samples(train_samples, inputs, labels))
     return margins.nanquantile(quantile, dim=1).mean(1)
 
 

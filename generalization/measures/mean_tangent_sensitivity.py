@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 from torch import Generator, Tensor
 from torch.nn import Module
 
@@ -18,12 +18,13 @@ from generalization.measures.tangent_sensitivity import chosen_outputs, is_estim
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, logits_of
 from generalization.networks.sequences import sequence_of
+from generalization.samples import Inputs
 
 
 @torch.no_grad()
 def mean_tangent_sensitivity(
     trained_networks: Networks,
-    inputs: Float[Tensor, "samples *features"],
+    inputs: Inputs,
     generator: Generator | None = None,
     *,
     reduction: str | int = "sum",

@@ -1,16 +1,17 @@
 """Share of input noise that reaches the last hidden layer, by sampling."""
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 from torch import Tensor
 
 from generalization.networks.modules import Networks
+from generalization.samples import Inputs
 from generalization.units.cloud_spectra import cloud_spectra, explained_variance, noisy_copies
 
 
 def noise_cloud_slope(
     networks: Networks,
-    inputs: Float[Tensor, "samples *features"],
+    inputs: Inputs,
     generator: torch.Generator,
     *,
     noise_std: float = 0.1,

@@ -1,14 +1,15 @@
 """Share of small input noise that reaches the last hidden layer, in closed form."""
 
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 from torch import Tensor
 
 from generalization.derivatives.layer_noise import layer_noise
 from generalization.networks.modules import Networks
+from generalization.samples import Inputs
 
 
 def noise_to_signal_slope(
-    networks: Networks, inputs: Float[Tensor, "samples *features"]
+    networks: Networks, inputs: Inputs
 ) -> Float64[Tensor, "networks samples"]:
     """Slope (ln ρ_L − ln ρ_0) / L of the noise-to-signal ratio ρ_l over the hidden layers.
 

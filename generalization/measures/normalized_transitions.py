@@ -12,11 +12,12 @@ from generalization.measures.transitions import transitions as count_transitions
 from generalization.networks.activation_functions import ACTIVATION_FUNCTIONS, ActivationFunction
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.regions.trajectories import translation_loops
+from generalization.samples import Images
 
 
 def normalized_transitions(
     networks: FullyConnectedNetworks,
-    inputs: Float[Tensor, "samples channels height width"],
+    inputs: Images,
     *,
     transitions: Float[Tensor, "networks samples"] | None = None,
     init_scale: float = 1.0,
@@ -51,11 +52,7 @@ def normalized_transitions(
 
 
 def expected_transitions(
-    widths: tuple[int, ...],
-    activation: str,
-    inputs: Float[Tensor, "samples channels height width"],
-    *,
-    init_scale: float = 1.0,
+    widths: tuple[int, ...], activation: str, inputs: Images, *, init_scale: float = 1.0
 ) -> Float[Tensor, "samples"]:
     """Mean of ``transitions`` over the random weights of ``initialize_fully_connected``.
 

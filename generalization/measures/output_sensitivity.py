@@ -3,7 +3,7 @@
 Arguments and errors of all of them are those of ``output_sensitivity``.
 """
 
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 from torch import Generator, Tensor
 
 from generalization.derivatives.output_changes import (
@@ -14,11 +14,12 @@ from generalization.derivatives.output_changes import (
     single_logits,
 )
 from generalization.networks.modules import Networks
+from generalization.samples import Inputs
 
 
 def output_sensitivity(
     networks: Networks,
-    inputs: Float[Tensor, "samples *features"],
+    inputs: Inputs,
     pixel_deviations: Float64[Tensor, "samples"],
     shared_generator: Generator,
     *,
@@ -62,7 +63,7 @@ def output_sensitivity(
 
 def output_sensitivity_per_output(
     networks: Networks,
-    inputs: Float[Tensor, "samples *features"],
+    inputs: Inputs,
     pixel_deviations: Float64[Tensor, "samples"],
     shared_generator: Generator,
     *,
@@ -92,7 +93,7 @@ def output_sensitivity_per_output(
 
 def centered_output_sensitivity(
     networks: Networks,
-    inputs: Float[Tensor, "samples *features"],
+    inputs: Inputs,
     pixel_deviations: Float64[Tensor, "samples"],
     shared_generator: Generator,
     *,
@@ -122,7 +123,7 @@ def centered_output_sensitivity(
 
 def softmax_output_sensitivity(
     networks: Networks,
-    inputs: Float[Tensor, "samples *features"],
+    inputs: Inputs,
     pixel_deviations: Float64[Tensor, "samples"],
     shared_generator: Generator,
     *,

@@ -5,16 +5,16 @@ other change nothing; multiplying the logits makes predictions more confident.
 """
 
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float, Float64
 from torch import Tensor
 
+from generalization.errors import require_positive
 from generalization.networks.modules import Networks, logits_of
 from generalization.networks.softmax_losses import softmax_losses
+from generalization.samples import Inputs, TrainInputs, TrainLabels
 
 
-def confidence_error(
-    networks: Networks, inputs: Float[Tensor, "samples *features"]
-) -> Float64[Tensor, "networks samples"]:
+def confidence_error(networks: Networks, inputs: Inputs) -> Float64[Tensor, "networks samples"]:
     """Lack of confidence 1 − max_k σ_k at every test input (Hendrycks & Gimpel 2017).
 
     Its mean is the test error that a calibrated network has, predicted without labels (Garg et al.
@@ -28,9 +28,9 @@ def confidence_error(
 
 def thresholded_confidence_error(
     networks: Networks,
-    inputs: Float[Tensor, "samples *features"],
-    train_inputs: Float[Tensor, "train_samples *features"],
-    train_labels: Int64[Tensor, "train_samples"],
+    inputs: Inputs,
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     *,
     confidence_error: Float64[Tensor, "networks samples"] | None = None,
 ) -> Float64[Tensor, "networks samples"]:
@@ -56,9 +56,7 @@ def thresholded_confidence_error(
     return (confidence_error > threshold).double()
 
 
-def prediction_nuclear_norm(
-    networks: Networks, inputs: Float[Tensor, "samples *features"]
-) -> Float64[Tensor, "networks"]:
+def prediction_nuclear_norm(networks: Networks, inputs: Inputs) -> Float64[Tensor, "networks"]:
     """Nuclear norm of the matrix of predicted probabilities at test inputs (Deng et al. 2023).
 
     It is large if predictions are confident and spread over all classes; divided by √(N min(N, K)),
@@ -75,8 +73,8 @@ def prediction_nuclear_norm(
 
 def training_calibration_error(
     networks: Networks,
-    train_inputs: Float[Tensor, "train_samples *features"],
-    train_labels: Int64[Tensor, "train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     *,
     confidence_bins: int = 15,
 ) -> Float64[Tensor, "networks"]:
@@ -89,12 +87,8 @@ def training_calibration_error(
 
     Returns:
         R numbers from 0 to 1.
-
-    Raises:
-        ValueError: If confidence_bins is less than 1.
     """
-    if confidence_bins < 1:
-        raise ValueError(f"confidence_bins must be at least 1, not {confidence_bins!r}.")
+    require_positive(confidence_bins=confidence_bins)
     logits = logits_of(networks, train_inputs)
     doubts = _doubts(logits)
     wrong = (logits.argmax(-1) != train_labels).double()
@@ -104,9 +98,7 @@ def training_calibration_error(
 
 
 def training_brier_score(
-    networks: Networks,
-    train_inputs: Float[Tensor, "train_samples *features"],
-    train_labels: Int64[Tensor, "train_samples"],
+    networks: Networks, train_inputs: TrainInputs, train_labels: TrainLabels
 ) -> Float64[Tensor, "networks train_samples"]:
     """Brier score ‖σ − e_y‖² at every training point (Brier 1950).
 

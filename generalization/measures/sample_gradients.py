@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64, Int64, Shaped
+from jaxtyping import Float, Float64, Shaped
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Generator, Tensor, nn
 from torch.nn.functional import one_hot
@@ -27,16 +27,14 @@ from generalization.derivatives.gradient_factors import (
     squares_and_sum,
 )
 from generalization.networks.modules import Networks
+from generalization.samples import TrainInputs, TrainLabels
 
 GRAM_NUMBERS = 2**24  # Of all Gram matrices at a time: 128 MiB in double precision.
 
 
 def gauss_newton_trace(
-    networks: Networks,
-    train_inputs: Float[Tensor, "_train_samples *features"],
-    *,
-    train_samples: int = 1000,
-) -> Float64[Tensor, "networks train_samples"]:
+    networks: Networks, train_inputs: TrainInputs, *, train_samples: int = 1000
+) -> Float64[Tensor, "networks _"]:
     """Trace of the Gauss–Newton matrix Jᵀ (diag(σ) − σσᵀ) J of the loss at every training point.
 
     For the cross-entropy it is that of the Fisher information, E_{y~σ} ‖∇ℓ_y‖². With δ_l = ∂f/∂z_l,
@@ -53,7 +51,7 @@ def gauss_newton_trace(
 
 def gauss_newton_eigenvalue(
     networks: Networks,
-    train_inputs: Float[Tensor, "_train_samples *features"],
+    train_inputs: TrainInputs,
     generator: Generator,
     *,
     train_samples: int = 1000,
@@ -82,11 +80,8 @@ def gauss_newton_eigenvalue(
 
 
 def fisher_rao_norm(
-    networks: Networks,
-    train_inputs: Float[Tensor, "_train_samples *features"],
-    *,
-    train_samples: int = 1000,
-) -> Float64[Tensor, "networks train_samples"]:
+    networks: Networks, train_inputs: TrainInputs, *, train_samples: int = 1000
+) -> Float64[Tensor, "networks _"]:
     """Squared Fisher–Rao norm ⟨w, F w⟩ at every training point (Liang et al. 2019).
 
     With F the Fisher information that is the variance over classes k ~ σ of (J w)_k, J w being the
@@ -108,11 +103,11 @@ def fisher_rao_norm(
 
 def empirical_fisher_rao_norm(
     networks: Networks,
-    train_inputs: Float[Tensor, "_train_samples *features"],
-    train_labels: Int64[Tensor, "_train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     *,
     train_samples: int = 1000,
-) -> Float64[Tensor, "networks train_samples"]:
+) -> Float64[Tensor, "networks _"]:
     """Squared Fisher–Rao norm ⟨w, ∇ℓ⟩² of the empirical Fisher information (Liang et al. 2019).
 
     ⟨w, ∇ℓ⟩ is ⟨σ, J w⟩ − (J w)_y; without biases it is L (⟨σ, f⟩ − f_y). Invariances are those of
@@ -128,11 +123,11 @@ def empirical_fisher_rao_norm(
 
 def sample_gradient_norm(
     networks: Networks,
-    train_inputs: Float[Tensor, "_train_samples *features"],
-    train_labels: Int64[Tensor, "_train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     *,
     train_samples: int = 1000,
-) -> Float64[Tensor, "networks train_samples"]:
+) -> Float64[Tensor, "networks _"]:
     """Norm ‖∇ℓ‖₂ of the gradient by all parameters of the loss of every training point.
 
     Its square is Σ_l ‖δ_l‖² ‖(a_{l-1}, 1)‖², δ_l the derivative of the loss by z_l.
@@ -146,8 +141,8 @@ def sample_gradient_norm(
 
 def gradient_norm(
     networks: Networks,
-    train_inputs: Float[Tensor, "_train_samples *features"],
-    train_labels: Int64[Tensor, "_train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     *,
     train_samples: int = 1000,
 ) -> Float64[Tensor, "networks"]:
@@ -161,8 +156,8 @@ def gradient_norm(
 
 def gradient_variance(
     networks: Networks,
-    train_inputs: Float[Tensor, "_train_samples *features"],
-    train_labels: Int64[Tensor, "_train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     *,
     train_samples: int = 1000,
 ) -> Float64[Tensor, "networks"]:
@@ -179,8 +174,8 @@ def gradient_variance(
 
 def gradient_noise_scale(
     networks: Networks,
-    train_inputs: Float[Tensor, "_train_samples *features"],
-    train_labels: Int64[Tensor, "_train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     *,
     train_samples: int = 1000,
 ) -> Float64[Tensor, "networks"]:
@@ -198,8 +193,8 @@ def gradient_noise_scale(
 
 def gradient_disparity(
     networks: Networks,
-    train_inputs: Float[Tensor, "_train_samples *features"],
-    train_labels: Int64[Tensor, "_train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     *,
     train_samples: int = 1000,
     batch_size: int = 100,
@@ -232,8 +227,8 @@ def gradient_disparity(
 
 def stiffness(
     networks: Networks,
-    train_inputs: Float[Tensor, "_train_samples *features"],
-    train_labels: Int64[Tensor, "_train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     *,
     train_samples: int = 1000,
 ) -> Float64[Tensor, "networks"]:
@@ -251,8 +246,8 @@ def stiffness(
 
 def sign_stiffness(
     networks: Networks,
-    train_inputs: Float[Tensor, "_train_samples *features"],
-    train_labels: Int64[Tensor, "_train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     *,
     train_samples: int = 1000,
 ) -> Float64[Tensor, "networks"]:
@@ -266,8 +261,8 @@ def sign_stiffness(
 
 def within_class_stiffness(
     networks: Networks,
-    train_inputs: Float[Tensor, "_train_samples *features"],
-    train_labels: Int64[Tensor, "_train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     *,
     train_samples: int = 1000,
 ) -> Float64[Tensor, "networks"]:
@@ -281,8 +276,8 @@ def within_class_stiffness(
 
 def tic_of_traces(
     networks: Networks,
-    train_inputs: Float[Tensor, "_train_samples *features"],
-    train_labels: Int64[Tensor, "_train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     *,
     train_samples: int = 1000,
     sample_gradient_norm: Float64[Tensor, "networks _"] | None = None,
@@ -313,8 +308,8 @@ def tic_of_traces(
 
 def tic_of_diagonals(
     networks: Networks,
-    train_inputs: Float[Tensor, "_train_samples *features"],
-    train_labels: Int64[Tensor, "_train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     *,
     train_samples: int = 1000,
 ) -> Float64[Tensor, "networks"]:

@@ -13,6 +13,7 @@ from generalization.networks.activation_functions import unit_thresholds
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, logits_of
 from generalization.regions.trajectories import equidistant_points, translation_loops
+from generalization.samples import Images
 
 # Which units lie above a threshold: for each layer, for each of its thresholds.
 Codes = list[list[Bool[Tensor, "inputs units"]]]
@@ -20,7 +21,7 @@ Codes = list[list[Bool[Tensor, "inputs units"]]]
 
 def sampled_transitions(
     networks: Networks,
-    inputs: Float[Tensor, "samples channels height width"],
+    inputs: Images,
     *,
     grid_points: int = 4096,
     dtype: torch.dtype = torch.float32,
@@ -56,7 +57,7 @@ def sampled_transitions(
 @torch.no_grad()
 def sampled_transitions_per_layer(
     networks: Networks,
-    inputs: Float[Tensor, "samples channels height width"],
+    inputs: Images,
     *,
     grid_points: int = 4096,
     dtype: torch.dtype = torch.float32,
@@ -92,9 +93,7 @@ def sampled_transitions_per_layer(
 
 @torch.no_grad()
 def nan_if_diverged(
-    counts: Int[Tensor, "networks samples hidden_layers"],
-    networks: Networks,
-    inputs: Float[Tensor, "samples channels height width"],
+    counts: Int[Tensor, "networks samples hidden_layers"], networks: Networks, inputs: Images
 ) -> Float[Tensor, "networks samples hidden_layers"]:
     """Counts, with NaN where logits are not finite: units that are NaN seem to cross nothing."""
     finite = logits_of(networks, inputs).isfinite().all(dim=2, keepdim=True)
@@ -102,10 +101,7 @@ def nan_if_diverged(
 
 
 def _count(
-    coder: Callable[[Tensor], Codes],
-    inputs: Float[Tensor, "samples channels height width"],
-    grid_points: int,
-    block: int,
+    coder: Callable[[Tensor], Codes], inputs: Images, grid_points: int, block: int
 ) -> Int[Tensor, "samples hidden_layers"]:
     """Code changes between neighbouring points, block by block; blocks share their end points."""
     counts = inputs.new_zeros(len(inputs), len(coder(inputs[:1])), dtype=torch.int32)

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from generalization.measures.norms import matrices_of
+from generalization.networks.layer_weights import gram_eigenvalues, layer_weights, matrices
 from generalization.networks.modules import Networks
 
 LEAST_EIGENVALUES = 50
@@ -93,7 +93,7 @@ def _mean_over_layers(
     networks: Networks, value: Callable[[Tail], float]
 ) -> Float64[Tensor, "networks"]:
     """Mean over the layers that have enough eigenvalues of a number of their tails."""
-    layers = [_spectra(matrix) for matrix in matrices_of(networks)]
+    layers = [_spectra(matrix) for matrix in matrices(layer_weights(networks))]
     means = []
     for spectra in zip(*layers, strict=True):
         values = [value(tail_of(one)) for one in spectra if len(one) >= LEAST_EIGENVALUES]
@@ -102,13 +102,12 @@ def _mean_over_layers(
 
 
 def _spectra(
-    matrices: Float64[Tensor, "networks rows columns"],
+    matrix: Float64[Tensor, "networks rows columns"],
 ) -> list[Float64[Tensor, "_eigenvalues"]]:
     """Positive eigenvalues of the Gram matrix of every network, ascending.
 
     Those are left out that rounding cannot tell from 0.
     """
-    wide = matrices if matrices.shape[1] <= matrices.shape[2] else matrices.mT
-    eigenvalues = torch.linalg.eigvalsh(wide @ wide.mT)
-    least = eigenvalues[:, -1:] * max(matrices.shape[1:]) * torch.finfo(torch.float64).eps
+    eigenvalues = gram_eigenvalues(matrix)
+    least = eigenvalues[:, -1:] * max(matrix.shape[1:]) * torch.finfo(torch.float64).eps
     return [some[positive] for some, positive in zip(eigenvalues, eigenvalues > least, strict=True)]

@@ -14,12 +14,13 @@ from generalization.networks.linearized_layers import (
 )
 from generalization.networks.modules import Networks, logits_of
 from generalization.networks.sequences import sequence_of
+from generalization.samples import Inputs
 
 
 @torch.no_grad()
 def tangent_sensitivity(
     trained_networks: Networks,
-    inputs: Float[Tensor, "samples *features"],
+    inputs: Inputs,
     generator: Generator | None = None,
     *,
     reduction: str | int = "sum",
@@ -86,7 +87,7 @@ def tangent_sensitivity(
 @torch.no_grad()
 def estimated_tangent_sensitivity(
     networks: Networks,
-    inputs: Float[Tensor, "samples *features"],
+    inputs: Inputs,
     generator: Generator,
     *,
     reduction: str | int = "sum",

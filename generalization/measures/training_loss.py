@@ -1,18 +1,17 @@
 """Cross-entropy on the training set: a trivial baseline."""
 
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float64, Int64
 from torch import Tensor
 from torch.nn.functional import one_hot
 
 from generalization.networks.modules import Networks, logits_of
+from generalization.samples import Inputs
 
 
 @torch.no_grad()
 def training_loss(
-    networks: Networks,
-    train_inputs: Float[Tensor, "samples *features"],
-    train_labels: Int64[Tensor, "samples"],
+    networks: Networks, train_inputs: Inputs, train_labels: Int64[Tensor, "samples"]
 ) -> Float64[Tensor, "networks"]:
     """Mean cross-entropy on the whole training set, in eval mode.
 

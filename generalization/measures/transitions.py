@@ -21,11 +21,12 @@ from generalization.regions.module_polylines import (
 )
 from generalization.regions.polylines import around_translations, crossings_per_layer
 from generalization.regions.steps import can_be_followed
+from generalization.samples import Images
 
 
 def transitions(
     networks: Networks,
-    inputs: Float[Tensor, "samples channels height width"],
+    inputs: Images,
     *,
     dtype: torch.dtype = torch.float32,
     grid_points: int = 4096,
@@ -70,7 +71,7 @@ def transitions(
 
 def transitions_per_layer(
     networks: Networks,
-    inputs: Float[Tensor, "samples channels height width"],
+    inputs: Images,
     *,
     dtype: torch.dtype = torch.float32,
     grid_points: int = 4096,
@@ -107,16 +108,14 @@ def _can_be_followed(networks: Networks) -> bool:
 
 
 def _of_network(
-    network: FullyConnectedNetworks, inputs: Float[Tensor, "samples channels height width"]
+    network: FullyConnectedNetworks, inputs: Images
 ) -> Int[Tensor, "samples hidden_layers"]:
     """Counts of a stack of one."""
     count = partial(crossings_per_layer, network)
     return around_translations(count, inputs, max(network.widths))
 
 
-def _of_module(
-    module: Module, inputs: Float[Tensor, "samples channels height width"]
-) -> Int[Tensor, "samples activations"]:
+def _of_module(module: Module, inputs: Images) -> Int[Tensor, "samples activations"]:
     """Counts of a sequence of layers."""
     count = partial(crossings_per_activation, module)
     return around_translations(count, inputs, numbers_per_point(module, inputs))
