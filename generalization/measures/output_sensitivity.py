@@ -7,6 +7,7 @@ from jaxtyping import Float64
 from torch import Generator, Tensor
 
 from generalization.derivatives.output_changes import (
+    PixelNoise,
     centered_logits,
     mean_logit,
     output_variance,
@@ -49,16 +50,8 @@ def output_sensitivity(
     Raises:
         ValueError: If there are no draws, or no noise.
     """  # noqa: DOC502
-    values, _ = output_variance(
-        networks,
-        inputs,
-        pixel_deviations,
-        shared_generator,
-        mean_logit,
-        pixel_noise_std=pixel_noise_std,
-        draws=draws,
-    )
-    return values
+    noise = PixelNoise(pixel_deviations, shared_generator, pixel_noise_std, draws)
+    return output_variance(networks, inputs, noise, mean_logit)[0]
 
 
 def output_sensitivity_per_output(
@@ -79,16 +72,8 @@ def output_sensitivity_per_output(
     Returns:
         R variances, in squared logits.
     """
-    values, _ = output_variance(
-        networks,
-        inputs,
-        pixel_deviations,
-        shared_generator,
-        single_logits,
-        pixel_noise_std=pixel_noise_std,
-        draws=draws,
-    )
-    return values
+    noise = PixelNoise(pixel_deviations, shared_generator, pixel_noise_std, draws)
+    return output_variance(networks, inputs, noise, single_logits)[0]
 
 
 def centered_output_sensitivity(
@@ -109,16 +94,8 @@ def centered_output_sensitivity(
     Returns:
         R variances, in squared logits.
     """
-    values, _ = output_variance(
-        networks,
-        inputs,
-        pixel_deviations,
-        shared_generator,
-        centered_logits,
-        pixel_noise_std=pixel_noise_std,
-        draws=draws,
-    )
-    return values
+    noise = PixelNoise(pixel_deviations, shared_generator, pixel_noise_std, draws)
+    return output_variance(networks, inputs, noise, centered_logits)[0]
 
 
 def softmax_output_sensitivity(
@@ -140,13 +117,5 @@ def softmax_output_sensitivity(
     Returns:
         R variances, in squared probability.
     """
-    values, _ = output_variance(
-        networks,
-        inputs,
-        pixel_deviations,
-        shared_generator,
-        probabilities,
-        pixel_noise_std=pixel_noise_std,
-        draws=draws,
-    )
-    return values
+    noise = PixelNoise(pixel_deviations, shared_generator, pixel_noise_std, draws)
+    return output_variance(networks, inputs, noise, probabilities)[0]
