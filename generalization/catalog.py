@@ -72,7 +72,9 @@ PREDICTION = Measure(shares_a_job=True, file="predictions")
 FEATURE = Measure(shares_a_job=True, file="features")
 SPECTRUM = Measure(shares_a_job=True, file="spectra")
 PAC_BAYES = Measure(file="pac_bayes")
-SAMPLE_GRADIENT = Measure(shares_a_job=True, file="sample_gradients")
+GRADIENT = Measure(shares_a_job=True, file="gradient_norm")
+STIFFNESS = Measure(shares_a_job=True, file="stiffness")
+TAKEUCHI = Measure(shares_a_job=True, file="takeuchi")
 
 # Files in generalization/measures/.
 MEASURES = {
@@ -126,20 +128,20 @@ MEASURES = {
     "spectral_distance": NORM,
     "path_norm": CHEAP,
     "path_norm_over_margin": Measure(shares_a_job=True, file="path_norm"),
-    "gauss_newton_trace": SAMPLE_GRADIENT,
-    "fisher_rao_norm": SAMPLE_GRADIENT,
-    "empirical_fisher_rao_norm": SAMPLE_GRADIENT,
-    "sample_gradient_norm": SAMPLE_GRADIENT,
-    "gradient_norm": SAMPLE_GRADIENT,
-    "gradient_variance": SAMPLE_GRADIENT,
-    "gradient_noise_scale": SAMPLE_GRADIENT,
-    "gradient_disparity": SAMPLE_GRADIENT,
-    "stiffness": SAMPLE_GRADIENT,
-    "sign_stiffness": SAMPLE_GRADIENT,
-    "within_class_stiffness": SAMPLE_GRADIENT,
-    "tic_of_traces": SAMPLE_GRADIENT,
-    "tic_of_diagonals": SAMPLE_GRADIENT,
-    "gauss_newton_eigenvalue": Measure(file="sample_gradients"),
+    "gauss_newton_trace": CHEAP,
+    "fisher_rao_norm": CHEAP,
+    "empirical_fisher_rao_norm": Measure(shares_a_job=True, file="fisher_rao_norm"),
+    "sample_gradient_norm": GRADIENT,
+    "gradient_norm": CHEAP,
+    "gradient_variance": GRADIENT,
+    "gradient_noise_scale": GRADIENT,
+    "gradient_disparity": GRADIENT,
+    "stiffness": CHEAP,
+    "sign_stiffness": STIFFNESS,
+    "within_class_stiffness": STIFFNESS,
+    "tic_of_traces": TAKEUCHI,
+    "tic_of_diagonals": TAKEUCHI,
+    "gauss_newton_eigenvalue": Measure(),
     "confidence_error": PREDICTION,
     "thresholded_confidence_error": PREDICTION,
     "prediction_nuclear_norm": PREDICTION,
