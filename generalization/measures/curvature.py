@@ -22,7 +22,7 @@ from generalization.regions.module_jacobian_variation import (
 )
 from generalization.regions.module_polylines import numbers_per_point
 from generalization.regions.polylines import around_translations
-from generalization.regions.steps import can_be_followed
+from generalization.regions.stages import can_be_followed
 from generalization.regions.trajectories import equidistant_points, translation_loops
 from generalization.samples import Images
 

@@ -20,7 +20,7 @@ from generalization.regions.module_polylines import (
     numbers_per_point,
 )
 from generalization.regions.polylines import around_translations, crossings_per_layer
-from generalization.regions.steps import can_be_followed
+from generalization.regions.stages import can_be_followed
 from generalization.samples import Images
 
 

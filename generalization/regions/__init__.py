@@ -1,13 +1,13 @@
 """Linear regions of networks: their boundaries along curves, and the units active in them.
 
 A breakpoint is a point of a curve at which the network is not affine along the curve. Its
-*position* is the index of the vertex before it, counted through all curves, plus the fraction of
+*coordinate* is the index of the vertex before it, counted through all curves, plus the fraction of
 the way to the next vertex.
 
 Args:
-    positions: Ascending positions of the breakpoints.
+    coordinates: Ascending positions of the breakpoints.
     vertices: Two or more vertices per polyline; it is closed if the first one is repeated as last.
-    apart: Indices of the breakpoints that end a curve, which no edge joins to the next one.
+    ends: Indices of the breakpoints that end a curve, which no edge joins to the next one.
     network: A stack of one, with a piecewise-linear activation, in the dtype of the vertices.
     ellipses: Center, cosine axis and sine axis of each ellipse.
     layer: Index of a hidden layer, from 0 to depth − 2.
