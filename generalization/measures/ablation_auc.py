@@ -1,4 +1,4 @@
-"""Area under the curve of accuracy against the fraction of ablated units, and its quotient."""
+"""Area under the curve of accuracy against the fraction of ablated units, plain and normalized."""
 
 import torch
 from jaxtyping import Float64
@@ -21,17 +21,17 @@ def ablation_auc(
     increments: int = 20,
     mode: str = "zero",
 ) -> Float64[Tensor, "networks"]:
-    """Area ∫₀¹ acc(q) dq, acc the training accuracy with the fraction q of hidden units ablated.
+    """Area ∫₀¹ acc(q) dq under the training accuracy with a fraction q of hidden units ablated.
 
-    Morcos et al. 2018: a network that relies on few of its units has a small area and generalizes
-    worse. The integral is a trapezoid sum; curves are averaged over random orders of the units, the
-    same for all networks. Training labels are those that the networks saw, corrupted or not.
+    Networks that rely on few of their units have a small area and generalize worse (Morcos et al.
+    2018). The integral is a trapezoid sum; curves are averaged over random orders of the units,
+    which are the same for all networks.
 
     Args:
-        generator: Source of the orders.
-        orders: Number of random orders.
-        increments: Number of equal increments of the fraction, from no unit to all.
-        mode: What ablated units become: ``zero``, or their ``mean`` or ``class_mean``.
+        generator: Source of the random orders.
+        orders: Number of random orders in which units are ablated.
+        increments: Number of equal increments of the fraction from 0 to 1.
+        mode: Replacement of ablated units: ``zero``, their ``mean`` or their ``class_mean``.
 
     Returns:
         R areas, from 0 to 1.
@@ -62,14 +62,15 @@ def normalized_ablation_auc(
     increments: int = 20,
     mode: str = "zero",
 ) -> Float64[Tensor, "networks"]:
-    """Quotient ``ablation_auc`` / acc(0), where acc(0) is the accuracy with no unit ablated.
+    """Ratio of ``ablation_auc`` to acc(0), the accuracy with no unit ablated.
 
-    It compares networks that have not fitted equally well. ``above_chance`` subtracts the chance
-    level 1/K from both, (area − 1/K) / (acc(0) − 1/K), which is 0 for a network of K classes that
-    any ablation ruins. All other arguments and errors are those of ``ablation_auc``.
+    The ratio makes networks comparable that fit the training set to different degrees. With
+    ``above_chance`` the chance level 1/K of K classes is subtracted from both, (area − 1/K) /
+    (acc(0) − 1/K), which is 0 if any ablation reduces the accuracy to chance. All other arguments
+    are those of ``ablation_auc``.
 
     Returns:
-        R quotients; NaN if acc(0) is not above what is subtracted from it.
+        R ratios; NaN where the denominator is not positive.
     """
     area = ablation_auc(
         networks,

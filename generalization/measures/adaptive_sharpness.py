@@ -27,12 +27,12 @@ def adaptive_sharpness(
     """Rise of the training loss at the worst u with ‖u / |w|‖₂ ≤ ρ (Kwon et al. 2021).
 
     The worst v = u / |w| is sought on the sphere by v ← ρ g / ‖g‖, with g the gradient with respect
-    to v at the current v. The rise found is a lower estimate. Weights alone are perturbed, not
-    biases; normalizations are folded into the weights. Rescaling layers against each other changes
-    nothing.
+    to v at the current v. The rise found is a lower bound on the true one. Only weights are
+    perturbed, not biases; normalizations are folded into the weights. Invariant to rescaling layers
+    against each other.
 
     Args:
-        ascent_steps: Number of gradients computed; the largest loss on the way counts.
+        ascent_steps: Number of gradient evaluations; the largest loss among the iterates counts.
         radius: ρ, without unit.
 
     Returns:
@@ -46,9 +46,9 @@ def adaptive_sharpness(
         _, gradients = losses_and_gradients_with(networks, perturbed, inputs, labels)
         by_ratio = {name: gradients[name] * own[name].abs() for name in own}
         norms = weight_vectors([one.double() for one in by_ratio.values()]).norm(dim=1)
-        steps = radius / norms.clamp_min(torch.finfo(torch.float64).tiny)
+        lengths = radius / norms.clamp_min(torch.finfo(torch.float64).tiny)
         perturbed = {
-            name: own[name] + scaled(steps, own[name].abs() * by_ratio[name]) for name in own
+            name: own[name] + scaled(lengths, own[name].abs() * by_ratio[name]) for name in own
         }
         worst = torch.maximum(worst, losses_with(networks, perturbed, inputs, labels).detach())
     return worst - before

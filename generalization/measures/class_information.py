@@ -1,4 +1,4 @@
-"""Mean information of hidden units about the class."""
+"""Mean mutual information between hidden units and the class."""
 
 import torch
 from jaxtyping import Float64
@@ -19,12 +19,12 @@ def class_information(
     train_samples: int = 1000,
     bins: int = 20,
 ) -> Float64[Tensor, "networks"]:
-    """Mean over all hidden units of their mutual information with the class (Morcos et al. 2018).
+    """Mean mutual information between hidden units and the class (Morcos et al. 2018).
 
-    See ``generalization.units.information`` for that of a unit.
+    See ``generalization.units.information`` for the estimator.
 
     Args:
-        bins: Number of bins of the activations of a unit.
+        bins: Number of bins for the activations of a unit.
 
     Returns:
         R numbers, in bits.

@@ -17,12 +17,12 @@ def class_selectivity(
     *,
     train_samples: int = 1000,
 ) -> Float64[Tensor, "networks"]:
-    """Mean over all hidden units of ``class_selectivities`` (Morcos et al. 2018).
+    """Mean of ``class_selectivities`` over all hidden units (Morcos et al. 2018).
 
-    The selectivity of a unit says how far it is active for one class alone.
+    A unit is selective if it is active for one class only.
 
     Returns:
-        R numbers from 0 to 1; NaN where a unit has negative activations, as those of tanh.
+        R numbers from 0 to 1; NaN if a unit has negative activations, as with tanh.
     """
     inputs, labels = first_samples(train_samples, train_inputs, train_labels)
     layers = unit_activations(networks, inputs)

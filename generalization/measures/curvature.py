@@ -81,13 +81,13 @@ def curvature(
         networks = networks.to(dtype)
     inputs = inputs.to(dtype)
     alone = isinstance(networks, Module)
-    of_network = _of_module if alone else _of_network
+    evaluate = _module_curvature if alone else _stack_curvature
     members = [networks] if alone else networks
-    sums = [of_network(network, inputs, grid_points) for network in members]
+    sums = [evaluate(network, inputs, grid_points) for network in members]
     return nan_if_diverged(torch.stack(sums).unsqueeze(2), networks, inputs).squeeze(2)
 
 
-def _of_network(
+def _stack_curvature(
     network: FullyConnectedNetworks, inputs: Images, grid_points: int
 ) -> Float64[Tensor, "samples"]:
     """Curvatures of a stack of one."""
@@ -98,7 +98,7 @@ def _of_network(
     return around_translations(variation, inputs, max(network.widths))
 
 
-def _of_module(module: Module, inputs: Images, grid_points: int) -> Float64[Tensor, "samples"]:
+def _module_curvature(module: Module, inputs: Images, grid_points: int) -> Float64[Tensor, "samples"]:
     """Curvatures of a module."""
     if not can_be_followed(module):
         return sampled_jacobian_variation(module, translation_loops(inputs), grid_points)

@@ -1,16 +1,16 @@
-"""Flatness and PAC-Bayes bounds: how much random noise of the weights the training error bears.
+"""Flatness and PAC-Bayes bounds: robustness of the training error to random weight noise.
 
-Noise is added to weights alone, not to biases; normalizations are folded into the weights. Its
-level σ is that at which the mean training error over draws of noise has risen by 0.1, with the same
-draws at every level and for all networks. σ is a *standard deviation*: the public code of Dziugaite
-et al. 2020 passes variances where one is expected, and reports the square root of the true one.
+Noise is added to weights only, not to biases; normalizations are folded into the weights. σ is the
+noise level at which the training error, averaged over draws, rises by 0.1; all levels and networks
+share the same draws. σ is a *standard deviation*: the public code of Dziugaite et al. 2020 passes
+variances where a standard deviation is expected, and reports the square root of the true σ.
 
 m is the number of all training samples, w⁰ the initial weights. Values are NaN where σ is beyond
 the limits of ``level_of_rise``.
 
 Args:
-    generator: Source of the noise, on the CPU; all networks and levels see the same.
-    draws: Number of draws of noise.
+    generator: Source of the noise, on the CPU; all networks and levels share the same noise.
+    draws: Number of noise draws.
 """
 
 import torch
@@ -38,9 +38,9 @@ def pac_bayes_flatness(
     train_samples: int = 1000,
     draws: int = 10,
 ) -> Float64[Tensor, "networks"]:
-    """Inverse variance 1/σ² of the largest Gaussian noise that weights bear (Jiang et al. 2019).
+    """Inverse variance 1/σ² of the largest tolerable Gaussian weight noise (Jiang et al. 2019).
 
-    Noise is u ~ N(0, σ² I). Rescaling layers against each other changes σ.
+    The noise is u ~ N(0, σ² I). σ is not invariant to rescaling layers against each other.
 
     Returns:
         R numbers, in inverse squared weights.
@@ -104,10 +104,10 @@ def magnitude_aware_flatness(
     train_samples: int = 1000,
     draws: int = 10,
 ) -> Float64[Tensor, "networks"]:
-    """Inverse 1/σ² of the largest noise proportional to the weights (Jiang et al. 2019, "mag").
+    """Inverse 1/σ² of the largest tolerable noise relative to weights (Jiang et al. 2019, "mag").
 
-    The noise of weight w_i has the standard deviation √(σ² w_i² + ε²), ε = 10⁻³. Except for ε,
-    rescaling layers against each other changes nothing.
+    The noise of weight w_i has the standard deviation √(σ² w_i² + ε²), ε = 10⁻³. Except for ε, σ is
+    invariant to rescaling layers against each other.
 
     Returns:
         R numbers, without unit.
@@ -154,7 +154,7 @@ def magnitude_aware_from_origin(
 ) -> Float64[Tensor, "networks"]:
     """Magnitude-aware PAC-Bayes bound with ‖w‖² in place of ‖w − w⁰‖² (Jiang et al. 2019).
 
-    All else is as in ``magnitude_aware_from_initialization``.
+    Otherwise equal to ``magnitude_aware_from_initialization``.
 
     Returns:
         R numbers.
@@ -230,7 +230,7 @@ def _magnitude_aware(
     changes: Float64[Tensor, "networks weights"],
     level: Float64[Tensor, "networks"],
 ) -> Float64[Tensor, "networks"]:
-    """¼ Σ_i ln[(ε² + (σ² + 1) R²/ω) / (ε² + σ² (w_i − w_i⁰)²)]."""
+    """Return ¼ Σ_i ln[(ε² + (σ² + 1) R²/ω) / (ε² + σ² (w_i − w_i⁰)²)]."""
     square, floor = level.square(), SMALLEST_NOISE**2
     prior = (floor + (square + 1) * mean_square).log().unsqueeze(1)
     return (prior - (floor + square.unsqueeze(1) * changes).log()).sum(1) / 4

@@ -26,26 +26,26 @@ def tangent_sensitivity(
     reduction: str | int = "sum",
     probes: int = 32,
 ) -> Float64[Tensor, "networks samples"]:
-    """Norm ‖∂²f/∂θ∂x‖_F at every point, θ all parameters (Daróczy 2020, definition 3.1).
+    """Norm ‖∂²f/∂θ∂x‖_F at every input, θ all parameters (Daróczy 2020, definition 3.1).
 
-    The measure of a network is the mean over points. It is not a property of the function alone:
+    The measure of a network is the mean over inputs. It depends on the parametrization:
     W_1 → cW_1, W_2 → W_2/c changes it, but not the function of a ReLU network.
 
-    **Closed form**, for a stack whose activation is piecewise linear. Inside a linear region
-    δ_l = ∂(Cf)/∂z_l does not depend on x, where the rows of C choose the outputs, hence
+    **Closed form**, for stacks with a piecewise-linear activation. Inside a linear region
+    δ_l = ∂(Cf)/∂z_l does not depend on x, where the rows of C select the outputs, hence
 
         ∂(Cf)/∂W_l = δ_l a_{l-1}ᵀ   ⇒   ∂²(Cf)/∂W_l∂x = δ_l ⊗ ∂a_{l-1}/∂x,   ∂²(Cf)/∂b_l∂x = 0
 
         ‖∂²(Cf)/∂θ∂x‖_F² = Σ_l ‖δ_l‖_F² ‖∂a_{l-1}/∂x‖_F²,   ∂a_0/∂x = 1.
 
     It is exact, see ``sensitivity_of_layers``. In float32 it is accurate to 1e-6 or better, except
-    at points so near the border of a linear region that rounding puts them beyond it. A module that
-    is a sequence of piecewise-linear layers, convolutions and batch normalizations among them, has
-    a closed form too, see ``module_mixed_derivative_norm``; a stack with normalizations is
+    at inputs so near the boundary of a linear region that rounding moves them across it. A module
+    that is a sequence of piecewise-linear layers, including convolutions and batch normalizations,
+    has a closed form too, see ``module_mixed_derivative_norm``; a stack with normalizations is
     converted to such modules.
 
-    **Estimate**, for tanh, whose δ_l depends on x, and for every other module. For random signs v
-    and u (u is 1 unless outputs are kept apart)
+    **Estimate**, for tanh, where δ_l depends on x, and for all other modules. For random signs v
+    and u (u is 1 unless the reduction is "full")
 
         ‖∂²(Cf)/∂θ∂x‖_F² = E ‖∂/∂θ (∂(uᵀCf)/∂x · v)‖²
 

@@ -93,10 +93,10 @@ def transitions_per_layer(
     inputs = inputs.to(dtype)
     if isinstance(networks, Module):
         networks = deepcopy(networks).to(dtype).eval()
-        counts = _of_module(networks, inputs).unsqueeze(0)
+        counts = _module_counts(networks, inputs).unsqueeze(0)
     else:
         networks = networks.to(dtype)
-        counts = torch.stack([_of_network(network, inputs) for network in networks])
+        counts = torch.stack([_stack_counts(network, inputs) for network in networks])
     return nan_if_diverged(counts, networks, inputs)
 
 
@@ -107,7 +107,7 @@ def _can_be_followed(networks: Networks) -> bool:
     return networks.phi.piecewise_linear
 
 
-def _of_network(
+def _stack_counts(
     network: FullyConnectedNetworks, inputs: Images
 ) -> Int[Tensor, "samples hidden_layers"]:
     """Counts of a stack of one."""
@@ -115,7 +115,7 @@ def _of_network(
     return around_translations(count, inputs, max(network.widths))
 
 
-def _of_module(module: Module, inputs: Images) -> Int[Tensor, "samples activations"]:
+def _module_counts(module: Module, inputs: Images) -> Int[Tensor, "samples activations"]:
     """Counts of a sequence of layers."""
     count = partial(crossings_per_activation, module)
     return around_translations(count, inputs, numbers_per_point(module, inputs))

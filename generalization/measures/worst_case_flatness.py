@@ -1,12 +1,12 @@
 """Worst-case flatness: how far all weights may move before the training error rises by 0.1.
 
-The worst perturbation u in a box is sought by ascent along the signs of the gradient of the loss,
-clipped to the box: a worse one may exist, so that the half width α found is an upper estimate.
-Weights alone are perturbed, not biases; normalizations are folded into the weights. Values are NaN
-where α is beyond the limits of ``level_of_rise``.
+The worst perturbation u in a box is sought by sign-gradient ascent on the loss, clipped to the box.
+A worse one may exist, so that the half-width α found is an upper bound on the true one. Only
+weights are perturbed, not biases; normalizations are folded into the weights. Values are NaN where
+α is beyond the limits of ``level_of_rise``.
 
 Args:
-    ascent_steps: Number of steps of the ascent, which together cover twice the half width.
+    ascent_steps: Number of ascent steps; together they cover twice the half-width.
 """
 
 import torch
@@ -51,7 +51,7 @@ def magnitude_aware_worst_case_flatness(
 ) -> Float64[Tensor, "networks"]:
     """Inverse 1/α² of the largest box |u_i| ≤ α |w_i| without 0.1 more error (Jiang et al. 2019).
 
-    Rescaling layers against each other changes nothing.
+    Invariant to rescaling layers against each other.
 
     Returns:
         R numbers, without unit.
@@ -68,9 +68,9 @@ def worst_case_level(
     *,
     magnitude_aware: bool = False,
 ) -> Level:
-    """Find the half width of the box in which the worst weights raise the training error by 0.1.
+    """Find the half-width of the box in which the worst weights raise the training error by 0.1.
 
-    The standard error is 0, since nothing is drawn.
+    The standard error is 0, since the search is deterministic.
 
     Args:
         magnitude_aware: Whether the box is proportional to the weights.
