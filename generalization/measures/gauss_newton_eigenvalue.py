@@ -26,18 +26,18 @@ def gauss_newton_eigenvalue(
     train_samples: int = 1000,
     tolerance: float = 1e-6,
 ) -> Float64[Tensor, "networks"]:
-    """Largest eigenvalue of the mean Gauss–Newton matrix over training points, by Lanczos.
+    """Largest eigenvalue of the mean Gauss–Newton matrix over training samples, by Lanczos.
 
-    Products with the matrix are a derivative of the logits along a direction, the curvature of the
-    loss by the logits, and a backward pass; the matrix is never formed.
+    The matrix is never formed: a product with a vector is a directional derivative of the logits,
+    the curvature of the loss in logit space, and a backward pass.
 
     Args:
-        generator: Source of the vector that the iteration begins with, on the CPU.
+        generator: Source of the initial vector, on the CPU.
         tolerance: Relative accuracy of the eigenvalue.
 
     Returns:
-        R eigenvalues, in nats per squared unit of the parameters; NaN where the iteration has not
-        converged.
+        R eigenvalues, in nats per squared unit of the parameters; NaN where the iteration does not
+        converge.
     """
     (inputs,) = first_samples(train_samples, train_inputs)
     if isinstance(networks, nn.Module):
@@ -51,7 +51,7 @@ def gauss_newton_eigenvalue(
 def _largest_eigenvalue(
     network: Networks, inputs: Tensor, generator: Generator, tolerance: float
 ) -> float:
-    """Largest eigenvalue of the Gauss–Newton matrix of one network."""
+    """Return the largest eigenvalue of the Gauss–Newton matrix of one network."""
     shapes = [layer.shape for layer in layer_parameters(network)]
     sizes = [shape.numel() for shape in shapes]
 
@@ -74,7 +74,7 @@ def _largest_eigenvalue(
 def _curvature_rows(
     logits: Float[Tensor, "*batch classes"], along: Float[Tensor, "*batch classes"]
 ) -> tuple[Float[Tensor, "*batch 1 classes"], Float64[Tensor, "*batch"]]:
-    """Curvature of the loss by the logits times a change of them, σ ∘ (h − ⟨σ, h⟩), and scale 1."""
+    """Return σ ∘ (h − ⟨σ, h⟩), the Hessian in logit space times a change h, and the scale 1."""
     probabilities, along = logits.double().softmax(-1), along.double()
     rows = probabilities * (along - (probabilities * along).sum(-1, keepdim=True))
     return rows.unsqueeze(-2).to(logits.dtype), rows.new_ones(rows.shape[:-1])

@@ -1,8 +1,7 @@
-"""Trace of the Gauss–Newton matrix of the loss, exact, where sampling is usual.
+"""Trace of the Gauss–Newton matrix of the loss, computed exactly instead of by random probes.
 
-Parameters are the weights and biases of networks whose normalizations are folded into them.
-Permuting units changes nothing; rescaling layers against each other changes the parameters, hence
-the trace.
+Parameters are the weights and biases of networks whose normalizations are folded into them. The
+trace is invariant to permuting units, but not to rescaling layers against each other.
 """
 
 from jaxtyping import Float64
@@ -16,13 +15,12 @@ from generalization.samples import TrainInputs, first_samples
 def gauss_newton_trace(
     networks: Networks, train_inputs: TrainInputs, *, train_samples: int = 1000
 ) -> Float64[Tensor, "networks _"]:
-    """Trace of the Gauss–Newton matrix Jᵀ (diag(σ) − σσᵀ) J of the loss at every training point.
+    """Trace of the Gauss–Newton matrix Jᵀ (diag(σ) − σσᵀ) J of the loss at every training sample.
 
-    For the cross-entropy it is that of the Fisher information, E_{y~σ} ‖∇ℓ_y‖². With δ_l = ∂f/∂z_l,
+    For the cross-entropy this is the trace of the Fisher information, E_{y~σ} ‖∇ℓ_y‖², which does
+    not depend on the labels. With δ_l = ∂f/∂z_l,
 
-        tr = Σ_l ‖(a_{l-1}, 1)‖² tr(δ_lᵀ (diag(σ) − σσᵀ) δ_l),
-
-    which Hutchinson's estimator would need random probes for. Labels play no part.
+        tr = Σ_l ‖(a_{l-1}, 1)‖² tr(δ_lᵀ (diag(σ) − σσᵀ) δ_l).
 
     Returns:
         R × N traces, in nats per squared unit of the parameters.

@@ -1,9 +1,9 @@
-"""Gradients of the loss at single training samples: norms, variance and distance of their means.
+"""Per-sample gradients of the training loss: norms, variance and distances of batch means.
 
-All are exact, where sampling is usual: gradients of single samples are never formed, see
-``gradient_factors``. Parameters are the weights and biases of networks whose normalizations are
-folded into them, losses are cross-entropies in nats. Permuting units changes nothing; rescaling
-layers against each other changes the parameters, hence all of these measures.
+All are computed exactly, without forming the gradients, see ``gradient_factors``. Parameters are
+the weights and biases of networks whose normalizations are folded into them; losses are
+cross-entropies in nats. The measures are invariant to permuting units, but not to rescaling layers
+against each other.
 """
 
 import torch
@@ -27,9 +27,9 @@ def sample_gradient_norm(
     *,
     train_samples: int = 1000,
 ) -> Float64[Tensor, "networks _"]:
-    """Norm ‖∇ℓ‖₂ of the gradient by all parameters of the loss of every training point.
+    """Norm ‖∇ℓ‖₂ of the gradient of the loss of every training sample by all parameters.
 
-    Its square is Σ_l ‖δ_l‖² ‖(a_{l-1}, 1)‖², δ_l the derivative of the loss by z_l.
+    Its square is Σ_l ‖δ_l‖² ‖(a_{l-1}, 1)‖² with δ_l the derivative of the loss by z_l.
 
     Returns:
         R × N norms, in nats per unit of the parameters.
@@ -45,7 +45,7 @@ def gradient_norm(
     *,
     train_samples: int = 1000,
 ) -> Float64[Tensor, "networks"]:
-    """Norm ‖∇L‖₂ of the gradient by all parameters of the mean loss L over training points.
+    """Norm ‖∇L‖₂ of the gradient of the mean training loss L by all parameters.
 
     Returns:
         R norms, in nats per unit of the parameters.
@@ -60,9 +60,7 @@ def gradient_variance(
     *,
     train_samples: int = 1000,
 ) -> Float64[Tensor, "networks"]:
-    """Trace E‖g‖² − ‖E g‖² of the covariance matrix of the gradients g at training points.
-
-    Arguments are those of ``gradient_norm``.
+    """Trace E‖g‖² − ‖E g‖² of the covariance of the per-sample gradients g.
 
     Returns:
         R variances, in squared nats per squared unit of the parameters.
@@ -80,11 +78,10 @@ def gradient_noise_scale(
 ) -> Float64[Tensor, "networks"]:
     """Simple noise scale (E‖g‖² − ‖E g‖²) / ‖E g‖² of gradients (McCandlish et al. 2018, Eq. 2.9).
 
-    It is the batch size at which noise and mean of a batch's gradient are of one size. Arguments
-    are those of ``gradient_norm``.
+    It is the batch size at which noise and signal of the batch gradient have equal norm.
 
     Returns:
-        R numbers of points.
+        R batch sizes.
     """
     squares, of_mean = _moments(networks, train_inputs, train_labels, train_samples)
     return (squares - of_mean).clamp_min(0) / of_mean
@@ -98,18 +95,19 @@ def gradient_disparity(
     train_samples: int = 1000,
     batch_size: int = 100,
 ) -> Float64[Tensor, "networks"]:
-    """Mean distance ‖ḡ_S − ḡ_T‖₂ of mean gradients of two batches (Forouzesh & Thiran 2021).
+    """Mean distance ‖ḡ_S − ḡ_T‖₂ between the gradients of batches (Forouzesh & Thiran 2021).
 
-    Batches are consecutive training points; a last one that is not full is left out. Distances are
-    those of the Gram matrix of the gradients.
+    Batches are consecutive training samples; an incomplete last batch is omitted. Distances are
+    computed from the Gram matrix of the gradients.
 
     Args:
-        batch_size: Points in a batch; half of the points, if there are fewer than two batches.
+        batch_size: Number of samples per batch; half of the samples if there are fewer than two
+            batches.
 
     Returns:
         R distances, in nats per unit of the parameters.
     """
-    # ASSUME: batches of 100 points; the source takes those of the training.
+    # ASSUME: batches of 100 samples; the source uses the batches of training.
     inputs, labels = first_samples(train_samples, train_inputs, train_labels)
     size = min(batch_size, len(inputs) // 2)
     batches = len(inputs) // size
@@ -127,7 +125,7 @@ def gradient_disparity(
 def _moments(
     networks: Networks, inputs: Tensor, labels: Tensor, train_samples: int
 ) -> tuple[Float64[Tensor, "networks"], Float64[Tensor, "networks"]]:
-    """Mean squared norm of gradients at points, and squared norm of their mean."""
+    """Return the mean squared norm of per-sample gradients, and the squared norm of their mean."""
     inputs, labels = first_samples(train_samples, inputs, labels)
     squares, total = squares_and_sum(networks, inputs, loss_rows, labels)
     of_total = torch.stack([layer.square().sum((1, 2)) for layer in total]).sum(0)

@@ -81,13 +81,13 @@ def _closed_form(
     inputs: Float64[Tensor, "samples *features"],
     outputs: Float64[Tensor, "rows classes"],
 ) -> Float64[Tensor, ""]:
-    """Norm for a stack of one."""
+    """Return the norm for a stack of one."""
     logits, slopes = logits_and_slopes(network, inputs.flatten(1))
     weights, slopes = [w[0] for w in network.weights], [slope[0] for slope in slopes]
     above = _products_above(weights, slopes, outputs.expand(len(inputs), -1, -1))
     below = [inputs.new_tensor(network.widths[0]), *_products_below(weights[:-1], slopes)]
     mean = sum((one * other).mean() for one, other in zip(above, below, strict=True))
-    # Rounding may turn a mean of 0 negative.
+    # Rounding may make a mean of 0 negative.
     return mean.clamp_min(0).sqrt().where(logits.isfinite().all(), torch.nan)
 
 

@@ -1,14 +1,15 @@
 """Norms of the weights of layers, their products and sums (Jiang et al. 2019).
 
-A kernel of a convolution is taken as the matrix of its output channels by the entries of a window,
-as in the public codes of Jiang et al. 2019 and Dziugaite et al. 2020. Its spectral norm is not that
-of the convolution as a linear map, which is at most √(h w) times as large for windows of h × w,
-since no input is in more windows than that.
+The kernel of a convolution is reshaped to a matrix of output channels × entries of a window, as in
+the public code of Jiang et al. 2019 and Dziugaite et al. 2020. Its spectral norm is not that of the
+convolution as a linear map, which is at most √(h w) times as large for windows of h × w, since each
+input is in at most h w windows.
 
-Biases are left out, and normalizations are folded into the weights. Products and sums are returned
-as logarithms. The factor 1/√m of the bounds that these norms come from is left out: the number of
-training samples is a hyper-parameter of the networks. γ is that of ``margin_percentile``; where it
-is not positive, the measures that divide by it are NaN.
+Biases are omitted, and normalizations are folded into the weights. Products and sums are returned
+as logarithms. The factor 1/√m of the underlying bounds is omitted, since the number of training
+samples is a hyper-parameter of the networks. γ is that of ``margin_percentile``; measures that
+divide by it are NaN where it is not positive. All measures are invariant to permuting units, those
+of the initialization too to permuting the units of both networks.
 """
 
 import math
@@ -31,8 +32,8 @@ from generalization.samples import TrainInputs, TrainLabels
 def spectral_product(networks: Networks) -> Float64[Tensor, "networks"]:
     """Logarithm Σ_l ln ‖W_l‖₂² of the product of squared spectral norms (Jiang et al. 2019).
 
-    Permuting units changes nothing, nor does rescaling layers against each other; multiplying the
-    logits by c adds 2 ln c. Nothing depends on the data.
+    Invariant to rescaling layers against each other; multiplying the logits by c adds 2 ln c.
+    Independent of the data.
 
     Returns:
         R logarithms.
@@ -47,21 +48,21 @@ def spectral_product_over_margin(
     *,
     training_margin: Margins | None = None,
 ) -> Float64[Tensor, "networks"]:
-    """Logarithm of Π_l ‖W_l‖₂² / γ², γ of ``margin_percentile`` (Jiang et al. 2019).
+    """Logarithm of Π_l ‖W_l‖₂² / γ² (Jiang et al. 2019).
 
-    Permuting units, rescaling layers against each other and multiplying the logits change nothing.
+    Invariant to rescaling layers against each other and to scaling the logits.
 
     Returns:
-        R logarithms; NaN where γ is not positive.
+        R logarithms.
     """
     gamma = training_gamma(networks, train_inputs, train_labels, training_margin)
     return spectral_product(networks) - 2 * gamma.log()
 
 
 def spectral_sum(networks: Networks) -> Float64[Tensor, "networks"]:
-    """Logarithm of L (Π_l ‖W_l‖₂²)^{1/L}, the sum of squares of balanced layers (ibid.).
+    """Logarithm of L (Π_l ‖W_l‖₂²)^{1/L}, the sum of squared norms of balanced layers (ibid.).
 
-    It orders networks of the same depth as ``spectral_product`` does, and has its invariances.
+    It ranks networks of one depth as ``spectral_product`` does, and has the same invariances.
 
     Returns:
         R logarithms.
@@ -133,7 +134,7 @@ def frobenius_sum_over_margin(
 def stable_rank_sum(networks: Networks) -> Float64[Tensor, "networks"]:
     """Sum Σ_l ‖W_l‖_F² / ‖W_l‖₂² of the stable ranks of layers (ibid., "fro over spec").
 
-    Permuting units, multiplying layers by anything and the data change nothing.
+    Invariant to scaling any layer. Independent of the data.
 
     Returns:
         R numbers from L to the sum of the smaller sides of the L matrices.
@@ -147,8 +148,8 @@ def spectral_distance(
 ) -> Float64[Tensor, "networks"]:
     """Distance Σ_l ‖W_l − W_l⁰‖₂² from initialization (Jiang et al. 2019, "dist spec init").
 
-    The same of Frobenius norms is the square of ``distance_from_initialization`` of the folded
-    weights. Permuting the units of both changes nothing.
+    With Frobenius norms it would be the square of ``distance_from_initialization``, for folded
+    weights.
 
     Returns:
         R distances.

@@ -1,6 +1,6 @@
 """Path norm: sum over all paths through a network of the products of their squared weights.
 
-Biases are left out, and normalizations are folded into the weights.
+Biases are omitted, and normalizations are folded into the weights.
 
 Args:
     networks: A stack of R networks, or an ``nn.Sequential`` of linear layers, convolutions,
@@ -26,13 +26,13 @@ SMOOTH = (nn.Tanh, nn.Sigmoid, nn.Softplus, nn.ELU, nn.GELU, nn.SiLU)
 def path_norm(networks: Networks, train_inputs: TrainInputs) -> Float64[Tensor, "networks"]:
     """Root of the sum over all paths from an input to a logit of Π w² (Neyshabur et al. 2015).
 
-    That is 1ᵀ W_L² … W_1² 1 with squares of single weights: one pass without activation functions.
-    Weights of average pooling are those of a mean; of the window of a maximum, the path with the
-    largest sum goes on. Permuting units and rescaling single units, hence layers, against the next
-    layer change nothing; multiplying the logits multiplies it.
+    The sum is 1ᵀ W_L² … W_1² 1 with elementwise squares: one forward pass without activation
+    functions. Average pooling has the weights of a mean; max-pooling keeps the entry of a window
+    with the largest sum. Invariant to permuting units and to rescaling units, hence layers, against
+    the next layer; proportional to the logits.
 
     Args:
-        train_inputs: Training inputs, of which only the shape matters.
+        train_inputs: Training inputs, which determine the shape of the input.
 
     Returns:
         R norms.
@@ -58,7 +58,7 @@ def path_norm_over_margin(
 ) -> Float64[Tensor, "networks"]:
     """Path norm divided by the margin γ of ``margin_percentile`` (Jiang et al. 2019).
 
-    Permuting units, rescaling layers against each other and multiplying the logits change nothing.
+    Invariant to permuting units, to rescaling layers against each other and to scaling the logits.
 
     Returns:
         R numbers, in inverse logits; NaN where γ is not positive.
@@ -74,10 +74,10 @@ def path_norm_over_margin(
 def _module_paths(
     module: nn.Module, paths: Float64[Tensor, "1 *features"]
 ) -> Float64[Tensor, "1 classes"]:
-    """Sums over the paths to every logit.
+    """Return the sum over the paths to every logit.
 
     Raises:
-        InputError: If there is a layer whose paths are not known.
+        InputError: If there is a layer of another kind.
     """
     for layer in flat_layers(module):
         if isinstance(layer, nn.Linear):

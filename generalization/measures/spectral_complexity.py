@@ -1,7 +1,7 @@
 """Spectral complexities: products of spectral norms times ranks of layers.
 
-Norms, margins and what is left out are those of ``norms``. Complexities are no logarithms, since
-that of an untrained network may be 0.
+Conventions are those of ``norms``, except that complexities are not logarithms, since that of an
+untrained network may be 0.
 """
 
 import torch
@@ -31,10 +31,10 @@ def spectral_complexity_from_origin(
 ) -> Float64[Tensor, "networks"]:
     """Complexity Π_l ‖W_l‖₂² Σ_l (‖W_l‖_F² / ‖W_l‖₂²) / γ² (Pitas et al. 2017, "spec-orig").
 
-    Arguments and invariances are those of ``spectral_product_over_margin``.
+    Invariant to rescaling layers against each other and to scaling the logits.
 
     Returns:
-        R complexities; NaN where γ is not positive.
+        R complexities.
     """
     product = spectral_product_over_margin(
         networks, train_inputs, train_labels, training_margin=training_margin
@@ -52,11 +52,11 @@ def spectral_complexity_from_initialization(
 ) -> Float64[Tensor, "networks"]:
     """Complexity Π_l ‖W_l‖₂² Σ_l (‖W_l − W_l⁰‖_F² / ‖W_l‖₂²) / γ² (ibid., "spec-init").
 
-    Permuting the units of both changes nothing; rescaling layers against each other moves them
-    away from where they began.
+    Not invariant to rescaling layers against each other, which moves them away from their
+    initialization.
 
     Returns:
-        R complexities; NaN where γ is not positive.
+        R complexities.
 
     Raises:
         ValueError: If the two have weights of different shapes.
@@ -74,8 +74,8 @@ def bartlett_complexity(networks: Networks) -> Float64[Tensor, "networks"]:
 
         R = Π_l ‖W_l‖₂ (Σ_l (‖W_lᵀ‖_{2,1} / ‖W_l‖₂)^{2/3})^{3/2}
 
-    with ‖Wᵀ‖_{2,1} the sum of the norms of the rows of W, which are units. Permuting units and
-    rescaling layers against each other change nothing.
+    with ‖Wᵀ‖_{2,1} the sum of the norms of the rows of W, one per unit. Invariant to rescaling
+    layers against each other.
 
     Returns:
         R complexities.
@@ -89,7 +89,7 @@ def bartlett_complexity_from_initialization(
 ) -> Float64[Tensor, "networks"]:
     """Spectral complexity with the initial weights as reference (ibid.).
 
-    ‖W_lᵀ‖_{2,1} becomes ‖(W_l − W_l⁰)ᵀ‖_{2,1}. Permuting the units of both changes nothing.
+    ‖(W_l − W_l⁰)ᵀ‖_{2,1} takes the place of ‖W_lᵀ‖_{2,1}.
 
     Returns:
         R complexities; 0 for untrained networks.
@@ -107,14 +107,13 @@ def bartlett_complexity_over_margin(
     *,
     training_margin: Margins | None = None,
 ) -> Float64[Tensor, "networks"]:
-    """Bound R √(Σ_i ‖x_i‖²) / (γ m) over m training points (ibid., Theorem 1.1).
+    """Bound R √(Σ_i ‖x_i‖²) / (γ m) over m training samples (ibid., Theorem 1.1).
 
-    Of networks without biases, permuting units, rescaling layers against each other, multiplying
-    the logits and the inputs change nothing. Other arguments are those of
-    ``spectral_product_over_margin``.
+    Invariant to rescaling layers against each other, to scaling the logits and, without biases, to
+    scaling the inputs.
 
     Returns:
-        R numbers; NaN where γ is not positive.
+        R numbers.
     """
     gamma = training_gamma(networks, train_inputs, train_labels, training_margin)
     size = train_inputs.double().norm() / len(train_inputs)

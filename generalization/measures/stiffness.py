@@ -1,8 +1,7 @@
-"""Stiffness: how far a step along the gradient of one training sample lowers the loss of another.
+"""Stiffness: alignment of the loss gradients of pairs of training samples.
 
-Gradients are those of ``gradient_norm``, and so is what changes them. Stiffness has no scale:
-multiplying the loss or all gradients changes nothing. A sample whose gradient is 0 has no cosine
-and is left out. Values are NaN if there are no pairs.
+Gradients are those of ``gradient_norm``, with the same invariances; stiffness is also invariant to
+scaling the loss. Samples with zero gradient are omitted. Values are NaN if there are no pairs.
 """
 
 import torch
@@ -22,13 +21,10 @@ def stiffness(
     *,
     train_samples: int = 1000,
 ) -> Float64[Tensor, "networks"]:
-    """Mean cosine between gradients at two different training points (Fort et al. 2019).
-
-    It is scale-free: multiplying the loss or all gradients changes nothing. A point without
-    gradient has no cosine and is left out.
+    """Mean cosine between the gradients of two different training samples (Fort et al. 2019).
 
     Returns:
-        R numbers from −1 to 1; NaN if there are no two points.
+        R numbers from −1 to 1.
     """
     inputs, labels = first_samples(train_samples, train_inputs, train_labels)
     return _mean_cosine(networks, inputs, labels)
@@ -41,7 +37,7 @@ def sign_stiffness(
     *,
     train_samples: int = 1000,
 ) -> Float64[Tensor, "networks"]:
-    """Mean sign of the inner product of gradients at two different points (Fort et al. 2019).
+    """Mean sign of the inner product of the gradients of two different samples (Fort et al. 2019).
 
     Arguments and results are those of ``stiffness``.
     """
@@ -56,7 +52,7 @@ def within_class_stiffness(
     *,
     train_samples: int = 1000,
 ) -> Float64[Tensor, "networks"]:
-    """Mean cosine between gradients at two different points of one class (Fort et al. 2019).
+    """Mean cosine between the gradients of two different samples of one class (Fort et al. 2019).
 
     Arguments and results are those of ``stiffness``.
     """
@@ -67,7 +63,7 @@ def within_class_stiffness(
 def _mean_cosine(
     networks: Networks, inputs: Tensor, labels: Tensor, *, signs: bool = False, within: bool = False
 ) -> Float64[Tensor, "networks"]:
-    """Mean cosine between gradients, or its sign, over pairs of all points or of one class."""
+    """Average the cosine between gradients, or its sign, over all pairs or pairs of one class."""
     found = []
     for gram in loss_grams(networks, inputs, labels):
         diagonals = gram.diagonal(dim1=1, dim2=2)
@@ -84,11 +80,11 @@ def _mean_over_pairs(
     values: Float64[Tensor, "networks samples samples"],
     groups: Shaped[Tensor, "networks samples groups"],
 ) -> Float64[Tensor, "networks"]:
-    """Mean over pairs of two points of one group; NaN if there are none.
+    """Average values over pairs of different samples of the same group; NaN if there are none.
 
     Args:
-        values: A number for every pair, 0 of a point with itself.
-        groups: 1 where a point is in a group, else 0.
+        values: One value per pair of samples, 0 on the diagonal.
+        groups: 1 where a sample belongs to a group, else 0.
     """
     groups = groups.double()
     sizes = groups.sum(1)

@@ -1,9 +1,9 @@
-"""Takeuchi's information criterion, with the traces or the diagonals of its matrices.
+"""Takeuchi's information criterion, approximated by traces or by diagonals of its matrices.
 
-C = E g gᵀ is the second moment of the gradients of the loss at training samples, H the Gauss–Newton
-matrix. The criterion itself, tr(C H⁻¹), is no measure of such networks: where gradients at N
-samples are linearly independent, as they are with more parameters than N (K − 1), tr(C H⁺) over
-these samples is Σ_i (1 − σ_y) / σ_y, which does not depend on the parameters.
+C = E g gᵀ is the second moment of the per-sample gradients of the training loss, H the Gauss–Newton
+matrix. The criterion itself, tr(C H⁻¹), is not informative for overparametrized networks: where the
+gradients of N samples are linearly independent, as with more than N (K − 1) parameters, tr(C H⁺)
+over these samples is Σ_i (1 − σ_y) / σ_y, a function of the probabilities only.
 """
 
 import torch
@@ -32,8 +32,8 @@ def tic_of_traces(
     """Ratio tr C / tr H of Takeuchi's information criterion (Thomas et al. 2020).
 
     Args:
-        sample_gradient_norm: Values of this measure, used if they are at as many samples.
-        gauss_newton_trace: Values of this measure, used likewise.
+        sample_gradient_norm: Values of this measure, used if they cover as many samples.
+        gauss_newton_trace: Values of this measure, under the same condition.
 
     Returns:
         R ratios, in nats.
@@ -54,10 +54,10 @@ def tic_of_diagonals(
     *,
     train_samples: int = 1000,
 ) -> Float64[Tensor, "networks"]:
-    """Sum Σ_p C_pp / H_pp over parameters, Takeuchi's criterion with diagonal matrices.
+    """Sum Σ_p C_pp / H_pp over parameters: Takeuchi's criterion with diagonal matrices.
 
-    Parameters that change no logit have C_pp = H_pp = 0 and are left out. Rescaling units against
-    the next layer changes nothing.
+    Parameters that do not affect the logits have C_pp = H_pp = 0 and are omitted. Invariant to
+    rescaling units against the next layer.
 
     Returns:
         R sums, in nats.

@@ -49,29 +49,30 @@ def tangent_sensitivity(
 
         ‖∂²(Cf)/∂θ∂x‖_F² = E ‖∂/∂θ (∂(uᵀCf)/∂x · v)‖²
 
-    since E vvᵀ and E uuᵀ are identities; its mean over ``probes`` draws is unbiased, and its root
-    is too small by an eighth of the square's relative variance. Draws are fresh for every point and
-    the same for every network. ``estimated_tangent_sensitivity`` gives the standard error.
+    since E vvᵀ and E uuᵀ are identities. The mean over ``probes`` draws is unbiased; its root is
+    too small by an eighth of the relative variance of the square. Probes are independent between
+    inputs and shared by all networks. ``estimated_tangent_sensitivity`` returns the standard error.
 
     Args:
         trained_networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to
-            logits, evaluated in eval mode. Its points must not influence each other; θ is all its
-            parameters, those that ask for no gradient included, but no running statistics.
-        generator: Source of the probes. The closed form needs none.
-        reduction: Outputs: the "sum" of the logits, as the author computes it; "full" for the
-            tensor of all logits; or the number of one logit.
+            logits, in eval mode. Its samples must not interact; θ is all its parameters, including
+            those without ``requires_grad``, but no running statistics.
+        generator: Source of the probes; not needed by the closed form.
+        reduction: Outputs to differentiate: the "sum" of the logits, as the author computes it;
+            "full" for the vector of all logits; or the index of one logit.
 
     Returns:
-        R × N norms, in logits per units of input and weight; NaN where logits are not finite.
+        R × N norms, in logits per unit of input and unit of weight; NaN where logits are not
+        finite.
 
     Raises:
         InputError: If the reduction is unknown, an estimate has no generator or no probes, or a
             module normalizes by the statistics of a batch.
     """  # noqa: DOC502
-    # ASSUME: 32 probes where the sensitivity is estimated. The source leaves such networks open.
+    # ASSUME: 32 probes where the sensitivity is estimated; the source does not cover such networks.
     networks, settings = trained_networks, {"reduction": reduction, "probes": probes}
     if not isinstance(networks, nn.Module) and networks.normalizations:
-        # Folded, they would have other parameters.
+        # Folding would change the parameters.
         modules = map(sequence_of, networks)
         return torch.cat([
             tangent_sensitivity(module, inputs, generator, **settings) for module in modules
@@ -93,19 +94,18 @@ def estimated_tangent_sensitivity(
     reduction: str | int = "sum",
     probes: int = 32,
 ) -> tuple[Float64[Tensor, "networks samples"], Float64[Tensor, "networks samples"]]:
-    """Estimate of ``tangent_sensitivity``, closed form or not, and its standard error.
+    """Estimate ``tangent_sensitivity`` by probes, with its standard error, for any network.
 
     The squares s of P probes are independent, so that their mean has the standard error
-    √(Σ (s − s̄)² / (P (P − 1))), and √s̄ that divided by 2 √s̄ (delta method). Probes of different
-    points are independent too: the standard error of a mean over N points is √Σ error² / N.
+    √(Σ (s − s̄)² / (P (P − 1))). For √s̄ it is divided by 2 √s̄ (delta method). Probes of different
+    inputs are independent too: the standard error of a mean over N inputs is √Σ error² / N.
 
     Args:
         networks: A stack of R networks, or a module, as for ``tangent_sensitivity``.
-        generator: Source of the probes.
-        probes: Number of draws, at least two.
+        probes: Number of random probes, at least two.
 
     Returns:
-        R × N norms, and their R × N standard errors over probes, in the same units.
+        R × N norms and their R × N standard errors over probes, in the same units.
 
     Raises:
         InputError: If the reduction is unknown, there are fewer than two probes, or a module
@@ -120,17 +120,17 @@ def estimated_tangent_sensitivity(
 def _outputs_of(
     networks: Networks, inputs: Tensor, reduction: str | int
 ) -> Float[Tensor, "rows classes"]:
-    """Matrix C for networks whose points do not influence each other."""
+    """Return the matrix C for networks whose samples do not interact."""
     if isinstance(networks, nn.Module):
         refuse_statistics_of_batches(networks)
     return chosen_outputs(reduction, logits_of(networks, inputs[:1])[0])
 
 
 def is_estimated(networks: Networks, generator: Generator | None, probes: int) -> bool:
-    """Return whether there is no closed form, so that probes are drawn.
+    """Return whether there is no closed form, so that probes are needed.
 
     Raises:
-        InputError: If so, but there is no generator or there are no probes.
+        InputError: If probes are needed and there is no generator or number of probes.
     """
     if not isinstance(networks, nn.Module) and networks.phi.piecewise_linear:
         return False
@@ -144,11 +144,10 @@ def is_estimated(networks: Networks, generator: Generator | None, probes: int) -
 def chosen_outputs(
     reduction: str | int, logits: Float[Tensor, "samples classes"]
 ) -> Float[Tensor, "rows classes"]:
-    """Matrix C of the outputs Cf that are differentiated.
+    """Return the matrix C of the outputs Cf to differentiate.
 
     Args:
-        reduction: "sum", "full" or the number of a logit.
-        logits: Any logits, for their number and dtype.
+        logits: Any logits of the networks, which set the number of classes and the dtype.
 
     Raises:
         InputError: If the reduction is unknown.

@@ -15,9 +15,9 @@ def training_loss(
 ) -> Float64[Tensor, "networks"]:
     """Mean cross-entropy on the whole training set, in eval mode.
 
-    −ln σ_y = ln(1 + exp(m)) with m = ln Σ_{j≠y} exp(f_j) − f_y, which keeps all digits where the
-    label is certain; ln Σ_j exp(f_j) − f_y would be the small difference of large numbers. Logits
-    are in the dtype of the weights, the rest is float64.
+    Computed as −ln σ_y = ln(1 + exp(m)) with m = ln Σ_{j≠y} exp(f_j) − f_y, which is accurate where
+    the label is almost certain; ln Σ_j exp(f_j) − f_y would be a small difference of large numbers.
+    Logits are in the dtype of the weights, the rest is float64.
 
     Args:
         train_inputs: Training set, in the dtype of the weights.

@@ -1,7 +1,7 @@
-"""Length of the vector of weights, and how far training moved it: trivial baselines.
+"""Norm of the weights and their distance from initialization: trivial baselines.
 
 Args:
-    trained_networks: The networks after training, as ``networks``.
+    trained_networks: The trained networks: a stack of R networks, or a module.
 """
 
 import torch
@@ -15,11 +15,11 @@ from generalization.networks.modules import Networks
 def weight_norm(trained_networks: Networks) -> Float64[Tensor, "networks"]:
     """Euclidean norm ‖w‖₂ of all weights of a network (Jiang et al. 2019).
 
-    Biases are left out, and so are the scales and shifts of normalizations, as in the public code
-    of Dziugaite et al. 2020.
+    Biases and the scales and shifts of normalizations are omitted, as in the public code of
+    Dziugaite et al. 2020.
 
     Returns:
-        R norms, summed in float64: a million float32 squares would lose digits.
+        R norms, accumulated in float64, since a sum of a million float32 squares loses digits.
     """
     return _norms(layer_weights(trained_networks))
 
@@ -29,13 +29,10 @@ def distance_from_initialization(
 ) -> Float64[Tensor, "networks"]:
     """Euclidean distance ‖w − w⁰‖₂ of all weights from their initialization (Jiang et al. 2019).
 
-    Biases are left out, as in ``weight_norm``.
-
-    Args:
-        initial_networks: The networks before training.
+    Biases are omitted, as in ``weight_norm``.
 
     Returns:
-        R distances. Differences are formed and summed in float64.
+        R distances, computed in float64.
 
     Raises:
         ValueError: If the two have weights of different shapes.
