@@ -10,18 +10,18 @@ from the network's own probabilities, E ‖∇ℓ_y‖².
 """
 
 import time
+from pathlib import Path
 
 import torch
 from timing import print_table, sgemm_rate, take_turns
 
-from generalization.catalog import MEASURES, place_of
-from generalization.derivatives.gradient_factors import (
+from generalization.catalog import MEASURES, file_of, place_of
+from generalization.derivatives.directional_derivatives import (
     directional_derivatives,
-    gradient_squares,
-    loss_rows,
-    parameters_of,
+    layer_parameters,
 )
-from generalization.measures.sample_gradients import gauss_newton_trace
+from generalization.derivatives.gradient_factors import gradient_squares, loss_rows
+from generalization.measures.gauss_newton_trace import gauss_newton_trace
 from generalization.networks.fully_connected import (
     FullyConnectedNetworks,
     initialize_fully_connected,
@@ -29,7 +29,20 @@ from generalization.networks.fully_connected import (
 from generalization.randomness import generator_for
 from generalization.signatures import imported, named_by
 
-FAMILIES = ("margins", "norms", "sample_gradients", "predictions", "features", "spectra")
+FILES = (
+    "margins",
+    "norms",
+    "spectral_complexity",
+    "path_norm",
+    "gauss_newton_trace",
+    "fisher_rao_norm",
+    "gradient_norm",
+    "stiffness",
+    "takeuchi",
+    "predictions",
+    "features",
+    "spectra",
+)
 WIDTHS, NETWORKS, POINTS = (784, 200, 200, 200, 200, 10), 8, 10_000
 
 
@@ -55,7 +68,7 @@ def cost_of_all(train_samples: int) -> None:
     }
     limit, seconds, known = sgemm_rate(), {}, {}
     for name, entry in MEASURES.items():
-        if entry.file not in FAMILIES or not entry.shares_a_job:
+        if Path(file_of(name)).stem not in FILES or not entry.shares_a_job:
             continue
         measure = imported(place_of(name))
         takes = "train_samples" in (measure.__kwdefaults__ or {})
@@ -86,7 +99,7 @@ def hutchinson(networks: FullyConnectedNetworks, inputs: torch.Tensor, probes: i
     for _ in range(probes):
         signs = [
             (torch.rand(part.shape, generator=generator) < 0.5).to(part) * 2 - 1
-            for part in parameters_of(networks)
+            for part in layer_parameters(networks)
         ]
         logits, along = directional_derivatives(networks, inputs, signs)
         sigma, along = logits.double().softmax(-1), along.double()

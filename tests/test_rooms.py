@@ -19,6 +19,7 @@ FLOORS = (
         "columns",
         "tables",
         "devices",
+        "samples",
         "blocks",
     ),
     ("datasets",),
