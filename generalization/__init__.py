@@ -1,5 +1,8 @@
 """Measures of trained networks, and how well they predict generalization.
 
+The public names: ``measure`` and ``compare``, and every measure, profile and similarity of the
+catalog as a function, ``generalization.jacobian_norm``. Everything else may move.
+
 Pure functions: nothing in this package knows the workflow, its configuration or its results.
 
 An argument is explained once, in the narrowest scope that all its users share: the function, its
@@ -35,3 +38,27 @@ Args:
     marker: Hyper-parameter shown by marker.
     path: Path of the file.
 """
+
+from importlib import import_module
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is used, so that jobs import only what they need.
+
+    Raises:
+        AttributeError: If the name is not public.
+    """
+    if name in {"compare", "measure"}:
+        return getattr(import_module("generalization.own_networks"), name)
+    if name == "__all__":
+        return __dir__()
+    catalog = None if name.startswith("_") else import_module("generalization.catalog")
+    if catalog and name in catalog.FUNCTIONS:
+        return getattr(import_module(catalog.module_of(name)), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}.")
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return ["compare", "measure", *import_module("generalization.catalog").FUNCTIONS]

@@ -448,6 +448,9 @@ PROFILES = {name: one for room in ROOMS.values() for name, one in room.profiles.
 TABLES = {name: one for room in ROOMS.values() for name, one in room.tables.items()}
 FIGURES = {name: one for room in ROOMS.values() for name, one in room.figures.items()}
 
+# What may be called as `generalization.NAME`.
+FUNCTIONS = (*MEASURES, *PROFILES, *SIMILARITIES)
+
 # Tables of every study, which need no entry of their own, and those of them that the report shows.
 ALWAYS = ("measures", "training", "statistics", "design")
 PAGES = (

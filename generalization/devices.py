@@ -6,6 +6,10 @@ only where a device is chosen.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
 
 from generalization.errors import InputError
@@ -63,6 +67,42 @@ SLOPES_PER_CHUNK = 2048  # Samples: keeps the slopes of a whole test set out of 
 MODULE_SAMPLES = 256  # Of which a module keeps its graph, for one backward pass per logit.
 DIRECTIONS_PER_CHUNK = 128  # Of the input, through a module by forward derivatives.
 IMAGES_PER_CHUNK = 1000  # In float64, to be normalized.
+
+
+_most_samples: ContextVar[int | None] = ContextVar("most_samples", default=None)
+
+
+@contextmanager
+def at_most(samples: int) -> Iterator[None]:
+    """Work on at most so many samples at a time, as for large networks that are not of a study.
+
+    Raises:
+        InputError: If it is not positive.
+    """
+    if samples < 1:
+        raise InputError(f"batch_size must be positive, not {samples!r}.")
+    token = _most_samples.set(samples)
+    try:
+        yield
+    finally:
+        _most_samples.reset(token)
+
+
+def samples_at_once(samples: int) -> int:
+    """Return a number of samples at a time, or less where ``at_most`` says so."""
+    return min(samples, _most_samples.get() or samples)
+
+
+def free_memory(device: torch.device) -> int:
+    """Return the bytes that are free on a device, or in the memory of this machine."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    names = os.sysconf_names
+    if "SC_AVPHYS_PAGES" in names:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return 2**31  # ASSUME: 2 GiB are free where the system does not tell, as on macOS.
 
 
 def items_at_once(budget: str, size: int, device: torch.device) -> int:

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Float64, Shaped
 from torch import Tensor, nn
 
-from generalization.devices import MODULE_SAMPLES, items_at_once
+from generalization.devices import MODULE_SAMPLES, items_at_once, samples_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, evaluation_mode, module_logits
 
@@ -56,7 +56,7 @@ def input_jacobian_norm(
         with evaluation_mode(networks) as module:
             chunks = [
                 _module_norms(module, chunk, cotangents, of_chunk)
-                for chunk, *of_chunk in _chunks(MODULE_SAMPLES, inputs, *of_points)
+                for chunk, *of_chunk in _chunks(samples_at_once(MODULE_SAMPLES), inputs, *of_points)
             ]
         return torch.cat(chunks).unsqueeze(0)
     points = _points_per_block(networks, inputs)

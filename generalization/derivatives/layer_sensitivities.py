@@ -8,7 +8,7 @@ from torch import Tensor
 
 from generalization.derivatives.hidden_jacobians import hidden_jacobian_norms
 from generalization.derivatives.input_jacobian import logits_and_slopes
-from generalization.devices import SLOPES_PER_CHUNK
+from generalization.devices import SLOPES_PER_CHUNK, samples_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
 
 
@@ -30,7 +30,7 @@ def sensitivity_of_layers(
     Returns:
         One norm per network, point and layer; NaN where logits are not finite.
     """
-    chunks = inputs.split(SLOPES_PER_CHUNK)
+    chunks = inputs.split(samples_at_once(SLOPES_PER_CHUNK))
     return torch.stack([
         torch.cat([_closed_form(network, chunk, outputs) for chunk in chunks], dim=1)[0]
         for network in networks

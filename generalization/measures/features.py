@@ -11,6 +11,7 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
 from generalization.derivatives.gradient_factors import activations_and_logits
+from generalization.devices import samples_at_once
 from generalization.measures.margins import normalized_margins
 from generalization.networks.hidden_layers import unit_activations
 from generalization.networks.modules import SAMPLES_PER_CHUNK, Networks, logits_of
@@ -146,7 +147,7 @@ def _last_activations(
     """Return the activations of the last hidden layer, storing no others for a stack."""
     if isinstance(networks, nn.Module):
         return unit_activations(networks, inputs)[-1]
-    chunks = inputs.split(SAMPLES_PER_CHUNK)
+    chunks = inputs.split(samples_at_once(SAMPLES_PER_CHUNK))
     return torch.cat([activations_and_logits(networks, some)[0][-1] for some in chunks], dim=1)
 
 

@@ -8,6 +8,7 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
 from generalization.derivatives.gradient_factors import activations_and_logits, layer_cotangents
+from generalization.devices import samples_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.hidden_layers import layer_maps
 from generalization.networks.modules import Networks, evaluation_mode, logits_of
@@ -168,7 +169,9 @@ def _stack_margins(
     """Return the normalized margins of a stack of one, layer by layer."""
     layers, ratios = [], []
     for some, of_some in zip(
-        inputs.split(SAMPLES_PER_CHUNK), labels.split(SAMPLES_PER_CHUNK), strict=True
+        inputs.split(samples_at_once(SAMPLES_PER_CHUNK)),
+        labels.split(samples_at_once(SAMPLES_PER_CHUNK)),
+        strict=True,
     ):
         activations, logits = activations_and_logits(network, some)
         y, rivals = _label_and_rival(logits, of_some)
@@ -190,7 +193,9 @@ def _module_margins(
     layers, ratios = [], []
     with evaluation_mode(module), torch.enable_grad():
         for some, of_some in zip(
-            inputs.split(SAMPLES_PER_CHUNK), labels.split(SAMPLES_PER_CHUNK), strict=True
+            inputs.split(samples_at_once(SAMPLES_PER_CHUNK)),
+            labels.split(samples_at_once(SAMPLES_PER_CHUNK)),
+            strict=True,
         ):
             activations = [some.detach().requires_grad_()]
             *pieces, last = layer_maps(module)

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from generalization.devices import SAMPLES_PER_CHUNK
+from generalization.devices import SAMPLES_PER_CHUNK, samples_at_once
 from generalization.errors import InputError
 from generalization.networks.activation_functions import activation_module
 from generalization.networks.fully_connected import FullyConnectedNetworks
@@ -92,6 +92,6 @@ def unit_activations(
             layer.flatten(3).mean(3) if layer.dim() > 3 else layer
             for layer in hidden_activations(networks, chunk)
         ]
-        for chunk in inputs.split(SAMPLES_PER_CHUNK)
+        for chunk in inputs.split(samples_at_once(SAMPLES_PER_CHUNK))
     ]
     return [torch.cat(layer, dim=1) for layer in zip(*of_chunks, strict=True)]

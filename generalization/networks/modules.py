@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from generalization.devices import SAMPLES_PER_CHUNK
+from generalization.devices import SAMPLES_PER_CHUNK, samples_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
 
 # Of convolutional stacks, measures are given the networks as modules, one by one.
@@ -29,6 +29,23 @@ def evaluation_mode(module: nn.Module) -> Iterator[nn.Module]:
     finally:
         for part, training in modes:
             part.training = training
+
+
+@contextmanager
+def left_as_it_was(module: nn.Module) -> Iterator[nn.Module]:
+    """Give parameters, buffers, modes and gradient flags back their values afterwards."""
+    named = dict(module.named_parameters()) | dict(module.named_buffers())
+    before = {name: (one.detach().clone(), one.requires_grad) for name, one in named.items()}
+    try:
+        with evaluation_mode(module):
+            yield module
+    finally:
+        with torch.no_grad():
+            for name, one in named.items():
+                values, needed = before[name]
+                if not torch.equal(one, values):
+                    one.copy_(values)
+                one.requires_grad_(needed)
 
 
 def module_logits(
@@ -60,7 +77,7 @@ def logits_of(
     Returns:
         One row of logits per network and input, in the dtype of the weights.
     """
-    chunks = inputs.split(SAMPLES_PER_CHUNK)
+    chunks = inputs.split(samples_at_once(SAMPLES_PER_CHUNK))
     if isinstance(networks, nn.Module):
         with evaluation_mode(networks) as module:
             return torch.cat([module_logits(module, chunk) for chunk in chunks]).unsqueeze(0)

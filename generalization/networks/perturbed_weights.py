@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
+from generalization.devices import samples_at_once
 from generalization.networks.modules import SAMPLES_PER_CHUNK, Networks, evaluation_mode
 
 # Name → weights with a leading network axis. Vectors, as biases, are not weights.
@@ -41,14 +42,14 @@ def logits_with(
             return torch.stack([
                 torch.cat([
                     functional_call(module, {k: w[member] for k, w in weights.items()}, (chunk,))
-                    for chunk in inputs.split(SAMPLES_PER_CHUNK)
+                    for chunk in inputs.split(samples_at_once(SAMPLES_PER_CHUNK))
                 ])
                 for member in range(members)
             ])
     times = len(next(iter(weights.values()))) // len(networks)
     tensors = {k: v.repeat(times, *[1] * (v.dim() - 1)) for k, v in networks.tensors.items()}
     perturbed = networks.with_tensors({**tensors, **weights})
-    chunks = inputs.split(SAMPLES_PER_CHUNK)
+    chunks = inputs.split(samples_at_once(SAMPLES_PER_CHUNK))
     if not torch.is_grad_enabled():
         return torch.cat([perturbed.logits(chunk) for chunk in chunks], dim=1)
     return torch.cat([perturbed.preactivations(chunk)[-1] for chunk in chunks], dim=1)

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from generalization.devices import SLOPES_PER_CHUNK
+from generalization.devices import SLOPES_PER_CHUNK, samples_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
 
 
@@ -21,7 +21,7 @@ def active_units(
     Returns:
         Counts, R × N × hidden layers.
     """
-    chunks = inputs.flatten(1).split(SLOPES_PER_CHUNK)
+    chunks = inputs.flatten(1).split(samples_at_once(SLOPES_PER_CHUNK))
     return torch.cat([
         torch.cat([_chunk_counts(network, chunk) for chunk in chunks], dim=1)
         for network in networks

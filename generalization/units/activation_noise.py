@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
-from generalization.devices import SAMPLES_PER_CHUNK, items_at_once
+from generalization.devices import SAMPLES_PER_CHUNK, items_at_once, samples_at_once
 from generalization.networks.hidden_layers import layer_maps, network_modules
 from generalization.networks.modules import Networks, evaluation_mode
 
@@ -61,9 +61,12 @@ def _right(
 ) -> Int64[Tensor, "draws scales"]:
     """Count the samples that one network classifies correctly."""
     lowest, above = layers[0], pieces[layers[0] + 1 :]
-    chunks = [_through(pieces[: lowest + 1], some) for some in inputs.split(SAMPLES_PER_CHUNK)]
+    chunks = [
+        _through(pieces[: lowest + 1], some)
+        for some in inputs.split(samples_at_once(SAMPLES_PER_CHUNK))
+    ]
     deviations = _deviations(chunks, above, [layer - lowest for layer in layers])
-    parts = list(zip(chunks, labels.split(SAMPLES_PER_CHUNK), strict=True))
+    parts = list(zip(chunks, labels.split(samples_at_once(SAMPLES_PER_CHUNK)), strict=True))
     return torch.stack([
         sum(_right_in_chunk(above, *part, generator, scales.sqrt(), deviations) for part in parts)
         for _ in range(draws)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor, nn
 
-from generalization.devices import items_at_once
+from generalization.devices import items_at_once, samples_at_once
 from generalization.networks.hidden_layers import layer_maps, unit_activations
 from generalization.networks.modules import SAMPLES_PER_CHUNK, evaluation_mode
 from generalization.units.replacements import group_members, replacements
@@ -42,7 +42,11 @@ def module_ablations(
     right = 0
     with evaluation_mode(module):
         for some, classes, groups in zip(
-            *(of_all.split(SAMPLES_PER_CHUNK) for of_all in (inputs, labels, members)), strict=True
+            *(
+                of_all.split(samples_at_once(SAMPLES_PER_CHUNK))
+                for of_all in (inputs, labels, members)
+            ),
+            strict=True,
         ):
             for piece in pieces[: lowest + 1]:
                 some = piece(some)

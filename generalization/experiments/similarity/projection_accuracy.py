@@ -11,7 +11,7 @@ from jaxtyping import Float, Float64, Int64
 from torch import Generator, Tensor
 
 from generalization.activations import layer_activations
-from generalization.devices import SAMPLES_PER_CHUNK
+from generalization.devices import SAMPLES_PER_CHUNK, samples_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.hidden_layers import layer_maps
 from generalization.networks.sequences import sequence_of
@@ -174,7 +174,9 @@ def _accuracy(
     """Accuracy on test points at every rank."""
     right = torch.zeros(len(grid), dtype=torch.float64, device=tested.device)
     for chunk, true in zip(
-        tested.split(SAMPLES_PER_CHUNK), labels.split(SAMPLES_PER_CHUNK), strict=True
+        tested.split(samples_at_once(SAMPLES_PER_CHUNK)),
+        labels.split(samples_at_once(SAMPLES_PER_CHUNK)),
+        strict=True,
     ):
         logits = projected(chunk, mean, basis, grid)
         right += (logits.argmax(-1) == true).double().sum(1)

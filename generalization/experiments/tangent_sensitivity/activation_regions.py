@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from generalization.devices import SAMPLES_PER_CHUNK
+from generalization.devices import SAMPLES_PER_CHUNK, samples_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.regions.activation_patterns import (
     Pattern,
@@ -59,7 +59,7 @@ def activation_regions(
             network=position, point=number * SAMPLES_PER_CHUNK + np.arange(len(chunk))
         )
         for position, network in enumerate(networks)
-        for number, chunk in enumerate(inputs.split(SAMPLES_PER_CHUNK))
+        for number, chunk in enumerate(inputs.split(samples_at_once(SAMPLES_PER_CHUNK)))
     ]
     table = pd.concat(tables, ignore_index=True)
     layers = [name for name in table if name.startswith("active_")]
