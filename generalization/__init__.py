@@ -55,7 +55,8 @@ def __getattr__(name: str) -> Any:
         return __dir__()
     catalog = None if name.startswith("_") else import_module("generalization.catalog")
     if catalog and name in catalog.FUNCTIONS:
-        return getattr(import_module(catalog.module_of(name)), name)
+        module, function = catalog.place_of(name).split(":")
+        return getattr(import_module(module), function)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}.")
 
 

@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
-from importlib import import_module
 from inspect import Parameter, signature
 from typing import Any
 from warnings import catch_warnings, simplefilter
@@ -26,14 +25,14 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from generalization.catalog import MEASURES, SIMILARITIES, module_of
+from generalization.catalog import MEASURES, SIMILARITIES, place_of
 from generalization.devices import at_most, free_memory
 from generalization.errors import InputError
 from generalization.networks.modules import evaluation_mode, left_as_it_was
 from generalization.offered import checked_values
 from generalization.randomness import generator_for
-from generalization.regions.steps import can_be_followed
-from generalization.signatures import named_by
+from generalization.regions.stages import can_be_followed
+from generalization.signatures import imported, named_by
 
 Data = Any  # A tensor, an array, a Dataset or a DataLoader.
 
@@ -298,7 +297,7 @@ def _with_settings(name: str, settings: Mapping[str, Any]) -> Callable[..., Any]
     Raises:
         InputError: If it has no such setting.
     """
-    function = getattr(import_module(module_of(name)), name)
+    function = imported(place_of(name))
     parameters = signature(function).parameters.values()
     known = [one.name for one in parameters if one.kind is Parameter.KEYWORD_ONLY]
     for setting in settings:
