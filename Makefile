@@ -23,7 +23,7 @@ study: .venv/.ready
 # Rebuild the report if a result, a caption or the configuration is newer.
 report: .venv/.ready
 	@if [ ! -e $(REPORT) ] || [ -n "$$(find results/studies/$(STUDY) workflow/report config/$(STUDY).yaml \
-	    -type f -newer $(REPORT) -print -quit)" ]; then \
+	    generalization/experiments -type f ! -name '*.py*' -newer $(REPORT) -print -quit)" ]; then \
 	    $(SNAKEMAKE) --quiet --report $(REPORT).partial.html && mv $(REPORT).partial.html $(REPORT); fi
 	@echo "The report is $(REPORT)"
 
@@ -46,7 +46,7 @@ format: .venv/.ready
 measure: .venv/.ready
 	@python workflow/new_measure.py $(NAME)
 
-# Describe the columns of the tables of a study, and write these as Parquet, which needs pyarrow.
+# Describe the columns of the tables of a study, and write these as Parquet.
 export: .venv/.ready
 	@$(SNAKEMAKE) --quiet -- results/studies/$(STUDY)/columns.csv
 

@@ -19,8 +19,9 @@ from generalization.catalog import (
     SETTINGS,
     SIMILARITIES,
     TABLES,
+    caption_of,
     file_of,
-    module_of,
+    place_of,
 )
 from generalization.errors import InputError
 from generalization.experiments import claims_of
@@ -28,12 +29,11 @@ from generalization.names import readable
 
 sys.path.insert(0, f"{workflow.basedir}/workflow")
 from about import about, headline_of
+from check_catalog import NAME, check_catalog
 from environment import check_environment, run_scripts
 from fingerprint import fingerprint
 from planning import (
-    NAME,
     SHARE_A_JOB,
-    check_catalog,
     check_config_files,
     read_study,
 )

@@ -67,11 +67,14 @@ CHEAP_BOUND = Measure(shares_a_job=True, fully_connected_only=True, file="layerw
 CHEAP_SENSITIVITY = Measure(shares_a_job=True, file="output_sensitivity")
 MARGIN = Measure(shares_a_job=True, file="margins")
 NORM = Measure(shares_a_job=True, file="norms")
+COMPLEXITY = Measure(shares_a_job=True, file="spectral_complexity")
 PREDICTION = Measure(shares_a_job=True, file="predictions")
 FEATURE = Measure(shares_a_job=True, file="features")
 SPECTRUM = Measure(shares_a_job=True, file="spectra")
-SHARPNESS = Measure(file="sharpness")
-SAMPLE_GRADIENT = Measure(shares_a_job=True, file="sample_gradients")
+PAC_BAYES = Measure(file="pac_bayes")
+GRADIENT = Measure(shares_a_job=True, file="gradient_norm")
+STIFFNESS = Measure(shares_a_job=True, file="stiffness")
+TAKEUCHI = Measure(shares_a_job=True, file="takeuchi")
 
 # Files in generalization/measures/.
 MEASURES = {
@@ -117,28 +120,28 @@ MEASURES = {
     "frobenius_sum": NORM,
     "frobenius_sum_over_margin": NORM,
     "stable_rank_sum": NORM,
-    "spectral_complexity_from_origin": NORM,
-    "spectral_complexity_from_initialization": NORM,
-    "bartlett_complexity": NORM,
-    "bartlett_complexity_from_initialization": NORM,
-    "bartlett_complexity_over_margin": NORM,
+    "spectral_complexity_from_origin": COMPLEXITY,
+    "spectral_complexity_from_initialization": COMPLEXITY,
+    "bartlett_complexity": COMPLEXITY,
+    "bartlett_complexity_from_initialization": COMPLEXITY,
+    "bartlett_complexity_over_margin": COMPLEXITY,
     "spectral_distance": NORM,
-    "path_norm": NORM,
-    "path_norm_over_margin": NORM,
-    "gauss_newton_trace": SAMPLE_GRADIENT,
-    "fisher_rao_norm": SAMPLE_GRADIENT,
-    "empirical_fisher_rao_norm": SAMPLE_GRADIENT,
-    "sample_gradient_norm": SAMPLE_GRADIENT,
-    "gradient_norm": SAMPLE_GRADIENT,
-    "gradient_variance": SAMPLE_GRADIENT,
-    "gradient_noise_scale": SAMPLE_GRADIENT,
-    "gradient_disparity": SAMPLE_GRADIENT,
-    "stiffness": SAMPLE_GRADIENT,
-    "sign_stiffness": SAMPLE_GRADIENT,
-    "within_class_stiffness": SAMPLE_GRADIENT,
-    "tic_of_traces": SAMPLE_GRADIENT,
-    "tic_of_diagonals": SAMPLE_GRADIENT,
-    "gauss_newton_eigenvalue": Measure(file="sample_gradients"),
+    "path_norm": CHEAP,
+    "path_norm_over_margin": Measure(shares_a_job=True, file="path_norm"),
+    "gauss_newton_trace": CHEAP,
+    "fisher_rao_norm": CHEAP,
+    "empirical_fisher_rao_norm": Measure(shares_a_job=True, file="fisher_rao_norm"),
+    "sample_gradient_norm": GRADIENT,
+    "gradient_norm": CHEAP,
+    "gradient_variance": GRADIENT,
+    "gradient_noise_scale": GRADIENT,
+    "gradient_disparity": GRADIENT,
+    "stiffness": CHEAP,
+    "sign_stiffness": STIFFNESS,
+    "within_class_stiffness": STIFFNESS,
+    "tic_of_traces": TAKEUCHI,
+    "tic_of_diagonals": TAKEUCHI,
+    "gauss_newton_eigenvalue": Measure(),
     "confidence_error": PREDICTION,
     "thresholded_confidence_error": PREDICTION,
     "prediction_nuclear_norm": PREDICTION,
@@ -153,15 +156,15 @@ MEASURES = {
     "power_law_exponent": SPECTRUM,
     "weighted_power_law_exponent": SPECTRUM,
     "log_alpha_norm": SPECTRUM,
-    "pac_bayes_flatness": SHARPNESS,
-    "pac_bayes_from_initialization": SHARPNESS,
-    "pac_bayes_from_origin": SHARPNESS,
-    "magnitude_aware_flatness": SHARPNESS,
-    "magnitude_aware_from_initialization": SHARPNESS,
-    "magnitude_aware_from_origin": SHARPNESS,
-    "worst_case_flatness": SHARPNESS,
-    "magnitude_aware_worst_case_flatness": SHARPNESS,
-    "adaptive_sharpness": SHARPNESS,
+    "pac_bayes_flatness": PAC_BAYES,
+    "pac_bayes_from_initialization": PAC_BAYES,
+    "pac_bayes_from_origin": PAC_BAYES,
+    "magnitude_aware_flatness": PAC_BAYES,
+    "magnitude_aware_from_initialization": PAC_BAYES,
+    "magnitude_aware_from_origin": PAC_BAYES,
+    "worst_case_flatness": Measure(),
+    "magnitude_aware_worst_case_flatness": Measure(file="worst_case_flatness"),
+    "adaptive_sharpness": Measure(),
     "local_learning_coefficient": Measure(),
     "random_number": Measure(shares_a_job=True, baseline=True, taken_together=True),
     "sampled_transitions": Measure(),
@@ -273,6 +276,8 @@ ROOMS = {
             "pairs": Table(("measures", "comparisons"), page=False),
             "pair_statistics": Table(("pairs",)),
             "paper_relations": Table(("measures",), for_papers=True),
+            "model_statistics": Table(("measures", "statistics")),
+            "selection_on_fit": Table(("measures", "statistics")),
         }
     ),
     "figures": Room(
@@ -282,6 +287,7 @@ ROOMS = {
             "capacity": Figure(
                 "Overview", ("measures", "statistics"), ("number_of_parameters", "training_loss")
             ),
+            "gap_residuals": Figure("Overview", ("measures", "statistics")),
             "gap_against_measure": Figure(
                 "Generalization gap against each measure",
                 ("measures", "statistics"),
@@ -498,6 +504,22 @@ def file_of(name: str) -> str:
     return f"{folder_of(name)}/{family or name}.py"
 
 
+def caption_of(name: str) -> str:
+    """File of the caption of a table or figure, relative to the root of the repository.
+
+    It lies beside the file of an experiment; what all studies share has its captions with the
+    report.
+    """
+    folder = folder_of(name) if name in TABLES | FIGURES else ""
+    beside = folder.startswith("generalization/experiments/")
+    return f"{folder if beside else 'workflow/report'}/{name}.rst"
+
+
 def module_of(name: str) -> str:
-    """Module of an entry, which a script imports."""
+    """Module of an entry."""
     return file_of(name).removesuffix(".py").replace("/", ".")
+
+
+def place_of(name: str) -> str:
+    """Place of the function of an entry, ``module:function``, from which a script imports it."""
+    return f"{module_of(name)}:{name}"

@@ -9,6 +9,20 @@ class InputError(ValueError):
     """Invalid input of the user. The message is one sentence: name, requirement, value."""
 
 
+def require_positive(**counts: int) -> None:
+    """Refuse counts that are less than 1.
+
+    Args:
+        counts: Settings by name.
+
+    Raises:
+        ValueError: If a count is less than 1.
+    """
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{name} must be at least 1, not {count!r}.")
+
+
 @contextmanager
 def told_in_one_sentence() -> Iterator[None]:
     """Exit a script on an ``InputError`` with its message only; keep other tracebacks."""

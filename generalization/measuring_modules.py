@@ -22,7 +22,7 @@ from generalization.errors import InputError
 from generalization.networks.modules import evaluation_mode
 from generalization.offered import checked_values
 from generalization.randomness import generator_for
-from generalization.regions.steps import can_be_followed
+from generalization.regions.stages import can_be_followed
 from generalization.signatures import named_by
 
 Data = Any  # A tensor, an array, a Dataset or a DataLoader.

@@ -15,7 +15,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
-from importlib import import_module
 from inspect import Parameter, signature
 from typing import Any
 
@@ -24,7 +23,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from generalization.catalog import MEASURES, SIMILARITIES, module_of
+from generalization.catalog import MEASURES, SIMILARITIES, place_of
 from generalization.devices import at_most
 from generalization.errors import InputError
 from generalization.measuring_modules import (
@@ -36,6 +35,7 @@ from generalization.measuring_modules import (
     tensor_like,
 )
 from generalization.networks.modules import evaluation_mode, left_as_it_was
+from generalization.signatures import imported
 
 COLUMNS = ["measure", "value", "standard_error", "status", "method", "inputs", "seconds"]
 
@@ -219,7 +219,7 @@ def _with_settings(name: str, settings: Mapping[str, Any]) -> Callable[..., Any]
     Raises:
         InputError: If it has no such setting.
     """
-    function = getattr(import_module(module_of(name)), name)
+    function = imported(place_of(name))
     parameters = signature(function).parameters.values()
     known = [one.name for one in parameters if one.kind is Parameter.KEYWORD_ONLY]
     for setting in settings:

@@ -3,7 +3,6 @@
 import inspect
 import re
 from dataclasses import fields
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -21,33 +20,29 @@ from generalization.catalog import (
     SETTINGS,
     SIMILARITIES,
     TABLES,
+    caption_of,
     file_of,
-    module_of,
+    place_of,
 )
 from generalization.experiments import claims_of
 from generalization.networks.architectures import ARCHITECTURES, POOLINGS
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.initial_layers import INITIALIZATIONS
 from generalization.offered import OfferedToMeasures, OfferedToProfiles
+from generalization.signatures import imported
 
 OFFERED = {field.name for field in fields(OfferedToMeasures)} | set(MEASURES)
 OF_PROFILES = {field.name for field in fields(OfferedToProfiles)}
 
 
 def function_of(name):
-    return getattr(import_module(module_of(name)), name)
+    return imported(place_of(name))
 
 
 def has_a_test(name):
     """Whether there is a test of it, or of the family in whose file it stands."""
     file = Path(file_of(name).replace("generalization", "tests", 1))
     return any(file.with_name(f"test_{one}.py").is_file() for one in (name, file.stem))
-
-
-def caption(name):
-    """File of a caption: beside that of an experiment, else with those of all studies."""
-    beside = Path(file_of(name)).with_suffix(".rst") if name in TABLES | FIGURES else Path()
-    return beside if "experiments" in beside.parts else Path(f"workflow/report/{name}.rst")
 
 
 def as_default(value):
@@ -150,7 +145,7 @@ def test_claims_are_about_tables_that_there_are(paper):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_has_a_caption(page):
-    assert caption(page).is_file()
+    assert Path(caption_of(page)).is_file()
 
 
 @pytest.mark.parametrize("figure", FIGURES)
@@ -158,7 +153,7 @@ def test_a_figure_is_whole(figure):
     function = function_of(figure)
     assert tables_named_by(function) == set(FIGURES[figure].made_from)
     assert set(FIGURES[figure].measures) <= set(MEASURES)
-    assert caption(figure).is_file()
+    assert Path(caption_of(figure)).is_file()
     assert has_a_test(figure)
 
 

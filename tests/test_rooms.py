@@ -19,6 +19,7 @@ FLOORS = (
         "columns",
         "tables",
         "devices",
+        "samples",
         "blocks",
     ),
     ("datasets",),
@@ -33,7 +34,7 @@ FLOORS = (
     ("measures",),
     ("statistics",),
     ("figures",),
-    ("offered", "measuring"),
+    ("offered", "finite_networks", "measure_networks", "profile_networks"),
     ("experiments",),
     ("own_networks",),  # Reads the catalog: of modules of a user, not of a study.
     ("",),  # The package itself, which offers what is in its rooms.

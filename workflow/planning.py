@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -21,9 +20,7 @@ from generalization.catalog import (
     PAPERS,
     PROFILES,
     SETTINGS,
-    SIMILARITIES,
     TABLES,
-    file_of,
 )
 from generalization.errors import InputError
 from generalization.hyperparameters import (
@@ -36,10 +33,6 @@ from generalization.hyperparameters import (
 )
 from generalization.networks.architectures import unsuitable
 
-ROOT = Path(__file__).parents[1]
-# Names of measures, profiles, similarities, datasets, tables and figures, which are parts of file
-# names. The Snakefile constrains its wildcards with it.
-NAME = r"[a-z][a-z0-9_]*"
 SHARE_A_JOB = [name for name, measure in MEASURES.items() if measure.shares_a_job]
 
 
@@ -274,43 +267,6 @@ def read_study(config: Mapping[str, Any], files: Sequence[str] = ()) -> Study:
     for sentence in _impossible_in_study(study):
         raise InputError(sentence)
     return study
-
-
-def check_catalog() -> None:
-    """Check the catalog against the schema and the files, to report incomplete entries by name.
-
-    Raises:
-        InputError: If a name is missing in one of the two, has no file, or is not a valid name.
-    """
-    for kind, (catalog, schema) in _descriptions().items():
-        for name in sorted(set(catalog) ^ set(schema)):
-            has, lacks = ("catalog", "schema") if name in catalog else ("schema", "catalog")
-            raise InputError(
-                f"{kind} must be the same in generalization/catalog.py and in "
-                f"workflow/schemas/study.schema.yaml, but only the {has} names {name}, which the "
-                f"{lacks} lacks."
-            )
-    for name in (*MEASURES, *PROFILES, *SIMILARITIES, *DATASETS, *TABLES, *FIGURES):
-        if not re.fullmatch(NAME, name):
-            raise InputError(f"names in generalization/catalog.py must match {NAME}, not {name!r}.")
-        if not (ROOT / file_of(name)).is_file():
-            raise InputError(
-                f"generalization/catalog.py must name what there is, but {name} has no file "
-                f"{file_of(name)}."
-            )
-
-
-def _descriptions() -> dict[str, tuple[Iterable[str], Iterable[str]]]:
-    """Return what the catalog and the schema name of every kind that both describe."""
-    definitions = SCHEMA["$defs"]
-    hyperparameters = definitions["hyperparameters"]["properties"]
-    return {
-        "measures": (MEASURES, definitions["measures"]["properties"]),
-        "profiles": (PROFILES, definitions["profiles"]["properties"]),
-        "similarities": (SIMILARITIES, definitions["similarities"]["properties"]),
-        "datasets": (DATASETS, hyperparameters["dataset"]["enum"]),
-        "papers": (PAPERS, SCHEMA["properties"]["papers"]["items"]["enum"]),
-    }
 
 
 def is_folder(path: str) -> bool:

@@ -11,13 +11,12 @@ Gradients of a module are factors too: the derivative by each of its parameters,
 """
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Float64, Int64, Shaped
 from torch import Tensor, nn
-from torch.func import functional_call, jacrev, jvp, vmap
+from torch.func import functional_call, jacrev, vmap
 
 from generalization.derivatives.input_jacobian import Cotangents
 from generalization.networks.fully_connected import FullyConnectedNetworks
@@ -28,9 +27,6 @@ from generalization.networks.modules import Networks, evaluation_mode, module_lo
 CPU_BLOCK_BYTES = 2**21
 GPU_BLOCK_BYTES = 2**28
 MODULE_BYTES = 2**27
-
-# One per layer, weights with the bias as a last column; of a module, one column per parameter.
-Parameters = list[Float[Tensor, "networks _ _"]]
 
 
 class Factors(NamedTuple):
@@ -104,7 +100,7 @@ def gradient_blocks(
     if isinstance(networks, nn.Module):
         yield from _module_blocks(networks, inputs, cotangents, of_points)
         return
-    points, members = _block_sizes(networks, inputs)
+    points, members = block_sizes(networks, inputs)
     for first in range(0, len(networks), members):
         some = slice(first, min(first + members, len(networks)))
         for begin in range(0, len(inputs), points):
@@ -113,7 +109,7 @@ def gradient_blocks(
             yield _stack_block(networks[some], inputs[part], cotangents, of_part, some, part)
 
 
-def _block_sizes(networks: FullyConnectedNetworks, inputs: Tensor) -> tuple[int, int]:
+def block_sizes(networks: FullyConnectedNetworks, inputs: Tensor) -> tuple[int, int]:
     """Numbers of points and of networks in a block."""
     block_bytes = CPU_BLOCK_BYTES if inputs.is_cpu else GPU_BLOCK_BYTES
     numbers = max(networks.widths[-1] * max(networks.widths[1:]), networks.widths[0])
@@ -284,125 +280,3 @@ def _block_sum(block: Block, *, squared: bool) -> list[Float64[Tensor, "networks
         weighted = (deltas.sum(2) * weights.to(deltas.dtype)).mT
         sums.append(torch.bmm(weighted, activations).double() * factor)
     return sums
-
-
-@torch.no_grad()
-def gradient_gram(
-    networks: Networks,
-    inputs: Float[Tensor, "samples *features"],
-    cotangents: Cotangents,
-    *of_points: Shaped[Tensor, "samples *_"],
-) -> Float64[Tensor, "networks samples samples"]:
-    """Inner products g_i · g_j of the gradients of a single row at all pairs of points.
-
-    Arguments are those of ``gradient_blocks``. Its cost and memory grow as the square of N.
-    """
-    of_inputs = None
-    if not isinstance(networks, nn.Module):
-        points = inputs.flatten(1)
-        of_inputs = points @ points.T + bool(networks.biases)
-    grams, blocks = [], []
-    for block in gradient_blocks(networks, inputs, cotangents, *of_points):
-        blocks.append(block)
-        if block.points.stop == len(inputs):
-            grams.append(_gram(blocks, of_inputs))
-            blocks = []
-    return torch.cat(grams)
-
-
-def _gram(
-    blocks: Sequence[Block], of_inputs: Float[Tensor, "samples samples"] | None
-) -> Float64[Tensor, "networks samples samples"]:
-    """Gram matrix of the networks of some blocks, which have all points.
-
-    Args:
-        blocks: Factors at all points, in order.
-        of_inputs: Inner products of what the first layer is given, if it is the same for all
-            networks.
-    """
-    scale = torch.cat([block.scale for block in blocks], dim=1)
-    gram = scale.new_zeros(*scale.shape, scale.shape[1])
-    for place, layer in enumerate(zip(*(block.layers for block in blocks), strict=True)):
-        deltas = torch.cat([factors.deltas.flatten(2) for factors in layer], dim=1)
-        if place > 0 or of_inputs is None:
-            activations = torch.cat([factors.activations for factors in layer], dim=1)
-            products = torch.bmm(activations, activations.mT)
-        else:
-            products = of_inputs
-        gram += torch.bmm(deltas, deltas.mT).mul_(products)
-    return gram.mul_(scale.unsqueeze(1)).mul_(scale.unsqueeze(2))
-
-
-def parameters_of(networks: Networks) -> Parameters:
-    """Parameters as ``gradient_sum`` returns gradients by them, in the dtype of the weights."""
-    if isinstance(networks, nn.Module):
-        return [value.detach().view(1, -1, 1) for value in networks.parameters()]
-    if not networks.biases:
-        return list(networks.weights)
-    pairs = zip(networks.weights, networks.biases, strict=True)
-    return [torch.cat([weight, bias.unsqueeze(2)], 2) for weight, bias in pairs]
-
-
-@torch.no_grad()
-def directional_derivatives(
-    networks: Networks, inputs: Float[Tensor, "samples *features"], direction: Parameters
-) -> tuple[Float[Tensor, "networks samples classes"], Float[Tensor, "networks samples classes"]]:
-    """Logits, and their derivative along a direction of the parameters, by one forward pass.
-
-    With (V_l, c_l) the direction of layer l, dz_l = V_l a_{l-1} + c_l + W_l da_{l-1} and
-    da_l = φ'(z_l) dz_l.
-
-    Args:
-        networks: A stack without normalizations, or a module, taken in eval mode.
-        direction: As ``parameters_of`` returns parameters.
-    """
-    if isinstance(networks, nn.Module):
-        return _module_derivatives(networks, inputs, direction)
-    points, members = _block_sizes(networks, inputs)
-    of_members = []
-    for first in range(0, len(networks), members):
-        some = networks[first : first + members]
-        along = [layer[first : first + members] for layer in direction]
-        chunks = [_stack_derivatives(some, chunk, along) for chunk in inputs.split(points)]
-        of_members.append([torch.cat(values, dim=1) for values in zip(*chunks, strict=True)])
-    logits, derivatives = (torch.cat(values) for values in zip(*of_members, strict=True))
-    return logits, derivatives
-
-
-def _stack_derivatives(
-    networks: FullyConnectedNetworks, inputs: Tensor, direction: Parameters
-) -> tuple[Tensor, Tensor]:
-    values, changes = inputs.flatten(1).expand(len(networks), len(inputs), -1), None
-    for layer, along in enumerate(direction):
-        fan_in = values.shape[2]
-        change = torch.bmm(values, along[..., :fan_in].mT)
-        if networks.biases:
-            change += along[..., fan_in].unsqueeze(1)
-        if changes is not None:
-            change.baddbmm_(changes, networks.weights[layer].mT)
-        values, changes = networks.affine(layer, values), change
-        if layer < networks.depth - 1:
-            values = networks.phi.in_place(values)
-            changes *= networks.phi.derivative(values)
-    return values, changes
-
-
-def _module_derivatives(
-    module: nn.Module, inputs: Tensor, direction: Parameters
-) -> tuple[Tensor, Tensor]:
-    parameters = {name: value.detach() for name, value in module.named_parameters()}
-    along = {
-        name: part.view(value.shape).to(value.dtype)
-        for (name, value), part in zip(parameters.items(), direction, strict=True)
-    }
-    chunks = []
-    with evaluation_mode(module):
-        for chunk in inputs.split(1024):
-            logits = partial(_logits_at, module, chunk)
-            chunks.append(jvp(logits, (parameters,), (along,)))
-    logits, derivatives = (torch.cat(values).unsqueeze(0) for values in zip(*chunks, strict=True))
-    return logits, derivatives
-
-
-def _logits_at(module: nn.Module, inputs: Tensor, parameters: dict[str, Tensor]) -> Tensor:
-    return functional_call(module, parameters, (inputs,))

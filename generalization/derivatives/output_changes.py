@@ -1,16 +1,34 @@
 """Variance of the change of outputs when noise is added to inputs."""
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Float64
 from torch import Generator, Tensor, nn
 
 from generalization.devices import items_at_once
+from generalization.errors import require_positive
 from generalization.networks.modules import Networks, logits_of
 
 # From logits (…, classes) to outputs (…, outputs): a linear function of them, or the softmax.
 Outputs = Callable[[Float64[Tensor, "*batch classes"]], Float64[Tensor, "*batch outputs"]]
+
+
+class PixelNoise(NamedTuple):
+    """Gaussian noise whose standard deviation is given in pixels.
+
+    Attributes:
+        pixel_deviations: Pixels per unit of input, for every input.
+        generator: Source of the draws, on the CPU; all networks see the same noise.
+        pixel_noise_std: σ in pixels, which are from 0 to 1.
+        draws: Number of draws for every input.
+    """
+
+    pixel_deviations: Float64[Tensor, "samples"]
+    generator: Generator
+    pixel_noise_std: float
+    draws: int
 
 
 def mean_logit(logits: Float64[Tensor, "*batch classes"]) -> Float64[Tensor, "*batch 1"]:
@@ -41,12 +59,8 @@ def probabilities(logits: Float64[Tensor, "*batch classes"]) -> Float64[Tensor, 
 def output_variance(
     networks: Networks,
     inputs: Float[Tensor, "samples *features"],
-    pixel_deviations: Float64[Tensor, "samples"],
-    generator: Generator,
+    noise: PixelNoise,
     outputs: Outputs,
-    *,
-    pixel_noise_std: float,
-    draws: int,
 ) -> tuple[Float64[Tensor, "networks"], Float64[Tensor, "networks"]]:
     """Variance Σ_j Var[g_j(x + ε) − g_j(x)] over points and noise, and its standard error.
 
@@ -67,15 +81,10 @@ def output_variance(
     Raises:
         ValueError: If there are no draws, or no noise.
     """
-    if draws < 1:
-        raise ValueError(f"draws must be at least 1, not {draws!r}.")
-    if not pixel_noise_std > 0:
-        raise ValueError(f"pixel_noise_std must be positive, not {pixel_noise_std!r}.")
-    scale = (pixel_noise_std / pixel_deviations).to(inputs).view(-1, *[1] * (inputs.dim() - 1))
-    found = [
-        _variance(some, inputs, scale, generator.clone_state(), outputs, draws)
-        for some in _groups(networks, inputs)
-    ]
+    require_positive(draws=noise.draws)
+    if not noise.pixel_noise_std > 0:
+        raise ValueError(f"pixel_noise_std must be positive, not {noise.pixel_noise_std!r}.")
+    found = [_variance(stack, inputs, noise, outputs) for stack in _groups(networks, inputs)]
     values, errors = zip(*found, strict=True)
     return torch.cat(values), torch.cat(errors)
 
@@ -91,14 +100,12 @@ def _groups(networks: Networks, inputs: Tensor) -> Iterator[Networks]:
 
 
 def _variance(
-    networks: Networks,
-    inputs: Tensor,
-    scale: Tensor,
-    generator: Generator,
-    outputs: Outputs,
-    draws: int,
+    networks: Networks, inputs: Tensor, noise: PixelNoise, outputs: Outputs
 ) -> tuple[Tensor, Tensor]:
     """Compute ``output_variance`` from the first two moments of changes at every point."""
+    scale = (noise.pixel_noise_std / noise.pixel_deviations).to(inputs)
+    scale = scale.view(-1, *[1] * (inputs.dim() - 1))
+    generator, draws = noise.generator.clone_state(), noise.draws
     before = outputs(logits_of(networks, inputs).double())
     sums, squares = torch.zeros_like(before), before.new_zeros(before.shape[:-1])
     for _ in range(draws):

@@ -11,15 +11,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from generalization.figures.small_multiples import Facet, Panel, SmallMultiples
-from generalization.figures.style import (
-    ensemble_legend,
-    figure_of_words,
-    headline,
-    logarithmic,
-    styled,
-    told_apart,
-)
+from generalization.figures.facets import Facet
+from generalization.figures.looks import ensemble_legend, told_apart
+from generalization.figures.small_multiples import Panel, SmallMultiples
+from generalization.figures.style import figure_of_words, headline, logarithmic, styled
 from generalization.names import interval, readable, within
 from generalization.statistics.selection import has_fitted, selected
 

@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, PercentFormatter
 
+from generalization.figures.legends import entries
+from generalization.figures.looks import colors
 from generalization.figures.style import (
     FITTED,
     QUIET,
-    colors,
-    entries,
     figure_of_words,
     headline,
     logarithmic,

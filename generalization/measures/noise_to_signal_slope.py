@@ -1,20 +1,21 @@
 """Share of small input noise that reaches the last hidden layer, in closed form."""
 
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 from torch import Tensor
 
 from generalization.derivatives.layer_noise import layer_noise
 from generalization.networks.modules import Networks
+from generalization.samples import Inputs
 
 
 def noise_to_signal_slope(
-    networks: Networks, inputs: Float[Tensor, "samples *features"]
+    networks: Networks, inputs: Inputs
 ) -> Float64[Tensor, "networks samples"]:
     """Slope (ln ρ_L − ln ρ_0) / L of the noise-to-signal ratio ρ_l over the hidden layers.
 
-    ρ_l = (‖A_l‖_F² − ‖ĥᵀA_l‖²) / ‖h_l‖² with A_l = ∂h_l/∂x. It is the limit of
-    ``noise_cloud_slope`` for small noise, in closed form: the Jacobian of the last of L hidden
-    layers relative to h, without its component along h. The input of d numbers has
+    ρ_l = (‖A_l‖_F² − ‖ĥᵀA_l‖²) / ‖h_l‖² with A_l = ∂h_l/∂x: the squared norm of the Jacobian of a
+    hidden layer, without its component along the activations h_l, relative to h_l. For small noise
+    it is the limit of ``noise_cloud_slope`` in closed form. An input of d numbers has
     ρ_0 = (d − 1) / ‖x‖².
 
     Returns:

@@ -1,11 +1,12 @@
-"""Networks with other weights: one way into stacks and into modules."""
+"""Logits, errors, losses and gradients of networks, stacks or modules, at perturbed weights."""
 
 from collections.abc import Mapping
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.functional import cross_entropy
 
 from generalization.devices import samples_at_once
 from generalization.networks.modules import SAMPLES_PER_CHUNK, Networks, evaluation_mode
@@ -52,3 +53,37 @@ def logits_with(
     if not torch.is_grad_enabled():
         return torch.cat([perturbed.logits(chunk) for chunk in chunks], dim=1)
     return torch.cat([perturbed.preactivations(chunk)[-1] for chunk in chunks], dim=1)
+
+
+def scaled(factors: Float64[Tensor, "networks"], weights: Tensor) -> Tensor:
+    """Multiply the weights of every network by a factor of its own."""
+    return factors.to(weights.dtype).view(-1, *[1] * (weights.dim() - 1)) * weights
+
+
+@torch.no_grad()
+def errors_with(
+    networks: Networks, weights: Weights, inputs: Tensor, labels: Tensor
+) -> Float64[Tensor, "networks"]:
+    """Return the classification error of every network at these weights."""
+    wrong = logits_with(networks, weights, inputs).argmax(-1) != labels
+    return wrong.double().mean(1)
+
+
+def losses_with(
+    networks: Networks, weights: Weights, inputs: Tensor, labels: Tensor
+) -> Float64[Tensor, "networks"]:
+    """Return the mean cross-entropy of every network at these weights, in nats."""
+    logits = logits_with(networks, weights, inputs).double()
+    losses = cross_entropy(logits.mT, labels.expand(len(logits), -1), reduction="none")
+    return losses.mean(1)
+
+
+def losses_and_gradients_with(
+    networks: Networks, weights: Weights, inputs: Tensor, labels: Tensor
+) -> tuple[Float64[Tensor, "networks"], dict[str, Tensor]]:
+    """Return ``losses_with`` and their gradients with respect to the weights."""
+    with torch.enable_grad():
+        leaves = {name: value.detach().requires_grad_() for name, value in weights.items()}
+        losses = losses_with(networks, leaves, inputs, labels)
+        gradients = torch.autograd.grad(losses.sum(), list(leaves.values()))
+    return losses.detach(), dict(zip(leaves, gradients, strict=True))

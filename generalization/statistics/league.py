@@ -52,6 +52,7 @@ from generalization.statistics.intervals import (
 )
 from generalization.statistics.multiplicity import permutation_p_values, westfall_young
 from generalization.statistics.partial import (
+    NO_COVARIATES,
     partial_rank_correlation,
     partial_rank_correlation_null,
     reasons,
@@ -200,22 +201,27 @@ class _Judges:
             yield from self._stratified(name, strata, f"constant within every level of {factor}")
 
     def given_design(self) -> Iterator[Row]:
-        """Partial rank correlations given the main effects, and given their interactions."""
-        designs = {"spearman_given_design": main_effects(self.population.levels)}
+        """Partial rank correlations given main effects, interactions, or how far networks fit."""
+        main, loss = main_effects(self.population.levels), self.population.mean_log_loss
+        designs = {"spearman_given_design": (main, NO_COVARIATES)}
         if self.population.levels.shape[1] > 1 and allows_interactions(self.population.levels):
-            designs["spearman_given_interactions"] = pairwise_interactions(self.population.levels)
-        for name, design in designs.items():
+            interactions = pairwise_interactions(self.population.levels)
+            designs["spearman_given_interactions"] = (interactions, NO_COVARIATES)
+        if not np.isnan(loss).any():
+            designs["spearman_given_design_and_training_loss"] = (main, loss[None])
+        for name, (design, covariates) in designs.items():
             if not self.enough or not self.population.factors:
                 yield from self.rows(name, self._empty())
                 continue
-            rank = orthonormal_basis(design).shape[1]
+            held = orthonormal_basis(design).shape[1] + len(covariates)
 
-            def statistic(counts, design=design):
-                return partial_rank_correlation(counts, self.means, self.gap, design)
+            def statistic(counts, design=design, covariates=covariates):
+                return partial_rank_correlation(counts, self.means, self.gap, design, covariates)
 
-            interval = self._interval(statistic, self.size - 1 - rank)
-            null = partial_rank_correlation_null(self.means, self.gap, design, self.orders)
-            notes = reasons(self.means, self.gap, design)
+            interval = self._interval(statistic, self.size - 1 - held)
+            given = self.means, self.gap, design
+            null = partial_rank_correlation_null(*given, self.orders, covariates)
+            notes = reasons(*given, covariates)
             yield from self.rows(
                 name, interval, *self._tested(interval.estimate, null), notes=notes
             )

@@ -39,6 +39,7 @@ class Population:
         levels: Level of every swept factor in every ensemble, from 0.
         factors: Names of the swept factors.
         test_sizes: Number of test points of every ensemble.
+        train_loss: Training loss of every network; NaN where it is not known.
     """
 
     measures: list[str]
@@ -48,6 +49,7 @@ class Population:
     levels: Int[np.ndarray, "ensembles factors"]
     factors: list[str]
     test_sizes: Int[np.ndarray, "ensembles"]
+    train_loss: Float[np.ndarray, "ensembles seeds"]
 
     @cached_property
     def means(self) -> Float[np.ndarray, "measures ensembles"]:
@@ -58,6 +60,12 @@ class Population:
     def mean_gap(self) -> Float[np.ndarray, "ensembles"]:
         """Mean gap over seeds of every ensemble."""
         return _mean_over_seeds(self.gap)
+
+    @cached_property
+    def mean_log_loss(self) -> Float[np.ndarray, "ensembles"]:
+        """Mean of ln(training loss) over seeds; NaN where no seed has one, −∞ where one is 0."""
+        with np.errstate(divide="ignore"):
+            return _mean_over_seeds(np.log(self.train_loss))
 
     @cached_property
     def design(self) -> Float[np.ndarray, "ensembles columns"]:
@@ -118,8 +126,10 @@ def population(
     seeds = sorted(networks["seed"].unique())
     index = pd.MultiIndex.from_product([ensembles.index, seeds], names=NETWORK)
     shape = (len(ensembles), len(seeds))
-    gap = networks.set_index(NETWORK)["generalization_gap"].reindex(index).to_numpy(float)
-    gap = gap.reshape(shape)
+    gap, loss = (
+        networks.set_index(NETWORK)[column].reindex(index).to_numpy(float).reshape(shape)
+        for column in ("generalization_gap", "train_loss")
+    )
     names = list(measures["measure"].unique())
     by_measure = final.pivot_table(index=NETWORK, columns="measure", values="value", dropna=False)
     table = by_measure.reindex(index=index, columns=names).to_numpy(float)
@@ -142,6 +152,7 @@ def population(
         levels=levels,
         factors=factors,
         test_sizes=np.array([sizes.get(name, 10_000) for name in ensembles["dataset"]], int),
+        train_loss=loss,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,22 @@ def read_checkpoint(path: Path, training: Training) -> tuple[Course, Stack]:
         f"checkpoint must be of {wanted['ensemble']} with seeds {wanted['seeds']}, but "
         f"{str(path)!r} is of {found['ensemble']} with seeds {found['seeds']}."
     )
+
+
+@contextmanager
+def checkpoint_beside(networks: Path, code: str) -> Iterator[Path]:
+    """Name the checkpoint of a training, and remove it once its results are written.
+
+    Args:
+        networks: File that the trained networks will be written to, in the same folder.
+        code: Fingerprint of the code: a training resumes only what the same code began.
+
+    Yields:
+        The checkpoint. If the results are not written, it stays.
+    """
+    yield networks.with_name(f"checkpoint-{code}.safetensors")
+    for left in networks.parent.glob("checkpoint-*.safetensors"):
+        left.unlink()
 
 
 def identity(training: Training) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
+from generalization.datasets.dataset import Dataset
 from generalization.networks.hidden_layers import hidden_activations
 from generalization.networks.modules import Networks
 
@@ -63,6 +64,30 @@ def noisy_copies(
     # Drawn on the CPU, so that all devices see the same noise.
     noise = torch.randn(len(images), copies, *images.shape[1:], generator=generator).to(images)
     return torch.stack([images.unsqueeze(1) + scale * noise for scale in noise_stds], dim=1)
+
+
+def noisy_images(
+    data: Dataset,
+    generator: torch.Generator,
+    device: torch.device,
+    *,
+    images_per_class: int,
+    noise_stds: Sequence[float],
+    copies: int,
+) -> Float[Tensor, "noisy_copies *features"]:
+    """Noisy copies of the first images of every class, all copies of an image one after the other.
+
+    Args:
+        data: Where the images are from.
+        generator: Source of the noise.
+        device: Where the copies are needed.
+        images_per_class: As for ``cloud_images``.
+        noise_stds: As for ``noisy_copies``.
+        copies: As there.
+    """
+    sets = data.train_inputs, data.train_labels, data.test_inputs, data.test_labels
+    images, _ = cloud_images(*sets, images_per_class)
+    return noisy_copies(images.to(device), generator, noise_stds, copies).flatten(0, 2)
 
 
 @torch.no_grad()

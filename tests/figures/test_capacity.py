@@ -4,7 +4,8 @@ from matplotlib.colors import to_hex
 from oracles.studies import made_measures, made_measures_of_two
 
 from generalization.figures.capacity import capacity
-from generalization.figures.style import QUIET, colors
+from generalization.figures.looks import colors
+from generalization.figures.style import QUIET
 from generalization.statistics.fit_statistics import fit_statistics
 from generalization.statistics.resampling import Resampling
 

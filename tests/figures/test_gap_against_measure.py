@@ -6,7 +6,8 @@ from matplotlib.figure import Figure
 from oracles.studies import made_measures, made_measures_of_two
 
 from generalization.figures.gap_against_measure import gap_against_measure
-from generalization.figures.style import colors, logarithmic
+from generalization.figures.looks import colors
+from generalization.figures.style import logarithmic
 from generalization.statistics.fit_statistics import fit_statistics
 from generalization.statistics.resampling import Resampling
 

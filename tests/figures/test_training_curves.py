@@ -1,7 +1,7 @@
 import pytest
 from oracles.studies import hyperparameters, made_training
 
-from generalization.figures.small_multiples import mean_over_seeds
+from generalization.figures.marks import mean_over_seeds
 from generalization.figures.training_curves import training_curves
 from generalization.tables import PERFORMANCE, collect_training
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
+from oracles.regressions import regression
 
 from generalization.statistics.correlations import spearman
 from generalization.statistics.estimates import (
@@ -11,7 +12,6 @@ from generalization.statistics.estimates import (
     interval_over_networks,
     mean_over_networks,
 )
-from generalization.statistics.regression import least_squares
 from generalization.statistics.resampling import Resampling
 
 LEVEL, STUDIES, SEEDS = 0.95, 300, 2
@@ -108,7 +108,7 @@ def regressions(ensembles, slope):
     for _ in range(STUDIES):
         x, noise = generator.normal(size=(2, ensembles))[:, codes]
         y = slope * x + noise + 0.3 * generator.normal(size=len(x))
-        yield least_squares(x, y, codes, level=LEVEL)
+        yield regression(x, y, codes, level=LEVEL)
 
 
 @pytest.mark.parametrize("ensembles", [5, 8, 16])

@@ -298,3 +298,29 @@ def test_a_study_that_sweeps_over_nothing_has_pooled_correlations(measures):
 def test_impossible_permutations(measures):
     with pytest.raises(ValueError, match=r"^permutations must be at least 1, not -1\.$"):
         fitted(measures, permutations=-1)
+
+
+@pytest.mark.parametrize("measure", ["output_entropy", "weight_norm"])
+def test_training_loss_is_held_fixed_beside_the_design(measures, statistics, measure):
+    """Residuals of ranks on dummies of all levels and on the ranks of the mean ln(loss)."""
+    rows = measures[
+        (measures["measure"] == measure) & measures["final"] & (measures["train_accuracy"] >= 0.999)
+    ]
+    ensembles = rows.assign(loss=np.log(rows["train_loss"])).groupby("ensemble")
+    x, y, loss = ensembles[["value", "generalization_gap", "loss"]].mean().rank().to_numpy().T
+    levels = ensembles[list(FACTORS)].first()
+    dummies = pd.get_dummies(levels.astype(str)).to_numpy(float)
+    held = np.column_stack([np.ones(len(x)), dummies, loss])
+    left = [one - held @ np.linalg.lstsq(held, one, rcond=None)[0] for one in (x, y)]
+    found = of(statistics, measure).loc["spearman_given_design_and_training_loss"]
+    assert found["estimate"] == pytest.approx(np.corrcoef(*left)[0, 1])
+    assert found["low"] < found["estimate"] < found["high"]
+    assert 0 < found["p_value"] <= 1
+
+
+def test_without_a_training_loss_none_is_held_fixed(measures):
+    some = measures[measures["measure"] == "output_entropy"].assign(train_loss=np.nan)
+    resampling = Resampling(np.random.default_rng(0), 10)
+    found = fit_statistics(some, resampling=resampling, permutations=19)[0]["statistic"]
+    assert "spearman_given_design" in set(found)
+    assert "spearman_given_design_and_training_loss" not in set(found)

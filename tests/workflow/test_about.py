@@ -42,6 +42,8 @@ def test_terms_are_measures_and_tables_of_the_study():
         ("measure", "jacobian_norm", "generalization/measures/jacobian_norm.py"),
         ("measure", "train_jacobian_norm", "generalization/measures/jacobian_norm.py"),
         ("measure", "transitions", "generalization/measures/transitions.py"),
+        ("table", "model_statistics", "generalization/statistics/model_statistics.py"),
+        ("table", "selection_on_fit", "generalization/statistics/selection_on_fit.py"),
         ("table", "design", "generalization/statistics/design.py"),
         ("table", "excluded", "generalization/statistics/selection.py"),
         ("table", "statistics", "generalization/statistics/fit_statistics.py"),

@@ -72,6 +72,14 @@ def test_a_figure_without_a_file(study):
     ) in sentence(study.snakemake("--dry-run", check=False))
 
 
+def test_a_figure_without_a_caption(study):
+    (study.path / "generalization/experiments/jacobian/loss_bounds.rst").unlink()
+    assert (
+        "InputError before anything is computed: generalization/catalog.py must name what there "
+        "is, but loss_bounds has no caption generalization/experiments/jacobian/loss_bounds.rst."
+    ) in sentence(study.snakemake("--dry-run", check=False))
+
+
 def test_two_files_that_would_be_merged(study):
     (study.path / "config/other.yaml").write_text("seeds: 2\n")
     files = ("--configfile", "config/study.yaml", "config/other.yaml")

@@ -1,11 +1,9 @@
 import dataclasses
-import re
 from pathlib import Path
 
-import planning
 import pytest
 import yaml
-from planning import NAME, check_catalog, read_study
+from planning import read_study
 from schema import SCHEMA, settings_of
 
 from generalization.catalog import PAPERS
@@ -18,8 +16,6 @@ CONFIG = {
     "ensembles": [{"dataset": "digits", "width": [50, 100]}],
     "measures": {"jacobian_norm": {}, "transitions": {"samples": 7}},
 }
-
-CATALOGS = ["MEASURES", "PROFILES", "SIMILARITIES", "DATASETS", "TABLES", "FIGURES"]
 
 
 def test_every_study_of_the_project_is_read():
@@ -77,7 +73,8 @@ def test_a_study_has_the_figures_and_pages_of_its_tables():
     figures, pages = read_study(CONFIG).figures_and_pages
     assert "gap_against_measure" in figures
     assert not {"paired_ensembles", "ellipse_trajectories", "loss_bounds"} & set(figures)
-    assert pages == ["statistics", "design", "excluded"]
+    assert pages == ["statistics", "design", "excluded", "model_statistics", "selection_on_fit"]
+    assert "gap_residuals" in figures
     comparison = {"setting": "width", "better": 100, "worse": 50}
     changes = {"profiles": {"points": {}}, "comparisons": [comparison], "papers": ["novak_2018"]}
     figures, pages = read_study(CONFIG | changes).figures_and_pages
@@ -164,48 +161,6 @@ def test_blocks_of_ensembles_that_see_the_same_are_compared(tmp_path):
 
 def test_measures_with_settings_share_no_job():
     assert read_study(CONFIG).sharing_measures == ["jacobian_norm"]
-
-
-def test_every_name_in_the_catalog_may_stand_in_a_file_name():
-    for catalog in CATALOGS:
-        assert all(re.fullmatch(NAME, name) for name in getattr(planning, catalog)), catalog
-    snakefile = Path("Snakefile").read_text()
-    for wildcard in ("dataset", "measure", "profile", "similarity", "figure", "table"):
-        assert re.search(rf"^    {wildcard}=(NAME|rf\"{{NAME}}.*\"),$", snakefile, re.MULTILINE)
-    check_catalog()
-
-
-@pytest.mark.parametrize("catalog", CATALOGS)
-def test_a_name_that_may_not_stand_in_a_file_name(monkeypatch, catalog):
-    entries = getattr(planning, catalog)
-    monkeypatch.setattr(planning, catalog, entries | {"2nd": next(iter(entries.values()))})
-    monkeypatch.setattr(planning, "_descriptions", dict)
-    with pytest.raises(InputError) as caught:
-        check_catalog()
-    assert str(caught.value) == (
-        "names in generalization/catalog.py must match [a-z][a-z0-9_]*, not '2nd'."
-    )
-
-
-@pytest.mark.parametrize("catalog", ["MEASURES", "PROFILES", "SIMILARITIES", "DATASETS", "PAPERS"])
-@pytest.mark.parametrize("missing", ["schema", "catalog"])
-def test_an_entry_that_is_half_added(monkeypatch, catalog, missing):
-    entries = dict(getattr(planning, catalog))
-    name, entry = next(iter(entries.items()))
-    other = "schema" if missing == "catalog" else "catalog"
-    if missing == "catalog":
-        del entries[name]
-    else:
-        name = "l2"
-        entries[name] = entry
-    monkeypatch.setattr(planning, catalog, entries)
-    with pytest.raises(InputError) as caught:
-        check_catalog()
-    assert str(caught.value) == (
-        f"{catalog.lower()} must be the same in generalization/catalog.py and in "
-        f"workflow/schemas/study.schema.yaml, but only the {other} names {name}, which the "
-        f"{missing} lacks."
-    )
 
 
 SIMILARITIES = ", ".join(SCHEMA["$defs"]["similarities"]["properties"])

@@ -4,14 +4,9 @@ def named(file):
     return file.split("-")[0]
 
 
-def caption_of(name):
+def caption(name):
     """Return the file with the caption of a figure or a table, relative to the rules."""
-    beside = (
-        Path(file_of(name)).with_suffix(".rst") if name in FIGURES | TABLES else None
-    )
-    if beside and beside.parts[1] == "experiments":
-        return f"../../{beside}"
-    return f"../report/{name}.rst"
+    return f"../../{caption_of(name)}"
 
 
 def of_all_blocks(file):
@@ -163,11 +158,6 @@ def taken_together(*measures):
     return [measure for measure in measures if MEASURES[measure].taken_together]
 
 
-def modules_of(measures):
-    """Return ``measure=module`` for every measure, as the script takes them."""
-    return " ".join(f"{measure}={module_of(measure)}" for measure in measures)
-
-
 def measure_code(*measures):
     """Compute the fingerprint of measures, which the script imports by name."""
     return fingerprint("scripts/measure_networks.py", *map(file_of, measures))
@@ -221,6 +211,15 @@ def numbered(chapter):
 def exported_tables():
     """List the tables of the study that are made for other programs to read."""
     return sorted({*study.tables, "excluded"}.difference(SETTINGS))
+
+
+def files_of_definitions():
+    """Return ``table=file`` for every exported table that a function of the package makes."""
+    return [
+        f"{table}={file_of(table)}"
+        for table in exported_tables()
+        if table in TABLES | PROFILES
+    ]
 
 
 def headed(name, about):

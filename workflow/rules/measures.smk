@@ -4,7 +4,7 @@
 
 MEASURE_NETWORKS = (
     "run_script measure_networks --dataset {input.dataset} --networks {input.networks}"
-    " --modules {resources.modules} --settings {params.settings:q} --together {params.together}"
+    " --measures {resources.measures} --settings {params.settings:q} --together {params.together}"
     " --device {resources.device} --threads {threads} {output} 2> >(tee {log} >&2)"
 )
 
@@ -30,7 +30,7 @@ if study.sharing_measures:
             mem_mb=4000,
             runtime=240,
             device=study.device,
-            modules=modules_of(study.sharing_measures),
+            measures=" ".join(map(place_of, study.sharing_measures)),
         params:
             dataset=contents_of_dataset,
             code=measure_code(*SHARE_A_JOB),
@@ -59,7 +59,7 @@ rule measure_networks_alone:
         mem_mb=4000,
         runtime=240,
         device=study.device,
-        modules=lambda wildcards: modules_of([named(wildcards.measure)]),
+        measures=lambda wildcards: place_of(named(wildcards.measure)),
     params:
         dataset=contents_of_dataset,
         code=lambda wildcards: measure_code(study.measures[wildcards.measure][0]),

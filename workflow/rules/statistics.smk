@@ -70,7 +70,7 @@ for table in sorted(study.tables.intersection(TABLES)):
         conda:
             "../../environment.yml"
         resources:
-            module=module_of(table),
+            table=place_of(table),
         params:
             code=fingerprint(
                 "scripts/derive_table.py", file_of(table), *claim_files(table)
@@ -79,5 +79,5 @@ for table in sorted(study.tables.intersection(TABLES)):
         message:
             f"Derive the table {table}."
         shell:
-            "run_script derive_table {input} --module {resources.module} --settings {params.settings:q}"
+            "run_script derive_table {input} --table {resources.table} --settings {params.settings:q}"
             " --output {output} 2> >(tee {log} >&2)"

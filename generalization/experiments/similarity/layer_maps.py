@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
-from generalization.figures.small_multiples import Facet
-from generalization.figures.style import QUIET, entries
+from generalization.figures.facets import Facet
+from generalization.figures.legends import entries
+from generalization.figures.style import QUIET
 from generalization.names import setting_name
 from generalization.tables import NETWORK
 

@@ -10,8 +10,11 @@ from generalization.experiments.similarity.layer_maps import (
     layer_names,
     of_architecture,
 )
-from generalization.figures.small_multiples import Facet, Panel, SmallMultiples, bars
-from generalization.figures.style import CATEGORIES, MARKERS, figure_of_words, labelled, styled
+from generalization.figures.facets import Facet
+from generalization.figures.legends import labelled
+from generalization.figures.marks import bars
+from generalization.figures.small_multiples import Panel, SmallMultiples
+from generalization.figures.style import CATEGORIES, MARKERS, figure_of_words, styled
 
 # Group → name.
 GROUPS = {

@@ -20,13 +20,12 @@ from generalization.experiments.similarity.similarity_to_end import (
     OVER_TRAINING,
     similarity_to_end,
 )
-from generalization.figures.small_multiples import (
-    Facet,
-    Panel,
-    SmallMultiples,
-    mean_line,
-)
-from generalization.figures.style import QUIET, colors, entries, figure_of_words, styled
+from generalization.figures.facets import Facet
+from generalization.figures.legends import entries
+from generalization.figures.looks import colors
+from generalization.figures.marks import mean_line
+from generalization.figures.small_multiples import Panel, SmallMultiples
+from generalization.figures.style import QUIET, figure_of_words, styled
 from generalization.tables import KEPT_NETWORK, NETWORK
 
 GROUP = ["dataset", "architecture", "depth", "task"]

@@ -7,8 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from generalization.experiments.single_directions.early_stopping import FEWEST_STEPS
-from generalization.figures.small_multiples import Facet, Panel, SmallMultiples, at_top
-from generalization.figures.style import ALL, FITTED, entries, figure_of_words, styled
+from generalization.figures.facets import Facet
+from generalization.figures.legends import entries
+from generalization.figures.small_multiples import Panel, SmallMultiples, at_top
+from generalization.figures.style import ALL, FITTED, figure_of_words, styled
 from generalization.names import value_name, within
 from generalization.tables import swept_hyperparameters
 

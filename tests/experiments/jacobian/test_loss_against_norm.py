@@ -5,7 +5,8 @@ from matplotlib.colors import to_hex
 from oracles.point_tables import made_points
 
 from generalization.experiments.jacobian.loss_against_norm import loss_against_norm
-from generalization.figures.style import CATEGORIES, save_figure
+from generalization.figures.style import CATEGORIES
+from generalization.figures.svg_file import save_figure
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 
 from generalization.experiments.linear_regions.boundary_densities import contrast
 from generalization.experiments.linear_regions.boundary_maps import boundary_maps, coarse
-from generalization.figures.style import save_figure
+from generalization.figures.svg_file import save_figure
 
 PLACES = np.array([(0.4, 0.7), (-0.8, 0.0), (0.4, -0.7)])
 GRAY = np.arange(12, dtype=np.uint8).reshape(4, 3) * 20

@@ -13,7 +13,7 @@ from generalization.experiments.output_sensitivity import bias_variance as stati
 from generalization.experiments.output_sensitivity.variance_against_sensitivity import (
     variance_against_sensitivity,
 )
-from generalization.figures.style import colors
+from generalization.figures.looks import colors
 from generalization.statistics.resampling import Resampling
 
 

@@ -4,7 +4,7 @@ from oracles.random_data import TIMES, made_courses
 
 from generalization.experiments.random_labels.fitting_curves import HUES, fitting_curves
 from generalization.experiments.random_labels.fitting_times import fitting_times
-from generalization.figures.small_multiples import mean_over_seeds
+from generalization.figures.marks import mean_over_seeds
 from generalization.statistics.resampling import Resampling
 
 

@@ -11,7 +11,7 @@ from generalization.experiments.tangent_sensitivity.regions_around_points import
     regions_around_points,
     standardized_quantiles,
 )
-from generalization.figures.style import save_figure
+from generalization.figures.svg_file import save_figure
 
 COLORS = {trained: look[1] for trained, look in LOOKS.items()}
 
