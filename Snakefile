@@ -90,14 +90,25 @@ wildcard_constraints:
     pairs=r"[a-z_]+",
     figure=NAME,
     table=NAME,
+    network=r"[a-z0-9_]+-\d+-[0-9a-f]{8}",
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/datasets.smk"
-include: "workflow/rules/ensembles.smk"
-include: "workflow/rules/measures.smk"
-include: "workflow/rules/profiles.smk"
-include: "workflow/rules/similarities.smk"
+
+
+if study.own:
+
+    include: "workflow/rules/own_networks.smk"
+
+else:
+
+    include: "workflow/rules/datasets.smk"
+    include: "workflow/rules/ensembles.smk"
+    include: "workflow/rules/measures.smk"
+    include: "workflow/rules/profiles.smk"
+    include: "workflow/rules/similarities.smk"
+
+
 include: "workflow/rules/statistics.smk"
 include: "workflow/rules/figures.smk"
 

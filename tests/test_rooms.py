@@ -34,7 +34,8 @@ FLOORS = (
     ("measures",),
     ("statistics",),
     ("figures",),
-    ("offered", "finite_networks", "measure_networks", "profile_networks"),
+    ("offered", "finite_networks", "measuring_modules", "own_population"),
+    ("measure_networks", "profile_networks"),
     ("experiments",),
     ("own_networks",),  # Reads the catalog: of modules of a user, not of a study.
     ("",),  # The package itself, which offers what is in its rooms.

@@ -8,6 +8,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from own_study import OwnNetworks, known_measures, read_own_networks
 from schema import SCHEMA, among, check, check_keys, listed, settings_of, shown
 
 from generalization.blocks import seed_blocks
@@ -33,6 +34,8 @@ from generalization.hyperparameters import (
 )
 from generalization.networks.architectures import unsuitable
 
+# Figures of the way that training takes, or of hyper-parameters that only studies have.
+NEEDS_TRAINING = {"training_curves", "capacity"}
 SHARE_A_JOB = [name for name, measure in MEASURES.items() if measure.shares_a_job]
 
 
@@ -57,6 +60,7 @@ class Study:
         similarities: Similarity → its settings.
         statistics: Settings of statistics.
         figures: Settings of figures.
+        own: Networks that were trained elsewhere, in place of ensembles.
     """
 
     name: str
@@ -75,6 +79,7 @@ class Study:
     similarities: dict[str, dict[str, Any]]
     statistics: dict[str, Any]
     figures: dict[str, Any]
+    own: OwnNetworks | None = None
 
     @property
     def sharing_measures(self) -> list[str]:
@@ -105,6 +110,7 @@ class Study:
             if self.tables.issuperset(place.made_from)
             and measures.issuperset(place.measures)
             and (on_the_way or not place.course)
+            and not (self.own and name in NEEDS_TRAINING)
         ]
         return figures, [page for page in PAGES if page in self.tables | {"excluded"}]
 
@@ -135,6 +141,8 @@ class Study:
         Depth and width also count together, at a fixed number of parameters.
         """
         about = [one.as_dict() for one in self.ensembles.values()]
+        if not about:
+            return []
         swept = [
             key
             for key in about[0]
@@ -232,15 +240,19 @@ def read_study(config: Mapping[str, Any], files: Sequence[str] = ()) -> Study:
             check(settings, known[name], f"{part}.{name}")
     ensembles = {
         one.name: one
-        for position, grid in enumerate(config["ensembles"])
+        for position, grid in enumerate(config.get("ensembles", ()))
         for one in _ensembles_of(grid, f"ensembles[{position}]")
     }
+    own = read_own_networks(config) if "networks" in config else None
+    for key in () if own else ("ensembles", "seeds"):
+        if key not in config:
+            raise InputError(f"{key} must be given; the keys there are {listed(config)}.")
     defaults = {key: about.get("default") for key, about in SCHEMA["properties"].items()}
     given = defaults | config
     study = Study(
         name=given["study"],
         title=given["title"],
-        seeds=given["seeds"],
+        seeds=given["seeds"] or 0,
         device=given["device"],
         data_root=given["data_root"],
         ensembles=ensembles,
@@ -263,6 +275,7 @@ def read_study(config: Mapping[str, Any], files: Sequence[str] = ()) -> Study:
         },
         statistics=settings_of("statistics") | given["statistics"],
         figures=settings_of("figures") | given["figures"],
+        own=own,
     )
     for sentence in _impossible_in_study(study):
         raise InputError(sentence)
@@ -381,6 +394,10 @@ def _impossible_in_ensemble(one: Hyperparameters) -> Iterator[str]:
 
 def _impossible_in_study(study: Study) -> Iterator[str]:
     """Yield a sentence for every contradiction between parts of a study."""
+    if study.own:
+        layered = [name for name in MEASURES if MEASURES[name].fully_connected_only]
+        yield from known_measures([name for name, _ in study.measures.values()], layered)
+        return
     known = Hyperparameters.__dataclass_fields__
     for key, value in study.figures.items():
         if value not in known:

@@ -1,37 +1,6 @@
-rule collect_measures:
-    input:
-        training=of_all_blocks("training.csv"),
-        measures=[
-            table
-            for measure in study.measures
-            for table in of_all_blocks(f"measures/{measure}.csv")
-        ],
-    output:
-        measures=f"{STUDY}/measures.csv",
-        training=f"{STUDY}/training.csv",
-    log:
-        f"results/logs/collect_measures/{study.name}.log",
-    localrule: True
-    conda:
-        "../../environment.yml"
-    params:
-        code=fingerprint("scripts/collect_measures.py"),
-        # Grids instead of files: thousands of paths do not fit a command line.
-        grids=json.dumps(config["ensembles"]),
-        measures=list(study.measures),
-        seeds=study.seeds,
-    message:
-        "Collect the measures of all ensembles in one table."
-    shell:
-        "run_script collect_measures --ensembles results/ensembles"
-        " --grids {params.grids:q} --seeds {params.seeds} --measures {params.measures}"
-        " --output-measures {output.measures} --output-training {output.training}"
-        " 2> >(tee {log} >&2)"
-
-
 rule fit_statistics:
     input:
-        rules.collect_measures.output.measures,
+        f"{STUDY}/measures.csv",
     output:
         statistics=f"{STUDY}/statistics.csv",
         design=f"{STUDY}/design.csv",
