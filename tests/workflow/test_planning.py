@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 from planning import read_study
-from schema import SCHEMA, settings_of
+from schema import SCHEMA, among, settings_of
 
 from generalization.catalog import PAPERS
 from generalization.errors import InputError
@@ -389,8 +389,7 @@ ALL = "those in workflow/schemas/study.schema.yaml"
         ),
         (
             {"papers": ["novak"]},
-            f"papers[0] must be one of {', '.join(PAPERS)}, "
-            "not 'novak' (did you mean novak_2018?).",
+            f"papers[0] must be one of {among(PAPERS, 'novak')}.",
         ),
         (
             {"ensembles": [{"dataset": "digits", "sample": {"size": 0}}]},
