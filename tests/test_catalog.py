@@ -55,7 +55,7 @@ def test_index_and_schema_name_the_same_measures():
 
 
 @pytest.mark.parametrize("measure", MEASURES)
-def test_a_measure_is_whole(measure):
+def test_a_measure_is_complete(measure):
     function = function_of(measure)
     parameters = inspect.signature(function).parameters
     keywords = {
@@ -73,7 +73,7 @@ def test_a_measure_is_whole(measure):
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_a_dataset_is_whole(dataset):
+def test_a_dataset_is_complete(dataset):
     assert callable(function_of(dataset))
     assert dataset in SCHEMA["$defs"]["hyperparameters"]["properties"]["dataset"]["enum"]
     assert any(dataset in path.read_text() for path in Path("tests/datasets").glob("test_*.py"))
@@ -84,7 +84,7 @@ def test_index_and_schema_name_the_same_profiles():
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_a_profile_is_whole(profile):
+def test_a_profile_is_complete(profile):
     function = function_of(profile)
     parameters = inspect.signature(function).parameters
     keywords = {
@@ -104,7 +104,7 @@ def test_index_and_schema_name_the_same_similarities():
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
-def test_a_similarity_is_whole(similarity):
+def test_a_similarity_is_complete(similarity):
     function = function_of(similarity)
     parameters = inspect.signature(function).parameters
     keywords = {
@@ -127,7 +127,7 @@ def tables_named_by(function):
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_a_table_is_whole(table):
+def test_a_table_is_complete(table):
     function = function_of(table)
     named, made_from = tables_named_by(function), TABLES[table].made_from
     # Who names all tables is not told one by one.
@@ -149,7 +149,7 @@ def test_a_page_has_a_caption(page):
 
 
 @pytest.mark.parametrize("figure", FIGURES)
-def test_a_figure_is_whole(figure):
+def test_a_figure_is_complete(figure):
     function = function_of(figure)
     assert tables_named_by(function) == set(FIGURES[figure].made_from)
     assert set(FIGURES[figure].measures) <= set(MEASURES)

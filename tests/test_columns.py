@@ -55,7 +55,7 @@ def test_other_columns_point_to_the_definition_of_their_table():
     ]
 
 
-def test_parquet_without_its_library_is_told_in_one_sentence(monkeypatch, tmp_path):
+def test_parquet_without_its_library_is_reported_in_one_sentence(monkeypatch, tmp_path):
     monkeypatch.setattr("generalization.tables.find_spec", lambda name: None)
     assert write_parquet(tmp_path, {"measures": MEASURES}) == (
         "No Parquet is written, since pyarrow is not installed (`pip install pyarrow`); the CSV "

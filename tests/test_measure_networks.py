@@ -203,7 +203,7 @@ def test_convolutional_networks_are_given_one_by_one_as_modules():
 @pytest.mark.parametrize(
     "measure", sorted(name for name in MEASURES if not MEASURES[name].fully_connected_only)
 )
-def test_all_measures_but_those_of_layers_are_taken_of_convolutional_networks(measure):
+def test_all_measures_but_those_of_layers_are_computed_for_convolutional_networks(measure):
     networks = kept_convolutions(hyperparameters_of("convolutional, pooled"))
     function = imported(place_of(measure))
     few = ("samples", "train_samples", "grid_points", "random_samples")

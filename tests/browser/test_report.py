@@ -41,7 +41,7 @@ def nothing_went_wrong(page):
     assert outside == []
 
 
-def test_front_page_says_what_came_out(page, finished):
+def test_front_page_states_the_results(page, finished):
     text = page.inner_text("body")
     for line in (finished.path / "results/studies/study/summary.txt").read_text().splitlines():
         assert " ".join(line.split()) in " ".join(text.split())

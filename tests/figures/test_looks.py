@@ -46,7 +46,7 @@ def study():
         ("dataset", "activation", ("depth", None)),
     ],
 )
-def test_what_is_not_swept_over_gives_way(study, color, marker, chosen):
+def test_a_hyperparameter_that_is_not_swept_is_replaced(study, color, marker, chosen):
     hues, shapes = told_apart(study, color, marker)
     assert (hues.key, shapes.key) == chosen
 

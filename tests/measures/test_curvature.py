@@ -62,7 +62,7 @@ def test_curvature_is_the_limit_of_samples_from_below(activation, biases):
         assert many > 0.97 * whole.item()
 
 
-def test_networks_and_images_are_taken_one_by_one():
+def test_networks_and_images_are_processed_one_by_one():
     networks, images = random_networks((16, 8, 8, 2), "relu", count=3), random_images(4, 1, 4, 4)
     together = curvature(networks, images)
     assert together.shape == (3, 4)

@@ -116,7 +116,7 @@ def test_level_at_which_a_quadratic_rise_reaches_its_threshold():
     assert_close(found.standard_error, expected, rtol=0.02, atol=0)
 
 
-def test_level_beyond_the_limits_has_no_value_and_is_told():
+def test_level_beyond_the_limits_has_no_value_and_is_reported():
     slopes = torch.tensor([0.0, 1.0, 1e9]).double()
     sentence = (
         "the rise of the training error by 0.1 must be at a level from 9.5367431640625e-07 to "

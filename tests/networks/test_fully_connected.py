@@ -107,7 +107,7 @@ def test_uniform_networks_begin_as_linear_layers_of_torch():
     torch.set_rng_state(begun)
 
 
-def test_shapes_are_told():
+def test_shapes_are_reported():
     networks = stack((12, 7, 5, 3), biases=True)
     assert (len(networks), networks.depth, networks.widths) == (3, 3, (12, 7, 5, 3))
     assert [bias.abs().sum().item() for bias in networks.biases] == [0, 0, 0]

@@ -119,7 +119,7 @@ def test_slopes_have_their_level(ensembles):
 
 
 @pytest.mark.parametrize("ensembles", [8, 16])
-def test_no_slope_is_found_more_often_than_the_level_says(ensembles):
+def test_no_slope_is_found_more_often_than_the_nominal_rate(ensembles):
     found = [slope["p_value"] < 1 - LEVEL for slope, _ in regressions(ensembles, 0.0)]
     assert np.mean(found) < 1 - LEVEL + BAND
 

@@ -163,7 +163,7 @@ def resampled(generator):
     return estimates, stratified_spearman(counts, measures, gap, strata)
 
 
-def test_paired_difference_is_taken_resample_by_resample(resampled):
+def test_paired_difference_is_computed_resample_by_resample(resampled):
     estimates, draws = resampled
     found = comparison(draws[:2], estimates[:2], draws[2:], estimates[2:], level=0.9)
     paired = np.abs(draws[:2]) - np.abs(draws[3])

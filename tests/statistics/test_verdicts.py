@@ -180,7 +180,7 @@ def test_share_of_one_is_judged_without_logit():
 
 
 @pytest.mark.parametrize("ensembles", [8, 20])
-def test_no_effect_replicates_as_rarely_as_its_level_says(ensembles):
+def test_null_effects_replicate_at_most_at_their_nominal_rate(ensembles):
     samples = np.random.default_rng(1).normal(size=(2000, ensembles))
     means, errors = samples.mean(1), stats.sem(samples, axis=1)
     half = stats.t.ppf(0.975, ensembles - 1) * errors

@@ -36,7 +36,7 @@ def test_a_study_is_in_the_file_of_its_name(study):
     assert "study must be 'other', the name of its file " in sentence(done)
 
 
-def test_a_misspelt_measure_is_told_though_all_results_are_there(study):
+def test_a_misspelt_measure_is_reported_though_all_results_are_there(study):
     study.configure(measures={"jacobian_nrom": {}})
     said = sentence(study.snakemake(check=False))
     assert (

@@ -430,7 +430,7 @@ ALL = "those in workflow/schemas/study.schema.yaml"
         ),
     ],
 )
-def test_bad_input_is_told_in_one_sentence(change, sentence):
+def test_bad_input_is_reported_in_one_sentence(change, sentence):
     with pytest.raises(InputError) as caught:
         read_study(CONFIG | change)
     assert str(caught.value) == sentence

@@ -122,7 +122,7 @@ def test_networks_that_have_not_fitted_do_not_count(training):
     assert of(table, "spearman_gap")["networks"] == 10
 
 
-def test_test_accuracy_is_told_by_all_networks_of_true_labels(training):
+def test_test_accuracy_is_judged_on_all_networks_with_true_labels(training):
     some = training[training["dropout"] == 0].assign(label_corruption=0.0, train_accuracy=0.9)
     curves = made_curves(training[training["dropout"] == 0])
     table = found(curves, some)
