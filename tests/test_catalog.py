@@ -1,4 +1,4 @@
-"""A measure, dataset or figure is there whole: file, index, schema, test, caption."""
+"""A measure, dataset or figure is complete: file, catalog, schema, test, caption."""
 
 import inspect
 import re
@@ -40,13 +40,13 @@ def function_of(name):
 
 
 def has_a_test(name):
-    """Whether there is a test of it, or of the family in whose file it stands."""
+    """Tell whether an entry, or the family whose file it is in, has a test."""
     file = Path(file_of(name).replace("generalization", "tests", 1))
     return any(file.with_name(f"test_{one}.py").is_file() for one in (name, file.stem))
 
 
 def as_default(value):
-    """A list of a configuration as a signature has it."""
+    """Value of a configuration as it is written in a signature."""
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -130,7 +130,7 @@ def tables_named_by(function):
 def test_a_table_is_complete(table):
     function = function_of(table)
     named, made_from = tables_named_by(function), TABLES[table].made_from
-    # Who names all tables is not told one by one.
+    # A function that names `tables` is given all of them, and need not name each.
     all_tables = "tables" in inspect.signature(function).parameters
     assert named == set(made_from).intersection(SETTINGS if all_tables else made_from)
     assert has_a_test(table)
@@ -188,7 +188,7 @@ def test_the_first_page_of_an_experiment_names_its_files_by_what_they_are(folder
 
 
 def reads_layers(function):
-    """Whether it is of stacks of fully connected networks alone."""
+    """Tell whether a function accepts only stacks of fully connected networks."""
     annotations = inspect.get_annotations(function, eval_str=True)
     return annotations.get("networks") is FullyConnectedNetworks
 

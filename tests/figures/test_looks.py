@@ -27,7 +27,7 @@ def test_any_values_have_colors_and_markers(values):
 
 @pytest.fixture
 def study():
-    """What ``collect_training`` gives of four ensembles that differ in depth and width."""
+    """``collect_training`` of four ensembles that differ in depth and width."""
     settings = [
         dict(zip(("depth", "width"), pair, strict=True)) for pair in product((2, 3), (8, 9))
     ]

@@ -58,7 +58,7 @@ def test_shares_have_their_level(ensembles):
 
 @pytest.mark.parametrize("ensembles", [5, 8, 16])
 def test_shares_of_binary_ensembles_are_wide_rather_than_narrow(ensembles):
-    """Whether a property holds, in nine of ten ensembles: all of five may have it."""
+    """A property holds in nine of ten ensembles, so all of five may have it."""
 
     def interval_of(generator):
         values = np.repeat(generator.random(ensembles) < 0.9, SEEDS).astype(float)

@@ -56,7 +56,7 @@ def test_images_that_are_not_square_do_not_turn():
 
 
 def symmetries_by_hand(image):
-    """What flips and quarter turns make of a square, by the place that every pixel comes from."""
+    """Flips and quarter turns of a square, by the origin of every pixel."""
     side, rows = range(len(image)), image.tolist()
     last = len(image) - 1
     return {

@@ -36,7 +36,7 @@ def settings(**changes):
 
 
 def course_of(kept, position):
-    """What one network consists of, at every kept step."""
+    """Tensors of one network at every kept step."""
     return [[t[position] for t in networks.tensors.values()] for networks in kept.networks]
 
 

@@ -10,7 +10,7 @@ LABELS = torch.arange(10).repeat(7)
 
 
 def selectivity(of_classes, labels=LABELS):
-    """Of a unit that is the same for all samples of a class."""
+    """Selectivity of a unit with equal activations for all samples of a class."""
     unit = torch.tensor(of_classes, dtype=torch.float64)[labels]
     return class_selectivities(unit.unsqueeze(1), labels).item()
 

@@ -6,7 +6,7 @@ import pytest
 
 
 def sentence(done):
-    """What a run that failed said, if that was no traceback."""
+    """Output of a run that failed without a traceback."""
     assert done.returncode != 0
     said = done.stdout + done.stderr
     assert "Traceback" not in said, said

@@ -161,7 +161,7 @@ def _convergence_orders(
 
 
 def _resolution(shares: pd.Series, row: dict[str, object]) -> dict[str, object]:
-    """How well kept steps tell layers apart; they take the interval away if they do not."""
+    """Add how well kept steps resolve layers; if they do not, remove the interval."""
     share = shares.mean()
     if not share < RESOLVED:
         return {"resolved": share}

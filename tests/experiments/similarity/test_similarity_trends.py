@@ -163,7 +163,7 @@ def test_network_all_of_whose_layers_are_alike_from_the_first_has_no_order():
 
 @pytest.mark.parametrize("widths", [(25, 50, 100, 200, 400), (25, 50, 100, 200, 400, 800)])
 def test_width_that_makes_networks_alike_correlates_with_similarity(widths):
-    """Of five ensembles in perfect order, the interval of ρ still contains 0; of six no longer."""
+    """With five ensembles in perfect order, the interval of ρ contains 0; with six it does not."""
     number = len(widths)
     largest, free = 1 - 3 / (number**3 - number), number - 2
     half = scipy.stats.t.ppf(0.975, free) * np.sqrt(1.06 / (free - 1))

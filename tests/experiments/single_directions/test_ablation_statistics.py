@@ -51,7 +51,7 @@ def test_estimates_are_those_of_scipy(training):
 
 
 def high_of_perfect_order(ensembles):
-    """Of falling ranks: z of half a step of ρ from −1, with the error of ρ at large."""
+    """Upper bound for decreasing ranks: z half a step of ρ above −1, with the usual error of z."""
     z = -np.arctanh(1 - 3 / (ensembles**3 - ensembles))
     free = ensembles - 2
     return np.tanh(z + scipy.stats.t.ppf(0.975, free) * (1.06 / (free - 1)) ** 0.5)
