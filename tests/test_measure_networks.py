@@ -20,7 +20,7 @@ from generalization.signatures import imported
 from generalization.training.initialization import initial_networks
 
 NONE = {}
-# But for rounding.
+# Invariant except for rounding.
 SCALE_FREE = {f"{place}_normalized_margin" for place in ("lower", "median", "upper")}
 SCALE_FREE |= {"stable_rank_sum"} | {
     name for name, entry in MEASURES.items() if entry.file == "features"
@@ -31,8 +31,8 @@ OF_MANY_POINTS = (
     | {"stiffness", "within_class_stiffness"}
     | {name for name, entry in MEASURES.items() if entry.file == "features"}
 )
-# Labels are not learnt, so that there is no positive margin to divide by, and the error may be too
-# large to rise; layers are too narrow for a fit of their spectra.
+# Labels are not learned, so there is no positive margin to divide by, and the error may be too
+# large to increase; layers are too narrow for a fit of their spectra.
 WITHOUT_VALUE = {
     name
     for name, entry in MEASURES.items()

@@ -63,7 +63,7 @@ def test_front_page_states_the_results(page, finished):
 )
 def test_every_result_shows_with_its_caption(page, chapter, results):
     page.get_by_text(chapter, exact=True).first.click()
-    # The folded parts of the front page have tables too.
+    # The collapsed sections of the front page contain tables as well.
     rows = page.locator("tbody tr:visible")
     rows.first.wait_for()
     assert rows.count() == len(results)

@@ -63,7 +63,7 @@ def test_square_of_the_estimate_is_unbiased(activation, alone, reduction):
         for _ in range(300)
     ])
     assert (draws.mean() - expected).abs() < 4 * draws.std() / 300**0.5
-    # The mean of norms would be found to be another number.
+    # The mean of the norms is a different number.
     apart = tangent_sensitivity(networks, inputs.repeat(50, 1), seeded(), reduction=reduction)
     assert (draws.mean() - apart.mean().square()).abs() > 4 * draws.std() / 300**0.5
 

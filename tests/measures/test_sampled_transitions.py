@@ -99,7 +99,7 @@ def test_module_counts_as_the_network_that_it_is(activation, part):
 
 
 def test_convolution_counts_sign_changes_of_its_feature_maps():
-    # The kernel passes the image on, and a loop takes every pixel through all pixels of its row.
+    # The kernel is the identity, and a loop moves every pixel through all pixels of its row.
     module = nn.Sequential(
         nn.Conv2d(1, 2, 1, bias=False), nn.LeakyReLU(), nn.Flatten(), nn.Linear(40, 2)
     )

@@ -119,7 +119,7 @@ def test_counts_of_trained_networks_are_the_limit_of_sampling(digits, activation
     )
     assert (coarse <= exact).all()
     assert coarse.sum() < exact.sum()
-    # Crossings closer than 1e-4 of an edge are still missed, in pairs.
+    # Pairs of crossings less than 1e-4 of an edge apart are still missed.
     assert ((exact - fine) >= 0).all()
     assert ((exact - fine) <= 4).all()
 

@@ -37,7 +37,7 @@ def changed(x, how, generator):
     }[how]()
 
 
-# Of which layer the change leaves the value: a, b.
+# Layers whose change leaves the value invariant: a, b.
 INVARIANT = {
     "mean_cca": dict.fromkeys(("translation", "scale", "orthogonal", "linear"), "ab"),
     "svcca": dict.fromkeys(("translation", "scale", "orthogonal"), "ab") | {"linear": ""},

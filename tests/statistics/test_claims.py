@@ -270,7 +270,7 @@ def test_claims_about_sensitivity_find_their_rows():
         claim for claim in table.index if any(words in claim for words in about_others)
     }
     verdicts = asked["verdict"].to_dict()
-    # As the made-up study has it: but it is a tenth of the predicted loss.
+    # As in the made-up study, except that the loss is a tenth of its prediction.
     assert verdicts == dict.fromkeys(verdicts, "replicates") | {
         claim: "does not replicate" for claim in verdicts if "predicts" in claim
     }

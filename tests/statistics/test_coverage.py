@@ -16,7 +16,7 @@ from generalization.statistics.resampling import Resampling
 
 LEVEL, STUDIES, SEEDS = 0.95, 300, 2
 RESAMPLING = Resampling(np.random.default_rng(0), level=LEVEL)
-# Three standard errors of a share of as many studies.
+# Three standard errors of a proportion over this number of studies.
 BAND = 3 * np.sqrt(LEVEL * (1 - LEVEL) / STUDIES)
 
 

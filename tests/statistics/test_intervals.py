@@ -63,7 +63,7 @@ def test_perfect_order_has_a_finite_interval():
     assert np.isfinite(found.low).all()
     assert found.high[0] == pytest.approx(1)
     assert found.low[1] == pytest.approx(-1)
-    # Half of the smallest step of ρ below 1, and the standard error of z at large.
+    # Half of the smallest step of ρ below 1, with the usual standard error of z.
     half = scipy.stats.t.ppf(0.975, 8) * np.sqrt(1.06 / 7)
     expected = np.tanh(np.arctanh(1 - 3 / (10**3 - 10)) - half)
     assert (found.low[0], -found.high[1]) == pytest.approx((expected, expected))

@@ -196,7 +196,7 @@ def test_loss_of_the_best_is_compared_with_the_smallest_of_the_worse():
         relations(study(gap, training_loss=loss)), "training_loss", GAP, "best_over_least_loss"
     )
     assert row["estimate"] == pytest.approx(4)
-    # One of 21 losses is high: the range leaves it out.
+    # One of 21 losses is high: percentiles ignore it.
     assert (row["control"], row["control_estimate"]) == (SPAN, 0)
     assert row["underpowered"] == "losses span 0 orders of magnitude"
 

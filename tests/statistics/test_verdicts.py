@@ -191,7 +191,7 @@ def test_null_effects_replicate_at_most_at_their_nominal_rate(ensembles):
     above = sum(word(one, claim("above")) == REPLICATES for one in rows)
     assert above <= stats.binom.ppf(0.999, len(rows), 0.025)
     assert above >= stats.binom.ppf(0.001, len(rows), 0.025)
-    # A true value at the tolerance is taken for near in one of twenty.
+    # A true value at the tolerance is accepted as near in one of twenty studies.
     near = claim("near", tolerance=1.0)
     wrong = sum(word(shifted(one, 1.0), near) == REPLICATES for one in rows)
     assert wrong <= stats.binom.ppf(0.999, len(rows), 0.05)

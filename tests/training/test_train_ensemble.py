@@ -56,7 +56,7 @@ def test_every_step_is_that_of_the_slow_trainer(optimizer, biases):
     )
     data = blobs()
     kept = train_ensemble(data, hyperparameters, SEEDS).kept
-    # The line search of L-BFGS magnifies rounding from step to step.
+    # The line search of L-BFGS amplifies rounding errors from step to step.
     steps = 12 if optimizer == "lbfgs" else STEPS
     for position, seed in enumerate(SEEDS):
         initial = initial_networks(widths_for(data, hyperparameters), hyperparameters, [seed])
@@ -111,7 +111,7 @@ def test_every_step_is_that_of_the_slow_trainer_for_other_choices_too(changes):
     ids=str,
 )
 def test_a_stack_trains_as_its_networks_alone(changes):
-    # Networks leave the stack on the way, so that the state of the optimizer has to follow.
+    # Networks leave the stack during training, so the optimizer state has to shrink with it.
     data, hyperparameters = blobs(noise=1.5), settings(stop_at_accuracy=0.8, **changes)
     together = train_ensemble(data, hyperparameters, SEEDS, stack_size=3).kept
     assert len(set(together.steps[-1])) > 1
@@ -136,7 +136,7 @@ def test_batches_too_large_for_memory_are_processed_in_parts(optimizer, monkeypa
     hyperparameters = settings(
         optimizer=optimizer,
         learning_rate=OPTIMIZERS[optimizer],
-        # Every line search of L-BFGS amplifies the rounding of the steps before it.
+        # Every line search of L-BFGS amplifies the rounding errors of previous steps.
         max_steps=5 if optimizer == "lbfgs" else 8,
         biases=True,
         dropout=0.0 if optimizer == "lbfgs" else 0.3,
