@@ -1,4 +1,4 @@
-"""A measure, dataset or figure is there whole: file, index, schema, test, caption."""
+"""A measure, dataset or figure is complete: file, catalog, schema, test, caption."""
 
 import inspect
 import re
@@ -40,13 +40,13 @@ def function_of(name):
 
 
 def has_a_test(name):
-    """Whether there is a test of it, or of the family in whose file it stands."""
+    """Tell whether an entry, or the family whose file it is in, has a test."""
     file = Path(file_of(name).replace("generalization", "tests", 1))
     return any(file.with_name(f"test_{one}.py").is_file() for one in (name, file.stem))
 
 
 def as_default(value):
-    """A list of a configuration as a signature has it."""
+    """Value of a configuration as it is written in a signature."""
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -55,7 +55,7 @@ def test_index_and_schema_name_the_same_measures():
 
 
 @pytest.mark.parametrize("measure", MEASURES)
-def test_a_measure_is_whole(measure):
+def test_a_measure_is_complete(measure):
     function = function_of(measure)
     parameters = inspect.signature(function).parameters
     keywords = {
@@ -73,7 +73,7 @@ def test_a_measure_is_whole(measure):
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_a_dataset_is_whole(dataset):
+def test_a_dataset_is_complete(dataset):
     assert callable(function_of(dataset))
     assert dataset in SCHEMA["$defs"]["hyperparameters"]["properties"]["dataset"]["enum"]
     assert any(dataset in path.read_text() for path in Path("tests/datasets").glob("test_*.py"))
@@ -84,7 +84,7 @@ def test_index_and_schema_name_the_same_profiles():
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_a_profile_is_whole(profile):
+def test_a_profile_is_complete(profile):
     function = function_of(profile)
     parameters = inspect.signature(function).parameters
     keywords = {
@@ -104,7 +104,7 @@ def test_index_and_schema_name_the_same_similarities():
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
-def test_a_similarity_is_whole(similarity):
+def test_a_similarity_is_complete(similarity):
     function = function_of(similarity)
     parameters = inspect.signature(function).parameters
     keywords = {
@@ -127,10 +127,10 @@ def tables_named_by(function):
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_a_table_is_whole(table):
+def test_a_table_is_complete(table):
     function = function_of(table)
     named, made_from = tables_named_by(function), TABLES[table].made_from
-    # Who names all tables is not told one by one.
+    # A function that names `tables` is given all of them, and need not name each.
     all_tables = "tables" in inspect.signature(function).parameters
     assert named == set(made_from).intersection(SETTINGS if all_tables else made_from)
     assert has_a_test(table)
@@ -149,7 +149,7 @@ def test_a_page_has_a_caption(page):
 
 
 @pytest.mark.parametrize("figure", FIGURES)
-def test_a_figure_is_whole(figure):
+def test_a_figure_is_complete(figure):
     function = function_of(figure)
     assert tables_named_by(function) == set(FIGURES[figure].made_from)
     assert set(FIGURES[figure].measures) <= set(MEASURES)
@@ -188,7 +188,7 @@ def test_the_first_page_of_an_experiment_names_its_files_by_what_they_are(folder
 
 
 def reads_layers(function):
-    """Whether it is of stacks of fully connected networks alone."""
+    """Tell whether a function accepts only stacks of fully connected networks."""
     annotations = inspect.get_annotations(function, eval_str=True)
     return annotations.get("networks") is FullyConnectedNetworks
 

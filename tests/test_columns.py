@@ -84,7 +84,7 @@ def test_columns_mean_what_their_table_says_of_them():
     assert rows["unit"].tolist() == ["", "", "", "", "unit of share", "steps"]
 
 
-def test_parquet_without_its_library_is_told_in_one_sentence(monkeypatch, tmp_path):
+def test_parquet_without_its_library_is_reported_in_one_sentence(monkeypatch, tmp_path):
     monkeypatch.setattr("generalization.tables.find_spec", lambda name: None)
     assert write_parquet(tmp_path, {"measures": MEASURES}) == (
         "No Parquet is written, since pyarrow is not installed (`pip install pyarrow`); the CSV "

@@ -20,7 +20,7 @@ from generalization.signatures import imported
 from generalization.training.initialization import initial_networks
 
 NONE = {}
-# But for rounding.
+# Invariant except for rounding.
 SCALE_FREE = {f"{place}_normalized_margin" for place in ("lower", "median", "upper")}
 SCALE_FREE |= {"stable_rank_sum"} | {
     name for name, entry in MEASURES.items() if entry.file == "features"
@@ -31,7 +31,7 @@ OF_MANY_POINTS = (
     | {"stiffness", "within_class_stiffness"}
     | {name for name, entry in MEASURES.items() if entry.file == "features"}
 )
-# Labels are not learnt, so that there is no positive margin to divide by, and the error may be too
+# Labels are not learned, so that there is no positive margin to divide by, and the error may be too
 # large to rise; layers are too narrow for a fit of their spectra.
 OF_AN_ERROR = {
     name for name in MEASURES if file_of(name).endswith(("pac_bayes.py", "worst_case_flatness.py"))
@@ -206,7 +206,7 @@ def test_convolutional_networks_are_given_one_by_one_as_modules():
 @pytest.mark.parametrize(
     "measure", sorted(name for name in MEASURES if not MEASURES[name].fully_connected_only)
 )
-def test_all_measures_but_those_of_layers_are_taken_of_convolutional_networks(measure):
+def test_all_measures_but_those_of_layers_are_computed_for_convolutional_networks(measure):
     networks = kept_convolutions(hyperparameters_of("convolutional, pooled"))
     function = imported(place_of(measure))
     few = ("samples", "train_samples", "grid_points", "random_samples")

@@ -1,4 +1,4 @@
-"""What is offered is described once; what is asked or returned amiss is told in one sentence."""
+"""Offers are described once; invalid requests and return values are reported in one sentence."""
 
 import inspect
 import re

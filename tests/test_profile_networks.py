@@ -70,7 +70,7 @@ def test_a_profile_of_convolutional_networks_names_each_of_them():
     assert table["cross_entropy"].tail(3).tolist() == pytest.approx(expected.tolist(), rel=1e-4)
 
 
-def test_profiles_are_told_which_networks_they_are_given():
+def test_profiles_know_which_networks_they_are_given():
     seen = {}
 
     def look(members, hyperparameters):

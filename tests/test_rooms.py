@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-# From the lowest room to the highest; rooms of one floor may use each other.
+# From the lowest floor to the highest; rooms on the same floor may import each other.
 FLOORS = (
     (
         "errors",
@@ -58,7 +58,7 @@ def imports(path):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} must import by full names."
-            # What is imported from a package may be a module of it.
+            # A name imported from a package may be one of its modules.
             members = [f"{node.module}.{alias.name}" for alias in node.names]
             names = [name if name in MODULES else node.module for name in members]
         else:
@@ -81,7 +81,7 @@ def test_no_experiment_uses_another():
     for module, path in of_experiments.items():
         experiment = module.split(".")[2:3]
         for used in imports(path):
-            # The index of experiments is none of them.
+            # The package `experiments` itself is not an experiment.
             others = used.split(".")[2:3] if room(used) == "experiments" else []
             assert others in ([], experiment), f"{module} must not import {used}."
 

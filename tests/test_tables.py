@@ -67,7 +67,7 @@ def test_table_is_written_whole_or_not_at_all(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
 
 
-def test_measures_stand_beside_their_networks(training, table):
+def test_measures_are_next_to_their_networks(training, table):
     joined = collect_measures([table], training, ABOUT)
     assert list(joined) == [
         "ensemble",
@@ -188,7 +188,7 @@ def test_file_that_is_no_table_is_refused(tmp_path, content, reason):
         read_table(tmp_path / "table.csv")
 
 
-def test_profile_stands_beside_its_networks(training):
+def test_profile_is_next_to_its_networks(training):
     networks = collect_training(training, ABOUT)
     profile = training[["ensemble", "seed", "step"]].head(3).assign(angle=[0.1, 0.2, 0.3])
     joined = with_networks(profile.iloc[::-1], networks)

@@ -93,7 +93,7 @@ def correlations_of(statistics: pd.DataFrame, measure: str, dataset: str) -> lis
 
 
 def correlations_in_words(statistics: pd.DataFrame) -> str:
-    """What ``correlations_of`` says, for a heading."""
+    """Correlations of ``correlations_of`` in words, for a heading."""
     return f"Spearman's ρ with {statistics['level'].iloc[0] * 100:g} % intervals"
 
 

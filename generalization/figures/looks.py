@@ -38,7 +38,7 @@ def markers(values: Sequence) -> dict:
 
 @dataclass(frozen=True)
 class Looks:
-    """What tells the values of a hyper-parameter apart.
+    """Colors or markers of the values of a hyper-parameter.
 
     Attributes:
         key: The hyper-parameter; none, if all look the same.

@@ -157,7 +157,7 @@ def _sign_test(test: pd.Series) -> list[str]:
 
 
 def _heading(comparison: tuple, tests: pd.DataFrame) -> str:
-    """What is compared, and in how many pairs the better setting has the higher test accuracy."""
+    """Setting that is compared, with the fraction of pairs in which its better value wins."""
     setting, better, worse = comparison
     heading = f"{readable(setting)}: {value_name(worse)} against {value_name(better)}"
     accuracy = tests.loc["test_accuracy"]

@@ -58,7 +58,7 @@ def at_top(panel: Panel) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class SmallMultiples:
-    """What panels of a figure share.
+    """Layout, headings and legend that the panels of a figure share.
 
     A label that is a string stands at the outer panels, left or at the bottom, with the headings of
     the panel for ``{row}`` and ``{column}``; one that is a function is asked for by every panel.

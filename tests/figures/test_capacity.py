@@ -57,7 +57,7 @@ def test_what_counts_as_fitted_can_be_set(one):
     assert len(points.get_offsets()) == 143
 
 
-def test_ring_is_around_the_least_gap(two):
+def test_ring_marks_the_smallest_gap(two):
     measures, _ = two
     for axes, dataset, measure in zip(
         capacity(*two).axes, ["mnist_subset"] * 2 + ["digits"] * 2, SHOWN * 2, strict=True
@@ -107,13 +107,13 @@ def test_study_of_one_configuration_has_one_color(one):
     assert {to_hex(shade) for shade in points.get_facecolors()} == {QUIET.lower()}
 
 
-def test_measure_that_is_missing_is_said(one):
+def test_missing_measure_is_stated(one):
     measures, statistics = one
     axes = capacity(measures[measures["measure"] != "training_loss"], statistics).axes[1]
     assert axes.texts[0].get_text() == "no fitted network has it"
 
 
-def test_nothing_to_show_is_said(one):
+def test_nothing_to_show_is_stated(one):
     measures, statistics = one
     figure = capacity(measures, statistics, fitted_accuracy=2)
     assert figure.texts[0].get_text() == (

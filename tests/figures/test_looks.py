@@ -27,7 +27,7 @@ def test_any_values_have_colors_and_markers(values):
 
 @pytest.fixture
 def study():
-    """What ``collect_training`` gives of four ensembles that differ in depth and width."""
+    """``collect_training`` of four ensembles that differ in depth and width."""
     settings = [
         dict(zip(("depth", "width"), pair, strict=True)) for pair in product((2, 3), (8, 9))
     ]
@@ -46,7 +46,7 @@ def study():
         ("dataset", "activation", ("depth", None)),
     ],
 )
-def test_what_is_not_swept_over_gives_way(study, color, marker, chosen):
+def test_a_hyperparameter_that_is_not_swept_is_replaced(study, color, marker, chosen):
     hues, shapes = told_apart(study, color, marker)
     assert (hues.key, shapes.key) == chosen
 

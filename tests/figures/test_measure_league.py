@@ -99,7 +99,7 @@ def test_sign_error_goes_from_mean_to_worst(statistics):
     assert mean[1] == pytest.approx(worst[1] - 0.15)
 
 
-def test_estimates_or_reasons_stand_beside(statistics):
+def test_estimates_or_reasons_are_printed_next_to_panels(statistics):
     texts = [text.get_text() for text in measure_league(statistics).axes[2].texts]
     assert texts[1] == "0.73 [0.51, 0.95]"
     assert texts[-1].replace("\n", " ").replace("hyper- ", "hyper-") == CONSTANT
@@ -140,7 +140,7 @@ def test_estimate_outside_its_percentile_interval_is_drawn(statistics):
     )
 
 
-def test_nothing_to_show_is_said(statistics):
+def test_nothing_to_show_is_stated(statistics):
     lost = statistics.assign(estimate=np.nan, note="no network is left")
     assert measure_league(lost).texts[0].get_text() == (
         "No correlation could be estimated: no network is left."

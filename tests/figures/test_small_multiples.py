@@ -55,7 +55,7 @@ def test_without_keys_every_panel_sees_all_rows(table):
     assert all(panel.table.equals(table) for panel in panels)
 
 
-def test_what_has_no_panel_is_said(table):
+def test_omitted_panels_are_mentioned(table):
     columns = Facet.of(table, "depth", most=2, noun="depths")
     figure, panels = drawn(table, columns=columns)
     assert figure.get_supxlabel() == "2 of 3 depths are shown."
@@ -92,7 +92,7 @@ def test_size_grows_with_panels(table):
     assert wide.get_size_inches() == pytest.approx([1 + 6, 0.5 + 4])
 
 
-def test_legend_is_beside_the_first_row(table):
+def test_legend_is_right_of_the_first_row(table):
     lines = [Line2D([], [], label="some")]
     figure, _ = drawn(table, legend={"Lines": lines})
     assert [bool(axes.get_legend()) for axes in figure.axes] == [False, False, True, *[False] * 3]

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from generalization.catalog import FIGURES, file_of, module_of
 from generalization.figures.style import figure_of_words, headline, title
 
-# Figures of one family in one room: the second has what both draw.
+# Figures of the same room that share code: the first imports the second.
 FAMILIES = {
     ("loss_bounds", "loss_against_norm"),
     ("corruption", "fitting_curves"),

@@ -1,6 +1,6 @@
-"""Which changes of a network that leave its function as it was, or only scale it, change a measure.
+"""Invariances of measures under changes of a network that preserve or scale its function.
 
-Both is tested: that a measure is invariant where it says so, and that it is not where it does not.
+Both are tested: that a measure is invariant where it is listed, and that it is not elsewhere.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from generalization.measure_networks import measure_networks
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.signatures import imported, named_by
 
-# Of ReLU networks without biases: hidden units are permuted; a layer is multiplied by 3 and the
+# For ReLU networks without biases: hidden units are permuted; a layer is multiplied by 3 and the
 # next one divided by 3; the logits are doubled, by the last layer; the inputs are tripled.
 CHANGES = ("permutation", "rescaling", "logits", "inputs")
 ALL, FUNCTION, UNITS = set(CHANGES), {"permutation", "rescaling"}, {"permutation"}
@@ -91,7 +91,7 @@ NARROW, WIDE = (6, 8, 7, 3), (60, 70, 65, 3)
 
 
 def data(widths):
-    """Points, of which the networks know the labels but for a few."""
+    """Points whose labels, except for a few, are those predicted by the first network."""
     generator = torch.Generator().manual_seed(1)
     inputs = torch.randn(80, widths[0], generator=generator, dtype=torch.float64)
     networks = random_networks(widths, count=2)

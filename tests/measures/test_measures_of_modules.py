@@ -16,13 +16,13 @@ from generalization.offered import OfferedToMeasures
 from generalization.signatures import imported, named_by
 
 ACTIVATIONS = ["relu", "relu6", "hardtanh", "hardsigmoid", "tanh"]
-# Of a module these are drawn, not computed: of networks together, or with probes.
+# Random for a module: drawn once for all networks, or computed with random probes.
 DRAWN = ("random_number", "mean_tangent_sensitivity")
-# Of tanh the one is drawn, too, and the other does not exist.
+# For tanh, the first is computed with random probes as well; the second does not exist.
 NO_CLOSED_FORM = {"tanh": ("tangent_sensitivity", "balanced_tangent_sensitivity")}
-# Sequences have the ½ of a hard sigmoid in their biases, and are moved by it along them.
+# Sequences absorb the ½ of a hard sigmoid into their biases, which changes these norms.
 OTHER_PARAMETERS = {"hardsigmoid": ("fisher_rao_norm", "empirical_fisher_rao_norm")}
-# Labels here are not learnt, so that no margin is positive, and layers are narrow.
+# Labels are not learned here, so no margin is positive; and layers are narrow.
 WITHOUT_VALUE = [
     name
     for name, entry in MEASURES.items()
@@ -33,7 +33,7 @@ WITHOUT_VALUE = [
 # Units of both signs have no selectivity, and some layers or points have no gradient.
 MAY_BE_ABSENT = ["class_selectivity", "within_class_stiffness", *WITHOUT_VALUE]
 MAY_BE_ABSENT += [name for name in MEASURES if name.endswith("_normalized_margin")]
-# The error of what is not learnt may be too large to rise.
+# The error of what is not learned may be too large to rise.
 MAY_BE_ABSENT += [
     name for name in MEASURES if file_of(name).endswith(("pac_bayes.py", "worst_case_flatness.py"))
 ]

@@ -227,7 +227,7 @@ def test_standard_error_is_the_spread_between_noises():
         for seed in range(300)
     ]
     values, errors = map(torch.cat, zip(*found, strict=True))
-    # The standard deviation of 300 values is right to 1 / √600.
+    # The standard deviation of 300 values has a relative error of 1 / √600.
     assert values.std().item() == pytest.approx(errors.mean().item(), rel=4 / 600**0.5)
 
 

@@ -99,7 +99,7 @@ def test_module_counts_as_the_network_that_it_is(activation, part):
 
 
 def test_convolution_counts_sign_changes_of_its_feature_maps():
-    # The kernel passes the image on, and a loop takes every pixel through all pixels of its row.
+    # The kernel is the identity, and a loop moves every pixel through all pixels of its row.
     module = nn.Sequential(
         nn.Conv2d(1, 2, 1, bias=False), nn.LeakyReLU(), nn.Flatten(), nn.Linear(40, 2)
     )
@@ -109,7 +109,7 @@ def test_convolution_counts_sign_changes_of_its_feature_maps():
     assert torch.equal(sampled_transitions(module, images, grid_points=500)[0], 10.0 * changes)
 
 
-def test_module_is_taken_in_eval_mode_and_left_as_it_was():
+def test_module_is_evaluated_in_eval_mode_and_left_unchanged():
     module = nn.Sequential(nn.Flatten(), nn.Dropout(0.9), nn.Linear(16, 8), nn.Hardsigmoid())
     images = random_images(3, 1, 4, 4)
     counts = sampled_transitions(module, images, grid_points=64)

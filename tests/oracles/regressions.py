@@ -27,7 +27,7 @@ def regression(x, y, ensembles, level):
         factors=[],
         test_sizes=np.full(count, 10_000),
     )
-    # One row each of three correlations, then of these; the league computes no more than is taken.
+    # The league is lazy: it computes the first five rows, three correlations and these two.
     rows = league(population, Resampling(np.random.default_rng(0), level=level), permutations=1)
     found = {row["statistic"]: row for row in islice(rows, 5)}
     return found["ols_slope"], found["ols_r_squared"]

@@ -134,7 +134,7 @@ def test_between_ensembles_layers_of_one_place_are_compared(recorded):
 
 def test_logits_are_compared_with_logits(recorded):
     a, b = recorded(), recorded(label_corruption=0.5)
-    # As if b had one hidden layer less, of which the second is not there.
+    # As if b had one hidden layer less: its second one is missing.
     b.depth, b.layers = 2, [0, 1]
     table = compared(a, b, "between_ensembles")
     assert set(zip(table["layer_a"], table["layer_b"], strict=True)) == {(0, 0), (2, 1)}

@@ -33,7 +33,7 @@ def test_is_that_of_a_mixed_model_where_seeds_are_balanced(generator):
     assert found.within == pytest.approx(fit.scale, rel=1e-3)
 
 
-def test_rows_are_taken_by_themselves_and_missing_networks_are_left_out(generator):
+def test_rows_are_independent_and_missing_networks_are_left_out(generator):
     values = generator.normal(size=(2, 12, 3))
     values[1, 0, 1], values[1, 1] = np.nan, np.nan
     found = reliability(values)

@@ -92,7 +92,7 @@ def test_labels_have_their_own_column():
     assert table["about"].to_list() == ["mnist", "mnist"]
 
 
-def test_what_the_control_shows_stands_beside_the_estimate():
+def test_what_the_control_shows_stands_next_to_the_estimate():
     control = dataclasses.replace(ABOVE, control=CONTROL)
     rows = statistics("mnist", minus=0.01, minus_low=-0.01, minus_high=0.03)
     (row,) = judged(rows, control).to_dict("records")
@@ -205,7 +205,7 @@ def test_architecture_is_named_where_there_are_several():
 
 
 @pytest.mark.parametrize("paper", PAPERS)
-def test_claims_are_told_apart_and_expect_what_can_be_judged(paper):
+def test_claims_are_distinguished_and_expect_what_can_be_judged(paper):
     all_claims = claims_of_paper(paper)
     assert len({one.claim for one in all_claims}) == len(all_claims)
     assert {one.expected for one in all_claims} <= {"above", "below", "near", "always"}
@@ -270,7 +270,7 @@ def test_claims_about_sensitivity_find_their_rows():
         claim for claim in table.index if any(words in claim for words in about_others)
     }
     verdicts = asked["verdict"].to_dict()
-    # As the made-up study has it: but it is a tenth of the predicted loss.
+    # As in the made-up study, except that the loss is a tenth of its prediction.
     assert verdicts == dict.fromkeys(verdicts, "replicates") | {
         claim: "does not replicate" for claim in verdicts if "predicts" in claim
     }

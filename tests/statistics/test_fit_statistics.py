@@ -94,7 +94,7 @@ def test_every_measure_has_a_row_of_every_statistic_of_both_selections(measures,
             } <= set(rows.index)
 
 
-def test_kinds_tell_candidates_from_what_stands_beside_them(statistics):
+def test_kinds_separate_candidates_from_controls(statistics):
     kinds = statistics.drop_duplicates("measure").set_index("measure")["kind"]
     assert kinds["jacobian_norm"] == "candidate"
     assert kinds["weight_norm"] == "baseline"
@@ -196,7 +196,7 @@ def test_ranks_do_not_see_increasing_maps(measures):
     )
 
 
-def test_name_says_whether_logarithms_were_taken(measures):
+def test_name_says_whether_logarithms_are_used(measures):
     signed = replaced(measures, lambda rows: rows["generalization_gap"] - 0.3)
     found = of(fitted(signed)[0], "jacobian_norm")
     assert found.loc["pearson", "estimate"] == pytest.approx(1)

@@ -122,7 +122,7 @@ def test_datasets_may_differ(tmp_path):
         ),
     ],
 )
-def test_faults_are_told_in_one_sentence(tmp_path, change, sentence):
+def test_faults_are_reported_in_one_sentence(tmp_path, change, sentence):
     with pytest.raises(InputError) as caught:
         read(tmp_path, change(ROWS))
     assert str(caught.value) == sentence.format(path=tmp_path / "theirs.csv")

@@ -63,7 +63,7 @@ def test_perfect_order_has_a_finite_interval():
     assert np.isfinite(found.low).all()
     assert found.high[0] == pytest.approx(1)
     assert found.low[1] == pytest.approx(-1)
-    # Half of the smallest step of ρ below 1, and the standard error of z at large.
+    # Half of the smallest step of ρ below 1, with the usual standard error of z.
     half = scipy.stats.t.ppf(0.975, 8) * np.sqrt(1.06 / 7)
     expected = np.tanh(np.arctanh(1 - 3 / (10**3 - 10)) - half)
     assert (found.low[0], -found.high[1]) == pytest.approx((expected, expected))
@@ -163,7 +163,7 @@ def resampled(generator):
     return estimates, stratified_spearman(counts, measures, gap, strata)
 
 
-def test_paired_difference_is_taken_resample_by_resample(resampled):
+def test_paired_difference_is_computed_resample_by_resample(resampled):
     estimates, draws = resampled
     found = comparison(draws[:2], estimates[:2], draws[2:], estimates[2:], level=0.9)
     paired = np.abs(draws[:2]) - np.abs(draws[3])

@@ -168,7 +168,7 @@ def test_ensemble_that_counts_stands_for_those_that_do_not():
     assert names(compared) == [("1", "2")]
 
 
-def test_learning_rates_tell_other_optimizers_apart():
+def test_learning_rates_distinguish_other_optimizers():
     sgd = [rate | {"optimizer": "sgd"} for rate in reversed(RATES)]
     compared = pairs(study(*RATES, *sgd), [OPTIMIZERS | {"worse": "sgd"}])
     assert names(compared) == [("0", "3"), ("1", "2")]

@@ -137,7 +137,7 @@ def test_mcnemar_is_that_of_statsmodels(generator):
     assert hoeffding_weights(gap, 20_000)(np.array([0]), np.array([1])) == 0
 
 
-def test_networks_that_err_alike_are_certain_if_their_gaps_differ():
+def test_networks_with_equal_errors_are_certain_if_their_gaps_differ():
     correct = np.ones((2, 1, 10), bool)
     w = mcnemar_weights(np.array([[0.1], [0.2]]), correct)
     assert w(np.array([0]), np.array([1])) == 0.5

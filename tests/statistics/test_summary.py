@@ -124,7 +124,7 @@ def test_corrected_p_of_the_strongest_measure_is_given(statistics, measures):
     assert first.endswith(". Its corrected p is 0.051.")
 
 
-def test_judges_that_agree_are_told_so(statistics, measures):
+def test_judges_that_agree_are_said_to_agree(statistics, measures):
     two = statistics[statistics["measure"].isin(["jacobian_norm", "transitions"])]
     assert found(summary(two, measures), "All judges agree on the best candidate: Jacobian norm by")
 

@@ -180,7 +180,7 @@ def test_share_of_one_is_judged_without_logit():
 
 
 @pytest.mark.parametrize("ensembles", [8, 20])
-def test_no_effect_replicates_as_rarely_as_its_level_says(ensembles):
+def test_null_effects_replicate_at_most_at_their_nominal_rate(ensembles):
     samples = np.random.default_rng(1).normal(size=(2000, ensembles))
     means, errors = samples.mean(1), stats.sem(samples, axis=1)
     half = stats.t.ppf(0.975, ensembles - 1) * errors
@@ -191,7 +191,7 @@ def test_no_effect_replicates_as_rarely_as_its_level_says(ensembles):
     above = sum(word(one, claim("above")) == REPLICATES for one in rows)
     assert above <= stats.binom.ppf(0.999, len(rows), 0.025)
     assert above >= stats.binom.ppf(0.001, len(rows), 0.025)
-    # A true value at the tolerance is taken for near in one of twenty.
+    # A true value at the tolerance is accepted as near in one of twenty studies.
     near = claim("near", tolerance=1.0)
     wrong = sum(word(shifted(one, 1.0), near) == REPLICATES for one in rows)
     assert wrong <= stats.binom.ppf(0.999, len(rows), 0.05)

@@ -6,7 +6,7 @@ import pytest
 
 
 def sentence(done):
-    """What a run that failed said, if that was no traceback."""
+    """Output of a run that failed without a traceback."""
     assert done.returncode != 0
     said = done.stdout + done.stderr
     assert "Traceback" not in said, said
@@ -36,7 +36,7 @@ def test_a_study_is_in_the_file_of_its_name(study):
     assert "study must be 'other', the name of its file " in sentence(done)
 
 
-def test_a_misspelt_measure_is_told_though_all_results_are_there(study):
+def test_a_misspelt_measure_is_reported_though_all_results_are_there(study):
     study.configure(measures={"jacobian_nrom": {}})
     said = sentence(study.snakemake(check=False))
     assert (

@@ -39,7 +39,7 @@ if study.sharing_measures:
             ),
             together=taken_together(*SHARE_A_JOB),
         message:
-            "Measure ensemble {wildcards.ensemble}, {wildcards.block}."
+            "Compute the cheap measures of ensemble {wildcards.ensemble}, {wildcards.block}."
         shell:
             MEASURE_NETWORKS
 
@@ -66,7 +66,7 @@ rule measure_networks_alone:
         settings=lambda wildcards: json.dumps(dict([study.measures[wildcards.measure]])),
         together=lambda wildcards: taken_together(named(wildcards.measure)),
     message:
-        "Take {wildcards.measure} of ensemble {wildcards.ensemble}, {wildcards.block}."
+        "Compute {wildcards.measure} of ensemble {wildcards.ensemble}, {wildcards.block}."
     shell:
         MEASURE_NETWORKS
 

@@ -16,7 +16,7 @@ rule fit_statistics:
         baselines=study.baselines,
         test_sizes=json.dumps(study.test_sizes),
     message:
-        "Correlate every measure with the generalization gap."
+        "Correlate all measures with the generalization gap."
     shell:
         "run_script fit_statistics {input} --settings {params.settings:q}"
         " --baselines {params.baselines}"

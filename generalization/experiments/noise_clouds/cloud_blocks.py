@@ -88,7 +88,7 @@ def blocks(
 
 
 def about(ensemble: pd.DataFrame, training: pd.DataFrame) -> str:
-    """What tells an ensemble apart, in words."""
+    """Hyper-parameters that distinguish an ensemble, in words."""
     swept = [key for key in swept_hyperparameters(training) if key != "dataset"]
     words = [setting_name(key, ensemble[key].iloc[0]) for key in ["dataset", *swept]]
     return ", ".join(words)

@@ -142,7 +142,7 @@ def _quantities(
 
 
 def _note(networks: int, pairs: int, estimate: float) -> str:
-    """What an estimate lacks."""
+    """Reason why an estimate or its interval is missing."""
     if networks == 1:
         return "one network has no variance"
     lost = networks * (networks - 1) // 2 - pairs

@@ -143,7 +143,7 @@ def _rows(group: pd.DataFrame, resampling: Resampling) -> Iterator[dict[str, obj
 
 
 def _slope(group: pd.DataFrame, level: float) -> dict[str, float]:
-    """Of ln L on ln S, with its interval."""
+    """Slope of ln L on ln S, with its interval."""
     x, y = (group[key].to_numpy(float) for key in ("s", "loss"))
     codes, _ = pd.factorize(group["ensemble"])
     found, _, _ = cr2_slope(x, y, codes, level=level)

@@ -149,7 +149,7 @@ def _mean_over_settings(
 
 
 def architecture_keys(training: pd.DataFrame) -> list[str]:
-    """What networks are compared within: the dataset, and hyper-parameters not of the data."""
+    """Columns within which networks are compared: dataset and architecture, not labels."""
     return ["dataset", *(key for key in swept_hyperparameters(training) if key not in OF_DATA)]
 
 
@@ -176,7 +176,7 @@ def steps_to_fit(training: pd.DataFrame, accuracy: float) -> pd.DataFrame:
 
 
 def _steps_to(training: pd.DataFrame, final: pd.DataFrame, accuracies: pd.Series) -> list[float]:
-    """Of every network at its last step, the step at which it reached an accuracy of its own."""
+    """Step at which every network reached its own target accuracy."""
     courses = dict(list(training.sort_values("step").groupby(NETWORK)))
     networks = final[NETWORK].itertuples(index=False, name=None)
     return [
@@ -186,7 +186,7 @@ def _steps_to(training: pd.DataFrame, final: pd.DataFrame, accuracies: pd.Series
 
 
 def _step_to_fit(course: pd.DataFrame, accuracy: float) -> float:
-    """Of the rows of one network, by step."""
+    """Step at which one network reached an accuracy; its rows are sorted by step."""
     reached = course["train_accuracy"].to_numpy() >= accuracy
     if not reached.any():
         return np.nan

@@ -23,7 +23,7 @@ TASKS = {"generalizing": "true labels", "memorizing": "random labels", "": "some
 
 @dataclass(frozen=True)
 class Panel:
-    """What a heat map shows.
+    """Content of a heat map.
 
     Attributes:
         pairs: Pairs of layers of networks of two depths.
@@ -51,7 +51,7 @@ def facet_of_similarities(rows: pd.DataFrame, first: str = "svcca") -> Facet:
 
 
 def of_architecture(rows: pd.DataFrame, architecture: str) -> str:
-    """What is added to the name of a dataset; nothing, where rows are of one architecture."""
+    """Suffix for the name of a dataset; empty if all rows have one architecture."""
     several = rows["architecture"].nunique() > 1
     return f", {setting_name('architecture', architecture)}" if several else ""
 

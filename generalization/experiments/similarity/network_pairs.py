@@ -59,7 +59,7 @@ def final_pairs(
 
 
 def task(networks: pd.DataFrame) -> np.ndarray:
-    """Whether networks were trained on true labels or on random ones; empty in between.
+    """Labels that networks were trained on, true or random; empty in between.
 
     Args:
         networks: With the columns ``TASK``.
@@ -73,7 +73,7 @@ def task(networks: pd.DataFrame) -> np.ndarray:
 def pair_weights(
     pairs: pd.DataFrame, resampling: Resampling
 ) -> Float[np.ndarray, "resamples pairs"]:
-    """How often every resample of networks holds every pair.
+    """Multiplicity of every pair in every resample of networks.
 
     Pairs that share a network are not independent: a network that is unlike all others makes all
     of its pairs unlike. So what is drawn with replacement are settings first, as often as there
@@ -141,7 +141,7 @@ def place(layer: pd.Series, depth: pd.Series) -> np.ndarray:
 
 
 def sizes(pairs: pd.DataFrame) -> dict[str, Any]:
-    """How many pairs, networks and ensembles there are."""
+    """Numbers of pairs, networks and ensembles."""
     networks = pd.concat([_networks(pairs, side) for side in "ab"]).drop_duplicates()
     return {
         "pairs": len(pairs),

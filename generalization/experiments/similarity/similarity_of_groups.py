@@ -88,7 +88,7 @@ def _draw(panel: Panel) -> None:
 
 
 def _counted(rows: pd.DataFrame) -> str:
-    """How many networks and pairs there are of each group."""
+    """Numbers of networks and pairs of each group, in words."""
     first = rows.drop_duplicates("statistic").set_index("statistic")
     within = [first.loc[group, "networks"] for group in list(GROUPS)[:2] if group in first.index]
     pairs = ", ".join(

@@ -112,6 +112,6 @@ def mean_course(course: pd.DataFrame, quantity: str) -> pd.Series:
 
 
 def _name(course: pd.DataFrame, rows: pd.DataFrame) -> str:
-    """What tells an ensemble from the others that are shown."""
+    """Hyper-parameters that distinguish an ensemble from the others shown."""
     told = [key for key in swept_hyperparameters(rows) if key != "kept_steps"]
     return "\n".join(f"{within(key)} {value_name(course[key].iloc[0])}" for key in told[:2])

@@ -29,7 +29,7 @@ def dropout_protection(
     *,
     resampling: Resampling,
 ) -> pd.DataFrame:
-    """What dropout does to curves of ablation, up to the fraction dropped in training and beyond.
+    """Compare ablation curves with and without dropout, up to the dropout rate and beyond.
 
     Morcos et al. 2018: dropout with probability p protects against the ablation of a fraction of
     up to p of the units, and not beyond. Pairs of ensembles are compared that differ in nothing but
@@ -67,7 +67,7 @@ def dropout_protection(
 def advantages(
     ablation_curves: pd.DataFrame, training: pd.DataFrame
 ) -> Iterator[dict[str, object]]:
-    """What dropout adds to the relative accuracy, of every pair of ensembles.
+    """Gain in relative accuracy through dropout, for every pair of ensembles.
 
     Yields:
         ``ensemble``, the one with dropout; ``dataset``, ``normalization``, ``dropout``, and both

@@ -142,7 +142,7 @@ def _correlation(statistics: pd.DataFrame, group: tuple, labels: str) -> list[st
 
 
 def _name(group: tuple, told: list[str]) -> str:
-    """What tells a panel from the others."""
+    """Hyper-parameters that distinguish a panel from the others."""
     values = dict(zip(GROUP, group, strict=True))
     return ", ".join(
         setting_name(key, values[key])

@@ -170,7 +170,7 @@ def _name(network: pd.DataFrame) -> str:
 
 
 def _legend(figure: Figure, rows: pd.DataFrame) -> None:
-    """What is drawn, in the corner above the panels."""
+    """Add a legend in the corner above the panels."""
     looks = {
         name: {"color": color, "linestyle": line}
         for trained, (name, color, line) in LOOKS.items()

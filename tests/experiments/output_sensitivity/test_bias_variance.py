@@ -133,7 +133,7 @@ def test_one_network_has_an_error_only(tables):
     assert table[["low", "high"]].isna().all(axis=None)
 
 
-def test_what_has_no_closed_form_is_said(tables):
+def test_what_has_no_closed_form_is_stated(tables):
     distances, sensitivities, training = tables
     tanh = sensitivities.assign(variance_of_biases=np.nan)
     table = derived(distances, tanh, training)

@@ -61,7 +61,7 @@ def test_error_that_is_the_same_for_all_has_no_correlation():
     assert row["note"] == "all networks are alike"
 
 
-def test_true_labels_stand_beside_all():
+def test_true_labels_are_next_to_all():
     table = statistics_of(made_study(1.0, corruption=0.5))
     assert of(table, "log_ratio_mse")["ensembles"] == 4
     assert of(table, "log_ratio_mse", labels="all")["ensembles"] == 8

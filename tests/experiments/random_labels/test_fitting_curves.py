@@ -61,7 +61,7 @@ def test_headline_counts_networks(training):
     assert drawn(training).get_suptitle() == "Fitting random data: means over 30 networks"
 
 
-def test_nothing_to_show_is_said(training):
+def test_nothing_to_show_is_stated(training):
     corrupted = training[training["label_corruption"] == 0.5]
     assert drawn(corrupted).texts[0].get_text() == (
         "No network was trained on uncorrupted data: no course to show."

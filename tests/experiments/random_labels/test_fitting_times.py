@@ -146,7 +146,7 @@ def test_settings_are_the_units_of_a_dataset():
     row = of_dataset(table, "over_true_labels")
     assert row["estimate"] == pytest.approx(np.exp(logs.mean()))
     assert row["ensembles"] == len(logs)
-    # Many settings that all take as long again say so, few seeds of one do not.
+    # Many settings in which fitting takes twice as long show it; few seeds of one setting do not.
     assert row["low"] <= row["estimate"] <= row["high"]
 
 
@@ -155,7 +155,7 @@ def test_times_of_settings_that_have_not_fitted_have_no_interval():
     row = of_dataset(table, "over_true_labels")
     assert np.isnan(row["low"])
     assert "networks have not fitted" in row["note"]
-    # They have taken longer than all their steps.
+    # Fitting would have taken more steps than were trained.
     row = of_dataset(table, "over_true_labels_at_least")
     assert np.isfinite(row["low"])
 

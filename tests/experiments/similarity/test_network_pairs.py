@@ -48,7 +48,7 @@ def test_settings_are_drawn_whole():
 
 
 def coverage(interval_of, *, networks, studies, shared, own):
-    """How often an interval holds the truth, 0, if every network shifts all of its pairs."""
+    """Coverage of the truth, 0, if every network shifts all of its pairs."""
     generator, pairs = np.random.default_rng(0), pairs_of(networks)
     first, second = pairs["seed_a"].to_numpy(), pairs["seed_b"].to_numpy()
     held = 0

@@ -114,7 +114,7 @@ def test_old_orders_say_that_they_were_decided_before_training():
     assert rows.loc["convergence_order_own_start_50", "order_at_start"] == pytest.approx(-1)
 
 
-def test_architectures_are_told_apart():
+def test_architectures_are_distinguished():
     table = table_of(of_two_architectures(made_study(np.random.default_rng(0))))
     rows = table[table["statistic"] == "convergence_order"].set_index("architecture")
     assert rows.loc["fully_connected", "estimate"] == 1
@@ -131,7 +131,7 @@ def test_pairs_of_few_samples_are_counted():
     assert notes.str.contains("6 of 6 pairs of fewer than 5 samples per unit").all()
 
 
-def test_logits_that_converge_first_are_told_apart():
+def test_logits_that_converge_first_are_distinguished():
     similarities, training = made_study(np.random.default_rng(0), layers=4)
     soon = (similarities["pairs"] == "over_training") & (similarities["layer_a"] == 3)
     value = similarities["value"].where(~soon, 0.99)
@@ -162,7 +162,7 @@ def test_network_all_of_whose_layers_are_alike_from_the_first_has_no_order():
 
 @pytest.mark.parametrize("widths", [(25, 50, 100, 200, 400), (25, 50, 100, 200, 400, 800)])
 def test_width_that_makes_networks_alike_correlates_with_similarity(widths):
-    """Of five ensembles in perfect order, the interval of ρ still contains 0; of six no longer."""
+    """With five ensembles in perfect order, the interval of ρ contains 0; with six it does not."""
     number = len(widths)
     largest, free = 1 - 3 / (number**3 - number), number - 2
     half = scipy.stats.t.ppf(0.975, free) * np.sqrt(1.06 / (free - 1))

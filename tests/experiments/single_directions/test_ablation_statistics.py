@@ -51,7 +51,7 @@ def test_estimates_are_those_of_scipy(training):
 
 
 def high_of_perfect_order(ensembles):
-    """Of falling ranks: z of half a step of ρ from −1, with the error of ρ at large."""
+    """Upper bound for decreasing ranks: z half a step of ρ above −1, with the usual error of z."""
     z = -np.arctanh(1 - 3 / (ensembles**3 - ensembles))
     free = ensembles - 2
     return np.tanh(z + scipy.stats.t.ppf(0.975, free) * (1.06 / (free - 1)) ** 0.5)
@@ -122,7 +122,7 @@ def test_networks_that_have_not_fitted_do_not_count(training):
     assert of(table, "spearman_gap")["networks"] == 10
 
 
-def test_test_accuracy_is_told_by_all_networks_of_true_labels(training):
+def test_test_accuracy_is_judged_on_all_networks_with_true_labels(training):
     some = training[training["dropout"] == 0].assign(label_corruption=0.0, train_accuracy=0.9)
     curves = made_curves(training[training["dropout"] == 0])
     table = found(curves, some)

@@ -161,7 +161,7 @@ def test_networks_without_regions_are_left_out(tables):
 
 
 @pytest.mark.parametrize("lost", ["rows", "regions"])
-def test_nothing_to_show_is_said(tables, lost):
+def test_nothing_to_show_is_stated(tables, lost):
     profile, training = tables
     profile = profile[:0] if lost == "rows" else profile.assign(active=np.nan)
     assert regions_around_points(profile, training).texts[0].get_text() == (
