@@ -66,8 +66,9 @@ def davies_bouldin_index(
 ) -> Float64[Tensor, "networks"]:
     """Davies–Bouldin index of the classes in the first hidden layer (Davies & Bouldin 1979).
 
-    (1/K) Σ_i max_{j≠i} (S_i + S_j) / ‖μ_i − μ_j‖, with S_i the mean distance of the samples of class
-    i from their mean μ_i. Natekar & Sharma 2020 use it in the first layers to predict the gap.
+    (1/K) Σ_i max_{j≠i} (S_i + S_j) / ‖μ_i − μ_j‖, with S_i the mean distance of the samples of
+    class i from their mean μ_i. Natekar & Sharma 2020 use it in the first layers to predict the
+    gap.
 
     Returns:
         R numbers; infinite where two classes have the same mean.

@@ -47,7 +47,6 @@ def equidistant_points(
 
     Args:
         loops: Vertices of each polygon, the first one repeated as last.
-        points: Number of points on each polygon.
         first: Index of the first point.
         last: Index after the last point; point ``points`` is point 0.
 
