@@ -66,7 +66,6 @@ def new_breakpoints(
     from there on.
 
     Args:
-        preactivations: Preactivations of one layer at consecutive breakpoints.
         crossings: Crossings as returned by ``edge_crossings``.
         threshold: Threshold that is crossed.
     """
