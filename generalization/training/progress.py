@@ -20,14 +20,14 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def shown_progress(ensemble: str, networks: int) -> Iterator[Report]:
-    """Show progress: a bar if stderr is a terminal, else a line of the log every 10 seconds.
+    """Show progress: a bar if stderr is a terminal, else a log line every 10 seconds.
 
     Args:
-        ensemble: Name of what is trained.
-        networks: How many there are.
+        ensemble: Name of the ensemble.
+        networks: Number of networks.
 
     Yields:
-        The ``report`` of ``train_ensemble``.
+        Callback ``report`` of ``train_ensemble``.
     """
 
     def line(done: int) -> str:
