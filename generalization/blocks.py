@@ -42,7 +42,7 @@ def seed_blocks(ensemble: Path, seeds: int) -> list[str]:
 def add_block_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of ``blocks_of_grids`` to the parser of a script that collects results.
 
-    The scripts that train and measure do not share it: an edit here would run all of them again.
+    The scripts that train and measure do not use it, since an edit would rerun all of them.
     """
     parser.add_argument("--ensembles", type=Path, required=True, help="folder of all ensembles")
     parser.add_argument("--grids", type=json.loads, required=True, help="ensembles of the study")

@@ -1,7 +1,7 @@
-"""Where the numerics run, and how much they work on at a time.
+"""Devices and memory budgets.
 
-Every memory budget of the package stands here. None changes a result but by rounding. Imports torch
-only where a device is chosen.
+All memory budgets of the package are defined here; they change results only by rounding. torch is
+imported only where a device is chosen.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Budget(NamedTuple):
-    """How much is worked on at a time, on a CPU and on a GPU."""
+    """Amount of data to process at a time on a CPU and on a GPU."""
 
     cpu: int
     gpu: int
@@ -25,7 +25,7 @@ class Budget(NamedTuple):
         return self.cpu if device.type == "cpu" else self.gpu
 
 
-# A CPU keeps what is worked on in its cache; a GPU needs large products to be busy.
+# On a CPU the data should fit in its cache; a GPU needs large products to be fully used.
 BUDGETS = {
     # Bytes: weights, gradients and the activations of a batch, of the networks of one stack. The
     # best stacks of six shapes from 64-50-10 to 784-200-200-200-10 took 1.5 to 4.5 MiB. A GPU takes

@@ -1,8 +1,8 @@
 """Measures and profiles of the networks of an ensemble.
 
 Args:
-    kept: The networks of an ensemble.
-    data: What they were trained and tested on.
+    kept: Networks of an ensemble.
+    data: Data that they were trained and tested on.
 """
 
 from __future__ import annotations
@@ -45,24 +45,24 @@ def measure_networks(
     *,
     together: Collection[str] = (),
 ) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Compute measures of all networks, at every step at which they were kept.
+    """Compute measures of all networks at every kept step.
 
-    A measure is given what its signature names, see ``generalization.offered``; a parameter named
-    as another measure is given that one's values, if they were computed before with the same
-    samples.
+    The arguments of a measure are those that its signature names, see ``generalization.offered``. A
+    parameter named after another measure receives its values, if they were computed before with the
+    same samples.
 
     Args:
         measures: Name → function.
-        settings: Name → keyword arguments; ``samples`` is the number of test inputs instead.
-        together: Names of measures that are given a whole stack of convolutional networks.
+        settings: Name → keyword arguments, except for ``samples``, the number of test inputs.
+        together: Names of measures that are computed for whole stacks of convolutional networks.
 
     Yields:
-        Name and table: ensemble, seed, step, measure, value, status. The value of a network whose
-        weights are not finite does not exist.
+        Name and table: ensemble, seed, step, measure, value, status. The value is missing for
+        networks with weights that are not finite.
 
     Raises:
-        InputError: If a measure asks for something that is not offered, which is known before any
-            is computed, or returns something else than values of the networks.
+        InputError: If a measure has a parameter that is not offered, which is checked before any is
+            computed, or returns anything but values of the networks.
     """  # noqa: DOC502
     for name, measure in measures.items():
         check_signature(f"measure {name}", measure, OfferedToMeasures, settings[name])
@@ -95,24 +95,25 @@ def profile_networks(
     *,
     together: bool = False,
 ) -> pd.DataFrame:
-    """Compute a profile of all networks, at every step at which they were kept.
+    """Compute a profile of all networks at every kept step.
 
-    A profile is given what its signature names, see ``generalization.offered``.
+    The arguments of a profile are those that its signature names, see ``generalization.offered``.
 
     Args:
-        profile: The function.
-        settings: Keyword arguments; ``samples`` is the number of test inputs instead.
-        recorded: Of (seed, kept step) of some networks, and of a slice of what they were shown,
-            that and their layers, where a profile is made from a record.
-        together: Whether it compares networks, and is given a stack of convolutional ones, too.
+        profile: Function that computes the profile.
+        settings: Keyword arguments, except for ``samples``, the number of test inputs.
+        recorded: Function from pairs of seed and kept step and from a slice of the recorded inputs
+            to these inputs and the recorded layers; None without a record.
+        together: Whether the profile compares networks and is computed for whole stacks of
+            convolutional networks.
 
     Returns:
-        The rows of the profile, with ensemble, seed and step before its own columns. A network
-        whose weights are not finite has none.
+        Rows of the profile, with ensemble, seed and step before its own columns; none for networks
+        with weights that are not finite.
 
     Raises:
-        InputError: If the profile asks for something that is not offered, or returns something else
-            than a table of the networks.
+        InputError: If the profile has a parameter that is not offered, or returns anything but a
+            table of the networks.
     """  # noqa: DOC502
     name = f"profile {profile.__name__}"
     check_signature(name, profile, OfferedToProfiles, settings)
@@ -127,7 +128,7 @@ def profile_networks(
     for members, networks in [(slice(None), stack)] if together else _groups(stack):
         offered = OfferedToProfiles(
             **networks,
-            **_of_ensemble(kept, data, samples),
+            **_ensemble_offer(kept, data, samples),
             members=which[members].reset_index(drop=True),
             labels=data.test_labels[:samples],
             generator=generator_for(data.name, profile.__name__),
@@ -151,10 +152,10 @@ def _values(
     offer: Callable[..., OfferedToMeasures],
     before: Mapping[str, Tensor],
 ) -> Tensor:
-    """Values of a measure for all networks, group by group.
+    """Compute a measure for all networks, group by group.
 
     Raises:
-        InputError: If they are not values of the networks.
+        InputError: If it does not return values of the networks.
     """  # noqa: DOC502
 
     def compute(members: slice, networks: dict[str, Networks]) -> Tensor:
@@ -167,7 +168,7 @@ def _values(
     for members, networks in groups:
         values.append(compute(members, networks))
         if is_square(values[-1]):
-            # As many inputs as networks: values of one network tell which axis is which.
+            # As many inputs as networks: values of one network reveal whether axes are exchanged.
             compute(slice(1), {role: stack[:1] for role, stack in networks.items()})
     return torch.cat(values)
 
@@ -175,13 +176,15 @@ def _values(
 def _offered_to_measure(
     name: str, kept: KeptNetworks, data: Dataset, samples: int | None, **networks: Networks
 ) -> OfferedToMeasures:
-    """Everything a measure may ask for of some networks."""
+    """Return everything that is offered to measures for some networks."""
     generator = generator_for(kept.hyperparameters.name, *kept.seeds, name)
-    return OfferedToMeasures(**networks, **_of_ensemble(kept, data, samples), generator=generator)
+    return OfferedToMeasures(
+        **networks, **_ensemble_offer(kept, data, samples), generator=generator
+    )
 
 
-def _of_ensemble(kept: KeptNetworks, data: Dataset, samples: int | None) -> dict[str, Any]:
-    """Everything offered that is the same for all networks of an ensemble."""
+def _ensemble_offer(kept: KeptNetworks, data: Dataset, samples: int | None) -> dict[str, Any]:
+    """Return everything that is offered alike for all networks of an ensemble."""
     return {
         "inputs": data.test_inputs[:samples],
         "pixel_deviations": data.test_pixel_deviations[:samples],
@@ -195,16 +198,16 @@ def _of_ensemble(kept: KeptNetworks, data: Dataset, samples: int | None) -> dict
 
 
 def _rows(kept: KeptNetworks) -> tuple[list[tuple[int, int, int]], list[int]]:
-    """Return every kept network once, and the positions of those with finite weights."""
+    """Return every kept network once, and the indices of those with finite weights."""
     rows = list(kept.distinct())
     return rows, [position for position, row in enumerate(rows) if _is_finite(kept, row)]
 
 
 def _groups(stacks: Mapping[str, StackedNetworks]) -> list[tuple[slice, dict[str, Networks]]]:
-    """Group the networks as measures and profiles are given them.
+    """Group the networks for measures and profiles.
 
-    Stacks of fully connected networks are given whole. Others are given one network at a time, as a
-    module, which measures that know of no other stacks accept.
+    Fully connected networks form one stack. Convolutional networks are passed one at a time, as
+    modules, which all measures accept that are not restricted to fully connected networks.
     """
     if not isinstance(stacks["networks"], ConvolutionalNetworks):
         return [(slice(None), dict(stacks))]
@@ -223,14 +226,14 @@ def _stack(
 
 
 def _members(kept: KeptNetworks, rows: list[tuple[int, int, int]]) -> pd.DataFrame:
-    """Table with the seed and step of networks, and whether they are the last of their seed."""
+    """Return a table with seed and step of networks, and whether they are the final ones."""
     last = kept.steps[-1]
     members = [(kept.seeds[place], step, step == last[place]) for _, place, step in rows]
     return pd.DataFrame(members, columns=["seed", "step", "final"])
 
 
 def _recorded_as(kept: KeptNetworks, rows: list[tuple[int, int, int]]) -> list[tuple[int, int]]:
-    """Pairs of seed and kept step, by which networks are recorded."""
+    """Return the pairs of seed and kept step by which networks are recorded."""
     return [(kept.seeds[place], kept_step) for kept_step, place, _ in rows]
 
 
@@ -240,7 +243,7 @@ def _is_finite(kept: KeptNetworks, row: tuple[int, int, int]) -> bool:
 
 
 def _joined(networks: list[StackedNetworks]) -> StackedNetworks:
-    """Join several stacks into one."""
+    """Concatenate stacks."""
     stacks = [stack.tensors for stack in networks]
     joined = {name: torch.cat([stack[name] for stack in stacks]) for name in stacks[0]}
     return networks[0].with_tensors(joined)
