@@ -14,8 +14,8 @@ from generalization.hyperparameters import Hyperparameters, expand_grid
 def seed_blocks(ensemble: Path, seeds: int) -> list[str]:
     """Name the folders that hold the seeds 1, 2, … of an ensemble.
 
-    A block of seeds is trained by one job, as one stack. Existing blocks stay as they are, and the
-    seeds in none of them form new blocks, so that only added seeds are trained.
+    A block of seeds is trained by one job, as one stack. Existing blocks are kept, and all other
+    seeds form new blocks, so that only added seeds are trained.
 
     Args:
         ensemble: Folder of the ensemble.

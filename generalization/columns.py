@@ -1,4 +1,4 @@
-"""Data dictionary: the meaning and the unit of every column of a study's tables."""
+"""Data dictionary: meaning and unit of every column of the tables of a study."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pandas as pd
 
 from generalization.hyperparameters import Hyperparameters
 
-# Column → meaning and unit, the same in all tables that have it.
+# Column → meaning and unit, for columns that several tables share.
 COLUMNS = {
     "ensemble": ("Name of the ensemble: networks that differ only in their random seed", ""),
     "seed": ("Random seed of the network; with ensemble, it identifies the network", ""),
@@ -75,8 +75,8 @@ def column_dictionary(
         hyperparameters: Hyper-parameter → its schema, with ``description``.
 
     Returns:
-        One row per table and column: ``table``, ``column``, ``meaning`` and ``unit``. A column that
-        only one table has is described in the definition of this table.
+        One row per table and column: ``table``, ``column``, ``meaning`` and ``unit``. Columns of a
+        single table are described in the definition of that table.
     """
     settings = {
         key: (" ".join(str(about.get("description", "")).split()), "")

@@ -228,13 +228,13 @@ def _stack(
 def _members(kept: KeptNetworks, rows: list[tuple[int, int, int]]) -> pd.DataFrame:
     """Return a table with seed and step of networks, and whether they are the final ones."""
     last = kept.steps[-1]
-    members = [(kept.seeds[place], step, step == last[place]) for _, place, step in rows]
+    members = [(kept.seeds[position], step, step == last[position]) for _, position, step in rows]
     return pd.DataFrame(members, columns=["seed", "step", "final"])
 
 
 def _recorded_as(kept: KeptNetworks, rows: list[tuple[int, int, int]]) -> list[tuple[int, int]]:
     """Return the pairs of seed and kept step by which networks are recorded."""
-    return [(kept.seeds[place], kept_step) for kept_step, place, _ in rows]
+    return [(kept.seeds[position], kept_step) for kept_step, position, _ in rows]
 
 
 def _is_finite(kept: KeptNetworks, row: tuple[int, int, int]) -> bool:

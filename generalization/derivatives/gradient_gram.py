@@ -61,9 +61,9 @@ def _gram(
     """
     scale = torch.cat([block.scale for block in blocks], dim=1)
     gram = scale.new_zeros(*scale.shape, scale.shape[1])
-    for place, layer in enumerate(zip(*(block.layers for block in blocks), strict=True)):
+    for index, layer in enumerate(zip(*(block.layers for block in blocks), strict=True)):
         deltas = torch.cat([factors.deltas.flatten(2) for factors in layer], dim=1)
-        if place > 0 or of_inputs is None:
+        if index > 0 or of_inputs is None:
             activations = torch.cat([factors.activations for factors in layer], dim=1)
             products = torch.bmm(activations, activations.mT)
         else:

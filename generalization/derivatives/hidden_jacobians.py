@@ -147,9 +147,9 @@ def _between(weight: Tensor, above: Units, below: Units, scratch: Sequence[Tenso
     last = weight.shape[1] - 1
     rows, columns = (above * weight.shape[1]).unsqueeze(2), below.clamp_max(last).unsqueeze(1)
     shape = (*above.shape, below.shape[1])
-    places = torch.add(rows, columns, out=_shaped(scratch[0].view(torch.int32), shape))
+    indices = torch.add(rows, columns, out=_shaped(scratch[0].view(torch.int32), shape))
     between = _shaped(scratch[1], shape)
-    torch.index_select(weight.flatten(), 0, places.flatten(), out=between.flatten())
+    torch.index_select(weight.flatten(), 0, indices.flatten(), out=between.flatten())
     return between
 
 

@@ -181,16 +181,16 @@ def unsuitable(one: Hyperparameters, image: tuple[int, int, int]) -> Iterator[st
                 f"not {one.pooling!r}."
             )
         return
-    least = 3 if one.architecture == "convolutional" else 2
+    smallest = 3 if one.architecture == "convolutional" else 2
     pixels = f"images of {image[1]} × {image[2]} pixels"
-    if not _fits(replace(one, depth=least), image):
+    if not _fits(replace(one, depth=smallest), image):
         yield f"architecture must be 'fully_connected' for {pixels}, not {one.architecture!r}."
-    elif one.depth < least or not _fits(one, image):
-        most = least
-        while _fits(replace(one, depth=most + 1), image):
-            most += 1
+    elif one.depth < smallest or not _fits(one, image):
+        largest = smallest
+        while _fits(replace(one, depth=largest + 1), image):
+            largest += 1
         yield (
-            f"depth must be from {least} to {most} where architecture is {one.architecture!r} and "
+            f"depth must be from {smallest} to {largest} where architecture is {one.architecture!r} and "
             f"pooling is {one.pooling!r}, for {pixels}, not {one.depth}."
         )
 

@@ -114,5 +114,5 @@ def points_on_ellipses(
         Points at these angles on each ellipse, in the dtype of the ellipses.
     """
     angles = angles.double()
-    place = torch.stack((torch.ones_like(angles), angles.cos(), angles.sin()), dim=1)
-    return torch.einsum("ap,cp...->ca...", place.to(ellipses), ellipses)
+    coefficients = torch.stack((torch.ones_like(angles), angles.cos(), angles.sin()), dim=1)
+    return torch.einsum("ap,cp...->ca...", coefficients.to(ellipses), ellipses)

@@ -63,9 +63,9 @@ def null_correlations(rank_a: int, rank_b: int, datapoints: int) -> np.ndarray:
         return np.ones(p)
     squares, weights, _ = _bulk(p, q, n)
     above = max(0, p + q - n) / p + np.cumsum(weights)
-    places = (np.arange(p) + 0.5) / p
+    quantiles = (np.arange(p) + 0.5) / p
     return np.where(
-        places <= max(0, p + q - n) / p, 1.0, np.interp(places, above, np.sqrt(squares))
+        quantiles <= max(0, p + q - n) / p, 1.0, np.interp(quantiles, above, np.sqrt(squares))
     )
 
 

@@ -162,7 +162,7 @@ def _varying(values: Tensor, epsilon: float) -> tuple[Tensor, bool]:
     parts = torch.view_as_real(values).unbind(-1) if values.is_complex() else [values]
     # Two passes are several times faster than ``aminmax``.
     extremes = [(part.amin(0), part.amax(0)) for part in parts]
-    spreads = torch.stack([most - least for least, most in extremes]).amax(0)
+    spreads = torch.stack([largest - smallest for smallest, largest in extremes]).amax(0)
     largest = torch.stack([one.abs() for part in extremes for one in part]).amax(0)
     finite = bool(torch.isfinite(spreads).all())
     return finite & (spreads > 10 * epsilon * largest), finite

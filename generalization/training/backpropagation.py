@@ -43,7 +43,7 @@ class Buffers:
             return new(count, units, samples)
 
         # The backward pass needs only the gradient at the layer above: two buffers alternate.
-        places = [new(count * widest * samples) for _ in hidden[:2]]
+        scratch = [new(count * widest * samples) for _ in hidden[:2]]
         activations = [per_unit(units) for units in hidden]
         return cls(
             inputs=new(count, samples, features),
@@ -51,7 +51,7 @@ class Buffers:
             logits=per_unit(classes),
             logit_gradient=per_unit(classes),
             gradients=[
-                places[layer % 2][: count * units * samples].view(count, units, samples)
+                scratch[layer % 2][: count * units * samples].view(count, units, samples)
                 for layer, units in enumerate(hidden)
             ],
             normalized=[Normalized.like(z) for z in activations if networks.normalizations],

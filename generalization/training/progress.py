@@ -39,12 +39,12 @@ def shown_progress(ensemble: str, networks: int) -> Iterator[Report]:
             task = bar.add_task(line(0), total=1.0)
             yield lambda done, share: bar.update(task, completed=share, description=line(done))
         return
-    told = time.monotonic()
+    reported = time.monotonic()
 
     def report(done: int, share: float) -> None:
-        nonlocal told
-        if done == networks or time.monotonic() - told >= LOG_SECONDS:
-            told = time.monotonic()
+        nonlocal reported
+        if done == networks or time.monotonic() - reported >= LOG_SECONDS:
+            reported = time.monotonic()
             log.info("%s, %.0f %% of the steps allowed.", line(done), 100 * share)
 
     yield report

@@ -60,6 +60,6 @@ def quantile_bins(
     """
     # ASSUME: each unit has its own quantile bins; the paper does not state its binning.
     ordered = activations.sort(0).values
-    places = torch.arange(1, bins, device=activations.device) * len(activations) // bins
-    bounds = ordered[(places - 1).clamp_min(0)].mT.contiguous()
+    indices = torch.arange(1, bins, device=activations.device) * len(activations) // bins
+    bounds = ordered[(indices - 1).clamp_min(0)].mT.contiguous()
     return torch.searchsorted(bounds, activations.mT.contiguous()).mT

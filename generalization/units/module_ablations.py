@@ -60,8 +60,8 @@ def _ablated(order: UnitOrder, device: torch.device) -> list[Bool[Tensor, "count
     for layer, cuts in zip(
         range(order.lowest, len(order.widths)), zip(*order.cuts, strict=True), strict=False
     ):
-        place = torch.arange(order.widths[layer])
-        first = place < torch.tensor(cuts).unsqueeze(1)
+        unit = torch.arange(order.widths[layer])
+        first = unit < torch.tensor(cuts).unsqueeze(1)
         masks.append(torch.empty_like(first))
         masks[-1][:, order.within(layer)] = first
     return [mask.to(device) for mask in masks]
