@@ -181,16 +181,16 @@ def unsuitable(one: Hyperparameters, image: tuple[int, int, int]) -> Iterator[st
                 f"not {one.pooling!r}."
             )
         return
-    smallest = 3 if one.architecture == "convolutional" else 2
+    low = 3 if one.architecture == "convolutional" else 2
     pixels = f"images of {image[1]} × {image[2]} pixels"
-    if not _fits(replace(one, depth=smallest), image):
+    if not _fits(replace(one, depth=low), image):
         yield f"architecture must be 'fully_connected' for {pixels}, not {one.architecture!r}."
-    elif one.depth < smallest or not _fits(one, image):
-        largest = smallest
-        while _fits(replace(one, depth=largest + 1), image):
-            largest += 1
+    elif one.depth < low or not _fits(one, image):
+        high = low
+        while _fits(replace(one, depth=high + 1), image):
+            high += 1
         yield (
-            f"depth must be from {smallest} to {largest} where architecture is {one.architecture!r} and "
+            f"depth must be from {low} to {high} where architecture is {one.architecture!r} and "
             f"pooling is {one.pooling!r}, for {pixels}, not {one.depth}."
         )
 
