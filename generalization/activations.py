@@ -1,7 +1,7 @@
-"""Activations on disk: HDF5, one data set per layer, read piece by piece.
+"""Files of activations: HDF5 with one data set per layer, for partial reading.
 
 Args:
-    samples: Which inputs; all by default.
+    samples: Slice of the recorded inputs; all by default.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from generalization.files import written_whole
 from generalization.networks.networks_file import KeptNetworks
 from generalization.networks.stacked_networks import StackedNetworks
 
-# Chosen by benchmarks/activations.py: on ReLU activations no filter is fastest both ways. Zstandard
-# saves 44 % of the file at a quarter of the speed; gzip saves as much at a sixth of that.
+# Chosen by benchmarks/activations.py: on ReLU activations no filter is fastest for both reading and
+# writing. Zstandard saves 44 % of the size at a quarter of the speed; gzip saves as much at a sixth
+# of that.
 COMPRESSIONS = {"none": {}, "zstd": hdf5plugin.Zstd(clevel=1)}
 
 
@@ -36,16 +37,16 @@ def layer_activations(
     *,
     kind: str = "activations",
 ) -> list[Float[Tensor, "networks samples *units"]]:
-    """Compute activations of every layer for a batch of inputs.
+    """Compute the activations of every layer for a batch of inputs.
 
     Those of a convolution have the axes channels, height and width, before any pooling: they are
-    what is normalized, bent and dropped, and pooling only sums them up.
+    the units that are normalized, activated and dropped.
 
     Args:
-        networks: A stack.
-        inputs: One batch for all of them.
-        kind: ``activations`` (after the activation function; the last layer has none, so its are
-            the logits) or ``preactivations``.
+        networks: A stack of networks.
+        inputs: One batch shared by all networks.
+        kind: ``activations`` (after the activation function; for the last layer, the logits) or
+            ``preactivations``.
 
     Returns:
         One tensor per weight layer.
@@ -66,26 +67,26 @@ def write_activations(
     compression: str = "none",
     samples_per_chunk: int | None = None,
 ) -> None:
-    """Record activations of kept networks, whole or not at all.
+    """Record activations of kept networks atomically.
 
-    The data set ``inputs`` is what the networks were shown, samples first. The data set
-    ``layers/<l>`` has shape (kept steps, seeds, samples, units), or of a convolution (kept steps,
-    seeds, samples, channels, height, width), float32; attributes of the file: ``ensemble``,
-    ``kind``, ``seeds``, ``steps`` (kept steps × seeds), ``depth``, and ``inputs``, a hash of the
-    inputs. A network that was done before a kept step stands there no second time.
+    The data set ``inputs`` holds the inputs, samples first. The data set ``layers/<l>``, float32,
+    has shape (kept steps, seeds, samples, units) or, for convolutions, (kept steps, seeds, samples,
+    channels, height, width). Attributes of the file are ``ensemble``, ``kind``, ``seeds``,
+    ``steps`` (kept steps × seeds), ``depth``, and ``inputs``, a hash of the inputs. A network that
+    finished before a kept step is not stored again.
 
     Args:
-        path: An HDF5 file.
-        kept: The networks.
-        inputs: What they are shown.
-        kind: See ``layer_activations``.
-        layers: Weight layers to record, counted from 0; all of them if not given.
-        compression: A name of ``COMPRESSIONS``.
-        samples_per_chunk: How many samples of a network are computed, and will be read, together;
-            all of them if not given.
+        path: Path of the HDF5 file.
+        kept: Networks to evaluate.
+        inputs: Inputs of the networks.
+        kind: Kind of activations, see ``layer_activations``.
+        layers: Indices of the weight layers to record; all by default.
+        compression: Name of a compression in ``COMPRESSIONS``.
+        samples_per_chunk: Number of samples of a network that are computed, and can be read,
+            together; all by default.
 
     Raises:
-        InputError: If there is no such layer.
+        InputError: If a layer does not exist.
     """
     depth = kept.hyperparameters.depth
     chosen = range(depth) if layers is None else layers
@@ -120,7 +121,7 @@ def write_activations(
 
 
 class Activations:
-    """Recorded activations, of which only what is asked for is read.
+    """Recorded activations, read on demand.
 
     >>> with Activations("activations.h5") as activations:  # doctest: +SKIP
     ...     hidden = activations.read(layer=0, seed=1)  # samples × units, at the last kept step
@@ -131,20 +132,20 @@ class Activations:
         kind: ``activations`` or ``preactivations``.
         seeds: Seeds of the networks.
         steps: Training steps, kept steps × seeds.
-        layers: Recorded weight layers, counted from 0.
-        shapes: Of their activations, samples first.
+        layers: Indices of the recorded weight layers.
+        shapes: Shapes of their activations, samples first.
         depth: Number of weight layers, recorded or not.
-        inputs_hash: Equal for the same inputs in the same order.
+        inputs_hash: Hash of the inputs in their order.
     """
 
     def __init__(self, path: Path | str):
-        """Open a file of ``write_activations``.
+        """Open a file written by ``write_activations``.
 
         Args:
-            path: The HDF5 file; it is opened for reading only.
+            path: Path of the HDF5 file, which is opened read-only.
 
         Raises:
-            InputError: If the file is missing, damaged or holds something else.
+            InputError: If the file is missing, damaged or of another kind.
         """
         try:
             self._file = h5py.File(path, "r")
@@ -165,37 +166,37 @@ class Activations:
     def read(
         self, *, layer: int, seed: int, kept_step: int = -1, samples: slice = slice(None)
     ) -> Float[np.ndarray, "samples *units"]:
-        """Activations of one layer of one network.
+        """Read the activations of one layer of one network.
 
         Args:
-            layer: One of ``layers``.
-            seed: One of ``seeds``.
-            kept_step: Position in ``steps``; the last by default.
+            layer: Index of a recorded layer.
+            seed: Seed of a recorded network.
+            kept_step: Index in ``steps``; the last by default.
 
         Returns:
-            float32, samples × units, or samples × channels × height × width.
+            Activations in float32, samples × units or samples × channels × height × width.
 
         Raises:
-            InputError: If that layer or seed was not recorded.
+            InputError: If the layer or seed was not recorded.
         """
         for name, value, recorded in (("layer", layer, self.layers), ("seed", seed, self.seeds)):
             if value not in recorded:
                 raise InputError(f"{name} must be one of {recorded}, not {value!r}.")
         of_seed = [steps[self.seeds.index(seed)] for steps in self.steps]
-        position = of_seed.index(of_seed[kept_step])  # The first one, where it stands.
+        position = of_seed.index(of_seed[kept_step])  # The first occurrence, which is stored.
         return self._file[f"layers/{layer}"][position, self.seeds.index(seed), samples]
 
     def inputs(self, samples: slice = slice(None)) -> Float[np.ndarray, "samples *features"]:
-        """Inputs of the networks; all samples by default."""
+        """Read the inputs of the networks."""
         return self._file["inputs"][samples]
 
     def stacked(
         self, networks: Sequence[tuple[int, int]], samples: slice = slice(None)
     ) -> tuple[Float[Tensor, "samples *features"], list[Float[Tensor, "networks samples *units"]]]:
-        """Inputs, and all recorded layers of a stack of networks.
+        """Read the inputs, and all recorded layers of several networks as stacks.
 
         Args:
-            networks: Seed and position in ``steps`` of each.
+            networks: Seed and index in ``steps`` of each network.
         """
         layers = [
             np.stack([

@@ -14,8 +14,8 @@ from generalization.hyperparameters import Hyperparameters, expand_grid
 def seed_blocks(ensemble: Path, seeds: int) -> list[str]:
     """Name the folders that hold the seeds 1, 2, … of an ensemble.
 
-    A block of seeds is trained by one job, as one stack. Existing blocks stay as they are, and the
-    seeds in none of them form new blocks, so that only added seeds are trained.
+    A block of seeds is trained by one job, as one stack. Existing blocks are kept, and all other
+    seeds form new blocks, so that only added seeds are trained.
 
     Args:
         ensemble: Folder of the ensemble.
@@ -42,7 +42,7 @@ def seed_blocks(ensemble: Path, seeds: int) -> list[str]:
 def add_block_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of ``blocks_of_grids`` to the parser of a script that collects results.
 
-    The scripts that train and measure do not share it: an edit here would run all of them again.
+    The scripts that train and measure do not use it, since an edit would rerun all of them.
     """
     parser.add_argument("--ensembles", type=Path, required=True, help="folder of all ensembles")
     parser.add_argument("--grids", type=json.loads, required=True, help="ensembles of the study")

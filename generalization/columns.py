@@ -1,4 +1,4 @@
-"""Data dictionary: the meaning and the unit of every column of a study's tables."""
+"""Data dictionary: meaning and unit of every column of the tables of a study."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from generalization.hyperparameters import Hyperparameters
 
-# Column → meaning and unit, the same in all tables that have it.
+# Column → meaning and unit, for columns that several tables share.
 COLUMNS = {
     "ensemble": ("Name of the ensemble: networks that differ only in their random seed", ""),
     "seed": ("Random seed of the network; with ensemble, it identifies the network", ""),

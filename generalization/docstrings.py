@@ -22,8 +22,8 @@ def definition(path: Path | str, name: str) -> str:
             is defined by its own docstring.
 
     Returns:
-        Paragraphs separated by empty lines, each on one line, without the marks of literal text;
-        empty, if there is no docstring. Indented blocks, which are formulas, keep their lines.
+        Paragraphs separated by empty lines, each on one line, without literal markup; empty if
+        there is no docstring. Indented blocks, which are formulas, keep their line breaks.
     """
     tree = ast.parse(Path(path).read_text(encoding="utf-8"), filename=str(path))
     kinds = ast.FunctionDef | ast.ClassDef
@@ -34,13 +34,13 @@ def definition(path: Path | str, name: str) -> str:
 
 
 def arguments(path: Path | str, name: str) -> dict[str, str]:
-    """Return what is known of the arguments of a function, each from the narrowest place.
+    """Return the descriptions of the arguments of a function, each from the narrowest scope.
 
-    The package explains once what all share: in the docstring of the function, of its module, of
-    the folders around it, or of the package.
+    Arguments are described once, in the docstring of the function, of its module, of a folder that
+    contains it, or of the package.
 
     Returns:
-        Argument → explanation, for all arguments that one of these docstrings explains.
+        Argument → description, for all arguments that one of these docstrings describes.
     """
     path = Path(path)
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
@@ -55,7 +55,7 @@ def arguments(path: Path | str, name: str) -> dict[str, str]:
 
 
 def entries(text: str) -> dict[str, str]:
-    """Return the entries of the section ``Args`` of a docstring, each on one line."""
+    """Return the entries of the ``Args`` section of a docstring, each on one line."""
     _, _, section = text.partition("\nArgs:\n")
     section = re.split(r"\n(?=\S)", section)[0]
     parts = re.split(r"^    \*{0,2}(\w+): ", section, flags=re.MULTILINE)[1:]

@@ -1,4 +1,4 @@
-"""Errors caused by the user, reported in one sentence."""
+"""User errors, reported in one sentence."""
 
 import sys
 from collections.abc import Iterator
@@ -6,14 +6,14 @@ from contextlib import contextmanager
 
 
 class InputError(ValueError):
-    """Invalid input of the user. The message is one sentence: name, requirement, value."""
+    """Invalid user input; the message is one sentence with name, requirement and value."""
 
 
 def require_positive(**counts: int) -> None:
     """Refuse counts that are less than 1.
 
     Args:
-        counts: Settings by name.
+        counts: Counts among the settings, by name.
 
     Raises:
         ValueError: If a count is less than 1.

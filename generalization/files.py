@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, whoever else writes them at the same time."""
+"""Atomic writing of files, safe against crashes and concurrent writers."""
 
 import os
 from collections.abc import Iterator
@@ -11,21 +11,21 @@ from generalization.errors import InputError
 
 @contextmanager
 def written_whole(path: Path | str) -> Iterator[Path]:
-    """Yield a path beside the wanted one, which takes its place when the block ends well.
+    """Yield a temporary path that replaces the target if the block succeeds.
 
-    The path beside is of this writer alone. Its contents are on the disk before they get their
-    name, and the name is before this returns, so that neither a crash of the machine nor another
-    writer leaves half a file. The file may be read by whom the umask allows.
+    The temporary file belongs to this writer only. Contents are flushed to disk before renaming,
+    and the folder before returning, so that neither a crash nor another writer leaves a partial
+    file. Permissions follow the umask.
 
     Args:
-        path: Where the file is to be; missing folders are made.
+        path: Path of the file; missing folders are created.
 
     Yields:
-        The path to write to, in the same folder, so that the last move is atomic.
+        Path to write to, in the same folder, so that renaming is atomic.
 
     Raises:
         InputError: If the disk is full.
-        OSError: If it fails in another way.
+        OSError: If writing fails for another reason.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ def _umask() -> int:
 
 
 def _flush(path: Path) -> None:
-    """Wait until the contents of a file, or the names in a folder, are on the disk."""
+    """Flush the contents of a file, or the entries of a folder, to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -67,5 +67,5 @@ def _flush(path: Path) -> None:
 
 
 def _is_full(error: OSError) -> bool:
-    """Tell a full disk by its number, or by its words where a library lost the number."""
+    """Detect a full disk by the error number, or by the message if a library lost the number."""
     return error.errno in {28, 122} or "No space left" in str(error)

@@ -9,7 +9,7 @@ from typing import Any
 
 
 def named_by(function: Callable[..., Any], offered: Mapping[str, Any]) -> dict[str, Any]:
-    """Of what is offered, that which the signature of a function names."""
+    """Return the offered arguments that the signature of a function names."""
     return {name: offered[name] for name in signature(function).parameters if name in offered}
 
 

@@ -29,8 +29,8 @@ def write_table(path: Path | str, table: pd.DataFrame) -> None:
     different number.
 
     Args:
-        path: Target.
-        table: Table; the index is not written.
+        path: Path of the CSV file.
+        table: Table to write, without its index.
     """
     singles = table.select_dtypes(np.float32).columns
     with written_whole(path) as beside:
@@ -41,11 +41,11 @@ def write_parquet(folder: Path | str, tables: Mapping[str, pd.DataFrame]) -> str
     """Write tables as Parquet, each atomically, if pyarrow is installed.
 
     Args:
-        folder: Target; missing folders are made.
+        folder: Folder of the files; missing folders are created.
         tables: Name → table; indices are not written.
 
     Returns:
-        What was done, or what is missing, in one sentence.
+        Message that states the result, or the missing package, in one sentence.
     """
     if find_spec("pyarrow") is None:
         return (
@@ -59,7 +59,7 @@ def write_parquet(folder: Path | str, tables: Mapping[str, pd.DataFrame]) -> str
 
 
 def read_table(path: Path | str, columns: Sequence[str] = ()) -> pd.DataFrame:
-    """Read a CSV table. Only empty cells are missing values; ``none`` and ``None`` are strings.
+    """Read a CSV table, in which only empty cells are missing; ``none`` and ``None`` are strings.
 
     Args:
         path: File written by ``write_table``.
@@ -183,13 +183,13 @@ def with_networks(profile: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame
 
 
 def hyperparameters_of(table: pd.DataFrame) -> list[str]:
-    """Columns of a table of measures or of training history that are hyper-parameters."""
+    """Return the columns of a table of measures or training history that are hyper-parameters."""
     others = {*MEASURED, *PERFORMANCE, "generalization_gap"}
     return [column for column in table if column not in others]
 
 
 def swept_hyperparameters(table: pd.DataFrame) -> list[str]:
-    """Hyper-parameters with more than one value in a table, except for ``kept_steps``."""
+    """Return the hyper-parameters with several values in a table, except for ``kept_steps``."""
     return [
         key
         for key in hyperparameters_of(table)

@@ -1,4 +1,4 @@
-"""Derivatives of the logits along a direction of the parameters."""
+"""Directional derivatives of the logits with respect to the parameters."""
 
 from functools import partial
 
@@ -17,7 +17,7 @@ Parameters = list[Float[Tensor, "networks _ _"]]
 
 
 def layer_parameters(networks: Networks) -> Parameters:
-    """Parameters as ``gradient_sum`` returns gradients by them, in the dtype of the weights."""
+    """Return the parameters in the layout of ``gradient_sum``, in the dtype of the weights."""
     if isinstance(networks, nn.Module):
         return [value.detach().view(1, -1, 1) for value in networks.parameters()]
     if not networks.biases:
@@ -30,14 +30,16 @@ def layer_parameters(networks: Networks) -> Parameters:
 def directional_derivatives(
     networks: Networks, inputs: Float[Tensor, "samples *features"], direction: Parameters
 ) -> tuple[Float[Tensor, "networks samples classes"], Float[Tensor, "networks samples classes"]]:
-    """Logits, and their derivative along a direction of the parameters, by one forward pass.
+    """Return the logits and their derivative along a direction of the parameters.
+
+    Both are computed in one forward pass.
 
     With (V_l, c_l) the direction of layer l, dz_l = V_l a_{l-1} + c_l + W_l da_{l-1} and
     da_l = φ'(z_l) dz_l.
 
     Args:
-        networks: A stack without normalizations, or a module, taken in eval mode.
-        direction: As ``layer_parameters`` returns parameters.
+        networks: A stack without normalizations, or a module, evaluated in eval mode.
+        direction: Direction in the layout of ``layer_parameters``.
     """
     if isinstance(networks, nn.Module):
         return _module_derivatives(networks, inputs, direction)

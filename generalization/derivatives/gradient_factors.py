@@ -1,13 +1,20 @@
-"""Gradients by the parameters at single points, as factors whose products are never formed.
+"""Per-sample gradients by the parameters, as factors whose products are never formed.
 
-In a fully connected layer z = W a + b, the gradient of anything by (W, b) at one point is δ (a, 1)ᵀ
-with δ its derivative by z. Norms, inner products, sums and squares of such gradients need δ and a
-alone:
+In a fully connected layer z = W a + b, the gradient of any function by (W, b) at one sample is
+δ (a, 1)ᵀ with δ the derivative by z. Norms, inner products, sums and squares of such gradients
+require only δ and a:
 
     ‖g_i‖² = Σ_l ‖δ_i‖² ‖(a_i, 1)‖²,   g_i · g_j = Σ_l (δ_i · δ_j) ((a_i, 1) · (a_j, 1)),
     Σ_i w_i g_i = Σ_i w_i δ_i (a_i, 1)ᵀ,   Σ_i g_i² = Σ_i δ_i² ((a_i, 1)ᵀ)².
 
-Gradients of a module are factors too: the derivative by each of its parameters, and 1.
+Gradients of a module are stored as factors too: the derivative by each parameter, and 1.
+
+Args:
+    networks: A stack without normalizations, or a module that maps inputs to logits, evaluated in
+        eval mode, whose samples must not interact.
+    inputs: N inputs, in the dtype of the weights, which is that of all products.
+    cotangents: Function from logits to the rows of C divided by a scale, and this scale.
+    of_points: Further arguments of ``cotangents`` with one entry per sample, such as labels.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,22 +29,22 @@ from generalization.derivatives.input_jacobian import Cotangents
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, evaluation_mode, module_logits
 
-# Rows of cotangents in one product: those of as many points, and then networks, as fill so many
-# bytes, which a CPU keeps in its cache.
+# Size of the rows of cotangents in one product, over samples first and then over networks. On a
+# CPU they stay in its cache.
 CPU_BLOCK_BYTES = 2**21
 GPU_BLOCK_BYTES = 2**28
 MODULE_BYTES = 2**27
 
 
 class Factors(NamedTuple):
-    """Factors of the gradients of one layer: δ of every row of cotangents, and (a, 1)."""
+    """Factors of the gradients of one layer: δ for every row of cotangents, and (a, 1)."""
 
     deltas: Float[Tensor, "networks samples rows _units"]
     activations: Float[Tensor, "networks samples _fan_in"]
 
 
 class Block(NamedTuple):
-    """Factors at some points of some networks; gradients are ``scale`` times their products."""
+    """Factors for some samples of some networks; gradients are ``scale`` times their products."""
 
     members: slice
     points: slice
@@ -48,9 +55,9 @@ class Block(NamedTuple):
 def loss_rows(
     logits: Float[Tensor, "*batch classes"], labels: Int64[Tensor, "*batch"]
 ) -> tuple[Float[Tensor, "*batch 1 classes"], Float64[Tensor, "*batch"]]:
-    """Gradient σ − e_y of the cross-entropy by the logits, divided by its largest entry.
+    """Return the gradient σ − e_y of the cross-entropy by the logits, over its largest entry.
 
-    σ_y − 1 is −Σ_{j≠y} σ_j, which keeps its digits where the label is certain.
+    σ_y − 1 is computed as −Σ_{j≠y} σ_j, which is accurate where the label is almost certain.
     """
     labels = labels.expand(logits.shape[:-1]).unsqueeze(-1)
     others = logits.double().softmax(-1).scatter(-1, labels, 0.0)
@@ -60,9 +67,9 @@ def loss_rows(
 def fisher_rows(
     logits: Float[Tensor, "*batch classes"],
 ) -> tuple[Float[Tensor, "*batch classes classes"], Float64[Tensor, "*batch"]]:
-    """Rows √σ_k (e_k − σ), whose Gram matrix is diag(σ) − σσᵀ, divided by their largest entry.
+    """Return the rows √σ_k (e_k − σ), with Gram matrix diag(σ) − σσᵀ, over their largest entry.
 
-    1 − σ_k is Σ_{j≠k} σ_j, which keeps its digits where class k is certain.
+    1 − σ_k is computed as Σ_{j≠k} σ_j, which is accurate where class k is almost certain.
     """
     probabilities = logits.double().softmax(-1)
     eye = torch.eye(logits.shape[-1], dtype=torch.float64, device=logits.device)
@@ -71,7 +78,7 @@ def fisher_rows(
 
 
 def _scaled(rows: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Divide rows by their largest entry, if it is not 0, and round them to the dtype of logits."""
+    """Divide rows by their largest entry unless it is 0, and round them to the dtype of logits."""
     scale = rows.abs().amax((-2, -1))
     scale = scale.where(scale != 0, 1.0)
     return (rows / scale[..., None, None]).to(logits.dtype), scale
@@ -84,18 +91,11 @@ def gradient_blocks(
     cotangents: Cotangents,
     *of_points: Shaped[Tensor, "samples *_"],
 ) -> Iterator[Block]:
-    """Factors of the gradients of Cf by all parameters, at every point.
-
-    Args:
-        networks: A stack without normalizations, or a module that maps inputs to logits, taken in
-            eval mode, whose points must not influence each other.
-        inputs: N points, in the dtype of the weights, that of all products.
-        cotangents: From logits to the rows of C, divided by a scale, and this scale.
-        of_points: What C depends on beside the logits, as labels.
+    """Compute the factors of the gradients of Cf by all parameters, for every sample.
 
     Yields:
-        Factors of some networks at some points; all pairs of a network and a point come once, the
-        points of a network in order.
+        Factors for some networks and some samples. Every pair of a network and a sample occurs in
+        one block; the samples of a network are in order.
     """
     if isinstance(networks, nn.Module):
         yield from _module_blocks(networks, inputs, cotangents, of_points)
@@ -110,7 +110,7 @@ def gradient_blocks(
 
 
 def block_sizes(networks: FullyConnectedNetworks, inputs: Tensor) -> tuple[int, int]:
-    """Numbers of points and of networks in a block."""
+    """Return the numbers of samples and of networks in a block."""
     block_bytes = CPU_BLOCK_BYTES if inputs.is_cpu else GPU_BLOCK_BYTES
     numbers = max(networks.widths[-1] * max(networks.widths[1:]), networks.widths[0])
     points = max(1, block_bytes // (numbers * inputs.element_size()))
@@ -125,7 +125,7 @@ def _stack_block(
     members: slice,
     points: slice,
 ) -> Block:
-    """Pull rows of cotangents back through the layers of a stack."""
+    """Backpropagate rows of cotangents through the layers of a stack."""
     activations, logits = activations_and_logits(networks, inputs)
     rows, scale = cotangents(logits, *of_points)
     layers = []
@@ -140,7 +140,7 @@ def _stack_block(
 def activations_and_logits(
     networks: FullyConnectedNetworks, inputs: Float[Tensor, "samples *features"]
 ) -> tuple[list[Float[Tensor, "networks samples _"]], Float[Tensor, "networks samples classes"]]:
-    """What every layer is given, the flattened inputs first, and the logits."""
+    """Return the inputs of all layers, the flattened inputs first, and the logits."""
     values, activations = inputs.flatten(1).expand(len(networks), len(inputs), -1), []
     for layer in range(networks.depth):
         activations.append(values)
@@ -154,7 +154,7 @@ def layer_cotangents(
     activations: Sequence[Float[Tensor, "networks samples _"]],
     rows: Float[Tensor, "networks samples rows classes"],
 ) -> Iterator[Float[Tensor, "networks samples rows _units"]]:
-    """Derivatives ∂(Cf)/∂z_l of all layers, the logits' first."""
+    """Yield the derivatives ∂(Cf)/∂z_l of all layers, from the logits down."""
     yield rows
     for layer in range(networks.depth - 1, 0, -1):
         pulled = torch.bmm(rows.flatten(1, 2), networks.weights[layer])
@@ -166,7 +166,7 @@ def layer_cotangents(
 def _module_blocks(
     module: nn.Module, inputs: Tensor, cotangents: Cotangents, of_points: Sequence[Tensor]
 ) -> Iterator[Block]:
-    """Gradients of a module, by autograd."""
+    """Compute the gradients of a module by autograd."""
     parameters = {name: value.detach() for name, value in module.named_parameters()}
     numbers = sum(value.numel() for value in parameters.values())
 
@@ -194,7 +194,7 @@ def gradient_squares(
     cotangents: Cotangents,
     *of_points: Shaped[Tensor, "samples *_"],
 ) -> Float64[Tensor, "networks samples"]:
-    """Squared norm ‖∂(Cf)/∂θ‖_F² at every point; arguments are those of ``gradient_blocks``."""
+    """Return the squared norms ‖∂(Cf)/∂θ‖_F² of per-sample gradients."""
     blocks = gradient_blocks(networks, inputs, cotangents, *of_points)
     squares: dict[int, list[Tensor]] = {}
     for block in blocks:
@@ -210,14 +210,16 @@ def gradient_sum(
     *of_points: Shaped[Tensor, "samples *_"],
     squared: bool = False,
 ) -> list[Float64[Tensor, "networks _ _"]]:
-    """Sum over points and rows of the gradients, or of the squares of their entries.
+    """Sum the gradients, or the squares of their entries, over samples and rows.
 
-    Arguments are those of ``gradient_blocks``. Products are in the dtype of the weights; they are
-    added in float64, some points at a time.
+    Products are in the dtype of the weights; blocks of samples are added in float64.
+
+    Args:
+        squared: Whether entries are squared.
 
     Returns:
-        One tensor per layer, of the shape of its weights with the bias as a last column; of a
-        module, one column per parameter.
+        One tensor per layer, in the shape of its weights with the bias as last column; for a
+        module, one column per parameter tensor.
     """
     blocks = gradient_blocks(networks, inputs, cotangents, *of_points)
     sums: dict[int, list[Tensor]] = {}
@@ -233,7 +235,7 @@ def squares_and_sum(
     cotangents: Cotangents,
     *of_points: Shaped[Tensor, "samples *_"],
 ) -> tuple[Float64[Tensor, "networks samples"], list[Float64[Tensor, "networks _ _"]]]:
-    """Results of ``gradient_squares`` and ``gradient_sum``, by one backward pass."""
+    """Return the results of ``gradient_squares`` and ``gradient_sum``, by one backward pass."""
     squares: dict[int, list[Tensor]] = {}
     sums: dict[int, list[Tensor]] = {}
     for block in gradient_blocks(networks, inputs, cotangents, *of_points):
@@ -243,12 +245,12 @@ def squares_and_sum(
 
 
 def _joined(blocks: dict[int, list[Tensor]]) -> Tensor:
-    """Join values at points, and then of networks."""
+    """Concatenate values over samples, and then over networks."""
     return torch.cat([torch.cat(of_members, dim=1) for of_members in blocks.values()])
 
 
 def _add(sums: dict[int, list[Tensor]], members: int, found: list[Tensor]) -> None:
-    """Add what was found at some points to the sums of the same networks."""
+    """Add the sums over a block of samples to those of the same networks."""
     if members not in sums:
         sums[members] = found
         return
@@ -268,7 +270,7 @@ def _squares(vectors: Float[Tensor, "*batch _"]) -> Float64[Tensor, "*batch"]:
 
 
 def _block_sum(block: Block, *, squared: bool) -> list[Float64[Tensor, "networks _ _"]]:
-    """Sums over the points of a block, whose scales are divided by the largest one."""
+    """Sum over the samples of a block, with scales relative to the largest one."""
     largest = block.scale.amax(1, keepdim=True)
     weights, factor = (block.scale / largest).unsqueeze(2), largest.unsqueeze(2)
     if squared:

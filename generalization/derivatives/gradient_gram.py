@@ -1,4 +1,4 @@
-"""Gram matrices of the gradients by the parameters at single samples."""
+"""Gram matrices of per-sample gradients by the parameters."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,7 +10,7 @@ from generalization.derivatives.gradient_factors import Block, gradient_blocks, 
 from generalization.derivatives.input_jacobian import Cotangents
 from generalization.networks.modules import Networks
 
-GRAM_NUMBERS = 2**24  # Numbers in all Gram matrices at a time: 128 MiB in double precision.
+GRAM_NUMBERS = 2**24  # Entries of all Gram matrices in memory: 128 MiB in double precision.
 
 
 def loss_grams(
@@ -32,9 +32,10 @@ def gradient_gram(
     cotangents: Cotangents,
     *of_points: Shaped[Tensor, "samples *_"],
 ) -> Float64[Tensor, "networks samples samples"]:
-    """Inner products g_i · g_j of the gradients of a single row at all pairs of points.
+    """Return the inner products g_i · g_j of the gradients of all pairs of samples.
 
-    Arguments are those of ``gradient_blocks``. Its cost and memory grow as the square of N.
+    Arguments are those of ``gradient_blocks``, with a single row per sample. Time and memory grow
+    as N².
     """
     of_inputs = None
     if not isinstance(networks, nn.Module):
@@ -52,18 +53,17 @@ def gradient_gram(
 def _gram(
     blocks: Sequence[Block], of_inputs: Float[Tensor, "samples samples"] | None
 ) -> Float64[Tensor, "networks samples samples"]:
-    """Gram matrix of the networks of some blocks, which have all points.
+    """Return the Gram matrix from the blocks of some networks that cover all samples.
 
     Args:
-        blocks: Factors at all points, in order.
-        of_inputs: Inner products of what the first layer is given, if it is the same for all
-            networks.
+        blocks: Factors of all samples, in order.
+        of_inputs: Inner products of the inputs of the first layer, if all networks share them.
     """
     scale = torch.cat([block.scale for block in blocks], dim=1)
     gram = scale.new_zeros(*scale.shape, scale.shape[1])
-    for place, layer in enumerate(zip(*(block.layers for block in blocks), strict=True)):
+    for index, layer in enumerate(zip(*(block.layers for block in blocks), strict=True)):
         deltas = torch.cat([factors.deltas.flatten(2) for factors in layer], dim=1)
-        if place > 0 or of_inputs is None:
+        if index > 0 or of_inputs is None:
             activations = torch.cat([factors.activations for factors in layer], dim=1)
             products = torch.bmm(activations, activations.mT)
         else:

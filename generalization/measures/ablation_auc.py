@@ -28,7 +28,7 @@ def ablation_auc(
     which are the same for all networks.
 
     Args:
-        generator: Source of the random orders.
+        generator: Source of the random orders of units.
         orders: Number of random orders in which units are ablated.
         increments: Number of equal increments of the fraction from 0 to 1.
         mode: Replacement of ablated units: ``zero``, their ``mean`` or their ``class_mean``.

@@ -38,9 +38,9 @@ def curvature(
 
     ``C(x) = ∮ ‖∂f'(z)/∂(dz)‖_F dz`` around the closed polygon through all horizontal translations
     of x, with f' the Jacobian of the logits (Novak et al. 2018, §3, "Interpretation"). The paper's
-    sum for this integral, ``½ Σ_i ‖f'(z_i) − f'(z_{i+1 mod k})‖_F``, converges to half of it: around
-    the closed curve −1 → 1 → −1 the slope of a ReLU goes from 0 to 1 and back, so that C is 2 and
-    the sum is 1. Networks rank equally by either.
+    sum for this integral, ``½ Σ_i ‖f'(z_i) − f'(z_{i+1 mod k})‖_F``, converges to half of it:
+    around the closed curve −1 → 1 → −1 the slope of a ReLU goes from 0 to 1 and back, so that C is
+    2 and the sum is 1. Networks rank equally by either.
 
     A piecewise-linear network has a constant f' between transitions, so that C is the sum of
     ‖Δf'‖_F over transitions. At a transition the slope of one unit j of one layer l changes by 1,

@@ -67,8 +67,9 @@ def davies_bouldin_index(
 ) -> Float64[Tensor, "networks"]:
     """Davies–Bouldin index of the classes in the first hidden layer (Davies & Bouldin 1979).
 
-    (1/K) Σ_i max_{j≠i} (S_i + S_j) / ‖μ_i − μ_j‖, with S_i the mean distance of the samples of class
-    i from their mean μ_i. Natekar & Sharma 2020 use it in the first layers to predict the gap.
+    (1/K) Σ_i max_{j≠i} (S_i + S_j) / ‖μ_i − μ_j‖, with S_i the mean distance of the samples of
+    class i from their mean μ_i. Natekar & Sharma 2020 use it in the first layers to predict the
+    gap.
 
     Returns:
         R numbers; infinite where two classes have the same mean.
@@ -155,18 +156,18 @@ def _around_class_means(
     activations: Float64[Tensor, "networks samples units"], labels: Int64[Tensor, "samples"]
 ) -> tuple[Float64[Tensor, "networks samples units"], Float64[Tensor, "networks classes units"]]:
     """Return the activations centered by class, and the class means."""
-    _, places, counts = labels.unique(return_inverse=True, return_counts=True)
+    _, index, counts = labels.unique(return_inverse=True, return_counts=True)
     sums = activations.new_zeros(len(activations), len(counts), activations.shape[2])
-    means = sums.index_add(1, places, activations) / counts.view(-1, 1)
-    return activations - means[:, places], means
+    means = sums.index_add(1, index, activations) / counts.view(-1, 1)
+    return activations - means[:, index], means
 
 
 def _davies_bouldin(
     activations: Float64[Tensor, "networks samples units"], labels: Int64[Tensor, "samples"]
 ) -> Float64[Tensor, "networks"]:
     around, means = _around_class_means(activations, labels)
-    _, places, counts = labels.unique(return_inverse=True, return_counts=True)
-    sums = around.new_zeros(len(around), len(counts)).index_add(1, places, around.norm(dim=2))
+    _, index, counts = labels.unique(return_inverse=True, return_counts=True)
+    sums = around.new_zeros(len(around), len(counts)).index_add(1, index, around.norm(dim=2))
     spreads = sums / counts
     distances = torch.cdist(means, means, compute_mode="donot_use_mm_for_euclid_dist")
     ratios = (spreads.unsqueeze(1) + spreads.unsqueeze(2)) / distances

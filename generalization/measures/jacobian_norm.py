@@ -60,7 +60,7 @@ def translation_jacobian_norm(
     Raises:
         ValueError: If the inputs are not images.
     """  # noqa: DOC502
-    # ASSUME: 56 points, two per translation of an image of 28 × 28 pixels.
+    # ASSUME: 56 points, two for each of the 28 translations of an image of 28 × 28 pixels.
     require_positive(grid_points=grid_points)
     numbers_per_image = grid_points * inputs.shape[1:].numel()
     images = items_at_once("loop_points", numbers_per_image, inputs.device)

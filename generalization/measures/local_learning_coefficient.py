@@ -57,14 +57,14 @@ def local_learning_coefficient(
     """
     # ASSUME: γ = 100 as in the experiments of Lau et al. 2023; ε and the number and length of
     # chains are our choice.
-    for name, number, least in (
+    for name, number, smallest in (
         ("chains", chains, 1),
         ("chain_steps", chain_steps, 2),
         ("batch_size", batch_size, 1),
         ("The number of training inputs", len(train_inputs), 2),
     ):
-        if number < least:
-            raise ValueError(f"{name} must be at least {least}, not {number!r}.")
+        if number < smallest:
+            raise ValueError(f"{name} must be at least {smallest}, not {number!r}.")
     samples, members = len(train_inputs), number_of_networks(networks)
     inverse_temperature = samples / math.log(samples)
     own = {k: w.repeat(chains, *[1] * (w.dim() - 1)) for k, w in weights_by_name(networks).items()}

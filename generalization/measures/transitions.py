@@ -35,9 +35,9 @@ def transitions(
 
     ``t(x) = ∮ ‖∂c(z) / ∂z‖₁ dz`` around the closed polygon through all horizontal translations of
     x. The code c holds, for each hidden unit, the number of thresholds below its preactivation
-    (Novak et al. 2018, §3, eq. 1, where 2²⁰ points approximate the integral). Passing a whole linear
-    region in one jump counts twice. Along a polygon a piecewise-linear network is piecewise affine,
-    so that threshold crossings can be solved for and counted, see ``crossings_per_layer``.
+    (Novak et al. 2018, §3, eq. 1, where 2²⁰ points approximate the integral). Passing a whole
+    linear region in one jump counts twice. Along a polygon a piecewise-linear network is piecewise
+    affine, so that threshold crossings can be solved for, see ``crossings_per_layer``.
 
     Modules that are sequences of piecewise-linear layers are treated in the same way, where a unit
     is the input of an activation at one position of one channel. Max-pooling has no thresholds,

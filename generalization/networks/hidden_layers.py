@@ -14,23 +14,23 @@ from generalization.networks.sequences import sequence_of
 
 
 def network_modules(networks: Networks) -> list[nn.Module]:
-    """Return every network as a module: those of a stack become sequences of layers."""
+    """Return every network as a module; networks of a stack are converted to sequences."""
     return [networks] if isinstance(networks, nn.Module) else list(map(sequence_of, networks))
 
 
 def layer_maps(module: nn.Module) -> list[nn.Sequential]:
-    """Cut a sequence of layers behind every activation function.
+    """Split a sequence of layers after every activation function.
 
     Args:
-        module: A sequence of layers; sequences may hold sequences.
+        module: Sequence of layers, possibly nested.
 
     Returns:
-        Maps one after the other: from inputs to the units of the first hidden layer, from these to
-        those of the next, and from the last ones to logits. Units are the second axis: neurons, or
-        feature maps with two axes of positions behind.
+        Consecutive maps: from inputs to the units of the first hidden layer, from these to those of
+        the next, and from the last ones to logits. Units are on the second axis: neurons, or
+        feature maps followed by two axes of positions.
 
     Raises:
-        InputError: If there is no hidden layer to be seen.
+        InputError: If there is no hidden layer.
     """
     pieces: list[list[nn.Module]] = [[]]
     for layer in flat_layers(module):
@@ -48,17 +48,17 @@ def layer_maps(module: nn.Module) -> list[nn.Sequential]:
 def module_activations(
     module: nn.Module, inputs: Float[Tensor, "samples *features"]
 ) -> list[Float[Tensor, "samples units *positions"]]:
-    """Compute activations of every hidden layer of a module in eval mode, with their graph.
+    """Compute the activations of every hidden layer of a module in eval mode, with their graph.
 
     Args:
-        module: Module that ``layer_maps`` can take apart.
-        inputs: In the dtype of its parameters.
+        module: Module that ``layer_maps`` can split.
+        inputs: Inputs in the dtype of the parameters.
     """
     *pieces, _ = layer_maps(module)
     values, found = inputs, []
     with evaluation_mode(module):
         for piece in pieces:
-            values = piece(values.clone())  # A layer may work in place.
+            values = piece(values.clone())  # Layers may operate in place.
             found.append(values)
     return found
 
@@ -67,7 +67,7 @@ def module_activations(
 def hidden_activations(
     networks: Networks, inputs: Float[Tensor, "samples *features"]
 ) -> list[Float[Tensor, "networks samples units *positions"]]:
-    """Compute activations of every hidden layer, in eval mode.
+    """Compute the activations of every hidden layer in eval mode.
 
     Returns:
         One tensor per hidden layer, from the first to the last.
@@ -82,10 +82,10 @@ def hidden_activations(
 def unit_activations(
     networks: Networks, inputs: Float[Tensor, "samples *features"]
 ) -> list[Float[Tensor, "networks samples units"]]:
-    """Compute hidden activations in eval mode; of a feature map, its mean over positions.
+    """Compute hidden activations in eval mode, averaging feature maps over positions.
 
     Args:
-        inputs: Any number of points, in the dtype of the weights.
+        inputs: Any number of inputs, in the dtype of the weights.
     """
     of_chunks = [
         [

@@ -1,4 +1,4 @@
-"""Plain ``torch.nn.Module``s as stacks of one, so that a measure takes either."""
+"""Plain ``torch.nn.Module``s as stacks of one, so that measures accept either."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from generalization.devices import SAMPLES_PER_CHUNK, samples_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
 
-# Of convolutional stacks, measures are given the networks as modules, one by one.
+# The networks of convolutional stacks are passed to measures as modules, one by one.
 Networks = FullyConnectedNetworks | nn.Module
 
 
@@ -21,7 +21,7 @@ def number_of_networks(networks: Networks) -> int:
 
 @contextmanager
 def evaluation_mode(module: nn.Module) -> Iterator[nn.Module]:
-    """Put a module into eval mode; afterwards each of its parts is in its former mode."""
+    """Put a module into eval mode, and restore the mode of each of its parts afterwards."""
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
     try:
@@ -54,7 +54,7 @@ def module_logits(
     """Compute the logits of a module in its current mode.
 
     Raises:
-        ValueError: The module gives something else than one row of logits per input.
+        ValueError: If the module does not return one row of logits per input.
     """
     logits = module(inputs)
     if logits.dim() != 2 or len(logits) != len(inputs):
@@ -69,7 +69,7 @@ def module_logits(
 def logits_of(
     networks: Networks, inputs: Float[Tensor, "samples *features"]
 ) -> Float[Tensor, "networks samples classes"]:
-    """Compute the logits of every network in eval mode, some inputs at a time.
+    """Compute the logits of every network in eval mode, in chunks of inputs.
 
     Args:
         networks: A stack, or a module that maps inputs to logits.

@@ -11,12 +11,12 @@ from torch.nn.functional import cross_entropy
 from generalization.devices import samples_at_once
 from generalization.networks.modules import SAMPLES_PER_CHUNK, Networks, evaluation_mode
 
-# Name → weights with a leading network axis. Vectors, as biases, are not weights.
+# Name → weights with a leading network axis. Vectors, such as biases, are not weights.
 Weights = Mapping[str, Float[Tensor, "networks *_"]]
 
 
 def weights_by_name(networks: Networks) -> Weights:
-    """Weights of all layers, by the names that they have in files and modules."""
+    """Return the weights of all layers, by their names in files and modules."""
     if isinstance(networks, nn.Module):
         named = networks.named_parameters()
         return {name: value.detach().unsqueeze(0) for name, value in named if value.dim() > 1}
@@ -26,15 +26,15 @@ def weights_by_name(networks: Networks) -> Weights:
 def logits_with(
     networks: Networks, weights: Weights, inputs: Float[Tensor, "samples *features"]
 ) -> Float[Tensor, "networks samples classes"]:
-    """Logits of networks in eval mode with these weights in place of their own.
+    """Return the logits of networks in eval mode with these weights in place of their own.
 
-    Gradients flow to the weights, if they are wanted.
+    Gradients with respect to the weights are supported.
 
     Args:
         networks: A stack of R networks without normalizations, or a module.
-        weights: As ``weights_by_name`` returns them, of as many networks; for a stack any number of
-            times as many, R networks after R networks.
-        inputs: One batch of N points for all networks.
+        weights: Weights in the layout of ``weights_by_name`` for R networks or, for a stack, any
+            multiple of R, R networks after R networks.
+        inputs: One batch of N inputs for all networks.
     """
     if isinstance(networks, nn.Module):
         members = len(next(iter(weights.values())))

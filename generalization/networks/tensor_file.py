@@ -1,4 +1,4 @@
-"""Tensors and a description of them on disk: safetensors, which cannot execute code."""
+"""Files of tensors with a description: safetensors, which cannot execute code."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from torch import Tensor
 
 from generalization.files import written_whole
 
-# The only key of the metadata: safetensors writes several in random order, so that the same
-# networks would make files of different bytes.
+# The only key of the metadata: safetensors writes several keys in random order, so that equal
+# networks would give different bytes.
 DESCRIPTION = "description"
 
 
 def write_tensors(
     path: Path | str, tensors: Mapping[str, Tensor], description: Mapping[str, Any]
 ) -> None:
-    """Write tensors, whole or not at all; the same content makes the same bytes.
+    """Write tensors atomically; equal content gives equal bytes.
 
     Args:
-        tensors: By name.
-        description: Stored as JSON, in this order, in the metadata ``description``.
+        tensors: Tensors by name.
+        description: Object stored as JSON, in this order, in the metadata ``description``.
     """
     metadata = {DESCRIPTION: json.dumps(description)}
     with written_whole(path) as beside:
@@ -36,11 +36,11 @@ def write_tensors(
 def read_tensors(
     path: Path | str, device: torch.device | str = "cpu"
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Read what ``write_tensors`` wrote.
+    """Read the tensors and the description of a file.
 
     Args:
-        path: The file.
-        device: Where the tensors shall be.
+        path: File written by ``write_tensors``.
+        device: Device of the tensors.
 
     Returns:
         The description and the tensors.

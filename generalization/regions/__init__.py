@@ -7,6 +7,7 @@ the way to the next vertex.
 Args:
     coordinates: Ascending positions of the breakpoints.
     vertices: Two or more vertices per polyline; it is closed if the first one is repeated as last.
+    points: Number of points sampled on each curve.
     ends: Indices of the breakpoints that end a curve, which no edge joins to the next one.
     network: A stack of one, with a piecewise-linear activation, in the dtype of the vertices.
     ellipses: Center, cosine axis and sine axis of each ellipse.

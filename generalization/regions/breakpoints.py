@@ -1,4 +1,8 @@
-"""Breakpoints of piecewise affine functions along polylines."""
+"""Breakpoints of piecewise affine functions along polylines.
+
+Args:
+    preactivations: Preactivations of one layer at consecutive breakpoints.
+"""
 
 import torch
 from jaxtyping import Bool, Float, Float64, Int
@@ -33,7 +37,6 @@ def edge_crossings(
     """Find the crossings of a threshold; a crossing is breakpoint before it × units + unit.
 
     Args:
-        preactivations: Preactivations of one layer at consecutive breakpoints.
         threshold: One threshold for all units.
     """
     # Equal to preactivations > threshold, which takes twice as long on a CPU.
@@ -63,7 +66,6 @@ def new_breakpoints(
     from there on.
 
     Args:
-        preactivations: Preactivations of one layer at consecutive breakpoints.
         crossings: Crossings as returned by ``edge_crossings``.
         threshold: Threshold that is crossed.
     """

@@ -50,7 +50,6 @@ def sampled_jacobian_variation(
     Args:
         module: Map from inputs to logits, in eval mode, in the dtype of the loops.
         loops: Vertices of each polygon.
-        points: Number of points on each polygon.
     """
     total = torch.zeros(len(loops), dtype=torch.float64, device=loops.device)
     for loop, sum_of_loop in zip(loops, total, strict=True):

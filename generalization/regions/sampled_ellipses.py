@@ -23,7 +23,7 @@ def sampled_crossings(
 
     Args:
         network: A stack of one; converted to float64.
-        points: Number of points on each ellipse, the first at angle 0.
+        points: Number of points on each ellipse, the first one at angle 0.
 
     Returns:
         For each hidden layer, the ellipses and the angles of all crossings, halfway between the

@@ -47,7 +47,6 @@ def equidistant_points(
 
     Args:
         loops: Vertices of each polygon, the first one repeated as last.
-        points: Number of points on each polygon.
         first: Index of the first point.
         last: Index after the last point; point ``points`` is point 0.
 
@@ -115,5 +114,5 @@ def points_on_ellipses(
         Points at these angles on each ellipse, in the dtype of the ellipses.
     """
     angles = angles.double()
-    place = torch.stack((torch.ones_like(angles), angles.cos(), angles.sin()), dim=1)
-    return torch.einsum("ap,cp...->ca...", place.to(ellipses), ellipses)
+    coefficients = torch.stack((torch.ones_like(angles), angles.cos(), angles.sin()), dim=1)
+    return torch.einsum("ap,cp...->ca...", coefficients.to(ellipses), ellipses)

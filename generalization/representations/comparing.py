@@ -1,4 +1,4 @@
-"""Comparing networks, by what was recorded of their layers."""
+"""Comparison of networks by recorded activations of their layers."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ COLUMNS = ["similarity", "pairs", *(f"{key}_{side}" for side in "ab" for key in 
 
 @dataclass(frozen=True)
 class ComparedNetwork:
-    """A network at one step, with the layers that were recorded.
+    """A network at one step, with its recorded layers.
 
     Attributes:
-        name: Ensemble, seed, step.
-        numbers: Of its layers, counted from 0.
-        layers: Their representations.
+        name: Ensemble, seed and step.
+        numbers: Indices of the recorded layers.
+        layers: Representations of the recorded layers.
         depth: Number of weight layers, recorded or not.
     """
 
@@ -52,28 +52,30 @@ def compare_networks(
     asymmetric: bool = False,
     device: torch.device | str = "cpu",
 ) -> pd.DataFrame:
-    """Similarities of layers of the networks of two blocks of seeds.
+    """Compute similarities between layers of the networks of two blocks of seeds.
 
     Args:
-        a: What the networks of one block said.
-        b: The same of another block, or ``a`` again.
-        pairs: ``over_training``: every network at every step against its last, layer by layer or
-            all, and every layer against every layer at the last. ``between_seeds``: every layer
-            against every layer of another seed, at their last steps, and layer by layer at step 0,
-            where all were kept there. ``between_ensembles``: the same of all networks of ``a`` with
-            all of ``b``, layer by layer or all. ``straight_line``: points on the line from every
-            network's start to its end, see ``straight_line``, against its last step, layer by
-            layer; ``step_a`` is the step at which the network had gone as far.
+        a: Recorded activations of one block.
+        b: Recorded activations of another block, or ``a``.
+        pairs: Pairs of networks. ``over_training``: each network at each kept step with its final
+            state, for corresponding or all pairs of layers, and all pairs of layers of the final
+            state. ``between_seeds``: all pairs of layers of different seeds in their final states,
+            and corresponding layers at step 0 if all networks were kept there.
+            ``between_ensembles``: all networks of ``a`` with all of ``b`` at the same steps, for
+            corresponding or all pairs of layers. ``straight_line``: points on the line from the
+            start of each network to its end, see ``straight_line``, with its final state, for
+            corresponding layers; ``step_a`` is the step at which the network was as far.
         settings: ``layers`` (``same`` or ``all``, over training and between ensembles),
-            ``convolution``, and those of the similarity.
+            ``convolution``, and the settings of the similarity.
         kept: The networks of ``a``, for ``straight_line``.
-        device: Where to compute.
+        device: Device of the computation.
 
     Returns:
-        One row per pair of layers, with ``COLUMNS``, and one for each order if it is asymmetric.
+        One row per pair of layers, or per ordered pair if the similarity is asymmetric, with
+        ``COLUMNS``.
 
     Raises:
-        InputError: If the networks were not shown the same.
+        InputError: If the networks were not evaluated on the same inputs.
     """
     if (a.inputs_hash, a.kind) != (b.inputs_hash, b.kind):
         raise InputError(
@@ -104,7 +106,7 @@ class _Reader:
     device: torch.device | str
 
     def network(self, activations: Activations, seed: int, kept_step: int = -1) -> ComparedNetwork:
-        """A network at a step that was kept."""
+        """Read a network at a kept step."""
         layers = (
             torch.from_numpy(activations.read(layer=layer, seed=seed, kept_step=kept_step))
             for layer in activations.layers
@@ -171,7 +173,7 @@ def _between_ensembles(a: Activations, b: Activations, reader: _Reader, layers: 
 
 
 def _compared_steps(a: Activations, b: Activations) -> tuple[int, ...]:
-    """Positions of the last kept step, and of step 0 where untrained networks were kept too."""
+    """Return the index of the last kept step, and that of step 0 if all networks have it."""
     untrained = all(set(one.steps[0]) == {0} and len(one.steps) > 1 for one in (a, b))
     return (-1, 0) if untrained else (-1,)
 
@@ -184,7 +186,7 @@ def _rows(
     asymmetric: bool,
     settings: Mapping[str, Any],
 ) -> Iterator[tuple[Any, ...]]:
-    """Rows of two networks, in both orders if that makes a difference and two are compared."""
+    """Yield the rows of two networks, in both orders if the similarity is asymmetric."""
     both = asymmetric and a is not b
     for i, j, score, exchanged in _scores(similarity, a, b, same, asymmetric, settings):
         place_a, place_b = (*a.name, a.numbers[i]), (*b.name, b.numbers[j])
@@ -214,7 +216,7 @@ def _scores(
 
 
 def _same_layers(a: ComparedNetwork, b: ComparedNetwork) -> Sequence[tuple[int, int]]:
-    """Hidden layers of one number, and the logits of both."""
+    """Return the pairs of corresponding layers: hidden layers of equal index, and the logits."""
     return [
         (i, j)
         for (i, one), (j, other) in product(enumerate(a.numbers), enumerate(b.numbers))

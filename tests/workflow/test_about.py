@@ -59,7 +59,7 @@ def test_headline_is_one_sentence(name):
 def test_definitions_are_those_of_the_docstrings():
     first = about(read_study(PLAIN), [])["definitions"][0]
     assert (first["kind"], first["name"]) == ("measure", "Jacobian norm")
-    assert first["text"].startswith("Norm ‖∂σ(f(x))/∂xᵀ‖_F at every point, σ the softmax (Novak")
+    assert first["text"].startswith("Norm ‖∂σ(f(x))/∂xᵀ‖_F at every input, σ the softmax (Novak")
 
 
 def test_settings_are_the_text_of_the_file(tmp_path):
