@@ -1,6 +1,7 @@
 # study · report · test · check · format · bench · lock     make study STUDY=smoke   runs config/smoke.yaml
 # measure                                                   make measure NAME=…      starts a new measure
 # export                                                    make export STUDY=…      Parquet and data dictionary
+# mutations                                                 make mutations           small faults that tests notice
 # league                                                    make league TABLE=…      ranks measures of a CSV table
 STUDY ?= study
 CORES ?= 2
@@ -12,7 +13,7 @@ LOGGER := $(shell [ -t 1 ] && echo --logger rich)
 SNAKEMAKE := snakemake --cores $(CORES) --configfile config/$(STUDY).yaml
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: study report test check format measure export league bench lock
+.PHONY: study report test check format measure export league bench mutations lock
 .DELETE_ON_ERROR:
 
 study: .venv/.ready
@@ -56,9 +57,14 @@ league: .venv/.ready
 	@python scripts/league_of_table.py $(TABLE) --hyperparameters $(HYPERPARAMETERS) \
 	    --baselines $(BASELINES) --output results/leagues/$(basename $(notdir $(TABLE)))
 
+BENCHMARKS := $(filter-out %/timing.py %/mutations.py,$(wildcard benchmarks/*.py))
 bench: .venv/.ready
-	@set -e; for benchmark in $(or $(ARGS),$(filter-out benchmarks/timing.py,$(wildcard benchmarks/*.py))); do \
+	@set -e; for benchmark in $(or $(ARGS),$(BENCHMARKS)); do \
 	    echo; echo "== $$benchmark"; python $$benchmark; done
+
+# Change operators, bounds and constants of the statistics one at a time: do tests notice?
+mutations: .venv/.ready
+	@python benchmarks/mutations.py $(ARGS)
 
 # Lock all versions and hashes. Run it after changing the dependencies in pyproject.toml.
 lock: $(UV)
