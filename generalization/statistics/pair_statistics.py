@@ -9,7 +9,7 @@ from scipy.stats import binomtest, t
 from statsmodels.stats.proportion import proportion_confint
 
 from generalization.statistics.draws import leave_one_out_counts, observed_counts
-from generalization.statistics.estimates import INTERVAL
+from generalization.statistics.estimates import INTERVAL, few_ensembles, joined
 from generalization.statistics.intervals import jackknife_error
 from generalization.statistics.pairs import COMPARISON, NO_PAIR
 from generalization.statistics.resampling import check_level
@@ -116,6 +116,7 @@ def _sign_test(block: pd.DataFrame, level: float) -> dict[str, object]:
     estimate, low, high, p_value = _share(counting["sign"], counting["draw"], level)
     positive = size > 0 and (better > 0).all() and (worse > 0).all()
     left_out = block[~there & block["ensemble_better"].notna()]
+    none = "" if len(block) else NO_PAIR
     return {
         "pairs": size,
         "draws": counting["draw"].nunique(),
@@ -127,8 +128,15 @@ def _sign_test(block: pd.DataFrame, level: float) -> dict[str, object]:
         "ratio": np.exp(np.log(worse / better).mean()) if positive else np.nan,
         "networks": int(counting["networks"].sum()),
         "left_out": len(left_out),
-        "note": "; ".join(dict.fromkeys(block.loc[~there, "note"])) if len(block) else NO_PAIR,
+        "note": joined(*dict.fromkeys(block.loc[~there, "note"]), _few(counting)) or none,
     }
+
+
+def _few(counting: pd.DataFrame) -> str:
+    """Note that there are too few pairs for a verdict, or too few draws of them."""
+    draws = counting["draw"].nunique()
+    things = "pairs" if draws == len(counting) else "draws of hyper-parameters"
+    return few_ensembles(draws, things)
 
 
 def _share(signs: pd.Series, draws: pd.Series, level: float) -> tuple[float, float, float, float]:

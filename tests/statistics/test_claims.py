@@ -29,8 +29,6 @@ from generalization.statistics.verdicts import (
 )
 
 ABOVE = Claim("It grows", "§1", "statistics", "statistic == 'spearman'", "above", quote="grows")
-# Their claims have no verdict.
-WITHOUT_UNITS = {"fitting_times"}
 CONTROL = Control("untrained networks", ("minus", "minus_low", "minus_high"))
 
 
@@ -217,8 +215,17 @@ def test_quotes_are_short(paper):
         assert len(claim.quote.split()) <= 25, claim.claim
 
 
+@pytest.mark.parametrize("tolerance", [None, 0.0])
+def test_nearness_must_say_how_near(tolerance):
+    expected = (
+        f"^tolerance of a claim that is near a number must be positive, not {tolerance}: It grows$"
+    )
+    with pytest.raises(ValueError, match=expected):
+        dataclasses.replace(ABOVE, expected="near", tolerance=tolerance)
+
+
 def test_no_relation_replicates_in_joined_datasets_only_with_power():
-    near = dataclasses.replace(ABOVE, expected="near")
+    near = dataclasses.replace(ABOVE, expected="near", tolerance=0.3)
     wide = judged(statistics("a", "b", "c", low=-0.4, high=0.4), near)
     assert wide["verdict"].to_list() == [NO_POWER] * 3 + [REPLICATES]
     assert wide["expected"].iloc[0] == "within 0.3 of 0"
@@ -316,8 +323,6 @@ def test_coupling_needs_changes_of_both_directions(coupling, spread, verdict):
 @pytest.mark.parametrize("paper", PAPERS)
 def test_tables_of_claims_count_what_was_resampled(paper):
     for claim in claims_of_paper(paper):
-        if claim.table in WITHOUT_UNITS:
-            continue
         module = import_module(
             "generalization.statistics.fit_statistics"
             if claim.table == "statistics"
@@ -336,7 +341,7 @@ def test_untested_claims_have_a_reason(paper):
 
 
 def test_no_relation_in_two_datasets_has_no_verdict_from_one():
-    near = dataclasses.replace(ABOVE, expected="near")
+    near = dataclasses.replace(ABOVE, expected="near", tolerance=0.3)
     table = judged(statistics("a", "b", low=[-0.1, 0.5], high=[0.1, 0.7]), near)
     assert table["verdict"].to_list() == [REPLICATES, OPPOSITE, DIFFER]
 

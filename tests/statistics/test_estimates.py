@@ -82,7 +82,7 @@ def test_a_statistic_may_not_be_defined():
 
 def test_ensembles_are_mentioned_if_there_are_some_and_too_few():
     assert few_ensembles(0) == few_ensembles(FEWEST_ENSEMBLES) == ""
-    assert few_ensembles(1, "that it needs") == "1 of the 5 ensembles that it needs"
+    assert few_ensembles(1, "pairs") == "1 of the 5 pairs that a verdict needs"
 
 
 def test_columns_are_averaged_each_on_its_scale():

@@ -92,7 +92,14 @@ def test_test_accuracy_should_be_larger_in_the_better_setting():
 def test_pairs_without_both_values_are_left_out():
     row = of(made([1, 2, np.nan], [2, np.nan, np.nan], note=["", NO_NETWORK, NO_NETWORK]))
     assert (row["pairs"], row["left_out"], row["networks"]) == (1, 2, 8)
-    assert row["note"] == NO_NETWORK
+    assert row["note"] == f"{NO_NETWORK}; 1 of the 5 pairs that a verdict needs"
+
+
+def test_few_draws_of_many_pairs_are_told():
+    row = over_all(shared(np.full((3, 4), 2)))
+    assert (row["pairs"], row["draws"]) == (12, 4)
+    assert row["note"] == "4 of the 5 draws of hyper-parameters that a verdict needs"
+    assert over_all(shared(np.full((3, 5), 2)))["note"] == ""
 
 
 def shared(values, **columns):

@@ -22,7 +22,8 @@ CONTRAST = ("contrast", "contrast_low", "contrast_high")
 
 
 def claim(expected, number=0.0, **changes):
-    return dataclasses.replace(Claim("Words", "§1", "table", "True", expected, number), **changes)
+    changes = {"tolerance": 0.3} | changes
+    return Claim("Words", "§1", "table", "True", expected, number, **changes)
 
 
 def row(low, high, estimate=None, **columns):

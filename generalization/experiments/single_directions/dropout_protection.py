@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from generalization.statistics.estimates import (
-    FEWEST_ENSEMBLES,
     INTERVAL,
+    few_ensembles,
     groups,
     means_of_columns,
     table_of,
@@ -57,9 +57,7 @@ def dropout_protection(
     pooled = found[several].assign(normalization="all")
     for about, pairs in groups(pd.concat([found, pooled]), KEYS, sort=True):
         for mean in means_of_columns(pairs, STATISTICS, resampling):
-            few = mean["networks"] < FEWEST_ENSEMBLES
-            needed = f"{mean['networks']} of the {FEWEST_ENSEMBLES} pairs that a verdict needs"
-            note = needed if few else ""
+            note = few_ensembles(mean["networks"], "pairs")
             rows.append(about | mean | {"pairs": mean["networks"], "note": note})
     return table_of(rows, COLUMNS, resampling)
 

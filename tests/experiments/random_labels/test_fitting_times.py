@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 from oracles.random_data import TIMES, made_courses
 
 from generalization.experiments.random_labels.fitting_times import (
@@ -9,6 +10,8 @@ from generalization.experiments.random_labels.fitting_times import (
     steps_to_fit,
 )
 from generalization.statistics.resampling import Resampling
+
+ONE = "1 of the 5 ensembles that a verdict needs"
 
 
 @pytest.fixture
@@ -82,7 +85,7 @@ def test_times_and_errors_are_those_that_courses_were_made_of(training):
             row = of(table, "fitting_step", kind, corruption, depth)
             assert row["estimate"] == pytest.approx(time * depth / 2)
             assert row["low"] < row["estimate"] < row["high"]
-            assert (row["networks"], row["fitted"], row["note"]) == (3, 3, "")
+            assert (row["networks"], row["fitted"], row["note"]) == (3, 3, ONE)
             if time != 30:
                 ratio = of(table, "over_true_labels", kind, corruption, depth)
                 assert ratio["estimate"] == pytest.approx(time / 30)
@@ -160,11 +163,32 @@ def test_times_of_settings_that_have_not_fitted_have_no_interval():
     assert np.isfinite(row["low"])
 
 
-def test_interval_of_a_ratio_resamples_seeds_of_both(training):
-    ratio = of(times_of(training, resamples=20_000), "over_true_labels", "none", 0.5)
-    # Means of three of ln 1/1.1, 0, ln 1.1: variance 2/9 ln² 1.1 each, of the difference twice it.
-    deviation = np.log(1.1) * (4 / 9) ** 0.5
-    assert np.log(ratio["high"] / ratio["low"]) == pytest.approx(2 * 1.96 * deviation, rel=0.1)
+def test_interval_of_a_ratio_is_that_of_the_seeds_of_both(training):
+    ratio = of(times_of(training), "over_true_labels", "none", 0.5)
+    # ln 1/1.1, 0, ln 1.1: variance ln² 1.1 of three on either side, thus Welch's t with 4 degrees.
+    half = scipy.stats.t.ppf(0.975, 4) * np.log(1.1) * (2 / 3) ** 0.5
+    assert ratio["low"] == pytest.approx(2 * np.exp(-half))
+    assert ratio["high"] == pytest.approx(2 * np.exp(half))
+
+
+def test_errors_stay_between_0_and_1(training):
+    table = times_of(training.assign(test_accuracy=training["test_accuracy"].round(1)))
+    rows = table[table["statistic"].isin(["train_error", "test_error"])]
+    assert rows["low"].min() >= 0
+    assert rows["high"].max() <= 1
+    error = of(times_of(training), "test_error")
+    half = scipy.stats.t.ppf(0.975, 2) * 0.01 / 3**0.5
+    assert (error["low"], error["high"]) == pytest.approx((0.2 - half, 0.2 + half))
+    chance = of(times_of(training), "test_error_over_chance")
+    assert chance["low"] == pytest.approx((0.2 - half) / 0.9)
+
+
+def test_ratio_has_no_interval_where_times_of_true_labels_are_not_known(training):
+    lost = (training["randomization"] == "none") & (training["label_corruption"] == 0)
+    training.loc[lost & (training["seed"] == 3), "train_accuracy"] *= 0.1
+    row = of(times_of(training), "over_true_labels", "gaussian")
+    assert np.isnan(row["low"])
+    assert row["note"] == f"not all times of what it is compared with are known; {ONE}"
 
 
 def test_networks_that_do_not_fit_are_counted(training):
@@ -172,7 +196,8 @@ def test_networks_that_do_not_fit_are_counted(training):
     training.loc[lost, "train_accuracy"] *= 0.1
     row = of(times_of(training), "fitting_step", "gaussian")
     assert row["fitted"] == 2
-    assert row["note"] == "1 of 3 networks have not fitted"
+    assert row["note"] == f"1 of 3 networks have not fitted; {ONE}"
+    assert np.isnan(row["low"])
     assert row["estimate"] == pytest.approx(50 / 1.1**0.5)
 
 
@@ -187,7 +212,7 @@ def test_one_seed_has_no_interval():
     row = of(times_of(made_courses(seeds=1)), "fitting_step")
     assert row["estimate"] == pytest.approx(30 / 1.1)
     assert np.isnan(row["low"])
-    assert row["note"] == "no interval of one network"
+    assert row["note"] == f"no interval of one network; {ONE}"
 
 
 def test_without_true_labels_nothing_is_relative_to_them():

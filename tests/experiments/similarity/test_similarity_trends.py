@@ -1,7 +1,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-import scipy.stats
 from oracles.similarity_tables import made_study, of_two_architectures
 
 from generalization.experiments.similarity.convergence_orders import (
@@ -10,6 +9,7 @@ from generalization.experiments.similarity.convergence_orders import (
     convergence_orders,
 )
 from generalization.experiments.similarity.similarity_trends import COLUMNS, similarity_trends
+from generalization.statistics.intervals import perfect_order_bound
 from generalization.statistics.resampling import Resampling
 
 NAMES = [*ORDERS, "order_at_start", *OWN_WAYS]
@@ -162,12 +162,10 @@ def test_network_all_of_whose_layers_are_alike_from_the_first_has_no_order():
 
 @pytest.mark.parametrize("widths", [(25, 50, 100, 200, 400), (25, 50, 100, 200, 400, 800)])
 def test_width_that_makes_networks_alike_correlates_with_similarity(widths):
-    """With five ensembles in perfect order, the interval of ρ contains 0; with six it does not."""
+    """The interval of five ensembles in perfect order excludes 0, as that of six does."""
     number = len(widths)
-    largest, free = 1 - 3 / (number**3 - number), number - 2
-    half = scipy.stats.t.ppf(0.975, free) * np.sqrt(1.06 / (free - 1))
-    low = np.tanh(np.arctanh(largest) - half)
-    assert (low > 0) == (number > 5)
+    low = perfect_order_bound(number, 0.95)
+    assert low > 0
     study = made_study(np.random.default_rng(0), widths=widths, noise=1e-3)
     table = table_of(study)
     assert list(table) == COLUMNS

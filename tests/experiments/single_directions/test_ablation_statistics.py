@@ -9,6 +9,7 @@ from generalization.experiments.single_directions.ablation_statistics import (
     ablation_statistics,
 )
 from generalization.experiments.single_directions.curve_areas import curve_areas
+from generalization.statistics.intervals import perfect_order_bound
 from generalization.statistics.resampling import Resampling
 
 
@@ -46,22 +47,16 @@ def test_estimates_are_those_of_scipy(training):
                 scipy.stats.spearmanr(some["area"], other).statistic
             )
             assert row["low"] == row["estimate"]
-            assert row["high"] == pytest.approx(high_of_perfect_order(5))
+            assert row["high"] == pytest.approx(-perfect_order_bound(5, 0.95))
             assert (row["networks"], row["ensembles"]) == (15, 5)
 
 
-def high_of_perfect_order(ensembles):
-    """Upper bound for decreasing ranks: z half a step of ρ above −1, with the usual error of z."""
-    z = -np.arctanh(1 - 3 / (ensembles**3 - ensembles))
-    free = ensembles - 2
-    return np.tanh(z + scipy.stats.t.ppf(0.975, free) * (1.06 / (free - 1)) ** 0.5)
-
-
-def test_perfect_orders_of_six_ensembles_are_below_0():
-    training = made_training(corruptions=6)
+@pytest.mark.parametrize("corruptions", [5, 6])
+def test_perfect_orders_of_few_ensembles_are_below_0(corruptions):
+    training = made_training(corruptions=corruptions)
     row = of(found(made_curves(training), training), "spearman_gap")
     assert row["estimate"] == row["low"] == pytest.approx(-1)
-    assert row["high"] == pytest.approx(high_of_perfect_order(6))
+    assert row["high"] == pytest.approx(-perfect_order_bound(corruptions, 0.95))
     assert row["high"] < 0
 
 
