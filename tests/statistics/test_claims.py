@@ -4,6 +4,7 @@ from importlib import import_module
 import numpy as np
 import pandas as pd
 import pytest
+from oracles.quotations import PASSAGES, folded, parts
 from oracles.sensitivity_studies import made_study
 from scipy.stats import binom, sem, t
 
@@ -29,8 +30,12 @@ from generalization.statistics.verdicts import (
 )
 
 ABOVE = Claim("It grows", "§1", "statistics", "statistic == 'spearman'", "above", quote="grows")
-# Their claims have no verdict.
-WITHOUT_UNITS = {"fitting_times"}
+# What is quoted of papers that are no source themselves is the blog's word.
+SOURCES = {
+    "novak_2018": "novak-2018-paper",
+    "daroczy_2020": "daroczy-2020-tangent-sensitivity",
+    "forouzesh_2020": "forouzesh-2020-output-sensitivity-slides",
+}
 CONTROL = Control("untrained networks", ("minus", "minus_low", "minus_high"))
 
 
@@ -215,10 +220,34 @@ def test_claims_are_told_apart_and_expect_what_can_be_judged(paper):
 def test_quotes_are_short(paper):
     for claim in claims_of_paper(paper):
         assert len(claim.quote.split()) <= 25, claim.claim
+    assert PASSAGES["passage"].str.split().str.len().max() <= 25
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_quotes_stand_in_the_source(paper):
+    source = SOURCES.get(paper, "inner-activations-blog")
+    passages = [folded(text) for text in PASSAGES[PASSAGES["source"] == source]["passage"]]
+    for claim in claims_of_paper(paper):
+        for part in filter(None, parts(claim.quote)):
+            assert any(part in passage for passage in passages), claim.quote
+
+
+def test_every_passage_is_quoted():
+    quoted = [
+        part for paper in PAPERS for one in claims_of_paper(paper) for part in parts(one.quote)
+    ]
+    for passage in map(folded, PASSAGES["passage"]):
+        assert any(part and part in passage for part in quoted), passage
+
+
+def test_notation_of_a_quotation_makes_no_difference():
+    assert folded(r"$L \approx \sqrt{L_{\text{MSE}}/2}$") == folded("L ≈ √(L_MSE/2)")
+    assert folded("“data mani-\nfold”,  so") == "data manifold, so"
+    assert parts("A … b.") == ["a", "b"]
 
 
 def test_no_relation_replicates_in_joined_datasets_only_with_power():
-    near = dataclasses.replace(ABOVE, expected="near")
+    near = dataclasses.replace(ABOVE, expected="near", tolerance=0.3)
     wide = judged(statistics("a", "b", "c", low=-0.4, high=0.4), near)
     assert wide["verdict"].to_list() == [NO_POWER] * 3 + [REPLICATES]
     assert wide["expected"].iloc[0] == "within 0.3 of 0"
@@ -316,8 +345,6 @@ def test_coupling_needs_changes_of_both_directions(coupling, spread, verdict):
 @pytest.mark.parametrize("paper", PAPERS)
 def test_tables_of_claims_count_what_was_resampled(paper):
     for claim in claims_of_paper(paper):
-        if claim.table in WITHOUT_UNITS:
-            continue
         module = import_module(
             "generalization.statistics.fit_statistics"
             if claim.table == "statistics"
@@ -336,7 +363,7 @@ def test_untested_claims_have_a_reason(paper):
 
 
 def test_no_relation_in_two_datasets_has_no_verdict_from_one():
-    near = dataclasses.replace(ABOVE, expected="near")
+    near = dataclasses.replace(ABOVE, expected="near", tolerance=0.3)
     table = judged(statistics("a", "b", low=[-0.1, 0.5], high=[0.1, 0.7]), near)
     assert table["verdict"].to_list() == [REPLICATES, OPPOSITE, DIFFER]
 
