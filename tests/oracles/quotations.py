@@ -24,7 +24,7 @@ def folded(text: str) -> str:
     text = re.sub(r"\\frac\{1\}\{2\}", "½", text)
     text = re.sub(r"\\(?:text|mathrm)\b", "", text)
     for command, symbol in SYMBOLS.items():
-        text = re.sub(rf"\\{command}\b", symbol, text)
+        text = re.sub(rf"\\{command}(?![A-Za-z])", symbol, text)
     text = re.sub(r"1⁄2", "½", text)
     text = re.sub(r"[“”\"'‘’`*_${}()\[\]\\]", "", text)
     return re.sub(r"\s+", " ", text).strip().casefold()

@@ -14,12 +14,31 @@ OVER_CONTROL = ("over_control", "over_control_low", "over_control_high")
 # ASSUME: "does not correlate well" is a correlation within ± 0.3; a setting to which a quantity is
 # indifferent has the larger value in a share of pairs within 0.5 ± 0.3.
 UNRELATED = 0.3
+# Words of the abstract on factors.
+POOR = (
+    "factors associated with poor generalization – such as full-batch training or using random "
+    "labels – correspond to lower robustness"
+)
+GOOD = (
+    "factors associated with good generalization – such as data augmentation and ReLU "
+    "non-linearities – give rise to more robust functions"
+)
+BUT_OPTIMIZERS = (
+    "correlate with generalization in all considered scenarios except for comparing optimizers"
+)
 # Setting → the value expected to generalize better, and the other one.
 FACTORS = {
     "label_corruption": ("true labels", "random labels"),
     "augmentation": ("augmentation", "no augmentation"),
     "activation": ("ReLU", "HardSigmoid"),
     "optimizer": ("mini-batches (momentum)", "L-BFGS on the full batch"),
+}
+
+FACTOR_QUOTES = {
+    "label_corruption": POOR,
+    "augmentation": GOOD,
+    "activation": GOOD,
+    "optimizer": POOR,
 }
 
 
@@ -128,6 +147,7 @@ def _factors() -> Iterator[Claim]:
                 "near" if exception else "above",
                 0.5,
                 tolerance=UNRELATED if exception else None,
+                quote=BUT_OPTIMIZERS if exception else FACTOR_QUOTES[setting],
                 ours="tolerance" if exception else "threshold",
                 scale="logit",
             )
