@@ -1,8 +1,10 @@
 """Daróczy 2020, *Tangent space sensitivity and the distribution of linear regions*."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import log
 
+from generalization.experiments.tangent_sensitivity.bound_courses import OVER_EPOCH
 from generalization.statistics.claim import Claim, Control
 
 BOUNDS = {
@@ -40,6 +42,36 @@ def _gap() -> Iterator[Claim]:
             scale="fisher",
             control=beside,
         )
+
+
+def _courses() -> Iterator[Claim]:
+    measures = {
+        "log_norm": "the layer-wise norm",
+        "log_maximal_test": "the bound of Theorem 3.2 at test inputs",
+        "log_empirical_test": "the empirical sensitivity at test inputs",
+    }
+    over_epoch = Control("the epoch itself", tuple(OVER_EPOCH))
+    for quantity in ("loss", "accuracy"):
+        for measure, words in measures.items():
+            changes = Claim(
+                f"From epoch to epoch, {words} changes in the direction of the gap in {quantity}",
+                "§5, Fig. 3",
+                "bound_courses",
+                f"quantity == '{quantity}' and measure == '{measure}' "
+                "and statistic == 'gap_change_spearman'",
+                "above",
+                quote="our previously introduced measures may estimate change in empirical "
+                "generalization gap at some extent",
+                ours="statistic",
+            )
+            yield changes
+            yield replace(
+                changes,
+                claim=f"Over epochs, {words} goes with the gap in {quantity}",
+                rows=changes.rows.replace("change", "level"),
+                ours="statistic, reading",
+                control=over_epoch,
+            )
 
 
 def _regions() -> Iterator[Claim]:
@@ -101,6 +133,7 @@ def _theorems() -> Iterator[Claim]:
                 f"({when}) and bound == 'theorem_{theorem}' and hyperparameter.isna()",
                 "below",
                 log(1 / 2),
+                quote="the bound almost never occurs" if theorem == "3_1" else "",
                 ours="threshold (half of the bound), statistic",
             )
 
@@ -121,6 +154,8 @@ def _factors() -> Iterator[Claim]:
                     "sensitivity_factors",
                     f"trained and sensitivity == '{bound}' and factor == '{contrast}'",
                     "above",
+                    quote="most important factor in sensitivity is the depth of the network "
+                    "followed by the layer-wise norm of the parameters and the empirical variance",
                     ours=f"statistic (LMG shares), grid{ours}",
                 )
 
@@ -186,6 +221,7 @@ def _estimators() -> Iterator[Claim]:
 CLAIMS = {
     "daroczy_2020": (
         *_gap(),
+        *_courses(),
         *_theorems(),
         *_factors(),
         *_depth(),
