@@ -38,7 +38,8 @@ def _gap() -> Iterator[Claim]:
             "above",
             quote="even simple bounds and measures are associated with the empirical "
             "generalization gap",
-            ours="statistic; across networks, where the author looked at epochs of one",
+            ours="statistic; across networks, where the author looked at epochs of one; given the "
+            "design, see the league's partial correlation",
             scale="fisher",
             control=beside,
         )
@@ -162,9 +163,9 @@ def _factors() -> Iterator[Claim]:
 
 def _depth() -> Iterator[Claim]:
     for bound, (name, ours) in BOUNDS_OF_FACTORS.items():
-        for words, rows, expected in (
-            ("decreases beyond some depth", "deepest", "below"),
-            ("increases up to some depth", "not deepest", "above"),
+        for words, rows, expected, chosen in (
+            ("decreases beyond some depth", "deepest", "below", ""),
+            ("increases up to some depth", "rises_first", "above", "statistic, "),
         ):
             yield Claim(
                 f"For small norms, the tangent sensitivity {words}: {name}",
@@ -173,7 +174,7 @@ def _depth() -> Iterator[Claim]:
                 f"trained and sensitivity == '{bound}' and smallest_scale and {rows}",
                 expected,
                 quote="after reaching a certain depth starts to decrease",
-                ours=f"grid{ours}",
+                ours=f"{chosen}grid{ours}",
             )
 
 
