@@ -331,8 +331,8 @@ UNTESTED = {
         "All relations hold on whole CIFAR-10 and CIFAR-100 — full-size studies need a cluster",
         "Networks fit random labels on CIFAR-10 and are more sensitive there — no study here trains"
         " on random labels of CIFAR-10",
-        "ReLU networks generalize better and are less sensitive than HardSigmoid ones in all pairs of "
-        "a large sweep — reduced studies compare fewer pairs",
+        "ReLU networks generalize better and are less sensitive than HardSigmoid ones in all pairs "
+        "of a large sweep — reduced studies compare fewer pairs",
         "Relations hold over thousands of networks — no study here trains as many",
         "Error bars over seeds 1 to 8 of each setting — the unit of every interval here is the "
         "ensemble, of which seeds are replicates",
