@@ -367,6 +367,20 @@ def test_tables_of_claims_count_what_was_resampled(paper):
 
 
 @pytest.mark.parametrize("paper", PAPERS)
+def test_claims_ask_for_columns_that_their_table_has(paper):
+    for claim in claims_of_paper(paper):
+        columns = getattr(import_module(module_of(claim.table)), "COLUMNS", None)
+        if columns is None:
+            continue
+        empty = pd.DataFrame({column: pd.Series(dtype=object) for column in columns})
+        assert empty.query(claim.rows).empty, claim.claim
+        control = claim.control.columns if claim.control else ()
+        # Theorems are judged by their exceptions alone.
+        asked = {"exceptions"} if claim.expected == "always" else {*claim.columns, *control}
+        assert asked <= {*columns}, claim.claim
+
+
+@pytest.mark.parametrize("paper", PAPERS)
 def test_untested_claims_have_a_reason(paper):
     for text in untested_of({paper: PAPERS[paper]}):
         words, _, reason = text.partition(" — ")
