@@ -376,6 +376,7 @@ ROOMS = {
             "region_statistics": Table(("activation_regions", "training")),
             "loss_estimates": Table(("train_test_sensitivity", "training"), page=False),
             "loss_estimate_errors": Table(("loss_estimates", "training")),
+            "bound_courses": Table(("train_test_sensitivity", "training")),
         },
         figures={
             "loss_estimate_curves": Figure(

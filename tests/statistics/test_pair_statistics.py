@@ -263,3 +263,16 @@ def test_tables_that_were_written_and_read_say_the_same(compared, tmp_path):
 def test_impossible_level():
     with pytest.raises(ValueError, match=r"^level must be between 0 and 1, not 95\.$"):
         pair_statistics(made([1], [2]), level=95)
+
+
+def test_fraction_stands_beside_that_before_training():
+    trained = [1.0, 1, 1, 1, -1]
+    before = [1.0, -1, 1, -1, -1]
+    table = made([0] * 5, trained).assign(untrained_better=0.0, untrained_worse=before)
+    row = of(table)
+    differences = np.array([0, 1, 0, 1, 0.0])
+    half = t.ppf(0.975, 4) * sem(differences)
+    assert row["over_untrained"] == pytest.approx(0.4)
+    assert row["over_untrained_low"] == pytest.approx(0.4 - half)
+    assert row["over_untrained_high"] == pytest.approx(0.4 + half)
+    assert np.isnan(of(made([0] * 5, trained))["over_untrained"])

@@ -1,4 +1,5 @@
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -22,8 +23,8 @@ CONTRAST = ("contrast", "contrast_low", "contrast_high")
 
 
 def claim(expected, number=0.0, **changes):
-    changes = {"tolerance": 0.3} | changes
-    return Claim("Words", "§1", "table", "True", expected, number, **changes)
+    tolerance = {"tolerance": 0.3} if expected == "near" else {}
+    return Claim("Words", "§1", "table", "True", expected, number, **tolerance | changes)
 
 
 def row(low, high, estimate=None, **columns):
@@ -60,6 +61,16 @@ def word(*arguments, **settings):
 def test_verdict_is_that_of_the_whole_interval(expected, number, low, high, answer):
     assert word(row(low, high), claim(expected, number)) == answer
     assert word(row(low, high, np.nan), claim(expected, number)) == NO_INTERVAL
+
+
+@pytest.mark.parametrize(("expected", "tolerance"), [("near", None), ("above", 0.3)])
+def test_claims_of_nearness_alone_have_a_tolerance(expected, tolerance):
+    message = (
+        "tolerance must be given for a claim that is 'near', and for no other, "
+        f"not {tolerance!r} for {expected!r}."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        claim(expected, tolerance=tolerance)
 
 
 def test_how_near_is_near_is_the_claims():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -91,8 +91,8 @@ def fitting_times(
     ``rise_a_b``
         The difference of the mean test error between neighboring label corruptions a and b.
     ``least_rise``
-        The difference whose interval over settings begins lowest: the test error rises steadily if
-        it is positive (intersection–union test).
+        The difference whose interval begins lowest, with as many settings as the fewest of all
+        differences have: the test error rises steadily if it is positive (intersection–union test).
 
     Settings are what networks of different data share: architecture, width, depth, training. Each
     has rows of its own, of one ensemble a kind. Their t intervals tell of other seeds of that
@@ -130,15 +130,36 @@ def _over_settings(rows: list[dict[str, Any]], resampling: Resampling) -> Iterat
     keys = ["dataset", "randomization", "label_corruption", "statistic"]
     columns = [*keys, "estimate", "networks", "fitted"]
     table = pd.DataFrame(rows, columns=columns).assign(setting=range(len(rows)))
-    means = []
+    # The mean of least rises is less than the least mean rise.
+    table = table[table["statistic"] != "least_rise"]
+    rises: dict[str, list[dict[str, Any]]] = {}
     for about, settings in groups(table, keys, dropna=False):
+        found = rows[settings["setting"].iloc[0]]
         if len(settings) > 1:
-            means.append(about | _mean_over_settings(about["statistic"], settings, resampling))
-    for _, rises in pd.DataFrame(means, columns=[*columns, "low"]).groupby("dataset"):
-        rises = rises[rises["statistic"].str.startswith("rise_")].dropna(subset="low")
-        if len(rises):
-            means.append(means[rises["low"].idxmin()] | {"statistic": "least_rise"})
-    yield from means
+            found = about | _mean_over_settings(about["statistic"], settings, resampling)
+            yield found
+        if about["statistic"].startswith("rise_"):
+            rises.setdefault(about["dataset"], []).append(found)
+    for found in rises.values():
+        # What one setting alone has is in its own rows.
+        if any(row["ensembles"] > 1 for row in found):
+            least = next(_least_rise(_between_neighbors(found)))
+            yield {key: least[key] for key in ("dataset", *COLUMNS) if key in least}
+
+
+def _between_neighbors(rises: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rises without those of settings that lack a level which others have between both."""
+    ends = [tuple(map(float, row["statistic"].split("_")[1:])) for row in rises]
+    neighbors = set(pairwise(sorted({level for both in ends for level in both})))
+    return [row for row, both in zip(rises, ends, strict=True) if both in neighbors]
+
+
+def _least_rise(rises: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The rise whose interval begins lowest, on as many settings as the fewest of all have."""
+    if rises:
+        lows = [row["low"] if np.isfinite(row["low"]) else row["estimate"] for row in rises]
+        fewest = min(row["ensembles"] for row in rises)
+        yield rises[int(np.argmin(lows))] | {"statistic": "least_rise", "ensembles": fewest}
 
 
 def _mean_over_settings(
@@ -230,14 +251,16 @@ def _of_architecture(networks: pd.DataFrame, resampling: Resampling) -> Iterator
             lacking = {"note": "not all times of what it is compared with are known"}
             yield {**about, "statistic": statistic, **found} | (lacking if unknown else {})
     levels = sorted((corruption, name) for name, corruption in kinds if _is_label_noise(name))
+    rises = []
     for (low, below), (high, above) in pairwise(levels):
         of_both = means[above, high]["test_error"], means[below, low]["test_error"]
-        yield {
+        rises.append({
             "statistic": f"rise_{low:g}_{high:g}",
             **_difference(*of_both, level=resampling.level),
             "networks": len(kinds[below, low]) + len(kinds[above, high]),
             "ensembles": 1,
-        }
+        })
+    yield from (*rises, *_least_rise(rises))
 
 
 def _statistics(

@@ -4,12 +4,15 @@ import pytest
 import scipy.stats
 from oracles.random_data import TIMES, made_courses
 
+from generalization.experiments import claims_of
 from generalization.experiments.random_labels.fitting_times import (
     COLUMNS,
     fitting_times,
     steps_to_fit,
 )
+from generalization.statistics.claims import claims
 from generalization.statistics.resampling import Resampling
+from generalization.statistics.verdicts import TOO_FEW
 
 ONE = "1 of the 5 ensembles that a verdict needs"
 
@@ -111,15 +114,37 @@ def test_rise_is_steady_if_its_lowest_interval_is_positive(training):
     table = times_of(training)
     rises = table[table["statistic"].str.startswith("rise_")]
     of_dataset = rises[rises["ensembles"] == 2]
-    row = table[table["statistic"] == "least_rise"].squeeze()
+    row = table[(table["statistic"] == "least_rise") & (table["ensembles"] == 2)].squeeze()
     assert row["estimate"] == pytest.approx(0.3)
     assert row["low"] == pytest.approx(of_dataset["low"].min())
     assert row["networks"] == 12
     falling = training.assign(
         test_accuracy=training["test_accuracy"].where(training["label_corruption"] < 0.5, 0.05)
     )
-    row = times_of(falling).query("statistic == 'least_rise'").squeeze()
+    row = times_of(falling).query("statistic == 'least_rise' and ensembles == 2").squeeze()
     assert row["estimate"] == pytest.approx(-0.05)
+
+
+def test_rise_of_one_setting_is_too_few_for_a_verdict(training):
+    one = training[training["depth"] == training["depth"].min()]
+    rows = times_of(one).query("statistic == 'least_rise'")
+    assert rows["ensembles"].to_list() == [1]
+    assert rows["estimate"].item() == pytest.approx(0.3)
+    about = list(claims_of({"zhang_2017": ["random_labels"]}))
+    judged = claims(about, {"fitting_times": times_of(one)}).set_index("claim")
+    steadily = "The test error rises steadily with label corruption"
+    assert judged.loc[steadily, "verdict"] == TOO_FEW
+
+
+def test_least_rise_rests_on_as_many_settings_as_the_fewest():
+    training = made_courses(depths=(2, 3, 4))
+    # One setting lacks the level between: what it rises from end to end is of no neighbors.
+    some = training[(training["depth"] > 2) | (training["label_corruption"] != 0.5)]
+    of_dataset = times_of(some).query("statistic == 'least_rise' and depth.isna()")
+    assert of_dataset["ensembles"].to_list() == [2]
+    some = training[(training["depth"] == 2) | (training["label_corruption"] != 0.5)]
+    of_dataset = times_of(some).query("statistic == 'least_rise' and depth.isna()")
+    assert of_dataset["ensembles"].to_list() == [1]
 
 
 def several_settings(ratios, *, fitted=True):

@@ -51,6 +51,39 @@ def test_estimates_are_those_of_scipy(training):
             assert (row["networks"], row["ensembles"]) == (15, 5)
 
 
+def test_areas_over_the_accuracy_of_the_whole_network_are_related_as_well(training):
+    curves = made_curves(training)
+    # Corruption lowers whole curves here: relative to where they begin, they are alike.
+    start = curves.groupby(["ensemble", "seed", "layer", "mode"])["accuracy"].transform("max")
+    lowered = curves.assign(accuracy=curves["accuracy"] / start * 0.5)
+    whole = found(curves, training)
+    assert of(whole, "spearman_label_corruption_normalized")["labels"] == "all"
+    areas = curve_areas(curves, training)
+    assert areas["normalized"].to_numpy() == pytest.approx(
+        areas["area"]
+        / curves
+        .groupby(["ensemble", "seed", "layer", "mode"], sort=False)["accuracy"]
+        .first()
+        .to_numpy()
+    )
+    for mode in ("zero", "noise"):
+        estimates = [
+            of(table, statistic, mode=mode)["estimate"]
+            for table, statistic in (
+                (whole, "spearman_label_corruption_normalized"),
+                (found(lowered, training), "spearman_label_corruption_normalized"),
+                (found(lowered, training), "spearman_label_corruption"),
+            )
+        ]
+        assert estimates == pytest.approx([estimates[0]] * 3)
+
+
+def test_rows_say_which_labels_count(training):
+    table = found(made_curves(training), training).set_index("statistic")["labels"]
+    assert set(table["spearman_gap"]) == {"all"}
+    assert set(table["spearman_gap_true_labels"]) == {"true"}
+
+
 @pytest.mark.parametrize("corruptions", [5, 6])
 def test_perfect_orders_of_few_ensembles_are_below_0(corruptions):
     training = made_training(corruptions=corruptions)
