@@ -7,10 +7,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from generalization.measures.sample_gradients import gradient_norm
 from oracles.softmax_jacobian import random_networks
 from torch.testing import assert_close
 
+from generalization.measures.gradient_norm import gradient_norm
 from generalization.networks.sequences import sequence_of
 
 TEXT = Path("CONTRIBUTING.md").read_text(encoding="utf-8")
