@@ -28,7 +28,7 @@ from generalization.experiments import claims_of
 from generalization.names import readable
 
 sys.path.insert(0, f"{workflow.basedir}/workflow")
-from about import about, headline_of
+from about import about, headline_of, titles_of
 from check_catalog import NAME, check_catalog
 from environment import check_environment, run_scripts
 from fingerprint import fingerprint
@@ -111,6 +111,7 @@ else:
 
 include: "workflow/rules/statistics.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/findings.smk"
 
 
 rule all:

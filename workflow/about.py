@@ -10,6 +10,7 @@ from pathlib import Path
 from platform import python_version
 from typing import TYPE_CHECKING
 
+import yaml
 from fingerprint import reached
 
 from generalization.catalog import MEASURES, PROFILES, SIMILARITIES, TABLES, file_of
@@ -117,6 +118,16 @@ def about(study: Study, files: Sequence[str]) -> dict[str, object]:
         "versions": versions(),
         "settings": "".join(file.read_text(encoding="utf-8") for file in configs),
     }
+
+
+def titles_of(files: Iterable[str]) -> dict[str, str]:
+    """Return study → title, of configuration files that there are."""
+    titles = {}
+    for file in map(Path, files):
+        if file.is_file():
+            found = yaml.safe_load(file.read_text(encoding="utf-8"))
+            titles[file.stem] = found.get("title", file.stem)
+    return titles
 
 
 def commit(folder: Path = ROOT) -> str:
