@@ -107,7 +107,7 @@ def _measures(studies: Sequence[StudyResults], primary: str) -> list[str]:
     for study in studies:
         statistic = primary_statistic(study.statistics, primary)
         rows = league_rows(study.statistics, statistic)
-        rows = rows[rows["kind"].isin([CANDIDATE, "baseline"])].set_index("measure")
+        rows = rows[rows["kind"].isin([CANDIDATE, "baseline"])]
         columns[study.name] = rows
     kinds = pd.concat([rows["kind"] for rows in columns.values()])
     kinds = kinds[~kinds.index.duplicated()]

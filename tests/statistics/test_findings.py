@@ -13,6 +13,12 @@ def study(name, claims=None, estimate=0.5):
         "estimate": [estimate, -0.25, 0.1],
         "low": [0.1, None, -0.1],
         "high": [0.9, None, 0.3],
+        "p_value": [0.01, 0.5, 0.5],
+        "p_value_corrected": [0.02, None, None],
+        "level": 0.95,
+        "ensembles": 8,
+        "networks": 16,
+        "note": "",
     })
     training = pd.DataFrame({
         "ensemble": ["a", "a", "b", "b"],
