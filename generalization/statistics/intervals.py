@@ -34,6 +34,7 @@ class Comparison(NamedTuple):
     difference: Interval
     p_best: Float[np.ndarray, "measures"]
     rank: Interval
+    draws: Float[np.ndarray, "measures resamples"]
 
 
 def jackknife_error(
@@ -243,13 +244,14 @@ def comparison(
 
     Returns:
         Paired difference; share of resamples in which a measure has the largest |ρ| of the
-        candidates (ties are shared), and its rank among them, 1 being the best, with an interval.
+        candidates (ties are shared); its rank among them, 1 being the best, with an interval; and
+        the difference in every resample.
         The interval of whichever measure comes first is that of a maximum, so it lies too high: see
         ``simultaneous_interval``. NaN where a correlation is not defined; differences are NaN
         without a defined baseline.
     """
     size, of_baselines = np.abs(draws), np.abs(baseline_estimates)
-    difference = Interval(*np.full((3, len(draws)), np.nan))
+    difference, paired = Interval(*np.full((3, len(draws)), np.nan)), np.full(draws.shape, np.nan)
     if np.isfinite(of_baselines).any():
         best = np.nanargmax(of_baselines)
         paired = size - np.abs(baselines[best])
@@ -266,7 +268,7 @@ def comparison(
     observed[~undefined] = scipy.stats.rankdata(-np.abs(estimates[~undefined]))
     low, high = _percentiles(np.where(undefined[:, None], np.nan, ranks), level)
     p_best = np.where(undefined, np.nan, p_best)
-    return Comparison(difference, p_best, Interval(observed, low, high))
+    return Comparison(difference, p_best, Interval(observed, low, high), paired)
 
 
 def simultaneous_interval(

@@ -37,6 +37,7 @@ from generalization.statistics.draws import (
     permuted_orders,
     resampled_counts,
 )
+from generalization.statistics.estimates import joined
 from generalization.statistics.granulated import (
     granulated_cells,
     granulated_kendall,
@@ -44,6 +45,7 @@ from generalization.statistics.granulated import (
 )
 from generalization.statistics.intervals import (
     FEWEST_ENSEMBLES,
+    Comparison,
     Interval,
     comparison,
     correlation_interval,
@@ -58,21 +60,31 @@ from generalization.statistics.partial import (
     reasons,
 )
 from generalization.statistics.population import Population
-from generalization.statistics.prediction import added_r_squared, selection, with_baselines
+from generalization.statistics.prediction import (
+    added_r_squared,
+    added_r_squared_null,
+    largest,
+    regret_null,
+    selection,
+    with_baselines,
+)
 from generalization.statistics.resampling import Resampling
 from generalization.statistics.sign_errors import (
-    Summary,
     changes,
     hoeffding_weights,
+    sign_error_intervals,
     sign_errors,
+    sign_errors_left_out,
+    sign_errors_null,
     summary,
 )
 from generalization.statistics.stratified import stratified_spearman, stratified_spearman_null
 
-# ASSUME: of conditional information so many permutations tell the null mean to two digits.
-PERMUTATIONS_OF_INFORMATION = 200
-# ASSUME: of a choice of networks so many resamples tell the interval.
-RESAMPLES_OF_CHOICES = 500
+# ASSUME: information and sign errors look at all pairs of ensembles in every permutation. With
+# 2,000, a p-value of .05 has a Monte-Carlo standard error of √(.05·.95/2000) = .005 (.002 with
+# 10,000), the least is .0005, and the mean of permuted gaps is known to 1/45 of their deviation.
+PERMUTATIONS_OF_PAIRS = 2000
+NO_INTERVAL_OF_A_CHOICE = "no interval, since resampling the choice of one network does not cover"
 
 Numbers = Float[np.ndarray, "measures"]
 # From how often every resample holds every ensemble to a statistic of every measure.
@@ -261,8 +273,7 @@ class _Judges:
         if not self.population.factors or not self.enough:
             yield from self.rows("conditional_information", self._empty())
             return
-        few = self.orders[: min(self.permutations, PERMUTATIONS_OF_INFORMATION)]
-        null = conditional_information_null(self.means, self.gap, levels, few)
+        null = conditional_information_null(self.means, self.gap, levels, self._few_orders())
         once = observed_counts(self.size)
         observed = conditional_information(once, self.means, self.gap, levels)[:, 0]
         left_out = conditional_information_left_out(self.means, self.gap, levels)
@@ -270,8 +281,8 @@ class _Judges:
         with np.errstate(invalid="ignore"):
             means = null.mean(1)
         notes = ["" if np.isnan(one) else f"{one:.3f} with permuted gaps" for one in means]
-        p = permutation_p_values(observed, null)
-        yield from self.rows("conditional_information", interval, p, notes=notes)
+        tested = self._tested(observed, null)
+        yield from self.rows("conditional_information", interval, *tested, notes=notes)
 
     def sign_errors(self) -> Iterator[Row]:
         """Robust sign errors over changes of one factor (Dziugaite et al. 2020)."""
@@ -281,17 +292,28 @@ class _Judges:
                 note = "no two ensembles differ in one factor alone"
                 yield from self.rows(name, self._empty(), notes=note)
             return
-        told = _sign_errors_without(self.population, None)
-        left_out = np.stack(
-            [_sign_errors_without(self.population, one).mean for one in range(self.size)], axis=1
-        )
+        population, pairs = self.population, one_factor_pairs(self.population.levels)
+        weights = hoeffding_weights(population.gap, population.test_sizes)
+        given = population.values, population.gap, pairs, weights
+        settings = {"environments": changes(pairs, population.levels)}
+        told = summary(sign_errors(*given, **settings).errors)
         notes = ["" if n else "no environment has enough certain pairs" for n in told.environments]
-        empty = np.full(len(notes), np.nan)
+        if not self.enough:
+            for name, estimate in zip(names, told, strict=False):
+                interval = self._empty()._replace(estimate=estimate)
+                yield from self.rows(name, interval, cells=told.environments, notes=notes)
+            return
+        left_out = sign_errors_left_out(*given, **settings)
         # A mean is smooth in the weights of ensembles, which a quantile and a maximum are not.
         mean = jackknife_interval(told.mean, left_out, level=self.level, bounds=(0, 1))
-        parts = (mean, Interval(told.high, empty, empty), Interval(told.worst, empty, empty))
-        for name, interval in zip(names, parts, strict=True):
-            yield from self.rows(name, interval, cells=told.environments, notes=notes)
+        intervals = mean, *sign_error_intervals(*given, **settings, level=self.level)
+        null = sign_errors_null(*given, self._few_orders(), **settings)
+        # Chance has a mean of ½, either side of which is a relation; of the others, low is good.
+        tested = [self._tested(0.5 - told.mean, 0.5 - null.mean)]
+        tested += [self._tested(1 - told.high, 1 - null.high)]
+        tested += [self._tested(1 - told.worst, 1 - null.worst)]
+        for name, interval, p in zip(names, intervals, tested, strict=True):
+            yield from self.rows(name, interval, *p, cells=told.environments, notes=notes)
 
     def added_prediction(self) -> Iterator[Row]:
         """Cross-validated R² that a measure adds to the design, and to design and baselines."""
@@ -314,7 +336,11 @@ class _Judges:
 
             observed = statistic(observed_counts(self.size))[:, 0]
             left_out = statistic(leave_one_out_counts(self.size))
-            yield from self.rows(name, jackknife_interval(observed, left_out, level=self.level))
+            interval = jackknife_interval(observed, left_out, level=self.level)
+            null = added_r_squared_null(self.means, self.gap, given, self.orders)
+            # What is less than nothing says no more than nothing.
+            tested = self._tested(np.maximum(observed, 0), np.maximum(null, 0))
+            yield from self.rows(name, interval, *tested)
 
     def beside_baselines(self) -> Iterator[Row]:
         """|ρ| less that of the best baseline, from resamples that all measures share."""
@@ -339,8 +365,21 @@ class _Judges:
         parts = (told.difference, Interval(told.p_best, empty, empty), told.rank)
         where = f"rank correlations within levels of {self.dominant}" if self.dominant else ""
         for name, part in zip(names, parts, strict=True):
-            rows = self.rows(name, self._at(some, part), notes=where)
+            tested = self._differing(some, told) if name == names[0] else ()
+            rows = self.rows(name, self._at(some, part), *tested, notes=where)
             yield from (row for row in rows if row["kind"] == "candidate")
+
+    def _differing(self, some: np.ndarray, told: Comparison) -> tuple[Numbers, Numbers]:
+        """p-values of no difference, from resamples moved to it (Romano & Wolf 2005)."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            error = told.draws.std(axis=1, ddof=1)
+            error = np.where(error > 0, error, np.nan)
+            observed = told.difference.estimate / error
+            null = (told.draws - told.difference.estimate[:, None]) / error[:, None]
+        p, corrected = np.full((2, len(self.population.measures)), np.nan)
+        p[some] = permutation_p_values(observed, null)
+        corrected[some] = westfall_young(observed, null)
+        return p, corrected
 
     def ceilings(self) -> Iterator[Row]:
         """What noise of seeds leaves to be explained, and how repeatable every measure is."""
@@ -362,56 +401,59 @@ class _Judges:
                 )
             }
             note = "" if np.isfinite(told["estimate"]) else "no ensemble has two seeds"
-            yield about | {"statistic": name, **told, "note": note}
+            tested = {"p_value": float(found.p_value) if self.enough else np.nan}
+            yield about | {"statistic": name, **told, **tested, "note": note}
         ranks = np.full_like(self.population.values, np.nan)
         for values, ranked in zip(self.population.values, ranks, strict=True):
             there = np.isfinite(values)
             if there.any():
                 ranked[there] = midranks(np.ones((1, there.sum())), values[there])[0]
         found = reliability(ranks, level=self.level)
-        yield from self.rows("repeatability", Interval(found.reliability, found.low, found.high))
+        interval = Interval(found.reliability, found.low, found.high)
+        yield from self.rows("repeatability", interval, found.p_value if self.enough else None)
 
     def chosen(self) -> Iterator[Row]:
-        """Regret and hit rate of preferring networks by a measure, turned by its own sign."""
+        """Regret and hit rate of preferring networks by a measure, turned by its own sign.
+
+        There is no interval. Choosing one network is not smooth in the ensembles, and percentiles
+        of resamples do not cover what a study expects: .91 to .96 of a nominal .95 for a measure
+        that says little, .3 to .75 for one with a correlation of .99, whose resamples hardly ever
+        choose badly; of the worst regret within strata, .90 to .99 and .4 to .95. p-values are of
+        permutations within strata, after each of which the measure is turned anew.
+        """
         strata = self._strata_of_dominant()
-        signs = np.sign(
-            stratified_spearman(observed_counts(self.size), self.means, self.gap, strata)[:, 0]
-        )
-        turned = self.means * np.where(np.isfinite(signs) & (signs != 0), signs, 1.0)[:, None]
+        signs = stratified_spearman(observed_counts(self.size), self.means, self.gap, strata)[:, 0]
+        turned = self.means * np.where(signs < 0, -1.0, 1.0)[:, None]
         whole = selection(turned, self.gap)
         within = selection(turned, self.gap, strata)
-        empty = np.full(len(turned), np.nan)
-        regrets = self._resampled(lambda some: selection(turned[:, some], self.gap[some]).regret)
-        with np.errstate(invalid="ignore"):
-            worst = np.array([np.nan if np.isnan(r).all() else np.nanmax(r) for r in within.regret])
         note = "turned by the sign of the rank correlation" + (
             f" within {self.dominant}" if self.dominant else ""
         )
-        parts = {
-            "regret": Interval(whole.regret[:, 0], *regrets),
-            "regret_worst": Interval(worst, empty, empty),
-            "top_20_hit_rate": Interval(whole.hit_rate[:, 0], empty, empty),
+        estimates = {
+            "regret": whole.regret[:, 0],
+            "regret_worst": largest(within.regret),
+            "top_20_hit_rate": whole.hit_rate[:, 0],
         }
-        for name, interval in parts.items():
+        tested = self._chosen_by_chance(estimates, strata) if self.enough else {}
+        for name, estimate in estimates.items():
+            interval = self._empty()._replace(estimate=estimate)
             cells = within.regret.shape[1] if name == "regret_worst" else 1
-            yield from self.rows(name, interval, cells=cells, notes=note)
+            notes = [joined(note, NO_INTERVAL_OF_A_CHOICE) if self.enough else note] * len(estimate)
+            yield from self.rows(name, interval, *tested.get(name, ()), cells=cells, notes=notes)
 
-    def _resampled(
-        self, statistic: Callable[[Int[np.ndarray, "ensembles"]], np.ndarray]
-    ) -> tuple[Numbers, Numbers]:
-        """Percentile interval over resamples of ensembles; missing if there are too few."""
-        measures = len(self.population.measures)
-        if not self.enough:
-            return np.full(measures, np.nan), np.full(measures, np.nan)
-        drawn = self.generator.integers(
-            self.size, size=(min(self.resampling.resamples, RESAMPLES_OF_CHOICES), self.size)
-        )
-        draws = np.stack([statistic(some)[:, 0] for some in drawn], axis=1)
-        sides = [(1 - self.level) / 2, (1 + self.level) / 2]
-        low, high = np.full(measures, np.nan), np.full(measures, np.nan)
-        defined = ~np.isnan(draws).all(1)
-        low[defined], high[defined] = np.nanquantile(draws[defined], sides, axis=1)
-        return low, high
+    def _chosen_by_chance(
+        self, estimates: dict[str, Numbers], strata: Int[np.ndarray, "ensembles"]
+    ) -> dict[str, tuple[Numbers, Numbers]]:
+        """p-values of regrets: how often permuted gaps have as little regret."""
+        orders = self.orders if strata.max(initial=0) == 0 else self._orders(strata)
+        null = regret_null(self.means, self.gap, strata, orders)
+        found = {}
+        for name, values in (("regret", null.whole), ("regret_worst", null.worst)):
+            with np.errstate(invalid="ignore"):
+                most = np.fmax(np.fmax.reduce(values, axis=1), estimates[name])
+            # The larger, the less regret; without any rounding below 0.
+            found[name] = self._tested(most - estimates[name], most[:, None] - values)
+        return found
 
     def _stratified(
         self, name: str, strata: Int[np.ndarray, "ensembles"], constant: str = ""
@@ -503,6 +545,10 @@ class _Judges:
     def _orders(self, strata: np.ndarray) -> np.ndarray:
         return permuted_orders(strata, permutations=self.permutations, generator=self.generator)
 
+    def _few_orders(self) -> Int[np.ndarray, "permutations ensembles"]:
+        """As many permutations as statistics of all pairs of ensembles take."""
+        return self.orders[:PERMUTATIONS_OF_PAIRS]
+
     def _at(self, places: np.ndarray, interval: Interval) -> Interval:
         """An interval of some measures, as one of all."""
         found = [np.full(len(self.population.measures), np.nan) for _ in interval]
@@ -534,18 +580,6 @@ def _finite_order(values: np.ndarray) -> np.ndarray:
     """Values whose differences exist: infinite ones become larger than all others."""
     largest = np.abs(values[np.isfinite(values)]).max(initial=0)
     return np.clip(values, -2 * largest - 1, 2 * largest + 1)
-
-
-def _sign_errors_without(population: Population, left_out: int | None) -> Summary:
-    """Sign errors over changes of one factor, maybe without one ensemble."""
-    kept = np.arange(len(population.gap)) != (-1 if left_out is None else left_out)
-    gap, levels = population.gap[kept], population.levels[kept]
-    pairs = one_factor_pairs(levels)
-    weights = hoeffding_weights(gap, population.test_sizes[kept])
-    found = sign_errors(
-        population.values[:, kept], gap, pairs, weights, environments=changes(pairs, levels)
-    )
-    return summary(found.errors)
 
 
 def _kendall_p_values(values: np.ndarray, gap: np.ndarray) -> Numbers:

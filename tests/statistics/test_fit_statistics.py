@@ -94,6 +94,47 @@ def test_every_measure_has_a_row_of_every_statistic_of_both_selections(measures,
             } <= set(rows.index)
 
 
+# Statistic → whether it has an interval; all of them have p-values.
+TESTED = {
+    "spearman": True,
+    "spearman_within_label_corruption": True,
+    "spearman_given_design": True,
+    "granulated_kendall": True,
+    "granulated_kendall_label_corruption": True,
+    "conditional_information": True,
+    "sign_error_mean": True,
+    "sign_error_90th": True,
+    "sign_error_worst": True,
+    "added_r_squared": True,
+    "difference_to_best_baseline": True,
+    "regret": False,
+    "regret_worst": False,
+}
+
+
+def test_every_statistic_is_tested_and_says_on_how_much_it_rests(statistics):
+    found = of(statistics, "jacobian_norm").loc[list(TESTED)]
+    numbers = ["estimate", "p_value", "p_value_corrected", "networks", "ensembles"]
+    assert found[numbers].notna().all(axis=None)
+    assert (found["p_value"] <= found["p_value_corrected"]).all()
+    assert found["low"].notna().to_dict() == TESTED
+    no_cells = ["spearman_given_design", "added_r_squared", "difference_to_best_baseline"]
+    no_cells += ["conditional_information"]
+    assert found["cells"].isna().to_dict() == {name: name in no_cells for name in TESTED}
+    without = found["note"].str.contains("no interval, since resampling the choice")
+    assert without.to_dict() == {name: not interval for name, interval in TESTED.items()}
+    ceiling = of(statistics, "generalization_gap").loc["noise_ceiling"]
+    assert ceiling[["low", "high", "p_value", "networks", "ensembles"]].notna().all()
+
+
+def test_measure_that_says_nothing_passes_no_test(statistics):
+    # It is a baseline, with which it is not compared.
+    names = set(TESTED) - {"difference_to_best_baseline"}
+    found = of(statistics, "random_number").loc[list(names)]
+    assert found["p_value_corrected"].isna().all()
+    assert (found["p_value"] > 0.01).all()
+
+
 def test_kinds_separate_candidates_from_controls(statistics):
     kinds = statistics.drop_duplicates("measure").set_index("measure")["kind"]
     assert kinds["jacobian_norm"] == "candidate"
