@@ -76,7 +76,7 @@ def findings(studies: Sequence[StudyResults], versions: Mapping[str, str], *, pr
 def _study(study: StudyResults) -> list[str]:
     """Row of a study."""
     final = study.training[study.training["final"]]
-    verdicts = "–"
+    verdicts = "not judged"
     if study.claims is not None and len(study.claims):
         counts = study.claims["verdict"].value_counts()
         verdicts = "; ".join(f"{count} {verdict}" for verdict, count in counts.items())

@@ -201,3 +201,14 @@ def test_control_that_shows_as_much_is_no_replication():
             continue
         number = claim.number + (0.004 if claim.expected == "above" else -0.004)
         assert verdict(row(claim, number, contrast=0), claim)[0] == CONTROL_SHOWS_IT, claim.claim
+
+
+def test_curves_are_of_the_equations_of_the_appendix():
+    curves = [one for one in CLAIMS if one.table == "bound_statistics"]
+    assert {number for one in curves for number in re.findall(r"Eq\. (\d)", one.source)} == set(
+        "567"
+    )
+    assert [one.claim for one in of("Over points", curves)] == [
+        "Over points, the logarithms of the norm of the true class's row and of Eq. 5 correlate",
+        "Over points, the logarithms of the Jacobian norm and of Eq. 7 correlate",
+    ]

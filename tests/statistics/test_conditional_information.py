@@ -114,3 +114,13 @@ def test_fast_jackknife_is_that_of_counts(tied, generator, monkeypatch):
     monkeypatch.setattr(draws, "BLOCK_NUMBERS", 300)
     cut = conditional_information_left_out(measures, gap, LEVELS)
     assert np.array_equal(cut, found, equal_nan=True)
+
+
+def test_no_more_than_two_factors_are_held_fixed(generator):
+    levels = np.repeat(list(product(range(2), repeat=3)), 3, axis=0)
+    # Both say the parity of all three levels, and nothing beyond it.
+    parity = 100 * (levels.sum(1) % 2)
+    measure, gap = parity + generator.normal(size=(2, 24))
+    found = conditional_information(ONCE, measure[None], gap, levels)[0, 0]
+    assert found == pytest.approx(slow_conditional_information(measure, gap, levels))
+    assert found > 0.15

@@ -48,6 +48,8 @@ def test_oracle_correlates_with_the_gap_as_its_noise_leaves_it(generator):
     r = np.corrcoef(gap[1:].ravel(), oracle[1:].ravel())[0, 1]
     assert r == pytest.approx(1 / np.sqrt(1.25), abs=0.01)
     assert np.array_equal(noisy_oracle(gap, generator, noise=0.0), gap, equal_nan=True)
+    half = noisy_oracle(gap, np.random.default_rng(1)) - gap
+    assert np.nanstd(half) == pytest.approx(np.nanstd(gap) / 2, rel=0.03)
 
 
 def test_control_is_uninformative_on_average(generator):

@@ -60,7 +60,7 @@ def test_page_has_every_measure_across_studies_and_no_control():
     lines = page().splitlines()
     assert "| measure | one | two |" in lines
     assert "| Jacobian norm | 0.50 [0.10, 0.90] | 0.25 [0.10, 0.90] |" in lines
-    assert "| *weight norm* | -0.25 | -0.25 |".replace("-", "−") in lines
+    assert "| *Weight norm* | −0.25 | −0.25 |" in lines
     assert not [line for line in lines if "random per network" in line]
 
 
@@ -68,4 +68,4 @@ def test_page_says_what_was_computed_and_from_how_many_networks():
     lines = page().splitlines()
     assert any("results of 2 studies (commit abc, torch 2)" in line for line in lines)
     assert "| [one](#title-of-one) | 2 | 2 | digits | 1 replicates; 1 inconclusive |" in lines
-    assert "| two | 2 | 2 | digits | – |" in lines
+    assert "| two | 2 | 2 | digits | not judged |" in lines

@@ -1,11 +1,16 @@
 """The league of a made-up study whose relations are known."""
 
+import inspect
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
+import yaml
 from oracles.studies import made_measures, made_measures_of_two
 
+from generalization.statistics.claims import claims
 from generalization.statistics.fit_statistics import (
     COLUMNS,
     DESIGN,
@@ -13,6 +18,8 @@ from generalization.statistics.fit_statistics import (
 )
 from generalization.statistics.league_rows import primary_statistic
 from generalization.statistics.resampling import Resampling
+from generalization.statistics.selection import excluded
+from generalization.statistics.verdicts import verdict
 
 PERMUTATIONS = 199
 BASELINES = ["weight_norm", "random_number", "constant"]
@@ -365,3 +372,14 @@ def test_without_a_training_loss_none_is_held_fixed(measures):
     found = fit_statistics(some, resampling=resampling, permutations=19)[0]["statistic"]
     assert "spearman_given_design" in set(found)
     assert "spearman_given_design_and_training_loss" not in set(found)
+
+
+def test_defaults_are_those_of_the_configuration():
+    schema = yaml.safe_load(Path("workflow/schemas/study.schema.yaml").read_text())
+    settings = schema["$defs"]["statistics"]["properties"]
+    shared = {"fitted_accuracy", "level", "permutations", "resamples"}
+    for function in (fit_statistics, excluded, Resampling, claims, verdict):
+        named = inspect.signature(function).parameters
+        assert shared & {*named}
+        for name in shared & {*named}:
+            assert named[name].default == settings[name]["default"], (function, name)

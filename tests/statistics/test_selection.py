@@ -1,8 +1,17 @@
 import numpy as np
+import pandas as pd
 import pytest
 from oracles.studies import made_measures
 
-from generalization.statistics.selection import excluded, final_networks, selected
+from generalization.statistics.selection import (
+    before_and_after,
+    by_dataset,
+    excluded,
+    final_networks,
+    has_fitted,
+    on_true_labels,
+    selected,
+)
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +79,37 @@ def test_nothing_left_out_is_an_empty_table(measures):
     out = excluded(good)
     assert out.empty
     assert list(out)[:3] == ["selection", "ensemble", "label_corruption"]
+
+
+def test_network_at_the_threshold_has_fitted():
+    networks = pd.DataFrame({"train_accuracy": [0.9989, 0.999, 1.0, np.nan]})
+    found = has_fitted(networks, fitted_accuracy=0.999)
+    assert found.to_list() == [False, True, True, False]
+
+
+def test_true_labels_are_neither_corrupted_nor_of_random_inputs():
+    networks = pd.DataFrame({
+        "label_corruption": [0.0, 0.2, 1.0, 0.0],
+        "randomization": ["none", "none", "none", "shuffled_pixels"],
+    })
+    assert on_true_labels(networks).to_list() == [True, False, False, False]
+
+
+def test_datasets_stand_alone_where_there_are_several():
+    rows = pd.DataFrame({"dataset": ["a", "b", "a"], "value": [1, 2, 3]})
+    found = by_dataset(rows, ["a", "b"])
+    assert {name: some["value"].to_list() for name, some in found.items()} == {
+        "all": [1, 2, 3],
+        "a": [1, 3],
+        "b": [2],
+    }
+    assert list(by_dataset(rows[:1], ["a"])) == ["all"]
+
+
+def test_before_is_step_0_and_after_is_the_last_step():
+    keys = {"ensemble": "e", "seed": 1, "step": [0, 1, 2]}
+    training = pd.DataFrame(keys | {"final": [False, False, True]})
+    profile = pd.DataFrame(keys | {"value": [5.0, 6.0, 7.0]})
+    found = before_and_after(profile, training)
+    assert found["value"].to_list() == [5, 7]
+    assert found["trained"].to_list() == [False, True]
