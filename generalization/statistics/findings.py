@@ -82,13 +82,8 @@ def _study(study: StudyResults) -> list[str]:
         verdicts = "; ".join(f"{count} {verdict}" for verdict, count in counts.items())
     ensembles = final["ensemble"].nunique()
     datasets = ", ".join(sorted(final["dataset"].astype(str).unique()))
-    return [
-        f"[{study.name}](#{_anchor(study.title)})",
-        str(len(final)),
-        str(ensembles),
-        datasets,
-        verdicts,
-    ]
+    name = study.name if verdicts == "not judged" else f"[{study.name}](#{_anchor(study.title)})"
+    return [name, str(len(final)), str(ensembles), datasets, verdicts]
 
 
 def _claims(claims: pd.DataFrame) -> Iterator[list[str]]:

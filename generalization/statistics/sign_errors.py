@@ -1,7 +1,15 @@
 """Robust sign errors: how often a measure predicts which of two networks generalizes better.
 
 Args:
-    gap: Generalization gap of every network.
+    measures: Value of every network; NaN where there is none, infinite values are ordered.
+    gap: Generalization gap of every network; NaN where there is no network.
+    pairs: Result of ``design.one_factor_pairs``.
+    weights: Certainty of the sign of the difference of the gap, in [0, 1], of the networks at
+        two arrays of positions among ensembles × seeds.
+    environments: Environment of every pair of ensembles, from 0; pairs of one environment are
+        pooled, and their caps added. By default each is one of its own, which no study with
+        fewer than 7 seeds can fill: ``changes`` pools over the other hyper-parameters.
+    fewest_effective: Effective sample size that an environment needs.
 """
 
 from __future__ import annotations
@@ -66,17 +74,6 @@ def sign_errors(
     A tie is an error of ½. Each pair counts once. A measure loses the networks in which it has no
     value, and no other measure does.
 
-    Args:
-        measures: Value of every network; NaN where there is none, infinite values are ordered.
-        gap: Generalization gap of every network; NaN where there is no network.
-        pairs: Result of ``design.one_factor_pairs``.
-        weights: Certainty of the sign of the difference of the gap, in [0, 1], of the networks at
-            two arrays of positions among ensembles × seeds.
-        environments: Environment of every pair of ensembles, from 0; pairs of one environment are
-            pooled, and their caps added. By default each is one of its own, which no study with
-            fewer than 7 seeds can fill: ``changes`` pools over the other hyper-parameters.
-        fewest_effective: Effective sample size that an environment needs.
-
     Returns:
         Errors (0 perfect, ½ no better than chance, 1 reversed) and effective sample sizes.
     """
@@ -98,14 +95,6 @@ def sign_errors_left_out(
     """Compute the mean error over environments without each ensemble, for the jackknife.
 
     What an environment loses with an ensemble are its own pairs.
-
-    Args:
-        measures: As in ``sign_errors``.
-        gap: As in ``sign_errors``.
-        pairs: As in ``sign_errors``.
-        weights: As in ``sign_errors``.
-        environments: As in ``sign_errors``.
-        fewest_effective: As in ``sign_errors``.
     """
     size, number = len(gap), environments.max(initial=-1) + 1
     sums = []
@@ -150,12 +139,7 @@ def sign_error_intervals(
     It tells of no other change: the worst of more changes may be worse.
 
     Args:
-        measures: As in ``sign_errors``.
-        gap: As in ``sign_errors``.
-        pairs: As in ``sign_errors``.
-        weights: As in ``sign_errors``.
         environments: As ``changes`` numbers them.
-        fewest_effective: As in ``sign_errors``.
 
     Returns:
         Intervals of both; NaN where no environment is left.
@@ -196,13 +180,8 @@ def sign_errors_null(
     and leaves the environments as they are.
 
     Args:
-        measures: As in ``sign_errors``. Networks without a value count as ties here; ensembles
+        measures: Value of every network. Networks without a value count as ties here; ensembles
             without any stay where they are, and their pairs do not count.
-        gap: As in ``sign_errors``.
-        pairs: As in ``sign_errors``.
-        weights: As in ``sign_errors``.
-        environments: As in ``sign_errors``.
-        fewest_effective: As in ``sign_errors``.
 
     Returns:
         Errors of measures that say nothing, over the environments that each measure has; NaN if it
