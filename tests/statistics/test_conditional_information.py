@@ -124,3 +124,9 @@ def test_no_more_than_two_factors_are_held_fixed(generator):
     found = conditional_information(ONCE, measure[None], gap, levels)[0, 0]
     assert found == pytest.approx(slow_conditional_information(measure, gap, levels))
     assert found > 0.15
+
+
+def test_every_ensemble_twice_says_what_every_ensemble_once_says(generator):
+    measures, gap = generator.normal(size=(2, 24)), generator.normal(size=24)
+    once = conditional_information(ONCE, measures, gap, LEVELS)
+    assert conditional_information(2 * ONCE, measures, gap, LEVELS) == pytest.approx(once)

@@ -126,3 +126,12 @@ def test_half_fraction_has_no_contrast():
 def test_most_explaining_factor_needs_one():
     with pytest.raises(ValueError, match=r"^levels must have at least 1 factor, not 0\.$"):
         most_explaining_factor(np.zeros(3), np.zeros((3, 0), int))
+
+
+@pytest.mark.parametrize(("ensembles", "allowed"), [(8, False), (9, True)])
+def test_interactions_leave_five_residual_degrees_of_freedom(ensembles, allowed):
+    # Two factors of two levels spend four.
+    levels = np.array(list(product(range(2), repeat=2)) * 3)[:ensembles]
+    assert allows_interactions(levels) is allowed
+    entries = explained_by_design(np.arange(ensembles) ** 2.0, levels, ["a", "b"])
+    assert [entry.degrees_of_freedom for entry in entries] == [1, 1, 2, 3]
