@@ -7,11 +7,12 @@ Args:
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+from zlib import crc32
 
 import h5py
 import hdf5plugin
@@ -28,6 +29,11 @@ from generalization.networks.stacked_networks import StackedNetworks
 # Chosen by benchmarks/activations.py: on ReLU activations no filter is fastest both ways. Zstandard
 # saves 44 % of the file at a quarter of the speed; gzip saves as much at a sixth of that.
 COMPRESSIONS = {"none": {}, "zstd": hdf5plugin.Zstd(clevel=1)}
+
+# HDF5 from 1.10 on reads it, and it is the first format that has checksums of all but the numbers.
+FORMAT = ("v110", "v110")
+
+ATTRIBUTES = ("ensemble", "kind", "seeds", "steps", "depth", "inputs")
 
 
 def layer_activations(
@@ -72,7 +78,9 @@ def write_activations(
     ``layers/<l>`` has shape (kept steps, seeds, samples, units), or of a convolution (kept steps,
     seeds, samples, channels, height, width), float32; attributes of the file: ``ensemble``,
     ``kind``, ``seeds``, ``steps`` (kept steps × seeds), ``depth``, and ``inputs``, a hash of the
-    inputs. A network that was done before a kept step stands there no second time.
+    inputs. A network that was done before a kept step stands there no second time. Every data set
+    ``NAME`` has a ``checksums/NAME`` with the CRC-32 of each sample, the attributes have their own
+    in ``checksum``.
 
     Args:
         path: An HDF5 file.
@@ -92,15 +100,19 @@ def write_activations(
     if missing := [layer for layer in chosen if not 0 <= layer < depth]:
         raise InputError(f"layers must be from 0 to {depth - 1}, not {missing}.")
     together = min(samples_per_chunk or len(inputs), len(inputs))
-    with written_whole(path) as beside, h5py.File(beside, "w", libver="latest") as file:
-        file.attrs["ensemble"] = kept.hyperparameters.name
-        file.attrs["kind"] = kind
-        file.attrs["seeds"] = json.dumps(kept.seeds)
-        file.attrs["steps"] = json.dumps(kept.steps)
-        file.attrs["depth"] = depth
-        shown = inputs.cpu().numpy()
-        file.attrs["inputs"] = blake2b(shown.tobytes(), digest_size=16).hexdigest()
+    shown = inputs.cpu().numpy()
+    attributes = {
+        "ensemble": kept.hyperparameters.name,
+        "kind": kind,
+        "seeds": json.dumps(kept.seeds),
+        "steps": json.dumps(kept.steps),
+        "depth": depth,
+        "inputs": blake2b(shown.tobytes(), digest_size=16).hexdigest(),
+    }
+    with written_whole(path) as beside, h5py.File(beside, "w", libver=FORMAT) as file:
+        file.attrs.update(attributes | {"checksum": _checksum_of_attributes(attributes)})
         file["inputs"] = shown
+        file["checksums/inputs"] = _checksums(shown)
         units = [layer.shape[2:] for layer in layer_activations(kept.networks[0][:1], inputs[:1])]
         for layer in chosen:
             file.create_dataset(
@@ -110,13 +122,28 @@ def write_activations(
                 chunks=(1, 1, together, *units[layer]),
                 **COMPRESSIONS[compression],
             )
+            shape = (len(kept.steps), len(kept.seeds), len(inputs))
+            file.create_dataset(f"checksums/layers/{layer}", shape=shape, dtype=np.uint32)
         for step, seed, _ in kept.distinct():
             network = kept.networks[step][[seed]].folded()
             for first in range(0, len(inputs), together):
                 some = slice(first, first + together)
                 recorded = layer_activations(network, inputs[some], kind=kind)
                 for layer in chosen:
-                    file[f"layers/{layer}"][step, seed, some] = recorded[layer][0].cpu().numpy()
+                    values = recorded[layer][0].cpu().numpy()
+                    file[f"layers/{layer}"][step, seed, some] = values
+                    file[f"checksums/layers/{layer}"][step, seed, some] = _checksums(values)
+
+
+def _checksums(values: np.ndarray) -> np.ndarray:
+    """Return the CRC-32 of every sample, so that any of them can be verified alone."""
+    rows = np.ascontiguousarray(values)
+    return np.fromiter(map(crc32, rows), np.uint32, len(rows))
+
+
+def _checksum_of_attributes(attributes: Mapping[str, Any]) -> int:
+    """Return the CRC-32 of the attributes that describe a file."""
+    return crc32("\n".join(str(attributes[key]) for key in ATTRIBUTES).encode())
 
 
 class Activations:
@@ -146,8 +173,11 @@ class Activations:
         Raises:
             InputError: If the file is missing, damaged or holds something else.
         """
+        self._path = str(path)
         try:
-            self._file = h5py.File(path, "r")
+            self._file = h5py.File(path, "r", locking=False)
+            if self._file.attrs["checksum"] != _checksum_of_attributes(self._file.attrs):
+                raise ValueError("its attributes are not those of which the checksum was taken")
             self.ensemble: str = self._file.attrs["ensemble"]
             self.kind: str = self._file.attrs["kind"]
             self.seeds: list[int] = json.loads(self._file.attrs["seeds"])
@@ -156,11 +186,8 @@ class Activations:
             self.inputs_hash: str = self._file.attrs["inputs"]
             self.layers = sorted(int(layer) for layer in self._file["layers"])
             self.shapes = [self._file[f"layers/{layer}"].shape[2:] for layer in self.layers]
-        except (OSError, KeyError, ValueError) as error:
-            raise InputError(
-                f"activations must be a whole HDF5 file of this project, not {str(path)!r} "
-                f"({type(error).__name__}: {error})."
-            ) from error
+        except (OSError, RuntimeError, LookupError, AttributeError, TypeError, ValueError) as error:
+            raise self._damage(error) from error
 
     def read(
         self, *, layer: int, seed: int, kept_step: int = -1, samples: slice = slice(None)
@@ -176,18 +203,44 @@ class Activations:
             float32, samples × units, or samples × channels × height × width.
 
         Raises:
-            InputError: If that layer or seed was not recorded.
+            InputError: If that layer or seed was not recorded, or the file is damaged there.
         """
         for name, value, recorded in (("layer", layer, self.layers), ("seed", seed, self.seeds)):
             if value not in recorded:
                 raise InputError(f"{name} must be one of {recorded}, not {value!r}.")
         of_seed = [steps[self.seeds.index(seed)] for steps in self.steps]
         position = of_seed.index(of_seed[kept_step])  # The first one, where it stands.
-        return self._file[f"layers/{layer}"][position, self.seeds.index(seed), samples]
+        return self._verified(f"layers/{layer}", position, self.seeds.index(seed), samples)
 
     def inputs(self, samples: slice = slice(None)) -> Float[np.ndarray, "samples *features"]:
-        """Inputs of the networks; all samples by default."""
-        return self._file["inputs"][samples]
+        """Inputs of the networks; all samples by default.
+
+        Raises:
+            InputError: If the file is damaged there.
+        """
+        return self._verified("inputs", samples)
+
+    def _verified(self, name: str, *place: int | slice) -> np.ndarray:
+        """Return samples of a data set, each as it was when its checksum was taken.
+
+        Raises:
+            InputError: If the file is damaged there.
+        """
+        try:
+            values = self._file[name][place]
+            if not np.array_equal(_checksums(values), self._file[f"checksums/{name}"][place]):
+                raise ValueError(f"{name} is not that of which the checksums were taken")
+        except (OSError, RuntimeError, LookupError, TypeError, ValueError) as error:
+            raise self._damage(error) from error
+        return values
+
+    def _damage(self, error: Exception) -> InputError:
+        """Return the sentence for a file that cannot be read as it was written."""
+        reason = " ".join(str(error).split())
+        return InputError(
+            f"activations must be a whole HDF5 file of this project, not {self._path!r} "
+            f"({type(error).__name__}: {reason})."
+        )
 
     def stacked(
         self, networks: Sequence[tuple[int, int]], samples: slice = slice(None)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from tempfile import mkstemp
 
@@ -48,6 +49,59 @@ def written_whole(path: Path | str) -> Iterator[Path]:
     finally:
         with suppress(FileNotFoundError):
             beside.unlink()
+
+
+def write_checked(path: Path | str, contents: bytes) -> None:
+    """Write a file, whole or not at all, and beside it the hidden file of its checksum.
+
+    The checksum is ``.NAME.sha256``, in the words of ``sha256sum``: ``sha256sum --check
+    .*.sha256`` verifies a folder. It cannot stand in the file itself, since whoever reads a table
+    would have to skip it.
+
+    Args:
+        path: Where the file is to be; missing folders are made.
+        contents: Its bytes.
+
+    Raises:
+        InputError: If the disk is full.
+    """
+    path = Path(path)
+    with written_whole(path) as beside:
+        beside.write_bytes(contents)
+        # First, so that no table ever stands there with a checksum that is still to come. Writers
+        # of the same bytes, whatever their order, always leave a pair that fits.
+        with written_whole(_checksum_file(path)) as checksum:
+            checksum.write_text(f"{sha256(contents).hexdigest()}  {path.name}\n")
+
+
+def read_checked(path: Path | str) -> bytes:
+    """Read a file, and verify it if its checksum is beside it.
+
+    Args:
+        path: A file of ``write_checked``, or of anyone else.
+
+    Returns:
+        Its bytes.
+
+    Raises:
+        InputError: If they are not those that were written.
+    """
+    path = Path(path)
+    contents = path.read_bytes()
+    checksum = _checksum_file(path)
+    with suppress(FileNotFoundError):
+        written = checksum.read_bytes().split(maxsplit=1)
+        if written[:1] != [sha256(contents).hexdigest().encode()]:
+            raise InputError(
+                f"{path} must have the contents of which {checksum.name} beside it is the "
+                "checksum, but is damaged or was changed; without it the same command makes it "
+                "again."
+            )
+    return contents
+
+
+def _checksum_file(path: Path) -> Path:
+    return path.with_name(f".{path.name}.sha256")
 
 
 def _umask() -> int:

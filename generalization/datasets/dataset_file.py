@@ -30,6 +30,8 @@ ARRAYS = {
     "test/pixel_means": "<f8",
     "test/pixel_deviations": "<f8",
 }
+# HDF5 from 1.10 on reads it, and it is the first format that has checksums of all but the numbers.
+FORMAT = ("v110", "v110")
 ATTRIBUTES = ("name", "classes", "normalization", "source", "sha256")
 
 
@@ -52,7 +54,10 @@ def write_dataset(
     """
     arrays = {key: np.ascontiguousarray(arrays[key], dtype) for key, dtype in ARRAYS.items()}
     attributes = (name, classes, normalization, source, content_sha256(arrays))
-    with written_whole(path) as beside, h5py.File(beside, "w", locking=False) as file:
+    with (
+        written_whole(path) as beside,
+        h5py.File(beside, "w", libver=FORMAT, locking=False) as file,
+    ):
         for key, array in arrays.items():
             file[key] = array
         file.attrs.update(zip(ATTRIBUTES, attributes, strict=True))
@@ -78,8 +83,17 @@ def read_dataset_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]
                 raise InputError(f"The dataset {path} must hold {', '.join(missing)}.")
             arrays = {key: file[key][...] for key in ARRAYS}
             attributes = {key: file.attrs[key] for key in ATTRIBUTES}
-    except OSError as error:
+    except InputError:
+        raise
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"The dataset {path} must be a readable HDF5 file ({error}).") from None
+    for part in ("train", "test"):
+        shapes = [arrays[f"{part}/{name}"].shape for name in ("inputs", "labels")]
+        if len(shapes[0]) != 4 or shapes[1] != shapes[0][:1]:
+            raise InputError(
+                f"The dataset {path} must hold inputs of shape (n, channels, height, width) and "
+                f"n labels, not {part}/inputs of shape {shapes[0]} and labels of {shapes[1]}."
+            )
     if content_sha256(arrays) != attributes["sha256"]:
         raise InputError(f"The dataset {path} must have the content that its sha256 was taken of.")
     return arrays, attributes
