@@ -146,6 +146,24 @@ def _checksum_of_attributes(attributes: Mapping[str, Any]) -> int:
     return crc32("\n".join(str(attributes[key]) for key in ATTRIBUTES).encode())
 
 
+def _verify(name: str, found: np.ndarray | int, written: np.ndarray | int) -> None:
+    """Refuse contents whose checksums are not those that were written with them.
+
+    Raises:
+        ValueError: If one of them is another.
+    """
+    if not np.array_equal(found, written):
+        raise ValueError(f"{name} must have the checksums that were written with them")
+
+
+def _damaged(path: Path | str, error: Exception) -> str:
+    """Return the sentence about a file that cannot be read as it was written."""
+    return (
+        f"activations must be a whole HDF5 file of this project, not {str(path)!r} "
+        f"({type(error).__name__}: {' '.join(str(error).split())})."
+    )
+
+
 class Activations:
     """Recorded activations, of which only what is asked for is read.
 
@@ -176,8 +194,11 @@ class Activations:
         self._path = str(path)
         try:
             self._file = h5py.File(path, "r", locking=False)
-            if self._file.attrs["checksum"] != _checksum_of_attributes(self._file.attrs):
-                raise ValueError("its attributes are not those of which the checksum was taken")
+            _verify(
+                "attributes",
+                _checksum_of_attributes(self._file.attrs),
+                self._file.attrs["checksum"],
+            )
             self.ensemble: str = self._file.attrs["ensemble"]
             self.kind: str = self._file.attrs["kind"]
             self.seeds: list[int] = json.loads(self._file.attrs["seeds"])
@@ -187,7 +208,7 @@ class Activations:
             self.layers = sorted(int(layer) for layer in self._file["layers"])
             self.shapes = [self._file[f"layers/{layer}"].shape[2:] for layer in self.layers]
         except (OSError, RuntimeError, LookupError, AttributeError, TypeError, ValueError) as error:
-            raise self._damage(error) from error
+            raise InputError(_damaged(self._path, error)) from error
 
     def read(
         self, *, layer: int, seed: int, kept_step: int = -1, samples: slice = slice(None)
@@ -213,11 +234,7 @@ class Activations:
         return self._verified(f"layers/{layer}", position, self.seeds.index(seed), samples)
 
     def inputs(self, samples: slice = slice(None)) -> Float[np.ndarray, "samples *features"]:
-        """Inputs of the networks; all samples by default.
-
-        Raises:
-            InputError: If the file is damaged there.
-        """
+        """Inputs of the networks; all samples by default."""
         return self._verified("inputs", samples)
 
     def _verified(self, name: str, *place: int | slice) -> np.ndarray:
@@ -228,19 +245,10 @@ class Activations:
         """
         try:
             values = self._file[name][place]
-            if not np.array_equal(_checksums(values), self._file[f"checksums/{name}"][place]):
-                raise ValueError(f"{name} is not that of which the checksums were taken")
+            _verify(name, _checksums(values), self._file[f"checksums/{name}"][place])
         except (OSError, RuntimeError, LookupError, TypeError, ValueError) as error:
-            raise self._damage(error) from error
+            raise InputError(_damaged(self._path, error)) from error
         return values
-
-    def _damage(self, error: Exception) -> InputError:
-        """Return the sentence for a file that cannot be read as it was written."""
-        reason = " ".join(str(error).split())
-        return InputError(
-            f"activations must be a whole HDF5 file of this project, not {self._path!r} "
-            f"({type(error).__name__}: {reason})."
-        )
 
     def stacked(
         self, networks: Sequence[tuple[int, int]], samples: slice = slice(None)

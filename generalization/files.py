@@ -61,9 +61,6 @@ def write_checked(path: Path | str, contents: bytes) -> None:
     Args:
         path: Where the file is to be; missing folders are made.
         contents: Its bytes.
-
-    Raises:
-        InputError: If the disk is full.
     """
     path = Path(path)
     with written_whole(path) as beside:

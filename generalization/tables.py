@@ -60,7 +60,9 @@ def write_parquet(folder: Path | str, tables: Mapping[str, pd.DataFrame]) -> str
 
 
 def read_table(path: Path | str, columns: Sequence[str] = ()) -> pd.DataFrame:
-    """Read a CSV table, and verify it if its checksum is there. Only empty cells are missing values; ``none`` and ``None`` are strings.
+    """Read a CSV table, verified if its checksum is beside it.
+
+    Only empty cells are missing values; ``none`` and ``None`` are strings.
 
     Args:
         path: File written by ``write_table``.
