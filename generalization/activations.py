@@ -22,16 +22,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from generalization.errors import InputError
-from generalization.files import written_whole
+from generalization.hdf5 import hdf5_written_whole
 from generalization.networks.networks_file import KeptNetworks
 from generalization.networks.stacked_networks import StackedNetworks
 
 # Chosen by benchmarks/activations.py: on ReLU activations no filter is fastest both ways. Zstandard
 # saves 44 % of the file at a quarter of the speed; gzip saves as much at a sixth of that.
 COMPRESSIONS = {"none": {}, "zstd": hdf5plugin.Zstd(clevel=1)}
-
-# HDF5 from 1.10 on reads it, and it is the first format that has checksums of all but the numbers.
-FORMAT = ("v110", "v110")
 
 ATTRIBUTES = ("ensemble", "kind", "seeds", "steps", "depth", "inputs")
 
@@ -109,11 +106,15 @@ def write_activations(
         "depth": depth,
         "inputs": blake2b(shown.tobytes(), digest_size=16).hexdigest(),
     }
-    with written_whole(path) as beside, h5py.File(beside, "w", libver=FORMAT) as file:
+    units = [layer.shape[2:] for layer in layer_activations(kept.networks[0][:1], inputs[:1])]
+    recorded = (
+        len(list(kept.distinct())) * len(inputs) * sum(units[layer].numel() for layer in chosen)
+    )
+    needed = 0 if COMPRESSIONS[compression] else shown.nbytes + 4 * recorded
+    with hdf5_written_whole(path, needed) as file:
         file.attrs.update(attributes | {"checksum": _checksum_of_attributes(attributes)})
         file["inputs"] = shown
         file["checksums/inputs"] = _checksums(shown)
-        units = [layer.shape[2:] for layer in layer_activations(kept.networks[0][:1], inputs[:1])]
         for layer in chosen:
             file.create_dataset(
                 f"layers/{layer}",

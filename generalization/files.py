@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
+from shutil import disk_usage
 from tempfile import mkstemp
 
 from generalization.errors import InputError
 
 
 @contextmanager
-def written_whole(path: Path | str) -> Iterator[Path]:
+def written_whole(path: Path | str, size: int = 0) -> Iterator[Path]:
     """Yield a path beside the wanted one, which takes its place when the block ends well.
 
     The path beside is of this writer alone. Its contents are on the disk before they get their
@@ -20,16 +21,17 @@ def written_whole(path: Path | str) -> Iterator[Path]:
 
     Args:
         path: Where the file is to be; missing folders are made.
+        size: Bytes that it will need at least.
 
     Yields:
         The path to write to, in the same folder, so that the last move is atomic.
 
     Raises:
-        InputError: If the disk is full.
-        OSError: If it fails in another way.
+        InputError: If the disk is full, or has less room than is needed.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    require_room(path, size)
     descriptor, name = mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
     os.close(descriptor)
     beside = Path(name)
@@ -39,7 +41,7 @@ def written_whole(path: Path | str) -> Iterator[Path]:
         _flush(beside)
         beside.replace(path)
         _flush(path.parent)
-    except OSError as error:
+    except Exception as error:
         if _is_full(error):
             raise InputError(
                 f"{path} must have room on its disk, which is full ({error}); nothing was written "
@@ -49,6 +51,26 @@ def written_whole(path: Path | str) -> Iterator[Path]:
     finally:
         with suppress(FileNotFoundError):
             beside.unlink()
+
+
+def require_room(path: Path, size: int) -> None:
+    """Refuse to start what cannot be written in the end.
+
+    Args:
+        path: Where a file is to be.
+        size: Bytes that it will need at least.
+
+    Raises:
+        InputError: If its disk has less room.
+    """
+    folder = next(folder for folder in path.absolute().parents if folder.exists())
+    free = disk_usage(folder).free
+    if free < size:
+        raise InputError(
+            f"{path} must have {size / 1e6:,.1f} MB of room on its disk, which has "
+            f"{free / 1e6:,.1f} MB; nothing was written, and the same command writes it when there "
+            "is room."
+        )
 
 
 def write_checked(path: Path | str, contents: bytes) -> None:
@@ -117,6 +139,6 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _is_full(error: OSError) -> bool:
+def _is_full(error: Exception) -> bool:
     """Tell a full disk by its number, or by its words where a library lost the number."""
-    return error.errno in {28, 122} or "No space left" in str(error)
+    return getattr(error, "errno", None) in {28, 122} or "No space left" in str(error)

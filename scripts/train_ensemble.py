@@ -48,7 +48,7 @@ def main() -> None:
     write_networks(arguments.networks, trained.kept)
     write_table(arguments.training, pd.DataFrame(trained.training))
     for left in arguments.networks.parent.glob("checkpoint-*.safetensors"):
-        left.unlink()
+        left.unlink(missing_ok=True)  # A job of a killed head may end the same training.
 
 
 if __name__ == "__main__":

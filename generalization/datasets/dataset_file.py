@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 
 from generalization.errors import InputError
-from generalization.files import written_whole
+from generalization.hdf5 import hdf5_written_whole
 
 ARRAYS = {
     "train/inputs": "<f4",
@@ -30,8 +30,6 @@ ARRAYS = {
     "test/pixel_means": "<f8",
     "test/pixel_deviations": "<f8",
 }
-# HDF5 from 1.10 on reads it, and it is the first format that has checksums of all but the numbers.
-FORMAT = ("v110", "v110")
 ATTRIBUTES = ("name", "classes", "normalization", "source", "sha256")
 
 
@@ -54,10 +52,7 @@ def write_dataset(
     """
     arrays = {key: np.ascontiguousarray(arrays[key], dtype) for key, dtype in ARRAYS.items()}
     attributes = (name, classes, normalization, source, content_sha256(arrays))
-    with (
-        written_whole(path) as beside,
-        h5py.File(beside, "w", libver=FORMAT, locking=False) as file,
-    ):
+    with hdf5_written_whole(path, sum(array.nbytes for array in arrays.values())) as file:
         for key, array in arrays.items():
             file[key] = array
         file.attrs.update(zip(ATTRIBUTES, attributes, strict=True))

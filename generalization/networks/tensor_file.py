@@ -33,7 +33,8 @@ def write_tensors(
     described = json.dumps(description)
     whole = {**description, "sha256": _sha256(described, tensors)}
     metadata = {DESCRIPTION: json.dumps(whole)}
-    with written_whole(path) as beside:
+    size = sum(tensor.nbytes for tensor in tensors.values())
+    with written_whole(path, size) as beside:
         save_file(dict(tensors), beside, metadata=metadata)
 
 
