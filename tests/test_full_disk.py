@@ -1,6 +1,7 @@
 """A full disk is told with the file and the cure, and nothing stands under the file's name."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -31,10 +32,7 @@ from generalization.files import written_whole
 from generalization.networks.networks_file import KeptNetworks, write_networks
 from generalization.tables import write_table
 
-kind, disk, foreseen = sys.argv[1], Path(sys.argv[2]), sys.argv[3] == "foreseen"
-subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], check=True)
-if not foreseen:
-    files.disk_usage = lambda folder: type("Usage", (), {"free": 1e12})
+disk_usage = files.disk_usage
 inputs = torch.randn(20_000, 1, 2, 3)
 
 
@@ -50,7 +48,7 @@ def write_some_dataset(path):
 
 
 def write_some_networks(path):
-    wide = kept(seeds=range(1, 3_000))
+    wide = kept(seeds=tuple(range(1, 3_000)))
     write_networks(path, wide)
 
 
@@ -66,7 +64,7 @@ def write_some_text(path):
         beside.write_text("page " * 900_000)
 
 
-write = {
+writers = {
     "networks.safetensors": write_some_networks,
     "activations.h5": lambda path: write_activations(path, kept(), inputs),
     "noisy_copies.h5": lambda path: write_activations(
@@ -77,16 +75,32 @@ write = {
     "table.csv": lambda path: write_table(path, pd.DataFrame({"value": inputs.flatten()})),
     "figure.svg": draw,
     "page.html": write_some_text,
-}[kind]
-try:
+}
+
+
+def write_twice(kind, write, disk):
+    # What is said when the disk is full, what stands there then, and when there is room.
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], check=True)
+    try:
+        write(disk / kind)
+        said = None
+    except Exception as error:
+        said = [type(error).__name__, str(error)]
+    left = [path.name for path in disk.iterdir()]
+    subprocess.run(["mount", "-o", "remount,size=80m", str(disk)], check=True)
     write(disk / kind)
-    said = None
-except Exception as error:
-    said = [type(error).__name__, str(error)]
-left = [path.name for path in disk.iterdir()]
-subprocess.run(["mount", "-o", "remount,size=80m", str(disk)], check=True)
-write(disk / kind)
-print(json.dumps([said, left, [path.name for path in disk.iterdir()]]))
+    return said, left, [path.name for path in disk.iterdir()]
+
+
+folder, told = Path(sys.argv[1]), {}
+for kind, write in writers.items():
+    files.disk_usage = disk_usage
+    told[f"{kind} foreseen"] = write_twice(kind, write, folder / f"{kind} foreseen")
+    # Others fill the disk in the meantime.
+    files.disk_usage = lambda folder: type("Usage", (), {"free": 1e12})
+    told[kind] = write_twice(kind, write, folder / kind)
+print(json.dumps(told))
 """
 
 
@@ -104,17 +118,18 @@ def mounts():
 needs_mounts = pytest.mark.skipif(not mounts(), reason="no mounts of one's own are allowed here")
 
 
-@pytest.fixture
-def write_twice(tmp_path):
-    """Write a kind of file to a full disk, and again when there is room."""
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("disks")
 
-    def write(kind, foreseen):
-        tests = Path(__file__).parent
-        environment = {"PYTHONPATH": f"{tests}:{tests.parent}", "PATH": "/usr/bin:/bin:/usr/sbin"}
-        command = [sys.executable, "-c", ON_A_SMALL_DISK, kind, str(tmp_path), foreseen]
-        return json.loads(in_namespace(*command, env=environment).stdout)
 
-    return write
+@pytest.fixture(scope="module")
+def told(folder):
+    """What is told of every kind of file on a full disk."""
+    tests = Path(__file__).parent
+    environment = os.environ | {"PYTHONPATH": f"{tests}:{tests.parent}"}
+    done = in_namespace(sys.executable, "-c", ON_A_SMALL_DISK, str(folder), env=environment)
+    return json.loads(done.stdout)
 
 
 KINDS = [
@@ -125,10 +140,11 @@ KINDS = [
 
 @needs_mounts
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_disk_that_gets_full(kind, tmp_path, write_twice):
-    (error, sentence), left, after = write_twice(kind, "unforeseen")
+def test_a_disk_that_gets_full(kind, folder, told):
+    (error, sentence), left, after = told[kind]
     assert error == "InputError"
-    assert sentence.startswith(f"{tmp_path / kind} must have room on its disk, which is full (")
+    path = folder / kind / kind
+    assert sentence.startswith(f"{path} must have room on its disk, which is full (")
     assert sentence.endswith(
         "); nothing was written under its name, and the same command writes it when there is room."
     )
@@ -138,10 +154,10 @@ def test_a_disk_that_gets_full(kind, tmp_path, write_twice):
 
 @needs_mounts
 @pytest.mark.parametrize("kind", [kind for kind in KINDS[:5] if kind != "compressed.h5"])
-def test_too_little_room_is_told_before_it_starts(kind, tmp_path, write_twice):
-    (error, sentence), left, after = write_twice(kind, "foreseen")
+def test_too_little_room_is_told_before_it_starts(kind, folder, told):
+    (error, sentence), left, after = told[f"{kind} foreseen"]
     assert error == "InputError"
-    assert sentence.startswith(f"{tmp_path / kind} must have ")
+    assert sentence.startswith(f"{folder / f'{kind} foreseen' / kind} must have ")
     assert " MB of room on its disk, which has " in sentence
     assert sentence.endswith(
         " MB; nothing was written, and the same command writes it when there is room."
