@@ -91,11 +91,17 @@ def killed(slow):
     return slow
 
 
+def failure(study, *arguments):
+    """What a Snakemake says that fails."""
+    done = study.snakemake(*arguments, check=False)
+    assert done.returncode != 0
+    return done.stdout + done.stderr
+
+
 def resume(study):
     """Follow the words of the README after a kill of Snakemake."""
-    said = study.snakemake(check=False)
-    assert said.returncode != 0
-    assert "--unlock" in said.stdout + said.stderr
+    assert "Incomplete files" in failure(study)
+    assert "Directory cannot be locked" in failure(study, "--rerun-incomplete")
     study.snakemake("--unlock")
     study.snakemake("--rerun-incomplete")
 
@@ -126,9 +132,7 @@ def test_one_command_ends_orphans(killed):
 def test_two_heads_on_one_folder(slow):
     first = start(slow)
     wait_for(lambda: training_runs(slow))
-    second = slow.snakemake(check=False)
-    assert second.returncode != 0
-    assert "Directory cannot be locked" in second.stdout + second.stderr
+    assert "Directory cannot be locked" in failure(slow, "--rerun-incomplete")
     said, _ = first.communicate()
     assert first.returncode == 0, said
 
@@ -148,9 +152,9 @@ def test_results_may_be_a_link_to_another_disk(study, tmp_path):
     (study.path / "results").rename(tmp_path / "elsewhere")
     (study.path / "results").symlink_to(tmp_path / "elsewhere")
     assert study.planned() == {}
-    (study.path / "results/studies/study/measures.csv").unlink()
+    (study.path / "results/studies/study/summary.txt").unlink()
     study.snakemake()
-    assert (tmp_path / "elsewhere/studies/study/measures.csv").exists()
+    assert (tmp_path / "elsewhere/studies/study/summary.txt").exists()
 
 
 def test_a_clock_that_was_wrong_recomputes_nothing(study):
