@@ -7,11 +7,12 @@ Args:
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+from zlib import crc32
 
 import h5py
 import hdf5plugin
@@ -21,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from generalization.errors import InputError
-from generalization.files import written_whole
+from generalization.hdf5 import hdf5_written_whole
 from generalization.networks.networks_file import KeptNetworks
 from generalization.networks.stacked_networks import StackedNetworks
 
@@ -29,6 +30,8 @@ from generalization.networks.stacked_networks import StackedNetworks
 # writing. Zstandard saves 44 % of the size at a quarter of the speed; gzip saves as much at a sixth
 # of that.
 COMPRESSIONS = {"none": {}, "zstd": hdf5plugin.Zstd(clevel=1)}
+
+ATTRIBUTES = ("ensemble", "kind", "seeds", "steps", "depth", "inputs")
 
 
 def layer_activations(
@@ -69,11 +72,13 @@ def write_activations(
 ) -> None:
     """Record activations of kept networks atomically.
 
-    The data set ``inputs`` holds the inputs, samples first. The data set ``layers/<l>``, float32,
-    has shape (kept steps, seeds, samples, units) or, for convolutions, (kept steps, seeds, samples,
-    channels, height, width). Attributes of the file are ``ensemble``, ``kind``, ``seeds``,
-    ``steps`` (kept steps × seeds), ``depth``, and ``inputs``, a hash of the inputs. A network that
-    finished before a kept step is not stored again.
+    The data set ``inputs`` is what the networks were shown, samples first. The data set
+    ``layers/<l>`` has shape (kept steps, seeds, samples, units), or of a convolution (kept steps,
+    seeds, samples, channels, height, width), float32; attributes of the file: ``ensemble``,
+    ``kind``, ``seeds``, ``steps`` (kept steps × seeds), ``depth``, and ``inputs``, a hash of the
+    inputs. A network that was done before a kept step stands there no second time. Every data set
+    ``NAME`` has a ``checksums/NAME`` with the CRC-32 of each sample, the attributes have their own
+    in ``checksum``.
 
     Args:
         path: Path of the HDF5 file.
@@ -93,16 +98,24 @@ def write_activations(
     if missing := [layer for layer in chosen if not 0 <= layer < depth]:
         raise InputError(f"layers must be from 0 to {depth - 1}, not {missing}.")
     together = min(samples_per_chunk or len(inputs), len(inputs))
-    with written_whole(path) as beside, h5py.File(beside, "w", libver="latest") as file:
-        file.attrs["ensemble"] = kept.hyperparameters.name
-        file.attrs["kind"] = kind
-        file.attrs["seeds"] = json.dumps(kept.seeds)
-        file.attrs["steps"] = json.dumps(kept.steps)
-        file.attrs["depth"] = depth
-        shown = inputs.cpu().numpy()
-        file.attrs["inputs"] = blake2b(shown.tobytes(), digest_size=16).hexdigest()
+    shown = inputs.cpu().numpy()
+    attributes = {
+        "ensemble": kept.hyperparameters.name,
+        "kind": kind,
+        "seeds": json.dumps(kept.seeds),
+        "steps": json.dumps(kept.steps),
+        "depth": depth,
+        "inputs": blake2b(shown.tobytes(), digest_size=16).hexdigest(),
+    }
+    units = [layer.shape[2:] for layer in layer_activations(kept.networks[0][:1], inputs[:1])]
+    recorded = (
+        len(list(kept.distinct())) * len(inputs) * sum(units[layer].numel() for layer in chosen)
+    )
+    needed = 0 if COMPRESSIONS[compression] else shown.nbytes + 4 * recorded
+    with hdf5_written_whole(path, needed) as file:
+        file.attrs.update(attributes | {"checksum": _checksum_of_attributes(attributes)})
         file["inputs"] = shown
-        units = [layer.shape[2:] for layer in layer_activations(kept.networks[0][:1], inputs[:1])]
+        file["checksums/inputs"] = _checksums(shown)
         for layer in chosen:
             file.create_dataset(
                 f"layers/{layer}",
@@ -111,13 +124,46 @@ def write_activations(
                 chunks=(1, 1, together, *units[layer]),
                 **COMPRESSIONS[compression],
             )
+            shape = (len(kept.steps), len(kept.seeds), len(inputs))
+            file.create_dataset(f"checksums/layers/{layer}", shape=shape, dtype=np.uint32)
         for step, seed, _ in kept.distinct():
             network = kept.networks[step][[seed]].folded()
             for first in range(0, len(inputs), together):
                 some = slice(first, first + together)
                 recorded = layer_activations(network, inputs[some], kind=kind)
                 for layer in chosen:
-                    file[f"layers/{layer}"][step, seed, some] = recorded[layer][0].cpu().numpy()
+                    values = recorded[layer][0].cpu().numpy()
+                    file[f"layers/{layer}"][step, seed, some] = values
+                    file[f"checksums/layers/{layer}"][step, seed, some] = _checksums(values)
+
+
+def _checksums(values: np.ndarray) -> np.ndarray:
+    """Return the CRC-32 of every sample, so that any of them can be verified alone."""
+    rows = np.ascontiguousarray(values)
+    return np.fromiter(map(crc32, rows), np.uint32, len(rows))
+
+
+def _checksum_of_attributes(attributes: Mapping[str, Any]) -> int:
+    """Return the CRC-32 of the attributes that describe a file."""
+    return crc32("\n".join(str(attributes[key]) for key in ATTRIBUTES).encode())
+
+
+def _verify(name: str, found: np.ndarray | int, written: np.ndarray | int) -> None:
+    """Refuse contents whose checksums are not those that were written with them.
+
+    Raises:
+        ValueError: If one of them is another.
+    """
+    if not np.array_equal(found, written):
+        raise ValueError(f"{name} must have the checksums that were written with them")
+
+
+def _damaged(path: Path | str, error: Exception) -> str:
+    """Return the sentence about a file that cannot be read as it was written."""
+    return (
+        f"activations must be a whole HDF5 file of this project, not {str(path)!r} "
+        f"({type(error).__name__}: {' '.join(str(error).split())})."
+    )
 
 
 class Activations:
@@ -147,8 +193,14 @@ class Activations:
         Raises:
             InputError: If the file is missing, damaged or of another kind.
         """
+        self._path = str(path)
         try:
-            self._file = h5py.File(path, "r")
+            self._file = h5py.File(path, "r", locking=False)
+            _verify(
+                "attributes",
+                _checksum_of_attributes(self._file.attrs),
+                self._file.attrs["checksum"],
+            )
             self.ensemble: str = self._file.attrs["ensemble"]
             self.kind: str = self._file.attrs["kind"]
             self.seeds: list[int] = json.loads(self._file.attrs["seeds"])
@@ -157,11 +209,8 @@ class Activations:
             self.inputs_hash: str = self._file.attrs["inputs"]
             self.layers = sorted(int(layer) for layer in self._file["layers"])
             self.shapes = [self._file[f"layers/{layer}"].shape[2:] for layer in self.layers]
-        except (OSError, KeyError, ValueError) as error:
-            raise InputError(
-                f"activations must be a whole HDF5 file of this project, not {str(path)!r} "
-                f"({type(error).__name__}: {error})."
-            ) from error
+        except (OSError, RuntimeError, LookupError, AttributeError, TypeError, ValueError) as error:
+            raise InputError(_damaged(self._path, error)) from error
 
     def read(
         self, *, layer: int, seed: int, kept_step: int = -1, samples: slice = slice(None)
@@ -177,18 +226,31 @@ class Activations:
             Activations in float32, samples × units or samples × channels × height × width.
 
         Raises:
-            InputError: If the layer or seed was not recorded.
+            InputError: If that layer or seed was not recorded, or the file is damaged there.
         """
         for name, value, recorded in (("layer", layer, self.layers), ("seed", seed, self.seeds)):
             if value not in recorded:
                 raise InputError(f"{name} must be one of {recorded}, not {value!r}.")
         of_seed = [steps[self.seeds.index(seed)] for steps in self.steps]
-        position = of_seed.index(of_seed[kept_step])  # The first occurrence, which is stored.
-        return self._file[f"layers/{layer}"][position, self.seeds.index(seed), samples]
+        position = of_seed.index(of_seed[kept_step])  # The first one, where it stands.
+        return self._verified(f"layers/{layer}", position, self.seeds.index(seed), samples)
 
     def inputs(self, samples: slice = slice(None)) -> Float[np.ndarray, "samples *features"]:
-        """Read the inputs of the networks."""
-        return self._file["inputs"][samples]
+        """Inputs of the networks; all samples by default."""
+        return self._verified("inputs", samples)
+
+    def _verified(self, name: str, *place: int | slice) -> np.ndarray:
+        """Return samples of a data set, each as it was when its checksum was taken.
+
+        Raises:
+            InputError: If the file is damaged there.
+        """
+        try:
+            values = self._file[name][place]
+            _verify(name, _checksums(values), self._file[f"checksums/{name}"][place])
+        except (OSError, RuntimeError, LookupError, TypeError, ValueError) as error:
+            raise InputError(_damaged(self._path, error)) from error
+        return values
 
     def stacked(
         self, networks: Sequence[tuple[int, int]], samples: slice = slice(None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from generalization.errors import InputError
-from generalization.files import written_whole
+from generalization.files import read_checked, write_checked, written_whole
 
 NETWORK = ["ensemble", "seed"]
 KEPT_NETWORK = ["ensemble", "seed", "step"]
@@ -22,7 +23,7 @@ TRAINING = [*KEPT_NETWORK, *PERFORMANCE, "status"]
 
 
 def write_table(path: Path | str, table: pd.DataFrame) -> None:
-    """Write a CSV table atomically.
+    """Write a CSV table atomically, with a checksum in a hidden file beside it.
 
     Floats are written with the fewest digits that are read back as the same float64. Single
     precision is converted to double first, since its own shortest digits would be read back as a
@@ -33,8 +34,8 @@ def write_table(path: Path | str, table: pd.DataFrame) -> None:
         table: Table to write, without its index.
     """
     singles = table.select_dtypes(np.float32).columns
-    with written_whole(path) as beside:
-        table.astype(dict.fromkeys(singles, np.float64)).to_csv(beside, index=False)
+    text = table.astype(dict.fromkeys(singles, np.float64)).to_csv(index=False)
+    write_checked(path, text.encode())
 
 
 def write_parquet(folder: Path | str, tables: Mapping[str, pd.DataFrame]) -> str:
@@ -59,7 +60,9 @@ def write_parquet(folder: Path | str, tables: Mapping[str, pd.DataFrame]) -> str
 
 
 def read_table(path: Path | str, columns: Sequence[str] = ()) -> pd.DataFrame:
-    """Read a CSV table, in which only empty cells are missing; ``none`` and ``None`` are strings.
+    """Read a CSV table, verified if its checksum is beside it.
+
+    Only empty cells are missing values; ``none`` and ``None`` are strings.
 
     Args:
         path: File written by ``write_table``.
@@ -69,10 +72,11 @@ def read_table(path: Path | str, columns: Sequence[str] = ()) -> pd.DataFrame:
         The table, with NaN in empty cells.
 
     Raises:
-        InputError: If the file is not a CSV table or a column is missing.
+        InputError: If the file is not as it was written, is not a CSV table, or a column is
+            missing.
     """
     try:
-        table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+        table = pd.read_csv(BytesIO(read_checked(path)), keep_default_na=False, na_values=[""])
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise InputError(f"{path} must be a CSV table, but: {reason}.") from error

@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 
 from generalization.errors import InputError
-from generalization.files import written_whole
+from generalization.hdf5 import hdf5_written_whole
 
 ARRAYS = {
     "train/inputs": "<f4",
@@ -52,7 +52,7 @@ def write_dataset(
     """
     arrays = {key: np.ascontiguousarray(arrays[key], dtype) for key, dtype in ARRAYS.items()}
     attributes = (name, classes, normalization, source, content_sha256(arrays))
-    with written_whole(path) as beside, h5py.File(beside, "w", locking=False) as file:
+    with hdf5_written_whole(path, sum(array.nbytes for array in arrays.values())) as file:
         for key, array in arrays.items():
             file[key] = array
         file.attrs.update(zip(ATTRIBUTES, attributes, strict=True))
@@ -78,8 +78,17 @@ def read_dataset_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]
                 raise InputError(f"The dataset {path} must hold {', '.join(missing)}.")
             arrays = {key: file[key][...] for key in ARRAYS}
             attributes = {key: file.attrs[key] for key in ATTRIBUTES}
-    except OSError as error:
+    except InputError:
+        raise
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"The dataset {path} must be a readable HDF5 file ({error}).") from None
+    for part in ("train", "test"):
+        shapes = [arrays[f"{part}/{name}"].shape for name in ("inputs", "labels")]
+        if len(shapes[0]) != 4 or shapes[1] != shapes[0][:1]:
+            raise InputError(
+                f"The dataset {path} must hold inputs of shape (n, channels, height, width) and "
+                f"n labels, not {part}/inputs of shape {shapes[0]} and labels of {shapes[1]}."
+            )
     if content_sha256(arrays) != attributes["sha256"]:
         raise InputError(f"The dataset {path} must have the content that its sha256 was taken of.")
     return arrays, attributes

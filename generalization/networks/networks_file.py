@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +55,13 @@ class KeptNetworks:
 def write_networks(path: Path | str, kept: KeptNetworks) -> None:
     """Write networks atomically.
 
-    The tensors are ``layers.<l>.weight`` of shape (kept steps, seeds, fan_out, fan_in) or, for
-    convolutions, (kept steps, seeds, output channels, input channels, height, width); if present,
-    ``layers.<l>.bias``; and for ``BatchNormalization`` ``layers.<l>.norm.scale``, ``.shift``,
-    ``.mean`` and ``.variance``. l is the index among the layers with weights. The metadata
-    ``description`` is a JSON object with ``hyperparameters``, ``seeds``, ``steps``, ``statuses``,
-    ``dataset_sha256`` (or null), ``image`` (channels, height and width, for convolutional networks)
-    and ``sha256`` (of the tensors, in the order of their names). Equal networks give equal bytes.
+    The tensors are ``layers.<l>.weight`` of shape (kept steps, seeds, fan_out, fan_in), of
+    convolutions (kept steps, seeds, channels out, channels in, height, width), and if there are
+    such ``layers.<l>.bias`` and, of ``BatchNormalization``, ``layers.<l>.norm.scale``, ``.shift``,
+    ``.mean`` and ``.variance``; l counts the layers that have weights. The metadata ``description``
+    is a JSON object with ``hyperparameters``, ``seeds``, ``steps``, ``statuses``,
+    ``dataset_sha256`` (or null), ``image`` (channels, height and width, of convolutional networks)
+    and ``sha256`` (of all the rest). The same networks make the same bytes.
 
     Args:
         kept: Networks to write.
@@ -82,7 +81,7 @@ def write_networks(path: Path | str, kept: KeptNetworks) -> None:
     }
     if isinstance(architecture, Architecture):
         description["image"] = architecture.image
-    write_tensors(path, tensors, description | {"sha256": _sha256(tensors)})
+    write_tensors(path, tensors, description)
 
 
 def read_networks(path: Path | str, device: torch.device | str = "cpu") -> KeptNetworks:
@@ -100,7 +99,6 @@ def read_networks(path: Path | str, device: torch.device | str = "cpu") -> KeptN
     """
     try:
         description, tensors = read_tensors(path, device)
-        _verify(tensors, description["sha256"])
         hyperparameters = Hyperparameters(**description["hyperparameters"])
         architecture = _architecture(hyperparameters, description, tensors)
         steps = tuple(map(tuple, description["steps"]))
@@ -160,20 +158,3 @@ def _architecture(
         if shape != expected:
             raise ValueError(f"layers.{layer}.weight must have shape {expected}, not {shape}")
     return architecture
-
-
-def _verify(tensors: dict[str, torch.Tensor], expected: str) -> None:
-    """Refuse tensors that differ from those written.
-
-    Raises:
-        ValueError: If the hash differs.
-    """
-    if _sha256(tensors) != expected:
-        raise ValueError("its tensors are not those of which the sha256 was taken")
-
-
-def _sha256(tensors: dict[str, torch.Tensor]) -> str:
-    digest = sha256()
-    for name in sorted(tensors):
-        digest.update(tensors[name].cpu().numpy())
-    return digest.hexdigest()

@@ -90,7 +90,7 @@ def checkpoint_beside(networks: Path, code: str) -> Iterator[Path]:
     """
     yield networks.with_name(f"checkpoint-{code}.safetensors")
     for left in networks.parent.glob("checkpoint-*.safetensors"):
-        left.unlink()
+        left.unlink(missing_ok=True)  # A job of a killed head may end the same training.
 
 
 def identity(training: Training) -> dict[str, Any]:

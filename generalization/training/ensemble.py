@@ -12,6 +12,7 @@ import torch
 
 from generalization.datasets.dataset import Dataset
 from generalization.errors import InputError
+from generalization.files import require_room
 from generalization.hyperparameters import Hyperparameters, contradictions
 from generalization.networks.activation_functions import ACTIVATION_FUNCTIONS
 from generalization.networks.architectures import ARCHITECTURES, POOLINGS, unsuitable
@@ -90,6 +91,10 @@ def train_ensemble(
     else:
         one = initial_networks(training.architecture, hyperparameters, seeds[:1])
         course, begun = Course.of(training.kept_steps, len(seeds), one), None
+    if checkpoint is not None:
+        # What is kept is written at the end, whatever comes between.
+        kept_bytes = sum(tensor.nbytes for tensor in course.networks.tensors.values())
+        require_room(checkpoint, kept_bytes)
     fitting = networks_at_once(len(seeds), training.architecture, hyperparameters, training.device)
     size = fitting if stack_size is None or training.full_batch else stack_size
     saving, reporting = Clock(checkpoint_seconds), Clock(REPORT_SECONDS)
