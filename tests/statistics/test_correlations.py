@@ -128,3 +128,10 @@ def test_concordance_of_all_pairs_without_ties_is_kendalls(generator):
     once, all_pairs = np.ones((1, 20)), np.ones((20, 20), bool)
     assert concordance(once, x, y, all_pairs) == pytest.approx(kendall(once, x, y))
     assert np.isnan(concordance(once, x, y, ~all_pairs)).all()
+
+
+def test_what_a_resample_does_not_hold_does_not_vary_in_it():
+    counts = np.array([[1.0, 1, 1, 0], [1, 1, 1, 1]])
+    x, y = np.array([0.1, 0.1, 0.1, 5]), np.arange(4.0)
+    assert np.isnan(pearson(counts, x, y)).tolist() == [True, False]
+    assert np.isnan(slope(counts, x, y)).tolist() == [True, False]
