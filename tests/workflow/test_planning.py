@@ -1,6 +1,10 @@
 import dataclasses
+from collections import Counter
+from functools import partial
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from planning import read_study
@@ -9,6 +13,10 @@ from schema import SCHEMA, among, settings_of
 from generalization.catalog import PAPERS
 from generalization.errors import InputError
 from generalization.hyperparameters import Hyperparameters
+from generalization.statistics.correlations import spearman
+from generalization.statistics.estimates import interval_over_networks
+from generalization.statistics.intervals import FEWEST_ENSEMBLES
+from generalization.statistics.resampling import Resampling
 
 CONFIG = {
     "study": "test",
@@ -24,6 +32,30 @@ def test_every_study_of_the_project_is_read():
     for path in configs:
         study = read_study(yaml.safe_load(path.read_text()))
         assert study.name == path.stem
+
+
+PAPER_STUDIES = [path for path in sorted(Path("config").glob("*.yaml")) if "_" in path.stem]
+
+
+@pytest.mark.parametrize("path", PAPER_STUDIES, ids=lambda path: path.stem)
+def test_a_study_of_a_paper_has_enough_ensembles_of_each_dataset_for_a_verdict(path):
+    ensembles = read_study(yaml.safe_load(path.read_text())).ensembles.values()
+    kinds = Counter((one.dataset, one.architecture) for one in ensembles)
+    assert {kind: count for kind, count in kinds.items() if count < FEWEST_ENSEMBLES} == {}
+
+
+@pytest.mark.parametrize("study", ["pwcca", "pwcca_reduced"])
+def test_widths_of_similar_networks_are_enough_for_a_correlation(study):
+    # Of five settings in perfect order the interval of a rank correlation still contains 0.
+    ensembles = read_study(yaml.safe_load(Path(f"config/{study}.yaml").read_text())).ensembles
+    widths = {}
+    for one in ensembles.values():
+        widths.setdefault((one.dataset, one.architecture), set()).add(one.width)
+    order = np.arange(min(len(some) for some in widths.values()), dtype=float)
+    correlation = partial(spearman, x=order, y=order)
+    resampling = Resampling(np.random.default_rng(0))
+    found = interval_over_networks(correlation, pd.Series(order), resampling, correlation=True)
+    assert found["low"] > 0
 
 
 def test_defaults_of_schema_and_class_are_the_same():
