@@ -112,7 +112,8 @@ def write_activations(
         len(list(kept.distinct())) * len(inputs) * sum(units[layer].numel() for layer in chosen)
     )
     needed = 0 if COMPRESSIONS[compression] else shown.nbytes + 4 * recorded
-    with hdf5_written_whole(path, needed) as file:
+    groups = ("layers", "checksums", "checksums/layers")
+    with hdf5_written_whole(path, needed, groups) as file:
         file.attrs.update(attributes | {"checksum": _checksum_of_attributes(attributes)})
         file["inputs"] = shown
         file["checksums/inputs"] = _checksums(shown)

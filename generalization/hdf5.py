@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
@@ -16,18 +16,28 @@ FORMAT = ("v110", "v110")
 
 
 @contextmanager
-def hdf5_written_whole(path: Path | str, size: int = 0) -> Iterator[h5py.File]:
-    """Yield an empty HDF5 file, which takes its place when the block ends well.
+def hdf5_written_whole(
+    path: Path | str, size: int = 0, groups: Sequence[str] = ()
+) -> Iterator[h5py.File]:
+    """Yield an HDF5 file, which takes its place when the block ends well.
+
+    The same contents make the same bytes, if all groups are named here: HDF5 would note the time at
+    which it made others.
 
     Args:
         path: Where the file is to be; missing folders are made.
         size: Bytes that it will need at least.
+        groups: Groups of the file, outer ones before inner ones.
 
     Yields:
         The file, open for writing.
     """
     with written_whole(path, size) as beside, _Disk(beside, "w+b") as disk:
         with h5py.File(disk, "w", libver=FORMAT) as file:
+            timeless = h5py.h5p.create(h5py.h5p.GROUP_CREATE)
+            timeless.set_obj_track_times(False)
+            for group in groups:
+                h5py.h5g.create(file.id, group.encode(), gcpl=timeless)
             yield file
         disk.raise_error()
 

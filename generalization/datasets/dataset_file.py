@@ -52,7 +52,8 @@ def write_dataset(
     """
     arrays = {key: np.ascontiguousarray(arrays[key], dtype) for key, dtype in ARRAYS.items()}
     attributes = (name, classes, normalization, source, content_sha256(arrays))
-    with hdf5_written_whole(path, sum(array.nbytes for array in arrays.values())) as file:
+    size = sum(array.nbytes for array in arrays.values())
+    with hdf5_written_whole(path, size, groups=("train", "test")) as file:
         for key, array in arrays.items():
             file[key] = array
         file.attrs.update(zip(ATTRIBUTES, attributes, strict=True))
