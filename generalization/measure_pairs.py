@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from inspect import signature
+from itertools import product
 from typing import Any
 
 import pandas as pd
@@ -50,8 +51,8 @@ def measure_pairs(
     Args:
         a: A block of seeds.
         b: Another block of the same ensemble, or the same one, whose pairs then count once.
-        measures: Name → function.
-        settings: Name → keyword arguments; ``samples`` is the number of test inputs instead.
+        measures: Functions, by the name of the measure.
+        settings: Keyword arguments by measure; ``samples``, the number of test inputs, is none.
 
     Yields:
         Name and table with one row per pair: ensemble, step (the larger of their two), seed_a,
@@ -60,7 +61,7 @@ def measure_pairs(
     Raises:
         InputError: If the blocks are of different ensembles, or a measure asks for something that
             is not offered or returns something else than values of the pairs.
-    """  # noqa: DOC502
+    """
     if a.hyperparameters.name != b.hyperparameters.name:
         raise InputError(
             "Pairs must be of one ensemble, "
@@ -140,17 +141,14 @@ def _checked(name: str, values: Any, shape: tuple[int, ...]) -> Tensor:
 
 def _table(name: str, a: _Side, b: _Side, values: Tensor) -> pd.DataFrame:
     """Table of a measure, with one row per pair of different seeds."""
-    place_a, place_b = ({seed: i for i, seed in enumerate(side.finite)} for side in (a, b))
+    known = dict(zip(product(a.finite, b.finite), values.flatten().tolist(), strict=True))
     rows = []
-    for i, seed_a in enumerate(a.kept.seeds):
-        for j, seed_b in enumerate(b.kept.seeds):
-            if seed_a >= seed_b:
-                continue  # Blocks ascend, so that every pair is in this order once.
-            finite = i in place_a and j in place_b
-            value = values[place_a[i], place_b[j]].item() if finite else None
-            exists = finite and math.isfinite(value)
-            reason = "" if exists else NO_VALUE if finite else NOT_FINITE
-            step = max(a.kept.steps[-1][i], b.kept.steps[-1][j])
-            about = (a.kept.hyperparameters.name, step, seed_a, seed_b, name)
-            rows.append((*about, value if exists else None, reason))
+    for (i, seed_a), (j, seed_b) in product(enumerate(a.kept.seeds), enumerate(b.kept.seeds)):
+        if seed_a >= seed_b:
+            continue  # Blocks ascend, so that every pair is in this order once.
+        value = known.get((i, j))
+        reason = NOT_FINITE if value is None else "" if math.isfinite(value) else NO_VALUE
+        step = max(a.kept.steps[-1][i], b.kept.steps[-1][j])
+        about = (a.kept.hyperparameters.name, step, seed_a, seed_b, name)
+        rows.append((*about, None if reason else value, reason))
     return pd.DataFrame(rows, columns=PAIR)

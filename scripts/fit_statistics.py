@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from generalization.errors import told_in_one_sentence
 from generalization.signatures import named_by
@@ -19,7 +18,7 @@ def main() -> None:
     """Parse arguments, read, call, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("measures", type=Path)
-    parser.add_argument("--ensemble-measures", type=read_table, nargs="*", help="none or one")
+    parser.add_argument("--ensemble-measures", type=read_table, nargs="?", help="if there are any")
     parser.add_argument("--settings", type=json.loads, required=True)
     parser.add_argument("--baselines", nargs="*", default=[], help="measures to beat")
     parser.add_argument("--test-sizes", type=json.loads, default={}, help="dataset → test points")
@@ -37,7 +36,7 @@ def main() -> None:
         resampling=resampling,
         baselines=arguments.baselines,
         test_sizes=arguments.test_sizes,
-        ensemble_measures=pd.concat(arguments.ensemble_measures or [pd.DataFrame()]),
+        ensemble_measures=arguments.ensemble_measures,
         **named_by(fit_statistics, settings),
     )
     write_table(arguments.statistics, statistics)

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 from fingerprint import reached
 
-from generalization.catalog import MEASURES, PROFILES, SIMILARITIES, TABLES, file_of
+from generalization.catalog import (
+    ENSEMBLE_MEASURES,
+    MEASURES,
+    PROFILES,
+    SIMILARITIES,
+    TABLES,
+    file_of,
+)
 from generalization.docstrings import definition, first_sentence
 from generalization.names import readable
 

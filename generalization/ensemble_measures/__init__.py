@@ -2,9 +2,9 @@
 
 Each file holds the measure of its name, or a family that shares its computation; the catalog lists
 the families. The parameters of a measure name what it sees of two blocks of R and S networks, see
-``generalization.measure_pairs``; settings are keyword-only. A measure returns R × S values. Pairs of
-an ensemble share networks, so that only their mean is a value of the ensemble: it is never that of
-each network.
+``generalization.measure_pairs``; settings are keyword-only. A measure returns R × S values. Pairs
+of an ensemble share networks, so that only their mean is a value of the ensemble: it is never that
+of each network.
 
 Args:
     logits_a: Logits of R networks at test inputs.

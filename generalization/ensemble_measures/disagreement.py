@@ -60,4 +60,3 @@ def independent_error(logits_a: LogitsA, logits_b: LogitsB) -> Pairs:
     chance = 1 - 1 / logits_a.shape[-1]
     # e = c (1 − √((A − 1/K) / c)) with c = 1 − 1/K.
     return chance * (1 - ((agreement - (1 - chance)).clamp_min(0) / chance).sqrt())
-
