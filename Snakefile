@@ -11,8 +11,9 @@ from pathlib import Path
 
 from snakemake.utils import min_version, update_config
 
-from generalization.blocks import seed_blocks
+from generalization.blocks import paired_blocks, seed_blocks
 from generalization.catalog import (
+    ENSEMBLE_MEASURES,
     FIGURES,
     MEASURES,
     PROFILES,
@@ -105,6 +106,7 @@ else:
     include: "workflow/rules/datasets.smk"
     include: "workflow/rules/ensembles.smk"
     include: "workflow/rules/measures.smk"
+    include: "workflow/rules/ensemble_measures.smk"
     include: "workflow/rules/profiles.smk"
     include: "workflow/rules/similarities.smk"
 

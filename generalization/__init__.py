@@ -7,8 +7,8 @@ Pure functions: nothing in this package knows the workflow, its configuration or
 
 An argument is explained once, in the narrowest scope that all its users share: the function, its
 module, its folder, or here. An argument named after a table, profile or similarity of the catalog
-is that table of the study; ``training`` and ``measures`` hold the rows of ``collect_training`` and
-``collect_measures``.
+is that table of the study; ``training``, ``measures`` and ``ensemble_measures`` hold the rows of
+``collect_training``, ``collect_measures`` and ``collect_ensemble_measures``.
 
 Args:
     kept: Networks of an ensemble, at every step at which they were kept.

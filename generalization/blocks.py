@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations_with_replacement
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,23 @@ def seed_blocks(ensemble: Path, seeds: int) -> list[str]:
     if needed <= seeds:
         blocks.append((needed, seeds))
     return [f"seeds-{first}-{last}" for first, last in blocks]
+
+
+def paired_blocks(blocks: Sequence[str]) -> list[tuple[str, str]]:
+    """List the pairs of blocks of an ensemble that hold its pairs of seeds.
+
+    Args:
+        blocks: Names, in ascending order, as of ``seed_blocks``.
+
+    Returns:
+        Every block with itself, unless it holds a single seed, and with every later one.
+    """
+    alone = {block for block in blocks if len(set(block.split("-")[1:])) == 1}
+    return [
+        (one, other)
+        for one, other in combinations_with_replacement(blocks, 2)
+        if one != other or one not in alone
+    ]
 
 
 def add_block_arguments(parser: ArgumentParser) -> None:

@@ -174,6 +174,27 @@ MEASURES = {
 }
 
 
+class EnsembleMeasure(NamedTuple):
+    """A number of a pair of networks of one ensemble, whose mean is that of the ensemble.
+
+    Attributes:
+        file: Of its family, if that is not the file of its own name.
+    """
+
+    file: str = ""
+
+
+DISAGREEMENT = EnsembleMeasure(file="disagreement")
+
+# Files in generalization/ensemble_measures/. All with default settings share a job.
+ENSEMBLE_MEASURES = {
+    "disagreement": EnsembleMeasure(),
+    "agreement_gap": DISAGREEMENT,
+    "independent_error": DISAGREEMENT,
+    "seed_similarity": EnsembleMeasure(),
+}
+
+
 class Similarity(NamedTuple):
     """A number of two layers; ``asymmetric`` if it changes when the layers change places."""
 
@@ -450,7 +471,7 @@ TABLES = {name: one for room in ROOMS.values() for name, one in room.tables.item
 FIGURES = {name: one for room in ROOMS.values() for name, one in room.figures.items()}
 
 # What may be called as `generalization.NAME`.
-FUNCTIONS = (*MEASURES, *PROFILES, *SIMILARITIES)
+FUNCTIONS = (*MEASURES, *ENSEMBLE_MEASURES, *PROFILES, *SIMILARITIES)
 
 # Tables of every study, which need no entry of their own, and those of them that the report shows.
 ALWAYS = ("measures", "training", "statistics", "design")
@@ -489,7 +510,12 @@ def folder_of(name: str) -> str:
     Raises:
         KeyError: If the catalog has no such name.
     """
-    flat = {"measures": MEASURES, "similarities": SIMILARITIES, "datasets": DATASETS}
+    flat = {
+        "measures": MEASURES,
+        "ensemble_measures": ENSEMBLE_MEASURES,
+        "similarities": SIMILARITIES,
+        "datasets": DATASETS,
+    }
     rooms = {
         folder: {**room.profiles, **room.tables, **room.figures} for folder, room in ROOMS.items()
     }
@@ -501,7 +527,8 @@ def folder_of(name: str) -> str:
 
 def file_of(name: str) -> str:
     """File of an entry, relative to the root of the repository."""
-    family = MEASURES[name].file if name in MEASURES else ""
+    in_families = MEASURES | ENSEMBLE_MEASURES
+    family = in_families[name].file if name in in_families else ""
     return f"{folder_of(name)}/{family or name}.py"
 
 

@@ -1,4 +1,9 @@
-"""Atomic writing of files, safe against crashes and concurrent writers."""
+"""Atomic writing of files, safe against crashes and concurrent writers.
+
+Args:
+    path: Path of the file; missing folders are created.
+    size: Bytes that it will need at least.
+"""
 
 import os
 from collections.abc import Iterator
@@ -18,10 +23,6 @@ def written_whole(path: Path | str, size: int = 0) -> Iterator[Path]:
     The temporary file belongs to this writer only. Contents are flushed to disk before renaming,
     and the folder before returning, so that neither a crash nor another writer leaves a partial
     file. Permissions follow the umask.
-
-    Args:
-        path: Where the file is to be; missing folders are made.
-        size: Bytes that it will need at least.
 
     Yields:
         Path to write to, in the same folder, so that renaming is atomic.
@@ -58,7 +59,6 @@ def require_room(path: Path, size: int) -> None:
 
     Args:
         path: Where a file is to be.
-        size: Bytes that it will need at least.
 
     Raises:
         InputError: If its disk has less room.
@@ -81,7 +81,6 @@ def write_checked(path: Path | str, contents: bytes) -> None:
     would have to skip it.
 
     Args:
-        path: Where the file is to be; missing folders are made.
         contents: Its bytes.
     """
     path = Path(path)

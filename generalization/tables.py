@@ -19,6 +19,7 @@ NETWORK = ["ensemble", "seed"]
 KEPT_NETWORK = ["ensemble", "seed", "step"]
 PERFORMANCE = ["train_loss", "train_accuracy", "test_loss", "test_accuracy"]
 MEASURED = [*KEPT_NETWORK, "final", "measure", "value", "status"]
+PAIR = ["ensemble", "step", "seed_a", "seed_b", "measure", "value", "reason"]
 TRAINING = [*KEPT_NETWORK, *PERFORMANCE, "status"]
 
 
@@ -120,6 +121,29 @@ def collect_measures(
             f"Training must contain all measured networks, but lacks {_named(lost[KEPT_NETWORK])}."
         )
     return _ordered(joined.drop(columns="_merge"), MEASURED)
+
+
+def collect_ensemble_measures(tables: Sequence[pd.DataFrame], seeds: int) -> pd.DataFrame:
+    """Collect the measures of the pairs of networks of all ensembles.
+
+    Args:
+        tables: Tables of pairs of blocks, with ``PAIR``.
+        seeds: Networks per ensemble; a block may hold more.
+
+    Returns:
+        One row per measure and pair of seeds, with ``PAIR``. Pairs share networks: their mean is
+        one value of the ensemble.
+
+    Raises:
+        InputError: If a row occurs twice.
+    """  # noqa: DOC502
+    wanted = [
+        table[(table["seed_a"] <= seeds) & (table["seed_b"] <= seeds)][PAIR] for table in tables
+    ]
+    # Empty columns of a pair of blocks without such seeds would spoil the types of others.
+    pairs = pd.concat([table for table in wanted if len(table)] or wanted[:1], ignore_index=True)
+    _once(pairs, ["ensemble", "seed_a", "seed_b", "measure"], "Ensemble measures")
+    return pairs
 
 
 def collect_training(

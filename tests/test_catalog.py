@@ -11,6 +11,7 @@ from schema import SCHEMA, settings_of
 from generalization.catalog import (
     ALWAYS,
     DATASETS,
+    ENSEMBLE_MEASURES,
     FIGURES,
     MEASURES,
     PAGES,
@@ -25,6 +26,7 @@ from generalization.catalog import (
     place_of,
 )
 from generalization.experiments import claims_of
+from generalization.measure_pairs import SEEN
 from generalization.networks.architectures import ARCHITECTURES, POOLINGS
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.initial_layers import INITIALIZATIONS
@@ -69,6 +71,26 @@ def test_a_measure_is_complete(measure):
     assert settings == keywords
     assert set(parameters) - set(keywords) - {"dtype"} <= OFFERED
     assert "labels" not in set(parameters) - {"train_labels"}
+    assert has_a_test(measure)
+
+
+def test_index_and_schema_name_the_same_ensemble_measures():
+    assert set(ENSEMBLE_MEASURES) == set(SCHEMA["$defs"]["ensemble_measures"]["properties"])
+
+
+@pytest.mark.parametrize("measure", ENSEMBLE_MEASURES)
+def test_an_ensemble_measure_is_complete(measure):
+    parameters = inspect.signature(function_of(measure)).parameters
+    keywords = {
+        name: parameter.default
+        for name, parameter in parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+    settings = settings_of(measure)
+    settings.pop("samples")
+    assert settings == keywords
+    sides = {f"{kind}_{side}" for kind in SEEN for side in "ab"}
+    assert set(parameters) - set(keywords) <= sides
     assert has_a_test(measure)
 
 
@@ -158,7 +180,12 @@ def test_a_figure_is_complete(figure):
 
 
 @pytest.mark.parametrize(
-    ("folder", "index"), [("measures", MEASURES), ("similarities", SIMILARITIES)]
+    ("folder", "index"),
+    [
+        ("measures", MEASURES),
+        ("ensemble_measures", ENSEMBLE_MEASURES),
+        ("similarities", SIMILARITIES),
+    ],
 )
 def test_every_file_has_an_entry(folder, index):
     files = set(Path("generalization", folder).glob("*.py"))
@@ -167,8 +194,9 @@ def test_every_file_has_an_entry(folder, index):
 
 
 def test_a_family_named_as_a_measure_has_it():
-    families = {entry.file for entry in MEASURES.values() if entry.file}
-    assert not any(MEASURES[family].file for family in families & set(MEASURES))
+    known = MEASURES | ENSEMBLE_MEASURES
+    families = {entry.file for entry in known.values() if entry.file}
+    assert not any(known[family].file for family in families & set(known))
 
 
 @pytest.mark.parametrize("folder", [folder for folder in ROOMS if "/" in folder])

@@ -32,11 +32,11 @@ FLOORS = (
     ("units",),
     ("representations",),
     ("similarities",),
-    ("measures",),
+    ("measures", "ensemble_measures"),
     ("statistics",),
     ("figures",),
     ("offered", "finite_networks", "measuring_modules", "own_population"),
-    ("measure_networks", "profile_networks"),
+    ("measure_networks", "measure_pairs", "profile_networks"),
     ("experiments",),
     ("own_networks",),  # Reads the catalog: of modules of a user, not of a study.
     ("",),  # The package itself, which offers what is in its rooms.

@@ -13,7 +13,9 @@ from schema import SCHEMA, listed
 from generalization.catalog import (
     ALWAYS,
     DATASETS,
+    ENSEMBLE_MEASURES,
     FIGURES,
+    FUNCTIONS,
     MEASURES,
     PAGES,
     PAPERS,
@@ -69,6 +71,7 @@ def _descriptions() -> dict[str, tuple[Iterable[str], Iterable[str]]]:
     hyperparameters = definitions["hyperparameters"]["properties"]
     return {
         "measures": (MEASURES, definitions["measures"]["properties"]),
+        "ensemble_measures": (ENSEMBLE_MEASURES, definitions["ensemble_measures"]["properties"]),
         "profiles": (PROFILES, definitions["profiles"]["properties"]),
         "similarities": (SIMILARITIES, definitions["similarities"]["properties"]),
         "datasets": (DATASETS, hyperparameters["dataset"]["enum"]),
@@ -84,7 +87,7 @@ def _invalid_names() -> Iterator[str]:
     of_rooms = [
         name for room in ROOMS.values() for name in (*room.profiles, *room.tables, *room.figures)
     ]
-    names = Counter((*MEASURES, *SIMILARITIES, *DATASETS, *of_rooms))
+    names = Counter((*MEASURES, *ENSEMBLE_MEASURES, *SIMILARITIES, *DATASETS, *of_rooms))
     for name, count in names.items():
         if not re.fullmatch(NAME, name):
             yield f"names in {CATALOG} must match {NAME}, not {name!r}."
@@ -97,7 +100,7 @@ def _missing_files(root: Path) -> Iterator[str]:
     for folder in ROOMS:
         if not (root / f"generalization/{folder}/__init__.py").is_file():
             yield _missing(f"the room {folder}", "file", f"generalization/{folder}/__init__.py")
-    for name in (*MEASURES, *PROFILES, *SIMILARITIES, *DATASETS, *TABLES, *FIGURES):
+    for name in (*FUNCTIONS, *DATASETS, *TABLES, *FIGURES):
         file = root / file_of(name)
         if not file.is_file():
             yield _missing(name, "file", file_of(name))
@@ -141,7 +144,7 @@ def _unknown_references() -> Iterator[str]:
 
     Without it, no study would ever have the table or figure, and none would say why.
     """
-    tables = {*ALWAYS, *SETTINGS, "similarities", *PROFILES, *TABLES}
+    tables = {*ALWAYS, *SETTINGS, "similarities", "ensemble_measures", *PROFILES, *TABLES}
     for name, entry in (TABLES | FIGURES).items():
         for source in entry.made_from:
             if source not in tables:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from own_study import OwnNetworks, known_measures, read_own_networks
-from schema import SCHEMA, among, check, check_keys, listed, settings_of, shown
+from schema import MEASURED_PARTS, SCHEMA, among, check, check_keys, listed, settings_of, shown
 
 from generalization.blocks import seed_blocks
 from generalization.catalog import (
     ALWAYS,
     DATASETS,
+    ENSEMBLE_MEASURES,
     FIGURES,
     MEASURES,
     PAGES,
@@ -57,6 +58,7 @@ class Study:
         untested_claims: Whether claims are listed that the study does not answer.
         fitting: Criterion for having fitted random data, or None.
         activations: Settings of the record of activations, or None.
+        ensemble_measures: Name of the ensemble measure's file → the measure and its settings.
         similarities: Similarity → its settings.
         statistics: Settings of statistics.
         figures: Settings of figures.
@@ -76,6 +78,7 @@ class Study:
     untested_claims: bool
     fitting: dict[str, Any] | None
     activations: dict[str, Any] | None
+    ensemble_measures: dict[str, tuple[str, dict[str, Any]]]
     similarities: dict[str, dict[str, Any]]
     statistics: dict[str, Any]
     figures: dict[str, Any]
@@ -87,10 +90,16 @@ class Study:
         return [file for file in self.measures if file in SHARE_A_JOB]
 
     @property
+    def sharing_ensemble_measures(self) -> list[str]:
+        """Ensemble measures with default settings, which share a job."""
+        return [file for file in self.ensemble_measures if file in ENSEMBLE_MEASURES]
+
+    @property
     def tables(self) -> set[str]:
         """Tables and settings from which figures and other tables can be derived."""
         tables = {*ALWAYS, *self.profiles}
-        tables |= {"similarities"} if self.similarities else set()
+        collected = ("similarities", "ensemble_measures")
+        tables |= {name for name in collected if getattr(self, name)}
         tables |= {name for name in SETTINGS if getattr(self, name)}
         waiting = {name: one for name, one in TABLES.items() if self.papers or not one.for_papers}
         while found := {name for name, one in waiting.items() if tables.issuperset(one.made_from)}:
@@ -232,7 +241,7 @@ def read_study(config: Mapping[str, Any], files: Sequence[str] = ()) -> Study:
                 f"not {shown(config['study'])}."
             )
     measures = config["measures"]
-    for part in ("measures", "profiles", "similarities"):
+    for part in MEASURED_PARTS:
         known = SCHEMA["$defs"][part]["properties"]
         for name, settings in config.get(part, {}).items():
             if name not in known:
@@ -269,6 +278,10 @@ def read_study(config: Mapping[str, Any], files: Sequence[str] = ()) -> Study:
         untested_claims=given["untested_claims"],
         fitting=None if given["fitting"] is None else settings_of("fitting") | given["fitting"],
         activations=_activations(config, ensembles),
+        ensemble_measures={
+            _file_name(measure, settings): (measure, settings_of(measure) | settings)
+            for measure, settings in given["ensemble_measures"].items()
+        },
         similarities={
             similarity: settings_of(similarity) | settings
             for similarity, settings in given["similarities"].items()
@@ -416,6 +429,8 @@ def _impossible_in_study(study: Study) -> Iterator[str]:
             )
     if study.data_root is not None and not is_folder(study.data_root):
         yield f"data_root must be a folder, not {shown(study.data_root)}."
+    if study.ensemble_measures and study.seeds < 2:
+        yield f"seeds must be at least 2 where ensemble_measures are taken, not {study.seeds}."
     between_ensembles = study.compared_blocks(Path())["between_ensembles"]
     for similarity, settings in study.similarities.items():
         if "between_ensembles" in settings["pairs"] and not between_ensembles:

@@ -24,6 +24,8 @@ VALIDATOR = jsonschema.validators.extend(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     ),
 )
+# Parts of a configuration that name what is measured, each with its settings.
+MEASURED_PARTS = ("measures", "ensemble_measures", "profiles", "similarities")
 FEW = 8  # At most so many names are listed in a sentence.
 LONGEST = 200  # Characters of a value in a sentence.
 LARGEST = 2**63 - 1
@@ -69,7 +71,7 @@ def _check_numbers(value: Any, name: str) -> None:
 def settings_of(definition: str) -> dict[str, Any]:
     """Return the default of every setting of a measure, or of a part of the configuration."""
     definitions = SCHEMA["$defs"]
-    parts = [definitions[part]["properties"] for part in ("measures", "profiles", "similarities")]
+    parts = [definitions[part]["properties"] for part in MEASURED_PARTS]
     about = next(part[definition] for part in (*parts, definitions) if definition in part)
     properties = _followed(about).get("properties", {})
     return {key: _followed(setting)["default"] for key, setting in properties.items()}

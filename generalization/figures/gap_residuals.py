@@ -40,7 +40,9 @@ def gap_residuals(
         The figure; words, if no measure has a residual.
     """
     given = league_rows(statistics, GIVEN)
-    candidates = given[given["kind"] == "candidate"].dropna(subset="estimate")
+    # Measures of ensembles have no values of networks, of which points could be means.
+    of_networks = given[given.index.isin(measures["measure"])]
+    candidates = of_networks[of_networks["kind"] == "candidate"].dropna(subset="estimate")
     if candidates.empty:
         return figure_of_words("No measure differs between ensembles beyond the hyper-parameters.")
     order = candidates["estimate"].abs().sort_values(ascending=False, kind="stable")

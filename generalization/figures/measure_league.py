@@ -59,7 +59,7 @@ def measure_league(statistics: pd.DataFrame, *, primary: str = "spearman_within"
     draw_ceiling(panels[0], league_rows(statistics, "noise_ceiling"))
     draw_partial(panels[1], partial)
     draw_sign_errors(panels[2], mean_error["estimate"], worst_error["estimate"])
-    _name_rows(panels[0], judged["kind"])
+    _name_rows(panels[0], judged["kind"], judged["pairs"].notna())
     _write_beside(panels[2], judged)
     _explain(figure, words, reversal=reversal)
     headline(figure, _title(judged, held), fontsize=13)
@@ -96,11 +96,18 @@ def _explain(figure: Figure, words: str, *, reversal: bool) -> None:
     figure.legend(handles=handles, loc="outside lower left", ncols=len(looks), handlelength=1.5)
 
 
-def _name_rows(axes: Axes, kinds: pd.Series) -> None:
-    """Write the names at the left, in grey with their kind if they are no candidates."""
+def _name_rows(axes: Axes, kinds: pd.Series, of_ensembles: pd.Series) -> None:
+    """Write the names at the left, in grey with their kind if they are no candidates.
+
+    Args:
+        kinds: Kind of every measure.
+        of_ensembles: Whether each is a measure of ensembles, from pairs of networks.
+    """
     others = {"baseline": "baseline", "factor": "hyper-parameter", "control": "control"}
     names = [
-        readable(measure) + (f" ({others[kind]})" if kind in others else "")
+        readable(measure)
+        + (f" ({others[kind]})" if kind in others else "")
+        + (" (of the ensemble)" if of_ensembles[measure] else "")
         for measure, kind in kinds.items()
     ]
     axes.set_yticks(range(len(kinds)), names)

@@ -86,6 +86,9 @@ from generalization.statistics.stratified import stratified_spearman, stratified
 PERMUTATIONS_OF_PAIRS = 2000
 NO_INTERVAL_OF_A_CHOICE = "no interval, since resampling the choice of one network does not cover"
 
+OF_ENSEMBLE = "of the ensemble"
+NO_NETWORKS = "no network has a value of its own"
+
 Numbers = Float[np.ndarray, "measures"]
 # From how often every resample holds every ensemble to a statistic of every measure.
 Statistic = Callable[
@@ -149,7 +152,7 @@ class _Judges:
         measures = len(self.population.measures)
         nothing = np.full(measures, np.nan)
         notes = [notes] * measures if isinstance(notes, str) else notes
-        counts = self.population.networks(), self.population.ensembles()
+        counts = self.population.networks(), self.population.ensembles(), self.population.pairs()
         for place in range(measures):
             yield {
                 "measure": self.population.measures[place],
@@ -161,7 +164,8 @@ class _Judges:
                 "networks": counts[0][place],
                 "ensembles": counts[1][place],
                 "cells": np.nan if cells is None else np.broadcast_to(cells, measures)[place],
-                "note": notes[place] or self._why_not(place, interval.estimate[place]),
+                "pairs": counts[2][place] or np.nan,
+                "note": self._note(place, notes[place], interval.estimate[place]),
             }
 
     def correlations(self) -> Iterator[Row]:
@@ -184,14 +188,18 @@ class _Judges:
         slopes, p = [], np.full(count, np.nan)
         squares = np.full((count, self.size + 1), np.nan)
         for place, values in enumerate(self.population.values):
+            of_place = self.of_network
             x, y = values.ravel(), self.population.gap.ravel()
+            if self.population.of_ensembles[place]:
+                # An ensemble is one point: no network has a value of its own.
+                x, y, of_place = self.means[place], self.gap, np.arange(self.size)
             x = np.log(x) if (x[~np.isnan(x)] > 0).all() else x
             there = np.isfinite(x) & np.isfinite(y)
-            codes = np.unique(self.of_network[there], return_inverse=True)[1]
+            codes = np.unique(of_place[there], return_inverse=True)[1]
             if there.any() and np.ptp(x[there]) > 0:
                 slope, p[place], _ = cr2_slope(x[there], y[there], codes, level=self.level)
                 slopes.append([float(part) for part in slope])
-                squares[place] = self._squares(x.reshape(values.shape))
+                squares[place] = self._squares(x.reshape(self.size, -1))
             else:
                 slopes.append([np.nan] * 3)
         yield from self.rows("ols_slope", Interval(*np.array(slopes).reshape(-1, 3).T), p)
@@ -298,6 +306,7 @@ class _Judges:
         settings = {"environments": changes(pairs, population.levels)}
         told = summary(sign_errors(*given, **settings).errors)
         notes = ["" if n else "no environment has enough certain pairs" for n in told.environments]
+        notes = np.where(self.population.of_ensembles, NO_NETWORKS, notes)
         if not self.enough:
             for name, estimate in zip(names, told, strict=False):
                 interval = self._empty()._replace(estimate=estimate)
@@ -409,8 +418,10 @@ class _Judges:
             if there.any():
                 ranked[there] = midranks(np.ones((1, there.sum())), values[there])[0]
         found = reliability(ranks, level=self.level)
+        notes = np.where(self.population.of_ensembles, NO_NETWORKS, "")
         interval = Interval(found.reliability, found.low, found.high)
-        yield from self.rows("repeatability", interval, found.p_value if self.enough else None)
+        p_value = found.p_value if self.enough else None
+        yield from self.rows("repeatability", interval, p_value, notes=notes)
 
     def chosen(self) -> Iterator[Row]:
         """Regret and hit rate of preferring networks by a measure, turned by its own sign.
@@ -558,6 +569,12 @@ class _Judges:
 
     def _empty(self) -> Interval:
         return Interval(*np.full((3, len(self.population.measures)), np.nan))
+
+    def _note(self, place: int, note: str, estimate: float) -> str:
+        """What is said of a row: why it has no estimate, and whether it is of the ensemble."""
+        pairs = self.population.pairs()[place]
+        of_ensemble = f"{OF_ENSEMBLE}: mean over {pairs} pairs of seeds" if pairs else ""
+        return "; ".join(filter(None, [note or self._why_not(place, estimate), of_ensemble]))
 
     def _why_not(self, place: int, estimate: float) -> str:
         """Why a measure has no estimate; empty if it has one."""

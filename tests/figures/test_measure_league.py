@@ -38,6 +38,14 @@ def test_measures_are_sorted_by_the_primary_statistic(statistics):
     assert sorted(strengths, reverse=True)[1] == blue[0]
 
 
+def test_a_measure_of_ensembles_is_named_so(statistics):
+    pairs = statistics["measure"].map({"jacobian_norm": 48})
+    axes = measure_league(statistics.assign(pairs=pairs)).axes[0]
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names[:2] == ["Noisy oracle (control)", "Jacobian norm (of the ensemble)"]
+    assert sum("of the ensemble" in name for name in names) == 1
+
+
 def test_another_primary_statistic_sorts_otherwise(statistics):
     axes = measure_league(statistics, primary="spearman_given_design").axes[0]
     names = [label.get_text() for label in axes.get_yticklabels()]

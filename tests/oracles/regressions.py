@@ -26,6 +26,7 @@ def regression(x, y, ensembles, level):
         levels=np.zeros((count, 0), int),
         factors=[],
         test_sizes=np.full(count, 10_000),
+        train_loss=np.full((count, len(y) // count), np.nan),
     )
     # The league is lazy: it computes the first five rows, three correlations and these two.
     rows = league(population, Resampling(np.random.default_rng(0), level=level), permutations=1)

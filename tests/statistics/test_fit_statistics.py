@@ -383,3 +383,55 @@ def test_defaults_are_those_of_the_configuration():
         assert shared & {*named}
         for name in shared & {*named}:
             assert named[name].default == settings[name]["default"], (function, name)
+
+
+def pairs_of(measures, function):
+    """Every pair of networks of an ensemble, with a value of the gaps of the two."""
+    networks = measures[measures["final"]].drop_duplicates(["ensemble", "seed"])
+    both = networks.merge(networks, on="ensemble", suffixes=("_a", "_b"))
+    both = both[both["seed_a"] < both["seed_b"]]
+    gaps = both["generalization_gap_a"], both["generalization_gap_b"]
+    columns = both[["ensemble", "seed_a", "seed_b"]]
+    return columns.assign(measure="of_pairs", value=function(*gaps), reason="")
+
+
+def test_a_measure_of_ensembles_is_ranked_by_its_mean_over_pairs(measures):
+    table, _ = fitted(measures, ensemble_measures=pairs_of(measures, lambda a, b: (a + b) / 2))
+    found = of(table, "of_pairs", "all")
+    # With as many pairs of every network, the mean over pairs is the mean over networks.
+    assert found.loc["spearman", "estimate"] == pytest.approx(1)
+    assert found.loc["ols_slope", "estimate"] > 0
+    networks = measures[measures["final"]].drop_duplicates(["ensemble", "seed"])
+    seeds = networks[np.isfinite(networks["generalization_gap"])].groupby("ensemble").size()
+    assert (found["pairs"] == (seeds * (seeds - 1) / 2).sum()).all()
+    assert (found["networks"] == seeds[seeds > 1].sum()).all()
+    assert found["note"].str.contains("of the ensemble: mean over").all()
+    assert (found["kind"] == "candidate").all()
+    assert of(table, "weight_norm")["pairs"].isna().all()
+
+
+def test_a_measure_of_ensembles_has_no_values_of_networks(measures):
+    table, _ = fitted(measures, ensemble_measures=pairs_of(measures, lambda a, b: a + b))
+    found = of(table, "of_pairs")
+    for statistic in ("sign_error_mean", "repeatability"):
+        assert np.isnan(found.loc[statistic, "estimate"])
+        assert found.loc[statistic, "note"].startswith("no network has a value of its own")
+
+
+def test_pairs_of_networks_that_did_not_fit_count_among_all_only(measures):
+    pairs = pairs_of(measures, lambda a, b: a + b)
+    found, _ = fitted(measures, ensemble_measures=pairs)
+    counts = [of(found, "of_pairs", one).loc["spearman", "pairs"] for one in ("fitted", "all")]
+    fits = measures[measures["train_accuracy"] >= 0.999][["ensemble", "seed"]].drop_duplicates()
+    for side in ("a", "b"):
+        pairs = pairs.merge(fits.rename(columns={"seed": f"seed_{side}"}))
+    assert counts[0] == len(pairs) < counts[1]
+
+
+def test_measures_of_networks_stay_what_they_were(measures, statistics):
+    pairs = pairs_of(measures, lambda a, b: a + b)
+    with_pairs, _ = fitted(measures, ensemble_measures=pairs)
+    for statistic in ("spearman", "kendall", "ols_slope", "sign_error_mean"):
+        for column in ("estimate", "low", "high"):
+            before = of(statistics, "jacobian_norm").loc[statistic, column]
+            assert of(with_pairs, "jacobian_norm").loc[statistic, column] == before

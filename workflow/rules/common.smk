@@ -18,6 +18,27 @@ def of_all_blocks(file):
     ]
 
 
+def of_all_pairs():
+    """List the files of all ensemble measures, of every pair of blocks of every ensemble."""
+    return [
+        f"results/ensembles/{ensemble}/{block}/pairs/{other}/{measure}.csv"
+        for ensemble in study.ensembles
+        for block, other in paired_blocks(
+            seed_blocks(Path("results/ensembles", ensemble), study.seeds)
+        )
+        for measure in study.ensemble_measures
+    ]
+
+
+def networks_of_pair(wildcards):
+    """Return the networks of two blocks of an ensemble."""
+    blocks = (wildcards.block, wildcards.other_block)
+    return [
+        f"results/ensembles/{wildcards.ensemble}/{block}/networks.safetensors"
+        for block in blocks
+    ]
+
+
 def dataset_of_ensemble(wildcards):
     return str(dataset_file(study.ensembles[wildcards.ensemble].dataset))
 

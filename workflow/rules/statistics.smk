@@ -1,6 +1,9 @@
 rule fit_statistics:
     input:
-        f"{STUDY}/measures.csv",
+        measures=f"{STUDY}/measures.csv",
+        ensemble_measures=(
+            tables("ensemble_measures") if study.ensemble_measures else []
+        ),
     output:
         statistics=f"{STUDY}/statistics.csv",
         design=f"{STUDY}/design.csv",
@@ -18,7 +21,7 @@ rule fit_statistics:
     message:
         "Correlate all measures with the generalization gap."
     shell:
-        "run_script fit_statistics {input} --settings {params.settings:q}"
+        "run_script fit_statistics {input.measures} --ensemble-measures {input.ensemble_measures} --settings {params.settings:q}"
         " --baselines {params.baselines}"
         " --test-sizes {params.test_sizes:q} --design {output.design} --statistics {output.statistics} --excluded {output.excluded}"
         " 2> >(tee {log} >&2)"
