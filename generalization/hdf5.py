@@ -25,8 +25,7 @@ def hdf5_written_whole(
     which it made others.
 
     Args:
-        path: Where the file is to be; missing folders are made.
-        size: Bytes that it will need at least.
+        size: Bytes of the file at least.
         groups: Groups of the file, outer ones before inner ones.
 
     Yields:
