@@ -11,12 +11,18 @@ from generalization.networks.linearized_layers import (
     flat_layers,
     having_parameters,
     is_sequence_of_known_layers,
+)
+from generalization.networks.modules import (
+    Networks,
+    logits_of,
+    number_of_networks,
     refuse_statistics_of_batches,
 )
-from generalization.networks.modules import Networks, logits_of, number_of_networks
+from generalization.networks.reading import reads_networks
 from generalization.samples import Inputs
 
 
+@reads_networks
 @torch.no_grad()
 def balanced_tangent_sensitivity(
     networks: Networks, inputs: Inputs, *, reduction: str | int = "sum"

@@ -6,10 +6,12 @@ from torch import Tensor
 
 from generalization.networks.hidden_layers import unit_activations
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 from generalization.samples import TrainInputs, TrainLabels, first_samples
 from generalization.units.selectivity import class_selectivities
 
 
+@reads_networks
 def class_selectivity(
     networks: Networks,
     train_inputs: TrainInputs,

@@ -15,9 +15,16 @@ from generalization.devices import samples_at_once
 from generalization.measures.margins import normalized_margins
 from generalization.networks.hidden_layers import unit_activations
 from generalization.networks.modules import SAMPLES_PER_CHUNK, Networks, logits_of
+from generalization.networks.reading import reads_networks
 from generalization.samples import Inputs, TrainInputs, TrainLabels, first_samples
 
 
+@reads_networks
+@reads_networks
+@reads_networks
+@reads_networks
+@reads_networks
+@reads_networks
 def effective_rank(networks: Networks, inputs: Inputs) -> Float64[Tensor, "networks"]:
     """Effective rank of the activations of the last hidden layer (Roy & Vetterli 2007).
 

@@ -11,9 +11,12 @@ from generalization.derivatives.directional_derivatives import (
     layer_parameters,
 )
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 from generalization.samples import TrainInputs, TrainLabels, first_samples
 
 
+@reads_networks
+@reads_networks
 def fisher_rao_norm(
     networks: Networks, train_inputs: TrainInputs, *, train_samples: int = 1000
 ) -> Float64[Tensor, "networks _"]:

@@ -17,9 +17,15 @@ from generalization.derivatives.gradient_factors import (
 )
 from generalization.derivatives.gradient_gram import loss_grams
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 from generalization.samples import TrainInputs, TrainLabels, first_samples
 
 
+@reads_networks
+@reads_networks
+@reads_networks
+@reads_networks
+@reads_networks
 def sample_gradient_norm(
     networks: Networks,
     train_inputs: TrainInputs,

@@ -8,10 +8,16 @@ from generalization.derivatives.input_jacobian import input_jacobian_norm
 from generalization.devices import items_at_once
 from generalization.errors import require_positive
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 from generalization.regions.trajectories import equidistant_points, translation_loops
 from generalization.samples import Images, Inputs, TrainInputs, first_samples
 
 
+@reads_networks
+@reads_networks
+@reads_networks
+@reads_networks
+@reads_networks
 def jacobian_norm(networks: Networks, inputs: Inputs) -> Float64[Tensor, "networks samples"]:
     """Norm ‖∂σ(f(x))/∂xᵀ‖_F at every input, σ the softmax (Novak et al. 2018, §3).
 

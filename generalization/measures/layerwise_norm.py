@@ -7,10 +7,16 @@ from torch import Tensor, nn
 from generalization.derivatives.path_bounds import log_bounds
 from generalization.errors import InputError
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.reading import reads_stacks
 from generalization.regions.active_units import active_units
 from generalization.samples import Inputs
 
 
+@reads_stacks
+@reads_stacks
+@reads_stacks
+@reads_stacks
+@reads_stacks
 def layerwise_norm(networks: FullyConnectedNetworks) -> Float64[Tensor, "networks"]:
     """Logarithm Σ_l ln max |W_l| of the layer-wise norm of Eqs 1 and 5.
 

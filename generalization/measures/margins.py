@@ -12,6 +12,7 @@ from generalization.devices import samples_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.hidden_layers import layer_maps
 from generalization.networks.modules import Networks, evaluation_mode, logits_of
+from generalization.networks.reading import reads_networks
 from generalization.samples import Inputs, TrainInputs, TrainLabels, first_samples
 
 SAMPLES_PER_CHUNK = 512
@@ -19,6 +20,11 @@ SAMPLES_PER_CHUNK = 512
 Margins = Float64[Tensor, "networks train_samples"]
 
 
+@reads_networks
+@reads_networks
+@reads_networks
+@reads_networks
+@reads_networks
 def training_margin(
     networks: Networks, train_inputs: TrainInputs, train_labels: TrainLabels
 ) -> Margins:

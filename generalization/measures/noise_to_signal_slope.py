@@ -5,9 +5,11 @@ from torch import Tensor
 
 from generalization.derivatives.layer_noise import layer_noise
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 from generalization.samples import Inputs
 
 
+@reads_networks
 def noise_to_signal_slope(
     networks: Networks, inputs: Inputs
 ) -> Float64[Tensor, "networks samples"]:

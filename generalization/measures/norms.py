@@ -26,9 +26,20 @@ from generalization.networks.layer_weights import (
     weight_changes,
 )
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 from generalization.samples import TrainInputs, TrainLabels
 
 
+@reads_networks
+@reads_networks
+@reads_networks
+@reads_networks
+@reads_networks
+@reads_networks
+@reads_networks
+@reads_networks
+@reads_networks
+@reads_networks
 def spectral_product(networks: Networks) -> Float64[Tensor, "networks"]:
     """Logarithm Σ_l ln ‖W_l‖₂² of the product of squared spectral norms (Jiang et al. 2019).
 

@@ -15,9 +15,14 @@ from generalization.derivatives.output_changes import (
     single_logits,
 )
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 from generalization.samples import Inputs
 
 
+@reads_networks
+@reads_networks
+@reads_networks
+@reads_networks
 def output_sensitivity(
     networks: Networks,
     inputs: Inputs,

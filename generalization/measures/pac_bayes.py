@@ -22,6 +22,7 @@ from generalization.networks.error_rise import Level, level_of_rise
 from generalization.networks.layer_weights import layer_weights, weight_changes, weight_vectors
 from generalization.networks.modules import Networks, number_of_networks
 from generalization.networks.perturbed_weights import Weights, errors_with, scaled, weights_by_name
+from generalization.networks.reading import reads_networks
 from generalization.samples import TrainInputs, TrainLabels, first_samples
 
 # ASSUME: ε = 1e-3 keeps magnitude-aware noise from vanishing at weights near 0 (Dziugaite et al.
@@ -29,6 +30,12 @@ from generalization.samples import TrainInputs, TrainLabels, first_samples
 SMALLEST_NOISE = 1e-3
 
 
+@reads_networks
+@reads_networks
+@reads_networks
+@reads_networks
+@reads_networks
+@reads_networks
 def pac_bayes_flatness(
     networks: Networks,
     train_inputs: TrainInputs,

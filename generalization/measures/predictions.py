@@ -10,10 +10,16 @@ from torch import Tensor
 
 from generalization.errors import require_positive
 from generalization.networks.modules import Networks, logits_of
+from generalization.networks.reading import reads_networks
 from generalization.networks.softmax_losses import softmax_losses
 from generalization.samples import Inputs, TrainInputs, TrainLabels
 
 
+@reads_networks
+@reads_networks
+@reads_networks
+@reads_networks
+@reads_networks
 def confidence_error(networks: Networks, inputs: Inputs) -> Float64[Tensor, "networks samples"]:
     """Lack of confidence 1 − max_k σ_k at every test input (Hendrycks & Gimpel 2017).
 

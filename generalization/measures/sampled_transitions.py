@@ -12,6 +12,7 @@ from generalization.networks.activation_functions import MODULES_WITH_THRESHOLDS
 from generalization.networks.activation_functions import unit_thresholds
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, logits_of
+from generalization.networks.reading import reads_networks
 from generalization.regions.trajectories import equidistant_points, translation_loops
 from generalization.samples import Images
 
@@ -19,6 +20,7 @@ from generalization.samples import Images
 Codes = list[list[Bool[Tensor, "inputs units"]]]
 
 
+@reads_networks
 def sampled_transitions(
     networks: Networks,
     inputs: Images,

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from generalization.networks.layer_weights import gram_eigenvalues, layer_weights, matrices
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 
 SMALLEST_SPECTRUM = 50
 
@@ -32,6 +33,9 @@ class Tail(NamedTuple):
     eigenvalues: Float64[Tensor, "eigenvalues"]
 
 
+@reads_networks
+@reads_networks
+@reads_networks
 def power_law_exponent(networks: Networks) -> Float64[Tensor, "networks"]:
     """Exponent α of the tail of the spectrum, averaged over layers (WeightWatcher's α).
 

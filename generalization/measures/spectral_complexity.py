@@ -19,9 +19,15 @@ from generalization.networks.layer_weights import (
     weight_changes,
 )
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 from generalization.samples import TrainInputs, TrainLabels
 
 
+@reads_networks
+@reads_networks
+@reads_networks
+@reads_networks
+@reads_networks
 def spectral_complexity_from_origin(
     networks: Networks,
     train_inputs: TrainInputs,

@@ -11,9 +11,13 @@ from torch.nn.functional import one_hot
 
 from generalization.derivatives.gradient_gram import loss_grams
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 from generalization.samples import TrainInputs, TrainLabels, first_samples
 
 
+@reads_networks
+@reads_networks
+@reads_networks
 def stiffness(
     networks: Networks,
     train_inputs: TrainInputs,

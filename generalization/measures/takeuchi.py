@@ -17,9 +17,12 @@ from generalization.derivatives.gradient_factors import (
     loss_rows,
 )
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 from generalization.samples import TrainInputs, TrainLabels, first_samples
 
 
+@reads_networks
+@reads_networks
 def tic_of_traces(
     networks: Networks,
     train_inputs: TrainInputs,

@@ -10,8 +10,11 @@ from torch import Tensor
 
 from generalization.networks.layer_weights import Weights, layer_weights, weight_changes
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 
 
+@reads_networks
+@reads_networks
 def weight_norm(trained_networks: Networks) -> Float64[Tensor, "networks"]:
     """Euclidean norm ‖w‖₂ of all weights of a network (Jiang et al. 2019).
 

@@ -21,9 +21,12 @@ from generalization.networks.perturbed_weights import (
     scaled,
     weights_by_name,
 )
+from generalization.networks.reading import reads_networks
 from generalization.samples import TrainInputs, TrainLabels, first_samples
 
 
+@reads_networks
+@reads_networks
 def worst_case_flatness(
     networks: Networks,
     train_inputs: TrainInputs,

@@ -7,10 +7,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from generalization.errors import InputError
 from generalization.networks.activation_functions import is_piecewise_linear
+from generalization.networks.modules import BATCH_NORMS
 
-BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 WITH_PARAMETERS = (nn.Linear, nn.Conv2d, *BATCH_NORMS)
 # Leave the order of the features, and their number, as they are.
 KEEPING_FEATURES = (nn.Identity, nn.Flatten, nn.Dropout, nn.Dropout1d, nn.Dropout2d)
@@ -52,20 +51,6 @@ def flat_layers(module: nn.Module) -> list[nn.Module]:
 def having_parameters(layers: Sequence[nn.Module]) -> dict[int, nn.Module]:
     """Select the layers that have parameters, by their positions."""
     return {i: layer for i, layer in enumerate(layers) if any(True for _ in layer.parameters())}
-
-
-def refuse_statistics_of_batches(module: nn.Module) -> None:
-    """Refuse modules that normalize by the statistics of a batch, which couple its points.
-
-    Raises:
-        InputError: If a batch normalization has no running statistics.
-    """
-    for part in module.modules():
-        if isinstance(part, BATCH_NORMS) and part.running_mean is None:
-            raise InputError(
-                "networks must normalize batches by running statistics, since those of a batch "
-                f"couple its points, not by {type(part).__name__} without."
-            )
 
 
 def linear_map(layer: nn.Module, values: Float[Tensor, "samples *features"]) -> LinearMap:

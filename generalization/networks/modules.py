@@ -8,10 +8,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from generalization.devices import SAMPLES_PER_CHUNK, samples_at_once
+from generalization.errors import InputError
 from generalization.networks.fully_connected import FullyConnectedNetworks
 
 # Of convolutional stacks, measures are given the networks as modules, one by one.
 Networks = FullyConnectedNetworks | nn.Module
+
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 def number_of_networks(networks: Networks) -> int:
@@ -46,6 +49,20 @@ def left_as_it_was(module: nn.Module) -> Iterator[nn.Module]:
                 if not torch.equal(one, values):
                     one.copy_(values)
                 one.requires_grad_(needed)
+
+
+def refuse_statistics_of_batches(module: nn.Module) -> None:
+    """Refuse modules that normalize by the statistics of a batch, which couple its points.
+
+    Raises:
+        InputError: If a batch normalization has no running statistics.
+    """
+    for part in module.modules():
+        if isinstance(part, BATCH_NORMS) and part.running_mean is None:
+            raise InputError(
+                "networks must normalize batches by running statistics, since those of a batch "
+                f"couple its points, not by {type(part).__name__} without."
+            )
 
 
 def module_logits(
