@@ -1,5 +1,6 @@
 """Share of small input noise that reaches the last hidden layer, in closed form."""
 
+import torch
 from jaxtyping import Float64
 from torch import Tensor
 
@@ -21,9 +22,14 @@ def noise_to_signal_slope(
     ρ_0 = (d − 1) / ‖x‖².
 
     Returns:
-        R × N slopes per layer; NaN where the last hidden layer has no active unit.
+        R × N slopes per layer. Where fewer than two units of the last hidden layer are active, there
+        is no ratio, or none above 0: there, as in narrow networks, stands the mean over all other
+        inputs, so that the mean over inputs is that over inputs with a slope; NaN if there are none.
     """
     ratios = layer_noise(networks, inputs).noise_to_signal
     points = inputs.flatten(1).double()
     at_input = (points.shape[1] - 1) / points.square().sum(1)
-    return (ratios[..., -1].log() - at_input.log()) / ratios.shape[-1]
+    slopes = (ratios[..., -1].log() - at_input.log()) / ratios.shape[-1]
+    defined = slopes.isfinite()
+    means = slopes.where(defined, torch.nan).nanmean(-1, keepdim=True)
+    return slopes.where(defined, means)

@@ -42,8 +42,9 @@ def _is_known(layer: nn.Module) -> bool:
 
 def flat_layers(module: nn.Module) -> list[nn.Module]:
     """List the layers of a sequence, nested ones included; any other module is one layer."""
-    # A class of its own may override what a sequence does, or run hooks.
-    if not isinstance(module, nn.Sequential) or type(module).forward is not nn.Sequential.forward:
+    # A class of its own may override what a sequence does; hooks may change its outputs.
+    known = isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
+    if not known or module._forward_hooks or module._forward_pre_hooks:
         return [module]
     return [layer for part in module for layer in flat_layers(part)]
 

@@ -1,11 +1,12 @@
 """Plain ``torch.nn.Module``s as stacks of one, so that a measure takes either."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from generalization.devices import SAMPLES_PER_CHUNK, samples_at_once
 from generalization.errors import InputError
@@ -63,6 +64,28 @@ def refuse_statistics_of_batches(module: nn.Module) -> None:
                 "networks must normalize batches by running statistics, since those of a batch "
                 f"couple its points, not by {type(part).__name__} without."
             )
+
+
+def logits_at(
+    module: nn.Module, parameters: Mapping[str, Tensor], inputs: Float[Tensor, "samples *features"]
+) -> Float[Tensor, "samples classes"]:
+    """Compute the logits of a module with other parameters, which have the names of its own.
+
+    A parameter that the module has at several places is replaced at all of them, each once:
+    ``functional_call`` leaves the replacement behind in a layer that the module holds twice.
+
+    Args:
+        parameters: Some or all of ``module.named_parameters()``.
+    """
+    own = dict(module.named_parameters())
+    replaced = {id(own[name]): value for name, value in parameters.items()}
+    places = {
+        f"{prefix}.{name}" if prefix else name: replaced[id(parameter)]
+        for prefix, part in module.named_modules()
+        for name, parameter in part._parameters.items()
+        if id(parameter) in replaced
+    }
+    return functional_call(module, places, (inputs,), tie_weights=False)
 
 
 def module_logits(
