@@ -7,7 +7,6 @@ per output channel and one column per entry of its window.
 import torch
 from jaxtyping import Float64
 from torch import Tensor, nn
-from torch.nn.utils.parametrize import is_parametrized
 
 from generalization.networks.modules import Networks
 
@@ -18,31 +17,10 @@ Matrices = list[Float64[Tensor, "networks _ _"]]
 def layer_weights(networks: Networks) -> Weights:
     """Return the weights of every layer, with a leading network axis."""
     if isinstance(networks, nn.Module):
-        weights = [value.unsqueeze(0) for value in _module_weights(networks)]
+        weights = [value.unsqueeze(0) for value in networks.parameters() if value.dim() > 1]
     else:
         weights = list(networks.weights)
     return [weight.detach().double() for weight in weights]
-
-
-def _module_weights(module: nn.Module) -> list[Tensor]:
-    """Return the weights of a module, each once; a parametrization counts as what it makes."""
-    made = [
-        (part, name)
-        for part in module.modules()
-        if is_parametrized(part)
-        for name in part.parametrizations
-    ]
-    inside = {id(one) for part, name in made for one in part.parametrizations[name].parameters()}
-    of_place = {(id(part), name): getattr(part, name) for part, name in made}
-    # In the order of the layers, whether or not their weights are parametrized.
-    weights: dict[int, Tensor] = {}
-    for part in module.modules():
-        for name in getattr(part, "parametrizations", ()) if is_parametrized(part) else ():
-            weights[id(of_place[id(part), name])] = of_place[id(part), name]
-        for value in part.parameters(recurse=False):
-            if id(value) not in inside:
-                weights[id(value)] = value
-    return [value for value in weights.values() if value.dim() > 1]
 
 
 def weight_changes(networks: Networks, initial_networks: Networks) -> Weights:

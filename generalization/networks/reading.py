@@ -15,7 +15,10 @@ from typing import Any, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
+from torch.overrides import TorchFunctionMode
 
 from generalization.errors import InputError
 from generalization.networks.modules import evaluation_mode, refuse_statistics_of_batches
@@ -67,8 +70,12 @@ def reads_networks(function: Callable[Parameters, Result]) -> Callable[Parameter
             return function(*bound.args, **bound.kwargs)
         with _kernels_with_all_derivatives(), _evaluated([given[one] for one in modules]):
             for one in modules:
-                given[one] = _readable(function.__name__, given[one], given)
-            return function(*bound.args, **bound.kwargs)
+                module = _readable(function.__name__, given[one], given)
+                # ``trained_networks`` are read as they were trained.
+                made = "networks" in given and _has_parametrizations(module)
+                given[one] = _without_parametrizations(module) if made else module
+            with _functions_with_all_derivatives([given[one] for one in modules]):
+                return function(*bound.args, **bound.kwargs)
 
     return read
 
@@ -107,6 +114,74 @@ def _kernels_with_all_derivatives() -> Iterator[None]:
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(before)
+
+
+class _WithAllDerivatives(TorchFunctionMode):
+    """Compute functions that torch cannot batch or differentiate twice by others that it can."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        return REPLACED.get(function, function)(*args, **(kwargs or {}))
+
+
+def _hardsigmoid(values: Tensor, inplace: bool = False) -> Tensor:
+    return functional.relu6(values + 3) / 6
+
+
+def _prelu(values: Tensor, weight: Tensor) -> Tensor:
+    if weight.numel() > 1:
+        weight = weight.view(-1, *[1] * (values.dim() - 2))
+    return torch.where(values > 0, values, weight * values)
+
+
+def _rrelu(
+    values: Tensor,
+    lower: float = 1 / 8,
+    upper: float = 1 / 3,
+    training: bool = False,
+    inplace: bool = False,
+) -> Tensor:
+    """In eval mode: the slope is the mean."""
+    return functional.leaky_relu(values, (lower + upper) / 2)
+
+
+def _weight_norm(direction: Tensor, length: Tensor, dim: int = 0) -> Tensor:
+    others = [axis for axis in range(direction.dim()) if axis != dim % direction.dim()]
+    norms = torch.linalg.vector_norm(direction, dim=others, keepdim=True)
+    return direction * (length / norms)
+
+
+REPLACED = {
+    functional.hardsigmoid: _hardsigmoid,
+    torch.prelu: _prelu,
+    functional.rrelu: _rrelu,
+    torch._weight_norm: _weight_norm,
+}
+
+
+@contextmanager
+def _functions_with_all_derivatives(modules: list[nn.Module]) -> Iterator[None]:
+    """Enter ``_WithAllDerivatives`` where modules may need it."""
+    needing = (nn.Hardsigmoid, nn.PReLU, nn.RReLU)
+    parts = [part for module in modules for part in module.modules()]
+    foreign = (not type(part).__module__.startswith("torch.nn.modules") for part in parts)
+    if any(foreign) or any(isinstance(part, needing) for part in parts):
+        with _WithAllDerivatives():
+            yield
+    else:
+        yield
+
+
+def _has_parametrizations(module: nn.Module) -> bool:
+    return any(map(is_parametrized, module.modules()))
+
+
+def _without_parametrizations(module: nn.Module) -> nn.Module:
+    """Return a copy whose weights are what the parametrizations make of their parameters."""
+    module = deepcopy(module)
+    for part in list(module.modules()):
+        for name in list(part.parametrizations) if is_parametrized(part) else ():
+            remove_parametrizations(part, name, leave_parametrized=True)
+    return module
 
 
 @contextmanager
