@@ -12,7 +12,6 @@ from generalization.units.ablation_curve import ablation_curve, area_under
 
 
 @reads_networks
-@reads_networks
 def ablation_auc(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -53,6 +52,7 @@ def ablation_auc(
     return area_under(amounts, accuracies.mean(1))
 
 
+@reads_networks
 def normalized_ablation_auc(
     networks: Networks,
     train_inputs: TrainInputs,

@@ -16,7 +16,6 @@ from generalization.samples import TrainInputs, TrainLabels, first_samples
 
 
 @reads_networks
-@reads_networks
 def fisher_rao_norm(
     networks: Networks, train_inputs: TrainInputs, *, train_samples: int = 1000
 ) -> Float64[Tensor, "networks _"]:
@@ -39,6 +38,7 @@ def fisher_rao_norm(
     return (probabilities * deviations.square()).sum(-1) - mean.square()
 
 
+@reads_networks
 def empirical_fisher_rao_norm(
     networks: Networks,
     train_inputs: TrainInputs,

@@ -22,10 +22,6 @@ from generalization.samples import TrainInputs, TrainLabels, first_samples
 
 
 @reads_networks
-@reads_networks
-@reads_networks
-@reads_networks
-@reads_networks
 def sample_gradient_norm(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -44,6 +40,7 @@ def sample_gradient_norm(
     return gradient_squares(networks, inputs, loss_rows, labels).sqrt()
 
 
+@reads_networks
 def gradient_norm(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -59,6 +56,7 @@ def gradient_norm(
     return _moments(networks, train_inputs, train_labels, train_samples)[1].sqrt()
 
 
+@reads_networks
 def gradient_variance(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -75,6 +73,7 @@ def gradient_variance(
     return (squares - of_mean).clamp_min(0)
 
 
+@reads_networks
 def gradient_noise_scale(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -93,6 +92,7 @@ def gradient_noise_scale(
     return (squares - of_mean).clamp_min(0) / of_mean
 
 
+@reads_networks
 def gradient_disparity(
     networks: Networks,
     train_inputs: TrainInputs,

@@ -14,10 +14,6 @@ from generalization.samples import Images, Inputs, TrainInputs, first_samples
 
 
 @reads_networks
-@reads_networks
-@reads_networks
-@reads_networks
-@reads_networks
 def jacobian_norm(networks: Networks, inputs: Inputs) -> Float64[Tensor, "networks samples"]:
     """Norm ‖∂σ(f(x))/∂xᵀ‖_F at every input, σ the softmax (Novak et al. 2018, §3).
 
@@ -31,6 +27,7 @@ def jacobian_norm(networks: Networks, inputs: Inputs) -> Float64[Tensor, "networ
     return input_jacobian_norm(networks, inputs, softmax_jacobian_rows)
 
 
+@reads_networks
 def train_jacobian_norm(
     networks: Networks, train_inputs: TrainInputs, *, train_samples: int = 1000
 ) -> Float64[Tensor, "networks _"]:
@@ -46,6 +43,7 @@ def train_jacobian_norm(
     return jacobian_norm(networks, *first_samples(train_samples, train_inputs))
 
 
+@reads_networks
 def translation_jacobian_norm(
     networks: Networks, inputs: Images, *, grid_points: int = 56
 ) -> Float64[Tensor, "networks samples"]:
@@ -78,6 +76,7 @@ def translation_jacobian_norm(
     return torch.cat(means, dim=1)
 
 
+@reads_networks
 def gaussian_jacobian_norm(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -104,6 +103,7 @@ def gaussian_jacobian_norm(
     return jacobian_norm(networks, points.to(train_inputs))
 
 
+@reads_networks
 def logit_jacobian_norm(networks: Networks, inputs: Inputs) -> Float64[Tensor, "networks samples"]:
     """Norm ‖∂f(x)/∂xᵀ‖_F at every input, f the logits (cf. Novak et al. 2018, §3).
 

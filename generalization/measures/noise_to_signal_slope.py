@@ -22,9 +22,9 @@ def noise_to_signal_slope(
     ρ_0 = (d − 1) / ‖x‖².
 
     Returns:
-        R × N slopes per layer. Where fewer than two units of the last hidden layer are active, there
-        is no ratio, or none above 0: there, as in narrow networks, stands the mean over all other
-        inputs, so that the mean over inputs is that over inputs with a slope; NaN if there are none.
+        R × N slopes per layer. Inputs with fewer than two active units in the last hidden layer
+        have none, as often in narrow networks: there stands the mean over all other inputs, so that
+        the mean over inputs is that over inputs with a slope; NaN if no input has one.
     """
     ratios = layer_noise(networks, inputs).noise_to_signal
     points = inputs.flatten(1).double()

@@ -20,9 +20,6 @@ from generalization.samples import Inputs
 
 
 @reads_networks
-@reads_networks
-@reads_networks
-@reads_networks
 def output_sensitivity(
     networks: Networks,
     inputs: Inputs,
@@ -58,6 +55,7 @@ def output_sensitivity(
     return output_variance(networks, inputs, noise, mean_logit)[0]
 
 
+@reads_networks
 def output_sensitivity_per_output(
     networks: Networks,
     inputs: Inputs,
@@ -79,6 +77,7 @@ def output_sensitivity_per_output(
     return output_variance(networks, inputs, noise, single_logits)[0]
 
 
+@reads_networks
 def centered_output_sensitivity(
     networks: Networks,
     inputs: Inputs,
@@ -101,6 +100,7 @@ def centered_output_sensitivity(
     return output_variance(networks, inputs, noise, centered_logits)[0]
 
 
+@reads_networks
 def softmax_output_sensitivity(
     networks: Networks,
     inputs: Inputs,

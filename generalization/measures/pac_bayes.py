@@ -31,11 +31,6 @@ SMALLEST_NOISE = 1e-3
 
 
 @reads_networks
-@reads_networks
-@reads_networks
-@reads_networks
-@reads_networks
-@reads_networks
 def pac_bayes_flatness(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -57,6 +52,7 @@ def pac_bayes_flatness(
     return level.pow(-2)
 
 
+@reads_networks
 def pac_bayes_from_initialization(
     networks: Networks,
     initial_networks: Networks,
@@ -80,6 +76,7 @@ def pac_bayes_from_initialization(
     return _bound(square / (4 * level.square()), level, len(train_inputs))
 
 
+@reads_networks
 def pac_bayes_from_origin(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -102,6 +99,7 @@ def pac_bayes_from_origin(
     return _bound(square / (4 * level.square()), level, len(train_inputs))
 
 
+@reads_networks
 def magnitude_aware_flatness(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -124,6 +122,7 @@ def magnitude_aware_flatness(
     return level.pow(-2)
 
 
+@reads_networks
 def magnitude_aware_from_initialization(
     networks: Networks,
     initial_networks: Networks,
@@ -149,6 +148,7 @@ def magnitude_aware_from_initialization(
     return _bound(complexity, level, len(train_inputs))
 
 
+@reads_networks
 def magnitude_aware_from_origin(
     networks: Networks,
     initial_networks: Networks,

@@ -25,7 +25,6 @@ SMOOTH = (nn.Tanh, nn.Sigmoid, nn.Softplus, nn.ELU, nn.GELU, nn.SiLU)
 
 
 @reads_networks
-@reads_networks
 def path_norm(networks: Networks, train_inputs: TrainInputs) -> Float64[Tensor, "networks"]:
     """Root of the sum over all paths from an input to a logit of Π w² (Neyshabur et al. 2015).
 
@@ -52,6 +51,7 @@ def path_norm(networks: Networks, train_inputs: TrainInputs) -> Float64[Tensor, 
     return paths.sum((1, 2)).sqrt()
 
 
+@reads_networks
 def path_norm_over_margin(
     networks: Networks,
     train_inputs: TrainInputs,

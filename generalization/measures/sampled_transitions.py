@@ -39,8 +39,8 @@ def sampled_transitions(
     across its threshold.)
 
     The units of a module are the inputs of its activation modules (``torch.nn.ReLU``, LeakyReLU,
-    PReLU, Tanh, ReLU6, Hardtanh, Hardsigmoid, RReLU, Softshrink) and of the functions and methods of
-    torch that do the same.
+    PReLU, Tanh, ReLU6, Hardtanh, Hardsigmoid, RReLU, Softshrink) and of the functions of torch that
+    do the same.
 
     Args:
         networks: R networks, or a module from images to logits (R = 1), in eval mode.
@@ -153,7 +153,7 @@ def _coder_of_module(module: nn.Module) -> Callable[[Tensor], Codes]:
             )
 
     def add(preactivations: Tensor, thresholds: tuple[float, ...], name: str) -> None:
-        """Append the code of a layer before it is changed in place."""
+        # Before the layer works in place.
         if not thresholds:
             raise ValueError(
                 f"networks must have activation functions of known thresholds ({KNOWN}), "

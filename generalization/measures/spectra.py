@@ -34,8 +34,6 @@ class Tail(NamedTuple):
 
 
 @reads_networks
-@reads_networks
-@reads_networks
 def power_law_exponent(networks: Networks) -> Float64[Tensor, "networks"]:
     """Exponent α of the tail of the spectrum, averaged over layers (WeightWatcher's α).
 
@@ -47,6 +45,7 @@ def power_law_exponent(networks: Networks) -> Float64[Tensor, "networks"]:
     return _mean_over_layers(networks, lambda tail: tail.exponent)
 
 
+@reads_networks
 def weighted_power_law_exponent(networks: Networks) -> Float64[Tensor, "networks"]:
     """Exponent times logarithm of the largest eigenvalue, α log₁₀ λ_max, averaged over layers (α̂).
 
@@ -58,6 +57,7 @@ def weighted_power_law_exponent(networks: Networks) -> Float64[Tensor, "networks
     )
 
 
+@reads_networks
 def log_alpha_norm(networks: Networks) -> Float64[Tensor, "networks"]:
     """Logarithm of the α-norm, log₁₀ Σ_i λ_i^α, averaged over layers.
 

@@ -16,8 +16,6 @@ from generalization.samples import TrainInputs, TrainLabels, first_samples
 
 
 @reads_networks
-@reads_networks
-@reads_networks
 def stiffness(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -34,6 +32,7 @@ def stiffness(
     return _mean_cosine(networks, inputs, labels)
 
 
+@reads_networks
 def sign_stiffness(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -49,6 +48,7 @@ def sign_stiffness(
     return _mean_cosine(networks, inputs, labels, signs=True)
 
 
+@reads_networks
 def within_class_stiffness(
     networks: Networks,
     train_inputs: TrainInputs,

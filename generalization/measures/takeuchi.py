@@ -22,7 +22,6 @@ from generalization.samples import TrainInputs, TrainLabels, first_samples
 
 
 @reads_networks
-@reads_networks
 def tic_of_traces(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -50,6 +49,7 @@ def tic_of_traces(
     return norms.square().mean(1) / traces.mean(1)
 
 
+@reads_networks
 def tic_of_diagonals(
     networks: Networks,
     train_inputs: TrainInputs,

@@ -14,7 +14,6 @@ from generalization.networks.reading import reads_networks
 
 
 @reads_networks
-@reads_networks
 def weight_norm(trained_networks: Networks) -> Float64[Tensor, "networks"]:
     """Euclidean norm ‖w‖₂ of all weights of a network (Jiang et al. 2019).
 
@@ -27,6 +26,7 @@ def weight_norm(trained_networks: Networks) -> Float64[Tensor, "networks"]:
     return _norms(layer_weights(trained_networks))
 
 
+@reads_networks
 def distance_from_initialization(
     trained_networks: Networks, initial_networks: Networks
 ) -> Float64[Tensor, "networks"]:

@@ -1,4 +1,4 @@
-"""Calls of activation functions while a module runs, as modules, functions or methods of tensors."""
+"""Calls of activation functions inside a module, as modules, functions or methods of tensors."""
 
 from __future__ import annotations
 

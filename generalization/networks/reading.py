@@ -6,7 +6,7 @@ have all derivatives. It is not changed: where another precision is needed, a co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import wraps
@@ -70,7 +70,7 @@ def reads_networks(function: Callable[Parameters, Result]) -> Callable[Parameter
             return function(*bound.args, **bound.kwargs)
         with _kernels_with_all_derivatives(), _evaluated([given[one] for one in modules]):
             for one in modules:
-                module = _readable(function.__name__, given[one], given)
+                module = _readable(function.__name__, given[one], given, named.parameters)
                 # ``trained_networks`` are read as they were trained.
                 made = "networks" in given and _has_parametrizations(module)
                 given[one] = _without_parametrizations(module) if made else module
@@ -194,18 +194,23 @@ def _evaluated(modules: list[nn.Module]) -> Iterator[None]:
         yield
 
 
-def _readable(name: str, module: nn.Module, given: dict[str, Any]) -> nn.Module:
+def _readable(
+    name: str, module: nn.Module, given: dict[str, Any], parameters: Collection[str]
+) -> nn.Module:
     """Return a module, or a copy, that can be read; convert inputs to its precision.
 
     Args:
         name: Of the measure, for sentences.
         module: In eval mode.
         given: All arguments of the measure; floating-point inputs are replaced.
+        parameters: Names of all that it takes: ``dtype`` is that of the module if it is double.
     """
     module, dtype = _in_one_precision(module)
     for one in INPUTS:
         if isinstance(given.get(one), Tensor) and given[one].is_floating_point() and dtype:
             given[one] = given[one].to(dtype)
+    if dtype == torch.float64 and "dtype" in parameters:
+        given.setdefault("dtype", dtype)
     inputs = next((given[one] for one in INPUTS if one in given), None)
     if not isinstance(inputs, Tensor) or not len(inputs):
         return module
