@@ -28,7 +28,7 @@ from generalization.networks.stacked_networks import StackedNetworks
 
 # Chosen by benchmarks/activations.py: on ReLU activations no filter is fastest for both reading and
 # writing. Zstandard saves 44 % of the size at a quarter of the speed; gzip saves as much at a sixth
-# of that. The checksum of HDF5 is verified before decompression, which may never end on damaged data.
+# of that. The checksum of HDF5 is verified before decompression, which may never end otherwise.
 COMPRESSIONS = {"none": {}, "zstd": {**hdf5plugin.Zstd(clevel=1), "fletcher32": True}}
 
 ATTRIBUTES = ("ensemble", "kind", "seeds", "steps", "depth", "inputs")

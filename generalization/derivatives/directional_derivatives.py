@@ -5,11 +5,11 @@ from functools import partial
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.func import functional_call, jvp
+from torch.func import jvp
 
 from generalization.derivatives.gradient_factors import block_sizes
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.modules import Networks, evaluation_mode
+from generalization.networks.modules import Networks, evaluation_mode, logits_at
 
 # One tensor per layer, the weights with the bias as last column; of a module, one column per
 # parameter.
@@ -90,4 +90,4 @@ def _module_derivatives(
 
 
 def _logits_at(module: nn.Module, inputs: Tensor, parameters: dict[str, Tensor]) -> Tensor:
-    return functional_call(module, parameters, (inputs,))
+    return logits_at(module, parameters, inputs)

@@ -23,11 +23,11 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float, Float64, Int64, Shaped
 from torch import Tensor, nn
-from torch.func import functional_call, jacrev, vmap
+from torch.func import jacrev, vmap
 
 from generalization.derivatives.input_jacobian import Cotangents
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.modules import Networks, evaluation_mode, module_logits
+from generalization.networks.modules import Networks, evaluation_mode, logits_at, module_logits
 
 # Size of the rows of cotangents in one product, over samples first and then over networks. On a
 # CPU they stay in its cache.
@@ -171,7 +171,7 @@ def _module_blocks(
     numbers = sum(value.numel() for value in parameters.values())
 
     def row_logits(parameters: dict[str, Tensor], point: Tensor, rows: Tensor) -> Tensor:
-        return rows @ functional_call(module, parameters, (point.unsqueeze(0),))[0]
+        return rows @ logits_at(module, parameters, point.unsqueeze(0))[0]
 
     of_parameters = vmap(jacrev(row_logits), (None, 0, 0), randomness="different")
     with evaluation_mode(module):

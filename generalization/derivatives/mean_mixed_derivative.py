@@ -5,10 +5,10 @@ from collections.abc import Callable
 import torch
 from jaxtyping import Float, Float64
 from torch import Generator, Tensor, nn
-from torch.func import functional_call, grad, jvp
+from torch.func import grad, jvp
 
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.modules import Networks, evaluation_mode
+from generalization.networks.modules import Networks, evaluation_mode, logits_at
 from generalization.randomness import random_signs
 
 Parameters = tuple[Tensor, ...]
@@ -54,7 +54,7 @@ def _module_function(module: nn.Module) -> tuple[Logits, Parameters]:
     names, parameters = zip(*module.named_parameters(), strict=True)
 
     def logits(parameters: Parameters, inputs: Tensor) -> Tensor:
-        return functional_call(module, dict(zip(names, parameters, strict=True)), (inputs,))
+        return logits_at(module, dict(zip(names, parameters, strict=True)), inputs)
 
     return logits, tuple(part.detach() for part in parameters)
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import torch
 from jaxtyping import Float, Float64
 from torch import Generator, Tensor, nn
-from torch.func import functional_call, grad, jvp, vmap
+from torch.func import grad, jvp, vmap
 
 from generalization.devices import items_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.modules import Networks, evaluation_mode
+from generalization.networks.modules import Networks, evaluation_mode, logits_at
 from generalization.randomness import random_signs
 
 SAMPLES_PER_DRAW = 256  # Changing it changes the probes.
@@ -116,7 +116,7 @@ def _module_squares(
 
     def square(x: Tensor, direction: Tensor, cotangent: Tensor) -> Tensor:
         def output(x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
-            return functional_call(module, parameters, (x.unsqueeze(0),))[0] @ cotangent
+            return logits_at(module, parameters, x.unsqueeze(0))[0] @ cotangent
 
         def slope(parameters: dict[str, Tensor]) -> Tensor:
             return (grad(output)(x, parameters) * direction).sum()

@@ -8,14 +8,13 @@ from torch import Tensor, nn
 
 from generalization.devices import items_at_once
 from generalization.networks.linearized_layers import (
-    BATCH_NORMS,
     KEEPING_FEATURES,
     flat_layers,
     having_parameters,
     linearized,
     padded,
 )
-from generalization.networks.modules import evaluation_mode
+from generalization.networks.modules import BATCH_NORMS, evaluation_mode
 
 
 @torch.no_grad()

@@ -6,10 +6,12 @@ from torch import Tensor
 
 from generalization.errors import require_positive
 from generalization.networks.modules import Networks, logits_of
+from generalization.networks.reading import reads_networks
 from generalization.samples import TrainInputs, TrainLabels, first_samples
 from generalization.units.ablation_curve import ablation_curve, area_under
 
 
+@reads_networks
 def ablation_auc(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -50,6 +52,7 @@ def ablation_auc(
     return area_under(amounts, accuracies.mean(1))
 
 
+@reads_networks
 def normalized_ablation_auc(
     networks: Networks,
     train_inputs: TrainInputs,

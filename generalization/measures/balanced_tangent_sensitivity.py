@@ -6,17 +6,24 @@ from torch import Tensor, nn
 
 from generalization.derivatives.layer_sensitivities import sensitivity_of_layers
 from generalization.derivatives.module_mixed_derivative import sensitivity_of_module_layers
+from generalization.errors import InputError
 from generalization.measures.tangent_sensitivity import chosen_outputs
 from generalization.networks.linearized_layers import (
     flat_layers,
     having_parameters,
     is_sequence_of_known_layers,
+)
+from generalization.networks.modules import (
+    Networks,
+    logits_of,
+    number_of_networks,
     refuse_statistics_of_batches,
 )
-from generalization.networks.modules import Networks, logits_of, number_of_networks
+from generalization.networks.reading import reads_networks
 from generalization.samples import Inputs
 
 
+@reads_networks
 @torch.no_grad()
 def balanced_tangent_sensitivity(
     networks: Networks, inputs: Inputs, *, reduction: str | int = "sum"
@@ -34,18 +41,23 @@ def balanced_tangent_sensitivity(
             layers, whose scales are weights.
 
     Returns:
-        R × N norms, in logits per unit of input; NaN where logits are not finite. Tanh networks and
-        modules that are not a sequence of piecewise-linear layers have no closed form, hence NaN.
+        R × N norms, in logits per unit of input; NaN where logits are not finite, and for stacks of
+        tanh networks, which have no closed form.
 
     Raises:
-        InputError: If the reduction is unknown, or a module normalizes by the statistics of a
-            batch.
-    """  # noqa: DOC502
+        InputError: If the reduction is unknown, or a module is not a sequence of piecewise-linear
+            layers or normalizes by the statistics of a batch.
+    """
     # ASSUME: the paper notes that layers can be rescaled but does not make its measure invariant;
     # here each layer is weighted by the Frobenius norm of its weights, which keeps a closed form.
     if isinstance(networks, nn.Module):
         refuse_statistics_of_batches(networks)
     if not _has_closed_form(networks):
+        if isinstance(networks, nn.Module):
+            raise InputError(
+                "balanced_tangent_sensitivity needs a sequence of piecewise-linear layers, "
+                f"not a {type(networks).__name__} that is none."
+            )
         shape = number_of_networks(networks), len(inputs)
         return torch.full(shape, torch.nan, dtype=torch.float64, device=inputs.device)
     outputs = chosen_outputs(reduction, logits_of(networks, inputs[:1])[0])

@@ -7,10 +7,12 @@ from torch import Tensor
 from generalization.errors import require_positive
 from generalization.networks.hidden_layers import unit_activations
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 from generalization.samples import TrainInputs, TrainLabels, first_samples
 from generalization.units.information import class_information as information_of_units
 
 
+@reads_networks
 def class_information(
     networks: Networks,
     train_inputs: TrainInputs,

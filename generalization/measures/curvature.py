@@ -13,8 +13,8 @@ from generalization.derivatives.preactivation_jacobians import without_features
 from generalization.devices import items_at_once
 from generalization.measures.sampled_transitions import nan_if_diverged
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.linearized_layers import refuse_statistics_of_batches
-from generalization.networks.modules import Networks
+from generalization.networks.modules import Networks, refuse_statistics_of_batches
+from generalization.networks.reading import reads_networks
 from generalization.regions.jacobian_jumps import jacobian_variation
 from generalization.regions.module_jacobian_variation import (
     module_jacobian_variation,
@@ -27,6 +27,7 @@ from generalization.regions.trajectories import equidistant_points, translation_
 from generalization.samples import Images
 
 
+@reads_networks
 def curvature(
     networks: Networks,
     inputs: Images,

@@ -15,9 +15,11 @@ from generalization.devices import samples_at_once
 from generalization.measures.margins import normalized_margins
 from generalization.networks.hidden_layers import unit_activations
 from generalization.networks.modules import SAMPLES_PER_CHUNK, Networks, logits_of
+from generalization.networks.reading import reads_networks
 from generalization.samples import Inputs, TrainInputs, TrainLabels, first_samples
 
 
+@reads_networks
 def effective_rank(networks: Networks, inputs: Inputs) -> Float64[Tensor, "networks"]:
     """Effective rank of the activations of the last hidden layer (Roy & Vetterli 2007).
 
@@ -32,6 +34,7 @@ def effective_rank(networks: Networks, inputs: Inputs) -> Float64[Tensor, "netwo
     return torch.special.entr(shares).sum(1).exp()
 
 
+@reads_networks
 def neural_collapse(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -58,6 +61,7 @@ def neural_collapse(
     return along.square().sum(2).mean(1)
 
 
+@reads_networks
 def davies_bouldin_index(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -78,6 +82,7 @@ def davies_bouldin_index(
     return _davies_bouldin(layers[0], labels)
 
 
+@reads_networks
 def label_wise_mixup_error(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -96,6 +101,7 @@ def label_wise_mixup_error(
     return (logits_of(networks, mixed).argmax(-1) != labels).double()
 
 
+@reads_networks
 def davies_bouldin_mixup(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -115,6 +121,7 @@ def davies_bouldin_mixup(
     return index * label_wise_mixup_error(networks, train_inputs, train_labels, **chosen).mean(1)
 
 
+@reads_networks
 def mixup_margin(
     networks: Networks,
     train_inputs: TrainInputs,

@@ -11,9 +11,11 @@ from generalization.derivatives.directional_derivatives import (
     layer_parameters,
 )
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 from generalization.samples import TrainInputs, TrainLabels, first_samples
 
 
+@reads_networks
 def fisher_rao_norm(
     networks: Networks, train_inputs: TrainInputs, *, train_samples: int = 1000
 ) -> Float64[Tensor, "networks _"]:
@@ -36,6 +38,7 @@ def fisher_rao_norm(
     return (probabilities * deviations.square()).sum(-1) - mean.square()
 
 
+@reads_networks
 def empirical_fisher_rao_norm(
     networks: Networks,
     train_inputs: TrainInputs,

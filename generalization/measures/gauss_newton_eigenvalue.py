@@ -15,9 +15,11 @@ from generalization.derivatives.directional_derivatives import (
 )
 from generalization.derivatives.gradient_factors import gradient_sum
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 from generalization.samples import TrainInputs, first_samples
 
 
+@reads_networks
 def gauss_newton_eigenvalue(
     networks: Networks,
     train_inputs: TrainInputs,

@@ -9,9 +9,11 @@ from torch import Tensor
 
 from generalization.derivatives.gradient_factors import fisher_rows, gradient_squares
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 from generalization.samples import TrainInputs, first_samples
 
 
+@reads_networks
 def gauss_newton_trace(
     networks: Networks, train_inputs: TrainInputs, *, train_samples: int = 1000
 ) -> Float64[Tensor, "networks _"]:

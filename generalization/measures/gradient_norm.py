@@ -17,9 +17,11 @@ from generalization.derivatives.gradient_factors import (
 )
 from generalization.derivatives.gradient_gram import loss_grams
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 from generalization.samples import TrainInputs, TrainLabels, first_samples
 
 
+@reads_networks
 def sample_gradient_norm(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -38,6 +40,7 @@ def sample_gradient_norm(
     return gradient_squares(networks, inputs, loss_rows, labels).sqrt()
 
 
+@reads_networks
 def gradient_norm(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -53,6 +56,7 @@ def gradient_norm(
     return _moments(networks, train_inputs, train_labels, train_samples)[1].sqrt()
 
 
+@reads_networks
 def gradient_variance(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -69,6 +73,7 @@ def gradient_variance(
     return (squares - of_mean).clamp_min(0)
 
 
+@reads_networks
 def gradient_noise_scale(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -87,6 +92,7 @@ def gradient_noise_scale(
     return (squares - of_mean).clamp_min(0) / of_mean
 
 
+@reads_networks
 def gradient_disparity(
     networks: Networks,
     train_inputs: TrainInputs,

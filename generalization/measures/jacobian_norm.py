@@ -6,12 +6,14 @@ from torch import Generator, Tensor
 
 from generalization.derivatives.input_jacobian import input_jacobian_norm
 from generalization.devices import items_at_once
-from generalization.errors import require_positive
+from generalization.errors import InputError, require_positive
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 from generalization.regions.trajectories import equidistant_points, translation_loops
 from generalization.samples import Images, Inputs, TrainInputs, first_samples
 
 
+@reads_networks
 def jacobian_norm(networks: Networks, inputs: Inputs) -> Float64[Tensor, "networks samples"]:
     """Norm ‖∂σ(f(x))/∂xᵀ‖_F at every input, σ the softmax (Novak et al. 2018, §3).
 
@@ -25,6 +27,7 @@ def jacobian_norm(networks: Networks, inputs: Inputs) -> Float64[Tensor, "networ
     return input_jacobian_norm(networks, inputs, softmax_jacobian_rows)
 
 
+@reads_networks
 def train_jacobian_norm(
     networks: Networks, train_inputs: TrainInputs, *, train_samples: int = 1000
 ) -> Float64[Tensor, "networks _"]:
@@ -40,6 +43,7 @@ def train_jacobian_norm(
     return jacobian_norm(networks, *first_samples(train_samples, train_inputs))
 
 
+@reads_networks
 def translation_jacobian_norm(
     networks: Networks, inputs: Images, *, grid_points: int = 56
 ) -> Float64[Tensor, "networks samples"]:
@@ -72,6 +76,7 @@ def translation_jacobian_norm(
     return torch.cat(means, dim=1)
 
 
+@reads_networks
 def gaussian_jacobian_norm(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -98,6 +103,7 @@ def gaussian_jacobian_norm(
     return jacobian_norm(networks, points.to(train_inputs))
 
 
+@reads_networks
 def logit_jacobian_norm(networks: Networks, inputs: Inputs) -> Float64[Tensor, "networks samples"]:
     """Norm ‖∂f(x)/∂xᵀ‖_F at every input, f the logits (cf. Novak et al. 2018, §3).
 
@@ -131,8 +137,13 @@ def softmax_jacobian_rows(
     Returns:
         Rows C_i − C_0 / (1 + √K) divided by the scale, in the dtype of the logits; and the scale,
         the largest entry of C, which is on its diagonal.
+
+    Raises:
+        InputError: If there are fewer than two logits.
     """
     classes = logits.shape[-1]
+    if classes < 2:
+        raise InputError(f"The softmax needs at least two logits, not {classes}.")
     probabilities = logits.double().softmax(-1)
     others = probabilities @ (1 - torch.eye(classes, device=logits.device, dtype=torch.float64))
     diagonal = probabilities * others

@@ -7,10 +7,12 @@ from torch import Tensor, nn
 from generalization.derivatives.path_bounds import log_bounds
 from generalization.errors import InputError
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.reading import reads_stacks
 from generalization.regions.active_units import active_units
 from generalization.samples import Inputs
 
 
+@reads_stacks
 def layerwise_norm(networks: FullyConnectedNetworks) -> Float64[Tensor, "networks"]:
     """Logarithm Σ_l ln max |W_l| of the layer-wise norm of Eqs 1 and 5.
 
@@ -22,6 +24,7 @@ def layerwise_norm(networks: FullyConnectedNetworks) -> Float64[Tensor, "network
     return _log_maxima(networks).sum(-1)
 
 
+@reads_stacks
 def theorem_3_1_bound(
     networks: FullyConnectedNetworks, inputs: Inputs
 ) -> Float64[Tensor, "networks"]:
@@ -36,6 +39,7 @@ def theorem_3_1_bound(
     return _bound("theorem_3_1", networks, inputs)
 
 
+@reads_stacks
 def layerwise_bound(
     networks: FullyConnectedNetworks, inputs: Inputs
 ) -> Float64[Tensor, "networks"]:
@@ -46,6 +50,7 @@ def layerwise_bound(
     return _bound("layerwise", networks, inputs)
 
 
+@reads_stacks
 def layerwise_active_bound(
     networks: FullyConnectedNetworks, inputs: Inputs
 ) -> Float64[Tensor, "networks"]:
@@ -56,6 +61,7 @@ def layerwise_active_bound(
     return _bound("layerwise_active", networks, inputs)
 
 
+@reads_stacks
 def theorem_3_2_bound(
     networks: FullyConnectedNetworks, inputs: Inputs
 ) -> Float64[Tensor, "networks"]:

@@ -12,6 +12,7 @@ from generalization.devices import samples_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.hidden_layers import layer_maps
 from generalization.networks.modules import Networks, evaluation_mode, logits_of
+from generalization.networks.reading import reads_networks
 from generalization.samples import Inputs, TrainInputs, TrainLabels, first_samples
 
 SAMPLES_PER_CHUNK = 512
@@ -19,6 +20,7 @@ SAMPLES_PER_CHUNK = 512
 Margins = Float64[Tensor, "networks train_samples"]
 
 
+@reads_networks
 def training_margin(
     networks: Networks, train_inputs: TrainInputs, train_labels: TrainLabels
 ) -> Margins:
@@ -34,6 +36,7 @@ def training_margin(
     return _difference(logits, *_label_and_rival(logits, train_labels))
 
 
+@reads_networks
 def inverse_squared_margin(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -52,6 +55,7 @@ def inverse_squared_margin(
     return training_gamma(networks, train_inputs, train_labels, training_margin).pow(-2)
 
 
+@reads_networks
 def lower_normalized_margin(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -66,6 +70,7 @@ def lower_normalized_margin(
     return _quartile(0.25, networks, train_inputs, train_labels, train_samples)
 
 
+@reads_networks
 def median_normalized_margin(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -85,6 +90,7 @@ def median_normalized_margin(
     return _quartile(0.5, networks, train_inputs, train_labels, train_samples)
 
 
+@reads_networks
 def upper_normalized_margin(
     networks: Networks,
     train_inputs: TrainInputs,

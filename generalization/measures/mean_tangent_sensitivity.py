@@ -17,10 +17,12 @@ from generalization.devices import items_at_once
 from generalization.measures.tangent_sensitivity import chosen_outputs, is_estimated
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, logits_of
+from generalization.networks.reading import reads_networks
 from generalization.networks.sequences import sequence_of
 from generalization.samples import Inputs
 
 
+@reads_networks
 @torch.no_grad()
 def mean_tangent_sensitivity(
     trained_networks: Networks,

@@ -5,10 +5,12 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 from generalization.samples import Inputs
 from generalization.units.cloud_spectra import cloud_spectra, explained_variance, noisy_copies
 
 
+@reads_networks
 def noise_cloud_slope(
     networks: Networks,
     inputs: Inputs,

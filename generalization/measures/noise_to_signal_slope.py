@@ -1,13 +1,16 @@
 """Share of small input noise that reaches the last hidden layer, in closed form."""
 
+import torch
 from jaxtyping import Float64
 from torch import Tensor
 
 from generalization.derivatives.layer_noise import layer_noise
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 from generalization.samples import Inputs
 
 
+@reads_networks
 def noise_to_signal_slope(
     networks: Networks, inputs: Inputs
 ) -> Float64[Tensor, "networks samples"]:
@@ -19,9 +22,14 @@ def noise_to_signal_slope(
     ρ_0 = (d − 1) / ‖x‖².
 
     Returns:
-        R × N slopes per layer; NaN where the last hidden layer has no active unit.
+        R × N slopes per layer. Inputs with fewer than two active units in the last hidden layer
+        have none, as often in narrow networks: there stands the mean over all other inputs, so that
+        the mean over inputs is that over inputs with a slope; NaN if no input has one.
     """
     ratios = layer_noise(networks, inputs).noise_to_signal
     points = inputs.flatten(1).double()
     at_input = (points.shape[1] - 1) / points.square().sum(1)
-    return (ratios[..., -1].log() - at_input.log()) / ratios.shape[-1]
+    slopes = (ratios[..., -1].log() - at_input.log()) / ratios.shape[-1]
+    defined = slopes.isfinite()
+    means = slopes.where(defined, torch.nan).nanmean(-1, keepdim=True)
+    return slopes.where(defined, means)

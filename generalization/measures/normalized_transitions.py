@@ -11,10 +11,12 @@ from torch.nn import Module
 from generalization.measures.transitions import transitions as count_transitions
 from generalization.networks.activation_functions import ACTIVATION_FUNCTIONS, ActivationFunction
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.reading import reads_stacks
 from generalization.regions.trajectories import translation_loops
 from generalization.samples import Images
 
 
+@reads_stacks
 def normalized_transitions(
     networks: FullyConnectedNetworks,
     inputs: Images,

@@ -26,9 +26,11 @@ from generalization.networks.layer_weights import (
     weight_changes,
 )
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 from generalization.samples import TrainInputs, TrainLabels
 
 
+@reads_networks
 def spectral_product(networks: Networks) -> Float64[Tensor, "networks"]:
     """Logarithm Σ_l ln ‖W_l‖₂² of the product of squared spectral norms (Jiang et al. 2019).
 
@@ -41,6 +43,7 @@ def spectral_product(networks: Networks) -> Float64[Tensor, "networks"]:
     return _log_squares(spectral_norms(layer_weights(networks))).sum(1)
 
 
+@reads_networks
 def spectral_product_over_margin(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -59,6 +62,7 @@ def spectral_product_over_margin(
     return spectral_product(networks) - 2 * gamma.log()
 
 
+@reads_networks
 def spectral_sum(networks: Networks) -> Float64[Tensor, "networks"]:
     """Logarithm of L (Π_l ‖W_l‖₂²)^{1/L}, the sum of squared norms of balanced layers (ibid.).
 
@@ -70,6 +74,7 @@ def spectral_sum(networks: Networks) -> Float64[Tensor, "networks"]:
     return _balanced_sum(spectral_norms(layer_weights(networks)))
 
 
+@reads_networks
 def spectral_sum_over_margin(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -85,6 +90,7 @@ def spectral_sum_over_margin(
     return _balanced_sum(spectral_norms(layer_weights(networks)), gamma)
 
 
+@reads_networks
 def frobenius_product(networks: Networks) -> Float64[Tensor, "networks"]:
     """Logarithm Σ_l ln ‖W_l‖_F² of the product of squared Frobenius norms (ibid.).
 
@@ -93,6 +99,7 @@ def frobenius_product(networks: Networks) -> Float64[Tensor, "networks"]:
     return _log_squares(frobenius_norms(layer_weights(networks))).sum(1)
 
 
+@reads_networks
 def frobenius_product_over_margin(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -108,6 +115,7 @@ def frobenius_product_over_margin(
     return frobenius_product(networks) - 2 * gamma.log()
 
 
+@reads_networks
 def frobenius_sum(networks: Networks) -> Float64[Tensor, "networks"]:
     """Logarithm of L (Π_l ‖W_l‖_F²)^{1/L} (ibid.).
 
@@ -116,6 +124,7 @@ def frobenius_sum(networks: Networks) -> Float64[Tensor, "networks"]:
     return _balanced_sum(frobenius_norms(layer_weights(networks)))
 
 
+@reads_networks
 def frobenius_sum_over_margin(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -131,6 +140,7 @@ def frobenius_sum_over_margin(
     return _balanced_sum(frobenius_norms(layer_weights(networks)), gamma)
 
 
+@reads_networks
 def stable_rank_sum(networks: Networks) -> Float64[Tensor, "networks"]:
     """Sum Σ_l ‖W_l‖_F² / ‖W_l‖₂² of the stable ranks of layers (ibid., "fro over spec").
 
@@ -143,6 +153,7 @@ def stable_rank_sum(networks: Networks) -> Float64[Tensor, "networks"]:
     return (frobenius_norms(weights) / spectral_norms(weights)).square().sum(1)
 
 
+@reads_networks
 def spectral_distance(
     networks: Networks, initial_networks: Networks
 ) -> Float64[Tensor, "networks"]:

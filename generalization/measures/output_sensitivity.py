@@ -15,9 +15,11 @@ from generalization.derivatives.output_changes import (
     single_logits,
 )
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 from generalization.samples import Inputs
 
 
+@reads_networks
 def output_sensitivity(
     networks: Networks,
     inputs: Inputs,
@@ -53,6 +55,7 @@ def output_sensitivity(
     return output_variance(networks, inputs, noise, mean_logit)[0]
 
 
+@reads_networks
 def output_sensitivity_per_output(
     networks: Networks,
     inputs: Inputs,
@@ -74,6 +77,7 @@ def output_sensitivity_per_output(
     return output_variance(networks, inputs, noise, single_logits)[0]
 
 
+@reads_networks
 def centered_output_sensitivity(
     networks: Networks,
     inputs: Inputs,
@@ -96,6 +100,7 @@ def centered_output_sensitivity(
     return output_variance(networks, inputs, noise, centered_logits)[0]
 
 
+@reads_networks
 def softmax_output_sensitivity(
     networks: Networks,
     inputs: Inputs,

@@ -22,6 +22,7 @@ from generalization.networks.error_rise import Level, level_of_rise
 from generalization.networks.layer_weights import layer_weights, weight_changes, weight_vectors
 from generalization.networks.modules import Networks, number_of_networks
 from generalization.networks.perturbed_weights import Weights, errors_with, scaled, weights_by_name
+from generalization.networks.reading import reads_networks
 from generalization.samples import TrainInputs, TrainLabels, first_samples
 
 # ASSUME: ε = 1e-3 keeps magnitude-aware noise from vanishing at weights near 0 (Dziugaite et al.
@@ -29,6 +30,7 @@ from generalization.samples import TrainInputs, TrainLabels, first_samples
 SMALLEST_NOISE = 1e-3
 
 
+@reads_networks
 def pac_bayes_flatness(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -50,6 +52,7 @@ def pac_bayes_flatness(
     return level.pow(-2)
 
 
+@reads_networks
 def pac_bayes_from_initialization(
     networks: Networks,
     initial_networks: Networks,
@@ -73,6 +76,7 @@ def pac_bayes_from_initialization(
     return _bound(square / (4 * level.square()), level, len(train_inputs))
 
 
+@reads_networks
 def pac_bayes_from_origin(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -95,6 +99,7 @@ def pac_bayes_from_origin(
     return _bound(square / (4 * level.square()), level, len(train_inputs))
 
 
+@reads_networks
 def magnitude_aware_flatness(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -117,6 +122,7 @@ def magnitude_aware_flatness(
     return level.pow(-2)
 
 
+@reads_networks
 def magnitude_aware_from_initialization(
     networks: Networks,
     initial_networks: Networks,
@@ -142,6 +148,7 @@ def magnitude_aware_from_initialization(
     return _bound(complexity, level, len(train_inputs))
 
 
+@reads_networks
 def magnitude_aware_from_origin(
     networks: Networks,
     initial_networks: Networks,

@@ -10,10 +10,12 @@ from torch import Tensor
 
 from generalization.errors import require_positive
 from generalization.networks.modules import Networks, logits_of
+from generalization.networks.reading import reads_networks
 from generalization.networks.softmax_losses import softmax_losses
 from generalization.samples import Inputs, TrainInputs, TrainLabels
 
 
+@reads_networks
 def confidence_error(networks: Networks, inputs: Inputs) -> Float64[Tensor, "networks samples"]:
     """Lack of confidence 1 − max_k σ_k at every test input (Hendrycks & Gimpel 2017).
 
@@ -27,6 +29,7 @@ def confidence_error(networks: Networks, inputs: Inputs) -> Float64[Tensor, "net
     return _doubts(logits_of(networks, inputs))
 
 
+@reads_networks
 def thresholded_confidence_error(
     networks: Networks,
     inputs: Inputs,
@@ -57,6 +60,7 @@ def thresholded_confidence_error(
     return (confidence_error > threshold).double()
 
 
+@reads_networks
 def prediction_nuclear_norm(networks: Networks, inputs: Inputs) -> Float64[Tensor, "networks"]:
     """Nuclear norm of the matrix of predicted probabilities at test inputs (Deng et al. 2023).
 
@@ -72,6 +76,7 @@ def prediction_nuclear_norm(networks: Networks, inputs: Inputs) -> Float64[Tenso
     return torch.linalg.svdvals(probabilities).sum(1) / bound
 
 
+@reads_networks
 def training_calibration_error(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -98,6 +103,7 @@ def training_calibration_error(
     return excess.abs().sum(1) / doubts.shape[1]
 
 
+@reads_networks
 def training_brier_score(
     networks: Networks, train_inputs: TrainInputs, train_labels: TrainLabels
 ) -> Float64[Tensor, "networks train_samples"]:

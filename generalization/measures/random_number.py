@@ -5,8 +5,10 @@ from jaxtyping import Float64
 from torch import Generator, Tensor
 
 from generalization.networks.modules import Networks, number_of_networks
+from generalization.networks.reading import reads_networks
 
 
+@reads_networks
 def random_number(networks: Networks, generator: Generator) -> Float64[Tensor, "networks"]:
     """Null measure: uniform random numbers from 0 to 1, independent of the networks.
 

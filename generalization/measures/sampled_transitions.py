@@ -8,10 +8,12 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from generalization.devices import items_at_once
+from generalization.networks.activation_calls import ActivationCalls
 from generalization.networks.activation_functions import MODULES_WITH_THRESHOLDS as KNOWN
 from generalization.networks.activation_functions import unit_thresholds
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, logits_of
+from generalization.networks.reading import reads_networks
 from generalization.regions.trajectories import equidistant_points, translation_loops
 from generalization.samples import Images
 
@@ -19,6 +21,7 @@ from generalization.samples import Images
 Codes = list[list[Bool[Tensor, "inputs units"]]]
 
 
+@reads_networks
 def sampled_transitions(
     networks: Networks,
     inputs: Images,
@@ -36,7 +39,8 @@ def sampled_transitions(
     across its threshold.)
 
     The units of a module are the inputs of its activation modules (``torch.nn.ReLU``, LeakyReLU,
-    PReLU, Tanh, ReLU6, Hardtanh, Hardsigmoid). Activations applied as functions are not counted.
+    PReLU, Tanh, ReLU6, Hardtanh, Hardsigmoid, RReLU, Softshrink) and of the functions of torch that
+    do the same.
 
     Args:
         networks: R networks, or a module from images to logits (R = 1), in eval mode.
@@ -134,37 +138,36 @@ def _coder_of_network(network: FullyConnectedNetworks) -> Callable[[Tensor], Cod
 
 
 def _coder_of_module(module: nn.Module) -> Callable[[Tensor], Codes]:
-    """Return the map from inputs to the codes of a module; its activation modules keep the hooks.
+    """Return the map from inputs to the codes of a module.
 
     Raises:
         ValueError: If it has no activation modules, or one with unknown thresholds.
     """
     codes: Codes = []
     for name, part in module.named_modules():
-        thresholds = unit_thresholds(part)
-        if thresholds:
-            part.register_forward_pre_hook(_code_into(codes, thresholds))
-        elif type(part).__module__ == nn.ReLU.__module__:
+        known = unit_thresholds(part)
+        if not known and type(part).__module__ == nn.ReLU.__module__:
             raise ValueError(
                 f"networks must have activation modules of known thresholds ({KNOWN}), "
                 f"not {type(part).__name__} at {name!r}."
             )
 
+    def add(preactivations: Tensor, thresholds: tuple[float, ...], name: str) -> None:
+        # Before the layer works in place.
+        if not thresholds:
+            raise ValueError(
+                f"networks must have activation functions of known thresholds ({KNOWN}), "
+                f"not {name}."
+            )
+        units = preactivations.flatten(1)
+        codes.append([units > threshold for threshold in thresholds])
+
     def coder(inputs: Tensor) -> Codes:
         codes.clear()
-        module(inputs)
+        with ActivationCalls(before=add).of(module):
+            module(inputs)
         if not codes:
             raise ValueError(f"networks must have activation modules ({KNOWN}), not none.")
         return codes
 
     return coder
-
-
-def _code_into(codes: Codes, thresholds: tuple[float, ...]) -> Callable:
-    """Return a hook that appends the code of a module's input before it is changed in place."""
-
-    def hook(_, arguments: tuple[Tensor]) -> None:
-        units = arguments[0].flatten(1)
-        codes.append([units > threshold for threshold in thresholds])
-
-    return hook

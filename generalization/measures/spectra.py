@@ -20,6 +20,7 @@ from torch import Tensor
 
 from generalization.networks.layer_weights import gram_eigenvalues, layer_weights, matrices
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 
 SMALLEST_SPECTRUM = 50
 
@@ -32,6 +33,7 @@ class Tail(NamedTuple):
     eigenvalues: Float64[Tensor, "eigenvalues"]
 
 
+@reads_networks
 def power_law_exponent(networks: Networks) -> Float64[Tensor, "networks"]:
     """Exponent α of the tail of the spectrum, averaged over layers (WeightWatcher's α).
 
@@ -43,6 +45,7 @@ def power_law_exponent(networks: Networks) -> Float64[Tensor, "networks"]:
     return _mean_over_layers(networks, lambda tail: tail.exponent)
 
 
+@reads_networks
 def weighted_power_law_exponent(networks: Networks) -> Float64[Tensor, "networks"]:
     """Exponent times logarithm of the largest eigenvalue, α log₁₀ λ_max, averaged over layers (α̂).
 
@@ -54,6 +57,7 @@ def weighted_power_law_exponent(networks: Networks) -> Float64[Tensor, "networks
     )
 
 
+@reads_networks
 def log_alpha_norm(networks: Networks) -> Float64[Tensor, "networks"]:
     """Logarithm of the α-norm, log₁₀ Σ_i λ_i^α, averaged over layers.
 

@@ -11,9 +11,11 @@ from torch.nn.functional import one_hot
 
 from generalization.derivatives.gradient_gram import loss_grams
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 from generalization.samples import TrainInputs, TrainLabels, first_samples
 
 
+@reads_networks
 def stiffness(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -30,6 +32,7 @@ def stiffness(
     return _mean_cosine(networks, inputs, labels)
 
 
+@reads_networks
 def sign_stiffness(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -45,6 +48,7 @@ def sign_stiffness(
     return _mean_cosine(networks, inputs, labels, signs=True)
 
 
+@reads_networks
 def within_class_stiffness(
     networks: Networks,
     train_inputs: TrainInputs,

@@ -17,9 +17,11 @@ from generalization.derivatives.gradient_factors import (
     loss_rows,
 )
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 from generalization.samples import TrainInputs, TrainLabels, first_samples
 
 
+@reads_networks
 def tic_of_traces(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -47,6 +49,7 @@ def tic_of_traces(
     return norms.square().mean(1) / traces.mean(1)
 
 
+@reads_networks
 def tic_of_diagonals(
     networks: Networks,
     train_inputs: TrainInputs,

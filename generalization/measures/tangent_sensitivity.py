@@ -10,13 +10,14 @@ from generalization.derivatives.module_mixed_derivative import module_mixed_deri
 from generalization.errors import InputError
 from generalization.networks.linearized_layers import (
     is_sequence_of_known_layers,
-    refuse_statistics_of_batches,
 )
-from generalization.networks.modules import Networks, logits_of
+from generalization.networks.modules import Networks, logits_of, refuse_statistics_of_batches
+from generalization.networks.reading import reads_networks
 from generalization.networks.sequences import sequence_of
 from generalization.samples import Inputs
 
 
+@reads_networks
 @torch.no_grad()
 def tangent_sensitivity(
     trained_networks: Networks,

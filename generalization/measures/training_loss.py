@@ -6,9 +6,11 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from generalization.networks.modules import Networks, logits_of
+from generalization.networks.reading import reads_networks
 from generalization.samples import Inputs
 
 
+@reads_networks
 @torch.no_grad()
 def training_loss(
     networks: Networks, train_inputs: Inputs, train_labels: Int64[Tensor, "samples"]

@@ -13,8 +13,8 @@ from generalization.measures.sampled_transitions import (
     sampled_transitions_per_layer,
 )
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.linearized_layers import refuse_statistics_of_batches
-from generalization.networks.modules import Networks
+from generalization.networks.modules import Networks, refuse_statistics_of_batches
+from generalization.networks.reading import reads_networks
 from generalization.regions.module_polylines import (
     crossings_per_activation,
     numbers_per_point,
@@ -24,6 +24,7 @@ from generalization.regions.stages import can_be_followed
 from generalization.samples import Images
 
 
+@reads_networks
 def transitions(
     networks: Networks,
     inputs: Images,

@@ -10,8 +10,10 @@ from torch import Tensor
 
 from generalization.networks.layer_weights import Weights, layer_weights, weight_changes
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 
 
+@reads_networks
 def weight_norm(trained_networks: Networks) -> Float64[Tensor, "networks"]:
     """Euclidean norm ‖w‖₂ of all weights of a network (Jiang et al. 2019).
 
@@ -24,6 +26,7 @@ def weight_norm(trained_networks: Networks) -> Float64[Tensor, "networks"]:
     return _norms(layer_weights(trained_networks))
 
 
+@reads_networks
 def distance_from_initialization(
     trained_networks: Networks, initial_networks: Networks
 ) -> Float64[Tensor, "networks"]:

@@ -21,9 +21,11 @@ from generalization.networks.perturbed_weights import (
     scaled,
     weights_by_name,
 )
+from generalization.networks.reading import reads_networks
 from generalization.samples import TrainInputs, TrainLabels, first_samples
 
 
+@reads_networks
 def worst_case_flatness(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -41,6 +43,7 @@ def worst_case_flatness(
     return worst_case_level(networks, *first, ascent_steps).level.pow(-2)
 
 
+@reads_networks
 def magnitude_aware_worst_case_flatness(
     networks: Networks,
     train_inputs: TrainInputs,

@@ -107,15 +107,24 @@ TANH = ActivationModule(nn.Tanh, lambda module: (0.0,), piecewise_linear=False)
 RELU6 = ActivationModule(nn.ReLU6, lambda module: (module.min_val, module.max_val))
 HARDTANH = ActivationModule(nn.Hardtanh, lambda module: (module.min_val, module.max_val))
 HARDSIGMOID = ActivationModule(nn.Hardsigmoid, lambda module: (-3.0, 3.0))
+# In eval mode: leaky, with the mean slope.
+RRELU = ActivationModule(
+    nn.RReLU,
+    lambda module: (0.0,),
+    flat_below=False,
+    falls=lambda module: module.lower + module.upper < 0,
+)
+SOFTSHRINK = ActivationModule(
+    nn.Softshrink, lambda module: (-module.lambd, module.lambd), flat_below=False
+)
+SMOOTH = (nn.Sigmoid, nn.LogSigmoid, nn.Softplus, nn.Softsign, nn.Tanhshrink, nn.ELU, nn.CELU)
+SMOOTH += (nn.SELU, nn.GELU, nn.SiLU, nn.Mish, nn.Hardswish)
 
 # Modules that measures accept, including functions that stacks do not offer.
 MODULES = (
-    *(RELU, LEAKY_RELU, PRELU, TANH, RELU6, HARDTANH, HARDSIGMOID),
-    ActivationModule(nn.Threshold, continuous=False),
-    *(
-        ActivationModule(kind, piecewise_linear=False)
-        for kind in (nn.Sigmoid, nn.Softplus, nn.ELU, nn.GELU, nn.SiLU)
-    ),
+    *(RELU, LEAKY_RELU, PRELU, TANH, RELU6, HARDTANH, HARDSIGMOID, RRELU, SOFTSHRINK),
+    *(ActivationModule(kind, continuous=False) for kind in (nn.Threshold, nn.Hardshrink)),
+    *(ActivationModule(kind, piecewise_linear=False) for kind in SMOOTH),
 )
 MODULES_WITH_THRESHOLDS = ", ".join(
     entry.kind.__name__ for entry in MODULES if entry.thresholds is not unknown_thresholds

@@ -6,6 +6,11 @@ from torch import Tensor, nn
 
 from generalization.devices import SAMPLES_PER_CHUNK, samples_at_once
 from generalization.errors import InputError
+from generalization.networks.activation_calls import (
+    ActivationCalls,
+    as_sequence,
+    hides_activations,
+)
 from generalization.networks.activation_functions import activation_module
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.linearized_layers import flat_layers
@@ -30,10 +35,19 @@ def layer_maps(module: nn.Module) -> list[nn.Sequential]:
         feature maps followed by two axes of positions.
 
     Raises:
-        InputError: If there is no hidden layer.
+        InputError: If there is no hidden layer to be seen, or there may be some that are not.
     """
+    layers = flat_layers(module)
+    if any(map(hides_activations, layers)):
+        layers = list(as_sequence(module) or layers)
     pieces: list[list[nn.Module]] = [[]]
-    for layer in flat_layers(module):
+    for layer in layers:
+        if hides_activations(layer):
+            raise InputError(
+                "networks must be sequences of layers with activation functions among them, "
+                f"not {type(module).__name__} with {type(layer).__name__}, which may have some "
+                "inside."
+            )
         pieces[-1].append(layer)
         if activation_module(layer):
             pieces.append([])
@@ -51,15 +65,45 @@ def module_activations(
     """Compute the activations of every hidden layer of a module in eval mode, with their graph.
 
     Args:
-        module: Module that ``layer_maps`` can split.
-        inputs: Inputs in the dtype of the parameters.
+        module: A sequence of layers, cut as ``layer_maps`` does; of any other module, all calls of
+            activation functions are recorded in their order.
+        inputs: In the dtype of its parameters.
     """
-    *pieces, _ = layer_maps(module)
-    values, found = inputs, []
     with evaluation_mode(module):
+        if any(map(hides_activations, flat_layers(module))):
+            return _activations_of_calls(module, inputs)
+        *pieces, _ = layer_maps(module)
+        values, found = inputs, []
         for piece in pieces:
             values = piece(values.clone())  # Layers may operate in place.
             found.append(values)
+    return found
+
+
+def _activations_of_calls(
+    module: nn.Module, inputs: Float[Tensor, "samples *features"]
+) -> list[Float[Tensor, "samples units *positions"]]:
+    """Record what activation functions return, wherever a module applies them, in its order.
+
+    Raises:
+        InputError: If it applies none, or to something else than units or feature maps.
+    """
+    found: list[Tensor] = []
+    calls = ActivationCalls(after=lambda activations: found.append(activations.clone()))
+    with calls.of(module):
+        module(inputs.clone())
+    if not found:
+        raise InputError(
+            "networks must have activation functions that are modules, functions or methods of "
+            f"torch, not none as in {type(module).__name__}."
+        )
+    sequences = not any(isinstance(part, nn.Conv1d) for part in module.modules())
+    for layer in found:
+        if layer.dim() < 2 or len(layer) != len(inputs) or (layer.dim() == 3 and sequences):
+            raise InputError(
+                "networks must have hidden activations of shape (samples, units, *positions), "
+                f"not of {tuple(layer.shape)}, whose units are not known."
+            )
     return found
 
 

@@ -7,10 +7,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from generalization.errors import InputError
 from generalization.networks.activation_functions import is_piecewise_linear
+from generalization.networks.modules import BATCH_NORMS
 
-BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 WITH_PARAMETERS = (nn.Linear, nn.Conv2d, *BATCH_NORMS)
 # Layers that keep the number and the order of the features.
 KEEPING_FEATURES = (nn.Identity, nn.Flatten, nn.Dropout, nn.Dropout1d, nn.Dropout2d)
@@ -43,8 +42,9 @@ def _is_known(layer: nn.Module) -> bool:
 
 def flat_layers(module: nn.Module) -> list[nn.Module]:
     """List the layers of a sequence, nested ones included; any other module is one layer."""
-    # A subclass may override the behavior of a sequence, or run hooks.
-    if not isinstance(module, nn.Sequential) or type(module).forward is not nn.Sequential.forward:
+    # A class of its own may override what a sequence does; hooks may change its outputs.
+    known = isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
+    if not known or module._forward_hooks or module._forward_pre_hooks:
         return [module]
     return [layer for part in module for layer in flat_layers(part)]
 
@@ -52,20 +52,6 @@ def flat_layers(module: nn.Module) -> list[nn.Module]:
 def having_parameters(layers: Sequence[nn.Module]) -> dict[int, nn.Module]:
     """Return the layers with parameters, by their index."""
     return {i: layer for i, layer in enumerate(layers) if any(True for _ in layer.parameters())}
-
-
-def refuse_statistics_of_batches(module: nn.Module) -> None:
-    """Refuse modules that normalize by batch statistics, which couple the samples of a batch.
-
-    Raises:
-        InputError: If a batch normalization has no running statistics.
-    """
-    for part in module.modules():
-        if isinstance(part, BATCH_NORMS) and part.running_mean is None:
-            raise InputError(
-                "networks must normalize batches by running statistics, since those of a batch "
-                f"couple its points, not by {type(part).__name__} without."
-            )
 
 
 def linear_map(layer: nn.Module, values: Float[Tensor, "samples *features"]) -> LinearMap:

@@ -1,17 +1,21 @@
 """Plain ``torch.nn.Module``s as stacks of one, so that measures accept either."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from generalization.devices import SAMPLES_PER_CHUNK, samples_at_once
+from generalization.errors import InputError
 from generalization.networks.fully_connected import FullyConnectedNetworks
 
 # The networks of convolutional stacks are passed to measures as modules, one by one.
 Networks = FullyConnectedNetworks | nn.Module
+
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 def number_of_networks(networks: Networks) -> int:
@@ -46,6 +50,42 @@ def left_as_it_was(module: nn.Module) -> Iterator[nn.Module]:
                 if not torch.equal(one, values):
                     one.copy_(values)
                 one.requires_grad_(needed)
+
+
+def refuse_statistics_of_batches(module: nn.Module) -> None:
+    """Refuse modules that normalize by the statistics of a batch, which couple its points.
+
+    Raises:
+        InputError: If a batch normalization has no running statistics.
+    """
+    for part in module.modules():
+        if isinstance(part, BATCH_NORMS) and part.running_mean is None:
+            raise InputError(
+                "networks must normalize batches by running statistics, since those of a batch "
+                f"couple its points, not by {type(part).__name__} without."
+            )
+
+
+def logits_at(
+    module: nn.Module, parameters: Mapping[str, Tensor], inputs: Float[Tensor, "samples *features"]
+) -> Float[Tensor, "samples classes"]:
+    """Compute the logits of a module with other parameters, which have the names of its own.
+
+    A parameter that the module has at several places is replaced at all of them, each once:
+    ``functional_call`` leaves the replacement behind in a layer that the module holds twice.
+
+    Args:
+        parameters: Some or all of ``module.named_parameters()``.
+    """
+    own = dict(module.named_parameters())
+    replaced = {id(own[name]): value for name, value in parameters.items()}
+    places = {
+        f"{prefix}.{name}" if prefix else name: replaced[id(parameter)]
+        for prefix, part in module.named_modules()
+        for name, parameter in part._parameters.items()
+        if id(parameter) in replaced
+    }
+    return functional_call(module, places, (inputs,), tie_weights=False)
 
 
 def module_logits(

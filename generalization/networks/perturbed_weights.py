@@ -5,11 +5,10 @@ from collections.abc import Mapping
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
 from generalization.devices import samples_at_once
-from generalization.networks.modules import SAMPLES_PER_CHUNK, Networks, evaluation_mode
+from generalization.networks.modules import SAMPLES_PER_CHUNK, Networks, evaluation_mode, logits_at
 
 # Name → weights with a leading network axis. Vectors, such as biases, are not weights.
 Weights = Mapping[str, Float[Tensor, "networks *_"]]
@@ -41,7 +40,7 @@ def logits_with(
         with evaluation_mode(networks) as module:
             return torch.stack([
                 torch.cat([
-                    functional_call(module, {k: w[member] for k, w in weights.items()}, (chunk,))
+                    logits_at(module, {k: w[member] for k, w in weights.items()}, chunk)
                     for chunk in inputs.split(samples_at_once(SAMPLES_PER_CHUNK))
                 ])
                 for member in range(members)

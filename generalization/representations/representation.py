@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float64, Inexact
 from torch import Tensor
 
+from generalization.errors import InputError
 from generalization.representations.bases import Part
 from generalization.representations.convolutions import one_matrix
 
@@ -102,12 +103,20 @@ def represented(activations: Values | Representation) -> Representation:
             Samples of even and odd index form the two halves. A representation is returned as is.
 
     Returns:
-        The layer without constant units: those whose values differ by at most ten times the
-        rounding of the largest.
+        The layer without units that never vary: those whose values differ by at most ten times
+        the rounding of the largest.
+
+    Raises:
+        InputError: If there are fewer than two samples.
     """
     if isinstance(activations, Representation):
         return activations
-    rows = one_matrix(torch.as_tensor(activations))
+    if isinstance(activations, np.ndarray):
+        # Torch knows no negative strides.
+        activations = np.ascontiguousarray(activations)
+    rows = one_matrix(torch.as_tensor(activations).detach())
+    if len(rows) < 2:
+        raise InputError(f"activations must be of at least 2 samples, not {len(rows)}.")
     return represented_halves(rows[0::2], rows[1::2])
 
 
@@ -118,6 +127,10 @@ def represented_halves(
 ) -> Representation:
     """Return the representation of datapoints that are given in two halves."""
     values = torch.cat([first, second])
+    if values.dtype in {torch.float16, torch.bfloat16}:
+        # Their numbers are exact in single precision; N ε² of their own ε would leave out nearly
+        # all directions.
+        values = values.float()
     if not (values.is_floating_point() or values.is_complex()):
         values = values.double()
     epsilon = torch.finfo(values.dtype).eps

@@ -1,5 +1,6 @@
 """Singular vector canonical correlation of two layers."""
 
+from generalization.errors import InputError
 from generalization.representations.canonical import canonical_correlations, held_out_correlations
 from generalization.representations.null_levels import null_mean_correlation
 from generalization.representations.products import Products, prepared
@@ -27,8 +28,15 @@ def svcca(
         explained_variance: Share of the variance of each layer to keep.
 
     Returns:
-        The score. The held-out value uses the directions kept on the other half.
+        The score. On the held-out half, the directions kept are those of the other half too.
+
+    Raises:
+        InputError: If there are fewer than two samples, or no part of the variance is kept.
     """
+    if not 0 < explained_variance <= 1:
+        raise InputError(
+            f"explained_variance must be above 0 and at most 1, not {explained_variance!r}."
+        )
     a, b, products = prepared(a, b, products)
     bases = a.whole.principal(explained_variance), b.whole.principal(explained_variance)
     correlations = canonical_correlations(*bases, joined(a, b, products))

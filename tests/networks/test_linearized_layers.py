@@ -10,8 +10,8 @@ from generalization.networks.linearized_layers import (
     flat_layers,
     is_sequence_of_known_layers,
     linear_map,
-    refuse_statistics_of_batches,
 )
+from generalization.networks.modules import refuse_statistics_of_batches
 
 LAYERS = [
     nn.Linear(6, 3),

@@ -21,6 +21,7 @@ from generalization.hyperparameters import Hyperparameters
 from generalization.measures.jacobian_norm import softmax_jacobian_rows
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, logits_of
+from generalization.networks.reading import reads_networks
 
 # Variant → the outputs of which it is the variance, and its expectation before training relative
 # to that of single logits; K classes.
@@ -32,6 +33,7 @@ VARIANTS = {
 }
 
 
+@reads_networks
 def output_sensitivities(
     networks: Networks,
     inputs: Float[Tensor, "samples *features"],

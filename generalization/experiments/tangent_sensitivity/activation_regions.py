@@ -11,6 +11,7 @@ from torch import Tensor
 
 from generalization.devices import SAMPLES_PER_CHUNK, samples_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.reading import reads_stacks
 from generalization.regions.activation_patterns import (
     Pattern,
     activation_pattern,
@@ -22,6 +23,7 @@ from generalization.regions.activation_patterns import (
 COLUMNS = ["units", "active", "pattern", "log_membership", "margin", "margin_layer", "inradius"]
 
 
+@reads_stacks
 @torch.no_grad()
 def activation_regions(
     networks: FullyConnectedNetworks, inputs: Float[Tensor, "samples *features"]

@@ -8,6 +8,7 @@ from torch import Tensor
 from generalization.derivatives.path_bounds import theorem_3_2
 from generalization.devices import SAMPLES_PER_CHUNK, samples_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.reading import reads_stacks
 from generalization.regions.activation_patterns import activation_pattern, log_membership
 from generalization.regions.active_units import active_units
 
@@ -19,6 +20,7 @@ COLUMNS = [
 ]
 
 
+@reads_stacks
 @torch.no_grad()
 def train_test_sensitivity(
     networks: FullyConnectedNetworks,

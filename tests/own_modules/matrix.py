@@ -1,0 +1,133 @@
+"""What every measure, profile and similarity says to every kind of module."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any
+
+import pandas as pd
+import torch
+from own_modules.cases import SAMPLES, Case, labels
+from torch import Generator, Tensor, nn
+
+from generalization.catalog import FUNCTIONS, MEASURES, PROFILES, SIMILARITIES, place_of
+from generalization.hyperparameters import Hyperparameters
+from generalization.signatures import imported, named_by
+
+# Fewer points and draws than by default: the modules are small.
+QUICK = {
+    "grid_points": 16,
+    "probes": 4,
+    "random_samples": 20,
+    "draws": 2,
+    "repeats": 2,
+    "steps": 4,
+    "samples": 8,
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a function says to a module.
+
+    Attributes:
+        values: Numbers, if it returned any.
+        refusal: The sentence of its ValueError.
+        error: Any other exception.
+        changed: What it changed of the module.
+    """
+
+    values: Tensor | None = None
+    refusal: str = ""
+    error: str = ""
+    changed: tuple[str, ...] = ()
+
+
+def state(module: nn.Module) -> dict[str, Any]:
+    """Return everything of a module that a measure must leave as it is."""
+    found: dict[str, Any] = {}
+    for name, part in module.named_modules():
+        found[f"mode of {name}"] = part.training
+        for kind in ("forward", "forward_pre", "backward"):
+            found[f"{kind} hooks of {name}"] = len(getattr(part, f"_{kind}_hooks"))
+        tensors = {**part._parameters, **part._buffers}
+        for key, tensor in tensors.items():
+            if tensor is not None:
+                found[f"{key} of {name}"] = (id(tensor), tensor.dtype, tensor.requires_grad)
+                bits = tensor.detach().contiguous().reshape(-1).view(torch.uint8)
+                found[f"values of {key} of {name}"] = bits.tolist()
+                found[f"gradient of {key} of {name}"] = tensor.grad
+    return found
+
+
+def difference(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...]:
+    """Name what is not as it was."""
+    return tuple(name for name in {**before, **after} if before.get(name) != after.get(name))
+
+
+def given(module: nn.Module, case: Case) -> dict[str, Any]:
+    """Return all that measures and profiles may name."""
+    inputs, labels_ = case.inputs(), labels()
+    initial = copy.deepcopy(module)
+    with torch.no_grad():
+        for parameter in initial.parameters():
+            parameter.mul_(0.5)
+    return {
+        "networks": module,
+        "trained_networks": module,
+        "initial_networks": initial,
+        "inputs": inputs,
+        "labels": labels_,
+        "pixel_deviations": torch.ones(SAMPLES, dtype=torch.float64),
+        "train_inputs": inputs.clone(),
+        "train_labels": labels_,
+        "hyperparameters": Hyperparameters(dataset="digits"),
+        "init_scale": 1.0,
+        "loss": "cross_entropy",
+        "generator": Generator().manual_seed(3),
+        "shared_generator": Generator().manual_seed(4),
+        "members": pd.DataFrame({"seed": [0], "step": [0], "final": [True]}),
+        "recorded": None,
+    }
+
+
+def settings(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return quick settings of a function."""
+    return {name: value for name, value in QUICK.items() if name in signature(function).parameters}
+
+
+def values_of(found: Any) -> Tensor:
+    """Return the numbers of a result, whatever its kind."""
+    if isinstance(found, Tensor):
+        return found.double().flatten()
+    if isinstance(found, pd.DataFrame):
+        return torch.tensor(found.select_dtypes("number").to_numpy(dtype=float)).flatten()
+    return torch.tensor([found.value], dtype=torch.float64)
+
+
+def arguments(name: str, module: nn.Module, case: Case) -> tuple[Callable[..., Any], dict]:
+    """Return a function and all that it is given for a module."""
+    function = imported(place_of(name))
+    return function, named_by(function, given(module, case)) | settings(function)
+
+
+def outcome(name: str, case: Case) -> Outcome:
+    """Call a measure or a profile with a module."""
+    module = case.module()
+    function, named = arguments(name, module, case)
+    before = state(module)
+    found, refusal, error = None, "", ""
+    try:
+        found = values_of(function(**named))
+    except ValueError as raised:
+        refusal = str(raised)
+    except Exception as raised:  # What a test shall report.
+        error = f"{type(raised).__name__}: {raised}"
+    return Outcome(found, refusal, error, difference(before, state(module)))
+
+
+OF_MODULES = (*MEASURES, *PROFILES)
+assert set(OF_MODULES) | set(SIMILARITIES) == set(FUNCTIONS)
