@@ -1,4 +1,9 @@
-"""Files that appear whole or not at all, whoever else writes them at the same time."""
+"""Files that appear whole or not at all, whoever else writes them at the same time.
+
+Args:
+    path: Where the file is to be; missing folders are made.
+    size: Bytes that it will need at least.
+"""
 
 import os
 from collections.abc import Iterator
@@ -18,10 +23,6 @@ def written_whole(path: Path | str, size: int = 0) -> Iterator[Path]:
     The path beside is of this writer alone. Its contents are on the disk before they get their
     name, and the name is before this returns, so that neither a crash of the machine nor another
     writer leaves half a file. The file may be read by whom the umask allows.
-
-    Args:
-        path: Where the file is to be; missing folders are made.
-        size: Bytes that it will need at least.
 
     Yields:
         The path to write to, in the same folder, so that the last move is atomic.
@@ -56,10 +57,6 @@ def written_whole(path: Path | str, size: int = 0) -> Iterator[Path]:
 def require_room(path: Path, size: int) -> None:
     """Refuse to start what cannot be written in the end.
 
-    Args:
-        path: Where a file is to be.
-        size: Bytes that it will need at least.
-
     Raises:
         InputError: If its disk has less room.
     """
@@ -81,7 +78,6 @@ def write_checked(path: Path | str, contents: bytes) -> None:
     would have to skip it.
 
     Args:
-        path: Where the file is to be; missing folders are made.
         contents: Its bytes.
     """
     path = Path(path)

@@ -25,8 +25,8 @@ def hdf5_written_whole(
     which it made others.
 
     Args:
-        path: Where the file is to be; missing folders are made.
-        size: Bytes that it will need at least.
+        path: Target; its folder is made if it is missing.
+        size: Lower bound of its bytes.
         groups: Groups of the file, outer ones before inner ones.
 
     Yields:

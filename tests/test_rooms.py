@@ -11,6 +11,7 @@ FLOORS = (
     (
         "errors",
         "files",
+        "hdf5",
         "docstrings",
         "randomness",
         "names",
