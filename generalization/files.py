@@ -57,9 +57,6 @@ def written_whole(path: Path | str, size: int = 0) -> Iterator[Path]:
 def require_room(path: Path, size: int) -> None:
     """Refuse to start what cannot be written in the end.
 
-    Args:
-        path: Where a file is to be.
-
     Raises:
         InputError: If its disk has less room.
     """
