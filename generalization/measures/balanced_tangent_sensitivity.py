@@ -1,12 +1,13 @@
 """Tangent sensitivity that is invariant to rescaling layers against each other."""
 
+from warnings import warn
+
 import torch
 from jaxtyping import Float64
 from torch import Tensor, nn
 
 from generalization.derivatives.layer_sensitivities import sensitivity_of_layers
 from generalization.derivatives.module_mixed_derivative import sensitivity_of_module_layers
-from generalization.errors import InputError
 from generalization.measures.tangent_sensitivity import chosen_outputs
 from generalization.networks.linearized_layers import (
     flat_layers,
@@ -41,12 +42,13 @@ def balanced_tangent_sensitivity(
             layers, whose scales are weights.
 
     Returns:
-        R × N norms, in logits per unit of input; NaN where logits are not finite, and for stacks of
-        tanh networks, which have no closed form.
+        R × N norms, in logits per unit of input; NaN where logits are not finite. Tanh networks and
+        modules that are not a sequence of piecewise-linear layers have no closed form, hence NaN
+        and, for a module, a warning.
 
     Raises:
-        InputError: If the reduction is unknown, or a module is not a sequence of piecewise-linear
-            layers or normalizes by the statistics of a batch.
+        InputError: If the reduction is unknown, or a module normalizes by the statistics of a
+            batch.
     """
     # ASSUME: the paper notes that layers can be rescaled but does not make its measure invariant;
     # here each layer is weighted by the Frobenius norm of its weights, which keeps a closed form.
@@ -54,9 +56,10 @@ def balanced_tangent_sensitivity(
         refuse_statistics_of_batches(networks)
     if not _has_closed_form(networks):
         if isinstance(networks, nn.Module):
-            raise InputError(
+            warn(
                 "balanced_tangent_sensitivity needs a sequence of piecewise-linear layers, "
-                f"not a {type(networks).__name__} that is none."
+                f"not a {type(networks).__name__} that is none.",
+                stacklevel=2,
             )
         shape = number_of_networks(networks), len(inputs)
         return torch.full(shape, torch.nan, dtype=torch.float64, device=inputs.device)

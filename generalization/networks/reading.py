@@ -94,8 +94,8 @@ def reads_stacks(function: Callable[Parameters, Result]) -> Callable[Parameters,
         for one in NETWORKS:
             if isinstance(bound.arguments.get(one), nn.Module):
                 raise InputError(
-                    f"{function.__name__} needs FullyConnectedNetworks, which it reads layer by "
-                    f"layer, not a {type(bound.arguments[one]).__name__}."
+                    f"networks must be FullyConnectedNetworks, which {function.__name__} reads "
+                    f"layer by layer, not {type(bound.arguments[one]).__name__}."
                 )
         if isinstance(bound.arguments.get("networks"), StackedNetworks):
             bound.arguments["networks"] = bound.arguments["networks"].folded()

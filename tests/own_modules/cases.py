@@ -25,11 +25,13 @@ class Case:
         name: Shown in the matrix of the documentation.
         build: Makes the module.
         dtype: Of the inputs.
+        twin: From the module to one of plain layers that is the same function.
     """
 
     name: str
     build: Callable[[], nn.Module]
     dtype: torch.dtype = torch.float32
+    twin: Callable[[nn.Module], nn.Module] | None = None
 
     def module(self) -> nn.Module:
         """Return a new module, the same at every call, in train mode as people have it."""
@@ -241,6 +243,34 @@ def narrow() -> nn.Module:
     return perceptron(width=1)
 
 
+def plain_functional(module: Functional) -> nn.Module:
+    """Return the layers of a functional network with modules for all functions."""
+    one, two, three = module.one, module.two, module.three
+    return nn.Sequential(nn.Flatten(), one, nn.ReLU(), two, nn.ReLU(), three)
+
+
+def plain_mixed(module: Mixed) -> nn.Module:
+    """Return the layers of two precisions in the wider one."""
+    return nn.Sequential(nn.Flatten(), module.one, nn.ReLU(), module.two).double()
+
+
+def plain_weights(module: nn.Module) -> nn.Module:
+    """Return the module with plain weights."""
+    for layer in (module[1], module[3]):
+        nn.utils.parametrize.remove_parametrizations(layer, "weight")
+    return module
+
+
+def doubled(module: nn.Module) -> nn.Module:
+    """Return the hooked network without a hook and with a last layer that is twice as large."""
+    twin = perceptron()
+    twin.load_state_dict(module.state_dict())
+    with torch.no_grad():
+        twin[-1].weight.mul_(2)
+        twin[-1].bias.mul_(2)
+    return twin
+
+
 ACTIVATIONS = (
     *(nn.SELU, nn.Mish, nn.PReLU, nn.Hardswish, nn.CELU, nn.Softsign, nn.Hardsigmoid),
     *(nn.Tanh, nn.GELU, nn.SiLU, nn.LeakyReLU, nn.ReLU6, nn.Hardshrink, nn.RReLU),
@@ -257,19 +287,19 @@ CASES = (
     *(Case(kind.__name__, lambda kind=kind: perceptron(kind)) for kind in ACTIVATIONS),
     Case("residual", lambda: with_statistics(Residual())),
     Case("children of a residual network", children_of_residual),
-    Case("functional activation", Functional),
-    Case("float16", lambda: perceptron().half(), torch.float16),
-    Case("bfloat16", lambda: perceptron().bfloat16(), torch.bfloat16),
+    Case("functional activation", Functional, twin=plain_functional),
+    Case("float16", lambda: perceptron().half(), torch.float16, nn.Module.float),
+    Case("bfloat16", lambda: perceptron().bfloat16(), torch.bfloat16, nn.Module.float),
     Case("float64", lambda: perceptron().double(), torch.float64),
-    Case("mixed precision", Mixed),
+    Case("mixed precision", Mixed, twin=plain_mixed),
     Case("one logit", lambda: ending_in(classes=1)),
     Case("vector output", lambda: ending_in(nn.Flatten(0))),
     Case("softmax at the end", lambda: ending_in(nn.Softmax(1))),
-    Case("logits in an object", Output),
+    Case("logits in an object", Output, twin=lambda module: module.body),
     Case("transformer", Attention),
     Case("fused attention", ScaledDotProduct),
-    Case("weight normalization", weight_norm),
-    Case("hook on the container", hooked),
+    Case("weight normalization", weight_norm, twin=plain_weights),
+    Case("hook on the container", hooked, twin=doubled),
     Case("narrow", narrow),
     Case("no hidden layer", lambda: nn.Sequential(nn.Flatten(), nn.Linear(PIXELS, CLASSES))),
 )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import pandas as pd
 import torch
@@ -35,7 +36,7 @@ class Outcome:
 
     Attributes:
         values: Numbers, if it returned any.
-        refusal: The sentence of its ValueError.
+        refusal: The sentence of its ValueError, or of the warning with which it returned no number.
         error: Any other exception.
         changed: What it changed of the module.
     """
@@ -68,9 +69,19 @@ def difference(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...]
     return tuple(name for name in {**before, **after} if before.get(name) != after.get(name))
 
 
+def fitted_labels(case: Case) -> Tensor:
+    """Return the classes that the network predicts: many measures need a training set that fits."""
+    module = case.module().eval()
+    with torch.no_grad():
+        logits = module(case.inputs())
+    logits = getattr(logits, "logits", logits)
+    predicted = logits.argmax(-1) if logits.dim() == 2 and logits.shape[1] > 1 else labels()
+    return predicted if predicted.unique().numel() > 1 else labels()
+
+
 def given(module: nn.Module, case: Case) -> dict[str, Any]:
     """Return all that measures and profiles may name."""
-    inputs, labels_ = case.inputs(), labels()
+    inputs, labels_ = case.inputs(), fitted_labels(case)
     initial = copy.deepcopy(module)
     with torch.no_grad():
         for parameter in initial.parameters():
@@ -121,7 +132,12 @@ def outcome(name: str, case: Case) -> Outcome:
     before = state(module)
     found, refusal, error = None, "", ""
     try:
-        found = values_of(function(**named))
+        with catch_warnings(record=True) as warned:
+            simplefilter("always", UserWarning)
+            found = values_of(function(**named))
+        said = [str(one.message) for one in warned if str(one.message).startswith(name)]
+        if said and not found.isfinite().any():
+            found, refusal = None, said[-1]
     except ValueError as raised:
         refusal = str(raised)
     except Exception as raised:  # What a test shall report.
