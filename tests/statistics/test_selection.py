@@ -70,3 +70,14 @@ def test_nothing_left_out_is_an_empty_table(measures):
     out = excluded(good)
     assert out.empty
     assert list(out)[:3] == ["selection", "ensemble", "label_corruption"]
+
+
+def test_a_measure_that_says_why_it_has_no_value_is_quoted(measures):
+    lacking = ~np.isfinite(measures["value"]) & (measures["measure"] == "transitions")
+    told = measures.assign(reason=np.where(lacking, "needs 50 eigenvalues", ""))
+    out, before = excluded(told), excluded(measures)
+    named = (before["measure"] == "transitions") & (before["reason"] == "no finite value")
+    assert named.any()
+    expected = before["reason"].where(~named, "needs 50 eigenvalues")
+    assert out["reason"].tolist() == expected.tolist()
+    assert out.drop(columns="reason").equals(before.drop(columns="reason"))
