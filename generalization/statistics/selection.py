@@ -106,8 +106,8 @@ def excluded(measures: pd.DataFrame, *, fitted_accuracy: float = 0.999) -> pd.Da
     out = pd.concat(reasons).query("reason != ''")
     # A network that no measure can have is left out once, not once for each measure.
     out["measure"] = out["measure"].where(out["reason"].isin([NO_VALUE, NOT_MEASURED]))
-    told = (out["reason"] == NO_VALUE) & out["why"].fillna("").ne("")
-    out["reason"] = out["why"].where(told, out["reason"])
+    told = (out["reason"] == NO_VALUE) & out["why"].notna() & (out["why"] != "")
+    out["reason"] = out["reason"].mask(told, out["why"].astype(object))
     out = out.drop_duplicates(["selection", *NETWORK, "measure"]).sort_values(
         ["selection", "ensemble", "measure"],
         key=lambda column: column.map(SELECTIONS.index) if column.name == "selection" else column,
