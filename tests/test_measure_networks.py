@@ -290,3 +290,18 @@ def test_values_of_another_measure_are_those_of_the_same_network():
     tables = dict(measure_networks(networks, images(), measures, chosen))
     doubled_values = tables["doubled"]["value"].tolist()
     assert doubled_values == pytest.approx((2 * tables["entropy"]["value"]).tolist())
+
+
+@pytest.mark.filterwarnings("ignore:the rise of the training error")
+@pytest.mark.parametrize("measure", sorted(MEASURES))
+def test_test_labels_change_no_measure(measure):
+    function = imported(place_of(measure))
+    few = ("samples", "train_samples", "grid_points", "random_samples")
+    chosen = {measure: {key: 3 for key in few if key in settings_of(measure)}}
+    turned = dataclasses.replace(data(), test_labels=data().test_labels.roll(1))
+    assert not torch.equal(turned.test_labels, data().test_labels)
+    tables = [
+        dict(measure_networks(kept(), some, {measure: function}, chosen))[measure]
+        for some in (data(), turned)
+    ]
+    assert tables[0].equals(tables[1])
