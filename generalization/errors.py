@@ -1,7 +1,8 @@
 """User errors, reported in one sentence."""
 
 import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 
@@ -21,6 +22,30 @@ def require_positive(**counts: int) -> None:
     for name, count in counts.items():
         if count < 1:
             raise ValueError(f"{name} must be at least 1, not {count!r}.")
+
+
+class NoValue(UserWarning):
+    """Why a measure has no value for some networks.
+
+    Attributes:
+        networks: Whether each network of the stack lacks the value for this reason; empty if all
+            that lack one do.
+    """
+
+    def __init__(self, reason: str, networks: Sequence[bool] = ()):
+        super().__init__(reason)
+        self.networks = networks
+
+
+def warn_of_no_value(reason: str, networks: Sequence[bool] = ()) -> None:
+    """Warn that some networks have no value of a measure; nothing, if none of them lacks one.
+
+    Args:
+        reason: The reason, as a clause.
+        networks: As in ``NoValue``.
+    """
+    if any(networks) or not len(networks):
+        warnings.warn(NoValue(reason, networks), stacklevel=3)
 
 
 @contextmanager

@@ -16,6 +16,8 @@ from generalization.networks.sequences import sequence_of
 from generalization.networks.stacked_networks import StackedNetworks
 from generalization.randomness import generator_for
 
+NOT_FINITE = "weights that are not finite"  # Why such a network has no value of any measure.
+
 
 @dataclass(frozen=True)
 class FiniteNetworks:

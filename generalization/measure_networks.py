@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
+from warnings import WarningMessage, catch_warnings, simplefilter
 
 import pandas as pd
 import torch
 from torch import Tensor
 
 from generalization.datasets.dataset import Dataset
-from generalization.finite_networks import FiniteNetworks, grouped, offered_of_ensemble
+from generalization.finite_networks import NOT_FINITE, FiniteNetworks, grouped, offered_of_ensemble
 from generalization.networks.modules import Networks, number_of_networks
 from generalization.networks.networks_file import KeptNetworks
 from generalization.networks.stacked_networks import StackedNetworks
@@ -46,8 +48,9 @@ def measure_networks(
         together: Names of measures that are given a whole stack of convolutional networks.
 
     Yields:
-        Name and table: ensemble, seed, step, measure, value, status. The value of a network whose
-        weights are not finite does not exist.
+        Name and table: ensemble, seed, step, measure, value, status, reason. The value of a network
+        whose weights are not finite does not exist; where a value does not exist or is infinite,
+        ``reason`` says why.
 
     Raises:
         InputError: If a measure asks for something that is not offered, which is known before any
@@ -57,7 +60,7 @@ def measure_networks(
         check_signature(f"measure {name}", measure, OfferedToMeasures, settings[name])
     finite = FiniteNetworks.of(kept)
     if not finite.positions:
-        yield from ((name, _table(finite, name, torch.empty(0))) for name in measures)
+        yield from ((name, _table(finite, name, torch.empty(0), [])) for name in measures)
         return
     stacks = _stacks(finite, data)
     groups, whole = grouped(stacks), [(slice(None), stacks)]
@@ -69,8 +72,8 @@ def measure_networks(
         before = computed.setdefault(samples, {})
         offer = partial(_offered_to_measure, name, kept, data, samples)
         members = whole if name in together else groups
-        before[name] = _values(name, partial(measure, **chosen), members, offer, before)
-        yield name, _table(finite, name, before[name])
+        before[name], reasons = _values(name, partial(measure, **chosen), members, offer, before)
+        yield name, _table(finite, name, before[name], reasons)
 
 
 def _stacks(finite: FiniteNetworks, data: Dataset) -> dict[str, StackedNetworks]:
@@ -91,8 +94,8 @@ def _values(
     groups: Iterable[tuple[slice, dict[str, Networks]]],
     offer: Callable[..., OfferedToMeasures],
     before: Mapping[str, Tensor],
-) -> Tensor:
-    """Values of a measure for all networks, group by group.
+) -> tuple[Tensor, list[str]]:
+    """Values of a measure for all networks, group by group, and why each may have none.
 
     Raises:
         InputError: If they are not values of the networks.
@@ -104,13 +107,26 @@ def _values(
         values = measure(**named_by(measure, offered))
         return checked_values(f"measure {name}", values, number_of_networks(networks["networks"]))
 
-    values = []
+    values, reasons = [], []
     for members, networks in groups:
-        values.append(compute(members, networks))
+        with catch_warnings(record=True) as warned:
+            simplefilter("always")
+            values.append(compute(members, networks))
+        reasons += _reasons(warned, len(values[-1]))
         if is_square(values[-1]):
             # As many inputs as networks: values of one network tell which axis is which.
             compute(slice(1), {role: stack[:1] for role, stack in networks.items()})
-    return torch.cat(values)
+    return torch.cat(values), reasons
+
+
+def _reasons(warned: Iterable[WarningMessage], networks: int) -> list[str]:
+    """Return the last reason that a measure gives for each network, empty if it gives none."""
+    reasons = [""] * networks
+    for one in warned:
+        lacking = getattr(one.message, "networks", ()) or [True] * networks
+        words = " ".join(str(one.message).split())
+        reasons = [words if no else was for no, was in zip(lacking, reasons, strict=True)]
+    return reasons
 
 
 def _offered_to_measure(
@@ -123,11 +139,21 @@ def _offered_to_measure(
     )
 
 
-def _table(finite: FiniteNetworks, name: str, values: Tensor) -> pd.DataFrame:
-    """Table of a measure; values of one network and many inputs are averaged over these."""
+def _table(
+    finite: FiniteNetworks, name: str, values: Tensor, reasons: Sequence[str]
+) -> pd.DataFrame:
+    """Table of a measure; values of one network and many inputs are averaged over these.
+
+    Args:
+        reasons: Why each network may have no value, as the measure says.
+    """
     kept, rows = finite.kept, finite.rows
     means = values.double() if values.dim() == 1 else values.double().mean(1)
     exists = dict(zip(finite.positions, means.tolist(), strict=True))
+    why = dict.fromkeys(range(len(rows)), NOT_FINITE)
+    for row, value, reason in zip(finite.positions, means.tolist(), reasons, strict=True):
+        undefined = "infinite" if math.isinf(value) else "undefined for this network"
+        why[row] = "" if math.isfinite(value) else reason or undefined
     return pd.DataFrame({
         "ensemble": kept.hyperparameters.name,
         "seed": [kept.seeds[place] for _, place, _ in rows],
@@ -135,4 +161,5 @@ def _table(finite: FiniteNetworks, name: str, values: Tensor) -> pd.DataFrame:
         "measure": name,
         "value": [exists.get(row) for row in range(len(rows))],
         "status": [kept.statuses[place] for _, place, _ in rows],
+        "reason": [why[row] for row in range(len(rows))],
     })

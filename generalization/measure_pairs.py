@@ -19,13 +19,12 @@ from torch import Tensor
 
 from generalization.datasets.dataset import Dataset
 from generalization.errors import InputError
-from generalization.finite_networks import grouped
+from generalization.finite_networks import NOT_FINITE, grouped
 from generalization.networks.hidden_layers import unit_activations
 from generalization.networks.modules import Networks, logits_of
 from generalization.networks.networks_file import KeptNetworks
 from generalization.tables import PAIR
 
-NOT_FINITE = "weights that are not finite"
 NO_VALUE = "no finite value"
 # What is known of a network, by the name without its side → what computes it.
 SEEN: dict[str, Callable[[Networks, Dataset, int | None], Tensor]] = {

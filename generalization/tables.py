@@ -18,7 +18,7 @@ from generalization.files import read_checked, write_checked, written_whole
 NETWORK = ["ensemble", "seed"]
 KEPT_NETWORK = ["ensemble", "seed", "step"]
 PERFORMANCE = ["train_loss", "train_accuracy", "test_loss", "test_accuracy"]
-MEASURED = [*KEPT_NETWORK, "final", "measure", "value", "status"]
+MEASURED = [*KEPT_NETWORK, "final", "measure", "value", "status", "reason"]
 PAIR = ["ensemble", "step", "seed_a", "seed_b", "measure", "value", "reason"]
 TRAINING = [*KEPT_NETWORK, *PERFORMANCE, "status"]
 
@@ -93,8 +93,8 @@ def collect_measures(
     """Join the measures of a study with the hyper-parameters and performance of the networks.
 
     Args:
-        measure_tables: Tables with ensemble, seed, step, measure and value; other columns are
-            dropped.
+        measure_tables: Tables with ensemble, seed, step, measure, value, and maybe the reason for a
+            value that does not exist; other columns are dropped.
         hyperparameters: Ensemble → hyper-parameter → value.
 
     Returns:
@@ -108,7 +108,13 @@ def collect_measures(
     columns = [*KEPT_NETWORK, "measure", "value"]
     for table in measure_tables:
         _require(table, columns, "A table of measures")
-    measures = pd.concat([table[columns] for table in measure_tables], ignore_index=True)
+    measures = pd.concat(
+        [table[[*columns, *{"reason"}.intersection(table)]] for table in measure_tables],
+        ignore_index=True,
+    )
+    # As it is read back: an empty cell is missing.
+    reasons = measures.get("reason", pd.Series(np.nan, measures.index, object))
+    measures["reason"] = reasons.replace("", np.nan).infer_objects()
     _once(measures, [*KEPT_NETWORK, "measure"], "Measures")
     networks = collect_training(training, hyperparameters)
     networks["generalization_gap"] = networks["train_accuracy"] - networks["test_accuracy"]

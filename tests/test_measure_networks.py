@@ -1,5 +1,6 @@
 import dataclasses
 import math
+import warnings
 
 import pandas as pd
 import pytest
@@ -11,6 +12,7 @@ from schema import settings_of
 from torch.testing import assert_close
 
 from generalization.catalog import MEASURES, file_of, place_of
+from generalization.errors import warn_of_no_value
 from generalization.measure_networks import measure_networks
 from generalization.measures.number_of_parameters import number_of_parameters
 from generalization.measures.output_entropy import output_entropy
@@ -52,7 +54,9 @@ def taken(measures, settings, networks=None):
 
 def test_every_network_is_a_row_at_every_step_at_which_it_changed():
     table = taken({"entropy": output_entropy}, {"entropy": {"samples": 5}})["entropy"]
-    assert list(table.columns) == ["ensemble", "seed", "step", "measure", "value", "status"]
+    columns = ["ensemble", "seed", "step", "measure", "value", "status", "reason"]
+    assert list(table.columns) == columns
+    assert (table["reason"] == "").all()
     rows = table[["seed", "step", "status"]].itertuples(index=False, name=None)
     assert list(rows) == [
         (1, 0, "fitted"),
@@ -134,6 +138,7 @@ def test_a_network_that_diverged_has_no_value_and_says_why():
     table = taken({"entropy": output_entropy}, {"entropy": {"samples": 5}}, networks)["entropy"]
     row = table[(table["seed"] == 1) & (table["step"] == 30)].iloc[0]
     assert row["status"] == "diverged"
+    assert row["reason"] == "weights that are not finite"
     assert row[["value"]].isna().all()
     assert table["value"].notna().sum() == 4
 
@@ -145,6 +150,43 @@ def test_networks_of_which_none_is_finite_have_no_values():
     table = taken({"entropy": output_entropy}, {"entropy": {"samples": 5}}, networks)["entropy"]
     assert len(table) == 5
     assert table["value"].isna().all()
+
+
+def test_a_value_that_is_missing_says_why():
+    def odd(networks):
+        lacking = [False, True, True, False, False]
+        warn_of_no_value("needs an even network", lacking)
+        return torch.tensor([1.0, math.nan, math.nan, math.inf, math.nan])
+
+    table = taken({"odd": odd}, {"odd": NONE})["odd"]
+    needs = "needs an even network"
+    reasons = ["", needs, needs, "infinite", "undefined for this network"]
+    assert table["reason"].tolist() == reasons
+
+    def unlucky(networks):
+        warnings.warn("no luck", stacklevel=1)
+        return torch.full((5,), math.nan)
+
+    table = taken({"unlucky": unlucky}, {"unlucky": NONE})["unlucky"]
+    assert set(table["reason"]) == {"no luck"}
+
+
+@pytest.mark.filterwarnings("ignore:the rise of the training error")
+@pytest.mark.parametrize("measure", sorted(MEASURES))
+def test_a_missing_value_never_lacks_a_reason(measure):
+    function = imported(place_of(measure))
+    few = ("samples", "train_samples", "grid_points", "random_samples")
+    chosen = {key: 3 for key in few if key in settings_of(measure)}
+    table = taken({measure: function}, {measure: chosen})[measure]
+    finite = table["value"].map(math.isfinite)
+    assert (table["reason"] == "").tolist() == finite.tolist()
+
+
+def test_a_spectrum_that_is_too_small_counts_its_eigenvalues():
+    measures = {"power_law_exponent": imported(place_of("power_law_exponent"))}
+    table = taken(measures, {"power_law_exponent": NONE})["power_law_exponent"]
+    words = "needs 50 eigenvalues, but layer 1 has 5, layer 2 has 5, layer 3 has 4"
+    assert (table["reason"] == words).all()
 
 
 def test_values_of_a_measure_are_offered_to_those_that_name_it():
@@ -248,3 +290,18 @@ def test_values_of_another_measure_are_those_of_the_same_network():
     tables = dict(measure_networks(networks, images(), measures, chosen))
     doubled_values = tables["doubled"]["value"].tolist()
     assert doubled_values == pytest.approx((2 * tables["entropy"]["value"]).tolist())
+
+
+@pytest.mark.filterwarnings("ignore:the rise of the training error")
+@pytest.mark.parametrize("measure", sorted(MEASURES))
+def test_test_labels_change_no_measure(measure):
+    function = imported(place_of(measure))
+    few = ("samples", "train_samples", "grid_points", "random_samples")
+    chosen = {measure: {key: 3 for key in few if key in settings_of(measure)}}
+    turned = dataclasses.replace(data(), test_labels=data().test_labels.roll(1))
+    assert not torch.equal(turned.test_labels, data().test_labels)
+    tables = [
+        dict(measure_networks(kept(), some, {measure: function}, chosen))[measure]
+        for some in (data(), turned)
+    ]
+    assert tables[0].equals(tables[1])

@@ -77,6 +77,7 @@ def test_measures_are_next_to_their_networks(training, table):
         "measure",
         "value",
         "status",
+        "reason",
         "dataset",
         "crop",
         "width",

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from generalization.errors import require_positive
+from generalization.errors import require_positive, warn_of_no_value
 from generalization.networks.modules import Networks, logits_of
 from generalization.networks.reading import reads_networks
 from generalization.samples import TrainInputs, TrainLabels, first_samples
@@ -88,5 +88,7 @@ def normalized_ablation_auc(
     logits = logits_of(networks, train_inputs[:train_samples])
     accuracy = (logits.argmax(-1) == train_labels[:train_samples]).double().mean(-1)
     chance = 1 / logits.shape[-1] if above_chance else 0.0
+    reason = f"the accuracy on training samples is not above {chance:g}"
+    warn_of_no_value(reason, (accuracy <= chance).tolist())
     accuracy = accuracy.where(accuracy > chance, torch.nan)
     return (area - chance) / (accuracy - chance)

@@ -1,13 +1,12 @@
 """Tangent sensitivity that is invariant to rescaling layers against each other."""
 
-from warnings import warn
-
 import torch
 from jaxtyping import Float64
 from torch import Tensor, nn
 
 from generalization.derivatives.layer_sensitivities import sensitivity_of_layers
 from generalization.derivatives.module_mixed_derivative import sensitivity_of_module_layers
+from generalization.errors import warn_of_no_value
 from generalization.measures.tangent_sensitivity import chosen_outputs
 from generalization.networks.linearized_layers import (
     flat_layers,
@@ -55,12 +54,7 @@ def balanced_tangent_sensitivity(
     if isinstance(networks, nn.Module):
         refuse_statistics_of_batches(networks)
     if not _has_closed_form(networks):
-        if isinstance(networks, nn.Module):
-            warn(
-                "balanced_tangent_sensitivity needs a sequence of piecewise-linear layers, "
-                f"not a {type(networks).__name__} that is none.",
-                stacklevel=2,
-            )
+        warn_of_no_value("needs piecewise linear activations in a sequence of known layers")
         shape = number_of_networks(networks), len(inputs)
         return torch.full(shape, torch.nan, dtype=torch.float64, device=inputs.device)
     outputs = chosen_outputs(reduction, logits_of(networks, inputs[:1])[0])

@@ -14,6 +14,7 @@ from generalization.derivatives.directional_derivatives import (
     layer_parameters,
 )
 from generalization.derivatives.gradient_factors import gradient_sum
+from generalization.errors import warn_of_no_value
 from generalization.networks.modules import Networks
 from generalization.networks.reading import reads_networks
 from generalization.samples import TrainInputs, first_samples
@@ -70,6 +71,7 @@ def _largest_eigenvalue(
     try:
         return eigsh(matrix, 1, v0=begin, tol=tolerance, return_eigenvectors=False)[0]
     except ArpackNoConvergence:
+        warn_of_no_value("the Lanczos iteration did not converge")
         return float("nan")
 
 

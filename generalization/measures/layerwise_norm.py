@@ -5,7 +5,7 @@ from jaxtyping import Float64
 from torch import Tensor, nn
 
 from generalization.derivatives.path_bounds import log_bounds
-from generalization.errors import InputError
+from generalization.errors import InputError, warn_of_no_value
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.reading import reads_stacks
 from generalization.regions.active_units import active_units
@@ -77,6 +77,7 @@ def _bound(name: str, networks: FullyConnectedNetworks, inputs: Tensor) -> Tenso
     """Return the logarithm of one bound for the sum of logits."""
     maxima = _log_maxima(networks)
     if not networks.phi.piecewise_linear or networks.depth == 1:
+        warn_of_no_value("needs piecewise linear activations and a hidden layer")
         return torch.full_like(maxima[:, 0], torch.nan)
     units = active_units(networks, inputs).double()
     found = log_bounds(networks.widths, units, maxima, reduction="sum")[name]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from generalization.derivatives.gradient_factors import activations_and_logits, layer_cotangents
 from generalization.devices import samples_at_once
+from generalization.errors import warn_of_no_value
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.hidden_layers import layer_maps
 from generalization.networks.modules import Networks, evaluation_mode, logits_of
@@ -126,6 +127,8 @@ def margin_percentile(margins: Float64[Tensor, "networks samples"]) -> Float64[T
     set by a wide margin look like one that classifies it well.)
     """
     gamma = margins.kthvalue(max(1, margins.shape[1] // 10), dim=1).values
+    reason = "the tenth percentile of training margins is not positive"
+    warn_of_no_value(reason, (gamma <= 0).tolist())
     return gamma.where(gamma > 0, torch.nan)
 
 

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from generalization.devices import items_at_once
+from generalization.errors import warn_of_no_value
 from generalization.networks.activation_calls import ActivationCalls
 from generalization.networks.activation_functions import MODULES_WITH_THRESHOLDS as KNOWN
 from generalization.networks.activation_functions import unit_thresholds
@@ -102,6 +103,7 @@ def nan_if_diverged(
 ) -> Float[Tensor, "networks samples hidden_layers"]:
     """Replace counts by NaN where logits are not finite: NaN units never cross a threshold."""
     finite = logits_of(networks, inputs).isfinite().all(dim=2, keepdim=True)
+    warn_of_no_value("logits are not finite", (~finite).flatten(1).any(1).tolist())
     return counts.double().where(finite, torch.nan)
 
 

@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from generalization.errors import warn_of_no_value
 from generalization.networks.layer_weights import gram_eigenvalues, layer_weights, matrices
 from generalization.networks.modules import Networks
 from generalization.networks.reading import reads_networks
@@ -101,9 +102,15 @@ def _mean_over_layers(
     """Average a function of the tail over the layers that have enough eigenvalues."""
     layers = [_spectra(matrix) for matrix in matrices(layer_weights(networks))]
     means = []
-    for spectra in zip(*layers, strict=True):
+    for network, spectra in enumerate(zip(*layers, strict=True)):
         values = [value(fitted_tail(one)) for one in spectra if len(one) >= SMALLEST_SPECTRUM]
         means.append(sum(values) / len(values) if values else torch.nan)
+        if not values:
+            counts = [f"layer {layer} has {len(one)}" for layer, one in enumerate(spectra, 1)]
+            this_one = [place == network for place in range(len(layers[0]))]
+            warn_of_no_value(
+                f"needs {SMALLEST_SPECTRUM} eigenvalues, but {', '.join(counts)}", this_one
+            )
     return torch.tensor(means, dtype=torch.float64, device=layers[0][0].device)
 
 
