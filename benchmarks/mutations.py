@@ -80,8 +80,8 @@ class Mutant:
     Attributes:
         function: Qualified name of the function or class, empty at the level of the module.
         lines: First and last line of the statement, without the statements within it.
-        old: The expression as it is.
-        new: The expression as it becomes.
+        change: The expression before and after.
+        shown: The same for a reader: of a constant, that of what it stands in.
         node: What is changed.
         attribute: Attribute of the node.
         value: What it becomes.
@@ -90,16 +90,11 @@ class Mutant:
     function: str
     lines: tuple[int, int]
     line: int
-    old: str
-    new: str
+    change: str
+    shown: str
     node: ast.AST
     attribute: str
     value: object
-
-    @property
-    def change(self) -> str:
-        """The expression before and after."""
-        return f"{self.old} → {self.new}"
 
 
 def changes(node: ast.AST) -> Iterator[tuple[str, object]]:
@@ -129,25 +124,35 @@ def changes(node: ast.AST) -> Iterator[tuple[str, object]]:
             yield "func", ast.Attribute(called.value, FUNCTIONS[called.attr], ast.Load())
 
 
+def described(around: ast.AST, node: ast.AST, attribute: str, value: object) -> str:
+    """Return the source of a part of a tree before and after a change of a node in it."""
+    # Functions and classes are too long to be shown.
+    around = node if isinstance(around, ast.arguments | ast.ClassDef | ast.FunctionDef) else around
+    kept, old = getattr(node, attribute), ast.unparse(around)
+    setattr(node, attribute, value)
+    new = ast.unparse(around)
+    setattr(node, attribute, kept)
+    return f"{old} → {new}"
+
+
 def mutants(tree: ast.Module) -> list[Mutant]:
     """All mutants of a module, in the order of its lines."""
     found: list[Mutant] = []
 
-    def visit(node: ast.AST, names: tuple[str, ...], lines: tuple[int, int]) -> None:
+    def visit(
+        node: ast.AST, around: ast.AST, names: tuple[str, ...], lines: tuple[int, int]
+    ) -> None:
         if isinstance(node, ast.stmt):
             inner = [child for child in ast.walk(node) if child is not node]
             first = [child.lineno for child in inner if isinstance(child, ast.stmt)]
             last = max(node.lineno, min(first) - 1) if first else node.end_lineno
             lines = (node.lineno, last)
         if isinstance(node, ast.expr):
-            old = ast.unparse(node)
+            around = around if isinstance(node, ast.Constant) else node
             for attribute, value in changes(node):
-                kept = getattr(node, attribute)
-                setattr(node, attribute, value)
-                new = ast.unparse(node)
-                setattr(node, attribute, kept)
+                told = (described(part, node, attribute, value) for part in (node, around))
                 where = ".".join(names)
-                found.append(Mutant(where, lines, node.lineno, old, new, node, attribute, value))
+                found.append(Mutant(where, lines, node.lineno, *told, node, attribute, value))
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             names = (*names, node.name)
         for field, child in ast.iter_fields(node):
@@ -155,9 +160,9 @@ def mutants(tree: ast.Module) -> list[Mutant]:
                 continue
             for part in child if isinstance(child, list) else [child]:
                 if isinstance(part, ast.AST):
-                    visit(part, names, lines)
+                    visit(part, node, names, lines)
 
-    visit(tree, (), (1, 1))
+    visit(tree, tree, (), (1, 1))
     return found
 
 
@@ -412,8 +417,8 @@ def main() -> None:
             kind = "caught"
             if not tests or survives(module, tree, mutant, tests):
                 where = f"{name}.{mutant.function}".rstrip(".")
-                kind = "explained" if (where, mutant.change) in reasons else "survived"
-                told = f"{where}:{mutant.line}  {mutant.change}  ({len(tests)} tests)"
+                kind = "explained" if (where, mutant.shown) in reasons else "survived"
+                told = f"{where}:{mutant.line}  {mutant.shown}  ({len(tests)} tests)"
                 print(f"  {kind}  {told}", flush=True)
             kinds[kind] += 1
         counts += kinds

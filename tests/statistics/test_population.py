@@ -1,0 +1,115 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from generalization.statistics.population import population
+
+NAN = np.nan
+# Ensembles a, b and c of up to two seeds: gap and norm of every network at its last step.
+NETWORKS = pd.DataFrame({
+    "ensemble": ["a", "a", "b", "b", "c"],
+    "seed": [1, 2, 1, 2, 1],
+    "generalization_gap": [0.1, 0.3, 0.4, 0.6, 0.9],
+    "train_accuracy": [1.0, 1.0, 0.9, 1.0, 1.0],
+    "norm": [1.0, 3.0, 5.0, 7.0, NAN],
+    "dataset": "digits",
+    "depth": [2, 2, 2, 2, 3],
+    "width": [10, 10, 20, 20, 20],
+})
+
+
+def table(networks=NETWORKS, measures=("norm", "loss")):
+    networks = networks.assign(step=9, final=True, loss=networks["seed"], status="fitted")
+    rows = [
+        networks.drop(columns=["norm", "loss"]).assign(measure=one, value=networks[one])
+        for one in measures
+    ]
+    before = rows[0].assign(step=0, final=False, value=100.0)
+    return pd.concat([before, *rows], ignore_index=True)
+
+
+def of(networks=NETWORKS, selection="all", **settings):
+    generator = np.random.default_rng(0)
+    settings = {"fitted_accuracy": 1.0, "baselines": ["loss"]} | settings
+    return population(table(networks), selection, generator=generator, **settings)
+
+
+def test_networks_are_arranged_by_ensemble_and_seed():
+    found = of()
+    assert found.gap.tolist()[:2] == [[0.1, 0.3], [0.4, 0.6]]
+    assert found.gap[2, 0] == 0.9
+    assert np.isnan(found.gap[2, 1])
+    assert found.mean_gap == pytest.approx([0.2, 0.5, 0.9])
+    assert found.measures[:4] == ["norm", "loss", "depth", "width"]
+    assert found.kinds[:4] == ["candidate", "baseline", "factor", "factor"]
+    assert found.values[0, :2].tolist() == [[1, 3], [5, 7]]
+    assert found.means[:2] == pytest.approx(np.array([[2, 6, NAN], [1.5, 1.5, 1]]), nan_ok=True)
+    assert found.networks()[:2].tolist() == [4, 5]
+    assert found.ensembles()[:2].tolist() == [2, 3]
+
+
+def test_candidates_and_baselines_are_told_apart():
+    found = of()
+    assert found.candidates.tolist() == [0]
+    assert found.baselines.tolist() == [1]
+    assert of(baselines=[]).candidates.tolist() == [0, 1]
+
+
+def test_fitted_networks_are_those_that_reach_the_accuracy():
+    assert np.isnan(of(selection="fitted").gap).sum() == 2
+    assert np.isnan(of(selection="fitted", fitted_accuracy=0.9).gap).sum() == 1
+
+
+def test_levels_are_codes_in_the_order_of_values_and_a_missing_value_is_the_last():
+    assert of().factors == ["depth", "width"]
+    assert of().levels.tolist() == [[0, 0], [0, 1], [1, 1]]
+    missing = of(NETWORKS.assign(width=[NAN, NAN, 20, 20, 10]))
+    assert missing.levels[:, missing.factors.index("width")].tolist() == [2, 1, 0]
+    # As a measure, a factor has its level in every network that there is.
+    as_measure = of().values[3]
+    assert as_measure[:2].tolist() == [[0, 0], [1, 1]]
+    assert np.isnan(as_measure[2]).tolist() == [False, True]
+
+
+def test_dominant_factor_is_not_the_dataset():
+    two = NETWORKS[:4].assign(dataset=["digits"] * 2 + ["mnist"] * 2)
+    assert of(two).factors == ["dataset", "width"]
+    assert of(two).dominant() == "width"
+    assert of(NETWORKS[:4].assign(width=10)).dominant() == ""
+    assert of(NETWORKS[:2]).dominant() == ""
+    assert of(NETWORKS.assign(generalization_gap=0.1)).dominant() == ""
+    gap = [0.1, 0.1, 0.1, 0.1, 0.9]
+    six = pd.concat([
+        NETWORKS.assign(ensemble=NETWORKS["ensemble"] + end, generalization_gap=gap) for end in "12"
+    ])
+    assert of(six).dominant() == "depth"
+
+
+def test_controls_are_three_of_a_kind_and_an_oracle_with_a_tenth_of_noise():
+    many = pd.DataFrame({
+        "ensemble": [f"{place:04}" for place in range(3000)],
+        "seed": 1,
+        "generalization_gap": np.random.default_rng(1).normal(size=3000),
+        "train_accuracy": 1.0,
+        "norm": 1.0,
+        "dataset": "digits",
+        "width": np.arange(3000) % 3,
+    })
+    found = of(many)
+    controls = [
+        name for name, kind in zip(found.measures, found.kinds, strict=True) if kind == "control"
+    ]
+    assert controls == ["noisy_oracle"] + [
+        f"random_{kind}_{draw}"
+        for kind in ("main_effects", "per_ensemble", "per_network")
+        for draw in (1, 2, 3)
+    ]
+    noise = found.values[found.measures.index("noisy_oracle")] - found.gap
+    assert noise.std() == pytest.approx(0.1 * found.gap.std(), rel=0.05)
+    effects = found.values[found.measures.index("random_main_effects_1"), :, 0]
+    assert len(np.unique(effects)) == 3
+
+
+def test_test_points_are_those_of_the_dataset():
+    assert of(test_sizes={"digits": 297}).test_sizes.tolist() == [297] * 3
+    assert of().test_sizes.tolist() == [10_000] * 3
