@@ -49,7 +49,7 @@ def balanced_tangent_sensitivity(
     Raises:
         InputError: If the reduction is unknown, or a module normalizes by the statistics of a
             batch.
-    """
+    """  # noqa: DOC502
     # ASSUME: the paper notes that layers can be rescaled but does not make its measure invariant;
     # here each layer is weighted by the Frobenius norm of its weights, which keeps a closed form.
     if isinstance(networks, nn.Module):

@@ -64,7 +64,7 @@ def test_a_module_has_the_values_of_a_plain_one_that_is_the_same_function(case):
         if reads in inspect.signature(function).parameters and name not in OF_FUNCTIONS:
             continue
         own = outcome(name, case)
-        module = case.twin(case.module())
+        module = case.twin(case.module()).train()
         dtype = next(iter(module.parameters())).dtype
         function, named = arguments(name, module, case)
         for key, value in named.items():
@@ -149,8 +149,8 @@ def test_the_sentences_name_the_measure_the_need_and_what_was_found():
         "hidden batch statistics": "jacobian_norm needs networks whose logits are those of single "
         "inputs in eval mode, not of a InstanceStatistics whose logits change with the other "
         "inputs.",
-        "vector output": "jacobian_norm needs networks that map inputs to logits of shape (samples, "
-        "classes), not (2, 1, 4, 4) to (6,).",
+        "vector output": "jacobian_norm needs networks that map inputs to logits of shape "
+        "(samples, classes), not (2, 1, 4, 4) to (6,).",
         "softmax at the end": "jacobian_norm needs networks that return logits, not probabilities: "
         "drop the last softmax.",
         "one logit": "The softmax needs at least two logits, not 1.",
