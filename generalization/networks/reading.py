@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
+from torch.nn.utils.parametrize import is_parametrized
 from torch.overrides import TorchFunctionMode
 
 from generalization.errors import InputError
@@ -178,9 +178,13 @@ def _has_parametrizations(module: nn.Module) -> bool:
 def _without_parametrizations(module: nn.Module) -> nn.Module:
     """Return a copy whose weights are what the parametrizations make of their parameters."""
     module = deepcopy(module)
-    for part in list(module.modules()):
-        for name in list(part.parametrizations) if is_parametrized(part) else ():
-            remove_parametrizations(part, name, leave_parametrized=True)
+    for part in filter(is_parametrized, list(module.modules())):
+        made = {name: getattr(part, name).detach().clone() for name in part.parametrizations}
+        del part.parametrizations
+        # ``remove_parametrizations`` would change the class, which the module shares with its copy.
+        part.__class__ = type(part).__base__
+        for name, value in made.items():
+            part.register_parameter(name, nn.Parameter(value))
     return module
 
 

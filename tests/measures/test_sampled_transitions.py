@@ -141,7 +141,7 @@ def test_activation_without_thresholds_is_refused():
     module = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 3), nn.GELU())
     sentence = (
         r"^networks must have activation modules of known thresholds \(ReLU, LeakyReLU, PReLU, "
-        r"Tanh, ReLU6, Hardtanh, Hardsigmoid\), not GELU at '4'\.$"
+        r"Tanh, ReLU6, Hardtanh, Hardsigmoid, RReLU, Softshrink\), not GELU at '4'\.$"
     )
     with pytest.raises(ValueError, match=sentence):
         sampled_transitions(module, random_images(1, 1, 2, 2))
@@ -151,7 +151,7 @@ def test_module_whose_activations_cannot_be_seen_is_refused():
     module = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
     sentence = (
         r"^networks must have activation modules \(ReLU, LeakyReLU, PReLU, Tanh, ReLU6, Hardtanh, "
-        r"Hardsigmoid\), not none\.$"
+        r"Hardsigmoid, RReLU, Softshrink\), not none\.$"
     )
     with pytest.raises(ValueError, match=sentence):
         sampled_transitions(module, random_images(1, 1, 2, 2))

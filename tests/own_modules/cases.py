@@ -99,7 +99,7 @@ def batch_norm() -> nn.Module:
 def convolutional() -> nn.Module:
     """Build a convolutional network with batch normalization and pooling."""
     layers = [nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2)]
-    layers += [nn.Conv2d(4, 5, 2), nn.ReLU(), nn.Flatten(), nn.Linear(5, CLASSES)]
+    layers += [nn.Conv2d(4, 5, 2), nn.ReLU(), nn.Flatten(), nn.Linear(5, CLASSES, bias=False)]
     return with_statistics(nn.Sequential(*layers))
 
 

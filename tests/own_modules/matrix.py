@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any
@@ -11,7 +12,7 @@ from warnings import catch_warnings, simplefilter
 
 import pandas as pd
 import torch
-from own_modules.cases import SAMPLES, Case, labels
+from own_modules.cases import CASES, SAMPLES, Case, labels
 from torch import Generator, Tensor, nn
 
 from generalization.catalog import FUNCTIONS, MEASURES, PROFILES, SIMILARITIES, place_of
@@ -147,3 +148,44 @@ def outcome(name: str, case: Case) -> Outcome:
 
 OF_MODULES = (*MEASURES, *PROFILES)
 assert set(OF_MODULES) | set(SIMILARITIES) == set(FUNCTIONS)
+
+# Tens of seconds over all kinds, by the same kernels as others: of these, few kinds only.
+SLOW = {
+    *("gauss_newton_eigenvalue", "local_learning_coefficient", "worst_case_flatness"),
+    "magnitude_aware_worst_case_flatness",
+    *(name for name in MEASURES if MEASURES[name].file == "pac_bayes"),
+}
+
+
+def printed(names: Sequence[str] = OF_MODULES, cases: Sequence[Case] = CASES) -> str:
+    """Return the page of the documentation: value or refusal of every function and kind."""
+    rows, sentences = [], dict[str, list[str]]()
+    for name in names:
+        cells = []
+        for case in cases:
+            said = outcome(name, case)
+            number = said.values is not None and bool(said.values.isfinite().all())
+            cells.append("✓" if number else "NaN" if said.values is not None else "–")
+            if said.refusal:
+                sentence = said.refusal.replace(name, "MEASURE")
+                sentences.setdefault(sentence, []).append(f"{name} of “{case.name}”")
+        rows.append(f"| `{name}` | {' | '.join(cells)} |")
+    numbers = range(1, len(cases) + 1)
+    kinds = [f"{number}. {case.name}" for number, case in zip(numbers, cases, strict=True)]
+    head = f"| measure or profile | {' | '.join(map(str, numbers))} |"
+    rule = "|---" * (len(cases) + 1) + "|"
+    refused = [f"* {sentence} ({len(of)}, as {of[0]})" for sentence, of in sentences.items()]
+    return "\n".join([HEADING, *kinds, "", head, rule, *rows, "", REFUSED, *refused, ""])
+
+
+HEADING = """# Kinds of modules
+
+Every measure and profile, given every kind of module of `tests/own_modules/cases.py`: ✓ a value, NaN
+none for this network (a margin of training samples that are not fitted, a spectrum of too few
+singular values), – a refusal in one sentence. Made by
+`PYTHONPATH=tests:. python -m own_modules.matrix > docs/modules.md`.
+"""
+REFUSED = "## Refusals\n"
+
+if __name__ == "__main__":
+    sys.stdout.write(printed())
