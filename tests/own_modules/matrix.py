@@ -15,7 +15,14 @@ import torch
 from own_modules.cases import CASES, SAMPLES, Case, labels
 from torch import Generator, Tensor, nn
 
-from generalization.catalog import FUNCTIONS, MEASURES, PROFILES, SIMILARITIES, place_of
+from generalization.catalog import (
+    ENSEMBLE_MEASURES,
+    FUNCTIONS,
+    MEASURES,
+    PROFILES,
+    SIMILARITIES,
+    place_of,
+)
 from generalization.hyperparameters import Hyperparameters
 from generalization.signatures import imported, named_by
 
@@ -147,7 +154,7 @@ def outcome(name: str, case: Case) -> Outcome:
 
 
 OF_MODULES = (*MEASURES, *PROFILES)
-assert set(OF_MODULES) | set(SIMILARITIES) == set(FUNCTIONS)
+assert {*OF_MODULES, *SIMILARITIES, *ENSEMBLE_MEASURES} == set(FUNCTIONS)
 
 # Tens of seconds over all kinds, by the same kernels as others: of these, few kinds only.
 SLOW = {
@@ -180,7 +187,7 @@ def printed(names: Sequence[str] = OF_MODULES, cases: Sequence[Case] = CASES) ->
 
 HEADING = """# Kinds of modules
 
-Every measure and profile, given every kind of module of `tests/own_modules/cases.py`: ✓ a value, NaN
+Every measure and profile, given each kind of module of `tests/own_modules/cases.py`: ✓ a value, NaN
 none for this network (a margin of training samples that are not fitted, a spectrum of too few
 singular values), – a refusal in one sentence. Made by
 `PYTHONPATH=tests:. python -m own_modules.matrix > docs/modules.md`.
