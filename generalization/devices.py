@@ -44,6 +44,10 @@ BUDGETS = {
     "preactivation_jacobians": Budget(2**22, 2**28),
     # Bytes: tangents of the layers of a module, for some samples and directions.
     "layer_changes": Budget(2**23, 2**28),
+    # Bytes: rows of cotangents in one product, over samples first and then over networks.
+    "cotangents": Budget(2**21, 2**28),
+    # Bytes: gradients of all logits of a module by all parameters, per sample.
+    "logit_gradients": Budget(2**27, 2**27),
     # Bytes: per-sample gradients by all parameters of a module.
     "parameter_gradients": Budget(2**26, 2**26),
     # Bytes: some columns of the Jacobians of all samples.
@@ -63,11 +67,15 @@ BUDGETS = {
 
 # Numbers of samples at a time, independent of their size.
 SAMPLES_PER_CHUNK = 1024  # Keeps the activations of a whole training set out of memory.
+SAMPLES_PER_BACKWARD = 512  # Activations of these keep their graph.
 SLOPES_PER_CHUNK = 2048  # Keeps the slopes of a whole test set out of memory.
 MODULE_SAMPLES = 256  # Samples in the graph of a module, for one backward pass per logit.
 DIRECTIONS_PER_CHUNK = 128  # Input directions in one forward-mode derivative of a module.
 IMAGES_PER_CHUNK = 1000  # Images normalized together in float64.
 
+
+# Numbers in double precision, 32 MB: random draws that a statistic holds at a time.
+BLOCK_NUMBERS = 4_000_000
 
 _most_samples: ContextVar[int | None] = ContextVar("most_samples", default=None)
 

@@ -26,14 +26,9 @@ from torch import Tensor, nn
 from torch.func import jacrev, vmap
 
 from generalization.derivatives.input_jacobian import Cotangents
+from generalization.devices import items_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, evaluation_mode, logits_at, module_logits
-
-# Size of the rows of cotangents in one product, over samples first and then over networks. On a
-# CPU they stay in its cache.
-CPU_BLOCK_BYTES = 2**21
-GPU_BLOCK_BYTES = 2**28
-MODULE_BYTES = 2**27
 
 
 class Factors(NamedTuple):
@@ -111,9 +106,8 @@ def gradient_blocks(
 
 def block_sizes(networks: FullyConnectedNetworks, inputs: Tensor) -> tuple[int, int]:
     """Return the numbers of samples and of networks in a block."""
-    block_bytes = CPU_BLOCK_BYTES if inputs.is_cpu else GPU_BLOCK_BYTES
     numbers = max(networks.widths[-1] * max(networks.widths[1:]), networks.widths[0])
-    points = max(1, block_bytes // (numbers * inputs.element_size()))
+    points = items_at_once("cotangents", numbers * inputs.element_size(), inputs.device)
     return points, max(1, points // max(1, len(inputs)))
 
 
@@ -176,7 +170,8 @@ def _module_blocks(
     of_parameters = vmap(jacrev(row_logits), (None, 0, 0), randomness="different")
     with evaluation_mode(module):
         classes = module_logits(module, inputs[:1]).shape[1]
-        size = max(1, MODULE_BYTES // (inputs.element_size() * numbers * classes))
+        of_point = inputs.element_size() * numbers * classes
+        size = items_at_once("logit_gradients", of_point, inputs.device)
         for begin in range(0, len(inputs), size):
             part = slice(begin, min(begin + size, len(inputs)))
             logits = module_logits(module, inputs[part])

@@ -8,15 +8,13 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
 from generalization.derivatives.gradient_factors import activations_and_logits, layer_cotangents
-from generalization.devices import samples_at_once
+from generalization.devices import SAMPLES_PER_BACKWARD, samples_at_once
 from generalization.errors import warn_of_no_value
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.hidden_layers import layer_maps
 from generalization.networks.modules import Networks, evaluation_mode, logits_of
 from generalization.networks.reading import reads_networks
 from generalization.samples import Inputs, TrainInputs, TrainLabels, first_samples
-
-SAMPLES_PER_CHUNK = 512
 
 Margins = Float64[Tensor, "networks train_samples"]
 
@@ -178,8 +176,8 @@ def _stack_margins(
     """Return the normalized margins of a stack of one, layer by layer."""
     layers, ratios = [], []
     for some, of_some in zip(
-        inputs.split(samples_at_once(SAMPLES_PER_CHUNK)),
-        labels.split(samples_at_once(SAMPLES_PER_CHUNK)),
+        inputs.split(samples_at_once(SAMPLES_PER_BACKWARD)),
+        labels.split(samples_at_once(SAMPLES_PER_BACKWARD)),
         strict=True,
     ):
         activations, logits = activations_and_logits(network, some)
@@ -202,8 +200,8 @@ def _module_margins(
     layers, ratios = [], []
     with evaluation_mode(module), torch.enable_grad():
         for some, of_some in zip(
-            inputs.split(samples_at_once(SAMPLES_PER_CHUNK)),
-            labels.split(samples_at_once(SAMPLES_PER_CHUNK)),
+            inputs.split(samples_at_once(SAMPLES_PER_BACKWARD)),
+            labels.split(samples_at_once(SAMPLES_PER_BACKWARD)),
             strict=True,
         ):
             activations = [some.detach().requires_grad_()]

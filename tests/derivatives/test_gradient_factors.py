@@ -5,7 +5,6 @@ from oracles.softmax_jacobian import PlainNetwork, random_networks
 from torch import nn
 from torch.testing import assert_close
 
-from generalization.derivatives import gradient_factors
 from generalization.derivatives.directional_derivatives import (
     directional_derivatives,
     layer_parameters,
@@ -17,6 +16,7 @@ from generalization.derivatives.gradient_factors import (
     loss_rows,
 )
 from generalization.derivatives.gradient_gram import gradient_gram
+from generalization.devices import BUDGETS, Budget
 
 CASES = [(activation, biases) for activation in ("relu", "tanh") for biases in (False, True)]
 EXACT = {"rtol": 1e-12, "atol": 1e-14}
@@ -125,7 +125,7 @@ def test_size_of_blocks_changes_nothing(block_bytes, monkeypatch):
         ]
 
     expected = results()
-    monkeypatch.setattr(gradient_factors, "CPU_BLOCK_BYTES", block_bytes)
+    monkeypatch.setitem(BUDGETS, "cotangents", Budget(block_bytes, block_bytes))
     for values, before in zip(results(), expected, strict=True):
         assert_close(values, before, **EXACT)
 
