@@ -101,10 +101,10 @@ def test_tied_weights_have_the_derivatives_of_their_definition(kind):
         torch.autograd.functional.jacobian(gradients, point).flatten(1) for point in inputs
     ])
     generator = Generator().manual_seed(0)
-    found = tangent_sensitivity(module, inputs, generator, probes=2000)[0]
-    assert torch.allclose(found, blocks.flatten(1).norm(dim=1), rtol=0.05)
-    mean = mean_tangent_sensitivity(module, inputs, generator, probes=2000)[0]
-    assert mean.item() == pytest.approx(blocks.mean(0).norm().item(), rel=0.05)
+    found = tangent_sensitivity(module, inputs, generator, probes=400)[0]
+    assert torch.allclose(found, blocks.flatten(1).norm(dim=1), rtol=0.15)
+    mean = mean_tangent_sensitivity(module, inputs, generator, probes=400)[0]
+    assert mean.item() == pytest.approx(blocks.mean(0).norm().item(), rel=0.1)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
