@@ -70,9 +70,6 @@ def added_r_squared_null(
     A permutation makes the gap y* = Zβ̂ + π(e). Residuals, slopes and errors follow from
     H·y* = H·π(e); leverages stay as they are.
 
-    Args:
-        orders: Result of ``draws.permuted_orders`` without strata, shared by all measures.
-
     Returns:
         Added R² under the hypothesis that the measure adds nothing; NaN as in ``added_r_squared``.
     """

@@ -1,7 +1,17 @@
 """Robust sign errors: how often a measure predicts which of two networks generalizes better.
 
 Args:
-    gap: Generalization gap of every network.
+    gap: Generalization gap of every network; NaN where there is no network.
+    measures: Value of every network; NaN where there is none, infinite values are ordered.
+    pairs: Result of ``design.one_factor_pairs``.
+    weights: Certainty of the sign of the difference of the gap, in [0, 1], of the networks at two
+        arrays of positions among ensembles × seeds.
+    environments: Environment of every pair of ensembles, from 0; pairs of one environment are
+        pooled, and their caps added. By default each is one of its own, which no study with fewer
+        than 7 seeds can fill: ``changes`` pools over the other hyper-parameters.
+    fewest_effective: Effective sample size that an environment needs.
+    quantile: Which quantile is the high one: the smallest error at or below which lies this share
+        of the weight.
 """
 
 from __future__ import annotations
@@ -66,17 +76,6 @@ def sign_errors(
     A tie is an error of ½. Each pair counts once. A measure loses the networks in which it has no
     value, and no other measure does.
 
-    Args:
-        measures: Value of every network; NaN where there is none, infinite values are ordered.
-        gap: Generalization gap of every network; NaN where there is no network.
-        pairs: Result of ``design.one_factor_pairs``.
-        weights: Certainty of the sign of the difference of the gap, in [0, 1], of the networks at
-            two arrays of positions among ensembles × seeds.
-        environments: Environment of every pair of ensembles, from 0; pairs of one environment are
-            pooled, and their caps added. By default each is one of its own, which no study with
-            fewer than 7 seeds can fill: ``changes`` pools over the other hyper-parameters.
-        fewest_effective: Effective sample size that an environment needs.
-
     Returns:
         Errors (0 perfect, ½ no better than chance, 1 reversed) and effective sample sizes.
     """
@@ -99,13 +98,6 @@ def sign_errors_left_out(
 
     What an environment loses with an ensemble are its own pairs.
 
-    Args:
-        measures: As in ``sign_errors``.
-        gap: As in ``sign_errors``.
-        pairs: As in ``sign_errors``.
-        weights: As in ``sign_errors``.
-        environments: As in ``sign_errors``.
-        fewest_effective: As in ``sign_errors``.
     """
     size, number = len(gap), environments.max(initial=-1) + 1
     sums = []
@@ -149,14 +141,6 @@ def sign_error_intervals(
     It tells of the same changes at other settings of the other hyper-parameters, with other seeds.
     It tells of no other change: the worst of more changes may be worse.
 
-    Args:
-        measures: As in ``sign_errors``.
-        gap: As in ``sign_errors``.
-        pairs: As in ``sign_errors``.
-        weights: As in ``sign_errors``.
-        environments: As ``changes`` numbers them.
-        fewest_effective: As in ``sign_errors``.
-
     Returns:
         Intervals of both; NaN where no environment is left.
     """
@@ -196,13 +180,8 @@ def sign_errors_null(
     and leaves the environments as they are.
 
     Args:
-        measures: As in ``sign_errors``. Networks without a value count as ties here; ensembles
-            without any stay where they are, and their pairs do not count.
-        gap: As in ``sign_errors``.
-        pairs: As in ``sign_errors``.
-        weights: As in ``sign_errors``.
-        environments: As in ``sign_errors``.
-        fewest_effective: As in ``sign_errors``.
+        measures: Networks without a value count as ties here; ensembles without any stay where
+            they are, and their pairs do not count.
 
     Returns:
         Errors of measures that say nothing, over the environments that each measure has; NaN if it
@@ -231,7 +210,9 @@ def sign_errors_null(
             at = moved[pairs.first[pair]] * ensembles + moved[pairs.second[pair]]
             signed[environments[pair]] += agreement(at)
         error = (1 - signed[kept[row]] / total[kept[row], None]) / 2
-        found[:, row] = np.stack(summary(error.T, quantile=quantile)[:3])
+        place = max(int(np.ceil(quantile * len(error) - 1e-9)), 1) - 1
+        high = np.partition(error, place, axis=0)[place]
+        found[:, row] = error.mean(0), high, error.max(0)
     return NullErrors(*found)
 
 
@@ -331,8 +312,6 @@ def resampled_summary(
     Args:
         errors: Errors in the environments of single pairs, in the order of ``pairs``.
         pairs: The pairs of ensembles that are the environments.
-        quantile: Which quantile is the high one: the smallest error at or below which lies this
-            share of the weight.
     """
     found = np.full((3, len(errors), len(counts)), np.nan)
     kept = np.isfinite(errors)
