@@ -60,7 +60,9 @@ def summary(
     ]
     if candidates.empty or candidates["ensembles"].max() < FEWEST_ENSEMBLES:
         # A study of papers need not rank measures.
-        lines += [_no_league(rows)] if claims is None else []
+        # Of no network at all, there is only the pooled correlation, whose note says so.
+        reasons = rows if len(rows) else league_rows(statistics, "spearman")
+        lines += [_no_league(reasons)] if claims is None else []
     else:
         lines = [
             _answer(statistics, candidates, statistic),

@@ -435,3 +435,12 @@ def test_measures_of_networks_stay_what_they_were(measures, statistics):
         for column in ("estimate", "low", "high"):
             before = of(statistics, "jacobian_norm").loc[statistic, column]
             assert of(with_pairs, "jacobian_norm").loc[statistic, column] == before
+
+
+def test_no_network_that_fits_leaves_rows_that_say_so(measures):
+    table, _ = fitted(measures.assign(train_accuracy=0.5))
+    rows = table[table["selection"] == "fitted"]
+    assert set(rows["measure"]) >= {"jacobian_norm", "weight_norm"}
+    assert rows["estimate"].isna().all() and (rows["networks"] == 0).all()
+    assert set(rows.query("statistic == 'spearman'")["note"]) == {"no network is left"}
+    assert table[table["selection"] == "all"]["estimate"].notna().any()
