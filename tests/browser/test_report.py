@@ -50,15 +50,18 @@ def test_front_page_states_the_results(page, finished):
     nothing_went_wrong(page)
 
 
+TABLES = ("statistics", "design", "excluded", "model_statistics", "selection_on_fit")
+
+
 @pytest.mark.parametrize(
     ("chapter", "results"),
     [
-        ("1 Overview", {"measure_league.svg", "training_curves.svg"}),
+        ("1 Overview", {"measure_league.svg", "training_curves.svg", "gap_residuals.svg"}),
         (
             "2 Generalization gap against each measure",
             {"jacobian_norm.svg", "weight_norm.svg", "transitions.svg"},
         ),
-        ("3 Tables", {"statistics.html", "design.html", "excluded.html"}),
+        ("3 Tables", {f"{table}.html" for table in TABLES}),
     ],
 )
 def test_every_result_shows_with_its_caption(page, chapter, results):
