@@ -2,6 +2,7 @@
 # measure                                                   make measure NAME=…      starts a new measure
 # export                                                    make export STUDY=…      Parquet and data dictionary
 # mutations                                                 make mutations           small faults that tests notice
+# findings                                                  make findings            all studies on one page
 # league                                                    make league TABLE=…      ranks measures of a CSV table
 STUDY ?= study
 CORES ?= 2
@@ -13,7 +14,7 @@ LOGGER := $(shell [ -t 1 ] && echo --logger rich)
 SNAKEMAKE := snakemake --cores $(CORES) --configfile config/$(STUDY).yaml
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: study report test check format measure export league bench mutations lock
+.PHONY: study report test check format measure export findings league bench mutations lock
 .DELETE_ON_ERROR:
 
 study: .venv/.ready
@@ -24,7 +25,7 @@ study: .venv/.ready
 # Rebuild the report if a result, a caption or the configuration is newer.
 report: .venv/.ready
 	@if [ ! -e $(REPORT) ] || [ -n "$$(find results/studies/$(STUDY) workflow/report config/$(STUDY).yaml \
-	    -type f -newer $(REPORT) -print -quit)" ]; then \
+	    generalization/experiments -type f ! -name '*.py*' -newer $(REPORT) -print -quit)" ]; then \
 	    $(SNAKEMAKE) --quiet --report $(REPORT).partial.html && mv $(REPORT).partial.html $(REPORT); fi
 	@echo "The report is $(REPORT)"
 
@@ -47,9 +48,13 @@ format: .venv/.ready
 measure: .venv/.ready
 	@python workflow/new_measure.py $(NAME)
 
-# Describe the columns of the tables of a study, and write these as Parquet, which needs pyarrow.
+# Describe the columns of the tables of a study, and write these as Parquet.
 export: .venv/.ready
 	@$(SNAKEMAKE) --quiet -- results/studies/$(STUDY)/columns.csv
+
+# Join all studies that have results in one page, docs/findings.md.
+findings: .venv/.ready
+	@$(SNAKEMAKE) --quiet --force -- docs/findings.md
 
 # Rank the measures of any table with one row per network, whose hyper-parameters are named:
 # make league TABLE=theirs.csv HYPERPARAMETERS="width depth" BASELINES=norm

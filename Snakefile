@@ -11,29 +11,30 @@ from pathlib import Path
 
 from snakemake.utils import min_version, update_config
 
-from generalization.blocks import seed_blocks
+from generalization.blocks import paired_blocks, seed_blocks
 from generalization.catalog import (
+    ENSEMBLE_MEASURES,
     FIGURES,
     MEASURES,
     PROFILES,
     SETTINGS,
     SIMILARITIES,
     TABLES,
+    caption_of,
     file_of,
-    module_of,
+    place_of,
 )
 from generalization.errors import InputError
 from generalization.experiments import claims_of
 from generalization.names import readable
 
 sys.path.insert(0, f"{workflow.basedir}/workflow")
-from about import about, headline_of
+from about import about, headline_of, titles_of
+from check_catalog import NAME, check_catalog
 from environment import check_environment, run_scripts
 from fingerprint import fingerprint
 from planning import (
-    NAME,
     SHARE_A_JOB,
-    check_catalog,
     check_config_files,
     read_study,
 )
@@ -90,16 +91,29 @@ wildcard_constraints:
     pairs=r"[a-z_]+",
     figure=NAME,
     table=NAME,
+    network=r"[a-z0-9_]+-\d+-[0-9a-f]{8}",
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/datasets.smk"
-include: "workflow/rules/ensembles.smk"
-include: "workflow/rules/measures.smk"
-include: "workflow/rules/profiles.smk"
-include: "workflow/rules/similarities.smk"
+
+
+if study.own:
+
+    include: "workflow/rules/own_networks.smk"
+
+else:
+
+    include: "workflow/rules/datasets.smk"
+    include: "workflow/rules/ensembles.smk"
+    include: "workflow/rules/measures.smk"
+    include: "workflow/rules/ensemble_measures.smk"
+    include: "workflow/rules/profiles.smk"
+    include: "workflow/rules/similarities.smk"
+
+
 include: "workflow/rules/statistics.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/findings.smk"
 
 
 rule all:

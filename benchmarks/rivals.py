@@ -10,27 +10,39 @@ from the network's own probabilities, E ‖∇ℓ_y‖².
 """
 
 import time
-from importlib import import_module
+from pathlib import Path
 
 import torch
 from timing import print_table, sgemm_rate, take_turns
 
-from generalization.catalog import MEASURES, module_of
-from generalization.derivatives.gradient_factors import (
+from generalization.catalog import MEASURES, file_of, place_of
+from generalization.derivatives.directional_derivatives import (
     directional_derivatives,
-    gradient_squares,
-    loss_rows,
-    parameters_of,
+    layer_parameters,
 )
-from generalization.measures.sample_gradients import gauss_newton_trace
+from generalization.derivatives.gradient_factors import gradient_squares, loss_rows
+from generalization.measures.gauss_newton_trace import gauss_newton_trace
 from generalization.networks.fully_connected import (
     FullyConnectedNetworks,
     initialize_fully_connected,
 )
 from generalization.randomness import generator_for
-from generalization.signatures import named_by
+from generalization.signatures import imported, named_by
 
-FAMILIES = ("margins", "norms", "sample_gradients", "predictions", "features", "spectra")
+FILES = (
+    "margins",
+    "norms",
+    "spectral_complexity",
+    "path_norm",
+    "gauss_newton_trace",
+    "fisher_rao_norm",
+    "gradient_norm",
+    "stiffness",
+    "takeuchi",
+    "predictions",
+    "features",
+    "spectra",
+)
 WIDTHS, NETWORKS, POINTS = (784, 200, 200, 200, 200, 10), 8, 10_000
 
 
@@ -56,9 +68,9 @@ def cost_of_all(train_samples: int) -> None:
     }
     limit, seconds, known = sgemm_rate(), {}, {}
     for name, entry in MEASURES.items():
-        if entry.file not in FAMILIES or not entry.shares_a_job:
+        if Path(file_of(name)).stem not in FILES or not entry.shares_a_job:
             continue
-        measure = getattr(import_module(module_of(name)), name)
+        measure = imported(place_of(name))
         takes = "train_samples" in (measure.__kwdefaults__ or {})
         chosen = {"train_samples": train_samples} if takes and _is_linear(name) else {}
         begin = time.process_time()
@@ -87,7 +99,7 @@ def hutchinson(networks: FullyConnectedNetworks, inputs: torch.Tensor, probes: i
     for _ in range(probes):
         signs = [
             (torch.rand(part.shape, generator=generator) < 0.5).to(part) * 2 - 1
-            for part in parameters_of(networks)
+            for part in layer_parameters(networks)
         ]
         logits, along = directional_derivatives(networks, inputs, signs)
         sigma, along = logits.double().softmax(-1), along.double()

@@ -1,17 +1,18 @@
-"""Activations on disk: HDF5, one data set per layer, read piece by piece.
+"""Files of activations: HDF5 with one data set per layer, for partial reading.
 
 Args:
-    samples: Which inputs; all by default.
+    samples: Slice of the recorded inputs; all by default.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+from zlib import crc32
 
 import h5py
 import hdf5plugin
@@ -21,13 +22,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from generalization.errors import InputError
-from generalization.files import written_whole
+from generalization.hdf5 import hdf5_written_whole
 from generalization.networks.networks_file import KeptNetworks
 from generalization.networks.stacked_networks import StackedNetworks
 
-# Chosen by benchmarks/activations.py: on ReLU activations no filter is fastest both ways. Zstandard
-# saves 44 % of the file at a quarter of the speed; gzip saves as much at a sixth of that.
-COMPRESSIONS = {"none": {}, "zstd": hdf5plugin.Zstd(clevel=1)}
+# Chosen by benchmarks/activations.py: on ReLU activations no filter is fastest for both reading and
+# writing. Zstandard saves 44 % of the size at a quarter of the speed; gzip saves as much at a sixth
+# of that. The checksum of HDF5 is verified before decompression, which may never end otherwise.
+COMPRESSIONS = {"none": {}, "zstd": {**hdf5plugin.Zstd(clevel=1), "fletcher32": True}}
+
+ATTRIBUTES = ("ensemble", "kind", "seeds", "steps", "depth", "inputs")
 
 
 def layer_activations(
@@ -36,16 +40,16 @@ def layer_activations(
     *,
     kind: str = "activations",
 ) -> list[Float[Tensor, "networks samples *units"]]:
-    """Compute activations of every layer for a batch of inputs.
+    """Compute the activations of every layer for a batch of inputs.
 
     Those of a convolution have the axes channels, height and width, before any pooling: they are
-    what is normalized, bent and dropped, and pooling only sums them up.
+    the units that are normalized, activated and dropped.
 
     Args:
-        networks: A stack.
-        inputs: One batch for all of them.
-        kind: ``activations`` (after the activation function; the last layer has none, so its are
-            the logits) or ``preactivations``.
+        networks: A stack of networks.
+        inputs: One batch shared by all networks.
+        kind: ``activations`` (after the activation function; for the last layer, the logits) or
+            ``preactivations``.
 
     Returns:
         One tensor per weight layer.
@@ -66,42 +70,53 @@ def write_activations(
     compression: str = "none",
     samples_per_chunk: int | None = None,
 ) -> None:
-    """Record activations of kept networks, whole or not at all.
+    """Record activations of kept networks atomically.
 
     The data set ``inputs`` is what the networks were shown, samples first. The data set
     ``layers/<l>`` has shape (kept steps, seeds, samples, units), or of a convolution (kept steps,
     seeds, samples, channels, height, width), float32; attributes of the file: ``ensemble``,
     ``kind``, ``seeds``, ``steps`` (kept steps × seeds), ``depth``, and ``inputs``, a hash of the
-    inputs. A network that was done before a kept step stands there no second time.
+    inputs. A network that was done before a kept step stands there no second time. Every data set
+    ``NAME`` has a ``checksums/NAME`` with the CRC-32 of each sample, the attributes have their own
+    in ``checksum``.
 
     Args:
-        path: An HDF5 file.
-        kept: The networks.
-        inputs: What they are shown.
-        kind: See ``layer_activations``.
-        layers: Weight layers to record, counted from 0; all of them if not given.
-        compression: A name of ``COMPRESSIONS``.
-        samples_per_chunk: How many samples of a network are computed, and will be read, together;
-            all of them if not given.
+        path: Path of the HDF5 file.
+        kept: Networks to evaluate.
+        inputs: Inputs of the networks.
+        kind: Kind of activations, see ``layer_activations``.
+        layers: Indices of the weight layers to record; all by default.
+        compression: Name of a compression in ``COMPRESSIONS``.
+        samples_per_chunk: Number of samples of a network that are computed, and can be read,
+            together; all by default.
 
     Raises:
-        InputError: If there is no such layer.
+        InputError: If a layer does not exist.
     """
     depth = kept.hyperparameters.depth
     chosen = range(depth) if layers is None else layers
     if missing := [layer for layer in chosen if not 0 <= layer < depth]:
         raise InputError(f"layers must be from 0 to {depth - 1}, not {missing}.")
     together = min(samples_per_chunk or len(inputs), len(inputs))
-    with written_whole(path) as beside, h5py.File(beside, "w", libver="latest") as file:
-        file.attrs["ensemble"] = kept.hyperparameters.name
-        file.attrs["kind"] = kind
-        file.attrs["seeds"] = json.dumps(kept.seeds)
-        file.attrs["steps"] = json.dumps(kept.steps)
-        file.attrs["depth"] = depth
-        shown = inputs.cpu().numpy()
-        file.attrs["inputs"] = blake2b(shown.tobytes(), digest_size=16).hexdigest()
+    shown = inputs.cpu().numpy()
+    attributes = {
+        "ensemble": kept.hyperparameters.name,
+        "kind": kind,
+        "seeds": json.dumps(kept.seeds),
+        "steps": json.dumps(kept.steps),
+        "depth": depth,
+        "inputs": blake2b(shown.tobytes(), digest_size=16).hexdigest(),
+    }
+    units = [layer.shape[2:] for layer in layer_activations(kept.networks[0][:1], inputs[:1])]
+    recorded = (
+        len(list(kept.distinct())) * len(inputs) * sum(units[layer].numel() for layer in chosen)
+    )
+    needed = 0 if COMPRESSIONS[compression] else shown.nbytes + 4 * recorded
+    groups = ("layers", "checksums", "checksums/layers")
+    with hdf5_written_whole(path, needed, groups) as file:
+        file.attrs.update(attributes | {"checksum": _checksum_of_attributes(attributes)})
         file["inputs"] = shown
-        units = [layer.shape[2:] for layer in layer_activations(kept.networks[0][:1], inputs[:1])]
+        file["checksums/inputs"] = _checksums(shown)
         for layer in chosen:
             file.create_dataset(
                 f"layers/{layer}",
@@ -110,17 +125,50 @@ def write_activations(
                 chunks=(1, 1, together, *units[layer]),
                 **COMPRESSIONS[compression],
             )
+            shape = (len(kept.steps), len(kept.seeds), len(inputs))
+            file.create_dataset(f"checksums/layers/{layer}", shape=shape, dtype=np.uint32)
         for step, seed, _ in kept.distinct():
             network = kept.networks[step][[seed]].folded()
             for first in range(0, len(inputs), together):
                 some = slice(first, first + together)
                 recorded = layer_activations(network, inputs[some], kind=kind)
                 for layer in chosen:
-                    file[f"layers/{layer}"][step, seed, some] = recorded[layer][0].cpu().numpy()
+                    values = recorded[layer][0].cpu().numpy()
+                    file[f"layers/{layer}"][step, seed, some] = values
+                    file[f"checksums/layers/{layer}"][step, seed, some] = _checksums(values)
+
+
+def _checksums(values: np.ndarray) -> np.ndarray:
+    """Return the CRC-32 of every sample, so that any of them can be verified alone."""
+    rows = np.ascontiguousarray(values)
+    return np.fromiter(map(crc32, rows), np.uint32, len(rows))
+
+
+def _checksum_of_attributes(attributes: Mapping[str, Any]) -> int:
+    """Return the CRC-32 of the attributes that describe a file."""
+    return crc32("\n".join(str(attributes[key]) for key in ATTRIBUTES).encode())
+
+
+def _verify(name: str, found: np.ndarray | int, written: np.ndarray | int) -> None:
+    """Refuse contents whose checksums are not those that were written with them.
+
+    Raises:
+        ValueError: If one of them is another.
+    """
+    if not np.array_equal(found, written):
+        raise ValueError(f"{name} must have the checksums that were written with them")
+
+
+def _damaged(path: Path | str, error: Exception) -> str:
+    """Return the sentence about a file that cannot be read as it was written."""
+    return (
+        f"activations must be a whole HDF5 file of this project, not {str(path)!r} "
+        f"({type(error).__name__}: {' '.join(str(error).split())})."
+    )
 
 
 class Activations:
-    """Recorded activations, of which only what is asked for is read.
+    """Recorded activations, read on demand.
 
     >>> with Activations("activations.h5") as activations:  # doctest: +SKIP
     ...     hidden = activations.read(layer=0, seed=1)  # samples × units, at the last kept step
@@ -131,23 +179,29 @@ class Activations:
         kind: ``activations`` or ``preactivations``.
         seeds: Seeds of the networks.
         steps: Training steps, kept steps × seeds.
-        layers: Recorded weight layers, counted from 0.
-        shapes: Of their activations, samples first.
+        layers: Indices of the recorded weight layers.
+        shapes: Shapes of their activations, samples first.
         depth: Number of weight layers, recorded or not.
-        inputs_hash: Equal for the same inputs in the same order.
+        inputs_hash: Hash of the inputs in their order.
     """
 
     def __init__(self, path: Path | str):
-        """Open a file of ``write_activations``.
+        """Open a file written by ``write_activations``.
 
         Args:
-            path: The HDF5 file; it is opened for reading only.
+            path: Path of the HDF5 file, which is opened read-only.
 
         Raises:
-            InputError: If the file is missing, damaged or holds something else.
+            InputError: If the file is missing, damaged or of another kind.
         """
+        self._path = str(path)
         try:
-            self._file = h5py.File(path, "r")
+            self._file = h5py.File(path, "r", locking=False)
+            _verify(
+                "attributes",
+                _checksum_of_attributes(self._file.attrs),
+                self._file.attrs["checksum"],
+            )
             self.ensemble: str = self._file.attrs["ensemble"]
             self.kind: str = self._file.attrs["kind"]
             self.seeds: list[int] = json.loads(self._file.attrs["seeds"])
@@ -156,46 +210,56 @@ class Activations:
             self.inputs_hash: str = self._file.attrs["inputs"]
             self.layers = sorted(int(layer) for layer in self._file["layers"])
             self.shapes = [self._file[f"layers/{layer}"].shape[2:] for layer in self.layers]
-        except (OSError, KeyError, ValueError) as error:
-            raise InputError(
-                f"activations must be a whole HDF5 file of this project, not {str(path)!r} "
-                f"({type(error).__name__}: {error})."
-            ) from error
+        except (OSError, RuntimeError, LookupError, AttributeError, TypeError, ValueError) as error:
+            raise InputError(_damaged(self._path, error)) from error
 
     def read(
         self, *, layer: int, seed: int, kept_step: int = -1, samples: slice = slice(None)
     ) -> Float[np.ndarray, "samples *units"]:
-        """Activations of one layer of one network.
+        """Read the activations of one layer of one network.
 
         Args:
-            layer: One of ``layers``.
-            seed: One of ``seeds``.
-            kept_step: Position in ``steps``; the last by default.
+            layer: Index of a recorded layer.
+            seed: Seed of a recorded network.
+            kept_step: Index in ``steps``; the last by default.
 
         Returns:
-            float32, samples × units, or samples × channels × height × width.
+            Activations in float32, samples × units or samples × channels × height × width.
 
         Raises:
-            InputError: If that layer or seed was not recorded.
+            InputError: If that layer or seed was not recorded, or the file is damaged there.
         """
         for name, value, recorded in (("layer", layer, self.layers), ("seed", seed, self.seeds)):
             if value not in recorded:
                 raise InputError(f"{name} must be one of {recorded}, not {value!r}.")
         of_seed = [steps[self.seeds.index(seed)] for steps in self.steps]
         position = of_seed.index(of_seed[kept_step])  # The first one, where it stands.
-        return self._file[f"layers/{layer}"][position, self.seeds.index(seed), samples]
+        return self._verified(f"layers/{layer}", position, self.seeds.index(seed), samples)
 
     def inputs(self, samples: slice = slice(None)) -> Float[np.ndarray, "samples *features"]:
         """Inputs of the networks; all samples by default."""
-        return self._file["inputs"][samples]
+        return self._verified("inputs", samples)
+
+    def _verified(self, name: str, *place: int | slice) -> np.ndarray:
+        """Return samples of a data set, each as it was when its checksum was taken.
+
+        Raises:
+            InputError: If the file is damaged there.
+        """
+        try:
+            values = self._file[name][place]
+            _verify(name, _checksums(values), self._file[f"checksums/{name}"][place])
+        except (OSError, RuntimeError, LookupError, TypeError, ValueError) as error:
+            raise InputError(_damaged(self._path, error)) from error
+        return values
 
     def stacked(
         self, networks: Sequence[tuple[int, int]], samples: slice = slice(None)
     ) -> tuple[Float[Tensor, "samples *features"], list[Float[Tensor, "networks samples *units"]]]:
-        """Inputs, and all recorded layers of a stack of networks.
+        """Read the inputs, and all recorded layers of several networks as stacks.
 
         Args:
-            networks: Seed and position in ``steps`` of each.
+            networks: Seed and index in ``steps`` of each network.
         """
         layers = [
             np.stack([

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations_with_replacement
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from generalization.hyperparameters import Hyperparameters, expand_grid
 def seed_blocks(ensemble: Path, seeds: int) -> list[str]:
     """Name the folders that hold the seeds 1, 2, … of an ensemble.
 
-    A block of seeds is trained by one job, as one stack. Existing blocks stay as they are, and the
-    seeds in none of them form new blocks, so that only added seeds are trained.
+    A block of seeds is trained by one job, as one stack. Existing blocks are kept, and all other
+    seeds form new blocks, so that only added seeds are trained.
 
     Args:
         ensemble: Folder of the ensemble.
@@ -39,10 +40,27 @@ def seed_blocks(ensemble: Path, seeds: int) -> list[str]:
     return [f"seeds-{first}-{last}" for first, last in blocks]
 
 
+def paired_blocks(blocks: Sequence[str]) -> list[tuple[str, str]]:
+    """List the pairs of blocks of an ensemble that hold its pairs of seeds.
+
+    Args:
+        blocks: Names, in ascending order, as of ``seed_blocks``.
+
+    Returns:
+        Every block with itself, unless it holds a single seed, and with every later one.
+    """
+    alone = {block for block in blocks if len(set(block.split("-")[1:])) == 1}
+    return [
+        (one, other)
+        for one, other in combinations_with_replacement(blocks, 2)
+        if one != other or one not in alone
+    ]
+
+
 def add_block_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of ``blocks_of_grids`` to the parser of a script that collects results.
 
-    The scripts that train and measure do not share it: an edit here would run all of them again.
+    The scripts that train and measure do not use it, since an edit would rerun all of them.
     """
     parser.add_argument("--ensembles", type=Path, required=True, help="folder of all ensembles")
     parser.add_argument("--grids", type=json.loads, required=True, help="ensembles of the study")

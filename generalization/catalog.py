@@ -67,11 +67,14 @@ CHEAP_BOUND = Measure(shares_a_job=True, fully_connected_only=True, file="layerw
 CHEAP_SENSITIVITY = Measure(shares_a_job=True, file="output_sensitivity")
 MARGIN = Measure(shares_a_job=True, file="margins")
 NORM = Measure(shares_a_job=True, file="norms")
+COMPLEXITY = Measure(shares_a_job=True, file="spectral_complexity")
 PREDICTION = Measure(shares_a_job=True, file="predictions")
 FEATURE = Measure(shares_a_job=True, file="features")
 SPECTRUM = Measure(shares_a_job=True, file="spectra")
-SHARPNESS = Measure(file="sharpness")
-SAMPLE_GRADIENT = Measure(shares_a_job=True, file="sample_gradients")
+PAC_BAYES = Measure(file="pac_bayes")
+GRADIENT = Measure(shares_a_job=True, file="gradient_norm")
+STIFFNESS = Measure(shares_a_job=True, file="stiffness")
+TAKEUCHI = Measure(shares_a_job=True, file="takeuchi")
 
 # Files in generalization/measures/.
 MEASURES = {
@@ -117,28 +120,28 @@ MEASURES = {
     "frobenius_sum": NORM,
     "frobenius_sum_over_margin": NORM,
     "stable_rank_sum": NORM,
-    "spectral_complexity_from_origin": NORM,
-    "spectral_complexity_from_initialization": NORM,
-    "bartlett_complexity": NORM,
-    "bartlett_complexity_from_initialization": NORM,
-    "bartlett_complexity_over_margin": NORM,
+    "spectral_complexity_from_origin": COMPLEXITY,
+    "spectral_complexity_from_initialization": COMPLEXITY,
+    "bartlett_complexity": COMPLEXITY,
+    "bartlett_complexity_from_initialization": COMPLEXITY,
+    "bartlett_complexity_over_margin": COMPLEXITY,
     "spectral_distance": NORM,
-    "path_norm": NORM,
-    "path_norm_over_margin": NORM,
-    "gauss_newton_trace": SAMPLE_GRADIENT,
-    "fisher_rao_norm": SAMPLE_GRADIENT,
-    "empirical_fisher_rao_norm": SAMPLE_GRADIENT,
-    "sample_gradient_norm": SAMPLE_GRADIENT,
-    "gradient_norm": SAMPLE_GRADIENT,
-    "gradient_variance": SAMPLE_GRADIENT,
-    "gradient_noise_scale": SAMPLE_GRADIENT,
-    "gradient_disparity": SAMPLE_GRADIENT,
-    "stiffness": SAMPLE_GRADIENT,
-    "sign_stiffness": SAMPLE_GRADIENT,
-    "within_class_stiffness": SAMPLE_GRADIENT,
-    "tic_of_traces": SAMPLE_GRADIENT,
-    "tic_of_diagonals": SAMPLE_GRADIENT,
-    "gauss_newton_eigenvalue": Measure(file="sample_gradients"),
+    "path_norm": CHEAP,
+    "path_norm_over_margin": Measure(shares_a_job=True, file="path_norm"),
+    "gauss_newton_trace": CHEAP,
+    "fisher_rao_norm": CHEAP,
+    "empirical_fisher_rao_norm": Measure(shares_a_job=True, file="fisher_rao_norm"),
+    "sample_gradient_norm": GRADIENT,
+    "gradient_norm": CHEAP,
+    "gradient_variance": GRADIENT,
+    "gradient_noise_scale": GRADIENT,
+    "gradient_disparity": GRADIENT,
+    "stiffness": CHEAP,
+    "sign_stiffness": STIFFNESS,
+    "within_class_stiffness": STIFFNESS,
+    "tic_of_traces": TAKEUCHI,
+    "tic_of_diagonals": TAKEUCHI,
+    "gauss_newton_eigenvalue": Measure(),
     "confidence_error": PREDICTION,
     "thresholded_confidence_error": PREDICTION,
     "prediction_nuclear_norm": PREDICTION,
@@ -153,21 +156,42 @@ MEASURES = {
     "power_law_exponent": SPECTRUM,
     "weighted_power_law_exponent": SPECTRUM,
     "log_alpha_norm": SPECTRUM,
-    "pac_bayes_flatness": SHARPNESS,
-    "pac_bayes_from_initialization": SHARPNESS,
-    "pac_bayes_from_origin": SHARPNESS,
-    "magnitude_aware_flatness": SHARPNESS,
-    "magnitude_aware_from_initialization": SHARPNESS,
-    "magnitude_aware_from_origin": SHARPNESS,
-    "worst_case_flatness": SHARPNESS,
-    "magnitude_aware_worst_case_flatness": SHARPNESS,
-    "adaptive_sharpness": SHARPNESS,
+    "pac_bayes_flatness": PAC_BAYES,
+    "pac_bayes_from_initialization": PAC_BAYES,
+    "pac_bayes_from_origin": PAC_BAYES,
+    "magnitude_aware_flatness": PAC_BAYES,
+    "magnitude_aware_from_initialization": PAC_BAYES,
+    "magnitude_aware_from_origin": PAC_BAYES,
+    "worst_case_flatness": Measure(),
+    "magnitude_aware_worst_case_flatness": Measure(file="worst_case_flatness"),
+    "adaptive_sharpness": Measure(),
     "local_learning_coefficient": Measure(),
     "random_number": Measure(shares_a_job=True, baseline=True, taken_together=True),
     "sampled_transitions": Measure(),
     "mean_tangent_sensitivity": Measure(),
     "balanced_tangent_sensitivity": Measure(),
     "noise_cloud_slope": Measure(),
+}
+
+
+class EnsembleMeasure(NamedTuple):
+    """A number of a pair of networks of one ensemble, whose mean is that of the ensemble.
+
+    Attributes:
+        file: Of its family, if that is not the file of its own name.
+    """
+
+    file: str = ""
+
+
+DISAGREEMENT = EnsembleMeasure(file="disagreement")
+
+# Files in generalization/ensemble_measures/. All with default settings share a job.
+ENSEMBLE_MEASURES = {
+    "disagreement": EnsembleMeasure(),
+    "agreement_gap": DISAGREEMENT,
+    "independent_error": DISAGREEMENT,
+    "seed_similarity": EnsembleMeasure(),
 }
 
 
@@ -273,6 +297,8 @@ ROOMS = {
             "pairs": Table(("measures", "comparisons"), page=False),
             "pair_statistics": Table(("pairs",)),
             "paper_relations": Table(("measures",), for_papers=True),
+            "model_statistics": Table(("measures", "statistics")),
+            "selection_on_fit": Table(("measures", "statistics")),
         }
     ),
     "figures": Room(
@@ -282,6 +308,7 @@ ROOMS = {
             "capacity": Figure(
                 "Overview", ("measures", "statistics"), ("number_of_parameters", "training_loss")
             ),
+            "gap_residuals": Figure("Overview", ("measures", "statistics")),
             "gap_against_measure": Figure(
                 "Generalization gap against each measure",
                 ("measures", "statistics"),
@@ -370,6 +397,7 @@ ROOMS = {
             "region_statistics": Table(("activation_regions", "training")),
             "loss_estimates": Table(("train_test_sensitivity", "training"), page=False),
             "loss_estimate_errors": Table(("loss_estimates", "training")),
+            "bound_courses": Table(("train_test_sensitivity", "training")),
         },
         figures={
             "loss_estimate_curves": Figure(
@@ -442,6 +470,9 @@ PROFILES = {name: one for room in ROOMS.values() for name, one in room.profiles.
 TABLES = {name: one for room in ROOMS.values() for name, one in room.tables.items()}
 FIGURES = {name: one for room in ROOMS.values() for name, one in room.figures.items()}
 
+# What may be called as `generalization.NAME`.
+FUNCTIONS = (*MEASURES, *ENSEMBLE_MEASURES, *PROFILES, *SIMILARITIES)
+
 # Tables of every study, which need no entry of their own, and those of them that the report shows.
 ALWAYS = ("measures", "training", "statistics", "design")
 PAGES = (
@@ -479,7 +510,12 @@ def folder_of(name: str) -> str:
     Raises:
         KeyError: If the catalog has no such name.
     """
-    flat = {"measures": MEASURES, "similarities": SIMILARITIES, "datasets": DATASETS}
+    flat = {
+        "measures": MEASURES,
+        "ensemble_measures": ENSEMBLE_MEASURES,
+        "similarities": SIMILARITIES,
+        "datasets": DATASETS,
+    }
     rooms = {
         folder: {**room.profiles, **room.tables, **room.figures} for folder, room in ROOMS.items()
     }
@@ -491,10 +527,27 @@ def folder_of(name: str) -> str:
 
 def file_of(name: str) -> str:
     """File of an entry, relative to the root of the repository."""
-    family = MEASURES[name].file if name in MEASURES else ""
+    in_families = MEASURES | ENSEMBLE_MEASURES
+    family = in_families[name].file if name in in_families else ""
     return f"{folder_of(name)}/{family or name}.py"
 
 
+def caption_of(name: str) -> str:
+    """File of the caption of a table or figure, relative to the root of the repository.
+
+    It lies beside the file of an experiment; what all studies share has its captions with the
+    report.
+    """
+    folder = folder_of(name) if name in TABLES | FIGURES else ""
+    beside = folder.startswith("generalization/experiments/")
+    return f"{folder if beside else 'workflow/report'}/{name}.rst"
+
+
 def module_of(name: str) -> str:
-    """Module of an entry, which a script imports."""
+    """Module of an entry."""
     return file_of(name).removesuffix(".py").replace("/", ".")
+
+
+def place_of(name: str) -> str:
+    """Place of the function of an entry, ``module:function``, from which a script imports it."""
+    return f"{module_of(name)}:{name}"

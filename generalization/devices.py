@@ -1,11 +1,15 @@
-"""Where the numerics run, and how much they work on at a time.
+"""Devices and memory budgets.
 
-Every memory budget of the package stands here. None changes a result but by rounding. Imports torch
-only where a device is chosen.
+All memory budgets of the package are defined here; they change results only by rounding. torch is
+imported only where a device is chosen.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
 
 from generalization.errors import InputError
@@ -15,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Budget(NamedTuple):
-    """How much is worked on at a time, on a CPU and on a GPU."""
+    """Amount of data to process at a time on a CPU and on a GPU."""
 
     cpu: int
     gpu: int
@@ -25,71 +29,115 @@ class Budget(NamedTuple):
         return self.cpu if device.type == "cpu" else self.gpu
 
 
-# A CPU keeps what is worked on in its cache; a GPU needs large products to be busy.
+# On a CPU the data should fit in its cache; a GPU needs large products to be fully used.
 BUDGETS = {
     # Bytes: weights, gradients and the activations of a batch, of the networks of one stack. The
     # best stacks of six shapes from 64-50-10 to 784-200-200-200-10 took 1.5 to 4.5 MiB. A GPU takes
     # all networks, because launching a kernel costs more there than a product does.
     "training": Budget(2**22, 2**62),
-    # Bytes: rows that are pulled back from the logits, of some points and then of some networks.
+    # Bytes: rows backpropagated from the logits, for some samples and then for some networks.
     "input_jacobian": Budget(2**21, 2**27),
-    # Bytes: Jacobians of hidden layers at some points, were all units active. The fewer the points,
-    # the fewer inactive units are carried along.
+    # Bytes: Jacobians of hidden layers for some samples, if all units were active. The fewer the
+    # samples, the less padding for inactive units.
     "hidden_jacobians": Budget(2**21, 2**28),
-    # Bytes: Jacobians of preactivations at some points.
+    # Bytes: Jacobians of preactivations for some samples.
     "preactivation_jacobians": Budget(2**22, 2**28),
-    # Bytes: changes of the layers of a module, at some points in some directions.
+    # Bytes: tangents of the layers of a module, for some samples and directions.
     "layer_changes": Budget(2**23, 2**28),
-    # Bytes: gradients by all parameters of a module, one per point.
+    # Bytes: rows of cotangents in one product, over samples first and then over networks.
+    "cotangents": Budget(2**21, 2**28),
+    # Bytes: gradients of all logits of a module by all parameters, per sample.
+    "logit_gradients": Budget(2**27, 2**27),
+    # Bytes: per-sample gradients by all parameters of a module.
     "parameter_gradients": Budget(2**26, 2**26),
-    # Bytes: some columns of the Jacobians of all points.
+    # Bytes: some columns of the Jacobians of all samples.
     "jacobian_columns": Budget(2**26, 2**26),
-    # Numbers, of any precision: one elementary operation.
+    # Numbers of any precision: operands of one elementwise operation.
     "operation": Budget(2**18, 2**26),
-    # Numbers: activations of one layer: in float32 4 MiB and 1 GiB.
+    # Numbers: activations of one layer; 4 MiB and 1 GiB in float32.
     "activations": Budget(2**20, 2**28),
-    # Numbers: the widest layer at all vertices of some closed polygons, or of a module and its
-    # Jacobian at some points.
+    # Numbers: the widest layer at all vertices of some closed polygons, or that of a module with
+    # its Jacobian at some points.
     "polygons": Budget(2**21, 2**29),
-    # Numbers: float64 logits of some networks at all inputs.
+    # Numbers: float64 logits of some networks for all inputs.
     "logits": Budget(2**24, 2**24),
-    # Numbers: points on the loops of some images: in float32 128 MiB.
+    # Numbers: points on the loops of some images; 128 MiB in float32.
     "loop_points": Budget(2**25, 2**25),
 }
 
-# Samples at a time, whatever their size.
+# Numbers of samples at a time, independent of their size.
 SAMPLES_PER_CHUNK = 1024  # Keeps the activations of a whole training set out of memory.
-SLOPES_PER_CHUNK = 2048  # Samples: keeps the slopes of a whole test set out of memory.
-MODULE_SAMPLES = 256  # Of which a module keeps its graph, for one backward pass per logit.
-DIRECTIONS_PER_CHUNK = 128  # Of the input, through a module by forward derivatives.
-IMAGES_PER_CHUNK = 1000  # In float64, to be normalized.
+SAMPLES_PER_BACKWARD = 512  # Activations of these keep their graph.
+SLOPES_PER_CHUNK = 2048  # Keeps the slopes of a whole test set out of memory.
+MODULE_SAMPLES = 256  # Samples in the graph of a module, for one backward pass per logit.
+DIRECTIONS_PER_CHUNK = 128  # Input directions in one forward-mode derivative of a module.
+IMAGES_PER_CHUNK = 1000  # Images normalized together in float64.
+
+
+# Numbers in double precision, 32 MB: random draws that a statistic holds at a time.
+BLOCK_NUMBERS = 4_000_000
+
+_most_samples: ContextVar[int | None] = ContextVar("most_samples", default=None)
+
+
+@contextmanager
+def at_most(samples: int) -> Iterator[None]:
+    """Work on at most so many samples at a time, as for large networks that are not of a study.
+
+    Raises:
+        InputError: If it is not positive.
+    """
+    if samples < 1:
+        raise InputError(f"batch_size must be positive, not {samples!r}.")
+    token = _most_samples.set(samples)
+    try:
+        yield
+    finally:
+        _most_samples.reset(token)
+
+
+def samples_at_once(samples: int) -> int:
+    """Return a number of samples at a time, or less where ``at_most`` says so."""
+    return min(samples, _most_samples.get() or samples)
+
+
+def free_memory(device: torch.device) -> int:
+    """Return the bytes that are free on a device, or in the memory of this machine."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    names = os.sysconf_names
+    if "SC_AVPHYS_PAGES" in names:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return 2**31  # ASSUME: 2 GiB are free where the system does not tell, as on macOS.
 
 
 def items_at_once(budget: str, size: int, device: torch.device) -> int:
-    """Return how many items a budget has room for, at least one.
+    """Return the number of items that fit a budget, at least one.
 
     Args:
-        budget: A name of ``BUDGETS``.
-        size: Of one item, in the unit of the budget.
-        device: Where the items are.
+        budget: Name of a budget in ``BUDGETS``.
+        size: Size of one item, in the unit of the budget.
+        device: Device of the items.
     """
     return max(1, BUDGETS[budget].on(device) // max(1, size))
 
 
 def prepare_device(name: str, threads: int) -> torch.device:
-    """Choose the device of this process, and how it computes.
+    """Choose the device of this process and set its precision and threads.
 
     Products of float32 matrices stay float32: TF32 is switched off.
 
     Args:
-        name: ``cpu``, ``cuda``, or ``auto``: a GPU when there is one.
-        threads: CPU threads of this process.
+        name: ``cpu``, ``cuda``, or ``auto`` for a GPU if there is one.
+        threads: Number of CPU threads of this process.
 
     Returns:
         The device.
 
     Raises:
-        InputError: If a GPU is asked for and there is none.
+        InputError: If a GPU is requested and there is none.
     """
     import torch
 

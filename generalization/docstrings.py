@@ -1,4 +1,9 @@
-"""Definitions and arguments of functions, read from docstrings without importing them."""
+"""Definitions, arguments and columns of functions, read from docstrings without importing them.
+
+Args:
+    path: Python file.
+    name: Function at its top level.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +18,12 @@ def definition(path: Path | str, name: str) -> str:
     """Return the definition of a function: its docstring up to the arguments.
 
     Args:
-        path: Python file.
         name: Function or class at its top level. A file without it, as those of datasets may be,
             is defined by its own docstring.
 
     Returns:
-        Paragraphs separated by empty lines, each on one line, without the marks of literal text;
-        empty, if there is no docstring. Indented blocks, which are formulas, keep their lines.
+        Paragraphs separated by empty lines, each on one line, without literal markup; empty if
+        there is no docstring. Indented blocks, which are formulas, keep their line breaks.
     """
     tree = ast.parse(Path(path).read_text(encoding="utf-8"), filename=str(path))
     kinds = ast.FunctionDef | ast.ClassDef
@@ -30,17 +34,13 @@ def definition(path: Path | str, name: str) -> str:
 
 
 def arguments(path: Path | str, name: str) -> dict[str, str]:
-    """Return what is known of the arguments of a function, each from the narrowest place.
+    """Return the descriptions of the arguments of a function, each from the narrowest scope.
 
-    The package explains once what all share: in the docstring of the function, of its module, of
-    the folders around it, or of the package.
-
-    Args:
-        path: Python file of the package.
-        name: Function at its top level.
+    Arguments are described once, in the docstring of the function, of its module, of a folder that
+    contains it, or of the package.
 
     Returns:
-        Argument → explanation, for all arguments that one of these docstrings explains.
+        Argument → description, for all arguments that one of these docstrings describes.
     """
     path = Path(path)
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
@@ -55,12 +55,34 @@ def arguments(path: Path | str, name: str) -> dict[str, str]:
 
 
 def entries(text: str) -> dict[str, str]:
-    """Return the entries of the section ``Args`` of a docstring, each on one line."""
+    """Return the entries of the ``Args`` section of a docstring, each on one line."""
     _, _, section = text.partition("\nArgs:\n")
     section = re.split(r"\n(?=\S)", section)[0]
     parts = re.split(r"^    \*{0,2}(\w+): ", section, flags=re.MULTILINE)[1:]
     pairs = zip(parts[::2], parts[1::2], strict=True)
     return {key: " ".join(value.split()) for key, value in pairs}
+
+
+def columns(path: Path | str, name: str) -> dict[str, str]:
+    """Return what the docstring of a function says of the columns of its table.
+
+    Returns:
+        Word in marks of literal text → its entry in a list of definitions, what follows it in
+        parentheses, or the first sentence that has it, on one line and without these marks.
+    """
+    tree = ast.parse(Path(path).read_text(encoding="utf-8"), filename=str(path))
+    function = next(one for one in tree.body if getattr(one, "name", None) == name)
+    text = ast.get_docstring(function) or ""
+    found: dict[str, str] = {}
+    for sentence in re.split(r"(?<=[.:;])\s+(?=\S)", " ".join(text.split())):
+        found = dict.fromkeys(re.findall(r"``(\w+)``", sentence), sentence.rstrip(";:")) | found
+    beside = re.findall(r"``(\w+)`` \(((?:[^()]|\([^()]*\))+)\)", " ".join(text.split()))
+    # A bare range of numbers says less than the sentence.
+    found |= {key: words for key, words in beside if re.search(r"[a-z]{2,} [a-z]{2,}", words)}
+    listed = r"^( *)(``\w+``(?:(?:, | and | … )``\w+``)*(?: …)?)\n((?:\1    .*\n?)+)"
+    for _, words, meaning in re.findall(listed, text, flags=re.MULTILINE):
+        found |= dict.fromkeys(re.findall(r"\w+", words), " ".join(meaning.split()))
+    return {key: meaning.replace("``", "") for key, meaning in found.items()}
 
 
 def first_sentence(text: str) -> str:

@@ -1,12 +1,51 @@
-"""Errors caused by the user, reported in one sentence."""
+"""User errors, reported in one sentence."""
 
 import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 
 class InputError(ValueError):
-    """Invalid input of the user. The message is one sentence: name, requirement, value."""
+    """Invalid user input; the message is one sentence with name, requirement and value."""
+
+
+def require_positive(**counts: int) -> None:
+    """Refuse counts that are less than 1.
+
+    Args:
+        counts: Counts among the settings, by name.
+
+    Raises:
+        ValueError: If a count is less than 1.
+    """
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{name} must be at least 1, not {count!r}.")
+
+
+class NoValue(UserWarning):
+    """Why a measure has no value for some networks.
+
+    Attributes:
+        networks: Whether each network of the stack lacks the value for this reason; empty if all
+            that lack one do.
+    """
+
+    def __init__(self, reason: str, networks: Sequence[bool] = ()):
+        super().__init__(reason)
+        self.networks = networks
+
+
+def warn_of_no_value(reason: str, networks: Sequence[bool] = ()) -> None:
+    """Warn that some networks have no value of a measure; nothing, if none of them lacks one.
+
+    Args:
+        reason: The reason, as a clause.
+        networks: As in ``NoValue``.
+    """
+    if any(networks) or not len(networks):
+        warnings.warn(NoValue(reason, networks), stacklevel=3)
 
 
 @contextmanager

@@ -112,9 +112,9 @@ def expand_grid(grid: Mapping[str, Any]) -> Iterator[Hyperparameters]:
 
     Args:
         grid: Hyper-parameter → value, or list of values to sweep over. ``kept_steps`` is itself a
-            list; to sweep over it, give a list of lists. ``sample`` has the number of combinations
-            to draw, the ``seed``, and the ``paired`` keys, all of whose values are combined with
-            every draw of the others, so that networks can be compared in pairs.
+            list; to sweep over it, give a list of lists. ``sample`` holds the number of
+            combinations to draw, the ``seed``, and the ``paired`` keys, all of whose values are
+            combined with every draw of the others for paired comparisons.
 
     Yields:
         Hyper-parameters, with the last key of the grid varying fastest; those of a sample in the
@@ -136,7 +136,7 @@ def expand_grid(grid: Mapping[str, Any]) -> Iterator[Hyperparameters]:
 
 
 def choices_of(grid: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Values of every hyper-parameter of a grid."""
+    """Return the list of values of every hyper-parameter of a grid."""
     return {
         key: value if is_swept(key, value) else [value]
         for key, value in grid.items()
@@ -154,12 +154,13 @@ def _draws(choices: Sequence[Sequence[Any]], size: int, seed: int) -> Iterator[l
             drawn.add(position)
             combination = []
             for values in choices:
-                position, place = divmod(position, len(values))
-                combination.append(values[place])
+                position, index = divmod(position, len(values))
+                combination.append(values[index])
             yield combination
 
 
 def is_swept(key: str, value: Any) -> bool:
-    """Whether the value of a grid is a list to sweep over."""
-    one_value = key == "kept_steps" and not (value and isinstance(value[0], list))
-    return isinstance(value, list) and not one_value
+    """Return whether the value of a grid is a list to sweep over."""
+    if not isinstance(value, list):
+        return False
+    return key != "kept_steps" or bool(value and isinstance(value[0], list))

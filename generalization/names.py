@@ -12,10 +12,10 @@ import pandas as pd
 
 
 def readable(name: str) -> str:
-    """Readable name of a measure, statistic or hyper-parameter.
+    """Return the readable name of a measure, statistic or hyper-parameter.
 
     Args:
-        name: As in tables, for example ``logit_jacobian_norm``. The digits after a hyphen
+        name: Name as in tables, for example ``logit_jacobian_norm``. The digits after a hyphen
             identify settings of a measure that differ from its defaults.
     """
     words = re.sub(r"-([0-9a-f]{8})$", r" (\1)", name).replace("_", " ")
@@ -30,7 +30,7 @@ def readable(name: str) -> str:
 
 
 def within(name: str) -> str:
-    """Readable name for use inside a sentence, where only proper names are capitalized."""
+    """Return the readable name for use within a sentence, capitalizing only proper names."""
     words = readable(name)
     return words if words.startswith(("Jacobian", "OLS")) else words[:1].lower() + words[1:]
 
@@ -52,9 +52,9 @@ def interval(estimate: float, low: float, high: float) -> str:
     """Format an estimate with its interval as ``0.83 [0.71, 0.90]``, with equally many decimals.
 
     Args:
-        estimate: If missing, the result is a dash.
+        estimate: Estimate; if missing, the result is a dash.
         low: Lower end; if missing, the estimate is returned without an interval.
-        high: Upper end, missing if the lower end is.
+        high: Upper end, missing if and only if the lower end is.
     """
     if math.isnan(estimate):
         return number(estimate)
@@ -77,14 +77,14 @@ def value_name(value: object) -> str:
 
 
 def setting_name(key: str, value: object) -> str:
-    """Hyper-parameter with its value for headings; datasets and architectures by value only."""
+    """Format a hyper-parameter with its value; datasets and architectures by value only."""
     if key == "architecture":
         return value_name(value).replace("_", " ")
     return value_name(value) if key == "dataset" else f"{within(key)} {value_name(value)}"
 
 
 def values_of(column: pd.Series) -> list:
-    """Distinct values of a hyper-parameter in ascending order, a missing one last."""
+    """Return the distinct values of a hyper-parameter in ascending order, a missing one last."""
     there = sorted(column.dropna().unique())
     return [*there, None] if column.isna().any() else there
 

@@ -1,11 +1,11 @@
-"""What is offered to measures and profiles, and what they must return.
+"""Arguments offered to measures and profiles, and checks of the values that they return.
 
-A measure or a profile names in its signature what it needs, and is given it by that name; settings
-are keyword-only. A measure may also name another measure as a keyword-only argument: it is given
-that one's values, if they were just computed for the same inputs, else the default.
+Measures and profiles receive the arguments that their signature names; settings are keyword-only. A
+measure may also name another measure as a keyword-only argument: it receives the values of that
+measure, if they were just computed for the same inputs, else the default.
 
 Args:
-    networks: Number R of the networks that it was given.
+    networks: Number R of networks that were passed.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ from generalization.networks.modules import Networks
 
 @dataclass(frozen=True, kw_only=True)
 class Offered:
-    """What is offered to measures and profiles alike.
+    """Arguments offered to measures and profiles.
 
     Attributes:
         networks: Stack of R networks, or a ``torch.nn.Module``, with normalizations folded into the
             weights; convolutional networks come one at a time, as a ``torch.nn.Sequential``.
         inputs: First ``samples`` test inputs.
-        pixel_deviations: Pixels per unit of input at every test input, where pixels are from 0 to
-            1: what is stated in pixels is divided by it.
-        train_inputs: Training inputs, as the networks saw them.
-        train_labels: Training labels, as the networks saw them, corrupted or not.
+        pixel_deviations: Pixels per unit of input for each test input, with pixels from 0 to 1, to
+            convert quantities that are stated in pixels.
+        train_inputs: Training inputs, as used for training.
+        train_labels: Training labels, as used for training, corrupted or not.
         hyperparameters: Hyper-parameters that the networks share.
         init_scale: Hyper-parameter ``init_scale``, the factor on initial weights.
         loss: Name of the training loss, ``cross_entropy`` or ``squared``.
-        generator: Source of randomness on the CPU, for a measure its own for every ensemble, for a
-            profile the same for all networks of a dataset.
-        shared_generator: Source of randomness on the CPU, the same for all networks of a dataset
-            and for all measures and profiles.
+        generator: Source of randomness on the CPU: for measures a separate one per ensemble, for
+            profiles one that all networks of a dataset share.
+        shared_generator: Source of randomness on the CPU, shared by all networks of a dataset, all
+            measures and all profiles.
     """
 
     networks: Networks
@@ -60,11 +60,11 @@ class Offered:
 
 @dataclass(frozen=True, kw_only=True)
 class OfferedToMeasures(Offered):
-    """What is offered to measures, which never see test labels.
+    """Arguments offered to measures, which never include test labels.
 
     Attributes:
-        trained_networks: The networks as they were trained: weights, biases and normalizations.
-        initial_networks: The networks as they were trained, at their initialization.
+        trained_networks: The networks as trained, with weights, biases and normalizations.
+        initial_networks: The networks at initialization.
     """
 
     trained_networks: Networks
@@ -73,14 +73,14 @@ class OfferedToMeasures(Offered):
 
 @dataclass(frozen=True, kw_only=True)
 class OfferedToProfiles(Offered):
-    """What is offered to profiles.
+    """Arguments offered to profiles.
 
     Attributes:
-        labels: Labels of ``inputs``, always clean.
+        labels: Labels of ``inputs``, never corrupted.
         members: Table with the ``seed`` and the ``step`` of every network, and whether it is the
             ``final`` one of its seed.
-        recorded: Function from a slice of the recorded inputs to these and their activations, layer
-            by layer; None without a record.
+        recorded: Function from a slice of the recorded inputs to these inputs and their activations
+            in every layer; None without a record.
     """
 
     labels: Int64[Tensor, "samples"]
@@ -91,16 +91,16 @@ class OfferedToProfiles(Offered):
 def check_signature(
     name: str, function: Callable[..., Any], offered: type[Offered], settings: Collection[str]
 ) -> None:
-    """Refuse a measure or a profile that asks for something that is not offered.
+    """Refuse a measure or a profile with a parameter that is not offered.
 
     Args:
-        name: Name of the measure or profile, for the sentence.
-        function: The measure or profile itself.
-        offered: What it may name.
-        settings: Names of its settings that are given.
+        name: Name of the measure or profile, for the error message.
+        function: The measure or profile.
+        offered: Class of offered arguments.
+        settings: Names of the settings that are given.
 
     Raises:
-        InputError: If a parameter is neither offered, nor a setting that is given or has a default.
+        InputError: If a parameter is neither offered nor a setting that is given or has a default.
     """
     names = [field.name for field in fields(offered)]
     for asked, parameter in signature(function).parameters.items():
@@ -117,8 +117,8 @@ def checked_values(name: str, values: Any, networks: int) -> Tensor:
     """Return the values of a measure if they are one per network, or one per network and input.
 
     Args:
-        name: Name of the measure, for the sentence.
-        values: What it returned.
+        name: Name of the measure, for the error message.
+        values: Return value of the measure.
 
     Raises:
         InputError: If it is not a floating-point tensor of shape (R,) or (R, …).
@@ -126,7 +126,7 @@ def checked_values(name: str, values: Any, networks: int) -> Tensor:
     if not isinstance(values, Tensor):
         found = f"a {type(values).__name__}"
     elif not values.is_floating_point():
-        # Values that do not exist are NaN.
+        # Missing values are NaN, which requires a floating-point dtype.
         found = f"one of {values.dtype}"
     elif values.dim() not in {1, 2} or len(values) != networks:
         exchanged = values.dim() == 2 and values.shape[1] == networks
@@ -140,19 +140,19 @@ def checked_values(name: str, values: Any, networks: int) -> Tensor:
 
 
 def is_square(values: Tensor) -> bool:
-    """Whether nothing in the shape tells networks from inputs."""
+    """Return whether the shape does not distinguish networks from inputs."""
     return values.dim() == 2 and values.shape[0] == values.shape[1] > 1
 
 
 def checked_table(name: str, table: Any, networks: int) -> pd.DataFrame:
-    """Return the table of a profile if its rows say of which network they are.
+    """Return the table of a profile if its rows identify their network.
 
     Args:
-        name: Name of the profile, for the sentence.
-        table: What it returned.
+        name: Name of the profile, for the error message.
+        table: Return value of the profile.
 
     Raises:
-        InputError: If it is not a table, or its column ``network`` does not number the networks.
+        InputError: If it is not a table, or its column ``network`` is not an index of networks.
     """
     if not isinstance(table, pd.DataFrame):
         found = f"a {type(table).__name__}"

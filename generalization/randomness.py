@@ -7,14 +7,14 @@ import torch
 
 
 def generator_for(*purpose: str | int) -> torch.Generator:
-    """Generator for one purpose: equal purposes give equal random numbers, and no others do.
+    """Return a generator for one purpose; different purposes give independent random numbers.
 
     Args:
-        purpose: Identifies the use of the numbers, e.g. ``(ensemble, seed, "initialization")``.
+        purpose: Key of the random numbers, e.g. ``(ensemble, seed, "initialization")``.
 
     Returns:
-        A CPU generator, seeded by a 63-bit hash of the purpose. It is on the CPU so that networks
-        have the same initialization on every device.
+        A generator seeded by a 63-bit hash of the purpose, on the CPU so that random numbers do not
+        depend on the device.
     """
     words = "\x1f".join(str(word) for word in purpose).encode()
     seed = int.from_bytes(blake2b(words, digest_size=8).digest(), "big") >> 1
@@ -27,8 +27,8 @@ def random_signs(
     """Draw independent fair signs, 1 or −1.
 
     Args:
-        shape: Of the result.
-        like: A tensor with the dtype and on the device of the result.
+        shape: Shape of the result.
+        like: Tensor with the dtype and the device of the result.
     """
     bits = torch.randint(2, tuple(shape), generator=generator, device=generator.device)
     return (2 * bits - 1).to(like)

@@ -13,14 +13,14 @@ from typing import Any
 def opened_record(path: Path | None) -> Iterator[Callable[..., Any] | None]:
     """Open the record of activations that a profile reads, if it reads one.
 
-    The module is imported by name, so that an edit of it does not recompute the profiles that read
-    no record; the fingerprints of those that do contain the script that writes it.
+    The module is imported by name, so that editing it does not recompute the profiles without a
+    record; the fingerprints of those with a record contain the script that writes it.
 
     Args:
-        path: A file of ``write_activations``, or None.
+        path: File written by ``write_activations``, or None.
 
     Yields:
-        The argument ``recorded`` of ``profile_networks``.
+        Argument ``recorded`` of ``profile_networks``.
     """
     if path is None:
         yield None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,40 +13,41 @@ import numpy as np
 import pandas as pd
 
 from generalization.errors import InputError
-from generalization.files import written_whole
+from generalization.files import read_checked, write_checked, written_whole
 
 NETWORK = ["ensemble", "seed"]
 KEPT_NETWORK = ["ensemble", "seed", "step"]
 PERFORMANCE = ["train_loss", "train_accuracy", "test_loss", "test_accuracy"]
-MEASURED = [*KEPT_NETWORK, "final", "measure", "value", "status"]
+MEASURED = [*KEPT_NETWORK, "final", "measure", "value", "status", "reason"]
+PAIR = ["ensemble", "step", "seed_a", "seed_b", "measure", "value", "reason"]
 TRAINING = [*KEPT_NETWORK, *PERFORMANCE, "status"]
 
 
 def write_table(path: Path | str, table: pd.DataFrame) -> None:
-    """Write a CSV table atomically.
+    """Write a CSV table atomically, with a checksum in a hidden file beside it.
 
     Floats are written with the fewest digits that are read back as the same float64. Single
     precision is converted to double first, since its own shortest digits would be read back as a
     different number.
 
     Args:
-        path: Target.
-        table: Table; the index is not written.
+        path: Path of the CSV file.
+        table: Table to write, without its index.
     """
     singles = table.select_dtypes(np.float32).columns
-    with written_whole(path) as beside:
-        table.astype(dict.fromkeys(singles, np.float64)).to_csv(beside, index=False)
+    text = table.astype(dict.fromkeys(singles, np.float64)).to_csv(index=False)
+    write_checked(path, text.encode())
 
 
 def write_parquet(folder: Path | str, tables: Mapping[str, pd.DataFrame]) -> str:
     """Write tables as Parquet, each atomically, if pyarrow is installed.
 
     Args:
-        folder: Target; missing folders are made.
+        folder: Folder of the files; missing folders are created.
         tables: Name → table; indices are not written.
 
     Returns:
-        What was done, or what is missing, in one sentence.
+        Message that states the result, or the missing package, in one sentence.
     """
     if find_spec("pyarrow") is None:
         return (
@@ -59,7 +61,9 @@ def write_parquet(folder: Path | str, tables: Mapping[str, pd.DataFrame]) -> str
 
 
 def read_table(path: Path | str, columns: Sequence[str] = ()) -> pd.DataFrame:
-    """Read a CSV table. Only empty cells are missing values; ``none`` and ``None`` are strings.
+    """Read a CSV table, verified if its checksum is beside it.
+
+    Only empty cells are missing values; ``none`` and ``None`` are strings.
 
     Args:
         path: File written by ``write_table``.
@@ -69,10 +73,11 @@ def read_table(path: Path | str, columns: Sequence[str] = ()) -> pd.DataFrame:
         The table, with NaN in empty cells.
 
     Raises:
-        InputError: If the file is not a CSV table or a column is missing.
+        InputError: If the file is not as it was written, is not a CSV table, or a column is
+            missing.
     """
     try:
-        table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+        table = pd.read_csv(BytesIO(read_checked(path)), keep_default_na=False, na_values=[""])
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise InputError(f"{path} must be a CSV table, but: {reason}.") from error
@@ -88,8 +93,8 @@ def collect_measures(
     """Join the measures of a study with the hyper-parameters and performance of the networks.
 
     Args:
-        measure_tables: Tables with ensemble, seed, step, measure and value; other columns are
-            dropped.
+        measure_tables: Tables with ensemble, seed, step, measure, value, and maybe the reason for a
+            value that does not exist; other columns are dropped.
         hyperparameters: Ensemble → hyper-parameter → value.
 
     Returns:
@@ -103,7 +108,13 @@ def collect_measures(
     columns = [*KEPT_NETWORK, "measure", "value"]
     for table in measure_tables:
         _require(table, columns, "A table of measures")
-    measures = pd.concat([table[columns] for table in measure_tables], ignore_index=True)
+    measures = pd.concat(
+        [table[[*columns, *{"reason"}.intersection(table)]] for table in measure_tables],
+        ignore_index=True,
+    )
+    # As it is read back: an empty cell is missing.
+    reasons = measures.get("reason", pd.Series(np.nan, measures.index, object))
+    measures["reason"] = reasons.replace("", np.nan).infer_objects()
     _once(measures, [*KEPT_NETWORK, "measure"], "Measures")
     networks = collect_training(training, hyperparameters)
     networks["generalization_gap"] = networks["train_accuracy"] - networks["test_accuracy"]
@@ -116,6 +127,29 @@ def collect_measures(
             f"Training must contain all measured networks, but lacks {_named(lost[KEPT_NETWORK])}."
         )
     return _ordered(joined.drop(columns="_merge"), MEASURED)
+
+
+def collect_ensemble_measures(tables: Sequence[pd.DataFrame], seeds: int) -> pd.DataFrame:
+    """Collect the measures of the pairs of networks of all ensembles.
+
+    Args:
+        tables: Tables of pairs of blocks, with ``PAIR``.
+        seeds: Networks per ensemble; a block may hold more.
+
+    Returns:
+        One row per measure and pair of seeds, with ``PAIR``. Pairs share networks: their mean is
+        one value of the ensemble.
+
+    Raises:
+        InputError: If a row occurs twice.
+    """  # noqa: DOC502
+    wanted = [
+        table[(table["seed_a"] <= seeds) & (table["seed_b"] <= seeds)][PAIR] for table in tables
+    ]
+    # Empty columns of a pair of blocks without such seeds would spoil the types of others.
+    pairs = pd.concat([table for table in wanted if len(table)] or wanted[:1], ignore_index=True)
+    _once(pairs, ["ensemble", "seed_a", "seed_b", "measure"], "Ensemble measures")
+    return pairs
 
 
 def collect_training(
@@ -183,13 +217,13 @@ def with_networks(profile: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame
 
 
 def hyperparameters_of(table: pd.DataFrame) -> list[str]:
-    """Columns of a table of measures or of training history that are hyper-parameters."""
+    """Return the columns of a table of measures or training history that are hyper-parameters."""
     others = {*MEASURED, *PERFORMANCE, "generalization_gap"}
     return [column for column in table if column not in others]
 
 
 def swept_hyperparameters(table: pd.DataFrame) -> list[str]:
-    """Hyper-parameters with more than one value in a table, except for ``kept_steps``."""
+    """Return the hyper-parameters with several values in a table, except for ``kept_steps``."""
     return [
         key
         for key in hyperparameters_of(table)

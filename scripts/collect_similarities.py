@@ -4,11 +4,13 @@ import argparse
 import json
 from pathlib import Path
 
-import pandas as pd
-
 from generalization.blocks import add_block_arguments, blocks_of_grids
 from generalization.errors import told_in_one_sentence
-from generalization.tables import read_table, write_table
+from generalization.representations.similarity_tables import (
+    collect_similarities,
+    similarity_files,
+)
+from generalization.tables import write_table
 
 
 def main() -> None:
@@ -21,21 +23,9 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     arguments = parser.parse_args()
 
-    found = blocks_of_grids(arguments.ensembles, arguments.grids, arguments.seeds)
-    blocks_of = dict(sorted((ensemble.name, blocks) for ensemble, blocks in found))
-    wanted = f"seed_a <= {arguments.seeds} and seed_b <= {arguments.seeds}"
-    tables = [
-        read_table(path).query(wanted)
-        for name, every_pairs in arguments.similarities.items()
-        for pairs in every_pairs
-        for blocks in blocks_of.values()
-        for other in blocks_of
-        for block in blocks
-        for path in sorted((block / f"similarities/{name}/{pairs}/{other}").glob("*.csv"))
-    ]
-    # A block of one seed has no pairs of seeds; empty columns would spoil the types of others.
-    filled = [table for table in tables if len(table)] or tables[:1]
-    write_table(arguments.output, pd.concat(filled, ignore_index=True))
+    ensembles = blocks_of_grids(arguments.ensembles, arguments.grids, arguments.seeds)
+    files = similarity_files(ensembles, arguments.similarities)
+    write_table(arguments.output, collect_similarities(files, arguments.seeds))
 
 
 if __name__ == "__main__":

@@ -2,22 +2,25 @@
 
 import argparse
 import json
-from importlib import import_module
+from functools import partial
 from pathlib import Path
 
 from generalization.activations import Activations
 from generalization.devices import prepare_device
 from generalization.errors import told_in_one_sentence
+from generalization.networks.networks_file import read_networks
 from generalization.representations.comparing import compare_networks
+from generalization.signatures import imported
 from generalization.tables import write_table
 
 
 def main() -> None:
     """Parse arguments, read, call, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("similarity")
-    parser.add_argument("pairs", help="over_training, between_seeds or between_ensembles")
+    parser.add_argument("similarity", type=imported, help="module:function")
+    parser.add_argument("pairs", help="over_training, between_seeds …")
     parser.add_argument("--activations", type=Path, nargs=2, required=True)
+    parser.add_argument("--networks", type=Path, nargs="?", help="for straight_line")
     parser.add_argument("--settings", type=json.loads, required=True)
     parser.add_argument("--asymmetric", action="store_true", help="it has two orders")
     parser.add_argument("--device", default="auto")
@@ -26,13 +29,11 @@ def main() -> None:
     arguments = parser.parse_args()
 
     device = prepare_device(arguments.device, arguments.threads)
-    name, pairs, settings = arguments.similarity, arguments.pairs, arguments.settings
-    similarity = getattr(import_module(f"generalization.similarities.{name}"), name)
+    kept = arguments.networks and read_networks(arguments.networks, device)
     first, second = arguments.activations
+    compare = partial(compare_networks, asymmetric=arguments.asymmetric, device=device)
     with Activations(first) as a, Activations(second) as b:
-        table = compare_networks(
-            a, b, similarity, pairs, settings, asymmetric=arguments.asymmetric, device=device
-        )
+        table = compare(a, b, arguments.similarity, arguments.pairs, arguments.settings, kept=kept)
     write_table(arguments.output, table)
 
 

@@ -2,14 +2,13 @@
 
 import argparse
 import json
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
 from generalization.errors import told_in_one_sentence
 from generalization.experiments import claims_of, untested_of
-from generalization.signatures import named_by
+from generalization.signatures import imported, named_by
 from generalization.statistics.resampling import Resampling
 from generalization.tables import read_table, write_table
 
@@ -18,16 +17,14 @@ def main() -> None:
     """Parse arguments, read, call, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("inputs", type=Path, nargs="*", help="<table>.csv")
-    parser.add_argument("--module", required=True, help="that has the function")
+    parser.add_argument("--table", type=imported, required=True, help="module:function")
     parser.add_argument("--settings", type=json.loads, required=True)
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
 
-    name = arguments.output.stem
-    derive = getattr(import_module(arguments.module), name)
+    derive, settings = arguments.table, arguments.settings
     tables = {path.stem: read_table(path) for path in arguments.inputs}
-    settings = arguments.settings
-    generator = np.random.default_rng(list(name.encode()))
+    generator = np.random.default_rng(list(derive.__name__.encode()))
     resampling = Resampling(generator, **named_by(Resampling, settings))
     papers = settings.get("papers", {})
     about = {"papers": tuple(claims_of(papers)), "untested": tuple(untested_of(papers))}

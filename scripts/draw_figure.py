@@ -2,20 +2,18 @@
 
 import argparse
 import json
-from importlib import import_module
 from pathlib import Path
 
 from generalization.errors import told_in_one_sentence
-from generalization.figures.style import save_figure
-from generalization.signatures import named_by
+from generalization.figures.svg_file import save_figure
+from generalization.signatures import imported, named_by
 from generalization.tables import read_table
 
 
 def main() -> None:
     """Parse arguments, read, call, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("figure")
-    parser.add_argument("--module", required=True, help="that has the function")
+    parser.add_argument("figure", type=imported, help="module:function")
     parser.add_argument("--one-per", default="", help="measure or factor, if there is one for each")
     parser.add_argument("--tables", type=Path, nargs="+", required=True, help="<table>.csv")
     parser.add_argument("--settings", type=json.loads, required=True)
@@ -24,7 +22,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
 
-    draw = getattr(import_module(arguments.module), arguments.figure)
+    draw = arguments.figure
     offered = arguments.settings | {path.stem: read_table(path) for path in arguments.tables}
     for path in arguments.outputs:
         offered[arguments.one_per] = path.stem

@@ -18,6 +18,7 @@ def main() -> None:
     """Parse arguments, read, call, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("measures", type=Path)
+    parser.add_argument("--ensemble-measures", type=read_table, nargs="?", help="if there are any")
     parser.add_argument("--settings", type=json.loads, required=True)
     parser.add_argument("--baselines", nargs="*", default=[], help="measures to beat")
     parser.add_argument("--test-sizes", type=json.loads, default={}, help="dataset → test points")
@@ -35,6 +36,7 @@ def main() -> None:
         resampling=resampling,
         baselines=arguments.baselines,
         test_sizes=arguments.test_sizes,
+        ensemble_measures=arguments.ensemble_measures,
         **named_by(fit_statistics, settings),
     )
     write_table(arguments.statistics, statistics)

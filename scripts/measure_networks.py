@@ -2,15 +2,16 @@
 
 import argparse
 import json
-from importlib import import_module
+from functools import partial
 from pathlib import Path
 
 from generalization.datasets.dataset import read_dataset
 from generalization.datasets.experiment_data import experiment_data
 from generalization.devices import prepare_device
 from generalization.errors import told_in_one_sentence
-from generalization.measuring import measure_networks
+from generalization.measure_networks import measure_networks
 from generalization.networks.networks_file import read_networks
+from generalization.signatures import imported
 from generalization.tables import write_table
 
 
@@ -21,24 +22,22 @@ def main() -> None:
     parser.add_argument("--networks", type=Path, required=True)
     parser.add_argument("--settings", type=json.loads, required=True, help="measure → settings")
     parser.add_argument(
-        "--modules", nargs="+", required=True, help="measure=module that has its function"
+        "--measures", type=imported, nargs="+", required=True, help="module:function"
     )
     parser.add_argument("--together", nargs="*", default=[], help="measures of whole stacks")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("outputs", type=Path, nargs="+", help=".../<measure>[-<settings>].csv")
+    parser.add_argument("outputs", type=Path, nargs="+", help="one per measure")
     arguments = parser.parse_args()
 
     device = prepare_device(arguments.device, arguments.threads)
     kept = read_networks(arguments.networks, device)
     data = experiment_data(read_dataset(arguments.dataset), kept.hyperparameters).to(device)
-    outputs = {path.stem.split("-")[0]: path for path in arguments.outputs}
-    modules = dict(one.split("=") for one in arguments.modules)
-    measures = {name: getattr(import_module(modules[name]), name) for name in outputs}
-    for name, table in measure_networks(
-        kept, data, measures, arguments.settings, together=arguments.together
-    ):
-        write_table(outputs[name], table)
+    measures = {measure.__name__: measure for measure in arguments.measures}
+    measure = partial(measure_networks, together=arguments.together)
+    tables = measure(kept, data, measures, arguments.settings)
+    for output, (_, table) in zip(arguments.outputs, tables, strict=True):
+        write_table(output, table)
 
 
 if __name__ == "__main__":

@@ -2,16 +2,17 @@
 
 import argparse
 import json
-from importlib import import_module
+from functools import partial
 from pathlib import Path
 
 from generalization.datasets.dataset import read_dataset
 from generalization.datasets.experiment_data import experiment_data
 from generalization.devices import prepare_device
 from generalization.errors import told_in_one_sentence
-from generalization.measuring import profile_networks
 from generalization.networks.networks_file import read_networks
+from generalization.profile_networks import profile_networks
 from generalization.recorded import opened_record
+from generalization.signatures import imported
 from generalization.tables import write_table
 
 
@@ -21,23 +22,20 @@ def main() -> None:
     parser.add_argument("--dataset", type=Path, required=True)
     parser.add_argument("--networks", type=Path, required=True)
     parser.add_argument("--recorded", type=Path, nargs="?", help="activations that it reads")
-    parser.add_argument("--module", required=True, help="that has the function")
+    parser.add_argument("--profile", type=imported, required=True, help="module:function")
     parser.add_argument("--together", action="store_true", help="it compares networks")
     parser.add_argument("--settings", type=json.loads, required=True)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("output", type=Path, help=".../<profile>[-<settings>].csv")
+    parser.add_argument("output", type=Path, help="the table")
     arguments = parser.parse_args()
 
     device = prepare_device(arguments.device, arguments.threads)
     kept = read_networks(arguments.networks, device)
     data = experiment_data(read_dataset(arguments.dataset), kept.hyperparameters).to(device)
-    name = arguments.output.stem.split("-")[0]
-    profile = getattr(import_module(arguments.module), name)
+    profile = partial(profile_networks, together=arguments.together)
     with opened_record(arguments.recorded) as recorded:
-        table = profile_networks(
-            kept, data, profile, arguments.settings, recorded, together=arguments.together
-        )
+        table = profile(kept, data, arguments.profile, arguments.settings, recorded)
     write_table(arguments.output, table)
 
 

@@ -11,7 +11,7 @@ from generalization.devices import prepare_device
 from generalization.errors import told_in_one_sentence
 from generalization.networks.networks_file import read_networks
 from generalization.randomness import generator_for
-from generalization.units.cloud_spectra import cloud_images, noisy_copies
+from generalization.units.cloud_spectra import noisy_images
 
 
 def main() -> None:
@@ -28,19 +28,11 @@ def main() -> None:
     device, settings = prepare_device(arguments.device, arguments.threads), arguments.settings
     kept = read_networks(arguments.networks, device)
     data = experiment_data(read_dataset(arguments.dataset), kept.hyperparameters)
-    images, _ = cloud_images(
-        data.train_inputs,
-        data.train_labels,
-        data.test_inputs,
-        data.test_labels,
-        settings["images_per_class"],
-    )
     generator = generator_for(data.name, "noisy_copies")
-    clouds = noisy_copies(images.to(device), generator, settings["noise_stds"], settings["copies"])
     write_activations(
         arguments.output,
         kept,
-        clouds.flatten(0, 2),
+        noisy_images(data, generator, device, **settings),
         layers=range(kept.hyperparameters.depth - 1),
         samples_per_chunk=len(settings["noise_stds"]) * settings["copies"],
     )

@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,7 @@ from generalization.hyperparameters import Hyperparameters
 from generalization.networks.networks_file import write_networks
 from generalization.tables import write_table
 from generalization.training import train_ensemble
+from generalization.training.checkpoint import checkpoint_beside
 from generalization.training.progress import shown_progress
 
 
@@ -35,20 +37,13 @@ def main() -> None:
     hyperparameters = Hyperparameters(**arguments.hyperparameters)
     first, last = map(int, arguments.seeds.split("-")[1:])
     data = experiment_data(read_dataset(arguments.dataset), hyperparameters)
-    checkpoint = arguments.networks.with_name(f"checkpoint-{arguments.code}.safetensors")
-    with shown_progress(hyperparameters.name, last - first + 1) as report:
-        trained = train_ensemble(
-            data,
-            hyperparameters,
-            range(first, last + 1),
-            device=device,
-            checkpoint=checkpoint,
-            report=report,
-        )
-    write_networks(arguments.networks, trained.kept)
-    write_table(arguments.training, pd.DataFrame(trained.training))
-    for left in arguments.networks.parent.glob("checkpoint-*.safetensors"):
-        left.unlink()
+    beside = checkpoint_beside(arguments.networks, arguments.code)
+    progress = shown_progress(hyperparameters.name, last - first + 1)
+    with beside as checkpoint, progress as report:
+        train = partial(train_ensemble, device=device, checkpoint=checkpoint, report=report)
+        trained = train(data, hyperparameters, range(first, last + 1))
+        write_networks(arguments.networks, trained.kept)
+        write_table(arguments.training, pd.DataFrame(trained.training))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What all tests share: where modules are found, and a small study, run once."""
+"""Paths of modules for all tests, and a small study that is run once."""
 
 import os
 import shutil
@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# Nothing here is timed: a machine may be busy.
+# No deadlines: the machine may be busy.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
-# Small tensors do not gain from threads, and lose much where cores are shared.
+# Threads do not speed up small tensors, and slow them down where cores are shared.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parents[1]

@@ -107,7 +107,7 @@ def test_layers_and_seeds_that_are_not_there_are_named(tmp_path):
             activations.read(layer=0, seed=3)
 
 
-def test_damaged_file_is_told_in_one_sentence(tmp_path):
+def test_damaged_file_is_reported_in_one_sentence(tmp_path):
     path = tmp_path / "activations.h5"
     write_activations(path, kept(), INPUTS)
     path.write_bytes(path.read_bytes()[:500])

@@ -1,9 +1,8 @@
-"""A measure, dataset or figure is there whole: file, index, schema, test, caption."""
+"""A measure, dataset or figure is complete: file, catalog, schema, test, caption."""
 
 import inspect
 import re
 from dataclasses import fields
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from schema import SCHEMA, settings_of
 from generalization.catalog import (
     ALWAYS,
     DATASETS,
+    ENSEMBLE_MEASURES,
     FIGURES,
     MEASURES,
     PAGES,
@@ -21,37 +21,34 @@ from generalization.catalog import (
     SETTINGS,
     SIMILARITIES,
     TABLES,
+    caption_of,
     file_of,
-    module_of,
+    place_of,
 )
 from generalization.experiments import claims_of
+from generalization.measure_pairs import SEEN
 from generalization.networks.architectures import ARCHITECTURES, POOLINGS
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.initial_layers import INITIALIZATIONS
 from generalization.offered import OfferedToMeasures, OfferedToProfiles
+from generalization.signatures import imported
 
 OFFERED = {field.name for field in fields(OfferedToMeasures)} | set(MEASURES)
 OF_PROFILES = {field.name for field in fields(OfferedToProfiles)}
 
 
 def function_of(name):
-    return getattr(import_module(module_of(name)), name)
+    return imported(place_of(name))
 
 
 def has_a_test(name):
-    """Whether there is a test of it, or of the family in whose file it stands."""
+    """Tell whether an entry, or the family whose file it is in, has a test."""
     file = Path(file_of(name).replace("generalization", "tests", 1))
     return any(file.with_name(f"test_{one}.py").is_file() for one in (name, file.stem))
 
 
-def caption(name):
-    """File of a caption: beside that of an experiment, else with those of all studies."""
-    beside = Path(file_of(name)).with_suffix(".rst") if name in TABLES | FIGURES else Path()
-    return beside if "experiments" in beside.parts else Path(f"workflow/report/{name}.rst")
-
-
 def as_default(value):
-    """A list of a configuration as a signature has it."""
+    """Value of a configuration as it is written in a signature."""
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -60,7 +57,7 @@ def test_index_and_schema_name_the_same_measures():
 
 
 @pytest.mark.parametrize("measure", MEASURES)
-def test_a_measure_is_whole(measure):
+def test_a_measure_is_complete(measure):
     function = function_of(measure)
     parameters = inspect.signature(function).parameters
     keywords = {
@@ -77,8 +74,28 @@ def test_a_measure_is_whole(measure):
     assert has_a_test(measure)
 
 
+def test_index_and_schema_name_the_same_ensemble_measures():
+    assert set(ENSEMBLE_MEASURES) == set(SCHEMA["$defs"]["ensemble_measures"]["properties"])
+
+
+@pytest.mark.parametrize("measure", ENSEMBLE_MEASURES)
+def test_an_ensemble_measure_is_complete(measure):
+    parameters = inspect.signature(function_of(measure)).parameters
+    keywords = {
+        name: parameter.default
+        for name, parameter in parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+    settings = settings_of(measure)
+    settings.pop("samples")
+    assert settings == keywords
+    sides = {f"{kind}_{side}" for kind in SEEN for side in "ab"}
+    assert set(parameters) - set(keywords) <= sides
+    assert has_a_test(measure)
+
+
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_a_dataset_is_whole(dataset):
+def test_a_dataset_is_complete(dataset):
     assert callable(function_of(dataset))
     assert dataset in SCHEMA["$defs"]["hyperparameters"]["properties"]["dataset"]["enum"]
     assert any(dataset in path.read_text() for path in Path("tests/datasets").glob("test_*.py"))
@@ -89,7 +106,7 @@ def test_index_and_schema_name_the_same_profiles():
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_a_profile_is_whole(profile):
+def test_a_profile_is_complete(profile):
     function = function_of(profile)
     parameters = inspect.signature(function).parameters
     keywords = {
@@ -109,7 +126,7 @@ def test_index_and_schema_name_the_same_similarities():
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
-def test_a_similarity_is_whole(similarity):
+def test_a_similarity_is_complete(similarity):
     function = function_of(similarity)
     parameters = inspect.signature(function).parameters
     keywords = {
@@ -132,10 +149,10 @@ def tables_named_by(function):
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_a_table_is_whole(table):
+def test_a_table_is_complete(table):
     function = function_of(table)
     named, made_from = tables_named_by(function), TABLES[table].made_from
-    # Who names all tables is not told one by one.
+    # A function that names `tables` is given all of them, and need not name each.
     all_tables = "tables" in inspect.signature(function).parameters
     assert named == set(made_from).intersection(SETTINGS if all_tables else made_from)
     assert has_a_test(table)
@@ -150,20 +167,25 @@ def test_claims_are_about_tables_that_there_are(paper):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_has_a_caption(page):
-    assert caption(page).is_file()
+    assert Path(caption_of(page)).is_file()
 
 
 @pytest.mark.parametrize("figure", FIGURES)
-def test_a_figure_is_whole(figure):
+def test_a_figure_is_complete(figure):
     function = function_of(figure)
     assert tables_named_by(function) == set(FIGURES[figure].made_from)
     assert set(FIGURES[figure].measures) <= set(MEASURES)
-    assert caption(figure).is_file()
+    assert Path(caption_of(figure)).is_file()
     assert has_a_test(figure)
 
 
 @pytest.mark.parametrize(
-    ("folder", "index"), [("measures", MEASURES), ("similarities", SIMILARITIES)]
+    ("folder", "index"),
+    [
+        ("measures", MEASURES),
+        ("ensemble_measures", ENSEMBLE_MEASURES),
+        ("similarities", SIMILARITIES),
+    ],
 )
 def test_every_file_has_an_entry(folder, index):
     files = set(Path("generalization", folder).glob("*.py"))
@@ -172,8 +194,9 @@ def test_every_file_has_an_entry(folder, index):
 
 
 def test_a_family_named_as_a_measure_has_it():
-    families = {entry.file for entry in MEASURES.values() if entry.file}
-    assert not any(MEASURES[family].file for family in families & set(MEASURES))
+    known = MEASURES | ENSEMBLE_MEASURES
+    families = {entry.file for entry in known.values() if entry.file}
+    assert not any(known[family].file for family in families & set(known))
 
 
 @pytest.mark.parametrize("folder", [folder for folder in ROOMS if "/" in folder])
@@ -193,7 +216,7 @@ def test_the_first_page_of_an_experiment_names_its_files_by_what_they_are(folder
 
 
 def reads_layers(function):
-    """Whether it is of stacks of fully connected networks alone."""
+    """Tell whether a function accepts only stacks of fully connected networks."""
     annotations = inspect.get_annotations(function, eval_str=True)
     return annotations.get("networks") is FullyConnectedNetworks
 

@@ -1,11 +1,16 @@
+from importlib import import_module
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from oracles.league_tables import made_design, made_statistics
 from oracles.studies import made_measures
 
+from generalization.catalog import PROFILES, TABLES, file_of, module_of
 from generalization.columns import column_dictionary
+from generalization.docstrings import columns as defined
+from generalization.representations.comparing import COLUMNS as OF_SIMILARITIES
 from generalization.statistics.claims import COLUMNS as OF_CLAIMS
 from generalization.statistics.selection import excluded
 from generalization.tables import write_parquet
@@ -23,6 +28,7 @@ MEASURES = made_measures()
         "design": made_design(),
         "excluded": excluded(MEASURES),
         "claims": OF_CLAIMS,
+        "similarities": OF_SIMILARITIES,
     }.items(),
 )
 def test_columns_of_every_study_are_described(table, columns):
@@ -43,7 +49,7 @@ def test_other_columns_point_to_the_definition_of_their_table():
         {
             "table": "points",
             "column": "logit_margin",
-            "meaning": "See the definition of points",
+            "meaning": "See the definition of the table",
             "unit": "",
         },
         {
@@ -55,7 +61,30 @@ def test_other_columns_point_to_the_definition_of_their_table():
     ]
 
 
-def test_parquet_without_its_library_is_told_in_one_sentence(monkeypatch, tmp_path):
+@pytest.mark.parametrize("name", [*TABLES, *PROFILES])
+def test_every_column_of_every_table_is_described(name):
+    columns = getattr(import_module(module_of(name)), "COLUMNS", [])
+    rows = column_dictionary({name: columns}, HYPERPARAMETERS, {name: defined(file_of(name), name)})
+    assert rows["meaning"].str.len().gt(3).all()
+    assert rows[rows["meaning"].str.startswith("See the definition")].empty
+
+
+def test_columns_mean_what_their_table_says_of_them():
+    definitions = {"regions": {"active_1": "Active units of a layer.", "log_norm": "ln w."}}
+    columns = ["active_1", "active_7", "log_norm_test", "share", "share_low", "step"]
+    rows = column_dictionary({"regions": columns}, HYPERPARAMETERS, definitions)
+    assert rows["meaning"].tolist() == [
+        "Active units of a layer.",
+        "Active units of a layer.",
+        "ln w, of test inputs",
+        "See the definition of the table",
+        "Lower bound of the interval of share",
+        "Number of training steps after which the network was kept",
+    ]
+    assert rows["unit"].tolist() == ["", "", "", "", "unit of share", "steps"]
+
+
+def test_parquet_without_its_library_is_reported_in_one_sentence(monkeypatch, tmp_path):
     monkeypatch.setattr("generalization.tables.find_spec", lambda name: None)
     assert write_parquet(tmp_path, {"measures": MEASURES}) == (
         "No Parquet is written, since pyarrow is not installed (`pip install pyarrow`); the CSV "
@@ -78,3 +107,12 @@ def test_parquet_is_written_for_every_table(monkeypatch, tmp_path):
     files = sorted((tmp_path / "parquet").iterdir())
     assert [file.name for file in files] == ["measures.parquet", "training.parquet"]
     assert {file.read_bytes() for file in files} == {b"PAR1"}
+
+
+def test_parquet_holds_what_the_table_holds(tmp_path):
+    """Written by pyarrow itself; objects such as None among numbers included."""
+    table = MEASURES.assign(hidden=[None, *[1] * (len(MEASURES) - 1)])
+    write_parquet(tmp_path, {"measures": table})
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(tmp_path / "measures.parquet"), table, check_dtype=False
+    )

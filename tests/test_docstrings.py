@@ -6,7 +6,7 @@ import pytest
 
 import generalization
 from generalization.catalog import MEASURES, PROFILES, SIMILARITIES, TABLES, file_of
-from generalization.docstrings import arguments, definition, entries, first_sentence
+from generalization.docstrings import arguments, columns, definition, entries, first_sentence
 
 PACKAGE = Path(generalization.__file__).parent
 
@@ -104,3 +104,21 @@ def explanations():
 
 def test_no_explanation_of_an_argument_stands_twice():
     assert {text: count for text, count in Counter(explanations()).items() if count > 1} == {}
+
+
+def test_columns_are_read_from_lists_of_definitions_and_sentences(tmp_path):
+    file = tmp_path / "table.py"
+    file.write_text(
+        'def table():\n    """Make it.\n\n    Returns:\n'
+        "        One row per ``network``: numbers; ``ratio`` is a / b.\n"
+        "        And ``angle`` (angle of the point in (0, π)).\n\n"
+        "        ``first``, ``second``\n            Both of them,\n            on two lines.\n"
+        "        ``active_1``, ``active_2`` …\n            Of each layer.\n"
+        '    """\n'
+    )
+    found = columns(file, "table")
+    assert found["network"] == "One row per network"
+    assert found["ratio"].startswith("ratio is a / b.")
+    assert found["angle"] == "angle of the point in (0, π)"
+    assert found["first"] == found["second"] == "Both of them, on two lines."
+    assert found["active_1"] == found["active_2"] == "Of each layer."

@@ -33,7 +33,7 @@ def test_an_error_leaves_what_was_there(tmp_path):
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
-def test_who_may_read_a_file_is_said_by_the_umask(tmp_path, umask):
+def test_umask_determines_who_may_read_a_file(tmp_path, umask):
     before = os.umask(umask)
     try:
         write(tmp_path / "networks.safetensors", "")
@@ -65,7 +65,7 @@ def test_two_writers_do_not_take_each_others_file(tmp_path):
 @pytest.mark.parametrize(
     "error", [OSError(28, "No space left on device"), OSError("write failed: No space left on x")]
 )
-def test_a_full_disk_is_told_with_the_file_and_the_cure(tmp_path, error):
+def test_a_full_disk_is_reported_with_the_file_and_the_cure(tmp_path, error):
     path = tmp_path / "table.csv"
     with pytest.raises(InputError) as caught, written_whole(path):
         raise error

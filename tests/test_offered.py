@@ -1,4 +1,4 @@
-"""What is offered is described once; what is asked or returned amiss is told in one sentence."""
+"""Offers are described once; invalid requests and return values are reported in one sentence."""
 
 import inspect
 import re
@@ -6,13 +6,13 @@ import re
 import pandas as pd
 import pytest
 import torch
-from oracles.made_up import kept
-from test_measuring import data
+from oracles.made_up import data, kept
 
 from generalization.errors import InputError
+from generalization.measure_networks import measure_networks
 from generalization.measures.output_entropy import output_entropy
-from generalization.measuring import measure_networks, profile_networks
 from generalization.offered import Offered, OfferedToMeasures, OfferedToProfiles
+from generalization.profile_networks import profile_networks
 
 NETWORKS = 5  # of the ensemble ``kept``
 

@@ -64,10 +64,10 @@ def test_table_is_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(RuntimeError):
         write_table(tmp_path / "table.csv", pd.DataFrame({"value": [2, Unwritable()]}))
     assert read_table(tmp_path / "table.csv")["value"].to_list() == [1]
-    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
+    assert {path.name for path in tmp_path.iterdir()} == {"table.csv", ".table.csv.sha256"}
 
 
-def test_measures_stand_beside_their_networks(training, table):
+def test_measures_are_next_to_their_networks(training, table):
     joined = collect_measures([table], training, ABOUT)
     assert list(joined) == [
         "ensemble",
@@ -77,6 +77,7 @@ def test_measures_stand_beside_their_networks(training, table):
         "measure",
         "value",
         "status",
+        "reason",
         "dataset",
         "crop",
         "width",
@@ -188,7 +189,7 @@ def test_file_that_is_no_table_is_refused(tmp_path, content, reason):
         read_table(tmp_path / "table.csv")
 
 
-def test_profile_stands_beside_its_networks(training):
+def test_profile_is_next_to_its_networks(training):
     networks = collect_training(training, ABOUT)
     profile = training[["ensemble", "seed", "step"]].head(3).assign(angle=[0.1, 0.2, 0.3])
     joined = with_networks(profile.iloc[::-1], networks)

@@ -10,9 +10,17 @@ from pathlib import Path
 from platform import python_version
 from typing import TYPE_CHECKING
 
+import yaml
 from fingerprint import reached
 
-from generalization.catalog import MEASURES, PROFILES, SIMILARITIES, TABLES, file_of
+from generalization.catalog import (
+    ENSEMBLE_MEASURES,
+    MEASURES,
+    PROFILES,
+    SIMILARITIES,
+    TABLES,
+    file_of,
+)
 from generalization.docstrings import definition, first_sentence
 from generalization.names import readable
 
@@ -38,8 +46,10 @@ def terms(study: Study) -> list[tuple[str, str, str]]:
         study: The study.
     """
     measures = dict.fromkeys(measure for measure, _ in study.measures.values())
+    ensemble_measures = {measure for measure, _ in study.ensemble_measures.values()}
     parts = {
         "measure": [name for name in MEASURES if name in measures],
+        "ensemble measure": [name for name in ENSEMBLE_MEASURES if name in ensemble_measures],
         "profile": [name for name in PROFILES if name in study.profiles],
         "similarity": [name for name in SIMILARITIES if name in study.similarities],
         "table": [name for name in TABLES if name in study.tables],
@@ -84,6 +94,7 @@ def files_of(study: Study) -> list[Path]:
         "record_noisy_copies": "noise_clouds" in study.profiles,
         "record_activations": study.activations,
         "compare_representations": study.similarities,
+        "measure_pairs": study.ensemble_measures,
         "derive_table": study.tables.intersection(TABLES),
     }
     scripts = [*EVERY_STUDY, *EVERY_REPORT, *(name for name, used in scripts.items() if used)]
@@ -117,6 +128,16 @@ def about(study: Study, files: Sequence[str]) -> dict[str, object]:
         "versions": versions(),
         "settings": "".join(file.read_text(encoding="utf-8") for file in configs),
     }
+
+
+def titles_of(files: Iterable[str]) -> dict[str, str]:
+    """Return study → title, of configuration files that there are."""
+    titles = {}
+    for file in map(Path, files):
+        if file.is_file():
+            found = yaml.safe_load(file.read_text(encoding="utf-8"))
+            titles[file.stem] = found.get("title", file.stem)
+    return titles
 
 
 def commit(folder: Path = ROOT) -> str:

@@ -23,10 +23,6 @@ def NAME(
 
     TODO: if the code differs from the formula, derive the one from the other.
 
-    Args:
-        networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to logits.
-        inputs: N test inputs, in the dtype of the weights.
-
     Returns:
         R × N values, TODO: their unit. The measure of a network is their mean.
 

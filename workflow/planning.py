@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from schema import SCHEMA, among, check, listed, settings_of
+from own_study import OwnNetworks, known_measures, read_own_networks
+from schema import MEASURED_PARTS, SCHEMA, among, check, check_keys, listed, settings_of, shown
 
 from generalization.blocks import seed_blocks
 from generalization.catalog import (
     ALWAYS,
     DATASETS,
+    ENSEMBLE_MEASURES,
     FIGURES,
     MEASURES,
     PAGES,
     PAPERS,
     PROFILES,
     SETTINGS,
-    SIMILARITIES,
     TABLES,
-    file_of,
 )
 from generalization.errors import InputError
 from generalization.hyperparameters import (
@@ -36,10 +35,8 @@ from generalization.hyperparameters import (
 )
 from generalization.networks.architectures import unsuitable
 
-ROOT = Path(__file__).parents[1]
-# Names of measures, profiles, similarities, datasets, tables and figures, which are parts of file
-# names. The Snakefile constrains its wildcards with it.
-NAME = r"[a-z][a-z0-9_]*"
+# Figures of the way that training takes, or of hyper-parameters that only studies have.
+NEEDS_TRAINING = {"training_curves", "capacity"}
 SHARE_A_JOB = [name for name, measure in MEASURES.items() if measure.shares_a_job]
 
 
@@ -61,9 +58,11 @@ class Study:
         untested_claims: Whether claims are listed that the study does not answer.
         fitting: Criterion for having fitted random data, or None.
         activations: Settings of the record of activations, or None.
+        ensemble_measures: Name of the ensemble measure's file → the measure and its settings.
         similarities: Similarity → its settings.
         statistics: Settings of statistics.
         figures: Settings of figures.
+        own: Networks that were trained elsewhere, in place of ensembles.
     """
 
     name: str
@@ -79,9 +78,11 @@ class Study:
     untested_claims: bool
     fitting: dict[str, Any] | None
     activations: dict[str, Any] | None
+    ensemble_measures: dict[str, tuple[str, dict[str, Any]]]
     similarities: dict[str, dict[str, Any]]
     statistics: dict[str, Any]
     figures: dict[str, Any]
+    own: OwnNetworks | None = None
 
     @property
     def sharing_measures(self) -> list[str]:
@@ -89,10 +90,16 @@ class Study:
         return [file for file in self.measures if file in SHARE_A_JOB]
 
     @property
+    def sharing_ensemble_measures(self) -> list[str]:
+        """Ensemble measures with default settings, which share a job."""
+        return [file for file in self.ensemble_measures if file in ENSEMBLE_MEASURES]
+
+    @property
     def tables(self) -> set[str]:
         """Tables and settings from which figures and other tables can be derived."""
         tables = {*ALWAYS, *self.profiles}
-        tables |= {"similarities"} if self.similarities else set()
+        collected = ("similarities", "ensemble_measures")
+        tables |= {name for name in collected if getattr(self, name)}
         tables |= {name for name in SETTINGS if getattr(self, name)}
         waiting = {name: one for name, one in TABLES.items() if self.papers or not one.for_papers}
         while found := {name for name, one in waiting.items() if tables.issuperset(one.made_from)}:
@@ -112,6 +119,7 @@ class Study:
             if self.tables.issuperset(place.made_from)
             and measures.issuperset(place.measures)
             and (on_the_way or not place.course)
+            and not (self.own and name in NEEDS_TRAINING)
         ]
         return figures, [page for page in PAGES if page in self.tables | {"excluded"}]
 
@@ -142,6 +150,8 @@ class Study:
         Depth and width also count together, at a fixed number of parameters.
         """
         about = [one.as_dict() for one in self.ensembles.values()]
+        if not about:
+            return []
         swept = [
             key
             for key in about[0]
@@ -184,8 +194,8 @@ class Study:
             results: Folder of all ensembles.
 
         Returns:
-            ``over_training``, ``between_seeds`` and ``between_ensembles`` → ensemble and block, and
-            the ensemble and block compared with them.
+            ``over_training``, ``straight_line``, ``between_seeds`` and ``between_ensembles`` →
+            ensemble and block, and the ensemble and block compared with them.
         """
         blocks = {name: seed_blocks(results / name, self.seeds) for name in sorted(self.ensembles)}
         alone = [(name, block, name, block) for name in blocks for block in blocks[name]]
@@ -203,6 +213,7 @@ class Study:
         ]
         return {
             "over_training": alone,
+            "straight_line": alone,
             "between_seeds": alone + across,
             "between_ensembles": different,
         }
@@ -227,10 +238,10 @@ def read_study(config: Mapping[str, Any], files: Sequence[str] = ()) -> Study:
         if Path(file).stem != config["study"]:
             raise InputError(
                 f"study must be {Path(file).stem!r}, the name of its file {file}, "
-                f"not {config['study']!r}."
+                f"not {shown(config['study'])}."
             )
     measures = config["measures"]
-    for part in ("measures", "profiles", "similarities"):
+    for part in MEASURED_PARTS:
         known = SCHEMA["$defs"][part]["properties"]
         for name, settings in config.get(part, {}).items():
             if name not in known:
@@ -238,15 +249,19 @@ def read_study(config: Mapping[str, Any], files: Sequence[str] = ()) -> Study:
             check(settings, known[name], f"{part}.{name}")
     ensembles = {
         one.name: one
-        for position, grid in enumerate(config["ensembles"])
+        for position, grid in enumerate(config.get("ensembles", ()))
         for one in _ensembles_of(grid, f"ensembles[{position}]")
     }
+    own = read_own_networks(config) if "networks" in config else None
+    for key in () if own else ("ensembles", "seeds"):
+        if key not in config:
+            raise InputError(f"{key} must be given; the keys there are {listed(config)}.")
     defaults = {key: about.get("default") for key, about in SCHEMA["properties"].items()}
     given = defaults | config
     study = Study(
         name=given["study"],
         title=given["title"],
-        seeds=given["seeds"],
+        seeds=given["seeds"] or 0,
         device=given["device"],
         data_root=given["data_root"],
         ensembles=ensembles,
@@ -263,66 +278,44 @@ def read_study(config: Mapping[str, Any], files: Sequence[str] = ()) -> Study:
         untested_claims=given["untested_claims"],
         fitting=None if given["fitting"] is None else settings_of("fitting") | given["fitting"],
         activations=_activations(config, ensembles),
+        ensemble_measures={
+            _file_name(measure, settings): (measure, settings_of(measure) | settings)
+            for measure, settings in given["ensemble_measures"].items()
+        },
         similarities={
             similarity: settings_of(similarity) | settings
             for similarity, settings in given["similarities"].items()
         },
         statistics=settings_of("statistics") | given["statistics"],
         figures=settings_of("figures") | given["figures"],
+        own=own,
     )
     for sentence in _impossible_in_study(study):
         raise InputError(sentence)
     return study
 
 
-def check_catalog() -> None:
-    """Check the catalog against the schema and the files, to report incomplete entries by name.
-
-    Raises:
-        InputError: If a name is missing in one of the two, has no file, or is not a valid name.
-    """
-    for kind, (catalog, schema) in _descriptions().items():
-        for name in sorted(set(catalog) ^ set(schema)):
-            has, lacks = ("catalog", "schema") if name in catalog else ("schema", "catalog")
-            raise InputError(
-                f"{kind} must be the same in generalization/catalog.py and in "
-                f"workflow/schemas/study.schema.yaml, but only the {has} names {name}, which the "
-                f"{lacks} lacks."
-            )
-    for name in (*MEASURES, *PROFILES, *SIMILARITIES, *DATASETS, *TABLES, *FIGURES):
-        if not re.fullmatch(NAME, name):
-            raise InputError(f"names in generalization/catalog.py must match {NAME}, not {name!r}.")
-        if not (ROOT / file_of(name)).is_file():
-            raise InputError(
-                f"generalization/catalog.py must name what there is, but {name} has no file "
-                f"{file_of(name)}."
-            )
-
-
-def _descriptions() -> dict[str, tuple[Iterable[str], Iterable[str]]]:
-    """Return what the catalog and the schema name of every kind that both describe."""
-    definitions = SCHEMA["$defs"]
-    hyperparameters = definitions["hyperparameters"]["properties"]
-    return {
-        "measures": (MEASURES, definitions["measures"]["properties"]),
-        "profiles": (PROFILES, definitions["profiles"]["properties"]),
-        "similarities": (SIMILARITIES, definitions["similarities"]["properties"]),
-        "datasets": (DATASETS, hyperparameters["dataset"]["enum"]),
-        "papers": (PAPERS, SCHEMA["properties"]["papers"]["items"]["enum"]),
-    }
+def is_folder(path: str) -> bool:
+    """Whether there is such a folder; a name that the system refuses is none."""
+    try:
+        return Path(path).expanduser().is_dir()
+    except (OSError, RuntimeError, ValueError):
+        return False
 
 
 def check_config_files(files: Sequence[str]) -> None:
     """Refuse several configuration files, which Snakemake would merge key by key into one study.
 
     Raises:
-        InputError: If there are several.
+        InputError: If there are several, or a key stands twice in the one.
     """
     if len(files) > 1:
         raise InputError(
             "--configfile must be one file, for Snakemake merges several into one study, not "
             f"{' and '.join(map(str, files))}; single keys can be changed by --config KEY=VALUE."
         )
+    for file in files:
+        check_keys(file)
 
 
 def _file_name(
@@ -414,6 +407,10 @@ def _impossible_in_ensemble(one: Hyperparameters) -> Iterator[str]:
 
 def _impossible_in_study(study: Study) -> Iterator[str]:
     """Yield a sentence for every contradiction between parts of a study."""
+    if study.own:
+        layered = [name for name in MEASURES if MEASURES[name].fully_connected_only]
+        yield from known_measures([name for name, _ in study.measures.values()], layered)
+        return
     known = Hyperparameters.__dataclass_fields__
     for key, value in study.figures.items():
         if value not in known:
@@ -430,14 +427,24 @@ def _impossible_in_study(study: Study) -> Iterator[str]:
                 f"architecture must be 'fully_connected' where {listed(sorted(layered))} "
                 f"{'is' if len(layered) == 1 else 'are'} taken, not {one.architecture!r}."
             )
-    if study.data_root is not None and not Path(study.data_root).expanduser().is_dir():
-        yield f"data_root must be a folder, not {study.data_root!r}."
+    if study.data_root is not None and not is_folder(study.data_root):
+        yield f"data_root must be a folder, not {shown(study.data_root)}."
+    if study.ensemble_measures and study.seeds < 2:
+        yield f"seeds must be at least 2 where ensemble_measures are taken, not {study.seeds}."
     between_ensembles = study.compared_blocks(Path())["between_ensembles"]
     for similarity, settings in study.similarities.items():
         if "between_ensembles" in settings["pairs"] and not between_ensembles:
             yield (
-                f"similarities.{similarity}.pairs must be among over_training, between_seeds where "
-                f"no two ensembles see the same inputs, not {settings['pairs']!r}."
+                f"similarities.{similarity}.pairs must be among over_training, straight_line, "
+                "between_seeds where no two ensembles see the same inputs, "
+                f"not {settings['pairs']!r}."
+            )
+        if "straight_line" in settings["pairs"]:
+            yield from (
+                f"kept_steps must have 0 where similarities.{similarity}.pairs has straight_line, "
+                f"not {list(one.kept_steps)}."
+                for one in study.ensembles.values()
+                if isinstance(one.kept_steps, tuple) and 0 not in one.kept_steps
             )
     last_layer = max((study.activations or {}).get("layers") or [0])
     depth = min(one.depth for one in study.ensembles.values())

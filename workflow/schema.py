@@ -24,7 +24,11 @@ VALIDATOR = jsonschema.validators.extend(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     ),
 )
+# Parts of a configuration that name what is measured, each with its settings.
+MEASURED_PARTS = ("measures", "ensemble_measures", "profiles", "similarities")
 FEW = 8  # At most so many names are listed in a sentence.
+LONGEST = 200  # Characters of a value in a sentence.
+LARGEST = 2**63 - 1
 TYPES = {"null": "null", "object": "a mapping", "array": "a list", "integer": "an integer"}
 
 
@@ -39,21 +43,80 @@ def check(value: Any, schema: Mapping[str, Any], name: str = "") -> None:
     Raises:
         InputError: If the value violates the schema: one sentence with key, need and value.
     """
+    _check_numbers(value, name)
     validator = VALIDATOR({**schema, "$defs": SCHEMA["$defs"]})
     error = next(validator.iter_errors(value), None)
     if error is not None:
         raise InputError(_sentence(error, name))
-    if isinstance(value, float) and not math.isfinite(value):
+
+
+def _check_numbers(value: Any, name: str) -> None:
+    """Refuse numbers with which nothing can be computed, anywhere in a value.
+
+    Raises:
+        InputError: If one is infinite, not a number, or has no 64-bit integer.
+    """
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            _check_numbers(one, f"{name}.{key}".lstrip("."))
+    elif isinstance(value, list):
+        for position, one in enumerate(value):
+            _check_numbers(one, f"{name}[{position}]")
+    elif isinstance(value, float) and not math.isfinite(value):
         raise InputError(f"{name} must be finite, not {value!r}.")
+    elif isinstance(value, int) and abs(value) > LARGEST:
+        raise InputError(f"{name} must be at most {LARGEST} in size, not {shown(value)}.")
 
 
 def settings_of(definition: str) -> dict[str, Any]:
     """Return the default of every setting of a measure, or of a part of the configuration."""
     definitions = SCHEMA["$defs"]
-    parts = [definitions[part]["properties"] for part in ("measures", "profiles", "similarities")]
+    parts = [definitions[part]["properties"] for part in MEASURED_PARTS]
     about = next(part[definition] for part in (*parts, definitions) if definition in part)
     properties = _followed(about).get("properties", {})
     return {key: _followed(setting)["default"] for key, setting in properties.items()}
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Reads YAML, and refuses a key that stands twice in a mapping, of which the last would win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Construct a mapping.
+
+        Raises:
+            InputError: If a key stands twice.
+        """
+        lines: dict[Any, int] = {}
+        for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag.endswith(":merge"):
+                continue  # Keys of a mapping that is merged may be written over.
+            key, line = self.construct_object(key_node), key_node.start_mark.line + 1
+            if key in lines:
+                raise InputError(
+                    f"{self.name} must have every key once, not {shown(key)} in lines "
+                    f"{lines[key]} and {line}."
+                )
+            lines[key] = line
+        return super().construct_mapping(node, deep)
+
+
+def check_keys(file: Path | str) -> None:
+    """Refuse a configuration file in which a key stands twice, of which the last would win.
+
+    Raises:
+        InputError: If it does, or if lists and mappings are nested too deeply to be read.
+    """
+    text = Path(file).read_text(encoding="utf-8")
+    loader = _UniqueKeys(text)
+    loader.name = str(file)
+    try:
+        loader.get_single_data()
+    except RecursionError as error:
+        raise InputError(f"{file} must be nested less deeply to be read.") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{file} must be YAML: {' '.join(str(error).split())}.") from error
+    finally:
+        loader.dispose()
 
 
 def typed(value: Any) -> Any:
@@ -70,6 +133,15 @@ def typed(value: Any) -> Any:
     loader = yaml.SafeLoader("")
     tag = loader.resolve(yaml.ScalarNode, value, (True, False))
     return loader.construct_object(yaml.ScalarNode(tag, value))
+
+
+def shown(value: object) -> str:
+    """Return a value for a sentence; a long one is cut."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integers of more than 4,300 digits.
+        return "an integer of more than 4,300 digits"
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 4 :]}"
 
 
 def listed(names: Iterable[Any]) -> str:
@@ -92,7 +164,7 @@ def among(known: Iterable[Any], found: object) -> str:
     where = listed(names) if len(names) <= FEW else "those in workflow/schemas/study.schema.yaml"
     guess = f" (did you mean {' or '.join(near)}?)" if near else ""
     hint = _nested(str(found), names) or guess
-    return f"{where}, not {found!r}{hint}"
+    return f"{where}, not {shown(found)}{hint}"
 
 
 def _nested(found: str, names: Sequence[str]) -> str:
@@ -136,7 +208,7 @@ def _sentence(error: jsonschema.ValidationError, name: str) -> str:
         "anyOf": lambda: " or ".join(f"be {_alternative(one)}" for one in need),
     }
     cure = _cure(value) if re.search("number|integer", str(need)) else ""
-    return f"{key} must {needs[error.validator]()}, not {value!r}{cure}."
+    return f"{key or 'a study'} must {needs[error.validator]()}, not {shown(value)}{cure}."
 
 
 def _cure(value: object) -> str:

@@ -1,4 +1,4 @@
-"""CIFAR-10: photographs of ten kinds of things."""
+"""CIFAR-10: photographs of ten classes of objects."""
 
 from pathlib import Path
 
@@ -7,9 +7,9 @@ from generalization.datasets.torchvision_source import cifar_dataset
 
 
 def cifar10(data_root: Path | None = None) -> RawDataset:
-    """50,000 + 10,000 images of 3 channels and 32×32 pixels (Krizhevsky 2009).
+    """Return 50,000 + 10,000 images of 3 channels and 32×32 pixels (Krizhevsky 2009).
 
     Args:
-        data_root: Folder of the user with ``cifar-10-batches-py``; see ``cifar_dataset``.
+        data_root: Folder of the user with ``cifar-10-batches-py``, see ``cifar_dataset``.
     """
     return cifar_dataset(data_root, name="cifar10", torchvision_class="CIFAR10", classes=10)

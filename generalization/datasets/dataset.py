@@ -1,4 +1,4 @@
-"""A dataset, ready for networks."""
+"""A prepared dataset as tensors."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from generalization.datasets.dataset_file import read_dataset_file
 class Dataset:
     """Images and their classes; the first n rows of either part are a random sample.
 
-    With pixels from 0, black, to 1, white, an image is pixel_mean + pixel_deviation · input, by one
-    mean and one deviation for each image. Where these are not given, inputs are such pixels.
+    With pixels from 0 (black) to 1 (white), an image is pixel_mean + pixel_deviation · input, with
+    one mean and one deviation per image. If these are not given, inputs are such pixels.
 
     Attributes:
-        name: Of the dataset.
+        name: Name of the dataset.
         classes: Number of classes.
-        train_inputs: As the file of a dataset has them, every image has mean 0 and variance 1.
-        train_labels: From 0 to ``classes`` − 1.
-        test_inputs: As ``train_inputs``.
-        test_labels: As ``train_labels``.
-        train_pixel_means: Of training images, in units of the full range of pixels.
-        train_pixel_deviations: Pixels per unit of input, of training images.
-        test_pixel_means: Of test images.
-        test_pixel_deviations: Of test images.
-        sha256: Of the content of the file that it was read from, if it was.
+        train_inputs: Training images; as prepared, each has mean 0 and variance 1.
+        train_labels: Training labels, from 0 to ``classes`` − 1.
+        test_inputs: Test images.
+        test_labels: Test labels.
+        train_pixel_means: Means of the pixels of training images.
+        train_pixel_deviations: Pixels per unit of input, for training images.
+        test_pixel_means: Means of the pixels of test images.
+        test_pixel_deviations: Pixels per unit of input, for test images.
+        sha256: Hash of the content of the file that the dataset was read from, if any.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Dataset:
 
 
 def read_dataset(path: Path) -> Dataset:
-    """Read the file of a dataset that ``prepare_dataset`` wrote."""
+    """Read a dataset file written by ``prepare_dataset``."""
     arrays, attributes = read_dataset_file(path)
     return Dataset(
         name=attributes["name"],

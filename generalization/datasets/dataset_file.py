@@ -1,10 +1,10 @@
-"""The file of a dataset: HDF5, written whole or not at all, and verified when it is read.
+"""Dataset files: HDF5, written atomically and verified when read. Does not import torch.
 
-It holds ``train/inputs`` and ``test/inputs``, float32 of shape (n, channels, height, width),
+A file holds ``train/inputs`` and ``test/inputs``, float32 of shape (n, channels, height, width),
 ``train/labels`` and ``test/labels``, int64 of shape (n), ``pixel_means`` and ``pixel_deviations``
 of both parts, float64 of shape (n), and the attributes ``name``, ``classes``, ``normalization``,
 ``source`` and ``sha256`` (of the bytes of the arrays, in the order of ``ARRAYS``). With pixels from
-0, black, to 1, white, an image was pixel_mean + pixel_deviation · input. Imports no torch.
+0 (black) to 1 (white), the original image is pixel_mean + pixel_deviation · input.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 
 from generalization.errors import InputError
-from generalization.files import written_whole
+from generalization.hdf5 import hdf5_written_whole
 
 ARRAYS = {
     "train/inputs": "<f4",
@@ -42,35 +42,36 @@ def write_dataset(
     normalization: str,
     source: str,
 ) -> None:
-    """Write the file of a dataset, whole or not at all.
+    """Write a dataset file atomically.
 
     Args:
-        arrays: Name → array, for the names of ``ARRAYS``.
+        arrays: Name → array, for the names in ``ARRAYS``.
         classes: Number of classes.
-        normalization: What was done to the images, in words.
-        source: Where the images come from, in words.
+        normalization: Description of the normalization of images.
+        source: Description of the origin of the images.
     """
     arrays = {key: np.ascontiguousarray(arrays[key], dtype) for key, dtype in ARRAYS.items()}
     attributes = (name, classes, normalization, source, content_sha256(arrays))
-    with written_whole(path) as beside, h5py.File(beside, "w", locking=False) as file:
+    size = sum(array.nbytes for array in arrays.values())
+    with hdf5_written_whole(path, size, groups=("train", "test")) as file:
         for key, array in arrays.items():
             file[key] = array
         file.attrs.update(zip(ATTRIBUTES, attributes, strict=True))
 
 
 def read_dataset_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read the file of a dataset.
+    """Read a dataset file.
 
     Returns:
-        The arrays by the names of ``ARRAYS``, and the attributes by theirs.
+        Arrays and attributes by name.
 
     Raises:
-        InputError: If the file is missing, damaged or holds something else.
+        InputError: If the file is missing, damaged or of another kind.
     """
     if not path.is_file():
         raise InputError(f"The dataset {path} must exist; prepare_dataset makes it.")
     try:
-        # Files appear whole and are never changed: locks, which some clusters lack, serve nothing.
+        # Files are written atomically and never changed: no locks, which some clusters lack.
         with h5py.File(path, locking=False) as file:
             missing = [key for key in ARRAYS if not isinstance(file.get(key), h5py.Dataset)]
             missing += [key for key in ATTRIBUTES if key not in file.attrs]
@@ -78,15 +79,24 @@ def read_dataset_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]
                 raise InputError(f"The dataset {path} must hold {', '.join(missing)}.")
             arrays = {key: file[key][...] for key in ARRAYS}
             attributes = {key: file.attrs[key] for key in ATTRIBUTES}
-    except OSError as error:
+    except InputError:
+        raise
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"The dataset {path} must be a readable HDF5 file ({error}).") from None
+    for part in ("train", "test"):
+        shapes = [arrays[f"{part}/{name}"].shape for name in ("inputs", "labels")]
+        if len(shapes[0]) != 4 or shapes[1] != shapes[0][:1]:
+            raise InputError(
+                f"The dataset {path} must hold inputs of shape (n, channels, height, width) and "
+                f"n labels, not {part}/inputs of shape {shapes[0]} and labels of {shapes[1]}."
+            )
     if content_sha256(arrays) != attributes["sha256"]:
         raise InputError(f"The dataset {path} must have the content that its sha256 was taken of.")
     return arrays, attributes
 
 
 def content_sha256(arrays: Mapping[str, np.ndarray]) -> str:
-    """The sha256 of the bytes of the arrays, in the order of ``ARRAYS``."""
+    """Return the sha256 of the bytes of the arrays, in the order of ``ARRAYS``."""
     digest = sha256()
     for key in ARRAYS:
         digest.update(arrays[key])

@@ -1,7 +1,7 @@
-"""The data of an experiment: fewer, smaller, randomized, raw or wrongly labelled images.
+"""The data of an experiment: subsets, crops, randomized or raw images, corrupted labels.
 
-The randomizations are those of Zhang, Bengio, Hardt, Recht & Vinyals 2017, §2.1. All of them are
-drawn once per dataset: every network of every ensemble sees the same.
+The randomizations are those of Zhang, Bengio, Hardt, Recht & Vinyals 2017, §2.1. Each is drawn once
+per dataset and shared by all networks of all ensembles.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ RANDOMIZATIONS = ("none", "random_labels", "shuffled_pixels", "random_pixels", "
 
 
 def experiment_data(dataset: Dataset, hyperparameters: Hyperparameters) -> Dataset:
-    """Prepare the data that networks of an ensemble are trained on, tested on and measured at.
+    """Prepare the training and test data of an ensemble.
 
     Args:
-        dataset: As it was prepared.
-        hyperparameters: Of these ``train_size`` (the first rows are kept), ``crop``,
-            ``input_normalization``, ``randomization`` and ``label_corruption``. ``random_labels``
-            is label corruption 1.
+        dataset: Prepared dataset.
+        hyperparameters: Hyper-parameters; ``train_size`` (the first rows are kept), ``crop``,
+            ``input_normalization``, ``randomization`` and ``label_corruption`` are used.
+            ``random_labels`` is label corruption with probability 1.
 
     Returns:
-        A dataset of the same name. Test labels are always the true ones.
+        A dataset of the same name, always with the true test labels.
     """
     raise_if_impossible(dataset, hyperparameters)
     randomization = hyperparameters.randomization
@@ -42,7 +42,7 @@ def experiment_data(dataset: Dataset, hyperparameters: Hyperparameters) -> Datas
         dataset = beginning(dataset, hyperparameters.train_size)
     if hyperparameters.crop is not None:
         dataset = cropped(dataset, hyperparameters.crop)
-    # ASSUME: test images are randomized as training images are, so that both have one distribution.
+    # ASSUME: test images are randomized like training images, to have the same distribution.
     inputs = {
         f"{part}_inputs": randomized(images, randomization, dataset=dataset.name, part=part)
         for part, images in (("train", dataset.train_inputs), ("test", dataset.test_inputs))
@@ -55,7 +55,7 @@ def raise_if_impossible(dataset: Dataset, hyperparameters: Hyperparameters) -> N
     """Refuse hyper-parameters that the dataset does not allow.
 
     Raises:
-        InputError: Naming the hyper-parameter, what it must be, and what it is.
+        InputError: If a hyper-parameter is impossible for this dataset.
     """
     images, smallest_side = len(dataset.train_inputs), min(dataset.train_inputs.shape[-2:])
     size, crop = hyperparameters.train_size, hyperparameters.crop
@@ -96,14 +96,14 @@ def beginning(dataset: Dataset, size: int) -> Dataset:
 
 
 def cropped(dataset: Dataset, side: int) -> Dataset:
-    """The middle of every image, normalized again; what cannot be halved is cut at the end.
+    """Crop the center of every image and normalize it again; an odd margin is larger at the end.
 
-    Normalization is affine with a positive slope and forgets such changes made before it. So the
-    crop of a normalized image, normalized, is the crop of the raw image, normalized: with the crop
+    Normalization is invariant to affine maps with positive slope applied before it. The normalized
+    crop of a normalized image is therefore the normalized crop of the raw image: with the crop
     m + s·x of an image M + S·(m + s·x), its pixels are M + S·m + (S·s)·x.
 
     Raises:
-        InputError: If the middle of an image is constant.
+        InputError: If the center of an image is constant.
     """
     top, left = ((length - side) // 2 for length in dataset.train_inputs.shape[-2:])
     changed = {}
@@ -128,19 +128,19 @@ def randomized(
     dataset: str,
     part: str,
 ) -> Float32[Tensor, "images channels height width"]:
-    """Images with their pixels moved or replaced; the channels of a pixel stay together.
+    """Permute or replace the pixels of images; the channels of a pixel stay together.
 
     Args:
         images: Training or test images.
-        randomization: ``shuffled_pixels`` moves the pixels of all images, of both parts, by one
-            permutation; ``random_pixels`` has a permutation for every image; ``gaussian`` draws
-            all values from N(0, 1). What mean and variance they are drawn with does not matter,
-            because images are normalized afterwards. Any other leaves images as they are.
+        randomization: ``shuffled_pixels`` applies one permutation to all images of both parts;
+            ``random_pixels`` a separate permutation to each image; ``gaussian`` draws all values
+            from N(0, 1), whose mean and variance are irrelevant because images are normalized
+            afterwards. Any other value leaves images unchanged.
         dataset: Name of the dataset.
         part: ``train`` or ``test``.
 
     Returns:
-        Normalized images. The first n do not depend on how many follow.
+        Normalized images. The first n do not depend on the number of images.
     """
     pixels = images.shape[-2] * images.shape[-1]
     if randomization == "shuffled_pixels":
@@ -158,12 +158,12 @@ def randomized(
 
 
 def in_pixels(dataset: Dataset) -> Dataset:
-    """Undo the normalization: pixels are from 0, black, to 1, white.
+    """Undo the normalization: pixels range from 0 (black) to 1 (white).
 
     Args:
-        dataset: Images that are normalized, each by itself.
+        dataset: Dataset with images that are normalized individually.
     """
-    # ASSUME: an image of Gaussian noise has the mean and the variance of the image it replaces.
+    # ASSUME: an image of Gaussian noise gets the mean and the variance of the image it replaces.
     changed: dict[str, Tensor | None] = {}
     for part in ("train", "test"):
         names = [f"{part}_{name}" for name in ("inputs", "pixel_means", "pixel_deviations")]
@@ -176,15 +176,15 @@ def in_pixels(dataset: Dataset) -> Dataset:
 
 
 def corrupted_labels(dataset: Dataset, probability: float) -> Int64[Tensor, "train"]:
-    """Training labels, each replaced by a random class with a probability.
+    """Return training labels, each replaced by a random class with a given probability.
 
-    The class is uniform over all classes, the true one included, so that a fraction p(1 − 1/K) is
-    wrong (Zhang et al. 2017, §2.1). Label i is replaced if its own number u_i is below p: which
-    labels a smaller probability replaces, and by what, a larger one repeats.
+    The class is uniform over all classes, including the true one, so that a fraction p(1 − 1/K) is
+    wrong (Zhang et al. 2017, §2.1). Label i is replaced if a random number u_i is below p:
+    replacements for a smaller probability are among those for a larger one.
 
     Args:
-        dataset: Whose labels; its name fixes all random numbers.
-        probability: From 0 to 1.
+        dataset: Dataset, whose name seeds all random numbers.
+        probability: Probability p of replacement, from 0 to 1.
     """
     generator = generator_for(dataset.name, "label_corruption")
     labels = dataset.train_labels

@@ -15,7 +15,7 @@ DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 
 
 def fashion_mnist(data_root: Path | None = None) -> RawDataset:
-    """60,000 + 10,000 images of 28×28 pixels (Xiao, Rasul, Vollgraf 2017)."""
+    """Return 60,000 + 10,000 images of 28×28 pixels (Xiao, Rasul, Vollgraf 2017)."""
     return idx_dataset(
         data_root,
         name="fashion_mnist",

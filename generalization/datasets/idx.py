@@ -1,4 +1,4 @@
-"""The IDX format, in which MNIST and its kin are published."""
+"""The IDX format of MNIST and similar datasets."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ def idx_dataset(
     other_folders: Sequence[Path] = (),
     advice: str = "",
 ) -> RawDataset:
-    """Four IDX files, gzipped or not, from the first folder that holds all of them.
+    """Read four IDX files, gzipped or not, from the first folder that holds all of them.
 
-    Looked for are ``data_root`` itself, its ``<torchvision_class>/raw`` (where torchvision keeps
-    them) and its ``<name>``, then the other folders, the cache of earlier downloads, and the
-    network.
+    The folders are ``data_root``, its subfolders ``<torchvision_class>/raw`` (used by torchvision)
+    and ``<name>``, the other folders, and the cache of earlier downloads; finally the files are
+    downloaded.
 
     Args:
         data_root: Folder of the user.
-        torchvision_class: That downloads it.
-        sha256: Of every file, unpacked: what gzip writes into its header differs.
-        other_folders: Where a system keeps the files.
-        advice: What can be done besides setting ``data_root``, for the error.
+        torchvision_class: Class in ``torchvision.datasets`` that downloads the files.
+        sha256: Hash of each unpacked file; gzip headers vary.
+        other_folders: System folders that may hold the files.
+        advice: Alternatives to setting ``data_root``, for the error message.
     """
     raw = Path(torchvision_class) / "raw"
     root = data_root and data_root.expanduser()
@@ -67,23 +67,23 @@ def idx_dataset(
 
 
 def readable_path(folder: Path, file: str) -> Path | None:
-    """The path of a file that may be gzipped, or None if there is no such file."""
+    """Return the path of a file, gzipped or not; None if it does not exist."""
     paths = (folder / file, folder / f"{file}.gz")
     return next((path for path in paths if path.is_file()), None)
 
 
 def read_idx(path: Path, sha256: str) -> UInt8[np.ndarray, "rows *pixels"]:
-    """The array of one IDX file of unsigned bytes.
+    """Read an IDX file of unsigned bytes.
 
-    The format: two zeros, 8 for unsigned bytes, the number of dimensions; every dimension as a
+    The format: two zero bytes, 8 for unsigned bytes, the number of dimensions; every dimension as a
     big-endian 32-bit integer; the values, last dimension fastest.
 
     Args:
-        path: Of the file, gzipped if it ends in ``.gz``.
-        sha256: Of the unpacked file.
+        path: Path of the file, gzipped if it ends in ``.gz``.
+        sha256: Hash of the unpacked file.
 
     Raises:
-        InputError: If the file cannot be unpacked, or is not the published one.
+        InputError: If the file cannot be unpacked or differs from the published one.
     """
     content = path.read_bytes()
     if path.suffix == ".gz":

@@ -14,5 +14,5 @@ SHA256 = {
 
 
 def mnist(data_root: Path | None = None) -> RawDataset:
-    """60,000 + 10,000 images of 28×28 pixels (LeCun, Cortes, Burges 1998)."""
+    """Return 60,000 + 10,000 images of 28×28 pixels (LeCun, Cortes, Burges 1998)."""
     return idx_dataset(data_root, name="mnist", torchvision_class="MNIST", sha256=SHA256)

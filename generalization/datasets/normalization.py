@@ -1,4 +1,4 @@
-"""Every image to mean 0 and variance 1, and back."""
+"""Normalization of every image to mean 0 and variance 1, and its inverse."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ NORMALIZATION = "each image to mean 0 and variance 1"
 def normalized_images(
     images: Real[np.ndarray, "images channels height width"],
 ) -> Float32[np.ndarray, "images channels height width"]:
-    """Images of mean 0 and (population) variance 1 over all channels and pixels together.
+    """Normalize images to mean 0 and (population) variance 1 over all channels and pixels together.
 
-    Novak et al. 2018, §A.5: images then lie on the sphere of radius √d. An affine change of
-    brightness before it has no effect: ``normalized(s·x + m) = normalized(x)`` for s > 0.
+    Normalized images lie on the sphere of radius √d (Novak et al. 2018, §A.5). Affine changes of
+    brightness have no effect: ``normalized(s·x + m) = normalized(x)`` for s > 0.
 
-    With ``n`` pixels the numbers ``n·x − Σx`` are computed rather than ``x − mean``, in float64:
-    for 8-bit images they and the sum of their squares are whole and below 2⁵³, that is exact, so
-    that every machine gives the same bits.
+    With ``n`` pixels, ``n·x − Σx`` is computed instead of ``x − mean``, in float64: for 8-bit
+    images these numbers and the sum of their squares are integers below 2⁵³, hence exact, so that
+    all machines give the same bits.
 
     Args:
-        images: Of any real type.
+        images: Images of any real dtype.
 
     Raises:
-        InputError: If all values of an image are the same: no scaling gives it variance 1.
+        InputError: If an image is constant, so that no scaling gives it variance 1.
     """
     normalized = np.empty(images.shape, np.float32)
     for rows, _, centered, variances in _centered(images):
@@ -43,17 +43,17 @@ def normalized_images(
 def pixel_units(
     images: Real[np.ndarray, "images channels height width"], *, white: float = 1.0
 ) -> tuple[Float64[np.ndarray, "images"], Float64[np.ndarray, "images"]]:
-    """Mean and deviation that normalization removes: pixel = mean + deviation · normalized.
+    """Return the mean and deviation that normalization removes: pixel = mean + deviation · input.
 
-    They are computed as normalized images are, with the same bits on every machine.
+    They are computed like normalized images, with the same bits on all machines.
 
     Args:
-        images: As ``normalized_images`` takes them.
-        white: The largest value that a pixel can have.
+        images: Images for ``normalized_images``.
+        white: Largest possible value of a pixel.
 
     Returns:
-        The mean and the (population) standard deviation of every image over all channels and
-        pixels together, where pixels are from 0 to 1.
+        Mean and (population) standard deviation of each image over all channels and pixels
+        together, for pixels from 0 to 1.
     """
     means, deviations, values = np.empty(len(images)), np.empty(len(images)), images[0].size
     for rows, totals, _, variances in _centered(images):
@@ -63,7 +63,7 @@ def pixel_units(
 
 
 def _centered(images: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
-    """Some rows at a time: Σx, n·x − Σx, and the mean square of the latter."""
+    """Yield Σx, n·x − Σx, and the mean square of the latter, in chunks of rows."""
     for begin in range(0, len(images), IMAGES_PER_CHUNK):
         rows = slice(begin, begin + IMAGES_PER_CHUNK)
         block = images[rows].astype(np.float64)

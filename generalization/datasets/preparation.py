@@ -1,4 +1,4 @@
-"""From images as they are published to the file of a dataset. Imports no torch."""
+"""Preparation of dataset files from published images. Does not import torch."""
 
 from pathlib import Path
 
@@ -12,12 +12,12 @@ from generalization.datasets.raw_dataset import RawDataset, random_order
 
 
 def prepare_dataset(name: str, raw: RawDataset, path: Path) -> None:
-    """Write the file of a dataset: images normalized, rows in a random order that never changes.
+    """Write a dataset file with normalized images, in a fixed random order.
 
     Args:
-        name: Of the dataset; the order depends on it.
-        raw: Its images and labels.
-        path: Of the file to write.
+        name: Name of the dataset, which determines the order.
+        raw: Images and labels.
+        path: Path of the file to write.
     """
     arrays = {}
     for part, images, labels in (

@@ -1,4 +1,4 @@
-"""Images as their publishers give them, before anything is done to them."""
+"""Images as published, before any processing."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class RawDataset:
     """Images and labels, in any order.
 
     Attributes:
-        train_images: Grey values, (images, channels, height, width).
-        train_labels: From 0 to ``classes`` − 1.
-        test_images: As ``train_images``.
-        test_labels: As ``train_labels``.
+        train_images: Pixel values of training images, (images, channels, height, width).
+        train_labels: Training labels, from 0 to ``classes`` − 1.
+        test_images: Pixel values of test images.
+        test_labels: Test labels.
         classes: Number of classes.
-        source: Where the images come from and how that was verified, in words.
-        white: The largest grey value that a pixel can have; black is 0.
+        source: Description of the origin of the images and how it was verified.
+        white: Largest possible value of a pixel; black is 0.
     """
 
     train_images: UInt8[np.ndarray, "train channels height width"]
@@ -35,10 +35,10 @@ class RawDataset:
 
 
 def random_order(rows: int, purpose: str) -> Int64[np.ndarray, "rows"]:
-    """Return a random order of rows that depends on the purpose only.
+    """Return a random order of rows that depends only on the purpose.
 
-    Rows are sorted by uniform numbers, because numpy keeps the bits of PCG64 and SeedSequence from
-    version to version, but not the numbers of ``Generator.permutation``.
+    Rows are sorted by uniform numbers, because numpy guarantees the bits of PCG64 and SeedSequence
+    across versions, but not the results of ``Generator.permutation``.
     """
     keys = np.random.default_rng(list(purpose.encode())).random(rows)
     return np.argsort(keys, kind="stable")
@@ -53,19 +53,19 @@ def stratified_split(
     source: str,
     white: int = 255,
 ) -> RawDataset:
-    """Split a dataset that has no test set at random, always in the same way.
+    """Split a dataset without a test set by a fixed stratified random split.
 
-    The members of a class, in random order, stand at ½/n, 3/2n, 5/2n, … of their class. The
-    ``train_size`` rows that stand first are the training set. Of classes of similar size it so
-    has equal parts.
+    The n members of a class, in random order, get the quantiles ½/n, 3/2n, 5/2n, …. The
+    ``train_size`` rows with the smallest quantiles are the training set, which thus contains equal
+    shares of all classes.
 
     Args:
         images: All images.
-        labels: Their classes, every one of 0, …, classes − 1.
+        labels: Class of each image; each of 0, …, classes − 1 must occur.
         train_size: Number of training images.
-        name: Of the dataset; the split depends on it.
-        source: As in :class:`RawDataset`.
-        white: As in :class:`RawDataset`.
+        name: Name of the dataset, which determines the split.
+        source: Description of the origin, see :class:`RawDataset`.
+        white: Largest possible value of a pixel, see :class:`RawDataset`.
     """
     order = random_order(len(labels), f"{name} split")
     position = np.empty(len(labels))
@@ -85,10 +85,10 @@ def stratified_split(
 
 
 def verify_sha256(content: bytes, expected: str, what: str) -> None:
-    """Refuse content that is not what was published.
+    """Refuse content that differs from the published one.
 
     Raises:
-        InputError: If the sha256 of the content is another.
+        InputError: If the sha256 of the content differs.
     """
     actual = sha256(content).hexdigest()
     if actual != expected:

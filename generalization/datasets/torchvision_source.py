@@ -1,6 +1,6 @@
-"""Downloads by torchvision, and CIFAR's format.
+"""Downloads by torchvision, and the format of CIFAR.
 
-It imports torch, which costs seconds, so that it is imported only where it is used.
+It imports torch, which takes seconds, and is therefore only imported where it is used.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from generalization.errors import InputError
 
 
 def cache_folder() -> Path:
-    """Folder of downloads: ``generalization`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
+    """Return the download folder: ``generalization`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "generalization"
 
 
 def download(
     torchvision_class: str, folder: str, *, name: str, tried: Sequence[Path], advice: str
 ) -> None:
-    """Download a dataset to the cache, whole or not at all.
+    """Download a dataset to the cache atomically.
 
     Args:
-        torchvision_class: Of ``torchvision.datasets``.
-        folder: That this class makes.
-        name: Of the dataset, for the error.
-        tried: Where the dataset was not found, for the error.
-        advice: What can be done, for the error.
+        torchvision_class: Class in ``torchvision.datasets``.
+        folder: Folder that this class creates.
+        name: Name of the dataset, for the error message.
+        tried: Places where the dataset was not found, for the error message.
+        advice: Possible remedies, for the error message.
 
     Raises:
-        InputError: If there is no network, no place to write, or no such file any more.
+        InputError: If the download fails or the cache is not writable.
     """
     from torchvision import datasets
 
@@ -45,7 +45,7 @@ def download(
         cache.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=cache) as temporary:
             getattr(datasets, torchvision_class)(temporary, download=True)
-            # What is there is not whole, or it would have been read.
+            # An existing folder must be incomplete, or it would have been read.
             shutil.rmtree(cache / folder, ignore_errors=True)
             (Path(temporary) / folder).rename(cache / folder)
     except (OSError, RuntimeError, HTTPException) as error:
@@ -59,13 +59,14 @@ def download(
 def cifar_dataset(
     data_root: Path | None, *, name: str, torchvision_class: str, classes: int
 ) -> RawDataset:
-    """CIFAR, read by torchvision, which verifies the MD5 of every file before it opens it.
+    """Read CIFAR with torchvision, which verifies the MD5 of every file before opening it.
 
-    The folder of batches is looked for in ``data_root`` (which may be that folder, or hold it, or
-    hold it under the name of the dataset), in the cache of earlier downloads, and on the network.
+    The folder of batches is searched in ``data_root`` (which may be that folder, contain it, or
+    contain it under the name of the dataset) and in the cache of earlier downloads; otherwise it is
+    downloaded.
 
     Raises:
-        InputError: If a file is not the published one.
+        InputError: If a file differs from the published one.
     """
     from torchvision import datasets
 

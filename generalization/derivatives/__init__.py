@@ -1,7 +1,7 @@
-"""Derivatives of networks by inputs and parameters, their norms, bounds and expectations.
+"""Derivatives of networks with respect to inputs and parameters: norms, bounds and expectations.
 
 Args:
-    weights: W_l of the hidden layers.
-    outputs: The matrix C.
-    probes: Number of draws, at least 1.
+    weights: Weights W_l of the hidden layers.
+    outputs: Matrix C of the outputs Cf.
+    probes: Number of random probes, at least 1.
 """

@@ -1,47 +1,45 @@
-"""Gradients by the parameters at single points, as factors whose products are never formed.
+"""Per-sample gradients by the parameters, as factors whose products are never formed.
 
-In a fully connected layer z = W a + b, the gradient of anything by (W, b) at one point is δ (a, 1)ᵀ
-with δ its derivative by z. Norms, inner products, sums and squares of such gradients need δ and a
-alone:
+In a fully connected layer z = W a + b, the gradient of any function by (W, b) at one sample is
+δ (a, 1)ᵀ with δ the derivative by z. Norms, inner products, sums and squares of such gradients
+require only δ and a:
 
     ‖g_i‖² = Σ_l ‖δ_i‖² ‖(a_i, 1)‖²,   g_i · g_j = Σ_l (δ_i · δ_j) ((a_i, 1) · (a_j, 1)),
     Σ_i w_i g_i = Σ_i w_i δ_i (a_i, 1)ᵀ,   Σ_i g_i² = Σ_i δ_i² ((a_i, 1)ᵀ)².
 
-Gradients of a module are factors too: the derivative by each of its parameters, and 1.
+Gradients of a module are stored as factors too: the derivative by each parameter, and 1.
+
+Args:
+    networks: A stack without normalizations, or a module that maps inputs to logits, evaluated in
+        eval mode, whose samples must not interact.
+    inputs: N inputs, in the dtype of the weights, which is that of all products.
+    cotangents: Function from logits to the rows of C divided by a scale, and this scale.
+    of_points: Further arguments of ``cotangents`` with one entry per sample, such as labels.
 """
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Float64, Int64, Shaped
 from torch import Tensor, nn
-from torch.func import functional_call, jacrev, jvp, vmap
+from torch.func import jacrev, vmap
 
 from generalization.derivatives.input_jacobian import Cotangents
+from generalization.devices import items_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.modules import Networks, evaluation_mode, module_logits
-
-# Rows of cotangents in one product: those of as many points, and then networks, as fill so many
-# bytes, which a CPU keeps in its cache.
-CPU_BLOCK_BYTES = 2**21
-GPU_BLOCK_BYTES = 2**28
-MODULE_BYTES = 2**27
-
-# One per layer, weights with the bias as a last column; of a module, one column per parameter.
-Parameters = list[Float[Tensor, "networks _ _"]]
+from generalization.networks.modules import Networks, evaluation_mode, logits_at, module_logits
 
 
 class Factors(NamedTuple):
-    """Factors of the gradients of one layer: δ of every row of cotangents, and (a, 1)."""
+    """Factors of the gradients of one layer: δ for every row of cotangents, and (a, 1)."""
 
     deltas: Float[Tensor, "networks samples rows _units"]
     activations: Float[Tensor, "networks samples _fan_in"]
 
 
 class Block(NamedTuple):
-    """Factors at some points of some networks; gradients are ``scale`` times their products."""
+    """Factors for some samples of some networks; gradients are ``scale`` times their products."""
 
     members: slice
     points: slice
@@ -52,9 +50,9 @@ class Block(NamedTuple):
 def loss_rows(
     logits: Float[Tensor, "*batch classes"], labels: Int64[Tensor, "*batch"]
 ) -> tuple[Float[Tensor, "*batch 1 classes"], Float64[Tensor, "*batch"]]:
-    """Gradient σ − e_y of the cross-entropy by the logits, divided by its largest entry.
+    """Return the gradient σ − e_y of the cross-entropy by the logits, over its largest entry.
 
-    σ_y − 1 is −Σ_{j≠y} σ_j, which keeps its digits where the label is certain.
+    σ_y − 1 is computed as −Σ_{j≠y} σ_j, which is accurate where the label is almost certain.
     """
     labels = labels.expand(logits.shape[:-1]).unsqueeze(-1)
     others = logits.double().softmax(-1).scatter(-1, labels, 0.0)
@@ -64,9 +62,9 @@ def loss_rows(
 def fisher_rows(
     logits: Float[Tensor, "*batch classes"],
 ) -> tuple[Float[Tensor, "*batch classes classes"], Float64[Tensor, "*batch"]]:
-    """Rows √σ_k (e_k − σ), whose Gram matrix is diag(σ) − σσᵀ, divided by their largest entry.
+    """Return the rows √σ_k (e_k − σ), with Gram matrix diag(σ) − σσᵀ, over their largest entry.
 
-    1 − σ_k is Σ_{j≠k} σ_j, which keeps its digits where class k is certain.
+    1 − σ_k is computed as Σ_{j≠k} σ_j, which is accurate where class k is almost certain.
     """
     probabilities = logits.double().softmax(-1)
     eye = torch.eye(logits.shape[-1], dtype=torch.float64, device=logits.device)
@@ -75,7 +73,7 @@ def fisher_rows(
 
 
 def _scaled(rows: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Divide rows by their largest entry, if it is not 0, and round them to the dtype of logits."""
+    """Divide rows by their largest entry unless it is 0, and round them to the dtype of logits."""
     scale = rows.abs().amax((-2, -1))
     scale = scale.where(scale != 0, 1.0)
     return (rows / scale[..., None, None]).to(logits.dtype), scale
@@ -88,23 +86,16 @@ def gradient_blocks(
     cotangents: Cotangents,
     *of_points: Shaped[Tensor, "samples *_"],
 ) -> Iterator[Block]:
-    """Factors of the gradients of Cf by all parameters, at every point.
-
-    Args:
-        networks: A stack without normalizations, or a module that maps inputs to logits, taken in
-            eval mode, whose points must not influence each other.
-        inputs: N points, in the dtype of the weights, that of all products.
-        cotangents: From logits to the rows of C, divided by a scale, and this scale.
-        of_points: What C depends on beside the logits, as labels.
+    """Compute the factors of the gradients of Cf by all parameters, for every sample.
 
     Yields:
-        Factors of some networks at some points; all pairs of a network and a point come once, the
-        points of a network in order.
+        Factors for some networks and some samples. Every pair of a network and a sample occurs in
+        one block; the samples of a network are in order.
     """
     if isinstance(networks, nn.Module):
         yield from _module_blocks(networks, inputs, cotangents, of_points)
         return
-    points, members = _block_sizes(networks, inputs)
+    points, members = block_sizes(networks, inputs)
     for first in range(0, len(networks), members):
         some = slice(first, min(first + members, len(networks)))
         for begin in range(0, len(inputs), points):
@@ -113,11 +104,10 @@ def gradient_blocks(
             yield _stack_block(networks[some], inputs[part], cotangents, of_part, some, part)
 
 
-def _block_sizes(networks: FullyConnectedNetworks, inputs: Tensor) -> tuple[int, int]:
-    """Numbers of points and of networks in a block."""
-    block_bytes = CPU_BLOCK_BYTES if inputs.is_cpu else GPU_BLOCK_BYTES
+def block_sizes(networks: FullyConnectedNetworks, inputs: Tensor) -> tuple[int, int]:
+    """Return the numbers of samples and of networks in a block."""
     numbers = max(networks.widths[-1] * max(networks.widths[1:]), networks.widths[0])
-    points = max(1, block_bytes // (numbers * inputs.element_size()))
+    points = items_at_once("cotangents", numbers * inputs.element_size(), inputs.device)
     return points, max(1, points // max(1, len(inputs)))
 
 
@@ -129,7 +119,7 @@ def _stack_block(
     members: slice,
     points: slice,
 ) -> Block:
-    """Pull rows of cotangents back through the layers of a stack."""
+    """Backpropagate rows of cotangents through the layers of a stack."""
     activations, logits = activations_and_logits(networks, inputs)
     rows, scale = cotangents(logits, *of_points)
     layers = []
@@ -144,7 +134,7 @@ def _stack_block(
 def activations_and_logits(
     networks: FullyConnectedNetworks, inputs: Float[Tensor, "samples *features"]
 ) -> tuple[list[Float[Tensor, "networks samples _"]], Float[Tensor, "networks samples classes"]]:
-    """What every layer is given, the flattened inputs first, and the logits."""
+    """Return the inputs of all layers, the flattened inputs first, and the logits."""
     values, activations = inputs.flatten(1).expand(len(networks), len(inputs), -1), []
     for layer in range(networks.depth):
         activations.append(values)
@@ -158,7 +148,7 @@ def layer_cotangents(
     activations: Sequence[Float[Tensor, "networks samples _"]],
     rows: Float[Tensor, "networks samples rows classes"],
 ) -> Iterator[Float[Tensor, "networks samples rows _units"]]:
-    """Derivatives ∂(Cf)/∂z_l of all layers, the logits' first."""
+    """Yield the derivatives ∂(Cf)/∂z_l of all layers, from the logits down."""
     yield rows
     for layer in range(networks.depth - 1, 0, -1):
         pulled = torch.bmm(rows.flatten(1, 2), networks.weights[layer])
@@ -170,17 +160,18 @@ def layer_cotangents(
 def _module_blocks(
     module: nn.Module, inputs: Tensor, cotangents: Cotangents, of_points: Sequence[Tensor]
 ) -> Iterator[Block]:
-    """Gradients of a module, by autograd."""
+    """Compute the gradients of a module by autograd."""
     parameters = {name: value.detach() for name, value in module.named_parameters()}
     numbers = sum(value.numel() for value in parameters.values())
 
     def row_logits(parameters: dict[str, Tensor], point: Tensor, rows: Tensor) -> Tensor:
-        return rows @ functional_call(module, parameters, (point.unsqueeze(0),))[0]
+        return rows @ logits_at(module, parameters, point.unsqueeze(0))[0]
 
     of_parameters = vmap(jacrev(row_logits), (None, 0, 0), randomness="different")
     with evaluation_mode(module):
         classes = module_logits(module, inputs[:1]).shape[1]
-        size = max(1, MODULE_BYTES // (inputs.element_size() * numbers * classes))
+        of_point = inputs.element_size() * numbers * classes
+        size = items_at_once("logit_gradients", of_point, inputs.device)
         for begin in range(0, len(inputs), size):
             part = slice(begin, min(begin + size, len(inputs)))
             logits = module_logits(module, inputs[part])
@@ -198,7 +189,7 @@ def gradient_squares(
     cotangents: Cotangents,
     *of_points: Shaped[Tensor, "samples *_"],
 ) -> Float64[Tensor, "networks samples"]:
-    """Squared norm ‖∂(Cf)/∂θ‖_F² at every point; arguments are those of ``gradient_blocks``."""
+    """Return the squared norms ‖∂(Cf)/∂θ‖_F² of per-sample gradients."""
     blocks = gradient_blocks(networks, inputs, cotangents, *of_points)
     squares: dict[int, list[Tensor]] = {}
     for block in blocks:
@@ -214,14 +205,16 @@ def gradient_sum(
     *of_points: Shaped[Tensor, "samples *_"],
     squared: bool = False,
 ) -> list[Float64[Tensor, "networks _ _"]]:
-    """Sum over points and rows of the gradients, or of the squares of their entries.
+    """Sum the gradients, or the squares of their entries, over samples and rows.
 
-    Arguments are those of ``gradient_blocks``. Products are in the dtype of the weights; they are
-    added in float64, some points at a time.
+    Products are in the dtype of the weights; blocks of samples are added in float64.
+
+    Args:
+        squared: Whether entries are squared.
 
     Returns:
-        One tensor per layer, of the shape of its weights with the bias as a last column; of a
-        module, one column per parameter.
+        One tensor per layer, in the shape of its weights with the bias as last column; for a
+        module, one column per parameter tensor.
     """
     blocks = gradient_blocks(networks, inputs, cotangents, *of_points)
     sums: dict[int, list[Tensor]] = {}
@@ -237,7 +230,7 @@ def squares_and_sum(
     cotangents: Cotangents,
     *of_points: Shaped[Tensor, "samples *_"],
 ) -> tuple[Float64[Tensor, "networks samples"], list[Float64[Tensor, "networks _ _"]]]:
-    """Results of ``gradient_squares`` and ``gradient_sum``, by one backward pass."""
+    """Return the results of ``gradient_squares`` and ``gradient_sum``, by one backward pass."""
     squares: dict[int, list[Tensor]] = {}
     sums: dict[int, list[Tensor]] = {}
     for block in gradient_blocks(networks, inputs, cotangents, *of_points):
@@ -247,12 +240,12 @@ def squares_and_sum(
 
 
 def _joined(blocks: dict[int, list[Tensor]]) -> Tensor:
-    """Join values at points, and then of networks."""
+    """Concatenate values over samples, and then over networks."""
     return torch.cat([torch.cat(of_members, dim=1) for of_members in blocks.values()])
 
 
 def _add(sums: dict[int, list[Tensor]], members: int, found: list[Tensor]) -> None:
-    """Add what was found at some points to the sums of the same networks."""
+    """Add the sums over a block of samples to those of the same networks."""
     if members not in sums:
         sums[members] = found
         return
@@ -272,7 +265,7 @@ def _squares(vectors: Float[Tensor, "*batch _"]) -> Float64[Tensor, "*batch"]:
 
 
 def _block_sum(block: Block, *, squared: bool) -> list[Float64[Tensor, "networks _ _"]]:
-    """Sums over the points of a block, whose scales are divided by the largest one."""
+    """Sum over the samples of a block, with scales relative to the largest one."""
     largest = block.scale.amax(1, keepdim=True)
     weights, factor = (block.scale / largest).unsqueeze(2), largest.unsqueeze(2)
     if squared:
@@ -284,125 +277,3 @@ def _block_sum(block: Block, *, squared: bool) -> list[Float64[Tensor, "networks
         weighted = (deltas.sum(2) * weights.to(deltas.dtype)).mT
         sums.append(torch.bmm(weighted, activations).double() * factor)
     return sums
-
-
-@torch.no_grad()
-def gradient_gram(
-    networks: Networks,
-    inputs: Float[Tensor, "samples *features"],
-    cotangents: Cotangents,
-    *of_points: Shaped[Tensor, "samples *_"],
-) -> Float64[Tensor, "networks samples samples"]:
-    """Inner products g_i · g_j of the gradients of a single row at all pairs of points.
-
-    Arguments are those of ``gradient_blocks``. Its cost and memory grow as the square of N.
-    """
-    of_inputs = None
-    if not isinstance(networks, nn.Module):
-        points = inputs.flatten(1)
-        of_inputs = points @ points.T + bool(networks.biases)
-    grams, blocks = [], []
-    for block in gradient_blocks(networks, inputs, cotangents, *of_points):
-        blocks.append(block)
-        if block.points.stop == len(inputs):
-            grams.append(_gram(blocks, of_inputs))
-            blocks = []
-    return torch.cat(grams)
-
-
-def _gram(
-    blocks: Sequence[Block], of_inputs: Float[Tensor, "samples samples"] | None
-) -> Float64[Tensor, "networks samples samples"]:
-    """Gram matrix of the networks of some blocks, which have all points.
-
-    Args:
-        blocks: Factors at all points, in order.
-        of_inputs: Inner products of what the first layer is given, if it is the same for all
-            networks.
-    """
-    scale = torch.cat([block.scale for block in blocks], dim=1)
-    gram = scale.new_zeros(*scale.shape, scale.shape[1])
-    for place, layer in enumerate(zip(*(block.layers for block in blocks), strict=True)):
-        deltas = torch.cat([factors.deltas.flatten(2) for factors in layer], dim=1)
-        if place > 0 or of_inputs is None:
-            activations = torch.cat([factors.activations for factors in layer], dim=1)
-            products = torch.bmm(activations, activations.mT)
-        else:
-            products = of_inputs
-        gram += torch.bmm(deltas, deltas.mT).mul_(products)
-    return gram.mul_(scale.unsqueeze(1)).mul_(scale.unsqueeze(2))
-
-
-def parameters_of(networks: Networks) -> Parameters:
-    """Parameters as ``gradient_sum`` returns gradients by them, in the dtype of the weights."""
-    if isinstance(networks, nn.Module):
-        return [value.detach().view(1, -1, 1) for value in networks.parameters()]
-    if not networks.biases:
-        return list(networks.weights)
-    pairs = zip(networks.weights, networks.biases, strict=True)
-    return [torch.cat([weight, bias.unsqueeze(2)], 2) for weight, bias in pairs]
-
-
-@torch.no_grad()
-def directional_derivatives(
-    networks: Networks, inputs: Float[Tensor, "samples *features"], direction: Parameters
-) -> tuple[Float[Tensor, "networks samples classes"], Float[Tensor, "networks samples classes"]]:
-    """Logits, and their derivative along a direction of the parameters, by one forward pass.
-
-    With (V_l, c_l) the direction of layer l, dz_l = V_l a_{l-1} + c_l + W_l da_{l-1} and
-    da_l = φ'(z_l) dz_l.
-
-    Args:
-        networks: A stack without normalizations, or a module, taken in eval mode.
-        direction: As ``parameters_of`` returns parameters.
-    """
-    if isinstance(networks, nn.Module):
-        return _module_derivatives(networks, inputs, direction)
-    points, members = _block_sizes(networks, inputs)
-    of_members = []
-    for first in range(0, len(networks), members):
-        some = networks[first : first + members]
-        along = [layer[first : first + members] for layer in direction]
-        chunks = [_stack_derivatives(some, chunk, along) for chunk in inputs.split(points)]
-        of_members.append([torch.cat(values, dim=1) for values in zip(*chunks, strict=True)])
-    logits, derivatives = (torch.cat(values) for values in zip(*of_members, strict=True))
-    return logits, derivatives
-
-
-def _stack_derivatives(
-    networks: FullyConnectedNetworks, inputs: Tensor, direction: Parameters
-) -> tuple[Tensor, Tensor]:
-    values, changes = inputs.flatten(1).expand(len(networks), len(inputs), -1), None
-    for layer, along in enumerate(direction):
-        fan_in = values.shape[2]
-        change = torch.bmm(values, along[..., :fan_in].mT)
-        if networks.biases:
-            change += along[..., fan_in].unsqueeze(1)
-        if changes is not None:
-            change.baddbmm_(changes, networks.weights[layer].mT)
-        values, changes = networks.affine(layer, values), change
-        if layer < networks.depth - 1:
-            values = networks.phi.in_place(values)
-            changes *= networks.phi.derivative(values)
-    return values, changes
-
-
-def _module_derivatives(
-    module: nn.Module, inputs: Tensor, direction: Parameters
-) -> tuple[Tensor, Tensor]:
-    parameters = {name: value.detach() for name, value in module.named_parameters()}
-    along = {
-        name: part.view(value.shape).to(value.dtype)
-        for (name, value), part in zip(parameters.items(), direction, strict=True)
-    }
-    chunks = []
-    with evaluation_mode(module):
-        for chunk in inputs.split(1024):
-            logits = partial(_logits_at, module, chunk)
-            chunks.append(jvp(logits, (parameters,), (along,)))
-    logits, derivatives = (torch.cat(values).unsqueeze(0) for values in zip(*chunks, strict=True))
-    return logits, derivatives
-
-
-def _logits_at(module: nn.Module, inputs: Tensor, parameters: dict[str, Tensor]) -> Tensor:
-    return functional_call(module, parameters, (inputs,))

@@ -1,4 +1,4 @@
-"""Norms of the derivatives of hidden activations by the input."""
+"""Norms of the Jacobians of hidden activations."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -15,7 +15,7 @@ from generalization.derivatives.preactivation_jacobians import (
 )
 from generalization.devices import items_at_once
 
-# Numbers of the active units of every point.
+# Indices of the active units of every sample.
 Units = Int[Tensor, "_samples _active"]
 
 
@@ -26,27 +26,27 @@ def hidden_jacobian_norms(
     *,
     zero_or_one: bool = True,
 ) -> Float64[Tensor, "networks samples hidden_layers"]:
-    """‖∂a_l/∂x‖_F of the activations a_l = φ(W_l a_{l-1} + b_l), at every point.
+    """Return the norms ‖∂a_l/∂x‖_F of the activations a_l = φ(W_l a_{l-1} + b_l) at every input.
 
-    With D_l = diag(φ'(z_l)), the chain rule from the input on is
+    With D_l = diag(φ'(z_l)), the chain rule from the input up is
 
         A_1 = D_1 W_1,   A_l = D_l W_l A_{l-1}.
 
-    If W_1ᵀ = Q R then A_l = (D_l W_l … W_2 D_1 Rᵀ) Qᵀ, and the brackets have the same norm: after
-    one decomposition per network the number of features plays no part. Where φ'(z_l) = 0 a row of
-    A_l is zero, so W_l is cut to the rows of the active units and the columns of those active
-    below: a quarter of it, where half of the units are. Where φ'(z_l) is not 0 it has to be 1, so
-    that nothing is scaled; other slopes take the recursion as it stands.
-    ‖A_1‖² = Σ_i φ'(z_{1,i}) ‖row i of W_1‖² needs no product.
+    If W_1ᵀ = Q R then A_l = (D_l W_l … W_2 D_1 Rᵀ) Qᵀ, and the bracket has the same norm: after one
+    decomposition per network the cost does not depend on the number of features. Where φ'(z_l) = 0
+    a row of A_l is zero, so that W_l is restricted to the rows of active units and the columns of
+    active units below, a quarter of it if half of the units are active. This requires slopes of 0
+    or 1; other slopes use the recursion as it stands. ‖A_1‖² = Σ_i φ'(z_{1,i}) ‖row i of W_1‖²
+    needs no product.
 
-    Products are in the dtype of the weights, as are the sums of squares in a norm.
+    Products and sums of squares are in the dtype of the weights.
 
     Args:
-        slopes: φ'(z_l) of the hidden layers.
-        zero_or_one: Whether all slopes are 0 or 1, as those of functions that clamp.
+        slopes: Slopes φ'(z_l) of the hidden layers.
+        zero_or_one: Whether all slopes are 0 or 1, as for functions that clamp.
 
     Returns:
-        One norm per network, point and hidden layer.
+        One norm per network, input and hidden layer.
     """
     network_norms = _network_norms if zero_or_one else _norms_by_recursion
     norms = [
@@ -57,21 +57,21 @@ def hidden_jacobian_norms(
 
 
 def _network_norms(weights: Sequence[Tensor], slopes: Sequence[Tensor]) -> Tensor:
-    """Norms of one network, (samples, hidden layers)."""
+    """Return the norms of one network, (samples, hidden layers)."""
     first, *weights = (weight.detach() for weight in weights)
     first = without_features(first)
     of_first = (slopes[0] @ first.square().sum(1)).sqrt().unsqueeze(1)
     if not weights:
         return of_first.double()
     active = [slope != 0 for slope in slopes]
-    # Points with as many active units stand side by side.
+    # Sort samples such that those with equally many active units are adjacent.
     order = active[len(active) // 2].sum(1).argsort()
     others = _norms_in_blocks(first, weights, [layer[order] for layer in active])
     return torch.cat([of_first, others[order.argsort()]], dim=1).double()
 
 
 def _norms_by_recursion(weights: Sequence[Tensor], slopes: Sequence[Tensor]) -> Tensor:
-    """Norms of one network with slopes of any size, (samples, hidden layers)."""
+    """Return the norms of one network with arbitrary slopes, (samples, hidden layers)."""
     first = without_features(weights[0])
     numbers = max(len(weight) for weight in weights) * first.shape[1]
     points = items_at_once("hidden_jacobians", numbers * first.element_size(), first.device)
@@ -87,7 +87,7 @@ def _norms_by_recursion(weights: Sequence[Tensor], slopes: Sequence[Tensor]) -> 
 
 
 def _norms_in_blocks(first: Tensor, weights: Sequence[Tensor], active: Sequence[Tensor]) -> Tensor:
-    """Norms from the second hidden layer on, some points at a time."""
+    """Return the norms from the second hidden layer up, block by block."""
     numbers = max(max(weight.shape) for weight in (first, *weights)) ** 2
     points = items_at_once("hidden_jacobians", numbers * first.element_size(), first.device)
     scratch = first.new_empty(4, min(points, len(active[0])) * numbers).unbind()
@@ -100,10 +100,10 @@ def _norms_in_blocks(first: Tensor, weights: Sequence[Tensor], active: Sequence[
 def _block_norms(
     matrices: Sequence[Tensor], active: Sequence[Units], scratch: Sequence[Tensor]
 ) -> Tensor:
-    """Norms from the second hidden layer on, at the points of one block.
+    """Return the norms from the second hidden layer up for the samples of one block.
 
-    Products and gathered weights are written to scratch memory: fresh memory would cost as much
-    again, in page faults.
+    Products and gathered weights are written to scratch memory; allocating memory would double the
+    time through page faults.
     """
     jacobian = _shaped(scratch[0], (*active[0].shape, matrices[0].shape[1]))
     torch.index_select(matrices[0], 0, active[0].flatten(), out=jacobian.flatten(0, 1))
@@ -116,13 +116,13 @@ def _block_norms(
 
 
 def _active_units(active: Bool[Tensor, "samples units"], points: int) -> list[Units]:
-    """The active units of so many points at a time, in order.
+    """Return the active units of each block of samples, in order.
 
-    Where a point has fewer than others of its block, the row of zeros below the weight stands for
-    a unit.
+    Samples with fewer active units than others of their block are padded by the index of the row
+    of zeros below the weight.
     """
     counts = active.sum(1)
-    # A third of the time of ``active.nonzero()``.
+    # Takes a third of the time of ``active.nonzero()``.
     units = np.flatnonzero(active.cpu().numpy()) % active.shape[1]
     units = torch.from_numpy(units).int().to(active.device)
     totals = [int(block.sum()) for block in counts.split(points)]
@@ -133,30 +133,30 @@ def _active_units(active: Bool[Tensor, "samples units"], points: int) -> list[Un
 
 
 def _in_rows(units: Int[Tensor, "active"], counts: Int[Tensor, "samples"], zeros: int) -> Units:
-    """Units of one point after the other as a matrix, filled up with the number of the zeros."""
+    """Arrange units as a matrix with one row per sample, padded by the index of the zeros."""
     most = int(counts.max()) if len(counts) else 0
     there = torch.arange(most, device=units.device) < counts.unsqueeze(1)
     return units.new_full(there.shape, zeros).masked_scatter_(there, units)
 
 
 def _between(weight: Tensor, above: Units, below: Units, scratch: Sequence[Tensor]) -> Tensor:
-    """The part of a weight, with a row of zeros below it, that joins the units of each point.
+    """Gather the entries of a zero-padded weight between the active units of each sample.
 
-    What stands for a unit below meets a row of zeros of the Jacobian: any column will do.
+    Padding among the units below meets a row of zeros of the Jacobian: any column will do.
     """
     last = weight.shape[1] - 1
     rows, columns = (above * weight.shape[1]).unsqueeze(2), below.clamp_max(last).unsqueeze(1)
     shape = (*above.shape, below.shape[1])
-    places = torch.add(rows, columns, out=_shaped(scratch[0].view(torch.int32), shape))
+    indices = torch.add(rows, columns, out=_shaped(scratch[0].view(torch.int32), shape))
     between = _shaped(scratch[1], shape)
-    torch.index_select(weight.flatten(), 0, places.flatten(), out=between.flatten())
+    torch.index_select(weight.flatten(), 0, indices.flatten(), out=between.flatten())
     return between
 
 
 def _product(left: Tensor, right: Tensor, scratch: Tensor) -> Tensor:
-    """Products of the matrices of each point.
+    """Multiply the matrices of each sample.
 
-    On a CPU by NumPy, which multiplies small matrices in half the time of ``torch.bmm``.
+    On a CPU NumPy multiplies small matrices in half the time of ``torch.bmm``.
     """
     product = _shaped(scratch, (*left.shape[:2], right.shape[2]))
     if left.is_cpu:
@@ -167,7 +167,7 @@ def _product(left: Tensor, right: Tensor, scratch: Tensor) -> Tensor:
 
 
 def _norm(matrices: Tensor) -> Float[Tensor, "samples"]:
-    """Norm of the matrix of each point; on a CPU, three times faster than ``vector_norm``."""
+    """Return the norm of the matrix of each sample, on a CPU three times as fast as torch."""
     if not matrices.is_cpu:
         return torch.linalg.vector_norm(matrices, dim=(1, 2))
     rows = matrices.flatten(1).unsqueeze(1).numpy()
@@ -175,5 +175,5 @@ def _norm(matrices: Tensor) -> Float[Tensor, "samples"]:
 
 
 def _shaped(scratch: Tensor, shape: Sequence[int]) -> Tensor:
-    """A block in scratch memory."""
+    """Return a view of this shape into scratch memory."""
     return scratch.as_strided(shape, (shape[1] * shape[2], shape[2], 1))

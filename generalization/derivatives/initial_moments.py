@@ -1,11 +1,11 @@
 """Expectations over the initial weights of ReLU networks.
 
-With s_l² and β_l² the variances of weights and biases of layer l, all independent and symmetric,
-n_l the units of the layer and d = n_0: half of the units are active, whatever the others do. So
-every layer multiplies mean squares by n_l s_{l+1}² / 2.
+Weights and biases of layer l are independent and symmetric with variances s_l² and β_l², n_l is the
+number of units of the layer, and d = n_0. Each unit is active with probability ½, independently of
+all others, so that every layer multiplies mean squares by n_l s_{l+1}² / 2.
 
 Args:
-    variances: Of the initial weights and biases.
+    variances: Variances of the initial weights and biases.
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ from generalization.hyperparameters import Hyperparameters
 
 
 class InitialVariances(NamedTuple):
-    """Variances of the weights and the biases of every layer."""
+    """Variances of the weights and of the biases of every layer."""
 
     weights: list[float]
     biases: list[float]
 
 
 def initial_variances(widths: Sequence[int], hyperparameters: Hyperparameters) -> InitialVariances:
-    """Variances of what ``INITIALIZATIONS`` draw for ReLU, of which the gain is 2.
+    """Return the variances of ``INITIALIZATIONS`` for ReLU, whose gain is 2.
 
     Args:
-        hyperparameters: Of these ``initialization``, ``init_scale`` and ``biases``.
+        hyperparameters: Hyper-parameters ``initialization``, ``init_scale`` and ``biases`` are
+            used.
     """
-    # Of weights and biases, by the fan-in.
+    # Variances of weights and of biases as functions of the fan-in.
     variances = {
         "normal": lambda fan_in: (2 / fan_in, 0.0),
         "uniform": lambda fan_in: (1 / (3 * fan_in), 1 / (3 * fan_in)),
@@ -48,7 +49,7 @@ def initial_variances(widths: Sequence[int], hyperparameters: Hyperparameters) -
 
 
 def mean_square_gradient(widths: Sequence[int], variances: InitialVariances) -> float:
-    """E‖∂f_k/∂x‖² = d s_1² Π_{l<L} (n_l s_{l+1}² / 2), at every x and at any finite widths.
+    """Return E‖∂f_k/∂x‖² = d s_1² Π_{l<L} (n_l s_{l+1}² / 2), exact at every x and finite width.
 
     For He's s_l² = 2/n_{l−1} it is 2; for ``torch.nn.Linear``'s 1/(3 n_{l−1}) it is 6^{1−L}/3.
     """
@@ -59,9 +60,9 @@ def mean_square_gradient(widths: Sequence[int], variances: InitialVariances) -> 
 
 
 def variance_of_biases(widths: Sequence[int], variances: InitialVariances) -> float:
-    """Σ = Σ_l β_l² Π_{l≤m<L} (n_m s_{m+1}² / 2): what biases add to the variance of a logit.
+    """Return Σ = Σ_l β_l² Π_{l≤m<L} (n_m s_{m+1}² / 2), the part of Var f_k due to biases.
 
-    That variance is Var f_k(x) = (‖x‖²/d) E‖∂f_k/∂x‖² + Σ.
+    The variance of a logit is Var f_k(x) = (‖x‖²/d) E‖∂f_k/∂x‖² + Σ.
     """
     total, *others = variances.biases
     for units, weight, bias in zip(widths[1:-1], variances.weights[1:], others, strict=True):
@@ -76,16 +77,16 @@ def wide_covariance(
     other_squares: Float[np.ndarray, "points"],
     products: Float[np.ndarray, "points"],
 ) -> Float[np.ndarray, "points"]:
-    """E f_k(x) f_k(x') of wide networks, at any two points.
+    """Return E f_k(x) f_k(x') of wide networks for pairs of inputs.
 
-    The kernel of Cho & Saul 2009, layer by layer: for z, z' normal with variances v, v' and
-    correlation c, E[φ(z) φ(z')] = ½ √(v v') κ(c), κ(c) = (√(1 − c²) + (π − arccos c) c) / π. It is
-    exact with one hidden layer of normal weights, and for others in the limit of large widths.
+    The arc-cosine kernel of Cho & Saul 2009, layer by layer: for z, z' normal with variances v, v'
+    and correlation c, E[φ(z) φ(z')] = ½ √(v v') κ(c), κ(c) = (√(1 − c²) + (π − arccos c) c) / π. It
+    is exact for one hidden layer of normal weights, and otherwise in the limit of large widths.
 
     Args:
-        squares: ‖x‖².
-        other_squares: ‖x'‖².
-        products: ⟨x, x'⟩.
+        squares: Squared norms ‖x‖².
+        other_squares: Squared norms ‖x'‖².
+        products: Inner products ⟨x, x'⟩.
     """
     sums = np.stack([squares, other_squares, products]).astype(float)
     for layer, (weight, bias) in enumerate(zip(*variances, strict=True)):
@@ -100,7 +101,7 @@ def _rectified(
     second: Float[np.ndarray, "points"],
     both: Float[np.ndarray, "points"],
 ) -> Float[np.ndarray, "3 points"]:
-    """Twice the second moments of φ(z), from those of z."""
+    """Return twice the second moments of φ(z), from those of z."""
     root = np.sqrt(first * second)
     cosine = np.clip(both / root, -1, 1)
     kappa = (np.sqrt(1 - cosine**2) + (np.pi - np.arccos(cosine)) * cosine) / np.pi
@@ -113,15 +114,15 @@ def wide_sensitivity(
     inputs: Float[np.ndarray, "points features"],
     noise: Float[np.ndarray, "points"],
 ) -> float:
-    """The expected variance over points x and noise ε of f_k(x + ε) − f_k(x), of wide networks.
+    """Return the expected variance over inputs x and noise ε of f_k(x + ε) − f_k(x), if wide.
 
-    The mean square change, minus the square of the mean change, which is the mean product of the
-    changes at two points: every point is paired with the next one. ‖ε‖² is taken for its mean, and
-    noise for orthogonal to all else, as it is for many features.
+    It is the mean square of the change minus the square of its mean. The latter is the mean product
+    of the changes at two inputs, estimated by pairing each input with the next. ‖ε‖² is replaced by
+    its mean and noise is taken to be orthogonal to everything else, as for many features.
 
     Args:
-        inputs: Points in random order.
-        noise: Standard deviation of noise, at every point.
+        inputs: Inputs in random order.
+        noise: Standard deviation of the noise, for each input.
     """
 
     def covariance(*moments: Float[np.ndarray, "points"]) -> float:

@@ -1,4 +1,4 @@
-"""Norms of the derivative of a network by its input, at a cost that hardly knows the input."""
+"""Norms of the input Jacobian of networks, at a cost nearly independent of the input dimension."""
 
 from collections.abc import Callable, Iterator, Sequence
 from math import prod
@@ -7,16 +7,16 @@ import torch
 from jaxtyping import Float, Float64, Shaped
 from torch import Tensor, nn
 
-from generalization.devices import MODULE_SAMPLES, items_at_once
+from generalization.devices import MODULE_SAMPLES, items_at_once, samples_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, evaluation_mode, module_logits
 
-# From logits (…, classes), and what else there is of every point, to rows of cotangents
+# Function of logits (…, classes) and further per-sample arguments that returns rows of cotangents
 # (…, rows, classes) and their scale (…).
 Cotangents = Callable[..., tuple[Tensor, Tensor]]
 
-FORWARD_BLOCKS = 4  # Whose logits are computed together.
-TRIANGLE_COLUMNS = 64  # At a time: fewer skip more zeros, more multiply faster.
+FORWARD_BLOCKS = 4  # Number of blocks whose logits are computed together.
+TRIANGLE_COLUMNS = 64  # Columns per product: fewer skip more zeros, more multiply faster.
 
 
 @torch.no_grad()
@@ -26,37 +26,37 @@ def input_jacobian_norm(
     cotangents: Cotangents,
     *of_points: Shaped[Tensor, "samples *_"],
 ) -> Float64[Tensor, "networks samples"]:
-    """‖C ∂f/∂x‖_F at every point, where the matrix C depends on the logits f.
+    """Return the norms ‖C ∂f/∂x‖_F at every input, where the matrix C depends on the logits f.
 
-    A stack pulls the rows of C back through its layers, by the chain rule,
+    In a stack the rows of C are backpropagated through the layers,
 
         B_{L-1} = (C W_L) ∘ φ'(z_{L-1}),   B_{l-1} = (B_l W_l) ∘ φ'(z_{l-1}),   C ∂f/∂x = B_1 W_1,
 
-    as one product per layer for many points. If W_1ᵀ = Q R, then ‖B_1 W_1‖_F = ‖B_1 Rᵀ Qᵀ‖_F =
-    ‖B_1 Rᵀ‖_F: after one decomposition per network, the number of features plays no part, and half
-    of Rᵀ is zero. (The Gram matrix W_1 W_1ᵀ = Rᵀ R would give the square as tr(B_1 Rᵀ R B_1ᵀ), at
-    twice the cost, and may round it below zero.) A module pulls the rows back by autograd, one
-    backward pass per row of C.
+    as one product per layer for many samples. If W_1ᵀ = Q R, then ‖B_1 W_1‖_F = ‖B_1 Rᵀ Qᵀ‖_F =
+    ‖B_1 Rᵀ‖_F: after one decomposition per network, the cost does not depend on the number of
+    features, and half of Rᵀ is zero. (The Gram matrix W_1 W_1ᵀ = Rᵀ R would give the square as
+    tr(B_1 Rᵀ R B_1ᵀ), at twice the cost, and rounding may make it negative.) In a module the rows
+    are backpropagated by autograd, one backward pass per row of C.
 
     Products are in the dtype of the weights. Norms are float64, because the scale of a saturated
-    softmax, and squares of small numbers, are below what float32 can hold.
+    softmax, and squares of small numbers, underflow in float32.
 
     Args:
-        networks: A stack, or a module that maps inputs to logits, taken in eval mode. Its points
-            must not influence each other.
-        cotangents: From logits (…, classes) to C / s, of shape (…, rows, classes) in the dtype of
-            the logits, and s, of shape (…) in float64.
-        of_points: What C depends on beside the logits, as labels: one entry per point, given to
-            ``cotangents`` after the logits of the same points.
+        networks: A stack, or a module that maps inputs to logits, evaluated in eval mode. Its
+            samples must not interact.
+        cotangents: Function from logits (…, classes) to C / s, of shape (…, rows, classes) in the
+            dtype of the logits, and s, of shape (…) in float64.
+        of_points: Further arguments of ``cotangents`` after the logits, with one entry per sample,
+            such as labels.
 
     Returns:
-        One norm per network and point.
+        One norm per network and input.
     """
     if isinstance(networks, nn.Module):
         with evaluation_mode(networks) as module:
             chunks = [
                 _module_norms(module, chunk, cotangents, of_chunk)
-                for chunk, *of_chunk in _chunks(MODULE_SAMPLES, inputs, *of_points)
+                for chunk, *of_chunk in _chunks(samples_at_once(MODULE_SAMPLES), inputs, *of_points)
             ]
         return torch.cat(chunks).unsqueeze(0)
     points = _points_per_block(networks, inputs)
@@ -68,20 +68,20 @@ def input_jacobian_norm(
 
 
 def _points_per_block(networks: FullyConnectedNetworks, inputs: Tensor) -> int:
-    """Return the number of points, of one network or of several, of a block of rows."""
+    """Return the number of samples, of one or several networks, in a block of rows."""
     bytes_per_point = networks.widths[-1] * max(networks.widths[1:]) * inputs.element_size()
     return items_at_once("input_jacobian", bytes_per_point, inputs.device)
 
 
 def _chunks(size: int, *of_points: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Some points at a time, of all that there is of them."""
+    """Split tensors with one entry per sample into chunks."""
     return zip(*(values.split(size) for values in of_points), strict=True)
 
 
 def _module_norms(
     module: nn.Module, inputs: Tensor, cotangents: Cotangents, of_points: Sequence[Tensor]
 ) -> Tensor:
-    """Norms of one chunk, one backward pass per row."""
+    """Return the norms of one chunk, by one backward pass per row."""
     inputs = inputs.detach().requires_grad_()
     with torch.enable_grad():
         logits = module_logits(module, inputs)
@@ -100,7 +100,7 @@ def _stack_norms(
     of_points: Sequence[Tensor],
     points: int,
 ) -> Tensor:
-    """Norms of all networks at all inputs, as many inputs at a time as make so many points."""
+    """Return the norms of all networks at all inputs, in blocks within the memory budget."""
     input_blocks = _input_blocks(networks.weights[0])
     samples = max(1, min(points // len(networks), len(inputs)))
     numbers_per_point = networks.widths[-1] * max(networks.widths[1:])
@@ -117,10 +117,10 @@ def _stack_norms(
 
 
 def _input_blocks(weight: Tensor) -> list[Tensor]:
-    """Blocks S_i with Σ_i ‖B S_i‖² = ‖B W_1‖² for every B: columns of W_1, or of the triangle Rᵀ.
+    """Return blocks S_i of columns of W_1, or of Rᵀ, with Σ_i ‖B S_i‖² = ‖B W_1‖² for every B.
 
-    Zeros on top of the triangle's columns are left out, so that a block meets the last columns of
-    B only.
+    Zeros at the top of the columns of Rᵀ are omitted, so that a block multiplies only the last
+    columns of B.
     """
     units, features = weight.shape[-2:]
     if features <= units:
@@ -135,7 +135,7 @@ def _input_blocks(weight: Tensor) -> list[Tensor]:
 def logits_and_slopes(
     networks: FullyConnectedNetworks, inputs: Tensor
 ) -> tuple[Tensor, list[Tensor]]:
-    """Logits, and φ'(z) of every hidden layer."""
+    """Return the logits, and the slopes φ'(z) of every hidden layer."""
     activations, slopes = inputs, []
     for layer in range(networks.depth - 1):
         activations = networks.phi.function(networks.affine(layer, activations))
@@ -146,10 +146,10 @@ def logits_and_slopes(
 def _pull_back(
     rows: Tensor, weights: Sequence[Tensor], slopes: Sequence[Tensor], scratch: Tensor
 ) -> Tensor:
-    """Rows of cotangents at the logits, pulled back to the preactivations of the first layer.
+    """Backpropagate rows of cotangents from the logits to the preactivations of the first layer.
 
-    Blocks take turns in the scratch memory and leave its first half free: fresh memory would cost
-    a tenth of the product and more, in page faults.
+    Layers alternate between parts of the scratch memory, whose first half is free at the end;
+    allocating memory would cost a tenth of the time of a product or more through page faults.
     """
     for layer in reversed(range(len(weights))):
         rows = _product(rows, weights[layer], scratch[(layer + 1) % 2])
@@ -158,10 +158,10 @@ def _pull_back(
 
 
 def _norm_at_input(rows: Tensor, input_blocks: Sequence[Tensor], scratch: Tensor) -> Tensor:
-    """Norm of all rows of a point, multiplied by the square root of the first layer.
+    """Return the norm of all rows of each sample times the first layer.
 
-    If a square does not fit the dtype (1e-20 is a float32, its square is not), all this once more
-    in float64.
+    If squares underflow or overflow (1e-20 is a float32, its square is not), the computation is
+    repeated in float64.
     """
     norms = [
         torch.linalg.vector_norm(
@@ -184,7 +184,7 @@ def _square_fits(norm: Tensor) -> bool:
 
 
 def _product(rows: Tensor, weight: Tensor, scratch: Tensor) -> Tensor:
-    """Rows (networks, samples, rows, units) times a weight of each network, in scratch memory."""
+    """Multiply rows (networks, samples, rows, units) by a weight per network in scratch memory."""
     shape = (*rows.shape[:-1], weight.shape[-1])
     out = scratch[: prod(shape)].view(shape)
     torch.bmm(rows.flatten(1, 2), weight, out=out.flatten(1, 2))

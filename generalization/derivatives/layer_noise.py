@@ -1,4 +1,4 @@
-"""Response of hidden layers to small noise at the input, to first order."""
+"""Response of hidden layers to small input noise, to first order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ OfLayers = Float64[Tensor, "networks samples hidden_layers"]
 
 @dataclass(frozen=True)
 class LayerNoise:
-    """The activations h of hidden layers at points, and their Jacobians A = ∂h/∂x.
+    """Norms of the activations h of hidden layers and of their Jacobians A = ∂h/∂x.
 
     Attributes:
-        signal: ‖h‖₂.
-        jacobian_norm: ‖A‖_F, the norm of Novak et al. 2018 of a layer instead of the output.
-        noise: ‖(I − ĥĥᵀ)A‖_F = √(‖A‖_F² − ‖ĥᵀA‖²), ĥ = h/‖h‖: of what does not move h along itself.
+        signal: Norm ‖h‖₂.
+        jacobian_norm: Norm ‖A‖_F, that of Novak et al. 2018 for a layer instead of the output.
+        noise: Norm ‖(I − ĥĥᵀ)A‖_F = √(‖A‖_F² − ‖ĥᵀA‖²) of the Jacobian orthogonal to ĥ = h/‖h‖.
     """
 
     signal: OfLayers
@@ -37,23 +37,24 @@ class LayerNoise:
 
     @property
     def noise_to_signal(self) -> OfLayers:
-        """ρ = (‖A‖_F² − ‖ĥᵀA‖²) / ‖h‖². NaN where no unit is active.
+        """Ratio ρ = (‖A‖_F² − ‖ĥᵀA‖²) / ‖h‖²; NaN where no unit is active.
 
-        Of copies h(x + σξ), ξ ~ N(0, I), in the limit of small σ, the first singular vector is ĥ,
-        s_1² = N‖h‖², and Σ_{i>1} s_i² = Nσ²(‖A‖_F² − ‖ĥᵀA‖²) in expectation. So a share ρσ² of
-        their squares is not in the first component.
+        For N copies h(x + σξ), ξ ~ N(0, I), in the limit of small σ, the first singular vector is
+        ĥ, s_1² = N‖h‖², and Σ_{i>1} s_i² = Nσ²(‖A‖_F² − ‖ĥᵀA‖²) in expectation. The share of their
+        squares outside the first component is therefore ρσ².
         """
         return (self.noise / self.signal).square()
 
 
 @torch.no_grad()
 def layer_noise(networks: Networks, inputs: Float[Tensor, "samples *features"]) -> LayerNoise:
-    """Compute signal and noise of every hidden layer at every point.
+    """Compute signal and noise of every hidden layer at every input.
 
-    A stack multiplies Jacobians from the input on, A_l = D_l W_l A_{l-1}, with as many columns as
-    the first layer has units, see ``without_features``: that changes neither norms nor ĥᵀA's. A
-    module is given every direction of the input. Products are in the dtype of the weights, sums of
-    squares float64. ĥĥᵀA is subtracted before squares are, so that nothing cancels.
+    In a stack Jacobians are multiplied from the input up, A_l = D_l W_l A_{l-1}, with as many
+    columns as the first layer has units, see ``without_features``, which changes neither ‖A‖ nor
+    ‖ĥᵀA‖. In a module they are computed for every direction of the input. Products are in the dtype
+    of the weights, sums of squares are float64. ĥĥᵀA is subtracted before squaring to avoid
+    cancellation.
     """
     if isinstance(networks, FullyConnectedNetworks):
         folded = networks.folded()
@@ -66,7 +67,7 @@ def layer_noise(networks: Networks, inputs: Float[Tensor, "samples *features"]) 
 def _network_norms(
     network: FullyConnectedNetworks, inputs: Float[Tensor, "samples *features"]
 ) -> Float64[Tensor, "samples hidden_layers quantities"]:
-    """Compute the norms of a stack of one, as many points at a time as Jacobians fit the cache."""
+    """Compute the norms of a stack of one, in blocks of samples whose Jacobians fit the cache."""
     first, *weights = (weight[0] for weight in network.weights[:-1])
     first = without_features(first)
     units = max(network.widths[1:-1])
@@ -97,7 +98,7 @@ def _point_norms(
 def _module_norms(
     module: nn.Module, inputs: Float[Tensor, "samples *features"]
 ) -> Float64[Tensor, "samples hidden_layers quantities"]:
-    """Compute the norms of a module, point by point, in all directions."""
+    """Compute the norms of a module, sample by sample, in all directions."""
     basis = torch.eye(inputs[0].numel(), dtype=inputs.dtype, device=inputs.device)
 
     def activations(point: Tensor) -> tuple[Tensor, ...]:
@@ -111,7 +112,7 @@ def _module_norms(
         layers = zip(activations(point), jacobians, strict=True)
         return torch.stack([_norms(h, jacobian.transpose(0, 1).mT) for h, jacobian in layers], 1)
 
-    # Tangents take the room of the whole storage that a point is a view of: a copy has its own.
+    # Tangents are allocated for the whole storage that a sample is a view of; a copy has its own.
     return torch.cat([of_point(point.clone()) for point in inputs.split(1)])
 
 
@@ -119,7 +120,7 @@ def _norms(
     activations: Float[Tensor, "samples units"],
     jacobian: Float[Tensor, "samples units columns"],
 ) -> Float64[Tensor, "samples quantities"]:
-    """‖h‖, ‖A‖_F and ‖(I − ĥĥᵀ)A‖_F."""
+    """Return ‖h‖, ‖A‖_F and ‖(I − ĥĥᵀ)A‖_F."""
     signal = torch.linalg.vector_norm(activations, dim=1, dtype=torch.float64)
     along = (activations / signal.to(activations.dtype).unsqueeze(1)).unsqueeze(2)
     across = jacobian - along * (along.mT @ jacobian)

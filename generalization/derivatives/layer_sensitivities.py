@@ -1,4 +1,4 @@
-"""Norms of the derivative of a stack by its parameters and its input, by a closed form."""
+"""Norms of the mixed derivative of a stack by parameters and input, in closed form."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from generalization.derivatives.hidden_jacobians import hidden_jacobian_norms
 from generalization.derivatives.input_jacobian import logits_and_slopes
-from generalization.devices import SLOPES_PER_CHUNK
+from generalization.devices import SLOPES_PER_CHUNK, samples_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
 
 
@@ -18,19 +18,19 @@ def sensitivity_of_layers(
     inputs: Float[Tensor, "samples *features"],
     outputs: Float[Tensor, "rows classes"],
 ) -> Float64[Tensor, "networks samples layers"]:
-    """‖∂²(Cf)/∂W_l∂x‖_F = ‖δ_l‖_F ‖∂a_{l-1}/∂x‖_F of every layer.
+    """Return the norms ‖∂²(Cf)/∂W_l∂x‖_F = ‖δ_l‖_F ‖∂a_{l-1}/∂x‖_F of all layers.
 
     Inside a linear region δ_l = ∂(Cf)/∂z_l does not depend on x, and ∂(Cf)/∂W_l = δ_l a_{l-1}ᵀ.
-    Products are in the dtype of the weights, and each weight is divided by its gain
-    ‖W‖_F / √fan_in, multiplied back in float64, so that no scale makes squares over- or underflow.
+    Products are in the dtype of the weights. Each weight is divided by its gain ‖W‖_F / √fan_in,
+    which is multiplied back in float64, so that squares neither over- nor underflow.
 
     Args:
         networks: R networks with a piecewise-linear activation.
 
     Returns:
-        One norm per network, point and layer; NaN where logits are not finite.
+        One norm per network, input and layer; NaN where logits are not finite.
     """
-    chunks = inputs.split(SLOPES_PER_CHUNK)
+    chunks = inputs.split(samples_at_once(SLOPES_PER_CHUNK))
     return torch.stack([
         torch.cat([_closed_form(network, chunk, outputs) for chunk in chunks], dim=1)[0]
         for network in networks
@@ -42,7 +42,7 @@ def _closed_form(
     inputs: Float[Tensor, "samples *features"],
     outputs: Float[Tensor, "rows classes"],
 ) -> Float64[Tensor, "1 samples layers"]:
-    """Norms of a stack of one, for a chunk of points."""
+    """Return the norms of a stack of one for a chunk of inputs."""
     logits, slopes = logits_and_slopes(network, inputs.flatten(1))
     gains = torch.stack([_gain(weight) for weight in network.weights], dim=-1)
     weights = [
@@ -61,7 +61,7 @@ def _closed_form(
 
 
 def _gain(weight: Float[Tensor, "networks fan_out fan_in"]) -> Float64[Tensor, "networks"]:
-    """Factor by which a layer changes the norm of a random vector; 1 if that is 0."""
+    """Return the factor by which a layer scales the norm of random vectors; 1 if that is 0."""
     norm = torch.linalg.vector_norm(weight, dim=(1, 2), dtype=torch.float64)
     gain = norm / weight.shape[2] ** 0.5
     return gain.where(gain > 0, 1.0)
@@ -72,7 +72,7 @@ def _cotangent_norms(
     slopes: Sequence[Tensor],
     rows: Float[Tensor, "networks samples rows classes"],
 ) -> Float64[Tensor, "networks samples layers"]:
-    """‖C ∂f/∂z_l‖_F of every layer."""
+    """Return ‖C ∂f/∂z_l‖_F of every layer."""
     norms = [rows.flatten(2).norm(dim=-1)]
     for weight, slope in zip(reversed(weights[1:]), reversed(slopes), strict=True):
         pulled = torch.bmm(rows.flatten(1, 2), weight).unflatten(1, rows.shape[1:3])

@@ -1,14 +1,14 @@
-"""Norm of the mean derivative of a network by its parameters and its input, by random probes."""
+"""Norm of the mean mixed derivative by parameters and input, estimated by random probes."""
 
 from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Float64
 from torch import Generator, Tensor, nn
-from torch.func import functional_call, grad, jvp
+from torch.func import grad, jvp
 
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.modules import Networks, evaluation_mode
+from generalization.networks.modules import Networks, evaluation_mode, logits_at
 from generalization.randomness import random_signs
 
 Parameters = tuple[Tensor, ...]
@@ -24,17 +24,17 @@ def probed_mean_mixed_derivative_norm(
     *,
     probes: int,
 ) -> Float64[Tensor, "networks"]:
-    """‖E_x ∂²(Cf)/∂θ∂x‖_F, estimated: the square is unbiased.
+    """Estimate ‖E_x ∂²(Cf)/∂θ∂x‖_F; the square of the estimate is unbiased.
 
     For random signs u and v, E uuᵀ and E vvᵀ are identities, hence, with the same signs at all
-    points,
+    inputs,
 
         ‖E_x ∂²(Cf)/∂θ∂x‖_F² = E ‖∂/∂θ E_x (∂(uᵀCf)/∂x · v)‖².
 
-    Draws are the same for every network.
+    All networks share the probes.
 
     Returns:
-        The root of the mean over the draws, for each network.
+        Root of the mean over probes, for each network.
     """
     directions = random_signs((probes, *inputs.shape[1:]), inputs, generator)
     cotangents = random_signs((probes, len(outputs)), inputs, generator) @ outputs
@@ -54,7 +54,7 @@ def _module_function(module: nn.Module) -> tuple[Logits, Parameters]:
     names, parameters = zip(*module.named_parameters(), strict=True)
 
     def logits(parameters: Parameters, inputs: Tensor) -> Tensor:
-        return functional_call(module, dict(zip(names, parameters, strict=True)), (inputs,))
+        return logits_at(module, dict(zip(names, parameters, strict=True)), inputs)
 
     return logits, tuple(part.detach() for part in parameters)
 
@@ -77,7 +77,7 @@ def _mean_square(
     directions: Float[Tensor, "probes *features"],
     cotangents: Float[Tensor, "probes classes"],
 ) -> Float64[Tensor, ""]:
-    """The mean over probes of ‖∂/∂θ E_x (∂(uᵀCf)/∂x · v)‖²."""
+    """Return the mean over probes of ‖∂/∂θ E_x (∂(uᵀCf)/∂x · v)‖²."""
     total = 0
     for direction, cotangent in zip(directions, cotangents, strict=True):
 

@@ -1,18 +1,18 @@
-"""Norms of the derivative of a network by its parameters and its input, by random probes."""
+"""Norms of the mixed derivative by parameters and input, estimated by random probes."""
 
 from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Float64
 from torch import Generator, Tensor, nn
-from torch.func import functional_call, grad, jvp, vmap
+from torch.func import grad, jvp, vmap
 
 from generalization.devices import items_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.modules import Networks, evaluation_mode
+from generalization.networks.modules import Networks, evaluation_mode, logits_at
 from generalization.randomness import random_signs
 
-SAMPLES_PER_DRAW = 256  # Another number gives other draws.
+SAMPLES_PER_DRAW = 256  # Changing it changes the probes.
 
 
 @torch.no_grad()
@@ -24,17 +24,17 @@ def probed_mixed_derivative_norm(
     *,
     probes: int,
 ) -> tuple[Float64[Tensor, "networks samples"], Float64[Tensor, "networks samples"]]:
-    """‖∂²(Cf)/∂θ∂x‖_F at every point, estimated: the square is unbiased; and the standard error.
+    """Estimate ‖∂²(Cf)/∂θ∂x‖_F at every input, with standard error; its square is unbiased.
 
     For random signs u and v, E uuᵀ and E vvᵀ are identities, hence
 
         ‖∂²(Cf)/∂θ∂x‖_F² = E ‖∂/∂θ (∂(uᵀCf)/∂x · v)‖².
 
-    Draws are fresh for every point and the same for every network.
+    Probes are independent between inputs and shared by all networks.
 
     Returns:
-        The root of the mean over the draws, for each network and point, and its standard error,
-        which is that of the mean divided by twice the root (delta method); NaN for a single draw.
+        Root of the mean over probes, for each network and input, and its standard error: that of
+        the mean divided by twice the root (delta method); NaN for a single probe.
     """
     if not isinstance(networks, nn.Module):
         return _root_and_error(
@@ -54,7 +54,7 @@ def _squares_of_draws(
     generator: Generator,
     probes: int,
 ) -> Float64[Tensor, "probes networks samples"]:
-    """Compute squares for random directions and cotangents."""
+    """Compute the squares for random directions and cotangents."""
     of_chunks = []
     for chunk in inputs.split(SAMPLES_PER_DRAW):
         draws = []
@@ -67,7 +67,7 @@ def _squares_of_draws(
 
 
 def _root_and_error(squares: Float64[Tensor, "probes networks samples"]) -> tuple[Tensor, Tensor]:
-    """The root of the mean over probes, and its standard error."""
+    """Return the root of the mean over probes, and its standard error."""
     probes, mean = len(squares), squares.mean(0)
     deviations = (squares - mean).square().sum(0)
     root = mean.sqrt()
@@ -81,9 +81,9 @@ def _stack_squares(
     directions: Float[Tensor, "samples *features"],
     cotangents: Float[Tensor, "samples classes"],
 ) -> Float64[Tensor, "networks samples"]:
-    """‖∂/∂θ (∂(uᵀCf)/∂x · v)‖² from the factors of the gradient by each weight, δ_l a_{l-1}ᵀ.
+    """Return ‖∂/∂θ (∂(uᵀCf)/∂x · v)‖² from the factors of the gradients, δ_l a_{l-1}ᵀ and δ_l.
 
-    It is the derivative along v of that gradient, δ̇ aᵀ + δ ȧᵀ, and of the gradient by the bias, δ̇.
+    Their derivatives along v are δ̇ aᵀ + δ ȧᵀ for weights and δ̇ for biases.
     """
 
     def factors(inputs: Tensor) -> tuple[list[Tensor], list[Tensor]]:
@@ -111,12 +111,12 @@ def _module_squares(
     directions: Float[Tensor, "samples *features"],
     cotangents: Float[Tensor, "samples classes"],
 ) -> Float64[Tensor, "1 samples"]:
-    """‖∂/∂θ (∂(uᵀCf)/∂x · v)‖² of every point, by two backward passes."""
+    """Return ‖∂/∂θ (∂(uᵀCf)/∂x · v)‖² at every input, by two backward passes."""
     parameters = {name: part.detach() for name, part in module.named_parameters()}
 
     def square(x: Tensor, direction: Tensor, cotangent: Tensor) -> Tensor:
         def output(x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
-            return functional_call(module, parameters, (x.unsqueeze(0),))[0] @ cotangent
+            return logits_at(module, parameters, x.unsqueeze(0))[0] @ cotangent
 
         def slope(parameters: dict[str, Tensor]) -> Tensor:
             return (grad(output)(x, parameters) * direction).sum()

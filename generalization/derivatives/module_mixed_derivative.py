@@ -1,4 +1,4 @@
-"""Norms of the derivative of a module by its parameters and its input, by a closed form."""
+"""Norms of the mixed derivative of a module by parameters and input, in closed form."""
 
 from collections.abc import Sequence
 
@@ -8,14 +8,13 @@ from torch import Tensor, nn
 
 from generalization.devices import items_at_once
 from generalization.networks.linearized_layers import (
-    BATCH_NORMS,
     KEEPING_FEATURES,
     flat_layers,
     having_parameters,
     linearized,
     padded,
 )
-from generalization.networks.modules import evaluation_mode
+from generalization.networks.modules import BATCH_NORMS, evaluation_mode
 
 
 @torch.no_grad()
@@ -24,7 +23,7 @@ def module_mixed_derivative_norm(
     inputs: Float[Tensor, "samples *features"],
     outputs: Float[Tensor, "rows classes"],
 ) -> Float64[Tensor, "1 samples"]:
-    """‖∂²(Cf)/∂θ∂x‖_F at every point, see ``sensitivity_of_module_layers``."""
+    """Return ‖∂²(Cf)/∂θ∂x‖_F at every input, see ``sensitivity_of_module_layers``."""
     return sensitivity_of_module_layers(module, inputs, outputs).norm(dim=-1)
 
 
@@ -34,31 +33,31 @@ def sensitivity_of_module_layers(
     inputs: Float[Tensor, "samples *features"],
     outputs: Float[Tensor, "rows classes"],
 ) -> Float64[Tensor, "1 samples layers"]:
-    """‖∂²(Cf)/∂θ_l∂x‖_F at every point of a sequence of layers that are linear around it.
+    """Return ‖∂²(Cf)/∂θ_l∂x‖_F of a sequence of locally linear layers, at every input.
 
-    Let Δ be ∂(Cf)/∂y of what a layer gives and A = ∂a/∂x of what it is given. Neither depends on x
-    inside a linear region, biases add nothing, and the squares of the other blocks are
+    For a layer with input a and output y, let A = ∂a/∂x and Δ = ∂(Cf)/∂y. Neither depends on x
+    inside a linear region, biases do not contribute, and the squares of the other blocks are
 
         linear                ‖Δ‖_F² ‖A‖_F²
         convolution           Σ_{p,q} ⟨Δ_p, Δ_q⟩ ⟨U_p, U_q⟩
         batch normalization   Σ_c ‖Σ_p Δ_{c,p} ⊗ ∂ẑ_{c,p}/∂x‖_F²,   ẑ = (a − μ) / √(v + ε)
 
-    where p and q are positions, U_p are the rows of A that the window at p sees, since
-    ∂(Cf)/∂W = Σ_p Δ_p ⊗ u_p and ∂(Cf)/∂γ_c = Σ_p Δ_{c,p} ẑ_{c,p}, and c are channels. Of vectors,
-    which have one position, the last is Σ_c ‖Δ_c‖² ‖∂ẑ_c/∂x‖². Where channels are fewer than
-    positions, Σ_p Δ_p ⊗ U_p itself is squared, which is the same and costs less.
+    where p and q are positions, c are channels, and U_p are the rows of A in the window at p, since
+    ∂(Cf)/∂W = Σ_p Δ_p ⊗ u_p and ∂(Cf)/∂γ_c = Σ_p Δ_{c,p} ẑ_{c,p}. For vectors, which have one
+    position, the last expression is Σ_c ‖Δ_c‖² ‖∂ẑ_c/∂x‖². Where there are fewer channels than
+    positions, Σ_p Δ_p ⊗ U_p itself is squared, which is equal and cheaper.
 
-    Δ comes by a backward pass per row of C. A is carried through the layers, and all squares are
-    sums over its columns: some at a time, so that memory knows neither the number of parameters
-    times that of features, nor the number of points. If the first layer is linear, W_1ᵀ = Q R, its
-    block is ‖Δ_1‖² times the number of features, and R goes on for W_1ᵀ, whose norms it has.
+    Δ is computed by one backward pass per row of C. A is propagated through the layers, and all
+    squares are sums over its columns, processed in chunks, so that memory depends neither on the
+    number of parameters times features nor on the number of inputs. If the first layer is linear
+    with W_1ᵀ = Q R, its block is ‖Δ_1‖² times the number of features, and R replaces W_1ᵀ, since it
+    has the same norms.
 
     Args:
-        module: One for which ``is_sequence_of_known_layers`` holds; taken in eval mode.
-        inputs: Points, in the dtype of the weights, that of all products.
+        module: Module for which ``is_sequence_of_known_layers`` holds, evaluated in eval mode.
 
     Returns:
-        One norm per point and layer that has parameters; NaN where logits are not finite.
+        One norm per input and layer with parameters; NaN where logits are not finite.
     """
     layers = flat_layers(module)
     if not len(inputs):
@@ -76,7 +75,7 @@ def sensitivity_of_module_layers(
 
 
 def _first_changes(layers: Sequence[nn.Module], point: Tensor) -> tuple[int, Tensor]:
-    """The first layer that changes must be taken through, and the changes that it is given."""
+    """Return the index of the first layer to propagate tangents through, and its input tangents."""
     start = next((i for i, layer in enumerate(layers) if type(layer) not in KEEPING_FEATURES), 0)
     first, features = layers[start], point.numel()
     if isinstance(first, nn.Linear) and first.in_features == features:
@@ -85,7 +84,7 @@ def _first_changes(layers: Sequence[nn.Module], point: Tensor) -> tuple[int, Ten
 
 
 def _numbers_per_direction(layers: Sequence[nn.Module], point: Tensor, rows: int) -> int:
-    """Size of the largest tensor that one direction at one point leads to."""
+    """Return the size of the largest tensor per direction and sample."""
     numbers = [point.numel()]
     for layer in layers:
         numbers.append(point.numel())
@@ -105,7 +104,7 @@ def _squares(
     start: int,
     directions: Sequence[Tensor],
 ) -> Float64[Tensor, "samples layers"]:
-    """Squared norms of one chunk of points."""
+    """Return the squared norms for one chunk of inputs."""
     maps, given = linearized(layers, inputs)
     having = list(having_parameters(layers))
     deltas = dict(zip(having, _cotangents(given, having, outputs), strict=True))
@@ -125,7 +124,7 @@ def _squares(
 def _cotangents(
     given: Sequence[Tensor], layers: Sequence[int], outputs: Float[Tensor, "rows classes"]
 ) -> list[Float[Tensor, "samples rows *_features"]]:
-    """∂(Cf)/∂y of what some layers give."""
+    """Return ∂(Cf)/∂y for the outputs y of some layers."""
     wanted = [given[i] for i in layers]
     rows = [
         torch.autograd.grad(given[-1], wanted, row.expand_as(given[-1]), retain_graph=True)
@@ -139,7 +138,7 @@ def _block_squares(
     deltas: Float[Tensor, "samples rows *_given"],
     changes: Float[Tensor, "samples directions *_taken"],
 ) -> Float64[Tensor, "samples"]:
-    """Squared norm of the block of one layer, summed over some directions."""
+    """Return the squared norm of the block of one layer, summed over some directions."""
     if isinstance(layer, BATCH_NORMS):
         deltas, changes = (part.unsqueeze(-1).flatten(3) for part in (deltas, changes))
         block = torch.einsum("nkcp,ndcp->nkdc", deltas, changes)
@@ -157,7 +156,7 @@ def _block_squares(
 def _windows(layer: nn.Conv2d, changes: Tensor) -> Tensor:
     """Extract windows, (samples, directions, groups, positions, entries).
 
-    Entry by entry, at all positions, which is faster than ``unfold``.
+    Copying one entry at all positions at a time is faster than ``unfold``.
     """
     images = padded(layer, changes.flatten(0, 1))
     rows, columns = (
@@ -175,20 +174,20 @@ def _sum_over_positions(
     deltas: Float[Tensor, "samples rows groups positions units"],
     changes: Float[Tensor, "samples directions groups positions entries"],
 ) -> Float64[Tensor, "samples"]:
-    """Σ_{p,q} ⟨Δ_p, Δ_q⟩ ⟨U_p, U_q⟩ = ‖Σ_p Δ_p ⊗ U_p‖², whichever costs less."""
+    """Return Σ_{p,q} ⟨Δ_p, Δ_q⟩ ⟨U_p, U_q⟩ = ‖Σ_p Δ_p ⊗ U_p‖² by the cheaper of the two."""
     if _is_gram_cheaper(deltas.shape[3], deltas.shape[1] * deltas.shape[4]):
         of_deltas = torch.einsum("nkgpo,nkgqo->ngpq", deltas, deltas)
         of_changes = torch.einsum("ndgpe,ndgqe->ngpq", changes, changes)
-        # Rounding may leave less than 0.
+        # Rounding may make it negative.
         return (of_deltas.double() * of_changes.double()).sum((1, 2, 3)).clamp_min(0)
     return _sum_of_squares(torch.einsum("nkgpo,ndgpe->ngkode", deltas, changes))
 
 
 def _is_gram_cheaper(positions: int, rows: int) -> bool:
-    """Return whether products of positions are fewer than those with all rows of cotangents."""
+    """Return whether products between positions are fewer than those with rows of cotangents."""
     return positions <= rows
 
 
 def _sum_of_squares(values: Float[Tensor, "samples *_"]) -> Float64[Tensor, "samples"]:
-    """‖·‖² of each sample."""
+    """Return the squared norm of each sample."""
     return torch.linalg.vector_norm(values.flatten(1), dim=1, dtype=torch.float64).square()

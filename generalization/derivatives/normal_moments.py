@@ -1,4 +1,4 @@
-"""Absolute moments of normal variables, in logarithms."""
+"""Logarithms of absolute moments of normal variables."""
 
 import math
 
@@ -10,14 +10,14 @@ from torch import Tensor
 def log_absolute_moment(
     order: int, mean: Float64[Tensor, "*_"], deviation: Float64[Tensor, "*_"]
 ) -> Float64[Tensor, "*_"]:
-    """The logarithm of E|X|^ν for X ~ N(μ, s²), which no order, mean or deviation overflows.
+    """Return ln E|X|^ν for X ~ N(μ, s²), without overflow for any order, mean or deviation.
 
-    Winkelbauer 2012 has it by Kummer's function, which overflows or cancels for large μ/s,
+    The formula of Winkelbauer 2012 by Kummer's function overflows or cancels for large μ/s,
 
         E|X|^ν = s^ν 2^{ν/2} Γ((ν + 1)/2)/√π ₁F₁(−ν/2; ½; −μ²/(2s²)).
 
-    For whole ν partial integration (Stein: E[(X − μ) g(X)] = s² E g'(X)) gives the same by sums of
-    what is not negative, which add up in logarithms. With μ ≥ 0, T_n = E[sgn(X)^{ν−n} |X|^n] and
+    For integer ν, integration by parts (Stein: E[(X − μ) g(X)] = s² E g'(X)) expresses it by sums
+    of nonnegative terms, which are added in logarithms. With μ ≥ 0, T_n = E[sgn(X)^{ν−n} |X|^n] and
     g(X) = sgn(X)^{ν−n+1} |X|^{n−1},
 
         T_n = μ T_{n−1} + (n − 1) s² T_{n−2},   T_ν = E|X|^ν,
@@ -26,15 +26,15 @@ def log_absolute_moment(
     T_1 = E|X| = μ T_0 + s √(2/π) exp(−μ²/(2s²)).
 
     Args:
-        order: ν, a whole number from 0 on.
-        mean: μ; its sign does not matter.
-        deviation: s, not negative. Where it is 0, the moment is |μ|^ν.
+        order: Order ν, a nonnegative integer.
+        mean: Mean μ, of any sign.
+        deviation: Standard deviation s ≥ 0; where it is 0, the moment is |μ|^ν.
 
     Returns:
-        One logarithm for each mean and deviation; −∞ where both are 0, unless ν is 0.
+        One logarithm per mean and deviation; −∞ where both are 0, unless ν is 0.
     """
     mean = mean.abs()
-    ratio = (mean / deviation).nan_to_num(nan=0.0)  # An infinite one becomes very large.
+    ratio = (mean / deviation).nan_to_num(nan=0.0)  # Infinity becomes the largest finite number.
     log_mean, log_deviation = mean.log(), deviation.log()
     if order % 2:
         below = torch.erf(ratio / math.sqrt(2)).log()

@@ -1,24 +1,25 @@
-"""Bounds on the tangent sensitivity by counting paths, in logarithms.
+"""Logarithms of bounds on the tangent sensitivity by counting paths.
 
-They are for networks with hidden layers, whose activation function has no slope above 1 and is
-piecewise linear. Inside a linear region an entry of ∂²f_k/∂θ∂x is a sum over the active paths from
-the input to the logit k that go through the weight, of the product of the other weights on the path
-(Daróczy 2020, §7). Biases are on no path: they add no entry, and no bound knows them, but for the
-units that they make active.
+The bounds hold for networks with hidden layers and a piecewise-linear activation function whose
+slopes are at most 1. Inside a linear region an entry of ∂²f_k/∂θ∂x is a sum over the active paths
+from the input to logit k through the weight, of the product of the other weights on the path
+(Daróczy 2020, §7). Biases are on no path and add no entries; they only affect which units are
+active.
 
-What is differentiated is Cf, where the rows of C choose logits, see ``tangent_sensitivity``. What
-holds for one logit is then multiplied by κ, where
+The differentiated outputs are Cf, where the rows of C select logits, see ``tangent_sensitivity``.
+Bounds for one logit are multiplied by κ, where
 
-    κ² = Σ_r (Σ_k |C_rk|)²:   K² for the sum of K logits, K for all of them apart, 1 for one.
+    κ² = Σ_r (Σ_k |C_rk|)²:   K² for the sum of K logits, K for all of them, 1 for one.
 
-A weight of the last layer is on paths to one logit only: ‖C‖_F² ≤ κ² is enough, which is K, K, 1.
+A weight of the last layer is on paths to one logit only, for which ‖C‖_F² ≤ κ² is sufficient: K, K
+and 1.
 
-Throughout, n_0 … n_L are the widths, N = n_1 + … + n_h the units of the h = L − 1 hidden layers,
-‖W_l‖_∞ = max |W_l|, w = max_l ‖W_l‖_∞, d = n_0 and N_θ the number of weights.
+Throughout, n_0 … n_L are the widths, N = n_1 + … + n_h is the number of units of the h = L − 1
+hidden layers, ‖W_l‖_∞ = max |W_l|, w = max_l ‖W_l‖_∞, d = n_0 and N_θ the number of weights.
 
 Args:
-    units: Active units at points.
-    log_maxima: ln ‖W_l‖_∞ of all layers.
+    units: Number of active units of each hidden layer, for each input.
+    log_maxima: Logarithms ln ‖W_l‖_∞ of all layers.
 """
 
 import math
@@ -39,7 +40,7 @@ def log_bounds(
     *,
     reduction: str | int,
 ) -> dict[str, Float64[Tensor, "networks"]]:
-    """Logarithms of all bounds by name; means over points of those that hold at one."""
+    """Return the logarithms of all bounds by name, of means over inputs where they depend on x."""
     all_units, chosen = units.new_tensor(widths[1:-1]), {"reduction": reduction}
     of_points = units, log_maxima.unsqueeze(1)
     return {
@@ -59,28 +60,27 @@ def layerwise(
     *,
     reduction: str | int,
 ) -> Float64[Tensor, "*batch"]:
-    """Corrected Theorem 3.1 of Daróczy 2020: a bound of ‖∂²(Cf)/∂θ∂x‖_F, layer by layer.
+    """Bound ‖∂²(Cf)/∂θ∂x‖_F layer by layer: the corrected Theorem 3.1 of Daróczy 2020.
 
         ‖·‖_F² ≤ Σ_l N_l c_l² Π_{m≠l} ‖W_m‖_∞²
 
-    N_l counts entries that are not zero: d for every pair of an active unit of layer l − 1 and one
-    of layer l (for l = 1, d for every active unit: its other weights meet other inputs). c_l counts
-    the paths of an entry, κ times the product of the active units of the hidden layers other than
-    l − 1 and l. The product of norms omits the layer of the weight. With positive inputs, equal and
-    positive weights and no biases, all of ReLU's units are active, and the bound is attained.
+    N_l is the number of nonzero entries: d for every pair of active units of layers l − 1 and l
+    (for l = 1, d for every active unit, since each weight belongs to one input). c_l is the number
+    of paths of an entry, κ times the product of the numbers of active units of the hidden layers
+    other than l − 1 and l. The product of norms omits the layer of the weight. For ReLU with
+    positive inputs, equal positive weights and no biases, the bound is attained.
 
     Args:
-        units: How many units of the hidden layers are active at a point; all, for what holds at all
-            points.
+        units: Number of active units of each hidden layer; the widths for a bound at all inputs.
 
     Returns:
-        The logarithm of the bound; −∞ where a layer has no active unit.
+        Logarithm of the bound; −∞ where a layer has no active unit.
     """
     per_entry, at_logits = _squares_of_outputs(reduction, widths[-1])
     log_units, layers = units.log(), len(widths) - 1
     squares = []
     for layer in range(1, layers + 1):
-        # Hidden layer m is at m − 1. Logarithms may be −∞, so that none is ever subtracted.
+        # Hidden layer m has index m − 1. Logarithms may be −∞ and are never subtracted.
         below = max(layer - 2, 0)
         ends = log_units[..., below:layer].sum(-1)
         paths = log_units[..., :below].sum(-1) + log_units[..., layer:].sum(-1)
@@ -96,17 +96,18 @@ def theorem_3_1(
     *,
     reduction: str | int,
 ) -> Float64[Tensor, "*batch"]:
-    """Theorem 3.1 of Daróczy 2020 as published: κ √(N_θ d) (N/h)^h Π_l ‖W_l‖_∞.
+    """Return Theorem 3.1 of Daróczy 2020 as published: κ √(N_θ d) (N/h)^h Π_l ‖W_l‖_∞.
 
-    No entry has more paths than the hidden layers have choices of a unit each, at most (N/h)^h by
-    the inequality of arithmetic and geometric means. The product should omit one layer: this is a
-    bound if no ‖W_l‖_∞ is below 1, and may be none if one is. The source counts paths to one logit.
+    The number of paths of an entry is at most the number of choices of one unit per hidden layer,
+    at most (N/h)^h by the inequality of arithmetic and geometric means. The product should omit one
+    layer: the formula is a bound if all ‖W_l‖_∞ ≥ 1, and may fail otherwise. The source counts
+    paths to one logit.
 
     Returns:
-        The logarithm of what is published.
+        Logarithm of the published formula.
     """
     # ASSUME: the formula of Theorem 3.1 is that of its proof, N_θ d entries of at most
-    # (N/h)^h Π_l ‖W_l‖_∞ each; the source has lost its typeset equations.
+    # (N/h)^h Π_l ‖W_l‖_∞ each; the typeset equations are missing from the source.
     hidden = len(widths) - 2
     paths = hidden * math.log(sum(widths[1:-1]) / hidden)
     return _log_entries(widths, reduction) + paths + log_maxima.sum(-1)
@@ -119,15 +120,15 @@ def theorem_3_2(
     *,
     reduction: str | int,
 ) -> Float64[Tensor, "*batch"]:
-    """Theorem 3.2 of Daróczy 2020, made consistent: κ √(N_θ d) w^h h^{−h} E|X|^h.
+    """Return Theorem 3.2 of Daróczy 2020, made consistent: κ √(N_θ d) w^h h^{−h} E|X|^h.
 
-    X ~ N(μ, s²) stands for the number of active units at a point, of which (X/h)^h is the most
-    paths, and is fitted by the mean and the standard deviation over points. In mean over points it
-    is a bound for up to two hidden layers, where no other moment is needed, and of real counts
-    close to one for more, but no theorem: they are not normal.
+    X ~ N(μ, s²) approximates the number of active units at an input, fitted by mean and standard
+    deviation over inputs; (X/h)^h bounds the number of paths. The mean over inputs is bounded for
+    up to two hidden layers, which involve no higher moments. For more it is close to a bound for
+    real counts, but not rigorous, since they are not normal.
 
     Returns:
-        The logarithm.
+        Logarithm of the formula.
     """
     hidden = len(widths) - 2
     paths = log_absolute_moment(hidden, *_normal_fit(units)) - hidden * math.log(hidden)
@@ -139,15 +140,16 @@ def theorem_3_2_author(
     units: Float64[Tensor, "*batch samples hidden_layers"],
     log_maxima: Float64[Tensor, "*batch layers"],
 ) -> Float64[Tensor, "*batch"]:
-    """Theorem 3.2 as its author computes it: n (Π_l ‖W_l‖_∞)^{h−1} h^{−h} E|X|^{h−1} / √π.
+    """Return Theorem 3.2 as computed by its author: n (Π_l ‖W_l‖_∞)^{h−1} h^{−h} E|X|^{h−1} / √π.
 
-    It is of another order than the theorem, and bounds nothing: the product over layers is raised
-    once more, h^h goes with a moment of order h − 1, √π is there twice, and N_θ d is missing.
+    It differs from the theorem in order and is not a bound: the product over layers is raised to
+    another power, h^h is combined with a moment of order h − 1, √π occurs twice, and N_θ d is
+    missing.
 
     Returns:
-        The logarithm.
+        Logarithm of the formula, with n the mean width.
     """
-    # ASSUME: the author's constant N = 100 is the width of his hidden layers; with several widths,
+    # ASSUME: the author's constant N = 100 is the width of the hidden layers; if widths differ,
     # their mean.
     hidden = len(widths) - 2
     moment = log_absolute_moment(hidden - 1, *_normal_fit(units))
@@ -162,13 +164,10 @@ def active_paths(
     *,
     reduction: str | int,
 ) -> Float64[Tensor, "*batch"]:
-    """Quantity estimated by Theorem 3.2 of Daróczy 2020: κ √(N_θ d) w^h Π_m n_m⁺, a bound.
+    """Return the bound κ √(N_θ d) w^h Π_m n_m⁺, which Theorem 3.2 of Daróczy 2020 approximates.
 
-    n_m⁺ are the active units, so that their product is the number of active paths from an input to
-    a logit, of which no weight has more. It needs no normal distribution.
-
-    Args:
-        units: Active units at a point.
+    n_m⁺ are the numbers of active units. Their product is the number of active paths from an input
+    to a logit, an upper bound on those through one weight. No normal approximation is needed.
 
     Returns:
         The logarithm of the bound; −∞ where a layer has no active unit.
@@ -178,24 +177,24 @@ def active_paths(
 
 
 def _log_entries(widths: Sequence[int], reduction: str | int) -> float:
-    """The logarithm of κ √(N_θ d)."""
+    """Return the logarithm of κ √(N_θ d)."""
     weights = sum(fan_in * fan_out for fan_in, fan_out in pairwise(widths))
     return math.log(_squares_of_outputs(reduction, widths[-1])[0] * weights * widths[0]) / 2
 
 
 def _squares_of_outputs(reduction: str | int, classes: int) -> tuple[int, int]:
-    """κ² and ‖C‖_F²."""
+    """Return κ² and ‖C‖_F²."""
     return {"sum": (classes**2, classes), "full": (classes, classes)}.get(reduction, (1, 1))
 
 
 def _normal_fit(
     units: Float64[Tensor, "*batch samples hidden_layers"],
 ) -> tuple[Float64[Tensor, "*batch"], Float64[Tensor, "*batch"]]:
-    """Mean and standard deviation over points of the active units of all layers."""
+    """Return mean and standard deviation over inputs of the total number of active units."""
     totals = units.sum(-1)
     return totals.mean(-1), totals.std(-1, correction=0)
 
 
 def _log_mean(logarithms: Float64[Tensor, "networks samples"]) -> Float64[Tensor, "networks"]:
-    """Logarithm of the mean over points."""
+    """Return the logarithm of the mean over inputs, from logarithms."""
     return logarithms.logsumexp(1) - math.log(logarithms.shape[1])

@@ -1,4 +1,4 @@
-"""Derivatives of preactivations by the input, at a cost that hardly knows the input."""
+"""Jacobians of preactivations, at a cost nearly independent of the input dimension."""
 
 from collections.abc import Iterator, Sequence
 
@@ -14,12 +14,12 @@ def preactivation_gradient_norms(
     weights: Sequence[Float[Tensor, "networks _fan_out _fan_in"]],
     slopes: Sequence[Float[Tensor, "networks samples _units"]],
 ) -> list[Float64[Tensor, "networks samples _units"]]:
-    """‖∂z_{l,i}/∂x‖₂ of every hidden unit at every point, active or not.
+    """Return ‖∂z_{l,i}/∂x‖₂ of every hidden unit, active or not, at every input.
 
     Products are in the dtype of the weights, sums of squares are float64.
 
     Args:
-        slopes: φ'(z_l) of the hidden layers. Those of the last are not needed.
+        slopes: Slopes φ'(z_l) of the hidden layers; those of the last one are not used.
 
     Returns:
         One tensor per hidden layer.
@@ -32,7 +32,7 @@ def preactivation_gradient_norms(
 
 
 def _network_norms(weights: Sequence[Tensor], slopes: Sequence[Tensor]) -> list[Tensor]:
-    """Norms of one network, one tensor (samples, units) per layer."""
+    """Return the norms of one network, one tensor (samples, units) per layer."""
     first = without_features(weights[0])
     units = max(len(weight) for weight in weights)
     bytes_per_point = units * first.shape[1] * first.element_size()
@@ -50,10 +50,10 @@ def _network_norms(weights: Sequence[Tensor], slopes: Sequence[Tensor]) -> list[
 def without_features(
     weight: Float[Tensor, "units features"],
 ) -> Float[Tensor, "units columns"]:
-    """A matrix with the Gram matrix of W_1, and no more columns than W_1 has rows.
+    """Return a matrix with the Gram matrix of W_1 but no more columns than W_1 has rows.
 
-    If W_1ᵀ = Q R then B W_1 = (B Rᵀ) Qᵀ for every B: rows of B Rᵀ have the lengths, and the inner
-    products, of those of B W_1.
+    If W_1ᵀ = Q R then B W_1 = (B Rᵀ) Qᵀ for every B: the rows of B Rᵀ have the norms and inner
+    products of those of B W_1.
     """
     units, features = weight.shape
     return torch.linalg.qr(weight.mT, mode="r").R.mT.contiguous() if features > units else weight
@@ -64,17 +64,17 @@ def preactivation_jacobians(
     weights: Sequence[Float[Tensor, "_fan_out _fan_in"]],
     slopes: Sequence[Float[Tensor, "samples _units"]],
 ) -> Iterator[Float[Tensor, "_units _samples columns"]]:
-    """J_1 = W_1 and J_l = W_l D_{l-1} J_{l-1}, where D_l = diag(φ'(z_l)), layer by layer.
+    """Yield J_1 = W_1 and J_l = W_l D_{l-1} J_{l-1}, where D_l = diag(φ'(z_l)), layer by layer.
 
-    The points of a layer make one product.
+    All inputs are multiplied in one product per layer.
 
     Args:
-        first: W_1, or some columns of it, or of what stands for it.
-        weights: W_l of the hidden layers above the first.
-        slopes: φ'(z_l), from the first hidden layer on.
+        first: Some or all columns of W_1, or of its replacement by ``without_features``.
+        weights: Weights W_l of the hidden layers above the first.
+        slopes: Slopes φ'(z_l), from the first hidden layer up.
 
     Yields:
-        J_l at every point. J_1 is the same at all points and comes once.
+        Jacobians J_l at every input; J_1, which is constant, without the axis of inputs.
     """
     jacobian = first.unsqueeze(1)
     yield jacobian

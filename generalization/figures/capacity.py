@@ -7,18 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
+from generalization.figures.facets import Facet
 from generalization.figures.gap_against_measure import correlations_in_words, correlations_of
-from generalization.figures.small_multiples import Facet, Panel, SmallMultiples
-from generalization.figures.style import (
-    QUIET,
-    Looks,
-    entries,
-    figure_of_words,
-    headline,
-    logarithmic,
-    styled,
-    told_apart,
-)
+from generalization.figures.legends import entries
+from generalization.figures.looks import Looks, told_apart
+from generalization.figures.small_multiples import Panel, SmallMultiples
+from generalization.figures.style import QUIET, figure_of_words, headline, logarithmic, styled
 from generalization.names import readable, within
 from generalization.statistics.selection import selected
 

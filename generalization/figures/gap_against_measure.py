@@ -11,15 +11,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from generalization.figures.small_multiples import Facet, Panel, SmallMultiples
-from generalization.figures.style import (
-    ensemble_legend,
-    figure_of_words,
-    headline,
-    logarithmic,
-    styled,
-    told_apart,
-)
+from generalization.figures.facets import Facet
+from generalization.figures.looks import ensemble_legend, told_apart
+from generalization.figures.small_multiples import Panel, SmallMultiples
+from generalization.figures.style import figure_of_words, headline, logarithmic, styled
 from generalization.names import interval, readable, within
 from generalization.statistics.selection import has_fitted, selected
 
@@ -98,7 +93,7 @@ def correlations_of(statistics: pd.DataFrame, measure: str, dataset: str) -> lis
 
 
 def correlations_in_words(statistics: pd.DataFrame) -> str:
-    """What ``correlations_of`` says, for a heading."""
+    """Correlations of ``correlations_of`` in words, for a heading."""
     return f"Spearman's ρ with {statistics['level'].iloc[0] * 100:g} % intervals"
 
 

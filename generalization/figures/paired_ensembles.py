@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, PercentFormatter
 
+from generalization.figures.legends import entries
+from generalization.figures.looks import colors
 from generalization.figures.style import (
     FITTED,
     QUIET,
-    colors,
-    entries,
     figure_of_words,
     headline,
     logarithmic,
@@ -157,7 +157,7 @@ def _sign_test(test: pd.Series) -> list[str]:
 
 
 def _heading(comparison: tuple, tests: pd.DataFrame) -> str:
-    """What is compared, and in how many pairs the better setting has the higher test accuracy."""
+    """Setting that is compared, with the fraction of pairs in which its better value wins."""
     setting, better, worse = comparison
     heading = f"{readable(setting)}: {value_name(worse)} against {value_name(better)}"
     accuracy = tests.loc["test_accuracy"]

@@ -6,8 +6,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from generalization.figures.small_multiples import Facet, Panel, SmallMultiples, mean_over_seeds
-from generalization.figures.style import figure_of_words, styled, told_apart
+from generalization.figures.facets import Facet
+from generalization.figures.looks import told_apart
+from generalization.figures.marks import mean_over_seeds
+from generalization.figures.small_multiples import Panel, SmallMultiples
+from generalization.figures.style import figure_of_words, styled
 
 LABELS = {"loss": "Cross-entropy (nats)", "accuracy": "Accuracy"}
 

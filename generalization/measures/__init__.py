@@ -1,17 +1,17 @@
-"""Measures: numbers of one network.
+"""Measures: one number per network.
 
-A file holds the measure of its name, or a family of measures that share their computation; the
-catalog says which. A measure names in its signature what it needs, out of what
-``generalization.offered`` describes; settings are keyword-only. It returns R values for R networks,
-or R × N values at N points, whose mean is the measure of the network.
+Each file holds the measure of its name, or a family of measures that share their computation; the
+catalog lists the families. The parameters of a measure name its inputs, which
+``generalization.offered`` describes; settings are keyword-only. A measure returns R values for R
+networks, or R × N values at N samples, whose mean is the measure of the network. Settings that are
+counts must be at least 1; otherwise a ValueError names them.
 
-Convolutional networks are given one at a time, as a ``torch.nn.Sequential``, each time with the
+Convolutional networks are passed one at a time, as a ``torch.nn.Sequential``, each time with the
 same ``generator``.
 
 Args:
-    dtype: Precision of all steps.
-    training_margin: Values of this measure, if they are known.
-    probes: Number of draws of the estimate. The closed form has none.
-    initial_networks: The networks before training, whose normalizations, if there are any, change
-        nothing.
+    dtype: Precision of the computation.
+    training_margin: Values of this measure, if already computed.
+    probes: Number of random probes of the estimate; unused by the closed form.
+    initial_networks: The networks at initialization, where normalizations are the identity.
 """

@@ -1,17 +1,21 @@
-"""Area under the curve of accuracy against the fraction of ablated units, and its quotient."""
+"""Area under the curve of accuracy against the fraction of ablated units, plain and normalized."""
 
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float64
 from torch import Tensor
 
+from generalization.errors import require_positive, warn_of_no_value
 from generalization.networks.modules import Networks, logits_of
+from generalization.networks.reading import reads_networks
+from generalization.samples import TrainInputs, TrainLabels, first_samples
 from generalization.units.ablation_curve import ablation_curve, area_under
 
 
+@reads_networks
 def ablation_auc(
     networks: Networks,
-    train_inputs: Float[Tensor, "train_samples *features"],
-    train_labels: Int64[Tensor, "train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     generator: torch.Generator,
     *,
     train_samples: int = 1000,
@@ -19,32 +23,27 @@ def ablation_auc(
     increments: int = 20,
     mode: str = "zero",
 ) -> Float64[Tensor, "networks"]:
-    """Area ∫₀¹ acc(q) dq, acc the training accuracy with the fraction q of hidden units ablated.
+    """Area ∫₀¹ acc(q) dq under the training accuracy with a fraction q of hidden units ablated.
 
-    Morcos et al. 2018: a network that relies on few of its units has a small area and generalizes
-    worse. The integral is a trapezoid sum; curves are averaged over random orders of the units, the
-    same for all networks. Training labels are those that the networks saw, corrupted or not.
+    Networks that rely on few of their units have a small area and generalize worse (Morcos et al.
+    2018). The integral is a trapezoid sum; curves are averaged over random orders of the units,
+    which are the same for all networks.
 
     Args:
-        generator: Source of the orders.
-        orders: Number of random orders.
-        increments: Number of equal increments of the fraction, from no unit to all.
-        mode: What ablated units become: ``zero``, or their ``mean`` or ``class_mean``.
+        generator: Source of the random orders of units.
+        orders: Number of random orders in which units are ablated.
+        increments: Number of equal increments of the fraction from 0 to 1.
+        mode: Replacement of ablated units: ``zero``, their ``mean`` or their ``class_mean``.
 
     Returns:
         R areas, from 0 to 1.
-
-    Raises:
-        ValueError: If train_samples, orders or increments are less than 1.
     """
-    counts = {"train_samples": train_samples, "orders": orders, "increments": increments}
-    for name, number in counts.items():
-        if number < 1:
-            raise ValueError(f"{name} must be at least 1, not {number!r}.")
+    require_positive(orders=orders, increments=increments)
+    inputs, labels = first_samples(train_samples, train_inputs, train_labels)
     amounts, accuracies = ablation_curve(
         networks,
-        train_inputs[:train_samples],
-        train_labels[:train_samples],
+        inputs,
+        labels,
         generator,
         orders=orders,
         increments=increments,
@@ -53,10 +52,11 @@ def ablation_auc(
     return area_under(amounts, accuracies.mean(1))
 
 
+@reads_networks
 def normalized_ablation_auc(
     networks: Networks,
-    train_inputs: Float[Tensor, "train_samples *features"],
-    train_labels: Int64[Tensor, "train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     generator: torch.Generator,
     *,
     above_chance: bool = False,
@@ -65,14 +65,15 @@ def normalized_ablation_auc(
     increments: int = 20,
     mode: str = "zero",
 ) -> Float64[Tensor, "networks"]:
-    """Quotient ``ablation_auc`` / acc(0), where acc(0) is the accuracy with no unit ablated.
+    """Ratio of ``ablation_auc`` to acc(0), the accuracy with no unit ablated.
 
-    It compares networks that have not fitted equally well. ``above_chance`` subtracts the chance
-    level 1/K from both, (area − 1/K) / (acc(0) − 1/K), which is 0 for a network of K classes that
-    any ablation ruins. All other arguments and errors are those of ``ablation_auc``.
+    The ratio makes networks comparable that fit the training set to different degrees. With
+    ``above_chance`` the chance level 1/K of K classes is subtracted from both, (area − 1/K) /
+    (acc(0) − 1/K), which is 0 if any ablation reduces the accuracy to chance. All other arguments
+    are those of ``ablation_auc``.
 
     Returns:
-        R quotients; NaN if acc(0) is not above what is subtracted from it.
+        R ratios; NaN where the denominator is not positive.
     """
     area = ablation_auc(
         networks,
@@ -87,5 +88,7 @@ def normalized_ablation_auc(
     logits = logits_of(networks, train_inputs[:train_samples])
     accuracy = (logits.argmax(-1) == train_labels[:train_samples]).double().mean(-1)
     chance = 1 / logits.shape[-1] if above_chance else 0.0
+    reason = f"the accuracy on training samples is not above {chance:g}"
+    warn_of_no_value(reason, (accuracy <= chance).tolist())
     accuracy = accuracy.where(accuracy > chance, torch.nan)
     return (area - chance) / (accuracy - chance)

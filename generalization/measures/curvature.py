@@ -13,8 +13,8 @@ from generalization.derivatives.preactivation_jacobians import without_features
 from generalization.devices import items_at_once
 from generalization.measures.sampled_transitions import nan_if_diverged
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.linearized_layers import refuse_statistics_of_batches
-from generalization.networks.modules import Networks
+from generalization.networks.modules import Networks, refuse_statistics_of_batches
+from generalization.networks.reading import reads_networks
 from generalization.regions.jacobian_jumps import jacobian_variation
 from generalization.regions.module_jacobian_variation import (
     module_jacobian_variation,
@@ -22,47 +22,49 @@ from generalization.regions.module_jacobian_variation import (
 )
 from generalization.regions.module_polylines import numbers_per_point
 from generalization.regions.polylines import around_translations
-from generalization.regions.steps import can_be_followed
+from generalization.regions.stages import can_be_followed
 from generalization.regions.trajectories import equidistant_points, translation_loops
+from generalization.samples import Images
 
 
+@reads_networks
 def curvature(
     networks: Networks,
-    inputs: Float[Tensor, "samples channels height width"],
+    inputs: Images,
     *,
     dtype: torch.dtype = torch.float32,
     grid_points: int = 4096,
 ) -> Float64[Tensor, "networks samples"]:
-    """Total variation of the logit Jacobian around the translations of each image, unsampled.
+    """Total variation of the logit Jacobian along the translation loop of each image.
 
     ``C(x) = ∮ ‖∂f'(z)/∂(dz)‖_F dz`` around the closed polygon through all horizontal translations
-    of x, with f' the Jacobian of the logits (Novak et al. 2018, §3, "Interpretation"). The sum that
-    the paper gives for this integral, ``½ Σ_i ‖f'(z_i) − f'(z_{i+1 mod k})‖_F``, is half of it in
-    the limit of many points: around the closed curve −1 → 1 → −1 the slope of a ReLU goes from 0 to
-    1 and back, so that C is 2 and the sum is 1. Ranks of networks are the same by either.
+    of x, with f' the Jacobian of the logits (Novak et al. 2018, §3, "Interpretation"). The paper's
+    sum for this integral, ``½ Σ_i ‖f'(z_i) − f'(z_{i+1 mod k})‖_F``, converges to half of it:
+    around the closed curve −1 → 1 → −1 the slope of a ReLU goes from 0 to 1 and back, so that C is
+    2 and the sum is 1. Networks rank equally by either.
 
-    A piecewise-linear network has a constant f' between transitions, so C is the sum of ‖Δf'‖_F
-    over them. There the slope of one unit j of one layer l changes by 1, so f' by the outer
-    product of ∂f/∂a_l[j] and ∂z_l[j]/∂x, and
+    A piecewise-linear network has a constant f' between transitions, so that C is the sum of
+    ‖Δf'‖_F over transitions. At a transition the slope of one unit j of one layer l changes by 1,
+    hence f' by the outer product of ∂f/∂a_l[j] and ∂z_l[j]/∂x, and
 
         C(x) = Σ_transitions ‖∂f/∂a_l[j]‖₂ ‖∂z_l[j]/∂x‖₂.
 
-    ``transitions`` is the same sum of ones. See ``jacobian_variation`` for how it is computed.
+    With all terms equal to 1 the sum is ``transitions``. See ``jacobian_variation`` for the
+    computation.
 
-    float32 is enough: of 32 loops of a network that fits MNIST, none differs from float64 by a
-    relative error of more than 2e-5. Sampling is not: at 4,096 points of the same loops, four
-    fifths of C are seen.
+    float32 is sufficient: on 32 loops of a network that fits MNIST, the relative error is at most
+    2e-5. Sampling is not: 4,096 points on the same loops capture only four fifths of C.
 
-    A module that is a sequence of piecewise-linear layers, convolutions and max-pooling among them,
-    is computed by the definition, Σ ‖Δf'‖_F over the borders of its linear regions, by autograd.
+    Modules that are sequences of piecewise-linear layers, including convolutions and max-pooling,
+    are computed by the definition, Σ ‖Δf'‖_F over the boundaries of linear regions, with autograd.
 
-    Tanh is the exception: its f' changes everywhere. It is sampled, as the sum of
-    ‖f'(z_{i+1}) − f'(z_i)‖_F over equidistant points. That is at most C, and close to it, as f'
-    is smooth. So is every other module; if it has linear regions, samples may miss much of C.
+    For tanh, whose f' changes everywhere, C is sampled as the sum of ‖f'(z_{i+1}) − f'(z_i)‖_F over
+    equidistant points. The sum is a lower bound on C, and close to it because f' is smooth. All
+    other modules are sampled too; for those with linear regions the sum may miss much of C.
 
     Args:
         networks: A stack of R networks, or a module from images to logits (R = 1), in eval mode.
-        grid_points: Number of points on a loop where the sum is sampled; else unused.
+        grid_points: Number of points on a loop where C is sampled; otherwise unused.
 
     Returns:
         R × N sums, in logits per unit of input; NaN where the logits are not finite.
@@ -80,29 +82,27 @@ def curvature(
         networks = networks.to(dtype)
     inputs = inputs.to(dtype)
     alone = isinstance(networks, Module)
-    of_network = _of_module if alone else _of_network
+    evaluate = _module_curvature if alone else _stack_curvature
     members = [networks] if alone else networks
-    sums = [of_network(network, inputs, grid_points) for network in members]
+    sums = [evaluate(network, inputs, grid_points) for network in members]
     return nan_if_diverged(torch.stack(sums).unsqueeze(2), networks, inputs).squeeze(2)
 
 
-def _of_network(
-    network: FullyConnectedNetworks,
-    inputs: Float[Tensor, "samples channels height width"],
-    grid_points: int,
+def _stack_curvature(
+    network: FullyConnectedNetworks, inputs: Images, grid_points: int
 ) -> Float64[Tensor, "samples"]:
-    """Curvatures of a stack of one."""
+    """Return the curvatures of a stack of one."""
     if not network.phi.piecewise_linear:
-        # ASSUME: the curvature of tanh, which has no linear regions, is a sum over 4,096 points.
+        # ASSUME: the curvature of tanh, which has no linear regions, is sampled at 4,096 points.
         return _sampled(network, inputs, grid_points)
     variation = partial(jacobian_variation, network)
     return around_translations(variation, inputs, max(network.widths))
 
 
-def _of_module(
-    module: Module, inputs: Float[Tensor, "samples channels height width"], grid_points: int
+def _module_curvature(
+    module: Module, inputs: Images, grid_points: int
 ) -> Float64[Tensor, "samples"]:
-    """Curvatures of a module."""
+    """Return the curvatures of a module."""
     if not can_be_followed(module):
         return sampled_jacobian_variation(module, translation_loops(inputs), grid_points)
     variation = partial(module_jacobian_variation, module)
@@ -111,11 +111,9 @@ def _of_module(
 
 @torch.inference_mode()
 def _sampled(
-    network: FullyConnectedNetworks,
-    inputs: Float[Tensor, "samples channels height width"],
-    grid_points: int,
+    network: FullyConnectedNetworks, inputs: Images, grid_points: int
 ) -> Float64[Tensor, "samples"]:
-    """Sums over points of one network, block by block; blocks share their end points."""
+    """Sum over the points of one network, block by block; blocks share their end points."""
     numbers_per_point = network.widths[-1] * max(network.widths[1:])
     block = items_at_once("operation", numbers_per_point, inputs.device)
     factor = without_features(network.weights[0][0])
@@ -132,7 +130,7 @@ def _sampled(
 def _to_first_layer(
     network: FullyConnectedNetworks, points: Float[Tensor, "points *features"]
 ) -> Float[Tensor, "points classes units"]:
-    """∂f/∂z_1 at every point."""
+    """Return ∂f/∂z_1 at every point."""
     logits, slopes = logits_and_slopes(network, points.flatten(1))
     classes = logits.shape[-1]
     rows = torch.eye(classes, dtype=logits.dtype, device=logits.device).expand(len(points), -1, -1)

@@ -6,19 +6,20 @@ from torch import Generator, Tensor
 
 from generalization.derivatives.input_jacobian import input_jacobian_norm
 from generalization.devices import items_at_once
+from generalization.errors import InputError, require_positive
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 from generalization.regions.trajectories import equidistant_points, translation_loops
+from generalization.samples import Images, Inputs, TrainInputs, first_samples
 
 
-def jacobian_norm(
-    networks: Networks, inputs: Float[Tensor, "samples *features"]
-) -> Float64[Tensor, "networks samples"]:
-    """Norm ‖∂σ(f(x))/∂xᵀ‖_F at every point, σ the softmax (Novak et al. 2018, §3).
+@reads_networks
+def jacobian_norm(networks: Networks, inputs: Inputs) -> Float64[Tensor, "networks samples"]:
+    """Norm ‖∂σ(f(x))/∂xᵀ‖_F at every input, σ the softmax (Novak et al. 2018, §3).
 
-    The measure of a network is the mean over points. See ``input_jacobian_norm`` for how it is
-    computed and ``softmax_jacobian_rows`` for why it is right where σ is saturated. Results are
-    float64: a confident network has norms near e^-margin, which float32 rounds to 0 from a margin
-    of 104 on.
+    See ``input_jacobian_norm`` for the computation and ``softmax_jacobian_rows`` for its accuracy
+    where σ is saturated. Results are float64: confident networks have norms near e^-margin, which
+    underflows in float32 for margins above 104.
 
     Returns:
         R × N norms, in probability per unit of input.
@@ -26,56 +27,45 @@ def jacobian_norm(
     return input_jacobian_norm(networks, inputs, softmax_jacobian_rows)
 
 
+@reads_networks
 def train_jacobian_norm(
-    networks: Networks,
-    train_inputs: Float[Tensor, "_train_samples *features"],
-    *,
-    train_samples: int = 1000,
-) -> Float64[Tensor, "networks train_samples"]:
+    networks: Networks, train_inputs: TrainInputs, *, train_samples: int = 1000
+) -> Float64[Tensor, "networks _"]:
     """Norm ``jacobian_norm`` at the first training inputs.
 
-    Novak et al. 2018, §3, measure it at test points, and find it smaller near training points than
-    away from them (§4.1); with ``jacobian_norm`` and ``gaussian_jacobian_norm`` this tells by how
-    much.
+    Novak et al. 2018 measure the norm at test inputs (§3) and find it smaller near training inputs
+    than away from them (§4.1); ``jacobian_norm`` and ``gaussian_jacobian_norm`` complete the
+    comparison.
 
     Returns:
         R × min(train_samples, N) norms, in probability per unit of input.
-
-    Raises:
-        ValueError: If train_samples is less than 1.
     """
-    if train_samples < 1:
-        raise ValueError(f"train_samples must be at least 1, not {train_samples!r}.")
-    return jacobian_norm(networks, train_inputs[:train_samples])
+    return jacobian_norm(networks, *first_samples(train_samples, train_inputs))
 
 
+@reads_networks
 def translation_jacobian_norm(
-    networks: Networks,
-    inputs: Float[Tensor, "samples channels height width"],
-    *,
-    grid_points: int = 56,
+    networks: Networks, inputs: Images, *, grid_points: int = 56
 ) -> Float64[Tensor, "networks samples"]:
     """Mean of ``jacobian_norm`` around the horizontal-translation loop of each image.
 
-    The loop is that along which ``transitions`` are counted (Novak et al. 2018, §3): it stays close
-    to translated data, as the second trajectory of §4.1 does. Norms are computed for some images at
-    a time.
+    This is the loop along which ``transitions`` are counted (Novak et al. 2018, §3). It stays close
+    to translated data, like the second trajectory of §4.1.
 
     Args:
         networks: A stack of R networks, or a ``torch.nn.Module`` that maps images to logits.
         inputs: N images, in the dtype of the weights.
-        grid_points: Number of equidistant points on each loop, the image being the first. Every
-            point of twice the width of the images is a translation or the midpoint between two.
+        grid_points: Number of equidistant points on each loop, the image being the first. With
+            twice the width of the images, each point is a translation or a midpoint between two.
 
     Returns:
         R × N means, in probability per unit of input.
 
     Raises:
-        ValueError: If grid_points is less than 1, or the inputs are not images.
-    """
-    # ASSUME: 56 points, two for each of the 28 translations of a digit.
-    if grid_points < 1:
-        raise ValueError(f"grid_points must be at least 1, not {grid_points!r}.")
+        ValueError: If the inputs are not images.
+    """  # noqa: DOC502
+    # ASSUME: 56 points, two for each of the 28 translations of an image of 28 × 28 pixels.
+    require_positive(grid_points=grid_points)
     numbers_per_image = grid_points * inputs.shape[1:].numel()
     images = items_at_once("loop_points", numbers_per_image, inputs.device)
     means = []
@@ -86,40 +76,36 @@ def translation_jacobian_norm(
     return torch.cat(means, dim=1)
 
 
+@reads_networks
 def gaussian_jacobian_norm(
     networks: Networks,
-    train_inputs: Float[Tensor, "train_samples *features"],
+    train_inputs: TrainInputs,
     generator: Generator,
     *,
     random_samples: int = 1000,
 ) -> Float64[Tensor, "networks random_samples"]:
-    """Norm ``jacobian_norm`` at random points x ~ N(0, I).
+    """Norm ``jacobian_norm`` at random inputs x ~ N(0, I).
 
-    That is the distribution of every point a cos θ + b sin θ of the random ellipses of Novak et al.
-    2018, §A.5.2, with a and b ~ N(0, I): the mean over points estimates the mean over such
-    ellipses. Inputs that are normalized to mean 0 and variance 1 have the same mean square length.
+    Every point a cos θ + b sin θ of the random ellipses of Novak et al. 2018, §A.5.2, with a and
+    b ~ N(0, I), has this distribution, so that the mean over random inputs estimates the mean over
+    such ellipses. Inputs normalized to mean 0 and variance 1 have the same mean squared norm.
 
     Args:
-        train_inputs: Training inputs, whose shape, dtype and device the points have.
-        generator: Source of the points, on the CPU. All networks see the same ones.
-        random_samples: Number of points.
+        train_inputs: Training inputs, which determine shape, dtype and device of the random inputs.
+        generator: Source of the random inputs, on the CPU, which all networks share.
+        random_samples: Number of random inputs.
 
     Returns:
         R × random_samples norms, in probability per unit of input.
-
-    Raises:
-        ValueError: If random_samples is less than 1.
     """
-    if random_samples < 1:
-        raise ValueError(f"random_samples must be at least 1, not {random_samples!r}.")
+    require_positive(random_samples=random_samples)
     points = torch.randn(random_samples, *train_inputs.shape[1:], generator=generator)
     return jacobian_norm(networks, points.to(train_inputs))
 
 
-def logit_jacobian_norm(
-    networks: Networks, inputs: Float[Tensor, "samples *features"]
-) -> Float64[Tensor, "networks samples"]:
-    """Norm ‖∂f(x)/∂xᵀ‖_F at every point, f the logits (Novak et al. 2018, §3, as a companion).
+@reads_networks
+def logit_jacobian_norm(networks: Networks, inputs: Inputs) -> Float64[Tensor, "networks samples"]:
+    """Norm ‖∂f(x)/∂xᵀ‖_F at every input, f the logits (cf. Novak et al. 2018, §3).
 
     Arguments are those of ``jacobian_norm``.
 
@@ -132,27 +118,32 @@ def logit_jacobian_norm(
 def softmax_jacobian_rows(
     logits: Float[Tensor, "*batch classes"],
 ) -> tuple[Float[Tensor, "*batch rows classes"], Float64[Tensor, "*batch"]]:
-    """Rows with the norm of the softmax's Jacobian C = diag(σ) − σσᵀ, whatever they multiply.
+    """Return K − 1 rows that give products the norm of the softmax Jacobian C = diag(σ) − σσᵀ.
 
-    C_kk = σ_k Σ_{j≠k} σ_j, which is σ_k (1 − σ_k) without its cancellation: where σ_k rounds to 1,
-    the latter is 0 and every norm built on it is wrong. For the same reason C is formed in float64,
-    and divided by its largest entry before it is rounded.
+    C_kk is computed as σ_k Σ_{j≠k} σ_j instead of σ_k (1 − σ_k), which suffers from cancellation:
+    where σ_k rounds to 1 it is 0, and every norm built on it is wrong. For the same reason C is
+    formed in float64 and divided by its largest entry before it is rounded.
 
-    C has one row too many: its rows sum to zero, so that 1ᵀA = 0 for every A = CM, and
+    One row of C is redundant: its rows sum to zero, so that 1ᵀA = 0 for every A = CM, and
 
         ‖A‖_F² = Σ_{i>0} ‖A_i − A_0 / (1 + √K)‖²,
 
-    the norm of A in an orthonormal basis of what is orthogonal to 1. (Expand the square with
-    Σ_{i>0} A_i = −A_0.) That saves a K-th of the work, the half of it for two classes.
+    the norm of A in an orthonormal basis of the complement of 1. (Expand the square with
+    Σ_{i>0} A_i = −A_0.) This saves 1/K of the work, half of it for two classes.
 
     Args:
-        logits: f, of any batch.
+        logits: Logits f of any batch.
 
     Returns:
-        K − 1 rows C_i − C_0 / (1 + √K), divided by the scale, in the dtype of the logits; and the
-        scale, the largest entry of C, which is on its diagonal.
+        Rows C_i − C_0 / (1 + √K) divided by the scale, in the dtype of the logits; and the scale,
+        the largest entry of C, which is on its diagonal.
+
+    Raises:
+        InputError: If there are fewer than two logits.
     """
     classes = logits.shape[-1]
+    if classes < 2:
+        raise InputError(f"The softmax needs at least two logits, not {classes}.")
     probabilities = logits.double().softmax(-1)
     others = probabilities @ (1 - torch.eye(classes, device=logits.device, dtype=torch.float64))
     diagonal = probabilities * others
@@ -165,7 +156,7 @@ def softmax_jacobian_rows(
 
 
 def _every_logit(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Identity matrix at every point, unscaled."""
+    """Return the identity matrix for every input, and the scale 1."""
     identity = torch.eye(logits.shape[-1], dtype=logits.dtype, device=logits.device)
     scale = torch.ones(logits.shape[:-1], dtype=torch.float64, device=logits.device)
     return identity.expand(*logits.shape, -1), scale

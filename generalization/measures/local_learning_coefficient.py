@@ -1,20 +1,26 @@
-"""Local learning coefficient: how fast the loss rises around the weights."""
+"""Local learning coefficient: rate at which the loss rises around the weights."""
 
 import math
 
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float64
 from torch import Generator, Tensor
-from torch.nn.functional import cross_entropy
 
 from generalization.networks.modules import Networks, number_of_networks
-from generalization.networks.perturbed_weights import Weights, logits_with, weights_by_name
+from generalization.networks.perturbed_weights import (
+    losses_and_gradients_with,
+    losses_with,
+    weights_by_name,
+)
+from generalization.networks.reading import reads_networks
+from generalization.samples import TrainInputs, TrainLabels
 
 
+@reads_networks
 def local_learning_coefficient(
     networks: Networks,
-    train_inputs: Float[Tensor, "train_samples *features"],
-    train_labels: Int64[Tensor, "train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     generator: Generator,
     *,
     chains: int = 2,
@@ -23,42 +29,44 @@ def local_learning_coefficient(
     step_size: float = 1e-4,
     localization: float = 100.0,
 ) -> Float64[Tensor, "networks"]:
-    """Estimate λ̂ = nβ (E L(w') − L(w)), nβ = n / ln n, over n training points (Lau et al. 2023).
+    """Estimate λ̂ = nβ (E L(w') − L(w)), nβ = n / ln n, over n training samples (Lau et al. 2023).
 
-    w' is drawn around w by stochastic gradient Langevin dynamics,
+    w' is sampled around w by stochastic gradient Langevin dynamics,
 
         w' ← w' − (ε/2) (nβ ∇L(w') + γ (w' − w)) + √ε ξ,   ξ ~ N(0, I),
 
-    L the mean cross-entropy in nats, its gradient that of a batch. The expectation is over the
-    second half of all chains, which run as one stack, and over their batches; L(w) is that of the
-    same batches. Where w is a minimum with Hessian H, λ̂ is ½ tr[nβ H (nβ H + γ)⁻¹] for small ε.
-    Weights alone move, biases do not; normalizations are folded into the weights. Rescaling layers
-    against each other changes γ (w' − w), hence λ̂. It may be negative where w is no minimum.
+    with L the mean cross-entropy in nats, whose gradient is computed on batches. The expectation is
+    over the second half of all chains, which run as one stack, and over their batches; L(w) is
+    evaluated on the same batches. At a minimum w with Hessian H, λ̂ is ½ tr[nβ H (nβ H + γ)⁻¹] for
+    small ε; elsewhere it may be negative. Only weights are sampled, not biases; normalizations are
+    folded into the weights. γ (w' − w), hence λ̂, is not invariant to rescaling layers against each
+    other.
 
     Args:
         train_inputs: n training inputs, in the dtype of the weights.
-        generator: Source of batches and noise, on the CPU; all networks see the same.
-        chains: Number of chains for every network.
-        chain_steps: Number of steps of a chain.
-        batch_size: Points of a batch, the same for all chains; all, if there are fewer.
-        step_size: ε, in squared weights.
-        localization: γ, in inverse squared weights.
+        generator: Source of batches and noise, on the CPU; all networks share the same.
+        chains: Number of chains per network.
+        chain_steps: Number of Langevin steps per chain.
+        batch_size: Number of samples per batch, shared by all chains; all if there are fewer.
+        step_size: Step size ε, in squared weights.
+        localization: Strength γ of the localization at w, in inverse squared weights.
 
     Returns:
         R coefficients; NaN or infinite where a chain diverges.
 
     Raises:
-        ValueError: If there is no chain, fewer than two steps, or fewer than two training points.
+        ValueError: If there is no chain, fewer than two steps, or fewer than two training samples.
     """
-    # ASSUME: γ = 100 as in the source's experiments; ε, chains and steps are ours.
-    for name, number, least in (
+    # ASSUME: γ = 100 as in the experiments of Lau et al. 2023; ε and the number and length of
+    # chains are our choice.
+    for name, number, smallest in (
         ("chains", chains, 1),
         ("chain_steps", chain_steps, 2),
         ("batch_size", batch_size, 1),
         ("The number of training inputs", len(train_inputs), 2),
     ):
-        if number < least:
-            raise ValueError(f"{name} must be at least {least}, not {number!r}.")
+        if number < smallest:
+            raise ValueError(f"{name} must be at least {smallest}, not {number!r}.")
     samples, members = len(train_inputs), number_of_networks(networks)
     inverse_temperature = samples / math.log(samples)
     own = {k: w.repeat(chains, *[1] * (w.dim() - 1)) for k, w in weights_by_name(networks).items()}
@@ -68,10 +76,10 @@ def local_learning_coefficient(
     for step in range(chain_steps):
         batch = torch.randperm(samples, generator=generator)[:batch_size].to(train_labels.device)
         inputs, labels = train_inputs[batch], train_labels[batch]
-        losses, gradients = _losses_and_gradients(networks, moved, inputs, labels)
+        losses, gradients = losses_and_gradients_with(networks, moved, inputs, labels)
         if step in kept:
             with torch.no_grad():
-                excess += losses - _losses(networks, own, inputs, labels)
+                excess += losses - losses_with(networks, own, inputs, labels)
         for name, gradient in gradients.items():
             drift = inverse_temperature * gradient + localization * (moved[name] - own[name])
             noise = _noise(own[name], members, generator)
@@ -80,24 +88,7 @@ def local_learning_coefficient(
 
 
 def _noise(weight: Tensor, members: int, generator: Generator) -> Tensor:
-    """Normal noise, one draw for every chain of all networks."""
+    """Draw normal noise for each chain, shared by all networks."""
     chains = len(weight) // members
     noise = torch.randn(chains, *weight.shape[1:], generator=generator).to(weight)
     return noise.repeat_interleave(members, dim=0)
-
-
-def _losses(
-    networks: Networks, weights: Weights, inputs: Tensor, labels: Tensor
-) -> Float64[Tensor, "chains"]:
-    logits = logits_with(networks, weights, inputs).double()
-    return cross_entropy(logits.mT, labels.expand(len(logits), -1), reduction="none").mean(1)
-
-
-def _losses_and_gradients(
-    networks: Networks, weights: Weights, inputs: Tensor, labels: Tensor
-) -> tuple[Float64[Tensor, "chains"], dict[str, Tensor]]:
-    with torch.enable_grad():
-        leaves = {name: value.detach().requires_grad_() for name, value in weights.items()}
-        losses = _losses(networks, leaves, inputs, labels)
-        gradients = torch.autograd.grad(losses.sum(), list(leaves.values()))
-    return losses.detach(), dict(zip(leaves, gradients, strict=True))

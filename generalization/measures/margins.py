@@ -1,26 +1,32 @@
-"""Margins of the training set: by how much the logit of a label exceeds all others."""
+"""Margins of training samples, between the logit of the label and the largest other logit.
+
+γ is that of ``margin_percentile``; measures that divide by it are NaN where it is not positive.
+"""
 
 import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
 from generalization.derivatives.gradient_factors import activations_and_logits, layer_cotangents
+from generalization.devices import SAMPLES_PER_BACKWARD, samples_at_once
+from generalization.errors import warn_of_no_value
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.hidden_layers import layer_maps
 from generalization.networks.modules import Networks, evaluation_mode, logits_of
+from generalization.networks.reading import reads_networks
+from generalization.samples import Inputs, TrainInputs, TrainLabels, first_samples
 
-SAMPLES_PER_CHUNK = 512
+Margins = Float64[Tensor, "networks train_samples"]
 
 
+@reads_networks
 def training_margin(
-    networks: Networks,
-    train_inputs: Float[Tensor, "train_samples *features"],
-    train_labels: Int64[Tensor, "train_samples"],
-) -> Float64[Tensor, "networks train_samples"]:
-    """Margin f_y − max_{j≠y} f_j at every training point; the measure is the mean.
+    networks: Networks, train_inputs: TrainInputs, train_labels: TrainLabels
+) -> Margins:
+    """Margin f_y − max_{j≠y} f_j of every training sample.
 
-    It is negative where a point is classified wrongly. Permuting units or rescaling layers against
-    each other changes nothing; multiplying the logits multiplies it.
+    The margin is negative for misclassified samples. It is invariant to permuting units and to
+    rescaling layers against each other, and proportional to the logits.
 
     Returns:
         R × N margins, in logits.
@@ -29,52 +35,53 @@ def training_margin(
     return _difference(logits, *_label_and_rival(logits, train_labels))
 
 
+@reads_networks
 def inverse_squared_margin(
     networks: Networks,
-    train_inputs: Float[Tensor, "train_samples *features"],
-    train_labels: Int64[Tensor, "train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     *,
-    training_margin: Float64[Tensor, "networks train_samples"] | None = None,
+    training_margin: Margins | None = None,
 ) -> Float64[Tensor, "networks"]:
-    """Inverse 1/γ² of the squared margin (Jiang et al. 2019), γ of ``margin_percentile``.
+    """Inverse 1/γ² of the squared margin (Jiang et al. 2019).
 
-    Permuting units or rescaling layers against each other changes nothing; multiplying the logits
+    Invariant to permuting units and to rescaling layers against each other; multiplying the logits
     by c divides it by c².
 
     Returns:
-        R numbers, in inverse squared logits; NaN where γ is not positive.
+        R numbers, in inverse squared logits.
     """
-    margins = known_margins(networks, train_inputs, train_labels, training_margin)
-    return margin_percentile(margins).pow(-2)
+    return training_gamma(networks, train_inputs, train_labels, training_margin).pow(-2)
 
 
+@reads_networks
 def lower_normalized_margin(
     networks: Networks,
-    train_inputs: Float[Tensor, "_train_samples *features"],
-    train_labels: Int64[Tensor, "_train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     *,
     train_samples: int = 1000,
 ) -> Float64[Tensor, "networks"]:
-    """Lower quartile over training points of ``normalized_margins``, averaged over layers.
+    """Lower quartile of ``normalized_margins`` over training samples, averaged over layers.
 
     Arguments, invariances and results are those of ``median_normalized_margin``.
     """
     return _quartile(0.25, networks, train_inputs, train_labels, train_samples)
 
 
+@reads_networks
 def median_normalized_margin(
     networks: Networks,
-    train_inputs: Float[Tensor, "_train_samples *features"],
-    train_labels: Int64[Tensor, "_train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     *,
     train_samples: int = 1000,
 ) -> Float64[Tensor, "networks"]:
-    """Median over training points of ``normalized_margins``, averaged over layers.
+    """Median of ``normalized_margins`` over training samples, averaged over layers.
 
-    Jiang et al. 2018 regress the gap on the quartiles of each layer; here every quartile is one
-    number, the mean over layers. The distance is first-order, and free of every scale: permuting
-    units, rescaling layers against each other and multiplying the logits, or the inputs of a
-    network without biases, changes nothing.
+    Jiang et al. 2018 regress the gap on the quartiles of each layer; here each quartile is one
+    measure, its mean over layers. Invariant to permuting units, to rescaling layers against each
+    other, and to scaling the logits, or the inputs of a network without biases.
 
     Returns:
         R numbers, without unit.
@@ -82,59 +89,60 @@ def median_normalized_margin(
     return _quartile(0.5, networks, train_inputs, train_labels, train_samples)
 
 
+@reads_networks
 def upper_normalized_margin(
     networks: Networks,
-    train_inputs: Float[Tensor, "_train_samples *features"],
-    train_labels: Int64[Tensor, "_train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     *,
     train_samples: int = 1000,
 ) -> Float64[Tensor, "networks"]:
-    """Upper quartile over training points of ``normalized_margins``, averaged over layers.
+    """Upper quartile of ``normalized_margins`` over training samples, averaged over layers.
 
     Arguments, invariances and results are those of ``median_normalized_margin``.
     """
     return _quartile(0.75, networks, train_inputs, train_labels, train_samples)
 
 
-def known_margins(
+def training_gamma(
     networks: Networks,
-    train_inputs: Float[Tensor, "train_samples *features"],
-    train_labels: Int64[Tensor, "train_samples"],
-    margins: Float64[Tensor, "networks train_samples"] | None,
-) -> Float64[Tensor, "networks train_samples"]:
-    """Margins of the whole training set, computed unless they are known."""
-    return training_margin(networks, train_inputs, train_labels) if margins is None else margins
-
-
-def margin_percentile(
-    margins: Float64[Tensor, "networks samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
+    margins: Margins | None,
 ) -> Float64[Tensor, "networks"]:
-    """Tenth percentile γ of margins: the ⌊m/10⌋-th smallest of m, and the smallest if m < 10.
+    """Return γ of the whole training set; its margins are computed unless they are given."""
+    if margins is None:
+        margins = training_margin(networks, train_inputs, train_labels)
+    return margin_percentile(margins)
 
-    That is an order statistic, as in the public code of Dziugaite et al. 2020; the percentile that
-    NumPy interpolates is another number. Where it is not positive, the bounds that divide by it say
-    nothing, and γ is NaN. (The public code takes its absolute value, which makes a network that
-    misclassifies a tenth of its training set by far look like one that classifies it well.)
+
+def margin_percentile(margins: Float64[Tensor, "networks samples"]) -> Float64[Tensor, "networks"]:
+    """Return the tenth percentile γ of margins: the ⌊m/10⌋-th smallest of m, at least the smallest.
+
+    It is an order statistic, as in the public code of Dziugaite et al. 2020, not interpolated as by
+    NumPy. Where it is not positive, bounds that divide by it are void, and γ is NaN. (The public
+    code takes the absolute value, which makes a network that misclassifies a tenth of its training
+    set by a wide margin look like one that classifies it well.)
     """
     gamma = margins.kthvalue(max(1, margins.shape[1] // 10), dim=1).values
+    reason = "the tenth percentile of training margins is not positive"
+    warn_of_no_value(reason, (gamma <= 0).tolist())
     return gamma.where(gamma > 0, torch.nan)
 
 
 def normalized_margins(
-    networks: Networks,
-    inputs: Float[Tensor, "samples *features"],
-    labels: Int64[Tensor, "samples"],
+    networks: Networks, inputs: Inputs, labels: Int64[Tensor, "samples"]
 ) -> Float64[Tensor, "networks samples layers"]:
-    """Distance of the activations of every layer to the decision boundary, in their own spread.
+    """Return the distances of activations to the decision boundary, relative to their spread.
 
-    To first order it is (f_y − f_j) / ‖∂(f_y − f_j)/∂a_l‖ with f_j the largest logit other than the
-    label's (Elsayed et al. 2018). It is divided by √ν_l, ν_l the total variance Σ_i Var a_{l,i}
-    over the points (Jiang et al. 2018). Layers are the input and the hidden layers after the
-    activation function.
+    To first order the distance is (f_y − f_j) / ‖∂(f_y − f_j)/∂a_l‖ with f_j the largest logit
+    other than that of the label (Elsayed et al. 2018). It is divided by √ν_l, where ν_l is the
+    total variance Σ_i Var a_{l,i} over the samples (Jiang et al. 2018). Layers are the input and
+    the hidden layers after the activation function.
 
     Returns:
-        R × N × L ratios; NaN where the difference of the logits does not depend on a layer, which
-        therefore has no boundary.
+        R × N × L ratios; NaN where the logit difference does not depend on a layer, which then has
+        no decision boundary.
     """
     if isinstance(networks, nn.Module):
         return torch.stack(_module_margins(networks, inputs, labels), dim=-1)
@@ -145,16 +153,14 @@ def normalized_margins(
 def _quartile(
     quantile: float, networks: Networks, inputs: Tensor, labels: Tensor, train_samples: int
 ) -> Float64[Tensor, "networks"]:
-    if train_samples < 1:
-        raise ValueError(f"train_samples must be at least 1, not {train_samples!r}.")
-    margins = normalized_margins(networks, inputs[:train_samples], labels[:train_samples])
+    margins = normalized_margins(networks, *first_samples(train_samples, inputs, labels))
     return margins.nanquantile(quantile, dim=1).mean(1)
 
 
 def _label_and_rival(
     logits: Float[Tensor, "networks samples classes"], labels: Int64[Tensor, "samples"]
 ) -> tuple[Int64[Tensor, "networks samples 1"], Int64[Tensor, "networks samples 1"]]:
-    """Label y, and the class j ≠ y of the largest logit, of every network."""
+    """Return the label y and the class j ≠ y with the largest logit, for each network."""
     labels = labels.expand(logits.shape[:2]).unsqueeze(2)
     return labels, logits.scatter(2, labels, -torch.inf).argmax(2, keepdim=True)
 
@@ -167,10 +173,12 @@ def _difference(logits: Tensor, labels: Tensor, rivals: Tensor) -> Tensor:
 def _stack_margins(
     network: FullyConnectedNetworks, inputs: Tensor, labels: Tensor
 ) -> list[Float64[Tensor, "1 samples"]]:
-    """Normalized margins of a stack of one, layer by layer."""
+    """Return the normalized margins of a stack of one, layer by layer."""
     layers, ratios = [], []
     for some, of_some in zip(
-        inputs.split(SAMPLES_PER_CHUNK), labels.split(SAMPLES_PER_CHUNK), strict=True
+        inputs.split(samples_at_once(SAMPLES_PER_BACKWARD)),
+        labels.split(samples_at_once(SAMPLES_PER_BACKWARD)),
+        strict=True,
     ):
         activations, logits = activations_and_logits(network, some)
         y, rivals = _label_and_rival(logits, of_some)
@@ -188,11 +196,13 @@ def _stack_margins(
 def _module_margins(
     module: nn.Module, inputs: Tensor, labels: Tensor
 ) -> list[Float64[Tensor, "1 samples"]]:
-    """Normalized margins of a sequence of layers, by one backward pass."""
+    """Return the normalized margins of a sequence of layers, by one backward pass."""
     layers, ratios = [], []
     with evaluation_mode(module), torch.enable_grad():
         for some, of_some in zip(
-            inputs.split(SAMPLES_PER_CHUNK), labels.split(SAMPLES_PER_CHUNK), strict=True
+            inputs.split(samples_at_once(SAMPLES_PER_BACKWARD)),
+            labels.split(samples_at_once(SAMPLES_PER_BACKWARD)),
+            strict=True,
         ):
             activations = [some.detach().requires_grad_()]
             *pieces, last = layer_maps(module)
@@ -210,11 +220,11 @@ def _module_margins(
 
 
 def _norms(vectors: Float[Tensor, "*batch _"]) -> Float64[Tensor, "*batch"]:
-    """Norms of gradients; NaN if there is no gradient."""
+    """Return the norms of gradients; NaN where the gradient is 0."""
     norms = torch.linalg.vector_norm(vectors, dim=-1, dtype=torch.float64)
     return norms.where(norms > 0, torch.nan)
 
 
 def _spread(activations: Float[Tensor, "1 samples *_"]) -> Float64[Tensor, "1 1"]:
-    """Root of the total variance of a layer over points."""
+    """Return the root of the total variance of a layer over samples."""
     return activations.flatten(2).double().var(1, correction=0).sum(1, keepdim=True).sqrt()

@@ -1,9 +1,9 @@
-"""Norm of the mean over points of the tangent sensitivity's derivative."""
+"""Norm of the mean over inputs of the derivative of the parameter gradient by the input."""
 
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 from torch import Generator, Tensor
 from torch.nn import Module
 
@@ -17,13 +17,16 @@ from generalization.devices import items_at_once
 from generalization.measures.tangent_sensitivity import chosen_outputs, is_estimated
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, logits_of
+from generalization.networks.reading import reads_networks
 from generalization.networks.sequences import sequence_of
+from generalization.samples import Inputs
 
 
+@reads_networks
 @torch.no_grad()
 def mean_tangent_sensitivity(
     trained_networks: Networks,
-    inputs: Float[Tensor, "samples *features"],
+    inputs: Inputs,
     generator: Generator | None = None,
     *,
     reduction: str | int = "sum",
@@ -31,34 +34,35 @@ def mean_tangent_sensitivity(
 ) -> Float64[Tensor, "networks"]:
     """Norm ‖E_x ∂²f/∂θ∂x‖_F, θ all parameters (Daróczy 2020, definition 3.1 and Eq. 3).
 
-    The paper defines Sens as a mean over points and reports the mean of norms, which is
-    ``tangent_sensitivity``. That is at least as large as this norm of the mean, and equal if the
-    points lie in one activation region (Lemma 3.3), as they do for a linear network.
+    The paper defines Sens as a mean over inputs but reports the mean of norms, which is
+    ``tangent_sensitivity``. The latter is an upper bound on this norm of the mean; the two are
+    equal if all inputs lie in one activation region (Lemma 3.3), as for a linear network.
 
-    **Closed form**, for a stack whose activation is piecewise linear. Blocks are δ_l ⊗ A_{l-1} with
-    δ_l = ∂(Cf)/∂z_l and A_l = ∂a_l/∂x, hence
+    **Closed form**, for stacks with a piecewise-linear activation. The block of layer l is
+    δ_l ⊗ A_{l-1} with δ_l = ∂(Cf)/∂z_l and A_l = ∂a_l/∂x, hence
 
         ‖E_x ∂²(Cf)/∂θ∂x‖_F² = Σ_l mean_{x,x'} ⟨δ_l(x), δ_l(x')⟩ ⟨A_{l-1}(x), A_{l-1}(x')⟩.
 
-    If W_1ᵀ = Q R, then Rᵀ may replace W_1 in A_l, whose columns are processed in blocks, so that
-    memory is N² numbers per layer and a constant. The cost grows as N². All is float64, since the
-    terms of a mean have both signs.
+    If W_1ᵀ = Q R, then Rᵀ may replace W_1 in A_l. Its columns are processed in blocks, so that
+    memory is N² numbers per layer plus a constant; the cost grows as N². The computation is in
+    float64, since the terms of the mean have both signs.
 
-    **Estimate**, for tanh and for every module, see ``probed_mean_mixed_derivative_norm``. A stack
-    with normalizations is converted to modules: folded, it would have other parameters.
+    **Estimate**, for tanh and for all modules, see ``probed_mean_mixed_derivative_norm``. A stack
+    with normalizations is converted to modules, since folding changes its parameters.
 
     Args:
         trained_networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to
-            logits, evaluated in eval mode. Its points must not influence each other.
-        generator: Source of the probes, which the closed form does without.
+            logits, in eval mode. Its samples must not interact.
+        generator: Source of the probes; unused by the closed form.
 
     Returns:
-        R norms, in logits per units of input and weight; NaN where logits are not finite.
+        R norms, in logits per unit of input and unit of weight; NaN where logits are not finite.
 
     Raises:
         InputError: If the reduction is unknown, or an estimate has no generator or no probes.
     """  # noqa: DOC502
-    # ASSUME: the mean is over 200 test points, since pairs of points cost; 32 probes, as there.
+    # ASSUME: the mean is over 200 test inputs, since the cost grows with the pairs of inputs; 32
+    # probes, as for the tangent sensitivity.
     networks, settings = trained_networks, {"reduction": reduction, "probes": probes}
     if not isinstance(networks, Module) and networks.normalizations:
         return torch.cat([
@@ -79,20 +83,20 @@ def _closed_form(
     inputs: Float64[Tensor, "samples *features"],
     outputs: Float64[Tensor, "rows classes"],
 ) -> Float64[Tensor, ""]:
-    """Norm for a stack of one."""
+    """Return the norm for a stack of one."""
     logits, slopes = logits_and_slopes(network, inputs.flatten(1))
     weights, slopes = [w[0] for w in network.weights], [slope[0] for slope in slopes]
     above = _products_above(weights, slopes, outputs.expand(len(inputs), -1, -1))
     below = [inputs.new_tensor(network.widths[0]), *_products_below(weights[:-1], slopes)]
     mean = sum((one * other).mean() for one, other in zip(above, below, strict=True))
-    # Rounding may turn a mean of 0 negative.
+    # Rounding may make a mean of 0 negative.
     return mean.clamp_min(0).sqrt().where(logits.isfinite().all(), torch.nan)
 
 
 def _products_above(
     weights: Sequence[Tensor], slopes: Sequence[Tensor], rows: Float64[Tensor, "samples rows _"]
 ) -> list[Float64[Tensor, "samples samples"]]:
-    """Products ⟨∂(Cf)/∂z_l(x), ∂(Cf)/∂z_l(x')⟩ of every layer."""
+    """Return the products ⟨∂(Cf)/∂z_l(x), ∂(Cf)/∂z_l(x')⟩ of every layer."""
     products = [_products(rows)]
     for weight, slope in zip(reversed(weights[1:]), reversed(slopes), strict=True):
         rows = (rows @ weight) * slope.unsqueeze(1)
@@ -103,7 +107,7 @@ def _products_above(
 def _products_below(
     weights: Sequence[Tensor], slopes: Sequence[Tensor]
 ) -> list[Float64[Tensor, "samples samples"]]:
-    """Products ⟨∂a_l/∂x(x), ∂a_l/∂x(x')⟩ of every hidden layer."""
+    """Return the products ⟨∂a_l/∂x(x), ∂a_l/∂x(x')⟩ of every hidden layer."""
     if not slopes:
         return []
     numbers_per_column = len(slopes[0]) * max(len(weight) for weight in weights)
@@ -118,6 +122,6 @@ def _products_below(
 
 
 def _products(matrices: Float64[Tensor, "samples _ _"]) -> Float64[Tensor, "samples samples"]:
-    """Inner products of every two matrices."""
+    """Return the inner products of all pairs of matrices."""
     flat = matrices.flatten(1)
     return flat @ flat.mT

@@ -1,16 +1,19 @@
-"""Share of input noise that reaches the last hidden layer, by sampling."""
+"""Share of input noise that reaches the last hidden layer, estimated by sampling."""
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 from torch import Tensor
 
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
+from generalization.samples import Inputs
 from generalization.units.cloud_spectra import cloud_spectra, explained_variance, noisy_copies
 
 
+@reads_networks
 def noise_cloud_slope(
     networks: Networks,
-    inputs: Float[Tensor, "samples *features"],
+    inputs: Inputs,
     generator: torch.Generator,
     *,
     noise_std: float = 0.1,
@@ -18,21 +21,21 @@ def noise_cloud_slope(
 ) -> Float64[Tensor, "networks samples"]:
     """Slope (ln ν_L − ln ν_0) / L of the share of noise ν_l over the hidden layers.
 
-    ν_l = 1 − EV_1 of noisy copies of a point in the l-th hidden layer is the share of the squares
-    of activations that is noise (Graham, *From Generalization to Inner Activations*). A negative
-    slope, which the blog hopes for, means that the network filters noise out. For small σ,
+    ν_l = 1 − EV_1 of noisy copies of an input in the l-th hidden layer is the share of the squared
+    activations that is noise (Graham, *From Generalization to Inner Activations*). A negative
+    slope, the hypothesis of that post, means that the network filters noise out. For small σ,
     ν_l = ρ_l σ² with ρ_l = (‖A_l‖_F² − ‖ĥᵀA_l‖²) / ‖h‖² (see ``LayerNoise``), so that
     ln ν_L − ln ν_0 no longer depends on σ. It is the sum of the layers' contributions
-    Σ_l ln(ν_l / ν_{l-1}); divided by their number L, networks of all depths can be compared.
-    Classes are distinguished by the last layer, and rescaling a layer does not change ν_L. An
-    input of d numbers has ν_0 = (d − 1)σ² / (‖x‖² + dσ²) in expectation, without sampling.
+    Σ_l ln(ν_l / ν_{l-1}); dividing it by the number L of layers makes depths comparable. The last
+    layer is used because it separates the classes; rescaling a layer does not change ν_L. An input
+    of d numbers has ν_0 = (d − 1)σ² / (‖x‖² + dσ²) in expectation, which needs no sampling.
 
     ``noise_to_signal_slope`` is its limit for small σ and many copies.
 
     Args:
-        generator: Source of the noise, the same for all networks.
-        noise_std: σ, in units of the inputs.
-        copies: Number of noisy copies of every point.
+        generator: Source of the noise, which all networks share.
+        noise_std: Standard deviation σ of the noise, in units of the inputs.
+        copies: Number of noisy copies per input.
 
     Returns:
         R × N slopes per layer; NaN where the last hidden layer has no active unit.

@@ -1,26 +1,35 @@
 """Share of small input noise that reaches the last hidden layer, in closed form."""
 
-from jaxtyping import Float, Float64
+import torch
+from jaxtyping import Float64
 from torch import Tensor
 
 from generalization.derivatives.layer_noise import layer_noise
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
+from generalization.samples import Inputs
 
 
+@reads_networks
 def noise_to_signal_slope(
-    networks: Networks, inputs: Float[Tensor, "samples *features"]
+    networks: Networks, inputs: Inputs
 ) -> Float64[Tensor, "networks samples"]:
     """Slope (ln ρ_L − ln ρ_0) / L of the noise-to-signal ratio ρ_l over the hidden layers.
 
-    ρ_l = (‖A_l‖_F² − ‖ĥᵀA_l‖²) / ‖h_l‖² with A_l = ∂h_l/∂x. It is the limit of
-    ``noise_cloud_slope`` for small noise, in closed form: the Jacobian of the last of L hidden
-    layers relative to h, without its component along h. The input of d numbers has
+    ρ_l = (‖A_l‖_F² − ‖ĥᵀA_l‖²) / ‖h_l‖² with A_l = ∂h_l/∂x: the squared norm of the Jacobian of a
+    hidden layer, without its component along the activations h_l, relative to h_l. For small noise
+    it is the limit of ``noise_cloud_slope`` in closed form. An input of d numbers has
     ρ_0 = (d − 1) / ‖x‖².
 
     Returns:
-        R × N slopes per layer; NaN where the last hidden layer has no active unit.
+        R × N slopes per layer. Inputs with fewer than two active units in the last hidden layer
+        have none, as often in narrow networks: there stands the mean over all other inputs, so that
+        the mean over inputs is that over inputs with a slope; NaN if no input has one.
     """
     ratios = layer_noise(networks, inputs).noise_to_signal
     points = inputs.flatten(1).double()
     at_input = (points.shape[1] - 1) / points.square().sum(1)
-    return (ratios[..., -1].log() - at_input.log()) / ratios.shape[-1]
+    slopes = (ratios[..., -1].log() - at_input.log()) / ratios.shape[-1]
+    defined = slopes.isfinite()
+    means = slopes.where(defined, torch.nan).nanmean(-1, keepdim=True)
+    return slopes.where(defined, means)

@@ -1,4 +1,4 @@
-"""Transitions relative to those of untrained networks of the same size."""
+"""Transitions relative to their expectation at initialization."""
 
 from math import pi, sqrt
 
@@ -11,31 +11,34 @@ from torch.nn import Module
 from generalization.measures.transitions import transitions as count_transitions
 from generalization.networks.activation_functions import ACTIVATION_FUNCTIONS, ActivationFunction
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.reading import reads_stacks
 from generalization.regions.trajectories import translation_loops
+from generalization.samples import Images
 
 
+@reads_stacks
 def normalized_transitions(
     networks: FullyConnectedNetworks,
-    inputs: Float[Tensor, "samples channels height width"],
+    inputs: Images,
     *,
     transitions: Float[Tensor, "networks samples"] | None = None,
     init_scale: float = 1.0,
 ) -> Float[Tensor, "networks samples"]:
-    """Transitions of each image divided by ``expected_transitions``, their mean before training.
+    """Transitions of each image divided by ``expected_transitions``, their mean at initialization.
 
-    Whatever a network has learned, more units have more transitions (Novak et al. 2018, §4.3). The
-    quotient is 1 at initialization for every size.
+    The number of transitions grows with the number of units, whatever a network has learned (Novak
+    et al. 2018, §4.3). The ratio is 1 at initialization for every size.
 
     Args:
         networks: R networks, with or without biases, which are zero at initialization.
-        transitions: Values of ``transitions`` for them, if already known.
-        init_scale: Factor on the initial weights. Nothing depends on it for ReLU.
+        transitions: Values of ``transitions`` for these networks, if already computed.
+        init_scale: Factor on the initial weights; irrelevant for ReLU.
 
     Returns:
-        R × N quotients, in float64; NaN for an image that is invariant to translation.
+        R × N ratios, in float64; NaN for images that are invariant to translation.
 
     Raises:
-        TypeError: If the networks are a module, whose initialization is not known.
+        TypeError: If networks is a module, whose initialization is unknown.
         ValueError: If the inputs are not images.
     """  # noqa: DOC502
     if isinstance(networks, Module):
@@ -51,24 +54,20 @@ def normalized_transitions(
 
 
 def expected_transitions(
-    widths: tuple[int, ...],
-    activation: str,
-    inputs: Float[Tensor, "samples channels height width"],
-    *,
-    init_scale: float = 1.0,
+    widths: tuple[int, ...], activation: str, inputs: Images, *, init_scale: float = 1.0
 ) -> Float[Tensor, "samples"]:
-    """Mean of ``transitions`` over the random weights of ``initialize_fully_connected``.
+    """Return the mean of ``transitions`` over the weights of ``initialize_fully_connected``.
 
-    Along an edge a preactivation z and its derivative ż are jointly Gaussian, in the first layer
-    exactly, above it as far as layers are wide. By Rice's formula z crosses a threshold t with
-    density ``p(z = t) E[|ż| | z = t]``. With W ~ N(0, gain / fan_in), the moments E[z²], E[z ż],
-    E[ż²] of a layer are the gain times E[φ²], E[φ φ' ż], E[φ'² ż²] of the layer below.
+    Along an edge a preactivation z and its derivative ż are jointly Gaussian, exactly so in the
+    first layer, and in the limit of wide layers above it. By Rice's formula z crosses a threshold t
+    with density ``p(z = t) E[|ż| | z = t]``. With W ~ N(0, gain / fan_in), the moments E[z²],
+    E[z ż], E[ż²] of a layer are the gain times E[φ²], E[φ φ' ż], E[φ'² ż²] of the layer below.
 
-    For ReLU, Rice's formula becomes Crofton's in every layer: ``Σ_l n_l · width / π · ∠(x, T₁x)``,
-    as φ halves all three moments and the density is that of the angle under which 0 sees the edge.
+    For ReLU, Rice's formula reduces to Crofton's in every layer,
+    ``Σ_l n_l · width / π · ∠(x, T₁x)``, because φ halves all three moments and the density is that
+    of the angle which the edge subtends at the origin.
 
     Args:
-        activation: A name of ``ACTIVATION_FUNCTIONS``.
         init_scale: Factor on the standard deviation of every weight.
 
     Returns:
@@ -76,7 +75,7 @@ def expected_transitions(
     """
     phi = ACTIVATION_FUNCTIONS[activation]
     gain = phi.gain * init_scale**2
-    # All edges are alike, so one stands for all. 32 nodes are exact to rounding up to 130 degrees.
+    # All edges have equal expectations. 32 nodes are exact to rounding up to 130 degrees.
     image, translated = translation_loops(inputs)[:, :2].double().flatten(2).unbind(dim=1)
     nodes, weights = _gauss_legendre(32, inputs.device)
     moments = _moments_of_edge(image, translated - image, nodes)
@@ -97,7 +96,7 @@ def _moments_of_edge(
     step: Float[Tensor, "samples features"],
     nodes: Float[Tensor, "nodes"],
 ) -> tuple[Moment, Moment, Moment]:
-    """Means over the features of a², a ȧ and ȧ² at a = image + node · step, ȧ = step."""
+    """Return the means over features of a², a ȧ and ȧ² at a = image + node · edge, ȧ = edge."""
     square, product, speed = (
         moment.mean(dim=1, keepdim=True) for moment in (image**2, image * step, step**2)
     )
@@ -108,7 +107,7 @@ def _moments_of_edge(
 def _crossing_density(
     threshold: float, variance: Moment, covariance: Moment, speed: Moment
 ) -> Moment:
-    """Rice's formula, where ż given z = t is N(t E[z ż] / E[z²], E[ż²] − E[z ż]² / E[z²])."""
+    """Evaluate Rice's formula; ż given z = t is N(t E[z ż] / E[z²], E[ż²] − E[z ż]² / E[z²])."""
     mean = threshold * covariance / variance
     deviation = (speed - covariance**2 / variance).clamp(min=0).sqrt()
     ratio = mean / deviation / sqrt(2)
@@ -119,7 +118,7 @@ def _crossing_density(
 def _moments_above(
     phi: ActivationFunction, variance: Moment, covariance: Moment, speed: Moment
 ) -> tuple[Moment, Moment, Moment]:
-    """E[φ²], E[φ φ' ż], E[φ'² ż²], where ż = z E[z ż] / E[z²] + a part independent of z."""
+    """Return E[φ²], E[φ φ' ż], E[φ'² ż²]; ż = z E[z ż] / E[z²] + a part independent of z."""
     z, probability = _gaussian_nodes(variance, phi.thresholds)
     activation = phi.function(z)
     slope = phi.derivative(activation)
@@ -137,14 +136,14 @@ def _moments_above(
 
 
 def _gaussian_nodes(variance: Moment, thresholds: tuple[float, ...]) -> tuple[Tensor, Tensor]:
-    """Nodes z and their probabilities under N(0, variance); no interval holds a threshold inside.
+    """Return quadrature nodes z and their probabilities under N(0, variance).
 
     Args:
-        variance: Of any shape.
-        thresholds: Ascending; integrands are smooth between them.
+        variance: Variances, of any shape.
+        thresholds: Ascending ends of intervals, within which integrands are smooth.
 
     Returns:
-        Both of the shape of the variance, times all nodes of all intervals.
+        Nodes and probabilities, of the shape of the variances × nodes of all intervals.
     """
     far = 9 * variance.sqrt()
     ends = [-far, *(torch.full_like(far, t).clamp(-far, far) for t in thresholds), far]
@@ -160,6 +159,6 @@ def _gaussian_nodes(variance: Moment, thresholds: tuple[float, ...]) -> tuple[Te
 
 
 def _gauss_legendre(count: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Nodes and weights for the integral from 0 to 1."""
+    """Return nodes and weights for the integral from 0 to 1."""
     nodes, weights = np.polynomial.legendre.leggauss(count)
     return torch.tensor((nodes + 1) / 2, device=device), torch.tensor(weights / 2, device=device)

@@ -5,8 +5,10 @@ from jaxtyping import Float64
 from torch import Tensor, nn
 
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 
 
+@reads_networks
 def number_of_parameters(trained_networks: Networks) -> Float64[Tensor, "networks"]:
     """Number of parameters that training moves, the ω of Jiang et al. 2019.
 

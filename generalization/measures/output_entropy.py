@@ -1,16 +1,17 @@
 """Entropy of the predicted probabilities: a trivial baseline."""
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 from torch import Tensor
 
 from generalization.networks.modules import Networks, logits_of
+from generalization.networks.reading import reads_networks
+from generalization.samples import Inputs
 
 
+@reads_networks
 @torch.no_grad()
-def output_entropy(
-    networks: Networks, inputs: Float[Tensor, "samples *features"]
-) -> Float64[Tensor, "networks samples"]:
+def output_entropy(networks: Networks, inputs: Inputs) -> Float64[Tensor, "networks samples"]:
     """Entropy −Σ_k σ_k ln σ_k at every point, σ the softmax (Jiang et al. 2019).
 
     With g_k ≥ 0 the distance of logit k below the largest and r = Σ exp(−g_k) over all but the

@@ -1,12 +1,13 @@
-"""Variance of the outputs' change under noise: four measures that differ in the outputs alone.
+"""Variance of the change of outputs under input noise, for four choices of the outputs.
 
-Arguments and errors of all of them are those of ``output_sensitivity``.
+All measures share the arguments and errors of ``output_sensitivity``.
 """
 
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 from torch import Generator, Tensor
 
 from generalization.derivatives.output_changes import (
+    PixelNoise,
     centered_logits,
     mean_logit,
     output_variance,
@@ -14,11 +15,14 @@ from generalization.derivatives.output_changes import (
     single_logits,
 )
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
+from generalization.samples import Inputs
 
 
+@reads_networks
 def output_sensitivity(
     networks: Networks,
-    inputs: Float[Tensor, "samples *features"],
+    inputs: Inputs,
     pixel_deviations: Float64[Tensor, "samples"],
     shared_generator: Generator,
     *,
@@ -27,42 +31,34 @@ def output_sensitivity(
 ) -> Float64[Tensor, "networks"]:
     """Variance of the mean logit's change, S = Var[(1/K) Σ_k f_k(x + ε) − f_k(x)].
 
-    As the authors compute it (Forouzesh et al. 2020): logits, before the softmax; one draw of
-    ε ~ N(0, σ²I) at every point, with σ = 0.1 where pixels are from 0 to 1; the mean over outputs
-    first, then the population variance over test points and noise. The authors average S over
-    networks. Of the softmax it would be 0, because probabilities sum to 1.
+    As the authors compute it (Forouzesh et al. 2020): from logits, before the softmax; with one
+    draw of ε ~ N(0, σ²I) per input, σ = 0.1 for pixels from 0 to 1; as the population variance over
+    test inputs and noise of the mean over outputs. The authors average S over networks. For
+    probabilities S would be 0, because they sum to 1.
 
-    S depends on the mean logit alone, to which softmax, accuracy and cross-entropy are blind:
-    adding the same function of x to all logits changes S and nothing else. Nor does the gradient of
-    the cross-entropy have a component along it, so that SGD without weight decay leaves the sum of
-    the rows of the last layer at its initial value. ``centered_output_sensitivity`` measures the
-    rest.
+    S depends only on the mean logit, to which softmax, accuracy and cross-entropy are invariant:
+    adding the same function of x to all logits changes S and nothing else. The gradient of the
+    cross-entropy has no component along it, so that SGD without weight decay leaves the sum of the
+    rows of the last layer at its initial value. ``centered_output_sensitivity`` measures the
+    complement.
 
     Args:
-        shared_generator: Source of the noise, on the CPU. All networks see the same noise.
-        pixel_noise_std: σ, in pixels.
+        shared_generator: Source of the noise, on the CPU, which all networks share.
 
     Returns:
-        R variances, in squared logits. See ``output_variance`` for their standard errors.
+        R variances, in squared logits; see ``output_variance`` for standard errors.
 
     Raises:
         ValueError: If there are no draws, or no noise.
     """  # noqa: DOC502
-    values, _ = output_variance(
-        networks,
-        inputs,
-        pixel_deviations,
-        shared_generator,
-        mean_logit,
-        pixel_noise_std=pixel_noise_std,
-        draws=draws,
-    )
-    return values
+    noise = PixelNoise(pixel_deviations, shared_generator, pixel_noise_std, draws)
+    return output_variance(networks, inputs, noise, mean_logit)[0]
 
 
+@reads_networks
 def output_sensitivity_per_output(
     networks: Networks,
-    inputs: Float[Tensor, "samples *features"],
+    inputs: Inputs,
     pixel_deviations: Float64[Tensor, "samples"],
     shared_generator: Generator,
     *,
@@ -71,28 +67,20 @@ def output_sensitivity_per_output(
 ) -> Float64[Tensor, "networks"]:
     """Mean over logits of the variance of their change, (1/K) Σ_k Var[f_k(x + ε) − f_k(x)].
 
-    The variance S of Forouzesh et al. 2020 of each output separately, which their relation with the
-    loss is about. For uncorrelated logits it is K times that of the mean logit,
-    ``output_sensitivity``.
+    The variance S of Forouzesh et al. 2020 for each output separately, to which their relation with
+    the loss applies. For uncorrelated logits it is K times ``output_sensitivity``.
 
     Returns:
         R variances, in squared logits.
     """
-    values, _ = output_variance(
-        networks,
-        inputs,
-        pixel_deviations,
-        shared_generator,
-        single_logits,
-        pixel_noise_std=pixel_noise_std,
-        draws=draws,
-    )
-    return values
+    noise = PixelNoise(pixel_deviations, shared_generator, pixel_noise_std, draws)
+    return output_variance(networks, inputs, noise, single_logits)[0]
 
 
+@reads_networks
 def centered_output_sensitivity(
     networks: Networks,
-    inputs: Float[Tensor, "samples *features"],
+    inputs: Inputs,
     pixel_deviations: Float64[Tensor, "samples"],
     shared_generator: Generator,
     *,
@@ -102,27 +90,20 @@ def centered_output_sensitivity(
     """Variance of the centered logits' change, Σ_k Var[e_k − ē] / (K − 1), e = f(x + ε) − f(x).
 
     The mean ē over logits, whose variance is the S of Forouzesh et al. 2020, is subtracted from
-    every change: a function of x that is added to all logits, which the loss does not see, does not
-    change the value. For uncorrelated logits it equals ``output_sensitivity_per_output``.
+    every change. The value is therefore invariant, like the loss, to a function of x added to all
+    logits. For uncorrelated logits it equals ``output_sensitivity_per_output``.
 
     Returns:
         R variances, in squared logits.
     """
-    values, _ = output_variance(
-        networks,
-        inputs,
-        pixel_deviations,
-        shared_generator,
-        centered_logits,
-        pixel_noise_std=pixel_noise_std,
-        draws=draws,
-    )
-    return values
+    noise = PixelNoise(pixel_deviations, shared_generator, pixel_noise_std, draws)
+    return output_variance(networks, inputs, noise, centered_logits)[0]
 
 
+@reads_networks
 def softmax_output_sensitivity(
     networks: Networks,
-    inputs: Float[Tensor, "samples *features"],
+    inputs: Inputs,
     pixel_deviations: Float64[Tensor, "samples"],
     shared_generator: Generator,
     *,
@@ -131,21 +112,13 @@ def softmax_output_sensitivity(
 ) -> Float64[Tensor, "networks"]:
     """Variance of the probabilities' change, Σ_k Var[σ_k(f(x + ε)) − σ_k(f(x))], σ the softmax.
 
-    The sensitivity of Forouzesh et al. 2020 of probabilities, summed over classes: their mean over
-    classes never changes. For little noise it is s² E‖J‖_F², with s the standard deviation of the
-    noise in units of the input and J the Jacobian of the softmax, whose mean norm is
+    The sensitivity of Forouzesh et al. 2020 for probabilities, summed over classes, since their
+    mean over classes is constant. For small noise it is s² E‖J‖_F², with s the standard deviation
+    of the noise in units of the input and J the Jacobian of the softmax, whose mean norm is
     ``jacobian_norm``.
 
     Returns:
         R variances, in squared probability.
     """
-    values, _ = output_variance(
-        networks,
-        inputs,
-        pixel_deviations,
-        shared_generator,
-        probabilities,
-        pixel_noise_std=pixel_noise_std,
-        draws=draws,
-    )
-    return values
+    noise = PixelNoise(pixel_deviations, shared_generator, pixel_noise_std, draws)
+    return output_variance(networks, inputs, noise, probabilities)[0]

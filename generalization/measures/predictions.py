@@ -1,68 +1,71 @@
 """Predicted probabilities: confidence and dispersion on test inputs, calibration on training ones.
 
-All are functions of the logits alone, so that permuting units and rescaling layers against each
-other change nothing; multiplying the logits makes predictions more confident.
+All are functions of the logits only, hence invariant to permuting units and to rescaling layers
+against each other; scaling up the logits makes predictions more confident.
 """
 
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float, Float64
 from torch import Tensor
 
+from generalization.errors import require_positive
 from generalization.networks.modules import Networks, logits_of
+from generalization.networks.reading import reads_networks
 from generalization.networks.softmax_losses import softmax_losses
+from generalization.samples import Inputs, TrainInputs, TrainLabels
 
 
-def confidence_error(
-    networks: Networks, inputs: Float[Tensor, "samples *features"]
-) -> Float64[Tensor, "networks samples"]:
+@reads_networks
+def confidence_error(networks: Networks, inputs: Inputs) -> Float64[Tensor, "networks samples"]:
     """Lack of confidence 1 − max_k σ_k at every test input (Hendrycks & Gimpel 2017).
 
-    Its mean is the test error that a calibrated network has, predicted without labels (Garg et al.
-    2022, "average confidence").
+    For a calibrated network its mean is the test error, predicted without labels (Garg et al. 2022,
+    "average confidence").
 
     Returns:
-        R × N numbers from 0 to 1 − 1/K, as sums over the other classes, in which nothing cancels.
+        R × N numbers from 0 to 1 − 1/K, computed as sums over the other classes, free of
+        cancellation.
     """
     return _doubts(logits_of(networks, inputs))
 
 
+@reads_networks
 def thresholded_confidence_error(
     networks: Networks,
-    inputs: Float[Tensor, "samples *features"],
-    train_inputs: Float[Tensor, "train_samples *features"],
-    train_labels: Int64[Tensor, "train_samples"],
+    inputs: Inputs,
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     *,
     confidence_error: Float64[Tensor, "networks samples"] | None = None,
 ) -> Float64[Tensor, "networks samples"]:
-    """Whether a test input has less confidence than a threshold (ATC, Garg et al. 2022).
+    """Indicator that the confidence at a test input is below a threshold (ATC, Garg et al. 2022).
 
-    The threshold is the confidence that as many training points miss as are misclassified; if none
-    is, the least confidence of all. The mean predicts the test error without test labels.
+    The threshold is chosen such that as many training samples fall below it as are misclassified;
+    if none is, it is the smallest confidence. The mean predicts the test error without test labels.
 
     Args:
-        confidence_error: Values of this measure at the test inputs, if they are known.
+        confidence_error: Values of this measure at the test inputs, if already computed.
 
     Returns:
         R × N numbers, 0 or 1.
     """
-    # ASSUME: the threshold is set on the training set; the source has held-out labels for it.
+    # ASSUME: the threshold is set on the training set; the source uses held-out labels.
     logits = logits_of(networks, train_inputs)
     errors = (logits.argmax(-1) != train_labels).sum(1)
     doubts = _doubts(logits).sort(1, descending=True).values
-    place = errors.clamp_max(doubts.shape[1] - 1)
-    threshold = doubts.gather(1, place.unsqueeze(1))
+    rank = errors.clamp_max(doubts.shape[1] - 1)
+    threshold = doubts.gather(1, rank.unsqueeze(1))
     if confidence_error is None:
         confidence_error = _doubts(logits_of(networks, inputs))
     return (confidence_error > threshold).double()
 
 
-def prediction_nuclear_norm(
-    networks: Networks, inputs: Float[Tensor, "samples *features"]
-) -> Float64[Tensor, "networks"]:
+@reads_networks
+def prediction_nuclear_norm(networks: Networks, inputs: Inputs) -> Float64[Tensor, "networks"]:
     """Nuclear norm of the matrix of predicted probabilities at test inputs (Deng et al. 2023).
 
-    It is large if predictions are confident and spread over all classes; divided by √(N min(N, K)),
-    of which it is at most 1.
+    It is large if predictions are confident and spread over all classes, and is divided by its
+    upper bound √(N min(N, K)).
 
     Returns:
         R numbers from 0 to 1.
@@ -73,10 +76,11 @@ def prediction_nuclear_norm(
     return torch.linalg.svdvals(probabilities).sum(1) / bound
 
 
+@reads_networks
 def training_calibration_error(
     networks: Networks,
-    train_inputs: Float[Tensor, "train_samples *features"],
-    train_labels: Int64[Tensor, "train_samples"],
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
     *,
     confidence_bins: int = 15,
 ) -> Float64[Tensor, "networks"]:
@@ -85,16 +89,12 @@ def training_calibration_error(
     Σ_b (n_b / m) |accuracy_b − mean confidence_b| over bins (i/B, (i+1)/B] of the confidence.
 
     Args:
-        confidence_bins: Number B of bins of equal width.
+        confidence_bins: Number B of equal-width bins.
 
     Returns:
         R numbers from 0 to 1.
-
-    Raises:
-        ValueError: If confidence_bins is less than 1.
     """
-    if confidence_bins < 1:
-        raise ValueError(f"confidence_bins must be at least 1, not {confidence_bins!r}.")
+    require_positive(confidence_bins=confidence_bins)
     logits = logits_of(networks, train_inputs)
     doubts = _doubts(logits)
     wrong = (logits.argmax(-1) != train_labels).double()
@@ -103,15 +103,14 @@ def training_calibration_error(
     return excess.abs().sum(1) / doubts.shape[1]
 
 
+@reads_networks
 def training_brier_score(
-    networks: Networks,
-    train_inputs: Float[Tensor, "train_samples *features"],
-    train_labels: Int64[Tensor, "train_samples"],
+    networks: Networks, train_inputs: TrainInputs, train_labels: TrainLabels
 ) -> Float64[Tensor, "networks train_samples"]:
-    """Brier score ‖σ − e_y‖² at every training point (Brier 1950).
+    """Brier score ‖σ − e_y‖² of every training sample (Brier 1950).
 
     Returns:
-        R × N numbers from 0 to 2, as sums of positive terms.
+        R × N numbers from 0 to 2, computed as sums of positive terms.
     """
     return softmax_losses(logits_of(networks, train_inputs).double(), train_labels)["squared_loss"]
 
@@ -119,6 +118,6 @@ def training_brier_score(
 def _doubts(
     logits: Float[Tensor, "networks samples classes"],
 ) -> Float64[Tensor, "networks samples"]:
-    """Probability of all classes but the likeliest."""
+    """Return the total probability of all classes but the likeliest."""
     largest = logits.argmax(-1, keepdim=True)
     return logits.double().softmax(-1).scatter(-1, largest, 0.0).sum(-1)

@@ -5,14 +5,15 @@ from jaxtyping import Float64
 from torch import Generator, Tensor
 
 from generalization.networks.modules import Networks, number_of_networks
+from generalization.networks.reading import reads_networks
 
 
+@reads_networks
 def random_number(networks: Networks, generator: Generator) -> Float64[Tensor, "networks"]:
-    """Null measure: numbers independent of the networks, uniform between 0 and 1.
+    """Null measure: uniform random numbers from 0 to 1, independent of the networks.
 
     Args:
-        networks: A stack of R networks, or a ``torch.nn.Module``. Only their number matters.
-        generator: Source of the numbers.
+        networks: A stack of R networks, or a ``torch.nn.Module``; only their number matters.
 
     Returns:
         R numbers, on the device of the generator.

@@ -1,4 +1,4 @@
-"""Transitions between sampled points, as Novak et al. 2018 count them."""
+"""Transitions between sampled points, the estimator of Novak et al. 2018."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -8,45 +8,52 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from generalization.devices import items_at_once
+from generalization.errors import warn_of_no_value
+from generalization.networks.activation_calls import ActivationCalls
 from generalization.networks.activation_functions import MODULES_WITH_THRESHOLDS as KNOWN
 from generalization.networks.activation_functions import unit_thresholds
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, logits_of
+from generalization.networks.reading import reads_networks
 from generalization.regions.trajectories import equidistant_points, translation_loops
+from generalization.samples import Images
 
-# Which units lie above a threshold: for each layer, for each of its thresholds.
+# Masks of the units above a threshold: for each layer, for each of its thresholds.
 Codes = list[list[Bool[Tensor, "inputs units"]]]
 
 
+@reads_networks
 def sampled_transitions(
     networks: Networks,
-    inputs: Float[Tensor, "samples channels height width"],
+    inputs: Images,
     *,
     grid_points: int = 4096,
     dtype: torch.dtype = torch.float32,
 ) -> Float[Tensor, "networks samples"]:
     """Number of transitions between sampled points of each image's horizontal-translation loop.
 
-    ``t(x) = Σ_i ‖c(z_i) − c(z_{i+1 mod k})‖₁`` over k equidistant points z_i (Novak et al. 2018,
-    §3, eq. 1): the estimator of ``transitions``, for any activation with thresholds. Two crossings
-    of one unit between neighbouring points cancel, so samples miss transitions and invent none. The
-    k points are among the 2k of a finer grid, which therefore never counts less. (The paper's 2²⁰
-    points lie so close that in float32 rounding may carry a unit to and fro over its threshold.)
+    ``t(x) = Σ_i ‖c(z_i) − c(z_{i+1 mod k})‖₁`` over k equidistant grid points z_i (Novak et al.
+    2018, §3, eq. 1): the estimator of ``transitions``, for any activation with thresholds. Two
+    crossings of one unit between neighboring points cancel: sampling can miss transitions but never
+    invents any. The k points are among the 2k points of a finer grid, which therefore never counts
+    fewer. (The paper's 2²⁰ points are so close that float32 rounding may move a unit back and forth
+    across its threshold.)
 
-    A module's units are what enters its activation modules (``torch.nn.ReLU``, LeakyReLU, PReLU,
-    Tanh, ReLU6, Hardtanh, Hardsigmoid). Activations that it applies as functions remain unseen.
+    The units of a module are the inputs of its activation modules (``torch.nn.ReLU``, LeakyReLU,
+    PReLU, Tanh, ReLU6, Hardtanh, Hardsigmoid, RReLU, Softshrink) and of the functions of torch that
+    do the same.
 
     Args:
-        networks: R networks, or a module from images to logits (R = 1), evaluated in eval mode.
+        networks: R networks, or a module from images to logits (R = 1), in eval mode.
         grid_points: Number k of points on each loop; point i is i · width / k translations away.
-        dtype: Precision of networks and points; the paper's is float32.
+        dtype: Precision of networks and inputs; the paper's is float32.
 
     Returns:
         R × N counts, in float64; NaN where the logits are not finite.
 
     Raises:
         ValueError: If the inputs are not images, if grid_points is less than 2, or if a module
-            has no activation modules or one whose thresholds are not known.
+            has no activation modules or one with unknown thresholds.
     """  # noqa: DOC502
     return sampled_transitions_per_layer(
         networks, inputs, grid_points=grid_points, dtype=dtype
@@ -56,17 +63,17 @@ def sampled_transitions(
 @torch.no_grad()
 def sampled_transitions_per_layer(
     networks: Networks,
-    inputs: Float[Tensor, "samples channels height width"],
+    inputs: Images,
     *,
     grid_points: int = 4096,
     dtype: torch.dtype = torch.float32,
 ) -> Float[Tensor, "networks samples hidden_layers"]:
-    """Number of sampled transitions of each hidden layer, or activation module in order of use.
+    """Count sampled transitions per hidden layer, or per activation module in order of use.
 
     Args:
         networks: R networks, or a module (R = 1).
         grid_points: Number of points on each loop.
-        dtype: Precision of networks and points.
+        dtype: Precision of networks and inputs.
 
     Returns:
         R × N × hidden layers counts, in float64. Their sum is ``sampled_transitions``.
@@ -74,8 +81,8 @@ def sampled_transitions_per_layer(
     Raises:
         ValueError: If grid_points is less than 2.
     """
-    # ASSUME: 4,096 points, where the paper takes 2²⁰: they miss 0.1 % of the transitions of
-    # networks 784-200×4-10 that fit MNIST, and cost a 256th.
+    # ASSUME: 4,096 points instead of the paper's 2²⁰: they miss 0.1 % of the transitions of
+    # networks 784-200×4-10 that fit MNIST, at 1/256 of the cost.
     if grid_points < 2:
         raise ValueError(f"grid_points must be at least 2, not {grid_points!r}.")
     inputs = inputs.to(dtype)
@@ -92,22 +99,18 @@ def sampled_transitions_per_layer(
 
 @torch.no_grad()
 def nan_if_diverged(
-    counts: Int[Tensor, "networks samples hidden_layers"],
-    networks: Networks,
-    inputs: Float[Tensor, "samples channels height width"],
+    counts: Int[Tensor, "networks samples hidden_layers"], networks: Networks, inputs: Images
 ) -> Float[Tensor, "networks samples hidden_layers"]:
-    """Counts, with NaN where logits are not finite: units that are NaN seem to cross nothing."""
+    """Replace counts by NaN where logits are not finite: NaN units never cross a threshold."""
     finite = logits_of(networks, inputs).isfinite().all(dim=2, keepdim=True)
+    warn_of_no_value("logits are not finite", (~finite).flatten(1).any(1).tolist())
     return counts.double().where(finite, torch.nan)
 
 
 def _count(
-    coder: Callable[[Tensor], Codes],
-    inputs: Float[Tensor, "samples channels height width"],
-    grid_points: int,
-    block: int,
+    coder: Callable[[Tensor], Codes], inputs: Images, grid_points: int, block: int
 ) -> Int[Tensor, "samples hidden_layers"]:
-    """Code changes between neighbouring points, block by block; blocks share their end points."""
+    """Count code changes between neighboring points, block by block; blocks share end points."""
     counts = inputs.new_zeros(len(inputs), len(coder(inputs[:1])), dtype=torch.int32)
     images = max(1, block // grid_points)
     for some, count in zip(inputs.split(images), counts.split(images), strict=True):
@@ -121,7 +124,7 @@ def _count(
 
 
 def _changes(code: list[Bool[Tensor, "inputs units"]], images: int) -> Int[Tensor, "images"]:
-    """Number of changes of a layer's code from point to point, over all units and thresholds."""
+    """Count changes of a layer's code between points, over all units and thresholds."""
     curves = [above.unflatten(0, (images, -1)) for above in code]
     return sum(
         (above[:, 1:] != above[:, :-1]).sum(dim=(1, 2), dtype=torch.int32) for above in curves
@@ -129,7 +132,7 @@ def _changes(code: list[Bool[Tensor, "inputs units"]], images: int) -> Int[Tenso
 
 
 def _coder_of_network(network: FullyConnectedNetworks) -> Callable[[Tensor], Codes]:
-    """Map from inputs to the codes of the hidden units of a stack of one."""
+    """Return the map from inputs to the codes of the hidden units of a stack of one."""
     return lambda inputs: [
         [preactivations.squeeze(0) > threshold for threshold in network.phi.thresholds]
         for preactivations in network.preactivations(inputs)[:-1]
@@ -137,37 +140,36 @@ def _coder_of_network(network: FullyConnectedNetworks) -> Callable[[Tensor], Cod
 
 
 def _coder_of_module(module: nn.Module) -> Callable[[Tensor], Codes]:
-    """Map from inputs to the codes of what enters the activation modules. They get hooks that stay.
+    """Return the map from inputs to the codes of a module.
 
     Raises:
-        ValueError: If it has no activation modules, or one whose thresholds are not known.
+        ValueError: If it has no activation modules, or one with unknown thresholds.
     """
     codes: Codes = []
     for name, part in module.named_modules():
-        thresholds = unit_thresholds(part)
-        if thresholds:
-            part.register_forward_pre_hook(_code_into(codes, thresholds))
-        elif type(part).__module__ == nn.ReLU.__module__:
+        known = unit_thresholds(part)
+        if not known and type(part).__module__ == nn.ReLU.__module__:
             raise ValueError(
                 f"networks must have activation modules of known thresholds ({KNOWN}), "
                 f"not {type(part).__name__} at {name!r}."
             )
 
+    def add(preactivations: Tensor, thresholds: tuple[float, ...], name: str) -> None:
+        # Before the layer works in place.
+        if not thresholds:
+            raise ValueError(
+                f"networks must have activation functions of known thresholds ({KNOWN}), "
+                f"not {name}."
+            )
+        units = preactivations.flatten(1)
+        codes.append([units > threshold for threshold in thresholds])
+
     def coder(inputs: Tensor) -> Codes:
         codes.clear()
-        module(inputs)
+        with ActivationCalls(before=add).of(module):
+            module(inputs)
         if not codes:
             raise ValueError(f"networks must have activation modules ({KNOWN}), not none.")
         return codes
 
     return coder
-
-
-def _code_into(codes: Codes, thresholds: tuple[float, ...]) -> Callable:
-    """Hook that appends the code of what enters a module, before it can be changed in place."""
-
-    def hook(_, arguments: tuple[Tensor]) -> None:
-        units = arguments[0].flatten(1)
-        codes.append([units > threshold for threshold in thresholds])
-
-    return hook

@@ -1,12 +1,14 @@
 """Power laws in the tails of the spectra of weights (Martin & Mahoney 2021, "WeightWatcher").
 
-λ are the eigenvalues of Wᵀ W, not divided by a dimension. A kernel of a convolution is the matrix
-of its output channels by what a window holds, where WeightWatcher takes one matrix per place of the
-window. Layers with fewer than 50 positive eigenvalues are left out, as the last one of a classifier
-of ten classes is: a tail of so few says nothing. Permuting units and the data change nothing.
+λ are the eigenvalues of Wᵀ W, not divided by a dimension. The kernel of a convolution is one matrix
+of output channels × entries of a window, where WeightWatcher uses one matrix per position in the
+window. Layers with fewer than 50 positive eigenvalues, such as the last layer of a classifier with
+ten classes, are too small to fit a tail and are omitted. Invariant to permuting units and
+independent of the data.
 
 Args:
-    networks: A stack of R networks, or a ``torch.nn.Module``; normalizations are folded.
+    networks: A stack of R networks with normalizations folded into the weights, or a
+        ``torch.nn.Module``.
 """
 
 from collections.abc import Callable
@@ -16,24 +18,27 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from generalization.measures.norms import matrices_of
+from generalization.errors import warn_of_no_value
+from generalization.networks.layer_weights import gram_eigenvalues, layer_weights, matrices
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 
-LEAST_EIGENVALUES = 50
+SMALLEST_SPECTRUM = 50
 
 
 class Tail(NamedTuple):
-    """Exponent α of the density λ^−α above a least eigenvalue, and the eigenvalues."""
+    """Exponent α of the density λ^−α above the smallest eigenvalue of the tail, and all of them."""
 
     exponent: float
-    least: float
+    smallest: float
     eigenvalues: Float64[Tensor, "eigenvalues"]
 
 
+@reads_networks
 def power_law_exponent(networks: Networks) -> Float64[Tensor, "networks"]:
     """Exponent α of the tail of the spectrum, averaged over layers (WeightWatcher's α).
 
-    See ``tail_of``. Multiplying a layer by anything changes nothing.
+    See ``fitted_tail``. Invariant to scaling any layer.
 
     Returns:
         R exponents above 1; NaN where no layer has 50 eigenvalues.
@@ -41,6 +46,7 @@ def power_law_exponent(networks: Networks) -> Float64[Tensor, "networks"]:
     return _mean_over_layers(networks, lambda tail: tail.exponent)
 
 
+@reads_networks
 def weighted_power_law_exponent(networks: Networks) -> Float64[Tensor, "networks"]:
     """Exponent times logarithm of the largest eigenvalue, α log₁₀ λ_max, averaged over layers (α̂).
 
@@ -52,6 +58,7 @@ def weighted_power_law_exponent(networks: Networks) -> Float64[Tensor, "networks
     )
 
 
+@reads_networks
 def log_alpha_norm(networks: Networks) -> Float64[Tensor, "networks"]:
     """Logarithm of the α-norm, log₁₀ Σ_i λ_i^α, averaged over layers.
 
@@ -65,24 +72,24 @@ def log_alpha_norm(networks: Networks) -> Float64[Tensor, "networks"]:
     )
 
 
-def tail_of(eigenvalues: Float64[Tensor, "eigenvalues"]) -> Tail:
+def fitted_tail(eigenvalues: Float64[Tensor, "eigenvalues"]) -> Tail:
     """Fit a power law to the tail of positive numbers (Clauset et al. 2009, §3).
 
-    Above a least eigenvalue λ_0 the likeliest exponent is α = 1 + n / Σ ln(λ_i / λ_0). Every
-    eigenvalue but the largest is tried for λ_0; the one with the smallest Kolmogorov–Smirnov
-    distance between the tail and the law is taken.
+    For a tail that begins at λ_0 the maximum-likelihood exponent is α = 1 + n / Σ ln(λ_i / λ_0).
+    Every eigenvalue but the largest is a candidate for λ_0; the one with the smallest
+    Kolmogorov–Smirnov distance between the tail and the fitted law is chosen.
 
     Args:
-        eigenvalues: At least two, ascending, not all equal.
+        eigenvalues: At least two eigenvalues in ascending order, not all equal.
     """
     logs = eigenvalues.log()
     count = len(logs)
-    above = (logs - logs.unsqueeze(1)).clamp_min(0)  # ln(λ_i / λ_0), λ_0 in rows.
+    above = (logs - logs.unsqueeze(1)).clamp_min(0)  # ln(λ_i / λ_0), one row per candidate λ_0.
     sizes = torch.arange(count, 0, -1, device=logs.device, dtype=logs.dtype).unsqueeze(1)
-    slopes = sizes / above.sum(1, keepdim=True)  # α − 1; infinite if the tail is one number.
+    slopes = sizes / above.sum(1, keepdim=True)  # α − 1; infinite if the tail is a single value.
     laws = 1 - (-slopes * above).exp()
-    places = torch.arange(count, device=logs.device)
-    ranks = places - places.unsqueeze(1)
+    indices = torch.arange(count, device=logs.device)
+    ranks = indices - indices.unsqueeze(1)
     distances = torch.maximum((laws - ranks / sizes).abs(), (laws - (ranks + 1) / sizes).abs())
     distances = distances.where(ranks >= 0, 0.0).amax(1)
     best = distances.where(slopes.squeeze(1).isfinite(), torch.inf).argmin()
@@ -92,23 +99,26 @@ def tail_of(eigenvalues: Float64[Tensor, "eigenvalues"]) -> Tail:
 def _mean_over_layers(
     networks: Networks, value: Callable[[Tail], float]
 ) -> Float64[Tensor, "networks"]:
-    """Mean over the layers that have enough eigenvalues of a number of their tails."""
-    layers = [_spectra(matrix) for matrix in matrices_of(networks)]
+    """Average a function of the tail over the layers that have enough eigenvalues."""
+    layers = [_spectra(matrix) for matrix in matrices(layer_weights(networks))]
     means = []
-    for spectra in zip(*layers, strict=True):
-        values = [value(tail_of(one)) for one in spectra if len(one) >= LEAST_EIGENVALUES]
+    for network, spectra in enumerate(zip(*layers, strict=True)):
+        values = [value(fitted_tail(one)) for one in spectra if len(one) >= SMALLEST_SPECTRUM]
         means.append(sum(values) / len(values) if values else torch.nan)
+        if not values:
+            counts = [f"layer {layer} has {len(one)}" for layer, one in enumerate(spectra, 1)]
+            this_one = [place == network for place in range(len(layers[0]))]
+            warn_of_no_value(
+                f"needs {SMALLEST_SPECTRUM} eigenvalues, but {', '.join(counts)}", this_one
+            )
     return torch.tensor(means, dtype=torch.float64, device=layers[0][0].device)
 
 
 def _spectra(
-    matrices: Float64[Tensor, "networks rows columns"],
+    matrix: Float64[Tensor, "networks rows columns"],
 ) -> list[Float64[Tensor, "_eigenvalues"]]:
-    """Positive eigenvalues of the Gram matrix of every network, ascending.
-
-    Those are left out that rounding cannot tell from 0.
-    """
-    wide = matrices if matrices.shape[1] <= matrices.shape[2] else matrices.mT
-    eigenvalues = torch.linalg.eigvalsh(wide @ wide.mT)
-    least = eigenvalues[:, -1:] * max(matrices.shape[1:]) * torch.finfo(torch.float64).eps
-    return [some[positive] for some, positive in zip(eigenvalues, eigenvalues > least, strict=True)]
+    """Return the ascending eigenvalues of each Gram matrix that exceed rounding errors of 0."""
+    eigenvalues = gram_eigenvalues(matrix)
+    rounding = eigenvalues[:, -1:] * max(matrix.shape[1:]) * torch.finfo(torch.float64).eps
+    positive = eigenvalues > rounding
+    return [some[chosen] for some, chosen in zip(eigenvalues, positive, strict=True)]

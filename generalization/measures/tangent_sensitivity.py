@@ -10,67 +10,70 @@ from generalization.derivatives.module_mixed_derivative import module_mixed_deri
 from generalization.errors import InputError
 from generalization.networks.linearized_layers import (
     is_sequence_of_known_layers,
-    refuse_statistics_of_batches,
 )
-from generalization.networks.modules import Networks, logits_of
+from generalization.networks.modules import Networks, logits_of, refuse_statistics_of_batches
+from generalization.networks.reading import reads_networks
 from generalization.networks.sequences import sequence_of
+from generalization.samples import Inputs
 
 
+@reads_networks
 @torch.no_grad()
 def tangent_sensitivity(
     trained_networks: Networks,
-    inputs: Float[Tensor, "samples *features"],
+    inputs: Inputs,
     generator: Generator | None = None,
     *,
     reduction: str | int = "sum",
     probes: int = 32,
 ) -> Float64[Tensor, "networks samples"]:
-    """Norm ‖∂²f/∂θ∂x‖_F at every point, θ all parameters (Daróczy 2020, definition 3.1).
+    """Norm ‖∂²f/∂θ∂x‖_F at every input, θ all parameters (Daróczy 2020, definition 3.1).
 
-    The measure of a network is the mean over points. It is not a property of the function alone:
+    The measure of a network is the mean over inputs. It depends on the parametrization:
     W_1 → cW_1, W_2 → W_2/c changes it, but not the function of a ReLU network.
 
-    **Closed form**, for a stack whose activation is piecewise linear. Inside a linear region
-    δ_l = ∂(Cf)/∂z_l does not depend on x, where the rows of C choose the outputs, hence
+    **Closed form**, for stacks with a piecewise-linear activation. Inside a linear region
+    δ_l = ∂(Cf)/∂z_l does not depend on x, where the rows of C select the outputs, hence
 
         ∂(Cf)/∂W_l = δ_l a_{l-1}ᵀ   ⇒   ∂²(Cf)/∂W_l∂x = δ_l ⊗ ∂a_{l-1}/∂x,   ∂²(Cf)/∂b_l∂x = 0
 
         ‖∂²(Cf)/∂θ∂x‖_F² = Σ_l ‖δ_l‖_F² ‖∂a_{l-1}/∂x‖_F²,   ∂a_0/∂x = 1.
 
     It is exact, see ``sensitivity_of_layers``. In float32 it is accurate to 1e-6 or better, except
-    at points so near the border of a linear region that rounding puts them beyond it. A module that
-    is a sequence of piecewise-linear layers, convolutions and batch normalizations among them, has
-    a closed form too, see ``module_mixed_derivative_norm``; a stack with normalizations is
+    at inputs so near the boundary of a linear region that rounding moves them across it. A module
+    that is a sequence of piecewise-linear layers, including convolutions and batch normalizations,
+    has a closed form too, see ``module_mixed_derivative_norm``; a stack with normalizations is
     converted to such modules.
 
-    **Estimate**, for tanh, whose δ_l depends on x, and for every other module. For random signs v
-    and u (u is 1 unless outputs are kept apart)
+    **Estimate**, for tanh, where δ_l depends on x, and for all other modules. For random signs v
+    and u (u is 1 unless the reduction is "full")
 
         ‖∂²(Cf)/∂θ∂x‖_F² = E ‖∂/∂θ (∂(uᵀCf)/∂x · v)‖²
 
-    since E vvᵀ and E uuᵀ are identities; its mean over ``probes`` draws is unbiased, and its root
-    is too small by an eighth of the square's relative variance. Draws are fresh for every point and
-    the same for every network. ``estimated_tangent_sensitivity`` gives the standard error.
+    since E vvᵀ and E uuᵀ are identities. The mean over ``probes`` draws is unbiased; its root is
+    too small by an eighth of the relative variance of the square. Probes are independent between
+    inputs and shared by all networks. ``estimated_tangent_sensitivity`` returns the standard error.
 
     Args:
         trained_networks: A stack of R networks, or a ``torch.nn.Module`` that maps inputs to
-            logits, evaluated in eval mode. Its points must not influence each other; θ is all its
-            parameters, those that ask for no gradient included, but no running statistics.
-        generator: Source of the probes. The closed form needs none.
-        reduction: Outputs: the "sum" of the logits, as the author computes it; "full" for the
-            tensor of all logits; or the number of one logit.
+            logits, in eval mode. Its samples must not interact; θ is all its parameters, including
+            those without ``requires_grad``, but no running statistics.
+        generator: Source of the probes; not needed by the closed form.
+        reduction: Outputs to differentiate: the "sum" of the logits, as the author computes it;
+            "full" for the vector of all logits; or the index of one logit.
 
     Returns:
-        R × N norms, in logits per units of input and weight; NaN where logits are not finite.
+        R × N norms, in logits per unit of input and unit of weight; NaN where logits are not
+        finite.
 
     Raises:
         InputError: If the reduction is unknown, an estimate has no generator or no probes, or a
             module normalizes by the statistics of a batch.
     """  # noqa: DOC502
-    # ASSUME: 32 probes where the sensitivity is estimated. The source leaves such networks open.
+    # ASSUME: 32 probes where the sensitivity is estimated; the source does not cover such networks.
     networks, settings = trained_networks, {"reduction": reduction, "probes": probes}
     if not isinstance(networks, nn.Module) and networks.normalizations:
-        # Folded, they would have other parameters.
+        # Folding would change the parameters.
         modules = map(sequence_of, networks)
         return torch.cat([
             tangent_sensitivity(module, inputs, generator, **settings) for module in modules
@@ -86,25 +89,24 @@ def tangent_sensitivity(
 @torch.no_grad()
 def estimated_tangent_sensitivity(
     networks: Networks,
-    inputs: Float[Tensor, "samples *features"],
+    inputs: Inputs,
     generator: Generator,
     *,
     reduction: str | int = "sum",
     probes: int = 32,
 ) -> tuple[Float64[Tensor, "networks samples"], Float64[Tensor, "networks samples"]]:
-    """Estimate of ``tangent_sensitivity``, closed form or not, and its standard error.
+    """Estimate ``tangent_sensitivity`` by probes, with its standard error, for any network.
 
     The squares s of P probes are independent, so that their mean has the standard error
-    √(Σ (s − s̄)² / (P (P − 1))), and √s̄ that divided by 2 √s̄ (delta method). Probes of different
-    points are independent too: the standard error of a mean over N points is √Σ error² / N.
+    √(Σ (s − s̄)² / (P (P − 1))). For √s̄ it is divided by 2 √s̄ (delta method). Probes of different
+    inputs are independent too: the standard error of a mean over N inputs is √Σ error² / N.
 
     Args:
         networks: A stack of R networks, or a module, as for ``tangent_sensitivity``.
-        generator: Source of the probes.
-        probes: Number of draws, at least two.
+        probes: Number of random probes, at least two.
 
     Returns:
-        R × N norms, and their R × N standard errors over probes, in the same units.
+        R × N norms and their R × N standard errors over probes, in the same units.
 
     Raises:
         InputError: If the reduction is unknown, there are fewer than two probes, or a module
@@ -119,17 +121,17 @@ def estimated_tangent_sensitivity(
 def _outputs_of(
     networks: Networks, inputs: Tensor, reduction: str | int
 ) -> Float[Tensor, "rows classes"]:
-    """Matrix C for networks whose points do not influence each other."""
+    """Return the matrix C for networks whose samples do not interact."""
     if isinstance(networks, nn.Module):
         refuse_statistics_of_batches(networks)
     return chosen_outputs(reduction, logits_of(networks, inputs[:1])[0])
 
 
 def is_estimated(networks: Networks, generator: Generator | None, probes: int) -> bool:
-    """Return whether there is no closed form, so that probes are drawn.
+    """Return whether there is no closed form, so that probes are needed.
 
     Raises:
-        InputError: If so, but there is no generator or there are no probes.
+        InputError: If probes are needed and there is no generator or number of probes.
     """
     if not isinstance(networks, nn.Module) and networks.phi.piecewise_linear:
         return False
@@ -143,11 +145,10 @@ def is_estimated(networks: Networks, generator: Generator | None, probes: int) -
 def chosen_outputs(
     reduction: str | int, logits: Float[Tensor, "samples classes"]
 ) -> Float[Tensor, "rows classes"]:
-    """Matrix C of the outputs Cf that are differentiated.
+    """Return the matrix C of the outputs Cf to differentiate.
 
     Args:
-        reduction: "sum", "full" or the number of a logit.
-        logits: Any logits, for their number and dtype.
+        logits: Any logits of the networks, which set the number of classes and the dtype.
 
     Raises:
         InputError: If the reduction is unknown.

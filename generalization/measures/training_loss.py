@@ -1,24 +1,25 @@
 """Cross-entropy on the training set: a trivial baseline."""
 
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float64, Int64
 from torch import Tensor
 from torch.nn.functional import one_hot
 
 from generalization.networks.modules import Networks, logits_of
+from generalization.networks.reading import reads_networks
+from generalization.samples import Inputs
 
 
+@reads_networks
 @torch.no_grad()
 def training_loss(
-    networks: Networks,
-    train_inputs: Float[Tensor, "samples *features"],
-    train_labels: Int64[Tensor, "samples"],
+    networks: Networks, train_inputs: Inputs, train_labels: Int64[Tensor, "samples"]
 ) -> Float64[Tensor, "networks"]:
     """Mean cross-entropy on the whole training set, in eval mode.
 
-    −ln σ_y = ln(1 + exp(m)) with m = ln Σ_{j≠y} exp(f_j) − f_y, which keeps all digits where the
-    label is certain; ln Σ_j exp(f_j) − f_y would be the small difference of large numbers. Logits
-    are in the dtype of the weights, the rest is float64.
+    Computed as −ln σ_y = ln(1 + exp(m)) with m = ln Σ_{j≠y} exp(f_j) − f_y, which is accurate where
+    the label is almost certain; ln Σ_j exp(f_j) − f_y would be a small difference of large numbers.
+    Logits are in the dtype of the weights, the rest is float64.
 
     Args:
         train_inputs: Training set, in the dtype of the weights.

@@ -1,4 +1,4 @@
-"""Transitions: borders of linear regions that are crossed around the translations of an image."""
+"""Transitions between linear regions along the horizontal translations of an image."""
 
 from copy import deepcopy
 from functools import partial
@@ -13,19 +13,21 @@ from generalization.measures.sampled_transitions import (
     sampled_transitions_per_layer,
 )
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.linearized_layers import refuse_statistics_of_batches
-from generalization.networks.modules import Networks
+from generalization.networks.modules import Networks, refuse_statistics_of_batches
+from generalization.networks.reading import reads_networks
 from generalization.regions.module_polylines import (
     crossings_per_activation,
     numbers_per_point,
 )
 from generalization.regions.polylines import around_translations, crossings_per_layer
-from generalization.regions.steps import can_be_followed
+from generalization.regions.stages import can_be_followed
+from generalization.samples import Images
 
 
+@reads_networks
 def transitions(
     networks: Networks,
-    inputs: Float[Tensor, "samples channels height width"],
+    inputs: Images,
     *,
     dtype: torch.dtype = torch.float32,
     grid_points: int = 4096,
@@ -33,90 +35,89 @@ def transitions(
     """Number of transitions around the horizontal-translation loop of each image, without sampling.
 
     ``t(x) = ∮ ‖∂c(z) / ∂z‖₁ dz`` around the closed polygon through all horizontal translations of
-    x. The code c has, for each hidden unit, the number of thresholds below its preactivation (Novak
-    et al. 2018, §3, eq. 1, where 2²⁰ points stand for the integral). A jump over a whole linear
-    region counts twice. Along a polygon a piecewise-linear network is piecewise affine, so the
-    crossings of thresholds can be solved for and counted: ``crossings_per_layer``.
+    x. The code c holds, for each hidden unit, the number of thresholds below its preactivation
+    (Novak et al. 2018, §3, eq. 1, where 2²⁰ points approximate the integral). Passing a whole
+    linear region in one jump counts twice. Along a polygon a piecewise-linear network is piecewise
+    affine, so that threshold crossings can be solved for, see ``crossings_per_layer``.
 
-    Transitions of a module are counted in the same way if it is a sequence of piecewise-linear
-    layers: a unit is what enters an activation at one position of one channel. Max-pooling has no
-    units with codes, thus no transitions of its own; where the largest entry of a window changes,
-    the layers above bend, and this is solved for as well: ``crossings_per_activation``.
+    Modules that are sequences of piecewise-linear layers are treated in the same way, where a unit
+    is the input of an activation at one position of one channel. Max-pooling has no thresholds,
+    hence no transitions; changes of the largest entry of a window add breakpoints to the layers
+    above, which are solved for as well, see ``crossings_per_activation``.
 
-    Tanh is the exception: it has no linear regions, only the threshold 0 by convention (ibid.,
-    footnote 2), and no bound on how often a unit crosses it. Its transitions are counted by
-    ``sampled_transitions``, which may miss some and invents none. So are those of every module that
-    is not such a sequence, such as one with tanh or with skip connections.
+    Tanh has no linear regions, only the threshold 0 by convention (ibid., footnote 2), and no bound
+    on the number of crossings of a unit. Its transitions are counted by ``sampled_transitions``,
+    which may miss some but never invents any. The same applies to all other modules, such as those
+    with tanh or skip connections.
 
-    float32 is enough. Where a unit all but touches its threshold, rounding decides on a pair of
-    crossings: of 96 loops of a network that fits MNIST, one has 2 more or fewer in float64, of
-    about 4,000.
+    float32 is sufficient. Where a unit almost touches its threshold, rounding decides on a pair of
+    crossings: of 96 loops of a network that fits MNIST, with about 4,000 transitions each, one
+    differs by 2 from float64.
 
     Args:
-        networks: R networks, with or without biases, or a module from images to logits (R = 1),
-            evaluated in eval mode.
-        grid_points: Number of points on a loop where transitions are sampled; else unused.
+        networks: R networks, with or without biases, or a module from images to logits (R = 1), in
+            eval mode.
+        grid_points: Number of points on a loop where transitions are sampled; otherwise unused.
 
     Returns:
         R × N counts, in float64; NaN where the logits are not finite.
 
     Raises:
         InputError: If a module normalizes by the statistics of a batch.
-        ValueError: If the inputs are not images, or a module is sampled and its activation modules
-            are not among those that ``sampled_transitions`` knows.
+        ValueError: If the inputs are not images, or if a module has to be sampled and has an
+            activation module that ``sampled_transitions`` does not know.
     """  # noqa: DOC502
     return transitions_per_layer(networks, inputs, dtype=dtype, grid_points=grid_points).sum(dim=-1)
 
 
 def transitions_per_layer(
     networks: Networks,
-    inputs: Float[Tensor, "samples channels height width"],
+    inputs: Images,
     *,
     dtype: torch.dtype = torch.float32,
     grid_points: int = 4096,
 ) -> Float[Tensor, "networks samples hidden_layers"]:
-    """Number of transitions of the units of each hidden layer, whose sum is ``transitions``.
+    """Count the transitions of each hidden layer, whose sum is ``transitions``.
 
     Args:
         networks: R networks, with or without biases, or a module (R = 1).
-        grid_points: As for ``transitions``.
+        grid_points: Number of points where transitions are sampled, see ``transitions``.
 
     Returns:
-        R × N × (depth − 1) counts, in float64; of a module, one for each activation in its order.
+        R × N × (depth − 1) counts, in float64; for a module, one count per activation in order.
     """
     if isinstance(networks, Module):
         refuse_statistics_of_batches(networks)
     if not _can_be_followed(networks):
-        # ASSUME: tanh is compared with the others by a sampled count, within 0.1 % of the limit.
+        # ASSUME: tanh is compared with the other activation functions by a sampled count, within
+        # 0.1 % of its limit.
         return sampled_transitions_per_layer(networks, inputs, grid_points=grid_points, dtype=dtype)
     inputs = inputs.to(dtype)
     if isinstance(networks, Module):
         networks = deepcopy(networks).to(dtype).eval()
-        counts = _of_module(networks, inputs).unsqueeze(0)
+        counts = _module_counts(networks, inputs).unsqueeze(0)
     else:
         networks = networks.to(dtype)
-        counts = torch.stack([_of_network(network, inputs) for network in networks])
+        counts = torch.stack([_stack_counts(network, inputs) for network in networks])
     return nan_if_diverged(counts, networks, inputs)
 
 
 def _can_be_followed(networks: Networks) -> bool:
-    """Whether the linear regions along a line are known."""
+    """Return whether threshold crossings along a line can be solved for."""
     if isinstance(networks, Module):
         return can_be_followed(networks)
     return networks.phi.piecewise_linear
 
 
-def _of_network(
-    network: FullyConnectedNetworks, inputs: Float[Tensor, "samples channels height width"]
+def _stack_counts(
+    network: FullyConnectedNetworks, inputs: Images
 ) -> Int[Tensor, "samples hidden_layers"]:
-    """Counts of a stack of one."""
+    """Return the counts of a stack of one."""
     count = partial(crossings_per_layer, network)
     return around_translations(count, inputs, max(network.widths))
 
 
-def _of_module(
-    module: Module, inputs: Float[Tensor, "samples channels height width"]
-) -> Int[Tensor, "samples activations"]:
-    """Counts of a sequence of layers."""
+def _module_counts(module: Module, inputs: Images) -> Int[Tensor, "samples activations"]:
+    """Return the counts of a sequence of layers."""
     count = partial(crossings_per_activation, module)
     return around_translations(count, inputs, numbers_per_point(module, inputs))

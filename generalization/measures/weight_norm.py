@@ -1,65 +1,48 @@
-"""Length of the vector of weights, and how far training moved it: trivial baselines.
+"""Norm of the weights and their distance from initialization: trivial baselines.
 
 Args:
-    trained_networks: The networks after training, as ``networks``.
+    trained_networks: The trained networks: a stack of R networks, or a module.
 """
 
 import torch
 from jaxtyping import Float64
-from torch import Tensor, nn
+from torch import Tensor
 
+from generalization.networks.layer_weights import Weights, layer_weights, weight_changes
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 
 
+@reads_networks
 def weight_norm(trained_networks: Networks) -> Float64[Tensor, "networks"]:
     """Euclidean norm ‖w‖₂ of all weights of a network (Jiang et al. 2019).
 
-    Biases are left out, and so are the scales and shifts of normalizations, as in the public code
-    of Dziugaite et al. 2020.
+    Biases and the scales and shifts of normalizations are omitted, as in the public code of
+    Dziugaite et al. 2020.
 
     Returns:
-        R norms, summed in float64: a million float32 squares would lose digits.
+        R norms, accumulated in float64, since a sum of a million float32 squares loses digits.
     """
-    return _norms(_weights(trained_networks))
+    return _norms(layer_weights(trained_networks))
 
 
+@reads_networks
 def distance_from_initialization(
     trained_networks: Networks, initial_networks: Networks
 ) -> Float64[Tensor, "networks"]:
     """Euclidean distance ‖w − w⁰‖₂ of all weights from their initialization (Jiang et al. 2019).
 
-    Biases are left out, as in ``weight_norm``.
-
-    Args:
-        initial_networks: The networks before training.
+    Biases are omitted, as in ``weight_norm``.
 
     Returns:
-        R distances. Differences are formed and summed in float64.
+        R distances, computed in float64.
 
     Raises:
         ValueError: If the two have weights of different shapes.
-    """
-    weights, initial_weights = _weights(trained_networks), _weights(initial_networks)
-    shapes = [tuple(weight.shape) for weight in weights]
-    initial_shapes = [tuple(weight.shape) for weight in initial_weights]
-    if shapes != initial_shapes:
-        raise ValueError(
-            f"initial_networks must have weights of shapes {shapes}, not {initial_shapes}."
-        )
-    return _norms([w - w0 for w, w0 in zip(weights, initial_weights, strict=True)])
+    """  # noqa: DOC502
+    return _norms(weight_changes(trained_networks, initial_networks))
 
 
-def _weights(networks: Networks) -> list[Float64[Tensor, "networks ..."]]:
-    """Weights of every layer in float64, with a leading network axis. Vectors are not weights."""
-    if isinstance(networks, nn.Module):
-        weights = [
-            parameter.unsqueeze(0) for parameter in networks.parameters() if parameter.dim() > 1
-        ]
-    else:
-        weights = list(networks.weights)
-    return [weight.detach().double() for weight in weights]
-
-
-def _norms(tensors: list[Float64[Tensor, "networks ..."]]) -> Float64[Tensor, "networks"]:
-    """ℓ2 norm over everything but the network axis."""
-    return torch.stack([tensor.flatten(1).norm(dim=1) for tensor in tensors]).norm(dim=0)
+def _norms(weights: Weights) -> Float64[Tensor, "networks"]:
+    """Euclidean norm over all axes but that of the networks."""
+    return torch.stack([weight.flatten(1).norm(dim=1) for weight in weights]).norm(dim=0)

@@ -1,4 +1,4 @@
-"""All that is known of activation functions, one entry each: of ours and of torch's modules."""
+"""Properties of activation functions, one entry per function of stacks and per torch module."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ Thresholds = tuple[float, ...]
 
 
 def unknown_thresholds(module: nn.Module) -> Thresholds:
-    """No thresholds."""
+    """Return no thresholds."""
     return ()
 
 
 @dataclass(frozen=True)
 class ActivationModule:
-    """A class of modules that apply an activation function to every unit.
+    """A class of modules that apply an activation function elementwise.
 
     Attributes:
-        kind: The class. A subclass without an entry of its own counts as this one.
-        thresholds: From a module to the preactivations at which the linear region of a unit
-            changes, ascending; none if they are not known.
+        kind: Class of the modules, including subclasses without an entry of their own.
+        thresholds: Function from a module to the ascending preactivations at which the linear
+            region of a unit changes; none if they are unknown.
         piecewise_linear: Whether activations are affine between thresholds.
-        continuous: Whether activations do not jump.
+        continuous: Whether the function is continuous.
         flat_below: Whether activations are constant up to the first threshold.
-        falls: From a module to whether larger preactivations may have smaller activations.
+        falls: Function from a module to whether its activation function decreases anywhere.
     """
 
     kind: type[nn.Module]
@@ -43,24 +43,24 @@ class ActivationModule:
 
 @dataclass(frozen=True)
 class ActivationFunction:
-    """A function applied to every unit of a stack of networks.
+    """An activation function of stacks of networks.
 
     Attributes:
-        function: From preactivations to activations. By autograd its slope at a threshold is that
+        function: Map from preactivations to activations. Its autograd slope at a threshold is that
             of ``derivative``.
-        in_place: The same, written over the preactivations, which saves memory traffic.
-        derivative: From *activations* to the slope at the preactivation they came from, which has
-            to follow from them.
-        thresholds: Preactivations at which the linear region of the unit changes, ascending
-            (Novak et al. 2018, §3). Tanh has no linear regions; its threshold 0 is a convention.
+        in_place: In-place version of ``function``, which saves memory traffic.
+        derivative: Map from *activations* to the slope at their preactivations, which the
+            activations must determine.
+        thresholds: Ascending preactivations at which the linear region of a unit changes (Novak et
+            al. 2018, §3). Tanh has no linear regions; its threshold 0 is a convention.
         gain: Numerator of the variance of initial weights, gain / fan_in (ibid., §A.5).
-        module: The class of ``torch.nn`` that computes it.
-        arguments: Of a module of this class.
-        offset: Number to be added to preactivations before they enter the module.
-        slopes: Slope of every piece, from below the first threshold to above the last; nothing if
-            the function is not piecewise linear.
-        multiply_by_slope: From a gradient and activations to the product of the gradient and the
-            slope, written over the gradient; ``derivative`` makes it if nothing faster is given.
+        module: Class in ``torch.nn`` that computes the function.
+        arguments: Arguments of this class.
+        offset: Number to add to preactivations before applying the module.
+        slopes: Slope of each linear piece in ascending order; empty if the function is not
+            piecewise linear.
+        multiply_by_slope: Function that multiplies a gradient in place by the slope at given
+            activations; by default it uses ``derivative``.
     """
 
     function: Callable[[Tensor], Tensor]
@@ -80,11 +80,11 @@ class ActivationFunction:
         return bool(self.slopes)
 
     def new_module(self) -> nn.Module:
-        """A module that computes the function of preactivations raised by the offset."""
+        """Return a module that computes the function once ``offset`` is added to its input."""
         return self.module.kind(*self.arguments)
 
     def times_slope(self, gradient: Tensor, activations: Tensor) -> Tensor:
-        """Product of a gradient by activations and the slope, written over the gradient."""
+        """Multiply a gradient in place by the slope at these activations."""
         if self.multiply_by_slope is None:
             return gradient.mul_(self.derivative(activations))
         return self.multiply_by_slope(gradient, activations)
@@ -107,15 +107,24 @@ TANH = ActivationModule(nn.Tanh, lambda module: (0.0,), piecewise_linear=False)
 RELU6 = ActivationModule(nn.ReLU6, lambda module: (module.min_val, module.max_val))
 HARDTANH = ActivationModule(nn.Hardtanh, lambda module: (module.min_val, module.max_val))
 HARDSIGMOID = ActivationModule(nn.Hardsigmoid, lambda module: (-3.0, 3.0))
+# In eval mode: leaky, with the mean slope.
+RRELU = ActivationModule(
+    nn.RReLU,
+    lambda module: (0.0,),
+    flat_below=False,
+    falls=lambda module: module.lower + module.upper < 0,
+)
+SOFTSHRINK = ActivationModule(
+    nn.Softshrink, lambda module: (-module.lambd, module.lambd), flat_below=False
+)
+SMOOTH = (nn.Sigmoid, nn.LogSigmoid, nn.Softplus, nn.Softsign, nn.Tanhshrink, nn.ELU, nn.CELU)
+SMOOTH += (nn.SELU, nn.GELU, nn.SiLU, nn.Mish, nn.Hardswish)
 
-# Modules that measures accept, whether or not a stack has their function.
+# Modules that measures accept, including functions that stacks do not offer.
 MODULES = (
-    *(RELU, LEAKY_RELU, PRELU, TANH, RELU6, HARDTANH, HARDSIGMOID),
-    ActivationModule(nn.Threshold, continuous=False),
-    *(
-        ActivationModule(kind, piecewise_linear=False)
-        for kind in (nn.Sigmoid, nn.Softplus, nn.ELU, nn.GELU, nn.SiLU)
-    ),
+    *(RELU, LEAKY_RELU, PRELU, TANH, RELU6, HARDTANH, HARDSIGMOID, RRELU, SOFTSHRINK),
+    *(ActivationModule(kind, continuous=False) for kind in (nn.Threshold, nn.Hardshrink)),
+    *(ActivationModule(kind, piecewise_linear=False) for kind in SMOOTH),
 )
 MODULES_WITH_THRESHOLDS = ", ".join(
     entry.kind.__name__ for entry in MODULES if entry.thresholds is not unknown_thresholds
@@ -131,19 +140,17 @@ def clamped(
     arguments: tuple[float, ...] = (),
     offset: float = 0.0,
 ) -> ActivationFunction:
-    """The function that raises preactivations by an offset and clamps them between two values.
+    """Return the function that adds an offset to preactivations and clamps the sum.
+
+    Other arguments are attributes of ``ActivationFunction``.
 
     Args:
         low: Activation below the first threshold.
         high: Activation above the second threshold.
-        gain: As of ``ActivationFunction``.
-        module: As of ``ActivationFunction``.
-        arguments: As of ``ActivationFunction``.
-        offset: As of ``ActivationFunction``.
     """
 
     def function(z: Tensor) -> Tensor:
-        # Unlike ``clamp``, by autograd it has slope 0 at both ends.
+        # Unlike ``clamp``, its autograd slope is 0 at both ends.
         return functional.hardtanh(z + offset if offset else z, low, high)
 
     def in_place(z: Tensor) -> Tensor:
@@ -169,12 +176,12 @@ def clamped(
     )
 
 
-# Those of Novak et al. 2018, §A.4.
+# Activation functions of Novak et al. 2018, §A.4.
 ACTIVATION_FUNCTIONS = {
     "relu": ActivationFunction(
         function=torch.relu,
         in_place=torch.relu_,
-        derivative=torch.sign,  # of activations, which are not negative
+        derivative=torch.sign,  # Applied to activations, which are nonnegative.
         thresholds=(0.0,),
         gain=2.0,
         module=RELU,
@@ -196,19 +203,19 @@ ACTIVATION_FUNCTIONS = {
         ),
     ),
     "hardtanh": clamped(-1.0, 1.0, gain=1.0, module=HARDTANH),
-    # The paper's: slope 1 between -0.5 and 0.5. torch.nn.Hardsigmoid has slope 1/6.
+    # As in the paper, with slope 1 between −0.5 and 0.5; torch.nn.Hardsigmoid has slope 1/6.
     "hardsigmoid": clamped(0.0, 1.0, gain=2.0, module=HARDTANH, arguments=(0.0, 1.0), offset=0.5),
 }
 
 
 def activation_module(module: nn.Module) -> ActivationModule | None:
-    """Return the entry of the class of a module; None if it is no activation function."""
+    """Return the entry for the class of a module; None if it is not an activation function."""
     known = {entry.kind: entry for entry in _entries()}
     return next((known[kind] for kind in type(module).__mro__ if kind in known), None)
 
 
 def unit_thresholds(module: nn.Module) -> Thresholds:
-    """Return preactivations at which linear regions meet, ascending; none if not known."""
+    """Return the ascending preactivations at which linear regions meet; none if unknown."""
     entry = activation_module(module)
     return entry.thresholds(module) if entry else ()
 

@@ -1,4 +1,4 @@
-"""Layers of convolutional networks, from hyper-parameters and the shape of images. No torch."""
+"""Layers of convolutional networks from hyper-parameters and image shape. Does not import torch."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ ARCHITECTURES = ("fully_connected", "convolutional", "all_convolutional", "vgg")
 POOLINGS = ("none", "max", "average")
 
 KERNEL = 3  # Height and width of every convolution.
-WINDOW = 2  # Height and width of pooling between convolutions, and stride where there is none.
-UNITS_PER_CHANNEL = 20  # Of the last hidden layer, in the architecture `convolutional`.
+WINDOW = 2  # Height and width of pooling windows, and stride of convolutions without pooling.
+UNITS_PER_CHANNEL = 20  # Ratio of the width of the last hidden layer to channels: `convolutional`.
 
 Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Convolution:
-    """A convolution, as ``torch.nn.Conv2d``; padding is with zeros."""
+    """A convolution as in ``torch.nn.Conv2d``, with zero padding."""
 
     channels_in: int
     channels_out: int
@@ -30,7 +30,7 @@ class Convolution:
 
     @property
     def weight_shape(self) -> Shape:
-        """Channels out, channels in, height, width."""
+        """Output channels, input channels, height, width."""
         return self.channels_out, self.channels_in, KERNEL, KERNEL
 
     def shape_of(self, below: Shape) -> Shape:
@@ -41,7 +41,7 @@ class Convolution:
 
 @dataclass(frozen=True)
 class Pooling:
-    """The maximum or the mean of windows that do not overlap; what fills none is left out."""
+    """Maximum or mean over non-overlapping windows; incomplete windows are omitted."""
 
     kind: str
     window: tuple[int, int]
@@ -54,18 +54,18 @@ class Pooling:
 
 @dataclass(frozen=True)
 class Linear:
-    """A layer that connects all units with all units below; feature maps are flattened."""
+    """A fully connected layer, which flattens feature maps."""
 
     features: int
     units: int
 
     @property
     def weight_shape(self) -> Shape:
-        """Units out, units in."""
+        """Output units, input units."""
         return self.units, self.features
 
     def shape_of(self, below: Shape) -> Shape:
-        """Return the output shape, whatever the input shape."""
+        """Return the output shape, which is the same for all input shapes."""
         return (self.units,)
 
 
@@ -73,12 +73,12 @@ class Linear:
 class Architecture:
     """Layers of convolutional networks.
 
-    Every layer with weights but the last is hidden: what it gives is normalized, if the networks
-    are, and passed through the activation function, before a pooling that may follow.
+    Every layer with weights but the last is hidden: its output is normalized, if the networks have
+    normalizations, and passed through the activation function before any pooling.
 
     Attributes:
         image: Channels, height and width of an input.
-        layers: From the image up.
+        layers: Layers from the image up.
     """
 
     image: tuple[int, int, int]
@@ -86,12 +86,12 @@ class Architecture:
 
     @property
     def weighted(self) -> tuple[Convolution | Linear, ...]:
-        """The layers that have weights."""
+        """Layers with weights."""
         return tuple(layer for layer in self.layers if not isinstance(layer, Pooling))
 
     @cached_property
     def shapes(self) -> tuple[Shape, ...]:
-        """Output shapes of layers with weights, before pooling: hidden units, then logits."""
+        """Output shapes of the layers with weights, before pooling."""
         shapes, shape = [], self.image
         for layer in self.layers:
             shape = layer.shape_of(shape)
@@ -101,11 +101,11 @@ class Architecture:
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Units per layer: input, hidden layers (every unit of a map counts), logits."""
+        """Units per layer: input, hidden layers (every unit of a feature map counts), logits."""
         return prod(self.image), *map(prod, self.shapes)
 
 
-# Of fully connected networks these are the widths.
+# Fully connected networks are described by their widths.
 AnyArchitecture = tuple[int, ...] | Architecture
 
 
@@ -116,18 +116,18 @@ def architecture_of(
 
     ``convolutional``
         The CNN family of Forouzesh et al. 2021: depth − 2 convolutions without padding, of c
-        channels each, a hidden layer of ``width`` units, the logits. Their code ties the two by
-        c = 5 + (width − 100) / 20 for width ≥ 100, which is width / 20. Pooling, if there is any,
-        follows every second convolution.
+        channels each, a hidden layer of ``width`` units, the logits. Their code couples the two by
+        c = 5 + (width − 100) / 20 for width ≥ 100, which is width / 20. Any pooling follows every
+        second convolution.
     ``all_convolutional``
         After Springenberg et al. 2015: depth − 1 padded convolutions of ``width`` channels, every
-        third of which halves the sides, the mean of each map, the logits.
+        third of which halves height and width, global average pooling, the logits.
     ``vgg``
         After Simonyan & Zisserman 2015: depth − 1 padded convolutions in blocks of two, of
-        ``width``, 2 ``width``, 4 ``width`` … channels, each block halving the sides, the logits.
-        If depth is even the last block has one convolution.
+        ``width``, 2 ``width``, 4 ``width`` … channels, each block halving height and width, the
+        logits. If depth is even the last block has one convolution.
 
-    Sides are halved by pooling; without it, by stride 2.
+    Height and width are halved by pooling or, without pooling, by stride 2.
 
     Args:
         image: Channels, height and width.
@@ -155,10 +155,10 @@ def architecture_of(
 
 
 def _convolutions(one: Hyperparameters) -> Iterator[tuple[int, int, bool]]:
-    """Yield channels, padding and whether sides are halved, for every convolution."""
+    """Yield channels, padding and whether height and width are halved, for every convolution."""
     if one.architecture == "convolutional":
-        # ASSUME: c = width / 20 channels for widths below 100 and between multiples of 20 too,
-        # rounded down, at least 1; the code of Forouzesh et al. has 100, 200, … 500.
+        # ASSUME: c = width / 20 channels, rounded down and at least 1, also for widths below 100
+        # and between multiples of 20; the code of Forouzesh et al. uses 100, 200, … 500.
         channels = max(1, one.width // UNITS_PER_CHANNEL)
         for position in range(one.depth - 2):
             yield channels, 0, one.pooling != "none" and position % 2 == 1
@@ -173,7 +173,7 @@ def _convolutions(one: Hyperparameters) -> Iterator[tuple[int, int, bool]]:
 
 
 def unsuitable(one: Hyperparameters, image: tuple[int, int, int]) -> Iterator[str]:
-    """Yield sentences that say why there are no such networks for images of such a shape."""
+    """Yield one sentence for each reason why the architecture does not suit this image shape."""
     if one.architecture == "fully_connected":
         if one.pooling != "none":
             yield (
@@ -181,22 +181,22 @@ def unsuitable(one: Hyperparameters, image: tuple[int, int, int]) -> Iterator[st
                 f"not {one.pooling!r}."
             )
         return
-    least = 3 if one.architecture == "convolutional" else 2
+    low = 3 if one.architecture == "convolutional" else 2
     pixels = f"images of {image[1]} × {image[2]} pixels"
-    if not _fits(replace(one, depth=least), image):
+    if not _fits(replace(one, depth=low), image):
         yield f"architecture must be 'fully_connected' for {pixels}, not {one.architecture!r}."
-    elif one.depth < least or not _fits(one, image):
-        most = least
-        while _fits(replace(one, depth=most + 1), image):
-            most += 1
+    elif one.depth < low or not _fits(one, image):
+        high = low
+        while _fits(replace(one, depth=high + 1), image):
+            high += 1
         yield (
-            f"depth must be from {least} to {most} where architecture is {one.architecture!r} and "
+            f"depth must be from {low} to {high} where architecture is {one.architecture!r} and "
             f"pooling is {one.pooling!r}, for {pixels}, not {one.depth}."
         )
 
 
 def _fits(one: Hyperparameters, image: tuple[int, int, int]) -> bool:
-    """Return whether sides are long enough for every convolution and every halving."""
+    """Return whether images are large enough for every convolution and every halving."""
     side = min(image[1:])
     for _, padding, halves in _convolutions(one):
         side += 2 * padding - KERNEL + 1

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-EPSILON = 1e-5  # Added to the variance, as by torch.nn.BatchNorm1d.
+EPSILON = 1e-5  # Added to the variance, as in torch.nn.BatchNorm1d.
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,10 @@ class BatchNormalization:
     In eval mode preactivations z become γ (z − μ) / √(v + ε) + β (Ioffe & Szegedy 2015, alg. 2).
 
     Attributes:
-        scale: γ, trained.
-        shift: β, trained.
-        mean: μ, the running mean of z over batches.
-        variance: v, the running unbiased variance.
+        scale: Trained scale γ.
+        shift: Trained shift β.
+        mean: Running mean μ of z over batches.
+        variance: Running unbiased variance v.
     """
 
     scale: Float[Tensor, "networks units"]
@@ -32,17 +32,17 @@ class BatchNormalization:
 
     @classmethod
     def initial(cls, networks: int, units: int) -> BatchNormalization:
-        """Return the normalization of untrained networks, the identity but for ε."""
+        """Return the normalization at initialization, the identity except for ε."""
         ones, zeros = torch.ones(networks, units), torch.zeros(networks, units)
         return cls(scale=ones, shift=zeros, mean=zeros.clone(), variance=ones.clone())
 
     def fold(
         self, weight: Float[Tensor, "networks units *_"], bias: Float[Tensor, "networks units"]
     ) -> tuple[Float[Tensor, "networks units *_"], Float[Tensor, "networks units"]]:
-        """Compose an affine map with this normalization in eval mode; return weight and bias.
+        """Fold this normalization, in eval mode, into the affine map below; return weight and bias.
 
-        With s = γ / √(v + ε) they are diag(s) W and s (b − μ) + β. The units of a convolution are
-        its channels.
+        With s = γ / √(v + ε) they are diag(s) W and s (b − μ) + β. For convolutions the statistics
+        are per channel.
         """
         s = self.scale / (self.variance + EPSILON).sqrt()
         of_units = s.view(*s.shape, *[1] * (weight.dim() - 2))
@@ -54,7 +54,7 @@ def folded_layers(
     biases: Sequence[Tensor],
     normalizations: Sequence[BatchNormalization],
 ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """Fold normalizations into all layers but the last; return weights and biases."""
+    """Fold normalizations into the weights and biases of all layers but the last."""
     biases = biases or [weight.new_zeros(weight.shape[:2]) for weight in weights]
     *hidden, last = zip(weights, biases, strict=True)
     layers = [

@@ -1,4 +1,4 @@
-"""Convolutional networks, stacked."""
+"""Stacks of convolutional networks."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ POOL = {"max": functional.max_pool2d, "average": functional.avg_pool2d}
 class ConvolutionalNetworks(StackedNetworks):
     """A stack of convolutional networks; weights are those of ``torch.nn.Conv2d`` or ``Linear``.
 
-    Hidden units of a convolution have the axes channels, height and width; its channels are
-    normalized. Networks take turns: on a CPU that is faster than one grouped convolution of all, or
-    ``torch.vmap``, by half and more, see ``benchmarks/convolution.py``.
+    Hidden units of a convolution have the axes channels, height and width; normalization is per
+    channel. Networks are evaluated one by one: on a CPU this is faster by half or more than one
+    grouped convolution or ``torch.vmap``, see ``benchmarks/convolution.py``.
 
     Attributes:
-        architecture: The layers.
+        architecture: Layers of the networks.
     """
 
     architecture: Architecture = field(kw_only=True)
@@ -40,10 +40,10 @@ class ConvolutionalNetworks(StackedNetworks):
     def preactivations(
         self, inputs: Float[Tensor, "samples *features"]
     ) -> list[Float[Tensor, "networks samples *units"]]:
-        """Compute the preactivations of every layer that has weights, the logits last.
+        """Compute the preactivations of every layer with weights, the logits last.
 
         Args:
-            inputs: One batch for all networks, in the dtype of the weights; images or flattened.
+            inputs: One batch for all networks, in the dtype of the weights: images, flat or not.
 
         Returns:
             ``depth`` tensors of shape (networks, samples, channels, height, width) or (networks,
@@ -77,7 +77,7 @@ class ConvolutionalNetworks(StackedNetworks):
         images: Float[Tensor, "samples channels height width"],
         hidden: Callable[[int, Tensor], Tensor],
     ) -> Float[Tensor, "samples classes"]:
-        """Compute logits of a stack of one, without normalizations but those of ``hidden``."""
+        """Compute the logits of a stack of one, with normalization only as part of ``hidden``."""
         weights = [weight[0] for weight in self.weights]
         biases = [bias[0] for bias in self.biases]
         return through_layers(self.architecture, images, weights, biases, hidden)
@@ -86,9 +86,9 @@ class ConvolutionalNetworks(StackedNetworks):
 def as_images(
     inputs: Float[Tensor, "samples *features"], architecture: Architecture
 ) -> Float[Tensor, "samples channels height width"]:
-    """Arrange inputs as convolutions on a CPU are fastest: channels last in memory."""
+    """Arrange inputs in channels-last memory format, which is fastest for convolutions on a CPU."""
     images = inputs.reshape(len(inputs), *architecture.image)
-    # Of one channel, `contiguous` would leave images, and all maps above them, as they are.
+    # For a single channel, `contiguous` would change neither images nor the feature maps above.
     return torch.empty_like(images, memory_format=torch.channels_last).copy_(images)
 
 
@@ -102,11 +102,11 @@ def through_layers(
     """Compute the logits of one network.
 
     Args:
-        architecture: Of the network.
-        images: One batch.
-        weights: Without a network axis.
-        biases: One per weight, or nothing.
-        hidden: From the number of a hidden layer, from 0, and its preactivations to activations.
+        architecture: Layers of the network.
+        images: One batch of images.
+        weights: Weights without a network axis.
+        biases: One bias per weight, or none.
+        hidden: Function from the index of a hidden layer and its preactivations to activations.
     """
     values, depth = images, 0
     for layer in architecture.layers:
@@ -135,10 +135,10 @@ def initialize_convolutional(
     generators: Sequence[torch.Generator],
     **settings: Any,
 ) -> ConvolutionalNetworks:
-    """Initialize networks, the fan-in of a convolution being channels in · height · width.
+    """Initialize networks; the fan-in of a convolution is input channels · height · width.
 
     Args:
-        architecture: Of the networks.
+        architecture: Layers of the networks.
 
     Returns:
         A float32 stack of ``len(generators)`` networks on the CPU.

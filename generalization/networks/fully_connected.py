@@ -1,4 +1,4 @@
-"""Fully connected networks, stacked."""
+"""Stacks of fully connected networks."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ class FullyConnectedNetworks(StackedNetworks):
 
     @property
     def architecture(self) -> tuple[int, ...]:
-        """The widths, which stacks that differ in numbers only have in common."""
+        """The widths, which describe the architecture of fully connected networks."""
         return self.widths
 
     def affine(self, layer: int, activations: Tensor) -> Tensor:
         """Compute the preactivations of a layer, before normalization, from activations below it.
 
         Args:
-            layer: From 0 to depth − 1.
+            layer: Index of the layer, from 0 to depth − 1.
             activations: (networks, samples, units), or (samples, units) shared by all networks.
 
         Returns:
-            (networks, samples, units of the layer).
+            Preactivations of shape (networks, samples, units of the layer).
         """
         weight = self.weights[layer].mT
         if activations.dim() == 2:
@@ -52,7 +52,7 @@ class FullyConnectedNetworks(StackedNetworks):
         """Compute the preactivations of every layer, the logits last.
 
         Args:
-            inputs: One batch for all networks, in the dtype of the weights; flattened here.
+            inputs: One batch for all networks, in the dtype of the weights, flattened if necessary.
 
         Returns:
             ``depth`` tensors of shape (networks, samples, units).

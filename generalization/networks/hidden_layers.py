@@ -4,8 +4,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from generalization.devices import SAMPLES_PER_CHUNK
+from generalization.devices import SAMPLES_PER_CHUNK, samples_at_once
 from generalization.errors import InputError
+from generalization.networks.activation_calls import (
+    ActivationCalls,
+    as_sequence,
+    hides_activations,
+)
 from generalization.networks.activation_functions import activation_module
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.linearized_layers import flat_layers
@@ -14,26 +19,35 @@ from generalization.networks.sequences import sequence_of
 
 
 def network_modules(networks: Networks) -> list[nn.Module]:
-    """Return every network as a module: those of a stack become sequences of layers."""
+    """Return every network as a module; networks of a stack are converted to sequences."""
     return [networks] if isinstance(networks, nn.Module) else list(map(sequence_of, networks))
 
 
 def layer_maps(module: nn.Module) -> list[nn.Sequential]:
-    """Cut a sequence of layers behind every activation function.
+    """Split a sequence of layers after every activation function.
 
     Args:
-        module: A sequence of layers; sequences may hold sequences.
+        module: Sequence of layers, possibly nested.
 
     Returns:
-        Maps one after the other: from inputs to the units of the first hidden layer, from these to
-        those of the next, and from the last ones to logits. Units are the second axis: neurons, or
-        feature maps with two axes of positions behind.
+        Consecutive maps: from inputs to the units of the first hidden layer, from these to those of
+        the next, and from the last ones to logits. Units are on the second axis: neurons, or
+        feature maps followed by two axes of positions.
 
     Raises:
-        InputError: If there is no hidden layer to be seen.
+        InputError: If there is no hidden layer to be seen, or there may be some that are not.
     """
+    layers = flat_layers(module)
+    if any(map(hides_activations, layers)):
+        layers = list(as_sequence(module) or layers)
     pieces: list[list[nn.Module]] = [[]]
-    for layer in flat_layers(module):
+    for layer in layers:
+        if hides_activations(layer):
+            raise InputError(
+                "networks must be sequences of layers with activation functions among them, "
+                f"not {type(module).__name__} with {type(layer).__name__}, which may have some "
+                "inside."
+            )
         pieces[-1].append(layer)
         if activation_module(layer):
             pieces.append([])
@@ -48,18 +62,48 @@ def layer_maps(module: nn.Module) -> list[nn.Sequential]:
 def module_activations(
     module: nn.Module, inputs: Float[Tensor, "samples *features"]
 ) -> list[Float[Tensor, "samples units *positions"]]:
-    """Compute activations of every hidden layer of a module in eval mode, with their graph.
+    """Compute the activations of every hidden layer of a module in eval mode, with their graph.
 
     Args:
-        module: Module that ``layer_maps`` can take apart.
+        module: A sequence of layers, cut as ``layer_maps`` does; of any other module, all calls of
+            activation functions are recorded in their order.
         inputs: In the dtype of its parameters.
     """
-    *pieces, _ = layer_maps(module)
-    values, found = inputs, []
     with evaluation_mode(module):
+        if any(map(hides_activations, flat_layers(module))):
+            return _activations_of_calls(module, inputs)
+        *pieces, _ = layer_maps(module)
+        values, found = inputs, []
         for piece in pieces:
-            values = piece(values.clone())  # A layer may work in place.
+            values = piece(values.clone())  # Layers may operate in place.
             found.append(values)
+    return found
+
+
+def _activations_of_calls(
+    module: nn.Module, inputs: Float[Tensor, "samples *features"]
+) -> list[Float[Tensor, "samples units *positions"]]:
+    """Record what activation functions return, wherever a module applies them, in its order.
+
+    Raises:
+        InputError: If it applies none, or to something else than units or feature maps.
+    """
+    found: list[Tensor] = []
+    calls = ActivationCalls(after=lambda activations: found.append(activations.clone()))
+    with calls.of(module):
+        module(inputs.clone())
+    if not found:
+        raise InputError(
+            "networks must have activation functions that are modules, functions or methods of "
+            f"torch, not none as in {type(module).__name__}."
+        )
+    sequences = not any(isinstance(part, nn.Conv1d) for part in module.modules())
+    for layer in found:
+        if layer.dim() < 2 or len(layer) != len(inputs) or (layer.dim() == 3 and sequences):
+            raise InputError(
+                "networks must have hidden activations of shape (samples, units, *positions), "
+                f"not of {tuple(layer.shape)}, whose units are not known."
+            )
     return found
 
 
@@ -67,7 +111,7 @@ def module_activations(
 def hidden_activations(
     networks: Networks, inputs: Float[Tensor, "samples *features"]
 ) -> list[Float[Tensor, "networks samples units *positions"]]:
-    """Compute activations of every hidden layer, in eval mode.
+    """Compute the activations of every hidden layer in eval mode.
 
     Returns:
         One tensor per hidden layer, from the first to the last.
@@ -82,16 +126,16 @@ def hidden_activations(
 def unit_activations(
     networks: Networks, inputs: Float[Tensor, "samples *features"]
 ) -> list[Float[Tensor, "networks samples units"]]:
-    """Compute hidden activations in eval mode; of a feature map, its mean over positions.
+    """Compute hidden activations in eval mode, averaging feature maps over positions.
 
     Args:
-        inputs: Any number of points, in the dtype of the weights.
+        inputs: Any number of inputs, in the dtype of the weights.
     """
     of_chunks = [
         [
             layer.flatten(3).mean(3) if layer.dim() > 3 else layer
             for layer in hidden_activations(networks, chunk)
         ]
-        for chunk in inputs.split(SAMPLES_PER_CHUNK)
+        for chunk in inputs.split(samples_at_once(SAMPLES_PER_CHUNK))
     ]
     return [torch.cat(layer, dim=1) for layer in zip(*of_chunks, strict=True)]

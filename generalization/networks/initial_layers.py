@@ -17,7 +17,7 @@ Layer = tuple[Float[Tensor, "fan_out fan_in"], Float[Tensor, "fan_out"]]
 def normal_layer(
     fan_in: int, fan_out: int, generator: Generator, *, gain: float, scale: float
 ) -> Layer:
-    """W ~ N(0, gain / fan_in) and b = 0, as Novak et al. 2018, §A.5; W is multiplied by scale."""
+    """Draw W ~ N(0, gain / fan_in) times scale, with b = 0, as in Novak et al. 2018, §A.5."""
     weight = torch.randn(fan_out, fan_in, generator=generator)
     return weight * (scale * (gain / fan_in) ** 0.5), torch.zeros(fan_out)
 
@@ -25,7 +25,7 @@ def normal_layer(
 def uniform_layer(
     fan_in: int, fan_out: int, generator: Generator, *, gain: float, scale: float
 ) -> Layer:
-    """W, b ~ U(−1/√fan_in, 1/√fan_in) as ``torch.nn.Linear``, times scale, whatever the gain."""
+    """Draw W, b ~ U(−1/√fan_in, 1/√fan_in) times scale, as ``torch.nn.Linear``, for any gain."""
     bound = scale * fan_in**-0.5
     weight, bias = torch.empty(fan_out, fan_in), torch.empty(fan_out)
     return tuple(part.uniform_(-bound, bound, generator=generator) for part in (weight, bias))
@@ -34,7 +34,7 @@ def uniform_layer(
 def standard_normal_layer(
     fan_in: int, fan_out: int, generator: Generator, *, gain: float, scale: float
 ) -> Layer:
-    """W, b ~ N(0, 1) times scale, the ``SN`` of Forouzesh et al. 2021, whatever fan-in and gain."""
+    """Draw W, b ~ N(0, 1) times scale, ``SN`` of Forouzesh et al. 2021, for any fan-in and gain."""
     weight = torch.randn(fan_out, fan_in, generator=generator)
     return weight * scale, torch.randn(fan_out, generator=generator) * scale
 
@@ -59,17 +59,17 @@ def initial_parts(
     """Initialize the attributes of a stack of networks.
 
     Args:
-        shapes: Of weights: fan-out first, all others make the fan-in.
+        shapes: Shapes of weights: fan-out, then axes whose product is the fan-in.
         init_scale: Factor on all random numbers.
-        biases: Whether there are biases.
-        initialization: A name of ``INITIALIZATIONS``.
+        biases: Whether layers have biases.
+        initialization: Name of a distribution in ``INITIALIZATIONS``.
         normalized: Whether hidden layers are normalized.
 
     Returns:
         ``activation``, ``weights``, ``biases`` and ``normalizations``, in float32 on the CPU.
     """
     draw, gain = INITIALIZATIONS[initialization], ACTIVATION_FUNCTIONS[activation].gain
-    # Biases are drawn whether or not there are any, so that weights do not depend on that.
+    # Biases are always drawn, so that weights do not depend on whether there are biases.
     networks = [
         [draw(prod(one[1:]), one[0], generator, gain=gain, scale=init_scale) for one in shapes]
         for generator in generators

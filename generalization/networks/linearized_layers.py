@@ -1,4 +1,4 @@
-"""Layers of a module that are linear around a point, and the linear maps that they are there."""
+"""Layers of a module that are locally linear, and their derivatives as linear maps."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,26 +7,25 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from generalization.errors import InputError
 from generalization.networks.activation_functions import is_piecewise_linear
+from generalization.networks.modules import BATCH_NORMS
 
-BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 WITH_PARAMETERS = (nn.Linear, nn.Conv2d, *BATCH_NORMS)
-# Leave the order of the features, and their number, as they are.
+# Layers that keep the number and the order of the features.
 KEEPING_FEATURES = (nn.Identity, nn.Flatten, nn.Dropout, nn.Dropout1d, nn.Dropout2d)
 LINEAR = (*KEEPING_FEATURES, nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.ZeroPad2d)
 KNOWN = (*WITH_PARAMETERS, *LINEAR, nn.MaxPool2d)
 
-# From changes of what a layer is given, at every sample in some directions, to those of what it
-# gives: (samples, directions, *shape).
+# Map from tangents of the input of a layer to tangents of its output, of shape
+# (samples, directions, *shape).
 LinearMap = Callable[[Tensor], Tensor]
 
 
 def is_sequence_of_known_layers(module: nn.Module) -> bool:
-    """Return whether a module is a sequence of layers that are linear around nearly every point.
+    """Return whether a module is a sequence of layers that are linear around almost every input.
 
-    Sequences may hold sequences. No two layers may share a parameter, and no layer may have hooks
-    or make its weight of other parameters, as ``torch.nn.utils.weight_norm`` does.
+    Sequences may be nested. Layers must not share parameters, have hooks, or compute their weight
+    from other parameters, as ``torch.nn.utils.weight_norm`` does.
     """
     layers = flat_layers(module)
     parameters = [id(parameter) for layer in layers for parameter in layer.parameters()]
@@ -34,7 +33,7 @@ def is_sequence_of_known_layers(module: nn.Module) -> bool:
 
 
 def _is_known(layer: nn.Module) -> bool:
-    """Return whether a layer is supported and is as PyTorch made it."""
+    """Return whether a layer is supported and unmodified."""
     names = {name for name, _ in layer.named_parameters()}
     hooks = layer._forward_hooks or layer._forward_pre_hooks
     known = type(layer) in KNOWN or is_piecewise_linear(layer)
@@ -43,40 +42,27 @@ def _is_known(layer: nn.Module) -> bool:
 
 def flat_layers(module: nn.Module) -> list[nn.Module]:
     """List the layers of a sequence, nested ones included; any other module is one layer."""
-    # A class of its own may override what a sequence does, or run hooks.
-    if not isinstance(module, nn.Sequential) or type(module).forward is not nn.Sequential.forward:
+    # A class of its own may override what a sequence does; hooks may change its outputs.
+    known = isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
+    if not known or module._forward_hooks or module._forward_pre_hooks:
         return [module]
     return [layer for part in module for layer in flat_layers(part)]
 
 
 def having_parameters(layers: Sequence[nn.Module]) -> dict[int, nn.Module]:
-    """Select the layers that have parameters, by their positions."""
+    """Return the layers with parameters, by their index."""
     return {i: layer for i, layer in enumerate(layers) if any(True for _ in layer.parameters())}
 
 
-def refuse_statistics_of_batches(module: nn.Module) -> None:
-    """Refuse modules that normalize by the statistics of a batch, which couple its points.
-
-    Raises:
-        InputError: If a batch normalization has no running statistics.
-    """
-    for part in module.modules():
-        if isinstance(part, BATCH_NORMS) and part.running_mean is None:
-            raise InputError(
-                "networks must normalize batches by running statistics, since those of a batch "
-                f"couple its points, not by {type(part).__name__} without."
-            )
-
-
 def linear_map(layer: nn.Module, values: Float[Tensor, "samples *features"]) -> LinearMap:
-    """The derivative of a layer at what it is given.
+    """Return the derivative of a layer at given inputs.
 
     Args:
-        layer: Of a sequence for which ``is_sequence_of_known_layers`` holds, in eval mode.
-        values: What it is given; they stay as they are.
+        layer: Layer of a sequence for which ``is_sequence_of_known_layers`` holds, in eval mode.
+        values: Inputs of the layer, which are not modified.
 
     Returns:
-        The map of changes. Of a unit at a bend it is the one that autograd takes.
+        Map of tangents; at a kink of a unit, that of autograd.
     """
     if isinstance(layer, nn.Linear):
         return lambda changes: functional.linear(changes, layer.weight)
@@ -114,7 +100,7 @@ def _over_directions(function: Callable[[Tensor], Tensor]) -> LinearMap:
 
 
 def _slope(layer: nn.Module, values: Tensor) -> Tensor:
-    """The derivative of a function of single units."""
+    """Return the derivative of an elementwise function."""
     values = values.detach().requires_grad_()
     with torch.enable_grad():
         total = layer(values.clone()).sum()
@@ -122,7 +108,7 @@ def _slope(layer: nn.Module, values: Tensor) -> Tensor:
 
 
 def _choice_of_maxima(layer: nn.MaxPool2d, values: Tensor) -> LinearMap:
-    """Select changes at the positions that are the largest of their windows."""
+    """Return the map that selects tangents at the largest entry of each window."""
     maxima, chosen = functional.max_pool2d(
         values,
         layer.kernel_size,
@@ -143,11 +129,11 @@ def _choice_of_maxima(layer: nn.MaxPool2d, values: Tensor) -> LinearMap:
 def linearized(
     layers: Sequence[nn.Module], inputs: Float[Tensor, "samples *features"]
 ) -> tuple[list[LinearMap], list[Tensor]]:
-    """Linearize layers one after the other; also return their outputs with the graph."""
+    """Linearize consecutive layers; also return their outputs with the graph."""
     values, maps, given = inputs.detach().requires_grad_(), [], []
     for layer in layers:
         maps.append(linear_map(layer, values.detach()))
         with torch.enable_grad():
-            values = layer(values.clone())  # A layer may work in place.
+            values = layer(values.clone())  # Layers may operate in place.
         given.append(values)
     return maps, given

@@ -1,10 +1,9 @@
-"""Networks of an ensemble on disk."""
+"""Files with the networks of an ensemble."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +25,16 @@ from generalization.networks.tensor_file import read_tensors, write_tensors
 
 @dataclass(frozen=True)
 class KeptNetworks:
-    """The networks of an ensemble, as they were at every kept step.
+    """The networks of an ensemble at every kept step.
 
     Attributes:
-        hyperparameters: What they share.
-        seeds: One per network.
-        steps: For every kept step the training step of every network. A network that was done
-            earlier stands there as it was when it was done, at the step at which it was done.
+        hyperparameters: Hyper-parameters that the networks share.
+        seeds: One seed per network.
+        steps: For each kept step, the training step of each network. A network that finished
+            earlier is repeated in its final state, with its final step.
         statuses: ``fitted``, ``stopped`` or ``diverged``, one per network.
-        networks: One stack of seeds per kept step; the last is how training ended.
-        dataset_sha256: Of the content of the dataset, as it was prepared, if that is known.
+        networks: One stack of all seeds per kept step; the last one is the final state.
+        dataset_sha256: Hash of the content of the prepared dataset, if known.
     """
 
     hyperparameters: Hyperparameters
@@ -46,7 +45,7 @@ class KeptNetworks:
     dataset_sha256: str | None = None
 
     def distinct(self) -> Iterator[tuple[int, int, int]]:
-        """Yield (kept step, position, training step) of every network not kept before."""
+        """Yield (kept step, position, training step) of every network without repetitions."""
         for kept, steps in enumerate(self.steps):
             for position, step in enumerate(steps):
                 if kept == 0 or step != self.steps[kept - 1][position]:
@@ -54,7 +53,7 @@ class KeptNetworks:
 
 
 def write_networks(path: Path | str, kept: KeptNetworks) -> None:
-    """Write networks, whole or not at all.
+    """Write networks atomically.
 
     The tensors are ``layers.<l>.weight`` of shape (kept steps, seeds, fan_out, fan_in), of
     convolutions (kept steps, seeds, channels out, channels in, height, width), and if there are
@@ -62,11 +61,10 @@ def write_networks(path: Path | str, kept: KeptNetworks) -> None:
     ``.mean`` and ``.variance``; l counts the layers that have weights. The metadata ``description``
     is a JSON object with ``hyperparameters``, ``seeds``, ``steps``, ``statuses``,
     ``dataset_sha256`` (or null), ``image`` (channels, height and width, of convolutional networks)
-    and ``sha256`` (of the tensors, in the order of their names). The same networks make the same
-    bytes.
+    and ``sha256`` (of all the rest). The same networks make the same bytes.
 
     Args:
-        kept: What to write.
+        kept: Networks to write.
     """
     architecture = kept.networks[0].architecture
     stacks = [stack.tensors for stack in kept.networks]
@@ -83,25 +81,24 @@ def write_networks(path: Path | str, kept: KeptNetworks) -> None:
     }
     if isinstance(architecture, Architecture):
         description["image"] = architecture.image
-    write_tensors(path, tensors, description | {"sha256": _sha256(tensors)})
+    write_tensors(path, tensors, description)
 
 
 def read_networks(path: Path | str, device: torch.device | str = "cpu") -> KeptNetworks:
     """Read networks.
 
     Args:
-        path: A file of ``write_networks``.
-        device: Where the weights shall be.
+        path: File written by ``write_networks``.
+        device: Device of the weights.
 
     Returns:
         The networks as they were written.
 
     Raises:
-        InputError: If the file is missing, damaged or holds something else.
+        InputError: If the file is missing, damaged or of another kind.
     """
     try:
         description, tensors = read_tensors(path, device)
-        _verify(tensors, description["sha256"])
         hyperparameters = Hyperparameters(**description["hyperparameters"])
         architecture = _architecture(hyperparameters, description, tensors)
         steps = tuple(map(tuple, description["steps"]))
@@ -131,12 +128,11 @@ def read_networks(path: Path | str, device: torch.device | str = "cpu") -> KeptN
 def networks_from_tensors(
     tensors: Mapping[str, torch.Tensor], activation: str, architecture: AnyArchitecture
 ) -> StackedNetworks:
-    """Make a stack from the ``tensors`` of another one, changed or not.
+    """Build a stack from ``StackedNetworks.tensors``, modified or not.
 
     Args:
-        tensors: By their names in files.
-        activation: Name of the activation function.
-        architecture: Of the networks; of fully connected ones the widths.
+        tensors: Tensors by their names in files.
+        architecture: Architecture of the networks; the widths if they are fully connected.
     """
     parts = {"activation": activation, **parts_by_name(tensors)}
     if isinstance(architecture, Architecture):
@@ -147,10 +143,10 @@ def networks_from_tensors(
 def _architecture(
     hyperparameters: Hyperparameters, description: dict[str, Any], tensors: dict[str, torch.Tensor]
 ) -> AnyArchitecture:
-    """Return the architecture of the networks of a file.
+    """Return the architecture of the networks in a file.
 
     Raises:
-        ValueError: If a weight of convolutional networks does not have its shape.
+        ValueError: If a weight of convolutional networks has an unexpected shape.
     """
     count = sum(name.endswith(".weight") for name in tensors)
     shapes = [tuple(tensors[f"layers.{layer}.weight"].shape[2:]) for layer in range(count)]
@@ -162,20 +158,3 @@ def _architecture(
         if shape != expected:
             raise ValueError(f"layers.{layer}.weight must have shape {expected}, not {shape}")
     return architecture
-
-
-def _verify(tensors: dict[str, torch.Tensor], expected: str) -> None:
-    """Refuse tensors that are not as they were written.
-
-    Raises:
-        ValueError: If a bit is another.
-    """
-    if _sha256(tensors) != expected:
-        raise ValueError("its tensors are not those of which the sha256 was taken")
-
-
-def _sha256(tensors: dict[str, torch.Tensor]) -> str:
-    digest = sha256()
-    for name in sorted(tensors):
-        digest.update(tensors[name].cpu().numpy())
-    return digest.hexdigest()

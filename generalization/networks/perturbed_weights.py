@@ -1,20 +1,21 @@
-"""Networks with other weights: one way into stacks and into modules."""
+"""Logits, errors, losses and gradients of networks, stacks or modules, at perturbed weights."""
 
 from collections.abc import Mapping
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor, nn
-from torch.func import functional_call
+from torch.nn.functional import cross_entropy
 
-from generalization.networks.modules import SAMPLES_PER_CHUNK, Networks, evaluation_mode
+from generalization.devices import samples_at_once
+from generalization.networks.modules import SAMPLES_PER_CHUNK, Networks, evaluation_mode, logits_at
 
-# Name → weights with a leading network axis. Vectors, as biases, are not weights.
+# Name → weights with a leading network axis. Vectors, such as biases, are not weights.
 Weights = Mapping[str, Float[Tensor, "networks *_"]]
 
 
 def weights_by_name(networks: Networks) -> Weights:
-    """Weights of all layers, by the names that they have in files and modules."""
+    """Return the weights of all layers, by their names in files and modules."""
     if isinstance(networks, nn.Module):
         named = networks.named_parameters()
         return {name: value.detach().unsqueeze(0) for name, value in named if value.dim() > 1}
@@ -24,30 +25,64 @@ def weights_by_name(networks: Networks) -> Weights:
 def logits_with(
     networks: Networks, weights: Weights, inputs: Float[Tensor, "samples *features"]
 ) -> Float[Tensor, "networks samples classes"]:
-    """Logits of networks in eval mode with these weights in place of their own.
+    """Return the logits of networks in eval mode with these weights in place of their own.
 
-    Gradients flow to the weights, if they are wanted.
+    Gradients with respect to the weights are supported.
 
     Args:
         networks: A stack of R networks without normalizations, or a module.
-        weights: As ``weights_by_name`` returns them, of as many networks; for a stack any number of
-            times as many, R networks after R networks.
-        inputs: One batch of N points for all networks.
+        weights: Weights in the layout of ``weights_by_name`` for R networks or, for a stack, any
+            multiple of R, R networks after R networks.
+        inputs: One batch of N inputs for all networks.
     """
     if isinstance(networks, nn.Module):
         members = len(next(iter(weights.values())))
         with evaluation_mode(networks) as module:
             return torch.stack([
                 torch.cat([
-                    functional_call(module, {k: w[member] for k, w in weights.items()}, (chunk,))
-                    for chunk in inputs.split(SAMPLES_PER_CHUNK)
+                    logits_at(module, {k: w[member] for k, w in weights.items()}, chunk)
+                    for chunk in inputs.split(samples_at_once(SAMPLES_PER_CHUNK))
                 ])
                 for member in range(members)
             ])
     times = len(next(iter(weights.values()))) // len(networks)
     tensors = {k: v.repeat(times, *[1] * (v.dim() - 1)) for k, v in networks.tensors.items()}
     perturbed = networks.with_tensors({**tensors, **weights})
-    chunks = inputs.split(SAMPLES_PER_CHUNK)
+    chunks = inputs.split(samples_at_once(SAMPLES_PER_CHUNK))
     if not torch.is_grad_enabled():
         return torch.cat([perturbed.logits(chunk) for chunk in chunks], dim=1)
     return torch.cat([perturbed.preactivations(chunk)[-1] for chunk in chunks], dim=1)
+
+
+def scaled(factors: Float64[Tensor, "networks"], weights: Tensor) -> Tensor:
+    """Multiply the weights of every network by a factor of its own."""
+    return factors.to(weights.dtype).view(-1, *[1] * (weights.dim() - 1)) * weights
+
+
+@torch.no_grad()
+def errors_with(
+    networks: Networks, weights: Weights, inputs: Tensor, labels: Tensor
+) -> Float64[Tensor, "networks"]:
+    """Return the classification error of every network at these weights."""
+    wrong = logits_with(networks, weights, inputs).argmax(-1) != labels
+    return wrong.double().mean(1)
+
+
+def losses_with(
+    networks: Networks, weights: Weights, inputs: Tensor, labels: Tensor
+) -> Float64[Tensor, "networks"]:
+    """Return the mean cross-entropy of every network at these weights, in nats."""
+    logits = logits_with(networks, weights, inputs).double()
+    losses = cross_entropy(logits.mT, labels.expand(len(logits), -1), reduction="none")
+    return losses.mean(1)
+
+
+def losses_and_gradients_with(
+    networks: Networks, weights: Weights, inputs: Tensor, labels: Tensor
+) -> tuple[Float64[Tensor, "networks"], dict[str, Tensor]]:
+    """Return ``losses_with`` and their gradients with respect to the weights."""
+    with torch.enable_grad():
+        leaves = {name: value.detach().requires_grad_() for name, value in weights.items()}
+        losses = losses_with(networks, leaves, inputs, labels)
+        gradients = torch.autograd.grad(losses.sum(), list(leaves.values()))
+    return losses.detach(), dict(zip(leaves, gradients, strict=True))

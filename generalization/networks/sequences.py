@@ -1,4 +1,4 @@
-"""A network of a stack as a sequence of torch's layers."""
+"""Conversion of the networks of a stack to sequences of torch layers."""
 
 from collections.abc import Iterator
 
@@ -13,14 +13,14 @@ POOLINGS = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
 
 
 def sequence_of(network: StackedNetworks) -> nn.Sequential:
-    """Build the same function, in eval mode, of ``nn.Linear``, ``nn.Conv2d`` and the like.
+    """Convert a network to an equivalent sequence of torch layers such as ``nn.Linear``.
 
     Normalizations become ``nn.BatchNorm1d`` or ``nn.BatchNorm2d``, poolings ``nn.MaxPool2d`` or
     ``nn.AvgPool2d``.
 
     Returns:
         A module in eval mode that shares no memory with the stack. Its parameters are those of the
-        network: what it needs beside these is a buffer.
+        network; anything else it needs is a buffer.
     """
     return nn.Sequential(*_modules(network)).eval()
 
@@ -35,7 +35,7 @@ def _modules(network: StackedNetworks) -> Iterator[nn.Module]:
             yield nn.Flatten()
             flat = True
         hidden = depth < network.depth - 1
-        # The module of an activation function may need its inputs raised: biases or shifts are.
+        # The offset of an activation function is added to the biases or shifts below it.
         raised = network.phi.offset if hidden else 0.0
         normalization = network.normalizations[depth] if hidden and network.normalizations else None
         weight = network.weights[depth][0]
@@ -49,7 +49,7 @@ def _modules(network: StackedNetworks) -> Iterator[nn.Module]:
 
 
 def _network_layers(network: StackedNetworks) -> tuple[Convolution | Pooling | Linear, ...]:
-    """Return the layers of a network: of fully connected ones, one per weight."""
+    """Return the layers of a network; fully connected networks have one per weight."""
     if isinstance(network.architecture, Architecture):
         return network.architecture.layers
     return tuple(Linear(*weight.shape[:0:-1]) for weight in network.weights)
@@ -58,7 +58,7 @@ def _network_layers(network: StackedNetworks) -> tuple[Convolution | Pooling | L
 def _affine(
     layer: Convolution | Linear, weight: Tensor, bias: Tensor | None, raised: float
 ) -> nn.Module:
-    """Build a layer with this weight, and with this bias raised by a number."""
+    """Build a layer with this weight, and with this bias plus an offset."""
     made = {"bias": bias is not None, "dtype": weight.dtype, "device": weight.device}
     if isinstance(layer, Linear):
         module = nn.Linear(layer.features, layer.units, **made)
@@ -71,7 +71,7 @@ def _affine(
         if bias is not None:
             module.bias.copy_(bias + raised)
     if bias is None and raised:
-        # No parameter, since the network has none.
+        # A buffer, since the network has no such parameter.
         del module.bias
         module.register_buffer("bias", weight.new_full(weight.shape[:1], raised))
     return module
@@ -80,7 +80,7 @@ def _affine(
 def _batch_norm(
     normalization: BatchNormalization, layer: Convolution | Linear, raised: float
 ) -> nn.BatchNorm1d | nn.BatchNorm2d:
-    """Build the normalization of a layer, with its shift raised by a number."""
+    """Build the normalization of a layer, with an offset added to its shift."""
     kind = nn.BatchNorm1d if isinstance(layer, Linear) else nn.BatchNorm2d
     scale = normalization.scale[0]
     module = kind(len(scale), eps=EPSILON, dtype=scale.dtype, device=scale.device)

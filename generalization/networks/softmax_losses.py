@@ -8,14 +8,14 @@ from torch import Tensor
 def softmax_losses(
     logits: Float64[Tensor, "networks samples classes"], labels: Int64[Tensor, "samples"]
 ) -> dict[str, Float64[Tensor, "networks samples"]]:
-    """Compute −ln σ_y and ‖σ − e_y‖² of σ = softmax f at every point, as sums of positive terms.
+    """Compute −ln σ_y and ‖σ − e_y‖² of σ = softmax f for each sample, as sums of positive terms.
 
     With m the largest logit, −ln σ_y = (m − f_y) + ln(1 + Σ exp(f_j − m)) over all but the largest,
     and ‖σ − e_y‖² = (Σ σ_j)² + Σ σ_j² over all but the true class.
 
     Args:
-        logits: f, of every network at every point.
-        labels: y, the true class of every point.
+        logits: Logits f of each network for each sample.
+        labels: True class y of each sample.
 
     Returns:
         ``cross_entropy``, in nats, and ``squared_loss``.

@@ -1,4 +1,4 @@
-"""What stacks of networks have in common, whatever their layers."""
+"""Base class of stacks of networks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from generalization.networks.activation_functions import ACTIVATION_FUNCTIONS, ActivationFunction
 from generalization.networks.batch_normalization import BatchNormalization, folded_layers
 
-# Name in files → attribute, of the parts of a normalization.
+# Name in files → attribute, for the parts of a normalization.
 NORM = {f"norm.{field.name}": field.name for field in fields(BatchNormalization)}
 
 
@@ -22,14 +22,14 @@ class StackedNetworks:
 
     With ``L`` weight layers and ``a_0`` the input, preactivations are ``z_l = W_l a_{l-1} + b_l``
     and activations ``a_l = φ(z_l)``; the last preactivations are the logits. With normalizations,
-    the hidden ``z_l`` are normalized, here always in eval mode; what reads weights needs
-    ``folded()``. A subclass adds ``architecture``, ``widths``, ``preactivations`` and ``logits``.
+    the hidden ``z_l`` are normalized, here always in eval mode; code that reads weights uses
+    ``folded()``. Subclasses add ``architecture``, ``widths``, ``preactivations`` and ``logits``.
 
     Attributes:
         weights: ``L`` tensors of shape (networks, fan_out, …).
-        activation: A name of ``ACTIVATION_FUNCTIONS``.
-        biases: ``L`` tensors of shape (networks, fan_out), or nothing.
-        normalizations: ``L - 1``, of the hidden layers, or nothing.
+        activation: Name of an activation function in ``ACTIVATION_FUNCTIONS``.
+        biases: ``L`` tensors of shape (networks, fan_out), or none.
+        normalizations: ``L - 1`` normalizations of the hidden layers, or none.
     """
 
     weights: tuple[Float[Tensor, "networks _fan_out *_"], ...]
@@ -49,7 +49,7 @@ class StackedNetworks:
 
     @property
     def parameters(self) -> tuple[Tensor, ...]:
-        """Trained tensors: weights, then biases, then scales and then shifts of normalizations."""
+        """Trained tensors: all weights, then biases, then scales, then shifts of normalizations."""
         scales = tuple(one.scale for one in self.normalizations)
         shifts = tuple(one.shift for one in self.normalizations)
         return (*self.weights, *self.biases, *scales, *shifts)
@@ -84,7 +84,7 @@ class StackedNetworks:
         return (self[position : position + 1] for position in range(len(self)))
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        """Return the stack with each of its tensors passed through a function."""
+        """Return the stack with a function applied to each of its tensors."""
         return self.with_tensors({name: function(part) for name, part in self.tensors.items()})
 
     def with_tensors(self, tensors: Mapping[str, Tensor]) -> Self:
@@ -96,7 +96,7 @@ class StackedNetworks:
         return self.map(lambda tensor: tensor.to(*arguments, **settings))
 
     def folded(self) -> Self:
-        """Return the same functions with normalizations made a part of weights and biases."""
+        """Return an equivalent stack with normalizations folded into weights and biases."""
         if not self.normalizations:
             return self
         weights, biases = folded_layers(self.weights, self.biases, self.normalizations)
@@ -104,7 +104,7 @@ class StackedNetworks:
 
 
 def parts_by_name(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Return the attributes of a stack from what its ``tensors`` give, changed or not."""
+    """Return the attributes of a stack from its ``tensors``, modified or not."""
 
     def layers(kind: str) -> tuple[Tensor, ...]:
         names = (f"layers.{layer}.{kind}" for layer in range(len(tensors)))

@@ -1,10 +1,10 @@
-"""Numbers of active units."""
+"""Numbers of active hidden units."""
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from generalization.devices import SLOPES_PER_CHUNK
+from generalization.devices import SLOPES_PER_CHUNK, samples_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
 
 
@@ -12,16 +12,16 @@ from generalization.networks.fully_connected import FullyConnectedNetworks
 def active_units(
     networks: FullyConnectedNetworks, inputs: Float[Tensor, "samples *features"]
 ) -> Int[Tensor, "networks samples hidden_layers"]:
-    """Count the units of every hidden layer with a slope, φ'(z) ≠ 0, at every point.
+    """Count the active units, φ'(z) ≠ 0, of every hidden layer at every input.
 
     A path from an input to a logit, through one unit of every hidden layer, is active if all of its
-    units are. Hence the number of active paths from one input to one logit is the product over
-    hidden layers of these numbers (Daróczy 2020, §2).
+    units are. The number of active paths from one input to one logit is therefore the product of
+    these counts over hidden layers (Daróczy 2020, §2).
 
     Returns:
-        R × N × hidden layers.
+        Counts, R × N × hidden layers.
     """
-    chunks = inputs.flatten(1).split(SLOPES_PER_CHUNK)
+    chunks = inputs.flatten(1).split(samples_at_once(SLOPES_PER_CHUNK))
     return torch.cat([
         torch.cat([_chunk_counts(network, chunk) for chunk in chunks], dim=1)
         for network in networks
@@ -31,7 +31,7 @@ def active_units(
 def _chunk_counts(
     network: FullyConnectedNetworks, activations: Float[Tensor, "samples features"]
 ) -> Int[Tensor, "1 samples hidden_layers"]:
-    """Numbers of a stack of one, for a chunk of points."""
+    """Count the active units of a stack of one at a chunk of inputs."""
     active = []
     for layer in range(network.depth - 1):
         activations = network.phi.in_place(network.affine(layer, activations))

@@ -9,18 +9,18 @@ import torch
 from jaxtyping import Float64, Int
 from torch import Tensor
 
-# Numbers of arcs, and the angles on them at which a unit crosses a threshold.
+# Indices of arcs, and the angles on them at which a unit crosses a threshold.
 CrossedArcs = tuple[Int[Tensor, "crossings"], Float64[Tensor, "crossings"]]
 
 
 @dataclass(frozen=True)
 class Arcs:
-    """Parts of ellipses, in any order.
+    """Arcs of ellipses, in any order.
 
     Attributes:
-        curve: The ellipse that each is part of.
-        begin: Angle at which each begins.
-        end: Angle at which each ends, larger.
+        curve: Index of the ellipse of each arc.
+        begin: Angle at which each arc begins.
+        end: Angle at which each arc ends, larger than ``begin``.
     """
 
     curve: Int[Tensor, "arcs"]
@@ -32,16 +32,16 @@ class Arcs:
 
     @property
     def middle(self) -> Float64[Tensor, "arcs"]:
-        """Angle half way from begin to end."""
+        """Angle halfway between begin and end."""
         return (self.begin + self.end) / 2
 
 
 def quarters(curves: int, device: torch.device) -> Arcs:
-    """The quarters of every ellipse, so that no arc is longer than half of one.
+    """Return the quarters of every ellipse; shorter than half an ellipse, as crossings require.
 
     Args:
         curves: Number of ellipses.
-        device: Where the arcs are to be.
+        device: Device of the arcs.
     """
     angles = torch.linspace(0, 2 * pi, 5, dtype=torch.float64, device=device)
     curve = torch.arange(curves, device=device).repeat_interleave(4)
@@ -51,15 +51,15 @@ def quarters(curves: int, device: torch.device) -> Arcs:
 def divided(
     arcs: Arcs, arc: Int[Tensor, "crossings"], angle: Float64[Tensor, "crossings"]
 ) -> tuple[Int[Tensor, "parts"], Arcs]:
-    """Arcs divided at angles on them.
+    """Divide arcs at angles.
 
     Args:
-        arcs: In any order.
-        arc: Number of the arc that is divided, for every angle.
-        angle: From the begin of the arc to its end, in any order.
+        arcs: Arcs to divide.
+        arc: Index of the arc to divide, for each angle.
+        angle: Angles between the begin and the end of their arcs, in any order.
 
     Returns:
-        The number of the arc that each part comes from; the parts, of which none is empty.
+        Index of the arc that each part comes from, and the nonempty parts.
     """
     parent = torch.cat((torch.arange(len(arcs.curve), device=arc.device), arc))
     begin = torch.cat((arcs.begin, angle))

@@ -1,4 +1,4 @@
-"""The places at which polylines pass from one linear region of a network to another."""
+"""Threshold crossings along polylines: where they pass from one linear region to another."""
 
 from dataclasses import dataclass
 
@@ -13,15 +13,15 @@ from generalization.regions.polylines import follow
 
 @dataclass(frozen=True)
 class Crossings:
-    """Threshold crossings along polylines, one curve after the other, in order.
+    """Threshold crossings along polylines, sorted by curve and by position along the curve.
 
     Attributes:
-        curve: Number of the polyline.
-        position: Along it: the number of the edge, plus the fraction of it that is passed.
-        layer: Hidden layer, from 0.
-        unit: Number of the unit in its layer.
-        threshold: Number of the threshold among ``ActivationFunction.thresholds``.
-        rising: Whether the preactivation is above the threshold behind the crossing.
+        curve: Index of the polyline.
+        position: Index of the edge, plus the fraction of the edge before the crossing.
+        layer: Index of the hidden layer.
+        unit: Index of the unit in its layer.
+        threshold: Index of the threshold in ``ActivationFunction.thresholds``.
+        rising: Whether the preactivation is above the threshold after the crossing.
     """
 
     curve: Int[Tensor, "crossings"]
@@ -37,30 +37,26 @@ def crossings(
 ) -> Crossings:
     """Locate threshold crossings along polylines in input space, without sampling.
 
-    They are the crossings that ``crossings_per_layer`` counts.
-
-    Args:
-        network: A stack of one, with a piecewise-linear activation, in the dtype of the vertices,
-            which is that of fractions too.
-        vertices: Of every polyline, two or more.
+    These are the crossings that ``crossings_per_layer`` counts. Fractions of edges are computed in
+    the dtype of the vertices.
 
     Returns:
-        All crossings of all curves. Those at one position are there in the order of layers.
+        All crossings of all curves; crossings at the same position are sorted by layer.
     """
     thresholds = network.phi.thresholds
     empty = torch.empty(0, dtype=torch.int64, device=vertices.device)
-    told = [(empty.double(), empty, empty, empty, empty.bool())]
+    found = [(empty.double(), empty, empty, empty, empty.bool())]
 
-    def note(layer, number, preactivations, places, found):
-        positions, unit, value = new_breakpoints(preactivations, found, thresholds[number])
-        (place,) = interpolated(positions, places)
+    def record(layer, number, preactivations, coordinates, crossed):
+        positions, unit, value = new_breakpoints(preactivations, crossed, thresholds[number])
+        (coordinate,) = interpolated(positions, coordinates)
         numbers = (torch.full_like(unit, layer), unit, torch.full_like(unit, number))
-        told.append((place, *numbers, preactivations.take(found) <= value))
+        found.append((coordinate, *numbers, preactivations.take(crossed) <= value))
 
-    follow(network, vertices, note)
-    place, layer, *rest = map(torch.cat, zip(*told, strict=True))
+    follow(network, vertices, record)
+    coordinate, layer, *rest = map(torch.cat, zip(*found, strict=True))
     order = layer.argsort(stable=True)
-    order = order[place[order].argsort(stable=True)]
-    curve = curve_at(place, vertices.shape[1])
-    position = place - vertices.shape[1] * curve
+    order = order[coordinate[order].argsort(stable=True)]
+    curve = curve_at(coordinate, vertices.shape[1])
+    position = coordinate - vertices.shape[1] * curve
     return Crossings(*(part[order] for part in (curve, position, layer, *rest)))

@@ -1,4 +1,4 @@
-"""Ellipses on their way through a piecewise-linear network."""
+"""Threshold crossings of a piecewise-linear network along ellipses, without sampling."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from generalization.networks.activation_functions import ActivationFunction
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.regions.arcs import Arcs, CrossedArcs, divided, quarters
 
-# Of the size of a unit: less than that above a threshold is rounding.
+# Relative to the magnitude of a unit: smaller excesses over a threshold are rounding.
 ROUNDING = 1e-13
 
 Coefficients = Float64[Tensor, "arcs 3 units"]
@@ -22,38 +22,38 @@ Coefficients = Float64[Tensor, "arcs 3 units"]
 def ellipse_crossings(
     network: FullyConnectedNetworks, ellipses: Float[Tensor, "curves 3 *features"]
 ) -> list[CrossedArcs]:
-    """Locate threshold crossings along closed ellipses in input space, without sampling.
+    """Locate threshold crossings along closed ellipses in input space.
 
-    A point of an ellipse is ``c + a cos θ + b sin θ``. On an arc on which all units below stay
-    between their thresholds, all layers below are affine, and a preactivation is
+    A point of an ellipse is ``c + a cos θ + b sin θ``. On an arc on which no unit below crosses a
+    threshold, all layers below are affine, and a preactivation is
 
         α + β cos θ + γ sin θ = α + ρ cos(θ − φ),   ρ = √(β² + γ²),   φ = atan2(γ, β),
 
-    with three coefficients that the weights multiply as they multiply the point. It rises through
-    the threshold t at ``φ − δ`` and falls through it at ``φ + δ``, ``δ = arccos((t − α) / ρ)``.
-    The activation has the same form on every part of the arc between crossings: the slope times the
-    coefficients, plus the saturated value. So the crossings of a layer divide the arcs for the
-    layers above it.
+    with three coefficients that transform linearly with the weights, as the point does. It rises
+    through the threshold t at ``φ − δ`` and falls through it at ``φ + δ``,
+    ``δ = arccos((t − α) / ρ)``. Between crossings the activation has the same form, with the slope
+    times the coefficients, plus a constant. The crossings of a layer therefore divide the arcs for
+    the layers above it.
 
     Args:
-        network: A stack of one, with a piecewise-linear activation. Taken in float64.
+        network: A stack of one, with a piecewise-linear activation; converted to float64.
 
     Returns:
-        For every hidden layer, the ellipse and the angle, from 0 to 2π, of every crossing of a
-        threshold by a unit, in no order.
+        For each hidden layer, the ellipses and the angles, from 0 to 2π, of all threshold
+        crossings, unsorted.
     """
     network = network.to(torch.float64)
     inputs = ellipses.double().flatten(2)
     found: list[list[CrossedArcs]] = [[] for _ in range(network.depth - 1)]
     if found:
         arcs = quarters(len(inputs), inputs.device)
-        for piece in _pieces(arcs, inputs.shape[-1]):
-            _follow(network, 0, inputs[arcs.curve[piece]], arcs[piece], found)
+        for block in _blocks(arcs, inputs.shape[-1]):
+            _follow(network, 0, inputs[arcs.curve[block]], arcs[block], found)
     return [tuple(map(torch.cat, zip(*layer, strict=True))) for layer in found]
 
 
-def _pieces(arcs: Arcs, units: int) -> tuple[Int[Tensor, "_"], ...]:
-    """Numbers of the arcs, in pieces of about a step's size."""
+def _blocks(arcs: Arcs, units: int) -> tuple[Int[Tensor, "_"], ...]:
+    """Split the indices of the arcs into blocks within the memory budget."""
     size = items_at_once("operation", 3 * units, arcs.curve.device)
     return torch.arange(len(arcs.curve), device=arcs.curve.device).split(size)
 
@@ -66,13 +66,12 @@ def _follow(
     arcs: Arcs,
     found: list[list[CrossedArcs]],
 ) -> None:
-    """Find the crossings on arcs in a layer, and in those above it.
+    """Find the crossings on arcs in a layer and in the layers above it.
 
     Args:
-        network: A stack of one network with a piecewise-linear activation.
-        activations: Coefficients below the layer.
-        arcs: On which they hold.
-        found: Appended to: for every layer, ellipses and angles.
+        activations: Coefficients of the activations below the layer.
+        arcs: Arcs on which these coefficients hold.
+        found: Ellipses and angles per layer, to which crossings are appended.
     """
     preactivations = _preactivations(network, layer, activations)
     arc, angle = _crossings(preactivations, arcs, network.phi.thresholds)
@@ -80,16 +79,16 @@ def _follow(
     if layer == network.depth - 2:
         return
     parent, parts = divided(arcs, arc, angle)
-    for piece in _pieces(parts, preactivations.shape[-1]):
-        there = preactivations.index_select(0, parent[piece])
-        there = _activations(network.phi, there, parts.middle[piece])
-        _follow(network, layer + 1, there, parts[piece], found)
+    for block in _blocks(parts, preactivations.shape[-1]):
+        coefficients = preactivations.index_select(0, parent[block])
+        coefficients = _activations(network.phi, coefficients, parts.middle[block])
+        _follow(network, layer + 1, coefficients, parts[block], found)
 
 
 def _preactivations(
     network: FullyConnectedNetworks, layer: int, activations: Coefficients
 ) -> Coefficients:
-    """Coefficients of a layer from those below it. A bias is a constant."""
+    """Map coefficients of activations to those of the preactivations above them."""
     weight = network.weights[layer][0]
     preactivations = (activations.flatten(0, 1) @ weight.T).unflatten(0, (-1, 3))
     if network.biases:
@@ -100,7 +99,7 @@ def _preactivations(
 def _activations(
     phi: ActivationFunction, preactivations: Coefficients, middle: Float64[Tensor, "arcs"]
 ) -> Coefficients:
-    """Coefficients φ'·(α, β, γ) plus φ(z) − φ'·z, from the middle of arcs that no unit leaves."""
+    """Return φ'·(α, β, γ) plus the constant φ(z) − φ'·z, evaluated in the middle of each arc."""
     constant, cosine, sine = preactivations.unbind(1)
     z = constant + middle.cos().unsqueeze(1) * cosine + middle.sin().unsqueeze(1) * sine
     value = phi.function(z)
@@ -113,14 +112,15 @@ def _activations(
 def _crossings(
     preactivations: Coefficients, arcs: Arcs, thresholds: tuple[float, ...]
 ) -> CrossedArcs:
-    """Crossings of all thresholds on arcs shorter than π.
+    """Find the crossings of all thresholds on arcs shorter than π.
 
-    A unit that is on different sides at the ends of an arc crosses once in between. One that is on
-    the same side crosses twice if it turns back on the arc beyond the threshold, else not at all.
+    A unit that is on different sides of a threshold at the ends of an arc crosses it once. A unit
+    that is on the same side at both ends crosses it twice if its extremum on the arc is beyond the
+    threshold, else not at all.
     """
     begin, end, slope_at_begin, slope_at_end = _at_ends(preactivations, arcs).unbind(1)
-    # Above a ReLU layer that dies, units come down to 0, where on the next arc they are exactly.
-    # They must not end the arc before above it by what is only rounding.
+    # Above a ReLU layer that becomes inactive, units reach 0 and are exactly 0 on the next arc.
+    # Rounding must not leave them above 0 at the end of the arc before.
     margin = ROUNDING * preactivations.abs().amax(1)
     peaks = (slope_at_begin > 0) & (slope_at_end < 0)
     dips = (slope_at_begin < 0) & (slope_at_end > 0)
@@ -140,7 +140,7 @@ def _crossings(
 
 
 def _at_ends(preactivations: Coefficients, arcs: Arcs) -> Float64[Tensor, "arcs 4 units"]:
-    """Preactivations where arcs begin and end, and their slopes along the ellipse there."""
+    """Return the preactivations, and their derivatives by the angle, at the ends of arcs."""
     cosines = torch.stack((arcs.begin.cos(), arcs.end.cos()), dim=1)
     sines = torch.stack((arcs.begin.sin(), arcs.end.sin()), dim=1)
     ones, zeros = torch.ones_like(sines), torch.zeros_like(sines)
@@ -152,7 +152,7 @@ def _at_ends(preactivations: Coefficients, arcs: Arcs) -> Float64[Tensor, "arcs 
 def _reaches(
     preactivations: Coefficients, units: Int[Tensor, "some 2"], threshold: float
 ) -> Bool[Tensor, "some"]:
-    """Return whether units reach a threshold anywhere on the ellipse of their coefficients."""
+    """Return whether units reach a threshold anywhere on the full ellipse."""
     arc, unit = units.unbind(1)
     constant, cosine, sine = preactivations[arc, :, unit].unbind(1)
     return torch.hypot(cosine, sine) > (threshold - constant).abs()
@@ -165,12 +165,12 @@ def _located(
     falls: Bool[Tensor, "crossings"],
     threshold: float,
 ) -> CrossedArcs:
-    """Angles at which units, given with their arcs, fall through a threshold, or else rise."""
+    """Locate the angles at which units fall, or else rise, through a threshold on their arcs."""
     arc, unit = units
     constant, cosine, sine = preactivations[arc, :, unit].unbind(1)
     arcs = arcs[arc]
     cosine_of_distance = (threshold - constant) / torch.hypot(cosine, sine)
-    # Outside of [−1, 1] by rounding only.
+    # Outside of [−1, 1] only by rounding.
     distance = cosine_of_distance.clamp(-1, 1).arccos()
     angle = torch.atan2(sine, cosine) + distance.where(falls, -distance)
     from_middle = (angle - arcs.middle + pi).remainder(2 * pi) - pi

@@ -1,4 +1,4 @@
-"""Jumps of the logit Jacobian of a piecewise-linear network where linear regions meet."""
+"""Jumps of the logit Jacobian of a piecewise-linear network at boundaries of linear regions."""
 
 from collections.abc import Sequence
 
@@ -17,16 +17,16 @@ from generalization.regions.crossings import Crossings, crossings
 def jacobian_variation(
     network: FullyConnectedNetworks, vertices: Float[Tensor, "curves vertices *features"]
 ) -> Float64[Tensor, "curves"]:
-    """Total variation of f' = ∂f/∂x along polylines in input space, without sampling.
+    """Return the total variation of f' = ∂f/∂x along polylines in input space, without sampling.
 
-    f' is constant but for crossings of thresholds. At one of unit j in layer l, the slope of that
-    unit changes by Δφ', which is ±1 for functions that clamp, and f' by Δφ' times the outer product
-    of ∂f/∂a_l[j] and ∂z_l[j]/∂x, so that ‖Δf'‖_F is |Δφ'| times the product of their norms. They
-    are a column and a row, multiplied through the layers above and below, for many crossings at a
-    time.
+    f' is constant between threshold crossings. Where unit j of layer l crosses a threshold, its
+    slope changes by Δφ', which is ±1 for functions that clamp, and f' by Δφ' times the outer
+    product of ∂f/∂a_l[j] and ∂z_l[j]/∂x, so that ‖Δf'‖_F is |Δφ'| times the product of their norms.
+    These are a column and a row, multiplied through the layers above and below, for many crossings
+    at a time.
 
     Returns:
-        Σ ‖Δf'‖_F over the crossings of every polyline. Being a vertex changes nothing.
+        Σ ‖Δf'‖_F over the crossings of each polyline; vertices contribute nothing.
     """
     found = crossings(network, vertices)
     slopes = torch.tensor(network.phi.slopes, dtype=torch.float64, device=vertices.device)
@@ -40,36 +40,37 @@ def jacobian_variation(
     total = torch.zeros(len(vertices), dtype=torch.float64, device=vertices.device)
     size = items_at_once("operation", max(network.widths[1:]), vertices.device)
     for begin in range(0, len(active), size):
-        piece = slice(begin, begin + size)
-        sides = torch.stack((active[piece], resting[piece]))
+        block = slice(begin, begin + size)
+        sides = torch.stack((active[block], resting[block]))
         first, last = sides.aminmax()
-        (there,) = interpolated(middles[first : last + 1], first_layer)
-        slopes = _slopes(network, there)
-        norms = _jumps(matrices, slopes, found.layer[piece], found.unit[piece], sides - first)
-        total.index_add_(0, found.curve[piece], changes[piece].abs() * norms)
+        (preactivations,) = interpolated(middles[first : last + 1], first_layer)
+        slopes = _slopes(network, preactivations)
+        norms = _jumps(matrices, slopes, found.layer[block], found.unit[block], sides - first)
+        total.index_add_(0, found.curve[block], changes[block].abs() * norms)
     return total
 
 
 def _sides(
     found: Crossings, changes: Float64[Tensor, "crossings"], curves: int, vertices: int
 ) -> tuple[Float64[Tensor, "regions"], Int[Tensor, "crossings"], Int[Tensor, "crossings"]]:
-    """Places at which f' is computed on both sides of each crossing: half way to the next one.
+    """Find the linear regions on both sides of each crossing, and the middle of each region.
 
     Args:
-        found: The crossings.
-        changes: How much larger the slope of the unit is above the threshold than below it.
+        found: Crossings.
+        changes: Slope of the unit above the threshold minus its slope below, for each crossing.
         curves: Number of polylines.
-        vertices: Of each of them.
+        vertices: Number of vertices per polyline.
 
     Returns:
-        A place in every linear region, as ``polylines`` counts places through the vertices of all
-        curves; of every crossing the number of the region where its unit is steeper; of the other.
+        Coordinate of the middle of each linear region; for each crossing, the index of the region
+        where its unit is steeper, and that of the other region.
     """
-    place = found.position + vertices * found.curve
-    begins = vertices * torch.arange(curves, dtype=torch.float64, device=place.device)
-    # Crossings at one place have no region between them. From curve to curve there is one too many.
-    borders = torch.cat((begins, place, begins + vertices - 1)).unique()
-    behind = torch.searchsorted(borders, place)
+    coordinate = found.position + vertices * found.curve
+    begins = vertices * torch.arange(curves, dtype=torch.float64, device=coordinate.device)
+    # Crossings at the same coordinate have no region between them. The extra region between the
+    # end of a curve and the begin of the next is never used.
+    borders = torch.cat((begins, coordinate, begins + vertices - 1)).unique()
+    behind = torch.searchsorted(borders, coordinate)
     active = behind - (found.rising != (changes > 0)).long()
     return (borders[1:] + borders[:-1]) / 2, active, 2 * behind - 1 - active
 
@@ -77,7 +78,7 @@ def _sides(
 def _slopes(
     network: FullyConnectedNetworks, preactivations: Float[Tensor, "points units"]
 ) -> list[Float[Tensor, "points units"]]:
-    """φ'(z) of every hidden layer, from the preactivations of the first one."""
+    """Return φ'(z) of every hidden layer, from the preactivations of the first one."""
     slopes = []
     for layer in range(1, network.depth):
         activations = network.phi.function(preactivations)
@@ -93,11 +94,11 @@ def _jumps(
     units: Int[Tensor, "crossings"],
     sides: Int[Tensor, "2 crossings"],
 ) -> Float64[Tensor, "crossings"]:
-    """‖Δf'‖_F of each crossing.
+    """Return ‖Δf'‖_F / |Δφ'| of each crossing.
 
-    It matters on which side slopes are taken if a layer dies as a whole, because units above come
-    to rest on their thresholds at the same place. With layers above where the unit is active, and
-    layers below where it is not, the jump belongs to the unit that is its cause, once.
+    When the last unit of a layer becomes inactive, the units above reach their thresholds at the
+    same point. To count this jump once, for the unit that causes it, the slopes above are those on
+    the side where the unit is active, and the slopes below those on the other side.
     """
     norms = torch.empty(len(layers), dtype=torch.float64, device=layers.device)
     for layer in range(len(slopes)):

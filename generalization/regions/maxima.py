@@ -1,4 +1,4 @@
-"""Changes of the largest entry of a window along a line."""
+"""Changes of the largest entry of a pooling window along a line."""
 
 from collections.abc import Iterator
 
@@ -7,29 +7,29 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from generalization.regions.breakpoints import true_ones
+from generalization.regions.breakpoints import true_indices
 
 
 def maxima_changes(
     layer: nn.MaxPool2d,
     images: Float[Tensor, "breakpoints channels height width"],
-    apart: Int[Tensor, "_"],
+    ends: Int[Tensor, "_"],
     floor: float = -torch.inf,
 ) -> Float64[Tensor, "found"]:
-    """Find where max-pooling turns from one entry of a window to another.
+    """Find where max-pooling switches from one entry of a window to another.
 
-    Between breakpoints every entry is affine, and their maximum is the upper envelope of as many
-    lines. It is convex: a window with the same largest entry at both ends of an edge has it all
-    along. The others are followed from line to line. Of all lines that are steeper than the current
-    one, the next on the envelope is that which meets it first.
+    Between breakpoints every entry is affine, and their maximum is the upper envelope of lines. The
+    envelope is convex: a window with the same largest entry at both ends of an edge keeps it along
+    the edge. In all other windows the envelope is followed from line to line: of the lines that are
+    steeper than the current one, the next on the envelope is the first to intersect it.
 
     Args:
-        layer: Which pools them.
-        images: At breakpoints in their order.
-        floor: Maxima that do not exceed it need not be told from each other.
+        layer: Max-pooling layer.
+        images: Inputs of the layer at consecutive breakpoints.
+        floor: Value up to which maxima need not be distinguished.
 
     Returns:
-        Positions: the number of the breakpoint before, plus the fraction of the way to the next.
+        Positions: index of the breakpoint before, plus the fraction of the way to the next one.
     """
     maxima, chosen = functional.max_pool2d(
         images,
@@ -42,12 +42,12 @@ def maxima_changes(
     )
     high = maxima > floor
     changed = (chosen[1:] != chosen[:-1]) & (high[1:] | high[:-1])
-    changed[apart] = False
-    found = true_ones(changed)
+    changed[ends] = False
+    found = true_indices(changed)
     edge, window = found // chosen[0].numel(), found % chosen[0, 0].numel()
-    plane = found // chosen[0, 0].numel()  # of all channels at all breakpoints
+    plane = found // chosen[0, 0].numel()  # Index over all channels at all breakpoints.
     entries = _windows(layer, images.shape[2:], maxima.shape[2:]).to(images.device)[window]
-    lines = (_entries(images, plane + step, entries) for step in (0, images.shape[1]))
+    lines = (_entries(images, plane + shift, entries) for shift in (0, images.shape[1]))
     current = (entries == chosen.take(found).unsqueeze(1)).long().argmax(1)
     return torch.cat([edge[:0].double(), *_envelope(*lines, current, edge)])
 
@@ -57,7 +57,7 @@ def _entries(
     planes: Int[Tensor, "windows"],
     entries: Int[Tensor, "windows entries"],
 ) -> Float64[Tensor, "windows entries"]:
-    """Values in windows; −∞ beyond the border."""
+    """Return the values in windows; −∞ beyond the border of the image."""
     pixels = images.shape[2:].numel()
     values = images.take(planes.unsqueeze(1) * pixels + entries.clamp_min(0))
     return values.double().masked_fill(entries < 0, -torch.inf)
@@ -66,7 +66,7 @@ def _entries(
 def _windows(
     layer: nn.MaxPool2d, size: torch.Size, pooled: torch.Size
 ) -> Int[Tensor, "windows entries"]:
-    """Numbers of the pixels that each window holds, −1 for those beyond the border."""
+    """Return the indices of the pixels in each window; −1 beyond the border of the image."""
     plane = torch.arange(size.numel()).view(size)
     of_axes = zip(
         size,
@@ -93,7 +93,7 @@ def _envelope(
     current: Int[Tensor, "windows"],
     edge: Int[Tensor, "windows"],
 ) -> Iterator[Float64[Tensor, "_"]]:
-    """Positions at which the upper envelope of lines turns from one line to the next."""
+    """Yield the positions at which the upper envelope of lines switches to the next line."""
     slope = end - begin
     for _ in range(slope.shape[1] - 1):
         ahead = slope - slope.gather(1, current.unsqueeze(1))

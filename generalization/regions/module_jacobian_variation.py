@@ -16,27 +16,27 @@ from generalization.regions.trajectories import equidistant_points
 def module_jacobian_variation(
     module: nn.Module, vertices: Float[Tensor, "curves vertices *features"]
 ) -> Float64[Tensor, "curves"]:
-    """Total variation of f' = ∂f/∂x along polylines in input space, without sampling.
+    """Return the total variation of f' = ∂f/∂x along polylines in input space, without sampling.
 
-    Between neighbouring borders of linear regions f' is constant: what it is there by autograd, at
-    the middle, is subtracted from what it is behind the border. That is the definition; a stack has
-    a faster way, ``jacobian_variation``.
+    Computed by its definition: f' is constant within a linear region, so that autograd evaluates it
+    in the middle of every region, and the variation is the sum of differences between neighboring
+    regions. Stacks have a faster route, ``jacobian_variation``.
 
     Returns:
-        Σ ‖Δf'‖_F over the borders that every polyline passes.
+        Σ ‖Δf'‖_F over the region boundaries that each polyline crosses.
     """
     curves, count = vertices.shape[:2]
     borders = borders_of_regions(module, vertices)
     middles = (borders[1:] + borders[:-1]) / 2
-    # Between the last vertex of a curve and the first one of the next there is no line.
+    # No edge joins the last vertex of a curve and the first vertex of the next curve.
     middles = middles[middles - count * curve_at(middles, count) < count - 1]
     curve = curve_at(middles, count)
     total = torch.zeros(curves, dtype=torch.float64, device=vertices.device)
-    for piece in _blocks(module, vertices[0, :1], len(middles) - 1):
-        (points,) = interpolated(middles[piece], vertices.flatten(0, 1))
-        of_piece = curve[piece]
-        joined = of_piece[1:] == of_piece[:-1]
-        total.index_add_(0, of_piece[1:], _changes(module, points).where(joined, 0))
+    for block in _blocks(module, vertices[0, :1], len(middles) - 1):
+        (points,) = interpolated(middles[block], vertices.flatten(0, 1))
+        of_block = curve[block]
+        joined = of_block[1:] == of_block[:-1]
+        total.index_add_(0, of_block[1:], _changes(module, points).where(joined, 0))
     return total
 
 
@@ -45,23 +45,22 @@ def sampled_jacobian_variation(
     loops: Float[Tensor, "samples vertices *features"],
     points: int,
 ) -> Float64[Tensor, "samples"]:
-    """Σ ‖f'(z_{i+1}) − f'(z_i)‖_F over equidistant points of closed polygons of equal edges.
+    """Return Σ ‖f'(z_{i+1}) − f'(z_i)‖_F over equidistant points of closed equilateral polygons.
 
     Args:
-        module: From inputs to logits, in eval mode, in the dtype of the loops.
-        loops: Vertices of every polygon.
-        points: On every polygon.
+        module: Map from inputs to logits, in eval mode, in the dtype of the loops.
+        loops: Vertices of each polygon.
     """
     total = torch.zeros(len(loops), dtype=torch.float64, device=loops.device)
     for loop, sum_of_loop in zip(loops, total, strict=True):
-        for piece in _blocks(module, loop[:1], points):
-            sampled = equidistant_points(loop.unsqueeze(0), points, piece.start, piece.stop)
+        for block in _blocks(module, loop[:1], points):
+            sampled = equidistant_points(loop.unsqueeze(0), points, block.start, block.stop)
             sum_of_loop += _changes(module, sampled.squeeze(0)).sum()
     return total
 
 
 def _blocks(module: nn.Module, point: Float[Tensor, "1 *features"], edges: int) -> Iterator[slice]:
-    """Points between which there are so many edges, some at a time; blocks share their ends."""
+    """Split the points at the ends of edges into blocks; consecutive blocks share one point."""
     numbers_per_point = point.numel() * module_logits(module, point).shape[1]
     size = items_at_once("polygons", numbers_per_point, point.device)
     for first in range(0, edges, size):
@@ -71,7 +70,7 @@ def _blocks(module: nn.Module, point: Float[Tensor, "1 *features"], edges: int) 
 def _changes(
     module: nn.Module, points: Float[Tensor, "points *features"]
 ) -> Float64[Tensor, "edges"]:
-    """‖Δf'‖_F from each point to the next."""
+    """Return ‖Δf'‖_F between consecutive points."""
     points = points.detach().requires_grad_()
     with torch.enable_grad():
         sums = module_logits(module, points).sum(0).unbind()

@@ -1,4 +1,4 @@
-"""Polylines on their way through a sequence of layers, whole feature maps at a time."""
+"""Breakpoints of a sequence of layers along polylines, propagated as whole feature maps."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -11,21 +11,21 @@ from generalization.networks.activation_functions import unit_thresholds
 from generalization.networks.linearized_layers import flat_layers
 from generalization.regions.breakpoints import (
     Breakpoints,
+    blocks,
     curve_at,
+    curve_ends,
     edge_crossings,
     interpolated,
     new_breakpoints,
-    not_joined,
     old_breakpoints,
-    pieces,
 )
 from generalization.regions.maxima import maxima_changes
-from generalization.regions.steps import Step, constant_up_to, polyline_steps
+from generalization.regions.stages import Stage, constant_up_to, polyline_stages
 
-# Told of what is found: the step, the positions of it (the number of the breakpoint before, plus
-# the fraction of the way to the next), and the places of all breakpoints (the number of the vertex
-# before, through all curves, plus the fraction of the way to the next).
-Sink = Callable[[Step, Tensor, Tensor], None]
+# Receives what a stage adds: the stage, the positions of its crossings or changes (the index of
+# the breakpoint before, plus the fraction of the way to the next one), and the coordinates of all
+# breakpoints.
+Sink = Callable[[Stage, Tensor, Tensor], None]
 
 
 def crossings_per_activation(
@@ -33,24 +33,24 @@ def crossings_per_activation(
 ) -> Int[Tensor, "curves activations"]:
     """Count threshold crossings along polylines in input space, without sampling.
 
-    As ``crossings_per_layer`` does for a stack: a unit is what enters an activation at one position
-    of one channel. Max-pooling has no thresholds, hence no transitions, but where the largest entry
-    of a window changes, the layers above it have a breakpoint.
+    This is ``crossings_per_layer`` for modules. The input of an activation at one position of one
+    channel counts as a unit. Max-pooling has no thresholds, hence no transitions, but the layers
+    above it have a breakpoint where the largest entry of a window changes.
 
     Returns:
-        Crossings of the units of every activation, in the order of the sequence.
+        Number of crossings of the units of every activation, in the order of the sequence.
     """
-    steps = polyline_steps(module)
-    told = [position for position, step in enumerate(steps) if step.number is not None]
-    counts = torch.zeros(len(told), len(vertices), dtype=torch.int32, device=vertices.device)
+    stages = polyline_stages(module)
+    counted = [position for position, stage in enumerate(stages) if stage.number is not None]
+    counts = torch.zeros(len(counted), len(vertices), dtype=torch.int32, device=vertices.device)
 
-    def count(step: Step, positions: Tensor, places: Tensor) -> None:
-        if step.number is not None:
-            curve = curve_at(places[positions.long()], vertices.shape[1])
-            counts[step.number] += curve.bincount(minlength=len(vertices))
+    def count(stage: Stage, positions: Tensor, coordinates: Tensor) -> None:
+        if stage.number is not None:
+            curve = curve_at(coordinates[positions.long()], vertices.shape[1])
+            counts[stage.number] += curve.bincount(minlength=len(vertices))
 
-    if told:
-        *below, last = steps[: told[-1] + 1]
+    if counted:
+        *below, last = stages[: counted[-1] + 1]
         follow([*below, replace(last, bends=False)], vertices, count)
     return counts.T
 
@@ -58,25 +58,24 @@ def crossings_per_activation(
 def borders_of_regions(
     module: nn.Module, vertices: Float[Tensor, "curves vertices *features"]
 ) -> Float64[Tensor, "borders"]:
-    """Find where polylines leave the regions on which a module is affine, vertices included.
+    """Find the coordinates at which polylines leave the linear regions of a module.
 
     Returns:
-        Ascending places: the number of the vertex before, through all curves, plus the fraction of
-        the way to the next.
+        Ascending coordinates, those of the vertices included.
     """
     count = vertices.shape[:2].numel()
     found = [torch.arange(count, dtype=torch.float64, device=vertices.device)]
 
-    def note(_: Step, positions: Tensor, places: Tensor) -> None:
-        found.extend(interpolated(positions, places))
+    def record(_: Stage, positions: Tensor, coordinates: Tensor) -> None:
+        found.extend(interpolated(positions, coordinates))
 
-    steps = [replace(step, number=None) for step in polyline_steps(module) if step.passes]
-    follow(steps, vertices, note)
+    stages = [replace(stage, number=None) for stage in polyline_stages(module) if stage.passes]
+    follow(stages, vertices, record)
     return torch.cat(found).unique()
 
 
 def numbers_per_point(module: nn.Module, inputs: Float[Tensor, "samples *features"]) -> int:
-    """Size of the widest layer of a sequence, its input included."""
+    """Return the size of the widest layer of a sequence, its input included."""
     point = inputs.new_zeros(1, *inputs.shape[1:])
     numbers = [point.numel()]
     with torch.inference_mode():
@@ -87,75 +86,71 @@ def numbers_per_point(module: nn.Module, inputs: Float[Tensor, "samples *feature
 
 
 def follow(
-    steps: Sequence[Step], vertices: Float[Tensor, "curves vertices *features"], tell: Sink
+    stages: Sequence[Stage], vertices: Float[Tensor, "curves vertices *features"], record: Sink
 ) -> None:
-    """Follow polylines through some steps.
-
-    Args:
-        steps: One after the other.
-    """
+    """Propagate polylines through consecutive stages."""
     points = vertices.flatten(0, 1)
-    places = torch.arange(len(points), dtype=torch.float64, device=points.device)
-    _find(steps, points, places, vertices.shape[1], tell)
+    coordinates = torch.arange(len(points), dtype=torch.float64, device=points.device)
+    _find(stages, points, coordinates, vertices.shape[1], record)
 
 
 @torch.inference_mode()
 def _find(
-    steps: Sequence[Step],
+    stages: Sequence[Stage],
     values: Float[Tensor, "breakpoints *features"],
-    places: Float64[Tensor, "breakpoints"],
+    coordinates: Float64[Tensor, "breakpoints"],
     vertices: int,
-    tell: Sink,
+    record: Sink,
 ) -> None:
-    """Find the breakpoints that some steps add.
+    """Find the breakpoints that the remaining stages add.
 
     Args:
-        steps: Those that are left.
-        values: What the first of them is given, at breakpoints in their order.
-        tell: Called once for each step that finds some.
+        stages: Remaining stages.
+        values: Inputs of the first of them at consecutive breakpoints.
     """
-    for position, step in enumerate(steps):
-        above = steps[position + 1 :]
-        if step.bends or step.number is not None:
-            found = _breakpoints(step, values, not_joined(places, vertices), constant_up_to(above))
-            tell(step, found[0], places)
-        if step.bends:
-            for there, its_places in _with_breakpoints(values, places, found):
-                _find(above, step.layer(there), its_places, vertices, tell)
+    for position, stage in enumerate(stages):
+        above = stages[position + 1 :]
+        if stage.bends or stage.number is not None:
+            ends, floor = curve_ends(coordinates, vertices), constant_up_to(above)
+            found = _breakpoints(stage, values, ends, floor)
+            record(stage, found[0], coordinates)
+        if stage.bends:
+            for new_values, new_coordinates in _with_breakpoints(values, coordinates, found):
+                _find(above, stage.layer(new_values), new_coordinates, vertices, record)
             return
-        if step.passes:
-            values = step.layer(values)
+        if stage.passes:
+            values = stage.layer(values)
 
 
 def _breakpoints(
-    step: Step,
+    stage: Stage,
     values: Float[Tensor, "breakpoints *features"],
-    apart: Int[Tensor, "_"],
+    ends: Int[Tensor, "_"],
     floor: float,
 ) -> Breakpoints:
     """Find the breakpoints that an activation or a max-pooling adds."""
     flat = values.flatten(1)
-    if isinstance(step.layer, nn.MaxPool2d):
-        positions = maxima_changes(step.layer, values, apart, floor)
+    if isinstance(stage.layer, nn.MaxPool2d):
+        positions = maxima_changes(stage.layer, values, ends, floor)
         (first,) = interpolated(positions, flat[:, 0])
         return positions, torch.zeros_like(positions, dtype=torch.int64), first
     found = [
-        new_breakpoints(flat, edge_crossings(flat, threshold, apart), threshold)
-        for threshold in unit_thresholds(step.layer)
+        new_breakpoints(flat, edge_crossings(flat, threshold, ends), threshold)
+        for threshold in unit_thresholds(stage.layer)
     ]
     return tuple(map(torch.cat, zip(*found, strict=True)))
 
 
 def _with_breakpoints(
     values: Float[Tensor, "breakpoints *features"],
-    places: Float64[Tensor, "breakpoints"],
+    coordinates: Float64[Tensor, "breakpoints"],
     found: Breakpoints,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Values and places at old and new breakpoints, some at a time. Values are affine between."""
+    """Yield values and coordinates at old and new breakpoints, block by block."""
     flat = values.flatten(1)
     positions, units, exact = map(torch.cat, zip(old_breakpoints(flat), found, strict=True))
-    # Convolutions like larger blocks than products of matrices do.
-    for piece in pieces(positions.argsort(), max(1, flat.shape[1] // 4)):
-        there, its_places = interpolated(positions[piece], flat, places)
-        there.scatter_(1, units[piece].unsqueeze(1), exact[piece].unsqueeze(1))
-        yield there.view(-1, *values.shape[1:]), its_places
+    # Convolutions are fastest on larger blocks than matrix products are.
+    for block in blocks(positions.argsort(), max(1, flat.shape[1] // 4)):
+        new_values, new_coordinates = interpolated(positions[block], flat, coordinates)
+        new_values.scatter_(1, units[block].unsqueeze(1), exact[block].unsqueeze(1))
+        yield new_values.view(-1, *values.shape[1:]), new_coordinates

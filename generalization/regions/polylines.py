@@ -1,4 +1,4 @@
-"""Polylines on their way through a piecewise-linear network."""
+"""Threshold crossings of a piecewise-linear network along polylines, without sampling."""
 
 from collections.abc import Callable
 
@@ -9,41 +9,40 @@ from torch import Tensor
 from generalization.devices import items_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.regions.breakpoints import (
+    blocks,
     curve_at,
+    curve_ends,
     edge_crossings,
     interpolated,
     new_breakpoints,
-    not_joined,
     old_breakpoints,
-    pieces,
 )
 from generalization.regions.trajectories import translation_loops
 
-# Told of the crossings of a threshold in a layer: both numbers, preactivations at all breakpoints,
-# the places of these, and which crossed: the number of the breakpoint before × units + the unit.
-# Places run through the vertices of all curves: the number of the vertex before, plus the fraction
-# of the way to the next one.
+# Receives the crossings of one threshold in one layer: index of the layer, index of the threshold,
+# preactivations at all breakpoints, coordinates of the breakpoints, and the crossings as
+# ``edge_crossings`` returns them.
 Sink = Callable[[int, int, Tensor, Tensor, Tensor], None]
 
 
 def crossings_per_layer(
     network: FullyConnectedNetworks, vertices: Float[Tensor, "curves vertices *features"]
 ) -> Int[Tensor, "curves hidden_layers"]:
-    """Count threshold crossings along polylines in input space, without sampling.
+    """Count threshold crossings along polylines in input space.
 
-    Between neighbouring breakpoints all layers below are affine along the line, so a preactivation
-    is too, and crosses a threshold once if its ends lie on different sides, else not at all. The
-    crossings of a layer are the breakpoints that it adds for the layers above it.
+    Between neighboring breakpoints all layers below are affine along the edge, and so is a
+    preactivation: it crosses a threshold once if its values at the two ends are on different sides,
+    else not at all. The crossings of a layer are new breakpoints for the layers above it.
 
     Returns:
-        Crossings in every hidden layer. Being a vertex counts as nothing.
+        Number of crossings in each hidden layer; vertices count as none.
     """
     counts = torch.zeros(
         network.depth - 1, len(vertices), dtype=torch.int32, device=vertices.device
     )
 
-    def count(layer, _, preactivations, places, found):
-        curve = curve_at(places[found // preactivations.shape[1]], vertices.shape[1])
+    def count(layer, _, preactivations, coordinates, found):
+        curve = curve_at(coordinates[found // preactivations.shape[1]], vertices.shape[1])
         counts[layer] += curve.bincount(minlength=len(vertices))
 
     follow(network, vertices, count)
@@ -55,15 +54,15 @@ def around_translations(
     images: Float[Tensor, "samples channels height width"],
     numbers_per_point: int,
 ) -> Shaped[Tensor, "samples ..."]:
-    """A quantity of polylines, of those through all translations of each image.
+    """Evaluate a quantity of the polylines through all translations of each image.
 
     Args:
-        quantity: Takes vertices, curves × vertices × channels × height × width.
-        images: As many are taken at a time as memory is meant for.
-        numbers_per_point: Of the widest layer.
+        quantity: Function of vertices, curves × vertices × channels × height × width.
+        images: Images, processed in chunks within the memory budget.
+        numbers_per_point: Size of the widest layer.
 
     Returns:
-        What the quantity is of every image.
+        The quantity for each image.
     """
     numbers_per_loop = (images.shape[-1] + 1) * numbers_per_point
     size = items_at_once("polygons", numbers_per_loop, images.device)
@@ -73,13 +72,13 @@ def around_translations(
 def follow(
     network: FullyConnectedNetworks,
     vertices: Float[Tensor, "curves vertices *features"],
-    tell: Sink,
+    record: Sink,
 ) -> None:
-    """Follow polylines through all hidden layers."""
+    """Propagate polylines through all hidden layers."""
     if network.depth > 1:
         points = vertices.flatten(2).flatten(0, 1)
-        places = torch.arange(len(points), dtype=torch.float64, device=points.device)
-        _find(network, 0, points, places, vertices.shape[1], tell)
+        coordinates = torch.arange(len(points), dtype=torch.float64, device=points.device)
+        _find(network, 0, points, coordinates, vertices.shape[1], record)
 
 
 @torch.inference_mode()
@@ -87,29 +86,36 @@ def _find(
     network: FullyConnectedNetworks,
     layer: int,
     activations: Float[Tensor, "breakpoints units_below"],
-    places: Float64[Tensor, "breakpoints"],
+    coordinates: Float64[Tensor, "breakpoints"],
     vertices: int,
-    tell: Sink,
+    record: Sink,
 ) -> None:
-    """Find the crossings in a layer, and in those above it.
+    """Find the crossings in a layer and in the layers above it.
 
     Args:
-        network: A stack of one network.
-        activations: Below the layer, at breakpoints in their order, one curve after the other.
-        tell: Called once per threshold with what was found.
+        activations: Activations below the layer at consecutive breakpoints.
     """
     preactivations = network.affine(layer, activations).squeeze(0)
-    apart = not_joined(places, vertices)
+    ends = curve_ends(coordinates, vertices)
     last = layer == network.depth - 2
     breakpoints = [] if last else [old_breakpoints(preactivations)]
     for number, threshold in enumerate(network.phi.thresholds):
-        found = edge_crossings(preactivations, threshold, apart)
-        tell(layer, number, preactivations, places, found)
+        found = edge_crossings(preactivations, threshold, ends)
+        record(layer, number, preactivations, coordinates, found)
         if not last:
             breakpoints.append(new_breakpoints(preactivations, found, threshold))
     if not last:
         positions, units, values = map(torch.cat, zip(*breakpoints, strict=True))
-        for piece in pieces(positions.argsort(), preactivations.shape[1]):
-            there, its_places = interpolated(positions[piece], preactivations, places)
-            there.scatter_(1, units[piece].unsqueeze(1), values[piece].unsqueeze(1))
-            _find(network, layer + 1, network.phi.in_place(there), its_places, vertices, tell)
+        for block in blocks(positions.argsort(), preactivations.shape[1]):
+            new_values, new_coordinates = interpolated(
+                positions[block], preactivations, coordinates
+            )
+            new_values.scatter_(1, units[block].unsqueeze(1), values[block].unsqueeze(1))
+            _find(
+                network,
+                layer + 1,
+                network.phi.in_place(new_values),
+                new_coordinates,
+                vertices,
+                record,
+            )

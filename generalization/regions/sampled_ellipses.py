@@ -1,4 +1,4 @@
-"""Ellipses on their way through a network, sampled."""
+"""Threshold crossings of a network between sampled points of ellipses."""
 
 from math import pi
 
@@ -16,23 +16,25 @@ from generalization.regions.trajectories import points_on_ellipses
 def sampled_crossings(
     network: FullyConnectedNetworks, ellipses: Float[Tensor, "curves 3 *features"], points: int
 ) -> list[CrossedArcs]:
-    """Crossings between equidistant points on ellipses, for an activation of any form.
+    """Find the crossings between equidistant points of ellipses, for any activation function.
 
-    Two crossings of one unit between neighboring points cancel: samples miss crossings, and invent
-    none.
+    Two crossings of one unit between neighboring points cancel: sampling can miss crossings but
+    never invents any.
 
     Args:
-        network: A stack of one. Taken in float64.
-        points: On each ellipse, the first at the angle 0.
+        network: A stack of one; converted to float64.
+        points: Number of points on each ellipse, the first one at angle 0.
 
     Returns:
-        For every hidden layer, the ellipse and the angle of every crossing: half way between the
-        points on both sides of it.
+        For each hidden layer, the ellipses and the angles of all crossings, halfway between the
+        points on both sides.
     """
     network = network.to(torch.float64)
-    step = 2 * pi / points
-    # The first point once more, so that rounding does not move it.
-    angles = torch.arange(points + 1, dtype=torch.float64, device=ellipses.device) % points * step
+    spacing = 2 * pi / points
+    # The first point is repeated at exactly the same angle.
+    angles = (
+        torch.arange(points + 1, dtype=torch.float64, device=ellipses.device) % points * spacing
+    )
     block = items_at_once("activations", max(network.widths), ellipses.device)
     found: list[list[CrossedArcs]] = [[] for _ in range(network.depth - 1)]
     for curve, ellipse in enumerate(ellipses.double().flatten(2).split(1)):
@@ -43,6 +45,6 @@ def sampled_crossings(
                 for threshold in network.phi.thresholds:
                     above = preactivations[0] > threshold
                     before = first + (above[1:] != above[:-1]).nonzero()[:, 0]
-                    middle = (before.double() + 0.5) * step
+                    middle = (before.double() + 0.5) * spacing
                     layer.append((torch.full_like(before, curve), middle))
     return [tuple(map(torch.cat, zip(*layer, strict=True))) for layer in found]

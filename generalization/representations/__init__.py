@@ -1,10 +1,10 @@
-"""Representations of layers, and the parts that all similarities are made from.
+"""Representations of layers, and the building blocks of all similarities.
 
 Args:
-    a: One layer.
-    b: Another.
-    product: AᴴB of their centered coordinates.
-    similarity: One of ``generalization.similarities``.
-    asymmetric: Whether the similarity changes when the layers change places.
-    size: Height and width, for ``interpolate``.
+    a: Representation of one layer.
+    b: Representation of another layer.
+    product: Product AᴴB of their centered coordinates.
+    similarity: Similarity from ``generalization.similarities``.
+    asymmetric: Whether the similarity changes when the layers are exchanged.
+    size: Height and width of feature maps, for the layout ``interpolate``.
 """

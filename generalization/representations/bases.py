@@ -1,4 +1,4 @@
-"""Orthonormal bases of what the units of a layer span."""
+"""Orthonormal bases of the span of the units of a layer."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Basis:
-    """Orthonormal directions Q of centered datapoints, never formed: Q = coordinates · map.
+    """Orthonormal directions Q of centered datapoints, stored as a map: Q = coordinates · map.
 
     Attributes:
-        map: Coordinates × rank.
+        map: Map from coordinates to directions, coordinates × rank.
         gram: Gram matrix of the centered coordinates.
-        mixing: See ``Representation``.
-        factor: Its inverse, if that is triangular.
+        mixing: Map from coordinates to units, see ``Representation``.
+        factor: Inverse of the map, if it is triangular.
     """
 
     map: Inexact[Tensor, "coordinates rank"]
@@ -27,15 +27,15 @@ class Basis:
     factor: Inexact[Tensor, "coordinates coordinates"] | None = None
 
     def of(self, product: Inexact[Tensor, "coordinates _"]) -> Inexact[Tensor, "rank _"]:
-        """Qᴴ Y from the product of the centered coordinates with Y."""
+        """Return Qᴴ Y from the product of the centered coordinates with Y."""
         if self.factor is None:
             return self.map.mH @ product
-        # Takes less time than the product.
+        # Solving takes less time than multiplying.
         return torch.linalg.solve_triangular(self.factor.mH, product, upper=False)
 
     @cached_property
     def loadings(self) -> Inexact[Tensor, "rank units"]:
-        """Qᴴ X of the centered units X."""
+        """Products Qᴴ X with the centered units X."""
         loadings = self.of(self.gram)
         return loadings if self.mixing is None else loadings @ self.mixing
 
@@ -45,19 +45,19 @@ class Basis:
         return self.map.shape[1]
 
     def leading(self, rank: int) -> Basis:
-        """The first directions."""
+        """Return the first directions."""
         return Basis(self.map[:, :rank], self.gram, self.mixing)
 
 
 @dataclass(frozen=True)
 class Part:
-    """Datapoints of a layer.
+    """Some datapoints of a layer.
 
     Attributes:
         gram: Gram matrix of the centered coordinates.
-        floor: Squared length up to which a coordinate does not vary here.
-        tolerance: See ``Representation``.
-        mixing: See ``Representation``.
+        floor: Squared norm up to which a coordinate counts as constant.
+        tolerance: Relative rounding of eigenvalues, see ``Representation``.
+        mixing: Map from coordinates to units, see ``Representation``.
     """
 
     gram: Inexact[Tensor, "coordinates coordinates"]
@@ -72,21 +72,21 @@ class Part:
 
     @cached_property
     def basis(self) -> Basis:
-        """An orthonormal basis of the span of all units.
+        """Orthonormal basis of the span of all units.
 
         With G the Gram matrix, D its diagonal and D^{−½} G D^{−½} = V Λ Vᴴ, the map
-        D^{−½} V Λ^{−½} makes the coordinates orthonormal. What is not larger than rounding is left
-        out. Where nothing is, the inverse of the Cholesky factor of G spans the same, in a third of
-        the time.
+        D^{−½} V Λ^{−½} makes the coordinates orthonormal. Eigenvalues within rounding of 0 are
+        omitted. If there are none, the inverse of the Cholesky factor of G spans the same space, in
+        a third of the time.
         """
         return self._triangular_basis or self._eigenbasis
 
     @property
     def _triangular_basis(self) -> Basis | None:
-        """G = FᴴF gives F⁻¹; none, where an eigenvalue could be rounding.
+        """Return the basis with map F⁻¹, G = FᴴF; None if an eigenvalue may be rounding.
 
-        All of them are above the tolerance if that is less than 1 / (n ‖D^½ F⁻¹‖²), because Λ is at
-        most the trace n, and its inverse at most that of D^½ G⁻¹ D^½.
+        All eigenvalues are above the tolerance if it is less than 1 / (n ‖D^½ F⁻¹‖²), because Λ is
+        at most the trace n, and Λ⁻¹ at most the trace of D^½ G⁻¹ D^½.
         """
         squares = self.gram.diagonal().real
         factor, failed = torch.linalg.cholesky_ex(self.gram, upper=True)
@@ -110,15 +110,15 @@ class Part:
 
     @cached_property
     def principal_basis(self) -> Basis:
-        """Basis of the span of all units by decreasing variance, the left singular vectors of X.
+        """Return the left singular vectors of X, in order of decreasing variance.
 
-        They are those of Qᴴ X, turned by Q.
+        They are Q times those of Qᴴ X.
         """
         u, _, _ = torch.linalg.svd(self.basis.loadings, full_matrices=False)
         return Basis(self.basis.map @ u, self.gram, self.mixing)
 
     def principal(self, explained_variance: float) -> Basis:
-        """The fewest directions that have this part of the variance."""
+        """Return the fewest directions that explain this share of the variance."""
         squares = self.principal_basis.loadings.abs().square().sum(1)
         left_out = squares.flip(0).cumsum(0).flip(0)
         rank = int((left_out > (1 - explained_variance) * squares.sum()).sum())

@@ -1,4 +1,4 @@
-"""Canonical correlations of two layers, and how they hold on datapoints they were not fitted to."""
+"""Canonical correlations of two layers, in sample and on held-out datapoints."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from generalization.representations.representation import Representation
 def canonical_correlations(
     a: Basis, b: Basis, product: Inexact[Tensor, "coordinates_a coordinates_b"]
 ) -> Float64[Tensor, "directions"]:
-    """ρ, the singular values of Q_aᴴ Q_b, in decreasing order (Hotelling 1936).
+    """Return ρ, the singular values of Q_aᴴ Q_b, in decreasing order (Hotelling 1936).
 
     Args:
         a: Basis of one layer.
-        b: Basis of another.
+        b: Basis of another layer.
     """
     return torch.linalg.svdvals(_between(a, b, product)).clamp(0, 1)
 
@@ -26,7 +26,7 @@ def canonical_correlations(
 def canonical_directions(
     a: Basis, b: Basis, product: Inexact[Tensor, "coordinates_a coordinates_b"]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """U, ρ, V: the variates Q_a U and Q_b V correlate pair by pair, by ρ, and otherwise not."""
+    """Return U, ρ, V such that the variates Q_a U and Q_b V correlate by ρ, in pairs only."""
     u, correlations, vh = torch.linalg.svd(_between(a, b, product), full_matrices=False)
     return u, correlations.clamp(0, 1), vh.mH
 
@@ -38,17 +38,17 @@ def held_out_correlations(
     products: Products,
     directions: tuple[Tensor, Tensor, Tensor] | None = None,
 ) -> Float64[Tensor, "directions"]:
-    """Correlations, on the second half, of pairs of directions that were fitted on the first.
+    """Return the correlations on the second half of pairs of directions fitted on the first.
 
-    Without selection they are as large as the population's; noise that was fitted leaves nothing.
+    They are free of the selection bias of fitted correlations; fitted noise has correlation 0.
 
     Args:
-        bases: Theirs, of the first half.
-        products: AᴴB over each half.
-        directions: Theirs on the first half, if they are known.
+        bases: Bases of the two layers on the first half.
+        products: Products AᴴB over each half.
+        directions: Canonical directions on the first half, if already computed.
 
     Returns:
-        One signed number per pair; 0 where one of the two does not vary.
+        One signed correlation per pair; 0 where one of the two is constant.
     """
     u, _, v = directions or canonical_directions(*bases, products[0])
     map_a, map_b = bases[0].map @ u, bases[1].map @ v
@@ -59,10 +59,10 @@ def held_out_correlations(
 
 
 def _between(a: Basis, b: Basis, product: Tensor) -> Inexact[Tensor, "rank_a rank_b"]:
-    """Q_aᴴ Q_b."""
+    """Return Q_aᴴ Q_b."""
     return b.of(a.of(product).mH).mH
 
 
 def _paired(a: Tensor, product: Tensor, b: Tensor) -> Float64[Tensor, "directions"]:
-    """a_iᴴ P b_i of every pair of columns, its real part."""
+    """Return the real part of a_iᴴ P b_i for every pair of columns."""
     return (a.conj() * (product @ b)).sum(0).real

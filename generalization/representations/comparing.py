@@ -1,4 +1,4 @@
-"""Comparing networks, by what was recorded of their layers."""
+"""Comparison of networks by recorded activations of their layers."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import Any
 
 import pandas as pd
 import torch
+from torch import Tensor
 
-from generalization.activations import Activations
+from generalization.activations import Activations, layer_activations
 from generalization.errors import InputError
+from generalization.networks.networks_file import KeptNetworks
 from generalization.representations.convolutions import smallest_size
 from generalization.representations.layers import Layer, compared_layers, represented_layer
 from generalization.representations.score import Score
+from generalization.representations.straight_line import straight_line
 
 PLACE = ("ensemble", "seed", "step", "layer")
 SCORE = ("value", "null", "samples", "units_a", "units_b", "held_out", "status")
@@ -23,12 +26,12 @@ COLUMNS = ["similarity", "pairs", *(f"{key}_{side}" for side in "ab" for key in 
 
 @dataclass(frozen=True)
 class ComparedNetwork:
-    """A network at one step, with the layers that were recorded.
+    """A network at one step, with its recorded layers.
 
     Attributes:
-        name: Ensemble, seed, step.
-        numbers: Of its layers, counted from 0.
-        layers: Their representations.
+        name: Ensemble, seed and step.
+        numbers: Indices of the recorded layers.
+        layers: Representations of the recorded layers.
         depth: Number of weight layers, recorded or not.
     """
 
@@ -45,28 +48,34 @@ def compare_networks(
     pairs: str,
     settings: Mapping[str, Any],
     *,
+    kept: KeptNetworks | None = None,
     asymmetric: bool = False,
     device: torch.device | str = "cpu",
 ) -> pd.DataFrame:
-    """Similarities of layers of the networks of two blocks of seeds.
+    """Compute similarities between layers of the networks of two blocks of seeds.
 
     Args:
-        a: What the networks of one block said.
-        b: The same of another block, or ``a`` again.
-        pairs: ``over_training``: every network at every step against its last, layer by layer or
-            all, and every layer against every layer at the last. ``between_seeds``: every layer
-            against every layer of another seed, at their last steps, and layer by layer at step 0,
-            where all were kept there. ``between_ensembles``: the same of all networks of ``a`` with
-            all of ``b``, layer by layer or all.
+        a: Recorded activations of one block.
+        b: Recorded activations of another block, or ``a``.
+        pairs: Pairs of networks. ``over_training``: each network at each kept step with its final
+            state, for corresponding or all pairs of layers, and all pairs of layers of the final
+            state. ``between_seeds``: all pairs of layers of different seeds in their final states,
+            and corresponding layers at step 0 if all networks were kept there.
+            ``between_ensembles``: all networks of ``a`` with all of ``b`` at the same steps, for
+            corresponding or all pairs of layers. ``straight_line``: points on the line from the
+            start of each network to its end, see ``straight_line``, with its final state, for
+            corresponding layers; ``step_a`` is the step at which the network was as far.
         settings: ``layers`` (``same`` or ``all``, over training and between ensembles),
-            ``convolution``, and those of the similarity.
-        device: Where to compute.
+            ``convolution``, and the settings of the similarity.
+        kept: The networks of ``a``, for ``straight_line``.
+        device: Device of the computation.
 
     Returns:
-        One row per pair of layers, with ``COLUMNS``, and one for each order if it is asymmetric.
+        One row per pair of layers, or per ordered pair if the similarity is asymmetric, with
+        ``COLUMNS``.
 
     Raises:
-        InputError: If the networks were not shown the same.
+        InputError: If the networks were not evaluated on the same inputs.
     """
     if (a.inputs_hash, a.kind) != (b.inputs_hash, b.kind):
         raise InputError(
@@ -80,6 +89,7 @@ def compare_networks(
         "over_training": lambda: _over_training(a, reader, layers),
         "between_seeds": lambda: _between_seeds(a, b, reader),
         "between_ensembles": lambda: _between_ensembles(a, b, reader, layers),
+        "straight_line": lambda: _straight_line(a, kept, reader),
     }[pairs]()
     rows = [
         (similarity.__name__, pairs, *row)
@@ -96,16 +106,22 @@ class _Reader:
     device: torch.device | str
 
     def network(self, activations: Activations, seed: int, kept_step: int = -1) -> ComparedNetwork:
-        """A network at a step that was kept."""
+        """Read a network at a kept step."""
         layers = (
-            activations.read(layer=layer, seed=seed, kept_step=kept_step)
+            torch.from_numpy(activations.read(layer=layer, seed=seed, kept_step=kept_step))
             for layer in activations.layers
         )
+        step = activations.steps[kept_step][activations.seeds.index(seed)]
+        return self.of_layers(activations, seed, step, layers)
+
+    def of_layers(
+        self, activations: Activations, seed: int, step: int, layers: Iterable[Tensor]
+    ) -> ComparedNetwork:
+        """A network of the record with other activations than were recorded."""
         represented = [
-            represented_layer(torch.from_numpy(layer).to(self.device), self.convolution, self.size)
+            represented_layer(layer.to(self.device), self.convolution, self.size)
             for layer in layers
         ]
-        step = activations.steps[kept_step][activations.seeds.index(seed)]
         name = (activations.ensemble, seed, step)
         return ComparedNetwork(name, activations.layers, represented, activations.depth)
 
@@ -120,6 +136,18 @@ def _over_training(a: Activations, reader: _Reader, layers: str) -> Compared:
         for step in sorted(set(steps) - {steps[-1]}):
             yield reader.network(a, seed, steps.index(step)), last, layers == "same"
         yield last, last, False
+
+
+def _straight_line(a: Activations, kept: KeptNetworks, reader: _Reader) -> Compared:
+    inputs = torch.from_numpy(a.inputs()).to(reader.device)
+    line = straight_line(kept)
+    last = {seed: reader.network(a, seed) for seed in a.seeds}
+    for kept_step, position, step in line.distinct():
+        network = line.networks[kept_step][[position]].folded()
+        layers = layer_activations(network, inputs, kind=a.kind)
+        seed = line.seeds[position]
+        point = reader.of_layers(a, seed, step, (layers[layer][0] for layer in a.layers))
+        yield point, last[seed], True
 
 
 def _between_seeds(a: Activations, b: Activations, reader: _Reader) -> Compared:
@@ -145,7 +173,7 @@ def _between_ensembles(a: Activations, b: Activations, reader: _Reader, layers: 
 
 
 def _compared_steps(a: Activations, b: Activations) -> tuple[int, ...]:
-    """Positions of the last kept step, and of step 0 where untrained networks were kept too."""
+    """Return the index of the last kept step, and that of step 0 if all networks have it."""
     untrained = all(set(one.steps[0]) == {0} and len(one.steps) > 1 for one in (a, b))
     return (-1, 0) if untrained else (-1,)
 
@@ -158,7 +186,7 @@ def _rows(
     asymmetric: bool,
     settings: Mapping[str, Any],
 ) -> Iterator[tuple[Any, ...]]:
-    """Rows of two networks, in both orders if that makes a difference and two are compared."""
+    """Yield the rows of two networks, in both orders if the similarity is asymmetric."""
     both = asymmetric and a is not b
     for i, j, score, exchanged in _scores(similarity, a, b, same, asymmetric, settings):
         place_a, place_b = (*a.name, a.numbers[i]), (*b.name, b.numbers[j])
@@ -188,7 +216,7 @@ def _scores(
 
 
 def _same_layers(a: ComparedNetwork, b: ComparedNetwork) -> Sequence[tuple[int, int]]:
-    """Hidden layers of one number, and the logits of both."""
+    """Return the pairs of corresponding layers: hidden layers of equal index, and the logits."""
     return [
         (i, j)
         for (i, one), (j, other) in product(enumerate(a.numbers), enumerate(b.numbers))

@@ -1,4 +1,4 @@
-"""Layers of feature maps as matrices of datapoints × units."""
+"""Conversion of feature maps to matrices of datapoints × units."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ LAYOUTS = ("channels", "mean", "interpolate", "dft")
 def layer_matrices(
     layer: Tensor, layout: str = "channels", size: Sequence[int] = (1, 1)
 ) -> list[Inexact[Tensor, "samples positions units"]]:
-    """A layer as matrices that can be compared, in one of four ways.
+    """Convert a layer to matrices for comparison, in one of four layouts.
 
-    The last one is that of ``dft_ccas`` of github.com/google/svcca, the code of Raghu et al. 2017.
+    The layout ``dft`` is that of ``dft_ccas`` in github.com/google/svcca, the code of Raghu et al.
+    2017.
 
     Args:
-        layer: Samples × units, or samples × channels × height × width; the former counts as maps
-            of one pixel, which is never resized.
-        layout: ``channels``: a unit is a channel, a datapoint is a pixel of a sample. ``mean``: a
-            unit is the mean of a channel over its pixels. ``interpolate``: as ``channels``, after
-            maps were brought to ``size``. ``dft``: a unit is a channel at one frequency of the
-            two-dimensional discrete Fourier transform, and there is one matrix per frequency. For
-            a data set that holds all cyclic shifts of its images, the canonical correlations of
-            whole feature maps are those of all frequencies together; of others, nearly.
+        layer: Samples × units, or samples × channels × height × width; the former are treated as
+            maps of one pixel, which are never resized.
+        layout: ``channels``: units are channels, datapoints are pixels of samples. ``mean``: units
+            are means of channels over pixels. ``interpolate``: as ``channels``, after resizing maps
+            to ``size``. ``dft``: units are channels at one frequency of the two-dimensional
+            discrete Fourier transform, with one matrix per frequency. If the inputs include all
+            cyclic shifts of each image, the canonical correlations of whole feature maps are those
+            of all frequencies together; otherwise approximately.
 
     Returns:
-        One matrix, or as many as frequencies, each samples × positions × units, so that samples
-        can be parted before positions become datapoints.
+        One matrix, or one per frequency, each samples × positions × units, so that samples can be
+        split before positions become datapoints.
 
     Raises:
-        InputError: If there is no such layout, or the layer has another number of axes.
+        InputError: If the layout is unknown, or the layer has another number of axes.
     """
     if layout not in LAYOUTS:
         raise InputError(f"convolution must be one of {', '.join(LAYOUTS)}, not {layout!r}.")
@@ -48,16 +49,16 @@ def layer_matrices(
 
 
 def smallest_size(shapes: Iterable[Sequence[int]]) -> tuple[int, int]:
-    """Height and width to which the feature maps among layers of these shapes can be averaged."""
+    """Return the smallest height and width among feature maps of these shapes."""
     sizes = [tuple(shape[2:]) for shape in shapes if len(shape) == 4] or [(1, 1)]
     return min(height for height, _ in sizes), min(width for _, width in sizes)
 
 
 def one_matrix(layer: Tensor) -> Inexact[Tensor, "samples units"]:
-    """A layer that is a matrix already.
+    """Return a layer that is a matrix.
 
     Raises:
-        InputError: If it is not.
+        InputError: If the layer is not a matrix.
     """
     if layer.dim() != 2:
         raise InputError(
@@ -77,7 +78,7 @@ def _maps(layer: Tensor) -> Tensor:
 
 
 def _resized(maps: Tensor, size: Sequence[int]) -> Tensor:
-    # ASSUME: feature maps are brought to one size bilinearly, and averaged where they shrink.
+    # ASSUME: feature maps are resized by bilinear interpolation, with averaging when they shrink.
     if list(maps.shape[2:]) == list(size):
         return maps
     return torch.nn.functional.interpolate(maps, size, mode="bilinear", antialias=True)

@@ -1,4 +1,4 @@
-"""All layers of one network compared with all layers of another."""
+"""Comparison of all layers of one network with all layers of another."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from generalization.representations.representation import Representation, repres
 from generalization.representations.score import Score
 
 Layer = list[Representation]
-EXCHANGES = 4  # Of images, of which the mean is what feature maps have by chance.
+EXCHANGES = 4  # Number of exchanges of images, whose mean is the chance level of feature maps.
 
 
 def represented_layer(
     activations: Tensor, convolution: str = "channels", size: Sequence[int] = (1, 1)
 ) -> Layer:
-    """A layer as representations, made once for all comparisons.
+    """Compute the representations of a layer, once for all comparisons.
 
     Args:
         activations: Samples × units, or samples × channels × height × width. Samples of even and
-            odd position are the two halves.
-        convolution: How feature maps become matrices, see ``layer_matrices``.
+            odd index form the two halves.
+        convolution: Layout of feature maps, see ``layer_matrices``.
 
     Returns:
-        One, or as many as frequencies.
+        One representation, or one per frequency.
     """
     halves = (layer_matrices(activations[start::2], convolution, size) for start in (0, 1))
     return [
@@ -47,31 +47,31 @@ def compared_layers(
     asymmetric: bool = False,
     **settings: Any,
 ) -> Iterator[tuple[int, int, Score, Score]]:
-    """Every layer of one network compared with every layer of another.
+    """Compare every layer of one network with every layer of another.
 
-    Values v_f of frequencies are joined to Σ_f v_f k_f l_f / √(Σ_f k_f² Σ_f l_f²) with the norms k
-    and l of their scores: the mean over all canonical correlations, by their weights of PWCCA, and
-    the centered kernel alignment of layers of which different frequencies are uncorrelated.
+    The values v_f of frequencies are combined to Σ_f v_f k_f l_f / √(Σ_f k_f² Σ_f l_f²) with the
+    norms k and l of their scores. This is the mean over all canonical correlations, weighted for
+    PWCCA, and the centered kernel alignment of layers whose frequencies are uncorrelated.
 
     Args:
-        layers_a: Of one network.
-        layers_b: Of another, of the same samples.
-        settings: Of the similarity.
+        layers_a: Layers of one network.
+        layers_b: Layers of another network on the same samples.
+        settings: Settings of the similarity.
 
     Yields:
-        Positions of the two layers, the score of a and b, and that of b and a.
+        Indices of the two layers, the score of a and b, and that of b and a.
     """
-    of_size_a, of_size_b = _by_size(layers_a), _by_size(layers_b)
-    for size_a, places_a in of_size_a.items():
-        for size_b, places_b in of_size_b.items():
-            chosen_a, chosen_b = [layers_a[i] for i in places_a], [layers_b[j] for j in places_b]
+    by_size_a, by_size_b = _by_size(layers_a), _by_size(layers_b)
+    for size_a, indices_a in by_size_a.items():
+        for size_b, indices_b in by_size_b.items():
+            chosen_a, chosen_b = [layers_a[i] for i in indices_a], [layers_b[j] for j in indices_b]
             products = _products(chosen_a, chosen_b) if size_a == size_b else None
             exchanged = _exchanged_products(chosen_a, chosen_b) if size_a == size_b else []
-            for row, i in enumerate(places_a):
-                for column, j in enumerate(places_b):
+            for row, i in enumerate(indices_a):
+                for column, j in enumerate(indices_b):
                     a, b = layers_a[i], layers_b[j]
                     if products is None:
-                        yield i, j, _of_different_sizes(a, b), _of_different_sizes(b, a)
+                        yield i, j, _incomparable_score(a, b), _incomparable_score(b, a)
                         continue
                     shared = [one[row][column] for one in products]
                     scores = _both_orders(similarity, a, b, shared, asymmetric, settings)
@@ -83,15 +83,15 @@ def compared_layers(
 
 
 def _by_size(layers: Sequence[Layer]) -> dict[tuple[int, tuple[int, int]], list[int]]:
-    """Positions of layers of as many frequencies and datapoints."""
-    places: dict[tuple[int, tuple[int, int]], list[int]] = {}
-    for place, layer in enumerate(layers):
-        places.setdefault((len(layer), layer[0].sizes), []).append(place)
-    return places
+    """Group the indices of layers by the number of frequencies and datapoints."""
+    indices: dict[tuple[int, tuple[int, int]], list[int]] = {}
+    for index, layer in enumerate(layers):
+        indices.setdefault((len(layer), layer[0].sizes), []).append(index)
+    return indices
 
 
 def _products(layers_a: Sequence[Layer], layers_b: Sequence[Layer]) -> list[list[list[Products]]]:
-    """Frequency → layer a → layer b → products."""
+    """Compute products: frequency → layer a → layer b → products."""
     return [
         cross_products(one_a, one_b)
         for one_a, one_b in zip(
@@ -103,18 +103,18 @@ def _products(layers_a: Sequence[Layer], layers_b: Sequence[Layer]) -> list[list
 def _exchanged_products(
     layers_a: Sequence[Layer], layers_b: Sequence[Layer]
 ) -> list[list[list[Products]]]:
-    """Exchange → layer a → layer b → products, of feature maps; of others there are none."""
+    """Compute exchange → layer a → layer b → products; no exchanges unless for feature maps."""
     first = layers_a[0][0]
     if first.positions == 1 or min(first.sizes) // first.positions <= EXCHANGES:
         return []
     one_a, one_b = ([layer[0] for layer in layers] for layers in (layers_a, layers_b))
     return [
-        cross_products(one_a, one_b, place / (EXCHANGES + 1)) for place in range(1, EXCHANGES + 1)
+        cross_products(one_a, one_b, shift / (EXCHANGES + 1)) for shift in range(1, EXCHANGES + 1)
     ]
 
 
 def _with_null(score: Score, *exchanged: Score) -> Score:
-    """The score with the mean of its values after exchanges, if there are any."""
+    """Set the chance level of a score to its mean value after exchanges, if there are any."""
     if not exchanged:
         return score
     return replace(score, null=float(np.mean([one.value for one in exchanged])))
@@ -141,15 +141,15 @@ def _both_orders(
 
 
 def _joined_score(scores: Sequence[Score]) -> Score:
-    """Join the scores of frequencies that vary, see ``compared_layers``."""
+    """Combine the scores of non-constant frequencies, see ``compared_layers``."""
     first = scores[0]
-    there = [score for score in scores if not math.isnan(score.value)]
-    if len(there) < 2:
-        return there[0] if there else first
-    norms = np.array([score.norms for score in there])
+    defined = [score for score in scores if not math.isnan(score.value)]
+    if len(defined) < 2:
+        return defined[0] if defined else first
+    norms = np.array([score.norms for score in defined])
     whole = np.sqrt(np.square(norms).sum(0))
     joined = {
-        key: float(norms.prod(1) @ [getattr(score, key) for score in there] / whole.prod())
+        key: float(norms.prod(1) @ [getattr(score, key) for score in defined] / whole.prod())
         for key in ("value", "null", "held_out")
     }
     return Score(
@@ -157,9 +157,9 @@ def _joined_score(scores: Sequence[Score]) -> Score:
         samples=first.samples,
         units_a=first.units_a,
         units_b=first.units_b,
-        directions=sum(score.directions for score in there),
+        directions=sum(score.directions for score in defined),
         norms=tuple(whole),
-        status=there[0].status,
+        status=defined[0].status,
     )
 
 
@@ -167,7 +167,7 @@ def _exchanged(score: Score) -> Score:
     return replace(score, units_a=score.units_b, units_b=score.units_a)
 
 
-def _of_different_sizes(a: Layer, b: Layer) -> Score:
+def _incomparable_score(a: Layer, b: Layer) -> Score:
     about = {"units_a": a[0].units, "units_b": b[0].units, "held_out": math.nan}
     about |= {"directions": 0, "norms": (0.0, 0.0), "status": "sizes_differ"}
     nothing = Score(math.nan, math.nan, 0, **about)

@@ -13,22 +13,22 @@ from scipy.special import gammaln
 def null_mean_correlation(
     rank_a: int, rank_b: int, datapoints: int, *, complex_valued: bool = False
 ) -> float:
-    """Mean canonical correlation of a subspace and an independent one in uniform position.
+    """Return the mean canonical correlation of a subspace and an independent uniform subspace.
 
-    That is the law of two independent layers of which one is Gaussian, whatever the other is: the
-    squares of ρ are those of a Jacobi ensemble of p, q and n = N − 1 (centering takes one away). Of
-    one coefficient the mean is exact, ρ² being Beta-distributed. Of more it is Wachter's limit
-    with the term of the next order (Bai & Silverstein 2004), which a simulation meets within 0.01
-    from two units on and within 0.001 from ten on. Where p + q > n, p + q − n coefficients are 1.
+    This is the law for two independent layers if one is Gaussian, for any distribution of the
+    other: the squares of ρ form a Jacobi ensemble with p, q and n = N − 1 (centering removes one).
+    For one coefficient the mean is exact, since ρ² is Beta-distributed. For more it is Wachter's
+    limit with the next-order term (Bai & Silverstein 2004), which agrees with simulations within
+    0.01 from two units up and within 0.001 from ten up. If p + q > n, p + q − n coefficients are 1.
 
-    Weighted means have the same: the weights of PWCCA come from the position of U alone, which is
-    independent of ρ and treats all coefficients alike.
+    Weighted means have the same expectation: the weights of PWCCA depend only on U, which is
+    independent of ρ and exchangeable between coefficients.
 
     Args:
-        rank_a: Dimensions p that the units of one layer span.
-        rank_b: The same of the other, q.
-        datapoints: N.
-        complex_valued: Whether layers are complex, as those of a Fourier transform.
+        rank_a: Dimension p of the span of the units of one layer.
+        rank_b: Dimension q of the span of the units of the other layer.
+        datapoints: Number N of datapoints.
+        complex_valued: Whether layers are complex, as after a Fourier transform.
 
     Returns:
         Mean ρ under independence; NaN if a layer spans nothing.
@@ -52,7 +52,7 @@ def null_mean_correlation(
 
 
 def null_correlations(rank_a: int, rank_b: int, datapoints: int) -> np.ndarray:
-    """Typical canonical correlations of the same, in decreasing order.
+    """Return typical canonical correlations under independence, in decreasing order.
 
     Returns:
         min(p, q) quantiles of Wachter's law.
@@ -63,16 +63,16 @@ def null_correlations(rank_a: int, rank_b: int, datapoints: int) -> np.ndarray:
         return np.ones(p)
     squares, weights, _ = _bulk(p, q, n)
     above = max(0, p + q - n) / p + np.cumsum(weights)
-    places = (np.arange(p) + 0.5) / p
+    quantiles = (np.arange(p) + 0.5) / p
     return np.where(
-        places <= max(0, p + q - n) / p, 1.0, np.interp(places, above, np.sqrt(squares))
+        quantiles <= max(0, p + q - n) / p, 1.0, np.interp(quantiles, above, np.sqrt(squares))
     )
 
 
 def _bulk(p: int, q: int, n: int) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
-    """Squares of ρ below 1 in decreasing order, their weights, and the ends of their support.
+    """Return squares of ρ below 1 in decreasing order, their weights, and the ends of the support.
 
-    Wachter's density n √((b − λ)(λ − a)) / (2π p λ(1 − λ)), at the nodes of the substitution
+    Wachter's density n √((b − λ)(λ − a)) / (2π p λ(1 − λ)) at the nodes of the substitution
     λ = (a + b)/2 + (b − a)/2 cos θ.
     """
     low, high = (

@@ -1,4 +1,4 @@
-"""Products of the layers of two networks, all in one matrix product."""
+"""Products of all layers of two networks, in one matrix product."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Products = tuple[Tensor, Tensor]
 def cross_products(
     layers_a: Sequence[Representation], layers_b: Sequence[Representation], exchange: float = 0.0
 ) -> list[list[Products]]:
-    """AᴴB of the centered coordinates of every layer of one network and every one of another.
+    """Return AᴴB of the centered coordinates for all pairs of layers of two networks.
 
     Args:
-        layers_a: Of one network, with the same number of datapoints each.
-        layers_b: Of another, with as many.
-        exchange: By which part of all samples those of ``layers_b`` are moved on, within each half,
-            so that no two layers see the same.
+        layers_a: Layers of one network with equally many datapoints.
+        layers_b: Layers of another network with as many datapoints.
+        exchange: Fraction of samples by which those of ``layers_b`` are shifted cyclically within
+            each half, so that samples do not correspond.
 
     Returns:
         For every layer a, for every layer b: the product over each half of the datapoints.
@@ -33,10 +33,10 @@ def cross_products(
 def prepared(
     a: Values | Representation, b: Values | Representation, products: Products | None
 ) -> tuple[Representation, Representation, Products]:
-    """Two layers and their products, computed unless they are given.
+    """Return two layers and their products, computed unless given.
 
     Raises:
-        InputError: If they are not of the same number of datapoints, at least two.
+        InputError: If they do not have the same number of datapoints, at least two.
     """
     a, b = represented(a), represented(b)
     if a.sizes != b.sizes:
@@ -67,7 +67,7 @@ def _blocks(
 
 
 def _side_by_side(layers: Sequence[Representation], half: int) -> Tensor:
-    """Centered coordinates of one half of all layers."""
+    """Concatenate the centered coordinates of one half of all layers."""
     widths = [layer.values.shape[1] for layer in layers]
     first = layers[0].means[half]
     joined = first.new_empty(layers[0].sizes[half], sum(widths))

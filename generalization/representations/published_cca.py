@@ -1,4 +1,4 @@
-"""Canonical correlations as the published code of Raghu et al. 2017 regularizes them."""
+"""Canonical correlations with the regularization of the published code of Raghu et al. 2017."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def published_correlations(
     product: Inexact[Tensor, "coordinates_a coordinates_b"],
     epsilon: float,
 ) -> Float64[np.ndarray, "directions"]:
-    """ρ of github.com/google/svcca: singular values of S_aa^{−½} S_ab S_bb^{−½}.
+    """Return ρ of github.com/google/svcca: the singular values of S_aa^{−½} S_ab S_bb^{−½}.
 
-    Covariances are divided by the largest entry of S_aa and of S_bb, units whose variance is then
-    below ε are left out, and ε is added to all others. Any ε shrinks ρ.
+    Covariances are divided by the largest entry of S_aa and of S_bb, units with a rescaled variance
+    below ε are omitted, and ε is added to all others. Any ε shrinks ρ.
 
     Args:
-        epsilon: ε.
+        epsilon: Regularization ε.
     """
     product = product if a.mixing is None else a.mixing.mH @ product
     product = product if b.mixing is None else product @ b.mixing
@@ -35,14 +35,14 @@ def published_correlations(
 
 
 def leading_mean(correlations: Float64[np.ndarray, "directions"], threshold: float) -> float:
-    """Mean over as many leading coefficients as have ``threshold`` of the sum, or over all."""
+    """Average the leading coefficients that make up the share ``threshold`` of the sum."""
     parts = np.cumsum(correlations) / max(correlations.sum(), np.finfo(float).tiny)
     leading = int((parts < threshold).sum()) + 1
     return float(correlations[:leading].mean()) if len(correlations) else math.nan
 
 
 def _inverse_root(gram: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
-    """S^{−½} in units of the unscaled Gram matrix, and which units are kept."""
+    """Return S^{−½} in units of the unscaled Gram matrix, and the mask of units kept."""
     largest = gram.abs().max()
     kept = gram.diagonal().real / largest >= epsilon
     scaled = gram[kept][:, kept] / largest

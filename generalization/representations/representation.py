@@ -1,4 +1,4 @@
-"""The activations of a layer, with what every comparison of it needs, computed once."""
+"""Representation of a layer: its activations and everything that all comparisons share."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float64, Inexact
 from torch import Tensor
 
+from generalization.errors import InputError
 from generalization.representations.bases import Part
 from generalization.representations.convolutions import one_matrix
 
@@ -20,20 +21,20 @@ Values = np.ndarray | Tensor
 class Representation:
     """A layer as N datapoints in m coordinates, of which its units are linear functions.
 
-    With single precision the coordinates are the units that vary. With double precision they are
-    the left singular vectors of the centered units, because a Gram matrix has the square of the
-    condition number and could not tell small directions from none.
+    In single precision the coordinates are the non-constant units. In double precision they are the
+    left singular vectors of the centered units, because a Gram matrix squares the condition number
+    and small directions would be lost to rounding.
 
     Attributes:
-        values: N × m; the datapoints of the first half of the samples come first.
-        split: Datapoints of the first half.
-        units: Units of the layer, those that never vary included.
-        mixing: m × units that vary: centered units = centered coordinates · mixing; None if they
-            are the same.
-        finite: Whether the layer says numbers only; if not, it has no coordinates.
-        tolerance: Eigenvalues of a Gram matrix of coordinates of equal length below this part of
-            the largest are rounding.
-        positions: Datapoints of one sample, which stand next to each other: pixels of an image.
+        values: Coordinates, N × m; the datapoints of the first half of the samples come first.
+        split: Number of datapoints of the first half.
+        units: Number of units of the layer, including constant ones.
+        mixing: Matrix m × non-constant units with centered units = centered coordinates · mixing;
+            None for the identity.
+        finite: Whether all activations are finite; if not, there are no coordinates.
+        tolerance: Share of the largest eigenvalue of a Gram matrix of normalized coordinates below
+            which eigenvalues are rounding.
+        positions: Number of consecutive datapoints per sample: pixels of an image.
     """
 
     values: Inexact[Tensor, "datapoints coordinates"]
@@ -46,22 +47,22 @@ class Representation:
 
     @property
     def sizes(self) -> tuple[int, int]:
-        """Datapoints of the two halves."""
+        """Numbers of datapoints of the two halves."""
         return self.split, len(self.values) - self.split
 
     @cached_property
     def means(self) -> tuple[Tensor, Tensor]:
-        """Mean coordinates of the halves."""
+        """Mean coordinates of the two halves."""
         return tuple(_wide(half).mean(0) for half in self.values.split(self.sizes))
 
     def half(
         self, which: int, out: Inexact[Tensor, "datapoints coordinates"] | None = None
     ) -> Inexact[Tensor, "datapoints coordinates"]:
-        """Coordinates of one half, centered, in double precision.
+        """Return the centered coordinates of one half in double precision.
 
         Args:
-            which: 0 or 1.
-            out: Where to write them: fresh memory takes longer than the numbers.
+            which: Index of the half, 0 or 1.
+            out: Memory to write to, since allocation takes longer than the computation.
         """
         values = self.values.split(self.sizes)[which]
         out = torch.empty_like(values, dtype=self.means[which].dtype) if out is None else out
@@ -69,7 +70,7 @@ class Representation:
 
     @cached_property
     def grams(self) -> tuple[Tensor, Tensor]:
-        """Gram matrices of the centered coordinates of the halves."""
+        """Gram matrices of the centered coordinates of the two halves."""
         return _gram(self.half(0)), _gram(self.half(1))
 
     @cached_property
@@ -95,20 +96,27 @@ class Representation:
 
 
 def represented(activations: Values | Representation) -> Representation:
-    """The representation of a layer.
+    """Return the representation of a layer.
 
     Args:
-        activations: Samples × units, floating or complex, of which those of single precision are
-            treated as rounded to it. Samples of even and odd position are the two halves. Also a
-            representation, as which it stays.
+        activations: Samples × units, real or complex; single precision counts as rounded to it.
+            Samples of even and odd index form the two halves. A representation is returned as is.
 
     Returns:
         The layer without units that never vary: those whose values differ by at most ten times
         the rounding of the largest.
+
+    Raises:
+        InputError: If there are fewer than two samples.
     """
     if isinstance(activations, Representation):
         return activations
-    rows = one_matrix(torch.as_tensor(activations))
+    if isinstance(activations, np.ndarray):
+        # Torch knows no negative strides.
+        activations = np.ascontiguousarray(activations)
+    rows = one_matrix(torch.as_tensor(activations).detach())
+    if len(rows) < 2:
+        raise InputError(f"activations must be of at least 2 samples, not {len(rows)}.")
     return represented_halves(rows[0::2], rows[1::2])
 
 
@@ -117,8 +125,12 @@ def represented_halves(
     second: Inexact[Tensor, "second units"],
     positions: int = 1,
 ) -> Representation:
-    """The representation of datapoints of which two halves are given."""
+    """Return the representation of datapoints that are given in two halves."""
     values = torch.cat([first, second])
+    if values.dtype in {torch.float16, torch.bfloat16}:
+        # Their numbers are exact in single precision; N ε² of their own ε would leave out nearly
+        # all directions.
+        values = values.float()
     if not (values.is_floating_point() or values.is_complex()):
         values = values.double()
     epsilon = torch.finfo(values.dtype).eps
@@ -129,7 +141,7 @@ def represented_halves(
         tolerance = max(len(values), units) * epsilon
         values, mixing = _singular_vectors(values)
     else:
-        # Rounding of N independent numbers adds up to √N of one.
+        # The rounding errors of N numbers add up to √N times that of one.
         tolerance, mixing = max(len(values), units) * epsilon**2, None
     return Representation(values, len(first), units, mixing, finite, tolerance, positions)
 
@@ -137,9 +149,9 @@ def represented_halves(
 def joined(
     a: Representation, b: Representation, halves: tuple[Tensor, Tensor]
 ) -> Inexact[Tensor, "coordinates_a coordinates_b"]:
-    """Product of centered coordinates over all datapoints, from those over halves.
+    """Return the product of centered coordinates over all datapoints, from those over halves.
 
-    The halves are centered by their own means; what that leaves out of n₁ and n₂ datapoints is
+    Each half of n₁ and n₂ datapoints is centered by its own mean; the difference is
     n₁n₂/(n₁ + n₂) · (mean₁ − mean₂)ᴴ (mean₁ − mean₂).
     """
     n, m = a.sizes
@@ -148,7 +160,7 @@ def joined(
 
 
 def _gram(values: Inexact[Tensor, "datapoints columns"]) -> Inexact[Tensor, "columns columns"]:
-    """Xᴴ X by strips of what is right of the diagonal; the rest is its mirror image."""
+    """Compute Xᴴ X by strips of the upper triangle; the lower one is its mirror image."""
     columns = values.shape[1]
     gram = values.new_empty(columns, columns)
     for begin in range(0, columns, 128):
@@ -159,20 +171,20 @@ def _gram(values: Inexact[Tensor, "datapoints columns"]) -> Inexact[Tensor, "col
 
 
 def _varying(values: Tensor, epsilon: float) -> tuple[Tensor, bool]:
-    """Return which units vary, none if any is not finite, and whether all are finite."""
+    """Return the mask of varying units, all False if any is not finite; and whether all are."""
     parts = torch.view_as_real(values).unbind(-1) if values.is_complex() else [values]
-    # Two passes are several times faster than the one of ``aminmax``.
+    # Two passes are several times faster than ``aminmax``.
     extremes = [(part.amin(0), part.amax(0)) for part in parts]
-    spreads = torch.stack([most - least for least, most in extremes]).amax(0)
+    spreads = torch.stack([largest - smallest for smallest, largest in extremes]).amax(0)
     largest = torch.stack([one.abs() for part in extremes for one in part]).amax(0)
     finite = bool(torch.isfinite(spreads).all())
     return finite & (spreads > 10 * epsilon * largest), finite
 
 
 def _singular_vectors(values: Tensor) -> tuple[Tensor, Tensor]:
-    """U and S Vᴴ of the centered values, their units brought to one length first.
+    """Return U and S Vᴴ of the centered values, with units normalized first.
 
-    Which directions are rounding should not change when a unit is measured on another scale.
+    Normalization makes the distinction of directions from rounding independent of scales of units.
     """
     centered = values - values.mean(0)
     lengths = torch.linalg.vector_norm(centered, dim=0)

@@ -1,4 +1,4 @@
-"""A similarity of two layers, with what tells whether it means something."""
+"""Score of a similarity: its value with chance level, held-out value and status."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ class Score:
     """Similarity of two layers.
 
     Attributes:
-        value: From 0 to 1, 1 = same; a debiased one may be below 0.
-        null: What it would be if the layers were independent. Pixels of one image are not: of
-            feature maps it is the mean over some exchanges of images.
-        samples: Datapoints.
-        units_a: Units of the one layer.
-        units_b: Units of the other.
+        value: Similarity from 0 to 1, 1 = same; debiased ones may be negative.
+        null: Chance level, the expected value for independent layers. For feature maps, since
+            pixels of one image are dependent, it is the mean over some exchanges of images.
+        samples: Number of datapoints.
+        units_a: Number of units of layer a.
+        units_b: Number of units of layer b.
         held_out: Mean correlation on half of the samples along directions fitted on the other
             half; NaN where no directions are fitted.
-        directions: Pairs of directions that the value is a mean over.
-        norms: Norms relative to which the value is an inner product: by them values of frequencies
-            are joined, see ``compared_layers``.
-        status: ``ok``; ``few_samples``, fewer than five per unit of the wider layer, so that much
-            of the value may be chance; images count, not pixels. Where there is no value:
-            ``constant``, a layer says the same of all samples; ``not_finite``, it does not say
-            numbers; ``sizes_differ``, feature maps have not as many pixels.
+        directions: Number of pairs of directions that the value is a mean over.
+        norms: Norms relative to which the value is an inner product, by which the values of
+            frequencies are combined, see ``compared_layers``.
+        status: ``ok``; or ``few_samples`` for fewer than five images per unit of the wider layer,
+            where much of the value may be chance. Without a value: ``constant`` if a layer is
+            constant over samples, ``not_finite`` if it has activations that are not finite,
+            ``sizes_differ`` if feature maps differ in the number of pixels.
     """
 
     value: float
@@ -52,7 +52,7 @@ def score(
     directions: int = 1,
     norms: tuple[float, float] | None = None,
 ) -> Score:
-    """The score of a pair of layers; a mean over directions has the norms √directions."""
+    """Return the score of a pair of layers; the norms of a mean over directions are √directions."""
     norms = norms or (math.sqrt(directions), math.sqrt(directions))
     samples = len(a.values)
     if not (a.finite and b.finite):
@@ -69,5 +69,5 @@ def score(
 
 
 def is_constant(a: Representation, b: Representation) -> bool:
-    """Return whether one of two layers has no unit that varies."""
+    """Return whether all units of one of two layers are constant."""
     return 0 in (a.values.shape[1], b.values.shape[1])

@@ -1,13 +1,13 @@
-"""Similarities: numbers of two layers, 1 = same. Every file here holds one, of the same name.
+"""Similarities of two layers, 1 = same. Each file holds the similarity of its name.
 
-A similarity takes two layers, ``a`` and ``b``: what they say to the same samples, as arrays or
-tensors of samples × units, or as representations, which are made once and compared often. With
-``products``, of ``cross_products``, those of all pairs of two networks are computed at once.
-Settings are keyword-only. It returns a ``Score``: the value, what it would be by chance, and how it
-holds on samples that it was not fitted to.
+A similarity takes the activations of two layers, ``a`` and ``b``, on the same samples: arrays or
+tensors of samples × units, or representations, which are computed once for many comparisons.
+``cross_products`` computes the ``products`` of all pairs of layers of two networks at once.
+Settings are keyword-only. A similarity returns a ``Score``: the value, its chance level, and its
+value on held-out samples.
 
 Args:
-    a: One layer, datapoints × units.
-    b: Another, of the same datapoints.
-    products: Products of the two representations, if they are known.
+    a: Activations of one layer, datapoints × units.
+    b: Activations of another layer on the same datapoints.
+    products: Products of the two representations, if already computed.
 """

@@ -17,14 +17,14 @@ def linear_cka(
     debiased: bool = False,
     products: Products | None = None,
 ) -> Score:
-    """⟨K, L⟩ / (‖K‖ ‖L‖) of the centered linear kernels of two layers (Kornblith et al. 2019).
+    """Return ⟨K, L⟩ / (‖K‖ ‖L‖) of the centered linear kernels of layers (Kornblith et al. 2019).
 
-    K = X Xᴴ and L = Y Yᴴ are never formed, for ⟨K, L⟩ = ‖Xᴴ Y‖_F². It does not change under
-    translations, rotations and scalings of a layer as a whole.
+    K = X Xᴴ and L = Y Yᴴ are never formed, since ⟨K, L⟩ = ‖Xᴴ Y‖_F². It is invariant to
+    translations, rotations and isotropic scaling of a layer.
 
     Args:
         debiased: Whether the three products are estimated without bias (Song et al. 2012, Eq. 5),
-            so that independent layers have 0 on average; values may then be below 0.
+            such that independent layers have mean 0; values may then be negative.
 
     Returns:
         The score. Its null level is the mean over all permutations of the datapoints of one layer:
@@ -53,7 +53,7 @@ def linear_cka(
 def _unit_products(
     a: Representation, product: Inexact[Tensor, "coordinates_a coordinates_b"], b: Representation
 ) -> Inexact[Tensor, "units_a units_b"]:
-    """Xᴴ Y of units, from that of coordinates."""
+    """Return Xᴴ Y of units from that of coordinates."""
     product = product if a.mixing is None else a.mixing.mH @ product
     return product if b.mixing is None else product @ b.mixing
 
@@ -63,10 +63,11 @@ def _squared_norm(product: Tensor) -> float:
 
 
 def _unbiased(inner: float, a: Representation, b: Representation) -> float:
-    """N (N − 3) times the unbiased estimate of ⟨K, L⟩ / N².
+    """Return N (N − 3) times the unbiased estimate of ⟨K, L⟩ / N².
 
-    With K̃ and L̃ without their diagonals k and l, that is tr K̃L̃ + 1ᵀK̃1 1ᵀL̃1 / ((N − 1)(N − 2)) −
-    2 · 1ᵀK̃L̃1 / (N − 2). The rows of K and L sum to 0, so K̃1 = −k.
+    With K̃ and L̃ the kernels without their diagonals k and l, it is
+    tr K̃L̃ + 1ᵀK̃1 1ᵀL̃1 / ((N − 1)(N − 2)) − 2 · 1ᵀK̃L̃1 / (N − 2). The rows of K and L sum to 0, so
+    that K̃1 = −k.
     """
     n = len(a.values)
     if n < 4:

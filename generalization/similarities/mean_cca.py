@@ -17,19 +17,19 @@ def mean_cca(
     threshold: float = 0.98,
     products: Products | None = None,
 ) -> Score:
-    """Mean of the canonical correlations ρ of two layers (Hotelling 1936; Raghu et al. 2017).
+    """Return the mean canonical correlation of layers (Hotelling 1936; Raghu et al. 2017).
 
-    ρ are the singular values of Q_aᴴ Q_b, Q_a and Q_b orthonormal bases of the centered units; the
-    mean is over the smaller of the two ranks. It does not change under invertible affine maps of
-    either layer.
+    The correlations ρ are the singular values of Q_aᴴ Q_b, with Q_a and Q_b orthonormal bases of
+    the centered units; the mean is over the smaller of the two ranks. It is invariant to invertible
+    affine maps of either layer.
 
     Args:
-        mode: ``google`` computes what github.com/google/svcca does: covariances divided by their
-            largest entry, units of a rescaled variance below ``epsilon`` left out, ``epsilon`` on
-            the diagonal, and the mean over the leading coefficients only. It has no held-out value.
-        epsilon: Of that mode.
-        threshold: Of that mode: leading coefficients are counted until they have this part of the
-            sum.
+        mode: ``google`` reproduces github.com/google/svcca: covariances divided by their largest
+            entry, units with a rescaled variance below ``epsilon`` omitted, ``epsilon`` added to
+            the diagonal, and the mean over leading coefficients only. It has no held-out value.
+        epsilon: Regularization in mode ``google``.
+        threshold: Share of the sum of coefficients that the leading ones must reach, in mode
+            ``google``.
 
     Returns:
         The score.

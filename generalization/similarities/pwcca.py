@@ -1,4 +1,4 @@
-"""Projection weighted canonical correlation of two layers."""
+"""Projection-weighted canonical correlation of two layers."""
 
 from jaxtyping import Float64, Inexact
 from torch import Tensor
@@ -17,21 +17,20 @@ def pwcca(
     *,
     products: Products | None = None,
 ) -> Score:
-    """Mean of canonical correlations, weighted by what they explain of ``a`` (Morcos et al. 2018).
+    """Return the mean canonical correlation, weighted by projections of ``a`` (Morcos et al. 2018).
 
-    Σ_i α_i ρ_i with α_i ∝ Σ_j |⟨h_i, x_j⟩|, h_i the canonical variates of ``a`` and x_j its
-    centered units. Exchanging the layers changes it. It does not change under invertible affine
-    maps of ``b``, nor under permutations of the units of ``a`` and scalings of ``a`` as a whole.
+    Σ_i α_i ρ_i with α_i ∝ Σ_j |⟨h_i, x_j⟩|, where h_i are the canonical variates of ``a`` and x_j
+    its centered units. It is asymmetric, and invariant to invertible affine maps of ``b``, to
+    permutations of the units of ``a`` and to isotropic scaling of ``a``.
 
-    With h = Q_a U, ⟨h_i, x_j⟩ are the entries of Uᴴ Q_aᴴ X. Where several ρ are equal, their
-    variates and thus their weights may be turned among themselves, which leaves the share of all
-    of them undetermined to some extent.
+    With h = Q_a U, ⟨h_i, x_j⟩ are the entries of Uᴴ Q_aᴴ X. If several ρ are equal, their variates
+    are defined only up to rotation, which leaves their total weight somewhat undetermined.
 
     Args:
-        a: The layer whose units weigh, datapoints × units.
+        a: Activations of the layer that determines the weights, datapoints × units.
 
     Returns:
-        The score. On the held-out half, the weights are those of the other half too.
+        The score. The held-out value uses the weights of the other half.
     """
     a, b, products = prepared(a, b, products)
     bases = a.whole.basis, b.whole.basis
@@ -52,11 +51,11 @@ def pwcca(
 def projection_weights(
     basis: Basis, directions: Inexact[Tensor, "rank directions"]
 ) -> Float64[Tensor, "directions"]:
-    """Σ_j |⟨h_i, x_j⟩|, to which α is proportional.
+    """Return Σ_j |⟨h_i, x_j⟩|, to which α is proportional.
 
     Args:
-        basis: Of a layer.
-        directions: U, orthonormal, in that basis.
+        basis: Basis of a layer.
+        directions: Orthonormal directions U in that basis.
     """
     return (directions.mH @ basis.loadings).abs().sum(1)
 

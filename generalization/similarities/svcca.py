@@ -1,5 +1,6 @@
 """Singular vector canonical correlation of two layers."""
 
+from generalization.errors import InputError
 from generalization.representations.canonical import canonical_correlations, held_out_correlations
 from generalization.representations.null_levels import null_mean_correlation
 from generalization.representations.products import Products, prepared
@@ -14,21 +15,28 @@ def svcca(
     explained_variance: float = 0.99,
     products: Products | None = None,
 ) -> Score:
-    """Mean canonical correlation of the directions of largest variance of two layers.
+    """Return the mean canonical correlation of the leading principal subspaces of two layers.
 
     Singular vector canonical correlation analysis (Raghu, Gilmer, Yosinski & Sohl-Dickstein 2017):
-    a singular value decomposition of each layer, then canonical correlations of the subspaces that
-    are kept. Of each centered layer these are the fewest left singular vectors whose squared
-    singular values, the variances, have the wanted part of the sum of all. (The tutorial of
-    github.com/google/svcca sums singular values that are not squared, which keeps more.) It does
-    not change under translations, rotations and scalings of a layer as a whole.
+    a singular value decomposition of each layer, then canonical correlations between the subspaces
+    that are kept. The subspace of a centered layer is spanned by the fewest left singular vectors
+    whose squared singular values, the variances, reach a given share of their sum. (The tutorial of
+    github.com/google/svcca sums singular values without squaring, which keeps more.) It is
+    invariant to translations, rotations and isotropic scaling of a layer.
 
     Args:
-        explained_variance: Part of the variance of each layer that is kept.
+        explained_variance: Share of the variance of each layer to keep.
 
     Returns:
         The score. On the held-out half, the directions kept are those of the other half too.
+
+    Raises:
+        InputError: If there are fewer than two samples, or no part of the variance is kept.
     """
+    if not 0 < explained_variance <= 1:
+        raise InputError(
+            f"explained_variance must be above 0 and at most 1, not {explained_variance!r}."
+        )
     a, b, products = prepared(a, b, products)
     bases = a.whole.principal(explained_variance), b.whole.principal(explained_variance)
     correlations = canonical_correlations(*bases, joined(a, b, products))

@@ -19,6 +19,7 @@ class Reliability(NamedTuple):
     reliability: Float[np.ndarray, "*rows"]
     low: Float[np.ndarray, "*rows"]
     high: Float[np.ndarray, "*rows"]
+    p_value: Float[np.ndarray, "*rows"]
 
 
 class Ceilings(NamedTuple):
@@ -57,8 +58,8 @@ def reliability(
             By default the intercept alone.
 
     Returns:
-        Variances and reliability, cut at 0; NaN without an ensemble of two seeds or without degrees
-        of freedom, and where the values are constant.
+        Variances and reliability, cut at 0, and the p-value of the F test of rel = 0; NaN without
+        an ensemble of two seeds or without degrees of freedom, and where the values are constant.
     """
     there = np.isfinite(values)
     seeds = there.sum(-1)
@@ -78,11 +79,12 @@ def reliability(
             np.clip(1 - scipy.stats.f.ppf(q, free, free_within) / ratio, 0, 1)
             for q in ((1 + level) / 2, (1 - level) / 2)
         )
+        p_value = scipy.stats.f.sf(ratio, free, free_within)
         between = np.maximum(of_means - noise, 0)
         found = np.where(of_means > 0, np.clip(1 - 1 / ratio, 0, 1), np.nan)
     undefined = np.isnan(found)
-    low, high = (np.where(undefined, np.nan, x) for x in (low, high))
-    return Reliability(between, within, found, low, high)
+    low, high, p_value = (np.where(undefined, np.nan, x) for x in (low, high, p_value))
+    return Reliability(between, within, found, low, high, p_value)
 
 
 def noise_ceilings(reliability: Float[np.ndarray, "*rows"]) -> Ceilings:

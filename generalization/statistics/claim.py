@@ -36,14 +36,17 @@ class Claim:
             ``always``, for a theorem, which one of the row's ``exceptions`` refutes.
         number: That a claim is measured against: 0 for a correlation, 1 for a ratio, ½ for a share.
         columns: Of the estimate and its interval.
-        tolerance: Equivalence margin of a claim that is ``near``; of a ratio, on the scale
-            ``log``, the logarithm of the factor.
+        tolerance: Equivalence margin of a claim that is ``near``, and of no other; of a ratio, on
+            the scale ``log``, the logarithm of the factor.
         quote: At most 25 words of the source.
         ours: What of the expectation is ours, not the paper's: ``threshold``, ``tolerance``,
             ``side``, ``statistic``; empty if all of it is printed in the source.
         scale: On which estimates are joined over datasets and tested for equivalence:
             ``identity``, ``fisher`` (correlations), ``log`` (ratios), ``logit`` (shares).
         control: What decides with the claim, if anything does.
+
+    Raises:
+        ValueError: If a claim that is ``near`` has no tolerance, or another one has.
     """
 
     claim: str
@@ -53,10 +56,15 @@ class Claim:
     expected: str
     number: float = 0.0
     columns: tuple[str, str, str] = ("estimate", "low", "high")
-    # ASSUME: "does not correlate" replicates if a test of equivalence places a correlation within
-    # ±0.3, or a fraction within 0.5 ± 0.3.
-    tolerance: float = 0.3
+    tolerance: float | None = None
     quote: str = ""
     ours: str = ""
     scale: str = "identity"
     control: Control | None = None
+
+    def __post_init__(self) -> None:
+        if (self.expected == "near") != (self.tolerance is not None):
+            raise ValueError(
+                "tolerance must be given for a claim that is 'near', and for no other, "
+                f"not {self.tolerance!r} for {self.expected!r}."
+            )

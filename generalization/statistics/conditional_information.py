@@ -4,30 +4,38 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import combinations, pairwise
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.sparse import csr_array
 
-from generalization.statistics import draws
 from generalization.statistics.design import strata_codes
 from generalization.statistics.draws import blocks, complete_sets, orders_among
 
 MOST_CONDITIONS = 2  # Jiang et al. 2019
-FEWEST_DRAWS = 32  # at once: a matrix product of fewer columns is slow
+PAIRS_AT_A_TIME = 1024
 
 
 class Cells(NamedTuple):
     """Pairs of ensembles by the levels of some factors in both, cell after cell.
 
-    ``rows`` are the pairs in order of cells; a pair whose first ensemble has the higher levels is
-    turned round, which is row pair + pairs of an array that holds every pair both ways.
+    ``lower`` and ``upper`` are the ensembles of every pair in order of cells, turned round where
+    the first would have the higher levels.
     """
 
-    rows: Int[np.ndarray, "pairs"]
+    lower: Int[np.ndarray, "pairs"]
+    upper: Int[np.ndarray, "pairs"]
     begins: Int[np.ndarray, "cells"]
     alike: Bool[np.ndarray, "cells"]
+
+
+class Draws(NamedTuple):
+    """Gaps of draws, one for all of them if there is one column, and how often each holds what."""
+
+    gaps: Int[np.ndarray, "ensembles #draws"]
+    counts: Float[np.ndarray, "ensembles #draws"] | None = None
 
 
 def conditional_information(
@@ -55,14 +63,10 @@ def conditional_information(
     """
     found = np.full((len(measures), len(counts)), np.nan)
     for rows, there in complete_sets(measures):
-        first, second = np.triu_indices(there.sum(), 1)
-        conditions = _conditions(levels[there], first, second)
-        of_measures = _both_ways(measures[rows][:, there], first, second)
-        of_gap = _both_ways(gap[None, there], first, second)
-        for block in blocks(len(counts), _numbers(first)):
-            held = counts[block][:, there].T
-            weights = (held[first] * held[second]).astype(np.float32)
-            found[rows, block] = _least(conditions, of_measures, of_gap, weights)
+        held = np.ascontiguousarray(counts[:, there].T, np.float32)
+        drawn = Draws(_dense_ranks(gap[None, there]).T, held)
+        conditions = _conditions(levels[there])
+        found[rows] = _least(conditions, _dense_ranks(measures[rows][:, there]), drawn)
     return found
 
 
@@ -81,18 +85,13 @@ def conditional_information_left_out(
     """
     found = np.full(measures.shape, np.nan)
     for rows, there in complete_sets(measures):
-        ensembles = there.sum()
-        first, second = np.triu_indices(ensembles, 1)
-        conditions = _conditions(levels[there], first, second)
-        of_gap = _both_ways(gap[None, there], first, second)
-        once = np.ones((len(first), 1), np.float32)
+        conditions = _conditions(levels[there])
+        drawn = Draws(_dense_ranks(gap[None, there]).T)
         largest = max(len(cells.begins) for cells in conditions)
-        without = partial(_products_left_out, first=first, second=second, ensembles=ensembles)
-        for block in blocks(len(rows), largest * ensembles):
-            some = rows[block]
-            of_measures = _both_ways(measures[some][:, there], first, second)
-            least = _least(conditions, of_measures, of_gap, once, without)
-            found[np.ix_(some, there)] = least
+        for block in blocks(len(rows), largest * there.sum()):
+            ranks = _dense_ranks(measures[rows[block]][:, there])
+            without = partial(_products_left_out, ensembles=there.sum())
+            found[np.ix_(rows[block], there)] = _least(conditions, ranks, drawn, without)
     return found
 
 
@@ -110,94 +109,91 @@ def conditional_information_null(
     found = np.full((len(measures), len(orders)), np.nan)
     one_stratum = np.zeros(len(gap), int)
     for rows, there in complete_sets(measures):
-        first, second = np.triu_indices(there.sum(), 1)
-        conditions = _conditions(levels[there], first, second)
-        some, values = orders_among(orders, there, one_stratum), gap[there]
-        of_measures = _both_ways(measures[rows][:, there], first, second)
-        once = np.ones((len(first), 1), np.float32)
-        for block in blocks(len(orders), _numbers(first)):
-            permuted = _both_ways(values[some[block]], first, second)
-            found[rows, block] = _least(conditions, of_measures, permuted, once)
+        some = orders_among(orders, there, one_stratum)
+        drawn = Draws(_dense_ranks(gap[None, there])[0][some.T])
+        conditions = _conditions(levels[there])
+        found[rows] = _least(conditions, _dense_ranks(measures[rows][:, there]), drawn)
     return found
 
 
-def _numbers(first):
-    """Numbers that one draw may count for, so that a block has ``FEWEST_DRAWS`` at least."""
-    return min(len(first), draws.BLOCK_NUMBERS // FEWEST_DRAWS)
+def _dense_ranks(values):
+    """Numbers of the distinct values of every row, in their order: short ones compare fastest."""
+    short = np.int16 if values.shape[1] < 2**15 else np.int32
+    return np.stack([np.unique(row, return_inverse=True)[1].astype(short) for row in values])
 
 
-def _conditions(levels, first, second):
+def _conditions(levels):
     """The cells of every set of at most two factors."""
     factors = range(levels.shape[1])
     sets = [s for size in range(MOST_CONDITIONS + 1) for s in combinations(factors, size)]
-    return [_cells(strata_codes(levels[:, list(chosen)]), first, second) for chosen in sets]
+    return [_cells(strata_codes(levels[:, list(chosen)])) for chosen in sets]
 
 
-def _cells(codes, first, second):
-    a, b = codes[first], codes[second]
-    cell = np.minimum(a, b) * (codes.max(initial=0) + 1) + np.maximum(a, b)
+def _cells(codes):
+    first, second = np.triu_indices(len(codes), 1)
+    turned = codes[first] > codes[second]
+    lower, upper = np.where(turned, second, first), np.where(turned, first, second)
+    cell = codes[lower] * (codes.max(initial=0) + 1) + codes[upper]
     order = np.argsort(cell, kind="stable")
     begins = np.flatnonzero(np.diff(cell[order], prepend=-1))
-    turned = np.where(a > b, len(first), 0)
-    return Cells(order + turned[order], begins, (a == b)[order][begins])
+    lower, upper = lower[order], upper[order]
+    return Cells(lower, upper, begins, (codes[lower] == codes[upper])[begins])
 
 
-def _both_ways(values, first, second):
-    """Whether the first of every pair is larger, then whether the second is: 2·pairs × rows.
-
-    Rows are the last axis, so that choosing pairs copies whole lines of memory.
-    """
-    columns = np.ascontiguousarray(values.T)
-    a, b = columns[first], columns[second]
-    found = np.empty((2, *a.shape), np.float32)
-    np.greater(a, b, out=found[0])
-    np.less(a, b, out=found[1])
-    return found.reshape(-1, len(values))
-
-
-def _least(conditions, of_measures, of_gap, weights, products=None):
+def _least(conditions, measures, drawn, products=None):
     """The smallest share of entropy over conditions: measures × draws."""
-    pairs = len(weights)
-    largest = max(pairs, int(weights.sum(0, dtype=float).max(initial=0)))
+    ensembles, draws = len(drawn.gaps), drawn.gaps.shape[1]
+    largest, gap_tied = ensembles**2 // 2, len(np.unique(drawn.gaps[:, 0])) < ensembles
+    if drawn.counts is not None:
+        draws = drawn.counts.shape[1]
+        largest = int(np.square(drawn.counts.sum(0)).max() // 2)
     # n·ln n of all counts there can be: twice the weight, where both orders share a cell.
-    n = np.arange(2 * largest + 1, dtype=float)
+    n = np.arange(2 * largest + 2, dtype=float)
     table = n * np.log(np.maximum(n, 1))
-    tied = ~(of_measures[:pairs] + of_measures[pairs:]).all(0)
-    gap_tied = not (of_gap[:pairs] + of_gap[pairs:]).all()
-    found: dict[int, np.ndarray] = {}
+    found = []
+    tied = np.array([len(np.unique(row)) < ensembles for row in measures])
     # Measures with ties have three signs to count, the others two.
     for some in filter(np.any, (tied, ~tied)):
         ties = (some is tied, gap_tied)
-        chosen = of_measures[:, some]
         shares = [
-            _share(cells, chosen, of_gap, weights, table, ties, products or _products)
+            _shares(cells, measures[some], drawn, draws, table, ties, products or _products)
             for cells in conditions
         ]
-        found |= zip(np.flatnonzero(some), np.fmin.reduce(shares), strict=True)
-    return np.stack([found[measure] for measure in range(len(tied))])
+        found += zip(np.flatnonzero(some), np.fmin.reduce(shares), strict=True)
+    return np.stack([share for _, share in sorted(found, key=itemgetter(0))])
 
 
-def _share(cells, of_measures, of_gap, weights, table, ties, products):
+def _shares(cells, measures, drawn, draws, table, ties, products):
+    """I(V_μ; V_g | U) / H(V_g | U) for the cells of one set of factors, block by block of draws."""
+    columns = np.ascontiguousarray(measures.T)
+    lower, upper = columns[cells.lower], columns[cells.upper]
+    signs = [lower > upper, *([lower < upper] if ties[0] else [])]
+    # A measure that is always up counts all pairs.
+    signs = np.hstack([*signs, np.ones((len(lower), 1), bool)]).astype(np.float32)
+    found = []
+    for block in blocks(draws, 4 * len(cells.begins) * signs.shape[1]):
+        some = Draws(*(None if x is None else _columns(x, block) for x in drawn))
+        found.append(_share(cells, signs, some, table, ties, products))
+    return np.hstack([np.broadcast_to(one, (len(measures), one.shape[1])) for one in found])
+
+
+def _columns(values, block):
+    """Some draws, or the column that all have."""
+    return values if values.shape[1] == 1 else np.ascontiguousarray(values[:, block])
+
+
+def _share(cells, signs, drawn, table, ties, products):
     """I(V_μ; V_g | U) / H(V_g | U) for the cells of one set of factors; NaN where H = 0.
 
     Every n is a list over signs (up, down and, where there are ties, zero) of counts of shape
     cells × measures × draws, or 1 where these do not matter.
     """
-    pairs = len(weights)
-    opposite = (cells.rows + pairs) % (2 * pairs)
-    weighted = weights.shape[1] > 1 or (weights != 1).any()
-    weights = weights[cells.rows % pairs]
-    ups, downs = of_measures[cells.rows], of_measures[opposite]
-    signs_of_gap = [of_gap[rows] for rows in (cells.rows, opposite)[: 1 + ties[1]]]
-    if weighted:
-        signs_of_gap = [weights * sign for sign in signs_of_gap]
-    # A measure that is always up counts all pairs.
-    ups = np.hstack([ups, np.ones((pairs, 1), np.float32)])
+    number = (signs.shape[1] - 1) // (1 + ties[0])
     by_gap, n_g = [], []
-    for of_sign in [weights, *signs_of_gap]:
-        up = products(ups, of_sign, cells)
-        total, up = up[:, -1:], up[:, :-1]
-        down = products(downs, of_sign, cells) if ties[0] else total - up
+    for sign in (None, np.greater, np.less)[: 2 + ties[1]]:
+        counted = products(signs, partial(_of_gap, sign, cells, drawn), cells)
+        total, up = counted[:, -1:], counted[:, :number]
+        down = counted[:, number:-1] if ties[0] else total - up
         by_gap.append([up, down, total - up - down][: 2 + ties[0]])
         n_g.append(total)
     n, n_m = n_g.pop(0), by_gap.pop(0)
@@ -207,25 +203,44 @@ def _share(cells, of_measures, of_gap, weights, table, ties, products):
     return _information(n, n_m, n_g, by_gap, cells.alike, table)
 
 
-def _products(a, b, cells):
-    """Sums of products over the pairs of every cell: cells × columns of a × columns of b."""
-    found = np.empty((len(cells.begins), a.shape[1], b.shape[1]), np.float32)
-    for cell, (begin, end) in enumerate(pairwise([*cells.begins, len(a)])):
-        np.matmul(a[begin:end].T, b[begin:end], out=found[cell])
+def _of_gap(sign, cells, drawn, rows):
+    """How often every draw holds some pairs whose gaps have a sign, or any: pairs × draws."""
+    lower, upper = cells.lower[rows], cells.upper[rows]
+    if sign is None:
+        there = np.ones((len(lower), 1), np.float32)
+    else:
+        there = sign(drawn.gaps[lower], drawn.gaps[upper]).astype(np.float32)
+    if drawn.counts is None:
+        return there
+    return there * drawn.counts[lower] * drawn.counts[upper]
+
+
+def _products(signs, of_gap, cells):
+    """Sums of products over the pairs of every cell: cells × columns of signs × draws."""
+    found = None
+    for cell, (begin, end) in enumerate(pairwise([*cells.begins, len(signs)])):
+        # A few pairs at a time, which stay in the cache.
+        for start in range(begin, end, PAIRS_AT_A_TIME):
+            rows = slice(start, min(start + PAIRS_AT_A_TIME, end))
+            there = of_gap(rows)
+            if found is None:
+                shape = len(cells.begins), signs.shape[1], there.shape[1]
+                found = np.zeros(shape, np.float32)
+            found[cell] += signs[rows].T @ there
     return found
 
 
-def _products_left_out(a, b, cells, *, first, second, ensembles):
-    """The same for one column b, without every ensemble: cells × columns of a × ensembles."""
-    pairs, number = len(first), len(cells.begins)
+def _products_left_out(signs, of_gap, cells, *, ensembles):
+    """The same for one draw, without every ensemble: cells × columns of signs × ensembles."""
+    pairs, number = len(signs), len(cells.begins)
     sizes = np.diff(np.append(cells.begins, pairs))
     cell = np.repeat(np.arange(number) * ensembles, sizes)
-    chosen, each = cells.rows % pairs, np.arange(pairs)
-    rows = np.concatenate([cell + first[chosen], cell + second[chosen]])
+    rows = np.concatenate([cell + cells.lower, cell + cells.upper])
     ones = np.ones(2 * pairs, np.float32)
-    belongs = csr_array((ones, (rows, np.tile(each, 2))), (number * ensembles, pairs))
-    own = (belongs @ (a * b)).reshape(number, ensembles, -1)
-    return _products(a, b, cells) - own.transpose(0, 2, 1)
+    each = np.tile(np.arange(pairs), 2)
+    belongs = csr_array((ones, (rows, each)), (number * ensembles, pairs))
+    own = (belongs @ (signs * of_gap(slice(None)))).reshape(number, ensembles, -1)
+    return _products(signs, of_gap, cells) - own.transpose(0, 2, 1)
 
 
 def _information(n, n_m, n_g, by_gap, alike, table):
@@ -245,7 +260,7 @@ def _information(n, n_m, n_g, by_gap, alike, table):
     # A cell of two different levels stands for two, one for either order.
     share = np.where(alike, 0.5, 1.0)
     total, gap, measure, pair = (
-        sum(np.tensordot(share, table[x.astype(np.int32)], 1) for x in terms)
+        sum(np.tensordot(share, table.take(x.astype(np.intp)), 1) for x in terms)
         for terms in (for_sum, of_gap, of_measure, together)
     )
     entropy = total - gap

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-BLOCK_NUMBERS = 4_000_000  # 32 MB in double precision: what a kernel holds of its draws at once
+from generalization.devices import BLOCK_NUMBERS
 
 
 def observed_counts(ensembles: int) -> Float[np.ndarray, "1 ensembles"]:

@@ -316,13 +316,28 @@ def table_of(
 ) -> pd.DataFrame:
     """Table of estimates from its rows.
 
+    Every estimate of fewer ensembles than a verdict needs says so in its note, whatever its
+    interval is of.
+
     Args:
         rows: Column → value; what does not exist may be missing.
         columns: Names in order, ``INTERVAL`` among them.
         resampling: Bootstrap behind the intervals, whose level they have.
     """
     table = pd.DataFrame(list(rows), columns=columns).assign(level=resampling.level)
-    return table.astype(dict.fromkeys(["estimate", "low", "high"], float))
+    table = table.astype(dict.fromkeys(["estimate", "low", "high"], float))
+    if {"ensembles", "note"} <= set(columns):
+        there = table["estimate"].notna()
+        notes = zip(table["note"], table["ensembles"].where(there), strict=True)
+        table["note"] = [_with_few(note, ensembles) for note, ensembles in notes]
+    return table
+
+
+def _with_few(note: object, ensembles: float) -> object:
+    """A note that says if there are too few ensembles, unless it does already."""
+    few = few_ensembles(int(ensembles)) if pd.notna(ensembles) else ""
+    told = note if isinstance(note, str) else ""
+    return joined(told, few) if few and few.split(" that")[0] not in told else note
 
 
 def joined(*notes: str) -> str:
@@ -350,16 +365,16 @@ def undefined(networks: int, of: int) -> str:
     return f"not defined for {of - networks} of {of} networks" if networks < of else ""
 
 
-def few_ensembles(ensembles: int, needed: str = "that a verdict needs") -> str:
+def few_ensembles(ensembles: int, things: str = "ensembles") -> str:
     """Say that there are too few ensembles to tell of others; empty if there are enough, or none.
 
     Args:
-        ensembles: How many there are. One has no interval at all.
-        needed: Clause that says what needs them.
+        ensembles: How many there are.
+        things: What is counted, where pairs of ensembles stand for them.
     """
     if not 0 < ensembles < FEWEST_ENSEMBLES:
         return ""
-    return f"{ensembles} of the {FEWEST_ENSEMBLES} ensembles {needed}"
+    return f"{ensembles} of the {FEWEST_ENSEMBLES} {things} that a verdict needs"
 
 
 def few_shared(shared: int) -> str:

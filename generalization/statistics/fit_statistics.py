@@ -29,6 +29,7 @@ COLUMNS = [
     "networks",
     "ensembles",
     "cells",
+    "pairs",
     "note",
 ]
 DESIGN = [
@@ -59,12 +60,14 @@ def fit_statistics(
     permutations: int = 10_000,
     baselines: Collection[str] = (),
     test_sizes: Mapping[str, int] | None = None,
+    ensemble_measures: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Judge every measure by every statistic of the league, over networks at their last step.
 
     Swept hyper-parameters stand among the measures as those that know nothing else, and random
     controls and a noisy oracle as those of which the truth is known. See ``league`` for the
-    statistics, their intervals and their tests.
+    statistics, their intervals and their tests. Measures of ensembles are ranked by their mean over
+    the pairs of networks of an ensemble; ``pairs`` counts these, and is empty for others.
 
     Args:
         resampling: Level of the intervals, and random numbers of resamples and permutations.
@@ -94,6 +97,7 @@ def fit_statistics(
                 fitted_accuracy=fitted_accuracy,
                 baselines=baselines,
                 test_sizes=test_sizes,
+                ensemble_measures=ensemble_measures,
             )
             about = {"selection": selection, "dataset": dataset}
             rows += [about | row for row in league(some, resampling, permutations=permutations)]

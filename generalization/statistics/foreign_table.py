@@ -54,9 +54,9 @@ def read_foreign_table(path: Path | str, hyperparameters: Sequence[str]) -> pd.D
     table = _with_gap(table).rename(columns={"group": "ensemble"})
     table = table.assign(step=1, final=True, status="fitted")
     settings = ["dataset", *(key for key in hyperparameters if key != "dataset")]
-    kept = [key for key in MEASURED if key not in ("measure", "value")]
+    kept = [key for key in MEASURED if key not in ("measure", "value", "reason")]
     long = table.melt([*kept, *settings, *PERFORMANCE, GAP], measures, "measure", "value")
-    return long[[*MEASURED, *settings, *PERFORMANCE, GAP]]
+    return long.assign(reason="")[[*MEASURED, *settings, *PERFORMANCE, GAP]]
 
 
 def _faults_of_networks(table: pd.DataFrame) -> Iterator[Fault]:

@@ -7,13 +7,17 @@ Args:
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+import scipy.optimize
 import scipy.stats
 from jaxtyping import Float, Int
 
 FEWEST_ENSEMBLES = 5  # ASSUME: no interval is told of fewer
+LARGEST_EXACT = 12  # ensembles up to which the chance of a perfect order is integrated
+GRID = 301  # points of a normal variable between −5 and 5
 
 
 class Interval(NamedTuple):
@@ -30,6 +34,7 @@ class Comparison(NamedTuple):
     difference: Interval
     p_best: Float[np.ndarray, "measures"]
     rank: Interval
+    draws: Float[np.ndarray, "measures resamples"]
 
 
 def jackknife_error(
@@ -70,9 +75,9 @@ def correlation_interval(
 
     Returns:
         Intervals; NaN with fewer ensembles than ``fewest`` or without degrees of freedom. An
-        estimate of ±1 that no left-out ensemble changes has the standard error of z that Spearman's
-        ρ has at large, √(1.06 / (f − 1)) with f degrees of freedom (Fieller, Hartley & Pearson
-        1957): its ranks contain no information on it.
+        estimate of ±1 that no left-out ensemble changes has no standard error: its ranks contain no
+        information on it. Its bound is that of ``perfect_order_bound`` for f + 2 ensembles with f
+        degrees of freedom.
     """
     ensembles = np.isfinite(left_out).sum(-1)
     # Half of the smallest step of Spearman's ρ from 1, so that a perfect order has a finite z.
@@ -81,16 +86,39 @@ def correlation_interval(
     limits = np.expand_dims(largest, -1)
     error = jackknife_error(np.arctanh(np.clip(left_out, -limits, limits)))
     free = ensembles - 2 if degrees_of_freedom is None else degrees_of_freedom
-    with np.errstate(divide="ignore"):
-        at_large = np.sqrt(1.06 / np.maximum(np.asarray(free, float) - 1, 0))
-    error = np.where(np.abs(estimate) >= largest, np.fmax(error, at_large), error)
     half = _t_quantile(level, free, ensembles, fewest) * error
-    # The bound of a perfect order is the order itself.
-    low = np.where(estimate <= -largest, estimate, np.tanh(z - half))
-    high = np.where(estimate >= largest, estimate, np.tanh(z + half))
+    perfect = np.abs(estimate) >= largest
+    sizes = np.where(perfect & np.isfinite(half), np.broadcast_to(free, perfect.shape) + 2, 3)
+    bounds = np.array([perfect_order_bound(int(size), level) for size in sizes.ravel()])
+    bounds = np.where(perfect, bounds.reshape(perfect.shape), np.nan)
+    # The bound of a perfect order is the order itself on one side, and that of chance on the other.
+    low = np.where(perfect, np.where(estimate > 0, bounds, estimate), np.tanh(z - half))
+    high = np.where(perfect, np.where(estimate > 0, estimate, -bounds), np.tanh(z + half))
     low, high = np.minimum(low, estimate), np.maximum(high, estimate)
     none = np.isnan(half)
     return Interval(estimate, np.where(none, np.nan, low), np.where(none, np.nan, high))
+
+
+@cache
+def perfect_order_bound(ensembles: int, level: float) -> float:
+    """Return Spearman's ρ from which on a perfect order is not rarer than (1 − level)/2.
+
+    It is the lower bound of Clopper and Pearson (1934) carried over to ranks: of normal values with
+    correlation r, E ensembles are in perfect order with probability P(r), P(0) = 1/E!, and the
+    bound is ρ = (6/π)·asin(r/2) with P(r) = (1 − level)/2. So it excludes 0 exactly where the
+    permutation test does: a perfect order of five ensembles has p = 2/120.
+
+    Args:
+        ensembles: E, two at least.
+    """
+    few = min(ensembles, LARGEST_EXACT)
+    r = scipy.optimize.brentq(
+        lambda r: _chance_of_perfect_order(few, r) - (1 - level) / 2, -0.999, 0.999
+    )
+    # An inversion is as rare where noise is in proportion to the distance of neighbors, 1/E, and
+    # to their number: √(1 − r) to 1/E². Beyond, this errs on the wide side.
+    r = 1 - (1 - r) * (few / ensembles) ** 4
+    return float(6 / np.pi * np.arcsin(r / 2))
 
 
 def jackknife_interval(
@@ -216,13 +244,14 @@ def comparison(
 
     Returns:
         Paired difference; share of resamples in which a measure has the largest |ρ| of the
-        candidates (ties are shared), and its rank among them, 1 being the best, with an interval.
+        candidates (ties are shared); its rank among them, 1 being the best, with an interval; and
+        the difference in every resample.
         The interval of whichever measure comes first is that of a maximum, so it lies too high: see
         ``simultaneous_interval``. NaN where a correlation is not defined; differences are NaN
         without a defined baseline.
     """
     size, of_baselines = np.abs(draws), np.abs(baseline_estimates)
-    difference = Interval(*np.full((3, len(draws)), np.nan))
+    difference, paired = Interval(*np.full((3, len(draws)), np.nan)), np.full(draws.shape, np.nan)
     if np.isfinite(of_baselines).any():
         best = np.nanargmax(of_baselines)
         paired = size - np.abs(baselines[best])
@@ -239,7 +268,7 @@ def comparison(
     observed[~undefined] = scipy.stats.rankdata(-np.abs(estimates[~undefined]))
     low, high = _percentiles(np.where(undefined[:, None], np.nan, ranks), level)
     p_best = np.where(undefined, np.nan, p_best)
-    return Comparison(difference, p_best, Interval(observed, low, high))
+    return Comparison(difference, p_best, Interval(observed, low, high), paired)
 
 
 def simultaneous_interval(
@@ -284,6 +313,24 @@ def _percentiles(draws, level):
         quantiles = [(1 - level) / 2, (1 + level) / 2]
         bounds[:, defined] = np.nanquantile(draws[defined], quantiles, axis=1)
     return bounds
+
+
+def _chance_of_perfect_order(ensembles, correlation):
+    """Chance that normal values of some correlation are in one order, by repeated integration.
+
+    F_i(x, y) = i·∫∫ f·F_{i−1} up to x and y is the chance that i pairs are in one order and below.
+    """
+    values = np.linspace(-5, 5, GRID)
+    x, y, left = values[:, None], values, 1 - correlation**2
+    density = np.exp(-(x**2 - 2 * correlation * x * y + y**2) / (2 * left))
+    density /= density.sum()
+    below = np.ones_like(density)
+    for number in range(1, ensembles + 1):
+        last = number * density * below
+        below = last
+        for axis in (0, 1):
+            below = np.cumsum(below, axis) - below / 2
+    return last.sum()
 
 
 def _t_quantile(level, free, ensembles, fewest=FEWEST_ENSEMBLES):

@@ -37,6 +37,7 @@ from generalization.statistics.draws import (
     permuted_orders,
     resampled_counts,
 )
+from generalization.statistics.estimates import joined
 from generalization.statistics.granulated import (
     granulated_cells,
     granulated_kendall,
@@ -44,6 +45,7 @@ from generalization.statistics.granulated import (
 )
 from generalization.statistics.intervals import (
     FEWEST_ENSEMBLES,
+    Comparison,
     Interval,
     comparison,
     correlation_interval,
@@ -52,26 +54,40 @@ from generalization.statistics.intervals import (
 )
 from generalization.statistics.multiplicity import permutation_p_values, westfall_young
 from generalization.statistics.partial import (
+    NO_COVARIATES,
     partial_rank_correlation,
     partial_rank_correlation_null,
     reasons,
 )
 from generalization.statistics.population import Population
-from generalization.statistics.prediction import added_r_squared, selection, with_baselines
+from generalization.statistics.prediction import (
+    added_r_squared,
+    added_r_squared_null,
+    largest,
+    regret_null,
+    selection,
+    with_baselines,
+)
 from generalization.statistics.resampling import Resampling
 from generalization.statistics.sign_errors import (
-    Summary,
     changes,
     hoeffding_weights,
+    sign_error_intervals,
     sign_errors,
+    sign_errors_left_out,
+    sign_errors_null,
     summary,
 )
 from generalization.statistics.stratified import stratified_spearman, stratified_spearman_null
 
-# ASSUME: of conditional information so many permutations tell the null mean to two digits.
-PERMUTATIONS_OF_INFORMATION = 200
-# ASSUME: of a choice of networks so many resamples tell the interval.
-RESAMPLES_OF_CHOICES = 500
+# ASSUME: information and sign errors look at all pairs of ensembles in every permutation. With
+# 2,000, a p-value of .05 has a Monte-Carlo standard error of √(.05·.95/2000) = .005 (.002 with
+# 10,000), the least is .0005, and the mean of permuted gaps is known to 1/45 of their deviation.
+PERMUTATIONS_OF_PAIRS = 2000
+NO_INTERVAL_OF_A_CHOICE = "no interval, since resampling the choice of one network does not cover"
+
+OF_ENSEMBLE = "of the ensemble"
+NO_NETWORKS = "no network has a value of its own"
 
 Numbers = Float[np.ndarray, "measures"]
 # From how often every resample holds every ensemble to a statistic of every measure.
@@ -96,6 +112,8 @@ def league(population: Population, resampling: Resampling, *, permutations: int)
     judges = _Judges(population, resampling, permutations)
     yield from judges.correlations()
     yield from judges.regressions()
+    if not len(population.gap):
+        return  # Their notes say that nothing is left to judge.
     yield from judges.stratified()
     yield from judges.given_design()
     yield from judges.granulated()
@@ -136,7 +154,7 @@ class _Judges:
         measures = len(self.population.measures)
         nothing = np.full(measures, np.nan)
         notes = [notes] * measures if isinstance(notes, str) else notes
-        counts = self.population.networks(), self.population.ensembles()
+        counts = self.population.networks(), self.population.ensembles(), self.population.pairs()
         for place in range(measures):
             yield {
                 "measure": self.population.measures[place],
@@ -148,7 +166,8 @@ class _Judges:
                 "networks": counts[0][place],
                 "ensembles": counts[1][place],
                 "cells": np.nan if cells is None else np.broadcast_to(cells, measures)[place],
-                "note": notes[place] or self._why_not(place, interval.estimate[place]),
+                "pairs": counts[2][place] or np.nan,
+                "note": self._note(place, notes[place], interval.estimate[place]),
             }
 
     def correlations(self) -> Iterator[Row]:
@@ -171,14 +190,18 @@ class _Judges:
         slopes, p = [], np.full(count, np.nan)
         squares = np.full((count, self.size + 1), np.nan)
         for place, values in enumerate(self.population.values):
+            of_place = self.of_network
             x, y = values.ravel(), self.population.gap.ravel()
+            if self.population.of_ensembles[place]:
+                # An ensemble is one point: no network has a value of its own.
+                x, y, of_place = self.means[place], self.gap, np.arange(self.size)
             x = np.log(x) if (x[~np.isnan(x)] > 0).all() else x
             there = np.isfinite(x) & np.isfinite(y)
-            codes = np.unique(self.of_network[there], return_inverse=True)[1]
+            codes = np.unique(of_place[there], return_inverse=True)[1]
             if there.any() and np.ptp(x[there]) > 0:
                 slope, p[place], _ = cr2_slope(x[there], y[there], codes, level=self.level)
                 slopes.append([float(part) for part in slope])
-                squares[place] = self._squares(x.reshape(values.shape))
+                squares[place] = self._squares(x.reshape(self.size, -1))
             else:
                 slopes.append([np.nan] * 3)
         yield from self.rows("ols_slope", Interval(*np.array(slopes).reshape(-1, 3).T), p)
@@ -200,22 +223,27 @@ class _Judges:
             yield from self._stratified(name, strata, f"constant within every level of {factor}")
 
     def given_design(self) -> Iterator[Row]:
-        """Partial rank correlations given the main effects, and given their interactions."""
-        designs = {"spearman_given_design": main_effects(self.population.levels)}
+        """Partial rank correlations given main effects, interactions, or how far networks fit."""
+        main, loss = main_effects(self.population.levels), self.population.mean_log_loss
+        designs = {"spearman_given_design": (main, NO_COVARIATES)}
         if self.population.levels.shape[1] > 1 and allows_interactions(self.population.levels):
-            designs["spearman_given_interactions"] = pairwise_interactions(self.population.levels)
-        for name, design in designs.items():
+            interactions = pairwise_interactions(self.population.levels)
+            designs["spearman_given_interactions"] = (interactions, NO_COVARIATES)
+        if not np.isnan(loss).any():
+            designs["spearman_given_design_and_training_loss"] = (main, loss[None])
+        for name, (design, covariates) in designs.items():
             if not self.enough or not self.population.factors:
                 yield from self.rows(name, self._empty())
                 continue
-            rank = orthonormal_basis(design).shape[1]
+            held = orthonormal_basis(design).shape[1] + len(covariates)
 
-            def statistic(counts, design=design):
-                return partial_rank_correlation(counts, self.means, self.gap, design)
+            def statistic(counts, design=design, covariates=covariates):
+                return partial_rank_correlation(counts, self.means, self.gap, design, covariates)
 
-            interval = self._interval(statistic, self.size - 1 - rank)
-            null = partial_rank_correlation_null(self.means, self.gap, design, self.orders)
-            notes = reasons(self.means, self.gap, design)
+            interval = self._interval(statistic, self.size - 1 - held)
+            given = self.means, self.gap, design
+            null = partial_rank_correlation_null(*given, self.orders, covariates)
+            notes = reasons(*given, covariates)
             yield from self.rows(
                 name, interval, *self._tested(interval.estimate, null), notes=notes
             )
@@ -255,8 +283,7 @@ class _Judges:
         if not self.population.factors or not self.enough:
             yield from self.rows("conditional_information", self._empty())
             return
-        few = self.orders[: min(self.permutations, PERMUTATIONS_OF_INFORMATION)]
-        null = conditional_information_null(self.means, self.gap, levels, few)
+        null = conditional_information_null(self.means, self.gap, levels, self._few_orders())
         once = observed_counts(self.size)
         observed = conditional_information(once, self.means, self.gap, levels)[:, 0]
         left_out = conditional_information_left_out(self.means, self.gap, levels)
@@ -264,8 +291,8 @@ class _Judges:
         with np.errstate(invalid="ignore"):
             means = null.mean(1)
         notes = ["" if np.isnan(one) else f"{one:.3f} with permuted gaps" for one in means]
-        p = permutation_p_values(observed, null)
-        yield from self.rows("conditional_information", interval, p, notes=notes)
+        tested = self._tested(observed, null)
+        yield from self.rows("conditional_information", interval, *tested, notes=notes)
 
     def sign_errors(self) -> Iterator[Row]:
         """Robust sign errors over changes of one factor (Dziugaite et al. 2020)."""
@@ -275,17 +302,29 @@ class _Judges:
                 note = "no two ensembles differ in one factor alone"
                 yield from self.rows(name, self._empty(), notes=note)
             return
-        told = _sign_errors_without(self.population, None)
-        left_out = np.stack(
-            [_sign_errors_without(self.population, one).mean for one in range(self.size)], axis=1
-        )
+        population, pairs = self.population, one_factor_pairs(self.population.levels)
+        weights = hoeffding_weights(population.gap, population.test_sizes)
+        given = population.values, population.gap, pairs, weights
+        settings = {"environments": changes(pairs, population.levels)}
+        told = summary(sign_errors(*given, **settings).errors)
         notes = ["" if n else "no environment has enough certain pairs" for n in told.environments]
-        empty = np.full(len(notes), np.nan)
+        notes = np.where(self.population.of_ensembles, NO_NETWORKS, notes)
+        if not self.enough:
+            for name, estimate in zip(names, told, strict=False):
+                interval = self._empty()._replace(estimate=estimate)
+                yield from self.rows(name, interval, cells=told.environments, notes=notes)
+            return
+        left_out = sign_errors_left_out(*given, **settings)
         # A mean is smooth in the weights of ensembles, which a quantile and a maximum are not.
         mean = jackknife_interval(told.mean, left_out, level=self.level, bounds=(0, 1))
-        parts = (mean, Interval(told.high, empty, empty), Interval(told.worst, empty, empty))
-        for name, interval in zip(names, parts, strict=True):
-            yield from self.rows(name, interval, cells=told.environments, notes=notes)
+        intervals = mean, *sign_error_intervals(*given, **settings, level=self.level)
+        null = sign_errors_null(*given, self._few_orders(), **settings)
+        # Chance has a mean of ½, either side of which is a relation; of the others, low is good.
+        tested = [self._tested(0.5 - told.mean, 0.5 - null.mean)]
+        tested += [self._tested(1 - told.high, 1 - null.high)]
+        tested += [self._tested(1 - told.worst, 1 - null.worst)]
+        for name, interval, p in zip(names, intervals, tested, strict=True):
+            yield from self.rows(name, interval, *p, cells=told.environments, notes=notes)
 
     def added_prediction(self) -> Iterator[Row]:
         """Cross-validated R² that a measure adds to the design, and to design and baselines."""
@@ -308,7 +347,11 @@ class _Judges:
 
             observed = statistic(observed_counts(self.size))[:, 0]
             left_out = statistic(leave_one_out_counts(self.size))
-            yield from self.rows(name, jackknife_interval(observed, left_out, level=self.level))
+            interval = jackknife_interval(observed, left_out, level=self.level)
+            null = added_r_squared_null(self.means, self.gap, given, self.orders)
+            # What is less than nothing says no more than nothing.
+            tested = self._tested(np.maximum(observed, 0), np.maximum(null, 0))
+            yield from self.rows(name, interval, *tested)
 
     def beside_baselines(self) -> Iterator[Row]:
         """|ρ| less that of the best baseline, from resamples that all measures share."""
@@ -333,8 +376,21 @@ class _Judges:
         parts = (told.difference, Interval(told.p_best, empty, empty), told.rank)
         where = f"rank correlations within levels of {self.dominant}" if self.dominant else ""
         for name, part in zip(names, parts, strict=True):
-            rows = self.rows(name, self._at(some, part), notes=where)
+            tested = self._differing(some, told) if name == names[0] else ()
+            rows = self.rows(name, self._at(some, part), *tested, notes=where)
             yield from (row for row in rows if row["kind"] == "candidate")
+
+    def _differing(self, some: np.ndarray, told: Comparison) -> tuple[Numbers, Numbers]:
+        """p-values of no difference, from resamples moved to it (Romano & Wolf 2005)."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            error = told.draws.std(axis=1, ddof=1)
+            error = np.where(error > 0, error, np.nan)
+            observed = told.difference.estimate / error
+            null = (told.draws - told.difference.estimate[:, None]) / error[:, None]
+        p, corrected = np.full((2, len(self.population.measures)), np.nan)
+        p[some] = permutation_p_values(observed, null)
+        corrected[some] = westfall_young(observed, null)
+        return p, corrected
 
     def ceilings(self) -> Iterator[Row]:
         """What noise of seeds leaves to be explained, and how repeatable every measure is."""
@@ -356,56 +412,61 @@ class _Judges:
                 )
             }
             note = "" if np.isfinite(told["estimate"]) else "no ensemble has two seeds"
-            yield about | {"statistic": name, **told, "note": note}
+            tested = {"p_value": float(found.p_value) if self.enough else np.nan}
+            yield about | {"statistic": name, **told, **tested, "note": note}
         ranks = np.full_like(self.population.values, np.nan)
         for values, ranked in zip(self.population.values, ranks, strict=True):
             there = np.isfinite(values)
             if there.any():
                 ranked[there] = midranks(np.ones((1, there.sum())), values[there])[0]
         found = reliability(ranks, level=self.level)
-        yield from self.rows("repeatability", Interval(found.reliability, found.low, found.high))
+        notes = np.where(self.population.of_ensembles, NO_NETWORKS, "")
+        interval = Interval(found.reliability, found.low, found.high)
+        p_value = found.p_value if self.enough else None
+        yield from self.rows("repeatability", interval, p_value, notes=notes)
 
     def chosen(self) -> Iterator[Row]:
-        """Regret and hit rate of preferring networks by a measure, turned by its own sign."""
+        """Regret and hit rate of preferring networks by a measure, turned by its own sign.
+
+        There is no interval. Choosing one network is not smooth in the ensembles, and percentiles
+        of resamples do not cover what a study expects: .91 to .96 of a nominal .95 for a measure
+        that says little, .3 to .75 for one with a correlation of .99, whose resamples hardly ever
+        choose badly; of the worst regret within strata, .90 to .99 and .4 to .95. p-values are of
+        permutations within strata, after each of which the measure is turned anew.
+        """
         strata = self._strata_of_dominant()
-        signs = np.sign(
-            stratified_spearman(observed_counts(self.size), self.means, self.gap, strata)[:, 0]
-        )
-        turned = self.means * np.where(np.isfinite(signs) & (signs != 0), signs, 1.0)[:, None]
+        signs = stratified_spearman(observed_counts(self.size), self.means, self.gap, strata)[:, 0]
+        turned = self.means * np.where(signs < 0, -1.0, 1.0)[:, None]
         whole = selection(turned, self.gap)
         within = selection(turned, self.gap, strata)
-        empty = np.full(len(turned), np.nan)
-        regrets = self._resampled(lambda some: selection(turned[:, some], self.gap[some]).regret)
-        with np.errstate(invalid="ignore"):
-            worst = np.array([np.nan if np.isnan(r).all() else np.nanmax(r) for r in within.regret])
         note = "turned by the sign of the rank correlation" + (
             f" within {self.dominant}" if self.dominant else ""
         )
-        parts = {
-            "regret": Interval(whole.regret[:, 0], *regrets),
-            "regret_worst": Interval(worst, empty, empty),
-            "top_20_hit_rate": Interval(whole.hit_rate[:, 0], empty, empty),
+        estimates = {
+            "regret": whole.regret[:, 0],
+            "regret_worst": largest(within.regret),
+            "top_20_hit_rate": whole.hit_rate[:, 0],
         }
-        for name, interval in parts.items():
+        tested = self._chosen_by_chance(estimates, strata) if self.enough else {}
+        for name, estimate in estimates.items():
+            interval = self._empty()._replace(estimate=estimate)
             cells = within.regret.shape[1] if name == "regret_worst" else 1
-            yield from self.rows(name, interval, cells=cells, notes=note)
+            notes = [joined(note, NO_INTERVAL_OF_A_CHOICE) if self.enough else note] * len(estimate)
+            yield from self.rows(name, interval, *tested.get(name, ()), cells=cells, notes=notes)
 
-    def _resampled(
-        self, statistic: Callable[[Int[np.ndarray, "ensembles"]], np.ndarray]
-    ) -> tuple[Numbers, Numbers]:
-        """Percentile interval over resamples of ensembles; missing if there are too few."""
-        measures = len(self.population.measures)
-        if not self.enough:
-            return np.full(measures, np.nan), np.full(measures, np.nan)
-        drawn = self.generator.integers(
-            self.size, size=(min(self.resampling.resamples, RESAMPLES_OF_CHOICES), self.size)
-        )
-        draws = np.stack([statistic(some)[:, 0] for some in drawn], axis=1)
-        sides = [(1 - self.level) / 2, (1 + self.level) / 2]
-        low, high = np.full(measures, np.nan), np.full(measures, np.nan)
-        defined = ~np.isnan(draws).all(1)
-        low[defined], high[defined] = np.nanquantile(draws[defined], sides, axis=1)
-        return low, high
+    def _chosen_by_chance(
+        self, estimates: dict[str, Numbers], strata: Int[np.ndarray, "ensembles"]
+    ) -> dict[str, tuple[Numbers, Numbers]]:
+        """p-values of regrets: how often permuted gaps have as little regret."""
+        orders = self.orders if strata.max(initial=0) == 0 else self._orders(strata)
+        null = regret_null(self.means, self.gap, strata, orders)
+        found = {}
+        for name, values in (("regret", null.whole), ("regret_worst", null.worst)):
+            with np.errstate(invalid="ignore"):
+                most = np.fmax(np.fmax.reduce(values, axis=1), estimates[name])
+            # The larger, the less regret; without any rounding below 0.
+            found[name] = self._tested(most - estimates[name], most[:, None] - values)
+        return found
 
     def _stratified(
         self, name: str, strata: Int[np.ndarray, "ensembles"], constant: str = ""
@@ -497,6 +558,10 @@ class _Judges:
     def _orders(self, strata: np.ndarray) -> np.ndarray:
         return permuted_orders(strata, permutations=self.permutations, generator=self.generator)
 
+    def _few_orders(self) -> Int[np.ndarray, "permutations ensembles"]:
+        """As many permutations as statistics of all pairs of ensembles take."""
+        return self.orders[:PERMUTATIONS_OF_PAIRS]
+
     def _at(self, places: np.ndarray, interval: Interval) -> Interval:
         """An interval of some measures, as one of all."""
         found = [np.full(len(self.population.measures), np.nan) for _ in interval]
@@ -506,6 +571,12 @@ class _Judges:
 
     def _empty(self) -> Interval:
         return Interval(*np.full((3, len(self.population.measures)), np.nan))
+
+    def _note(self, place: int, note: str, estimate: float) -> str:
+        """What is said of a row: why it has no estimate, and whether it is of the ensemble."""
+        pairs = self.population.pairs()[place]
+        of_ensemble = f"{OF_ENSEMBLE}: mean over {pairs} pairs of seeds" if pairs else ""
+        return "; ".join(filter(None, [note or self._why_not(place, estimate), of_ensemble]))
 
     def _why_not(self, place: int, estimate: float) -> str:
         """Why a measure has no estimate; empty if it has one."""
@@ -528,18 +599,6 @@ def _finite_order(values: np.ndarray) -> np.ndarray:
     """Values whose differences exist: infinite ones become larger than all others."""
     largest = np.abs(values[np.isfinite(values)]).max(initial=0)
     return np.clip(values, -2 * largest - 1, 2 * largest + 1)
-
-
-def _sign_errors_without(population: Population, left_out: int | None) -> Summary:
-    """Sign errors over changes of one factor, maybe without one ensemble."""
-    kept = np.arange(len(population.gap)) != (-1 if left_out is None else left_out)
-    gap, levels = population.gap[kept], population.levels[kept]
-    pairs = one_factor_pairs(levels)
-    weights = hoeffding_weights(gap, population.test_sizes[kept])
-    found = sign_errors(
-        population.values[:, kept], gap, pairs, weights, environments=changes(pairs, levels)
-    )
-    return summary(found.errors)
 
 
 def _kendall_p_values(values: np.ndarray, gap: np.ndarray) -> Numbers:

@@ -9,7 +9,7 @@ from scipy.stats import binomtest, t
 from statsmodels.stats.proportion import proportion_confint
 
 from generalization.statistics.draws import leave_one_out_counts, observed_counts
-from generalization.statistics.estimates import INTERVAL
+from generalization.statistics.estimates import INTERVAL, few_ensembles, joined
 from generalization.statistics.intervals import jackknife_error
 from generalization.statistics.pairs import COMPARISON, NO_PAIR
 from generalization.statistics.resampling import check_level
@@ -17,6 +17,7 @@ from generalization.statistics.selection import by_dataset
 
 # Share of pairs in which a quantity changes with another one → that one.
 COUPLED = {"coupled": "generalization_gap", "coupled_loss": "test_loss"}
+OVER_UNTRAINED = ["over_untrained", "over_untrained_low", "over_untrained_high"]
 COLUMNS = [
     *COMPARISON,
     "quantity",
@@ -33,6 +34,7 @@ COLUMNS = [
         for name in COUPLED
         for end in ("", "_low", "_high", "_excess", "_excess_low", "_excess_high")
     ),
+    *OVER_UNTRAINED,
     "networks",
     "left_out",
     "note",
@@ -62,7 +64,8 @@ def pair_statistics(pairs: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame
     test loss. With signs s = ±1 of the changes (0 for ties), it is mean (1 + s_q·s_g)/2.
     ``coupled_excess`` subtracts what it would be if changes were exchanged between the pairs of a
     dataset, (1 + mean s_q · mean s_g)/2, with the jackknife over draws: it is 0 where a setting
-    shifts both in all pairs, which says nothing of coupling.
+    shifts both in all pairs, which says nothing of coupling. ``over_untrained`` is how much larger
+    the fraction is than that of the same pairs before training, of measures that were taken there.
 
     Args:
         level: Of the intervals.
@@ -87,6 +90,7 @@ def pair_statistics(pairs: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame
             "larger_in": group["better" if key[-1] == "test_accuracy" else "worse"].iloc[0],
             **_sign_test(block, level),
             **_coupling(block, key[-1], level),
+            **_over_untrained(block, level),
         }
         for key, group in _with_signs(pairs).groupby([*COMPARISON, "quantity"], sort=False)
         for dataset, block in by_dataset(group, datasets).items()
@@ -116,6 +120,7 @@ def _sign_test(block: pd.DataFrame, level: float) -> dict[str, object]:
     estimate, low, high, p_value = _share(counting["sign"], counting["draw"], level)
     positive = size > 0 and (better > 0).all() and (worse > 0).all()
     left_out = block[~there & block["ensemble_better"].notna()]
+    none = "" if len(block) else NO_PAIR
     return {
         "pairs": size,
         "draws": counting["draw"].nunique(),
@@ -127,8 +132,15 @@ def _sign_test(block: pd.DataFrame, level: float) -> dict[str, object]:
         "ratio": np.exp(np.log(worse / better).mean()) if positive else np.nan,
         "networks": int(counting["networks"].sum()),
         "left_out": len(left_out),
-        "note": "; ".join(dict.fromkeys(block.loc[~there, "note"])) if len(block) else NO_PAIR,
+        "note": joined(*dict.fromkeys(block.loc[~there, "note"]), _few(counting)) or none,
     }
+
+
+def _few(counting: pd.DataFrame) -> str:
+    """Note that there are too few pairs for a verdict, or too few draws of them."""
+    draws = counting["draw"].nunique()
+    things = "pairs" if draws == len(counting) else "draws of hyper-parameters"
+    return few_ensembles(draws, things)
 
 
 def _share(signs: pd.Series, draws: pd.Series, level: float) -> tuple[float, float, float, float]:
@@ -173,6 +185,18 @@ def _coupling(block: pd.DataFrame, quantity: str, level: float) -> dict[str, flo
         found |= {f"{name}{end}": value for end, value in zip(ends, share, strict=True)}
         found |= {f"{name}_excess{end}": value for end, value in zip(ends, excess, strict=True)}
     return found
+
+
+def _over_untrained(block: pd.DataFrame, level: float) -> dict[str, float]:
+    """How much larger the fraction is than before training, with the t interval over draws."""
+    if "untrained_better" not in block:
+        return {}
+    before = np.sign((block["untrained_worse"] - block["untrained_better"]).astype(float))
+    difference = ((block["sign"] - before) / 2).groupby(block["draw"]).mean().dropna()
+    size = len(difference)
+    half = t.ppf((1 + level) / 2, size - 1) * difference.sem() if size > 1 else np.nan
+    mean = difference.mean()
+    return dict(zip(OVER_UNTRAINED, (mean, mean - half, mean + half), strict=True))
 
 
 def _excess(

@@ -11,7 +11,7 @@ import pandas as pd
 from generalization.errors import InputError
 from generalization.names import value_name
 from generalization.statistics.selection import final_networks, has_fitted
-from generalization.tables import hyperparameters_of
+from generalization.tables import NETWORK, hyperparameters_of
 
 COMPARISON = ["setting", "better", "worse"]
 COLUMNS = [
@@ -25,6 +25,8 @@ COLUMNS = [
     "value_worse",
     "error_better",
     "error_worse",
+    "untrained_better",
+    "untrained_worse",
     "networks",
     "note",
 ]
@@ -63,9 +65,10 @@ def pairs(
     Returns:
         One row per comparison, pair and quantity, with the columns ``COLUMNS``: names of the two
         ensembles, their values with the standard error of the mean, the number of networks of
-        both. ``draw`` is the same for pairs of a comparison that differ in the dataset alone. A
-        value that does not exist is empty, and ``note`` says why. A comparison without any pair has
-        one row per quantity that says so.
+        both. ``untrained_better`` and ``untrained_worse`` are the means of the same networks before
+        training, of measures that were taken there. ``draw`` is the same for pairs of a comparison
+        that differ in the dataset alone. A value that does not exist is empty, and ``note`` says
+        why. A comparison without any pair has one row per quantity that says so.
 
     Raises:
         InputError: If a setting cannot be compared in this study.
@@ -94,12 +97,20 @@ def _comparable(measures: pd.DataFrame) -> list[str]:
 
 
 def _networks(measures: pd.DataFrame, quantities: Sequence[str]) -> pd.DataFrame:
-    """One row per network and quantity: ensemble, status, train_accuracy, quantity, value."""
+    """One row per network and quantity: how it ended, its value, and that before training."""
     about = ["ensemble", "seed", "train_accuracy", "status"]
     performance = final_networks(measures).melt(about, PERFORMANCES, "quantity")
     measured = measures[measures["final"] & measures["measure"].isin(quantities)]
-    measured = measured.rename(columns={"measure": "quantity"})
-    return pd.concat([performance, measured[[*about, "quantity", "value"]]], ignore_index=True)
+    before = measures[~measures["final"] & (measures["step"] == 0)]
+    measured = measured.merge(
+        before[[*NETWORK, "measure", "value"]].rename(columns={"value": "untrained"}),
+        on=[*NETWORK, "measure"],
+        how="left",
+        validate="one_to_one",
+    ).rename(columns={"measure": "quantity"})
+    return pd.concat(
+        [performance, measured[[*about, "quantity", "value", "untrained"]]], ignore_index=True
+    )
 
 
 def _compared(
@@ -113,8 +124,13 @@ def _compared(
     counting = _counting(networks, comparison, fitted_accuracy)
     values = (
         counting[np.isfinite(counting["value"])]
-        .groupby(["ensemble", "quantity"])["value"]
-        .agg(value="mean", error="sem", networks="size")
+        .groupby(["ensemble", "quantity"])
+        .agg(
+            value=("value", "mean"),
+            error=("value", "sem"),
+            untrained=("untrained", "mean"),
+            networks=("value", "size"),
+        )
         .reset_index()
     )
     matched = _matched(ensembles, set(counting["ensemble"]), comparison)

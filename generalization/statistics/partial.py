@@ -60,7 +60,6 @@ def partial_rank_correlation_null(
         measures: As in ``partial_rank_correlation``.
         gap: As in ``partial_rank_correlation``.
         design: As in ``partial_rank_correlation``.
-        orders: Result of ``draws.permuted_orders`` without strata, shared by all measures.
         covariates: As in ``partial_rank_correlation``.
 
     Returns:

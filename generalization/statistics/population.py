@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from generalization.statistics.controls import (
     noisy_oracle,
@@ -27,6 +28,20 @@ CONTROLS_OF_A_KIND = 3
 NOISE_OF_ORACLE = 0.1
 
 
+class OfPairs(NamedTuple):
+    """Measures of ensembles, from pairs of networks; NaN and 0 for measures of networks.
+
+    Attributes:
+        means: Mean over the pairs of every ensemble; NaN where there is none.
+        pairs: Number of pairs behind each measure.
+        networks: Number of networks in these pairs.
+    """
+
+    means: Float[np.ndarray, "measures ensembles"]
+    pairs: Int[np.ndarray, "measures"]
+    networks: Int[np.ndarray, "measures"]
+
+
 @dataclass(frozen=True)
 class Population:
     """Networks of one dataset, or of all, that one selection leaves.
@@ -34,11 +49,13 @@ class Population:
     Attributes:
         measures: Names of what is ranked: measures, then swept factors, then controls.
         kinds: ``candidate``, ``baseline``, ``factor`` or ``control`` of each.
-        values: Value of every network; NaN where there is none.
+        values: Value of every network; NaN where there is none, as for measures of ensembles.
         gap: Generalization gap of every network; NaN where there is no network.
         levels: Level of every swept factor in every ensemble, from 0.
         factors: Names of the swept factors.
         test_sizes: Number of test points of every ensemble.
+        train_loss: Training loss of every network; NaN where it is not known.
+        of_pairs: Values of measures of ensembles, if there are any.
     """
 
     measures: list[str]
@@ -48,16 +65,37 @@ class Population:
     levels: Int[np.ndarray, "ensembles factors"]
     factors: list[str]
     test_sizes: Int[np.ndarray, "ensembles"]
+    train_loss: Float[np.ndarray, "ensembles seeds"]
+    of_pairs: OfPairs | None = None
 
     @cached_property
     def means(self) -> Float[np.ndarray, "measures ensembles"]:
-        """Mean over seeds of every measure in every ensemble; NaN where it has no value."""
-        return _mean_over_seeds(self.values)
+        """Mean over seeds or pairs of every measure in every ensemble; NaN without a value."""
+        means = _mean_over_seeds(self.values)
+        if self.of_pairs is None:
+            return means
+        return np.where(self.of_ensembles[:, None], self.of_pairs.means, means)
+
+    @property
+    def of_ensembles(self) -> Bool[np.ndarray, "measures"]:
+        """Whether each measure is one of ensembles, and no network has a value of its own."""
+        return self.pairs() > 0
+
+    def pairs(self) -> Int[np.ndarray, "measures"]:
+        """How many pairs of networks each measure of ensembles has; 0 for measures of networks."""
+        nothing = np.zeros(len(self.measures), int)
+        return nothing if self.of_pairs is None else self.of_pairs.pairs
 
     @cached_property
     def mean_gap(self) -> Float[np.ndarray, "ensembles"]:
         """Mean gap over seeds of every ensemble."""
         return _mean_over_seeds(self.gap)
+
+    @cached_property
+    def mean_log_loss(self) -> Float[np.ndarray, "ensembles"]:
+        """Mean of ln(training loss) over seeds; NaN where no seed has one, −∞ where one is 0."""
+        with np.errstate(divide="ignore"):
+            return _mean_over_seeds(np.log(self.train_loss))
 
     @cached_property
     def design(self) -> Float[np.ndarray, "ensembles columns"]:
@@ -82,8 +120,9 @@ class Population:
         return self.factors[places[most_explaining_factor(self.mean_gap, self.levels[:, places])]]
 
     def networks(self) -> Int[np.ndarray, "measures"]:
-        """How many networks have each measure."""
-        return np.isfinite(self.values).sum((1, 2))
+        """How many networks have each measure, or are in a pair that has it."""
+        networks = np.isfinite(self.values).sum((1, 2))
+        return networks if self.of_pairs is None else networks + self.of_pairs.networks
 
     def ensembles(self) -> Int[np.ndarray, "measures"]:
         """How many ensembles have each measure."""
@@ -98,11 +137,12 @@ def population(
     fitted_accuracy: float,
     baselines: Collection[str] = (),
     test_sizes: Mapping[str, int] | None = None,
+    ensemble_measures: pd.DataFrame | None = None,
 ) -> Population:
     """Arrange the networks of a table of measures at their last step.
 
     A network counts for every measure that has a value of it: one that lacks one measure is not
-    lost to the others.
+    lost to the others. Of ``ensemble_measures``, pairs of two of these networks count.
 
     Args:
         selection: ``fitted``, networks that fit their training set, or ``all``.
@@ -118,23 +158,28 @@ def population(
     seeds = sorted(networks["seed"].unique())
     index = pd.MultiIndex.from_product([ensembles.index, seeds], names=NETWORK)
     shape = (len(ensembles), len(seeds))
-    gap = networks.set_index(NETWORK)["generalization_gap"].reindex(index).to_numpy(float)
-    gap = gap.reshape(shape)
+    gap, loss = (
+        networks.set_index(NETWORK)[column].reindex(index).to_numpy(float).reshape(shape)
+        for column in ("generalization_gap", "train_loss")
+    )
     names = list(measures["measure"].unique())
     by_measure = final.pivot_table(index=NETWORK, columns="measure", values="value", dropna=False)
     table = by_measure.reindex(index=index, columns=names).to_numpy(float)
     factors = swept_hyperparameters(ensembles)
     levels = _levels(ensembles, factors)
-    kinds = ["baseline" if name in baselines else "candidate" for name in names]
+    paired = [] if ensemble_measures is None else list(ensemble_measures["measure"].unique())
+    kinds = ["baseline" if name in baselines else "candidate" for name in [*names, *paired]]
     more = _controls(gap, levels, generator)
     every_seed = np.where(np.isnan(gap), np.nan, 1.0)
     as_measures = levels.T[:, :, None] * every_seed
     sizes = test_sizes or {}
+    measured = [*names, *paired, *factors, *more]
     return Population(
-        measures=[*names, *factors, *more],
+        measures=measured,
         kinds=[*kinds, *["factor"] * len(factors), *["control"] * len(more)],
         values=np.concatenate([
             table.T.reshape(len(names), *shape),
+            np.full((len(paired), *shape), np.nan),
             as_measures,
             np.stack([*more.values()]).reshape(len(more), *shape),
         ]),
@@ -142,6 +187,28 @@ def population(
         levels=levels,
         factors=factors,
         test_sizes=np.array([sizes.get(name, 10_000) for name in ensembles["dataset"]], int),
+        train_loss=loss,
+        of_pairs=_of_pairs(ensemble_measures, networks, ensembles.index, measured)
+        if paired
+        else None,
+    )
+
+
+def _of_pairs(
+    pairs: pd.DataFrame, networks: pd.DataFrame, ensembles: pd.Index, measures: Sequence[str]
+) -> OfPairs:
+    """Average measures of pairs over those of two networks that are left, ensemble by ensemble."""
+    left = networks[NETWORK]
+    for side in ("a", "b"):
+        pairs = pairs.merge(left.rename(columns={"seed": f"seed_{side}"}))
+    pairs = pairs[np.isfinite(pairs["value"])]
+    means = pairs.pivot_table(index="measure", columns="ensemble", values="value", aggfunc="mean")
+    sides = [pairs[["measure", "ensemble", f"seed_{side}"]].to_numpy(object) for side in "ab"]
+    members = pd.DataFrame(np.concatenate(sides), columns=["measure", *NETWORK]).drop_duplicates()
+    return OfPairs(
+        means.reindex(index=measures, columns=ensembles).to_numpy(float),
+        pairs["measure"].value_counts().reindex(measures, fill_value=0).to_numpy(int),
+        members["measure"].value_counts().reindex(measures, fill_value=0).to_numpy(int),
     )
 
 

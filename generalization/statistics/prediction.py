@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from generalization.statistics.design import main_effects, orthonormal_basis
-from generalization.statistics.draws import blocks, complete_sets
+from generalization.statistics.draws import blocks, complete_sets, orders_among
 from generalization.statistics.stratified import rank_deviations
 
 LEVERAGE = 1 - 1e-8  # from here on a point determines a coefficient by itself
@@ -20,6 +20,13 @@ class Selection(NamedTuple):
 
     regret: Float[np.ndarray, "measures environments"]
     hit_rate: Float[np.ndarray, "measures environments"]
+
+
+class NullRegret(NamedTuple):
+    """Regrets of measures under permutations: over all ensembles, and the worst of strata."""
+
+    whole: Float[np.ndarray, "measures permutations"]
+    worst: Float[np.ndarray, "measures permutations"]
 
 
 def added_r_squared(
@@ -50,6 +57,50 @@ def added_r_squared(
             held = counts[block][:, there]
             found[rows, block] = _added(held, measures[rows][:, there], y, z)
     return found
+
+
+def added_r_squared_null(
+    measures: Float[np.ndarray, "measures ensembles"],
+    gap: Float[np.ndarray, "ensembles"],
+    design: Float[np.ndarray, "ensembles columns"],
+    orders: Int[np.ndarray, "permutations ensembles"],
+) -> Float[np.ndarray, "measures permutations"]:
+    """Compute the same after permuting what the design leaves of the gap (Freedman & Lane 1983).
+
+    A permutation makes the gap y* = Zβ̂ + π(e). Residuals, slopes and errors follow from
+    H·y* = H·π(e); leverages stay as they are.
+
+    Returns:
+        Added R² under the hypothesis that the measure adds nothing; NaN as in ``added_r_squared``.
+    """
+    found = np.full((len(measures), len(orders)), np.nan)
+    for rows, there in complete_sets(measures):
+        some = orders_among(orders, there, np.zeros(len(gap), int))
+        y, z = gap[there], orthonormal_basis(design[there])
+        leverage = np.square(z).sum(1)
+        fitted = z @ (z.T @ y)
+        ranks = _ranks(measures[rows][:, there])
+        left = ranks - (ranks @ z) @ z.T
+        squares = np.square(left).sum(1)
+        says_more = squares > EXPLAINED * np.square(ranks).sum(1)
+        left[says_more] /= np.sqrt(squares[says_more])[:, None]
+        left[~says_more] = 0
+        for block in blocks(len(some), 6 * len(y)):
+            permuted = (y - fitted)[some[block]]
+            residual = permuted - (permuted @ z) @ z.T
+            alone = fitted + permuted
+            alone = (alone - alone.mean(1, keepdims=True)) / (1 - 1 / len(y))
+            for row, own in zip(rows, left, strict=True):
+                more = leverage + own**2
+                predicted = (leverage < LEVERAGE) & (more < LEVERAGE)
+                base = residual[:, predicted] / (1 - leverage[predicted])
+                own, more = own[predicted], more[predicted]
+                slope = residual[:, predicted] @ own
+                after = (residual[:, predicted] - slope[:, None] * own) / (1 - more)
+                gained = np.square(base).sum(1) - np.square(after).sum(1)
+                with np.errstate(invalid="ignore", divide="ignore"):
+                    found[row, block] = gained / np.square(alone[:, predicted]).sum(1)
+    return found if np.ptp(gap) > 0 else np.full_like(found, np.nan)
 
 
 def added_r_squared_by_level(
@@ -131,6 +182,56 @@ def selection(
             top = max(1, round(share * len(g)))
             found.hit_rate[row, column] = _chosen(mu, top) @ _chosen(g, top) / top
     return found
+
+
+def largest(regret: Float[np.ndarray, "measures *environments"]) -> Float[np.ndarray, "measures"]:
+    """Return the worst regret over environments; NaN of a measure that has none."""
+    return np.fmax.reduce(regret, axis=1, initial=np.nan)
+
+
+def regret_null(
+    measures: Float[np.ndarray, "measures ensembles"],
+    gap: Float[np.ndarray, "ensembles"],
+    strata: Int[np.ndarray, "ensembles"],
+    orders: Int[np.ndarray, "permutations ensembles"],
+) -> NullRegret:
+    """Compute regrets after permuting the gap, turning each measure by its sign there.
+
+    Args:
+        measures: Ensemble means, not turned.
+        strata: Strata of the rank correlation that tells the sign, and environments of the worst
+            regret.
+        orders: Permutations within these strata.
+
+    Returns:
+        Regret over all ensembles, and the worst of strata, of measures that say nothing within
+        strata; NaN as in ``selection``.
+    """
+    found = NullRegret(*np.full((2, len(measures), len(orders)), np.nan))
+    for rows, there in complete_sets(measures):
+        some, codes = orders_among(orders, there, strata), strata[there]
+        once, values = np.ones((1, there.sum())), gap[there]
+        of_gap = rank_deviations(once, values, codes)[0]
+        for block in blocks(len(some), 4 * len(values)):
+            permuted, deviations = values[some[block]], of_gap[some[block]]
+            for row in rows:
+                mu = measures[row, there]
+                falls = deviations @ rank_deviations(once, mu, codes)[0] < 0
+                found.whole[row, block] = _regret(mu, permuted, falls)
+                for code in np.unique(codes):
+                    at = codes == code
+                    regret = _regret(mu[at], permuted[:, at], falls)
+                    found.worst[row, block] = np.fmax(found.worst[row, block], regret)
+    return found
+
+
+def _regret(mu, gaps, falls):
+    """Regret in every row of gaps of the lowest value, or of the highest where it falls."""
+    least, mean = gaps.min(1), gaps.mean(1)
+    chosen = [gaps[:, mu == end].mean(1) for end in (mu.min(), mu.max())]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        regret = (np.where(falls, chosen[1], chosen[0]) - least) / (mean - least)
+    return np.where(np.ptp(gaps, axis=1) > 0, regret, np.nan)
 
 
 def _chosen(values, top):

@@ -12,11 +12,16 @@ from generalization.tables import NETWORK, swept_hyperparameters, with_networks
 SELECTIONS = ("fitted", "all")
 NOT_MEASURED = "was not measured"
 NO_VALUE = "no finite value"
+OF_MEASURE = ["measure", "value", "reason"]  # Columns that differ between measures of a network.
 
 
 def final_networks(measures: pd.DataFrame) -> pd.DataFrame:
     """Every network once, at its last step, without the measures."""
-    return measures[measures["final"]].drop(columns=["measure", "value"]).drop_duplicates(NETWORK)
+    return (
+        measures[measures["final"]]
+        .drop(columns=OF_MEASURE, errors="ignore")
+        .drop_duplicates(NETWORK)
+    )
 
 
 def has_fitted(networks: pd.DataFrame, *, fitted_accuracy: float) -> pd.Series:
@@ -88,7 +93,9 @@ def excluded(measures: pd.DataFrame, *, fitted_accuracy: float = 0.999) -> pd.Da
         were left out; ``of``, how many the ensemble has; their ``seeds``.
     """
     networks = final_networks(measures)
-    values = measures[measures["final"]][[*NETWORK, "measure", "value"]].assign(measured=True)
+    final = measures[measures["final"]]
+    values = final.reindex(columns=[*NETWORK, *OF_MEASURE]).assign(measured=True)
+    values = values.rename(columns={"reason": "why"})
     cells = networks.merge(measures[["measure"]].drop_duplicates(), how="cross").merge(
         values, on=[*NETWORK, "measure"], how="left", validate="one_to_one"
     )
@@ -99,6 +106,8 @@ def excluded(measures: pd.DataFrame, *, fitted_accuracy: float = 0.999) -> pd.Da
     out = pd.concat(reasons).query("reason != ''")
     # A network that no measure can have is left out once, not once for each measure.
     out["measure"] = out["measure"].where(out["reason"].isin([NO_VALUE, NOT_MEASURED]))
+    told = (out["reason"] == NO_VALUE) & out["why"].notna() & (out["why"] != "")
+    out["reason"] = out["reason"].mask(told, out["why"].astype(object))
     out = out.drop_duplicates(["selection", *NETWORK, "measure"]).sort_values(
         ["selection", "ensemble", "measure"],
         key=lambda column: column.map(SELECTIONS.index) if column.name == "selection" else column,

@@ -11,6 +11,7 @@ from generalization.names import interval, listed, number, readable, value_name,
 from generalization.statistics.intervals import FEWEST_ENSEMBLES
 from generalization.statistics.league_rows import league_rows, primary_statistic, stratum
 from generalization.statistics.selection import excluded, final_networks, has_fitted
+from generalization.statistics.selection_on_fit import WARNING
 from generalization.tables import swept_hyperparameters
 
 # Statistic → its name in a sentence, and whether the largest absolute value wins or the smallest.
@@ -31,6 +32,7 @@ def summary(
     *,
     design: pd.DataFrame | None = None,
     claims: pd.DataFrame | None = None,
+    selection_on_fit: pd.DataFrame | None = None,
     primary: str = "spearman_within",
     fitted_accuracy: float = 0.999,
 ) -> list[str]:
@@ -42,6 +44,7 @@ def summary(
     Args:
         design: What each swept hyper-parameter explains of the gap, if the study has the table.
         claims: Verdicts on claims of papers, if the study has the table.
+        selection_on_fit: Whether fitting depends on a measure, if the study has the table.
         fitted_accuracy: Train accuracy from which a network counts as fitted.
 
     Returns:
@@ -57,7 +60,9 @@ def summary(
     ]
     if candidates.empty or candidates["ensembles"].max() < FEWEST_ENSEMBLES:
         # A study of papers need not rank measures.
-        lines += [_no_league(rows)] if claims is None else []
+        # Of no network at all, there is only the pooled correlation, whose note says so.
+        reasons = rows if len(rows) else league_rows(statistics, "spearman")
+        lines += [_no_league(reasons)] if claims is None else []
     else:
         lines = [
             _answer(statistics, candidates, statistic),
@@ -69,6 +74,7 @@ def summary(
             *_compared(rows, ("baseline",), "baselines"),
             *_compared(rows, ("control", "factor"), "controls and swept hyper-parameters"),
             *_all_networks(statistics, candidates, statistic),
+            *_biased(selection_on_fit),
         ]
     opening = [] if claims is None else _claims(claims)
     return [*opening, *lines, _excluded(measures, fitted_accuracy)]
@@ -297,6 +303,20 @@ def _all_networks(
     best = within(everyone["estimate"].abs().idxmax())
     words = f"the strongest correlation is that of {best}"
     yield f"{size}, {'; '.join(told) or 'the same relations are shown'}; {words}."
+
+
+def _biased(selection_on_fit: pd.DataFrame | None) -> Iterator[str]:
+    """Warn of measures on which fitting depends; nothing where it depends on none."""
+    if selection_on_fit is None:
+        return
+    rows = selection_on_fit.query("dataset == 'all'").set_index("measure")
+    if len(warned := rows[rows["note"] == WARNING]):
+        named = [f"{within(name)} ({_interval(row)})" for name, row in warned.iterrows()]
+        yield (
+            f"Whether a network fits depends on {listed(named)}, given all hyper-parameters: "
+            "correlations among fitted networks alone are biased for them, and those of all "
+            "networks are to be read beside them."
+        )
 
 
 def _excluded(measures: pd.DataFrame, fitted_accuracy: float) -> str:

@@ -1,4 +1,4 @@
-"""Augmentation: every sample is seen through a random permutation of its pixels."""
+"""Augmentation: a random permutation of the pixels of every sample."""
 
 from itertools import product
 
@@ -9,29 +9,29 @@ from torch import Tensor
 from generalization.errors import InputError
 
 AUGMENTATIONS = ("none", "translate_flip", "flips_rotations")
-FARTHEST = 4  # pixels of translation, Novak et al. 2018, §A.5.3 and §A.5.4
+LARGEST_TRANSLATION = 4  # Pixels, Novak et al. 2018, §A.5.3 and §A.5.4.
 
 
 def pixel_permutations(
     augmentation: str, height: int, width: int
 ) -> Int64[Tensor, "views pixels"] | None:
-    """All views of an image that an augmentation chooses from, each with the same probability.
+    """Return the views among which an augmentation chooses with equal probability.
 
-    The views are applied to an image whose pixels are their own numbers, so that ``image[view]``
-    is what the eye sees. All translate cyclically by up to 4 pixels along both axes.
-    ``translate_flip`` also flips left and right (Novak et al. 2018, §A.5.4); ``flips_rotations``
-    flips along both axes and turns by −90°, 0° or 90° (ibid., §A.5.3).
+    A view is a permutation of pixel indices such that ``image[view]`` is the augmented image. All
+    views translate cyclically by up to 4 pixels along both axes. ``translate_flip`` also flips
+    horizontally (Novak et al. 2018, §A.5.4); ``flips_rotations`` flips along both axes and rotates
+    by −90°, 0° or 90° (ibid., §A.5.3).
 
     Args:
-        augmentation: One of ``AUGMENTATIONS``.
-        height: Of an image, in pixels.
-        width: Of an image, in pixels.
+        augmentation: Name of an augmentation in ``AUGMENTATIONS``.
+        height: Height of an image, in pixels.
+        width: Width of an image, in pixels.
 
     Returns:
-        One permutation per view; nothing for ``none``.
+        One permutation per view; none for ``none``.
 
     Raises:
-        InputError: If images that are not square would have to turn.
+        InputError: If images to be rotated are not square.
     """
     if augmentation == "none":
         return None
@@ -41,9 +41,9 @@ def pixel_permutations(
             f"augmentation must not be 'flips_rotations' for images of {height} × {width} pixels, "
             "because only a square can be turned."
         )
-    shifts = range(-FARTHEST, FARTHEST + 1)
+    shifts = range(-LARGEST_TRANSLATION, LARGEST_TRANSLATION + 1)
     flipped_axes = [[], [1], [0], [0, 1]] if turning else [[], [1]]
-    # ASSUME: flips are independent with probability ½, and the three turns are equally likely.
+    # ASSUME: flips are independent with probability ½, and the three rotations are equally likely.
     quarter_turns = (-1, 0, 1) if turning else (0,)
     pixels = torch.arange(height * width).view(height, width)
     views = [

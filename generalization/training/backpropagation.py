@@ -21,8 +21,8 @@ from generalization.training.losses import Loss
 class Buffers:
     """Memory for one batch, allocated once.
 
-    All but the inputs are (networks, units, samples): with the samples last, matrix products of
-    narrow layers run along contiguous memory, which BLAS rewards with up to 10 %.
+    All buffers but the inputs are (networks, units, samples): with the samples last, matrix
+    products of narrow layers run along contiguous memory, which is up to 10 % faster in BLAS.
     """
 
     inputs: Tensor
@@ -42,8 +42,8 @@ class Buffers:
         def per_unit(units):
             return new(count, units, samples)
 
-        # Going down, only the gradient at the layer above is needed: two places take turns.
-        places = [new(count * widest * samples) for _ in hidden[:2]]
+        # The backward pass needs only the gradient at the layer above: two buffers alternate.
+        scratch = [new(count * widest * samples) for _ in hidden[:2]]
         activations = [per_unit(units) for units in hidden]
         return cls(
             inputs=new(count, samples, features),
@@ -51,7 +51,7 @@ class Buffers:
             logits=per_unit(classes),
             logit_gradient=per_unit(classes),
             gradients=[
-                places[layer % 2][: count * units * samples].view(count, units, samples)
+                scratch[layer % 2][: count * units * samples].view(count, units, samples)
                 for layer, units in enumerate(hidden)
             ],
             normalized=[Normalized.like(z) for z in activations if networks.normalizations],
@@ -63,8 +63,8 @@ class Backpropagation:
     """Accumulates gradients of the loss of a stack of networks, one batch per network.
 
     Attributes:
-        networks: Their weights may change between calls, in place.
-        loss: What is differentiated.
+        networks: Networks, whose weights may change in place between calls.
+        loss: Loss to differentiate.
     """
 
     networks: FullyConnectedNetworks
@@ -76,16 +76,16 @@ class Backpropagation:
     ) -> Tensor:
         """Accumulate: gradients ← memory · gradients + the sum over the batch / samples.
 
-        The products that end in a gradient add it to what is there: momentum costs nothing.
+        The last matrix product of a gradient adds to its previous value: momentum costs nothing.
 
         Args:
-            gradients: In the order and the shapes of the parameters.
-            batch: Whose samples are summed over.
-            memory: Factor on what is there before.
+            gradients: Gradients in the order and the shapes of the parameters.
+            batch: Batch to sum over.
+            memory: Factor on the previous gradients.
             samples: Divisor of the sum.
 
         Returns:
-            The logits, (networks, classes, samples), until the next call.
+            The logits, (networks, classes, samples), valid until the next call.
         """
         buffers = self.buffers(len(batch))
         batch.gather(buffers.inputs)
@@ -109,14 +109,14 @@ class Backpropagation:
                         above,
                         buffers.normalized[layer - 1],
                     )
-                    # The last parameters: the scales of all hidden layers, then their shifts.
+                    # The last parameters are the scales of all hidden layers, then their shifts.
                     scale, shift = gradients[layer + 1 - 2 * depth], gradients[layer - depth]
                     scale.mul_(memory).add_(of_scale, alpha=1 / samples)
                     shift.mul_(memory).add_(of_shift, alpha=1 / samples)
         return buffers.logits
 
     def forward(self, buffers: Buffers, masks: Sequence[Tensor]) -> list[Tensor]:
-        """Fill the buffers from the inputs up; return the inputs of every layer."""
+        """Fill the buffers in a forward pass; return the inputs of every layer."""
         below = [buffers.inputs.mT]
         for layer, out in enumerate([*buffers.activations, buffers.logits]):
             weight = self.networks.weights[layer]

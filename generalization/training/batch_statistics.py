@@ -1,4 +1,4 @@
-"""Batch normalization while training, without autograd: forward and back through one layer."""
+"""Batch normalization during training, without autograd: forward and backward pass of a layer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from generalization.networks.batch_normalization import EPSILON, BatchNormalizat
 
 aten = torch.ops.aten
 
-MOMENTUM = 0.1  # Of running means and variances, as of torch.nn.BatchNorm1d.
+MOMENTUM = 0.1  # Weight of a batch in running means and variances, as in torch.nn.BatchNorm1d.
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class Normalized:
     """Values of the forward pass that the backward pass needs, allocated once.
 
     Attributes:
-        preactivations: As they were before, (networks, units, samples).
-        mean: Of every unit of every network over the batch.
-        inverse_deviation: 1 / √(biased variance + ε), of the same.
+        preactivations: Preactivations before normalization, (networks, units, samples).
+        mean: Mean of every unit of every network over the batch.
+        inverse_deviation: 1 / √(biased variance + ε) of every unit of every network.
     """
 
     preactivations: Tensor
@@ -39,14 +39,14 @@ class Normalized:
 def normalize(
     normalization: BatchNormalization, preactivations: Tensor, remembered: Normalized
 ) -> None:
-    """Replace z by γ ẑ + β, where ẑ has mean 0 and variance 1 over the batch; learn its statistics.
+    """Replace z by γ ẑ + β, where ẑ has mean 0 and variance 1 over the batch; update statistics.
 
-    Every unit of every network is a channel to torch, so that a stack is normalized as one.
+    Every unit of every network is one channel for torch, so that a stack is normalized at once.
 
     Args:
-        normalization: Running means and variances move a tenth of the way to those of the batch.
-        preactivations: (networks, units, samples), changed in place.
-        remembered: Takes what ``normalization_gradients`` needs.
+        normalization: Normalization, whose running means and variances are updated.
+        preactivations: Preactivations, (networks, units, samples), changed in place.
+        remembered: Memory for the values that ``normalization_gradients`` needs.
     """
     remembered.preactivations.copy_(preactivations)
     torch.native_batch_norm(
@@ -62,9 +62,9 @@ def normalize(
 def normalization_gradients(
     normalization: BatchNormalization, gradient: Tensor, remembered: Normalized
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Compute the gradients by preactivations, scale and shift from that after normalization.
+    """Compute the gradients by preactivations, scale and shift from that by the normalized values.
 
-    With g the gradient by γ ẑ + β and ⟨·⟩ the mean over the batch, it is
+    With g the gradient by γ ẑ + β and ⟨·⟩ the mean over the batch, they are
     γ (g − ⟨g⟩ − ẑ ⟨g ẑ⟩) / √(v + ε) by z, Σ g ẑ by γ and Σ g by β.
     """
     scale, _, mean, variance = _per_channel(normalization)
@@ -85,11 +85,11 @@ def normalization_gradients(
 
 
 def _channels(preactivations: Tensor) -> Tensor:
-    """(1, networks · units, samples)."""
+    """Return a view of shape (1, networks · units, samples)."""
     return preactivations.view(1, -1, preactivations.shape[2])
 
 
 def _per_channel(normalization: BatchNormalization) -> Sequence[Tensor]:
-    """Views, so that what is learned stays."""
+    """Return views of the parameters and running statistics, which torch updates in place."""
     parts = normalization.scale, normalization.shift, normalization.mean, normalization.variance
     return [part.view(-1) for part in parts]

@@ -1,4 +1,4 @@
-"""Batches: one sample order for every network of a stack."""
+"""Batches, in a sample order of its own for each network of a stack."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from generalization.training.augmentation import pixel_permutations
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """The training set, where networks train.
+    """The training set on the device of training.
 
     Attributes:
-        inputs: One row per sample.
-        labels: One per sample.
-        permutations: The views of augmentation, or nothing.
+        inputs: Inputs, one row per sample.
+        labels: Labels, one per sample.
+        permutations: Views of the augmentation, or none.
     """
 
     inputs: Float32[Tensor, "train features"]
@@ -48,11 +48,11 @@ class Batch:
     """One batch for every network of a stack.
 
     Attributes:
-        source: Where the samples come from.
-        rows: Positions of the samples in it.
-        labels: Of the samples.
-        views: Through which permutation each sample is seen, or nothing.
-        masks: One per hidden layer, by which its activations are multiplied, or nothing.
+        source: Training set of the samples.
+        rows: Indices of the samples in the training set.
+        labels: Labels of the samples.
+        views: Index of the augmentation view of each sample, or None.
+        masks: Dropout masks, one per hidden layer, to multiply its activations by, or none.
     """
 
     source: TrainingSet
@@ -62,7 +62,7 @@ class Batch:
     masks: tuple[Float32[Tensor, "networks _ samples"], ...] = ()
 
     def __len__(self) -> int:
-        """Samples per network."""
+        """Number of samples per network."""
         return self.rows.shape[1]
 
     def split(self, samples: float) -> Iterator[Batch]:
@@ -77,7 +77,7 @@ class Batch:
             yield Batch(self.source, self.rows[:, part], self.labels[:, part], views, masks)
 
     def gather(self, out: Float32[Tensor, "networks samples features"]) -> None:
-        """Write the inputs of the samples to ``out``."""
+        """Write the inputs of the samples, augmented, to ``out``."""
         rows, out = self.rows.reshape(-1), out.flatten(0, 1)
         if self.views is None:
             torch.index_select(self.source.inputs, 0, rows, out=out)
@@ -88,7 +88,7 @@ class Batch:
 
 
 def whole_set(source: TrainingSet) -> Batch:
-    """Return the whole training set, in its own order, for one network."""
+    """Return the whole training set, in its stored order, for one network."""
     rows = torch.arange(len(source.labels), device=source.labels.device)
     return Batch(source, rows.unsqueeze(0), source.labels.unsqueeze(0))
 
@@ -101,20 +101,20 @@ def batches_of_epoch(
     *,
     skipped: int = 0,
 ) -> Iterator[Batch]:
-    """Yield the batches of an epoch: every sample once, in an order per network.
+    """Yield the batches of an epoch: every sample once, in an order of its own for each network.
 
-    Generators depend on ensemble, seed and epoch alone, so that training resumes from a step.
+    Generators depend only on ensemble, seed and epoch, so that training can resume at any step.
 
     Args:
-        source: The training set.
-        hyperparameters: Of these ``batch_size`` and the name. The last batch of an epoch is
-            smaller if the batch size does not divide the training set.
-        seeds: One per network of the stack.
-        epoch: From 0.
-        skipped: How many batches to leave out at the beginning.
+        source: Training set.
+        hyperparameters: Hyper-parameters; ``batch_size`` and the name are used. The last batch of
+            an epoch is smaller if the batch size does not divide the training set.
+        seeds: One seed per network of the stack.
+        epoch: Index of the epoch, from 0.
+        skipped: Number of batches to skip at the beginning.
 
     Yields:
-        Batches, on the device of the training set.
+        Batches on the device of the training set.
     """
     name, shape = hyperparameters.name, (len(seeds), len(source.labels))
 

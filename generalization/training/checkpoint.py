@@ -1,7 +1,9 @@
-"""Checkpoints of a training, from which it ends with the same bits as one never interrupted."""
+"""Checkpoints of training; a resumed training ends with the same bits as an uninterrupted one."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +20,14 @@ from generalization.training.stacks import Stack, Training
 
 
 def write_checkpoint(path: Path, training: Training, course: Course, stack: Stack) -> None:
-    """Write the state of a training, whole or not at all, as safetensors.
+    """Write the state of training atomically, as safetensors.
 
     Args:
-        training: That is going on. Only its ensemble and its seeds are stored.
-        course: Stored as ``kept.<name>`` (one per tensor of the networks), ``steps``, ``statuses``
-            and ``evaluations``.
-        stack: Stored as ``networks.<name>``, ``optimizer.<name>.<i>`` (one per parameter),
-            ``positions`` and ``times_met``.
+        training: Training in progress, of which only ensemble and seeds are stored.
+        course: Recorded course, stored as ``kept.<name>`` (one per tensor of the networks),
+            ``steps``, ``statuses`` and ``evaluations``.
+        stack: Stack in training, stored as ``networks.<name>``, ``optimizer.<name>.<i>`` (one per
+            parameter), ``positions`` and ``times_met``.
     """
     parts = {"kept": course.networks.tensors, "networks": stack.networks.tensors}
     for name, tensors in stack.optimizer.state.items():
@@ -44,23 +46,23 @@ def write_checkpoint(path: Path, training: Training, course: Course, stack: Stac
 
 
 def read_checkpoint(path: Path, training: Training) -> tuple[Course, Stack]:
-    """Read the state of a training.
+    """Read the state of training.
 
     Args:
-        path: A file of ``write_checkpoint``.
-        training: That shall go on.
+        path: File written by ``write_checkpoint``.
+        training: Training to resume.
 
     Returns:
-        The course of training and the stack that was training.
+        Course of training, and the stack in training.
 
     Raises:
-        InputError: If the file is damaged, or of another ensemble or of other seeds.
+        InputError: If the file is damaged, or belongs to another ensemble or other seeds.
     """
     try:
         description, tensors = read_tensors(path)
         found = {key: description[key] for key in identity(training)}
         if found == identity(training):
-            # Copied, because BLAS may round differently where memory is aligned differently.
+            # Copied, because BLAS may round differently for a different memory alignment.
             tensors = {name: tensor.clone() for name, tensor in tensors.items()}
             return _course(description, tensors, training), _stack(description, tensors, training)
     except (SafetensorError, OSError, KeyError, ValueError) as error:
@@ -75,13 +77,29 @@ def read_checkpoint(path: Path, training: Training) -> tuple[Course, Stack]:
     )
 
 
+@contextmanager
+def checkpoint_beside(networks: Path, code: str) -> Iterator[Path]:
+    """Name the checkpoint of a training, and remove it once its results are written.
+
+    Args:
+        networks: File that the trained networks will be written to, in the same folder.
+        code: Fingerprint of the code: a training resumes only what the same code began.
+
+    Yields:
+        The checkpoint. If the results are not written, it stays.
+    """
+    yield networks.with_name(f"checkpoint-{code}.safetensors")
+    for left in networks.parent.glob("checkpoint-*.safetensors"):
+        left.unlink(missing_ok=True)  # A job of a killed head may end the same training.
+
+
 def identity(training: Training) -> dict[str, Any]:
-    """Return what a checkpoint must have in common with the training that resumes from it."""
+    """Return the properties in which a checkpoint must agree with the resumed training."""
     return {"ensemble": training.hyperparameters.name, "seeds": list(training.seeds)}
 
 
 def _members(tensors: dict[str, Tensor], name: str) -> list[Tensor]:
-    """List the tensors whose names are this one and a number, in order."""
+    """List the tensors named ``<name>.<i>`` in order."""
     indices = range(len(tensors))
     return [tensors[f"{name}.{i}"] for i in indices if f"{name}.{i}" in tensors]
 

@@ -26,12 +26,12 @@ from generalization.training.losses import Loss
 class ConvolutionalBackpropagation:
     """Accumulates gradients of the loss of a stack of networks, one batch per network.
 
-    Networks take turns, their images with channels last: of all ways tried that is the fastest on a
-    CPU (``benchmarks/convolution.py``).
+    Networks are processed one by one with images in channels-last format, the fastest variant
+    tested on a CPU (``benchmarks/convolution.py``).
 
     Attributes:
-        networks: Their weights, and running means and variances, may change in place.
-        loss: What is differentiated.
+        networks: Networks, whose weights and running statistics may change in place.
+        loss: Loss to differentiate.
     """
 
     networks: ConvolutionalNetworks
@@ -66,7 +66,7 @@ class ConvolutionalBackpropagation:
         inputs: Float[Tensor, "samples features"],
         masks: Sequence[Float[Tensor, "networks units samples"]],
     ) -> Float[Tensor, "samples classes"]:
-        """Logits of one network of the stack, in train mode, with these parameters."""
+        """Return the logits of one network of the stack, in train mode, with these parameters."""
         networks, rest = self.networks, iter(parameters)
         weights = list(islice(rest, networks.depth))
         biases = list(islice(rest, len(networks.biases)))

@@ -18,7 +18,7 @@ STATUSES = ("fitted", "stopped", "diverged")
 PERFORMANCE = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
 
-# What kept_steps may say instead of numbers → those, from the limit and the steps of an epoch.
+# Names that kept_steps accepts → the steps, from the step limit and the steps per epoch.
 NAMED_STEPS = {
     "powers_of_two": lambda limit, _: {0, *(2**power for power in range(limit.bit_length()))},
     "every_epoch": lambda limit, steps_per_epoch: set(range(0, limit, steps_per_epoch)),
@@ -28,15 +28,15 @@ NAMED_STEPS = {
 def planned_steps(
     hyperparameters: Hyperparameters, limit: int, steps_per_epoch: int
 ) -> tuple[list[int], set[int]]:
-    """Steps before the last one at which networks are kept, and at which they are evaluated.
+    """Return the steps before the last one at which networks are kept and evaluated.
 
     Args:
-        hyperparameters: Of these ``kept_steps``.
-        limit: Step at which training ends at the latest.
-        steps_per_epoch: Batches of one pass over the training set.
+        hyperparameters: Hyper-parameters, of which ``kept_steps`` is used.
+        limit: Maximum number of training steps.
+        steps_per_epoch: Number of batches per epoch.
 
     Returns:
-        Kept steps, ascending; evaluated steps: 0, the powers of two, and the kept steps.
+        Kept steps in ascending order, and evaluated steps: 0, powers of two, and the kept steps.
     """
     named = {name: steps(limit, steps_per_epoch) for name, steps in NAMED_STEPS.items()}
     wanted = hyperparameters.kept_steps
@@ -49,16 +49,16 @@ def planned_steps(
 
 @dataclass
 class Course:
-    """The networks of an ensemble at their kept steps, and how well they did on the way.
+    """The networks of an ensemble at their kept steps, and their evaluations.
 
     Attributes:
-        kept_steps: Steps at which networks are kept, ascending; their last state is kept as well.
-        networks: On the CPU, with an axis of kept steps before that of networks; the last kept
-            step is how training ended.
-        steps: The training step of every kept network.
-        statuses: Of every network, a position in ``STATUSES``; −1 while it trains or waits.
-        evaluations: Position, step, and ``PERFORMANCE`` of a network.
-        begun: How many networks have begun to train; the others wait.
+        kept_steps: Ascending steps at which networks are kept, in addition to their final state.
+        networks: Networks on the CPU, with an axis of kept steps before that of networks; the last
+            kept step is the final state.
+        steps: Training step of every kept network.
+        statuses: Index in ``STATUSES`` for each network; −1 until its training has ended.
+        evaluations: Rows of position, step, and ``PERFORMANCE`` of a network.
+        begun: Number of networks whose training has begun.
     """
 
     kept_steps: Sequence[int]
@@ -70,7 +70,7 @@ class Course:
 
     @classmethod
     def of(cls, kept_steps: Sequence[int], networks: int, one: StackedNetworks) -> Course:
-        """Return the course of networks that have not begun, all of the shape of ``one``."""
+        """Return the course before training, for networks with the tensors of ``one``."""
         kept = len(kept_steps) + 1
         return cls(
             kept_steps=kept_steps,
@@ -80,14 +80,14 @@ class Course:
         )
 
     def keep(self, networks: StackedNetworks, positions: Sequence[int], step: int) -> None:
-        """Keep a stack of networks, if this is a step at which networks are kept."""
+        """Keep a stack of networks if this is one of the kept steps."""
         if step in self.kept_steps:
             self._store(self.kept_steps.index(step), networks, positions, step)
 
     def finish(
         self, networks: StackedNetworks, positions: Sequence[int], step: int, status: str
     ) -> None:
-        """Keep networks that are done: as they are now, they stand at all later kept steps."""
+        """Keep networks that are done, at all remaining kept steps."""
         for slot, kept_step in enumerate(self.kept_steps):
             if kept_step > step:
                 self._store(slot, networks, positions, step)
@@ -103,7 +103,7 @@ class Course:
         self.steps[slot, list(positions)] = step
 
     def kept_networks(self, hyperparameters: Hyperparameters, seeds: Sequence[int]) -> KeptNetworks:
-        """Return the networks of an ensemble whose training is over."""
+        """Return the networks of an ensemble whose training has ended."""
         return KeptNetworks(
             hyperparameters=hyperparameters,
             seeds=tuple(seeds),

@@ -1,4 +1,4 @@
-"""Numbers too small to matter, and large enough to cost."""
+"""Flushing of denormal numbers, which are negligible but slow."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,11 +8,11 @@ import torch
 
 @contextmanager
 def denormals_flushed() -> Iterator[None]:
-    """Take numbers below 1.2e-38 for zero in this thread, and afterwards as it was before.
+    """Flush numbers below 1.2e-38 to zero in this thread, and restore the mode afterwards.
 
-    The momentum of a weight without gradient is multiplied by 0.9 at every step, ends at the
-    smallest denormal number and stays there, since 0.9 of it is rounded to itself. Some CPUs take a
-    hundred times as long for each product with such a number.
+    The momentum of a weight without gradient decays by a factor of 0.9 per step to the smallest
+    denormal number and stays there, since 0.9 of it rounds to itself. On some CPUs products with
+    denormal numbers take a hundred times as long.
     """
     flushed = are_denormals_flushed()
     torch.set_flush_denormal(True)

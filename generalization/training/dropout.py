@@ -1,4 +1,4 @@
-"""Dropout: hidden activations that are set to zero while training."""
+"""Dropout of hidden activations during training."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from generalization.randomness import generator_for
 from generalization.training.batches import Batch
 
 
-# ASSUME: every hidden activation can be dropped, after normalization and activation function; table
-# 1 of Daróczy 2020 lists dropout at all hidden layers but the first, and names no probability.
+# ASSUME: dropout applies to all hidden layers, after normalization and activation function; table 1
+# of Daróczy 2020 lists dropout in all hidden layers but the first, without a probability.
 @dataclass(frozen=True)
 class Dropout:
     """Inverted dropout (Srivastava et al. 2014, §10) of all hidden activations of a stack.
 
     Attributes:
-        probability: With which an activation is set to zero; the others are divided by what is
-            left of 1, so that the mean stays.
+        probability: Probability p with which an activation is set to zero; the others are scaled by
+            1 / (1 − p), which preserves the mean.
         ensemble: Name of the ensemble.
-        seeds: One per network of the stack.
+        seeds: One seed per network of the stack.
     """
 
     probability: float
@@ -30,9 +30,9 @@ class Dropout:
     seeds: Sequence[int]
 
     def on(self, batch: Batch, networks: StackedNetworks, step: int) -> Batch:
-        """The batch with masks of the hidden layers of networks, drawn for a step.
+        """Return the batch with dropout masks for the hidden layers, drawn for a step.
 
-        Generators depend on ensemble, seed and step alone, so that training resumes from a step.
+        Generators depend only on ensemble, seed and step, so that training can resume at any step.
         """
         hidden, samples = networks.widths[1:-1], len(batch)
         masks = [torch.empty(len(self.seeds), units, samples) for units in hidden]

@@ -1,4 +1,4 @@
-"""Training of an ensemble: all its networks, stack by stack."""
+"""Training of all networks of an ensemble, stack by stack."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 
 from generalization.datasets.dataset import Dataset
 from generalization.errors import InputError
+from generalization.files import require_room
 from generalization.hyperparameters import Hyperparameters, contradictions
 from generalization.networks.activation_functions import ACTIVATION_FUNCTIONS
 from generalization.networks.architectures import ARCHITECTURES, POOLINGS, unsuitable
@@ -33,11 +34,11 @@ REPORT_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class TrainedEnsemble:
-    """The result of training.
+    """Result of training.
 
     Attributes:
-        kept: The networks at their kept steps; the last is how training ended.
-        training: The rows of ``training.csv``: ensemble, seed, step, train_loss, train_accuracy,
+        kept: Networks at their kept steps, the last of which is the final state.
+        training: Rows of ``training.csv``: ensemble, seed, step, train_loss, train_accuracy,
             test_loss, test_accuracy, status.
     """
 
@@ -60,29 +61,28 @@ def train_ensemble(
 ) -> TrainedEnsemble:
     """Train the networks of an ensemble.
 
-    The whole training set is looked at at the end of every epoch and at the last step. A network is
-    ``fitted`` when it has met every stopping criterion that is set at ``stop_epochs`` of these
-    looks; ``stopped`` when it has not before ``max_steps``; ``diverged`` when its weights are not
-    finite any more. Then it is kept as it is, and the others go on. Each network depends on its own
-    seed only.
+    The stopping criteria are evaluated on the whole training set at the end of every epoch and at
+    the last step. A network is ``fitted`` once it has met all criteria that are set at
+    ``stop_epochs`` of these evaluations, ``stopped`` if it has not by ``max_steps``, and
+    ``diverged`` once its weights are not finite. It then remains in this state while the others
+    continue. Each network depends only on its own seed.
 
     Args:
-        data: What to train and test on, as ``experiment_data`` gives it.
-        hyperparameters: Of the ensemble. L-BFGS takes at most 2,684 steps.
-        seeds: One per network.
-        device: Where to train.
-        checkpoint: File from which training resumes if it exists, and that is written on the
-            way. The caller removes it when the result is safe.
+        data: Training and test data, as returned by ``experiment_data``.
+        hyperparameters: Hyper-parameters of the ensemble; L-BFGS is limited to 2,684 steps.
+        seeds: One seed per network.
+        device: Device of training.
+        checkpoint: File from which training resumes if it exists, and that is written during
+            training. The caller removes it when the result is safe.
         checkpoint_seconds: Time between two checkpoints.
-        report: Is told now and then how many networks are done, and what share of the steps
-            that are allowed is over; a network that is done needs no more.
-        stack_size: Networks per stack; if it is not given, as many as suit the device. It changes
-            results by rounding only. L-BFGS takes one at a time.
+        report: Callback that receives the number of networks that are done and the share of the
+            maximum number of steps that is over.
+        stack_size: Number of networks per stack; by default it depends on the device. It changes
+            results only by rounding. L-BFGS trains one network at a time.
 
     Returns:
-        The networks at their kept steps, and the course of training: losses are mean
-        cross-entropies in nats over the whole sets, at step 0, at powers of two, at kept steps,
-        and at the end.
+        Networks at their kept steps, and the training history: losses are mean cross-entropies in
+        nats over the whole sets, at step 0, powers of two, kept steps and the end.
     """
     raise_if_impossible(hyperparameters, seeds, data)
     training = Training(data, hyperparameters, seeds, torch.device(device))
@@ -91,6 +91,10 @@ def train_ensemble(
     else:
         one = initial_networks(training.architecture, hyperparameters, seeds[:1])
         course, begun = Course.of(training.kept_steps, len(seeds), one), None
+    if checkpoint is not None:
+        # What is kept is written at the end, whatever comes between.
+        kept_bytes = sum(tensor.nbytes for tensor in course.networks.tensors.values())
+        require_room(checkpoint, kept_bytes)
     fitting = networks_at_once(len(seeds), training.architecture, hyperparameters, training.device)
     size = fitting if stack_size is None or training.full_batch else stack_size
     saving, reporting = Clock(checkpoint_seconds), Clock(REPORT_SECONDS)
@@ -111,7 +115,7 @@ def train_ensemble(
 
 
 def stacks(training: Training, course: Course, begun: Stack | None, size: int) -> Iterator[Stack]:
-    """Yield the stack that has begun, if there is one, and then stacks of waiting networks."""
+    """Yield the stack of a checkpoint, if any, and then stacks of the remaining networks."""
     if begun is not None:
         yield begun
     while course.begun < len(training.seeds):
@@ -123,7 +127,7 @@ def stacks(training: Training, course: Course, begun: Stack | None, size: int) -
 def raise_if_impossible(
     hyperparameters: Hyperparameters, seeds: Sequence[int], data: Dataset
 ) -> None:
-    """Refuse what cannot be trained on this dataset.
+    """Refuse hyper-parameters that cannot be trained on this dataset.
 
     Raises:
         InputError: Naming the hyper-parameter, what it must be, and what it is.
@@ -158,16 +162,16 @@ def raise_if_impossible(
 
 
 class Clock:
-    """Tells whether so many seconds have passed since it was restarted."""
+    """Timer that is due a fixed number of seconds after its last restart."""
 
     def __init__(self, seconds: float):
         self.seconds = seconds
         self.restart()
 
     def restart(self) -> None:
-        """Count the seconds from now."""
+        """Start counting from now."""
         self.begin = time.monotonic()
 
     def is_due(self) -> bool:
-        """Return whether they have passed."""
+        """Return whether the time is over."""
         return time.monotonic() - self.begin >= self.seconds

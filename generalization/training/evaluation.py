@@ -15,7 +15,7 @@ from generalization.networks.stacked_networks import StackedNetworks
 from generalization.training.losses import LOSSES, Labels, Logits
 from generalization.training.sizes import samples_at_once
 
-FIRST_LOOK = 8  # Samples: most often enough to see that a network is not done.
+FIRST_PART = 8  # Samples; usually enough to rule out that a network meets the criterion.
 
 
 def evaluate(
@@ -23,11 +23,10 @@ def evaluate(
     inputs: Float32[Tensor, "samples features"],
     labels: Int64[Tensor, "samples"],
 ) -> tuple[Float64[Tensor, "networks"], Float64[Tensor, "networks"]]:
-    """Compute mean cross-entropy in nats and accuracy, whatever networks are trained with.
+    """Compute mean cross-entropy in nats and accuracy, independently of the training loss.
 
     Returns:
-        Losses and accuracies. Where the loss is not finite, the accuracy is NaN: NaN logits
-        predict nothing.
+        Losses and accuracies; where the loss is not finite, the accuracy is NaN.
     """
     samples = len(labels)
     losses = correct = labels.new_zeros(len(networks), dtype=torch.float64)
@@ -43,30 +42,32 @@ def evaluate(
 
 
 def are_finite(networks: StackedNetworks) -> Bool[Tensor, "networks"]:
-    """Return whether all numbers of a network are finite, as far as sums of its tensors tell.
+    """Return whether all tensors of a network are finite, judged by their sums.
 
-    A sum with NaN or infinity in it is not finite; one of weights near 1e38 might not be either.
+    The sum of a tensor with NaN or infinity is not finite; that of weights near 1e38 may not be
+    finite either.
     """
     sums = [tensor.flatten(1).sum(1) for tensor in networks.tensors.values()]
     return torch.stack(sums).isfinite().all(0)
 
 
 def errors(logits: Logits, labels: Labels) -> Bool[Tensor, "networks samples"]:
-    """Return whether a sample is misclassified."""
+    """Return which samples are misclassified."""
     return logits.argmax(1) != labels
 
 
 class StoppingCriterion:
-    """Stopping criterion of a training, on the whole training set.
+    """Stopping criterion, evaluated on the whole training set.
 
-    A network is done when every criterion that is set is met: its errors, or its losses, add up to
-    no more than a budget. No sample can lower a sum. So a look at the training set is over with
-    the first samples that rule out all networks, and the next look begins with these: what is hard
-    in one epoch is hard in the next. The answer is that of the whole set, at a small part of the
-    cost, except once, when it is yes.
+    A network is done when all criteria that are set are met: the sum of its errors, or of its
+    losses, does not exceed a budget. Since no sample can lower a sum, an evaluation ends with the
+    first samples that rule out all networks, and the next evaluation begins with these: samples
+    that are hard in one epoch are hard in the next. The result is that for the whole set, at a
+    small part of the cost unless the criterion is met.
 
     Attributes:
-        first: The sample that the next look begins with. It changes sums by rounding only.
+        first: Index of the first sample of the next evaluation, which changes sums only by
+            rounding.
     """
 
     def __init__(
@@ -80,13 +81,13 @@ class StoppingCriterion:
         samples = len(labels)
         self.budgets = []
         if accuracy is not None:
-            # 1e-9 forgives the rounding of the product, so that 0.9 of 10 samples are 9 samples.
+            # 1e-9 allows for rounding of the product, so that 0.9 of 10 samples are 9 samples.
             self.budgets.append((errors, samples - math.ceil(accuracy * samples - 1e-9)))
         if loss is not None:
             self.budgets.append((LOSSES[hyperparameters.loss].values, loss * samples))
 
     def is_met(self, networks: StackedNetworks) -> Bool[Tensor, "networks"]:
-        """Return whether each network is done; none is without a criterion."""
+        """Return which networks are done; none if no criterion is set."""
         if not self.budgets:
             return self.labels.new_zeros(len(networks), dtype=torch.bool)
         networks, (costs, limits) = networks.folded(), zip(*self.budgets, strict=True)
@@ -103,8 +104,8 @@ class StoppingCriterion:
         return possible
 
     def _parts(self, largest: int) -> Iterator[slice]:
-        """Yield slices of doubling length, once around the whole set from the first sample on."""
-        samples, begin, size = len(self.labels), self.first, FIRST_LOOK
+        """Yield slices of doubling length that cover the set cyclically from the first sample."""
+        samples, begin, size = len(self.labels), self.first, FIRST_PART
         left = samples
         while left:
             end = min(begin + size, begin + left, samples)

@@ -1,7 +1,7 @@
 """Initial networks of an ensemble, and their architecture.
 
 Args:
-    data: What they are trained on, as ``experiment_data`` gives it.
+    data: Data of the ensemble, as returned by ``experiment_data``.
 """
 
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ def widths_for(data: Dataset, hyperparameters: Hyperparameters) -> tuple[int, ..
     """Return the widths of the networks of an ensemble: input, hidden layers, logits.
 
     Args:
-        hyperparameters: Of these ``depth`` and ``width``.
+        hyperparameters: Hyper-parameters, of which ``depth`` and ``width`` are used.
     """
     hidden = (hyperparameters.width,) * (hyperparameters.depth - 1)
     return (data.train_inputs[0].numel(), *hidden, data.classes)
 
 
 def architecture_for(data: Dataset, hyperparameters: Hyperparameters) -> AnyArchitecture:
-    """Return the architecture of an ensemble; the widths, if it is fully connected."""
+    """Return the architecture of an ensemble; the widths if networks are fully connected."""
     if hyperparameters.architecture == "fully_connected":
         return widths_for(data, hyperparameters)
     channels, height, width = data.train_inputs.shape[1:]
@@ -36,14 +36,13 @@ def architecture_for(data: Dataset, hyperparameters: Hyperparameters) -> AnyArch
 def initial_networks(
     architecture: AnyArchitecture, hyperparameters: Hyperparameters, seeds: Sequence[int]
 ) -> StackedNetworks:
-    """Initialize the networks of an ensemble, as they are at step 0.
+    """Initialize the networks of an ensemble at step 0.
 
     Args:
-        architecture: As ``architecture_for`` gives it, or units per layer: input, hidden layers,
-            logits.
-        hyperparameters: Of these ``activation``, ``biases``, ``normalization``,
-            ``initialization``, ``init_scale`` and the name.
-        seeds: One per network; each network depends on its own seed only.
+        architecture: Result of ``architecture_for``, or the number of units per layer.
+        hyperparameters: Hyper-parameters; ``activation``, ``biases``, ``normalization``,
+            ``initialization``, ``init_scale`` and the name are used.
+        seeds: One seed per network; each network depends only on its own seed.
 
     Returns:
         A float32 stack of ``len(seeds)`` networks on the CPU.

@@ -14,20 +14,20 @@ from generalization.training.losses import Loss
 from generalization.training.optimizers import State
 from generalization.training.sizes import samples_at_once
 
-ITERATIONS = 2684  # At most, Novak et al. 2018, §A.5.5.
-LINE_SEARCH = 25  # Evaluations at most, as torch.optim.LBFGS has it.
-STILL = 1e-9  # Movement of a weight, below which torch.optim.LBFGS sees no progress.
+ITERATIONS = 2684  # Maximum number of iterations, Novak et al. 2018, §A.5.5.
+LINE_SEARCH = 25  # Maximum number of evaluations per line search, as in torch.optim.LBFGS.
+STILL = 1e-9  # Change of a weight below which torch.optim.LBFGS stops for lack of progress.
 
 
 class Lbfgs:
     """``torch.optim.LBFGS`` with a strong-Wolfe line search; one step is one iteration.
 
     Attributes:
-        converged: Whether the last step moved no weight by more than 1e-9.
+        converged: Whether the last step changed no weight by more than 1e-9.
     """
 
-    # ASSUME: history 10, and 1 as the first length that the line search tries, whatever the
-    # learning rate: the paper names neither.
+    # ASSUME: a history of 10 and an initial step length of 1 in the line search, independently of
+    # the learning rate; the paper states neither.
     def __init__(self, networks: StackedNetworks, loss: Loss, state: State | None = None):
         self.parameters = networks.parameters
         self.backpropagation = new_backpropagation(networks, loss)
@@ -50,12 +50,12 @@ class Lbfgs:
 
     @property
     def state(self) -> State:
-        """State that the next step needs, as tensors."""
+        """State of the optimizer as tensors."""
         remembered = self.optimizer.state[self.parameters[0]]
         return {name: _to_tensors(kept) for name, kept in remembered.items() if name != "al"}
 
     def step(self, batch: Batch, *, learning_rate: float, step: int) -> None:
-        """Do one iteration. ``batch`` is the whole training set, in any order."""
+        """Perform one iteration; ``batch`` is the whole training set, in any order."""
         before = [parameter.clone() for parameter in self.parameters]
         self.optimizer.step(lambda: self._evaluate(batch))
         moved = torch._foreach_sub(before, self.parameters)
@@ -64,8 +64,8 @@ class Lbfgs:
     def _evaluate(self, batch: Batch) -> Tensor:
         """Compute the loss, and its gradient in ``grad`` of the parameters.
 
-        An iteration begins where the line search of the one before ended, most often with its
-        last evaluation, so that the last one is remembered.
+        The last evaluation is cached, because an iteration usually begins at the last evaluation of
+        the line search before.
         """
         if self._evaluated is not None:
             point, loss = self._evaluated
@@ -88,7 +88,7 @@ LISTS, COUNTS = ("old_dirs", "old_stps", "ro"), ("func_evals", "n_iter")
 
 
 def _to_tensors(value: Any) -> list[Tensor]:
-    """Numbers become float64 tensors; the tensors of L-BFGS are float32."""
+    """Convert numbers to float64 tensors, distinguishable from the float32 tensors of L-BFGS."""
     values = value if isinstance(value, list) else [value]
     return [
         item if isinstance(item, Tensor) else torch.tensor(item, dtype=torch.float64)

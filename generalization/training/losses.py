@@ -1,4 +1,4 @@
-"""The losses that networks are trained with, and their gradients at the logits.
+"""Training losses and their gradients with respect to the logits.
 
 Logits are (networks, classes, samples) here: with the samples last, sums over classes run along
 contiguous memory.
@@ -18,11 +18,11 @@ Labels = Int64[Tensor, "networks samples"]
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss of one sample.
+    """A loss of single samples.
 
     Attributes:
-        values: From logits and labels to the loss of every network and sample; never negative.
-        gradient: From logits and labels to the derivative by the logits, written to ``out``.
+        values: Function from logits and labels to the nonnegative loss of each network and sample.
+        gradient: Function from logits and labels to the derivative by logits, written to ``out``.
     """
 
     values: Callable[[Logits, Labels], Float[Tensor, "networks samples"]]
@@ -30,23 +30,23 @@ class Loss:
 
 
 def cross_entropy_values(logits: Logits, labels: Labels) -> Float[Tensor, "networks samples"]:
-    """−log σ_y in nats, with σ = softmax f."""
+    """Return −ln σ_y, with σ = softmax f."""
     return cross_entropy(logits, labels, reduction="none")
 
 
 def cross_entropy_gradient(logits: Logits, labels: Labels, *, out: Logits) -> Logits:
-    """σ − e_y."""
+    """Return σ − e_y."""
     return _subtract_one_hot(torch.softmax(logits, 1, out=out), labels)
 
 
-# ASSUME: the ℓ2 loss is ‖softmax(f) − e_y‖²; the paper says no more than "ℓ2-loss".
+# ASSUME: the ℓ2 loss is ‖softmax(f) − e_y‖²; the paper only states "ℓ2-loss".
 def squared_values(logits: Logits, labels: Labels) -> Float[Tensor, "networks samples"]:
-    """‖σ − e_y‖², from 0 to 2."""
+    """Return ‖σ − e_y‖², from 0 to 2."""
     return _subtract_one_hot(softmax(logits, 1), labels).square().sum(1)
 
 
 def squared_gradient(logits: Logits, labels: Labels, *, out: Logits) -> Logits:
-    """2 σ ∘ (r − σᵀr) with r = σ − e_y, since ∂σ/∂f = diag σ − σσᵀ."""
+    """Return 2 σ ∘ (r − σᵀr) with r = σ − e_y, since ∂σ/∂f = diag σ − σσᵀ."""
     probabilities = softmax(logits, 1)
     _subtract_one_hot(out.copy_(probabilities), labels)
     mean = (probabilities * out).sum(1, keepdim=True)
@@ -54,7 +54,7 @@ def squared_gradient(logits: Logits, labels: Labels, *, out: Logits) -> Logits:
 
 
 def _subtract_one_hot(probabilities: Logits, labels: Labels) -> Logits:
-    """In place."""
+    """Subtract e_y in place."""
     return probabilities.scatter_(1, labels.unsqueeze(1), -1.0, reduce="add")
 
 

@@ -1,6 +1,6 @@
-"""Optimizers that treat every weight alike, hence a stack of networks as one.
+"""Optimizers with elementwise updates, which apply to a stack of networks at once.
 
-Momentum, Adam and RMSProp have the defaults of TensorFlow 1, which Novak et al. 2018 trained with.
+Momentum, Adam and RMSProp have the defaults of TensorFlow 1, which Novak et al. 2018 used.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ State = dict[str, list[Tensor]]
 
 
 def descend(parameters: Sequence[Tensor], state: State, learning_rate: float, step: int) -> None:
-    """Take w to w − η g; with momentum, g is the velocity v ← μ v + ∂loss/∂w."""
+    """Update w ← w − η g; with momentum, g is the velocity v ← μ v + ∂loss/∂w."""
     torch._foreach_add_(parameters, state["gradient"], alpha=-learning_rate)
 
 
 def adam(parameters: Sequence[Tensor], state: State, learning_rate: float, step: int) -> None:
-    """Kingma & Ba 2015, §2, last formulation, as ``tf.train.AdamOptimizer``.
+    """Update by Adam (Kingma & Ba 2015, §2, last formulation), as ``tf.train.AdamOptimizer``.
 
     m ← 0.9 m + 0.1 g, v ← 0.999 v + 0.001 g², w ← w − η_t m / (√v + ε) with
     η_t = η √(1 − 0.999ᵗ) / (1 − 0.9ᵗ). ``torch.optim.Adam`` adds ε to the corrected √v instead.
@@ -38,7 +38,7 @@ def adam(parameters: Sequence[Tensor], state: State, learning_rate: float, step:
     torch._foreach_lerp_(mean, gradient, 1 - 0.9)
     torch._foreach_mul_(square, 0.999)
     torch._foreach_addcmul_(square, gradient, gradient, value=1 - 0.999)
-    # The gradient is not needed any more: its place takes the denominator.
+    # The gradient is no longer needed: its memory holds the denominator.
     torch._foreach_copy_(gradient, square)
     torch._foreach_sqrt_(gradient)
     torch._foreach_add_(gradient, 1e-8)
@@ -46,10 +46,10 @@ def adam(parameters: Sequence[Tensor], state: State, learning_rate: float, step:
 
 
 def rmsprop(parameters: Sequence[Tensor], state: State, learning_rate: float, step: int) -> None:
-    """Hinton's RMSProp as ``tf.train.RMSPropOptimizer``, without its momentum.
+    """Update by Hinton's RMSProp, as ``tf.train.RMSPropOptimizer`` without momentum.
 
-    s ← 0.9 s + 0.1 g², w ← w − η g / √(s + 10⁻¹⁰), s beginning at 1. ``torch.optim.RMSprop``
-    begins at 0 and adds ε outside the root.
+    s ← 0.9 s + 0.1 g², w ← w − η g / √(s + 10⁻¹⁰), with s initialized to 1.
+    ``torch.optim.RMSprop`` initializes s to 0 and adds ε outside the root.
     """
     gradient, square = state["gradient"], state["square"]
     torch._foreach_mul_(square, 0.9)
@@ -64,9 +64,9 @@ class Rule:
     """Update rule of an optimizer.
 
     Attributes:
-        update: Moves the parameters, in place.
-        memory: Factor on the gradient of the step before, to which the new one is added.
-        slots: What else it keeps in the shapes of the parameters → value that it begins with.
+        update: Function that updates the parameters in place.
+        memory: Factor on the previous gradient, to which the new one is added.
+        slots: Names of further state in the shapes of the parameters → initial value.
     """
 
     update: Callable[[Sequence[Tensor], State, float, int], None]
@@ -83,13 +83,13 @@ RULES = {
 
 
 class FirstOrder:
-    """Moves all networks of a stack by one of ``RULES``.
+    """Updates all networks of a stack by one of ``RULES``.
 
-    With weight decay, an optimizer takes ∂loss/∂w + λ w for the gradient, as ``torch.optim`` does.
+    Weight decay adds λ w to the gradient, as in ``torch.optim``.
 
     Attributes:
-        state: Tensors in the shapes of the parameters: all that the next step needs to know.
-        converged: Never: there is always a next step.
+        state: Complete state of the optimizer: tensors in the shapes of the parameters.
+        converged: Always False: first-order optimizers do not detect convergence.
     """
 
     converged = False
@@ -108,7 +108,7 @@ class FirstOrder:
         self.parameters = networks.parameters
         self.backpropagation = new_backpropagation(networks, loss)
         self.weight_decay, self.dropout = weight_decay, dropout
-        # The statistics of a batch are those of the whole batch.
+        # Batch normalization needs the statistics of the whole batch at once.
         self.samples = math.inf if networks.normalizations else samples_at_once(networks)
         self.state = state or {
             name: [torch.full_like(parameter, value) for parameter in self.parameters]
@@ -116,7 +116,7 @@ class FirstOrder:
         }
 
     def step(self, batch: Batch, *, learning_rate: float, step: int) -> None:
-        """One step on one batch per network; steps are counted from 1."""
+        """Perform a step with one batch per network; steps are counted from 1."""
         memory = self.rule.memory
         if self.dropout is not None:
             batch = self.dropout.on(batch, self.backpropagation.networks, step)

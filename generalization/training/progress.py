@@ -20,14 +20,14 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def shown_progress(ensemble: str, networks: int) -> Iterator[Report]:
-    """Show progress: a bar if stderr is a terminal, else a line of the log every 10 seconds.
+    """Show progress: a bar if stderr is a terminal, else a log line every 10 seconds.
 
     Args:
-        ensemble: Name of what is trained.
-        networks: How many there are.
+        ensemble: Name of the ensemble.
+        networks: Number of networks.
 
     Yields:
-        The ``report`` of ``train_ensemble``.
+        Callback ``report`` of ``train_ensemble``.
     """
 
     def line(done: int) -> str:
@@ -39,12 +39,12 @@ def shown_progress(ensemble: str, networks: int) -> Iterator[Report]:
             task = bar.add_task(line(0), total=1.0)
             yield lambda done, share: bar.update(task, completed=share, description=line(done))
         return
-    told = time.monotonic()
+    reported = time.monotonic()
 
     def report(done: int, share: float) -> None:
-        nonlocal told
-        if done == networks or time.monotonic() - told >= LOG_SECONDS:
-            told = time.monotonic()
+        nonlocal reported
+        if done == networks or time.monotonic() - reported >= LOG_SECONDS:
+            reported = time.monotonic()
             log.info("%s, %.0f %% of the steps allowed.", line(done), 100 * share)
 
     yield report

@@ -1,4 +1,4 @@
-"""How many networks and samples to process at once. It changes results by rounding only."""
+"""Numbers of networks and samples to process at once, which change results only by rounding."""
 
 from itertools import pairwise
 
@@ -18,10 +18,10 @@ def networks_at_once(
 ) -> int:
     """Return the number of networks of an ensemble that train as one stack.
 
-    A CPU takes as many as stay in its cache, with their weights, gradients and the activations of
-    a batch: a wide network trains alone. A GPU takes all. L-BFGS searches a line for every network
-    alone. Convolutional networks of a stack take turns, so that only what an optimizer does is done
-    at once.
+    On a CPU these are as many as fit in its cache with their weights, gradients and the activations
+    of a batch: wide networks train alone. On a GPU all networks train at once. L-BFGS, whose line
+    search is per network, trains one at a time. For convolutional networks, which are
+    backpropagated one by one, only the optimizer works on the whole stack.
     """
     if hyperparameters.optimizer == "lbfgs":
         return 1
@@ -33,6 +33,6 @@ def networks_at_once(
 
 
 def samples_at_once(networks: StackedNetworks) -> int:
-    """Return the number of samples per network that a stack takes at once, at least 256."""
+    """Return the number of samples per network to process at once, at least 256."""
     numbers_per_sample = len(networks) * max(networks.widths)
     return max(256, items_at_once("activations", numbers_per_sample, networks.weights[0].device))

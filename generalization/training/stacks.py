@@ -1,4 +1,4 @@
-"""The loop: a stack of networks, step by step."""
+"""Training loop of a stack of networks."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from generalization.training.optimizers import RULES, FirstOrder, State
 
 @dataclass
 class Stack:
-    """Networks that train together; all are at the same step.
+    """Networks that train together, all at the same step.
 
     Attributes:
-        networks: Moved in place.
-        optimizer: Moves them.
-        positions: Of the networks in the ensemble.
-        times_met: How often each of them met the criterion that ends training.
-        step: How many steps they have trained.
+        networks: Networks, updated in place.
+        optimizer: Optimizer of the networks.
+        positions: Positions of the networks in the ensemble.
+        times_met: Number of times that each network has met the stopping criterion.
+        step: Number of steps trained so far.
     """
 
     networks: StackedNetworks
@@ -43,19 +43,19 @@ class Stack:
 
 
 class Training:
-    """Data, criterion and schedule that all stacks of an ensemble share.
+    """Data, stopping criterion and schedule shared by all stacks of an ensemble.
 
     Attributes:
-        hyperparameters: Of the ensemble.
-        seeds: One per network.
-        device: Where the networks train.
-        architecture: Of the networks.
-        source: The training set.
+        hyperparameters: Hyper-parameters of the ensemble.
+        seeds: One seed per network.
+        device: Device of training.
+        architecture: Architecture of the networks.
+        source: Training set.
         test: Inputs and labels of the test set.
-        criterion: Ends the training of a network.
-        full_batch: Whether a step takes the whole training set, without augmentation.
-        limit: Step at which training ends at the latest.
-        steps_per_epoch: Batches of one pass over the training set.
+        criterion: Stopping criterion.
+        full_batch: Whether each step uses the whole training set, without augmentation.
+        limit: Maximum number of training steps.
+        steps_per_epoch: Number of batches per epoch.
         kept_steps: Steps before the limit at which networks are kept.
         evaluated_steps: Steps before the limit at which networks are evaluated.
     """
@@ -124,19 +124,19 @@ class Training:
         return batches_of_epoch(self.source, self.hyperparameters, seeds, epoch, skipped=skipped)
 
     def learning_rate(self, step: int) -> float:
-        """Return the learning rate of the step after this one."""
+        """Return the learning rate of the step that follows ``step``."""
         decays = step // self.steps_per_epoch // self.hyperparameters.decay_epochs
         return self.hyperparameters.learning_rate * 0.1**decays
 
     def train(self, stack: Stack, course: Course) -> Iterator[None]:
-        """Train a stack until no network is left in it.
+        """Train a stack until all of its networks are done.
 
         Args:
-            stack: Is left, one by one, by networks that are done.
-            course: Where they, and what is kept on the way, go.
+            stack: Stack to train, from which networks that are done are removed.
+            course: Course of training, to which kept networks and evaluations are added.
 
         Yields:
-            After every step, when stack and course are what a training that resumes needs.
+            None after every step, when stack and course can be written to a checkpoint.
         """
         if stack.step == 0:
             self.look(stack, course)
@@ -152,10 +152,11 @@ class Training:
                     break
 
     def look(self, stack: Stack, course: Course) -> None:
-        """Evaluate and keep networks, and take those that are done out of the stack.
+        """Evaluate and keep networks, and remove those that are done from the stack.
 
         Networks may be done at the end of an epoch and at the last step. They are evaluated and
-        kept at planned steps and when they are done. Weights that are not finite end it all.
+        kept at planned steps and when they are done. Networks with weights that are not finite are
+        done at once.
         """
         step = stack.step
         last = step == self.limit

@@ -1,7 +1,7 @@
 """Units of hidden layers: their information, directions and ablation.
 
 Args:
-    mode: What ablated units become, see ``replacements``.
-    layer: Which one, counted from 0.
-    widths: Units of every hidden layer.
+    mode: Replacement of the activations of ablated units, see ``replacements``.
+    layer: Index of the layer, from 0.
+    widths: Number of units of each hidden layer.
 """

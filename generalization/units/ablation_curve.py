@@ -21,16 +21,16 @@ def ablation_curve(
     mode: str = "zero",
     layer: int | None = None,
 ) -> tuple[Float64[Tensor, "counts"], Float64[Tensor, "networks orders counts"]]:
-    """Accuracy against the fraction of ablated units (Morcos et al. 2018).
+    """Compute the accuracy against the fraction of ablated units (Morcos et al. 2018).
 
     Args:
-        generator: Of the orders, which are the same for all networks.
-        orders: In how many random orders units are ablated.
+        generator: Source of the random orders, which all networks share.
+        orders: Number of random orders of ablation.
         increments: Number of equal increments from no unit to all, fewer if there are fewer units.
-        layer: Hidden layer of which units are ablated, counted from 0; of all, if it is not given.
+        layer: Index of the hidden layer to ablate; all hidden layers by default.
 
     Returns:
-        Fractions from 0 to 1, exact ones, and accuracies.
+        Exact fractions of ablated units, from 0 to 1, and accuracies.
     """
     widths = [of_layer.shape[-1] for of_layer in unit_activations(networks, inputs[:1])]
     layers = range(len(widths)) if layer is None else [layer]
@@ -43,13 +43,13 @@ def ablation_curve(
 def area_under(
     amounts: Float64[Tensor, "counts"], accuracies: Float64[Tensor, "*batch counts"]
 ) -> Float64[Tensor, "*batch"]:
-    """∫ accuracy over amounts by the trapezoid rule, over the range of the amounts.
+    """Integrate accuracy over the amounts by the trapezoid rule, divided by their range.
 
     Args:
-        amounts: Ascending.
-        accuracies: At each of them.
+        amounts: Amounts in ascending order.
+        accuracies: Accuracy at each amount.
 
     Returns:
-        The mean accuracy over the range: 1 if nothing is lost.
+        Mean accuracy over the range of amounts.
     """
     return torch.trapezoid(accuracies, amounts) / (amounts[-1] - amounts[0])

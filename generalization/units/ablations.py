@@ -1,4 +1,4 @@
-"""Accuracy of networks while their hidden units are ablated, one after the other."""
+"""Accuracy of networks under cumulative ablation of hidden units."""
 
 from __future__ import annotations
 
@@ -28,29 +28,28 @@ def ablated_accuracies(
     *,
     mode: str = "zero",
 ) -> Float64[Tensor, "networks orders counts"]:
-    """Share of samples that are still classified right when units are ablated (Morcos et al. 2018).
+    """Compute the accuracy of networks when units are ablated (Morcos et al. 2018).
 
     Ablation replaces the activation of a unit, after normalization and activation function, at all
-    positions of a feature map; weights stay as they are. Nothing is computed twice that does not
-    change: of a stack,
+    positions of a feature map; weights do not change. In a stack common computations are shared:
 
-    * with no unit ablated all orders agree, so this is taken once;
-    * activations of the lowest layer with ablated units are taken once, and what its units give to
-      the layer above, Σ_i W_i a_i, is summed up unit by unit, from the last of an order to the
-      first: all counts together cost one product;
-    * above, units stand in the order in which they are ablated, so that those which are left are
-      the last ones, and products are of these alone: a third of the work, over all counts. What
-      ablated ones give is the same for all samples of a group, W fill, and added to the bias.
+    * with no unit ablated all orders agree, so this case is evaluated once;
+    * activations of the lowest layer with ablated units are computed once, and their contributions
+      to the layer above, Σ_i W_i a_i, are accumulated unit by unit, from the last unit of an order
+      to the first: all counts together cost one product;
+    * in higher layers units are sorted in the order of ablation, so that the remaining units are
+      the last ones and products involve only these: a third of the work over all counts. The
+      contribution of ablated units, W fill, is constant for a group of samples and is added to the
+      bias.
 
-    Units are rows and samples columns in here: those that are left lie in one piece of memory.
+    Units are rows and samples columns, so that the remaining units are contiguous in memory.
 
     Args:
-        inputs: N points, in the dtype of the weights; also the reference set of ``mode``.
-        orders: In which units are ablated, of the same layers and counts; for all networks the
-            same.
+        inputs: N inputs, in the dtype of the weights; also the reference set of ``mode``.
+        orders: Orders of ablation with the same layers and counts, shared by all networks.
 
     Returns:
-        R × orders × counts. Of equal logits the first one counts.
+        Accuracies, R × orders × counts. Among equal logits the first one is the prediction.
     """
     check_mode(mode)
     if not isinstance(networks, FullyConnectedNetworks):
@@ -58,7 +57,7 @@ def ablated_accuracies(
             module_ablations(module, inputs, labels, orders, mode=mode)
             for module in network_modules(networks)
         ])
-    # One network at a time stays in the cache of a CPU.
+    # Networks are evaluated one at a time to stay in the cache of a CPU.
     stacks = networks.folded() if inputs.device.type == "cpu" else [networks.folded()]
     return torch.cat([_stack_accuracies(stack, inputs, labels, orders, mode) for stack in stacks])
 
@@ -71,7 +70,7 @@ def _stack_accuracies(
     orders: Sequence[UnitOrder],
     mode: str,
 ) -> Float64[Tensor, "networks orders counts"]:
-    """Accuracies of networks without normalizations, all of them in one product."""
+    """Return the accuracies of networks without normalizations, by products over the stack."""
     activations = hidden_activations(stack, inputs)
     intact = _right(stack.affine(stack.depth - 1, activations[-1]).mT, labels)
     fills = [replacements(of_layer, labels, mode).mT for of_layer in activations]
@@ -94,12 +93,12 @@ def _stack_accuracies(
 
 @dataclass(frozen=True)
 class _Layer:
-    """A hidden layer, the units of which stand in the order in which they are ablated.
+    """A hidden layer whose units are sorted in the order of ablation.
 
     Attributes:
-        fill: What ablated units become, networks × units × groups; of no group, if nothing.
-        weight: To the units above, in their order: networks × units above × units.
-        bias: Of the units above, networks × units above × 1.
+        fill: Replacements of ablated units, networks × units × groups; without groups if zero.
+        weight: Weights to the units above in their order, networks × units above × units.
+        bias: Biases of the units above, networks × units above × 1.
     """
 
     fill: Tensor
@@ -107,12 +106,12 @@ class _Layer:
     bias: Tensor
 
     def add_ablated(self, values: Tensor, ablated: int, members: Tensor) -> Tensor:
-        """Preactivations of the last units above, with what ablated units give to them.
+        """Add the contributions of ablated units to preactivations of the last units above.
 
         Args:
-            values: networks × units × samples, or × 1 if they are the same for all samples.
-            ablated: How many of the first units are.
-            members: Of the groups.
+            values: Preactivations, networks × units × samples, or × 1 if equal for all samples.
+            ablated: Number of ablated units, which are the first ones.
+            members: Group membership of samples.
         """
         if not len(members):
             return values
@@ -126,7 +125,7 @@ class _Layer:
 def _in_order(
     stack: FullyConnectedNetworks, fills: Sequence[Tensor], order: UnitOrder
 ) -> list[_Layer]:
-    """Hidden layers, from the lowest with ablated units on."""
+    """Return the hidden layers from the lowest with ablated units up, sorted for ablation."""
     layers = []
     for layer in range(order.lowest, stack.depth - 1):
         units, above = order.within(layer), order.within(layer + 1)
@@ -149,11 +148,11 @@ def _cumulative(
     """Count correctly classified samples, at every number of ablated units.
 
     Args:
-        layers: From the lowest with ablated units on.
-        cuts: For every count, how many units of each of these are ablated, and 0 for the logits.
-        phi: The activation function.
-        lowest: Activations of the first of the layers, in their order, with no unit ablated.
-        members: As ``group_members``.
+        layers: Hidden layers from the lowest with ablated units up.
+        cuts: For each count, the number of ablated units in each layer, and 0 for the logits.
+        phi: Activation function.
+        lowest: Activations of the lowest of these layers, sorted, with no unit ablated.
+        members: Result of ``group_members``.
     """
     first, left = layers[0], lowest.shape[1]
     kept = first.bias.repeat(1, 1, lowest.shape[2])
@@ -173,5 +172,5 @@ def _right(
     logits: Float[Tensor, "networks classes samples"], labels: Int64[Tensor, "samples"]
 ) -> Int64[Tensor, "networks"]:
     """Count correctly classified samples."""
-    # Over the last axis, a maximum is found several times as fast.
+    # The maximum over the last axis is several times faster.
     return (logits.mT.contiguous().argmax(-1) == labels).sum(-1)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
-from generalization.devices import SAMPLES_PER_CHUNK, items_at_once
+from generalization.devices import SAMPLES_PER_CHUNK, items_at_once, samples_at_once
 from generalization.networks.hidden_layers import layer_maps, network_modules
 from generalization.networks.modules import Networks, evaluation_mode
 
@@ -24,21 +24,21 @@ def noisy_accuracies(
     draws: int,
     layers: Sequence[int],
 ) -> Float64[Tensor, "networks draws scales"]:
-    """Share of samples that are classified right with noise along random directions.
+    """Compute the accuracy of networks with noise along random directions (Morcos et al. 2018).
 
-    Morcos et al. 2018: a_i ← a_i + N(0, s Var(a_i)) for every unit of the layers. The variance is
-    over the same points, of a feature map also over positions, in the network without noise; every
-    position has noise of its own. Activations below the lowest layer are taken once. Noise of one
-    draw has one direction for all scales.
+    a_i ← a_i + N(0, s Var(a_i)) for every unit of the layers. The variance is over the same inputs,
+    and for feature maps also over positions, in the network without noise; each position has
+    independent noise. Activations below the lowest layer are computed once. The noise of one draw
+    has the same direction for all scales.
 
     Args:
-        generator: Of the noise, on the CPU; all networks see the same.
-        scales: s, in units of the variance.
-        draws: How often noise is drawn.
-        layers: Hidden layers with noise, counted from 0; ascending.
+        generator: Source of the noise, on the CPU, which all networks share.
+        scales: Scales s of the noise, relative to the variance.
+        draws: Number of draws of the noise.
+        layers: Ascending indices of the hidden layers with noise.
 
     Returns:
-        R × draws × scales.
+        Accuracies, R × draws × scales.
     """
     state = generator.get_state()
     accuracies = []
@@ -61,9 +61,12 @@ def _right(
 ) -> Int64[Tensor, "draws scales"]:
     """Count the samples that one network classifies correctly."""
     lowest, above = layers[0], pieces[layers[0] + 1 :]
-    chunks = [_through(pieces[: lowest + 1], some) for some in inputs.split(SAMPLES_PER_CHUNK)]
+    chunks = [
+        _through(pieces[: lowest + 1], some)
+        for some in inputs.split(samples_at_once(SAMPLES_PER_CHUNK))
+    ]
     deviations = _deviations(chunks, above, [layer - lowest for layer in layers])
-    parts = list(zip(chunks, labels.split(SAMPLES_PER_CHUNK), strict=True))
+    parts = list(zip(chunks, labels.split(samples_at_once(SAMPLES_PER_CHUNK)), strict=True))
     return torch.stack([
         sum(_right_in_chunk(above, *part, generator, scales.sqrt(), deviations) for part in parts)
         for _ in range(draws)
@@ -72,14 +75,14 @@ def _right(
 
 def _through(pieces: Sequence[nn.Module], values: Tensor) -> Tensor:
     for piece in pieces:
-        values = piece(values.clone())  # A layer may work in place.
+        values = piece(values.clone())  # Layers may operate in place.
     return values
 
 
 def _deviations(
     chunks: Sequence[Tensor], above: Sequence[nn.Module], layers: Sequence[int]
 ) -> dict[int, Float[Tensor, "units"]]:
-    """Standard deviation of the units of each layer, numbered from that of the chunks."""
+    """Return the standard deviation of the units of each layer from the lowest noisy one up."""
     deviations = {}
     for layer in range(layers[-1] + 1):
         if layer in layers:
@@ -97,8 +100,8 @@ def _right_in_chunk(
     lengths: Float64[Tensor, "scales"],
     deviations: Mapping[int, Float[Tensor, "units"]],
 ) -> Int64[Tensor, "scales"]:
-    """Count correctly classified samples of a chunk, at every scale."""
-    noise: dict[int, Tensor] = {}  # Drawn for the first scales, with the shapes that they find.
+    """Count correctly classified samples of a chunk at every scale."""
+    noise: dict[int, Tensor] = {}  # Drawn at the first scale, when the shapes are known.
     right = []
     at_once = items_at_once("operation", activations.numel(), activations.device)
     for some in lengths.to(activations).split(at_once):

@@ -1,4 +1,4 @@
-"""Clouds of noisy copies of one image, in hidden layers, and their singular values."""
+"""Singular values of clouds of noisy copies of an image in hidden layers."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
+from generalization.datasets.dataset import Dataset
 from generalization.networks.hidden_layers import hidden_activations
 from generalization.networks.modules import Networks
 
@@ -14,11 +15,11 @@ from generalization.networks.modules import Networks
 def squared_singular_values(
     matrices: Float[Tensor, "*batch rows columns"],
 ) -> Float64[Tensor, "*batch smaller"]:
-    """s_i² of matrices, not centered, descending.
+    """Return the squared singular values s_i² of uncentered matrices, in descending order.
 
-    They are the eigenvalues of HᵀH and of HHᵀ, of which the smaller one is formed, in float64: that
-    takes two thirds of the time of a singular value decomposition, and leaves to a share of s_1²
-    the digits that float32 activations have.
+    They are the eigenvalues of the smaller one of HᵀH and HHᵀ, formed in float64. This takes two
+    thirds of the time of a singular value decomposition, and shares of s_1² are accurate to the
+    precision of float32 activations.
     """
     matrices = matrices.double()
     rows, columns = matrices.shape[-2:]
@@ -33,10 +34,10 @@ def cloud_images(
     labels: Int64[Tensor, "samples"],
     images_per_class: int,
 ) -> tuple[Float[Tensor, "images *features"], pd.DataFrame]:
-    """The first images of every class, of the training set and then of the test set.
+    """Return the first images of every class of the training set, then of the test set.
 
     Returns:
-        The images, and for each its ``part`` (train, test) and ``class``.
+        The images, and a table of their ``part`` (train, test) and ``class``.
     """
     images, about = [], []
     for part, shown, classes in (("train", train_inputs, train_labels), ("test", inputs, labels)):
@@ -52,30 +53,54 @@ def noisy_copies(
     noise_stds: Sequence[float],
     copies: int,
 ) -> Float[Tensor, "images noise_stds copies *features"]:
-    """N copies x + σξ of every image, ξ ~ N(0, I), which are not clipped.
+    """Return N copies x + σξ of every image, ξ ~ N(0, I), without clipping.
 
     Args:
-        images: x.
-        generator: Of the noise, which differs between images and is the same for all σ.
-        noise_stds: σ, in units of the inputs.
-        copies: N.
+        images: Images x.
+        generator: Source of the noise ξ, independent between images and shared by all σ.
+        noise_stds: Standard deviations σ, in units of the inputs.
+        copies: Number N of copies per image.
     """
-    # Drawn on the CPU, so that all devices see the same noise.
+    # Drawn on the CPU, so that the noise does not depend on the device.
     noise = torch.randn(len(images), copies, *images.shape[1:], generator=generator).to(images)
     return torch.stack([images.unsqueeze(1) + scale * noise for scale in noise_stds], dim=1)
+
+
+def noisy_images(
+    data: Dataset,
+    generator: torch.Generator,
+    device: torch.device,
+    *,
+    images_per_class: int,
+    noise_stds: Sequence[float],
+    copies: int,
+) -> Float[Tensor, "noisy_copies *features"]:
+    """Noisy copies of the first images of every class, all copies of an image one after the other.
+
+    Args:
+        data: Where the images are from.
+        generator: Source of the noise.
+        device: Where the copies are needed.
+        images_per_class: As for ``cloud_images``.
+        noise_stds: As for ``noisy_copies``.
+        copies: As there.
+    """
+    sets = data.train_inputs, data.train_labels, data.test_inputs, data.test_labels
+    images, _ = cloud_images(*sets, images_per_class)
+    return noisy_copies(images.to(device), generator, noise_stds, copies).flatten(0, 2)
 
 
 @torch.no_grad()
 def cloud_spectra(
     networks: Networks, copies: Float[Tensor, "noise_stds copies *features"]
 ) -> list[Float64[Tensor, "networks noise_stds _components"]]:
-    """Squared singular values of the copies of an image in every hidden layer.
+    """Return the squared singular values of the copies of an image in every hidden layer.
 
     Args:
-        copies: Those of one image, in the dtype of the weights.
+        copies: Copies of one image, in the dtype of the weights.
 
     Returns:
-        One tensor per hidden layer, s_i² descending.
+        One tensor of descending s_i² per hidden layer.
     """
     return [
         squared_singular_values(layer.flatten(2).unflatten(1, copies.shape[:2]))
@@ -86,9 +111,9 @@ def cloud_spectra(
 def explained_variance(
     spectrum: Float64[Tensor, "*batch components"],
 ) -> tuple[Float64[Tensor, "*batch"], Float64[Tensor, "*batch"], Float64[Tensor, "*batch"]]:
-    """EV_1, EV_2 and the rest, EV_i = s_i² / Σ_j s_j²; NaN where all is zero.
+    """Return EV_1, EV_2 and the remainder, EV_i = s_i² / Σ_j s_j²; NaN where all s_i are zero.
 
-    Each is a sum of positive terms, so that a small rest is right to its last digits.
+    Each is a sum of positive terms, so that a small remainder is accurate.
     """
     shares = torch.nn.functional.pad(spectrum / spectrum.sum(-1, keepdim=True), (0, 1))
     return shares[..., 0], shares[..., 1], shares[..., 2:].sum(-1)

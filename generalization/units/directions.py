@@ -1,4 +1,4 @@
-"""Directions in the space of a layer's units, the leading ones first."""
+"""Directions in the activation space of a layer, leading directions first."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ Basis = Float64[Tensor, "units units"]
 
 
 def principal_directions(activations: Float[Tensor, "samples units"]) -> Basis:
-    """Orthonormal directions of descending variance.
+    """Return orthonormal directions in order of descending variance.
 
     Args:
-        activations: Of one layer.
+        activations: Activations of one layer.
 
     Returns:
-        One column per direction, as many as there are units.
+        One column per direction, as many as units.
     """
     centered = activations.double() - activations.double().mean(0)
     return _descending(centered.mT @ centered)
@@ -28,25 +28,26 @@ def svcca_directions(
     *,
     explained_variance: float = 0.99,
 ) -> tuple[Basis, Basis]:
-    """Orthonormal directions that a layer shares with another, the best correlated ones first.
+    """Return orthonormal directions of a layer in order of correlation with another layer.
 
-    SVCCA (Raghu et al. 2017) keeps of each layer the fewest principal directions with so much
-    of the variance and finds in both the linear combinations of units that correlate best: the
+    SVCCA (Raghu et al. 2017) keeps the fewest principal directions of each layer that explain a
+    given share of its variance, and finds the linear combinations of units that correlate most: the
     variates ``H = X A`` with ``A = V diag(1 / s) U``, where ``X = Q diag(s) Vᵀ`` are the centered
-    activations and ``U`` are left singular vectors of ``Qᵀ Q'``. Two directions go with a variate:
-    how the units vary with it, a column of ``Xᵀ H = V diag(s) U``, and how it is read from the
-    units, a column of A. Either become orthonormal from the first to the last, so that the first k
-    span what they did. A projection on the first k of the former keeps all that is linear in the
-    first k variates, which is the paper's projection of units on variates; one on those of A keeps
-    the variates as they were. Other directions follow, by descending variance.
+    activations and ``U`` the left singular vectors of ``Qᵀ Q'``. Two directions belong to a
+    variate: its pattern, a column of ``Xᵀ H = V diag(s) U``, along which units vary with it, and
+    its weights, a column of A, by which it is computed from units. Both sets are orthonormalized in
+    order, so that the first k span the same space as before. Projecting on the first k patterns
+    keeps everything that is linear in the first k variates, which is the paper's projection of
+    units on variates; projecting on the first k weights preserves these variates. The remaining
+    directions follow in order of descending variance.
 
     Args:
-        activations: Of the layer in whose space the directions lie.
-        others: Of the other layer, at the same inputs.
-        explained_variance: That is kept of each layer.
+        activations: Activations of the layer in whose space the directions lie.
+        others: Activations of the other layer on the same inputs.
+        explained_variance: Share of the variance to keep of each layer.
 
     Returns:
-        How units vary, and the weights A: one column per direction, as many as there are units.
+        Patterns, and weights A: one column per direction, as many as units.
     """
     scores, deviations, directions = _decomposed(activations, explained_variance)
     other_scores, *_ = _decomposed(others, explained_variance)
@@ -56,19 +57,19 @@ def svcca_directions(
 
 
 def largest_units(activations: Float[Tensor, "samples units"]) -> Int64[Tensor, "units"]:
-    """Units in the order of their mean absolute activation, the largest first."""
+    """Return the units in order of descending mean absolute activation."""
     return activations.double().abs().mean(0).argsort(descending=True, stable=True)
 
 
 def unit_directions(order: Int64[Tensor, "units"]) -> Basis:
-    """The directions of single units, in an order of theirs."""
+    """Return the directions of single units in a given order."""
     return torch.eye(len(order), dtype=torch.float64, device=order.device)[:, order]
 
 
 def _completed(
     leading: Float64[Tensor, "units shared"], activations: Float[Tensor, "samples units"]
 ) -> Basis:
-    """A basis of which the first directions span the given ones, one by one."""
+    """Return a full basis whose first k directions span the first k of those given."""
     basis = torch.linalg.qr(leading, mode="complete").Q
     first, rest = basis.split([leading.shape[1], len(basis) - leading.shape[1]], dim=1)
     centered = (activations.double() - activations.double().mean(0)) @ rest
@@ -76,19 +77,19 @@ def _completed(
 
 
 def _descending(scatter: Float64[Tensor, "units units"]) -> Basis:
-    """Eigenvectors of descending eigenvalue."""
+    """Return the eigenvectors in order of descending eigenvalue."""
     return torch.linalg.eigh(scatter).eigenvectors.flip(1)
 
 
 def _decomposed(
     activations: Float[Tensor, "samples units"], explained_variance: float
 ) -> tuple[Float64[Tensor, "samples kept"], Float64[Tensor, "kept"], Float64[Tensor, "units kept"]]:
-    """Q, s and V of the principal directions that are kept. Constant units have none."""
+    """Return Q, s and V of the principal directions to keep; constant units have none."""
     centered = activations.double() - activations.double().mean(0)
     scores, deviations, directions = torch.linalg.svd(centered, full_matrices=False)
     smallest = max(centered.shape) * torch.finfo(torch.float64).eps * deviations[:1]
     variances = deviations.square() * (deviations > smallest)
-    # As many as there are sums that have not yet reached the share, and one more.
+    # One more than the number of partial sums below the share.
     short = variances.cumsum(0) < explained_variance * variances.sum() * (1 - 1e-12)
     kept = min(int(short.sum()) + 1, int((variances > 0).sum()))
     return scores[:, :kept], deviations[:kept], directions[:kept].mT

@@ -15,20 +15,20 @@ def class_information(
     bins: int,
     corrected: bool = True,
 ) -> Float64[Tensor, "*permutations units"]:
-    """Mutual information of every unit's activation and the class, in bits (Morcos et al. 2018).
+    """Estimate the mutual information of each unit and the class, in bits (Morcos et al. 2018).
 
-    Activations are put into bins, and I = Σ p(x, y) log₂ [p(x, y) / (p(x) p(y))] with frequencies
-    for probabilities. It is too large by about (B − 1)(K − 1) / (2N) nats for B bins and K classes
-    that occur, which is subtracted (Miller 1955). So of a unit that tells nothing the mean is 0.
+    Activations are binned, and I = Σ p(x, y) log₂ [p(x, y) / (p(x) p(y))] is computed from relative
+    frequencies. Its bias, about (B − 1)(K − 1) / (2N) nats for B bins and K classes that occur, is
+    subtracted (Miller 1955), so that uninformative units have mean 0.
 
     Args:
-        activations: Of N samples; of feature maps, means over positions.
-        labels: Classes; also several orders of them, for what would be found by chance.
-        bins: Number of quantiles that bound the bins.
-        corrected: Whether the bias is subtracted.
+        activations: Activations of N samples, averaged over positions for feature maps.
+        labels: Classes, or several permutations of them for the chance level.
+        bins: Number of quantile bins.
+        corrected: Whether to subtract the bias.
 
     Returns:
-        One number per unit, and per order of labels.
+        One number per unit, and per permutation of labels.
     """
     bin_of = quantile_bins(activations, bins)
     classes = one_hot(labels).double()
@@ -49,17 +49,17 @@ def class_information(
 def quantile_bins(
     activations: Float[Tensor, "samples units"], bins: int
 ) -> Int64[Tensor, "samples units"]:
-    """Number of the bin of every activation: how many of the bounds it exceeds.
+    """Return the index of the quantile bin of every activation: the number of bounds it exceeds.
 
-    Bounds are the largest of every N / B-th part of the unit's activations. Equal values, as the
-    zeros of a rectified unit, share a bin, and some bins are then empty.
+    The bounds of a unit divide its sorted activations into B equal parts. Equal values, such as the
+    zeros of a ReLU unit, share a bin, and some bins are then empty.
 
     Args:
-        activations: Of N samples.
-        bins: B.
+        activations: Activations of N samples.
+        bins: Number B of bins.
     """
-    # ASSUME: each unit has bins of its own, between its quantiles; how the paper bins is not known.
+    # ASSUME: each unit has its own quantile bins; the paper does not state its binning.
     ordered = activations.sort(0).values
-    places = torch.arange(1, bins, device=activations.device) * len(activations) // bins
-    bounds = ordered[(places - 1).clamp_min(0)].mT.contiguous()
+    indices = torch.arange(1, bins, device=activations.device) * len(activations) // bins
+    bounds = ordered[(indices - 1).clamp_min(0)].mT.contiguous()
     return torch.searchsorted(bounds, activations.mT.contiguous()).mT

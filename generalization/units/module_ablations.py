@@ -1,4 +1,4 @@
-"""Ablations of neurons and feature maps of any sequence of layers."""
+"""Ablation of neurons and feature maps in sequences of layers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor, nn
 
-from generalization.devices import items_at_once
+from generalization.devices import items_at_once, samples_at_once
 from generalization.networks.hidden_layers import layer_maps, unit_activations
 from generalization.networks.modules import SAMPLES_PER_CHUNK, evaluation_mode
 from generalization.units.replacements import group_members, replacements
@@ -26,13 +26,12 @@ def module_ablations(
 ) -> Float64[Tensor, "orders counts"]:
     """Compute ``ablated_accuracies`` of a module.
 
-    Activations of the lowest layer with ablated units are taken once; from there on several orders
-    and counts are one batch.
+    Activations of the lowest layer with ablated units are computed once; above, several orders and
+    counts form one batch.
 
     Args:
         module: Module whose hidden layers ``layer_maps`` finds.
-        orders: Of the same layers and counts.
-        mode: As there.
+        orders: Orders of ablation with the same layers and counts.
     """
     fills = [replacements(layer, labels, mode)[0] for layer in unit_activations(module, inputs)]
     masks = [_ablated(order, inputs.device) for order in orders]
@@ -42,7 +41,11 @@ def module_ablations(
     right = 0
     with evaluation_mode(module):
         for some, classes, groups in zip(
-            *(of_all.split(SAMPLES_PER_CHUNK) for of_all in (inputs, labels, members)), strict=True
+            *(
+                of_all.split(samples_at_once(SAMPLES_PER_CHUNK))
+                for of_all in (inputs, labels, members)
+            ),
+            strict=True,
         ):
             for piece in pieces[: lowest + 1]:
                 some = piece(some)
@@ -56,13 +59,13 @@ def module_ablations(
 
 
 def _ablated(order: UnitOrder, device: torch.device) -> list[Bool[Tensor, "counts units"]]:
-    """Masks of the ablated units of every layer, from the lowest with ablated ones on."""
+    """Return masks of the ablated units of every layer from the lowest with ablated units up."""
     masks = []
     for layer, cuts in zip(
         range(order.lowest, len(order.widths)), zip(*order.cuts, strict=True), strict=False
     ):
-        place = torch.arange(order.widths[layer])
-        first = place < torch.tensor(cuts).unsqueeze(1)
+        unit = torch.arange(order.widths[layer])
+        first = unit < torch.tensor(cuts).unsqueeze(1)
         masks.append(torch.empty_like(first))
         masks[-1][:, order.within(layer)] = first
     return [mask.to(device) for mask in masks]
@@ -76,14 +79,14 @@ def _right(
     labels: Int64[Tensor, "samples"],
     groups: Float[Tensor, "samples groups"],
 ) -> Int64[Tensor, "variants"]:
-    """Count correctly classified samples, for each of several choices of units.
+    """Count correctly classified samples for several sets of ablated units.
 
     Args:
-        pieces: From the lowest layer with ablated units on.
-        activations: Of this layer, with no unit ablated.
-        masks: Of this layer and those above, which units are ablated.
-        fills: Of the same layers, what ablated units become.
-        groups: 1 for that of each sample, 0 for others.
+        pieces: Maps of the layers above the lowest layer with ablated units.
+        activations: Activations of this layer with no unit ablated.
+        masks: Masks of ablated units, for this layer and the layers above.
+        fills: Replacements of ablated units, for the same layers.
+        groups: One-hot group membership of samples.
     """
     variants = len(masks[0])
     values = activations.expand(variants, *activations.shape)

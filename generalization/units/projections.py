@@ -1,8 +1,8 @@
-"""Logits when the activations of a layer are projected on a few directions.
+"""Logits of networks with the activations of a layer projected on a few directions.
 
 Args:
-    basis: Orthonormal columns.
-    ranks: Numbers of directions, ascending.
+    basis: Basis with orthonormal columns.
+    ranks: Ascending numbers of leading directions to project on.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ def projected_logits(
     basis: Float64[Tensor, "units units"],
     ranks: Sequence[int],
 ) -> Float[Tensor, "ranks samples classes"]:
-    """Logits if the activations of a layer are ``mean + V_k V_kᵀ (a − mean)``.
+    """Return the logits when the activations of a layer are ``mean + V_k V_kᵀ (a − mean)``.
 
-    ``V_k`` are the first k columns of the basis, as Raghu et al. 2017 project. The layer above
-    sees ``W mean + (W V_k) V_kᵀ (a − mean)``, a sum over directions. So what it sees of one rank
-    is what it sees of the rank before, and the directions in between: all ranks together cost
-    one product with all directions, and no input is passed through the layers below again.
+    ``V_k`` are the first k columns of the basis (Raghu et al. 2017). The layer above receives
+    ``W mean + (W V_k) V_kᵀ (a − mean)``, a sum over directions, to which each rank adds the
+    directions since the rank before: all ranks together cost one product with all directions, and
+    the layers below are not evaluated again.
 
     Args:
-        network: A stack of one, whose normalizations are folded.
-        layer: Weight layer whose activations are projected, counted from 0; of the last, logits.
-        activations: Of that layer.
-        mean: Of the same units, that takes the place of all that is projected away.
+        network: A stack of one with normalizations folded into the weights.
+        layer: Index of the weight layer to project; the last one are the logits.
+        activations: Activations of that layer.
+        mean: Mean activations, which replace the components that are projected out.
 
     Returns:
         One row of logits per rank and input.
@@ -56,14 +56,14 @@ def projected_map_logits(
     basis: Float64[Tensor, "units units"],
     ranks: Sequence[int],
 ) -> Float[Tensor, "ranks samples classes"]:
-    """Compute projected logits of layers that may be convolutional, projecting channels.
+    """Compute the logits for projections of a layer that may be convolutional, over channels.
 
-    Pooling may come before the layer above, so that ranks are passed on one by one.
+    Pooling may precede the layer above, so that ranks are evaluated one by one.
 
     Args:
-        above: What comes after the layer, see ``layer_maps``; nothing, if it is the last.
-        activations: Of the layer.
-        mean: Of its units; of channels, over positions too.
+        above: Maps of the layers above, see ``layer_maps``; none for the last layer.
+        activations: Activations of the layer.
+        mean: Mean activations of its units, or of its channels over samples and positions.
     """
     basis = basis.to(activations)
     coordinates = (activations.movedim(1, -1) - mean) @ basis
@@ -82,7 +82,7 @@ def _partial_sums(
     offset: Float[Tensor, "*one units_above"],
     ranks: Sequence[int],
 ) -> Float[Tensor, "ranks samples units_above"]:
-    """The offset and what the first directions add, for every rank."""
+    """Yield the offset plus the contributions of the leading directions, for every rank."""
     sums, begin = [], 0
     seen = offset.expand(len(coordinates), -1)
     for rank in ranks:
@@ -95,7 +95,7 @@ def _partial_sums(
 def _logits_above(
     network: FullyConnectedNetworks, layer: int, preactivations: Float[Tensor, "ranks samples _"]
 ) -> Float[Tensor, "ranks samples classes"]:
-    """Logits from the preactivations of a layer, of all ranks in one batch."""
+    """Return the logits from the preactivations of a layer, with all ranks in one batch."""
     ranks = len(preactivations)
     z = preactivations.flatten(0, 1).unsqueeze(0)
     for above in range(layer + 1, network.depth):

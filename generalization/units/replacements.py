@@ -4,7 +4,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-# In the order in which they take more of the unit's part away: nothing is left of it by the first.
+# In order of how much of the activations they preserve.
 MODES = ("zero", "mean", "class_mean")
 
 
@@ -23,23 +23,23 @@ def replacements(
     labels: Int64[Tensor, "samples"],
     mode: str,
 ) -> Float[Tensor, "networks groups units"]:
-    """Return the replacements of units, one row for each group of samples (Morcos et al. 2018).
+    """Return the replacements of units, one row per group of samples (Morcos et al. 2018).
 
     Args:
-        activations: Of a reference set, before any unit is ablated.
-        labels: Of the reference set.
-        mode: ``zero``; ``mean``, of the unit over the reference set; ``class_mean``, over those
-            samples that have the same label.
+        activations: Activations of a reference set without ablation.
+        labels: Labels of the reference set.
+        mode: ``zero``; ``mean``, over the reference set; or ``class_mean``, over the samples with
+            the same label.
 
     Returns:
-        No group, one for all samples, or one for each class: 0 if the reference set lacks it.
+        No group, one group of all samples, or one per class, with 0 for classes that do not occur.
     """
     members = group_members(labels, mode).to(activations.dtype)
     return (members / members.sum(1, keepdim=True).clamp(min=1)) @ activations
 
 
 def group_members(labels: Int64[Tensor, "samples"], mode: str) -> Int64[Tensor, "groups samples"]:
-    """Return a matrix of 1 for the members of each group of samples, and of 0 for others."""
+    """Return the one-hot group membership of samples as a matrix."""
     if mode == "class_mean":
         return one_hot(labels).T
     return labels.new_ones(int(mode == "mean"), len(labels))

@@ -9,18 +9,19 @@ from torch.nn.functional import one_hot
 def class_selectivities(
     activations: Float[Tensor, "*batch samples units"], labels: Int64[Tensor, "samples"]
 ) -> Float64[Tensor, "*batch units"]:
-    """(μ_max − μ_−max) / (μ_max + μ_−max) of every unit (Morcos et al. 2018).
+    """Return (μ_max − μ_−max) / (μ_max + μ_−max) of every unit (Morcos et al. 2018).
 
-    μ_max is the largest of the unit's means over the samples of a class, μ_−max the mean of such
-    means over all other classes. 0 if the unit does not tell classes apart, or is never active; 1
-    if only one class activates it. A factor changes nothing; a constant added does.
+    μ_max is the largest class-conditional mean activation of a unit, μ_−max the mean of those of
+    all other classes. The selectivity is 0 if the unit does not distinguish classes or is never
+    active, and 1 if only one class activates it. It is invariant to scaling activations, but not to
+    adding a constant.
 
     Args:
-        activations: Of feature maps, means over positions.
-        labels: Classes. Those without samples are left out.
+        activations: Activations, averaged over positions for feature maps.
+        labels: Classes; those without samples are omitted.
 
     Returns:
-        One number per unit, from 0 to 1; NaN of a unit that has negative activations, for which the
+        One number per unit, from 0 to 1; NaN for units with negative activations, for which the
         quotient means nothing.
     """
     members = one_hot(labels).T.double()

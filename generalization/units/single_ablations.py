@@ -1,4 +1,4 @@
-"""Accuracy of networks without one of their hidden units."""
+"""Accuracy of networks under ablation of single hidden units."""
 
 import torch
 from jaxtyping import Float, Float64, Int64
@@ -19,11 +19,11 @@ def accuracies_without(
     widths: list[int],
     layer: int,
 ) -> Float64[Tensor, "networks units"]:
-    """Accuracy with every single unit of a hidden layer set to zero (Morcos et al. 2018).
+    """Return the accuracy with each single unit of a hidden layer set to zero (Morcos et al. 2018).
 
-    ``ablated_accuracies`` of orders that begin with each of them. Of a stack, a unit is taken out
-    of the preactivations above it, z − a_i W_i, and only samples that activate it are classified
-    anew.
+    Equal to ``ablated_accuracies`` for orders that begin with each unit. In a stack the
+    contribution of a unit is subtracted from the preactivations above, z − a_i W_i, and only
+    samples that activate the unit are classified again.
     """
     if not isinstance(networks, FullyConnectedNetworks):
         alone = ablated_accuracies(networks, inputs, labels, each_alone(widths, layer))
@@ -39,7 +39,7 @@ def _right_without(
     labels: Int64[Tensor, "samples"],
     layer: int,
 ) -> Int64[Tensor, "units"]:
-    """Count the samples that a stack of one classifies correctly without each of the units."""
+    """Count the samples that a stack of one classifies correctly without each unit."""
     activations = hidden_activations(network, inputs)[layer][0]
     above = network.affine(layer + 1, activations)[0]
     right = _is_right(network, layer + 1, above.clone(), labels)

@@ -1,4 +1,4 @@
-"""Orders in which units of several layers are ablated."""
+"""Orders of ablation of units of several layers."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ ALL = slice(None)
 
 @dataclass(frozen=True, eq=False)
 class UnitOrder:
-    """Order in which units of hidden layers are ablated, and counts at which to evaluate.
+    """Order of ablation of units of some hidden layers, and counts at which to evaluate.
 
     Attributes:
-        units: Of the chosen layers, numbered from 0 through them, from the lowest layer on.
-        counts: How many of the first units are ablated at once; ascending.
-        widths: Units of every hidden layer.
-        layers: The chosen ones, counted from 0; ascending.
+        units: Indices of the units in the order of ablation, counted through the chosen layers.
+        counts: Ascending numbers of units to ablate, from the beginning of the order.
+        widths: Number of units of every hidden layer.
+        layers: Ascending indices of the chosen layers.
     """
 
     units: Int64[Tensor, "units"]
@@ -31,11 +31,11 @@ class UnitOrder:
 
     @property
     def lowest(self) -> int:
-        """The lowest layer with ablated units."""
+        """Index of the lowest layer with ablated units."""
         return self.layers[0]
 
     def within(self, layer: int) -> Int64[Tensor, "units_of_layer"] | slice:
-        """Return the order in which units of a layer are ablated; all units if none is."""
+        """Return the order of ablation within a layer; all units if none is ablated."""
         if layer not in self.layers:
             return ALL
         numbers = self._numbers[layer]
@@ -43,9 +43,9 @@ class UnitOrder:
 
     @cached_property
     def cuts(self) -> list[tuple[int, ...]]:
-        """For every count, how many units of each layer are ablated.
+        """Return, for every count, the number of ablated units in each layer.
 
-        Layers are those from the lowest chosen one on, and 0 for the logits.
+        Layers are those from the lowest chosen one up, with 0 for the logits.
         """
         above = range(self.lowest, len(self.widths) + 1)
         ablated = [
@@ -59,7 +59,7 @@ class UnitOrder:
 
     @cached_property
     def _numbers(self) -> dict[int, range]:
-        """Numbers of the units of each of the layers."""
+        """Indices of the units of each layer."""
         first, numbers = 0, {}
         for layer in self.layers:
             numbers[layer] = range(first, first + self.widths[layer])
@@ -68,7 +68,7 @@ class UnitOrder:
 
     @cached_property
     def _masks(self) -> dict[int, Tensor]:
-        """Masks of the units of each of the layers."""
+        """Masks of the units of each layer."""
         return {
             layer: (self.units >= numbers.start) & (self.units < numbers.stop)
             for layer, numbers in self._numbers.items()
@@ -82,13 +82,13 @@ def random_orders(
     orders: int,
     generator: torch.Generator,
 ) -> list[UnitOrder]:
-    """Independent random orders of all units of some layers.
+    """Draw independent random orders of all units of some layers.
 
     Args:
-        layers: The chosen ones, counted from 0; ascending.
-        counts: How many units are ablated at once.
-        orders: How many.
-        generator: On the CPU, so that orders are the same on every device.
+        layers: Ascending indices of the hidden layers.
+        counts: Numbers of units to ablate.
+        orders: Number of orders.
+        generator: Source of the orders, on the CPU, so that they do not depend on the device.
     """
     units = sum(widths[layer] for layer in layers)
     drawn = torch.rand(orders, units, generator=generator, dtype=torch.float64).argsort(1)
@@ -96,7 +96,7 @@ def random_orders(
 
 
 def each_alone(widths: Sequence[int], layer: int) -> list[UnitOrder]:
-    """Orders of which the first units are all units of a layer, one after the other."""
+    """Return one order per unit of a layer, which begins with that unit."""
     units = torch.arange(widths[layer])
     return [
         UnitOrder(units.roll(-unit), (1,), tuple(widths), (layer,)) for unit in range(len(units))
@@ -104,11 +104,11 @@ def each_alone(widths: Sequence[int], layer: int) -> list[UnitOrder]:
 
 
 def equidistant_counts(units: int, increments: int) -> list[int]:
-    """Numbers of units at equal distances from none to all, rounded, each once.
+    """Return equidistant numbers of units from none to all, rounded, without repetitions.
 
     Args:
-        units: How many there are.
-        increments: Number of distances.
+        units: Number of units.
+        increments: Number of increments.
     """
     counts = torch.linspace(0, units, increments + 1, dtype=torch.float64).round().long()
     return counts.unique().tolist()

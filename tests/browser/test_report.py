@@ -41,7 +41,7 @@ def nothing_went_wrong(page):
     assert outside == []
 
 
-def test_front_page_says_what_came_out(page, finished):
+def test_front_page_states_the_results(page, finished):
     text = page.inner_text("body")
     for line in (finished.path / "results/studies/study/summary.txt").read_text().splitlines():
         assert " ".join(line.split()) in " ".join(text.split())
@@ -50,20 +50,23 @@ def test_front_page_says_what_came_out(page, finished):
     nothing_went_wrong(page)
 
 
+TABLES = ("statistics", "design", "excluded", "model_statistics", "selection_on_fit")
+
+
 @pytest.mark.parametrize(
     ("chapter", "results"),
     [
-        ("1 Overview", {"measure_league.svg", "training_curves.svg"}),
+        ("1 Overview", {"measure_league.svg", "training_curves.svg", "gap_residuals.svg"}),
         (
             "2 Generalization gap against each measure",
             {"jacobian_norm.svg", "weight_norm.svg", "transitions.svg"},
         ),
-        ("3 Tables", {"statistics.html", "design.html", "excluded.html"}),
+        ("3 Tables", {f"{table}.html" for table in TABLES}),
     ],
 )
 def test_every_result_shows_with_its_caption(page, chapter, results):
     page.get_by_text(chapter, exact=True).first.click()
-    # The folded parts of the front page have tables too.
+    # The collapsed sections of the front page contain tables as well.
     rows = page.locator("tbody tr:visible")
     rows.first.wait_for()
     assert rows.count() == len(results)

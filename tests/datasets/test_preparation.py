@@ -58,7 +58,7 @@ def test_pixels_are_those_of_the_raw_images(path):
 
 
 def test_first_rows_are_a_random_sample(path):
-    """Of 100 rows the classes are as chance has it: chi² with 9 degrees of freedom."""
+    """Class counts of 100 rows agree with chance: chi² with 9 degrees of freedom."""
     dataset = read_dataset(path)
     for labels in (dataset.train_labels, dataset.test_labels):
         counts = labels[:100].bincount(minlength=10)

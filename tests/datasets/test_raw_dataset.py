@@ -32,7 +32,7 @@ def test_split_has_every_image_once_and_equal_parts_of_classes(train_size):
 
 
 def test_split_is_random_within_classes():
-    """Of a class sorted by time, first and last halves are drawn alike."""
+    """In a class sorted by time, the first and the second half are drawn equally often."""
     images = np.arange(1000, dtype=np.uint16).view(np.uint8).reshape(1000, 1, 1, 2)
     labels = np.zeros(1000, int)
     raw = stratified_split(images, labels, train_size=500, name="toy", source="")

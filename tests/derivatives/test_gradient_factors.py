@@ -5,16 +5,18 @@ from oracles.softmax_jacobian import PlainNetwork, random_networks
 from torch import nn
 from torch.testing import assert_close
 
-from generalization.derivatives import gradient_factors
-from generalization.derivatives.gradient_factors import (
+from generalization.derivatives.directional_derivatives import (
     directional_derivatives,
+    layer_parameters,
+)
+from generalization.derivatives.gradient_factors import (
     fisher_rows,
-    gradient_gram,
     gradient_squares,
     gradient_sum,
     loss_rows,
-    parameters_of,
 )
+from generalization.derivatives.gradient_gram import gradient_gram
+from generalization.devices import BUDGETS, Budget
 
 CASES = [(activation, biases) for activation in ("relu", "tanh") for biases in (False, True)]
 EXACT = {"rtol": 1e-12, "atol": 1e-14}
@@ -79,7 +81,7 @@ def test_derivative_along_a_direction_is_the_jacobian_times_it(activation, biase
     generator = torch.Generator().manual_seed(5)
     direction = [
         torch.randn(part.shape, generator=generator, dtype=torch.float64)
-        for part in parameters_of(networks)
+        for part in layer_parameters(networks)
     ]
     logits, derivatives = directional_derivatives(networks, inputs, direction)
     assert_close(logits, networks.logits(inputs))
@@ -103,7 +105,7 @@ def test_module_equals_autograd_in_eval_mode():
     assert_close(torch.cat([part.flatten() for part in sums]), gradients.sum(0), **EXACT)
     grams = gradient_gram(module, inputs, loss_rows, labels)
     assert_close(grams[0], gradients @ gradients.T, **EXACT)
-    _, derivatives = directional_derivatives(module, inputs, parameters_of(module))
+    _, derivatives = directional_derivatives(module, inputs, layer_parameters(module))
     flattened = torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
     assert_close(derivatives[0], jacobians @ flattened, **EXACT)
     assert module.training
@@ -119,11 +121,11 @@ def test_size_of_blocks_changes_nothing(block_bytes, monkeypatch):
             gradient_squares(networks, inputs, loss_rows, labels),
             *gradient_sum(networks, inputs, loss_rows, labels),
             gradient_gram(networks, inputs, loss_rows, labels),
-            *directional_derivatives(networks, inputs, parameters_of(networks)),
+            *directional_derivatives(networks, inputs, layer_parameters(networks)),
         ]
 
     expected = results()
-    monkeypatch.setattr(gradient_factors, "CPU_BLOCK_BYTES", block_bytes)
+    monkeypatch.setitem(BUDGETS, "cotangents", Budget(block_bytes, block_bytes))
     for values, before in zip(results(), expected, strict=True):
         assert_close(values, before, **EXACT)
 

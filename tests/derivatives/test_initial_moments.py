@@ -41,7 +41,7 @@ def point(features, seed=1):
 
 
 def close(draws, expected):
-    """Whether a mean is the expected one, to four standard errors, and these are small."""
+    """Tell whether a mean is within four small standard errors of its expectation."""
     error = draws.std(correction=1).item() / len(draws) ** 0.5
     assert 4 * error < 0.35 * expected
     assert abs(draws.mean().item() - expected) < 4 * error

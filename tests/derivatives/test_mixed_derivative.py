@@ -42,7 +42,7 @@ def test_three_standard_errors_cover_the_norm():
     norm, error = probed_mixed_derivative_norm(networks, repeats, outputs, seeded(), probes=64)
     distances = ((norm - expected.repeat(2000)) / error).abs()
     assert (distances <= 3).double().mean() > 0.98
-    # As far as that, and no farther: of a normal distribution 68 % are within one.
+    # One standard deviation contains 68 % of a normal distribution.
     assert 0.63 < (distances <= 1).double().mean() < 0.73
 
 

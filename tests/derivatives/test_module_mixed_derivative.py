@@ -142,7 +142,7 @@ def test_layers_of_a_stack_give_its_values(activation):
 
 
 def test_window_as_large_as_the_image_is_a_linear_layer():
-    """Of two linear layers the square is ‖w_2‖² · features + ‖W_1‖²."""
+    """For two linear layers, the square is ‖w_2‖² · features + ‖W_1‖²."""
     module = nn.Sequential(nn.Conv2d(2, 4, 5), nn.Flatten(), nn.Linear(4, 1)).double()
     first, second = module[0].weight, module[2].weight
     expected = (50 * second.square().sum() + first.square().sum()).sqrt()

@@ -154,7 +154,7 @@ def test_path_forms_are_their_formulas():
         values = {
             (10 / 2) ** 2 * 0.5 * 2 * 3: theorem_3_1(widths, maxima, reduction=reduction),
             3**2 * 3 * 6: active_paths(widths, units[1], maxima, reduction=reduction),
-            # Of 3 and 9 active units the mean is 6 and the variance 9.
+            # 3 and 9 active units have mean 6 and variance 9.
             3**2 * (6**2 + 9) / 2**2: theorem_3_2(widths, units, maxima, reduction=reduction),
         }
         for expected, value in values.items():

@@ -4,7 +4,8 @@ from matplotlib.colors import to_hex
 from oracles.studies import made_measures, made_measures_of_two
 
 from generalization.figures.capacity import capacity
-from generalization.figures.style import QUIET, colors
+from generalization.figures.looks import colors
+from generalization.figures.style import QUIET
 from generalization.statistics.fit_statistics import fit_statistics
 from generalization.statistics.resampling import Resampling
 
@@ -56,7 +57,7 @@ def test_what_counts_as_fitted_can_be_set(one):
     assert len(points.get_offsets()) == 143
 
 
-def test_ring_is_around_the_least_gap(two):
+def test_ring_marks_the_smallest_gap(two):
     measures, _ = two
     for axes, dataset, measure in zip(
         capacity(*two).axes, ["mnist_subset"] * 2 + ["digits"] * 2, SHOWN * 2, strict=True
@@ -106,13 +107,13 @@ def test_study_of_one_configuration_has_one_color(one):
     assert {to_hex(shade) for shade in points.get_facecolors()} == {QUIET.lower()}
 
 
-def test_measure_that_is_missing_is_said(one):
+def test_missing_measure_is_stated(one):
     measures, statistics = one
     axes = capacity(measures[measures["measure"] != "training_loss"], statistics).axes[1]
     assert axes.texts[0].get_text() == "no fitted network has it"
 
 
-def test_nothing_to_show_is_said(one):
+def test_nothing_to_show_is_stated(one):
     measures, statistics = one
     figure = capacity(measures, statistics, fitted_accuracy=2)
     assert figure.texts[0].get_text() == (

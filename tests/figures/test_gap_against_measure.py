@@ -6,7 +6,8 @@ from matplotlib.figure import Figure
 from oracles.studies import made_measures, made_measures_of_two
 
 from generalization.figures.gap_against_measure import gap_against_measure
-from generalization.figures.style import colors, logarithmic
+from generalization.figures.looks import colors
+from generalization.figures.style import logarithmic
 from generalization.statistics.fit_statistics import fit_statistics
 from generalization.statistics.resampling import Resampling
 
@@ -68,7 +69,7 @@ def test_ensembles_that_did_not_fit_are_hollow(measures, statistics):
     assert "Seeds fitted" not in legend_of(all_fitted)
 
 
-def test_hyperparameters_are_told_apart(measures, statistics):
+def test_hyperparameters_are_distinguished(measures, statistics):
     figure = gap_against_measure(
         measures, statistics, "output_entropy", color="label_corruption", marker="init_scale"
     )
@@ -90,7 +91,7 @@ def test_hyperparameters_are_told_apart(measures, statistics):
     ])
 
 
-def test_hyperparameter_that_is_not_swept_gives_way(measures, statistics):
+def test_hyperparameter_that_is_not_swept_is_replaced(measures, statistics):
     figure = gap_against_measure(
         measures, statistics, "output_entropy", color="activation", marker="dataset"
     )
@@ -165,7 +166,7 @@ def test_correlation_of_a_dataset_stands_above_its_panel(two):
     )
 
 
-def test_datasets_are_not_told_apart_by_color(two):
+def test_datasets_are_not_distinguished_by_color(two):
     measures, statistics = two
     figure = gap_against_measure(
         measures, statistics, "jacobian_norm", color="dataset", marker="init_scale"
@@ -207,7 +208,7 @@ def test_more_datasets_have_more_rows(measures, statistics, number):
 
 
 @pytest.mark.parametrize("measure", ["lost", "unheard_of"])
-def test_nothing_to_show_is_said(measures, statistics, measure):
+def test_nothing_to_show_is_stated(measures, statistics, measure):
     figure = gap_against_measure(measures, statistics, measure)
     assert "no network has a finite value." in figure.texts[0].get_text()
 

@@ -38,6 +38,14 @@ def test_measures_are_sorted_by_the_primary_statistic(statistics):
     assert sorted(strengths, reverse=True)[1] == blue[0]
 
 
+def test_a_measure_of_ensembles_is_named_so(statistics):
+    pairs = statistics["measure"].map({"jacobian_norm": 48})
+    axes = measure_league(statistics.assign(pairs=pairs)).axes[0]
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names[:2] == ["Noisy oracle (control)", "Jacobian norm (of the ensemble)"]
+    assert sum("of the ensemble" in name for name in names) == 1
+
+
 def test_another_primary_statistic_sorts_otherwise(statistics):
     axes = measure_league(statistics, primary="spearman_given_design").axes[0]
     names = [label.get_text() for label in axes.get_yticklabels()]
@@ -99,7 +107,7 @@ def test_sign_error_goes_from_mean_to_worst(statistics):
     assert mean[1] == pytest.approx(worst[1] - 0.15)
 
 
-def test_estimates_or_reasons_stand_beside(statistics):
+def test_estimates_or_reasons_are_printed_next_to_panels(statistics):
     texts = [text.get_text() for text in measure_league(statistics).axes[2].texts]
     assert texts[1] == "0.73 [0.51, 0.95]"
     assert texts[-1].replace("\n", " ").replace("hyper- ", "hyper-") == CONSTANT
@@ -140,7 +148,7 @@ def test_estimate_outside_its_percentile_interval_is_drawn(statistics):
     )
 
 
-def test_nothing_to_show_is_said(statistics):
+def test_nothing_to_show_is_stated(statistics):
     lost = statistics.assign(estimate=np.nan, note="no network is left")
     assert measure_league(lost).texts[0].get_text() == (
         "No correlation could be estimated: no network is left."

@@ -92,7 +92,7 @@ def test_sign_test_stands_above(one):
     assert axes.texts[0].get_text() == "100 % [59, 100] of 7 above\np = 0.016"
 
 
-def test_test_accuracy_stands_beside_the_comparison(one):
+def test_test_accuracy_is_next_to_the_comparison(one):
     figure = paired_ensembles(*one)
     assert [part.get_suptitle() for part in figure.subfigs] == [
         "Label corruption: 1 against 0 (test accuracy is higher with 0 in 100 % of 7 pairs)",
@@ -145,6 +145,6 @@ def test_numbers_alone_are_read_as_numbers_and_drawn(tmp_path):
     assert panel(paired_ensembles(*read), 0, "transitions").get_ylabel() == "label corruption = 1"
 
 
-def test_nothing_compared_is_said():
+def test_no_comparison_is_stated():
     figure = paired_ensembles(*tables(made_measures(), []))
     assert figure.texts[0].get_text() == "No settings were compared in pairs."

@@ -1,32 +1,9 @@
-import numpy as np
-import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from generalization.figures.small_multiples import (
-    Facet,
-    Panel,
-    SmallMultiples,
-    at_top,
-    bars,
-    counted,
-    mean_line,
-    mean_over_seeds,
-)
-
-
-@pytest.fixture
-def table():
-    """Two datasets × three depths × two seeds, of which one combination is missing."""
-    rows = [
-        {"dataset": dataset, "depth": depth, "ensemble": f"{dataset}-{depth}", "seed": seed}
-        for dataset in ("mnist", "digits")
-        for depth in (5, 2, 3)
-        for seed in (1, 2)
-        if (dataset, depth) != ("digits", 5)
-    ]
-    return pd.DataFrame(rows).assign(value=np.arange(10.0))
+from generalization.figures.facets import Facet
+from generalization.figures.small_multiples import Panel, SmallMultiples, at_top
 
 
 def drawn(table, **settings):
@@ -53,17 +30,6 @@ def test_every_panel_has_the_rows_of_its_values(table):
     assert sum(panel.table.empty for panel in panels) == 1
 
 
-def test_values_ascend_unless_they_are_ordered(table):
-    assert Facet.of(table, "dataset", "depth").values == (
-        ("digits", 2),
-        ("digits", 3),
-        ("mnist", 2),
-        ("mnist", 3),
-        ("mnist", 5),
-    )
-    assert Facet.of(table, "depth", order=(5, 7, 2)).values == (5, 2)
-
-
 def test_headings_name_settings(table):
     assert Facet.of(table, "dataset", "depth", most=1).names == ("digits, depth 2",)
     assert Facet.of(table, "depth", name="{} layers".format).names[0] == "2 layers"
@@ -79,14 +45,6 @@ def test_headings_name_settings(table):
     assert titles(drawn(table, heading=at_top)[0])[2:4] == ["depth 5", ""]
 
 
-def test_a_missing_value_has_a_panel_of_its_own(table):
-    table["dropout"] = [0.5, None] * 5
-    facet = Facet.of(table, "dropout")
-    assert facet.values == (0.5, None)
-    split = {value: rows["seed"].unique().tolist() for value, rows in facet.split(table)}
-    assert split == {0.5: [1], None: [2]}
-
-
 def test_without_keys_every_panel_sees_all_rows(table):
     assert Facet.of(table) == Facet()
     _, panels = drawn(table, rows=Facet(), columns=Facet.each({"value": "Value", "seed": "Seed"}))
@@ -97,7 +55,7 @@ def test_without_keys_every_panel_sees_all_rows(table):
     assert all(panel.table.equals(table) for panel in panels)
 
 
-def test_what_has_no_panel_is_said(table):
+def test_omitted_panels_are_mentioned(table):
     columns = Facet.of(table, "depth", most=2, noun="depths")
     figure, panels = drawn(table, columns=columns)
     assert figure.get_supxlabel() == "2 of 3 depths are shown."
@@ -134,7 +92,7 @@ def test_size_grows_with_panels(table):
     assert wide.get_size_inches() == pytest.approx([1 + 6, 0.5 + 4])
 
 
-def test_legend_is_beside_the_first_row(table):
+def test_legend_is_right_of_the_first_row(table):
     lines = [Line2D([], [], label="some")]
     figure, _ = drawn(table, legend={"Lines": lines})
     assert [bool(axes.get_legend()) for axes in figure.axes] == [False, False, True, *[False] * 3]
@@ -173,58 +131,3 @@ def test_panels_may_be_part_of_a_figure(table):
     multiples = SmallMultiples(columns=Facet.of(table, "depth"))
     assert multiples.draw(table, lambda _: None, on=parts[1]) is parts[1]
     assert [len(part.axes) for part in parts] == [0, 3]
-
-
-def test_band_is_one_standard_error_to_both_sides():
-    axes = Figure().add_subplot()
-    means = pd.DataFrame({"mean": [1.0, 2.0, 4.0], "sem": [0.1, np.nan, 0.3]}, index=[1, 2, 3])
-    mean_line(axes, means, color="black", marker="o")
-    assert axes.lines[0].get_xydata() == pytest.approx(np.array([[1, 1], [2, 2], [3, 4]]))
-    vertices = axes.collections[0].get_paths()[0].vertices
-    widths = [np.ptp(vertices[vertices[:, 0] == place, 1]) for place in (1, 2, 3)]
-    assert widths == pytest.approx([0.2, 0, 0.6])
-
-
-@pytest.mark.parametrize(("sem", "band"), [(np.nan, True), (0.1, False)])
-def test_one_network_has_no_band(sem, band):
-    axes = Figure().add_subplot()
-    mean_line(axes, pd.DataFrame({"mean": [1.0], "sem": [sem]}), band=band, color="black")
-    assert len(axes.lines) == 1
-    assert not axes.collections
-
-
-def test_bars_reach_to_the_ends_of_intervals():
-    reach = bars(pd.Series([0.5, 0.9, 0.3]), pd.Series([0.4, 0.95, np.nan]), [0.8, 1.0, np.nan])
-    assert reach == pytest.approx(np.array([[0.1, 0, 0], [0.3, 0.1, 0]]))
-    assert bars(2.0, 1.5, 4.0) == pytest.approx(np.array([[0.5], [2.0]]))
-
-
-def test_networks_are_counted_in_words(table):
-    assert counted(table, "all") == "all: 10 networks of 5 ensembles"
-    assert counted(table.head(1), "mnist", "fitted") == "mnist: 1 fitted network of 1 ensemble"
-
-
-def test_mean_is_of_the_same_networks_at_every_step():
-    ensemble = pd.DataFrame(
-        [
-            (1, 0, 2.0),
-            (1, 3, 1.0),
-            (1, 15, 0.5),
-            # Ended at step 3, and goes on as it was.
-            (2, 0, 4.0),
-            (2, 3, 3.0),
-            # Not kept at step 3, half way between 0 and 15 on a logarithmic axis.
-            (3, 0, 6.0),
-            (3, 15, 5.0),
-            # Diverged: has no value after step 3.
-            (4, 0, 8.0),
-            (4, 3, 9.0),
-            (4, 15, np.nan),
-        ],
-        columns=["seed", "step", "train_loss"],
-    )
-    assert mean_over_seeds(ensemble, "train_loss").to_dict() == pytest.approx({
-        0: 20 / 4,
-        3: (1 + 3 + 5.5 + 9) / 4,
-        15: (0.5 + 3 + 5) / 3,
-    })

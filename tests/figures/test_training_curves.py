@@ -1,7 +1,7 @@
 import pytest
 from oracles.studies import hyperparameters, made_training
 
-from generalization.figures.small_multiples import mean_over_seeds
+from generalization.figures.marks import mean_over_seeds
 from generalization.figures.training_curves import training_curves
 from generalization.tables import PERFORMANCE, collect_training
 
@@ -30,7 +30,7 @@ def test_untrained_network_has_its_place_on_the_logarithmic_axis(training):
     assert axes.get_xlim()[0] <= 0
 
 
-def test_colors_tell_a_hyperparameter_apart(training):
+def test_colors_distinguish_a_hyperparameter(training):
     figure = training_curves(training, color="depth")
     assert len({line.get_color() for line in figure.axes[0].lines}) == 3
     texts = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
@@ -48,7 +48,7 @@ def test_one_ensemble_needs_no_legend(training):
     assert training_curves(one).axes[1].get_legend() is None
 
 
-def test_nothing_to_show_is_said(training):
+def test_nothing_to_show_is_stated(training):
     for table in (training[:0], training[training["step"] == 0]):
         assert training_curves(table).texts[0].get_text() == (
             "No network was kept after step 0: there is no course to show."

@@ -40,7 +40,7 @@ def test_identity_detectors_have_an_area_of_055():
     assert found.item() == pytest.approx(0.55, abs=2e-3)
 
 
-def test_area_lies_between_the_least_and_the_largest_accuracy():
+def test_area_lies_between_the_smallest_and_the_largest_accuracy():
     networks, (inputs, labels) = random_networks((9, 7, 4), count=5, biases=True), images()
     areas = ablation_auc(networks, inputs, labels, seeded(), orders=3, increments=7)
     orders = random_orders((7,), (0,), range(8), 3, seeded())
@@ -49,7 +49,7 @@ def test_area_lies_between_the_least_and_the_largest_accuracy():
     assert (areas < curves.amax(1)).all()
 
 
-def test_first_training_inputs_are_taken():
+def test_first_training_inputs_are_used():
     networks, (inputs, labels) = random_networks((9, 7, 4)), images()
     some = ablation_auc(networks, inputs, labels, seeded(), train_samples=12)
     assert_close(some, ablation_auc(networks, inputs[:12], labels[:12], seeded()))

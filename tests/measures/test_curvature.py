@@ -62,7 +62,7 @@ def test_curvature_is_the_limit_of_samples_from_below(activation, biases):
         assert many > 0.97 * whole.item()
 
 
-def test_networks_and_images_are_taken_one_by_one():
+def test_networks_and_images_are_processed_one_by_one():
     networks, images = random_networks((16, 8, 8, 2), "relu", count=3), random_images(4, 1, 4, 4)
     together = curvature(networks, images)
     assert together.shape == (3, 4)
@@ -159,7 +159,7 @@ def convolutional(activation):
 
 def test_the_discrete_formula_of_the_paper_is_half_of_the_integral():
     """The slope of a ReLU goes from 0 to 1 and back; of tanh the sum over points is taken."""
-    # Two translations, of which one pixel is read.
+    # Two translations, of which the network reads one pixel.
     image = torch.tensor([[[[-1.0, 1.0]]]], dtype=DOUBLE)
     weights = torch.tensor([[[1.0, 0.0]]], dtype=DOUBLE), torch.ones(1, 1, 1, dtype=DOUBLE)
     network = FullyConnectedNetworks(weights, "relu")

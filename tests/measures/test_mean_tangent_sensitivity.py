@@ -63,7 +63,7 @@ def test_square_of_the_estimate_is_unbiased(activation, alone, reduction):
         for _ in range(300)
     ])
     assert (draws.mean() - expected).abs() < 4 * draws.std() / 300**0.5
-    # The mean of norms would be found to be another number.
+    # The mean of the norms is a different number.
     apart = tangent_sensitivity(networks, inputs.repeat(50, 1), seeded(), reduction=reduction)
     assert (draws.mean() - apart.mean().square()).abs() > 4 * draws.std() / 300**0.5
 
@@ -79,7 +79,7 @@ def test_module_gives_the_estimate_of_a_tanh_stack():
         assert_close(values, expected[[member]], rtol=1e-11, atol=0)
 
 
-def test_normalized_stack_is_taken_by_its_own_parameters():
+def test_normalized_stack_is_differentiated_by_its_own_parameters():
     networks = initialize_fully_connected((5, 6, 7, 3), "relu", [seeded(1)], normalized=True)
     networks = networks.map(lambda tensor: tensor + torch.rand(tensor.shape, generator=seeded(2)))
     networks, inputs = networks.to(torch.float64), points(4, 5)
@@ -94,7 +94,7 @@ def test_normalized_stack_is_taken_by_its_own_parameters():
     assert (draws.mean() - folded).abs() > 10 * error
 
 
-def test_module_is_taken_in_eval_mode_and_left_as_it_was():
+def test_module_is_evaluated_in_eval_mode_and_left_unchanged():
     torch.manual_seed(0)
     module = nn.Sequential(
         nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.Tanh(), nn.Flatten(), nn.Dropout(),

@@ -1,26 +1,28 @@
 """Every measure of a stack is that of its networks as sequences of layers."""
 
-from importlib import import_module
+from dataclasses import fields
 
 import pytest
 import torch
 from torch import Generator, nn
 from torch.testing import assert_close
 
-from generalization.catalog import MEASURES, module_of
+from generalization.catalog import MEASURES, file_of, place_of
 from generalization.errors import InputError
+from generalization.hyperparameters import Hyperparameters
 from generalization.networks.fully_connected import initialize_fully_connected
 from generalization.networks.sequences import sequence_of
-from generalization.signatures import named_by
+from generalization.offered import OfferedToMeasures
+from generalization.signatures import imported, named_by
 
 ACTIVATIONS = ["relu", "relu6", "hardtanh", "hardsigmoid", "tanh"]
-# Of a module these are drawn, not computed: of networks together, or with probes.
+# Random for a module: drawn once for all networks, or computed with random probes.
 DRAWN = ("random_number", "mean_tangent_sensitivity")
-# Of tanh the one is drawn, too, and the other does not exist.
+# For tanh, the first is computed with random probes as well; the second does not exist.
 NO_CLOSED_FORM = {"tanh": ("tangent_sensitivity", "balanced_tangent_sensitivity")}
-# Sequences have the ½ of a hard sigmoid in their biases, and are moved by it along them.
+# Sequences absorb the ½ of a hard sigmoid into their biases, which changes these norms.
 OTHER_PARAMETERS = {"hardsigmoid": ("fisher_rao_norm", "empirical_fisher_rao_norm")}
-# Labels here are not learnt, so that no margin is positive, and layers are narrow.
+# Labels are not learned here, so no margin is positive; and layers are narrow.
 WITHOUT_VALUE = [
     name
     for name, entry in MEASURES.items()
@@ -31,9 +33,10 @@ WITHOUT_VALUE = [
 # Units of both signs have no selectivity, and some layers or points have no gradient.
 MAY_BE_ABSENT = ["class_selectivity", "within_class_stiffness", *WITHOUT_VALUE]
 MAY_BE_ABSENT += [name for name in MEASURES if name.endswith("_normalized_margin")]
-# The error of what is not learnt may be too large to rise.
-FLATNESS = [name for name, entry in MEASURES.items() if entry.file == "sharpness"]
-MAY_BE_ABSENT += FLATNESS
+# The error of what is not learned may be too large to rise.
+MAY_BE_ABSENT += [
+    name for name in MEASURES if file_of(name).endswith(("pac_bayes.py", "worst_case_flatness.py"))
+]
 LAYERED = [name for name in MEASURES if MEASURES[name].fully_connected_only]
 CASES = [
     (name, activation)
@@ -45,7 +48,7 @@ CASES = [
 
 
 def measure_of(name):
-    return getattr(import_module(module_of(name)), name)
+    return imported(place_of(name))
 
 
 def images(count, seed=0):
@@ -63,6 +66,9 @@ def networks_of(activation, *, normalized, biases):
     return {"networks": moved.folded(), "trained_networks": moved, "initial_networks": begun}
 
 
+NETWORKS = ("networks", "trained_networks", "initial_networks")
+
+
 def taken(name, networks):
     offered = {
         **networks,
@@ -70,10 +76,14 @@ def taken(name, networks):
         "train_inputs": images(5, seed=1),
         "train_labels": torch.tensor([0, 1, 2, 0, 1]),
         "pixel_deviations": torch.tensor([0.2, 0.3, 0.4]).double(),
+        "hyperparameters": Hyperparameters(dataset="digits"),
+        "init_scale": 1.0,
+        "loss": "cross_entropy",
         "generator": Generator().manual_seed(3),
         "shared_generator": Generator().manual_seed(4),
         "dtype": torch.float64,
     }
+    assert {field.name for field in fields(OfferedToMeasures)} <= set(offered) | {*NETWORKS}
     measure = measure_of(name)
     return measure(**named_by(measure, offered))
 

@@ -99,7 +99,7 @@ def test_module_counts_as_the_network_that_it_is(activation, part):
 
 
 def test_convolution_counts_sign_changes_of_its_feature_maps():
-    # The kernel passes the image on, and a loop takes every pixel through all pixels of its row.
+    # The kernel is the identity, and a loop moves every pixel through all pixels of its row.
     module = nn.Sequential(
         nn.Conv2d(1, 2, 1, bias=False), nn.LeakyReLU(), nn.Flatten(), nn.Linear(40, 2)
     )
@@ -109,7 +109,7 @@ def test_convolution_counts_sign_changes_of_its_feature_maps():
     assert torch.equal(sampled_transitions(module, images, grid_points=500)[0], 10.0 * changes)
 
 
-def test_module_is_taken_in_eval_mode_and_left_as_it_was():
+def test_module_is_evaluated_in_eval_mode_and_left_unchanged():
     module = nn.Sequential(nn.Flatten(), nn.Dropout(0.9), nn.Linear(16, 8), nn.Hardsigmoid())
     images = random_images(3, 1, 4, 4)
     counts = sampled_transitions(module, images, grid_points=64)
@@ -141,7 +141,7 @@ def test_activation_without_thresholds_is_refused():
     module = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 3), nn.GELU())
     sentence = (
         r"^networks must have activation modules of known thresholds \(ReLU, LeakyReLU, PReLU, "
-        r"Tanh, ReLU6, Hardtanh, Hardsigmoid\), not GELU at '4'\.$"
+        r"Tanh, ReLU6, Hardtanh, Hardsigmoid, RReLU, Softshrink\), not GELU at '4'\.$"
     )
     with pytest.raises(ValueError, match=sentence):
         sampled_transitions(module, random_images(1, 1, 2, 2))
@@ -151,7 +151,7 @@ def test_module_whose_activations_cannot_be_seen_is_refused():
     module = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
     sentence = (
         r"^networks must have activation modules \(ReLU, LeakyReLU, PReLU, Tanh, ReLU6, Hardtanh, "
-        r"Hardsigmoid\), not none\.$"
+        r"Hardsigmoid, RReLU, Softshrink\), not none\.$"
     )
     with pytest.raises(ValueError, match=sentence):
         sampled_transitions(module, random_images(1, 1, 2, 2))

@@ -6,9 +6,9 @@ from oracles.softmax_jacobian import random_networks
 from torch import nn
 
 from generalization.measures.spectra import (
+    fitted_tail,
     log_alpha_norm,
     power_law_exponent,
-    tail_of,
     weighted_power_law_exponent,
 )
 from generalization.networks.fully_connected import FullyConnectedNetworks
@@ -44,29 +44,29 @@ def slow_tail(eigenvalues):
 
 @pytest.mark.parametrize("exponent", [1.5, 2.0, 4.0])
 def test_exponent_of_quantiles_of_a_power_law(exponent):
-    tail = tail_of(quantiles(exponent))
+    tail = fitted_tail(quantiles(exponent))
     assert tail.exponent == pytest.approx(exponent, rel=0.01)
-    assert tail.least < 0.6
+    assert tail.smallest < 0.6
 
 
 def test_body_that_is_no_power_law_is_cut_off():
     body = torch.linspace(0.1, 0.5, 300).double()
-    tail = tail_of(torch.cat([body, quantiles(3.0)]))
+    tail = fitted_tail(torch.cat([body, quantiles(3.0)]))
     assert tail.exponent == pytest.approx(3, rel=0.02)
-    assert 0.45 < tail.least < 0.6
+    assert 0.45 < tail.smallest < 0.6
 
 
 def test_fit_equals_the_slow_one():
     eigenvalues = torch.randn(80, generator=torch.Generator().manual_seed(0)).double().exp().sort()
-    tail = tail_of(eigenvalues.values)
+    tail = fitted_tail(eigenvalues.values)
     _, exponent, least = slow_tail(eigenvalues.values.tolist())
     assert tail.exponent == pytest.approx(exponent, rel=1e-12)
-    assert tail.least == pytest.approx(least)
+    assert tail.smallest == pytest.approx(least)
 
 
 def test_measures_are_means_over_layers():
     first, second = quantiles(2.0), quantiles(4.0)
-    networks, tails = diagonal(first, second), [tail_of(first), tail_of(second)]
+    networks, tails = diagonal(first, second), [fitted_tail(first), fitted_tail(second)]
     exponents = [tail.exponent for tail in tails]
     assert power_law_exponent(networks).item() == pytest.approx(sum(exponents) / 2)
     largest = [math.log10(spectrum[-1]) for spectrum in (first, second)]

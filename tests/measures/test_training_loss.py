@@ -49,7 +49,7 @@ def test_float32_network_is_summed_in_float64():
     assert_close(loss, torch.tensor([math.exp(-20)]).double())
 
 
-def test_module_is_taken_in_eval_mode():
+def test_module_is_evaluated_in_eval_mode():
     module = nn.Sequential(nn.Linear(5, 3), nn.Dropout(0.9))
     inputs, labels = torch.ones(20, 5), torch.zeros(20, dtype=torch.int64)
     expected = nn.functional.cross_entropy(module[0](inputs), labels).double()

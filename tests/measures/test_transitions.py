@@ -119,7 +119,7 @@ def test_counts_of_trained_networks_are_the_limit_of_sampling(digits, activation
     )
     assert (coarse <= exact).all()
     assert coarse.sum() < exact.sum()
-    # Crossings closer than 1e-4 of an edge are still missed, in pairs.
+    # Pairs of crossings less than 1e-4 of an edge apart are still missed.
     assert ((exact - fine) >= 0).all()
     assert ((exact - fine) <= 4).all()
 
@@ -218,7 +218,7 @@ def test_count_is_the_sum_over_layers_whatever_the_batch():
     assert torch.equal(layers.sum(dim=2), torch.cat(one_by_one, dim=1))
 
 
-def test_single_precision_differs_by_few_pairs_if_at_all():
+def test_single_precision_changes_few_pairs_at_most():
     networks = random_networks((64, 50, 50, 50, 10), "relu", count=4)
     images = random_images(50, 1, 8, 8)
     single, double = transitions(networks, images), transitions(networks, images, dtype=DOUBLE)
@@ -273,7 +273,7 @@ def test_counts_of_a_module_are_the_limit_of_sampling(activation):
     assert torch.equal(many, exact)
 
 
-def test_module_is_taken_in_eval_mode_and_left_as_it_was():
+def test_module_is_evaluated_in_eval_mode_and_left_unchanged():
     module, images = small_cnn(nn.ReLU(inplace=True)).train(), random_images(2, 2, 4, 5)
     before = {name: value.clone() for name, value in module.state_dict().items()}
     counts = transitions(module, images)

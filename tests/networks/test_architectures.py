@@ -90,7 +90,7 @@ def test_what_is_suitable_can_be_computed(kind, pooling, image):
     ],
     ids=str,
 )
-def test_unsuitable_networks_are_told_in_a_sentence(changes, image, sentence):
+def test_unsuitable_networks_are_reported_in_a_sentence(changes, image, sentence):
     hyperparameters = Hyperparameters(**{"dataset": "digits"} | changes)
     assert list(unsuitable(hyperparameters, image)) == [sentence]
 

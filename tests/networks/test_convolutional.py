@@ -100,7 +100,7 @@ def test_standard_normal_weights_and_biases_have_variance_one():
         assert drawn.var().item() == pytest.approx(9, rel=5 * (2 / n) ** 0.5)
 
 
-def test_shapes_are_told():
+def test_shapes_are_reported():
     networks = convolutional_stack(hyperparameters_of("convolutional, pooled", biases=True))
     assert (len(networks), networks.depth) == (2, 4)
     assert networks.widths == (144, 3 * 7 * 6, 3 * 5 * 4, 60, 3)

@@ -91,7 +91,7 @@ def test_uniform_weights_and_biases_are_within_one_by_root_of_fan_in():
             n, largest = drawn.numel(), drawn.abs().max().item()
             assert bound * (1 - 20 / n) < largest <= bound
             assert drawn.mean().item() == pytest.approx(0, abs=5 * bound / (3 * n) ** 0.5)
-            # Of the variance of u²: 1/5 − 1/9 = 4/45.
+            # The variance of u² is 1/5 − 1/9 = 4/45.
             deviation = 5 * bound**2 * (4 / 45 / n) ** 0.5
             assert drawn.square().mean().item() == pytest.approx(bound**2 / 3, abs=deviation)
 
@@ -107,7 +107,7 @@ def test_uniform_networks_begin_as_linear_layers_of_torch():
     torch.set_rng_state(begun)
 
 
-def test_shapes_are_told():
+def test_shapes_are_reported():
     networks = stack((12, 7, 5, 3), biases=True)
     assert (len(networks), networks.depth, networks.widths) == (3, 3, (12, 7, 5, 3))
     assert [bias.abs().sum().item() for bias in networks.biases] == [0, 0, 0]

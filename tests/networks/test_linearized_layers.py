@@ -10,8 +10,8 @@ from generalization.networks.linearized_layers import (
     flat_layers,
     is_sequence_of_known_layers,
     linear_map,
-    refuse_statistics_of_batches,
 )
+from generalization.networks.modules import refuse_statistics_of_batches
 
 LAYERS = [
     nn.Linear(6, 3),
@@ -90,7 +90,7 @@ def hooked():
     ],
     ids=lambda module: type(module[-1]).__name__,
 )
-def test_anything_else_is_not_taken_for_such_a_sequence(module):
+def test_anything_else_is_not_recognized_as_such_a_sequence(module):
     assert not is_sequence_of_known_layers(module)
 
 
@@ -111,5 +111,5 @@ def test_statistics_of_a_batch_couple_its_points():
 
 
 @pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")
-def test_weight_made_by_a_hook_is_not_taken_for_a_parameter():
+def test_weight_made_by_a_hook_is_not_mistaken_for_a_parameter():
     assert not is_sequence_of_known_layers(nn.utils.weight_norm(nn.Linear(3, 3)))

@@ -82,7 +82,7 @@ def test_other_programs_find_tensors_and_metadata(tmp_path):
     assert description["dataset_sha256"] is None
 
 
-def test_a_network_that_was_done_is_told_once():
+def test_a_finished_network_is_reported_once():
     assert list(kept().distinct()) == [(0, 0, 0), (0, 1, 0), (1, 0, 8), (1, 1, 8), (2, 0, 30)]
 
 
@@ -132,7 +132,7 @@ def test_a_file_of_another_program_is_refused_in_one_sentence(tmp_path, metadata
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "random", "bit", "other"])
-def test_damaged_file_is_told_in_one_sentence(tmp_path, damage):
+def test_damaged_file_is_reported_in_one_sentence(tmp_path, damage):
     path = tmp_path / "networks.safetensors"
     write_networks(path, kept())
     content = path.read_bytes()

@@ -32,7 +32,7 @@ def made_training(*, steps=(100,), normalizations=("none",), dropouts=(0.0, 0.3)
             "dropout": dropout,
             "train_loss": 1 / step,
             "train_accuracy": 1.0,
-            # Least at the third step.
+            # The minimum is at the third step.
             "test_loss": 1 + abs(np.log(step / steps[min(2, len(steps) - 1)])),
             "test_accuracy": 0.9 - 0.8 * corruption - 0.001 * seed,
         }

@@ -34,7 +34,7 @@ class AblatedNetwork(nn.Module):
 
 
 def slow_accuracies(networks, inputs, labels, orders, mode):
-    """What ``ablated_accuracies`` says of a stack."""
+    """``ablated_accuracies`` of a stack, by definition."""
     return torch.tensor(
         [
             [

@@ -6,7 +6,7 @@ from oracles.region_tables import training_of
 
 UNITS = 64
 GRID = [0, 1, 2, 4, 8, 16, 32, 64]
-# Directions → how many the networks of seeds 1 and 2 need.
+# Kind of directions → number that the networks of seeds 1 and 2 need.
 NEEDED = {
     "svcca": (4, 8),
     "svcca_weights": (8, 8),

@@ -6,7 +6,7 @@ import pandas as pd
 COLUMNS = [
     *("measure", "kind", "statistic", "selection", "dataset"),
     *("estimate", "low", "high", "level", "p_value", "p_value_corrected"),
-    *("networks", "ensembles", "cells", "note"),
+    *("networks", "ensembles", "cells", "pairs", "note"),
 ]
 FACTOR = "label_corruption"
 WITHIN = f"spearman_within_{FACTOR}"
@@ -45,6 +45,7 @@ def made_statistics(*, ensembles=32, selections=("fitted", "all")):
 def _rows(selection, ensembles):
     size = {"networks": 4 * ensembles - (selection == "fitted"), "ensembles": ensembles}
     study = {"selection": selection, "dataset": "all", "level": 0.95, "cells": np.nan, "note": ""}
+    study |= {"pairs": np.nan}
     for measure, (kind, pooled, conditional, partial, worst) in ROWS.items():
         numbers = {
             "spearman": (pooled, np.nan),

@@ -1,5 +1,8 @@
-"""Small networks that were never trained."""
+"""Small networks that were never trained, and data for them."""
 
+import torch
+
+from generalization.datasets.dataset import Dataset
 from generalization.hyperparameters import Hyperparameters
 from generalization.networks.fully_connected import initialize_fully_connected
 from generalization.networks.networks_file import KeptNetworks
@@ -29,4 +32,18 @@ def kept(biases=False, seeds=(1, 2), normalization="none"):
         steps=((0, 0), (8, 8), (30, 8)),
         statuses=("fitted", "stopped"),
         networks=tuple(networks(purpose) for purpose in "abc"),
+    )
+
+
+def data():
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(9, 1, 2, 3, generator=generator)
+    labels = torch.randint(4, (9,), generator=generator)
+    return Dataset(
+        name="digits",
+        classes=4,
+        train_inputs=inputs,
+        train_labels=labels,
+        test_inputs=inputs.flip(0),
+        test_labels=labels.flip(0),
     )

@@ -25,7 +25,7 @@ def made_points(
 
 
 def training_of(dataset, loss):
-    """What ``training`` says of a network that fitted true labels."""
+    """Rows of ``training`` for a network that fitted true labels."""
     return {
         "final": True,
         "status": "fitted",

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-# Kind of data → the step at which its networks have a train accuracy of a half.
+# Kind of data → step at which its networks reach a train accuracy of one half.
 TIMES = {
     ("none", 0.0): 30,
     ("none", 0.5): 60,

@@ -156,7 +156,7 @@ class Said(NamedTuple):
 
 
 class Judge:
-    """What the league says of one study; everything on ensemble means."""
+    """Statistics of the league for one study, all on ensemble means."""
 
     def __init__(self, study, generator, permutations=199, resamples=199):
         self.study, self.generator = study, generator
@@ -197,7 +197,7 @@ class Judge:
 
     @cached_property
     def interval(self):
-        """Of the correlation within strata."""
+        """Interval of the correlation within strata."""
         counts = leave_one_out_counts(len(self.gap))
         left_out = stratified_spearman(counts, self.measures, self.gap, self.study.strata)
         return correlation_interval(self.within.estimate, left_out, level=0.95)
@@ -214,7 +214,7 @@ class Judge:
 
     @property
     def told_apart(self):
-        """Whether the first measure and the second, as the baseline, are found to differ."""
+        """Tell whether the first measure is found to differ from the second, its baseline."""
         found = self.within.estimate
         difference = comparison(
             self.draws[:1], found[:1], self.draws[1:2], found[1:2], level=0.95
@@ -238,7 +238,7 @@ class Judge:
 
 
 class Statement(NamedTuple):
-    """What is said of a scenario, and at least or at most how often."""
+    """Statement about a scenario, with its minimum or maximum rate."""
 
     scenario: str
     sentence: str

@@ -122,7 +122,7 @@ def convolutional(stack, hyperparameters):
 
 
 def tensors_of(network):
-    """What a network consists of, in the order of a stack: kind by kind, layer by layer."""
+    """Tensors of a network in the order of a stack: kind by kind, layer by layer."""
     linear = [layer for layer in network if isinstance(layer, (nn.Conv2d, nn.Linear))]
     norms = [layer for layer in network if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d))]
     parameters = [layer.weight for layer in linear]

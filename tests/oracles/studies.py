@@ -1,4 +1,4 @@
-"""A made-up study: tables as training and measuring write them, with a relation that is known."""
+"""A made-up study with a known relation: tables as training and measuring write them."""
 
 import numpy as np
 import pandas as pd

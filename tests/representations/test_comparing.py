@@ -134,7 +134,7 @@ def test_between_ensembles_layers_of_one_place_are_compared(recorded):
 
 def test_logits_are_compared_with_logits(recorded):
     a, b = recorded(), recorded(label_corruption=0.5)
-    # As if b had one hidden layer less, of which the second is not there.
+    # As if b had one hidden layer less: its second one is missing.
     b.depth, b.layers = 2, [0, 1]
     table = compared(a, b, "between_ensembles")
     assert set(zip(table["layer_a"], table["layer_b"], strict=True)) == {(0, 0), (2, 1)}
@@ -182,3 +182,40 @@ def test_feature_maps_are_compared_where_they_can_be(tmp_path, convolution, comp
         comparable = {pair for pair in comparable if shapes[pair[0]] == shapes[pair[1]]}
     assert set(zip(found["layer_a"], found["layer_b"], strict=True)) == comparable
     assert set(table["status"][table["value"].isna()]) <= {"sizes_differ"}
+
+
+def test_straight_line_is_compared_with_the_last_step(recorded):
+    a, networks = recorded(), kept()
+    line = dataclasses.replace(networks, steps=tuple(map(tuple, a.steps)))
+    table = compared_on_line(a, line)
+    expected = {(1, step, i, 1, 30, i) for step in (0, 8, 30) for i in range(3)}
+    expected |= {(2, step, i, 2, 8, i) for step in (0, 8) for i in range(3)}
+    assert places(table) == expected
+    course = compared(a, a, "over_training").set_index(PLACES)["value"]
+    on_line = table.query("seed_a == 1").set_index(PLACES)["value"]
+    # Both begin and end at the same networks; in between they leave the line.
+    ends = on_line.index[on_line.index.get_level_values("step_a") != 8]
+    assert on_line[ends].to_numpy() == pytest.approx(course[ends].to_numpy(), abs=1e-6)
+    between = on_line.index.difference(ends)
+    assert (on_line[between] - course[between]).abs().min() > 1e-3
+
+
+def test_line_of_networks_that_move_on_it_is_their_course(tmp_path):
+    networks = kept(normalization="batch")
+    start, end = (networks.networks[place].tensors for place in (0, -1))
+    half = networks.networks[0].with_tensors({name: (start[name] + end[name]) / 2 for name in end})
+    moved = dataclasses.replace(
+        networks, networks=(networks.networks[0], half, networks.networks[-1])
+    )
+    write_activations(tmp_path / "activations.h5", moved, INPUTS, layers=[0, 2])
+    with Activations(tmp_path / "activations.h5") as a:
+        course = compared(a, a, "over_training").set_index(PLACES)["value"]
+        line = compared_on_line(a, moved).set_index(PLACES)["value"]
+    assert line.to_numpy() == pytest.approx(course[line.index].to_numpy(), abs=1e-6)
+
+
+def compared_on_line(a, networks):
+    table = compare_networks(a, a, mean_cca, "straight_line", SETTINGS, kept=networks)
+    assert not table.duplicated(PLACES).any()
+    assert (table["pairs"] == "straight_line").all()
+    return table

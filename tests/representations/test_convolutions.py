@@ -123,7 +123,7 @@ def test_maps_of_two_sizes_are_compared_where_they_can_be(convolution):
     assert (score.units_a, score.units_b) == (2, 3) == (exchanged.units_b, exchanged.units_a)
 
 
-def test_bad_input_is_told_in_one_sentence():
+def test_bad_input_is_reported_in_one_sentence():
     with pytest.raises(InputError) as caught:
         layer_matrices(feature_maps(3, 2), "flat")
     assert str(caught.value) == (

@@ -64,6 +64,6 @@ def test_so_many_typical_correlations_are_1_for_want_of_samples():
     assert null_correlations(9, 20, 16).tolist() == 9 * [1]
 
 
-def test_without_units_there_is_no_level():
+def test_no_units_have_no_level():
     assert np.isnan(null_mean_correlation(0, 3, 10))
     assert null_mean_correlation(3, 9, 10) == 1

@@ -37,7 +37,7 @@ def changed(x, how, generator):
     }[how]()
 
 
-# Of which layer the change leaves the value: a, b.
+# Layers whose change leaves the value invariant: a, b.
 INVARIANT = {
     "mean_cca": dict.fromkeys(("translation", "scale", "orthogonal", "linear"), "ab"),
     "svcca": dict.fromkeys(("translation", "scale", "orthogonal"), "ab") | {"linear": ""},
@@ -121,7 +121,7 @@ def test_layers_that_say_nothing_have_no_similarity(name):
 
 
 @pytest.mark.parametrize("name", SIMILARITIES)
-def test_few_samples_are_told(name):
+def test_few_samples_are_reported(name):
     x, y, _ = layers()
     assert FUNCTIONS[name](x, y).status == "ok"
     assert FUNCTIONS[name](x[:29], y[:29]).status == "few_samples"
@@ -129,7 +129,7 @@ def test_few_samples_are_told(name):
 
 
 @pytest.mark.parametrize("name", SIMILARITIES)
-def test_bad_input_is_told_in_one_sentence(name):
+def test_bad_input_is_reported_in_one_sentence(name):
     x, y, _ = layers()
     sentences = {
         "activations must be of the same samples, not of 60 and 59.": (x, y[1:]),

@@ -19,7 +19,7 @@ def test_it_is_the_weighted_mean_of_the_definition(p, q):
     assert pwcca(y, x).value == pytest.approx(projection_weighted(y, x), abs=1e-12)
 
 
-def test_weights_are_those_of_the_mean_not_taken_away():
+def test_weights_are_those_of_the_uncentered_mean():
     x, y = layers(4, 6)
     assert pwcca(x + 100, y).value == pytest.approx(pwcca(x, y).value)
 

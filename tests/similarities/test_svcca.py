@@ -22,7 +22,7 @@ def test_it_is_cca_of_the_leading_singular_vectors(layers, explained_variance):
     found = svcca(x, y, explained_variance=explained_variance)
     assert found.value == pytest.approx(correlations.mean(), abs=1e-12)
     assert found.directions == min(layer.shape[1] for layer in kept)
-    # Twice the samples, each half being all of them, hold out nothing.
+    # If every sample appears twice, once in each half, nothing is held out.
     twice = [np.repeat(layer, 2, 0) for layer in (x, y)]
     assert svcca(*twice, explained_variance=explained_variance).held_out == pytest.approx(
         correlations.mean(), abs=1e-12
@@ -33,7 +33,7 @@ def test_variance_is_the_square_of_singular_values():
     columns = np.linalg.qr(np.random.default_rng(0).standard_normal((40, 5)) - 0).Q
     columns = np.linalg.qr(columns - columns.mean(0)).Q
     x = columns * [3.0, 1.0, 1.0, 1.0, 1.0]
-    # Of the variance the first direction has 9/13 = 0.69; of the singular values only 3/7.
+    # The first direction has 9/13 = 0.69 of the variance, but only 3/7 of the singular values.
     assert svcca(x, x, explained_variance=0.69).directions == 1
     assert svcca(x, x, explained_variance=0.70).directions == 2
 

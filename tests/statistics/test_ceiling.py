@@ -33,7 +33,7 @@ def test_is_that_of_a_mixed_model_where_seeds_are_balanced(generator):
     assert found.within == pytest.approx(fit.scale, rel=1e-3)
 
 
-def test_rows_are_taken_by_themselves_and_missing_networks_are_left_out(generator):
+def test_rows_are_independent_and_missing_networks_are_left_out(generator):
     values = generator.normal(size=(2, 12, 3))
     values[1, 0, 1], values[1, 1] = np.nan, np.nan
     found = reliability(values)
@@ -76,7 +76,8 @@ def test_pure_noise_has_none_and_constants_have_no_reliability(generator):
 def test_equal_seeds_are_perfectly_reliable(generator):
     values = np.repeat(generator.normal(size=(6, 1)), 3, axis=1)
     found = reliability(values)
-    assert [float(x) for x in found[2:]] == [1, 1, 1]
+    assert [float(x) for x in found[2:5]] == [1, 1, 1]
+    assert found.p_value < 1e-100
 
 
 def test_ceilings_are_what_the_perfect_measure_reaches(generator):
@@ -116,3 +117,9 @@ def test_variance_of_accuracies_agrees_with_pairs_of_images(generator):
 
 def test_one_seed_has_no_variance():
     assert np.isnan(accuracy_variance(np.ones((1, 5), bool))).all()
+
+
+def test_p_value_is_that_of_the_one_way_analysis_of_variance():
+    values = np.random.default_rng(0).normal(size=(7, 3)) + np.arange(7)[:, None] / 5
+    assert reliability(values).p_value == pytest.approx(scipy.stats.f_oneway(*values).pvalue)
+    assert np.isnan(reliability(values[:, :1]).p_value)

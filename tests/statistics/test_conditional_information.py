@@ -57,7 +57,7 @@ def test_null_is_the_statistic_of_permuted_gaps(tied, generator, monkeypatch):
     assert found[0] == pytest.approx(expected, abs=1e-12)
     assert np.isfinite(found[1]).all()
     monkeypatch.setattr(draws, "BLOCK_NUMBERS", 300)
-    monkeypatch.setattr("generalization.statistics.conditional_information.FEWEST_DRAWS", 1)
+    monkeypatch.setattr("generalization.statistics.conditional_information.PAIRS_AT_A_TIME", 7)
     assert np.array_equal(conditional_information_null(measures, gap, LEVELS, orders), found)
 
 

@@ -52,7 +52,7 @@ def test_oracle_correlates_with_the_gap_as_its_noise_leaves_it(generator):
     assert np.nanstd(half) == pytest.approx(np.nanstd(gap) / 2, rel=0.03)
 
 
-def test_control_says_nothing_on_average(generator):
+def test_control_is_uninformative_on_average(generator):
     gap = generator.normal(size=24)
     r = [np.corrcoef(random_per_ensemble((24, 1), generator)[:, 0], gap)[0, 1] for _ in range(200)]
     found = mean_interval(np.array(r), np.arange(200), level=0.999)

@@ -68,7 +68,7 @@ def test_rank_correlations_do_not_see_increasing_maps(correlation, increasing, g
 @each_correlation
 def test_constant_has_no_correlation(correlation):
     once = np.ones((1, 4))
-    # 0.1 is no sum of powers of two: its mean is not it to the last bit.
+    # 0.1 is not a binary fraction, so the mean of equal values differs in the last bit.
     assert np.isnan(correlation(once, np.full(4, 0.1), np.arange(4.0))).all()
     assert np.isnan(correlation(once, np.arange(4.0), np.full(4, 0.1))).all()
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
+from oracles.regressions import regression
 
 from generalization.statistics.correlations import spearman
 from generalization.statistics.estimates import (
@@ -11,12 +12,11 @@ from generalization.statistics.estimates import (
     interval_over_networks,
     mean_over_networks,
 )
-from generalization.statistics.regression import least_squares
 from generalization.statistics.resampling import Resampling
 
 LEVEL, STUDIES, SEEDS = 0.95, 300, 2
 RESAMPLING = Resampling(np.random.default_rng(0), level=LEVEL)
-# Three standard errors of a share of as many studies.
+# Three standard errors of a proportion over this number of studies.
 BAND = 3 * np.sqrt(LEVEL * (1 - LEVEL) / STUDIES)
 
 
@@ -58,7 +58,7 @@ def test_shares_have_their_level(ensembles):
 
 @pytest.mark.parametrize("ensembles", [5, 8, 16])
 def test_shares_of_binary_ensembles_are_wide_rather_than_narrow(ensembles):
-    """Whether a property holds, in nine of ten ensembles: all of five may have it."""
+    """A property holds in nine of ten ensembles, so all of five may have it."""
 
     def interval_of(generator):
         values = np.repeat(generator.random(ensembles) < 0.9, SEEDS).astype(float)
@@ -108,7 +108,7 @@ def regressions(ensembles, slope):
     for _ in range(STUDIES):
         x, noise = generator.normal(size=(2, ensembles))[:, codes]
         y = slope * x + noise + 0.3 * generator.normal(size=len(x))
-        yield least_squares(x, y, codes, level=LEVEL)
+        yield regression(x, y, codes, level=LEVEL)
 
 
 @pytest.mark.parametrize("ensembles", [5, 8, 16])
@@ -119,7 +119,7 @@ def test_slopes_have_their_level(ensembles):
 
 
 @pytest.mark.parametrize("ensembles", [8, 16])
-def test_no_slope_is_found_more_often_than_the_level_says(ensembles):
+def test_no_slope_is_found_more_often_than_the_nominal_rate(ensembles):
     found = [slope["p_value"] < 1 - LEVEL for slope, _ in regressions(ensembles, 0.0)]
     assert np.mean(found) < 1 - LEVEL + BAND
 

@@ -99,7 +99,7 @@ def test_numeric_order_of_levels_does_not_matter(generator):
     assert explained_by_design(gap, LEVELS[:, [1]], ["width"])[0].r_squared > 0.99
 
 
-def test_saturated_interactions_are_not_told(generator):
+def test_saturated_interactions_are_not_mentioned(generator):
     levels = np.array(list(product(range(2), range(3))))
     assert not allows_interactions(levels)
     assert allows_interactions(LEVELS)

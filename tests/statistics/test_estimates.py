@@ -85,9 +85,9 @@ def test_a_statistic_may_not_be_defined():
     assert undefined(1, 3) == "not defined for 2 of 3 networks"
 
 
-def test_ensembles_are_told_if_there_are_some_and_too_few():
+def test_ensembles_are_mentioned_if_there_are_some_and_too_few():
     assert few_ensembles(0) == few_ensembles(FEWEST_ENSEMBLES) == ""
-    assert few_ensembles(1, "that it needs") == "1 of the 5 ensembles that it needs"
+    assert few_ensembles(1, "pairs") == "1 of the 5 pairs that a verdict needs"
 
 
 def test_columns_are_averaged_each_on_its_scale():

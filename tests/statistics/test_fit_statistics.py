@@ -102,7 +102,48 @@ def test_every_measure_has_a_row_of_every_statistic_of_both_selections(measures,
             } <= set(rows.index)
 
 
-def test_kinds_tell_candidates_from_what_stands_beside_them(statistics):
+# Statistic → whether it has an interval; all of them have p-values.
+TESTED = {
+    "spearman": True,
+    "spearman_within_label_corruption": True,
+    "spearman_given_design": True,
+    "granulated_kendall": True,
+    "granulated_kendall_label_corruption": True,
+    "conditional_information": True,
+    "sign_error_mean": True,
+    "sign_error_90th": True,
+    "sign_error_worst": True,
+    "added_r_squared": True,
+    "difference_to_best_baseline": True,
+    "regret": False,
+    "regret_worst": False,
+}
+
+
+def test_every_statistic_is_tested_and_says_on_how_much_it_rests(statistics):
+    found = of(statistics, "jacobian_norm").loc[list(TESTED)]
+    numbers = ["estimate", "p_value", "p_value_corrected", "networks", "ensembles"]
+    assert found[numbers].notna().all(axis=None)
+    assert (found["p_value"] <= found["p_value_corrected"]).all()
+    assert found["low"].notna().to_dict() == TESTED
+    no_cells = ["spearman_given_design", "added_r_squared", "difference_to_best_baseline"]
+    no_cells += ["conditional_information"]
+    assert found["cells"].isna().to_dict() == {name: name in no_cells for name in TESTED}
+    without = found["note"].str.contains("no interval, since resampling the choice")
+    assert without.to_dict() == {name: not interval for name, interval in TESTED.items()}
+    ceiling = of(statistics, "generalization_gap").loc["noise_ceiling"]
+    assert ceiling[["low", "high", "p_value", "networks", "ensembles"]].notna().all()
+
+
+def test_measure_that_says_nothing_passes_no_test(statistics):
+    # It is a baseline, with which it is not compared.
+    names = set(TESTED) - {"difference_to_best_baseline"}
+    found = of(statistics, "random_number").loc[list(names)]
+    assert found["p_value_corrected"].isna().all()
+    assert (found["p_value"] > 0.01).all()
+
+
+def test_kinds_separate_candidates_from_controls(statistics):
     kinds = statistics.drop_duplicates("measure").set_index("measure")["kind"]
     assert kinds["jacobian_norm"] == "candidate"
     assert kinds["weight_norm"] == "baseline"
@@ -204,7 +245,7 @@ def test_ranks_do_not_see_increasing_maps(measures):
     )
 
 
-def test_name_says_whether_logarithms_were_taken(measures):
+def test_name_says_whether_logarithms_are_used(measures):
     signed = replaced(measures, lambda rows: rows["generalization_gap"] - 0.3)
     found = of(fitted(signed)[0], "jacobian_norm")
     assert found.loc["pearson", "estimate"] == pytest.approx(1)
@@ -324,6 +365,32 @@ def test_impossible_permutations(measures):
         fitted(measures, permutations=-1)
 
 
+@pytest.mark.parametrize("measure", ["output_entropy", "weight_norm"])
+def test_training_loss_is_held_fixed_beside_the_design(measures, statistics, measure):
+    """Residuals of ranks on dummies of all levels and on the ranks of the mean ln(loss)."""
+    rows = measures[
+        (measures["measure"] == measure) & measures["final"] & (measures["train_accuracy"] >= 0.999)
+    ]
+    ensembles = rows.assign(loss=np.log(rows["train_loss"])).groupby("ensemble")
+    x, y, loss = ensembles[["value", "generalization_gap", "loss"]].mean().rank().to_numpy().T
+    levels = ensembles[list(FACTORS)].first()
+    dummies = pd.get_dummies(levels.astype(str)).to_numpy(float)
+    held = np.column_stack([np.ones(len(x)), dummies, loss])
+    left = [one - held @ np.linalg.lstsq(held, one, rcond=None)[0] for one in (x, y)]
+    found = of(statistics, measure).loc["spearman_given_design_and_training_loss"]
+    assert found["estimate"] == pytest.approx(np.corrcoef(*left)[0, 1])
+    assert found["low"] < found["estimate"] < found["high"]
+    assert 0 < found["p_value"] <= 1
+
+
+def test_without_a_training_loss_none_is_held_fixed(measures):
+    some = measures[measures["measure"] == "output_entropy"].assign(train_loss=np.nan)
+    resampling = Resampling(np.random.default_rng(0), 10)
+    found = fit_statistics(some, resampling=resampling, permutations=19)[0]["statistic"]
+    assert "spearman_given_design" in set(found)
+    assert "spearman_given_design_and_training_loss" not in set(found)
+
+
 def test_defaults_are_those_of_the_configuration():
     schema = yaml.safe_load(Path("workflow/schemas/study.schema.yaml").read_text())
     settings = schema["$defs"]["statistics"]["properties"]
@@ -333,3 +400,64 @@ def test_defaults_are_those_of_the_configuration():
         assert shared & {*named}
         for name in shared & {*named}:
             assert named[name].default == settings[name]["default"], (function, name)
+
+
+def pairs_of(measures, function):
+    """Every pair of networks of an ensemble, with a value of the gaps of the two."""
+    networks = measures[measures["final"]].drop_duplicates(["ensemble", "seed"])
+    both = networks.merge(networks, on="ensemble", suffixes=("_a", "_b"))
+    both = both[both["seed_a"] < both["seed_b"]]
+    gaps = both["generalization_gap_a"], both["generalization_gap_b"]
+    columns = both[["ensemble", "seed_a", "seed_b"]]
+    return columns.assign(measure="of_pairs", value=function(*gaps), reason="")
+
+
+def test_a_measure_of_ensembles_is_ranked_by_its_mean_over_pairs(measures):
+    table, _ = fitted(measures, ensemble_measures=pairs_of(measures, lambda a, b: (a + b) / 2))
+    found = of(table, "of_pairs", "all")
+    # With as many pairs of every network, the mean over pairs is the mean over networks.
+    assert found.loc["spearman", "estimate"] == pytest.approx(1)
+    assert found.loc["ols_slope", "estimate"] > 0
+    networks = measures[measures["final"]].drop_duplicates(["ensemble", "seed"])
+    seeds = networks[np.isfinite(networks["generalization_gap"])].groupby("ensemble").size()
+    assert (found["pairs"] == (seeds * (seeds - 1) / 2).sum()).all()
+    assert (found["networks"] == seeds[seeds > 1].sum()).all()
+    assert found["note"].str.contains("of the ensemble: mean over").all()
+    assert (found["kind"] == "candidate").all()
+    assert of(table, "weight_norm")["pairs"].isna().all()
+
+
+def test_a_measure_of_ensembles_has_no_values_of_networks(measures):
+    table, _ = fitted(measures, ensemble_measures=pairs_of(measures, lambda a, b: a + b))
+    found = of(table, "of_pairs")
+    for statistic in ("sign_error_mean", "repeatability"):
+        assert np.isnan(found.loc[statistic, "estimate"])
+        assert found.loc[statistic, "note"].startswith("no network has a value of its own")
+
+
+def test_pairs_of_networks_that_did_not_fit_count_among_all_only(measures):
+    pairs = pairs_of(measures, lambda a, b: a + b)
+    found, _ = fitted(measures, ensemble_measures=pairs)
+    counts = [of(found, "of_pairs", one).loc["spearman", "pairs"] for one in ("fitted", "all")]
+    fits = measures[measures["train_accuracy"] >= 0.999][["ensemble", "seed"]].drop_duplicates()
+    for side in ("a", "b"):
+        pairs = pairs.merge(fits.rename(columns={"seed": f"seed_{side}"}))
+    assert counts[0] == len(pairs) < counts[1]
+
+
+def test_measures_of_networks_stay_what_they_were(measures, statistics):
+    pairs = pairs_of(measures, lambda a, b: a + b)
+    with_pairs, _ = fitted(measures, ensemble_measures=pairs)
+    for statistic in ("spearman", "kendall", "ols_slope", "sign_error_mean"):
+        for column in ("estimate", "low", "high"):
+            before = of(statistics, "jacobian_norm").loc[statistic, column]
+            assert of(with_pairs, "jacobian_norm").loc[statistic, column] == before
+
+
+def test_no_network_that_fits_leaves_rows_that_say_so(measures):
+    table, _ = fitted(measures.assign(train_accuracy=0.5))
+    rows = table[table["selection"] == "fitted"]
+    assert set(rows["measure"]) >= {"jacobian_norm", "weight_norm"}
+    assert rows["estimate"].isna().all() and (rows["networks"] == 0).all()
+    assert set(rows.query("statistic == 'spearman'")["note"]) == {"no network is left"}
+    assert table[table["selection"] == "all"]["estimate"].notna().any()

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -132,7 +135,7 @@ def test_datasets_may_differ(tmp_path):
         ),
     ],
 )
-def test_faults_are_told_in_one_sentence(tmp_path, change, sentence):
+def test_faults_are_reported_in_one_sentence(tmp_path, change, sentence):
     with pytest.raises(InputError) as caught:
         read(tmp_path, change(ROWS))
     assert str(caught.value) == sentence.format(path=tmp_path / "theirs.csv")
@@ -144,3 +147,37 @@ def test_hyperparameters_have_names_of_their_own(tmp_path):
     assert str(caught.value) == (
         f"hyper-parameters of {tmp_path / 'theirs.csv'} must have names of their own, not seed."
     )
+
+
+def test_one_command_makes_a_league_of_a_table(tmp_path):
+    """Of 12 groups; every table is there, and the front page speaks of the planted measure."""
+    generator = np.random.default_rng(0)
+    groups = pd.DataFrame([(w, d, r) for w in (10, 20) for d in (2, 3) for r in range(6)])
+    groups.columns = ["width", "depth", "draw"]
+    known = generator.normal(size=len(groups))
+    rows = pd.concat([
+        groups.assign(
+            group=[f"g{one}" for one in groups.index],
+            seed=seed,
+            generalization_gap=0.1 + 0.01 * known + 0.001 * generator.normal(size=len(groups)),
+            planted=known,
+            nothing=generator.normal(size=len(groups)),
+        ).drop(columns="draw")
+        for seed in (1, 2)
+    ])
+    rows.to_csv(tmp_path / "theirs.csv", index=False)
+    folder = tmp_path / "theirs"
+    command = [sys.executable, "scripts/league_of_table.py", str(tmp_path / "theirs.csv")]
+    command += ["--hyperparameters", "width", "depth", "--resamples", "50"]
+    done = subprocess.run(
+        [*command, "--output", str(folder)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert {path.stem for path in folder.glob("*.csv")} == {
+        *("measures", "statistics", "design", "excluded"),
+        *("selection_on_fit", "model_statistics"),
+    }
+    assert (folder / "measure_league.svg").is_file()
+    page = (folder / "summary.txt").read_text(encoding="utf-8")
+    assert page.startswith("Planted ranks the gap of fitted networks best")
+    assert "explains" in page

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -16,6 +18,7 @@ from generalization.statistics.intervals import (
     jackknife_error,
     jackknife_interval,
     mean_interval,
+    perfect_order_bound,
     simultaneous_interval,
 )
 from generalization.statistics.stratified import stratified_spearman
@@ -57,16 +60,51 @@ def test_interval_of_a_correlation_covers(ensembles, rho, generator):
     assert covered / 400 > 0.95 - 3 * np.sqrt(0.95 * 0.05 / 400)
 
 
-def test_perfect_order_has_a_finite_interval():
-    x = np.arange(10.0)
+@pytest.mark.parametrize("ensembles", [5, 6, 10, 40])
+def test_perfect_order_has_a_bound_below_itself(ensembles):
+    x = np.arange(float(ensembles))
     found = spearman_interval(np.stack([x, -x]), x)
-    assert np.isfinite(found.low).all()
     assert found.high[0] == pytest.approx(1)
     assert found.low[1] == pytest.approx(-1)
-    # Half of the smallest step of ρ below 1, and the standard error of z at large.
-    half = scipy.stats.t.ppf(0.975, 8) * np.sqrt(1.06 / 7)
-    expected = np.tanh(np.arctanh(1 - 3 / (10**3 - 10)) - half)
-    assert (found.low[0], -found.high[1]) == pytest.approx((expected, expected))
+    bound = perfect_order_bound(ensembles, 0.95)
+    assert (found.low[0], -found.high[1]) == (bound, bound)
+    assert 0 < bound < 1
+
+
+@pytest.mark.parametrize(("ensembles", "level"), [(4, 0.95), (5, 0.95), (5, 0.99), (6, 0.99)])
+def test_perfect_order_excludes_0_where_the_permutation_test_does(ensembles, level):
+    p_value = 2 / math.factorial(ensembles)
+    assert (perfect_order_bound(ensembles, level) > 0) == (p_value < 1 - level)
+
+
+def test_two_are_in_one_order_as_often_as_sheppard_has_it():
+    """With probability ½ + asin(r)/π, which is 0.2 and 0.8 at the bound of 0.6."""
+    r = np.sin(np.pi * (0.2 - 0.5))
+    assert perfect_order_bound(2, 0.6) == pytest.approx(6 / np.pi * np.arcsin(r / 2), abs=1e-3)
+
+
+@pytest.mark.parametrize("ensembles", [5, 8, 16])
+def test_perfect_order_is_as_rare_at_its_bound_as_its_level_says(ensembles, generator):
+    r = 2 * np.sin(np.pi / 6 * perfect_order_bound(ensembles, 0.9))
+    y, noise = generator.normal(size=(2, 20_000, ensembles))
+    x = r * y + np.sqrt(1 - r**2) * noise
+    perfect = (np.argsort(x, 1) == np.argsort(y, 1)).all(1).mean()
+    error = np.sqrt(0.05 * 0.95 / 20_000)
+    assert perfect < 0.05 + 3 * error
+    if ensembles <= 12:
+        assert perfect > 0.05 - 3 * error
+
+
+@pytest.mark.parametrize(("ensembles", "rho"), [(5, 0.3), (5, 0.6), (6, 0.9), (8, 0.95)])
+def test_interval_of_a_strong_correlation_of_few_ensembles_covers(ensembles, rho, generator):
+    """A perfect order is common there; the interval must hold what can make one."""
+    truth = 6 / np.pi * np.arcsin(rho / 2)
+    covered = []
+    for _ in range(1000):
+        y, noise = generator.normal(size=(2, ensembles))
+        found = spearman_interval((rho * y + np.sqrt(1 - rho**2) * noise)[None], y)
+        covered.append(found.low[0] <= truth <= found.high[0])
+    assert np.mean(covered) > 0.95 - 3 * np.sqrt(0.95 * 0.05 / 1000)
 
 
 def test_few_ensembles_have_no_interval(generator):
@@ -163,7 +201,7 @@ def resampled(generator):
     return estimates, stratified_spearman(counts, measures, gap, strata)
 
 
-def test_paired_difference_is_taken_resample_by_resample(resampled):
+def test_paired_difference_is_computed_resample_by_resample(resampled):
     estimates, draws = resampled
     found = comparison(draws[:2], estimates[:2], draws[2:], estimates[2:], level=0.9)
     paired = np.abs(draws[:2]) - np.abs(draws[3])

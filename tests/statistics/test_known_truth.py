@@ -7,7 +7,7 @@ CHANCE = 1e-4  # of a statement that just holds, to fail
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_simulated_studies_are_told_as_they_are(scenario):
+def test_simulated_studies_are_judged_correctly(scenario):
     """By the binomial band of the rate that each statement must keep."""
     for statement, rate in rates(scenario, STUDIES).items():
         hits = round(rate * STUDIES)

@@ -92,7 +92,14 @@ def test_test_accuracy_should_be_larger_in_the_better_setting():
 def test_pairs_without_both_values_are_left_out():
     row = of(made([1, 2, np.nan], [2, np.nan, np.nan], note=["", NO_NETWORK, NO_NETWORK]))
     assert (row["pairs"], row["left_out"], row["networks"]) == (1, 2, 8)
-    assert row["note"] == NO_NETWORK
+    assert row["note"] == f"{NO_NETWORK}; 1 of the 5 pairs that a verdict needs"
+
+
+def test_few_draws_of_many_pairs_are_told():
+    row = over_all(shared(np.full((3, 4), 2)))
+    assert (row["pairs"], row["draws"]) == (12, 4)
+    assert row["note"] == "4 of the 5 draws of hyper-parameters that a verdict needs"
+    assert over_all(shared(np.full((3, 5), 2)))["note"] == ""
 
 
 def shared(values, **columns):
@@ -256,3 +263,16 @@ def test_tables_that_were_written_and_read_say_the_same(compared, tmp_path):
 def test_impossible_level():
     with pytest.raises(ValueError, match=r"^level must be between 0 and 1, not 95\.$"):
         pair_statistics(made([1], [2]), level=95)
+
+
+def test_fraction_stands_beside_that_before_training():
+    trained = [1.0, 1, 1, 1, -1]
+    before = [1.0, -1, 1, -1, -1]
+    table = made([0] * 5, trained).assign(untrained_better=0.0, untrained_worse=before)
+    row = of(table)
+    differences = np.array([0, 1, 0, 1, 0.0])
+    half = t.ppf(0.975, 4) * sem(differences)
+    assert row["over_untrained"] == pytest.approx(0.4)
+    assert row["over_untrained_low"] == pytest.approx(0.4 - half)
+    assert row["over_untrained_high"] == pytest.approx(0.4 + half)
+    assert np.isnan(of(made([0] * 5, trained))["over_untrained"])

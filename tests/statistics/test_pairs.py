@@ -168,7 +168,7 @@ def test_ensemble_that_counts_stands_for_those_that_do_not():
     assert names(compared) == [("1", "2")]
 
 
-def test_learning_rates_tell_other_optimizers_apart():
+def test_learning_rates_distinguish_other_optimizers():
     sgd = [rate | {"optimizer": "sgd"} for rate in reversed(RATES)]
     compared = pairs(study(*RATES, *sgd), [OPTIMIZERS | {"worse": "sgd"}])
     assert names(compared) == [("0", "3"), ("1", "2")]
@@ -202,3 +202,14 @@ def test_what_lbfgs_ignores_makes_no_other_draw():
         study(*settings), [{"setting": "optimizer", "better": "momentum", "worse": "lbfgs"}]
     )
     assert set(compared["draw"]) == {0}
+
+
+def test_measures_before_training_stand_beside():
+    measures = study({"depth": 3, "value": 1.0}, {"depth": 5, "value": 3.0})
+    before = measures.assign(step=0, final=False, value=10 * measures["value"])
+    compared = pairs(pd.concat([measures, before]), [DEPTH])
+    (row,) = compared[compared["quantity"] == "norm"].to_dict("records")
+    assert (row["value_better"], row["value_worse"]) == (1, 3)
+    assert (row["untrained_better"], row["untrained_worse"]) == (10, 30)
+    assert compared.loc[compared["quantity"] != "norm", "untrained_better"].isna().all()
+    assert pairs(measures, [DEPTH])["untrained_better"].isna().all()

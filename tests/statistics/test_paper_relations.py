@@ -178,7 +178,7 @@ def test_what_holds_before_training_is_no_effect_of_it(planted, control, verdict
         assert row["control_estimate"] == 0
 
 
-def test_bounds_stand_beside_the_number_of_parameters():
+def test_bounds_are_next_to_the_number_of_parameters():
     gap = np.arange(12.0) / 12
     flat = np.tile([0.0, 1.0], 6)
     measures = study(gap, tangent_sensitivity=gap, number_of_parameters=flat)
@@ -188,7 +188,7 @@ def test_bounds_stand_beside_the_number_of_parameters():
     assert row["control_estimate"] == pytest.approx(expected)
 
 
-def test_loss_of_the_best_is_compared_with_the_least_of_the_worse():
+def test_loss_of_the_best_is_compared_with_the_smallest_of_the_worse():
     gap = np.arange(21.0) / 21
     loss = np.full(21, 1e-6)
     loss[0] = 1e-2
@@ -196,7 +196,7 @@ def test_loss_of_the_best_is_compared_with_the_least_of_the_worse():
         relations(study(gap, training_loss=loss)), "training_loss", GAP, "best_over_least_loss"
     )
     assert row["estimate"] == pytest.approx(4)
-    # One of 21 losses is high: the range leaves it out.
+    # One of 21 losses is high: percentiles ignore it.
     assert (row["control"], row["control_estimate"]) == (SPAN, 0)
     assert row["underpowered"] == "losses span 0 orders of magnitude"
 
@@ -246,7 +246,7 @@ def test_relations_of_measures_that_a_study_lacks_have_no_row():
     assert list(table) == COLUMNS
 
 
-def test_table_that_was_written_and_read_says_the_same(tmp_path):
+def test_table_survives_writing_and_reading(tmp_path):
     gap = np.arange(12.0) / 12
     measures = study(gap, number_of_parameters=gap, jacobian_norm=-gap, training_loss=gap + 1)
     table = relations(measures)

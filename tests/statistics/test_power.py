@@ -36,7 +36,9 @@ def test_falls_with_ensembles_and_rises_with_what_is_held_fixed():
     assert np.isnan(power_of(0.5, 8, 6))
 
 
-def test_permutation_tests_find_the_least_correlation_in_four_of_five_studies(generator):
+def test_permutation_tests_find_the_minimum_correlation_in_four_of_five_studies(
+    generator,
+):
     """The stratified and the partial test, of normal values with this Spearman correlation."""
     levels = np.array(list(np.ndindex(2, 3, 8)))
     design = main_effects(levels)

@@ -8,9 +8,13 @@ from generalization.statistics.draws import observed_counts, resampled_counts
 from generalization.statistics.prediction import (
     added_r_squared,
     added_r_squared_by_level,
+    added_r_squared_null,
+    largest,
+    regret_null,
     selection,
     with_baselines,
 )
+from generalization.statistics.stratified import stratified_spearman
 
 LEVELS = np.array(list(np.ndindex(2, 3, 5)))
 DESIGN = main_effects(LEVELS)
@@ -151,3 +155,71 @@ def test_environments_are_judged_by_themselves():
     lacking[5] = np.nan
     again = selection(lacking[None], gap, np.array([4, 4, 4, 7, 7, 7, 9]))
     assert again.regret[0] == pytest.approx([0, 2, np.nan], nan_ok=True)
+
+
+def test_null_of_added_r_squared_is_that_of_permuted_residuals(study, generator):
+    measures, gap = study
+    measures[1, 4] = np.nan
+    orders = draws.permuted_orders(np.zeros(30, int), permutations=5, generator=generator)
+    found = added_r_squared_null(measures, gap, DESIGN, orders)
+    for row, values in enumerate(measures):
+        there = ~np.isnan(values)
+        some = draws.orders_among(orders, there, np.zeros(30, int))
+        z, y = DESIGN[there], gap[there]
+        fitted = z @ np.linalg.lstsq(z, y, rcond=None)[0]
+        for place, order in enumerate(some):
+            again = fitted + (y - fitted)[order]
+            expected = added_r_squared(ONCE[:, there], values[None, there], again, z)
+            assert found[row, place] == pytest.approx(expected.item())
+    assert np.isnan(added_r_squared_null(measures, np.full(30, 0.1), DESIGN, orders)).all()
+
+
+def test_function_of_the_design_adds_nothing_under_any_permutation(generator):
+    orders = draws.permuted_orders(np.zeros(30, int), permutations=5, generator=generator)
+    measure = LEVELS[None, :, 0].astype(float)
+    found = added_r_squared_null(measure, generator.normal(size=30), DESIGN, orders)
+    assert found == pytest.approx(0)
+
+
+def test_null_of_regret_is_that_of_permuted_gaps_turned_anew(study, generator):
+    measures, gap = study
+    measures = measures.round(1)
+    measures[1, 4] = np.nan
+    strata = LEVELS[:, 1]
+    orders = draws.permuted_orders(strata, permutations=6, generator=generator)
+    found = regret_null(measures, gap, strata, orders)
+    for row, values in enumerate(measures):
+        there = ~np.isnan(values)
+        codes = strata[there]
+        for place, order in enumerate(draws.orders_among(orders, there, strata)):
+            again, mu = gap[there][order], values[None, there]
+            rho = stratified_spearman(ONCE[:, there], mu, again, codes).item()
+            turned = -mu if rho < 0 else mu
+            whole, within = selection(turned, again), selection(turned, again, codes)
+            assert found.whole[row, place] == pytest.approx(whole.regret.item())
+            assert found.worst[row, place] == pytest.approx(within.regret.max())
+
+
+def test_largest_regret_passes_over_environments_without_any():
+    regret = np.array([[0.1, np.nan, 0.3], [np.nan] * 3])
+    assert largest(regret) == pytest.approx([0.3, np.nan], nan_ok=True)
+
+
+@pytest.mark.parametrize(("rho", "least"), [(0.5, 0.85), (0.99, 0.2)])
+def test_percentiles_of_resampled_regret_do_not_cover(rho, least, generator):
+    """Why the league tells no interval of a regret: near a perfect measure, few resamples err."""
+    y, noise = generator.normal(size=(2, 4000, 16))
+    x = rho * y + np.sqrt(1 - rho**2) * noise
+    expected = selection_of_rows(x, y).mean()
+    held = []
+    for mu, gap in zip(x[:300], y[:300], strict=True):
+        some = generator.integers(16, size=(300, 16))
+        low, high = np.quantile(selection_of_rows(mu[some], gap[some]), [0.025, 0.975])
+        held.append(low <= expected <= high)
+    assert least < np.mean(held) < (0.99 if rho < 0.9 else 0.75)
+
+
+def selection_of_rows(measures, gaps):
+    """Regret of the lowest value in every row."""
+    chosen = np.take_along_axis(gaps, measures.argmin(1)[:, None], 1)[:, 0]
+    return (chosen - gaps.min(1)) / (gaps.mean(1) - gaps.min(1))

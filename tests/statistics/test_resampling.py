@@ -52,7 +52,7 @@ def test_interval_covers_the_truth():
         counts = bootstrap_counts(ensembles, resamples=300, generator=generator)
         low, high = np.quantile(pearson(counts, x, y), [0.025, 0.975])
         covered += low <= truth <= high
-    # 95 % is wanted; percentile intervals of 30 ensembles are a little short.
+    # The nominal level is 95 %; percentile intervals over 30 ensembles are slightly too short.
     assert 0.89 <= covered / 300 <= 0.98
 
 

@@ -113,3 +113,14 @@ def test_before_is_step_0_and_after_is_the_last_step():
     found = before_and_after(profile, training)
     assert found["value"].to_list() == [5, 7]
     assert found["trained"].to_list() == [False, True]
+
+
+def test_a_measure_that_says_why_it_has_no_value_is_quoted(measures):
+    lacking = ~np.isfinite(measures["value"]) & (measures["measure"] == "transitions")
+    told = measures.assign(reason=np.where(lacking, "needs 50 eigenvalues", ""))
+    out, before = excluded(told), excluded(measures)
+    named = (before["measure"] == "transitions") & (before["reason"] == "no finite value")
+    assert named.any()
+    expected = before["reason"].where(~named, "needs 50 eigenvalues")
+    assert out["reason"].tolist() == expected.tolist()
+    assert out.drop(columns="reason").equals(before.drop(columns="reason"))

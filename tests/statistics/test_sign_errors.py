@@ -13,7 +13,9 @@ from generalization.statistics.sign_errors import (
     hoeffding_weights,
     mcnemar_weights,
     resampled_summary,
+    sign_error_intervals,
     sign_errors,
+    sign_errors_left_out,
     sign_errors_null,
     summary,
 )
@@ -137,7 +139,7 @@ def test_mcnemar_is_that_of_statsmodels(generator):
     assert hoeffding_weights(gap, 20_000)(np.array([0]), np.array([1])) == 0
 
 
-def test_networks_that_err_alike_are_certain_if_their_gaps_differ():
+def test_networks_with_equal_errors_are_certain_if_their_gaps_differ():
     correct = np.ones((2, 1, 10), bool)
     w = mcnemar_weights(np.array([[0.1], [0.2]]), correct)
     assert w(np.array([0]), np.array([1])) == 0.5
@@ -198,3 +200,106 @@ def test_measure_without_environments_has_no_null(gap, generator):
     measures, orders = np.full((1, 12, 4), np.nan), np.arange(12)[None]
     found = sign_errors_null(measures, gap, PAIRS, certain, orders)
     assert np.isnan(found).all()
+
+
+def test_left_out_means_are_those_of_studies_without_an_ensemble(gap, generator):
+    measures = np.round(generator.normal(size=(3, 12, 4)), 1)
+    measures[1, 3, 2], measures[1, 4] = np.nan, np.nan
+    gap[7, 3] = np.nan
+    settings = {"environments": changes(PAIRS, LEVELS), "fewest_effective": 9}
+    found = sign_errors_left_out(measures, gap, PAIRS, hoeffding_weights(gap, 3000), **settings)
+    for out in range(12):
+        rest = np.arange(12) != out
+        pairs = one_factor_pairs(LEVELS[rest])
+        weights = hoeffding_weights(gap[rest], 3000)
+        settings["environments"] = changes(pairs, LEVELS[rest])
+        expected = sign_errors(measures[:, rest], gap[rest], pairs, weights, **settings)
+        assert found[:, out] == pytest.approx(summary(expected.errors).mean, nan_ok=True)
+
+
+def test_null_of_pooled_environments_is_the_error_of_permuted_measures(gap, generator):
+    measures = np.round(generator.normal(size=(3, 12, 4)), 1)
+    measures[2, 4] = np.nan
+    weights, settings = hoeffding_weights(gap, 3000), {"environments": changes(PAIRS, LEVELS)}
+    orders = draws.permuted_orders(np.zeros(12, int), permutations=6, generator=generator)
+    found = sign_errors_null(measures, gap, PAIRS, weights, orders, **settings)
+    rest = np.arange(12) != 4
+    among = draws.orders_among(orders, rest, np.zeros(12, int))
+    for p, order in enumerate(orders):
+        moved = measures[:, order]
+        # An ensemble without any value stays where it is.
+        moved[2, 4], moved[2, rest] = np.nan, measures[2, rest][among[p]]
+        expected = summary(sign_errors(moved, gap, PAIRS, weights, **settings).errors)
+        for one, other in zip(found, expected[:3], strict=True):
+            assert one[:, p] == pytest.approx(other, abs=1e-6)
+
+
+def interval_of(measures, gap, levels, **settings):
+    pairs = one_factor_pairs(levels)
+    settings = {"environments": changes(pairs, levels), "level": 0.95} | settings
+    return sign_error_intervals(measures, gap, pairs, hoeffding_weights(gap, 10_000), **settings)
+
+
+def test_worst_of_one_environment_has_the_interval_of_a_share():
+    """Sixteen pairs of certain sign, three of which are predicted wrong: Clopper and Pearson."""
+    levels = np.array(list(product(range(2), range(16))))
+    gap = np.repeat([[0.0], [1.0]], 16, axis=0)
+    gap[16:19] = -1
+    pairs = OneFactorPairs(np.arange(16), np.arange(16, 32), np.zeros(16, int))
+    weights = hoeffding_weights(gap, 10_000)
+    settings = {"environments": np.zeros(16, int), "level": 0.95}
+    _, worst = sign_error_intervals(levels[None, :, :1] * 1.0, gap, pairs, weights, **settings)
+    size = 15 * (scipy.stats.norm.ppf(0.975) / scipy.stats.t.ppf(0.975, 15)) ** 2
+    low = scipy.stats.beta.ppf(0.025, 3 / 16 * size, 13 / 16 * size + 1)
+    high = scipy.stats.beta.ppf(0.975, 3 / 16 * size + 1, 13 / 16 * size)
+    assert np.ravel(worst) == pytest.approx([3 / 16, low, high])
+
+
+def test_perfect_and_reversed_measures_have_bounds_of_their_pairs():
+    levels = np.array(list(product(range(2), repeat=4)))
+    gap = (levels @ [0.4, 0.2, 0.1, 0.05])[:, None] + np.zeros((16, 2))
+    high, worst = interval_of(np.stack([gap, -gap]), gap, levels)
+    size = 8 * (scipy.stats.norm.ppf(0.975) / scipy.stats.t.ppf(0.975, 7)) ** 2
+    bound = 1 - 0.025 ** (1 / size)
+    for found in (high, worst):
+        assert found.estimate.tolist() == [0, 1]
+        assert found.low[0] == 0
+        assert found.high[1] == 1
+    assert worst.high[0] == pytest.approx(bound)
+    # The other bound is for any of four environments.
+    size = 8 * (scipy.stats.norm.ppf(0.025 / 4) / scipy.stats.t.ppf(0.025 / 4, 7)) ** 2
+    assert worst.low[1] == pytest.approx((0.025 / 4) ** (1 / size))
+
+
+def test_measure_without_environments_has_no_interval(gap):
+    for found in interval_of(np.full((1, 12, 4), np.nan), gap, LEVELS):
+        assert np.isnan(found).all()
+
+
+@pytest.mark.parametrize("strength", [(1, 1, 1, 1), (1, -1, 1, 0), (0, 0, 0, 0)])
+def test_interval_of_the_worst_covers_the_worst_of_what_studies_expect(strength, generator):
+    """Settings differ in errors of their own; truth is the ratio of sums over many studies."""
+    levels = np.array(list(product(range(2), repeat=4)))
+    pairs = one_factor_pairs(levels)
+    settings = {"environments": changes(pairs, levels), "fewest_effective": 0}
+    effects = [0.3, 0.1, 0.06, 0.03]
+    studies, held, wrong, total = 400, [], 0, 0
+    for _ in range(studies):
+        own, noise = 0.05 * generator.normal(size=(2, 16))
+        gap = (levels @ effects + own)[:, None] + 0.02 * generator.normal(size=(16, 3))
+        mu = levels @ np.multiply(strength, effects) + own / 2 + noise
+        measure = (mu[:, None] + 0.02 * generator.normal(size=(16, 3)))[None]
+        weights = hoeffding_weights(gap, 10_000)
+        errors = sign_errors(measure, gap, pairs, weights, **settings).errors[0]
+        a, b = pairs.first, pairs.second
+        certain = [
+            sum(weights(3 * x + i, 3 * y + j) for i in range(3) for j in range(3))
+            for x, y in zip(a, b, strict=True)
+        ]
+        share = np.bincount(settings["environments"], certain)
+        wrong, total = wrong + share * errors, total + share
+        held.append(interval_of(measure, gap, levels, fewest_effective=0))
+    errors = np.sort(wrong / total)
+    for place in (0, 1):
+        covered = np.mean([one[place].low[0] <= errors[-1] <= one[place].high[0] for one in held])
+        assert covered > 0.95 - 3 * np.sqrt(0.95 * 0.05 / studies)

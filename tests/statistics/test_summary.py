@@ -4,6 +4,7 @@ import pytest
 from oracles.league_tables import FACTOR, WITHIN, made_design, made_statistics
 from oracles.studies import made_measures
 
+from generalization.statistics.selection_on_fit import WARNING
 from generalization.statistics.summary import summary
 from generalization.tables import read_table, write_table
 
@@ -123,7 +124,7 @@ def test_corrected_p_of_the_strongest_measure_is_given(statistics, measures):
     assert first.endswith(". Its corrected p is 0.051.")
 
 
-def test_judges_that_agree_are_told_so(statistics, measures):
+def test_judges_that_agree_are_said_to_agree(statistics, measures):
     two = statistics[statistics["measure"].isin(["jacobian_norm", "transitions"])]
     assert found(summary(two, measures), "All judges agree on the best candidate: Jacobian norm by")
 
@@ -207,3 +208,23 @@ def test_tables_that_were_written_and_read_say_the_same(statistics, measures, tm
         write_table(tmp_path / f"{name}.csv", table)
         tables.append(read_table(tmp_path / f"{name}.csv"))
     assert summary(*tables) == summary(statistics, measures)
+
+
+def test_front_page_warns_of_measures_on_which_fitting_depends(statistics, measures):
+    rows = pd.DataFrame({
+        "dataset": ["all", "all", "digits"],
+        "statistic": "fitting_given_design",
+        "measure": ["jacobian_norm", "transitions", "transitions"],
+        "estimate": [-0.5, 0.1, 0.6],
+        "low": [-0.7, -0.1, 0.4],
+        "high": [-0.3, 0.3, 0.8],
+        "note": [WARNING, "", WARNING],
+    })
+    sentences = summary(statistics, measures, selection_on_fit=rows)
+    assert found(sentences, "Whether a network fits") == (
+        "Whether a network fits depends on Jacobian norm (−0.50 [−0.70, −0.30]), given all "
+        "hyper-parameters: correlations among fitted networks alone are biased for them, and those "
+        "of all networks are to be read beside them."
+    )
+    without = summary(statistics, measures, selection_on_fit=rows.assign(note=""))
+    assert without == summary(statistics, measures)

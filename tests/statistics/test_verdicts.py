@@ -1,4 +1,5 @@
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -22,7 +23,8 @@ CONTRAST = ("contrast", "contrast_low", "contrast_high")
 
 
 def claim(expected, number=0.0, **changes):
-    return dataclasses.replace(Claim("Words", "§1", "table", "True", expected, number), **changes)
+    tolerance = {"tolerance": 0.3} if expected == "near" else {}
+    return Claim("Words", "§1", "table", "True", expected, number, **tolerance | changes)
 
 
 def row(low, high, estimate=None, **columns):
@@ -59,6 +61,16 @@ def word(*arguments, **settings):
 def test_verdict_is_that_of_the_whole_interval(expected, number, low, high, answer):
     assert word(row(low, high), claim(expected, number)) == answer
     assert word(row(low, high, np.nan), claim(expected, number)) == NO_INTERVAL
+
+
+@pytest.mark.parametrize(("expected", "tolerance"), [("near", None), ("above", 0.3)])
+def test_claims_of_nearness_alone_have_a_tolerance(expected, tolerance):
+    message = (
+        "tolerance must be given for a claim that is 'near', and for no other, "
+        f"not {tolerance!r} for {expected!r}."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        claim(expected, tolerance=tolerance)
 
 
 def test_how_near_is_near_is_the_claims():
@@ -180,7 +192,7 @@ def test_share_of_one_is_judged_without_logit():
 
 
 @pytest.mark.parametrize("ensembles", [8, 20])
-def test_no_effect_replicates_as_rarely_as_its_level_says(ensembles):
+def test_null_effects_replicate_at_most_at_their_nominal_rate(ensembles):
     samples = np.random.default_rng(1).normal(size=(2000, ensembles))
     means, errors = samples.mean(1), stats.sem(samples, axis=1)
     half = stats.t.ppf(0.975, ensembles - 1) * errors
@@ -191,7 +203,7 @@ def test_no_effect_replicates_as_rarely_as_its_level_says(ensembles):
     above = sum(word(one, claim("above")) == REPLICATES for one in rows)
     assert above <= stats.binom.ppf(0.999, len(rows), 0.025)
     assert above >= stats.binom.ppf(0.001, len(rows), 0.025)
-    # A true value at the tolerance is taken for near in one of twenty.
+    # A true value at the tolerance is accepted as near in one of twenty studies.
     near = claim("near", tolerance=1.0)
     wrong = sum(word(shifted(one, 1.0), near) == REPLICATES for one in rows)
     assert wrong <= stats.binom.ppf(0.999, len(rows), 0.05)

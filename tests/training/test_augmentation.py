@@ -33,7 +33,7 @@ def test_views_are_shifts_flips_and_turns_of_the_image(augmentation):
     ("augmentation", "different"), [("translate_flip", 81 * 2), ("flips_rotations", 81 * 8)]
 )
 def test_number_of_different_views(augmentation, different):
-    # The flips and quarter turns of a square are 8.
+    # A square has 8 symmetries: flips and quarter turns.
     assert len(pixel_permutations(augmentation, 12, 12).unique(dim=0)) == different
 
 
@@ -56,7 +56,7 @@ def test_images_that_are_not_square_do_not_turn():
 
 
 def symmetries_by_hand(image):
-    """What flips and quarter turns make of a square, by the place that every pixel comes from."""
+    """Flips and quarter turns of a square, by the origin of every pixel."""
     side, rows = range(len(image)), image.tolist()
     last = len(image) - 1
     return {

@@ -31,7 +31,7 @@ def a_batch(batch_size=11):
 
 
 def training_logits(network, inputs, masks):
-    """Of a stack of one, while it trains; masks are (units, samples)."""
+    """Logits of a stack of one during training; masks are (units, samples)."""
     activations = inputs
     for layer in range(network.depth - 1):
         z = network.affine(layer, activations)[0]

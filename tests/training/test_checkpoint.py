@@ -15,6 +15,7 @@ from safetensors import safe_open
 from generalization.errors import InputError
 from generalization.hyperparameters import Hyperparameters
 from generalization.training import train_ensemble
+from generalization.training.checkpoint import checkpoint_beside
 
 SEEDS = (1, 2, 3, 4, 5)
 OPTIMIZERS = {"sgd": 0.1, "momentum": 0.05, "adam": 0.01, "rmsprop": 0.01, "lbfgs": 1.0}
@@ -233,3 +234,23 @@ def test_a_damaged_checkpoint_is_refused(damage, tmp_path):
     end = "); without it training begins anew."
     with pytest.raises(InputError, match=f"^{re.escape(beginning)}.*{re.escape(end)}$"):
         train_ensemble(blobs(), settings(), SEEDS, checkpoint=checkpoint)
+
+
+def test_checkpoints_are_removed_when_the_results_are_written(tmp_path):
+    networks, older = tmp_path / "networks.safetensors", tmp_path / "checkpoint-old.safetensors"
+    for path in (networks, older):
+        path.touch()
+    with checkpoint_beside(networks, "new") as checkpoint:
+        assert checkpoint == tmp_path / "checkpoint-new.safetensors"
+        checkpoint.touch()
+    assert list(tmp_path.iterdir()) == [networks]
+
+
+def test_a_checkpoint_stays_if_training_is_killed(tmp_path):
+    with (
+        pytest.raises(Killed),
+        checkpoint_beside(tmp_path / "networks.safetensors", "code") as checkpoint,
+    ):
+        checkpoint.touch()
+        raise Killed
+    assert checkpoint.exists()

@@ -87,7 +87,7 @@ def test_a_stack_trains_as_its_networks_alone(changes):
 
 
 @pytest.mark.parametrize("optimizer", ["momentum", "lbfgs"])
-def test_batches_too_large_for_memory_are_taken_in_parts(optimizer, monkeypatch):
+def test_batches_too_large_for_memory_are_processed_in_parts(optimizer, monkeypatch):
     dropout = 0.3 if optimizer == "momentum" else 0.0
     hyperparameters = settings(optimizer=optimizer, max_steps=5, dropout=dropout, **CNN)
     whole = train_ensemble(images(), hyperparameters, [1]).kept

@@ -36,7 +36,7 @@ def settings(**changes):
 
 
 def course_of(kept, position):
-    """What one network consists of, at every kept step."""
+    """Tensors of one network at every kept step."""
     return [[t[position] for t in networks.tensors.values()] for networks in kept.networks]
 
 
@@ -56,7 +56,7 @@ def test_every_step_is_that_of_the_slow_trainer(optimizer, biases):
     )
     data = blobs()
     kept = train_ensemble(data, hyperparameters, SEEDS).kept
-    # The line search of L-BFGS magnifies rounding from step to step.
+    # The line search of L-BFGS amplifies rounding errors from step to step.
     steps = 12 if optimizer == "lbfgs" else STEPS
     for position, seed in enumerate(SEEDS):
         initial = initial_networks(widths_for(data, hyperparameters), hyperparameters, [seed])
@@ -111,7 +111,7 @@ def test_every_step_is_that_of_the_slow_trainer_for_other_choices_too(changes):
     ids=str,
 )
 def test_a_stack_trains_as_its_networks_alone(changes):
-    # Networks leave the stack on the way, so that the state of the optimizer has to follow.
+    # Networks leave the stack during training, so the optimizer state has to shrink with it.
     data, hyperparameters = blobs(noise=1.5), settings(stop_at_accuracy=0.8, **changes)
     together = train_ensemble(data, hyperparameters, SEEDS, stack_size=3).kept
     assert len(set(together.steps[-1])) > 1
@@ -132,11 +132,11 @@ def test_stacks_of_any_size_agree():
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_batches_too_large_for_memory_are_taken_in_parts(optimizer, monkeypatch):
+def test_batches_too_large_for_memory_are_processed_in_parts(optimizer, monkeypatch):
     hyperparameters = settings(
         optimizer=optimizer,
         learning_rate=OPTIMIZERS[optimizer],
-        # Every line search of L-BFGS amplifies the rounding of the steps before it.
+        # Every line search of L-BFGS amplifies the rounding errors of previous steps.
         max_steps=5 if optimizer == "lbfgs" else 8,
         biases=True,
         dropout=0.0 if optimizer == "lbfgs" else 0.3,
@@ -148,7 +148,7 @@ def test_batches_too_large_for_memory_are_taken_in_parts(optimizer, monkeypatch)
     assert_same_course(course_of(parts, 0), course_of(whole, 0), rtol=1e-4, atol=1e-5)
 
 
-def test_batches_that_are_normalized_are_never_taken_in_parts(monkeypatch):
+def test_batches_that_are_normalized_are_never_processed_in_parts(monkeypatch):
     hyperparameters = settings(normalization="batch", max_steps=8)
     whole = train_ensemble(blobs(), hyperparameters, [1]).kept
     monkeypatch.setattr("generalization.training.optimizers.samples_at_once", lambda _: 7)
@@ -215,7 +215,7 @@ def test_each_network_stops_when_so_many_epochs_have_met_its_criterion(criterion
         assert (end, status) == ((steps[times - 1], "fitted") if enough else (limit, "stopped"))
 
 
-def test_a_network_that_is_done_stays_as_it_was():
+def test_a_finished_network_does_not_change():
     planned = (*range(0, 120, 3), 9999)
     hyperparameters = settings(
         width=12, max_steps=240, kept_steps=planned, stop_at_accuracy=0.9, learning_rate=0.1
@@ -248,7 +248,7 @@ def test_without_criterion_training_stops_at_max_steps():
 
 
 @pytest.mark.parametrize("sha256", [None, "ab12"])
-def test_kept_networks_tell_what_they_were_trained_on(sha256):
+def test_kept_networks_record_their_training_data(sha256):
     data = dataclasses.replace(blobs(), sha256=sha256)
     assert train_ensemble(data, settings(max_steps=0), (1,)).kept.dataset_sha256 == sha256
 
@@ -365,7 +365,7 @@ def test_lbfgs_that_cannot_move_stops():
     assert kept.steps[-1][0] < 100
 
 
-def test_report_tells_how_far_training_is(monkeypatch):
+def test_report_shows_the_progress_of_training(monkeypatch):
     monkeypatch.setattr("generalization.training.ensemble.REPORT_SECONDS", 0.0)
     told = []
     train_ensemble(
@@ -420,7 +420,7 @@ def test_report_tells_how_far_training_is(monkeypatch):
     ],
     ids=str,
 )
-def test_what_cannot_be_trained_is_told_in_a_sentence(changes, sentence):
+def test_what_cannot_be_trained_is_reported_in_a_sentence(changes, sentence):
     with pytest.raises(InputError, match=f"^{re.escape(sentence)}$"):
         train_ensemble(blobs(), Hyperparameters(dataset="blobs", **changes), SEEDS)
 

@@ -18,7 +18,7 @@ def curve(networks, **settings):
 def test_fractions_are_those_that_are_ablated():
     networks = random_networks((9, 7, 4, 4), count=2)
     fractions, accuracies = curve(networks, increments=4)
-    # Of 11 units, 2.75 and 8.25 are rounded.
+    # A quarter and three quarters of 11 units, 2.75 and 8.25, are rounded.
     assert_close(fractions, torch.tensor([0, 3, 6, 8, 11]).double() / 11)
     assert accuracies.shape == (2, 3, 5)
     fractions, _ = curve(networks, layer=1, increments=20)

@@ -25,7 +25,7 @@ def two_layers(samples=60):
 
 
 def spans(basis, vectors):
-    """Whether the columns of one span those of the other."""
+    """Tell whether the columns of the first span those of the second."""
     return (vectors - basis @ (basis.mT @ vectors)).abs().max() < 1e-9 * vectors.abs().max()
 
 

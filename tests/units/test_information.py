@@ -51,7 +51,7 @@ def test_bins_and_classes_that_do_not_occur_are_no_bias():
     assert plain - corrected == pytest.approx(1 * 9 / (2 * 500) / log(2))
 
 
-def test_noise_tells_nothing_on_average():
+def test_noise_is_uninformative_on_average():
     units = torch.randn(500, 400, generator=torch.Generator().manual_seed(0))
     plain = class_information(units, LABELS, bins=20, corrected=False).mean()
     corrected = class_information(units, LABELS, bins=20).mean()
@@ -64,7 +64,7 @@ def test_increasing_maps_change_nothing():
     assert information(unit.exp()) == information(unit)
 
 
-def test_several_orders_of_labels_are_taken_at_once():
+def test_several_orders_of_labels_are_processed_together():
     generator = torch.Generator().manual_seed(0)
     units = torch.randn(500, 3, generator=generator)
     orders = torch.stack([LABELS, LABELS.flip(0), LABELS.roll(3)])

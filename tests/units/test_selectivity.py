@@ -10,7 +10,7 @@ LABELS = torch.arange(10).repeat(7)
 
 
 def selectivity(of_classes, labels=LABELS):
-    """Of a unit that is the same for all samples of a class."""
+    """Selectivity of a unit with equal activations for all samples of a class."""
     unit = torch.tensor(of_classes, dtype=torch.float64)[labels]
     return class_selectivities(unit.unsqueeze(1), labels).item()
 
@@ -51,7 +51,7 @@ def test_class_without_samples_is_left_out():
     assert selectivity([1.0, 9.0, 9.0, 3.0], labels) == pytest.approx(0.5)
 
 
-def test_one_class_has_nothing_to_be_told_from():
+def test_one_class_has_no_other_to_differ_from():
     assert selectivity([1.0], torch.zeros(5).long()) == 1
 
 
@@ -61,7 +61,7 @@ def test_signed_activations_have_none():
     assert_close(found, torch.tensor([torch.nan, 1.0]).double(), equal_nan=True)
 
 
-def test_units_and_networks_are_taken_each_by_itself():
+def test_units_and_networks_are_processed_separately():
     generator = torch.Generator().manual_seed(0)
     activations = torch.rand(3, 70, 4, generator=generator)
     together = class_selectivities(activations, LABELS)

@@ -6,7 +6,7 @@ import pytest
 
 
 def sentence(done):
-    """What a run that failed said, if that was no traceback."""
+    """Output of a run that failed without a traceback."""
     assert done.returncode != 0
     said = done.stdout + done.stderr
     assert "Traceback" not in said, said
@@ -36,7 +36,7 @@ def test_a_study_is_in_the_file_of_its_name(study):
     assert "study must be 'other', the name of its file " in sentence(done)
 
 
-def test_a_misspelt_measure_is_told_though_all_results_are_there(study):
+def test_a_misspelt_measure_is_reported_though_all_results_are_there(study):
     study.configure(measures={"jacobian_nrom": {}})
     said = sentence(study.snakemake(check=False))
     assert (
@@ -69,6 +69,14 @@ def test_a_figure_without_a_file(study):
     assert (
         "generalization/catalog.py must name what there is, but capacity has no file "
         "generalization/figures/capacity.py."
+    ) in sentence(study.snakemake("--dry-run", check=False))
+
+
+def test_a_figure_without_a_caption(study):
+    (study.path / "generalization/experiments/jacobian/loss_bounds.rst").unlink()
+    assert (
+        "InputError before anything is computed: generalization/catalog.py must name what there "
+        "is, but loss_bounds has no caption generalization/experiments/jacobian/loss_bounds.rst."
     ) in sentence(study.snakemake("--dry-run", check=False))
 
 

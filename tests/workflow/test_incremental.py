@@ -50,7 +50,10 @@ def test_comments_touches_and_checkouts_run_nothing(study):
         (f"{MEASURE}/weight_norm.py", {"measure_networks": 2}),
         # Taken alone here, it is one of those that may share a job.
         (f"{MEASURE}/transitions.py", {"measure_networks": 2, "measure_networks_alone": 2}),
-        ("generalization/measuring.py", {"measure_networks": 2, "measure_networks_alone": 2}),
+        (
+            "generalization/measure_networks.py",
+            {"measure_networks": 2, "measure_networks_alone": 2},
+        ),
     ],
 )
 def test_an_edit_runs_what_imports_it_and_what_follows(study, file, jobs):
@@ -191,7 +194,8 @@ NEW_JOBS = {
 def add_entry(study, kind):
     """Add an entry with its file: its line in the catalog and, if it has settings, its schema."""
     file, *insertions = ENTRIES[kind]
-    (study.path / file).write_text("")
+    path = study.path / file
+    path.write_text(f"def {path.stem}():\n    pass\n")
     for place, (before, line) in zip((CATALOG, SCHEMA), insertions, strict=False):
         study.edit(place, before, line + before)
 

@@ -1,16 +1,22 @@
 import dataclasses
-import re
+from collections import Counter
+from functools import partial
 from pathlib import Path
 
-import planning
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
-from planning import NAME, check_catalog, read_study
-from schema import SCHEMA, settings_of
+from planning import read_study
+from schema import SCHEMA, among, settings_of
 
 from generalization.catalog import PAPERS
 from generalization.errors import InputError
 from generalization.hyperparameters import Hyperparameters
+from generalization.statistics.correlations import spearman
+from generalization.statistics.estimates import interval_over_networks
+from generalization.statistics.intervals import FEWEST_ENSEMBLES
+from generalization.statistics.resampling import Resampling
 
 CONFIG = {
     "study": "test",
@@ -19,8 +25,6 @@ CONFIG = {
     "measures": {"jacobian_norm": {}, "transitions": {"samples": 7}},
 }
 
-CATALOGS = ["MEASURES", "PROFILES", "SIMILARITIES", "DATASETS", "TABLES", "FIGURES"]
-
 
 def test_every_study_of_the_project_is_read():
     configs = sorted(Path("config").glob("*.yaml"))
@@ -28,6 +32,30 @@ def test_every_study_of_the_project_is_read():
     for path in configs:
         study = read_study(yaml.safe_load(path.read_text()))
         assert study.name == path.stem
+
+
+PAPER_STUDIES = [path for path in sorted(Path("config").glob("*.yaml")) if "_" in path.stem]
+
+
+@pytest.mark.parametrize("path", PAPER_STUDIES, ids=lambda path: path.stem)
+def test_a_study_of_a_paper_has_enough_ensembles_of_each_dataset_for_a_verdict(path):
+    ensembles = read_study(yaml.safe_load(path.read_text())).ensembles.values()
+    kinds = Counter((one.dataset, one.architecture) for one in ensembles)
+    assert {kind: count for kind, count in kinds.items() if count < FEWEST_ENSEMBLES} == {}
+
+
+@pytest.mark.parametrize("study", ["pwcca", "pwcca_reduced"])
+def test_widths_of_similar_networks_are_enough_for_a_correlation(study):
+    # Of five settings in perfect order the interval of a rank correlation still contains 0.
+    ensembles = read_study(yaml.safe_load(Path(f"config/{study}.yaml").read_text())).ensembles
+    widths = {}
+    for one in ensembles.values():
+        widths.setdefault((one.dataset, one.architecture), set()).add(one.width)
+    order = np.arange(min(len(some) for some in widths.values()), dtype=float)
+    correlation = partial(spearman, x=order, y=order)
+    resampling = Resampling(np.random.default_rng(0))
+    found = interval_over_networks(correlation, pd.Series(order), resampling, correlation=True)
+    assert found["low"] > 0
 
 
 def test_defaults_of_schema_and_class_are_the_same():
@@ -77,7 +105,8 @@ def test_a_study_has_the_figures_and_pages_of_its_tables():
     figures, pages = read_study(CONFIG).figures_and_pages
     assert "gap_against_measure" in figures
     assert not {"paired_ensembles", "ellipse_trajectories", "loss_bounds"} & set(figures)
-    assert pages == ["statistics", "design", "excluded"]
+    assert pages == ["statistics", "design", "excluded", "model_statistics", "selection_on_fit"]
+    assert "gap_residuals" in figures
     comparison = {"setting": "width", "better": 100, "worse": 50}
     changes = {"profiles": {"points": {}}, "comparisons": [comparison], "papers": ["novak_2018"]}
     figures, pages = read_study(CONFIG | changes).figures_and_pages
@@ -146,6 +175,7 @@ def test_blocks_of_ensembles_that_see_the_same_are_compared(tmp_path):
     (tmp_path / one / "seeds-1-2").mkdir(parents=True)
     blocks = study.compared_blocks(tmp_path)
     assert len(blocks["over_training"]) == 7
+    assert blocks["straight_line"] == blocks["over_training"]
     assert [pair for pair in blocks["between_seeds"] if pair[0] == one] == [
         (one, "seeds-1-2", one, "seeds-1-2"),
         (one, "seeds-3-3", one, "seeds-3-3"),
@@ -163,48 +193,6 @@ def test_blocks_of_ensembles_that_see_the_same_are_compared(tmp_path):
 
 def test_measures_with_settings_share_no_job():
     assert read_study(CONFIG).sharing_measures == ["jacobian_norm"]
-
-
-def test_every_name_in_the_catalog_may_stand_in_a_file_name():
-    for catalog in CATALOGS:
-        assert all(re.fullmatch(NAME, name) for name in getattr(planning, catalog)), catalog
-    snakefile = Path("Snakefile").read_text()
-    for wildcard in ("dataset", "measure", "profile", "similarity", "figure", "table"):
-        assert re.search(rf"^    {wildcard}=(NAME|rf\"{{NAME}}.*\"),$", snakefile, re.MULTILINE)
-    check_catalog()
-
-
-@pytest.mark.parametrize("catalog", CATALOGS)
-def test_a_name_that_may_not_stand_in_a_file_name(monkeypatch, catalog):
-    entries = getattr(planning, catalog)
-    monkeypatch.setattr(planning, catalog, entries | {"2nd": next(iter(entries.values()))})
-    monkeypatch.setattr(planning, "_descriptions", dict)
-    with pytest.raises(InputError) as caught:
-        check_catalog()
-    assert str(caught.value) == (
-        "names in generalization/catalog.py must match [a-z][a-z0-9_]*, not '2nd'."
-    )
-
-
-@pytest.mark.parametrize("catalog", ["MEASURES", "PROFILES", "SIMILARITIES", "DATASETS", "PAPERS"])
-@pytest.mark.parametrize("missing", ["schema", "catalog"])
-def test_an_entry_that_is_half_added(monkeypatch, catalog, missing):
-    entries = dict(getattr(planning, catalog))
-    name, entry = next(iter(entries.items()))
-    other = "schema" if missing == "catalog" else "catalog"
-    if missing == "catalog":
-        del entries[name]
-    else:
-        name = "l2"
-        entries[name] = entry
-    monkeypatch.setattr(planning, catalog, entries)
-    with pytest.raises(InputError) as caught:
-        check_catalog()
-    assert str(caught.value) == (
-        f"{catalog.lower()} must be the same in generalization/catalog.py and in "
-        f"workflow/schemas/study.schema.yaml, but only the {other} names {name}, which the "
-        f"{missing} lacks."
-    )
 
 
 SIMILARITIES = ", ".join(SCHEMA["$defs"]["similarities"]["properties"])
@@ -414,16 +402,23 @@ ALL = "those in workflow/schemas/study.schema.yaml"
         ),
         (
             {"similarities": {"svcca": {"pairs": ["over_time"]}}},
-            "similarities.svcca.pairs[0] must be one of over_training, between_seeds, "
-            "between_ensembles, not 'over_time' (did you mean over_training?).",
+            "similarities.svcca.pairs[0] must be one of over_training, straight_line, "
+            "between_seeds, between_ensembles, not 'over_time' (did you mean over_training?).",
         ),
         (
             {
                 "ensembles": [{"dataset": "digits"}],
                 "similarities": {"svcca": {"pairs": ["between_ensembles"]}},
             },
-            "similarities.svcca.pairs must be among over_training, between_seeds where no two "
-            "ensembles see the same inputs, not ['between_ensembles'].",
+            "similarities.svcca.pairs must be among over_training, straight_line, "
+            "between_seeds where no two ensembles see the same inputs, not ['between_ensembles'].",
+        ),
+        (
+            {
+                "ensembles": [{"dataset": "digits", "kept_steps": [1, 2]}],
+                "similarities": {"svcca": {"pairs": ["over_training", "straight_line"]}},
+            },
+            "kept_steps must have 0 where similarities.svcca.pairs has straight_line, not [1, 2].",
         ),
         (
             {"comparisons": [{"setting": "colour", "better": 0, "worse": 1}]},
@@ -435,8 +430,7 @@ ALL = "those in workflow/schemas/study.schema.yaml"
         ),
         (
             {"papers": ["novak"]},
-            f"papers[0] must be one of {', '.join(PAPERS)}, "
-            "not 'novak' (did you mean novak_2018?).",
+            f"papers[0] must be one of {among(PAPERS, 'novak')}.",
         ),
         (
             {"ensembles": [{"dataset": "digits", "sample": {"size": 0}}]},
@@ -477,7 +471,7 @@ ALL = "those in workflow/schemas/study.schema.yaml"
         ),
     ],
 )
-def test_bad_input_is_told_in_one_sentence(change, sentence):
+def test_bad_input_is_reported_in_one_sentence(change, sentence):
     with pytest.raises(InputError) as caught:
         read_study(CONFIG | change)
     assert str(caught.value) == sentence

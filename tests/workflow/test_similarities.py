@@ -64,6 +64,24 @@ def test_what_is_new_is_compared_alone(study):
     assert study.planned("--", TABLE) == {"compare_representations": 1, "collect_similarities": 1}
 
 
+def test_the_straight_line_is_compared_where_it_is_asked_for(study):
+    more = {"mean_cca": {"pairs": ["over_training", "straight_line"]}}
+    study.configure(**CHANGES | {"similarities": CHANGES["similarities"] | more})
+    assert study.planned("--", TABLE) == {"compare_representations": 2, "collect_similarities": 1}
+    study.snakemake("--", TABLE)
+    table = pd.read_csv(study.path / TABLE).query("similarity == 'mean_cca'")
+    same = table[table["layer_a"] == table["layer_b"]].drop_duplicates()
+    keys = ["ensemble_a", "seed_a", "layer_a", "step_a"]
+    trained, line = (
+        same[same["pairs"] == pairs].set_index(keys)["value"].sort_index()
+        for pairs in ("over_training", "straight_line")
+    )
+    # Kept at two steps, a network is on the line at both.
+    assert line.to_dict() == pytest.approx(trained.to_dict())
+    study.configure(**CHANGES)
+    study.snakemake("--", TABLE)
+
+
 def test_another_setting_compares_that_similarity_alone(study):
     more = {"svcca": {"pairs": ["between_seeds"], "explained_variance": 0.9}}
     study.configure(**CHANGES | {"similarities": CHANGES["similarities"] | more})

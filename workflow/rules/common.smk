@@ -4,14 +4,9 @@ def named(file):
     return file.split("-")[0]
 
 
-def caption_of(name):
+def caption(name):
     """Return the file with the caption of a figure or a table, relative to the rules."""
-    beside = (
-        Path(file_of(name)).with_suffix(".rst") if name in FIGURES | TABLES else None
-    )
-    if beside and beside.parts[1] == "experiments":
-        return f"../../{beside}"
-    return f"../report/{name}.rst"
+    return f"../../{caption_of(name)}"
 
 
 def of_all_blocks(file):
@@ -20,6 +15,27 @@ def of_all_blocks(file):
         f"results/ensembles/{ensemble}/{block}/{file}"
         for ensemble in study.ensembles
         for block in seed_blocks(Path("results/ensembles", ensemble), study.seeds)
+    ]
+
+
+def of_all_pairs():
+    """List the files of all ensemble measures, of every pair of blocks of every ensemble."""
+    return [
+        f"results/ensembles/{ensemble}/{block}/pairs/{other}/{measure}.csv"
+        for ensemble in study.ensembles
+        for block, other in paired_blocks(
+            seed_blocks(Path("results/ensembles", ensemble), study.seeds)
+        )
+        for measure in study.ensemble_measures
+    ]
+
+
+def networks_of_pair(wildcards):
+    """Return the networks of two blocks of an ensemble."""
+    blocks = (wildcards.block, wildcards.other_block)
+    return [
+        f"results/ensembles/{wildcards.ensemble}/{block}/networks.safetensors"
+        for block in blocks
     ]
 
 
@@ -163,11 +179,6 @@ def taken_together(*measures):
     return [measure for measure in measures if MEASURES[measure].taken_together]
 
 
-def modules_of(measures):
-    """Return ``measure=module`` for every measure, as the script takes them."""
-    return " ".join(f"{measure}={module_of(measure)}" for measure in measures)
-
-
 def measure_code(*measures):
     """Compute the fingerprint of measures, which the script imports by name."""
     return fingerprint("scripts/measure_networks.py", *map(file_of, measures))
@@ -188,6 +199,12 @@ def compared(similarity):
         for pairs in study.similarities[similarity]["pairs"]
         for ensemble, block, other, other_block in blocks[pairs]
     ]
+
+
+def networks_on_line(wildcards):
+    """Return the networks whose straight line from start to end is compared; else nothing."""
+    block = "results/ensembles/{ensemble}/{block}".format(**wildcards)
+    return f"{block}/networks.safetensors" if wildcards.pairs == "straight_line" else []
 
 
 def similarity_settings(wildcards):
@@ -215,6 +232,15 @@ def numbered(chapter):
 def exported_tables():
     """List the tables of the study that are made for other programs to read."""
     return sorted({*study.tables, "excluded"}.difference(SETTINGS))
+
+
+def files_of_definitions():
+    """Return ``table=file`` for every exported table that a function of the package makes."""
+    return [
+        f"{table}={file_of(table)}"
+        for table in exported_tables()
+        if table in TABLES | PROFILES
+    ]
 
 
 def headed(name, about):

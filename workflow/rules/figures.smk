@@ -9,7 +9,7 @@ for figure in figures:
             [
                 report(
                     file,
-                    caption=caption_of(figure),
+                    caption=caption(figure),
                     category=numbered(FIGURES[figure].chapter),
                     labels=labels_of(figure, label),
                 )
@@ -21,10 +21,9 @@ for figure in figures:
         conda:
             "../../environment.yml"
         resources:
-            module=module_of(figure),
+            figure=place_of(figure),
         params:
             code=fingerprint("scripts/draw_figure.py", file_of(figure)),
-            figure=figure,
             one_per=FIGURES[figure].one_per,
             settings=json.dumps(
                 study.figures | study.statistics | {"classes": study.classes}
@@ -32,7 +31,7 @@ for figure in figures:
         message:
             f"Draw {figure}."
         shell:
-            "run_script draw_figure {params.figure} --module {resources.module}"
+            "run_script draw_figure {resources.figure}"
             " --one-per={params.one_per} --tables {input} --settings {params.settings:q} -- {output} 2> >(tee {log} >&2)"
 
 
@@ -46,7 +45,7 @@ for page in pages:
         output:
             report(
                 f"{STUDY}/tables/{page}.html",
-                caption=caption_of(page),
+                caption=caption(page),
                 category=numbered("Tables"),
                 labels={"table": headed(page, page)},
             ),
@@ -66,7 +65,11 @@ for page in pages:
 rule summarize_study:
     input:
         tables("statistics", "measures"),
-        tables(*sorted(study.tables.intersection({"design", "claims"}))),
+        tables(
+            *sorted(
+                study.tables.intersection({"design", "claims", "selection_on_fit"})
+            )
+        ),
     output:
         f"{STUDY}/summary.txt",
     log:
@@ -96,9 +99,10 @@ rule export_tables:
         "../../environment.yml"
     params:
         code=fingerprint("scripts/export_tables.py"),
+        definitions=files_of_definitions(),
         parquet=f"{STUDY}/parquet",
     message:
         "Describe the columns of all tables, and write these as Parquet."
     shell:
-        "run_script export_tables {input} --columns {output.columns} --parquet {params.parquet}"
+        "run_script export_tables {input} --columns {output.columns} --parquet {params.parquet} --definitions {params.definitions}"
         " 2> >(tee {log} >&2)"

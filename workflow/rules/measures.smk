@@ -4,7 +4,7 @@
 
 MEASURE_NETWORKS = (
     "run_script measure_networks --dataset {input.dataset} --networks {input.networks}"
-    " --modules {resources.modules} --settings {params.settings:q} --together {params.together}"
+    " --measures {resources.measures} --settings {params.settings:q} --together {params.together}"
     " --device {resources.device} --threads {threads} {output} 2> >(tee {log} >&2)"
 )
 
@@ -30,7 +30,7 @@ if study.sharing_measures:
             mem_mb=4000,
             runtime=240,
             device=study.device,
-            modules=modules_of(study.sharing_measures),
+            measures=" ".join(map(place_of, study.sharing_measures)),
         params:
             dataset=contents_of_dataset,
             code=measure_code(*SHARE_A_JOB),
@@ -39,7 +39,7 @@ if study.sharing_measures:
             ),
             together=taken_together(*SHARE_A_JOB),
         message:
-            "Measure ensemble {wildcards.ensemble}, {wildcards.block}."
+            "Compute the cheap measures of ensemble {wildcards.ensemble}, {wildcards.block}."
         shell:
             MEASURE_NETWORKS
 
@@ -59,14 +59,14 @@ rule measure_networks_alone:
         mem_mb=4000,
         runtime=240,
         device=study.device,
-        modules=lambda wildcards: modules_of([named(wildcards.measure)]),
+        measures=lambda wildcards: place_of(named(wildcards.measure)),
     params:
         dataset=contents_of_dataset,
         code=lambda wildcards: measure_code(study.measures[wildcards.measure][0]),
         settings=lambda wildcards: json.dumps(dict([study.measures[wildcards.measure]])),
         together=lambda wildcards: taken_together(named(wildcards.measure)),
     message:
-        "Take {wildcards.measure} of ensemble {wildcards.ensemble}, {wildcards.block}."
+        "Compute {wildcards.measure} of ensemble {wildcards.ensemble}, {wildcards.block}."
     shell:
         MEASURE_NETWORKS
 
@@ -74,3 +74,34 @@ rule measure_networks_alone:
 if study.sharing_measures:
 
     ruleorder: measure_networks > measure_networks_alone
+
+
+rule collect_measures:
+    input:
+        training=of_all_blocks("training.csv"),
+        measures=[
+            table
+            for measure in study.measures
+            for table in of_all_blocks(f"measures/{measure}.csv")
+        ],
+    output:
+        measures=f"{STUDY}/measures.csv",
+        training=f"{STUDY}/training.csv",
+    log:
+        f"results/logs/collect_measures/{study.name}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=fingerprint("scripts/collect_measures.py"),
+        # Grids instead of files: thousands of paths do not fit a command line.
+        grids=json.dumps(config["ensembles"]),
+        measures=list(study.measures),
+        seeds=study.seeds,
+    message:
+        "Collect the measures of all ensembles in one table."
+    shell:
+        "run_script collect_measures --ensembles results/ensembles"
+        " --grids {params.grids:q} --seeds {params.seeds} --measures {params.measures}"
+        " --output-measures {output.measures} --output-training {output.training}"
+        " 2> >(tee {log} >&2)"

@@ -14,7 +14,7 @@ rule profile_networks:
         mem_mb=8000,
         runtime=240,
         device=study.device,
-        module=lambda wildcards: module_of(named(wildcards.profile)),
+        profile=lambda wildcards: place_of(named(wildcards.profile)),
     params:
         dataset=contents_of_dataset,
         code=lambda wildcards: fingerprint(
@@ -34,7 +34,7 @@ rule profile_networks:
         "Compute the profile {wildcards.profile} of ensemble {wildcards.ensemble}, {wildcards.block}."
     shell:
         "run_script profile_networks --dataset {input.dataset} --networks {input.networks}"
-        " --recorded {input.recorded} --module {resources.module} {params.together}"
+        " --recorded {input.recorded} --profile {resources.profile} {params.together}"
         " --settings {params.settings:q} --device {resources.device} --threads {threads}"
         " {output} 2> >(tee {log} >&2)"
 

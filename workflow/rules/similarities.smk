@@ -8,6 +8,7 @@ rule compare_representations:
     input:
         activations=f"{BLOCK}/{study.activations_file}",
         others=f"results/ensembles/{{other}}/{{other_block}}/{study.activations_file}",
+        networks=networks_on_line,
     output:
         f"{BLOCK}/{COMPARED}",
     log:
@@ -19,12 +20,12 @@ rule compare_representations:
         mem_mb=8000,
         runtime=240,
         device=study.device,
+        similarity=lambda wildcards: place_of(named(wildcards.similarity)),
     params:
         code=lambda wildcards: fingerprint(
             "scripts/compare_representations.py",
             file_of(named(wildcards.similarity)),
         ),
-        similarity=lambda wildcards: named(wildcards.similarity),
         settings=similarity_settings,
         asymmetric=lambda wildcards: (
             "--asymmetric"
@@ -35,8 +36,9 @@ rule compare_representations:
         "Compare ensemble {wildcards.ensemble}, {wildcards.block}, with {wildcards.other}, "
         "{wildcards.other_block}, by {wildcards.similarity}, {wildcards.pairs}."
     shell:
-        "run_script compare_representations {params.similarity} {wildcards.pairs}"
-        " --activations {input.activations} {input.others} --settings {params.settings:q}"
+        "run_script compare_representations {resources.similarity} {wildcards.pairs}"
+        " --activations {input.activations} {input.others} --networks {input.networks}"
+        " --settings {params.settings:q}"
         " {params.asymmetric} --device {resources.device} --threads {threads}"
         " --output {output} 2> >(tee {log} >&2)"
 

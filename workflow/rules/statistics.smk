@@ -1,37 +1,9 @@
-rule collect_measures:
-    input:
-        training=of_all_blocks("training.csv"),
-        measures=[
-            table
-            for measure in study.measures
-            for table in of_all_blocks(f"measures/{measure}.csv")
-        ],
-    output:
-        measures=f"{STUDY}/measures.csv",
-        training=f"{STUDY}/training.csv",
-    log:
-        f"results/logs/collect_measures/{study.name}.log",
-    localrule: True
-    conda:
-        "../../environment.yml"
-    params:
-        code=fingerprint("scripts/collect_measures.py"),
-        # Grids instead of files: thousands of paths do not fit a command line.
-        grids=json.dumps(config["ensembles"]),
-        measures=list(study.measures),
-        seeds=study.seeds,
-    message:
-        "Collect the measures of all ensembles in one table."
-    shell:
-        "run_script collect_measures --ensembles results/ensembles"
-        " --grids {params.grids:q} --seeds {params.seeds} --measures {params.measures}"
-        " --output-measures {output.measures} --output-training {output.training}"
-        " 2> >(tee {log} >&2)"
-
-
 rule fit_statistics:
     input:
-        rules.collect_measures.output.measures,
+        measures=f"{STUDY}/measures.csv",
+        ensemble_measures=(
+            tables("ensemble_measures") if study.ensemble_measures else []
+        ),
     output:
         statistics=f"{STUDY}/statistics.csv",
         design=f"{STUDY}/design.csv",
@@ -47,9 +19,9 @@ rule fit_statistics:
         baselines=study.baselines,
         test_sizes=json.dumps(study.test_sizes),
     message:
-        "Correlate every measure with the generalization gap."
+        "Correlate all measures with the generalization gap."
     shell:
-        "run_script fit_statistics {input} --settings {params.settings:q}"
+        "run_script fit_statistics {input.measures} --ensemble-measures {input.ensemble_measures} --settings {params.settings:q}"
         " --baselines {params.baselines}"
         " --test-sizes {params.test_sizes:q} --design {output.design} --statistics {output.statistics} --excluded {output.excluded}"
         " 2> >(tee {log} >&2)"
@@ -70,7 +42,7 @@ for table in sorted(study.tables.intersection(TABLES)):
         conda:
             "../../environment.yml"
         resources:
-            module=module_of(table),
+            table=place_of(table),
         params:
             code=fingerprint(
                 "scripts/derive_table.py", file_of(table), *claim_files(table)
@@ -79,5 +51,5 @@ for table in sorted(study.tables.intersection(TABLES)):
         message:
             f"Derive the table {table}."
         shell:
-            "run_script derive_table {input} --module {resources.module} --settings {params.settings:q}"
+            "run_script derive_table {input} --table {resources.table} --settings {params.settings:q}"
             " --output {output} 2> >(tee {log} >&2)"

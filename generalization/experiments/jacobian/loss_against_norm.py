@@ -9,15 +9,10 @@ from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 from generalization.experiments.jacobian.single_points import fitted_points
-from generalization.figures.small_multiples import Facet, Panel, SmallMultiples
-from generalization.figures.style import (
-    CATEGORIES,
-    QUIET,
-    entries,
-    figure_of_words,
-    logarithmic,
-    styled,
-)
+from generalization.figures.facets import Facet
+from generalization.figures.legends import entries
+from generalization.figures.small_multiples import Panel, SmallMultiples
+from generalization.figures.style import CATEGORIES, QUIET, figure_of_words, logarithmic, styled
 from generalization.names import number
 from generalization.tables import NETWORK
 

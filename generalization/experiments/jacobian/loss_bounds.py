@@ -16,8 +16,10 @@ from generalization.experiments.jacobian.loss_curves import (
     true_row_with_one_rival,
 )
 from generalization.experiments.jacobian.single_points import fitted_points
-from generalization.figures.small_multiples import Facet, Panel, SmallMultiples, at_top
-from generalization.figures.style import ALL, FITTED, figure_of_words, labelled, legend, styled
+from generalization.figures.facets import Facet
+from generalization.figures.legends import labelled, legend
+from generalization.figures.small_multiples import Panel, SmallMultiples, at_top
+from generalization.figures.style import ALL, FITTED, figure_of_words, styled
 from generalization.names import number
 
 EVEN = {"color": "black", "linestyle": "-"}

@@ -38,7 +38,7 @@ def point_statistics(
     resampling: Resampling,
     fitted_accuracy: float = 0.999,
 ) -> pd.DataFrame:
-    """How the Jacobian norm at test points goes with loss and error there, over fitted networks.
+    """Relate the Jacobian norm at test points to the loss and the errors at these points.
 
     Novak et al. 2018, §4.4, see a relation with the loss (Fig. 6), and propose the norm for active
     learning and for estimating confidence. They print no number. The statistics of a network:

@@ -9,9 +9,11 @@ from generalization.derivatives.input_jacobian import input_jacobian_norm
 from generalization.measures.jacobian_norm import jacobian_norm
 from generalization.measures.output_entropy import output_entropy
 from generalization.networks.modules import Networks, logits_of
+from generalization.networks.reading import reads_networks
 from generalization.networks.softmax_losses import softmax_losses
 
 
+@reads_networks
 @torch.no_grad()
 def points(
     networks: Networks,

@@ -146,7 +146,7 @@ def _means(group, of_network, resampling, shares, logarithms):
 
 
 def _points_of_each(networks: list[pd.DataFrame]) -> int:
-    """How many points all networks were taken at.
+    """Number of points at which all networks were evaluated.
 
     Raises:
         ValueError: If these are not the same.

@@ -10,6 +10,7 @@ from torch import Tensor
 from generalization.devices import items_at_once
 from generalization.experiments.linear_regions.bitmaps import gray_levels, packed
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.reading import reads_stacks
 from generalization.regions.trajectories import ellipses_through
 
 COLUMNS = ["network", "plane", "kind", "image", "row", "u", "v", "pixels"]
@@ -18,6 +19,7 @@ RADIUS = 0.8  # of the triangle around the middle of the plane, Novak et al. 201
 VERTICES = tuple((RADIUS * cos(angle), RADIUS * sin(angle)) for angle in (pi / 3, pi, 5 * pi / 3))
 
 
+@reads_stacks
 def boundaries(
     networks: FullyConnectedNetworks,
     train_inputs: Float[Tensor, "train_samples channels height width"],

@@ -77,7 +77,7 @@ def unevenness(boundary: Bool[np.ndarray, "grid grid"]) -> float:
 
 
 def distances(grid: int, places: Float[np.ndarray, "images 2"]) -> Float[np.ndarray, "grid grid"]:
-    """How far every pixel of the square is from the nearest image.
+    """Distance of every pixel of the square from the nearest image.
 
     Args:
         grid: Pixels along each side, the outer ones on the edges of the square.

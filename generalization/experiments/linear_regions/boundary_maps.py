@@ -126,7 +126,7 @@ def _inset(axes: Axes, image: np.ndarray, place: np.ndarray, distance: float) ->
 
 
 def _density(contrast: float) -> str:
-    """How dense boundaries are near the images."""
+    """Density of boundaries near the images, in words."""
     if np.isnan(contrast):
         return "No boundary in the square"
     return f"Near the images {contrast:.2f} × as dense as in the whole square"

@@ -254,7 +254,7 @@ def _contrasts(means: Parts) -> Logarithms:
 def _near(
     angles: Float[np.ndarray, "angles"], places: tuple[float, ...]
 ) -> Bool[np.ndarray, "angles"]:
-    """Whether angles are near one of the places, around the circle."""
+    """Tell which angles are close to one of the places, on the circle."""
     away = np.subtract.outer(angles, places)
     away = np.abs((away + np.pi) % (2 * np.pi) - np.pi)
     return (away <= NEAR + 1e-9).any(axis=1)

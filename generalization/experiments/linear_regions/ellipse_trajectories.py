@@ -11,21 +11,12 @@ from generalization.experiments.linear_regions.ellipse_contrasts import (
     QUANTITIES,
     fitted_networks,
 )
-from generalization.figures.small_multiples import (
-    Facet,
-    Panel,
-    SmallMultiples,
-    counted,
-    mean_line,
-)
-from generalization.figures.style import (
-    CATEGORIES,
-    QUIET,
-    figure_of_words,
-    labelled,
-    logarithmic,
-    styled,
-)
+from generalization.figures.facets import Facet
+from generalization.figures.legends import labelled
+from generalization.figures.marks import mean_line
+from generalization.figures.network_counts import counted
+from generalization.figures.small_multiples import Panel, SmallMultiples
+from generalization.figures.style import CATEGORIES, QUIET, figure_of_words, logarithmic, styled
 from generalization.tables import NETWORK
 
 KINDS = {"random": "random", "different": "different classes", "same": "same class"}

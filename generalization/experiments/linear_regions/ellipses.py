@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 
 from generalization.measures.jacobian_norm import jacobian_norm
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.reading import reads_stacks
 from generalization.regions.ellipse_crossings import ellipse_crossings
 from generalization.regions.sampled_ellipses import sampled_crossings
 from generalization.regions.trajectories import (
@@ -21,6 +22,7 @@ from generalization.regions.trajectories import (
 SAMPLES_PER_BIN = 32
 
 
+@reads_stacks
 def ellipses(
     networks: FullyConnectedNetworks,
     train_inputs: Float[Tensor, "train_samples *features"],

@@ -7,15 +7,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from generalization.figures.small_multiples import Facet, Panel, SmallMultiples, mean_line
-from generalization.figures.style import (
-    CATEGORIES,
-    QUIET,
-    entries,
-    figure_of_words,
-    styled,
-    told_apart,
-)
+from generalization.figures.facets import Facet
+from generalization.figures.legends import entries
+from generalization.figures.looks import told_apart
+from generalization.figures.marks import mean_line
+from generalization.figures.small_multiples import Panel, SmallMultiples
+from generalization.figures.style import CATEGORIES, QUIET, figure_of_words, styled
 from generalization.tables import with_networks
 
 PANELS = ["dataset", "activation"]

@@ -9,8 +9,10 @@ from torch.nn import Module
 from generalization.measures.normalized_transitions import expected_transitions
 from generalization.measures.transitions import transitions_per_layer as transitions_of_layers
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.reading import reads_stacks
 
 
+@reads_stacks
 def transitions_per_layer(
     networks: FullyConnectedNetworks,
     inputs: Float[Tensor, "samples channels height width"],

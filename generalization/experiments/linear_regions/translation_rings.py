@@ -13,7 +13,9 @@ from matplotlib.patches import Circle, PathPatch
 from matplotlib.path import Path
 
 from generalization.experiments.linear_regions.bitmaps import unpacked
-from generalization.figures.style import colors, entries, figure_of_words, headline, legend, styled
+from generalization.figures.legends import entries, legend
+from generalization.figures.looks import colors
+from generalization.figures.style import figure_of_words, headline, styled
 from generalization.statistics.selection import has_fitted
 from generalization.tables import KEPT_NETWORK, with_networks
 

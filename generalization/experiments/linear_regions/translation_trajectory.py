@@ -7,12 +7,14 @@ from torch import Tensor
 
 from generalization.experiments.linear_regions.bitmaps import gray_levels, packed
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.reading import reads_stacks
 from generalization.regions.crossings import crossings
 from generalization.regions.trajectories import translation_loops
 
 COLUMNS = ["network", "kind", "layer", "position", "row", "pixels"]
 
 
+@reads_stacks
 def translation_trajectory(
     networks: FullyConnectedNetworks, inputs: Float[Tensor, "samples channels height width"]
 ) -> pd.DataFrame:

@@ -10,14 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from generalization.experiments.noise_clouds.cloud_courses import mean_over_classes
-from generalization.figures.small_multiples import (
-    Facet,
-    Panel,
-    SmallMultiples,
-    at_top,
-    mean_over_seeds,
-)
-from generalization.figures.style import QUIET, colors, headline, labelled, styled
+from generalization.figures.facets import Facet
+from generalization.figures.legends import labelled
+from generalization.figures.looks import colors
+from generalization.figures.marks import mean_over_seeds
+from generalization.figures.small_multiples import Panel, SmallMultiples, at_top
+from generalization.figures.style import QUIET, headline, styled
 from generalization.names import setting_name
 from generalization.tables import NETWORK, swept_hyperparameters, with_networks
 
@@ -90,7 +88,7 @@ def blocks(
 
 
 def about(ensemble: pd.DataFrame, training: pd.DataFrame) -> str:
-    """What tells an ensemble apart, in words."""
+    """Hyper-parameters that distinguish an ensemble, in words."""
     swept = [key for key in swept_hyperparameters(training) if key != "dataset"]
     words = [setting_name(key, ensemble[key].iloc[0]) for key in ["dataset", *swept]]
     return ", ".join(words)

@@ -150,7 +150,7 @@ def _columns(rows: pd.DataFrame) -> list[str]:
 
 
 def _is_convolutional(network: pd.Series, layers: pd.Series) -> pd.Series:
-    """Whether hidden layers are convolutions; the last one of ``convolutional`` networks is not."""
+    """Tell which hidden layers are convolutions: all but the last of ``convolutional`` networks."""
     last = network["depth"] - 1
     if network["architecture"] == "fully_connected":
         return layers < 0

@@ -10,6 +10,7 @@ from torch import Tensor
 from generalization.derivatives.layer_noise import layer_noise
 from generalization.networks.hidden_layers import hidden_activations
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 from generalization.units.cloud_spectra import (
     cloud_images,
     explained_variance,
@@ -22,6 +23,7 @@ NULL_DRAWS = 8
 Values = Float64[Tensor, "networks layers noise_stds quantities"]
 
 
+@reads_networks
 @torch.no_grad()
 def noise_clouds(
     networks: Networks,

@@ -14,7 +14,7 @@ from generalization.statistics.selection import before_and_after
 from generalization.tables import KEPT_NETWORK
 
 GROUP = ["dataset", "ensemble", "trained", "output"]
-COLUMNS = [*GROUP, "quantity", *INTERVAL, "networks", "pairs", "note"]
+COLUMNS = [*GROUP, "quantity", *INTERVAL, "networks", "pairs", "ensembles", "note"]
 
 # Column of the table → sensitivity that it is made from.
 PREDICTIONS = {"predicted": "value", "predicted_small_noise": "small_noise"}
@@ -64,7 +64,8 @@ def bias_variance(
 
     Returns:
         One row per ensemble, ``trained``, ``output`` (``logits``, ``probabilities``) and quantity,
-        with the columns ``COLUMNS``. What does not exist is empty; ``note`` says why.
+        with the columns ``COLUMNS``. What does not exist is empty; ``note`` says why. No verdict
+        rests on one ensemble, so ``ensembles`` is 1.
     """
     distances = _comparable(output_distances, training).merge(
         _predictions(output_sensitivities), on=KEPT_NETWORK, how="left", validate="many_to_one"
@@ -74,7 +75,7 @@ def bias_variance(
         networks = alike[alike["other_seed"].isna()].reset_index(drop=True)
         pairs = _pairs(alike, networks)
         counts = sample_first(leave_one_out_counts(len(networks)))
-        about |= {"networks": len(networks), "pairs": len(pairs)}
+        about |= {"networks": len(networks), "pairs": len(pairs), "ensembles": 1}
         for quantity, draws in _quantities(counts, networks, pairs, about["output"]).items():
             found = {"quantity": quantity, "estimate": draws[0]}
             if np.isfinite(draws).all():
@@ -142,7 +143,7 @@ def _quantities(
 
 
 def _note(networks: int, pairs: int, estimate: float) -> str:
-    """What an estimate lacks."""
+    """Reason why an estimate or its interval is missing."""
     if networks == 1:
         return "one network has no variance"
     lost = networks * (networks - 1) // 2 - pairs

@@ -7,15 +7,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from generalization.experiments.output_sensitivity.ensemble_points import draw_ensembles
-from generalization.figures.small_multiples import Facet, Panel, SmallMultiples, at_top
-from generalization.figures.style import (
-    QUIET,
-    ensemble_legend,
-    figure_of_words,
-    labelled,
-    styled,
-    told_apart,
-)
+from generalization.figures.facets import Facet
+from generalization.figures.legends import labelled
+from generalization.figures.looks import ensemble_legend, told_apart
+from generalization.figures.small_multiples import Panel, SmallMultiples, at_top
+from generalization.figures.style import QUIET, figure_of_words, styled
 from generalization.statistics.selection import has_fitted
 from generalization.tables import with_networks
 

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from generalization.figures.small_multiples import bars
-from generalization.figures.style import Looks, logarithmic
+from generalization.figures.looks import Looks
+from generalization.figures.marks import bars
+from generalization.figures.style import logarithmic
 from generalization.names import interval
 
 # Correlation → what it is called above a panel.

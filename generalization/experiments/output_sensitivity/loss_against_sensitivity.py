@@ -19,14 +19,11 @@ from generalization.experiments.output_sensitivity.sensitivities import (
     SENSITIVITIES,
     sensitivities,
 )
-from generalization.figures.small_multiples import Facet, Panel, SmallMultiples
-from generalization.figures.style import (
-    ensemble_legend,
-    figure_of_words,
-    labelled,
-    styled,
-    told_apart,
-)
+from generalization.figures.facets import Facet
+from generalization.figures.legends import labelled
+from generalization.figures.looks import ensemble_legend, told_apart
+from generalization.figures.small_multiples import Panel, SmallMultiples
+from generalization.figures.style import figure_of_words, styled
 from generalization.names import readable
 from generalization.statistics.selection import has_fitted
 

@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from generalization.statistics.correlations import pearson, slope
 from generalization.statistics.estimates import (
@@ -39,6 +40,9 @@ def loss_chain(
         the root with the error of the softmax: one side of its relation holds by algebra.
     ``pearson_log_mse``, ``slope_log_mse``
         Pearson's correlation of ln L with ½ ln(L_MSE / 2), and the least-squares slope: 1.
+    ``r_squared``
+        1 − Σ (ln L − ½ ln(L_MSE / 2))² / Σ (ln L − mean ln L)², without any fit: negative if one
+        constant predicts the losses better than the relation does.
 
     Returns:
         One row per dataset, labels (``true``, and ``all`` where others were trained on), output and
@@ -55,6 +59,27 @@ def loss_chain(
         for row in _rows(some, column, resampling)
     ]
     return table_of(rows, COLUMNS, resampling)
+
+
+def explained_variance(
+    counts: Float[np.ndarray, "resamples networks"],
+    x: Float[np.ndarray, "networks"],
+    y: Float[np.ndarray, "networks"],
+) -> Float[np.ndarray, "resamples"]:
+    """Share of the variance of y that x explains as it is, without a fit; NaN where y is constant.
+
+    Args:
+        counts: How often every resample holds every network.
+        x: Predictions.
+        y: Finite values.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = (counts * y).sum(1, keepdims=True) / counts.sum(1, keepdims=True)
+        left, variance = (counts * (y - x) ** 2).sum(1), (counts * (y - mean) ** 2).sum(1)
+        return np.where(variance > 0, 1 - left / variance, np.nan)
+
+
+STATISTICS = {"pearson_log_mse": pearson, "slope_log_mse": slope, "r_squared": explained_variance}
 
 
 def by_labels(networks: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -79,7 +104,7 @@ def _rows(
     ratio = logs["loss"] - logs["root"]
     yield {"statistic": "log_ratio_mse"} | mean_over_networks(ratio, logs["ensemble"], resampling)
     there = logs[np.isfinite(ratio)]
-    for name, statistic in {"pearson_log_mse": pearson, "slope_log_mse": slope}.items():
+    for name, statistic in STATISTICS.items():
         yield {"statistic": name} | relation(
             there["root"], there["loss"], there["ensemble"], statistic, resampling
         )
@@ -88,12 +113,12 @@ def _rows(
 def relation(
     x: pd.Series, y: pd.Series, ensembles: pd.Series, statistic, resampling: Resampling
 ) -> dict[str, object]:
-    """Correlation or slope of two columns over networks, with its interval.
+    """Return a statistic of two columns over networks, with its interval.
 
     Args:
         x: One per network.
         y: One per network.
-        statistic: ``pearson`` or ``slope``.
+        statistic: Function of weights, ``x`` and ``y``, such as ``pearson``.
     """
     found = {"networks": len(x), "ensembles": ensembles.nunique()}
     if x.nunique() < 2 or y.nunique() < 2:

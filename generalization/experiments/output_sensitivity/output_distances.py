@@ -8,10 +8,12 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from generalization.networks.modules import Networks, logits_of
+from generalization.networks.reading import reads_networks
 
 COLUMNS = ["network", "output", "classes", "other_seed", "other_step", "squared_distance"]
 
 
+@reads_networks
 @torch.no_grad()
 def output_distances(
     networks: Networks,

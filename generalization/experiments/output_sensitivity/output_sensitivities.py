@@ -16,11 +16,12 @@ from generalization.derivatives.initial_moments import (
     wide_sensitivity,
 )
 from generalization.derivatives.input_jacobian import Cotangents, input_jacobian_norm
-from generalization.derivatives.output_changes import Outputs, output_variance
+from generalization.derivatives.output_changes import Outputs, PixelNoise, output_variance
 from generalization.hyperparameters import Hyperparameters
 from generalization.measures.jacobian_norm import softmax_jacobian_rows
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, logits_of
+from generalization.networks.reading import reads_networks
 
 # Variant → the outputs of which it is the variance, and its expectation before training relative
 # to that of single logits; K classes.
@@ -32,6 +33,7 @@ VARIANTS = {
 }
 
 
+@reads_networks
 def output_sensitivities(
     networks: Networks,
     inputs: Float[Tensor, "samples *features"],
@@ -83,18 +85,10 @@ def output_sensitivities(
     known = _known_before_training(
         networks, inputs, pixel_noise_std / pixel_deviations, hyperparameters
     )
+    noise = PixelNoise(pixel_deviations, shared_generator, pixel_noise_std, draws)
     tables = []
     for variant, (outputs, share) in VARIANTS.items():
-        generator = shared_generator.clone_state()
-        value, error = output_variance(
-            networks,
-            inputs,
-            pixel_deviations,
-            generator,
-            outputs,
-            pixel_noise_std=pixel_noise_std,
-            draws=draws,
-        )
+        value, error = output_variance(networks, inputs, noise, outputs)
         limit = small_noise_variance(
             networks, inputs, pixel_deviations, outputs, pixel_noise_std=pixel_noise_std
         )

@@ -7,9 +7,11 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from generalization.networks.modules import Networks, logits_of
+from generalization.networks.reading import reads_networks
 from generalization.networks.softmax_losses import softmax_losses
 
 
+@reads_networks
 @torch.no_grad()
 def prediction_errors(
     networks: Networks,

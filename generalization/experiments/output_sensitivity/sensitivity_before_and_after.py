@@ -13,16 +13,11 @@ from generalization.experiments.output_sensitivity.ensemble_points import (
     draw_ensembles,
 )
 from generalization.experiments.output_sensitivity.sensitivities import sensitivities
-from generalization.figures.small_multiples import Facet, Panel, SmallMultiples
-from generalization.figures.style import (
-    QUIET,
-    ensemble_legend,
-    figure_of_words,
-    labelled,
-    logarithmic,
-    styled,
-    told_apart,
-)
+from generalization.figures.facets import Facet
+from generalization.figures.legends import labelled
+from generalization.figures.looks import ensemble_legend, told_apart
+from generalization.figures.small_multiples import Panel, SmallMultiples
+from generalization.figures.style import QUIET, figure_of_words, logarithmic, styled
 from generalization.names import readable
 from generalization.statistics.selection import has_fitted
 from generalization.tables import NETWORK

@@ -12,15 +12,11 @@ from generalization.experiments.output_sensitivity.sensitivities import (
     sensitivities,
     values_of_factor,
 )
-from generalization.figures.small_multiples import Facet, Panel, SmallMultiples
-from generalization.figures.style import (
-    QUIET,
-    colors,
-    figure_of_words,
-    labelled,
-    logarithmic,
-    styled,
-)
+from generalization.figures.facets import Facet
+from generalization.figures.legends import labelled
+from generalization.figures.looks import colors
+from generalization.figures.small_multiples import Panel, SmallMultiples
+from generalization.figures.style import QUIET, figure_of_words, logarithmic, styled
 from generalization.hyperparameters import FIXED_SIZE
 from generalization.names import number, readable, value_name, values_of
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
@@ -36,19 +36,38 @@ from generalization.statistics.estimates import (
 from generalization.statistics.intervals import cr2_slope
 from generalization.statistics.resampling import Resampling
 from generalization.statistics.selection import SELECTIONS, by_dataset, has_fitted
+from generalization.statistics.stratified import stratified_spearman
 from generalization.tables import KEPT_NETWORK, NETWORK
 
-COLUMNS = ["dataset", "selection", "measure", "trained", "statistic", *ESTIMATE]
+CONTROL = ["control_estimate", "control_low", "control_high"]
+COLUMNS = [
+    "dataset",
+    "selection",
+    "measure",
+    "trained",
+    "statistic",
+    *ESTIMATE,
+    "control",
+    *CONTROL,
+]
+BEFORE, PARAMETERS = "sensitivity before training", "number of parameters"
 
 CONSTANT = "the sensitivity or the loss is the same for all networks"
+ALONE = "no two networks of one initialization differ in the sensitivity, or in the loss"
 # Statistic → why it may not exist.
 NOTHING = dict.fromkeys(("pearson_log", "spearman", "kendall", "slope_log"), CONSTANT) | {
+    "pearson_log_within_initialization": ALONE,
+    "spearman_within_initialization": ALONE,
     "log_ratio": "of no network is C known",
     "log_ratio_with_constant": "of no network is Σ known",
     FIXED_SIZE: "no two networks differ in depth at a fixed number of parameters",
 }
 
-CORRELATIONS = ("pearson_log", "spearman", "kendall", FIXED_SIZE)
+# Levels of these are the strata of correlations within an initialization.
+STRATA = ("dataset", "initialization", "init_scale")
+WITHIN = "_within_initialization"
+OF_LOSS = ("pearson_log", "spearman", f"pearson_log{WITHIN}", f"spearman{WITHIN}")
+CORRELATIONS = (*OF_LOSS, "kendall", FIXED_SIZE)
 # Columns of the profile: C, K, Σ.
 CONSTANTS = ("input_ratio", "classes", "variance_of_biases")
 
@@ -70,6 +89,9 @@ def sensitivity_statistics(
         the predicted line.
     ``spearman``, ``kendall``
         Rank correlations; Kendall's is τ-b.
+    ``pearson_log_within_initialization``, ``spearman_within_initialization``
+        The same of deviations, or ranks, within each initialization and scale of it, that of
+        several ensembles: initial scales alone set losses orders of magnitude apart.
     ``log_ratio``
         Mean of ln L − ln √(½ · (K−1)/K · S C), what the line of the authors' code falls short by.
         Into it goes the S of the row: the authors plug in ``output_sensitivity``, of the mean
@@ -86,7 +108,10 @@ def sensitivity_statistics(
     Returns:
         One row per dataset (``all``, and each of several), selection (``fitted`` networks, and
         ``all``), measure, whether S is of ``trained`` networks, and statistic, with the columns
-        ``COLUMNS``. Only networks with positive, finite S and L count. What does not exist is
+        ``COLUMNS``. Only networks with positive, finite S and L count. ``control`` names
+        what the columns after it contrast: of trained networks, the statistic less that with S of
+        the same networks before training; of untrained ones, |ρ| less that of the number of
+        parameters. Their intervals are those of the jackknife and t. What does not exist is
         empty; ``note`` says why.
     """
     networks = _networks(measures, output_sensitivities)
@@ -124,26 +149,87 @@ def _networks(measures: pd.DataFrame, output_sensitivities: pd.DataFrame) -> pd.
         s=lambda rows: np.log(rows["sensitivity"]),
         loss=lambda rows: np.log(rows["test_loss"]),
         alike=lambda rows: rows["ensemble"].map(alike),
+        strata=lambda rows: rows.groupby([key for key in STRATA if key in rows]).ngroup(),
+        control=lambda rows: _controls(rows, measures),
     )
+
+
+def _controls(networks: pd.DataFrame, measures: pd.DataFrame) -> pd.Series:
+    """Logarithm of what S competes with: S before training, or the number of parameters."""
+    keys = [*NETWORK, "measure"]
+    before = networks[~networks["trained"]].set_index(keys)["s"]
+    parameters = measures[measures["measure"] == "number_of_parameters"]
+    parameters = np.log(parameters.drop_duplicates("ensemble").set_index("ensemble")["value"])
+    of_trained = pd.Series(before.reindex(pd.MultiIndex.from_frame(networks[keys])).to_numpy())
+    return of_trained.where(networks["trained"], networks["ensemble"].map(parameters))
 
 
 def _rows(group: pd.DataFrame, resampling: Resampling) -> Iterator[dict[str, object]]:
     """Every statistic of one measure, each as a row."""
-    ensembles = group["ensemble"]
-    few = few_ensembles(ensembles.nunique())
-    for name, statistic in _statistics(group).items():
-        row = {"statistic": name, "networks": len(group), "ensembles": ensembles.nunique()}
-        if name == "slope_log":
-            row |= _slope(group, resampling.level)
-        else:
-            row |= interval_over_networks(
-                statistic, ensembles, resampling, correlation=name in CORRELATIONS
-            )
-        yield row | {"note": joined("" if np.isfinite(row["estimate"]) else NOTHING[name], few)}
+    kinds = [(group, _statistics)]
+    if group["measure"].iloc[0] != "test_loss":
+        kinds.append((_in_company(group), _within))
+    for networks, statistics in kinds:
+        size = networks["ensemble"].nunique()
+        for name, statistic in statistics(networks).items():
+            row = {"statistic": name, "networks": len(networks), "ensembles": size}
+            row |= _interval(networks, name, statistic, resampling)
+            row |= _contrast(networks, name, statistics, resampling)
+            missing = "" if np.isfinite(row["estimate"]) else NOTHING[name]
+            yield row | {"note": joined(missing, few_ensembles(size))}
+
+
+def _in_company(group: pd.DataFrame) -> pd.DataFrame:
+    """Networks whose initialization several ensembles have."""
+    return group[group.groupby("strata")["ensemble"].transform("nunique") > 1]
+
+
+def _interval(
+    networks: pd.DataFrame, name: str, statistic: Statistic, resampling: Resampling
+) -> dict[str, float]:
+    """Estimate and interval of a statistic of networks."""
+    if networks.empty:
+        return {"estimate": np.nan}
+    if name == "slope_log":
+        return _slope(networks, resampling.level)
+    correlation = name in CORRELATIONS
+    return interval_over_networks(
+        statistic, networks["ensemble"], resampling, correlation=correlation
+    )
+
+
+def _contrast(
+    networks: pd.DataFrame,
+    name: str,
+    statistics: Callable[[pd.DataFrame], dict[str, Statistic]],
+    resampling: Resampling,
+) -> dict[str, object]:
+    """Contrast of a statistic to that with the control in the place of S, if there is one.
+
+    Args:
+        statistics: Function of networks that has the statistic by its name.
+    """
+    there = networks[np.isfinite(networks["control"])]
+    if there.empty or name not in (*OF_LOSS, FIXED_SIZE):
+        return {}
+    trained = bool(there["trained"].iloc[0])
+    if name == FIXED_SIZE and not trained:
+        return {}
+    of_s = statistics(there)[name]
+    of_control = statistics(there.assign(s=there["control"]))[name]
+
+    def difference(counts):
+        found = of_s(counts), of_control(counts)
+        # Before training signs are compared, too; of another measure the strength alone.
+        return found[0] - found[1] if trained else np.abs(found[0]) - np.abs(found[1])
+
+    interval = interval_over_networks(difference, there["ensemble"], resampling)
+    named = zip(CONTROL, interval.values(), strict=True)
+    return {"control": BEFORE if trained else PARAMETERS} | dict(named)
 
 
 def _slope(group: pd.DataFrame, level: float) -> dict[str, float]:
-    """Of ln L on ln S, with its interval."""
+    """Slope of ln L on ln S, with its interval."""
     x, y = (group[key].to_numpy(float) for key in ("s", "loss"))
     codes, _ = pd.factorize(group["ensemble"])
     found, _, _ = cr2_slope(x, y, codes, level=level)
@@ -166,3 +252,22 @@ def _statistics(group: pd.DataFrame) -> dict[str, Statistic]:
         above = loss - group["line_with_constant"].to_numpy(float)
         found["log_ratio_with_constant"] = partial(mean, values=above)
     return found
+
+
+def _within(networks: pd.DataFrame) -> dict[str, Statistic]:
+    """Name → correlation within initializations."""
+    s, loss, strata = (networks[key].to_numpy() for key in ("s", "loss", "strata"))
+    member = (strata[:, None] == np.unique(strata)).astype(float)
+
+    def deviations(counts, values):
+        held = counts @ member
+        sums = (counts * values) @ member
+        return values - np.divide(sums, held, where=held > 0, out=np.zeros_like(held)) @ member.T
+
+    def of_logarithms(counts):
+        return pearson(counts, deviations(counts, s), deviations(counts, loss))
+
+    def of_ranks(counts):
+        return stratified_spearman(counts, s[None], loss, strata)[0]
+
+    return {f"pearson_log{WITHIN}": of_logarithms, f"spearman{WITHIN}": of_ranks}

@@ -66,7 +66,7 @@ def untrained_sensitivity(
 
 
 def _groups(networks: pd.DataFrame) -> Iterator[Group]:
-    """What a row of the result is about, and the networks that it is made from."""
+    """Keys of every row of the result, with its networks."""
     for about, alike in groups(networks, ["dataset", "variant"]):
         # Probabilities have no closed form.
         for ratio in ["noise_over_little_noise"] if about["variant"] == "softmax" else RATIOS:

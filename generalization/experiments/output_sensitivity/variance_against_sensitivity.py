@@ -7,8 +7,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from generalization.figures.small_multiples import Facet, Panel, SmallMultiples, bars
-from generalization.figures.style import QUIET, figure_of_words, logarithmic, styled, told_apart
+from generalization.figures.facets import Facet
+from generalization.figures.looks import told_apart
+from generalization.figures.marks import bars
+from generalization.figures.small_multiples import Panel, SmallMultiples
+from generalization.figures.style import QUIET, figure_of_words, logarithmic, styled
 from generalization.names import number
 
 PANELS = {False: "Untrained", True: "At the last step"}

@@ -13,16 +13,11 @@ from generalization.experiments.random_labels.fitting_curves import (
     architecture,
     architecture_columns,
 )
-from generalization.figures.small_multiples import Facet, Panel, SmallMultiples, bars
-from generalization.figures.style import (
-    CATEGORIES,
-    MARKERS,
-    QUIET,
-    entries,
-    figure_of_words,
-    labelled,
-    styled,
-)
+from generalization.figures.facets import Facet
+from generalization.figures.legends import entries, labelled
+from generalization.figures.marks import bars
+from generalization.figures.small_multiples import Panel, SmallMultiples
+from generalization.figures.style import CATEGORIES, MARKERS, QUIET, figure_of_words, styled
 
 # Statistic → heading and label of its panel.
 PANELS = {

@@ -9,14 +9,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from generalization.experiments.random_labels.fitting_times import OF_DATA
-from generalization.figures.small_multiples import (
-    Facet,
-    Panel,
-    SmallMultiples,
-    bars,
-    mean_over_seeds,
-)
-from generalization.figures.style import CATEGORIES, figure_of_words, labelled, styled
+from generalization.figures.facets import Facet
+from generalization.figures.legends import labelled
+from generalization.figures.marks import bars, mean_over_seeds
+from generalization.figures.small_multiples import Panel, SmallMultiples
+from generalization.figures.style import CATEGORIES, figure_of_words, styled
 from generalization.names import readable, value_name
 
 # As the paper calls them, in its order.

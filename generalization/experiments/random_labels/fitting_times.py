@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -12,9 +12,12 @@ from jaxtyping import Float
 
 from generalization.statistics.estimates import (
     INTERVAL,
+    Error,
+    error_of_mean,
     groups,
     joined,
     mean_over_networks,
+    t_interval,
     table_of,
 )
 from generalization.statistics.resampling import Resampling
@@ -40,6 +43,7 @@ RATIOS = (
     "start_over_true_labels",
     "test_error_over_chance",
 )
+ERRORS = ("train_error", "test_error")
 # Those that have no interval where a network has not fitted: the time may be any.
 OF_FITTED = ("fitting_step", "over_true_labels", "over_random_labels")
 # By which networks of one architecture on one dataset may differ.
@@ -48,8 +52,13 @@ OF_DATA = ("randomization", "label_corruption", "dataset", "max_steps", "kept_st
 STARTED = 0.1
 TRUE, RANDOM_LABELS = ("none", 0.0), ("random_labels", 1.0)
 
+# Geometric means → logarithms that they are of.
+OF_LOGARITHMS = {"fitting_step": "time", "starting_step": "start"}
+
 Values = Float[np.ndarray, "networks"]
-Draws = Float[np.ndarray, "resamples"]
+Kind = tuple[str, float]
+Mean = tuple[float, Error]
+Scale = Callable[[np.ndarray], np.ndarray]
 
 
 def fitting_times(
@@ -82,22 +91,24 @@ def fitting_times(
     ``rise_a_b``
         The difference of the mean test error between neighboring label corruptions a and b.
     ``least_rise``
-        The difference whose interval over settings begins lowest: the test error rises steadily if
-        it is positive (intersection–union test).
+        The difference whose interval begins lowest, with as many settings as the fewest of all
+        differences have: the test error rises steadily if it is positive (intersection–union test).
 
     Settings are what networks of different data share: architecture, width, depth, training. Each
-    has rows of its own, of one ensemble a kind, with intervals over seeds. The rows of a dataset
-    are means over its settings, which are the units of their t intervals.
+    has rows of its own, of one ensemble a kind. Their t intervals tell of other seeds of that
+    setting, with the degrees of freedom of Satterthwaite where two kinds are compared, and of no
+    other setting: no verdict rests on them. The rows of a dataset are means over its settings,
+    which are the units of their t intervals.
 
     Args:
         fitting: ``accuracy``, the train accuracy that counts as fitted.
-        resampling: Bootstrap of the seeds of what is compared.
+        resampling: Level of the intervals; nothing is resampled.
 
     Returns:
         One row per dataset and architecture (what else the study sweeps over), ``randomization``,
         ``label_corruption`` and statistic, with the columns ``COLUMNS``. ``fitted`` counts networks
         that have. Of those that have not the time is not known: a note says how many there are,
-        times are then too short, and means over settings have no interval. ``ensembles`` is 1 in
+        times are then too short, and have no interval. ``ensembles`` is 1 in
         rows of a setting, and the number of settings in rows of a dataset, in which columns of
         settings are empty.
     """
@@ -119,15 +130,36 @@ def _over_settings(rows: list[dict[str, Any]], resampling: Resampling) -> Iterat
     keys = ["dataset", "randomization", "label_corruption", "statistic"]
     columns = [*keys, "estimate", "networks", "fitted"]
     table = pd.DataFrame(rows, columns=columns).assign(setting=range(len(rows)))
-    means = []
+    # The mean of least rises is less than the least mean rise.
+    table = table[table["statistic"] != "least_rise"]
+    rises: dict[str, list[dict[str, Any]]] = {}
     for about, settings in groups(table, keys, dropna=False):
+        found = rows[settings["setting"].iloc[0]]
         if len(settings) > 1:
-            means.append(about | _mean_over_settings(about["statistic"], settings, resampling))
-    for _, rises in pd.DataFrame(means, columns=[*columns, "low"]).groupby("dataset"):
-        rises = rises[rises["statistic"].str.startswith("rise_")].dropna(subset="low")
-        if len(rises):
-            means.append(means[rises["low"].idxmin()] | {"statistic": "least_rise"})
-    yield from means
+            found = about | _mean_over_settings(about["statistic"], settings, resampling)
+            yield found
+        if about["statistic"].startswith("rise_"):
+            rises.setdefault(about["dataset"], []).append(found)
+    for found in rises.values():
+        # What one setting alone has is in its own rows.
+        if any(row["ensembles"] > 1 for row in found):
+            least = next(_least_rise(_between_neighbors(found)))
+            yield {key: least[key] for key in ("dataset", *COLUMNS) if key in least}
+
+
+def _between_neighbors(rises: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rises without those of settings that lack a level which others have between both."""
+    ends = [tuple(map(float, row["statistic"].split("_")[1:])) for row in rises]
+    neighbors = set(pairwise(sorted({level for both in ends for level in both})))
+    return [row for row, both in zip(rises, ends, strict=True) if both in neighbors]
+
+
+def _least_rise(rises: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The rise whose interval begins lowest, on as many settings as the fewest of all have."""
+    if rises:
+        lows = [row["low"] if np.isfinite(row["low"]) else row["estimate"] for row in rises]
+        fewest = min(row["ensembles"] for row in rises)
+        yield rises[int(np.argmin(lows))] | {"statistic": "least_rise", "ensembles": fewest}
 
 
 def _mean_over_settings(
@@ -137,6 +169,8 @@ def _mean_over_settings(
     values, scale = settings["estimate"].astype(float), np.asarray
     if statistic in RATIOS:
         values, scale = np.log(values), np.exp
+    elif statistic in ERRORS:
+        scale = _within_bounds
     found = mean_over_networks(values, settings["setting"], resampling, scale=scale)
     found |= {"networks": settings["networks"].sum()}
     if not statistic.startswith("rise_"):
@@ -149,7 +183,7 @@ def _mean_over_settings(
 
 
 def architecture_keys(training: pd.DataFrame) -> list[str]:
-    """What networks are compared within: the dataset, and hyper-parameters not of the data."""
+    """Columns within which networks are compared: dataset and architecture, not labels."""
     return ["dataset", *(key for key in swept_hyperparameters(training) if key not in OF_DATA)]
 
 
@@ -176,7 +210,7 @@ def steps_to_fit(training: pd.DataFrame, accuracy: float) -> pd.DataFrame:
 
 
 def _steps_to(training: pd.DataFrame, final: pd.DataFrame, accuracies: pd.Series) -> list[float]:
-    """Of every network at its last step, the step at which it reached an accuracy of its own."""
+    """Step at which every network reached its own target accuracy."""
     courses = dict(list(training.sort_values("step").groupby(NETWORK)))
     networks = final[NETWORK].itertuples(index=False, name=None)
     return [
@@ -186,7 +220,7 @@ def _steps_to(training: pd.DataFrame, final: pd.DataFrame, accuracies: pd.Series
 
 
 def _step_to_fit(course: pd.DataFrame, accuracy: float) -> float:
-    """Of the rows of one network, by step."""
+    """Step at which one network reached an accuracy; its rows are sorted by step."""
     reached = course["train_accuracy"].to_numpy() >= accuracy
     if not reached.any():
         return np.nan
@@ -200,79 +234,90 @@ def _step_to_fit(course: pd.DataFrame, accuracy: float) -> float:
 def _of_architecture(networks: pd.DataFrame, resampling: Resampling) -> Iterator[dict[str, Any]]:
     """All rows of one dataset and architecture."""
     kinds = dict(list(networks.groupby(["randomization", "label_corruption"], sort=False)))
-    columns = {
-        kind: {
-            "time": np.log(alike["fitting_step"].dropna().to_numpy(float)),
-            "time_at_least": np.log(
-                alike["fitting_step"].fillna(alike["step"]).clip(lower=1).to_numpy(float)
-            ),
-            # Some have started before the first step.
-            "start": np.log(alike["starting_step"].dropna().clip(lower=1).to_numpy(float)),
-            "train_error": 1 - alike["train_accuracy"].to_numpy(float),
-            "test_error": 1 - alike["test_accuracy"].to_numpy(float),
-        }
-        for kind, alike in kinds.items()
-    }
+    means = {kind: _means(alike) for kind, alike in kinds.items()}
     chance = 1 - 1 / networks["classes"].iloc[0]
-    # Each with draws of its own: networks of different ensembles have no seed in common.
-    draws = {
-        kind: {name: _means(values, place, resampling) for name, values in by_name.items()}
-        for place, (kind, by_name) in enumerate(columns.items())
-    }
-    for kind, of_kind in draws.items():
-        fitted = len(columns[kind]["time"])
+    for kind, alike in kinds.items():
+        fitted = int(alike["fitting_step"].notna().sum())
         about = {
             **dict(zip(("randomization", "label_corruption"), kind, strict=True)),
-            "networks": len(kinds[kind]),
+            "networks": len(alike),
             "ensembles": 1,
             "fitted": fitted,
-            "note": _note(kinds[kind], fitted),
+            "note": _note(alike, fitted),
         }
-        found = {
-            "fitting_step": np.exp(of_kind["time"]),
-            "starting_step": np.exp(of_kind["start"]),
-        }
-        for name, other in (("over_true_labels", TRUE), ("over_random_labels", RANDOM_LABELS)):
-            if other in draws and kind != other:
-                found[name] = np.exp(of_kind["time"] - draws[other]["time"])
-        if TRUE in draws and kind != TRUE:
-            later = of_kind["time_at_least"] - draws[TRUE]["time_at_least"]
-            found["over_true_labels_at_least"] = np.exp(later)
-            found["start_over_true_labels"] = np.exp(of_kind["start"] - draws[TRUE]["start"])
-        found |= {name: of_kind[name] for name in ("train_error", "test_error")}
-        found["test_error_over_chance"] = of_kind["test_error"] / chance
-        for statistic, values in found.items():
-            yield {**about, "statistic": statistic, **_summary(values, resampling)}
-    levels = sorted((corruption, name) for name, corruption in draws if _is_label_noise(name))
+        for statistic, (of_both, scale) in _statistics(kind, means, chance).items():
+            found = _difference(*of_both, level=resampling.level, scale=scale)
+            unknown = not about["note"] and np.isnan(found["low"])
+            lacking = {"note": "not all times of what it is compared with are known"}
+            yield {**about, "statistic": statistic, **found} | (lacking if unknown else {})
+    levels = sorted((corruption, name) for name, corruption in kinds if _is_label_noise(name))
+    rises = []
     for (low, below), (high, above) in pairwise(levels):
-        rise = draws[above, high]["test_error"] - draws[below, low]["test_error"]
-        yield {
+        of_both = means[above, high]["test_error"], means[below, low]["test_error"]
+        rises.append({
             "statistic": f"rise_{low:g}_{high:g}",
-            **_summary(rise, resampling),
+            **_difference(*of_both, level=resampling.level),
             "networks": len(kinds[below, low]) + len(kinds[above, high]),
             "ensembles": 1,
-        }
+        })
+    yield from (*rises, *_least_rise(rises))
+
+
+def _statistics(
+    kind: Kind, means: Mapping[Kind, Mapping[str, Mean]], chance: float
+) -> dict[str, tuple[tuple[Mean, ...], Scale]]:
+    """Statistic → the mean that it is of, that which is subtracted, if any, and its scale."""
+    own = means[kind]
+    found = {name: ((own[mean],), np.exp) for name, mean in OF_LOGARITHMS.items()}
+    for name, other in (("over_true_labels", TRUE), ("over_random_labels", RANDOM_LABELS)):
+        if other in means and kind != other:
+            found[name] = (own["time"], means[other]["time"]), np.exp
+    if TRUE in means and kind != TRUE:
+        true = means[TRUE]
+        later = own["time_at_least"], true["time_at_least"]
+        found["over_true_labels_at_least"] = later, np.exp
+        found["start_over_true_labels"] = (own["start"], true["start"]), np.exp
+    found |= {name: ((own[name],), _within_bounds) for name in ERRORS}
+    found["test_error_over_chance"] = (own["test_error"],), lambda error: error / chance
+    return found
 
 
 def _is_label_noise(randomization: str) -> bool:
     return randomization in ("none", "random_labels")
 
 
-def _means(values: Values, place: int, resampling: Resampling) -> Draws:
-    """The mean, and then means of resamples; NaN of no value, and no resamples of one."""
-    draws = np.full(1 + resampling.resamples, np.nan)
-    if len(values):
-        draws[0] = values.mean()
-    if len(values) > 1:
-        size = (resampling.resamples, len(values))
-        chosen = resampling.stream(place).integers(len(values), size=size)
-        draws[1:] = values[chosen].mean(axis=1)
-    return draws
+def _means(networks: pd.DataFrame) -> dict[str, Mean]:
+    """Means over the seeds of one setting and kind of data, of times their logarithms."""
+    columns = {
+        "time": np.log(networks["fitting_step"]),
+        "time_at_least": np.log(networks["fitting_step"].fillna(networks["step"]).clip(lower=1)),
+        # Some have started before the first step.
+        "start": np.log(networks["starting_step"].clip(lower=1)),
+        "train_error": 1 - networks["train_accuracy"],
+        "test_error": 1 - networks["test_accuracy"],
+    }
+    return {name: _mean(values.to_numpy(float)) for name, values in columns.items()}
 
 
-def _summary(draws: Draws, resampling: Resampling) -> dict[str, float]:
-    """Estimate and percentile interval."""
-    return {"estimate": draws[0]} | resampling.interval(draws[1:])
+def _within_bounds(error: np.ndarray) -> np.ndarray:
+    return np.clip(error, 0, 1)
+
+
+def _mean(values: Values) -> Mean:
+    """Mean of what is known, with its squared error, NaN if the time of a network is not known."""
+    known = values[~np.isnan(values)]
+    square, free = error_of_mean(known)
+    complete = len(known) == len(values)
+    return (known.mean() if len(known) else np.nan), (square if complete else np.nan, free)
+
+
+def _difference(
+    mean: Mean, *less: Mean, level: float, scale: Scale = np.asarray
+) -> dict[str, float]:
+    """One mean, less another if there is one: the seeds of both are independent samples."""
+    estimate = mean[0] - sum(other for other, _ in less)
+    errors = [error for _, error in (mean, *less)]
+    return t_interval(estimate, errors, level=level, scale=scale)
 
 
 def _note(networks: pd.DataFrame, fitted: int) -> str:

@@ -8,5 +8,5 @@ Figures:
     similarity_heat_maps, similarity_over_training, similarity_of_groups,
     similarity_against_width, accuracy_on_directions.
 Shared by these:
-    network_pairs, similarity_to_end, layer_maps.
+    network_pairs, similarity_to_end, convergence_orders, width_correlations, layer_maps.
 """

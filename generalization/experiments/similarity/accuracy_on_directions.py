@@ -9,15 +9,11 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from generalization.experiments.similarity.layer_maps import layer_names, of_architecture
 from generalization.experiments.similarity.network_pairs import GENERALIZING, task
-from generalization.figures.small_multiples import Facet, Panel, SmallMultiples, mean_line
-from generalization.figures.style import (
-    CATEGORIES,
-    MARKERS,
-    QUIET,
-    figure_of_words,
-    labelled,
-    styled,
-)
+from generalization.figures.facets import Facet
+from generalization.figures.legends import labelled
+from generalization.figures.marks import mean_line
+from generalization.figures.small_multiples import Panel, SmallMultiples
+from generalization.figures.style import CATEGORIES, MARKERS, QUIET, figure_of_words, styled
 from generalization.tables import NETWORK, with_networks
 
 KINDS = {

@@ -24,7 +24,7 @@ def direction_statistics(
     *,
     resampling: Resampling,
 ) -> pd.DataFrame:
-    """How many directions networks need at their last step, after Raghu et al. 2017.
+    """Count the directions that networks need at their last step, after Raghu et al. 2017.
 
     Directions are needed until 95 % is reached of what the accuracy gains from a layer that is
     constant to the whole layer, see ``directions_needed``. The statistics are geometric means over
@@ -65,7 +65,7 @@ def direction_statistics(
 def needed_of_networks(
     projection_accuracy: pd.DataFrame, training: pd.DataFrame, *, share: float = SHARE
 ) -> pd.DataFrame:
-    """What every network needs, at its last step.
+    """Number of directions that every network needs at its last step.
 
     Args:
         share: Of the accuracy gained that is to be kept.

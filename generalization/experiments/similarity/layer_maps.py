@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
-from generalization.figures.small_multiples import Facet
-from generalization.figures.style import QUIET, entries
+from generalization.figures.facets import Facet
+from generalization.figures.legends import entries
+from generalization.figures.style import QUIET
 from generalization.names import setting_name
 from generalization.tables import NETWORK
 
@@ -22,7 +23,7 @@ TASKS = {"generalizing": "true labels", "memorizing": "random labels", "": "some
 
 @dataclass(frozen=True)
 class Panel:
-    """What a heat map shows.
+    """Content of a heat map.
 
     Attributes:
         pairs: Pairs of layers of networks of two depths.
@@ -50,7 +51,7 @@ def facet_of_similarities(rows: pd.DataFrame, first: str = "svcca") -> Facet:
 
 
 def of_architecture(rows: pd.DataFrame, architecture: str) -> str:
-    """What is added to the name of a dataset; nothing, where rows are of one architecture."""
+    """Suffix for the name of a dataset; empty if all rows have one architecture."""
     several = rows["architecture"].nunique() > 1
     return f", {setting_name('architecture', architecture)}" if several else ""
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
 
-from generalization.statistics.resampling import Resampling
+from generalization.statistics.estimates import t_interval
+from generalization.statistics.intervals import jackknife_error
 from generalization.tables import KEPT_NETWORK, hyperparameters_of
 
 NETWORKS = ["ensemble_a", "seed_a", "ensemble_b", "seed_b"]
@@ -37,7 +37,7 @@ def final_pairs(
         dataset, architecture, depth and width of the first network. Each pair stands once.
     """
     rows = similarities[
-        (similarities["pairs"] != "over_training")
+        similarities["pairs"].isin(["between_seeds", "between_ensembles"])
         & (similarities["layer_a"] == similarities["layer_b"])
         & np.isfinite(similarities["value"].astype(float))
     ].rename(columns={"layer_a": "layer"})
@@ -59,7 +59,7 @@ def final_pairs(
 
 
 def task(networks: pd.DataFrame) -> np.ndarray:
-    """Whether networks were trained on true labels or on random ones; empty in between.
+    """Labels that networks were trained on, true or random; empty in between.
 
     Args:
         networks: With the columns ``TASK``.
@@ -70,67 +70,32 @@ def task(networks: pd.DataFrame) -> np.ndarray:
     return np.select([memorizing, generalizing], [MEMORIZING, GENERALIZING], "")
 
 
-def pair_weights(
-    pairs: pd.DataFrame, resampling: Resampling
-) -> Float[np.ndarray, "resamples pairs"]:
-    """How often every resample of networks holds every pair.
+def mean_over_pairs(pairs: pd.DataFrame, *, level: float) -> dict[str, float]:
+    """Return the mean over all pairs of seeds of one ensemble, with its interval over seeds.
 
     Pairs that share a network are not independent: a network that is unlike all others makes all
-    of its pairs unlike. So what is drawn with replacement are settings first, as often as there
-    are, then the networks of every ensemble. A pair counts as often as its setting is drawn, times
-    the product of the counts of its two networks (a bootstrap of the vertices of a graph, Snijders
-    & Borgatti 1999). A network that is drawn twice makes no pair with itself.
+    of its pairs unlike. The standard error is that of the delete-one-network jackknife (Arvesen
+    1969, "Jackknifing U-statistics"), the interval that of t with n − 1 degrees of freedom for n
+    networks, cut at 1. It tells of other seeds of this ensemble, and of no other ensemble.
 
     Args:
-        pairs: With ensembles and seeds of both networks, and ``setting``.
-        resampling: Random numbers and number of the resamples.
+        pairs: Of one ensemble, with ``seed_a``, ``seed_b`` and ``value``.
 
     Returns:
-        A row may be all zero, where few networks were drawn again and again.
+        ``estimate``, ``low`` and ``high``; the latter two NaN with fewer than three networks.
     """
-    generator, resamples = resampling.stream(), resampling.resamples
-    codes, settings = pd.factorize(pairs["setting"])
-    number = len(settings)
-    weights = generator.multinomial(number, np.full(number, 1 / number), size=resamples)[:, codes]
-    first, second = (_networks(pairs, side) for side in "ab")
-    networks = pd.MultiIndex.from_frame(
-        pd.concat([first, second]).drop_duplicates().sort_values(["ensemble", "seed"])
+    values = pairs["value"].to_numpy(float)
+    seeds = np.unique(pairs[["seed_a", "seed_b"]])[:, None]
+    kept = (pairs["seed_a"].to_numpy() != seeds) & (pairs["seed_b"].to_numpy() != seeds)
+    error = np.nan
+    if kept.any(1).all():
+        error = float(jackknife_error(kept @ values / kept.sum(1))) ** 2
+    return t_interval(
+        values.mean(),
+        [(error, len(seeds) - 1)],
+        level=level,
+        scale=lambda mean: np.minimum(mean, 1),
     )
-    counts = np.empty((resamples, len(networks)))
-    of_ensemble = networks.get_level_values("ensemble")
-    for ensemble in of_ensemble.unique():
-        members = of_ensemble == ensemble
-        size = members.sum()
-        counts[:, members] = generator.multinomial(size, np.full(size, 1 / size), size=resamples)
-    for side in (first, second):
-        weights = weights * counts[:, networks.get_indexer(pd.MultiIndex.from_frame(side))]
-    return weights
-
-
-def weighted_means(
-    values: Float[np.ndarray, "pairs"], weights: Float[np.ndarray, "resamples pairs"]
-) -> Float[np.ndarray, "resamples"]:
-    """The mean of every resample; NaN of one without pairs."""
-    with np.errstate(invalid="ignore"):
-        return weights @ values / weights.sum(1)
-
-
-def interval_over_pairs(
-    draws: Float[np.ndarray, "resamples"], resampling: Resampling
-) -> dict[str, Any]:
-    """Interval of a statistic of pairs, NaN if all resamples that have it agree but for rounding.
-
-    Args:
-        draws: The statistic in every resample of ``pair_weights``, NaN where it does not exist.
-        resampling: That the resamples are of.
-
-    Returns:
-        ``low``, ``high``, and a ``note`` if they are missing.
-    """
-    finite = draws[np.isfinite(draws)]
-    if not len(finite) or np.ptp(finite) <= 1e-12 * np.abs(finite).max():
-        return {"low": np.nan, "high": np.nan, "note": "no interval: too few networks"}
-    return resampling.interval(finite) | {"note": ""}
 
 
 def place(layer: pd.Series, depth: pd.Series) -> np.ndarray:
@@ -141,7 +106,7 @@ def place(layer: pd.Series, depth: pd.Series) -> np.ndarray:
 
 
 def sizes(pairs: pd.DataFrame) -> dict[str, Any]:
-    """How many pairs, networks and ensembles there are."""
+    """Numbers of pairs, networks and ensembles."""
     networks = pd.concat([_networks(pairs, side) for side in "ab"]).drop_duplicates()
     return {
         "pairs": len(pairs),

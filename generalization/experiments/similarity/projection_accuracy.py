@@ -11,9 +11,10 @@ from jaxtyping import Float, Float64, Int64
 from torch import Generator, Tensor
 
 from generalization.activations import layer_activations
-from generalization.devices import SAMPLES_PER_CHUNK
+from generalization.devices import SAMPLES_PER_CHUNK, samples_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.hidden_layers import layer_maps
+from generalization.networks.reading import reads_networks
 from generalization.networks.sequences import sequence_of
 from generalization.networks.stacked_networks import StackedNetworks
 from generalization.units.directions import (
@@ -28,6 +29,7 @@ from generalization.units.projections import projected_logits, projected_map_log
 COLUMNS = ["network", "layer", "directions", "k", "accuracy", "units"]
 
 
+@reads_networks
 @torch.no_grad()
 def projection_accuracy(
     networks: StackedNetworks,
@@ -174,7 +176,9 @@ def _accuracy(
     """Accuracy on test points at every rank."""
     right = torch.zeros(len(grid), dtype=torch.float64, device=tested.device)
     for chunk, true in zip(
-        tested.split(SAMPLES_PER_CHUNK), labels.split(SAMPLES_PER_CHUNK), strict=True
+        tested.split(samples_at_once(SAMPLES_PER_CHUNK)),
+        labels.split(samples_at_once(SAMPLES_PER_CHUNK)),
+        strict=True,
     ):
         logits = projected(chunk, mean, basis, grid)
         right += (logits.argmax(-1) == true).double().sum(1)

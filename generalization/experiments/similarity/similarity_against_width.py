@@ -11,8 +11,11 @@ from generalization.experiments.similarity.layer_maps import (
     layer_legend,
     of_architecture,
 )
-from generalization.figures.small_multiples import Facet, Panel, SmallMultiples, bars
-from generalization.figures.style import colors, figure_of_words, styled
+from generalization.figures.facets import Facet
+from generalization.figures.looks import colors
+from generalization.figures.marks import bars
+from generalization.figures.small_multiples import Panel, SmallMultiples
+from generalization.figures.style import figure_of_words, styled
 
 GROUP = ["dataset", "architecture", "depth"]
 MOST_GROUPS = 3

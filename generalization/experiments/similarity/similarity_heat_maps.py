@@ -121,7 +121,7 @@ def _early(rows: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
 
 
 def _both_ways(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Of two seeds neither is the first: both orders count, if a similarity has no direction."""
+    """Add the reversed pairs: neither of two seeds is the first if a similarity is symmetric."""
     if pairs["similarity"].eq("pwcca").any():
         return pairs
     return pd.concat([pairs, pairs.rename(columns=_turned(pairs))])

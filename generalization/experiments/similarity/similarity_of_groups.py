@@ -10,8 +10,11 @@ from generalization.experiments.similarity.layer_maps import (
     layer_names,
     of_architecture,
 )
-from generalization.figures.small_multiples import Facet, Panel, SmallMultiples, bars
-from generalization.figures.style import CATEGORIES, MARKERS, figure_of_words, labelled, styled
+from generalization.figures.facets import Facet
+from generalization.figures.legends import labelled
+from generalization.figures.marks import bars
+from generalization.figures.small_multiples import Panel, SmallMultiples
+from generalization.figures.style import CATEGORIES, MARKERS, figure_of_words, styled
 
 # Group → name.
 GROUPS = {
@@ -85,7 +88,7 @@ def _draw(panel: Panel) -> None:
 
 
 def _counted(rows: pd.DataFrame) -> str:
-    """How many networks and pairs there are of each group."""
+    """Numbers of networks and pairs of each group, in words."""
     first = rows.drop_duplicates("statistic").set_index("statistic")
     within = [first.loc[group, "networks"] for group in list(GROUPS)[:2] if group in first.index]
     pairs = ", ".join(

@@ -10,17 +10,25 @@ from generalization.tables import NETWORK
 KEYS = ["similarity", *NETWORK, "layer", "step"]
 # ASSUME: a layer whose similarity to its end rises by less than 0.05 hardly moves, and has no way.
 LEAST_WAY = 0.05
+# Pairs of a network and its end: in the course of training, and on the straight line to it.
+OVER_TRAINING, ON_LINE = "over_training", "straight_line"
 
 
-def similarity_to_end(similarities: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
+def similarity_to_end(
+    similarities: pd.DataFrame, training: pd.DataFrame, pairs: str = OVER_TRAINING
+) -> pd.DataFrame:
     """Every layer of every network in the course of training, beside itself at the last step.
+
+    Args:
+        pairs: ``over_training``, or ``straight_line`` for points on the line from start to end, as
+            far from the start as the network was at each step.
 
     Returns:
         similarity, ensemble, seed, layer, step, ``value`` and ``null``, each row once: means over
         both directions of a similarity that has two. At the last step it is 1.
     """
     rows = similarities[
-        (similarities["pairs"] == "over_training")
+        (similarities["pairs"] == pairs)
         & (similarities["layer_a"] == similarities["layer_b"])
         & np.isfinite(similarities["value"].astype(float))
     ]

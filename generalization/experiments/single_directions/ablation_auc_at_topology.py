@@ -6,8 +6,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from generalization.experiments.single_directions.curve_areas import TOPOLOGY, curve_areas
-from generalization.figures.small_multiples import Facet, Panel, SmallMultiples
-from generalization.figures.style import QUIET, Looks, colors, figure_of_words, styled
+from generalization.figures.facets import Facet
+from generalization.figures.looks import Looks, colors
+from generalization.figures.small_multiples import Panel, SmallMultiples
+from generalization.figures.style import QUIET, figure_of_words, styled
 from generalization.names import interval, setting_name, values_of
 
 MOST, COLUMNS = 8, 4

@@ -7,8 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from generalization.experiments.single_directions.early_stopping import FEWEST_STEPS
-from generalization.figures.small_multiples import Facet, Panel, SmallMultiples, at_top
-from generalization.figures.style import ALL, FITTED, entries, figure_of_words, styled
+from generalization.figures.facets import Facet
+from generalization.figures.legends import entries
+from generalization.figures.small_multiples import Panel, SmallMultiples, at_top
+from generalization.figures.style import ALL, FITTED, figure_of_words, styled
 from generalization.names import value_name, within
 from generalization.tables import swept_hyperparameters
 
@@ -110,6 +112,6 @@ def mean_course(course: pd.DataFrame, quantity: str) -> pd.Series:
 
 
 def _name(course: pd.DataFrame, rows: pd.DataFrame) -> str:
-    """What tells an ensemble from the others that are shown."""
+    """Hyper-parameters that distinguish an ensemble from the others shown."""
     told = [key for key in swept_hyperparameters(rows) if key != "kept_steps"]
     return "\n".join(f"{within(key)} {value_name(course[key].iloc[0])}" for key in told[:2])

@@ -7,12 +7,14 @@ from torch import Tensor
 
 from generalization.networks.hidden_layers import unit_activations
 from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
 from generalization.units.ablation_curve import ablation_curve
 from generalization.units.activation_noise import noisy_accuracies
 
 Curve = tuple[Float64[Tensor, "amounts"], Float64[Tensor, "networks draws amounts"]]
 
 
+@reads_networks
 def ablation_curves(
     networks: Networks,
     train_inputs: Float[Tensor, "train_samples *features"],

@@ -20,7 +20,7 @@ from generalization.statistics.estimates import (
 from generalization.statistics.resampling import Resampling
 from generalization.statistics.selection import has_fitted, on_true_labels
 
-COLUMNS = [*TOPOLOGY, "mode", "statistic", *ESTIMATE]
+COLUMNS = [*TOPOLOGY, "labels", "mode", "statistic", *ESTIMATE]
 
 
 def ablation_statistics(
@@ -37,6 +37,9 @@ def ablation_statistics(
 
     ``spearman_label_corruption``
         the label corruption,
+    ``spearman_label_corruption_normalized``
+        the same of the area over the accuracy of the whole network: how fast the curve falls,
+        wherever it begins,
     ``spearman_gap``
         the generalization gap,
     ``spearman_gap_true_labels``
@@ -50,8 +53,9 @@ def ablation_statistics(
     their training set: the area of others is small because they have less accuracy to lose.
 
     Returns:
-        One row per topology, mode and statistic, with the columns ``COLUMNS``. What does not exist
-        is empty; ``note`` says why.
+        One row per topology, mode and statistic, with the columns ``COLUMNS``. ``labels`` says
+        whether networks on ``true`` labels count alone, or ``all``. What does not exist is empty;
+        ``note`` says why.
     """
     areas = curve_areas(ablation_curves, training)
     areas = areas[areas["final"] & (areas["layer"] == "all")]
@@ -60,25 +64,26 @@ def ablation_statistics(
         fitted=has_fitted(areas, fitted_accuracy=fitted_accuracy),
     )
     rows = [
-        about | {"statistic": statistic} | row
+        about | row
         for about, networks in groups(areas, [*TOPOLOGY, "mode"])
-        for statistic, row in _of_topology(networks, resampling)
+        for row in _of_topology(networks, resampling)
     ]
     return table_of(rows, COLUMNS, resampling)
 
 
-def _of_topology(
-    networks: pd.DataFrame, resampling: Resampling
-) -> Iterator[tuple[str, dict[str, object]]]:
+def _of_topology(networks: pd.DataFrame, resampling: Resampling) -> Iterator[dict[str, object]]:
     """The statistics of networks of one topology and mode."""
     fitted, true_labels = networks["fitted"], on_true_labels(networks)
-    for statistic, column, some in (
-        ("spearman_label_corruption", "label_corruption", networks[fitted]),
-        ("spearman_gap", "gap", networks[fitted]),
-        ("spearman_gap_true_labels", "gap", networks[fitted & true_labels]),
-        ("spearman_test_accuracy", "test_accuracy", networks[true_labels]),
+    corruption = "spearman_label_corruption"
+    for statistic, labels, area, other, some in (
+        (corruption, "all", "area", "label_corruption", fitted),
+        (f"{corruption}_normalized", "all", "normalized", "label_corruption", fitted),
+        ("spearman_gap", "all", "area", "gap", fitted),
+        ("spearman_gap_true_labels", "true", "area", "gap", fitted & true_labels),
+        ("spearman_test_accuracy", "true", "area", "test_accuracy", true_labels),
     ):
-        yield statistic, rank_correlation(some, "area", column, resampling)
+        row = rank_correlation(networks[some], area, other, resampling)
+        yield {"statistic": statistic, "labels": labels} | row
 
 
 def rank_correlation(

@@ -7,8 +7,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from generalization.figures.small_multiples import Facet, Panel, SmallMultiples, mean_line
-from generalization.figures.style import QUIET, Looks, figure_of_words, styled, told_apart
+from generalization.figures.facets import Facet
+from generalization.figures.looks import Looks, told_apart
+from generalization.figures.marks import mean_line
+from generalization.figures.small_multiples import Panel, SmallMultiples
+from generalization.figures.style import QUIET, figure_of_words, styled
 from generalization.names import value_name
 from generalization.tables import KEPT_NETWORK, with_networks
 

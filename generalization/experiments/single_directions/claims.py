@@ -4,6 +4,7 @@ Sections are cited by topic, since our sources do not number them.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from generalization.statistics.claim import Claim, Control
 
@@ -16,6 +17,7 @@ IDENTICAL = (
     "even across sets of networks with identical topology trained on identical data, but with "
     "different generalization performance"
 )
+TOPIC = "generalization and single directions"
 BY_CHANCE = Control(
     "stopping at a random kept step",
     ("over_random_step", "over_random_step_low", "over_random_step_high"),
@@ -26,7 +28,7 @@ def _memorization() -> Iterator[Claim]:
     for mode, what in {"zero": "ablation", "noise": "added noise"}.items():
         yield Claim(
             f"The area under the accuracy curve under {what} decreases with label corruption",
-            "generalization and single directions",
+            TOPIC,
             "ablation_statistics",
             f"mode == '{mode}' and statistic == 'spearman_label_corruption'",
             "below",
@@ -34,10 +36,33 @@ def _memorization() -> Iterator[Claim]:
             ours="statistic",
             scale="fisher",
         )
+        # Networks that fit all begin near an accuracy of 1: both areas should say the same.
+        yield Claim(
+            f"Relative to the whole network, the area under the accuracy curve under {what} "
+            "decreases with label corruption",
+            TOPIC,
+            "ablation_statistics",
+            f"mode == '{mode}' and statistic == 'spearman_label_corruption_normalized'",
+            "below",
+            quote=MEMORIZE,
+            ours="statistic, normalization",
+            scale="fisher",
+        )
+    yield Claim(
+        "Among networks of one topology, whatever their labels, those with a smaller area have a "
+        "larger gap",
+        TOPIC,
+        "ablation_statistics",
+        "mode == 'zero' and statistic == 'spearman_gap'",
+        "below",
+        quote=MEMORIZE,
+        ours="statistic, which networks: corruption changes the gap and the area",
+        scale="fisher",
+    )
     yield Claim(
         "Among networks of one topology trained on the same true labels, those with a smaller "
         "area have a larger gap",
-        "generalization and single directions",
+        TOPIC,
         "ablation_statistics",
         "mode == 'zero' and statistic == 'spearman_gap_true_labels'",
         "below",
@@ -52,6 +77,7 @@ def _memorization() -> Iterator[Claim]:
         "ablation_statistics",
         "mode == 'zero' and statistic == 'spearman_test_accuracy'",
         "above",
+        ours="statistic",
         scale="fisher",
     )
 
@@ -68,7 +94,7 @@ def _training() -> Iterator[Claim]:
             "early_stopping",
             f"statistic == '{statistic}' and label_corruption == label_corruption",
             expected,
-            ours="statistic: from the least test loss on" if expected == "below" else "",
+            ours="statistic: from the least test loss on" if expected == "below" else "statistic",
             control=BY_CHANCE if statistic == "log_loss_saved" else None,
         )
 
@@ -86,7 +112,8 @@ def _regularizers() -> Iterator[Claim]:
             f"statistic == 'advantage_{part}'",
             expected,
             # ASSUME: a difference in accuracy of at most 0.05 is no difference.
-            **({"tolerance": 0.05, "ours": "tolerance"} if expected == "near" else {}),
+            **({"tolerance": 0.05} if expected == "near" else {}),
+            ours="statistic, tolerance" if expected == "near" else "statistic",
         )
     normalized = {
         "class_selectivity": (
@@ -107,6 +134,8 @@ def _regularizers() -> Iterator[Claim]:
             f"quantity == '{quantity}'",
             expected,
             0.5,
+            ours="threshold",
+            scale="logit",
         )
 
 
@@ -125,7 +154,12 @@ def _selectivity() -> Iterator[Claim]:
     )
 
 
-CLAIMS = {"morcos_2018": (*_memorization(), *_training(), *_regularizers(), *_selectivity())}
+CLAIMS = {
+    "morcos_2018": tuple(
+        replace(claim, source=f"{claim.source} (not among our sources)")
+        for claim in (*_memorization(), *_training(), *_regularizers(), *_selectivity())
+    )
+}
 UNTESTED = {
     "morcos_2018": (
         "Residual networks on ImageNet depend on single directions as they memorize — studies "

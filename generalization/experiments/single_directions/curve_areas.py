@@ -29,15 +29,18 @@ def curve_areas(ablation_curves: pd.DataFrame, training: pd.DataFrame) -> pd.Dat
 
     Returns:
         One row per network, step, layer and mode, with ``area``, the mean accuracy over the range,
-        and the columns of ``training``.
+        ``normalized``, that over the accuracy at its least amount, and the columns of ``training``.
     """
     areas = [
-        [*curve, _area(rows["amount"].to_numpy(float), rows["accuracy"].to_numpy(float))]
+        [*curve, *_areas(rows["amount"].to_numpy(float), rows["accuracy"].to_numpy(float))]
         for curve, rows in ablation_curves.groupby(CURVE, sort=False)
     ]
-    return with_networks(pd.DataFrame(areas, columns=[*CURVE, "area"]), training)
+    return with_networks(pd.DataFrame(areas, columns=[*CURVE, "area", "normalized"]), training)
 
 
-def _area(amounts: np.ndarray, accuracies: np.ndarray) -> float:
+def _areas(amounts: np.ndarray, accuracies: np.ndarray) -> tuple[float, float]:
+    """Area under a curve, and that over where it begins."""
     order = np.argsort(amounts)
-    return np.trapezoid(accuracies[order], amounts[order]) / np.ptp(amounts)
+    area = np.trapezoid(accuracies[order], amounts[order]) / np.ptp(amounts)
+    start = accuracies[order[0]]
+    return area, area / start if start > 0 else np.nan

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from generalization.statistics.estimates import (
-    FEWEST_ENSEMBLES,
     INTERVAL,
+    few_ensembles,
     groups,
     means_of_columns,
     table_of,
@@ -29,7 +29,7 @@ def dropout_protection(
     *,
     resampling: Resampling,
 ) -> pd.DataFrame:
-    """What dropout does to curves of ablation, up to the fraction dropped in training and beyond.
+    """Compare ablation curves with and without dropout, up to the dropout rate and beyond.
 
     Morcos et al. 2018: dropout with probability p protects against the ablation of a fraction of
     up to p of the units, and not beyond. Pairs of ensembles are compared that differ in nothing but
@@ -57,9 +57,7 @@ def dropout_protection(
     pooled = found[several].assign(normalization="all")
     for about, pairs in groups(pd.concat([found, pooled]), KEYS, sort=True):
         for mean in means_of_columns(pairs, STATISTICS, resampling):
-            few = mean["networks"] < FEWEST_ENSEMBLES
-            needed = f"{mean['networks']} of the {FEWEST_ENSEMBLES} pairs that a verdict needs"
-            note = needed if few else ""
+            note = few_ensembles(mean["networks"], "pairs")
             rows.append(about | mean | {"pairs": mean["networks"], "note": note})
     return table_of(rows, COLUMNS, resampling)
 
@@ -67,7 +65,7 @@ def dropout_protection(
 def advantages(
     ablation_curves: pd.DataFrame, training: pd.DataFrame
 ) -> Iterator[dict[str, object]]:
-    """What dropout adds to the relative accuracy, of every pair of ensembles.
+    """Gain in relative accuracy through dropout, for every pair of ensembles.
 
     Yields:
         ``ensemble``, the one with dropout; ``dataset``, ``normalization``, ``dropout``, and both

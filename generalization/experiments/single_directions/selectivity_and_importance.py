@@ -11,16 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from generalization.experiments.single_directions.single_unit_statistics import GROUP
-from generalization.figures.small_multiples import Facet, Panel, SmallMultiples
-from generalization.figures.style import (
-    CATEGORIES,
-    QUIET,
-    colors,
-    entries,
-    figure_of_words,
-    headline,
-    styled,
-)
+from generalization.figures.facets import Facet
+from generalization.figures.legends import entries
+from generalization.figures.looks import colors
+from generalization.figures.small_multiples import Panel, SmallMultiples
+from generalization.figures.style import CATEGORIES, QUIET, figure_of_words, headline, styled
 from generalization.names import interval, setting_name, value_name, values_of, within
 from generalization.tables import KEPT_NETWORK, with_networks
 
@@ -147,7 +142,7 @@ def _correlation(statistics: pd.DataFrame, group: tuple, labels: str) -> list[st
 
 
 def _name(group: tuple, told: list[str]) -> str:
-    """What tells a panel from the others."""
+    """Hyper-parameters that distinguish a panel from the others."""
     values = dict(zip(GROUP, group, strict=True))
     return ", ".join(
         setting_name(key, values[key])

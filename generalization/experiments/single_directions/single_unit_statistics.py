@@ -93,7 +93,7 @@ def _correlation(x: pd.Series, y: pd.Series) -> float:
 
 
 def _groups(networks: pd.DataFrame) -> Iterator[tuple[dict[str, object], pd.DataFrame]]:
-    """What a row of the result is about, and its networks."""
+    """Keys of every row of the result, with its networks."""
     for about, alike in groups(networks, GROUP):
         for labels, some in {"true": alike[alike["true_labels"]], "all": alike}.items():
             if len(some):

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from generalization.networks.hidden_layers import unit_activations
 from generalization.networks.modules import Networks, logits_of
+from generalization.networks.reading import reads_networks
 from generalization.units.information import class_information
 from generalization.units.selectivity import class_selectivities
 from generalization.units.single_ablations import accuracies_without
@@ -14,6 +15,7 @@ from generalization.units.single_ablations import accuracies_without
 SIGNED = "negative activations have no selectivity"
 
 
+@reads_networks
 def single_units(
     networks: Networks,
     train_inputs: Float[Tensor, "train_samples *features"],

@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from generalization.devices import SAMPLES_PER_CHUNK
+from generalization.devices import SAMPLES_PER_CHUNK, samples_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.reading import reads_stacks
 from generalization.regions.activation_patterns import (
     Pattern,
     activation_pattern,
@@ -22,6 +23,7 @@ from generalization.regions.activation_patterns import (
 COLUMNS = ["units", "active", "pattern", "log_membership", "margin", "margin_layer", "inradius"]
 
 
+@reads_stacks
 @torch.no_grad()
 def activation_regions(
     networks: FullyConnectedNetworks, inputs: Float[Tensor, "samples *features"]
@@ -59,7 +61,7 @@ def activation_regions(
             network=position, point=number * SAMPLES_PER_CHUNK + np.arange(len(chunk))
         )
         for position, network in enumerate(networks)
-        for number, chunk in enumerate(inputs.split(SAMPLES_PER_CHUNK))
+        for number, chunk in enumerate(inputs.split(samples_at_once(SAMPLES_PER_CHUNK)))
     ]
     table = pd.concat(tables, ignore_index=True)
     layers = [name for name in table if name.startswith("active_")]

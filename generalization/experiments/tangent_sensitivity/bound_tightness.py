@@ -37,7 +37,7 @@ def bound_tightness(
     *,
     resampling: Resampling,
 ) -> pd.DataFrame:
-    """How far the tangent sensitivity is below each of its bounds, before and after training.
+    """Compare the tangent sensitivity with each of its bounds, before and after training.
 
     The estimate is the mean over networks of ln(value / bound): 0 where a bound is attained, −2.3
     where it is ten times too large.

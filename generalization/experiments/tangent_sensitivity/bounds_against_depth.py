@@ -9,8 +9,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from generalization.figures.small_multiples import Facet, Panel, SmallMultiples, mean_line
-from generalization.figures.style import entries, figure_of_words, labelled, styled
+from generalization.figures.facets import Facet
+from generalization.figures.legends import entries, labelled
+from generalization.figures.marks import mean_line
+from generalization.figures.small_multiples import Panel, SmallMultiples
+from generalization.figures.style import figure_of_words, styled
 from generalization.names import value_name, values_of
 from generalization.tables import KEPT_NETWORK, with_networks
 

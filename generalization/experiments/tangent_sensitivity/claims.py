@@ -1,8 +1,10 @@
 """Daróczy 2020, *Tangent space sensitivity and the distribution of linear regions*."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import log
 
+from generalization.experiments.tangent_sensitivity.bound_courses import OVER_EPOCH
 from generalization.statistics.claim import Claim, Control
 
 BOUNDS = {
@@ -36,10 +38,41 @@ def _gap() -> Iterator[Claim]:
             "above",
             quote="even simple bounds and measures are associated with the empirical "
             "generalization gap",
-            ours="statistic; across networks, where the author looked at epochs of one",
+            ours="statistic; across networks, where the author looked at epochs of one; given the "
+            "design, see the league's partial correlation",
             scale="fisher",
             control=beside,
         )
+
+
+def _courses() -> Iterator[Claim]:
+    measures = {
+        "log_norm": "the layer-wise norm",
+        "log_maximal_test": "the bound of Theorem 3.2 at test inputs",
+        "log_empirical_test": "the empirical sensitivity at test inputs",
+    }
+    over_epoch = Control("the epoch itself", tuple(OVER_EPOCH))
+    for quantity in ("loss", "accuracy"):
+        for measure, words in measures.items():
+            changes = Claim(
+                f"From epoch to epoch, {words} changes in the direction of the gap in {quantity}",
+                "§5, Fig. 3",
+                "bound_courses",
+                f"quantity == '{quantity}' and measure == '{measure}' "
+                "and statistic == 'gap_change_spearman'",
+                "above",
+                quote="our previously introduced measures may estimate change in empirical "
+                "generalization gap at some extent",
+                ours="statistic",
+            )
+            yield changes
+            yield replace(
+                changes,
+                claim=f"Over epochs, {words} goes with the gap in {quantity}",
+                rows=changes.rows.replace("change", "level"),
+                ours="statistic, reading",
+                control=over_epoch,
+            )
 
 
 def _regions() -> Iterator[Claim]:
@@ -63,7 +96,7 @@ def _regions() -> Iterator[Claim]:
     distances = {
         "active_skewness": ("skewness", "near", 0.0, 0.5),
         "active_excess_kurtosis": ("excess kurtosis", "near", 0.0, 1.0),
-        "active_ks": ("distance to the normal distribution function", "below", 0.05, 0.3),
+        "active_ks": ("distance to the normal distribution function", "below", 0.05, None),
     }
     for statistic, (words, expected, number, tolerance) in distances.items():
         yield Claim(
@@ -101,6 +134,7 @@ def _theorems() -> Iterator[Claim]:
                 f"({when}) and bound == 'theorem_{theorem}' and hyperparameter.isna()",
                 "below",
                 log(1 / 2),
+                quote="the bound almost never occurs" if theorem == "3_1" else "",
                 ours="threshold (half of the bound), statistic",
             )
 
@@ -121,15 +155,17 @@ def _factors() -> Iterator[Claim]:
                     "sensitivity_factors",
                     f"trained and sensitivity == '{bound}' and factor == '{contrast}'",
                     "above",
+                    quote="most important factor in sensitivity is the depth of the network "
+                    "followed by the layer-wise norm of the parameters and the empirical variance",
                     ours=f"statistic (LMG shares), grid{ours}",
                 )
 
 
 def _depth() -> Iterator[Claim]:
     for bound, (name, ours) in BOUNDS_OF_FACTORS.items():
-        for words, rows, expected in (
-            ("decreases beyond some depth", "deepest", "below"),
-            ("increases up to some depth", "not deepest", "above"),
+        for words, rows, expected, chosen in (
+            ("decreases beyond some depth", "deepest", "below", ""),
+            ("increases up to some depth", "rises_first", "above", "statistic, "),
         ):
             yield Claim(
                 f"For small norms, the tangent sensitivity {words}: {name}",
@@ -138,7 +174,7 @@ def _depth() -> Iterator[Claim]:
                 f"trained and sensitivity == '{bound}' and smallest_scale and {rows}",
                 expected,
                 quote="after reaching a certain depth starts to decrease",
-                ours=f"grid{ours}",
+                ours=f"{chosen}grid{ours}",
             )
 
 
@@ -186,6 +222,7 @@ def _estimators() -> Iterator[Claim]:
 CLAIMS = {
     "daroczy_2020": (
         *_gap(),
+        *_courses(),
         *_theorems(),
         *_factors(),
         *_depth(),

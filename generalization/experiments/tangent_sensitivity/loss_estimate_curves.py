@@ -10,8 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from generalization.experiments.tangent_sensitivity.loss_estimate_errors import group_keys
-from generalization.figures.small_multiples import Facet, Panel, SmallMultiples
-from generalization.figures.style import figure_of_words, labelled, styled
+from generalization.figures.facets import Facet
+from generalization.figures.legends import labelled
+from generalization.figures.small_multiples import Panel, SmallMultiples
+from generalization.figures.style import figure_of_words, styled
 from generalization.names import value_name
 from generalization.tables import NETWORK, with_networks
 

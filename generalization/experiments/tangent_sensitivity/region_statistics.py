@@ -127,7 +127,7 @@ def _of_network(points: pd.DataFrame) -> dict[str, float]:
 
 
 def _normal(counts: pd.Series) -> float:
-    """Whether normality is not rejected, 1 or 0; NaN of too few points, or if nothing varies."""
+    """1 if normality is not rejected, else 0; NaN for too few points or constant counts."""
     counts = counts.to_numpy(float)
     if len(counts) < FEWEST_POINTS or not counts.std() > 0:
         return np.nan

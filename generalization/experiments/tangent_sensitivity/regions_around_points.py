@@ -10,16 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from scipy.stats import norm
 
-from generalization.figures.small_multiples import Facet, Panel, SmallMultiples, counted
-from generalization.figures.style import (
-    ALL,
-    FITTED,
-    QUIET,
-    figure_of_words,
-    labelled,
-    logarithmic,
-    styled,
-)
+from generalization.figures.facets import Facet
+from generalization.figures.legends import labelled
+from generalization.figures.network_counts import counted
+from generalization.figures.small_multiples import Panel, SmallMultiples
+from generalization.figures.style import ALL, FITTED, QUIET, figure_of_words, logarithmic, styled
 from generalization.statistics.selection import before_and_after, has_fitted
 from generalization.tables import KEPT_NETWORK, NETWORK
 
@@ -175,7 +170,7 @@ def _name(network: pd.DataFrame) -> str:
 
 
 def _legend(figure: Figure, rows: pd.DataFrame) -> None:
-    """What is drawn, in the corner above the panels."""
+    """Add a legend in the corner above the panels."""
     looks = {
         name: {"color": color, "linestyle": line}
         for trained, (name, color, line) in LOOKS.items()

@@ -122,7 +122,7 @@ def importances(
     numbers: Float[np.ndarray, "networks factors_and_one"],
     counts: Float[np.ndarray, "resamples networks"],
 ) -> Float[np.ndarray, "resamples factors"]:
-    """What each factor adds to R², on average over all orders of adding them (LMG).
+    """Contribution of each factor to R², averaged over all orders of adding factors (LMG).
 
     The average over orders is one over subsets S of the other factors, each with the weight
     |S|! (p − 1 − |S|)! / p!, as of Shapley's value.
@@ -150,7 +150,7 @@ def importances(
 def _correlations(
     numbers: Float[np.ndarray, "networks columns"], counts: Float[np.ndarray, "resamples networks"]
 ) -> Float[np.ndarray, "resamples columns columns"]:
-    """Of every resample; 0 with what does not vary in it."""
+    """Correlations in every resample; 0 with a column that does not vary in it."""
     weights = counts / counts.sum(1, keepdims=True)
     numbers = numbers - numbers.mean(0)
     means = weights @ numbers

@@ -8,6 +8,7 @@ from torch import Tensor
 from generalization.derivatives.path_bounds import log_bounds
 from generalization.measures.tangent_sensitivity import tangent_sensitivity
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.reading import reads_stacks
 from generalization.regions.active_units import active_units
 
 COLUMNS = [
@@ -21,6 +22,7 @@ COLUMNS = [
 ]
 
 
+@reads_stacks
 def tangent_bounds(
     networks: FullyConnectedNetworks,
     inputs: Float[Tensor, "samples *features"],

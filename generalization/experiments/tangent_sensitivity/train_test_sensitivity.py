@@ -6,8 +6,9 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from generalization.derivatives.path_bounds import theorem_3_2
-from generalization.devices import SAMPLES_PER_CHUNK
+from generalization.devices import SAMPLES_PER_CHUNK, samples_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.reading import reads_stacks
 from generalization.regions.activation_patterns import activation_pattern, log_membership
 from generalization.regions.active_units import active_units
 
@@ -19,6 +20,7 @@ COLUMNS = [
 ]
 
 
+@reads_stacks
 @torch.no_grad()
 def train_test_sensitivity(
     networks: FullyConnectedNetworks,
@@ -85,7 +87,7 @@ def _log_memberships(
     thresholds = networks.phi.thresholds
     rows = []
     for network in networks:
-        for chunk in points.split(SAMPLES_PER_CHUNK):
+        for chunk in points.split(samples_at_once(SAMPLES_PER_CHUNK)):
             z = network.preactivations(chunk)[:-1]
             rows.append(log_membership(z, activation_pattern(z, thresholds), thresholds)[0])
     return torch.cat(rows).view(len(networks), len(points))

@@ -5,7 +5,8 @@ from matplotlib.colors import to_hex
 from oracles.point_tables import made_points
 
 from generalization.experiments.jacobian.loss_against_norm import loss_against_norm
-from generalization.figures.style import CATEGORIES, save_figure
+from generalization.figures.style import CATEGORIES
+from generalization.figures.svg_file import save_figure
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def test_norms_that_are_all_zero_leave_panels_empty(study):
     assert not any(len(kind.get_offsets()) for kind in figure.axes[-1].collections)
 
 
-def test_nothing_to_show_is_said(study):
+def test_nothing_to_show_is_stated(study):
     points, training = study
     empty = points[["ensemble", "seed", "step"]][:0]
     for figure in (

@@ -97,7 +97,7 @@ def test_norms_that_are_all_zero_leave_panels_empty(study):
     assert not any(len(kind.get_offsets()) for kind in figure.axes[-1].collections)
 
 
-def test_nothing_to_show_is_said(study):
+def test_nothing_to_show_is_stated(study):
     points, training = study
     squared = training.assign(loss="squared")
     for figure in (loss_bounds(points, squared), loss_bounds(points[:0], training)):

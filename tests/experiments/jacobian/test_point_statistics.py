@@ -124,7 +124,7 @@ def test_network_that_is_always_right_or_wrong_has_no_area(study, correct):
     assert table.loc["spearman_cross_entropy", "networks"] == 6
 
 
-def test_constant_norm_has_no_correlation_and_tells_nothing(study):
+def test_constant_norm_has_no_correlation_and_is_uninformative(study):
     points, training = study
     table = statistics_of((points.assign(jacobian_norm=0.1), training))
     assert np.isnan(table.loc["spearman_cross_entropy", "estimate"])
@@ -152,7 +152,7 @@ def planted_errors(study, *, at_top):
     return points.assign(correct=1 - wrong.astype(int)), training
 
 
-def test_wrong_points_of_largest_norms_are_told_from_wrong_points():
+def test_wrong_points_of_largest_norms_are_distinguished_from_wrong_points():
     study = made_points(np.random.default_rng(0), ensembles=6, points=1000)
     row = statistics_of(planted_errors(study, at_top=True)).loc["top_error_jacobian_norm"]
     # All six ensembles: a share, whose bounds stay within 0 and 1.
@@ -197,7 +197,7 @@ def test_orders_of_magnitude_below_right_points_are_those_that_were_planted(stud
     assert row["estimate"] == pytest.approx(3)
 
 
-def test_correlations_stand_beside_what_they_have_over_least_confidence(study):
+def test_correlations_are_next_to_what_they_have_over_the_confidence_baseline(study):
     table = statistics_of(study)
     row = table.loc["spearman_cross_entropy"]
     contrast = table.loc["spearman_cross_entropy_minus_least_confidence"]

@@ -110,7 +110,7 @@ def test_network_without_the_statistic_is_counted(generator):
     assert (nobody["networks"], nobody["note"]) == (0, "not defined for 6 of 6 networks")
 
 
-def test_too_few_ensembles_are_told(generator):
+def test_too_few_ensembles_are_reported(generator):
     row = of(crossed(generator, networks=2, points=10), generator, resamples=50).iloc[0]
     assert row["note"] == "2 of the 5 ensembles that a verdict needs"
 

@@ -172,7 +172,7 @@ def test_unevenness_is_that_of_cells_written_out():
     assert np.isnan(unevenness(np.zeros((GRID, GRID), bool)))
 
 
-def test_boundaries_that_become_uneven_are_told_from_those_that_were():
+def test_boundaries_that_become_uneven_are_distinguished_from_those_that_were():
     grown, training = study({name: [(1, 5)] for name in "abcdef"}, 6)
     were, _ = study({name: [(5 + i / 10, 5)] for i, name in enumerate("abcdef", -3)}, 6)
     grown, were = (rows_of(rows, training, "unevenness").loc[True] for rows in (grown, were))

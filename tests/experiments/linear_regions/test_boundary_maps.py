@@ -4,7 +4,7 @@ import pytest
 
 from generalization.experiments.linear_regions.boundary_densities import contrast
 from generalization.experiments.linear_regions.boundary_maps import boundary_maps, coarse
-from generalization.figures.style import save_figure
+from generalization.figures.svg_file import save_figure
 
 PLACES = np.array([(0.4, 0.7), (-0.8, 0.0), (0.4, -0.7)])
 GRAY = np.arange(12, dtype=np.uint8).reshape(4, 3) * 20
@@ -58,7 +58,7 @@ def test_panels_show_the_bitmaps_of_the_network_that_has_fitted():
     )
 
 
-def test_images_stand_beside_the_circles_around_their_places():
+def test_images_are_next_to_the_circles_around_their_places():
     axes = boundary_maps(made_profile(), made_training(), distance=0.05).axes[1]
     circles = [patch for patch in axes.patches if hasattr(patch, "radius")]
     for number, (place, circle) in enumerate(zip(PLACES, circles, strict=True)):
@@ -82,7 +82,7 @@ def test_the_first_network_is_shown_if_none_has_fitted():
     )
 
 
-def test_no_boundary_is_said():
+def test_no_boundary_is_stated():
     profile = made_profile()
     empty = (profile["step"] == 8) & (profile["kind"] == "boundary")
     profile.loc[empty, "pixels"] = "0x0000"
@@ -91,7 +91,7 @@ def test_no_boundary_is_said():
 
 
 @pytest.mark.parametrize("steps", [(), (0,), (8,)])
-def test_nothing_to_show_is_said(steps):
+def test_nothing_to_show_is_stated(steps):
     profile = made_profile().query("step in @steps")
     assert boundary_maps(profile, made_training()).texts[0].get_text() == (
         "No network has boundaries before and after training to show."

@@ -140,7 +140,7 @@ def test_what_all_networks_share_widens_the_interval():
     assert row["shared"] == 12
 
 
-def test_few_ellipses_are_told():
+def test_few_ellipses_are_reported():
     networks = networks_of(5, 1)
     table = contrasts(made_profile(networks, ellipses=4), made_training(networks))
     table = table[table["contrast"] != "unevenness_random_over_data"]

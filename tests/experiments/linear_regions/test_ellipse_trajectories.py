@@ -136,7 +136,7 @@ def test_zero_density_is_drawn_on_a_linear_axis(tables):
     assert ellipse_trajectories(none, training).axes[1].get_yscale() == "linear"
 
 
-def test_nothing_to_show_is_said(tables):
+def test_nothing_to_show_is_stated(tables):
     profile, training = tables
     unfit = training.assign(train_accuracy=0.5)
     for rows, networks in ((profile, unfit), (profile[:0], training)):

@@ -114,7 +114,7 @@ def test_one_network_has_lines(training, profile):
     assert all(len(lines(axes, "-")) == 1 for axes in figure.axes)
 
 
-def test_nothing_to_show_is_said(training, profile):
+def test_nothing_to_show_is_stated(training, profile):
     for table in (profile[:0], profile.assign(transitions=np.nan)):
         assert transitions_against_layer(table, training).texts[0].get_text() == (
             "No network has transitions in hidden layers to show."

@@ -112,7 +112,7 @@ def test_first_network_that_has_fitted_is_shown(training, profile):
     )
 
 
-def test_if_none_has_fitted_the_first_is_shown_and_said_so(training, profile):
+def test_if_none_has_fitted_the_first_is_shown_with_a_remark(training, profile):
     headline = translation_rings(profile, training, fitted_accuracy=2).get_suptitle()
     assert headline.endswith("No network has fitted; this is the first (train accuracy 100 %)")
 
@@ -135,7 +135,7 @@ def test_layer_without_transitions_has_an_empty_ring(training, profile):
     assert [len(drawn[layer]) for layer in (1, 2, 3, 4)] == [10, 0, 10, 10]
 
 
-def test_nothing_to_show_is_said(training, profile):
+def test_nothing_to_show_is_stated(training, profile):
     for table in (profile[:0], profile[profile["kind"] == "image"], profile[profile["step"] == 0]):
         assert translation_rings(table, training).texts[0].get_text() == (
             "No network has transitions at its last step to show."

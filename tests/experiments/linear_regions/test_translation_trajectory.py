@@ -43,7 +43,7 @@ def test_unit_of_the_first_layer_is_at_zero_where_its_transition_is():
     assert np.interp(position, range(7), vertices) == pytest.approx(0, abs=1e-12)
 
 
-def test_image_is_gray_from_its_least_to_its_greatest_value():
+def test_image_is_gray_from_its_minimum_to_its_maximum():
     image = random_images(1, channels=3)
     table = translation_trajectory(untrained((90, 4, 3), "relu"), image)
     gray = image[0].mean(dim=0).numpy()

@@ -63,7 +63,7 @@ def test_closed_form_is_dotted(study):
     assert line(axes, "test 2", ":").get_ydata() == pytest.approx(expected.to_numpy())
 
 
-def test_losses_and_where_the_test_loss_is_least(study):
+def test_losses_and_where_the_test_loss_is_minimal(study):
     panels = cloud_components(*study).subfigs[0].axes
     course = study[1][study[1]["ensemble"] == "e0"].groupby("step").mean(numeric_only=True)
     for part in ("train", "test"):
@@ -115,6 +115,6 @@ def test_layer_that_died_has_no_line(study):
 
 
 @pytest.mark.parametrize("rows", [slice(0), lambda clouds: clouds["step"] == 0])
-def test_no_course_is_said(study, rows):
+def test_missing_courses_are_stated(study, rows):
     clouds, training = study
     assert cloud_components(clouds[rows], training).texts[0].get_text() == NOTHING

@@ -152,7 +152,7 @@ def test_first_kept_step_ends_the_first_epoch_of_a_whole_dataset(study):
         ("vgg", ["convolutional", "convolutional"]),
     ],
 )
-def test_layers_are_told_apart_by_kind(study, architecture, kinds):
+def test_layers_are_distinguished_by_kind(study, architecture, kinds):
     clouds, training = study
     table = courses(clouds, training.assign(architecture=architecture))
     assert table.groupby("layer")["kind"].first().tolist() == kinds

@@ -50,6 +50,6 @@ def test_headline_counts_networks(study):
 
 
 @pytest.mark.parametrize("rows", [slice(0), lambda clouds: clouds["step"] == 0])
-def test_no_course_is_said(study, rows):
+def test_missing_courses_are_stated(study, rows):
     clouds, training = study
     assert noise_amplification(clouds[rows], training).texts[0].get_text() == NOTHING

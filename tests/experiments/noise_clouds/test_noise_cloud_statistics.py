@@ -138,7 +138,7 @@ def test_what_is_swept_over_stays_apart():
     assert np.isnan(row["low"])
 
 
-def test_what_networks_lack_is_said(study):
+def test_missing_values_are_stated(study):
     clouds, training = study
     table = statistics_of((clouds[clouds["step"] != 10], training))
     assert of(table, "ev_1_change")["note"] == (

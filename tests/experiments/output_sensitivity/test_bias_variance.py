@@ -15,6 +15,7 @@ from generalization.experiments.output_sensitivity.bias_variance import COLUMNS,
 from generalization.statistics.resampling import Resampling
 
 SEEDS = (1, 2, 3, 4, 5)
+ONE = "1 of the 5 ensembles that a verdict needs"
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +89,7 @@ def test_seeds_that_were_trained_apart_have_fewer_pairs(tables):
     apart = made_distances(training, outputs, labels, blocks=[(1, 2, 3), (4, 5)])
     table = derived(apart, sensitivities, training).query("ensemble == 'e0' and not trained")
     assert set(table["pairs"]) == {4}
-    assert set(table["note"]) == {"6 pairs of networks were not trained together"}
+    assert set(table["note"]) == {f"6 pairs of networks were not trained together; {ONE}"}
     untrained = (training["ensemble"] == "e0") & (training["step"] == 0)
     f = outputs[untrained.to_numpy()]
     together = [(0, 1), (0, 2), (1, 2), (3, 4)]
@@ -127,13 +128,17 @@ def test_one_network_has_an_error_only(tables):
     one = training[training["seed"] == 2]
     alone = distances[(distances["seed"] == 2) & distances["other_seed"].isna()]
     table = derived(alone, sensitivities, one)
-    assert set(table["note"]) == {"one network has no variance"}
+    assert set(table["note"]) == {
+        "one network has no variance",
+        f"one network has no variance; {ONE}",
+    }
     there = table.dropna(subset="estimate")
+    assert there["note"].str.endswith(ONE).all()
     assert set(there["quantity"]) == {"error", "predicted", "predicted_small_noise"}
     assert table[["low", "high"]].isna().all(axis=None)
 
 
-def test_what_has_no_closed_form_is_said(tables):
+def test_what_has_no_closed_form_is_stated(tables):
     distances, sensitivities, training = tables
     tanh = sensitivities.assign(variance_of_biases=np.nan)
     table = derived(distances, tanh, training)

@@ -41,7 +41,7 @@ def test_networks_that_have_not_fitted_are_hollow(study):
     assert texts[0.9][-5:] == ["Seeds fitted", "all", "not all", "Relation", "L = √(MSE / 2)"]
 
 
-def test_no_network_is_said(study):
+def test_no_network_is_stated(study):
     errors, training = study
     figure = cross_entropy_against_mse(errors.assign(cross_entropy=np.nan), training)
     assert figure.texts[0].get_text() == (

@@ -115,7 +115,7 @@ def test_datasets_have_columns(two):
     assert expected.min() <= digits["y"].min() < digits["y"].max() <= expected.max()
 
 
-def test_settings_are_told_apart(one):
+def test_settings_are_distinguished(one):
     figure = loss_against_sensitivity(*one, color="init_scale", marker="depth")
     texts = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert texts == [
@@ -124,7 +124,7 @@ def test_settings_are_told_apart(one):
     ]
 
 
-def test_no_trained_network_is_said(one):
+def test_no_trained_network_is_stated(one):
     measures, profile, statistics = one
     figure = loss_against_sensitivity(measures[measures["step"] == 0], profile, statistics)
     assert figure.texts[0].get_text() == ("Loss against sensitivity: no trained network has both.")

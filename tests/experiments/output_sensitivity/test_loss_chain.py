@@ -2,7 +2,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from generalization.experiments.output_sensitivity.loss_chain import COLUMNS, loss_chain
+from generalization.experiments.output_sensitivity.loss_chain import (
+    COLUMNS,
+    explained_variance,
+    loss_chain,
+)
 from generalization.statistics.resampling import Resampling
 
 
@@ -55,13 +59,23 @@ def test_relation_that_is_off_by_a_factor_is_seen_beside_a_correlation_of_1():
     assert of(table, "log_ratio_mse")["low"] > np.log(1.5)
 
 
+def test_relation_is_compared_with_a_constant():
+    assert of(statistics_of(made_study(1.0)), "r_squared")["low"] > 0.9
+    # Off by a factor that is large beside the spread of losses, it is worse than their mean.
+    assert of(statistics_of(made_study(100.0)), "r_squared")["estimate"] < -5
+    y, x = np.array([0.0, 1.0, 2.0]), np.array([0.0, 1.0, 1.0])
+    once = np.ones((1, 3))
+    assert explained_variance(once, x, y) == pytest.approx(0.5)
+    assert np.isnan(explained_variance(once, x, np.ones(3)))
+
+
 def test_error_that_is_the_same_for_all_has_no_correlation():
     row = of(statistics_of(made_study(1.0)), "pearson_log_mse", "softmax")
     assert np.isnan(row["estimate"])
     assert row["note"] == "all networks are alike"
 
 
-def test_true_labels_stand_beside_all():
+def test_true_labels_are_next_to_all():
     table = statistics_of(made_study(1.0, corruption=0.5))
     assert of(table, "log_ratio_mse")["ensembles"] == 4
     assert of(table, "log_ratio_mse", labels="all")["ensembles"] == 8

@@ -121,7 +121,7 @@ def test_values_tend_to_those_of_little_noise():
     ],
 )
 def test_expectations_before_training(chosen):
-    """Of little noise exactly, at small widths; over networks and all logits."""
+    """Exact for small noise, even at small widths; mean over networks and all logits."""
     chosen = Hyperparameters(dataset="digits", **chosen)
     networks = initial_networks((6, 9, 7, 3), chosen, range(1500)).to(torch.float64)
     table = profile(networks, points(3, 6), chosen)

@@ -84,6 +84,6 @@ def test_value_that_is_null_has_a_place(measures):
     assert len(lines(axes, thick=False)) == 10
 
 
-def test_factor_of_which_nothing_else_is_equal_is_said(measures):
+def test_factor_of_which_nothing_else_is_equal_is_stated(measures):
     figure = sensitivity_by_factor(measures, "activation")
     assert figure.texts[0].get_text() == "Activation: no two ensembles differ in it alone."

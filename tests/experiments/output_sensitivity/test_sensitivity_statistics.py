@@ -66,6 +66,70 @@ def test_sensitivity_before_training_goes_with_the_loss_after_it(study, table):
     assert row_of(table, "spearman", trained=False)["estimate"] == pytest.approx(expected)
 
 
+def test_correlations_within_an_initialization_are_of_deviations_and_ranks(study, table):
+    last = study[0][study[0]["final"] & (study[0]["measure"] == S)]
+    logs = pd.DataFrame({"s": np.log(last["value"]), "loss": np.log(last["test_loss"])})
+    scales = logs.groupby(last["init_scale"])
+    expected = {
+        "pearson_log": logs - scales.transform("mean"),
+        "spearman": scales.rank() - scales.rank().groupby(last["init_scale"]).transform("mean"),
+    }
+    for name, deviations in expected.items():
+        row = row_of(table, f"{name}_within_initialization")
+        value = np.corrcoef(deviations["s"], deviations["loss"])[0, 1]
+        assert row["estimate"] == pytest.approx(value), name
+        assert row["low"] < value < row["high"], name
+        assert (row["networks"], row["ensembles"]) == (60, 20)
+
+
+def test_scale_of_the_initialization_alone_relates_nothing_within_it():
+    measures, profile, *_ = made_study(np.random.default_rng(0))
+    # S and the loss depend on nothing but the scale, beside noise of their own.
+    generator = np.random.default_rng(3)
+    noise = generator.normal(size=(2, len(measures)))
+    measures["value"] = np.exp(5 * measures["init_scale"] + noise[0])
+    measures["test_loss"] = measures.groupby(["ensemble", "seed", "step"])["init_scale"].transform(
+        "first"
+    ) * np.exp(0.1 * measures.groupby(["ensemble", "seed"]).ngroup().map(pd.Series(noise[1])))
+    found = statistics_of(measures, profile)
+    assert row_of(found, "spearman")["low"] > 0.5
+    within = row_of(found, "spearman_within_initialization")
+    assert within["low"] < 0 < within["high"]
+
+
+def test_ensemble_alone_in_its_initialization_does_not_count(study):
+    measures, profile = study
+    alone = measures["ensemble"] == measures["ensemble"][0]
+    other = measures.assign(init_scale=measures["init_scale"].mask(alone, 9.0))
+    row = row_of(statistics_of(other, profile), "spearman_within_initialization")
+    assert (row["networks"], row["ensembles"]) == (57, 19)
+    names = measures.drop_duplicates("init_scale")["ensemble"]
+    few = measures[measures["ensemble"].isin(names)]
+    row = row_of(statistics_of(few, profile), "spearman_within_initialization")
+    assert (row["ensembles"], np.isnan(row["estimate"])) == (0, True)
+
+
+def test_correlations_stand_beside_those_of_their_controls(study, table):
+    s, loss = ended(study[0])
+    rho = scipy.stats.spearmanr(s, loss).statistic
+    before = study[0].query("step == 0 and measure == @S")["value"]
+    rho_before = scipy.stats.spearmanr(before, loss).statistic
+    trained, untrained = (row_of(table, "spearman", trained=trained) for trained in (True, False))
+    assert trained["control"] == "sensitivity before training"
+    assert trained["control_estimate"] == pytest.approx(rho - rho_before)
+    assert trained["control_low"] < rho - rho_before < trained["control_high"]
+    sizes = study[0].query("final and measure == 'number_of_parameters'")["value"]
+    rho_sizes = scipy.stats.spearmanr(sizes, loss).statistic
+    assert untrained["control"] == "number of parameters"
+    assert untrained["control_estimate"] == pytest.approx(abs(rho_before) - abs(rho_sizes))
+    depths = [row_of(table, "depth_at_fixed_size", trained=trained) for trained in (True, False)]
+    gammas = [row["estimate"] for row in depths]
+    assert depths[0]["control_estimate"] == pytest.approx(gammas[0] - gammas[1])
+    assert np.isnan(depths[1]["control_estimate"])
+    assert np.isnan(row_of(table, "depth_at_fixed_size", "test_loss")["control_estimate"])
+    assert np.isnan(row_of(table, "log_ratio")["control_estimate"])
+
+
 def test_ratio_to_the_line_takes_the_sensitivity_of_its_row(study, table):
     for measure, factor in {S: 1, PER_OUTPUT: 10}.items():
         s, loss = ended(study[0], measure)
@@ -202,6 +266,7 @@ def test_two_ensembles_are_too_few(study):
     assert set(found.loc[~exists, "note"]) == {
         f"the sensitivity or the loss is the same for all networks; {few}",
         f"no two networks differ in depth at a fixed number of parameters; {few}",
+        f"no two networks of one initialization differ in the sensitivity, or in the loss; {few}",
     }
     related = exists & found["statistic"].isin(["pearson_log", "spearman", "kendall", "slope_log"])
     assert set(found.loc[related, "trained"]) == {True}

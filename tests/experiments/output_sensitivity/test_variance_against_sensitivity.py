@@ -13,7 +13,7 @@ from generalization.experiments.output_sensitivity import bias_variance as stati
 from generalization.experiments.output_sensitivity.variance_against_sensitivity import (
     variance_against_sensitivity,
 )
-from generalization.figures.style import colors
+from generalization.figures.looks import colors
 from generalization.statistics.resampling import Resampling
 
 
@@ -82,7 +82,7 @@ def test_colors_and_markers_are_explained(table, training):
     assert shades == [to_hex(hues[width]) for width in (50, 100, 150) * 2]
 
 
-def test_agreement_is_said(table, training):
+def test_agreement_is_stated(table, training):
     points = pd.DataFrame(expected(table, True), columns=["x", "y"])
     ratios = points["y"] / points["x"]
     words = variance_against_sensitivity(table, training).axes[1].texts[0].get_text()
@@ -117,7 +117,7 @@ def test_untrained_networks_only(table, training):
     assert after.texts[0].get_text() == "no ensemble has both"
 
 
-def test_nothing_to_show_is_said(table, training):
+def test_nothing_to_show_is_stated(table, training):
     words = "No ensemble has a variance of logits and a prediction of it."
     for nothing in (table[:0], table.assign(estimate=np.nan), table[:0].astype(object)):
         assert variance_against_sensitivity(nothing, training).texts[0].get_text() == words

@@ -62,7 +62,7 @@ def test_legend_names_architectures(times):
     assert texts == ["Networks", "mnist, depth 2", "mnist, depth 4", "Error", "chance"]
 
 
-def test_labels_that_were_not_corrupted_are_said():
+def test_uncorrupted_labels_are_mentioned():
     kinds = (("none", 0.0), ("gaussian", 0.0))
     assert corruption(of(made_courses(kinds=kinds)), CLASSES).texts[0].get_text() == (
         "Labels were not corrupted to several degrees."

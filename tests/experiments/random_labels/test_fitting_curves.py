@@ -4,7 +4,7 @@ from oracles.random_data import TIMES, made_courses
 
 from generalization.experiments.random_labels.fitting_curves import HUES, fitting_curves
 from generalization.experiments.random_labels.fitting_times import fitting_times
-from generalization.figures.small_multiples import mean_over_seeds
+from generalization.figures.marks import mean_over_seeds
 from generalization.statistics.resampling import Resampling
 
 
@@ -61,7 +61,7 @@ def test_headline_counts_networks(training):
     assert drawn(training).get_suptitle() == "Fitting random data: means over 30 networks"
 
 
-def test_nothing_to_show_is_said(training):
+def test_nothing_to_show_is_stated(training):
     corrupted = training[training["label_corruption"] == 0.5]
     assert drawn(corrupted).texts[0].get_text() == (
         "No network was trained on uncorrupted data: no course to show."

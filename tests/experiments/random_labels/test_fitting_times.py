@@ -1,14 +1,20 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 from oracles.random_data import TIMES, made_courses
 
+from generalization.experiments import claims_of
 from generalization.experiments.random_labels.fitting_times import (
     COLUMNS,
     fitting_times,
     steps_to_fit,
 )
+from generalization.statistics.claims import claims
 from generalization.statistics.resampling import Resampling
+from generalization.statistics.verdicts import TOO_FEW
+
+ONE = "1 of the 5 ensembles that a verdict needs"
 
 
 @pytest.fixture
@@ -82,7 +88,7 @@ def test_times_and_errors_are_those_that_courses_were_made_of(training):
             row = of(table, "fitting_step", kind, corruption, depth)
             assert row["estimate"] == pytest.approx(time * depth / 2)
             assert row["low"] < row["estimate"] < row["high"]
-            assert (row["networks"], row["fitted"], row["note"]) == (3, 3, "")
+            assert (row["networks"], row["fitted"], row["note"]) == (3, 3, ONE)
             if time != 30:
                 ratio = of(table, "over_true_labels", kind, corruption, depth)
                 assert ratio["estimate"] == pytest.approx(time / 30)
@@ -108,15 +114,37 @@ def test_rise_is_steady_if_its_lowest_interval_is_positive(training):
     table = times_of(training)
     rises = table[table["statistic"].str.startswith("rise_")]
     of_dataset = rises[rises["ensembles"] == 2]
-    row = table[table["statistic"] == "least_rise"].squeeze()
+    row = table[(table["statistic"] == "least_rise") & (table["ensembles"] == 2)].squeeze()
     assert row["estimate"] == pytest.approx(0.3)
     assert row["low"] == pytest.approx(of_dataset["low"].min())
     assert row["networks"] == 12
     falling = training.assign(
         test_accuracy=training["test_accuracy"].where(training["label_corruption"] < 0.5, 0.05)
     )
-    row = times_of(falling).query("statistic == 'least_rise'").squeeze()
+    row = times_of(falling).query("statistic == 'least_rise' and ensembles == 2").squeeze()
     assert row["estimate"] == pytest.approx(-0.05)
+
+
+def test_rise_of_one_setting_is_too_few_for_a_verdict(training):
+    one = training[training["depth"] == training["depth"].min()]
+    rows = times_of(one).query("statistic == 'least_rise'")
+    assert rows["ensembles"].to_list() == [1]
+    assert rows["estimate"].item() == pytest.approx(0.3)
+    about = list(claims_of({"zhang_2017": ["random_labels"]}))
+    judged = claims(about, {"fitting_times": times_of(one)}).set_index("claim")
+    steadily = "The test error rises steadily with label corruption"
+    assert judged.loc[steadily, "verdict"] == TOO_FEW
+
+
+def test_least_rise_rests_on_as_many_settings_as_the_fewest():
+    training = made_courses(depths=(2, 3, 4))
+    # One setting lacks the level between: what it rises from end to end is of no neighbors.
+    some = training[(training["depth"] > 2) | (training["label_corruption"] != 0.5)]
+    of_dataset = times_of(some).query("statistic == 'least_rise' and depth.isna()")
+    assert of_dataset["ensembles"].to_list() == [2]
+    some = training[(training["depth"] == 2) | (training["label_corruption"] != 0.5)]
+    of_dataset = times_of(some).query("statistic == 'least_rise' and depth.isna()")
+    assert of_dataset["ensembles"].to_list() == [1]
 
 
 def several_settings(ratios, *, fitted=True):
@@ -146,7 +174,7 @@ def test_settings_are_the_units_of_a_dataset():
     row = of_dataset(table, "over_true_labels")
     assert row["estimate"] == pytest.approx(np.exp(logs.mean()))
     assert row["ensembles"] == len(logs)
-    # Many settings that all take as long again say so, few seeds of one do not.
+    # Many settings in which fitting takes twice as long show it; few seeds of one setting do not.
     assert row["low"] <= row["estimate"] <= row["high"]
 
 
@@ -155,16 +183,37 @@ def test_times_of_settings_that_have_not_fitted_have_no_interval():
     row = of_dataset(table, "over_true_labels")
     assert np.isnan(row["low"])
     assert "networks have not fitted" in row["note"]
-    # They have taken longer than all their steps.
+    # Fitting would have taken more steps than were trained.
     row = of_dataset(table, "over_true_labels_at_least")
     assert np.isfinite(row["low"])
 
 
-def test_interval_of_a_ratio_resamples_seeds_of_both(training):
-    ratio = of(times_of(training, resamples=20_000), "over_true_labels", "none", 0.5)
-    # Means of three of ln 1/1.1, 0, ln 1.1: variance 2/9 ln² 1.1 each, of the difference twice it.
-    deviation = np.log(1.1) * (4 / 9) ** 0.5
-    assert np.log(ratio["high"] / ratio["low"]) == pytest.approx(2 * 1.96 * deviation, rel=0.1)
+def test_interval_of_a_ratio_is_that_of_the_seeds_of_both(training):
+    ratio = of(times_of(training), "over_true_labels", "none", 0.5)
+    # ln 1/1.1, 0, ln 1.1: variance ln² 1.1 of three on either side, thus Welch's t with 4 degrees.
+    half = scipy.stats.t.ppf(0.975, 4) * np.log(1.1) * (2 / 3) ** 0.5
+    assert ratio["low"] == pytest.approx(2 * np.exp(-half))
+    assert ratio["high"] == pytest.approx(2 * np.exp(half))
+
+
+def test_errors_stay_between_0_and_1(training):
+    table = times_of(training.assign(test_accuracy=training["test_accuracy"].round(1)))
+    rows = table[table["statistic"].isin(["train_error", "test_error"])]
+    assert rows["low"].min() >= 0
+    assert rows["high"].max() <= 1
+    error = of(times_of(training), "test_error")
+    half = scipy.stats.t.ppf(0.975, 2) * 0.01 / 3**0.5
+    assert (error["low"], error["high"]) == pytest.approx((0.2 - half, 0.2 + half))
+    chance = of(times_of(training), "test_error_over_chance")
+    assert chance["low"] == pytest.approx((0.2 - half) / 0.9)
+
+
+def test_ratio_has_no_interval_where_times_of_true_labels_are_not_known(training):
+    lost = (training["randomization"] == "none") & (training["label_corruption"] == 0)
+    training.loc[lost & (training["seed"] == 3), "train_accuracy"] *= 0.1
+    row = of(times_of(training), "over_true_labels", "gaussian")
+    assert np.isnan(row["low"])
+    assert row["note"] == f"not all times of what it is compared with are known; {ONE}"
 
 
 def test_networks_that_do_not_fit_are_counted(training):
@@ -172,7 +221,8 @@ def test_networks_that_do_not_fit_are_counted(training):
     training.loc[lost, "train_accuracy"] *= 0.1
     row = of(times_of(training), "fitting_step", "gaussian")
     assert row["fitted"] == 2
-    assert row["note"] == "1 of 3 networks have not fitted"
+    assert row["note"] == f"1 of 3 networks have not fitted; {ONE}"
+    assert np.isnan(row["low"])
     assert row["estimate"] == pytest.approx(50 / 1.1**0.5)
 
 
@@ -187,7 +237,7 @@ def test_one_seed_has_no_interval():
     row = of(times_of(made_courses(seeds=1)), "fitting_step")
     assert row["estimate"] == pytest.approx(30 / 1.1)
     assert np.isnan(row["low"])
-    assert row["note"] == "no interval of one network"
+    assert row["note"] == f"no interval of one network; {ONE}"
 
 
 def test_without_true_labels_nothing_is_relative_to_them():

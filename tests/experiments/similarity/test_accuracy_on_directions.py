@@ -79,7 +79,7 @@ def test_networks_without_another_seed_have_no_svcca(study):
     assert names == [name for kind, name in KINDS.items() if not kind.startswith("svcca")]
 
 
-def test_nothing_to_show_is_said(study):
+def test_nothing_to_show_is_stated(study):
     profile, training = study
     for table in (profile[:0], profile[profile["step"] == 0]):
         assert accuracy_on_directions(table, training).texts[0].get_text() == (

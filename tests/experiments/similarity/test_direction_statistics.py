@@ -20,7 +20,7 @@ def of(table, statistic, directions, layer=0):
     return table[chosen & (table["layer"] == layer)].squeeze()
 
 
-def test_architectures_are_told_apart():
+def test_architectures_are_distinguished():
     accuracy, training = made_directions()
     other = training.assign(ensemble="c", architecture="convolutional")
     several = pd.concat([accuracy, accuracy.assign(ensemble="c")])

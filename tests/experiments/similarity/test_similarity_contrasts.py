@@ -38,7 +38,7 @@ def test_estimates_are_mean_distances_and_their_differences():
     assert of(table, "between_minus_memorizing")["estimate"].tolist() == pytest.approx([0, 0, 0])
 
 
-def test_architectures_are_told_apart():
+def test_architectures_are_distinguished():
     table = table_of(of_two_architectures(made_study(np.random.default_rng(0), noise=0.0)))
     rows = table[(table["statistic"] == "within_generalizing") & (table["layer"] == 0)]
     found = rows.set_index("architecture")["estimate"].to_dict()

@@ -153,7 +153,7 @@ def test_layers_compared_one_by_one_or_of_other_labels_are_no_panel():
     assert not maps(similarity_heat_maps(*of_architectures(ensembles)))
 
 
-def test_architectures_are_told_apart_in_titles():
+def test_architectures_are_distinguished_in_titles():
     kinds = ("convolutional", "fully_connected")
     studies = [made_study(np.random.default_rng(0), corruptions=(0,)) for _ in kinds]
     renamed = [
@@ -190,7 +190,7 @@ def test_steps_on_the_way_are_compared_with_the_end():
         )
 
 
-def test_nothing_to_show_is_said(study):
+def test_nothing_to_show_is_stated(study):
     similarities, training = study
     for table in (similarities[:0], similarities.assign(value=np.nan)):
         assert similarity_heat_maps(table, training).texts[0].get_text() == (

@@ -26,6 +26,8 @@ def test_estimates_are_means_over_pairs_of_seeds():
     assert (table["estimate"] <= table["high"]).all()
     assert table["null"].to_numpy() == pytest.approx(0.2)
     assert (table["pairs"] == 3).all()
+    assert (table["ensembles"] == 1).all()
+    assert (table["note"] == "1 of the 5 ensembles that a verdict needs").all()
     assert set(table["task"]) == {"generalizing", "memorizing"}
 
 

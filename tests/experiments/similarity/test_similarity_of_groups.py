@@ -67,7 +67,7 @@ def test_one_group_is_drawn_alone():
     assert axes.get_title("left") == "mnist\n3 networks; 3 pairs"
 
 
-def test_nothing_to_show_is_said(table):
+def test_nothing_to_show_is_stated(table):
     assert similarity_of_groups(table[:0]).texts[0].get_text() == (
         "No two networks on true labels, or on random ones, were compared."
     )

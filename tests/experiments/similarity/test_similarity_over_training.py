@@ -80,3 +80,27 @@ def test_networks_that_were_kept_once_are_nothing_to_show(study):
         assert similarity_over_training(table, training).texts[0].get_text() == (
             "No network was kept at two steps and compared with its end."
         )
+
+
+def test_straight_line_is_dashed_beside_the_course_of_the_same_networks(study):
+    similarities, training = study
+    course = similarities[similarities["pairs"] == "over_training"]
+    line = course.assign(pairs="straight_line", value=course["value"] ** 2)
+    figure = similarity_over_training(pd.concat([similarities, line]), training)
+    for axes, ensemble in zip(figure.axes, ("e0", "e1"), strict=True):
+        trained = lines(axes)
+        for place, dashed in enumerate(lines(axes, "--")):
+            of_layer = line[(line["ensemble_a"] == ensemble) & (line["layer_a"] == place)]
+            expected = of_layer.groupby("step_a")["value"].mean()
+            assert dashed.get_ydata() == pytest.approx(expected.to_numpy())
+            assert dashed.get_color() == trained[place].get_color()
+        assert len(lines(axes, "--")) == len(trained) == 3
+    assert "On the straight line" in words_of_legend(figure)
+    without = similarity_over_training(similarities, training)
+    assert "On the straight line" not in words_of_legend(without)
+    assert not lines(without.axes[0], "--")
+
+
+def words_of_legend(figure):
+    legends = [axes.get_legend() for axes in figure.axes]
+    return {text.get_text() for legend in filter(None, legends) for text in legend.get_texts()}

@@ -1,16 +1,15 @@
 import numpy as np
 import pandas as pd
 import pytest
-import scipy.stats
 from oracles.similarity_tables import made_study, of_two_architectures
 
-from generalization.experiments.similarity.similarity_trends import (
-    COLUMNS,
+from generalization.experiments.similarity.convergence_orders import (
     ORDERS,
     OWN_WAYS,
     convergence_orders,
-    similarity_trends,
 )
+from generalization.experiments.similarity.similarity_trends import COLUMNS, similarity_trends
+from generalization.statistics.intervals import perfect_order_bound
 from generalization.statistics.resampling import Resampling
 
 NAMES = [*ORDERS, "order_at_start", *OWN_WAYS]
@@ -115,7 +114,7 @@ def test_old_orders_say_that_they_were_decided_before_training():
     assert rows.loc["convergence_order_own_start_50", "order_at_start"] == pytest.approx(-1)
 
 
-def test_architectures_are_told_apart():
+def test_architectures_are_distinguished():
     table = table_of(of_two_architectures(made_study(np.random.default_rng(0))))
     rows = table[table["statistic"] == "convergence_order"].set_index("architecture")
     assert rows.loc["fully_connected", "estimate"] == 1
@@ -132,7 +131,7 @@ def test_pairs_of_few_samples_are_counted():
     assert notes.str.contains("6 of 6 pairs of fewer than 5 samples per unit").all()
 
 
-def test_logits_that_converge_first_are_told_apart():
+def test_logits_that_converge_first_are_distinguished():
     similarities, training = made_study(np.random.default_rng(0), layers=4)
     soon = (similarities["pairs"] == "over_training") & (similarities["layer_a"] == 3)
     value = similarities["value"].where(~soon, 0.99)
@@ -163,12 +162,10 @@ def test_network_all_of_whose_layers_are_alike_from_the_first_has_no_order():
 
 @pytest.mark.parametrize("widths", [(25, 50, 100, 200, 400), (25, 50, 100, 200, 400, 800)])
 def test_width_that_makes_networks_alike_correlates_with_similarity(widths):
-    """Of five ensembles in perfect order, the interval of ρ still contains 0; of six no longer."""
+    """The interval of five ensembles in perfect order excludes 0, as that of six does."""
     number = len(widths)
-    largest, free = 1 - 3 / (number**3 - number), number - 2
-    half = scipy.stats.t.ppf(0.975, free) * np.sqrt(1.06 / (free - 1))
-    low = np.tanh(np.arctanh(largest) - half)
-    assert (low > 0) == (number > 5)
+    low = perfect_order_bound(number, 0.95)
+    assert low > 0
     study = made_study(np.random.default_rng(0), widths=widths, noise=1e-3)
     table = table_of(study)
     assert list(table) == COLUMNS

@@ -65,6 +65,6 @@ def test_networks_that_have_not_fitted_are_hollow(training):
     assert sum(len(one.get_offsets()) for one in hollow) == 5
 
 
-def test_too_few_ensembles_are_told(training):
+def test_too_few_ensembles_are_reported(training):
     few = training[training["label_corruption"] == 0]
     assert drawn(few).texts[0].get_text() == "No topology has the 3 ensembles that it needs."

@@ -55,7 +55,7 @@ def test_of_many_ensembles_four_are_shown():
     assert (titles[0], titles[-1]) == ("label corruption 0", "label corruption 1")
 
 
-def test_too_few_steps_are_told():
+def test_too_few_steps_are_reported():
     measures = made_measures()
     for few in (measures[measures["step"] > 20], measures.assign(measure="other")):
         assert ablation_auc_over_training(few).texts[0].get_text() == (

@@ -9,6 +9,7 @@ from generalization.experiments.single_directions.ablation_statistics import (
     ablation_statistics,
 )
 from generalization.experiments.single_directions.curve_areas import curve_areas
+from generalization.statistics.intervals import perfect_order_bound
 from generalization.statistics.resampling import Resampling
 
 
@@ -46,22 +47,49 @@ def test_estimates_are_those_of_scipy(training):
                 scipy.stats.spearmanr(some["area"], other).statistic
             )
             assert row["low"] == row["estimate"]
-            assert row["high"] == pytest.approx(high_of_perfect_order(5))
+            assert row["high"] == pytest.approx(-perfect_order_bound(5, 0.95))
             assert (row["networks"], row["ensembles"]) == (15, 5)
 
 
-def high_of_perfect_order(ensembles):
-    """Of falling ranks: z of half a step of ρ from −1, with the error of ρ at large."""
-    z = -np.arctanh(1 - 3 / (ensembles**3 - ensembles))
-    free = ensembles - 2
-    return np.tanh(z + scipy.stats.t.ppf(0.975, free) * (1.06 / (free - 1)) ** 0.5)
+def test_areas_over_the_accuracy_of_the_whole_network_are_related_as_well(training):
+    curves = made_curves(training)
+    # Corruption lowers whole curves here: relative to where they begin, they are alike.
+    start = curves.groupby(["ensemble", "seed", "layer", "mode"])["accuracy"].transform("max")
+    lowered = curves.assign(accuracy=curves["accuracy"] / start * 0.5)
+    whole = found(curves, training)
+    assert of(whole, "spearman_label_corruption_normalized")["labels"] == "all"
+    areas = curve_areas(curves, training)
+    assert areas["normalized"].to_numpy() == pytest.approx(
+        areas["area"]
+        / curves
+        .groupby(["ensemble", "seed", "layer", "mode"], sort=False)["accuracy"]
+        .first()
+        .to_numpy()
+    )
+    for mode in ("zero", "noise"):
+        estimates = [
+            of(table, statistic, mode=mode)["estimate"]
+            for table, statistic in (
+                (whole, "spearman_label_corruption_normalized"),
+                (found(lowered, training), "spearman_label_corruption_normalized"),
+                (found(lowered, training), "spearman_label_corruption"),
+            )
+        ]
+        assert estimates == pytest.approx([estimates[0]] * 3)
 
 
-def test_perfect_orders_of_six_ensembles_are_below_0():
-    training = made_training(corruptions=6)
+def test_rows_say_which_labels_count(training):
+    table = found(made_curves(training), training).set_index("statistic")["labels"]
+    assert set(table["spearman_gap"]) == {"all"}
+    assert set(table["spearman_gap_true_labels"]) == {"true"}
+
+
+@pytest.mark.parametrize("corruptions", [5, 6])
+def test_perfect_orders_of_few_ensembles_are_below_0(corruptions):
+    training = made_training(corruptions=corruptions)
     row = of(found(made_curves(training), training), "spearman_gap")
     assert row["estimate"] == row["low"] == pytest.approx(-1)
-    assert row["high"] == pytest.approx(high_of_perfect_order(6))
+    assert row["high"] == pytest.approx(-perfect_order_bound(corruptions, 0.95))
     assert row["high"] < 0
 
 
@@ -122,7 +150,7 @@ def test_networks_that_have_not_fitted_do_not_count(training):
     assert of(table, "spearman_gap")["networks"] == 10
 
 
-def test_test_accuracy_is_told_by_all_networks_of_true_labels(training):
+def test_test_accuracy_is_judged_on_all_networks_with_true_labels(training):
     some = training[training["dropout"] == 0].assign(label_corruption=0.0, train_accuracy=0.9)
     curves = made_curves(training[training["dropout"] == 0])
     table = found(curves, some)

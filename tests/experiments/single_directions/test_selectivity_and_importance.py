@@ -101,7 +101,7 @@ def test_of_many_kinds_datasets_and_architectures_take_turns():
     assert figure.get_suptitle() == "Single units of 21 of 27 networks trained on true labels"
 
 
-def test_no_selectivity_is_told(training):
+def test_missing_selectivity_is_reported(training):
     units = made_units(training).assign(class_selectivity=np.nan)
     words = "No unit has a class selectivity to show."
     assert drawn(units, training).texts[0].get_text() == words

@@ -28,7 +28,7 @@ def made_training(depths=(2, 5), widths=(10, 20), seeds=SEEDS, dataset="mnist"):
 
 
 def made_profile(training, noise=0.0):
-    """Of the first bound ln(value / bound) is −depth − width / 10 after training; none before."""
+    """ln(value / first bound) is −depth − width / 10 after training; there is none before."""
     generator = np.random.default_rng(1)
     parts = []
     for bound, factor in (("layerwise", 1.0), ("theorem_3_1", -2.0)):

@@ -157,7 +157,7 @@ def test_one_network_has_lines(training, profile):
     assert all(len(drawn(axes, bound, "-")) == 1 for bound in LINES)
 
 
-def test_nothing_to_show_is_said(training, profile):
+def test_nothing_to_show_is_stated(training, profile):
     read_without_rows = profile[:0].astype(object)
     for table in (profile[:0], read_without_rows, profile.assign(log_exact=np.nan)):
         assert bounds_against_depth(table, training).texts[0].get_text() == (

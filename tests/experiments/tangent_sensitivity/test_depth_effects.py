@@ -1,12 +1,18 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t
 
+from generalization.experiments import claims_of
 from generalization.experiments.tangent_sensitivity.depth_effects import COLUMNS, depth_effects
+from generalization.statistics.claims import claims
 from generalization.statistics.resampling import Resampling
+from generalization.statistics.verdicts import OPPOSITE, REPLICATES
 
 
-def made_tables(growth, *, scales=(0.5, 1.0), depths=(2, 3, 5), seeds=3, noise=0.0):
+def made_tables(
+    growth, *, scales=(0.5, 1.0), depths=(2, 3, 5), widths=(10, 20, 30), seeds=3, noise=0.0
+):
     """ln of the bound is a function of depth and scale, of value grows with the depth itself."""
     generator = np.random.default_rng(0)
     training = pd.DataFrame([
@@ -23,7 +29,7 @@ def made_tables(growth, *, scales=(0.5, 1.0), depths=(2, 3, 5), seeds=3, noise=0
         }
         for depth in depths
         for scale in scales
-        for width in (10, 20, 30)
+        for width in widths
         for seed in range(seeds)
         for step in (0, 50)
     ])
@@ -47,6 +53,7 @@ def effects(profile, training, resamples=200, level=0.95):
 def test_growth_is_that_which_was_made():
     table = effects(*made_tables(lambda depth, scale: -(depth**2) * (scale < 1)))
     assert list(table) == COLUMNS
+    table = table[~table["rises_first"]]
     rows = table[table["trained"] & (table["sensitivity"] == "theorem_3_1")]
     found = rows.set_index(["init_scale", "depth", "deeper"])["estimate"].to_dict()
     expected = {(0.5, 2, 3): -5, (0.5, 3, 5): -16, (1.0, 2, 3): 0, (1.0, 3, 5): 0}
@@ -90,3 +97,34 @@ def test_one_depth_has_no_growth():
     table = effects(*made_tables(lambda depth, scale: depth, depths=(3,)))
     assert table.empty
     assert list(table) == COLUMNS
+
+
+def test_largest_growth_before_the_last_step_is_repeated_with_a_wider_interval():
+    growth = {2: 0, 3: 1, 4: 4, 5: 3}
+    table = effects(*made_tables(lambda depth, _: growth[depth], depths=(2, 3, 4, 5), noise=0.3))
+    rows = table[table["rises_first"] & (table["sensitivity"] == "theorem_3_1")]
+    assert set(zip(rows["depth"], rows["deeper"], rows["deepest"], strict=True)) == {(3, 4, False)}
+    exact = table[table["trained"] & (table["sensitivity"] == "exact")]
+    for _, of_scale in exact.groupby("init_scale"):
+        first = of_scale[of_scale["rises_first"]].squeeze()
+        same = of_scale[(of_scale["depth"] == first["depth"]) & ~of_scale["rises_first"]].squeeze()
+        widths = first["high"] - first["low"], same["high"] - same["low"]
+        assert widths[0] / widths[1] == pytest.approx(t.ppf(0.9875, 2) / t.ppf(0.975, 2))
+    two = effects(*made_tables(lambda depth, _: depth, depths=(2, 3)))
+    assert not two["rises_first"].any()
+
+
+@pytest.mark.parametrize(
+    ("growth", "words"),
+    [
+        ({2: 0, 3: 1, 5: 0}, (REPLICATES, REPLICATES)),
+        ({2: 0, 3: -1, 5: -2}, (REPLICATES, OPPOSITE)),
+        ({2: 0, 3: 1, 5: 2}, (OPPOSITE, REPLICATES)),
+    ],
+)
+def test_depth_after_which_a_bound_decreases_is_found(growth, words):
+    tables = made_tables(lambda depth, _: growth[depth], widths=(10, 20, 30, 40, 50))
+    about = list(claims_of({"daroczy_2020": ["tangent_sensitivity"]}))
+    judged = claims(about, {"depth_effects": effects(*tables)})
+    of_bound = judged[judged["claim"].str.endswith(": Theorem 3.1")]
+    assert tuple(of_bound["verdict"]) == words

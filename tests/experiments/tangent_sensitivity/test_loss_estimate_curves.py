@@ -78,7 +78,7 @@ def test_errors_are_those_of_the_table_with_their_intervals(training, tables):
         assert axes.get_xlim()[1] >= rows.loc[[*LINES, *LAST], "high"].max()
 
 
-def test_variants_of_one_optimizer_are_told_apart_in_words(training):
+def test_variants_of_one_optimizer_are_distinguished_in_words(training):
     names = list(training["ensemble"].unique())
     varied = training.assign(
         optimizer=training["ensemble"].map(lambda name: "ab"[names.index(name) % 2]),
@@ -148,7 +148,7 @@ def test_one_network_is_drawn_without_intervals(training):
     assert len(drawn(figure.axes[2], "eq_6_log")) == 1
 
 
-def test_nothing_to_show_is_said(training, tables):
+def test_nothing_to_show_is_stated(training, tables):
     estimates, errors = tables
     read_without_rows = pd.DataFrame(columns=estimates.columns, dtype=object)
     for table in (estimates[:0], read_without_rows, estimates.assign(truth=np.nan)):

@@ -128,7 +128,7 @@ def test_datasets_stay_apart(study):
     assert table.groupby("dataset")["networks"].max().to_dict() == {"digits": 2, "mnist": 4}
 
 
-def test_what_networks_lack_is_said(study):
+def test_missing_values_are_stated(study):
     profile, training = study
     of_tanh = profile["ensemble"] == "e0"
     missing = profile.columns.drop(["ensemble", "seed", "step", "point", "units"])
@@ -195,7 +195,7 @@ def test_distance_to_a_normal_distribution_does_not_grow_with_points():
 
 
 @pytest.mark.parametrize("share", [0.25, 0.5])
-def test_share_of_active_units_stands_beside_that_before_training(share):
+def test_share_of_active_units_is_next_to_that_before_training(share):
     """Planted: half of what it was; and as it was, however few units are active."""
     profile, training = made_regions(np.random.default_rng(0), ensembles=6)
     before = profile["step"] == 0

@@ -11,7 +11,7 @@ from generalization.experiments.tangent_sensitivity.regions_around_points import
     regions_around_points,
     standardized_quantiles,
 )
-from generalization.figures.style import save_figure
+from generalization.figures.svg_file import save_figure
 
 COLORS = {trained: look[1] for trained, look in LOOKS.items()}
 
@@ -161,7 +161,7 @@ def test_networks_without_regions_are_left_out(tables):
 
 
 @pytest.mark.parametrize("lost", ["rows", "regions"])
-def test_nothing_to_show_is_said(tables, lost):
+def test_nothing_to_show_is_stated(tables, lost):
     profile, training = tables
     profile = profile[:0] if lost == "rows" else profile.assign(active=np.nan)
     assert regions_around_points(profile, training).texts[0].get_text() == (

@@ -1,0 +1,6 @@
+from typing import Any
+
+from generalization.own_networks import compare as compare
+from generalization.own_networks import measure as measure
+
+def __getattr__(name: str) -> Any: ...  # Measures, profiles and similarities of the catalog.

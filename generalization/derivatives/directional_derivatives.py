@@ -1,0 +1,93 @@
+"""Directional derivatives of the logits with respect to the parameters."""
+
+from functools import partial
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.func import jvp
+
+from generalization.derivatives.gradient_factors import block_sizes
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.modules import Networks, evaluation_mode, logits_at
+
+# One tensor per layer, the weights with the bias as last column; of a module, one column per
+# parameter.
+Parameters = list[Float[Tensor, "networks _ _"]]
+
+
+def layer_parameters(networks: Networks) -> Parameters:
+    """Return the parameters in the layout of ``gradient_sum``, in the dtype of the weights."""
+    if isinstance(networks, nn.Module):
+        return [value.detach().view(1, -1, 1) for value in networks.parameters()]
+    if not networks.biases:
+        return list(networks.weights)
+    pairs = zip(networks.weights, networks.biases, strict=True)
+    return [torch.cat([weight, bias.unsqueeze(2)], 2) for weight, bias in pairs]
+
+
+@torch.no_grad()
+def directional_derivatives(
+    networks: Networks, inputs: Float[Tensor, "samples *features"], direction: Parameters
+) -> tuple[Float[Tensor, "networks samples classes"], Float[Tensor, "networks samples classes"]]:
+    """Return the logits and their derivative along a direction of the parameters.
+
+    Both are computed in one forward pass.
+
+    With (V_l, c_l) the direction of layer l, dz_l = V_l a_{l-1} + c_l + W_l da_{l-1} and
+    da_l = φ'(z_l) dz_l.
+
+    Args:
+        networks: A stack without normalizations, or a module, evaluated in eval mode.
+        direction: Direction in the layout of ``layer_parameters``.
+    """
+    if isinstance(networks, nn.Module):
+        return _module_derivatives(networks, inputs, direction)
+    points, members = block_sizes(networks, inputs)
+    of_members = []
+    for first in range(0, len(networks), members):
+        some = networks[first : first + members]
+        along = [layer[first : first + members] for layer in direction]
+        chunks = [_stack_derivatives(some, chunk, along) for chunk in inputs.split(points)]
+        of_members.append([torch.cat(values, dim=1) for values in zip(*chunks, strict=True)])
+    logits, derivatives = (torch.cat(values) for values in zip(*of_members, strict=True))
+    return logits, derivatives
+
+
+def _stack_derivatives(
+    networks: FullyConnectedNetworks, inputs: Tensor, direction: Parameters
+) -> tuple[Tensor, Tensor]:
+    values, changes = inputs.flatten(1).expand(len(networks), len(inputs), -1), None
+    for layer, along in enumerate(direction):
+        fan_in = values.shape[2]
+        change = torch.bmm(values, along[..., :fan_in].mT)
+        if networks.biases:
+            change += along[..., fan_in].unsqueeze(1)
+        if changes is not None:
+            change.baddbmm_(changes, networks.weights[layer].mT)
+        values, changes = networks.affine(layer, values), change
+        if layer < networks.depth - 1:
+            values = networks.phi.in_place(values)
+            changes *= networks.phi.derivative(values)
+    return values, changes
+
+
+def _module_derivatives(
+    module: nn.Module, inputs: Tensor, direction: Parameters
+) -> tuple[Tensor, Tensor]:
+    parameters = {name: value.detach() for name, value in module.named_parameters()}
+    along = {
+        name: part.view(value.shape).to(value.dtype)
+        for (name, value), part in zip(parameters.items(), direction, strict=True)
+    }
+    chunks = []
+    with evaluation_mode(module):
+        for chunk in inputs.split(1024):
+            logits = partial(_logits_at, module, chunk)
+            chunks.append(jvp(logits, (parameters,), (along,)))
+    logits, derivatives = (torch.cat(values).unsqueeze(0) for values in zip(*chunks, strict=True))
+    return logits, derivatives
+
+
+def _logits_at(module: nn.Module, inputs: Tensor, parameters: dict[str, Tensor]) -> Tensor:
+    return logits_at(module, parameters, inputs)

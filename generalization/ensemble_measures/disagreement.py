@@ -1,0 +1,62 @@
+"""Disagreement of two networks on unlabelled test inputs, and what it predicts of accuracy.
+
+All depend on the order of the logits only, hence are invariant to permuting units, to rescaling
+layers against each other and to scaling the logits.
+"""
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from generalization.ensemble_measures import LogitsA, LogitsB, Pairs
+
+
+def disagreement(logits_a: LogitsA, logits_b: LogitsB) -> Pairs:
+    """Fraction of test inputs to which two networks assign different classes (Jiang et al. 2022).
+
+    For an ensemble that is calibrated as a whole, its mean over pairs is the test error
+    (generalization disagreement equality).
+
+    Returns:
+        R × S numbers from 0 to 1.
+    """
+    classes_a, classes_b = logits_a.argmax(-1), logits_b.argmax(-1)
+    # One network at a time: R × S × N truth values of thousands of inputs would not fit a cache.
+    rates = [(one != classes_b).double().mean(1) for one in classes_a]
+    return torch.stack(rates)
+
+
+def agreement_gap(
+    logits_a: LogitsA,
+    logits_b: LogitsB,
+    train_accuracy_a: Float64[Tensor, "networks_a"],
+    train_accuracy_b: Float64[Tensor, "networks_b"],
+) -> Pairs:
+    """Mean train accuracy of two networks minus their agreement on unlabelled test inputs.
+
+    The agreement 1 − ``disagreement`` is the test accuracy that the generalization disagreement
+    equality predicts without labels (Jiang et al. 2022), so this is its prediction of the
+    generalization gap.
+
+    Returns:
+        R × S numbers from −1 to 1.
+    """
+    train_accuracies = (train_accuracy_a[:, None] + train_accuracy_b) / 2
+    return train_accuracies - (1 - disagreement(logits_a, logits_b))
+
+
+def independent_error(logits_a: LogitsA, logits_b: LogitsB) -> Pairs:
+    """Error of two equally accurate networks, were their errors independent and uniform.
+
+    With error e, K classes, and errors that are independent and uniform over the K − 1 wrong
+    classes, two networks agree with probability A = (1 − e)² + e²/(K − 1); solved for the smaller
+    e, which needs no label (Platanios et al. 2014 for two classes). Agreement below 1/K, that of
+    chance, counts as 1/K.
+
+    Returns:
+        R × S numbers from 0 to 1 − 1/K.
+    """
+    agreement = 1 - disagreement(logits_a, logits_b)
+    chance = 1 - 1 / logits_a.shape[-1]
+    # e = c (1 − √((A − 1/K) / c)) with c = 1 − 1/K.
+    return chance * (1 - ((agreement - (1 - chance)).clamp_min(0) / chance).sqrt())

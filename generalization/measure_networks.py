@@ -1,0 +1,165 @@
+"""Measures of the networks of an ensemble."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+from warnings import WarningMessage, catch_warnings, simplefilter
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from generalization.datasets.dataset import Dataset
+from generalization.finite_networks import NOT_FINITE, FiniteNetworks, grouped, offered_of_ensemble
+from generalization.networks.modules import Networks, number_of_networks
+from generalization.networks.networks_file import KeptNetworks
+from generalization.networks.stacked_networks import StackedNetworks
+from generalization.offered import (
+    OfferedToMeasures,
+    check_signature,
+    checked_values,
+    is_square,
+)
+from generalization.randomness import generator_for
+from generalization.signatures import named_by
+from generalization.training.initialization import initial_networks
+
+
+def measure_networks(
+    kept: KeptNetworks,
+    data: Dataset,
+    measures: Mapping[str, Callable[..., Tensor]],
+    settings: Mapping[str, Mapping[str, Any]],
+    *,
+    together: Collection[str] = (),
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Compute measures of all networks, at every step at which they were kept.
+
+    A measure is given what its signature names, see ``generalization.offered``; a parameter named
+    as another measure is given that one's values, if they were computed before with the same
+    samples.
+
+    Args:
+        measures: Name → function.
+        settings: Name → keyword arguments; ``samples`` is the number of test inputs instead.
+        together: Names of measures that are given a whole stack of convolutional networks.
+
+    Yields:
+        Name and table: ensemble, seed, step, measure, value, status, reason. The value of a network
+        whose weights are not finite does not exist; where a value does not exist or is infinite,
+        ``reason`` says why.
+
+    Raises:
+        InputError: If a measure asks for something that is not offered, which is known before any
+            is computed, or returns something else than values of the networks.
+    """  # noqa: DOC502
+    for name, measure in measures.items():
+        check_signature(f"measure {name}", measure, OfferedToMeasures, settings[name])
+    finite = FiniteNetworks.of(kept)
+    if not finite.positions:
+        yield from ((name, _table(finite, name, torch.empty(0), [])) for name in measures)
+        return
+    stacks = _stacks(finite, data)
+    groups, whole = grouped(stacks), [(slice(None), stacks)]
+    # Number of samples → measure → its values, which other measures may ask for.
+    computed: dict[int | None, dict[str, Tensor]] = {}
+    for name, measure in measures.items():
+        chosen = dict(settings[name])
+        samples = chosen.pop("samples", None)
+        before = computed.setdefault(samples, {})
+        offer = partial(_offered_to_measure, name, kept, data, samples)
+        members = whole if name in together else groups
+        before[name], reasons = _values(name, partial(measure, **chosen), members, offer, before)
+        yield name, _table(finite, name, before[name], reasons)
+
+
+def _stacks(finite: FiniteNetworks, data: Dataset) -> dict[str, StackedNetworks]:
+    """Return the stacks that are offered: folded, as trained, and at initialization."""
+    trained, kept = finite.stack(), finite.kept
+    initial = initial_networks(trained.architecture, kept.hyperparameters, kept.seeds)
+    places = [place for _, place, _ in finite.finite_rows]
+    return {
+        "networks": trained.folded(),
+        "trained_networks": trained,
+        "initial_networks": initial.to(data.test_inputs.device)[places],
+    }
+
+
+def _values(
+    name: str,
+    measure: Callable[..., Tensor],
+    groups: Iterable[tuple[slice, dict[str, Networks]]],
+    offer: Callable[..., OfferedToMeasures],
+    before: Mapping[str, Tensor],
+) -> tuple[Tensor, list[str]]:
+    """Values of a measure for all networks, group by group, and why each may have none.
+
+    Raises:
+        InputError: If they are not values of the networks.
+    """  # noqa: DOC502
+
+    def compute(members: slice, networks: dict[str, Networks]) -> Tensor:
+        known = {other: values[members] for other, values in before.items()}
+        offered = vars(offer(**networks)) | known
+        values = measure(**named_by(measure, offered))
+        return checked_values(f"measure {name}", values, number_of_networks(networks["networks"]))
+
+    values, reasons = [], []
+    for members, networks in groups:
+        with catch_warnings(record=True) as warned:
+            simplefilter("always")
+            values.append(compute(members, networks))
+        reasons += _reasons(warned, len(values[-1]))
+        if is_square(values[-1]):
+            # As many inputs as networks: values of one network tell which axis is which.
+            compute(slice(1), {role: stack[:1] for role, stack in networks.items()})
+    return torch.cat(values), reasons
+
+
+def _reasons(warned: Iterable[WarningMessage], networks: int) -> list[str]:
+    """Return the last reason that a measure gives for each network, empty if it gives none."""
+    reasons = [""] * networks
+    for one in warned:
+        lacking = getattr(one.message, "networks", ()) or [True] * networks
+        words = " ".join(str(one.message).split())
+        reasons = [words if no else was for no, was in zip(lacking, reasons, strict=True)]
+    return reasons
+
+
+def _offered_to_measure(
+    name: str, kept: KeptNetworks, data: Dataset, samples: int | None, **networks: Networks
+) -> OfferedToMeasures:
+    """Everything a measure may ask for of some networks."""
+    generator = generator_for(kept.hyperparameters.name, *kept.seeds, name)
+    return OfferedToMeasures(
+        **networks, **offered_of_ensemble(kept, data, samples), generator=generator
+    )
+
+
+def _table(
+    finite: FiniteNetworks, name: str, values: Tensor, reasons: Sequence[str]
+) -> pd.DataFrame:
+    """Table of a measure; values of one network and many inputs are averaged over these.
+
+    Args:
+        reasons: Why each network may have no value, as the measure says.
+    """
+    kept, rows = finite.kept, finite.rows
+    means = values.double() if values.dim() == 1 else values.double().mean(1)
+    exists = dict(zip(finite.positions, means.tolist(), strict=True))
+    why = dict.fromkeys(range(len(rows)), NOT_FINITE)
+    for row, value, reason in zip(finite.positions, means.tolist(), reasons, strict=True):
+        undefined = "infinite" if math.isinf(value) else "undefined for this network"
+        why[row] = "" if math.isfinite(value) else reason or undefined
+    return pd.DataFrame({
+        "ensemble": kept.hyperparameters.name,
+        "seed": [kept.seeds[place] for _, place, _ in rows],
+        "step": [step for *_, step in rows],
+        "measure": name,
+        "value": [exists.get(row) for row in range(len(rows))],
+        "status": [kept.statuses[place] for _, place, _ in rows],
+        "reason": [why[row] for row in range(len(rows))],
+    })

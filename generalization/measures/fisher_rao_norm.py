@@ -1,0 +1,70 @@
+"""Fisher–Rao norms: norms of the parameter vector in the metric of the Fisher information.
+
+Parameters are the weights and biases of networks whose normalizations are folded into them.
+"""
+
+from jaxtyping import Float64
+from torch import Tensor
+
+from generalization.derivatives.directional_derivatives import (
+    directional_derivatives,
+    layer_parameters,
+)
+from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
+from generalization.samples import TrainInputs, TrainLabels, first_samples
+
+
+@reads_networks
+def fisher_rao_norm(
+    networks: Networks, train_inputs: TrainInputs, *, train_samples: int = 1000
+) -> Float64[Tensor, "networks _"]:
+    """Squared Fisher–Rao norm ⟨w, F w⟩ at every training sample (Liang et al. 2019).
+
+    For the Fisher information F it is the variance over classes k ~ σ of (J w)_k, where J w is the
+    directional derivative of the logits along the parameters: one forward pass. Without biases and
+    with piecewise-linear activations through 0, J w is L f for L layers, and the norm L² times the
+    variance of the logits. Invariant to permuting units and to rescaling layers, with their biases,
+    against each other.
+
+    Returns:
+        R × N numbers, in nats.
+    """
+    probabilities, along = _along_parameters(networks, *first_samples(train_samples, train_inputs))
+    # Deviations from the likeliest class avoid cancellation where that class is almost certain.
+    likeliest = probabilities.argmax(-1, keepdim=True)
+    deviations = along - along.gather(-1, likeliest)
+    mean = (probabilities * deviations).sum(-1)
+    return (probabilities * deviations.square()).sum(-1) - mean.square()
+
+
+@reads_networks
+def empirical_fisher_rao_norm(
+    networks: Networks,
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
+    *,
+    train_samples: int = 1000,
+) -> Float64[Tensor, "networks _"]:
+    """Squared Fisher–Rao norm ⟨w, ∇ℓ⟩² of the empirical Fisher information (Liang et al. 2019).
+
+    ⟨w, ∇ℓ⟩ is ⟨σ, J w⟩ − (J w)_y, which is L (⟨σ, f⟩ − f_y) without biases. Invariances are those
+    of ``fisher_rao_norm``.
+
+    Returns:
+        R × N numbers, in squared nats.
+    """
+    inputs, labels = first_samples(train_samples, train_inputs, train_labels)
+    probabilities, along = _along_parameters(networks, inputs)
+    labels = labels.expand(along.shape[:2]).unsqueeze(-1)
+    return (probabilities * (along - along.gather(-1, labels))).sum(-1).square()
+
+
+def _along_parameters(
+    networks: Networks, inputs: Tensor
+) -> tuple[
+    Float64[Tensor, "networks samples classes"], Float64[Tensor, "networks samples classes"]
+]:
+    """Return the probabilities and the derivative of the logits along the parameters."""
+    logits, along = directional_derivatives(networks, inputs, layer_parameters(networks))
+    return logits.double().softmax(-1), along.double()

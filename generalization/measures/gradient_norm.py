@@ -1,0 +1,138 @@
+"""Per-sample gradients of the training loss: norms, variance and distances of batch means.
+
+All are computed exactly, without forming the gradients, see ``gradient_factors``. Parameters are
+the weights and biases of networks whose normalizations are folded into them; losses are
+cross-entropies in nats. The measures are invariant to permuting units, but not to rescaling layers
+against each other.
+"""
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from generalization.derivatives.gradient_factors import (
+    gradient_squares,
+    loss_rows,
+    squares_and_sum,
+)
+from generalization.derivatives.gradient_gram import loss_grams
+from generalization.networks.modules import Networks
+from generalization.networks.reading import reads_networks
+from generalization.samples import TrainInputs, TrainLabels, first_samples
+
+
+@reads_networks
+def sample_gradient_norm(
+    networks: Networks,
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
+    *,
+    train_samples: int = 1000,
+) -> Float64[Tensor, "networks _"]:
+    """Norm ‖∇ℓ‖₂ of the gradient of the loss of every training sample by all parameters.
+
+    Its square is Σ_l ‖δ_l‖² ‖(a_{l-1}, 1)‖² with δ_l the derivative of the loss by z_l.
+
+    Returns:
+        R × N norms, in nats per unit of the parameters.
+    """
+    inputs, labels = first_samples(train_samples, train_inputs, train_labels)
+    return gradient_squares(networks, inputs, loss_rows, labels).sqrt()
+
+
+@reads_networks
+def gradient_norm(
+    networks: Networks,
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
+    *,
+    train_samples: int = 1000,
+) -> Float64[Tensor, "networks"]:
+    """Norm ‖∇L‖₂ of the gradient of the mean training loss L by all parameters.
+
+    Returns:
+        R norms, in nats per unit of the parameters.
+    """
+    return _moments(networks, train_inputs, train_labels, train_samples)[1].sqrt()
+
+
+@reads_networks
+def gradient_variance(
+    networks: Networks,
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
+    *,
+    train_samples: int = 1000,
+) -> Float64[Tensor, "networks"]:
+    """Trace E‖g‖² − ‖E g‖² of the covariance of the per-sample gradients g.
+
+    Returns:
+        R variances, in squared nats per squared unit of the parameters.
+    """
+    squares, of_mean = _moments(networks, train_inputs, train_labels, train_samples)
+    return (squares - of_mean).clamp_min(0)
+
+
+@reads_networks
+def gradient_noise_scale(
+    networks: Networks,
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
+    *,
+    train_samples: int = 1000,
+) -> Float64[Tensor, "networks"]:
+    """Simple noise scale (E‖g‖² − ‖E g‖²) / ‖E g‖² of gradients (McCandlish et al. 2018, Eq. 2.9).
+
+    It is the batch size at which noise and signal of the batch gradient have equal norm.
+
+    Returns:
+        R batch sizes.
+    """
+    squares, of_mean = _moments(networks, train_inputs, train_labels, train_samples)
+    return (squares - of_mean).clamp_min(0) / of_mean
+
+
+@reads_networks
+def gradient_disparity(
+    networks: Networks,
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
+    *,
+    train_samples: int = 1000,
+    batch_size: int = 100,
+) -> Float64[Tensor, "networks"]:
+    """Mean distance ‖ḡ_S − ḡ_T‖₂ between the gradients of batches (Forouzesh & Thiran 2021).
+
+    Batches are consecutive training samples; an incomplete last batch is omitted. Distances are
+    computed from the Gram matrix of the gradients.
+
+    Args:
+        batch_size: Number of samples per batch; half of the samples if there are fewer than two
+            batches.
+
+    Returns:
+        R distances, in nats per unit of the parameters.
+    """
+    # ASSUME: batches of 100 samples; the source uses the batches of training.
+    inputs, labels = first_samples(train_samples, train_inputs, train_labels)
+    size = min(batch_size, len(inputs) // 2)
+    batches = len(inputs) // size
+    used = slice(batches * size)
+    pairs = torch.triu_indices(batches, batches, 1)
+    found = []
+    for gram in loss_grams(networks, inputs[used], labels[used]):
+        of_batches = gram.unflatten(2, (batches, size)).unflatten(1, (batches, size)).mean((2, 4))
+        squares = of_batches.diagonal(dim1=1, dim2=2)
+        distances = squares.unsqueeze(1) + squares.unsqueeze(2) - 2 * of_batches
+        found.append(distances[:, pairs[0], pairs[1]].clamp_min(0).sqrt().mean(1))
+    return torch.cat(found)
+
+
+def _moments(
+    networks: Networks, inputs: Tensor, labels: Tensor, train_samples: int
+) -> tuple[Float64[Tensor, "networks"], Float64[Tensor, "networks"]]:
+    """Return the mean squared norm of per-sample gradients, and the squared norm of their mean."""
+    inputs, labels = first_samples(train_samples, inputs, labels)
+    squares, total = squares_and_sum(networks, inputs, loss_rows, labels)
+    of_total = torch.stack([layer.square().sum((1, 2)) for layer in total]).sum(0)
+    return squares.mean(1), of_total / len(inputs) ** 2

@@ -1,0 +1,243 @@
+"""Flatness and PAC-Bayes bounds: robustness of the training error to random weight noise.
+
+Noise is added to weights only, not to biases; normalizations are folded into the weights. σ is the
+noise level at which the training error, averaged over draws, rises by 0.1; all levels and networks
+share the same draws. σ is a *standard deviation*: the public code of Dziugaite et al. 2020 passes
+variances where a standard deviation is expected, and reports the square root of the true σ.
+
+m is the number of all training samples, w⁰ the initial weights. Values are NaN where σ is beyond
+the limits of ``level_of_rise``.
+
+Args:
+    generator: Source of the noise, on the CPU; all networks and levels share the same noise.
+    draws: Number of noise draws.
+"""
+
+import torch
+from jaxtyping import Float64
+from torch import Generator, Tensor
+
+from generalization.errors import require_positive
+from generalization.networks.error_rise import Level, level_of_rise
+from generalization.networks.layer_weights import layer_weights, weight_changes, weight_vectors
+from generalization.networks.modules import Networks, number_of_networks
+from generalization.networks.perturbed_weights import Weights, errors_with, scaled, weights_by_name
+from generalization.networks.reading import reads_networks
+from generalization.samples import TrainInputs, TrainLabels, first_samples
+
+# ASSUME: ε = 1e-3 keeps magnitude-aware noise from vanishing at weights near 0 (Dziugaite et al.
+# 2020).
+SMALLEST_NOISE = 1e-3
+
+
+@reads_networks
+def pac_bayes_flatness(
+    networks: Networks,
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
+    generator: Generator,
+    *,
+    train_samples: int = 1000,
+    draws: int = 10,
+) -> Float64[Tensor, "networks"]:
+    """Inverse variance 1/σ² of the largest tolerable Gaussian weight noise (Jiang et al. 2019).
+
+    The noise is u ~ N(0, σ² I). σ is not invariant to rescaling layers against each other.
+
+    Returns:
+        R numbers, in inverse squared weights.
+    """
+    first = first_samples(train_samples, train_inputs, train_labels)
+    level = noise_level(networks, *first, generator, draws).level
+    return level.pow(-2)
+
+
+@reads_networks
+def pac_bayes_from_initialization(
+    networks: Networks,
+    initial_networks: Networks,
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
+    generator: Generator,
+    *,
+    train_samples: int = 1000,
+    draws: int = 10,
+) -> Float64[Tensor, "networks"]:
+    """PAC-Bayes bound ‖w − w⁰‖² / 4σ² + ln(m/σ) + 10 (Jiang et al. 2019, "pacbayes-init").
+
+    σ is that of ``pac_bayes_flatness``.
+
+    Returns:
+        R numbers.
+    """
+    first = first_samples(train_samples, train_inputs, train_labels)
+    level = noise_level(networks, *first, generator, draws).level
+    square = weight_vectors(weight_changes(networks, initial_networks)).square().sum(1)
+    return _bound(square / (4 * level.square()), level, len(train_inputs))
+
+
+@reads_networks
+def pac_bayes_from_origin(
+    networks: Networks,
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
+    generator: Generator,
+    *,
+    train_samples: int = 1000,
+    draws: int = 10,
+) -> Float64[Tensor, "networks"]:
+    """PAC-Bayes bound ‖w‖² / 4σ² + ln(m/σ) + 10 (Jiang et al. 2019, "pacbayes-orig").
+
+    σ is that of ``pac_bayes_flatness``.
+
+    Returns:
+        R numbers.
+    """
+    first = first_samples(train_samples, train_inputs, train_labels)
+    level = noise_level(networks, *first, generator, draws).level
+    square = weight_vectors(layer_weights(networks)).square().sum(1)
+    return _bound(square / (4 * level.square()), level, len(train_inputs))
+
+
+@reads_networks
+def magnitude_aware_flatness(
+    networks: Networks,
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
+    generator: Generator,
+    *,
+    train_samples: int = 1000,
+    draws: int = 10,
+) -> Float64[Tensor, "networks"]:
+    """Inverse 1/σ² of the largest tolerable noise relative to weights (Jiang et al. 2019, "mag").
+
+    The noise of weight w_i has the standard deviation √(σ² w_i² + ε²), ε = 10⁻³. Except for ε, σ is
+    invariant to rescaling layers against each other.
+
+    Returns:
+        R numbers, without unit.
+    """
+    first = first_samples(train_samples, train_inputs, train_labels)
+    level = noise_level(networks, *first, generator, draws, magnitude_aware=True).level
+    return level.pow(-2)
+
+
+@reads_networks
+def magnitude_aware_from_initialization(
+    networks: Networks,
+    initial_networks: Networks,
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
+    generator: Generator,
+    *,
+    train_samples: int = 1000,
+    draws: int = 10,
+) -> Float64[Tensor, "networks"]:
+    """Magnitude-aware PAC-Bayes bound with the initial weights as prior mean (Jiang et al. 2019).
+
+    ¼ Σ_i ln[(ε² + (σ² + 1) ‖w − w⁰‖²/ω) / (ε² + σ² (w_i − w_i⁰)²)] + ln(m/σ) + 10, with ω the
+    number of weights and σ that of ``magnitude_aware_flatness``.
+
+    Returns:
+        R numbers.
+    """
+    first = first_samples(train_samples, train_inputs, train_labels)
+    level = noise_level(networks, *first, generator, draws, magnitude_aware=True).level
+    changes = weight_vectors(weight_changes(networks, initial_networks)).square()
+    complexity = _magnitude_aware(changes.mean(1), changes, level)
+    return _bound(complexity, level, len(train_inputs))
+
+
+@reads_networks
+def magnitude_aware_from_origin(
+    networks: Networks,
+    initial_networks: Networks,
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
+    generator: Generator,
+    *,
+    train_samples: int = 1000,
+    draws: int = 10,
+) -> Float64[Tensor, "networks"]:
+    """Magnitude-aware PAC-Bayes bound with ‖w‖² in place of ‖w − w⁰‖² (Jiang et al. 2019).
+
+    Otherwise equal to ``magnitude_aware_from_initialization``.
+
+    Returns:
+        R numbers.
+    """
+    first = first_samples(train_samples, train_inputs, train_labels)
+    level = noise_level(networks, *first, generator, draws, magnitude_aware=True).level
+    changes = weight_vectors(weight_changes(networks, initial_networks)).square()
+    mean_square = weight_vectors(layer_weights(networks)).square().mean(1)
+    complexity = _magnitude_aware(mean_square, changes, level)
+    return _bound(complexity, level, len(train_inputs))
+
+
+def noise_level(
+    networks: Networks,
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
+    generator: Generator,
+    draws: int,
+    *,
+    magnitude_aware: bool = False,
+) -> Level:
+    """Find the level σ of Gaussian noise at which the mean training error rises by 0.1.
+
+    Args:
+        magnitude_aware: Whether noise is proportional to the weights.
+
+    Raises:
+        ValueError: If draws is less than 1.
+    """  # noqa: DOC502
+    require_positive(draws=draws)
+    own = weights_by_name(networks)
+    noises = [
+        {
+            name: torch.randn(value.shape[1:], generator=generator).to(value)
+            for name, value in own.items()
+        }
+        for _ in range(draws)
+    ]
+    before = errors_with(networks, own, train_inputs, train_labels)
+
+    def rise(levels: Float64[Tensor, "networks"]) -> Float64[Tensor, "draws networks"]:
+        errors = []
+        for noise in noises:
+            weights = _noisy_weights(own, noise, levels, magnitude_aware=magnitude_aware)
+            errors.append(errors_with(networks, weights, train_inputs, train_labels))
+        return torch.stack(errors) - before
+
+    return level_of_rise(rise, number_of_networks(networks), train_inputs.device)
+
+
+def _noisy_weights(
+    own: Weights, noise: Weights, levels: Float64[Tensor, "networks"], *, magnitude_aware: bool
+) -> Weights:
+    """Add noise of these levels to the weights."""
+    if not magnitude_aware:
+        return {name: w + scaled(levels, noise[name].expand_as(w)) for name, w in own.items()}
+    deviations = {
+        name: (scaled(levels.square(), w.square()) + SMALLEST_NOISE**2).sqrt()
+        for name, w in own.items()
+    }
+    return {name: w + deviations[name] * noise[name] for name, w in own.items()}
+
+
+def _bound(
+    complexity: Float64[Tensor, "networks"], level: Float64[Tensor, "networks"], samples: int
+) -> Float64[Tensor, "networks"]:
+    """Add ln(m/σ) + 10 to a complexity."""
+    return complexity + (samples / level).log() + 10
+
+
+def _magnitude_aware(
+    mean_square: Float64[Tensor, "networks"],
+    changes: Float64[Tensor, "networks weights"],
+    level: Float64[Tensor, "networks"],
+) -> Float64[Tensor, "networks"]:
+    """Return ¼ Σ_i ln[(ε² + (σ² + 1) R²/ω) / (ε² + σ² (w_i − w_i⁰)²)]."""
+    square, floor = level.square(), SMALLEST_NOISE**2
+    prior = (floor + (square + 1) * mean_square).log().unsqueeze(1)
+    return (prior - (floor + square.unsqueeze(1) * changes).log()).sum(1) / 4

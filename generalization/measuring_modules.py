@@ -1,0 +1,196 @@
+"""Measures of one ``torch.nn.Module`` that no study has trained: the row of each.
+
+Args:
+    like: A tensor with the dtype and on the device of the parameters.
+    samples: Number of points that are used, the first ones; all by default.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from inspect import Parameter, signature
+from typing import Any
+from warnings import catch_warnings, simplefilter
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from generalization.devices import free_memory
+from generalization.errors import InputError
+from generalization.networks.modules import evaluation_mode
+from generalization.offered import checked_values
+from generalization.randomness import generator_for
+from generalization.regions.stages import can_be_followed
+from generalization.signatures import named_by
+
+Data = Any  # A tensor, an array, a Dataset or a DataLoader.
+
+# These follow a sequence of layers exactly, and sample a grid of points on other modules.
+FOLLOWED = {"transitions", "curvature"}
+SAMPLED = {"sampled_transitions"}
+DRAWN = {"generator", "shared_generator"}
+# What an argument of ``measure`` gives to measures; the rest of the needs is given by the call.
+GIVEN_BY = {
+    "train_inputs": "labels or train",
+    "train_labels": "labels or train",
+    "initial_networks": "initial",
+    "hyperparameters": "hyperparameters",
+    "init_scale": "init_scale",
+}
+# Share of the free memory that the activations of one batch may take.
+SHARE_OF_MEMORY = 0.25
+BATCHES = (1, 1024)
+
+
+def measured_row(
+    name: str,
+    function: Callable[..., Tensor],
+    module: nn.Module,
+    offered: Mapping[str, Any],
+    repeats: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Compute the row of a measure."""
+    began = time.perf_counter()
+    lacking = _lacking(function, offered)
+    if lacking:
+        needs = " and ".join(dict.fromkeys(GIVEN_BY.get(need, need) for need in lacking))
+        return measure_row(name, f"{name} needs {' and '.join(lacking)}: give {needs}")
+    values: list[Tensor] = []
+    for repeat in range(repeats):
+        generator = generator_for(name, seed, repeat)
+        given = {**offered, "generator": generator, "shared_generator": generator}
+        try:
+            with catch_warnings(record=True) as warned:
+                simplefilter("always")
+                found = function(**named_by(function, given))
+            values.append(checked_values(f"measure {name}", found, 1).double().reshape(-1).cpu())
+        except Exception as error:  # One measure that fails leaves the others.
+            known = isinstance(error, ValueError | TypeError)
+            reason = " ".join(str(error).split()) or type(error).__name__
+            return measure_row(name, reason if known else f"{type(error).__name__}: {reason}")
+        if not DRAWN & signature(function).parameters.keys():
+            break
+        if repeat and torch.equal(values[0], values[1]):
+            break  # Other random numbers change nothing: a closed form.
+    drawn = len(values) > 1 and not torch.equal(values[0], values[1])
+    on_a_grid = name in SAMPLED or (name in FOLLOWED and not can_be_followed(module))
+    if not drawn:
+        values = values[:1]
+    one_per_repeat = torch.stack([one.mean() for one in values])
+    over = values[0] if len(values[0]) > 1 else one_per_repeat
+    error = over.std() / len(over) ** 0.5 if len(over) > 1 else torch.tensor(torch.nan)
+    value = one_per_repeat.mean().item()
+    reason = " ".join(str(warned[-1].message).split()) if warned else "no finite value"
+    return measure_row(
+        name,
+        "ok" if np.isfinite(value) else reason,
+        value=value,
+        standard_error=error.item(),
+        method="sampled" if drawn or on_a_grid else "exact",
+        inputs=len(offered["inputs"]),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def measure_row(name: str, status: str, **values: Any) -> dict[str, Any]:
+    """Row of a measure, without a value unless it is given."""
+    empty = {"value": np.nan, "standard_error": np.nan, "method": "", "inputs": 0, "seconds": 0.0}
+    return {"measure": name, "status": status, **empty, **values}
+
+
+def _lacking(function: Callable[..., Tensor], offered: Mapping[str, Any]) -> list[str]:
+    """Arguments without a default that are not given."""
+    known = {*offered, *DRAWN}
+    parameters = signature(function).parameters.items()
+    return [one for one, it in parameters if it.default is Parameter.empty and one not in known]
+
+
+def tensor_like(module: nn.Module) -> Tensor:
+    """Return a tensor with the dtype and on the device of a module's parameters."""
+    tensors = (*module.parameters(), *module.buffers())
+    return next((one for one in tensors if one.is_floating_point()), torch.empty(0))
+
+
+def read_points(
+    key: str, data: Data, labels: Data, like: Tensor, samples: int | None
+) -> tuple[Tensor | None, Tensor | None]:
+    """Return inputs and labels as tensors: the first ones, in the dtype of the weights.
+
+    Raises:
+        InputError: If they are none, not numbers, or not as many labels as inputs.
+    """
+    if data is None:
+        return None, None
+    if isinstance(data, Tensor | np.ndarray):
+        inputs = _as_tensor(data)
+    else:
+        inputs, labels = _collected(key, data, labels, samples)
+    inputs = inputs[:samples].detach().to(like.device, like.dtype)
+    if not len(inputs):
+        raise InputError(f"{key} must hold at least one input, not none.")
+    if labels is None:
+        return inputs, None
+    labels = _as_tensor(labels)[:samples].detach().to(like.device)
+    if labels.is_floating_point() or labels.dim() != 1 or len(labels) != len(inputs):
+        raise InputError(
+            f"labels of {key} must be {len(inputs)} integers, one per input, not "
+            f"{labels.dtype} of shape {tuple(labels.shape)}."
+        )
+    return inputs, labels.long()
+
+
+def _as_tensor(values: Data) -> Tensor:
+    """Return a tensor; arrays are copied where torch cannot share their strides."""
+    return values if isinstance(values, Tensor) else torch.from_numpy(np.ascontiguousarray(values))
+
+
+def _collected(key: str, data: Data, labels: Data, samples: int | None) -> tuple[Tensor, Data]:
+    """Return the inputs and labels of a pair, a ``Dataset`` or a ``DataLoader``.
+
+    Raises:
+        InputError: If it is nothing of that kind.
+    """
+    if isinstance(data, tuple) and len(data) == 2:
+        return _as_tensor(data[0]), data[1] if labels is None else labels
+    if isinstance(data, torch.utils.data.Dataset):
+        data = torch.utils.data.DataLoader(data, batch_size=256)
+    if not isinstance(data, torch.utils.data.DataLoader):
+        raise InputError(
+            f"{key} must be a tensor, an array, a pair of inputs and labels, a Dataset or a "
+            f"DataLoader, not a {type(data).__name__}."
+        )
+    inputs, found, count = [], [], 0
+    for batch in data:
+        pair = batch if isinstance(batch, list | tuple) else [batch]
+        inputs.append(pair[0])
+        found += pair[1:2]
+        count += len(pair[0])
+        if samples is not None and count >= samples:
+            break
+    labelled = labels is None and len(found) == len(inputs) > 0
+    return torch.cat(inputs), torch.cat(found) if labelled else labels
+
+
+@torch.no_grad()
+def fitting_batch_size(module: nn.Module, inputs: Tensor) -> int:
+    """Return how many inputs' activations, with a graph, fit into a quarter of the free memory."""
+    sizes: list[int] = []
+
+    def count(_: nn.Module, __: Any, output: Any) -> None:
+        if isinstance(output, Tensor):
+            sizes.append(output.numel() * output.element_size())
+
+    hooks = [one.register_forward_hook(count) for one in module.modules()]
+    try:
+        with evaluation_mode(module):
+            module(inputs[:1])
+    except Exception:
+        return BATCHES[1]  # The measures say what is wrong with it.
+    finally:
+        for hook in hooks:
+            hook.remove()
+    room = int(SHARE_OF_MEMORY * free_memory(inputs.device) / max(1, sum(sizes)))
+    return min(max(room, BATCHES[0]), BATCHES[1])

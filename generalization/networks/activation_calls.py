@@ -1,0 +1,178 @@
+"""Calls of activation functions inside a module, as modules, functions or methods of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.fx import GraphModule, symbolic_trace
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from generalization.networks.activation_functions import Thresholds, activation_module
+
+RELU = (functional.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_)
+TANH = (torch.tanh, torch.tanh_, Tensor.tanh, Tensor.tanh_, functional.tanh)
+LEAKY = (functional.leaky_relu, torch.prelu, functional.rrelu)
+SMOOTH = (torch.sigmoid, torch.sigmoid_, Tensor.sigmoid, Tensor.sigmoid_, functional.gelu)
+SMOOTH += (functional.silu, functional.elu, functional.celu, functional.selu, functional.mish)
+SMOOTH += (functional.softplus, functional.softsign, functional.logsigmoid, functional.hardswish)
+SMOOTH += (
+    functional.threshold,
+    functional.hardshrink,
+    functional.tanhshrink,
+    torch.selu,
+    torch.celu,
+)
+
+
+def _hardtanh(_: Tensor, min_val: float = -1.0, max_val: float = 1.0, *__: Any) -> Thresholds:
+    return (min_val, max_val)
+
+
+def _softshrink(_: Tensor, lambd: float = 0.5) -> Thresholds:
+    return (-lambd, lambd)
+
+
+# From the arguments of a call to its thresholds; none if they are not known.
+THRESHOLDS: dict[Callable[..., Tensor], Callable[..., Thresholds]] = {
+    **dict.fromkeys((*RELU, *TANH, *LEAKY), lambda *_, **__: (0.0,)),
+    **dict.fromkeys(SMOOTH, lambda *_, **__: ()),
+    functional.relu6: lambda *_, **__: (0.0, 6.0),
+    functional.hardsigmoid: lambda *_, **__: (-3.0, 3.0),
+    functional.hardtanh: lambda *values, inplace=False, **named: _hardtanh(*values, **named),
+    functional.softshrink: _softshrink,
+}
+# Modules that do what functions or methods of these names do in a traced module.
+AS_MODULE = {"relu": nn.ReLU, "relu_": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
+
+
+class ActivationCalls(TorchFunctionMode):
+    """Shows all calls of activation functions that are made inside.
+
+    Args:
+        before: Is given preactivations, thresholds, and the name of the function.
+        after: Is given activations.
+    """
+
+    def __init__(
+        self,
+        before: Callable[[Tensor, Thresholds, str], None] = lambda *_: None,
+        after: Callable[[Tensor], None] = lambda _: None,
+    ) -> None:
+        super().__init__()
+        self.before, self.after = before, after
+        self.inside = 0
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        thresholds = None if self.inside else THRESHOLDS.get(function)
+        if thresholds is None:
+            return function(*args, **kwargs)
+        self.before(args[0], thresholds(*args, **kwargs), function.__name__)
+        found = function(*args, **kwargs)
+        self.after(found)
+        return found
+
+    @contextmanager
+    def of(self, module: nn.Module) -> Iterator[None]:
+        """Show the calls of a module; an activation module counts once, whatever it calls."""
+        hooks = []
+        for part in module.modules():
+            entry = activation_module(part)
+            if entry:
+                hooks += [
+                    part.register_forward_pre_hook(self._enter),
+                    part.register_forward_hook(self._leave),
+                ]
+        try:
+            with self:
+                yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def _enter(self, module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        if not self.inside:
+            thresholds = activation_module(module).thresholds(module)
+            self.before(arguments[0], thresholds, type(module).__name__)
+        self.inside += 1
+
+    def _leave(self, _: nn.Module, __: tuple[Tensor, ...], activations: Tensor) -> None:
+        self.inside -= 1
+        if not self.inside:
+            self.after(activations)
+
+
+def hides_activations(layer: nn.Module) -> bool:
+    """Return whether a layer may apply activation functions inside that are not seen from outside.
+
+    A layer of ``torch.nn`` without parts does not; any other is traced, and if it cannot be, may.
+    """
+    parts = [part for name, part in layer.named_children() if name != "parametrizations"]
+    if activation_module(layer) or (type(layer).__module__.startswith("torch.nn") and not parts):
+        return False
+    traced = _traced(layer)
+    return traced is None or any(_is_activation(traced, node) for node in traced.graph.nodes)
+
+
+def as_sequence(module: nn.Module) -> nn.Sequential | None:
+    """Return the layers that a module applies one after the other; None if it does anything else.
+
+    The layers are the module's own; functions become layers where they are activation functions
+    without settings, or flatten.
+    """
+    traced = None if _has_hooks_on_containers(module) else _traced(module)
+    if traced is None:
+        return None
+    above, layers = None, []
+    for node in traced.graph.nodes:
+        if node.op == "output":
+            return nn.Sequential(*layers) if node.args == (above,) else None
+        if above is not None:
+            layer = _layer(traced, node)
+            if layer is None or node.all_input_nodes != [above] or len(above.users) != 1:
+                return None
+            layers.append(layer)
+        elif node.op != "placeholder":
+            return None
+        above = node
+    return None
+
+
+def _traced(module: nn.Module) -> GraphModule | None:
+    try:
+        return symbolic_trace(module)
+    except Exception:  # Whatever a user's code does with a tensor that is none.
+        return None
+
+
+def _has_hooks_on_containers(module: nn.Module) -> bool:
+    """Return whether hooks would not run if only the innermost parts did."""
+    containers = [part for part in module.modules() if next(part.children(), None) is not None]
+    return any(part._forward_hooks or part._forward_pre_hooks for part in containers)
+
+
+def _is_activation(traced: GraphModule, node: Any) -> bool:
+    if node.op == "call_module":
+        return hides_activations(part := traced.get_submodule(node.target)) or bool(
+            activation_module(part)
+        )
+    known = getattr(Tensor, node.target, None) if node.op == "call_method" else node.target
+    return node.op.startswith("call") and known in THRESHOLDS
+
+
+def _layer(traced: GraphModule, node: Any) -> nn.Module | None:
+    """Return a layer that does what a node of a graph does; None if it is not known."""
+    if node.op == "call_module":
+        return traced.get_submodule(node.target)
+    name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
+    settings = (*node.args[1:], *(v for key, v in node.kwargs.items() if key != "inplace"))
+    if name == "flatten" and settings == (1,):
+        return nn.Flatten()
+    if name == "dropout" and node.kwargs.get("training") is False:
+        return nn.Identity()
+    return AS_MODULE[name]() if name in AS_MODULE and settings in {(), (False,), (True,)} else None

@@ -1,0 +1,71 @@
+"""Weights of layers in double precision, their change since initialization, and their norms.
+
+Biases are vectors, not weights. The kernel of a convolution is reshaped to the matrix with one row
+per output channel and one column per entry of its window.
+"""
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor, nn
+
+from generalization.networks.modules import Networks
+
+Weights = list[Float64[Tensor, "networks ..."]]
+Matrices = list[Float64[Tensor, "networks _ _"]]
+
+
+def layer_weights(networks: Networks) -> Weights:
+    """Return the weights of every layer, with a leading network axis."""
+    if isinstance(networks, nn.Module):
+        weights = [value.unsqueeze(0) for value in networks.parameters() if value.dim() > 1]
+    else:
+        weights = list(networks.weights)
+    return [weight.detach().double() for weight in weights]
+
+
+def weight_changes(networks: Networks, initial_networks: Networks) -> Weights:
+    """Return the differences between weights and initial weights.
+
+    Raises:
+        ValueError: If they have different shapes.
+    """
+    weights, initial = layer_weights(networks), layer_weights(initial_networks)
+    shapes = [tuple(weight.shape) for weight in weights]
+    initial_shapes = [tuple(weight.shape) for weight in initial]
+    if shapes != initial_shapes:
+        raise ValueError(
+            f"initial_networks must have weights of shapes {shapes}, not {initial_shapes}."
+        )
+    return [w - w0 for w, w0 in zip(weights, initial, strict=True)]
+
+
+def weight_vectors(weights: Weights) -> Float64[Tensor, "networks weights"]:
+    """Concatenate the weights of all layers to one vector per network."""
+    return torch.cat([weight.flatten(1) for weight in weights], dim=1)
+
+
+def matrices(weights: Weights) -> Matrices:
+    """Reshape the weights of every layer to matrices."""
+    return [weight.flatten(2) for weight in weights]
+
+
+def gram_eigenvalues(
+    matrix: Float64[Tensor, "networks rows columns"],
+) -> Float64[Tensor, "networks smaller"]:
+    """Return the eigenvalues of the smaller of the two Gram matrices, in ascending order."""
+    wide = matrix if matrix.shape[1] <= matrix.shape[2] else matrix.mT
+    return torch.linalg.eigvalsh(wide @ wide.mT)
+
+
+def spectral_norms(weights: Weights) -> Float64[Tensor, "networks layers"]:
+    """Return the largest singular value of every layer, from the Gram matrix.
+
+    The largest eigenvalue is accurate to the last digits: squaring costs digits of small ones only.
+    """
+    norms = [gram_eigenvalues(matrix)[:, -1].sqrt() for matrix in matrices(weights)]
+    return torch.stack(norms, dim=1)
+
+
+def frobenius_norms(weights: Weights) -> Float64[Tensor, "networks layers"]:
+    """Return the Frobenius norm of every layer."""
+    return torch.stack([weight.flatten(1).norm(dim=1) for weight in weights], dim=1)

@@ -1,0 +1,267 @@
+"""How measures and profiles read what they are given: the only door for a user's module.
+
+A module is read in eval mode, in one precision of at least 32 bits, with attention by kernels that
+have all derivatives. It is not changed: where another precision is needed, a copy is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from functools import wraps
+from inspect import signature
+from typing import Any, ParamSpec, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.utils.parametrize import is_parametrized
+from torch.overrides import TorchFunctionMode
+
+from generalization.errors import InputError
+from generalization.networks.modules import evaluation_mode, refuse_statistics_of_batches
+from generalization.networks.stacked_networks import StackedNetworks
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+NETWORKS = ("networks", "trained_networks", "initial_networks")
+INPUTS = ("inputs", "train_inputs")
+LABELS = ("labels", "train_labels")
+PRECISE = (torch.float32, torch.float64)
+# Relative difference of logits that rounding may make, also of tensor cores.
+ROUNDING = 5e-3
+
+
+class LogitsOf(nn.Module):
+    """A module that gives an object, of which its ``logits`` are read."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the logits."""
+        return self.body(inputs).logits
+
+
+def reads_networks(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Give a measure or a profile networks that it can read, or refuse them.
+
+    Stacks get their normalizations folded into the weights where the argument is ``networks``. Of
+    modules the outputs are checked at two inputs: logits of shape (samples, classes) that do not
+    depend on other inputs and are no probabilities.
+
+    Args:
+        function: A function with an argument ``networks`` or ``trained_networks``.
+    """
+    named = signature(function)
+
+    @wraps(function)
+    def read(*arguments: Parameters.args, **settings: Parameters.kwargs) -> Result:
+        bound = named.bind(*arguments, **settings)
+        given = bound.arguments
+        if isinstance(given.get("networks"), StackedNetworks):
+            given["networks"] = given["networks"].folded()
+        modules = [one for one in NETWORKS if isinstance(given.get(one), nn.Module)]
+        if not modules:
+            return function(*bound.args, **bound.kwargs)
+        with _kernels_with_all_derivatives(), _evaluated([given[one] for one in modules]):
+            for one in modules:
+                module = _readable(function.__name__, given[one], given, named.parameters)
+                # ``trained_networks`` are read as they were trained.
+                made = "networks" in given and _has_parametrizations(module)
+                given[one] = _without_parametrizations(module) if made else module
+            with _functions_with_all_derivatives([given[one] for one in modules]):
+                return function(*bound.args, **bound.kwargs)
+
+    return read
+
+
+def reads_stacks(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Give a measure or a profile a stack of fully connected networks, or refuse what it is given.
+
+    Args:
+        function: Function of the argument ``networks`` or ``trained_networks``.
+    """
+    named = signature(function)
+
+    @wraps(function)
+    def read(*arguments: Parameters.args, **settings: Parameters.kwargs) -> Result:
+        bound = named.bind(*arguments, **settings)
+        for one in NETWORKS:
+            if isinstance(bound.arguments.get(one), nn.Module):
+                raise InputError(
+                    f"networks must be FullyConnectedNetworks, which {function.__name__} reads "
+                    f"layer by layer, not {type(bound.arguments[one]).__name__}."
+                )
+        if isinstance(bound.arguments.get("networks"), StackedNetworks):
+            bound.arguments["networks"] = bound.arguments["networks"].folded()
+        return function(*bound.args, **bound.kwargs)
+
+    return read
+
+
+@contextmanager
+def _kernels_with_all_derivatives() -> Iterator[None]:
+    """Compute attention by products: fused kernels lack second derivatives and batching rules."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+
+
+class _WithAllDerivatives(TorchFunctionMode):
+    """Compute functions that torch cannot batch or differentiate twice by others that it can."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        return REPLACED.get(function, function)(*args, **(kwargs or {}))
+
+
+def _hardsigmoid(values: Tensor, inplace: bool = False) -> Tensor:
+    return functional.relu6(values + 3) / 6
+
+
+def _prelu(values: Tensor, weight: Tensor) -> Tensor:
+    if weight.numel() > 1:
+        weight = weight.view(-1, *[1] * (values.dim() - 2))
+    return torch.where(values > 0, values, weight * values)
+
+
+def _rrelu(
+    values: Tensor,
+    lower: float = 1 / 8,
+    upper: float = 1 / 3,
+    training: bool = False,
+    inplace: bool = False,
+) -> Tensor:
+    """In eval mode: the slope is the mean."""
+    return functional.leaky_relu(values, (lower + upper) / 2)
+
+
+def _weight_norm(direction: Tensor, length: Tensor, dim: int = 0) -> Tensor:
+    others = [axis for axis in range(direction.dim()) if axis != dim % direction.dim()]
+    norms = torch.linalg.vector_norm(direction, dim=others, keepdim=True)
+    return direction * (length / norms)
+
+
+REPLACED = {
+    functional.hardsigmoid: _hardsigmoid,
+    torch.prelu: _prelu,
+    functional.rrelu: _rrelu,
+    torch._weight_norm: _weight_norm,
+}
+
+
+@contextmanager
+def _functions_with_all_derivatives(modules: list[nn.Module]) -> Iterator[None]:
+    """Enter ``_WithAllDerivatives`` where modules may need it."""
+    needing = (nn.Hardsigmoid, nn.PReLU, nn.RReLU)
+    parts = [part for module in modules for part in module.modules()]
+    foreign = (not type(part).__module__.startswith("torch.nn.modules") for part in parts)
+    if any(foreign) or any(isinstance(part, needing) for part in parts):
+        with _WithAllDerivatives():
+            yield
+    else:
+        yield
+
+
+def _has_parametrizations(module: nn.Module) -> bool:
+    return any(map(is_parametrized, module.modules()))
+
+
+def _without_parametrizations(module: nn.Module) -> nn.Module:
+    """Return a copy whose weights are what the parametrizations make of their parameters."""
+    module = deepcopy(module)
+    for part in filter(is_parametrized, list(module.modules())):
+        made = {name: getattr(part, name).detach().clone() for name in part.parametrizations}
+        del part.parametrizations
+        # ``remove_parametrizations`` would change the class, which the module shares with its copy.
+        part.__class__ = type(part).__base__
+        for name, value in made.items():
+            part.register_parameter(name, nn.Parameter(value))
+    return module
+
+
+@contextmanager
+def _evaluated(modules: list[nn.Module]) -> Iterator[None]:
+    """Put modules into eval mode for the time."""
+    if not modules:
+        yield
+        return
+    with evaluation_mode(modules[0]), _evaluated(modules[1:]):
+        yield
+
+
+def _readable(
+    name: str, module: nn.Module, given: dict[str, Any], parameters: Collection[str]
+) -> nn.Module:
+    """Return a module, or a copy, that can be read; convert inputs to its precision.
+
+    Args:
+        name: Of the measure, for sentences.
+        module: In eval mode.
+        given: All arguments of the measure; floating-point inputs are replaced.
+        parameters: Names of all that it takes: ``dtype`` is that of the module if it is double.
+    """
+    module, dtype = _in_one_precision(module)
+    for one in INPUTS:
+        if isinstance(given.get(one), Tensor) and given[one].is_floating_point() and dtype:
+            given[one] = given[one].to(dtype)
+    if dtype == torch.float64 and "dtype" in parameters:
+        given.setdefault("dtype", dtype)
+    inputs = next((given[one] for one in INPUTS if one in given), None)
+    if not isinstance(inputs, Tensor) or not len(inputs):
+        return module
+    refuse_statistics_of_batches(module)
+    with torch.no_grad():
+        if hasattr(module(inputs[:1]), "logits"):
+            module = LogitsOf(module)
+        _check_logits(name, module, inputs[:2], any(one in given for one in LABELS))
+    return module
+
+
+def _in_one_precision(module: nn.Module) -> tuple[nn.Module, torch.dtype | None]:
+    """Return a module with parameters and buffers of one precise type, and this type."""
+    tensors = (*module.parameters(), *module.buffers())
+    dtypes = {one.dtype for one in tensors if one.is_floating_point()}
+    if not dtypes:
+        return module, None
+    wanted = torch.float64 if torch.float64 in dtypes else torch.float32
+    return (module if dtypes == {wanted} else deepcopy(module).to(wanted)), wanted
+
+
+def _check_logits(name: str, module: nn.Module, inputs: Tensor, labelled: bool) -> None:
+    """Refuse outputs that are not logits of single inputs.
+
+    Raises:
+        InputError: If they have another shape, depend on other inputs, or are probabilities.
+    """
+    logits, alone = module(inputs), module(inputs[:1])
+    if not isinstance(logits, Tensor):
+        raise InputError(
+            f"{name} needs networks that return logits, not a {type(logits).__name__}."
+        )
+    if logits.dim() != 2 or len(logits) != len(inputs):
+        raise InputError(
+            f"{name} needs networks that map inputs to logits of shape (samples, classes), "
+            f"not {tuple(inputs.shape)} to {tuple(logits.shape)}."
+        )
+    if labelled and logits.shape[1] == 1:
+        raise InputError(f"{name} needs networks with one logit per class, not with one logit.")
+    close = ROUNDING * float(logits.nan_to_num(0, 0, 0).abs().max())
+    if not torch.allclose(logits[:1], alone, rtol=0, atol=close, equal_nan=True):
+        raise InputError(
+            f"{name} needs networks whose logits are those of single inputs in eval mode, "
+            f"not of a {type(module).__name__} whose logits change with the other inputs."
+        )
+    sums = logits.sum(1)
+    if logits.shape[1] > 1 and (logits >= 0).all() and torch.allclose(sums, torch.ones_like(sums)):
+        raise InputError(
+            f"{name} needs networks that return logits, not probabilities: drop the last softmax."
+        )

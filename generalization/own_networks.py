@@ -1,0 +1,293 @@
+"""Measures and similarities of any ``torch.nn.Module``, without a study.
+
+``generalization.measure`` and ``generalization.compare`` are these functions.
+Networks are evaluated in eval mode; afterwards every parameter, buffer and mode is what it was.
+
+Args:
+    samples: Number of ``inputs`` that are used, the first ones; all by default.
+    batch_size: Inputs at a time; by default as many as a quarter of the free memory holds.
+    progress: Whether to report every finished row on standard error.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from functools import partial
+from inspect import Parameter, signature
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from generalization.catalog import MEASURES, SIMILARITIES, place_of
+from generalization.devices import at_most
+from generalization.errors import InputError
+from generalization.measuring_modules import (
+    Data,
+    fitting_batch_size,
+    measure_row,
+    measured_row,
+    read_points,
+    tensor_like,
+)
+from generalization.networks.modules import evaluation_mode, left_as_it_was
+from generalization.signatures import imported
+
+COLUMNS = ["measure", "value", "standard_error", "status", "method", "inputs", "seconds"]
+
+
+def _report(progress: bool, row: Mapping[str, Any]) -> None:
+    if progress:
+        shown = f"{row['value']:.6g}" if row["status"] == "ok" else row["status"]
+        sys.stderr.write(f"{row['measure']}: {shown} ({row['seconds']:.2f} s)\n")
+
+
+def measure(
+    module: nn.Module,
+    inputs: Data,
+    labels: Data = None,
+    measures: str | Sequence[str] | Mapping[str, Callable[..., Tensor] | Mapping[str, Any]] = "all",
+    *,
+    train: Data = None,
+    initial: nn.Module | None = None,
+    loss: str = "cross_entropy",
+    init_scale: float | None = None,
+    pixel_deviations: Data = 1.0,
+    samples: int | None = None,
+    batch_size: int | None = None,
+    repeats: int = 3,
+    seed: int = 0,
+    progress: bool = False,
+) -> pd.DataFrame:
+    """Compute measures of a network, one row each; what does not apply is a row that says why.
+
+    Args:
+        module: Maps inputs to logits of shape (samples, classes).
+        inputs: Points at which sensitivities and regions are measured: a tensor, an array, a
+            ``Dataset`` or a ``DataLoader``; of pairs with labels, the first members. They are
+            converted to the dtype and the device of the parameters.
+        labels: Labels of ``inputs``. If they are given and ``train`` is not, then measures of the
+            training set (margins, gradients, the training loss) are computed on ``inputs``.
+        measures: ``all``, one name, several names, or name → settings of a measure of the catalog,
+            or → a function of your own, which names what it needs as ``generalization.offered``
+            describes it.
+        train: Training set: a pair of inputs and labels, a ``Dataset`` or a ``DataLoader``.
+        initial: The same network before training, for distances from initialization.
+        loss: Name of the training loss, ``cross_entropy`` or ``squared``.
+        init_scale: Factor on the initial weights of a network of a study.
+        pixel_deviations: Pixels per unit of input, one number or one for each of ``inputs``.
+        repeats: Draws of a sampled measure, two or more, whose mean is its value.
+        seed: Seeds the random numbers of sampled measures.
+
+    Returns:
+        One row per measure: ``measure``; ``value``; ``standard_error``, over inputs where the value
+        is a mean over inputs, else over repeats, NaN for exact values; ``status``, ``ok`` or the
+        reason why there is no value; ``method``, ``exact`` or ``sampled``; ``inputs``, the number
+        of inputs; ``seconds``. If it is interrupted, the rows that are done are kept, and the
+        others say so.
+
+    Raises:
+        InputError: If a name is not that of a measure, or data cannot be read.
+    """
+    if repeats < 2:
+        # Two draws tell whether anything is drawn at all.
+        raise InputError(f"repeats must be at least 2, not {repeats!r}.")
+    if not isinstance(module, nn.Module):
+        raise InputError(f"module must be a torch.nn.Module, not a {type(module).__name__}.")
+    chosen = dict(_chosen_measures(measures))
+    like = tensor_like(module)
+    points, labels = read_points("inputs", inputs, labels, like, samples)
+    train_inputs, train_labels = read_points("train", train, None, like, None)
+    if train is None and labels is not None:
+        train_inputs, train_labels = points, labels
+    deviations = torch.as_tensor(pixel_deviations, dtype=torch.float64, device=points.device)
+    offered = {
+        "networks": module,
+        "trained_networks": module,
+        "initial_networks": initial,
+        "inputs": points,
+        "pixel_deviations": deviations.expand(len(points)),
+        "train_inputs": train_inputs,
+        "train_labels": train_labels,
+        "init_scale": init_scale,
+        "loss": loss,
+    }
+    offered = {name: value for name, value in offered.items() if value is not None}
+    rows = {name: measure_row(name, "interrupted before it was computed") for name in chosen}
+    batch_size = batch_size or fitting_batch_size(module, points)
+    try:
+        with left_as_it_was(module), at_most(batch_size):
+            for name, function in chosen.items():
+                rows[name] = measured_row(name, function, module, offered, repeats, seed)
+                _report(progress, rows[name])
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted: what is done is returned.\n")
+    return pd.DataFrame(list(rows.values()), columns=COLUMNS)
+
+
+def compare(
+    one: nn.Module,
+    other: nn.Module,
+    inputs: Data,
+    *,
+    layers: Sequence[str] | None = None,
+    other_layers: Sequence[str] | None = None,
+    similarities: str | Sequence[str] | Mapping[str, Mapping[str, Any]] = "all",
+    samples: int | None = None,
+    batch_size: int | None = None,
+    progress: bool = False,
+) -> pd.DataFrame:
+    """Compare layers of two networks by their activations on the same inputs.
+
+    A layer is a submodule, by its name in ``named_modules``. Of feature maps and of tokens, units
+    are channels, and every position of every input is a sample; maps of two sizes are averaged over
+    positions first.
+
+    Args:
+        one: A network.
+        other: Another, or the same.
+        inputs: What both are shown: a tensor, an array, a ``Dataset`` or a ``DataLoader``.
+        layers: Names of submodules of ``one``; by default all that contain no other.
+        other_layers: Names of submodules of ``other``; by default as for ``one``.
+        similarities: ``all``, one name, several names, or name → settings.
+
+    Returns:
+        One row per similarity and pair of layers: ``layer``, ``other_layer``, ``similarity``,
+        ``value``, ``null`` (its chance level), ``held_out`` (value on the half of the inputs on
+        which directions were not fitted), ``status`` and ``samples``.
+
+    Raises:
+        InputError: If a layer or a similarity does not exist, or data cannot be read.
+    """  # noqa: DOC502
+    known = _named("similarities", similarities, SIMILARITIES)
+    recorded = []
+    for module, names in ((one, layers), (other, other_layers)):
+        points, _ = read_points("inputs", inputs, None, tensor_like(module), samples)
+        size = batch_size or fitting_batch_size(module, points)
+        recorded.append(_activations(module, _layer_names(module, names), points, size))
+    rows = []
+    for similarity, settings in known.items():
+        function = _with_settings(similarity, settings)
+        for layer, a in recorded[0].items():
+            for other_layer, b in recorded[1].items():
+                rows.append(_compared(function, a, b))
+                rows[-1] |= {"layer": layer, "other_layer": other_layer, "similarity": similarity}
+                if progress:
+                    sys.stderr.write(f"{similarity} {layer} {other_layer} {rows[-1]['value']}\n")
+    columns = ["layer", "other_layer", "similarity", "value", "null", "held_out", "status"]
+    return pd.DataFrame(rows, columns=[*columns, "samples"])
+
+
+def _chosen_measures(
+    measures: str | Sequence[str] | Mapping[str, Any],
+) -> Iterator[tuple[str, Callable[..., Tensor]]]:
+    """Functions of measures with their settings."""
+    functions = {}
+    if isinstance(measures, Mapping):
+        functions = {name: one for name, one in measures.items() if callable(one)}
+        measures = {name: one for name, one in measures.items() if name not in functions}
+    for name, settings in _named("measures", measures, MEASURES).items():
+        yield name, _with_settings(name, settings)
+    yield from functions.items()
+
+
+def _named(
+    key: str, chosen: str | Sequence[str] | Mapping[str, Any], known: Mapping[str, Any]
+) -> dict[str, Mapping[str, Any]]:
+    """Name → settings of what was chosen.
+
+    Raises:
+        InputError: If a name is not known.
+    """
+    if isinstance(chosen, str):
+        chosen = list(known) if chosen == "all" else [chosen]
+    named = dict(chosen) if isinstance(chosen, Mapping) else {name: {} for name in chosen}
+    for name in named:
+        if name not in known:
+            near = get_close_matches(name, known) or sorted(known)
+            raise InputError(f"{key} must be among {', '.join(near)}, not {name!r}.")
+    return named
+
+
+def _with_settings(name: str, settings: Mapping[str, Any]) -> Callable[..., Any]:
+    """Function of a measure or a similarity, with its settings.
+
+    Raises:
+        InputError: If it has no such setting.
+    """
+    function = imported(place_of(name))
+    parameters = signature(function).parameters.values()
+    known = [one.name for one in parameters if one.kind is Parameter.KEYWORD_ONLY]
+    for setting in settings:
+        if setting not in known:
+            these = ", ".join(known) or "none"
+            raise InputError(f"Settings of {name} must be among {these}, not {setting!r}.")
+    return partial(function, **settings)
+
+
+def _layer_names(module: nn.Module, names: Sequence[str] | None) -> list[str]:
+    """Return names of submodules; by default of all that contain no other.
+
+    Raises:
+        InputError: If there is no submodule of that name.
+    """
+    known = dict(module.named_modules())
+    if names is None:
+        return [name for name, one in known.items() if not next(one.children(), None)]
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known) or sorted(filter(None, known))
+            raise InputError(f"layers must be among {', '.join(near)}, not {name!r}.")
+    return list(names)
+
+
+@torch.no_grad()
+def _activations(
+    module: nn.Module, names: Sequence[str], inputs: Tensor, batch_size: int
+) -> dict[str, Tensor]:
+    """Record the outputs of submodules in eval mode."""
+    found: dict[str, list[Tensor]] = {name: [] for name in names}
+    known = dict(module.named_modules())
+
+    def record(name: str, _: nn.Module, __: Any, output: Any) -> None:
+        if isinstance(output, Tensor):
+            found[name].append(output.detach().clone())
+
+    hooks = [known[name].register_forward_hook(partial(record, name)) for name in names]
+    try:
+        with evaluation_mode(module):
+            for chunk in inputs.split(batch_size):
+                module(chunk)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    # A layer that is used twice has two outputs per batch, which are no one layer.
+    batches = -(-len(inputs) // batch_size)
+    return {name: torch.cat(one) for name, one in found.items() if len(one) == batches}
+
+
+def _compared(function: Callable[..., Any], a: Tensor, b: Tensor) -> dict[str, Any]:
+    """Similarity of two recorded layers."""
+    try:
+        score = function(*_samples_by_units(a, b))
+    except ValueError as error:
+        return {"value": np.nan, "status": " ".join(str(error).split()), "samples": len(a)}
+    return {
+        name: getattr(score, name) for name in ("value", "null", "held_out", "status", "samples")
+    }
+
+
+def _samples_by_units(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Matrices of samples by units; positions are samples where both layers have the same."""
+    same = a.shape[2:] == b.shape[2:]
+    layers = []
+    for layer in (a, b):
+        flat = layer.flatten(2) if layer.dim() > 2 else layer
+        if flat.dim() == 3:
+            flat = flat.transpose(1, 2).flatten(0, 1) if same else flat.mean(2)
+        layers.append(flat.double())
+    return layers[0], layers[1]

@@ -1,0 +1,103 @@
+"""A network of a user, as a row of the tables that a study makes of its own.
+
+Args:
+    ensemble: Group of the network.
+    seed: Tells the networks of a group apart.
+    train: Training inputs and their labels.
+    test: Test inputs and their labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from generalization.devices import at_most
+from generalization.measuring_modules import fitting_batch_size, measured_row
+from generalization.networks.modules import left_as_it_was, logits_of
+from generalization.tables import TRAINING
+
+Labelled = tuple[Tensor, Tensor]
+STEP = 1  # The networks are there; how many steps were taken is not known.
+
+
+def evaluated(
+    module: nn.Module, ensemble: str, seed: int, train: Labelled, test: Labelled
+) -> pd.DataFrame:
+    """Evaluate a network on its training set and its test set.
+
+    Returns:
+        One row, as in ``training.csv``: mean cross-entropy and accuracy on both sets.
+    """
+    row: dict[str, Any] = {"ensemble": ensemble, "seed": seed, "step": STEP, "status": "fitted"}
+    with at_most(fitting_batch_size(module, test[0])):
+        for name, (inputs, labels) in (("train", train), ("test", test)):
+            logits = logits_of(module, inputs)[0].double()
+            row[f"{name}_loss"] = cross_entropy(logits, labels).item()
+            row[f"{name}_accuracy"] = (logits.argmax(1) == labels).double().mean().item()
+    return pd.DataFrame([row], columns=TRAINING)
+
+
+def measure_own_network(
+    module: nn.Module,
+    initial: nn.Module | None,
+    ensemble: str,
+    seed: int,
+    train: Labelled,
+    test: Labelled,
+    measures: Mapping[str, Callable[..., Tensor]],
+    settings: Mapping[str, Mapping[str, Any]],
+    *,
+    repeats: int,
+    loss: str,
+) -> Iterator[pd.DataFrame]:
+    """Compute measures of a network, one table each, with the reason where there is no value.
+
+    Args:
+        module: The network.
+        initial: The network before training, if it is known.
+        measures: Functions by name.
+        settings: Keyword arguments of each; ``samples`` is the number of test inputs instead.
+        repeats: Draws of a sampled measure.
+        loss: Name of the training loss.
+
+    Yields:
+        Table of one row: ensemble, seed, step, measure, value, status, and what ``measure`` of the
+        package says beside: standard error, reason, method and seconds.
+    """
+    offered = {
+        "networks": module,
+        "trained_networks": module,
+        "initial_networks": initial,
+        "train_inputs": train[0],
+        "train_labels": train[1],
+        "loss": loss,
+    }
+    offered = {name: value for name, value in offered.items() if value is not None}
+    for name, measure in measures.items():
+        chosen = dict(settings[name])
+        inputs = test[0][: chosen.pop("samples", None)]
+        ones = torch.ones(len(inputs), dtype=torch.float64, device=inputs.device)
+        given = offered | {"inputs": inputs, "pixel_deviations": ones}
+        with left_as_it_was(module), at_most(fitting_batch_size(module, inputs)):
+            row = measured_row(name, partial(measure, **chosen), module, given, repeats, seed)
+        yield pd.DataFrame([
+            {
+                "ensemble": ensemble,
+                "seed": seed,
+                "step": STEP,
+                "measure": name,
+                "value": row["value"],
+                "status": "fitted",
+                "standard_error": row["standard_error"],
+                "reason": "" if row["status"] == "ok" else row["status"],
+                "method": row["method"],
+                "seconds": row["seconds"],
+            }
+        ])

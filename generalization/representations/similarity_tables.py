@@ -1,0 +1,45 @@
+"""Tables of similarities of the pairs of blocks of seeds that were compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from generalization.hyperparameters import Hyperparameters
+from generalization.tables import read_table
+
+
+def similarity_files(
+    ensembles: Iterable[tuple[Hyperparameters, list[Path]]],
+    similarities: Mapping[str, Iterable[str]],
+) -> Iterator[Path]:
+    """Find the tables of all pairs of blocks, in the order of similarities and names of ensembles.
+
+    Args:
+        ensembles: Ensembles with the folders of their blocks, as of ``blocks_of_grids``.
+        similarities: Name of the files of a similarity → pairs: ``over_training``,
+            ``between_seeds``, ``between_ensembles``.
+    """
+    blocks_of = dict(sorted((ensemble.name, blocks) for ensemble, blocks in ensembles))
+    for name, every_pairs in similarities.items():
+        for pairs in every_pairs:
+            for block in (block for blocks in blocks_of.values() for block in blocks):
+                for other in blocks_of:
+                    folder = block / f"similarities/{name}/{pairs}/{other}"
+                    yield from sorted(folder.glob("*.csv"))
+
+
+def collect_similarities(files: Iterable[Path], seeds: int) -> pd.DataFrame:
+    """Return the similarities of the first seeds in one table.
+
+    Args:
+        files: Tables of pairs of blocks.
+        seeds: Number of seeds; a block may hold more.
+    """
+    wanted = f"seed_a <= {seeds} and seed_b <= {seeds}"
+    tables = [read_table(file).query(wanted) for file in files]
+    # A block of one seed has no pairs of seeds; empty columns would spoil the types of others.
+    filled = [table for table in tables if len(table)] or tables[:1]
+    return pd.concat(filled, ignore_index=True)

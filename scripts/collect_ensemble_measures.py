@@ -1,0 +1,34 @@
+"""Collect the measures of the pairs of networks of all ensembles in one table."""
+
+import argparse
+from itertools import product
+from pathlib import Path
+
+from generalization.blocks import add_block_arguments, blocks_of_grids, paired_blocks
+from generalization.errors import told_in_one_sentence
+from generalization.tables import collect_ensemble_measures, read_table, write_table
+
+
+def main() -> None:
+    """Parse arguments, read, call, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_block_arguments(parser)
+    parser.add_argument("--measures", nargs="+", required=True, help="names of their files")
+    parser.add_argument("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    ensembles = blocks_of_grids(arguments.ensembles, arguments.grids, arguments.seeds)
+    tables = [
+        read_table(folder / block / "pairs" / other / f"{measure}.csv")
+        for ensemble, blocks in ensembles
+        for folder in [arguments.ensembles / ensemble.name]
+        for measure, (block, other) in product(
+            arguments.measures, paired_blocks([block.name for block in blocks])
+        )
+    ]
+    write_table(arguments.output, collect_ensemble_measures(tables, arguments.seeds))
+
+
+if __name__ == "__main__":
+    with told_in_one_sentence():
+        main()

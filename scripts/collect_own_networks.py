@@ -1,0 +1,42 @@
+"""Collect accuracies and measures of a user's networks in two tables, with hyper-parameters."""
+
+import argparse
+import json
+from itertools import product
+from pathlib import Path
+
+import pandas as pd
+
+from generalization.errors import told_in_one_sentence
+from generalization.tables import collect_measures, collect_training, read_table, write_table
+
+
+def main() -> None:
+    """Parse arguments, read, call, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--networks", type=Path, required=True, help="folder of all networks")
+    parser.add_argument("--manifest", type=json.loads, required=True, help="ensembles and members")
+    parser.add_argument("--measures", nargs="+", required=True, help="names of their files")
+    parser.add_argument("--output-measures", type=Path, required=True)
+    parser.add_argument("--output-training", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    hyperparameters = arguments.manifest["hyperparameters"]
+    folders = [arguments.networks / name for name in arguments.manifest["networks"]]
+    training = pd.concat(read_table(folder / "training.csv") for folder in folders)
+    known = pd.DataFrame(arguments.manifest["accuracies"]).set_index(["ensemble", "seed"])
+    training = training.set_index(["ensemble", "seed"])
+    training.update(known)
+    training = training.reset_index()
+    tables = [
+        read_table(folder / f"measures/{measure}.csv")
+        for folder, measure in product(folders, arguments.measures)
+    ]
+    measures = collect_measures(tables, training, hyperparameters)
+    write_table(arguments.output_measures, measures)
+    write_table(arguments.output_training, collect_training(training, hyperparameters))
+
+
+if __name__ == "__main__":
+    with told_in_one_sentence():
+        main()

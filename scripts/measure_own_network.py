@@ -1,0 +1,55 @@
+"""Evaluate a network of a user, or compute measures of it: one table per measure."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from generalization.datasets.own_data import own_data
+from generalization.devices import prepare_device
+from generalization.errors import told_in_one_sentence
+from generalization.networks.own_module import own_module
+from generalization.own_population import evaluated, measure_own_network
+from generalization.signatures import imported
+from generalization.tables import write_table
+
+
+def main() -> None:
+    """Parse arguments, read, call, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--network", type=json.loads, required=True, help="row of the manifest")
+    parser.add_argument("--weights", type=Path, nargs="+", required=True, help="and at the start")
+    parser.add_argument("--data", type=json.loads, required=True, help="train, test and loss")
+    parser.add_argument("--path", default="", help="folders of modules, with : between them")
+    parser.add_argument("--settings", type=json.loads, default={}, help="measure → settings")
+    parser.add_argument("--measures", type=imported, nargs="*", default=[], help="module:function")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("outputs", type=Path, nargs="+", help="one per measure, or of training")
+    arguments = parser.parse_args()
+
+    sys.path[:0] = arguments.path.split(":")
+    device = prepare_device(arguments.device, arguments.threads)
+    about, data = arguments.network, arguments.data
+    train, test = (
+        tuple(part.to(device) for part in own_data(data[name])) for name in ("train", "test")
+    )
+    module, initial = [
+        weights and own_module(about["factory"], about["arguments"], weights).to(device)
+        for weights in [*arguments.weights, None][:2]
+    ]
+    network = about["ensemble"], about["seed"], train, test
+    if not arguments.measures:
+        write_table(arguments.outputs[0], evaluated(module, *network))
+        return
+    measures = {measure.__name__: measure for measure in arguments.measures}
+    settings, how = arguments.settings, {"repeats": arguments.repeats, "loss": data["loss"]}
+    tables = measure_own_network(module, initial, *network, measures, settings, **how)
+    for output, table in zip(arguments.outputs, tables, strict=True):
+        write_table(output, table)
+
+
+if __name__ == "__main__":
+    with told_in_one_sentence():
+        main()

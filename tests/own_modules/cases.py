@@ -1,0 +1,305 @@
+"""Kinds of modules that researchers have, one case each, and what every function is given.
+
+Every module maps 12 images of 1 × 4 × 4 pixels to logits of 3 classes, unless its kind is about
+another output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional
+
+SAMPLES, CLASSES, PIXELS, WIDTH = 12, 3, 16, 6
+
+
+@dataclass(frozen=True)
+class Case:
+    """A kind of module.
+
+    Attributes:
+        name: Shown in the matrix of the documentation.
+        build: Makes the module.
+        dtype: Of the inputs.
+        twin: From the module to one of plain layers that is the same function.
+    """
+
+    name: str
+    build: Callable[[], nn.Module]
+    dtype: torch.dtype = torch.float32
+    twin: Callable[[nn.Module], nn.Module] | None = None
+
+    def module(self) -> nn.Module:
+        """Return a new module, the same at every call, in train mode as people have it."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return self.build().train()
+
+    def inputs(self) -> Tensor:
+        """Return the inputs, the same at every call."""
+        generator = Generator().manual_seed(1)
+        return torch.randn(SAMPLES, 1, 4, 4, generator=generator).to(self.dtype)
+
+
+def labels() -> Tensor:
+    """Return the labels of the inputs."""
+    return torch.arange(SAMPLES) % CLASSES
+
+
+def perceptron(activation: Callable[[], nn.Module] = nn.ReLU, width: int = WIDTH) -> nn.Sequential:
+    """Build two hidden layers."""
+    return nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(PIXELS, width),
+        activation(),
+        nn.Linear(width, width),
+        activation(),
+        nn.Linear(width, CLASSES),
+    )
+
+
+def tied() -> nn.Sequential:
+    """Build a network that uses one layer twice."""
+    layer = nn.Linear(WIDTH, WIDTH)
+    ends = nn.Linear(PIXELS, WIDTH), nn.Linear(WIDTH, CLASSES)
+    return nn.Sequential(nn.Flatten(), ends[0], nn.ReLU(), layer, nn.ReLU(), layer, ends[1])
+
+
+class Autoencoder(nn.Module):
+    """One parameter under two names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(PIXELS, PIXELS), nn.Linear(PIXELS, PIXELS)
+        self.two.weight = self.one.weight
+        self.head = nn.Linear(PIXELS, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(torch.relu(self.two(torch.relu(self.one(x.flatten(1))))))
+
+
+def with_statistics(module: nn.Module) -> nn.Module:
+    """Return the module after two training batches, so that its statistics are not the defaults."""
+    generator = Generator().manual_seed(2)
+    for _ in range(2):
+        module(3 * torch.randn(SAMPLES, 1, 4, 4, generator=generator) + 1)
+    return module
+
+
+def batch_norm() -> nn.Module:
+    """Build a perceptron with batch normalization."""
+    layers = nn.Linear(PIXELS, WIDTH), nn.BatchNorm1d(WIDTH), nn.ReLU(), nn.Linear(WIDTH, CLASSES)
+    return with_statistics(nn.Sequential(nn.Flatten(), *layers))
+
+
+def convolutional() -> nn.Module:
+    """Build a convolutional network with batch normalization and pooling."""
+    layers = [nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2)]
+    layers += [nn.Conv2d(4, 5, 2), nn.ReLU(), nn.Flatten(), nn.Linear(5, CLASSES, bias=False)]
+    return with_statistics(nn.Sequential(*layers))
+
+
+def batch_statistics() -> nn.Module:
+    """Build a perceptron that normalizes by the statistics of the batch even in eval mode."""
+    norm = nn.BatchNorm1d(WIDTH, track_running_stats=False)
+    layers = nn.Linear(PIXELS, WIDTH), norm, nn.ReLU(), nn.Linear(WIDTH, CLASSES)
+    return nn.Sequential(nn.Flatten(), *layers)
+
+
+class InstanceStatistics(nn.Module):
+    """Normalizes by the statistics of the batch with no module that says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = perceptron()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body((x - x.mean(0)) / x.std(0))
+
+
+class Block(nn.Module):
+    """A residual block, as torchvision writes it: one activation module used twice."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+        return self.relu(out + x)
+
+
+class Residual(nn.Module):
+    """A small ResNet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(True))
+        self.blocks = nn.Sequential(Block(4), Block(4))
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(4, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.pool(self.blocks(self.stem(x))).flatten(1))
+
+
+def children_of_residual() -> nn.Module:
+    """Build a sequence of the children of a ResNet."""
+    *body, head = with_statistics(Residual()).children()
+    return nn.Sequential(*body, nn.Flatten(), head)
+
+
+class Functional(nn.Module):
+    """Applies the activation function as a function in the first layer, as a module later."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(PIXELS, WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.three, self.relu = nn.Linear(WIDTH, CLASSES), nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.three(self.relu(self.two(functional.relu(self.one(x.flatten(1))))))
+
+
+class Mixed(nn.Module):
+    """Layers of two precisions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = nn.Linear(PIXELS, WIDTH)
+        self.two = nn.Linear(WIDTH, CLASSES).double()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.two(torch.relu(self.one(x.flatten(1))).double())
+
+
+class Output(nn.Module):
+    """Gives an object with logits, as transformers do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = perceptron()
+
+    def forward(self, x: Tensor) -> SimpleNamespace:
+        return SimpleNamespace(logits=self.body(x))
+
+
+class Attention(nn.Module):
+    """A vision transformer of one block, rows of the image its tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Linear(4, 8)
+        layer = nn.TransformerEncoderLayer(8, 2, 12, dropout=0.1, batch_first=True)
+        self.encoder = nn.TransformerEncoder(layer, 1)
+        self.head = nn.Linear(8, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.encoder(self.embed(x.flatten(1, 2))).mean(1))
+
+
+class ScaledDotProduct(nn.Module):
+    """Attention by the fused kernel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv, self.head = nn.Linear(4, 24), nn.Linear(8, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.qkv(x.flatten(1, 2)).unsqueeze(1).chunk(3, -1)
+        return self.head(functional.scaled_dot_product_attention(q, k, v).squeeze(1).mean(1))
+
+
+def weight_norm() -> nn.Module:
+    """Build a network whose weights are made of lengths and directions."""
+    module = perceptron()
+    nn.utils.parametrizations.weight_norm(module[1])
+    nn.utils.parametrizations.weight_norm(module[3])
+    return module
+
+
+def hooked() -> nn.Module:
+    """Build a network whose container has a hook that changes its outputs."""
+    module = perceptron()
+    module.register_forward_hook(lambda _, __, output: 2 * output)
+    return module
+
+
+def ending_in(*layers: nn.Module, classes: int = CLASSES) -> nn.Module:
+    """Build a perceptron with other last layers."""
+    return nn.Sequential(*perceptron()[:-1], nn.Linear(WIDTH, classes), *layers)
+
+
+def narrow() -> nn.Module:
+    """Build a network of one unit a layer, dead on most inputs."""
+    return perceptron(width=1)
+
+
+def plain_functional(module: Functional) -> nn.Module:
+    """Return the layers of a functional network with modules for all functions."""
+    one, two, three = module.one, module.two, module.three
+    return nn.Sequential(nn.Flatten(), one, nn.ReLU(), two, nn.ReLU(), three)
+
+
+def plain_mixed(module: Mixed) -> nn.Module:
+    """Return the layers of two precisions in the wider one."""
+    return nn.Sequential(nn.Flatten(), module.one, nn.ReLU(), module.two).double()
+
+
+def plain_weights(module: nn.Module) -> nn.Module:
+    """Return the module with plain weights."""
+    for layer in (module[1], module[3]):
+        nn.utils.parametrize.remove_parametrizations(layer, "weight")
+    return module
+
+
+def doubled(module: nn.Module) -> nn.Module:
+    """Return the hooked network without a hook and with a last layer that is twice as large."""
+    twin = perceptron()
+    twin.load_state_dict(module.state_dict())
+    with torch.no_grad():
+        twin[-1].weight.mul_(2)
+        twin[-1].bias.mul_(2)
+    return twin
+
+
+ACTIVATIONS = (
+    *(nn.SELU, nn.Mish, nn.PReLU, nn.Hardswish, nn.CELU, nn.Softsign, nn.Hardsigmoid),
+    *(nn.Tanh, nn.GELU, nn.SiLU, nn.LeakyReLU, nn.ReLU6, nn.Hardshrink, nn.RReLU),
+)
+
+CASES = (
+    Case("perceptron", perceptron),
+    Case("one layer twice", tied),
+    Case("tied weights", Autoencoder),
+    Case("batch normalization", batch_norm),
+    Case("convolutions", convolutional),
+    Case("batch statistics", batch_statistics),
+    Case("hidden batch statistics", InstanceStatistics),
+    *(Case(kind.__name__, lambda kind=kind: perceptron(kind)) for kind in ACTIVATIONS),
+    Case("residual", lambda: with_statistics(Residual())),
+    Case("children of a residual network", children_of_residual),
+    Case("functional activation", Functional, twin=plain_functional),
+    Case("float16", lambda: perceptron().half(), torch.float16, nn.Module.float),
+    Case("bfloat16", lambda: perceptron().bfloat16(), torch.bfloat16, nn.Module.float),
+    Case("float64", lambda: perceptron().double(), torch.float64),
+    Case("mixed precision", Mixed, twin=plain_mixed),
+    Case("one logit", lambda: ending_in(classes=1)),
+    Case("vector output", lambda: ending_in(nn.Flatten(0))),
+    Case("softmax at the end", lambda: ending_in(nn.Softmax(1))),
+    Case("logits in an object", Output, twin=lambda module: module.body),
+    Case("transformer", Attention),
+    Case("fused attention", ScaledDotProduct),
+    Case("weight normalization", weight_norm, twin=plain_weights),
+    Case("hook on the container", hooked, twin=doubled),
+    Case("narrow", narrow),
+    Case("no hidden layer", lambda: nn.Sequential(nn.Flatten(), nn.Linear(PIXELS, CLASSES))),
+)

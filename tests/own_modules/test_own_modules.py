@@ -1,0 +1,205 @@
+"""Every measure and profile gives every kind of module a right value or one sentence."""
+
+import inspect
+import re
+
+import pytest
+import torch
+from own_modules.cases import CASES, PIXELS, WIDTH, labels, perceptron
+from own_modules.matrix import OF_MODULES, SLOW, arguments, outcome, state, values_of
+from torch import Generator
+
+from generalization.catalog import MEASURES, SIMILARITIES, place_of
+from generalization.measures.jacobian_norm import jacobian_norm
+from generalization.measures.mean_tangent_sensitivity import mean_tangent_sensitivity
+from generalization.measures.tangent_sensitivity import tangent_sensitivity
+from generalization.networks.batch_normalization import BatchNormalization
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.signatures import imported
+from generalization.similarities.svcca import svcca
+
+BY_NAME = {case.name: case for case in CASES}
+FEW = ("one layer twice", "batch statistics", "bfloat16", "logits in an object", "vector output")
+# NaN by definition: of training samples that are not fitted, of fewer singular values than a tail
+# needs, of a last layer that noise does not reach, and of networks that are constant on the inputs.
+NO_NUMBER = {
+    *(name for name in MEASURES if "over_margin" in name or name.startswith("spectral_complexity")),
+    *("inverse_squared_margin", "noise_cloud_slope"),
+    *(name for name in MEASURES if MEASURES[name].file == "spectra" or name.endswith("exponent")),
+}
+SENTENCE = re.compile(r"[^\n]+\.")
+
+
+def kinds(name):
+    return [BY_NAME[kind] for kind in FEW] if name in SLOW else CASES
+
+
+@pytest.mark.parametrize("name", OF_MODULES)
+def test_every_kind_of_module_has_a_value_or_a_sentence_and_is_left_as_it_was(name):
+    for case in kinds(name):
+        said = outcome(name, case)
+        assert not said.error, (case.name, said.error)
+        assert not said.changed, (case.name, said.changed)
+        if said.values is None:
+            assert SENTENCE.fullmatch(said.refusal), (case.name, said.refusal)
+        elif name in MEASURES and name not in NO_NUMBER and case.name != "narrow":
+            assert said.values.isfinite().all(), (case.name, said.values)
+
+
+# These read the parameters or the layers themselves, which differ between the two.
+OF_PARAMETERS = {
+    "weight normalization": "trained_networks",
+    "hook on the container": "networks",
+}
+OF_FUNCTIONS = ("jacobian_norm", "output_entropy", "training_loss", "output_sensitivity")
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.twin], ids=lambda case: case.name)
+def test_a_module_has_the_values_of_a_plain_one_that_is_the_same_function(case):
+    for name in sorted(set(MEASURES) - SLOW):
+        function = imported(place_of(name))
+        reads = OF_PARAMETERS.get(case.name)
+        if reads in inspect.signature(function).parameters and name not in OF_FUNCTIONS:
+            continue
+        own = outcome(name, case)
+        module = case.twin(case.module()).train()
+        dtype = next(iter(module.parameters())).dtype
+        function, named = arguments(name, module, case)
+        for key, value in named.items():
+            if torch.is_tensor(value) and value.is_floating_point() and key != "pixel_deviations":
+                named[key] = value.to(dtype)
+        try:
+            expected = values_of(function(**named))
+        except ValueError:
+            expected = None
+        if own.values is None or expected is None:
+            continue
+        if is_drawn_differently(name, case):
+            continue
+        assert torch.allclose(own.values, expected, rtol=1e-4, atol=1e-6, equal_nan=True), name
+
+
+def is_drawn_differently(name, case):
+    """Whether one of the two has a closed form and the other is sampled."""
+    sampled = {"transitions", "curvature", "tangent_sensitivity", "mean_tangent_sensitivity"}
+    return name in sampled and case.name in {"functional activation", "mixed precision"} | {
+        "logits in an object"
+    }
+
+
+@pytest.mark.parametrize("kind", ["one layer twice", "tied weights"])
+def test_tied_weights_have_the_derivatives_of_their_definition(kind):
+    module, inputs = BY_NAME[kind].module().double(), BY_NAME[kind].inputs().double()
+    parameters = list(module.parameters())
+
+    def gradients(point):
+        out = module(point.unsqueeze(0)).sum()
+        found = torch.autograd.grad(out, parameters, create_graph=True)
+        return torch.cat([one.flatten() for one in found])
+
+    blocks = torch.stack([
+        torch.autograd.functional.jacobian(gradients, point).flatten(1) for point in inputs
+    ])
+    generator = Generator().manual_seed(0)
+    found = tangent_sensitivity(module, inputs, generator, probes=400)[0]
+    assert torch.allclose(found, blocks.flatten(1).norm(dim=1), rtol=0.15)
+    mean = mean_tangent_sensitivity(module, inputs, generator, probes=400)[0]
+    assert mean.item() == pytest.approx(blocks.mean(0).norm().item(), rel=0.1)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_an_optimizer_still_moves_every_parameter(case):
+    module, inputs = case.module(), case.inputs()
+    before = state(module)
+    for name in ("tangent_sensitivity", "mean_tangent_sensitivity", "gradient_norm"):
+        outcome_function, named = arguments(name, module, case)
+        try:
+            outcome_function(**named)
+        except ValueError:
+            continue
+    assert state(module) == before
+    optimizer = torch.optim.SGD(module.parameters(), lr=1.0)
+    out = module(inputs)
+    out = getattr(out, "logits", out)
+    out.square().sum().backward()
+    old = [parameter.detach().clone() for parameter in module.parameters()]
+    optimizer.step()
+    for parameter, value in zip(module.parameters(), old, strict=True):
+        moves = parameter.grad is not None and bool(parameter.grad.any())
+        assert torch.equal(parameter, value) != moves
+
+
+def test_normalizations_of_a_stack_are_not_ignored():
+    generator = Generator().manual_seed(0)
+    shapes = (1, WIDTH, PIXELS), (1, 3, WIDTH)
+    weights = tuple(torch.randn(shape, generator=generator) for shape in shapes)
+    parts = [torch.rand(1, WIDTH, generator=generator) + 0.5 for _ in range(4)]
+    networks = FullyConnectedNetworks(weights, "relu", (), (BatchNormalization(*parts),))
+    inputs = BY_NAME["perceptron"].inputs()
+    expected = jacobian_norm(networks.folded(), inputs)
+    assert torch.equal(jacobian_norm(networks, inputs), expected)
+
+
+def test_the_sentences_name_the_measure_the_need_and_what_was_found():
+    expected = {
+        "batch statistics": "networks must normalize batches by running statistics, since those of "
+        "a batch couple its points, not by BatchNorm1d without.",
+        "hidden batch statistics": "jacobian_norm needs networks whose logits are those of single "
+        "inputs in eval mode, not of a InstanceStatistics whose logits change with the other "
+        "inputs.",
+        "vector output": "jacobian_norm needs networks that map inputs to logits of shape "
+        "(samples, classes), not (2, 1, 4, 4) to (6,).",
+        "softmax at the end": "jacobian_norm needs networks that return logits, not probabilities: "
+        "drop the last softmax.",
+        "one logit": "The softmax needs at least two logits, not 1.",
+    }
+    for kind, sentence in expected.items():
+        assert outcome("jacobian_norm", BY_NAME[kind]).refusal == sentence
+
+
+@pytest.fixture
+def layers():
+    generator = Generator().manual_seed(0)
+    shared = torch.randn(60, 4, generator=generator)
+    a, b = (shared @ torch.randn(4, 7, generator=generator) for _ in range(2))
+    noise = torch.randn(2, 60, 7, generator=generator)
+    return a + noise[0], b + noise[1]
+
+
+@pytest.mark.parametrize("name", SIMILARITIES)
+def test_similarities_take_activations_as_people_have_them(name, layers):
+    similarity = imported(place_of(name))
+    a, b = layers
+    expected = similarity(a, b).value
+    with_graph = similarity(a.clone().requires_grad_() * 1, b.clone().requires_grad_() * 1)
+    assert with_graph.value == expected
+    backwards = similarity(a.flip(0).numpy()[::-1], b.flip(1).numpy()[:, ::-1])
+    assert backwards.value == pytest.approx(expected, rel=1e-5)
+    for dtype in (torch.float16, torch.bfloat16):
+        half = similarity(a.to(dtype), b.to(dtype)).value
+        assert half == similarity(a.to(dtype).float(), b.to(dtype).float()).value
+        assert half == pytest.approx(expected, abs=0.01)
+    assert similarity(a.half(), b.double()).value == pytest.approx(expected, abs=0.01)
+    with pytest.raises(ValueError, match=r"^activations must be of at least 2 samples, not 0\.$"):
+        similarity(a[:0], b[:0])
+
+
+@pytest.mark.parametrize("share", [0, -0.5, 1.5, float("nan")])
+def test_svcca_refuses_to_keep_nothing(share, layers):
+    sentence = f"explained_variance must be above 0 and at most 1, not {share!r}."
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        svcca(*layers, explained_variance=share)
+
+
+def test_narrow_networks_have_a_slope():
+    slope = imported(place_of("noise_to_signal_slope"))
+    inputs = BY_NAME["perceptron"].inputs()
+    found = []
+    for seed in range(20):
+        torch.manual_seed(seed)
+        found.append(slope(perceptron(width=4), inputs).mean())
+    assert torch.stack(found).isfinite().sum() >= 15
+
+
+def test_labels_are_those_of_three_classes():
+    assert labels().unique().tolist() == [0, 1, 2]

@@ -1,0 +1,71 @@
+import pandas as pd
+
+from generalization.statistics.findings import StudyResults, findings
+
+
+def study(name, claims=None, estimate=0.5):
+    statistics = pd.DataFrame({
+        "measure": ["jacobian_norm", "weight_norm", "random_per_network_1"],
+        "kind": ["candidate", "baseline", "control"],
+        "statistic": "spearman_within_width",
+        "selection": "fitted",
+        "dataset": "all",
+        "estimate": [estimate, -0.25, 0.1],
+        "low": [0.1, None, -0.1],
+        "high": [0.9, None, 0.3],
+        "p_value": [0.01, 0.5, 0.5],
+        "p_value_corrected": [0.02, None, None],
+        "level": 0.95,
+        "ensembles": 8,
+        "networks": 16,
+        "note": "",
+    })
+    training = pd.DataFrame({
+        "ensemble": ["a", "a", "b", "b"],
+        "dataset": "digits",
+        "final": [False, True, False, True],
+    })
+    return StudyResults(name, f"Title of {name}", claims, statistics, training, [])
+
+
+CLAIMS = pd.DataFrame({
+    "claim": ["It grows", "It | falls"],
+    "labels": ["true", None],
+    "about": ["digits", "digits"],
+    "expected": ["above 0", "below 0"],
+    "estimate": [0.5, None],
+    "low": [-0.25, None],
+    "high": [0.75, None],
+    "of": ["8 ensembles", ""],
+    "verdict": ["replicates", "inconclusive"],
+    "reason": ["", "no interval"],
+})
+
+
+def page():
+    studies = [study("one", CLAIMS), study("two", estimate=0.25)]
+    return findings(studies, {"commit": "abc", "torch": "2"}, primary="spearman_within")
+
+
+def test_page_has_every_claim_with_interval_and_verdict():
+    lines = page().splitlines()
+    assert "### Title of one" in lines and "### Title of two" not in lines
+    assert (
+        "| It grows | true; digits | above 0 | 0.50 [−0.25, 0.75] | 8 ensembles | **replicates** |"
+    ) in lines
+    assert "| It \\| falls | digits | below 0 | – |  | **inconclusive**: no interval |" in lines
+
+
+def test_page_has_every_measure_across_studies_and_no_control():
+    lines = page().splitlines()
+    assert "| measure | one | two |" in lines
+    assert "| Jacobian norm | 0.50 [0.10, 0.90] | 0.25 [0.10, 0.90] |" in lines
+    assert "| *Weight norm* | −0.25 | −0.25 |" in lines
+    assert not [line for line in lines if "random per network" in line]
+
+
+def test_page_says_what_was_computed_and_from_how_many_networks():
+    lines = page().splitlines()
+    assert any("results of 2 studies (commit abc, torch 2)" in line for line in lines)
+    assert "| [one](#title-of-one) | 2 | 2 | digits | 1 replicates; 1 inconclusive |" in lines
+    assert "| two | 2 | 2 | digits | not judged |" in lines

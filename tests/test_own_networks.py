@@ -1,0 +1,291 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import generalization
+from generalization.catalog import FUNCTIONS, MEASURES
+from generalization.devices import at_most, samples_at_once
+from generalization.errors import InputError
+
+HEAVY = {"local_learning_coefficient", "noise_cloud_slope", "gauss_newton_eigenvalue"}
+LIGHT = sorted(
+    name for name in MEASURES if MEASURES[name].file != "sharpness" and name not in HEAVY
+)
+
+
+@pytest.fixture
+def module():
+    torch.manual_seed(0)
+    layers = nn.Linear(16, 12), nn.ReLU(), nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 3)
+    return nn.Sequential(nn.Flatten(), *layers)
+
+
+@pytest.fixture
+def inputs():
+    return torch.randn(24, 1, 4, 4, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture
+def labels():
+    return torch.arange(24) % 3
+
+
+def test_every_function_of_the_catalog_is_public():
+    for name in FUNCTIONS:
+        function = getattr(generalization, name)
+        assert callable(function) and function.__name__ == name
+    assert (
+        set(generalization.__all__)
+        == {"measure", "compare", *FUNCTIONS}
+        == set(dir(generalization))
+    )
+
+
+def test_a_function_is_imported_from_the_package_even_after_its_module():
+    import generalization.measures.jacobian_norm  # noqa: F401
+    from generalization import jacobian_norm
+
+    assert callable(jacobian_norm)
+
+
+def test_other_names_are_not_public():
+    with pytest.raises(
+        AttributeError, match=r"^module 'generalization' has no attribute 'norm'\.$"
+    ):
+        generalization.norm  # noqa: B018
+
+
+def test_values_are_those_of_the_functions(module, inputs, labels):
+    table = generalization.measure(
+        module, inputs, labels, ["jacobian_norm", "training_margin", "weight_norm"]
+    ).set_index("measure")
+    norms = generalization.jacobian_norm(module, inputs).double()
+    assert table.loc["jacobian_norm", "value"] == pytest.approx(norms.mean().item())
+    error = norms.std().item() / 24**0.5
+    assert table.loc["jacobian_norm", "standard_error"] == pytest.approx(error)
+    margins = generalization.training_margin(module, inputs, labels)
+    assert table.loc["training_margin", "value"] == pytest.approx(margins.mean().item())
+    assert table.loc["weight_norm", "value"] == generalization.weight_norm(module).item()
+    assert np.isnan(table.loc["weight_norm", "standard_error"])
+    assert list(table["method"]) == ["exact"] * 3
+
+
+def test_every_measure_is_a_row_with_a_value_or_a_reason(module, inputs, labels):
+    table = generalization.measure(module, inputs, labels, LIGHT, repeats=2)
+    assert list(table["measure"]) == LIGHT
+    assert (np.isfinite(table["value"]) == (table["status"] == "ok")).all()
+    assert (table["status"].str.len() > 0).all()
+    assert (table["status"] == "ok").sum() > 50
+
+
+def test_what_is_lacking_is_said(module, inputs):
+    table = generalization.measure(
+        module, inputs, measures=["training_loss", "distance_from_initialization"]
+    )
+    assert list(table["status"]) == [
+        "training_loss needs train_inputs and train_labels: give labels or train",
+        "distance_from_initialization needs initial_networks: give initial",
+    ]
+    assert table["value"].isna().all()
+
+
+def test_a_training_set_may_differ_from_the_inputs(module, inputs, labels):
+    train = DataLoader(TensorDataset(inputs[:10], labels[:10]), batch_size=4)
+    found = generalization.measure(module, inputs, labels, "training_margin", train=train)
+    expected = generalization.training_margin(module, inputs[:10], labels[:10]).mean().item()
+    assert found["value"].item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda x, y: x.numpy()[::-1][::-1],
+        lambda x, y: x.double(),
+        lambda x, y: TensorDataset(x, y),
+        lambda x, y: TensorDataset(x),
+        lambda x, y: DataLoader(TensorDataset(x, y), batch_size=5),
+        lambda x, y: (x.numpy(), y.numpy()),
+        lambda x, y: x.clone().requires_grad_(),
+    ],
+    ids=["strides", "double", "dataset", "unlabelled", "loader", "pair", "graph"],
+)
+def test_inputs_of_every_kind_give_the_same_value(module, inputs, labels, given):
+    expected = generalization.measure(module, inputs, measures="jacobian_norm")["value"].item()
+    found = generalization.measure(module, given(inputs, labels), measures="jacobian_norm")
+    assert found["value"].item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_settings_and_own_functions(module, inputs):
+    def largest_logit(networks, inputs):
+        return networks(inputs).detach().amax(1).unsqueeze(0)
+
+    chosen = {"output_sensitivity": {"pixel_noise_std": 0.5}, "largest": largest_logit}
+    table = generalization.measure(module, inputs, measures=chosen).set_index("measure")
+    plain = generalization.measure(module, inputs, measures="output_sensitivity")["value"].item()
+    # A small change of the inputs crosses no facet: S grows with the variance of the noise.
+    assert table.loc["output_sensitivity", "value"] == pytest.approx(25 * plain, rel=0.5)
+    logits = module(inputs).detach().double()
+    assert table.loc["largest", "value"] == pytest.approx(logits.amax(1).mean().item())
+
+
+def test_sampled_values_have_the_error_of_their_repeats(module, inputs, labels):
+    table = generalization.measure(module, inputs, labels, "random_number", repeats=4)
+    again = generalization.measure(module, inputs, labels, "random_number", repeats=4)
+    assert table["method"].item() == "sampled"
+    assert table["standard_error"].item() > 0
+    assert table["value"].item() == again["value"].item()
+
+
+def test_closed_forms_are_exact_and_draws_are_sampled(module, inputs):
+    sampled = ["output_sensitivity", "mean_tangent_sensitivity", "random_number"]
+    exact = ["tangent_sensitivity", "transitions", "output_entropy"]
+    table = generalization.measure(module, inputs, measures=sampled + exact)
+    assert list(table["method"]) == ["sampled"] * 3 + ["exact"] * 3
+    assert (table["standard_error"].iloc[:3] > 0).all()
+
+
+def test_transitions_of_modules_that_cannot_be_followed_are_sampled(inputs):
+    module = nn.Sequential(nn.Flatten(), nn.Linear(16, 5), nn.Hardswish(), nn.Linear(5, 3))
+    table = generalization.measure(module, inputs, measures="curvature")
+    assert table["status"].item() != "ok" or table["method"].item() == "sampled"
+
+
+def test_batch_size_changes_no_value(module, inputs, labels):
+    names = ["jacobian_norm", "training_loss", "effective_rank", "training_margin"]
+    whole = generalization.measure(module, inputs, labels, names, batch_size=24)
+    parts = generalization.measure(module, inputs, labels, names, batch_size=5)
+    assert parts["value"].to_numpy() == pytest.approx(whole["value"].to_numpy(), rel=1e-5)
+    shapes = []
+    hook = module.register_forward_pre_hook(lambda _, given: shapes.append(len(given[0])))
+    generalization.measure(module, inputs, labels, "training_loss", batch_size=5)
+    hook.remove()
+    assert max(shapes) == 5
+
+
+def test_the_module_is_left_as_it_was(inputs, labels):
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3)
+    )
+    module.train()
+    module[0].weight.requires_grad_(False)
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    generalization.measure(module, inputs, labels, LIGHT, repeats=2)
+    assert module.training and module[1].training
+    assert not module[0].weight.requires_grad and module[0].bias.requires_grad
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+    optimizer = torch.optim.SGD(module.parameters(), 0.1)
+    nn.functional.cross_entropy(module(inputs), labels).backward()
+    optimizer.step()
+    assert not torch.equal(module[4].weight, before["4.weight"])
+
+
+def test_an_interrupt_keeps_what_is_done(module, inputs, capsys):
+    def interrupted(networks):
+        raise KeyboardInterrupt
+
+    table = generalization.measure(module, inputs, measures={"weight_norm": {}, "own": interrupted})
+    assert list(table["status"]) == ["ok", "interrupted before it was computed"]
+    assert "what is done is returned" in capsys.readouterr().err
+
+
+def test_an_error_of_torch_is_a_row(module):
+    table = generalization.measure(module, torch.randn(5, 7), measures="jacobian_norm")
+    assert table["status"].item().startswith("RuntimeError: mat1 and mat2 shapes")
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (
+            lambda m, x: generalization.measure(m, x, measures="jacobian_nrm"),
+            "measures must be among jacobian_norm, train_jacobian_norm, logit_jacobian_norm, "
+            "not 'jacobian_nrm'.",
+        ),
+        (
+            lambda m, x: generalization.measure("net", x),
+            "module must be a torch.nn.Module, not a str.",
+        ),
+        (
+            lambda m, x: generalization.measure(m, x[:0]),
+            "inputs must hold at least one input, not none.",
+        ),
+        (
+            lambda m, x: generalization.measure(m, [1, 2, 3]),
+            "inputs must be a tensor, an array, a pair of inputs and labels, a Dataset or a "
+            "DataLoader, not a list.",
+        ),
+        (
+            lambda m, x: generalization.measure(m, x, torch.zeros(3)),
+            "labels of inputs must be 24 integers, one per input, not torch.float32 of shape (3,).",
+        ),
+        (
+            lambda m, x: generalization.measure(m, x, batch_size=-1),
+            "batch_size must be positive, not -1.",
+        ),
+        (
+            lambda m, x: generalization.measure(m, x, measures={"weight_norm": {"order": 1}}),
+            "Settings of weight_norm must be among none, not 'order'.",
+        ),
+        (
+            lambda m, x: generalization.compare(m, m, x, layers=["9"]),
+            "layers must be among 0, 1, 2, 3, 4, 5, not '9'.",
+        ),
+    ],
+)
+def test_bad_input_is_a_sentence(module, inputs, call, sentence):
+    with pytest.raises(InputError) as error:
+        call(module, inputs)
+    assert str(error.value) == sentence
+
+
+def test_layers_of_two_modules_are_compared_by_name(module, inputs):
+    table = generalization.compare(
+        module, module, inputs, layers=["2", "4"], other_layers=["2"], similarities="linear_cka"
+    )
+    assert list(table["layer"]) == ["2", "4"]
+    assert table["value"].iloc[0] == pytest.approx(1)
+    activations = [module[: i + 1](inputs).detach() for i in (4, 2)]
+    expected = generalization.linear_cka(*activations).value
+    assert table["value"].iloc[1] == pytest.approx(expected, rel=1e-6)
+
+
+def test_positions_of_feature_maps_are_samples(inputs):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3))
+    table = generalization.compare(module, module, inputs, layers=["1"], other_layers=["0"])
+    maps = [
+        module[: i + 1](inputs).detach().flatten(2).transpose(1, 2).flatten(0, 1) for i in (1, 0)
+    ]
+    expected = generalization.svcca(*maps).value
+    found = table.set_index("similarity").loc["svcca", "value"]
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_samples_at_once_are_limited_only_inside():
+    with at_most(7):
+        assert samples_at_once(100) == 7 and samples_at_once(3) == 3
+    assert samples_at_once(100) == 100
+
+
+def test_measuring_needs_no_packages_of_the_workflow():
+    blocked = "h5py hdf5plugin matplotlib mlxtend rich safetensors sklearn statsmodels torchvision"
+    code = f"""
+import sys
+for name in {blocked.split()!r}:
+    sys.modules[name] = None
+import torch, generalization as g
+module = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
+x = torch.randn(6, 4)
+table = g.measure(module, x, torch.arange(6) % 2, repeats=2,
+    measures=[n for n in g.__all__ if n in g.catalog.MEASURES and n not in {HEAVY!r}])
+broken = table[table["status"].str.contains("Error")]
+assert not len(broken), broken.to_string()
+g.compare(module, module, x)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,99 @@
+"""Any value at any key of a configuration is accepted or refused in one sentence."""
+
+import copy
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+from planning import check_config_files, read_study
+from schema import SCHEMA, settings_of
+
+from generalization.errors import InputError
+
+DEFINITIONS = SCHEMA["$defs"]
+SMOKE = yaml.safe_load(Path("config/smoke.yaml").read_text())
+PARTS = ("measures", "profiles", "similarities")
+SINGLE = ("statistics", "figures", "activations", "fitting")
+KEYS = [
+    *((key,) for key in SCHEMA["properties"]),
+    *(("ensembles", 0, key) for key in DEFINITIONS["hyperparameters"]["properties"]),
+    *(("ensembles", 0, "sample", *key) for key in ((), ("size",), ("seed",), ("paired",))),
+    *((part, name) for part in PARTS for name in DEFINITIONS[part]["properties"]),
+    *(
+        (part, name, key)
+        for part in PARTS
+        for name in DEFINITIONS[part]["properties"]
+        for key in settings_of(name)
+    ),
+    *((part, key) for part in SINGLE for key in settings_of(part)),
+]
+VALUES = [
+    *(10**400, -(10**400), 10**5000, 2**64, -1, 0, 1e308, 5e-324, float("nan"), float("inf")),
+    *("", "a" * 10_000, "../../x", "$(exit 1)", "; exit 1", "\n", "\0", "1e-2", "ü"),
+    *(None, True, [], {}, [[]], [None], [{}], ["x"], [10**400], [float("nan")], ["sample"]),
+    *({"a": {}}, {1: 2}, {None: None}, date(2020, 1, 1)),
+]
+
+
+def placed(config, path, value):
+    """A configuration in which one key has another value."""
+    config = copy.deepcopy(config)
+    *outer, last = path
+    part = config
+    for key in outer:
+        if isinstance(part, dict) and part.get(key) is None:
+            part[key] = {}
+        part = part[key]
+    part[last] = value
+    return config
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: f"{type(value).__name__}")
+def test_any_value_at_any_key_is_read_or_refused_in_one_sentence(value):
+    for path in KEYS:
+        try:
+            read_study(placed(SMOKE, path, value), ["config/smoke.yaml"])
+        except InputError as error:
+            assert "\n" not in str(error), path
+            assert len(str(error)) < 1_000, path
+
+
+def test_nothing_can_be_computed_with_an_integer_of_many_digits():
+    config = placed(SMOKE, ("ensembles", 0, "learning_rate"), 10**400)
+    with pytest.raises(InputError) as error:
+        read_study(config, ["config/smoke.yaml"])
+    zeros = "0" * 50
+    assert str(error.value) == (
+        "ensembles[0].learning_rate must be at most 9223372036854775807 in size, not "
+        f"1{'0' * 99} … {zeros}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "seeds: 1\nstudy: s\nseeds: 2\n",
+            "must have every key once, not 'seeds' in lines 1 and 3.",
+        ),
+        (
+            "measures:\n  weight_norm: {}\n  weight_norm: {}\n",
+            "must have every key once, not 'weight_norm' in lines 2 and 3.",
+        ),
+        ("study: " + "[" * 2_000 + "]" * 2_000, "must be nested less deeply to be read."),
+    ],
+    ids=["top", "nested", "deep"],
+)
+def test_a_file_that_yaml_would_read_otherwise_than_it_stands(tmp_path, text, sentence):
+    file = tmp_path / "study.yaml"
+    file.write_text(text)
+    with pytest.raises(InputError) as error:
+        check_config_files([file])
+    assert str(error.value) == f"{file} {sentence}"
+
+
+def test_merged_keys_may_be_written_over(tmp_path):
+    file = tmp_path / "study.yaml"
+    file.write_text("base: &base {width: 1, depth: 2}\nother:\n  <<: *base\n  width: 3\n")
+    check_config_files([file])
