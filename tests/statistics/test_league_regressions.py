@@ -47,7 +47,7 @@ def test_interval_of_r_squared_is_that_of_a_jackknife_over_ensembles():
     ensembles = np.repeat(np.arange(8), 3)
     x = generator.normal(size=24)
     y = x + generator.normal(size=24)
-    _, found = least_squares(x, y, ensembles, level=0.9)
+    _, found = regression(x, y, ensembles, level=0.9)
     means = np.stack([x, y]).reshape(2, 8, 3).mean(2)
 
     def adjusted(means):

@@ -11,6 +11,7 @@ NETWORKS = pd.DataFrame({
     "seed": [1, 2, 1, 2, 1],
     "generalization_gap": [0.1, 0.3, 0.4, 0.6, 0.9],
     "train_accuracy": [1.0, 1.0, 0.9, 1.0, 1.0],
+    "train_loss": [0.1, 0.4, 0.0, 0.2, 0.3],
     "norm": [1.0, 3.0, 5.0, 7.0, NAN],
     "dataset": "digits",
     "depth": [2, 2, 2, 2, 3],
@@ -46,6 +47,33 @@ def test_networks_are_arranged_by_ensemble_and_seed():
     assert found.means[:2] == pytest.approx(np.array([[2, 6, NAN], [1.5, 1.5, 1]]), nan_ok=True)
     assert found.networks()[:2].tolist() == [4, 5]
     assert found.ensembles()[:2].tolist() == [2, 3]
+
+
+def test_training_losses_are_averaged_as_logarithms():
+    found = of()
+    assert found.train_loss[1].tolist() == [0, 0.2]
+    assert found.mean_log_loss == pytest.approx([np.log(0.2), -np.inf, np.log(0.3)])
+
+
+def test_measures_of_ensembles_are_means_over_pairs_of_networks_that_are_left():
+    pairs = pd.DataFrame({
+        "ensemble": ["a", "a", "b", "c", "b"],
+        "seed_a": [1, 1, 1, 1, 1],
+        "seed_b": [2, 2, 2, 2, 2],
+        "measure": ["distance", "angle", "distance", "distance", "angle"],
+        "value": [4.0, 1.0, 6.0, 8.0, NAN],
+    })
+    found = of(ensemble_measures=pairs, baselines=["angle"])
+    assert found.measures[:4] == ["norm", "loss", "distance", "angle"]
+    assert found.kinds[:4] == ["candidate", "candidate", "candidate", "baseline"]
+    # Network 2 of ensemble c does not exist, and a pair without a value does not count.
+    assert found.means[2:4] == pytest.approx(np.array([[4, 6, NAN], [1, NAN, NAN]]), nan_ok=True)
+    assert found.pairs()[:4].tolist() == [0, 0, 2, 1]
+    assert found.networks()[:4].tolist() == [4, 5, 4, 2]
+    assert found.of_ensembles[:5].tolist() == [False, False, True, True, False]
+    # Network 1 of ensemble b has not fitted.
+    fitted = of(ensemble_measures=pairs, selection="fitted")
+    assert fitted.pairs()[:4].tolist() == [0, 0, 1, 1]
 
 
 def test_candidates_and_baselines_are_told_apart():
@@ -91,6 +119,7 @@ def test_controls_are_three_of_a_kind_and_an_oracle_with_a_tenth_of_noise():
         "seed": 1,
         "generalization_gap": np.random.default_rng(1).normal(size=3000),
         "train_accuracy": 1.0,
+        "train_loss": 0.1,
         "norm": 1.0,
         "dataset": "digits",
         "width": np.arange(3000) % 3,
