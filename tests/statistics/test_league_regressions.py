@@ -40,23 +40,3 @@ def test_perfect_fit_has_no_error():
     assert (slope["estimate"], slope["low"], slope["high"]) == pytest.approx((2, 2, 2))
     assert r_squared["estimate"] == pytest.approx(1)
     assert slope["p_value"] == pytest.approx(0, abs=1e-12)
-
-
-def test_interval_of_r_squared_is_that_of_a_jackknife_over_ensembles():
-    generator = np.random.default_rng(1)
-    ensembles = np.repeat(np.arange(8), 3)
-    x = generator.normal(size=24)
-    y = x + generator.normal(size=24)
-    _, found = least_squares(x, y, ensembles, level=0.9)
-    means = np.stack([x, y]).reshape(2, 8, 3).mean(2)
-
-    def adjusted(means):
-        size = means.shape[1]
-        return 1 - (1 - scipy.stats.pearsonr(*means).statistic ** 2) * (size - 1) / (size - 2)
-
-    left_out = np.array([adjusted(np.delete(means, one, axis=1)) for one in range(8)])
-    error = np.sqrt(7 / 8 * np.square(left_out - left_out.mean()).sum())
-    half = scipy.stats.t.ppf(0.95, 7) * error
-    assert found["estimate"] == pytest.approx(adjusted(means))
-    assert found["low"] == pytest.approx(found["estimate"] - half)
-    assert found["high"] == pytest.approx(min(found["estimate"] + half, 1))
