@@ -62,7 +62,10 @@ CONTROLS = {
     ("untrained networks", "region_statistics"): (1, True),
     ("sensitivity before training", "variance_chain"): (0, False),
     ("stopping at a random kept step", "early_stopping"): (0, True),
-    ("order at the start", "similarity_trends"): (0, False),
+    ("networks on the straight line", "similarity_trends"): (0, True),
+    ("the epoch itself", "bound_courses"): (0, True),
+    ("the number of parameters", "sensitivity_statistics"): (0, True),
+    ("the same pairs before training", "pair_statistics"): (0, False),
     ("untrained networks", "similarity_contrasts"): (0, True),
     ("untrained networks", "similarity_trends"): (0, True),
 }
@@ -118,6 +121,9 @@ def test_controls_decide_where_they_must(claim):
         expected = (1, False) if claim.expected == "near" else (1 / 1.05, True)
     elif claim.control.name == "changes exchanged between pairs":
         expected = (0, claim.claim.startswith("Pair by pair"))
+    elif (claim.control.name, claim.table) == ("untrained networks", "sensitivity_statistics"):
+        # Beside correlations, which training may leave as they are; depth must have an effect.
+        expected = (0, claim.claim.startswith("At a fixed number of parameters"))
     else:
         expected = CONTROLS[claim.control.name, claim.table]
     assert (claim.control.number, claim.control.decides) == pytest.approx(expected)
@@ -190,7 +196,7 @@ def test_quotes_stand_where_the_source_says_so():
     (falls,) = of("The area decreases while the test loss increases")
     assert "from the least test loss on" in falls.ours
     (saved,) = of("Stopping at the maximum area")
-    assert saved.ours == ""
+    assert saved.ours == "statistic"
 
 
 def test_control_that_shows_as_much_is_no_replication():
