@@ -94,8 +94,8 @@ def reads_stacks(function: Callable[Parameters, Result]) -> Callable[Parameters,
         for one in NETWORKS:
             if isinstance(bound.arguments.get(one), nn.Module):
                 raise InputError(
-                    f"networks must be a stack of networks, which {function.__name__} reads layer by "
-                    f"layer, not {type(bound.arguments[one]).__name__}."
+                    f"networks must be a stack, which {function.__name__} reads layer by layer, "
+                    f"not {type(bound.arguments[one]).__name__}."
                 )
         if isinstance(bound.arguments.get("networks"), StackedNetworks):
             bound.arguments["networks"] = bound.arguments["networks"].folded()
