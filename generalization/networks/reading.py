@@ -81,10 +81,10 @@ def reads_networks(function: Callable[Parameters, Result]) -> Callable[Parameter
 
 
 def reads_stacks(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Give a measure or a profile a stack of fully connected networks, or refuse what it is given.
+    """Give a measure or a profile a stack of networks, or refuse the module that it is given.
 
     Args:
-        function: Function of the argument ``networks`` or ``trained_networks``.
+        function: One that reads layers of a stack.
     """
     named = signature(function)
 
@@ -94,8 +94,8 @@ def reads_stacks(function: Callable[Parameters, Result]) -> Callable[Parameters,
         for one in NETWORKS:
             if isinstance(bound.arguments.get(one), nn.Module):
                 raise InputError(
-                    f"networks must be FullyConnectedNetworks, which {function.__name__} reads "
-                    f"layer by layer, not {type(bound.arguments[one]).__name__}."
+                    f"networks must be a stack, which {function.__name__} reads layer by layer, "
+                    f"not {type(bound.arguments[one]).__name__}."
                 )
         if isinstance(bound.arguments.get("networks"), StackedNetworks):
             bound.arguments["networks"] = bound.arguments["networks"].folded()

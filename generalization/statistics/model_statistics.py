@@ -124,7 +124,7 @@ def _why_not(x, kept) -> str:
     if not len(x):
         return "no network is left"
     if len(kept) < FEWEST_ENSEMBLES:
-        return few_ensembles(len(kept), "that are needed")
+        return few_ensembles(len(kept))
     return "" if x.any() else "the measure is the same for all networks"
 
 

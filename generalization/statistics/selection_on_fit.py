@@ -116,7 +116,7 @@ def _dependence(
     size, count = len(fits), len(means)
     interval = Interval(*np.full((3, count), np.nan))
     p, corrected = np.full((2, count), np.nan)
-    notes = [few_ensembles(size, "that are needed")] * count
+    notes = [few_ensembles(size)] * count
     if size >= FEWEST_ENSEMBLES and np.ptp(fits) == 0:
         notes = [
             "all networks fit" if fits[0] == 1 else "the same fraction fits everywhere"

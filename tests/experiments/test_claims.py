@@ -122,7 +122,7 @@ def test_controls_decide_where_they_must(claim):
     elif claim.control.name == "changes exchanged between pairs":
         expected = (0, claim.claim.startswith("Pair by pair"))
     elif (claim.control.name, claim.table) == ("untrained networks", "sensitivity_statistics"):
-        # Depth alone may change sensitivities, so that training must change them more.
+        # Beside correlations, which training may leave as they are; depth must have an effect.
         expected = (0, claim.claim.startswith("At a fixed number of parameters"))
     else:
         expected = CONTROLS[claim.control.name, claim.table]

@@ -98,7 +98,7 @@ def test_margin_beyond_float64_gives_zero():
     assert jacobian_norm(networks, point).item() == 0
 
 
-@pytest.mark.parametrize("classes", [1, 2, 3, 10])
+@pytest.mark.parametrize("classes", [2, 3, 10])
 def test_rows_have_the_norm_of_the_jacobian_whatever_they_multiply(classes):
     logits = 3 * points(20, classes)
     sigma = logits.softmax(-1)

@@ -93,9 +93,10 @@ def test_image_that_translations_do_not_change_has_no_quotient():
 
 def test_module_is_refused():
     sentence = (
-        r"^networks must be FullyConnectedNetworks, whose initialization is known, not Linear\.$"
+        r"^networks must be FullyConnectedNetworks, which normalized_transitions reads layer by "
+        r"layer, not Linear\.$"
     )
-    with pytest.raises(TypeError, match=sentence):
+    with pytest.raises(ValueError, match=sentence):
         normalized_transitions(nn.Linear(4, 2), torch.zeros(1, 1, 2, 2))
 
 

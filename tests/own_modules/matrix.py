@@ -143,7 +143,7 @@ def outcome(name: str, case: Case) -> Outcome:
         with catch_warnings(record=True) as warned:
             simplefilter("always", UserWarning)
             found = values_of(function(**named))
-        said = [str(one.message) for one in warned if str(one.message).startswith(name)]
+        said = [str(one.message) for one in warned if str(one.message).startswith((name, "needs"))]
         if said and not found.isfinite().any():
             found, refusal = None, said[-1]
     except ValueError as raised:

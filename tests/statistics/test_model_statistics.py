@@ -139,5 +139,5 @@ def test_few_ensembles_have_no_model():
     measures = made_measures()
     some = measures[measures["ensemble"].isin(sorted(measures["ensemble"].unique())[:3])]
     _, table = made(some)
-    assert row(table, "weight_norm", MIXED)["note"] == "3 of the 5 ensembles that are needed"
+    assert row(table, "weight_norm", MIXED)["note"] == "3 of the 5 ensembles that a verdict needs"
     assert table["estimate"].isna().all()

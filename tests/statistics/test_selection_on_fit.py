@@ -132,4 +132,4 @@ def test_baselines_and_networks_without_a_gap_do_not_count():
 def test_few_ensembles_are_not_tested():
     measures = simulated(np.random.default_rng(5))
     few = measures[measures["ensemble"].isin(measures["ensemble"].unique()[:4])]
-    assert dependence(few)["note"] == "4 of the 5 ensembles that are needed"
+    assert dependence(few)["note"] == "4 of the 5 ensembles that a verdict needs"

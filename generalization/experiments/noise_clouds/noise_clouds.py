@@ -8,6 +8,7 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from generalization.derivatives.layer_noise import layer_noise
+from generalization.errors import InputError
 from generalization.networks.hidden_layers import hidden_activations
 from generalization.networks.modules import Networks
 from generalization.networks.reading import reads_networks
@@ -79,7 +80,12 @@ def noise_clouds(
         EV_2 / (1 − EV_1) would be near it if noise had no direction in the layer. Shares, and
         ``predicted_noise``, do not exist where a layer shows nothing, no copy or no image having an
         active unit: they are means over the other images, NaN without any.
+
+    Raises:
+        InputError: If there is no record.
     """
+    if recorded is None:
+        raise InputError("noise_clouds needs recorded activations of noisy copies, not None.")
     images, about = cloud_images(train_inputs, train_labels, inputs, labels, images_per_class)
     of_image = len(noise_stds) * copies
     clouds = (recorded(slice(i * of_image, (i + 1) * of_image)) for i in range(len(images)))

@@ -14,7 +14,7 @@ from generalization.activations import layer_activations
 from generalization.devices import SAMPLES_PER_CHUNK, samples_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.hidden_layers import layer_maps
-from generalization.networks.reading import reads_networks
+from generalization.networks.reading import reads_stacks
 from generalization.networks.sequences import sequence_of
 from generalization.networks.stacked_networks import StackedNetworks
 from generalization.units.directions import (
@@ -29,7 +29,7 @@ from generalization.units.projections import projected_logits, projected_map_log
 COLUMNS = ["network", "layer", "directions", "k", "accuracy", "units"]
 
 
-@reads_networks
+@reads_stacks
 @torch.no_grad()
 def projection_accuracy(
     networks: StackedNetworks,

@@ -67,6 +67,8 @@ def test_network_without_hidden_layers_has_no_rows():
 
 def test_module_is_refused():
     with pytest.raises(
-        TypeError, match=r"^networks must be FullyConnectedNetworks, whose init.*, not Linear\.$"
+        ValueError,
+        match=r"^networks must be FullyConnectedNetworks, which transitions_per_layer reads layer "
+        r"by layer, not Linear\.$",
     ):
         transitions_per_layer(nn.Linear(36, 2), random_images(1))
