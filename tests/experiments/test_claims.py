@@ -199,6 +199,19 @@ def test_quotes_stand_where_the_source_says_so():
     assert saved.ours == "statistic"
 
 
+def test_only_of_softmax_outputs_one_side_of_the_root_holds_by_algebra():
+    algebra = [one.claim for one in CLAIMS if "holds by algebra" in one.ours]
+    assert algebra == ["The cross-entropy is √(L_MSE/2) (softmax, ours)"]
+
+
+def test_claims_are_sentences_that_begin_as_such():
+    words = {one.claim for one in CLAIMS}
+    assert all(text[0].isupper() and not text.endswith(".") for text in words)
+    assert (
+        "The sensitivity of untrained networks ranks them by their test loss after training"
+    ) in words
+
+
 def test_control_that_shows_as_much_is_no_replication():
     deciding = [one for one in CLAIMS if one.control and one.control.decides]
     assert len(deciding) > 10

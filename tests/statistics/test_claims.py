@@ -18,6 +18,7 @@ from generalization.statistics.claims import COLUMNS, claims
 from generalization.statistics.joining import DIFFER
 from generalization.statistics.pair_statistics import pair_statistics
 from generalization.statistics.pairs import pairs
+from generalization.statistics.random_effects import random_effects
 from generalization.statistics.resampling import Resampling
 from generalization.statistics.verdicts import (
     CONTROL_SHOWS_IT,
@@ -153,6 +154,22 @@ def test_three_datasets_have_a_random_effects_mean():
     assert apart["verdict"] == UNDECIDED
     assert apart["low"] < 0 < apart["high"]
     assert "I² 98 %" in apart["heterogeneity"] or "I² 99 %" in apart["heterogeneity"]
+
+
+def test_mean_of_three_datasets_has_two_degrees_of_freedom_and_tells_how_they_differ():
+    middle, half = np.array([0.02, 0.1, 0.13]), np.array([0.05, 0.04, 0.06])
+    table = statistics("a", "b", "c", low=middle - half, high=middle + half)
+    spread = random_effects(middle, half / t.ppf(0.975, 9), level=0.95)
+    # Two one-sided tests at level 0.05 look at the interval of level 0.9.
+    high = spread.mean + spread.half_width * t.ppf(0.95, 2) / t.ppf(0.975, 2)
+    for factor, verdict in ((1.001, REPLICATES), (0.999, UNDECIDED)):
+        near = dataclasses.replace(ABOVE, expected="near", tolerance=factor * high)
+        joined = judged(table, near).iloc[-1]
+        assert joined["verdict"] == verdict
+    assert joined["high"] == pytest.approx(spread.mean + spread.half_width)
+    assert joined["heterogeneity"] == (
+        f"τ {spread.tau:.2g}, I² {100 * spread.i_squared:.0f} %, p of equality {spread.p_value:.2g}"
+    )
 
 
 def test_mean_of_correlations_is_on_fishers_scale():

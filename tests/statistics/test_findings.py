@@ -1,3 +1,5 @@
+import dataclasses
+
 import pandas as pd
 
 from generalization.statistics.findings import StudyResults, findings
@@ -69,3 +71,22 @@ def test_page_says_what_was_computed_and_from_how_many_networks():
     assert any("results of 2 studies (commit abc, torch 2)" in line for line in lines)
     assert "| [one](#title-of-one) | 2 | 2 | digits | 1 replicates; 1 inconclusive |" in lines
     assert "| two | 2 | 2 | digits | not judged |" in lines
+
+
+def test_measures_that_were_judged_most_often_come_first_and_then_baselines():
+    one, two = study("one"), study("two")
+    names = {"jacobian_norm": "transitions", "weight_norm": "curvature"}
+    renamed = two.statistics.assign(measure=two.statistics["measure"].replace(names))
+    lacking = one.statistics.assign(estimate=one.statistics["estimate"].mask([True, False, False]))
+    studies = [
+        dataclasses.replace(one, statistics=lacking),
+        dataclasses.replace(two, statistics=renamed.assign(low=[None, None, 0.0])),
+    ]
+    lines = findings(studies, {}, primary="spearman_within").splitlines()
+    # A measure may be in one study alone; an interval has both ends or is none.
+    assert lines[lines.index("| measure | one | two |") + 2 :] == [
+        "| Transitions |  | 0.50 |",
+        "| Jacobian norm | – |  |",
+        "| *Curvature* |  | −0.25 |",
+        "| *Weight norm* | −0.25 |  |",
+    ]

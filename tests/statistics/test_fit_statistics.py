@@ -361,8 +361,9 @@ def test_a_study_that_sweeps_over_nothing_has_pooled_correlations(measures):
 
 
 def test_impossible_permutations(measures):
-    with pytest.raises(ValueError, match=r"^permutations must be at least 1, not -1\.$"):
-        fitted(measures, permutations=-1)
+    for none in (0, -1):
+        with pytest.raises(ValueError, match=rf"^permutations must be at least 1, not {none}\.$"):
+            fitted(measures, permutations=none)
 
 
 @pytest.mark.parametrize("measure", ["output_entropy", "weight_norm"])
