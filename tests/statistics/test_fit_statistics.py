@@ -360,6 +360,20 @@ def test_a_study_that_sweeps_over_nothing_has_pooled_correlations(measures):
     assert of(rows, "jacobian_norm").loc["granulated_kendall", "note"] == "no factor is swept"
 
 
+def test_one_factor_has_no_interactions(measures):
+    rows, _ = fitted(measures.assign(depth=2, init_scale=1.0, width=9))
+    told = set(of(rows, "jacobian_norm").index)
+    assert "spearman_given_design" in told
+    assert "spearman_given_interactions" not in told
+
+
+def test_worst_regret_is_over_the_levels_of_the_dominant_factor(measures, statistics):
+    cells = of(statistics, "jacobian_norm")["cells"]
+    fits = measures[measures["final"] & (measures["train_accuracy"] >= 0.999)]
+    assert cells["regret_worst"] == fits["label_corruption"].nunique()
+    assert cells["regret"] == cells["top_20_hit_rate"] == 1
+
+
 def test_impossible_permutations(measures):
     for none in (0, -1):
         with pytest.raises(ValueError, match=rf"^permutations must be at least 1, not {none}\.$"):
