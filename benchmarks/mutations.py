@@ -97,6 +97,10 @@ class Mutant:
     attribute: str
     value: object
 
+    def where(self, module: str) -> str:
+        """Return the module and the function."""
+        return f"{module}.{self.function}".rstrip(".")
+
 
 def changes(node: ast.AST) -> Iterator[tuple[str, object]]:
     """Attributes of a node and what each may become."""
@@ -408,15 +412,18 @@ def main() -> None:
     package = [str(path) for path in (ROOT / "generalization").rglob("*.py")]
     reached = traced(package, settings.tests)
     reasons, counts = explained(), Counter()
+    possible: set[tuple[str, str]] = set()
     print(f"{len(reached)} tests in {sum(took for took, _ in reached.values()):.0f} s of CPU\n")
     for module in chosen:
         tree, name = module.tree, module.name.removeprefix("generalization.")
         kinds: Counter[str] = Counter()
-        for mutant in sample(mutants(tree), settings.mutants, settings.seed):
+        found = mutants(tree)
+        possible |= {(mutant.where(name), mutant.shown) for mutant in found}
+        for mutant in sample(found, settings.mutants, settings.seed):
             tests = module.tests(mutant, reached)
             kind = "caught"
             if not tests or survives(module, tree, mutant, tests):
-                where = f"{name}.{mutant.function}".rstrip(".")
+                where = mutant.where(name)
                 kind = "explained" if (where, mutant.shown) in reasons else "survived"
                 told = f"{where}:{mutant.line}  {mutant.shown}  ({len(tests)} tests)"
                 print(f"  {kind}  {told}", flush=True)
@@ -428,6 +435,9 @@ def main() -> None:
         f"\n{counts['caught']} of {total} mutants caught ({counts['caught'] / max(total, 1):.1%}), "
         f"{counts['explained']} explained, {counts['survived']} survived."
     )
+    if not settings.modules:
+        for where, change in sorted(reasons - possible):
+            print(f"  explained, but no mutant any more: {where}  {change}")
 
 
 if __name__ == "__main__":
