@@ -5,6 +5,7 @@ import statsmodels.api as sm
 from oracles.studies import made_measures, made_measures_of_two
 from scipy.stats import rankdata
 
+from generalization.statistics.draws import resampled_counts
 from generalization.statistics.model_statistics import (
     COLUMNS,
     DIFFERENCE,
@@ -13,6 +14,7 @@ from generalization.statistics.model_statistics import (
     model_statistics,
     standard_ranks,
 )
+from generalization.statistics.quantile_regression import quantile_slopes
 from generalization.statistics.resampling import Resampling
 from generalization.statistics.selection import selected
 
@@ -141,3 +143,24 @@ def test_few_ensembles_have_no_model():
     _, table = made(some)
     assert row(table, "weight_norm", MIXED)["note"] == "3 of the 5 ensembles that a verdict needs"
     assert table["estimate"].isna().all()
+
+
+def test_intervals_of_quantile_slopes_are_percentiles_over_resampled_ensembles(study):
+    measures, table = study
+    rows = selected(measures, "weight_norm", "all", fitted_accuracy=0.999)
+    codes = pd.factorize(rows["ensemble"], sort=True)[0]
+    counts = resampled_counts(
+        np.zeros(36, int),
+        resamples=60,
+        generator=Resampling(np.random.default_rng(0)).stream(),
+    )
+    x, y = standard_ranks(rows["value"].to_numpy()), rows["generalization_gap"].to_numpy()
+    draws = [quantile_slopes(counts[:, codes], x, y, quantile=q) for q in (0.5, 0.9)]
+    for name, slopes in {
+        "quantile_slope_50": draws[0],
+        "quantile_slope_90": draws[1],
+        DIFFERENCE: draws[1] - draws[0],
+    }.items():
+        found = row(table, "weight_norm", name, "all")
+        expected = np.quantile(slopes, [0.025, 0.975])
+        assert found[["low", "high"]].tolist() == pytest.approx(expected.tolist())

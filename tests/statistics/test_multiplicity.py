@@ -69,3 +69,14 @@ def test_family_error_rate_is_held(generator):
         draws = generator.normal(size=(5, 100)) + generator.normal(size=100)
         hits += np.nanmin(westfall_young(draws[:, 0], draws[:, 1:])) <= 0.05
     assert hits <= 400 * 0.05 + 3 * np.sqrt(400 * 0.05 * 0.95)
+
+
+def test_statistics_without_a_value_or_a_null_are_not_in_the_family(generator):
+    null = generator.normal(size=(4, 99))
+    observed = np.array([2.0, np.nan, 1.5, 1.0])
+    null[2] = np.nan
+    adjusted = westfall_young(observed, null)
+    assert np.isnan(adjusted).tolist() == [False, True, True, False]
+    assert adjusted[[0, 3]] == pytest.approx(westfall_young(observed[[0, 3]], null[[0, 3]]))
+    plain = permutation_p_values(observed, null)
+    assert np.isnan(plain).tolist() == [False, True, True, False]

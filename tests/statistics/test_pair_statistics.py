@@ -276,3 +276,27 @@ def test_fraction_stands_beside_that_before_training():
     assert row["over_untrained_low"] == pytest.approx(0.4 - half)
     assert row["over_untrained_high"] == pytest.approx(0.4 + half)
     assert np.isnan(of(made([0] * 5, trained))["over_untrained"])
+
+
+def test_dataset_of_one_draw_may_be_left_out_by_the_jackknife():
+    generator = np.random.default_rng(5)
+    first, second = generator.choice([-1.0, 1.0], (2, 8))
+    datasets = ["d0"] * 7 + ["d1"]
+    table = pd.concat([
+        made(np.zeros(8), signs, quantity=quantity, dataset=datasets)
+        for quantity, signs in (("norm", first), ("generalization_gap", second))
+    ])
+    row = pair_statistics(table).query("dataset == 'all'").set_index("quantity").loc["norm"]
+
+    def excess(kept):
+        exchanged = 0.0
+        for dataset in set(np.array(datasets)[kept]):
+            here = kept[np.array(datasets)[kept] == dataset]
+            exchanged += len(here) * first[here].mean() * second[here].mean()
+        return (first[kept] @ second[kept] - exchanged) / len(kept) / 2
+
+    every = np.arange(8)
+    left_out = np.array([excess(np.delete(every, place)) for place in every])
+    half = t.ppf(0.975, 7) * np.sqrt(7 / 8 * np.square(left_out - left_out.mean()).sum())
+    assert row["coupled_excess"] == pytest.approx(excess(every))
+    assert row["coupled_excess_high"] - row["coupled_excess"] == pytest.approx(half)

@@ -257,3 +257,48 @@ def test_table_survives_writing_and_reading(tmp_path):
     found = [claims([claim], {"paper_relations": one})[columns] for one in (table, again)]
     assert len(found[0]) == 2 * len(table.query("selection == 'fitted' and given == 'none'"))
     pd.testing.assert_frame_equal(*found)
+
+
+def test_losses_that_span_two_orders_are_enough():
+    gap = np.arange(20.0) / 20
+    row = one(
+        relations(study(gap, training_loss=np.repeat([1e-4, 1e-2], 10))),
+        *("training_loss", GAP, "best_over_least_loss"),
+    )
+    assert (row["control_estimate"], row["underpowered"]) == (2, "")
+
+
+def test_interval_of_a_difference_is_that_of_a_jackknife():
+    generator = np.random.default_rng(6)
+    gap = generator.normal(size=9)
+    measures = {
+        "jacobian_norm": -gap + generator.normal(size=9),
+        "logit_jacobian_norm": gap + 2 * generator.normal(size=9),
+    }
+
+    def difference(kept):
+        strengths = [abs(spearmanr(values[kept], gap[kept])[0]) for values in measures.values()]
+        return strengths[0] - strengths[1]
+
+    row = one(
+        relations(study(gap, **measures)),
+        "jacobian_norm",
+        statistic="spearman_minus_logit_jacobian_norm",
+    )
+    every = np.arange(9)
+    left_out = np.array([difference(np.delete(every, place)) for place in every])
+    half = t.ppf(0.975, 7) * np.sqrt(8 / 9 * np.square(left_out - left_out.mean()).sum())
+    assert row["estimate"] == pytest.approx(difference(every))
+    assert (row["low"], row["high"]) == pytest.approx((
+        row["estimate"] - half,
+        row["estimate"] + half,
+    ))
+
+
+@pytest.mark.parametrize(("ensembles", "told"), [(5, True), (4, False)])
+def test_difference_has_an_interval_from_five_ensembles_on(ensembles, told):
+    gap = np.arange(float(ensembles))
+    other = np.array([1.0, 0, 2, 4, 3])[:ensembles]
+    table = relations(study(gap, jacobian_norm=other, logit_jacobian_norm=-(other**2)))
+    row = one(table, "jacobian_norm", statistic="spearman_minus_logit_jacobian_norm")
+    assert np.isfinite(row["low"]) == told

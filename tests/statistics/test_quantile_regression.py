@@ -64,3 +64,13 @@ def test_resample_without_two_values_has_no_slope():
 def test_quantile_outside_of_its_range_is_refused():
     with pytest.raises(ValueError, match=r"^quantile must be between 0 and 1, not 1\.$"):
         quantile_slopes(np.ones((1, 3)), np.arange(3.0), np.arange(3.0), quantile=1)
+
+
+def test_steep_lines_are_found():
+    """Most points lie on a line of slope 1; two far ones make x vary more than y."""
+    x = np.concatenate([np.repeat([-10.0, 10.0], 50), [-400, 400]])
+    y = np.where(np.abs(x) > 10, 0.0, x)
+    assert x.std() / y.std() > 5
+    # Of Σ|x|, 1000 pull towards the line, 800 away from it.
+    found = quantile_slopes(np.ones((1, 102)), x, y, quantile=0.5)
+    assert found == pytest.approx([1], abs=0.01)

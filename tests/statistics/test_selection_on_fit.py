@@ -4,7 +4,10 @@ import pytest
 from oracles.studies import made_measures
 from scipy.stats import spearmanr
 
-from generalization.statistics.intervals import mean_interval
+from generalization.statistics.design import main_effects
+from generalization.statistics.draws import leave_one_out_counts, observed_counts
+from generalization.statistics.intervals import correlation_interval, mean_interval
+from generalization.statistics.partial import partial_rank_correlation
 from generalization.statistics.resampling import Resampling
 from generalization.statistics.selection_on_fit import COLUMNS, WARNING, selection_on_fit
 
@@ -133,3 +136,40 @@ def test_few_ensembles_are_not_tested():
     measures = simulated(np.random.default_rng(5))
     few = measures[measures["ensemble"].isin(measures["ensemble"].unique()[:4])]
     assert dependence(few)["note"] == "4 of the 5 ensembles that a verdict needs"
+
+
+def test_network_that_has_no_gap_in_the_end_does_not_count_as_one_that_fits():
+    measures = simulated(np.random.default_rng(6))
+    first = measures["ensemble"] == measures["ensemble"].iloc[0]
+    lost = first & (measures["seed"] == 0)
+    # Its sibling fits, so that half of the ensemble would.
+    accuracy = np.where(lost, 0.9, 1.0)
+    measures["train_accuracy"] = measures["train_accuracy"].mask(first, accuracy)
+    before = measures[lost].assign(step=50, final=False)
+    diverged = measures.assign(
+        generalization_gap=measures["generalization_gap"].mask(lost),
+    )
+    with_course = pd.concat([diverged, before], ignore_index=True)
+    found, expected = dependence(with_course), dependence(measures[~lost])
+    assert found["estimate"] == pytest.approx(expected["estimate"])
+    assert found["p_value"] == expected["p_value"]
+
+
+def test_interval_spends_a_degree_of_freedom_on_every_column_of_the_design():
+    measures = simulated(np.random.default_rng(7))
+    row = dependence(measures)
+    planted = measures[measures["measure"] == "planted"].assign(
+        fits=lambda rows: rows["train_accuracy"] == 1
+    )
+    means = planted.groupby("ensemble")[["value", "fits"]].mean()
+    design = main_effects(LEVELS)
+    value, fits = means.to_numpy(float).T
+    observed, left_out = (
+        partial_rank_correlation(counts, value[None], fits, design)
+        for counts in (observed_counts(ENSEMBLES), leave_one_out_counts(ENSEMBLES))
+    )
+    # An intercept, three levels of corruption, one of depth, five of replicates.
+    free = ENSEMBLES - 1 - (1 + 3 + 1 + 5)
+    expected = correlation_interval(observed[:, 0], left_out, level=0.95, degrees_of_freedom=free)
+    assert row["estimate"] == pytest.approx(expected.estimate.item())
+    assert (row["low"], row["high"]) == pytest.approx((expected.low.item(), expected.high.item()))

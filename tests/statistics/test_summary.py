@@ -228,3 +228,21 @@ def test_front_page_warns_of_measures_on_which_fitting_depends(statistics, measu
     )
     without = summary(statistics, measures, selection_on_fit=rows.assign(note=""))
     assert without == summary(statistics, measures)
+
+
+def test_one_judge_agrees_with_nobody(statistics, measures):
+    alone = statistics[statistics["statistic"] == WITHIN]
+    assert not any("judges" in one for one in summary(alone, measures))
+
+
+def test_measures_of_few_ensembles_are_no_study_of_few(statistics, measures):
+    some = statistics["measure"] == "transitions"
+    lost = statistics.assign(
+        estimate=np.nan,
+        note="the gap is constant",
+        ensembles=statistics["ensembles"].mask(some, 3),
+    )
+    assert summary(lost, measures)[2] == (
+        "The relation of measures to the gap of fitted networks was not estimated: the gap is "
+        "constant."
+    )

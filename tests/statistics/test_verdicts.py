@@ -263,3 +263,32 @@ def test_nearness_of_a_ratio_is_a_factor(low, high, word):
     near = claim("near", 1.0, tolerance=np.log(2), scale="log")
     row = {"estimate": np.sqrt(low * high), "low": low, "high": high, "ensembles": 40}
     assert verdict(row, near, level=0.95)[0] == word
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_tolerance_itself_is_near(side):
+    # An interval without width does not shrink.
+    assert word(row(side * 0.3, side * 0.3), claim("near")) == REPLICATES
+    assert word(row(side * 0.3, side * 0.3), claim("near", tolerance=0.29)) == OPPOSITE
+
+
+def test_study_that_could_just_have_shown_nearness_has_the_power():
+    low, high = 0.0, 0.5
+    error = (high - low) / (2 * stats.t.ppf(0.975, 29))
+    # Both one-sided tests reject with probability 0.8 where the true value is 0.
+    needed = stats.t.ppf([0.95, 0.9], 29).sum() * error
+    exactly = claim("near", tolerance=needed)
+    assert word(row(low, high), exactly) == UNDECIDED
+    assert word(row(low, high), dataclasses.replace(exactly, tolerance=0.999 * needed)) == NO_POWER
+
+
+def test_any_difference_from_the_control_speaks_for_nearness():
+    near = claim("near", control=Control("untrained networks", CONTRAST))
+    for contrast, answer in {
+        (0.5, 0.4, 0.6): REPLICATES,
+        (-0.5, -0.6, -0.4): REPLICATES,
+        (0.1, -0.4, 0.6): MAYBE_CONTROL,
+        (0.0, -0.01, 0.01): CONTROL_SHOWS_IT,
+    }.items():
+        columns = dict(zip(CONTRAST, contrast, strict=True))
+        assert word(row(-0.05, 0.05, **columns), near) == answer
