@@ -253,6 +253,9 @@ class Figure:
             a hyper-parameter that the study sweeps over: which of the two. The figure is given its
             name as an argument of this name.
         course: Whether it shows networks that were kept on their way, not only at its ends.
+        training: Whether it shows how the study itself trained its networks.
+        pairs: Pairs of networks that a similarity of the study must compare, if there are such.
+        sweeps: Hyper-parameter of which the study must have several values, if there is one.
     """
 
     chapter: str
@@ -260,6 +263,9 @@ class Figure:
     measures: tuple[str, ...] = ()
     one_per: str = ""
     course: bool = False
+    training: bool = False
+    pairs: str = ""
+    sweeps: str = ""
 
 
 @dataclass(frozen=True)
@@ -304,9 +310,12 @@ ROOMS = {
     "figures": Room(
         figures={
             "measure_league": Figure("Overview", ("statistics",)),
-            "training_curves": Figure("Overview", ("training",)),
+            "training_curves": Figure("Overview", ("training",), training=True),
             "capacity": Figure(
-                "Overview", ("measures", "statistics"), ("number_of_parameters", "training_loss")
+                "Overview",
+                ("measures", "statistics"),
+                ("number_of_parameters", "training_loss"),
+                training=True,
             ),
             "gap_residuals": Figure("Overview", ("measures", "statistics")),
             "gap_against_measure": Figure(
@@ -418,9 +427,13 @@ ROOMS = {
         },
         figures={
             "similarity_heat_maps": Figure(SIMILARITY, ("similarities", "training")),
-            "similarity_over_training": Figure(SIMILARITY, ("similarities", "training")),
+            "similarity_over_training": Figure(
+                SIMILARITY, ("similarities", "training"), pairs="over_training"
+            ),
             "similarity_of_groups": Figure(SIMILARITY, ("similarity_contrasts",)),
-            "similarity_against_width": Figure(SIMILARITY, ("similarity_of_ensembles",)),
+            "similarity_against_width": Figure(
+                SIMILARITY, ("similarity_of_ensembles",), pairs="between_seeds", sweeps="width"
+            ),
             "accuracy_on_directions": Figure(SIMILARITY, ("projection_accuracy", "training")),
         },
         papers=("raghu_2017", "morcos_2018_similarity"),

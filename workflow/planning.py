@@ -35,8 +35,6 @@ from generalization.hyperparameters import (
 )
 from generalization.networks.architectures import unsuitable
 
-# Figures of the way that training takes, or of hyper-parameters that only studies have.
-NEEDS_TRAINING = {"training_curves", "capacity"}
 SHARE_A_JOB = [name for name, measure in MEASURES.items() if measure.shares_a_job]
 
 
@@ -109,19 +107,26 @@ class Study:
 
     @property
     def figures_and_pages(self) -> tuple[list[str], list[str]]:
-        """Figures and pages of the report for which the study has the tables."""
+        """Figures and pages of the report for which the study has all that they show."""
         measures = {measure for measure, _ in self.measures.values()}
         kept = [one.kept_steps for one in self.ensembles.values()]
         on_the_way = any(isinstance(steps, str) or len(steps) > 1 for steps in kept)
+        pairs = {pair for settings in self.similarities.values() for pair in settings["pairs"]}
         figures = [
             name
-            for name, place in FIGURES.items()
-            if self.tables.issuperset(place.made_from)
-            and measures.issuperset(place.measures)
-            and (on_the_way or not place.course)
-            and not (self.own and name in NEEDS_TRAINING)
+            for name, figure in FIGURES.items()
+            if self.tables.issuperset(figure.made_from)
+            and measures.issuperset(figure.measures)
+            and (on_the_way or not figure.course)
+            and not (self.own and figure.training)
+            and (figure.pairs in pairs or not figure.pairs)
+            and (self._sweeps(figure.sweeps) or not figure.sweeps)
         ]
         return figures, [page for page in PAGES if page in self.tables | {"excluded"}]
+
+    def _sweeps(self, key: str) -> bool:
+        """Return whether ensembles differ in a hyper-parameter."""
+        return len({getattr(one, key, None) for one in self.ensembles.values()}) > 1
 
     @property
     def classes(self) -> dict[str, int]:

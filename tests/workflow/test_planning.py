@@ -101,6 +101,23 @@ def test_a_course_is_shown_of_networks_that_were_kept_on_their_way(kept_steps, t
     assert ("ablation_auc_over_training" in study.figures_and_pages[0]) == there
 
 
+@pytest.mark.parametrize(
+    ("figure", "pairs", "width", "there"),
+    [
+        ("similarity_over_training", ["over_training"], 50, True),
+        ("similarity_over_training", ["between_seeds"], 50, False),
+        ("similarity_against_width", ["between_seeds"], [50, 100], True),
+        ("similarity_against_width", ["between_seeds"], 50, False),
+        ("similarity_against_width", ["over_training"], [50, 100], False),
+    ],
+)
+def test_a_figure_of_pairs_or_widths_needs_a_study_that_has_them(figure, pairs, width, there):
+    ensembles = [{"dataset": "digits", "width": width}]
+    similarities = {"svcca": {"pairs": pairs}}
+    study = read_study(CONFIG | {"ensembles": ensembles, "similarities": similarities})
+    assert (figure in study.figures_and_pages[0]) == there
+
+
 def test_a_study_has_the_figures_and_pages_of_its_tables():
     figures, pages = read_study(CONFIG).figures_and_pages
     assert "gap_against_measure" in figures

@@ -53,7 +53,12 @@ def similarity_of_groups(similarity_contrasts: pd.DataFrame) -> Figure:
         return f"{dataset}{of_architecture(rows, architecture)}\n{about}" * panel.top
 
     level = rows["level"].iloc[0] * 100
-    lines = labelled({name: LOOKS[group] for group, name in GROUPS.items()})
+    there = [group for group in GROUPS if group in set(rows["statistic"])]
+    both, mixed = (
+        labelled({GROUPS[group]: LOOKS[group] for group in there if (group == "between") == differ})
+        for differ in (False, True)
+    )
+    legend = {"Both trained on": both} | ({"Or": mixed} if mixed else {})
     return SmallMultiples(
         rows=facet_of_similarities(rows, "pwcca"),
         columns=groups,
@@ -65,7 +70,7 @@ def similarity_of_groups(similarity_contrasts: pd.DataFrame) -> Figure:
         x="Layer",
         y="Distance, 1 − {row}",
         headline=f"Distances of two networks, with {level:g} % intervals over settings",
-        legend={"Both trained on": lines[:2], "Or": lines[2:]},
+        legend=legend,
     ).draw(rows, _draw)
 
 
