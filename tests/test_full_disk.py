@@ -27,7 +27,7 @@ from oracles.made_up import kept
 from generalization import files
 from generalization.activations import write_activations
 from generalization.datasets.dataset_file import write_dataset
-from generalization.figures.style import save_figure
+from generalization.figures.svg_file import save_figure
 from generalization.files import written_whole
 from generalization.networks.networks_file import KeptNetworks, write_networks
 from generalization.tables import write_table
@@ -112,7 +112,13 @@ def in_namespace(*command, check=True, **settings):
 
 
 def mounts():
-    return shutil.which("unshare") and not in_namespace("true", check=False).returncode
+    """Whether a disk may be mounted, and made larger."""
+    if shutil.which("unshare") is None:
+        return False
+    commands = (
+        "mount -t tmpfs -o size=1m tmpfs /tmp && mount -o remount,size=80m /tmp && touch /tmp/file"
+    )
+    return in_namespace("sh", "-c", commands, check=False).returncode == 0
 
 
 needs_mounts = pytest.mark.skipif(not mounts(), reason="no mounts of one's own are allowed here")
@@ -128,7 +134,10 @@ def told(folder):
     """What is told of every kind of file on a full disk."""
     tests = Path(__file__).parent
     environment = os.environ | {"PYTHONPATH": f"{tests}:{tests.parent}"}
-    done = in_namespace(sys.executable, "-c", ON_A_SMALL_DISK, str(folder), env=environment)
+    done = in_namespace(
+        *(sys.executable, "-c", ON_A_SMALL_DISK, str(folder)), check=False, env=environment
+    )
+    assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
