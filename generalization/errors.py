@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 
@@ -46,6 +46,12 @@ def warn_of_no_value(reason: str, networks: Sequence[bool] = ()) -> None:
     """
     if any(networks) or not len(networks):
         warnings.warn(NoValue(reason, networks), stacklevel=3)
+
+
+def in_order(warned: Iterable[warnings.WarningMessage]) -> list[Warning]:
+    """Return what was warned of, reasons of missing values last: PyTorch warns of other things."""
+    messages = [one.message for one in warned if isinstance(one.message, Warning)]
+    return sorted(messages, key=lambda one: isinstance(one, NoValue))
 
 
 @contextmanager

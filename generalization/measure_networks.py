@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from generalization.datasets.dataset import Dataset
+from generalization.errors import in_order
 from generalization.finite_networks import NOT_FINITE, FiniteNetworks, grouped, offered_of_ensemble
 from generalization.networks.modules import Networks, number_of_networks
 from generalization.networks.networks_file import KeptNetworks
@@ -122,9 +123,9 @@ def _values(
 def _reasons(warned: Iterable[WarningMessage], networks: int) -> list[str]:
     """Return the last reason that a measure gives for each network, empty if it gives none."""
     reasons = [""] * networks
-    for one in warned:
-        lacking = getattr(one.message, "networks", ()) or [True] * networks
-        words = " ".join(str(one.message).split())
+    for message in in_order(warned):
+        lacking = getattr(message, "networks", ()) or [True] * networks
+        words = " ".join(str(message).split())
         reasons = [words if no else was for no, was in zip(lacking, reasons, strict=True)]
     return reasons
 

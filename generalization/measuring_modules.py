@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from generalization.devices import free_memory
-from generalization.errors import InputError
+from generalization.errors import InputError, in_order
 from generalization.networks.modules import evaluation_mode
 from generalization.offered import checked_values
 from generalization.randomness import generator_for
@@ -83,7 +83,7 @@ def measured_row(
     over = values[0] if len(values[0]) > 1 else one_per_repeat
     error = over.std() / len(over) ** 0.5 if len(over) > 1 else torch.tensor(torch.nan)
     value = one_per_repeat.mean().item()
-    reason = " ".join(str(warned[-1].message).split()) if warned else "no finite value"
+    reason = ["no finite value", *(" ".join(str(one).split()) for one in in_order(warned))][-1]
     return measure_row(
         name,
         "ok" if np.isfinite(value) else reason,

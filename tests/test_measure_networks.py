@@ -171,7 +171,6 @@ def test_a_value_that_is_missing_says_why():
     assert set(table["reason"]) == {"no luck"}
 
 
-@pytest.mark.filterwarnings("ignore:the rise of the training error")
 @pytest.mark.parametrize("measure", sorted(MEASURES))
 def test_a_missing_value_never_lacks_a_reason(measure):
     function = imported(place_of(measure))
@@ -244,7 +243,6 @@ def test_convolutional_networks_are_given_one_by_one_as_modules():
         assert_close(logits, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.filterwarnings("ignore:the rise of the training error")
 @pytest.mark.parametrize(
     "measure", sorted(name for name in MEASURES if not MEASURES[name].fully_connected_only)
 )
@@ -292,7 +290,6 @@ def test_values_of_another_measure_are_those_of_the_same_network():
     assert doubled_values == pytest.approx((2 * tables["entropy"]["value"]).tolist())
 
 
-@pytest.mark.filterwarnings("ignore:the rise of the training error")
 @pytest.mark.parametrize("measure", sorted(MEASURES))
 def test_test_labels_change_no_measure(measure):
     function = imported(place_of(measure))

@@ -4,13 +4,14 @@ The level is found by bisection. If the error does not rise as far at any level 
 the search, there is no value and a warning says so.
 """
 
-import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float64
 from torch import Tensor
+
+from generalization.errors import warn_of_no_value
 
 # ASSUME: a rise of the training error by 0.1, as in Jiang et al. 2019 and Dziugaite et al. 2020.
 RISE = 0.1
@@ -52,12 +53,8 @@ def level_of_rise(rise: Rise, networks: int, device: torch.device | None = None)
         too_far = rise(level).mean(0) > RISE
         low, high = low.where(too_far, level), level.where(too_far, high)
     level = (low + high) / 2
-    if not exists.all():
-        warnings.warn(
-            f"the rise of the training error by {RISE} must be at a level from {SMALLEST_LEVEL} to "
-            f"{LARGEST_LEVEL}, which it is not for {int((~exists).sum())} of {networks} networks.",
-            stacklevel=2,
-        )
+    limits = f"from {SMALLEST_LEVEL} to {LARGEST_LEVEL}"
+    warn_of_no_value(f"the training error rises by {RISE} at no level {limits}", (~exists).tolist())
     error = _standard_error(rise, level)
     return Level(level.where(exists, torch.nan), error.where(exists, torch.nan), exists)
 

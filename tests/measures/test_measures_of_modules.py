@@ -88,7 +88,7 @@ def taken(name, networks):
     return measure(**named_by(measure, offered))
 
 
-@pytest.mark.filterwarnings("ignore:the rise of the training error")
+@pytest.mark.filterwarnings("ignore:the training error rises")
 @pytest.mark.parametrize(("biases", "normalized"), [(True, True), (True, False), (False, False)])
 @pytest.mark.parametrize(("name", "activation"), CASES)
 def test_measure_of_a_stack_is_that_of_its_networks(name, activation, biases, normalized):
@@ -102,7 +102,7 @@ def test_measure_of_a_stack_is_that_of_its_networks(name, activation, biases, no
     assert_close(of_modules, taken(name, stacks), rtol=1e-9, atol=0, equal_nan=absent)
 
 
-@pytest.mark.filterwarnings("ignore:the rise of the training error")
+@pytest.mark.filterwarnings("ignore:the training error rises")
 @pytest.mark.parametrize("name", [m for m in MEASURES if m not in LAYERED])
 def test_convolutional_module_has_every_other_measure(name):
     torch.manual_seed(0)

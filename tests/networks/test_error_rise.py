@@ -5,6 +5,7 @@ import torch
 from oracles.flat_networks import seeded
 from torch.testing import assert_close
 
+from generalization.errors import NoValue
 from generalization.networks.error_rise import level_of_rise
 
 
@@ -25,12 +26,10 @@ def test_level_at_which_a_quadratic_rise_reaches_its_threshold():
 
 def test_level_beyond_the_limits_has_no_value_and_is_told():
     slopes = torch.tensor([0.0, 1.0, 1e9]).double()
-    sentence = (
-        "the rise of the training error by 0.1 must be at a level from 9.5367431640625e-07 to "
-        "1024.0, which it is not for 2 of 3 networks."
-    )
-    with pytest.warns(UserWarning, match=f"^{re.escape(sentence)}$"):
+    sentence = "the training error rises by 0.1 at no level from 9.5367431640625e-07 to 1024.0"
+    with pytest.warns(NoValue, match=f"^{re.escape(sentence)}$") as told:
         found = level_of_rise(lambda levels: (levels * slopes).unsqueeze(0), 3)
+    assert told[0].message.networks == [True, False, True]
     assert found.exists.tolist() == [False, True, False]
     assert found.level[[0, 2]].isnan().all()
     assert found.level[1].item() == pytest.approx(0.1, rel=1e-4)

@@ -23,6 +23,7 @@ from generalization.catalog import (
     SIMILARITIES,
     place_of,
 )
+from generalization.errors import NoValue
 from generalization.hyperparameters import Hyperparameters
 from generalization.signatures import imported, named_by
 
@@ -143,9 +144,9 @@ def outcome(name: str, case: Case) -> Outcome:
         with catch_warnings(record=True) as warned:
             simplefilter("always", UserWarning)
             found = values_of(function(**named))
-        said = [str(one.message) for one in warned if str(one.message).startswith((name, "needs"))]
-        if said and not found.isfinite().any():
-            found, refusal = None, said[-1]
+        reasons = [one.message for one in warned if isinstance(one.message, NoValue)]
+        if reasons and not found.isfinite().any():
+            found, refusal = None, f"{name} has no value: {reasons[-1]}."
     except ValueError as raised:
         refusal = str(raised)
     except Exception as raised:  # What a test shall report.
