@@ -1,4 +1,4 @@
-"""Resampling networks as they came about: ensembles first, seeds within them."""
+"""Level and random numbers of the intervals of a table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 
 def check_level(level: float) -> None:
@@ -58,12 +58,6 @@ class Resampling:
         """
         return np.random.default_rng([self._entropy, *key])
 
-    def counts(
-        self, ensembles: Int[np.ndarray, "networks"]
-    ) -> Float[np.ndarray, "resamples networks"]:
-        """``bootstrap_counts`` of the networks of a row."""
-        return bootstrap_counts(ensembles, resamples=self.resamples, generator=self.stream())
-
     def interval(self, draws: Float[np.ndarray, "resamples"]) -> dict[str, float]:
         """Percentile interval, as ``low`` and ``high``; NaN if no resample has the statistic.
 
@@ -82,25 +76,3 @@ def sample_first(
 ) -> Float[np.ndarray, "resamples_and_one networks"]:
     """The sample itself, which holds everything once, and then its resamples."""
     return np.vstack([np.ones((1, counts.shape[1])), counts])
-
-
-def bootstrap_counts(
-    ensembles: Int[np.ndarray, "networks"], *, resamples: int, generator: np.random.Generator
-) -> Float[np.ndarray, "resamples networks"]:
-    """How often every resample of a two-stage bootstrap holds every network.
-
-    A resample draws as many ensembles as there are, with replacement, and for every ensemble drawn
-    as many of its seeds as it has, with replacement (Davison & Hinkley 1997, §3.8). Ensembles that
-    are drawn k times draw k times their seeds, so that the counts are multinomial in both stages.
-
-    Args:
-        resamples: How many.
-        generator: Of the draws.
-    """
-    sizes = np.bincount(ensembles)
-    drawn = generator.multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=resamples)
-    counts = np.empty((resamples, len(ensembles)))
-    for ensemble, size in enumerate(sizes):
-        seeds = generator.multinomial(drawn[:, ensemble] * size, np.full(size, 1 / size))
-        counts[:, ensembles == ensemble] = seeds
-    return counts

@@ -55,13 +55,6 @@ def test_every_table_of_ensembles_is_made_where_notes_are(table):
     assert "pd.concat([table" not in getsource(module)
 
 
-@pytest.mark.parametrize("table", sorted(WITH_INTERVALS))
-def test_no_table_resamples_the_seeds_of_ensembles(table):
-    """Seeds of one ensemble tell nothing of others, and percentiles of few are too narrow."""
-    assert "bootstrap_counts" not in getsource(made_by(table))
-    assert ".counts(" not in getsource(made_by(table))
-
-
 @pytest.mark.parametrize(
     ("note", "ensembles", "expected"),
     [
