@@ -1,0 +1,42 @@
+"""The league of a table of measures from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from generalization.signatures import named_by
+from generalization.statistics.fit_statistics import fit_statistics
+from generalization.statistics.model_statistics import model_statistics
+from generalization.statistics.resampling import Resampling
+from generalization.statistics.selection import excluded
+from generalization.statistics.selection_on_fit import selection_on_fit
+
+
+def foreign_league(
+    measures: pd.DataFrame, *, baselines: Sequence[str], fitted_accuracy: float, resamples: int
+) -> dict[str, pd.DataFrame]:
+    """Compute all that a study says of its measures.
+
+    Args:
+        measures: Table of ``read_foreign_table``.
+        baselines: Measures that others are to beat.
+        fitted_accuracy: Train accuracy from which a network counts as fitted.
+        resamples: Number of bootstrap resamples.
+
+    Returns:
+        ``statistics``, ``design``, ``excluded``, ``selection_on_fit`` and ``model_statistics``.
+    """
+    offered = {
+        "resampling": Resampling(np.random.default_rng(list(b"statistics")), resamples),
+        "baselines": baselines,
+        "fitted_accuracy": fitted_accuracy,
+    }
+    statistics, design = fit_statistics(measures, **named_by(fit_statistics, offered))
+    tables = {"statistics": statistics, "design": design}
+    tables["excluded"] = excluded(measures, fitted_accuracy=fitted_accuracy)
+    for table in (selection_on_fit, model_statistics):
+        tables[table.__name__] = table(measures, statistics, **named_by(table, offered))
+    return tables
