@@ -12,7 +12,7 @@ is that table of the study; ``training``, ``measures`` and ``ensemble_measures``
 
 Args:
     kept: Networks of an ensemble, at every step at which they were kept.
-    data: What they were trained and tested on.
+    data: Data that they were trained and tested on.
     networks: A stack of R networks or, where the annotation is ``Networks``, a ``torch.nn.Module``
         that maps inputs to logits and, if hidden layers are needed, can be taken apart by
         ``layer_maps``.

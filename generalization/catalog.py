@@ -49,8 +49,8 @@ class Measure:
             and refuses a module.
         taken_together: Whether it is computed once for the whole stack: drawn per network, the
             values would all be equal.
-        file: Of its family, if that is not the file of its own name: measures share a file where
-            they share their computation. An edit of the file recomputes all of them.
+        file: File of its family, if that is not the file of its own name: measures share a file
+            where they share their computation. An edit of the file recomputes all of them.
     """
 
     shares_a_job: bool = False
@@ -178,7 +178,7 @@ class EnsembleMeasure(NamedTuple):
     """A number of a pair of networks of one ensemble, whose mean is that of the ensemble.
 
     Attributes:
-        file: Of its family, if that is not the file of its own name.
+        file: File of its family, if that is not the file of its own name.
     """
 
     file: str = ""
@@ -246,9 +246,9 @@ class Figure:
     """A figure, with the caption beside its file.
 
     Attributes:
-        chapter: Of the report.
+        chapter: Chapter of the report.
         made_from: Tables; a study that has all of them, and all of ``measures``, has the figure.
-        measures: That the study must have.
+        measures: Measures that the study must have.
         one_per: If there is not one figure but one per ``measure`` of the study, or per ``factor``,
             a hyper-parameter that the study sweeps over: which of the two. The figure is given its
             name as an argument of this name.
@@ -274,7 +274,7 @@ class Room:
 
     Attributes:
         profiles: Name → what is known of it.
-        tables: Of statistics.
+        tables: Tables of statistics.
         figures: In the order of the report.
         papers: Whose claims stand in its ``claims.py``.
     """
@@ -515,7 +515,7 @@ def folder_of(name: str) -> str:
     """Folder of the file of a measure, similarity, dataset, profile, table or figure.
 
     Args:
-        name: Of the file and its function.
+        name: Name of the file and its function.
 
     Returns:
         Relative to the root of the repository.

@@ -150,7 +150,7 @@ def compare(
     Args:
         one: A network.
         other: Another, or the same.
-        inputs: What both are shown: a tensor, an array, a ``Dataset`` or a ``DataLoader``.
+        inputs: Inputs that both are shown: a tensor, an array, a ``Dataset`` or a ``DataLoader``.
         layers: Names of submodules of ``one``; by default all that contain no other.
         other_layers: Names of submodules of ``other``; by default as for ``one``.
         similarities: ``all``, one name, several names, or name → settings.

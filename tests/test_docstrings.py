@@ -106,6 +106,13 @@ def test_no_explanation_of_an_argument_stands_twice():
     assert {text: count for text, count in Counter(explanations()).items() if count > 1} == {}
 
 
+def test_explanations_of_arguments_begin_with_what_they_are():
+    """With a noun or an adjective, as dictionaries do: not "Of the gap", but "Mean of the gap"."""
+    clauses = ("Of ", "That ", "Which ", "What ", "How ")
+    found = [text for text in explanations() if text.split(": ", 1)[1].startswith(clauses)]
+    assert found == []
+
+
 def test_columns_are_read_from_lists_of_definitions_and_sentences(tmp_path):
     file = tmp_path / "table.py"
     file.write_text(

@@ -57,7 +57,7 @@ def resolved(place: str, key: str) -> Any:
 
     Args:
         place: Module and name.
-        key: What the place is given for, for the sentence.
+        key: Setting that names the place, for error messages.
 
     Raises:
         InputError: If it has not this form, or there is no such module or name.

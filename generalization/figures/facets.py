@@ -40,7 +40,7 @@ class Facet:
         """Split a table by the values of some columns.
 
         Args:
-            table: What is drawn. Its panels are those of values that it has.
+            table: Rows that are drawn; there is a panel for each value that they have.
             keys: Columns; none, if nothing is split.
             order: Values to show, in their order; all in ascending order, if not given.
             most: Maximum number of panels.

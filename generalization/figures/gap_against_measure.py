@@ -1,7 +1,7 @@
 """The generalization gap of ensembles against one of their measures, dataset by dataset.
 
 Args:
-    measure: Which measure.
+    measure: Name of the measure.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def correlations_of(statistics: pd.DataFrame, measure: str, dataset: str) -> lis
     """Spearman's correlation of each selection in few words, one line each.
 
     Args:
-        dataset: Which block of the table: a dataset, or ``all``.
+        dataset: Block of the table: a dataset, or ``all``.
     """
     return [
         f"{row['selection'].capitalize()}: "

@@ -76,7 +76,7 @@ def html_table(table: pd.DataFrame, title: str) -> str:
     """A page with a table that is sorted by a click on a heading and filtered by words.
 
     Args:
-        table: What to show. The columns estimate, low and high become one, ``0.83 [0.71, 0.90]``,
+        table: Table to show. The columns estimate, low and high become one, ``0.83 [0.71, 0.90]``,
             sorted by the estimate. Other numbers have three significant digits, whole ones all.
             Names of measures, statistics and hyper-parameters are written as words.
         title: Heading of the page.

@@ -56,7 +56,7 @@ def paired_ensembles(
 
     Args:
         pair_statistics: Table of ``pair_statistics``.
-        quantities: What to show, one column each: the first four that the study has.
+        quantities: Quantities to show, one column each: the first four that the study has.
 
     Returns:
         The figure; words, if nothing was compared.

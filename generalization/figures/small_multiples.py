@@ -64,8 +64,8 @@ class SmallMultiples:
     the panel for ``{row}`` and ``{column}``; one that is a function is asked for by every panel.
 
     Attributes:
-        rows: What rows of panels show.
-        columns: What columns of panels show.
+        rows: Facet of the rows of panels.
+        columns: Facet of the columns of panels.
         wrap: Maximum number of panels side by side, if columns go on in the next row.
         size: Width and height of a panel in inches.
         margin: Width and height of all else.

@@ -17,7 +17,7 @@ def save_figure(path: Path | str, figure: Figure) -> None:
     Args:
         path: Where the file is to be. Its name also salts the names of the parts of the drawing, so
             that two drawings on one page do not share them.
-        figure: What to draw.
+        figure: Figure to save.
     """
     drawing = BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": Path(path).name}):

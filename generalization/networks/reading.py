@@ -204,7 +204,7 @@ def _readable(
     """Return a module, or a copy, that can be read; convert inputs to its precision.
 
     Args:
-        name: Of the measure, for sentences.
+        name: Name of the measure, for error messages.
         module: In eval mode.
         given: All arguments of the measure; floating-point inputs are replaced.
         parameters: Names of all that it takes: ``dtype`` is that of the module if it is double.

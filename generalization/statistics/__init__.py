@@ -6,7 +6,7 @@ there are as ``tables``; ``comparisons``, ``papers`` and ``fitting`` of the stud
 
 Args:
     level: Level of the interval.
-    counts: How often every resample holds every ensemble; see ``draws``.
+    counts: Number of times that each resample holds each ensemble; see ``draws``.
     measures: Ensemble means; NaN where a measure has no value, infinite values are ranked.
     gap: Mean generalization gap of every ensemble, finite.
     levels: Level of every swept factor in every ensemble.

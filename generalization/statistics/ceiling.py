@@ -54,8 +54,8 @@ def reliability(
 
     Args:
         values: One number per network; NaN where there is no network.
-        design: What correlations hold fixed, intercept included: dummies of strata, main effects.
-            By default the intercept alone.
+        design: Columns that correlations hold fixed, intercept included: dummies of strata, main
+            effects. By default the intercept alone.
 
     Returns:
         Variances and reliability, cut at 0, and the p-value of the F test of rel = 0; NaN without
@@ -94,8 +94,8 @@ def noise_ceilings(reliability: Float[np.ndarray, "*rows"]) -> Ceilings:
     and Kendall correlations of normal pairs with this Pearson correlation (Kruskal 1958, §§5, 6).
 
     Args:
-        reliability: Of the gap, in [0, 1]; multiply by that of a measure for the ceiling of what is
-            observed of a noisy measure.
+        reliability: Reliability of the gap, in [0, 1]; multiply by that of a measure for the
+            ceiling of what is observed of a noisy measure.
     """
     root = np.sqrt(np.asarray(reliability, float))
     return Ceilings(root, 6 / np.pi * np.arcsin(root / 2), 2 / np.pi * np.arcsin(root))

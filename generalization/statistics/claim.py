@@ -12,7 +12,7 @@ class Control:
     Attributes:
         name: In words, for example "untrained networks".
         columns: Contrast to the control and its interval, in the same row as the estimate.
-        number: What the contrast is where the control shows the same: 0, or 1 for a ratio.
+        number: Contrast where the control shows the same: 0, or 1 for a ratio.
         decides: Whether the verdict depends on it; otherwise it is shown beside.
     """
 
@@ -30,20 +30,21 @@ class Claim:
         claim: In words.
         source: Where the paper makes it.
         table: Table of statistics in which the estimate stands.
-        rows: Which of its rows speak to the claim, as a query of pandas. Name no dataset there:
+        rows: Rows that speak to the claim, as a query of pandas. Name no dataset there:
             each is judged by itself, and then all are joined.
         expected: ``above`` or ``below`` the number; ``near`` it, for a claim of no relation;
             ``always``, for a theorem, which one of the row's ``exceptions`` refutes.
-        number: That a claim is measured against: 0 for a correlation, 1 for a ratio, ½ for a share.
-        columns: Of the estimate and its interval.
+        number: Number that a claim is measured against: 0 for a correlation, 1 for a ratio, ½ for
+            a share.
+        columns: Columns of the estimate and its interval.
         tolerance: Equivalence margin of a claim that is ``near``, and of no other; of a ratio, on
             the scale ``log``, the logarithm of the factor.
         quote: At most 25 words of the source.
-        ours: What of the expectation is ours, not the paper's: ``threshold``, ``tolerance``,
+        ours: Parts of the expectation that are ours, not the paper's: ``threshold``, ``tolerance``,
             ``side``, ``statistic``; empty if all of it is printed in the source.
         scale: On which estimates are joined over datasets and tested for equivalence:
             ``identity``, ``fisher`` (correlations), ``log`` (ratios), ``logit`` (shares).
-        control: What decides with the claim, if anything does.
+        control: Control that decides with the claim, if there is one.
 
     Raises:
         ValueError: If a claim that is ``near`` has no tolerance, or another one has.

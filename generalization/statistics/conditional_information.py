@@ -54,7 +54,7 @@ def conditional_information(
     belongs beside ``conditional_information_null``.
 
     Args:
-        counts: How often every resample holds every ensemble, in whole numbers; a pair of different
+        counts: Number of times that each resample holds each ensemble; a pair of different
             ones (a, b) counts c_a·c_b times. Repeated ensembles raise K: for intervals, take the
             jackknife, of which ``conditional_information_left_out`` is the fast form.
 

@@ -21,7 +21,8 @@ def pearson(
     """Pearson's r; NaN where x or y is constant.
 
     Args:
-        counts: How often every resample holds every network; a row of ones is the sample itself.
+        counts: Number of times that each resample holds each network; a row of ones is the
+            sample itself.
         x: Finite values, the same for all resamples or one row for each.
     """
     # Means are taken per resample, so that a large value which a resample does not hold costs it
@@ -98,7 +99,7 @@ def concordance(
     Args:
         counts: As above.
         x: Finite values.
-        comparable: Which pairs are looked at; symmetric.
+        comparable: Mask of the pairs that are compared; symmetric.
     """
     order = _sign_of_pairs(x) * _sign_of_pairs(y) * comparable
     counted = counts.astype(np.float32)

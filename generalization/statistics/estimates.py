@@ -2,8 +2,8 @@
 
 Args:
     share: Whether values are between 0 and 1, see ``t_interval``.
-    lacking: What networks without a finite value lack, for the note.
-    of: How many there are.
+    lacking: Quantity that networks without a finite value lack, for the note.
+    of: Number of all of them.
 """
 
 from __future__ import annotations
@@ -278,7 +278,7 @@ def groups(
     """Rows that agree in some columns, with what they agree in.
 
     Args:
-        table: Of any rows.
+        table: Table of any rows.
         keys: Columns in which the rows of a group agree.
         sort: Whether groups are in the order of their keys, instead of their first rows.
         dropna: Whether rows that lack a key are left out.
@@ -296,7 +296,7 @@ def with_subgroups(
     """Groups, each followed by its parts that have one value of a hyper-parameter.
 
     Args:
-        whole: What ``groups`` gives.
+        whole: Groups, as ``groups`` gives them.
         hyperparameters: Those by whose values a group is split, where it has several.
         setting: Key of the value, beside ``hyperparameter``, which names it.
 
@@ -349,7 +349,7 @@ def missing(networks: int, of: int, what: str) -> str:
     """Say how many networks a mean lacks, and if none is left.
 
     Args:
-        networks: How many have what is averaged.
+        networks: Number of networks that have what is averaged.
         what: Name of what is averaged.
     """
     lost = f"{of - networks} of {of} networks have no {what}"
@@ -360,7 +360,7 @@ def undefined(networks: int, of: int) -> str:
     """Say for how many networks a statistic does not exist.
 
     Args:
-        networks: How many have it.
+        networks: Number of networks that have it.
     """
     return f"not defined for {of - networks} of {of} networks" if networks < of else ""
 
@@ -369,8 +369,8 @@ def few_ensembles(ensembles: int, things: str = "ensembles") -> str:
     """Say that there are too few ensembles to tell of others; empty if there are enough, or none.
 
     Args:
-        ensembles: How many there are.
-        things: What is counted, where pairs of ensembles stand for them.
+        ensembles: Number of ensembles.
+        things: Word for what is counted, where pairs of ensembles stand for them.
     """
     if not 0 < ensembles < FEWEST_ENSEMBLES:
         return ""
@@ -381,7 +381,7 @@ def few_shared(shared: int) -> str:
     """Say that networks share too few points, ellipses or images; empty if enough, or none.
 
     Args:
-        shared: How many they share.
+        shared: Number that they share.
     """
     few = 0 < shared < FEWEST_SHARED
     return f"{shared} of the {FEWEST_SHARED} shared inputs that a verdict needs" if few else ""

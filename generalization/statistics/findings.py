@@ -40,7 +40,7 @@ def findings(studies: Sequence[StudyResults], versions: Mapping[str, str], *, pr
 
     Args:
         studies: All studies that have results.
-        versions: What they were computed with: commit and packages.
+        versions: Commit and packages that they were computed with.
 
     Returns:
         Three parts: verdicts by study, claim by claim, and measures across studies.

@@ -23,7 +23,6 @@ def foreign_league(
     Args:
         measures: Table of ``read_foreign_table``.
         baselines: Measures that others are to beat.
-        fitted_accuracy: Train accuracy from which a network counts as fitted.
         resamples: Number of bootstrap resamples.
 
     Returns:

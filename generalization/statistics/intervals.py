@@ -70,8 +70,8 @@ def correlation_interval(
     Args:
         estimate: Correlation r of the study.
         left_out: Correlation without each ensemble, as for ``jackknife_error``.
-        degrees_of_freedom: Of t. By default E − 2; after projecting out a design, E − 1 − rank of
-            it (intercept included).
+        degrees_of_freedom: Degrees of freedom of t. By default E − 2; after projecting out a
+            design, E − 1 − rank of it (intercept included).
 
     Returns:
         Intervals; NaN with fewer ensembles than ``fewest`` or without degrees of freedom. An

@@ -68,7 +68,7 @@ def pair_statistics(pairs: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame
     the fraction is than that of the same pairs before training, of measures that were taken there.
 
     Args:
-        level: Of the intervals.
+        level: Level of the intervals.
 
     Returns:
         One row per comparison, quantity and dataset, with the columns ``COLUMNS``. ``dataset`` is

@@ -27,7 +27,8 @@ def partial_rank_correlation(
 
     Args:
         design: Regressors Z, an intercept among them: ``design.main_effects``, for example.
-        covariates: What else is held fixed by its ranks, without NaN: training loss, for example.
+        covariates: Quantities whose ranks are held fixed too, without NaN: training loss, for
+            example.
 
     Returns:
         Correlations; NaN where Z explains all of the ranks of measure or gap: see ``reasons``.

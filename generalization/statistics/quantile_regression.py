@@ -25,7 +25,7 @@ def quantile_slopes(
     the minimum lies: b is found by bisection, over the angle of the line.
 
     Args:
-        counts: How often each resample holds every network.
+        counts: Number of times that each resample holds each network.
         x: Measure, finite.
         y: Gap, finite.
         quantile: τ, between 0 and 1.

@@ -54,7 +54,7 @@ class Resampling:
         """Random numbers of a row, from the first on.
 
         Args:
-            key: What tells apart rows that are to see different ones.
+            key: Numbers that tell apart rows that are to see different ones.
         """
         return np.random.default_rng([self._entropy, *key])
 

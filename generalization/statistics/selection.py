@@ -65,7 +65,7 @@ def selected(
     """The networks that tell how a measure goes with the gap.
 
     Args:
-        measure: Of which the rows are taken.
+        measure: Measure whose rows are taken.
         selection: ``fitted``: networks that have fitted. ``all``: all networks. Both only where
             the measure and the gap are finite.
 

@@ -310,7 +310,7 @@ def resampled_summary(
     Args:
         errors: Errors in the environments of single pairs, in the order of ``pairs``.
         pairs: The pairs of ensembles that are the environments.
-        quantile: Which quantile is the high one: the smallest error at or below which lies this
+        quantile: The quantile that is the high one: the smallest error at or below which lies this
             share of the weight.
     """
     found = np.full((3, len(errors), len(counts)), np.nan)

@@ -81,8 +81,8 @@ def rank_deviations(
     equal ones; the mean over the n values of a stratum is (n + 1)/2.
 
     Args:
-        counts: How often every resample holds every ensemble. Deviations of ensembles that a
-            resample does not hold are of no use.
+        counts: Number of times that each resample holds each ensemble. Deviations of ensembles
+            that a resample does not hold are of no use.
         values: Values without NaN.
         strata: Stratum of every ensemble.
     """

@@ -42,10 +42,10 @@ def summary(
     is never called absent. A study of papers opens with their claims and verdicts.
 
     Args:
-        design: What each swept hyper-parameter explains of the gap, if the study has the table.
+        design: Share of the gap's variance that each swept hyper-parameter explains, if the
+            study has the table.
         claims: Verdicts on claims of papers, if the study has the table.
         selection_on_fit: Whether fitting depends on a measure, if the study has the table.
-        fitted_accuracy: Train accuracy from which a network counts as fitted.
 
     Returns:
         Paragraphs, in plain text.

@@ -11,6 +11,6 @@ Shared by these:
 
 Args:
     resampling: Bootstrap of points, and level of the intervals, see ``means_over_networks``.
-    counts: How often every resample holds every point.
+    counts: Number of times that each resample holds each point.
     network: The rows of the network.
 """

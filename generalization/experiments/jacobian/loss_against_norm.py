@@ -42,7 +42,7 @@ def loss_against_norm(
     over the networks that are drawn, with the least and the largest.
 
     Args:
-        networks: How many to draw in a panel.
+        networks: Number of networks to draw in a panel.
 
     Returns:
         The figure; words, if no network has fitted.
@@ -85,8 +85,8 @@ def first_networks(rows: pd.DataFrame, networks: int) -> list[pd.DataFrame]:
     """Some networks, of as many different ensembles as there are.
 
     Args:
-        rows: Of one dataset and training loss.
-        networks: How many.
+        rows: Rows of one dataset and training loss.
+        networks: Number of networks that are wanted.
 
     Returns:
         The rows of each network.

@@ -12,7 +12,7 @@ def packed(pixels: Shaped[np.ndarray, "rows columns"]) -> list[str]:
     """Hexadecimal digits of every row: a bit per pixel that is a bool, a byte per one that is not.
 
     Args:
-        pixels: Of dtype bool or uint8.
+        pixels: Pixels, as bool or uint8.
 
     Returns:
         Whole bytes, the most significant bit first, after ``0x``, so that nobody takes them for a

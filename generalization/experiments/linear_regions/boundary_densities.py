@@ -1,8 +1,8 @@
 """What the profile ``boundaries`` holds, as arrays, and how it is summed up.
 
 Args:
-    rows: Of the profile ``boundaries``, of one network at one step on one plane.
-    boundary: Of ``boundary_map``.
+    rows: Rows of the profile ``boundaries``: one network at one step on one plane.
+    boundary: Map of ``boundary_map``.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def contrast(
     """Density of boundary pixels near the images, divided by that in the whole square.
 
     Args:
-        places: Of the images in the square, each as (u, v).
+        places: Places of the images in the square, each as (u, v).
 
     Returns:
         The ratio; NaN if there is no boundary in the square, or no pixel near an image.
@@ -81,7 +81,7 @@ def distances(grid: int, places: Float[np.ndarray, "images 2"]) -> Float[np.ndar
 
     Args:
         grid: Pixels along each side, the outer ones on the edges of the square.
-        places: Of the images, each as (u, v).
+        places: Places of the images, each as (u, v).
     """
     along = np.linspace(-1, 1, grid)
     pixels = along[None, :] + 1j * along[::-1, None]

@@ -79,7 +79,7 @@ def mean_over_networks(networks: pd.DataFrame, quantity: str) -> pd.DataFrame:
 
     Args:
         networks: Rows of one kind of ellipse, before or after training.
-        quantity: Which column. The density of transitions is first averaged over bins within 5°.
+        quantity: Name of the column. Densities of transitions are averaged over bins within 5°.
 
     Returns:
         ``mean`` and ``sem`` by angle from 0 to 2π, where the first comes again. One network has no

@@ -49,9 +49,9 @@ def blocks(
     """The panels of every ensemble below each other, with what tells it apart above them.
 
     Args:
-        rows: Of ``drawn_courses``; not empty.
+        rows: Rows of ``drawn_courses``; not empty.
         panels: Label of the axis → what draws a panel.
-        words: Of the headline, before the number of networks.
+        words: Beginning of the headline, before the number of networks.
     """
     ensembles = list(rows.groupby("ensemble", sort=False))
     hues = {0: QUIET, **colors(sorted(rows.loc[rows["layer"] > 0, "layer"].unique()))}
@@ -100,10 +100,10 @@ def draw_layers(
     """One line per layer, and per part of the images.
 
     Args:
-        rows: Of one ensemble and σ.
+        rows: Rows of one ensemble and σ.
         hues: Layer → color.
         quantity: Column.
-        look: Of lines, instead of what parts look like.
+        look: Style of lines, instead of that of their parts.
     """
     for (layer, part), course in rows.groupby(["layer", "part"]):
         if course[quantity].notna().any():

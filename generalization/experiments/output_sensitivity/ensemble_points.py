@@ -56,8 +56,8 @@ def correlations(
 
     Args:
         statistics: Table of ``sensitivity_statistics``.
-        measure: Which sensitivity.
-        dataset: Of which networks; the only one of a study stands under ``all``.
+        measure: Name of the sensitivity.
+        dataset: Dataset of the networks; the only one of a study stands under ``all``.
         trained: Whether it is the sensitivity after training.
     """
     blocks = statistics["dataset"].unique()

@@ -69,7 +69,7 @@ def explained_variance(
     """Share of the variance of y that x explains as it is, without a fit; NaN where y is constant.
 
     Args:
-        counts: How often every resample holds every network.
+        counts: Multiplicity of each network in each resample.
         x: Predictions.
         y: Finite values.
     """

@@ -68,7 +68,7 @@ def needed_of_networks(
     """Number of directions that every network needs at its last step.
 
     Args:
-        share: Of the accuracy gained that is to be kept.
+        share: Share of the accuracy gained that is to be kept.
 
     Returns:
         ``KEYS``, ensemble, seed, step; ``number`` of directions needed,
@@ -96,7 +96,7 @@ def directions_needed(k: pd.Series, accuracy: pd.Series, *, share: float = SHARE
     Args:
         k: Numbers of directions; the least is none, the largest all.
         accuracy: With so many.
-        share: That is to be kept.
+        share: Share that is to be kept.
 
     Returns:
         The first number, at least 1; NaN if all gain less than 0.1.

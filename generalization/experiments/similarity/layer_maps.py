@@ -27,9 +27,9 @@ class Panel:
 
     Attributes:
         pairs: Pairs of layers of networks of two depths.
-        title: What is written above.
-        rows: What rows are.
-        columns: What columns are.
+        title: Title of the map.
+        rows: Label of the rows.
+        columns: Label of the columns.
     """
 
     pairs: pd.DataFrame
@@ -93,7 +93,7 @@ def layer_legend(hues: Mapping[int, object], **look: object) -> dict[str, list[L
 
     Args:
         hues: Color of each layer of the deepest networks, the first one first.
-        look: Of the lines of layers.
+        look: Style of the lines of layers.
     """
     labels = dict(zip(layer_names(len(hues)), hues.values(), strict=True))
     return {

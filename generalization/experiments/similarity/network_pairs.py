@@ -79,7 +79,7 @@ def mean_over_pairs(pairs: pd.DataFrame, *, level: float) -> dict[str, float]:
     networks, cut at 1. It tells of other seeds of this ensemble, and of no other ensemble.
 
     Args:
-        pairs: Of one ensemble, with ``seed_a``, ``seed_b`` and ``value``.
+        pairs: Pairs of one ensemble, with ``seed_a``, ``seed_b`` and ``value``.
 
     Returns:
         ``estimate``, ``low`` and ``high``; the latter two NaN with fewer than three networks.

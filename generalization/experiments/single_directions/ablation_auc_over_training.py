@@ -105,7 +105,7 @@ def mean_course(course: pd.DataFrame, quantity: str) -> pd.Series:
 
     Args:
         course: Rows of one ensemble.
-        quantity: Which column.
+        quantity: Name of the column.
     """
     steps = course.groupby("step")[quantity].agg(["mean", "size"])
     return steps.loc[steps["size"] == course["seed"].nunique(), "mean"]

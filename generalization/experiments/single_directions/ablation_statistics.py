@@ -94,7 +94,7 @@ def rank_correlation(
     Args:
         networks: One row each.
         x: Name of a column. Networks where it is not finite are left out.
-        y: Of the other one.
+        y: Values of the other one.
 
     Returns:
         ``estimate``, ``low``, ``high``, ``networks``, ``ensembles``, and a ``note`` on what lacks.

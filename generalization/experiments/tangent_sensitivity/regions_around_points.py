@@ -78,7 +78,7 @@ def standardized_quantiles(
     """Quantiles, less the mean, in units of the standard deviation.
 
     Args:
-        counts: Of one network, over points, of which not all are the same.
+        counts: Counts of one network, over points, of which not all are the same.
         normal: Quantiles of the normal distribution at the same shares.
     """
     quantiles = np.quantile(counts.to_numpy(float), norm.cdf(normal), method="hazen")
@@ -89,7 +89,7 @@ def distance_quantiles(distances: pd.Series) -> Float[np.ndarray, "shares"]:
     """Logarithms of quantiles at ``SHARES``.
 
     Args:
-        distances: Of one network, over points, positive and finite.
+        distances: Distances of one network, over points, positive and finite.
     """
     return np.quantile(np.log(distances.to_numpy(float)), SHARES, method="hazen")
 

@@ -129,7 +129,7 @@ def importances(
 
     Args:
         numbers: Factors, and last the number that they are to explain.
-        counts: How often a resample has each network, or its weight.
+        counts: Number of times that a resample holds each network, or its weight.
     """
     correlations = _correlations(numbers, counts)
     factors = numbers.shape[1] - 1
