@@ -1,7 +1,7 @@
 """Estimates over networks, with intervals that know which networks belong together, and notes.
 
 Args:
-    share: Whether values are between 0 and 1, see ``t_interval``.
+    limits: Least and largest value that there can be, if there are such; see ``t_interval``.
     lacking: Quantity that networks without a finite value lack, for the note.
     of: Number of all of them.
 """
@@ -9,6 +9,7 @@ Args:
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -27,12 +28,14 @@ from generalization.statistics.resampling import Resampling
 # Columns of every table of estimates, after those that say what a row is about.
 INTERVAL = ["estimate", "low", "high", "level"]
 ESTIMATE = [*INTERVAL, "networks", "ensembles", "note"]
+SHARE, CORRELATION = (0.0, 1.0), (-1.0, 1.0)  # Limits of what they are
 FEWEST_SHARED = 5  # ASSUME: things that all networks share, as few as ensembles may be
 
 Numbers = Float[np.ndarray, "numbers"]
 # From how often every resample holds every network to a statistic in every resample.
 Statistic = Callable[[Float[np.ndarray, "resamples networks"]], Float[np.ndarray, "resamples"]]
 Group = tuple[dict[str, Any], pd.DataFrame]
+Limits = tuple[float, float]
 # Squared standard error and its degrees of freedom.
 Error = tuple[float, float]
 
@@ -43,7 +46,7 @@ def interval_over_networks(
     resampling: Resampling,
     *,
     correlation: bool = False,
-    share: bool = False,
+    limits: Limits | None = None,
 ) -> dict[str, float]:
     """Return a statistic over networks with its interval by the delete-one-ensemble jackknife.
 
@@ -54,7 +57,6 @@ def interval_over_networks(
     Args:
         statistic: Function of the weight of each network, one row per set of weights.
         correlation: Whether the statistic is a correlation.
-        share: Whether the statistic is between 0 and 1, see ``t_interval``.
 
     Returns:
         ``estimate``, ``low`` and ``high``; the latter two NaN with one ensemble (of correlations,
@@ -70,7 +72,7 @@ def interval_over_networks(
         found = correlation_interval(np.array(estimate), left_out, level=resampling.level, fewest=3)
         return {name: bound.item() for name, bound in found._asdict().items()}
     error = jackknife_error(left_out).item() ** 2, len(names) - 1
-    return t_interval(estimate, [error], level=resampling.level, share=share)
+    return t_interval(estimate, [error], level=resampling.level, limits=limits)
 
 
 def ensemble_weights(codes: Int[np.ndarray, "networks"]) -> Float[np.ndarray, "networks"]:
@@ -89,7 +91,7 @@ def t_interval(
     *,
     level: float,
     scale: Callable[[Numbers], Numbers] = np.asarray,
-    share: bool = False,
+    limits: Limits | None = None,
 ) -> dict[str, float]:
     """Return an estimate with its t interval, from the errors of independent samples behind it.
 
@@ -100,11 +102,13 @@ def t_interval(
         estimate: Estimate before it is scaled.
         errors: Squared standard error and degrees of freedom by each sample.
         scale: Increasing function applied to the estimate and its bounds.
-        share: Whether the estimate is between 0 and 1. Its interval is then made on the logit
-            scale, where the standard error is s / (p (1 − p)). At 0 or 1 there is no such scale:
-            if all of n = f + 1 ensembles are at 1, the bound is (α/2)^(1/n), for any share, as of
-            Clopper & Pearson (1934) for a share of ensembles; or that of t, if it is farther away
-            because another sample, as that of points, has an error.
+        limits: Least and largest value of the estimate, such as those of a share p, 0 and 1, or of
+            a correlation. The interval is then made on the logit scale of the share of the way
+            between both, where the standard error is s / (p (1 − p)), and stays within them. At a
+            limit there is no such scale: if all of n = f + 1 ensembles are at 1, the bound is
+            (α/2)^(1/n), for any share, as of Clopper & Pearson (1934) for a share of ensembles; or
+            that of t, if it is farther away because another sample, as that of points, has an
+            error.
 
     Returns:
         ``estimate``, ``low``, ``high``; the latter two NaN without degrees of freedom.
@@ -117,15 +121,22 @@ def t_interval(
     freedom = total**2 / (squares**2 / free).sum() if total > 0 else free.min()
     half = scipy.stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(total)
     bounds = np.array([estimate - half, estimate + half])
-    if share and 0 < estimate < 1:
-        half /= estimate * (1 - estimate)
-        bounds = expit(logit(estimate) + np.array([-half, half]))
-    elif share:
-        away = 1 - ((1 - level) / 2) ** (1 / (free.min() + 1))
-        away = min(max(away, half), 1)
-        bounds = np.array([0, away]) if estimate == 0 else np.array([1 - away, 1])
+    if limits:
+        least, largest = limits
+        way = largest - least
+        certain = 1 - ((1 - level) / 2) ** (1 / (free.min() + 1))
+        bounds = least + way * _share_bounds((estimate - least) / way, half / way, certain)
     low, high = scale(bounds)
     return found | {"low": float(low), "high": float(high)}
+
+
+def _share_bounds(share: float, half: float, certain: float) -> Float[np.ndarray, "2"]:
+    """Bounds of a share; at 0 and 1, as far away as is possible of some, all of which are there."""
+    if 0 < share < 1:
+        half /= share * (1 - share)
+        return expit(logit(share) + np.array([-half, half]))
+    away = min(max(certain, half), 1)
+    return np.array([0, away]) if share <= 0 else np.array([1 - away, 1])
 
 
 def mean_over_networks(
@@ -134,7 +145,7 @@ def mean_over_networks(
     resampling: Resampling,
     *,
     scale: Callable[[Numbers], Numbers] = np.asarray,
-    share: bool = False,
+    limits: Limits | None = None,
     lacking: str = "finite value",
 ) -> dict[str, Any]:
     """Return the mean of ensemble means of the finite values, with its t interval.
@@ -155,7 +166,7 @@ def mean_over_networks(
     there = values.to_numpy(float)[finite]
     means = pd.Series(there).groupby(np.asarray(ensembles)[finite]).mean().to_numpy()
     found = t_interval(
-        _mean(means), [error_of_mean(means)], level=resampling.level, scale=scale, share=share
+        _mean(means), [error_of_mean(means)], level=resampling.level, scale=scale, limits=limits
     )
     note = joined(missing(len(there), len(values), lacking), few_ensembles(len(means)))
     return found | {"networks": len(there), "ensembles": len(means), "note": note}
@@ -173,7 +184,7 @@ def crossed_mean(
     resampling: Resampling,
     *,
     scale: Callable[[Numbers], Numbers] = np.asarray,
-    share: bool = False,
+    limits: Limits | None = None,
     lacking: str = "finite value",
 ) -> dict[str, Any]:
     """Return the mean over networks of what was taken at things that all networks share.
@@ -198,7 +209,7 @@ def crossed_mean(
     of_things = table.groupby(np.asarray(ensembles)).mean().mean().dropna().to_numpy()
     networks, shared = int(of_networks.notna().sum()), len(of_things)
     errors = [error_of_mean(means), error_of_mean(of_things)]
-    found = t_interval(_mean(means), errors, level=resampling.level, scale=scale, share=share)
+    found = t_interval(_mean(means), errors, level=resampling.level, scale=scale, limits=limits)
     note = joined(
         missing(networks, len(table), lacking), few_ensembles(len(means)), few_shared(shared)
     )
@@ -246,7 +257,7 @@ def means_of_columns(
     resampling: Resampling,
     *,
     logarithms: Collection[str] = (),
-    shares: Collection[str] = (),
+    limits: Mapping[str, Limits] = MappingProxyType({}),
     lacking: str = "finite value",
 ) -> Iterator[dict[str, Any]]:
     """Mean of each statistic over networks, each as a row of a table.
@@ -255,7 +266,7 @@ def means_of_columns(
         networks: One row each, with ``ensemble``.
         columns: Statistics to average.
         logarithms: Columns that hold logarithms, of which the estimate is a geometric mean.
-        shares: Columns whose values are between 0 and 1, see ``t_interval``.
+        limits: Column → limits of its values.
 
     Yields:
         ``statistic``, the column, and what ``mean_over_networks`` gives.
@@ -267,7 +278,7 @@ def means_of_columns(
             networks["ensemble"],
             resampling,
             scale=scale,
-            share=column in shares,
+            limits=limits.get(column),
             lacking=lacking,
         )
 

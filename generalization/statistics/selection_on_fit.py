@@ -15,6 +15,7 @@ import pandas as pd
 from generalization.statistics.draws import leave_one_out_counts, observed_counts, permuted_orders
 from generalization.statistics.estimates import (
     INTERVAL,
+    SHARE,
     few_ensembles,
     mean_over_networks,
     table_of,
@@ -96,7 +97,7 @@ def _fractions(networks: pd.DataFrame, resampling: Resampling) -> Iterator[dict[
     for factor in swept_hyperparameters(networks.drop(columns="fits")):
         for level, some in networks.groupby(factor, dropna=False):
             found = mean_over_networks(
-                some["fits"].astype(float), some["ensemble"], resampling, share=True
+                some["fits"].astype(float), some["ensemble"], resampling, limits=SHARE
             )
             yield {"statistic": FRACTION, "factor": factor, "factor_level": level} | found
 

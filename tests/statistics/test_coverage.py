@@ -8,6 +8,8 @@ from oracles.regressions import regression
 
 from generalization.statistics.correlations import spearman
 from generalization.statistics.estimates import (
+    CORRELATION,
+    SHARE,
     crossed_mean,
     interval_over_networks,
     mean_over_networks,
@@ -51,7 +53,7 @@ def test_shares_have_their_level(ensembles):
     def interval_of(generator):
         of_ensembles = generator.beta(4, 2, size=ensembles)
         values = generator.binomial(50, np.repeat(of_ensembles, SEEDS)) / 50
-        return mean_over_networks(pd.Series(values), codes_of(ensembles), RESAMPLING, share=True)
+        return mean_over_networks(pd.Series(values), codes_of(ensembles), RESAMPLING, limits=SHARE)
 
     assert abs(covered(interval_of, 2 / 3) - LEVEL) < BAND
 
@@ -62,9 +64,25 @@ def test_shares_of_binary_ensembles_are_wide_rather_than_narrow(ensembles):
 
     def interval_of(generator):
         values = np.repeat(generator.random(ensembles) < 0.9, SEEDS).astype(float)
-        return mean_over_networks(pd.Series(values), codes_of(ensembles), RESAMPLING, share=True)
+        return mean_over_networks(pd.Series(values), codes_of(ensembles), RESAMPLING, limits=SHARE)
 
     assert covered(interval_of, 0.9) > LEVEL - BAND
+
+
+@pytest.mark.parametrize("ensembles", [5, 8, 16])
+@pytest.mark.parametrize(("a", "b"), [(4, 2), (20, 1)])
+def test_means_of_correlations_have_their_level_and_stay_within_one(ensembles, a, b):
+    """The mean of correlations that all are near 1, of which intervals of t would leave ±1."""
+
+    def interval_of(generator):
+        values = np.repeat(2 * generator.beta(a, b, size=ensembles) - 1, SEEDS)
+        found = mean_over_networks(
+            pd.Series(values), codes_of(ensembles), RESAMPLING, limits=CORRELATION
+        )
+        assert -1 <= found["low"] <= found["high"] <= 1
+        return found
+
+    assert abs(covered(interval_of, 2 * a / (a + b) - 1) - LEVEL) < BAND
 
 
 @pytest.mark.parametrize("ensembles", [5, 8, 16])

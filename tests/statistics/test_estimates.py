@@ -128,7 +128,7 @@ def test_share_of_all_is_bounded_by_what_is_farther_ensembles_or_other_samples(e
     half = scipy.stats.t.ppf(0.975, 99) * error**0.5
     expected = max(min(exact, 1 - half), 0)
     for share, bounds in ((1.0, (expected, 1)), (0.0, (0, 1 - expected))):
-        found = t_interval(share, [(0.0, 5), (error, 99)], level=0.95, share=True)
+        found = t_interval(share, [(0.0, 5), (error, 99)], level=0.95, limits=(0.0, 1.0))
         assert found == pytest.approx({"estimate": share, "low": bounds[0], "high": bounds[1]})
 
 
@@ -165,7 +165,7 @@ def test_one_value_has_no_error_and_without_freedom_there_is_no_interval():
 
 
 def test_share_has_its_interval_on_the_logit_scale():
-    found = t_interval(0.2, [(0.01, 8)], level=0.95, share=True)
+    found = t_interval(0.2, [(0.01, 8)], level=0.95, limits=(0.0, 1.0))
     # The logit has slope 1/(p (1 − p)).
     half = scipy.stats.t.ppf(0.975, 8) * 0.1 / 0.16
     odds = 0.25 * np.exp([-half, half])

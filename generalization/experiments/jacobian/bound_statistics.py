@@ -21,7 +21,7 @@ from generalization.experiments.jacobian.single_points import (
     means_over_networks,
     with_controls,
 )
-from generalization.statistics.estimates import joined
+from generalization.statistics.estimates import SHARE, joined
 from generalization.statistics.resampling import Resampling
 
 FRACTIONS = (
@@ -87,7 +87,8 @@ def bound_statistics(
         ``norm_above_true_row`` counts networks and points that contradict it.
     """
     rows = fitted_points(points, training, fitted_accuracy=fitted_accuracy)
-    table = means_over_networks(rows, _of_network, resampling, shares=FRACTIONS, logarithms=RATIOS)
+    limits = dict.fromkeys(FRACTIONS, SHARE)
+    table = means_over_networks(rows, _of_network, resampling, limits=limits, logarithms=RATIOS)
     correlations = [f"correlation_{equation}" for equation in ("eq_5", "eq_7")]
     table = with_controls(table, {name: f"{name}_beyond_exchanged" for name in correlations})
     table["note"] = [_with_exchanged(row, table) for row in table.to_dict("records")]

@@ -12,6 +12,7 @@ from generalization.experiments.jacobian.single_points import (
     with_controls,
 )
 from generalization.statistics.correlations import midranks
+from generalization.statistics.estimates import CORRELATION, SHARE
 from generalization.statistics.resampling import Resampling
 
 LOSSES = ("cross_entropy", "squared_loss")
@@ -20,7 +21,9 @@ AREAS = [f"auroc_{name}" for name in ("jacobian_norm", *BASELINES)]
 # ASSUME: "the highest values" of the Jacobian norm are the largest 1 % of those at test points;
 # 0.5 % and 5 % stand beside.
 TOP = {"": 0.01, "_half_percent": 0.005, "_5_percent": 0.05}
-SHARES = [*AREAS, *(f"top_error_jacobian_norm{name}" for name in TOP), "top_error_least_confidence"]
+TOP_ERRORS = [*(f"top_error_jacobian_norm{name}" for name in TOP), "top_error_least_confidence"]
+LIMITS = dict.fromkeys((*AREAS, *TOP_ERRORS), SHARE)
+LIMITS |= {f"spearman_{loss}": CORRELATION for loss in LOSSES}
 # Statistic → statistic that is its contrast to its control.
 CONTROLS = {
     "top_error_jacobian_norm": "top_error_over_mean",
@@ -73,7 +76,7 @@ def point_statistics(
         its ratio to the error at all points.
     """
     rows = fitted_points(points, training, fitted_accuracy=fitted_accuracy)
-    return with_controls(means_over_networks(rows, of_points, resampling, shares=SHARES), CONTROLS)
+    return with_controls(means_over_networks(rows, of_points, resampling, limits=LIMITS), CONTROLS)
 
 
 def of_points(counts: Counts, network: pd.DataFrame) -> dict[str, Draws]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from jaxtyping import Float
 
 from generalization.statistics.estimates import (
     ESTIMATE,
+    Limits,
     error_of_mean,
     few_ensembles,
     few_shared,
@@ -63,7 +65,7 @@ def means_over_networks(
     of_network: OfNetwork,
     resampling: Resampling,
     *,
-    shares: Collection[str] = (),
+    limits: Mapping[str, Limits] = MappingProxyType({}),
     logarithms: Collection[str] = (),
 ) -> pd.DataFrame:
     """Means of statistics over the networks of each dataset and training loss, with intervals.
@@ -79,7 +81,7 @@ def means_over_networks(
         of_network: From counts of points and one network's rows to statistic → value in every
             resample, NaN where it does not exist.
         resampling: Bootstrap of points, and level of the intervals.
-        shares: Statistics that are between 0 and 1, see ``t_interval``.
+        limits: Statistic → its limits, see ``t_interval``.
         logarithms: Statistics that are logarithms, of which the estimate is a geometric mean.
 
     Returns:
@@ -92,7 +94,7 @@ def means_over_networks(
     rows = [
         about | row
         for about, group in groups(points, ["dataset", "loss"], sort=True)
-        for row in _means(group, of_network, resampling, shares, logarithms)
+        for row in _means(group, of_network, resampling, limits, logarithms)
     ]
     return table_of(rows, COLUMNS, resampling)
 
@@ -115,7 +117,7 @@ def with_controls(table: pd.DataFrame, controls: Mapping[str, str]) -> pd.DataFr
     return beside.merge(contrasts, "left", on, validate="many_to_one").drop(columns="contrast")
 
 
-def _means(group, of_network, resampling, shares, logarithms):
+def _means(group, of_network, resampling, limits, logarithms):
     """The statistics of one dataset and loss, each as a row."""
     networks = [network for _, network in group.groupby(NETWORK)]
     ensembles = np.array([network["ensemble"].iloc[0] for network in networks])
@@ -130,8 +132,7 @@ def _means(group, of_network, resampling, shares, logarithms):
         of_ensembles = drawn.groupby(ensembles[has]).mean()
         estimate, draws = of_ensembles[0].mean(), of_ensembles.iloc[:, 1:].mean()
         errors = [error_of_mean(of_ensembles[0].to_numpy()), (draws.var(), size - 1)]
-        share = statistic in shares
-        found = t_interval(estimate, errors, level=resampling.level, share=share)
+        found = t_interval(estimate, errors, level=resampling.level, limits=limits.get(statistic))
         if statistic in logarithms:
             found = {key: np.exp(value) for key, value in found.items()}
         yield {

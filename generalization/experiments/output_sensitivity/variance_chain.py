@@ -11,6 +11,7 @@ from generalization.experiments.output_sensitivity.loss_chain import by_labels, 
 from generalization.statistics.correlations import pearson
 from generalization.statistics.estimates import (
     ESTIMATE,
+    SHARE,
     groups,
     mean_over_networks,
     paired_contrast,
@@ -95,6 +96,6 @@ def _rows(
     found = relation(predicted[there], variance[there], names[there], pearson, resampling)
     yield {"statistic": "pearson_log_variance"} | found | {"networks": seeds}
     share = mean_over_networks(
-        ensembles["variance_share"].astype(float), names, resampling, share=True
+        ensembles["variance_share"].astype(float), names, resampling, limits=SHARE
     )
     yield {"statistic": "variance_share"} | share | {"networks": seeds}

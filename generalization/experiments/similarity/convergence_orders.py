@@ -25,6 +25,7 @@ from generalization.experiments.similarity.similarity_to_end import (
 )
 from generalization.statistics.correlations import pearson
 from generalization.statistics.estimates import (
+    CORRELATION,
     groups,
     joined,
     means_of_columns,
@@ -43,6 +44,7 @@ ORDERS = ("convergence_order", "convergence_order_with_logits")
 OWN_WAYS = {"convergence_order_own_start_50": 0.5, "convergence_order_own_start_90": 0.9}
 # ASSUME: kept steps tell the order of layers if they tell apart half of all neighbors or more.
 RESOLVED = 0.5
+LIMITS = dict.fromkeys([*ORDERS, "order_at_start", *OWN_WAYS], CORRELATION)
 NUMBERS = ("estimate", "low", "high")
 
 
@@ -56,7 +58,7 @@ def order_rows(
         rows = {
             row["statistic"]: about | row
             for words, names in lacking.items()
-            for row in means_of_columns(networks, names, resampling, lacking=words)
+            for row in means_of_columns(networks, names, resampling, limits=LIMITS, lacking=words)
         }
         start = rows["order_at_start"]
         for name in ORDERS:

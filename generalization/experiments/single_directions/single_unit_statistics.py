@@ -9,12 +9,22 @@ import pandas as pd
 
 from generalization.experiments.single_directions.curve_areas import GROUP
 from generalization.statistics.correlations import spearman
-from generalization.statistics.estimates import ESTIMATE, groups, means_of_columns, table_of
+from generalization.statistics.estimates import (
+    CORRELATION,
+    ESTIMATE,
+    SHARE,
+    groups,
+    means_of_columns,
+    table_of,
+)
 from generalization.statistics.resampling import Resampling
 from generalization.statistics.selection import on_true_labels
 from generalization.tables import KEPT_NETWORK, with_networks
 
 COLUMNS = [*GROUP, "labels", "statistic", *ESTIMATE]
+OF_IMPORTANCE = {"selectivity": "class_selectivity", "information": "mutual_information"}
+LIMITS = {f"spearman_importance_{name}": CORRELATION for name in OF_IMPORTANCE}
+LIMITS |= {"never_active": SHARE}
 
 
 def single_unit_statistics(
@@ -46,7 +56,7 @@ def single_unit_statistics(
     rows = [
         about | row
         for about, some in _groups(networks)
-        for row in means_of_columns(some, statistics, resampling, shares=["never_active"])
+        for row in means_of_columns(some, statistics, resampling, limits=LIMITS)
     ]
     return table_of(rows, COLUMNS, resampling)
 
@@ -69,16 +79,15 @@ def units_of_networks(single_units: pd.DataFrame, training: pd.DataFrame) -> pd.
 
 def _of_network(units: pd.DataFrame) -> dict[str, float]:
     """All statistics of one network."""
-    columns = {"selectivity": "class_selectivity", "information": "mutual_information"}
     correlations = {
         f"spearman_importance_{name}": [
             _correlation(layer["importance"], layer[column]) for _, layer in units.groupby("layer")
         ]
-        for name, column in columns.items()
+        for name, column in OF_IMPORTANCE.items()
     }
     return {
         **{name: pd.Series(of_layers).mean() for name, of_layers in correlations.items()},
-        **{name: units[name].mean() for name in (*columns.values(), "importance")},
+        **{name: units[name].mean() for name in (*OF_IMPORTANCE.values(), "importance")},
         "never_active": (units["mean_activation"] == 0).mean(),
     }
 

@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from generalization.statistics.correlations import spearman
 from generalization.statistics.estimates import (
+    CORRELATION,
     ESTIMATE,
     groups,
     mean_over_networks,
@@ -99,7 +100,9 @@ def _means(networks: pd.DataFrame, resampling: Resampling) -> Iterator[dict[str,
     """Means over networks, each as a row."""
     ensembles = networks["ensemble"]
     for statistic in (CHANGES, LEVELS):
-        mean = mean_over_networks(networks[statistic], ensembles, resampling, lacking="correlation")
+        mean = mean_over_networks(
+            networks[statistic], ensembles, resampling, limits=CORRELATION, lacking="correlation"
+        )
         row = {"statistic": statistic} | mean
         if statistic == LEVELS:
             row |= paired_contrast(

@@ -8,6 +8,7 @@ from scipy.stats import kurtosis, norm, normaltest, skew
 
 from generalization.statistics.estimates import (
     ESTIMATE,
+    SHARE,
     groups,
     means_of_columns,
     paired_contrast,
@@ -69,11 +70,11 @@ def region_statistics(
     networks = regions_of_networks(activation_regions, training)
     statistics = networks.columns.drop([*KEPT_NETWORK, "dataset", "trained"])
     ends = ("_normal", "_share", "_regions")
-    shares = [name for name in statistics if name.endswith(ends)]
+    limits = {name: SHARE for name in statistics if name.endswith(ends)}
     rows = [
         about | row | _over_untrained(row["statistic"], alike, networks, resampling)
         for about, alike in groups(networks, ["dataset", "trained"], sort=True)
-        for row in means_of_columns(alike, statistics, resampling, shares=shares)
+        for row in means_of_columns(alike, statistics, resampling, limits=limits)
     ]
     return table_of(rows, COLUMNS, resampling)
 

@@ -30,7 +30,8 @@ from generalization.statistics.verdicts import (
 from generalization.tables import collect_training
 
 LAYERS = 5
-WIDTHS = (25, 50, 100, 200, 400)
+# Six, since perfect orders in five may be chance: 2/2⁵ > 5 %.
+WIDTHS = (25, 50, 100, 200, 400, 800)
 
 
 def learned(order):
@@ -105,7 +106,7 @@ def test_networks_that_were_not_kept_at_step_0_have_no_order_from_it():
     rows = rows_of((similarities[similarities["step_a"] > 0], training))
     assert rows["estimate"].isna().all()
     assert set(rows["note"]) == {
-        "15 of 15 networks have no order from step 0 on; no network is left"
+        "18 of 18 networks have no order from step 0 on; no network is left"
     }
 
 
