@@ -93,7 +93,7 @@ def test_image_that_translations_do_not_change_has_no_quotient():
 
 def test_module_is_refused():
     sentence = (
-        r"^networks must be FullyConnectedNetworks, which normalized_transitions reads layer by "
+        r"^networks must be a stack, which normalized_transitions reads layer by "
         r"layer, not Linear\.$"
     )
     with pytest.raises(ValueError, match=sentence):
