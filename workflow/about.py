@@ -83,6 +83,21 @@ def assumptions(files: Iterable[Path]) -> list[str]:
     return found
 
 
+def left_open(name: str) -> list[str]:
+    """List the values of a study that its paper leaves open, from docs/published_values.yaml.
+
+    Args:
+        name: Name of the study.
+    """
+    published = yaml.safe_load((ROOT / "docs/published_values.yaml").read_text(encoding="utf-8"))
+    values = published.get(name, {}).get("values", ())
+    return [
+        f"Of this study: {value['key']} ({value['where']} leaves it open): {value['why']}."
+        for value in values
+        if value["paper"] == "open"
+    ]
+
+
 def files_of(study: Study) -> list[Path]:
     """List the modules that the jobs of a study use, through all imports.
 
@@ -123,7 +138,11 @@ def about(study: Study, files: Sequence[str]) -> dict[str, object]:
             {"kind": kind, "name": readable(name), "file": file, "text": definition_of(name)}
             for kind, name, file in terms(study)
         ],
-        "assumptions": assumptions([*configs, *files_of(study)]),
+        "assumptions": [
+            *(f"Of this study: {choice}" for choice in assumptions(configs)),
+            *left_open(study.name),
+            *assumptions(files_of(study)),
+        ],
         "commit": commit(),
         "versions": versions(),
         "settings": "".join(file.read_text(encoding="utf-8") for file in configs),

@@ -436,7 +436,8 @@ def _impossible_in_study(study: Study) -> Iterator[str]:
         yield f"data_root must be a folder, not {shown(study.data_root)}."
     if study.ensemble_measures and study.seeds < 2:
         yield f"seeds must be at least 2 where ensemble_measures are taken, not {study.seeds}."
-    between_ensembles = study.compared_blocks(Path())["between_ensembles"]
+    # There are as many pairs as the square of the ensembles: none is listed if none is compared.
+    between_ensembles = study.similarities and study.compared_blocks(Path())["between_ensembles"]
     for similarity, settings in study.similarities.items():
         if "between_ensembles" in settings["pairs"] and not between_ensembles:
             yield (

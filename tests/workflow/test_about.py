@@ -28,7 +28,10 @@ def test_assumptions_are_those_of_the_study():
     config = Path("config/svcca.yaml")
     svcca = about(read_study(yaml.safe_load(config.read_text())), [str(config)])["assumptions"]
     assert any("far fewer" in one for one in svcca)
-    assert "directions are computed from as many points as are recorded, 10 per unit." in svcca
+    choice = "directions are computed from as many points as are recorded, 10 per unit."
+    assert f"Of this study: {choice}" in svcca
+    assert "Of this study: batch_size (set-up leaves it open): ours." in svcca
+    assert not any(one.startswith("Of this study") for one in plain)
 
 
 def test_modules_of_a_study_are_reached_through_imports():
@@ -67,7 +70,7 @@ def test_settings_are_the_text_of_the_file(tmp_path):
     file.write_text("# ASSUME: a choice.\nstudy: test\n")
     told = about(read_study(PLAIN), [str(file)])
     assert told["settings"] == file.read_text()
-    assert told["assumptions"][0] == "a choice."
+    assert told["assumptions"][0] == "Of this study: a choice."
 
 
 def test_commit_says_if_files_differ(tmp_path):

@@ -499,3 +499,12 @@ def test_missing_key_is_named(key):
     config = {name: value for name, value in CONFIG.items() if name != key}
     with pytest.raises(InputError, match=rf"^{key} must be given; the keys there are "):
         read_study(config)
+
+
+def test_pairs_of_ensembles_are_listed_only_where_they_are_compared(monkeypatch):
+    # A third of a million networks can be planned, the square of their ensembles cannot.
+    def listed_all(*_):
+        raise AssertionError("pairs are listed")
+
+    monkeypatch.setattr("planning.Study.compared_blocks", listed_all)
+    assert len(read_study(CONFIG).ensembles) == 2

@@ -1,0 +1,67 @@
+"""docs/values.md compares every value of every study at a paper's scale, and is up to date."""
+
+import pytest
+import yaml
+from values import (
+    OPEN,
+    PAGE,
+    ROOT,
+    head_of,
+    page,
+    published_values,
+    read_studies,
+    same,
+    values_of,
+)
+
+STUDIES, PUBLISHED = read_studies(), published_values()
+OF_PAPERS = [name for name, study in STUDIES.items() if study.papers and name != "smoke"]
+REDUCED = [name for name in OF_PAPERS if name.endswith("_reduced")]
+FULL = [name for name in OF_PAPERS if name not in REDUCED]
+
+
+def test_page_is_that_of_the_configurations():
+    assert PAGE.read_text(encoding="utf-8") == page(), "run make values"
+
+
+def test_every_study_of_a_paper_is_compared():
+    assert sorted(PUBLISHED) == sorted(FULL)
+    twins = {one: about.get("reduced", [f"{one}_reduced"]) for one, about in PUBLISHED.items()}
+    assert sorted(name for names in twins.values() for name in names) == sorted(REDUCED)
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_every_value_of_a_study_is_compared(name):
+    config = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text(encoding="utf-8"))
+    given = {key for grid in config["ensembles"] for key in grid} - {"sample", "kept_steps"}
+    assert given | {"seeds"} <= {value["key"] for value in PUBLISHED[name]["values"]}
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_a_value_that_differs_or_is_open_says_why_and_no_other(name):
+    for value in PUBLISHED[name]["values"]:
+        ours = values_of(STUDIES[name], value["key"], value.get("of"))
+        differs = value["paper"] == OPEN or not same(value["paper"], ours)
+        assert bool(value.get("why")) == differs, (value, ours)
+
+
+@pytest.mark.parametrize("name", REDUCED)
+def test_a_reduced_study_says_what_it_can_show(name):
+    assert "It can show" in head_of(name)
+
+
+def test_values_are_those_of_the_ensembles_that_are_asked_for():
+    study = STUDIES["daroczy_training"]
+    assert values_of(study, "learning_rate") == [0.001, 0.05]
+    assert values_of(study, "learning_rate", {"optimizer": "adam"}) == [0.001]
+    assert values_of(STUDIES["novak_small"], "measures.jacobian_norm.samples") == [10000]
+    assert values_of(STUDIES["noise_clouds"], "profiles.noise_clouds.copies") == [256]
+    with pytest.raises(
+        ValueError, match=r"^noise_clouds must have ensembles of {'architecture': 'vgg'}\.$"
+    ):
+        values_of(STUDIES["noise_clouds"], "depth", {"architecture": "vgg"})
+
+
+def test_values_are_the_same_in_any_order_and_type():
+    assert same([2, 1.0], [1, 2.0]) and same(None, [None]) and same([[0, 1]], [(0, 1)])
+    assert not same([1, 2], [1]) and not same("none", [None])

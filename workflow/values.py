@@ -1,0 +1,188 @@
+"""Compare every study at a paper's scale with its paper, value by value: docs/values.md.
+
+``python workflow/values.py`` writes the page, from the configurations and from
+docs/published_values.yaml, which holds what the papers say.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / "workflow"), str(ROOT)]
+
+from planning import Study, read_study  # noqa: E402
+
+from generalization.catalog import PAPERS  # noqa: E402
+
+PUBLISHED, PAGE = ROOT / "docs/published_values.yaml", ROOT / "docs/values.md"
+OPEN = "open"  # Value of a paper that leaves one open.
+MOST_VALUES = 14  # Of more, the middle ones are left out.
+HEAD = """# Values of the papers, and ours
+
+Written by `make values` from the studies in `config/` and from `docs/published_values.yaml`. Every
+study at a paper's scale is compared with its paper value by value. *Same* is compared by the
+command; where a value differs, the page says why, and a test holds that it does. ASSUME marks what
+a paper leaves open. Values that a source lost, or that are not among our sources, say where they
+come from.
+"""
+
+
+def page() -> str:
+    """Write the page, in Markdown: one chapter per paper, one section per study."""
+    lines = HEAD.splitlines()
+    published, studies = published_values(), read_studies()
+    for paper in PAPERS:
+        named = [name for name in published if paper in studies[name].papers]
+        lines += ["", f"## {published[named[0]]['of']}"]
+        for name in named:
+            lines += _section(studies[name], published[name], studies)
+    return "\n".join(lines) + "\n"
+
+
+def published_values() -> dict[str, Any]:
+    """Read what the papers say: study → source and values."""
+    return yaml.safe_load(PUBLISHED.read_text(encoding="utf-8"))
+
+
+def read_studies() -> dict[str, Study]:
+    """Read all studies of the project, by name."""
+    files = sorted((ROOT / "config").glob("*.yaml"))
+    return {file.stem: read_study(yaml.safe_load(file.read_text("utf-8"))) for file in files}
+
+
+def values_of(study: Study, key: str, of: Mapping[str, Any] | None = None) -> list[Any]:
+    """List the values that a study has of a key.
+
+    Args:
+        study: The study.
+        key: A hyper-parameter, ``seeds``, or a setting such as ``profiles.ellipses.ellipses``.
+        of: Hyper-parameters of the ensembles that count; all, if not given.
+
+    Raises:
+        ValueError: If no ensemble counts.
+    """
+    if key == "seeds" or "." in key:
+        found: Any = study
+        for part in key.split("."):
+            found = found[part] if isinstance(found, Mapping) else getattr(found, part)
+            # A measure stands beside its settings.
+            found = found[1] if isinstance(found, tuple) else found
+        return list(found) if isinstance(found, (list, tuple)) else [found]
+    counting = (of or {}).items()
+    values = [
+        getattr(one, key)
+        for one in study.ensembles.values()
+        if all(getattr(one, name) == value for name, value in counting)
+    ]
+    if not values:
+        raise ValueError(f"{study.name} must have ensembles of {of!r}.")
+    # Numbers ascend; names keep the order of the study.
+    distinct = list(dict.fromkeys(values))
+    numbers = all(isinstance(one, (int, float)) for one in distinct)
+    return sorted(distinct) if numbers else distinct
+
+
+def same(paper: Any, ours: Sequence[Any]) -> bool:
+    """Return whether a paper has the same values, in any order."""
+    given = paper if isinstance(paper, list) else [paper]
+    return {str(_plain(one)) for one in given} == {str(_plain(one)) for one in ours}
+
+
+def head_of(name: str) -> str:
+    """Return what the comment at the top of a study says, without its assumptions."""
+    text = (ROOT / f"config/{name}.yaml").read_text(encoding="utf-8")
+    comment = re.match(r"(?:#.*\n)*", text)[0].partition("# ASSUME")[0]
+    return " ".join(line.lstrip("# ") for line in comment.splitlines()).strip()
+
+
+def networks_of(study: Study) -> int:
+    """Count the networks of a study."""
+    return len(study.ensembles) * study.seeds
+
+
+def _section(study: Study, about: Mapping[str, Any], studies: Mapping[str, Study]) -> Iterator[str]:
+    """Lines on a study at the paper's scale and its reduced ones."""
+    counts = f"{len(study.ensembles):,} ensembles, {networks_of(study):,} networks"
+    yield from ("", f"### {study.name}", "")
+    yield f"{about['source']}. Ours: [{counts}](../config/{study.name}.yaml)."
+    yield ""
+    yield from _table(["what", "paper", "ours", "where", "comparison"], _rows(study, about))
+    for name in about.get("reduced", [f"{study.name}_reduced"]):
+        reduced = studies[name]
+        counts = f"{len(reduced.ensembles):,} ensembles, {networks_of(reduced):,} networks"
+        yield from ("", f"#### {name}", "", f"{head_of(name)} Here: {counts}.", "")
+        yield from _table(["what", study.name, name], _differences(study, reduced))
+
+
+def _rows(study: Study, about: Mapping[str, Any]) -> Iterator[list[str]]:
+    """Rows of values that keys of a study hold, then of what none can hold."""
+    for value in about["values"]:
+        ours = values_of(study, value["key"], value.get("of"))
+        why = value.get("why", "")
+        if value["paper"] == OPEN:
+            verdict, paper = f"ASSUME: {why}", "open"
+        else:
+            paper = _shown(value["paper"])
+            verdict = "same" if same(value["paper"], ours) else f"**differs**: {why}"
+        of = ", ".join(f"{one}" for one in value.get("of", {}).values())
+        key = f"`{value['key']}`" + f" ({of})" * bool(of)
+        yield [key, paper, _shown(ours), value.get("where", ""), verdict]
+    for other in about.get("beyond", ()):
+        yield [other["what"], other["paper"], other["ours"], other.get("where", ""), other["why"]]
+
+
+def _differences(study: Study, reduced: Study) -> Iterator[list[str]]:
+    """Rows of the hyper-parameters in which a reduced study differs."""
+    keys = next(iter(study.ensembles.values())).as_dict()
+    for key in ("seeds", *keys):
+        full, less = values_of(study, key), values_of(reduced, key)
+        if not same(full, less):
+            yield [f"`{key}`", _shown(full), _shown(less)]
+
+
+def _shown(values: Any) -> str:
+    """Write values, the middle of many left out."""
+    given = values if isinstance(values, list) else [values]
+    words = [_word(one) for one in given]
+    if len(words) > MOST_VALUES:
+        words = [*words[:4], "…", *words[-2:]]
+    return ", ".join(words)
+
+
+def _word(value: Any) -> str:
+    """Write one value."""
+    value = _plain(value)
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return _shown(list(value)) or "none" if isinstance(value, tuple) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    """Make numbers that are equal the same: 1.0 is 1."""
+    if isinstance(value, list):
+        return tuple(value)
+    whole = isinstance(value, float) and value.is_integer()
+    return int(value) if whole else value
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Write a table in Markdown."""
+    for line in (header, ["---"] * len(header), *rows):
+        yield f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
