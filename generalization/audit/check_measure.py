@@ -218,26 +218,27 @@ def _same_seed(battery: Battery) -> Row:
 
 
 def _stack_and_modules(battery: Battery) -> Row:
-    """Compare a stack with its networks, each as a stack of one and as a module."""
+    """Compare a stack with its first and last network, as a stack of one and as a module."""
     subject, case = battery.subject, battery.case
     if subject.modules:
         return _row("", "modules only", detail="it takes each network as a module")
-    members = [case.member(position) for position in range(len(case))]
-    seeds = battery.needed_seeds
+    positions = [0, len(case) - 1]
+    members = [case.member(position) for position in positions]
 
     def alone(one: Subject) -> Tensor:
-        return torch.cat([one.values(member, seeds) for member in members], dim=1)
+        return torch.cat([one.values(member, battery.needed_seeds) for member in members], dim=1)
 
-    found = {"a stack of one": difference(battery.before, alone(subject))}
+    before = battery.before[:, positions]
+    found = {"a stack of one": difference(before, alone(subject))}
     try:
-        found["a module"] = difference(battery.before, alone(Subject(subject.function, True)))
+        found["a module"] = difference(before, alone(Subject(subject.function, True)))
     except (TypeError, ValueError) as error:
         refused = _reason(error)
     else:
         refused = ""
     for kind, one in found.items():
         if one.outcome == "different":
-            detail = f"{kind} has another value: {battery.told(one.network)}"
+            detail = f"{kind} has another value: {battery.told(positions[one.network])}"
             return _row("", "failed", one.ratio, "ratio", detail)
     outcome = "stacks only" if refused else "passed"
     noise = max(one.noise for one in found.values())
@@ -267,6 +268,8 @@ def _rescaling(battery: Battery, change: Callable[[Case], Case]) -> Row:
 
 
 def _order_of_inputs(battery: Battery) -> Row:
+    if {*POINTS}.isdisjoint(battery.subject.needs):
+        return _row("", "passed", 1.0, "ratio", "it needs no points")
     row = _invariance(battery, reordered_points)
     outcome = {"invariant": "passed", "changes": "failed"}.get(row["outcome"], row["outcome"])
     return row | {"outcome": outcome}
@@ -274,8 +277,13 @@ def _order_of_inputs(battery: Battery) -> Row:
 
 def _labels(battery: Battery) -> Row:
     """Find out which labels change a value if they are permuted."""
-    kinds = {"test": exchanged_test_labels, "training": exchanged_train_labels}
-    for kind, change in kinds.items():
+    kinds = {
+        "test": ("labels", exchanged_test_labels),
+        "training": ("train_labels", exchanged_train_labels),
+    }
+    for kind, (name, change) in kinds.items():
+        if name not in battery.subject.needs:
+            continue
         found = difference(battery.before, battery.changed(change))
         if found.outcome == "different":
             detail = f"permuted {kind} labels change the value"

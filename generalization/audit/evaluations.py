@@ -13,6 +13,7 @@ from inspect import Parameter, signature
 from typing import Any, NamedTuple
 from warnings import catch_warnings, simplefilter
 
+import numpy as np
 import scipy.stats
 import torch
 from jaxtyping import Float64
@@ -114,9 +115,9 @@ def difference(
 ) -> Difference:
     """Compare values before and after a change, network by network.
 
-    Where values differ by more than rounding, means over seeds are compared by Welch's test for
-    every network, with Bonferroni's correction: of random numbers that fall elsewhere after the
-    change, nothing else can be compared.
+    Where values differ by more than rounding, they are compared over seeds by two tests for every
+    network, with Bonferroni's correction: Welch's of the means, for random numbers that fall
+    elsewhere after the change, and the paired one, for those that stay.
 
     Args:
         rounding: Relative difference that counts as none.
@@ -130,24 +131,37 @@ def difference(
     if not there.any():
         return Difference("no value", torch.nan)
     size = torch.maximum(before.abs(), after.abs())
-    apart = torch.where(there & (size > 0), (after - before).abs() / size, 0.0)
+    apart = torch.where(size > 0, (after - before).abs() / size, 0.0).where(there, -1.0)
     network = int(apart.argmax())
     one, other = before[network].item(), after[network].item()
     ratio = 1.0 if one == other else other / one if one else torch.inf
-    if (values - changed).abs()[:, there].le(rounding * size[there]).all():
+    pair = values[:, there], changed[:, there]
+    if (pair[0] - pair[1]).abs().le(rounding * size[there]).all():
         return Difference("same", ratio, network)
-    noise, p_value = _noise(values[:, there], changed[:, there])
-    if p_value >= LEVEL:
-        return Difference("within noise", ratio, network, noise)
-    return Difference("different", ratio, network, noise)
+    if _p_value(*pair) < LEVEL:
+        return Difference("different", ratio, network, _hidden(*pair))
+    return Difference("within noise", ratio, network, _hidden(*pair))
 
 
-def _noise(values: Tensor, changed: Tensor) -> tuple[float, float]:
-    """Return the largest relative difference that noise hides, and the corrected p-value."""
-    if len(values) < 2 or not (values.std(0) + changed.std(0)).any():
-        return 0.0, 0.0
-    found = scipy.stats.ttest_ind(values.numpy(), changed.numpy(), equal_var=False)
-    p_value = float(torch.tensor(found.pvalue).nan_to_num(1.0).min()) * values.shape[1]
+def _p_value(values: Tensor, changed: Tensor) -> float:
+    """Return the least p-value that a network does not change, corrected for their number."""
+    one, other = values.numpy(), changed.numpy()
+    if len(one) < 2:
+        return 0.0
+    with catch_warnings():
+        simplefilter("ignore")  # Equal values have no variance.
+        unpaired = scipy.stats.ttest_ind(one, other, equal_var=False).pvalue
+        # Random numbers that a change leaves in their place give the same ratio for every seed.
+        shift = np.log(np.abs(other / one)) if (one * other > 0).all() else other - one
+        paired = scipy.stats.ttest_1samp(shift, 0).pvalue
+    found = np.nan_to_num(np.stack([unpaired, paired]), nan=1.0)
+    return float(found.min() * found.size)
+
+
+def _hidden(values: Tensor, changed: Tensor) -> float:
+    """Return two standard errors of the difference, relative to the value; of the worst network."""
+    if len(values) < 2:
+        return 0.0
     error = ((values.var(0) + changed.var(0)) / len(values)).sqrt()
-    relative = error / values.mean(0).abs()
-    return 2 * relative[relative.isfinite()].max().nan_to_num().item(), p_value
+    size = torch.maximum(values.mean(0).abs(), changed.mean(0).abs())
+    return 2 * (error / size).nan_to_num(0, 0, 0).max().item()
