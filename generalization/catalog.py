@@ -307,8 +307,8 @@ SIMILARITY = "Similarity of representations"
 DIRECTIONS = "Single directions"
 CLOUDS = "Inner activations"
 
-# Hyper-parameters of how networks were trained, of which a measure of generalization should not
-# depend where they do not change the gap.
+# ASSUME: hyper-parameters of how networks are trained, and how wide they are, are a nuisance, which
+# a measure of generalization should ignore where the gap does.
 NUISANCE = (
     "optimizer",
     "learning_rate",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -26,17 +26,6 @@ COLUMNS = [
     "networks",
     "note",
 ]
-# ASSUME: hyper-parameters of how networks are trained, and how wide they are, are a nuisance, which
-# a measure of generalization should ignore where the gap does.
-NUISANCE = (
-    "optimizer",
-    "learning_rate",
-    "decay_epochs",
-    "batch_size",
-    "initialization",
-    "init_scale",
-    "width",
-)
 # Two gaps differ beyond noise if the p-value of their difference is below this.
 SIGNIFICANCE = 0.05
 ANY = "any"
@@ -47,7 +36,9 @@ NO_VALUE = "fewer than two ensembles have finite values"
 CONSTANT = "the measure is the same for all ensembles"
 
 
-def fragility(measures: pd.DataFrame, *, fitted_accuracy: float = 0.999) -> pd.DataFrame:
+def fragility(
+    measures: pd.DataFrame, nuisance: Sequence[str], *, fitted_accuracy: float = 0.999
+) -> pd.DataFrame:
     """Relate changes of a measure that come without a change of the gap to all its changes.
 
     Of pairs of ensembles that differ in exactly one setting of training (optimizer, learning rate,
@@ -61,6 +52,10 @@ def fragility(measures: pd.DataFrame, *, fitted_accuracy: float = 0.999) -> pd.D
     among seeds, pooled over the ensembles. Pairs share ensembles, so that there is no interval.
 
     Only fitted networks with a finite value and a finite gap count, at their last step.
+
+    Args:
+        nuisance: Settings of training that a measure of generalization should ignore where the gap
+            does.
 
     Returns:
         One row per measure and swept nuisance setting, and one with the setting ``any`` for pairs
@@ -85,10 +80,10 @@ def fragility(measures: pd.DataFrame, *, fitted_accuracy: float = 0.999) -> pd.D
     networks = networks[has_fitted(networks, fitted_accuracy=fitted_accuracy)]
     networks = networks[np.isfinite(networks["generalization_gap"])]
     keys = [key for key in hyperparameters_of(networks) if key != "kept_steps"]
-    pairs = _one_setting_pairs(networks.drop_duplicates("ensemble"), keys)
+    pairs = _one_setting_pairs(networks.drop_duplicates("ensemble"), keys, nuisance)
     pairs = pairs.assign(equal=_equal_gaps(networks, pairs))
     everything = final_networks(measures)
-    swept = [key for key in NUISANCE if key in keys and everything[key].nunique(dropna=False) > 1]
+    swept = [key for key in nuisance if key in keys and everything[key].nunique(dropna=False) > 1]
     rows = [
         {"measure": name, **row}
         for name in measures["measure"].unique()
@@ -97,12 +92,14 @@ def fragility(measures: pd.DataFrame, *, fitted_accuracy: float = 0.999) -> pd.D
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _one_setting_pairs(ensembles: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+def _one_setting_pairs(
+    ensembles: pd.DataFrame, keys: list[str], nuisance: Sequence[str]
+) -> pd.DataFrame:
     """List pairs of ensembles that differ in one nuisance setting alone."""
     # Text compares missing values and lists like all others.
     settings = ensembles.set_index("ensemble")[keys].astype(str)
     rows = []
-    for setting in filter(settings.columns.__contains__, NUISANCE):
+    for setting in filter(keys.__contains__, nuisance):
         others = [key for key in keys if key != setting]
         for _, group in settings.groupby(others, sort=False) if others else [((), settings)]:
             rows += [
