@@ -10,7 +10,7 @@ from generalization.datasets.experiment_data import experiment_data
 from generalization.devices import prepare_device
 from generalization.errors import told_in_one_sentence
 from generalization.networks.networks_file import read_networks
-from generalization.signatures import imported, named_by
+from generalization.signatures import imported
 from generalization.tables import write_table
 
 
@@ -33,10 +33,7 @@ def main() -> None:
     kept = read_networks(arguments.networks, device)
     data = experiment_data(read_dataset(arguments.dataset), kept.hyperparameters).to(device)
     measures = {measure.__name__: measure for measure in arguments.measures}
-    checks = arguments.checks
-    table = audit_checks(
-        kept, data, measures, arguments.settings, **named_by(audit_checks, checks | {"measures": 0})
-    )
+    table = audit_checks(kept, data, measures, arguments.settings, **arguments.checks)
     write_table(arguments.output, table)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -75,4 +74,4 @@ def case_of(kept: KeptNetworks, data: Dataset, *, samples: int, train_samples: i
         train_labels=data.train_labels[:train_samples],
         hyperparameters=kept.hyperparameters,
     )
-    return replace(case.to(torch.float64))
+    return case.to(torch.float64)
