@@ -174,7 +174,10 @@ def _unsaid_labels(root: Path) -> Iterator[str]:
         found = [kind for kind, label in SEEN_LABELS.items() if label in named]
         asked = found[-1] if found else "none"
         if measure.sees != asked:
-            yield f"sees of {name} in {CATALOG} must be {asked!r}, as it asks, not {measure.sees!r}."
+            yield (
+                f"sees of {name} in {CATALOG} must be {asked!r}, the labels that it asks for, "
+                f"not {measure.sees!r}."
+            )
 
 
 def _parameters(file: Path, name: str) -> set[str]:

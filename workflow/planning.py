@@ -194,7 +194,7 @@ class Study:
     @property
     def checked_measures(self) -> dict[str, list[tuple[str, dict[str, Any]]]]:
         """Job → measures that it checks, with their settings: families stay together, by hash."""
-        given = {measure: settings for measure, settings in self.measures.values()}
+        given = dict(self.measures.values())
         jobs: dict[str, list[tuple[str, dict[str, Any]]]] = {}
         for name in (self.audit_checks or {"measures": ()})["measures"]:
             job = f"job{int(short_hash({'file': file_of(name)}), 16) % CHECKING_JOBS + 1}"

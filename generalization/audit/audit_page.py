@@ -13,19 +13,22 @@ Written by `{command}`, from the table `audit` of the study; do not edit.
 {count} measures, checked on small networks: {failing} of them fail a check. How to read it:
 
 * *sees*: labels that a measure sees beside what is in the weights.
-* *units*, *layers*, *logits*, *inputs*, *unit of inputs*, *order*: whether it is invariant if hidden units
-  are permuted, a layer is multiplied by 3 and the next one divided by 3, the last layer is multiplied by 3, inputs are
-  multiplied by 3, inputs are written in another unit (the first layer and pixels per unit of input follow), or inputs are
-  permuted. = is invariant, ≈ equal within the noise of its random numbers; otherwise the ratio of the changed to the
-  original value, of the network that changes most, or ≠ if a value appears or vanishes.
+* *units*, *layers*, *logits*, *inputs*, *unit of inputs*, *order*: whether it is invariant if
+  hidden units are permuted, a layer is multiplied by 3 and the next one divided by 3, the last
+  layer is multiplied by 3, inputs are multiplied by 3, inputs are written in another unit (the
+  first layer and the pixels per unit of input follow), or inputs are permuted. = is invariant;
+  ≈ equal within the noise of its random numbers; otherwise the ratio of the changed to the
+  original value, of the network that changes most; ≠ if a value appears or vanishes.
 * *modules*: = a stack has the values of its networks as modules; – it reads stacks only.
-* *float32*: relative error of single precision. *seeds*: relative standard deviation over random numbers.
-* *points*, *draws*: number of inputs, and of calls with other random numbers, for a relative standard error of 1 %,
-  extrapolated by 1/√n from the spread over inputs (or four parts of them) and over calls, for the network of the
-  largest spread.
-* *ms*: milliseconds per network at the points of the checks.
-* *fragility*: root mean square change of ln μ between ensembles that differ in one setting of training and not in their gap, in
-  standard deviations of ln μ in the study; in parentheses what seeds alone would give. A dash: the study does not measure it.
+* *float32*: relative error of single precision.
+* *seeds*: relative standard deviation over random numbers.
+* *points*, *draws*: number of inputs, and of calls with other random numbers, for a relative
+  standard error of 1 %, extrapolated by 1/√n from the spread over inputs (or four parts of them)
+  and over calls, for the network with the largest spread.
+* *ms*: milliseconds per network on the points of the checks.
+* *fragility*: root mean square change of ln μ between ensembles that differ in one setting of
+  training and not in their gap, in standard deviations of ln μ in the study; in parentheses what
+  seeds alone would give. A dash: the study does not measure it.
 
 | {head} |
 |{rule}|

@@ -120,7 +120,5 @@ def _scaled(networks: FullyConnectedNetworks, factors: Sequence[float]) -> Fully
         factor * weight for factor, weight in zip(factors, networks.weights, strict=True)
     )
     products = torch.tensor(factors, dtype=torch.float64).cumprod(0).tolist()
-    biases = tuple(
-        product * bias for product, bias in zip(products, networks.biases, strict=False)
-    )
+    biases = tuple(product * bias for product, bias in zip(products, networks.biases, strict=False))
     return replace(networks, weights=weights, biases=biases)
