@@ -24,7 +24,6 @@ from generalization.catalog import (
     PROFILES,
     SETTINGS,
     TABLES,
-    file_of,
 )
 from generalization.errors import InputError
 from generalization.hyperparameters import (
@@ -193,11 +192,11 @@ class Study:
 
     @property
     def checked_measures(self) -> dict[str, list[tuple[str, dict[str, Any]]]]:
-        """Job → measures that it checks, with their settings: families stay together, by hash."""
+        """Job → measures that it checks, with their settings; a hash decides which job."""
         given = dict(self.measures.values())
         jobs: dict[str, list[tuple[str, dict[str, Any]]]] = {}
         for name in (self.audit_checks or {"measures": ()})["measures"]:
-            job = f"job{int(short_hash({'file': file_of(name)}), 16) % CHECKING_JOBS + 1}"
+            job = f"job{int(short_hash({'measure': name}), 16) % CHECKING_JOBS + 1}"
             jobs.setdefault(job, []).append((name, given.get(name, settings_of(name))))
         return jobs
 

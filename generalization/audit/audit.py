@@ -133,14 +133,14 @@ def _shown(row: pd.Series) -> str:
 def _note(checks: pd.DataFrame, sees: str) -> str:
     """Say what fails, and which differences noise may hide."""
     failed = [
-        f"{check}: {row['detail'] or 'failed'}"
-        for check, row in checks[checks["outcome"] == "failed"].fillna("").iterrows()
+        f"{check}: {_shown(row)}, {row['detail']}".removesuffix(", nan")
+        for check, row in checks[checks["outcome"] == "failed"].iterrows()
     ]
     found = checks.at["labels", "outcome"]
     if found != sees and found != "skipped" and not (found == "none" and sees):
         failed.append(f"labels: it sees {found} labels, though it is said to see {sees or 'none'}")
     hidden = checks.loc[checks["outcome"] == "within noise", "detail"].dropna()
-    return "; ".join([*failed, *sorted(set(hidden))[-1:]])
+    return "; ".join([*failed, *hidden[:1]])
 
 
 def _fragility(table: pd.DataFrame | None, name: str) -> dict[str, Any]:

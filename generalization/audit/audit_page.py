@@ -10,7 +10,7 @@ PAGE = """# What changes each measure, and what it costs
 
 Written by `{command}`, from the table `audit` of the study; do not edit.
 
-{count} measures, checked on small networks: {failing} of them fail a check. How to read it:
+{count} measures were checked on small networks; {failing} failed a check. How to read the table:
 
 * *sees*: labels that a measure sees beside what is in the weights.
 * *units*, *layers*, *logits*, *inputs*, *unit of inputs*, *order*: whether it is invariant if

@@ -226,13 +226,14 @@ def _stack_and_modules(battery: Battery) -> Row:
     members = [case.member(position) for position in positions]
 
     def alone(one: Subject) -> Tensor:
-        return torch.cat([one.values(member, battery.needed_seeds) for member in members], dim=1)
+        # All seeds, since of modules may be sampled what is exact of a stack.
+        return torch.cat([one.values(member, battery.seeds) for member in members], dim=1)
 
-    before = battery.before[:, positions]
+    before = battery.values[:, positions]
     found = {"a stack of one": difference(before, alone(subject))}
     try:
         found["a module"] = difference(before, alone(Subject(subject.function, True)))
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # It may use what modules have not.
         refused = _reason(error)
     else:
         refused = ""

@@ -96,12 +96,13 @@ def _one_setting_pairs(
     ensembles: pd.DataFrame, keys: list[str], nuisance: Sequence[str]
 ) -> pd.DataFrame:
     """List pairs of ensembles that differ in one nuisance setting alone."""
-    # Text compares missing values and lists like all others.
+    # Text compares lists like all others.
     settings = ensembles.set_index("ensemble")[keys].astype(str)
     rows = []
     for setting in filter(keys.__contains__, nuisance):
         others = [key for key in keys if key != setting]
-        for _, group in settings.groupby(others, sort=False) if others else [((), settings)]:
+        same = settings.groupby(others, sort=False, dropna=False) if others else [((), settings)]
+        for _, group in same:
             rows += [
                 (one, other, setting)
                 for one, other in combinations(group.index, 2)
@@ -145,7 +146,7 @@ def _rows(values: pd.DataFrame, pairs: pd.DataFrame, swept: list[str]) -> Iterat
         means["error"] /= means["value"]  # Of ln μ, to first order.
         means["value"] = np.log(means["value"])
     deviations = means.groupby("dataset")["value"].std()
-    scaled = means.assign(deviation=means["dataset"].map(deviations))
+    scaled = means.assign(deviation=means["dataset"].map(deviations).astype(float))
     scaled = scaled[scaled["deviation"].notna()]
     about = {"scale": "ln" if positive else "linear"}
     for setting in [*swept, ANY]:
