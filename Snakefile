@@ -29,7 +29,7 @@ from generalization.experiments import claims_of
 from generalization.names import readable
 
 sys.path.insert(0, f"{workflow.basedir}/workflow")
-from about import about, headline_of, titles_of
+from about import about, definition_of, headline_of, titles_of
 from check_catalog import NAME, check_catalog
 from environment import check_environment, run_scripts
 from fingerprint import fingerprint
@@ -107,6 +107,7 @@ else:
     include: "workflow/rules/ensembles.smk"
     include: "workflow/rules/measures.smk"
     include: "workflow/rules/ensemble_measures.smk"
+    include: "workflow/rules/audit.smk"
     include: "workflow/rules/profiles.smk"
     include: "workflow/rules/similarities.smk"
 

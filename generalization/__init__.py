@@ -1,7 +1,7 @@
 """Measures of trained networks, and how well they predict generalization.
 
-The public names: ``measure`` and ``compare``, and every measure, profile and similarity of the
-catalog as a function, ``generalization.jacobian_norm``. Everything else may move.
+The public names: ``measure`` and ``compare``, ``check_measure``, and every measure, profile and
+similarity of the catalog as a function, ``generalization.jacobian_norm``. Everything else may move.
 
 Pure functions: nothing in this package knows the workflow, its configuration or its results.
 
@@ -51,6 +51,8 @@ def __getattr__(name: str) -> Any:
     """
     if name in {"compare", "measure"}:
         return getattr(import_module("generalization.own_networks"), name)
+    if name == "check_measure":
+        return import_module("generalization.audit.check_measure").check_measure
     if name == "__all__":
         return __dir__()
     catalog = None if name.startswith("_") else import_module("generalization.catalog")
@@ -62,4 +64,9 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """List the public names."""
-    return ["compare", "measure", *import_module("generalization.catalog").FUNCTIONS]
+    return [
+        "check_measure",
+        "compare",
+        "measure",
+        *import_module("generalization.catalog").FUNCTIONS,
+    ]

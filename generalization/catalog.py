@@ -49,6 +49,8 @@ class Measure:
             and refuses a module.
         taken_together: Whether it is computed once for the whole stack: drawn per network, the
             values would all be equal.
+        sees: Labels that it sees beside what is in the weights: ``none``, ``training``, the labels
+            that the networks were trained on, or ``test``, which only an oracle may.
         file: File of its family, if that is not the file of its own name: measures share a file
             where they share their computation. An edit of the file recomputes all of them.
     """
@@ -57,24 +59,30 @@ class Measure:
     baseline: bool = False
     fully_connected_only: bool = False
     taken_together: bool = False
+    sees: str = "none"
     file: str = ""
 
 
 CHEAP = Measure(shares_a_job=True)
+CHEAP_LABELS = Measure(shares_a_job=True, sees="training")
 CHEAP_BASELINE = Measure(shares_a_job=True, baseline=True)
 CHEAP_JACOBIAN = Measure(shares_a_job=True, file="jacobian_norm")
 CHEAP_BOUND = Measure(shares_a_job=True, fully_connected_only=True, file="layerwise_norm")
 CHEAP_SENSITIVITY = Measure(shares_a_job=True, file="output_sensitivity")
-MARGIN = Measure(shares_a_job=True, file="margins")
+MARGIN = Measure(shares_a_job=True, sees="training", file="margins")
 NORM = Measure(shares_a_job=True, file="norms")
+NORM_OVER_MARGIN = Measure(shares_a_job=True, sees="training", file="norms")
 COMPLEXITY = Measure(shares_a_job=True, file="spectral_complexity")
+COMPLEXITY_OVER_MARGIN = Measure(shares_a_job=True, sees="training", file="spectral_complexity")
 PREDICTION = Measure(shares_a_job=True, file="predictions")
+PREDICTION_ERROR = Measure(shares_a_job=True, sees="training", file="predictions")
 FEATURE = Measure(shares_a_job=True, file="features")
+FEATURE_OF_CLASSES = Measure(shares_a_job=True, sees="training", file="features")
 SPECTRUM = Measure(shares_a_job=True, file="spectra")
-PAC_BAYES = Measure(file="pac_bayes")
-GRADIENT = Measure(shares_a_job=True, file="gradient_norm")
-STIFFNESS = Measure(shares_a_job=True, file="stiffness")
-TAKEUCHI = Measure(shares_a_job=True, file="takeuchi")
+PAC_BAYES = Measure(sees="training", file="pac_bayes")
+GRADIENT = Measure(shares_a_job=True, sees="training", file="gradient_norm")
+STIFFNESS = Measure(shares_a_job=True, sees="training", file="stiffness")
+TAKEUCHI = Measure(shares_a_job=True, sees="training", file="takeuchi")
 
 # Files in generalization/measures/.
 MEASURES = {
@@ -96,12 +104,12 @@ MEASURES = {
     "output_sensitivity_per_output": CHEAP_SENSITIVITY,
     "centered_output_sensitivity": CHEAP_SENSITIVITY,
     "softmax_output_sensitivity": CHEAP_SENSITIVITY,
-    "ablation_auc": CHEAP,
-    "normalized_ablation_auc": Measure(shares_a_job=True, file="ablation_auc"),
-    "class_selectivity": CHEAP,
-    "class_information": CHEAP,
+    "ablation_auc": CHEAP_LABELS,
+    "normalized_ablation_auc": Measure(shares_a_job=True, sees="training", file="ablation_auc"),
+    "class_selectivity": CHEAP_LABELS,
+    "class_information": CHEAP_LABELS,
     "output_entropy": CHEAP_BASELINE,
-    "training_loss": CHEAP_BASELINE,
+    "training_loss": Measure(shares_a_job=True, baseline=True, sees="training"),
     "noise_to_signal_slope": CHEAP,
     "weight_norm": CHEAP_BASELINE,
     "distance_from_initialization": Measure(shares_a_job=True, baseline=True, file="weight_norm"),
@@ -112,47 +120,49 @@ MEASURES = {
     "median_normalized_margin": MARGIN,
     "upper_normalized_margin": MARGIN,
     "spectral_product": NORM,
-    "spectral_product_over_margin": NORM,
+    "spectral_product_over_margin": NORM_OVER_MARGIN,
     "spectral_sum": NORM,
-    "spectral_sum_over_margin": NORM,
+    "spectral_sum_over_margin": NORM_OVER_MARGIN,
     "frobenius_product": NORM,
-    "frobenius_product_over_margin": NORM,
+    "frobenius_product_over_margin": NORM_OVER_MARGIN,
     "frobenius_sum": NORM,
-    "frobenius_sum_over_margin": NORM,
+    "frobenius_sum_over_margin": NORM_OVER_MARGIN,
     "stable_rank_sum": NORM,
-    "spectral_complexity_from_origin": COMPLEXITY,
-    "spectral_complexity_from_initialization": COMPLEXITY,
+    "spectral_complexity_from_origin": COMPLEXITY_OVER_MARGIN,
+    "spectral_complexity_from_initialization": COMPLEXITY_OVER_MARGIN,
     "bartlett_complexity": COMPLEXITY,
     "bartlett_complexity_from_initialization": COMPLEXITY,
-    "bartlett_complexity_over_margin": COMPLEXITY,
+    "bartlett_complexity_over_margin": COMPLEXITY_OVER_MARGIN,
     "spectral_distance": NORM,
     "path_norm": CHEAP,
-    "path_norm_over_margin": Measure(shares_a_job=True, file="path_norm"),
+    "path_norm_over_margin": Measure(shares_a_job=True, sees="training", file="path_norm"),
     "gauss_newton_trace": CHEAP,
     "fisher_rao_norm": CHEAP,
-    "empirical_fisher_rao_norm": Measure(shares_a_job=True, file="fisher_rao_norm"),
+    "empirical_fisher_rao_norm": Measure(
+        shares_a_job=True, sees="training", file="fisher_rao_norm"
+    ),
     "sample_gradient_norm": GRADIENT,
-    "gradient_norm": CHEAP,
+    "gradient_norm": CHEAP_LABELS,
     "gradient_variance": GRADIENT,
     "gradient_noise_scale": GRADIENT,
     "gradient_disparity": GRADIENT,
-    "stiffness": CHEAP,
+    "stiffness": CHEAP_LABELS,
     "sign_stiffness": STIFFNESS,
     "within_class_stiffness": STIFFNESS,
     "tic_of_traces": TAKEUCHI,
     "tic_of_diagonals": TAKEUCHI,
     "gauss_newton_eigenvalue": Measure(),
     "confidence_error": PREDICTION,
-    "thresholded_confidence_error": PREDICTION,
+    "thresholded_confidence_error": PREDICTION_ERROR,
     "prediction_nuclear_norm": PREDICTION,
-    "training_calibration_error": PREDICTION,
-    "training_brier_score": PREDICTION,
+    "training_calibration_error": PREDICTION_ERROR,
+    "training_brier_score": PREDICTION_ERROR,
     "effective_rank": FEATURE,
-    "neural_collapse": FEATURE,
-    "davies_bouldin_index": FEATURE,
-    "label_wise_mixup_error": FEATURE,
-    "davies_bouldin_mixup": FEATURE,
-    "mixup_margin": FEATURE,
+    "neural_collapse": FEATURE_OF_CLASSES,
+    "davies_bouldin_index": FEATURE_OF_CLASSES,
+    "label_wise_mixup_error": FEATURE_OF_CLASSES,
+    "davies_bouldin_mixup": FEATURE_OF_CLASSES,
+    "mixup_margin": FEATURE_OF_CLASSES,
     "power_law_exponent": SPECTRUM,
     "weighted_power_law_exponent": SPECTRUM,
     "log_alpha_norm": SPECTRUM,
@@ -162,10 +172,10 @@ MEASURES = {
     "magnitude_aware_flatness": PAC_BAYES,
     "magnitude_aware_from_initialization": PAC_BAYES,
     "magnitude_aware_from_origin": PAC_BAYES,
-    "worst_case_flatness": Measure(),
-    "magnitude_aware_worst_case_flatness": Measure(file="worst_case_flatness"),
-    "adaptive_sharpness": Measure(),
-    "local_learning_coefficient": Measure(),
+    "worst_case_flatness": Measure(sees="training"),
+    "magnitude_aware_worst_case_flatness": Measure(sees="training", file="worst_case_flatness"),
+    "adaptive_sharpness": Measure(sees="training"),
+    "local_learning_coefficient": Measure(sees="training"),
     "random_number": Measure(shares_a_job=True, baseline=True, taken_together=True),
     "sampled_transitions": Measure(),
     "mean_tangent_sensitivity": Measure(),
@@ -234,11 +244,14 @@ class Table:
         made_from: Tables and settings; a study that has all of them has the table.
         page: Whether the report shows it, with the caption beside its file.
         for_papers: Whether only studies have it that judge the claims of papers.
+        sweeps: Hyper-parameters of which ensembles of the study must differ in one alone, if there
+            are such.
     """
 
     made_from: tuple[str, ...]
     page: bool = True
     for_papers: bool = False
+    sweeps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -294,6 +307,18 @@ SIMILARITY = "Similarity of representations"
 DIRECTIONS = "Single directions"
 CLOUDS = "Inner activations"
 
+# ASSUME: hyper-parameters of how networks are trained, and how wide they are, are a nuisance, which
+# a measure of generalization should ignore where the gap does.
+NUISANCE = (
+    "optimizer",
+    "learning_rate",
+    "decay_epochs",
+    "batch_size",
+    "initialization",
+    "init_scale",
+    "width",
+)
+
 # Folders of generalization/.
 ROOMS = {
     "statistics": Room(
@@ -305,8 +330,11 @@ ROOMS = {
             "paper_relations": Table(("measures",), for_papers=True),
             "model_statistics": Table(("measures", "statistics")),
             "selection_on_fit": Table(("measures", "statistics")),
+            "fragility": Table(("measures",), sweeps=NUISANCE),
         }
     ),
+    # And from fragility, if the study has it.
+    "audit": Room(tables={"audit": Table(("audit_checks",))}),
     "figures": Room(
         figures={
             "measure_league": Figure("Overview", ("statistics",)),
@@ -494,6 +522,9 @@ PAGES = (
     "excluded",
     *(name for name, table in TABLES.items() if table.page),
 )
+
+# Tables that a study has if it has an entry of this name.
+COLLECTED = ("similarities", "ensemble_measures", "audit_checks")
 
 # Settings of a study from which tables are made, beside other tables.
 SETTINGS = ("comparisons", "papers", "fitting")

@@ -41,7 +41,7 @@ def test_every_function_of_the_catalog_is_public():
         assert callable(function) and function.__name__ == name
     assert (
         set(generalization.__all__)
-        == {"measure", "compare", *FUNCTIONS}
+        == {"measure", "compare", "check_measure", *FUNCTIONS}
         == set(dir(generalization))
     )
 

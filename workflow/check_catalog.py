@@ -12,6 +12,7 @@ from schema import SCHEMA, listed
 
 from generalization.catalog import (
     ALWAYS,
+    COLLECTED,
     DATASETS,
     ENSEMBLE_MEASURES,
     FIGURES,
@@ -31,6 +32,8 @@ from generalization.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 CATALOG = "generalization/catalog.py"
+# Labels that a measure may see → the parameter by which it asks for them.
+SEEN_LABELS = {"none": None, "training": "train_labels", "test": "labels"}
 # Names of measures, profiles, similarities, datasets, tables and figures, which are parts of file
 # names. The Snakefile constrains its wildcards with it.
 NAME = r"[a-z][a-z0-9_]*"
@@ -44,11 +47,12 @@ def check_catalog(root: Path = ROOT) -> None:
 
     Raises:
         InputError: If an entry is described only in the catalog or only in the schema, if its name
-            is not valid, if its file, function, caption or claims are missing, or if it refers to
-            something that does not exist.
+            is not valid, if its file, function, caption or claims are missing, if it refers to
+            something that does not exist, or if a measure asks for labels that it is not said to
+            see.
     """
     checks = (_half_described(), _invalid_names(), _missing_files(root), _missing_claims(root))
-    for check in (*checks, _unknown_references()):
+    for check in (*checks, _unknown_references(), _unsaid_labels(root)):
         for sentence in check:
             raise InputError(sentence)
 
@@ -144,7 +148,7 @@ def _unknown_references() -> Iterator[str]:
 
     Without it, no study would ever have the table or figure, and none would say why.
     """
-    tables = {*ALWAYS, *SETTINGS, "similarities", "ensemble_measures", *PROFILES, *TABLES}
+    tables = {*ALWAYS, *SETTINGS, *COLLECTED, *PROFILES, *TABLES}
     for name, entry in (TABLES | FIGURES).items():
         for source in entry.made_from:
             if source not in tables:
@@ -158,6 +162,29 @@ def _unknown_references() -> Iterator[str]:
                 f"one_per of {name} in {CATALOG} must be measure, factor or empty, "
                 f"not {figure.one_per!r}."
             )
+
+
+def _unsaid_labels(root: Path) -> Iterator[str]:
+    """Yield a sentence for every measure that asks for other labels than the catalog says.
+
+    Test labels are an oracle's alone, whichever others it asks for.
+    """
+    for name, measure in MEASURES.items():
+        named = _parameters(root / file_of(name), name)
+        found = [kind for kind, label in SEEN_LABELS.items() if label in named]
+        asked = found[-1] if found else "none"
+        if measure.sees != asked:
+            yield (
+                f"sees of {name} in {CATALOG} must be {asked!r}, the labels that it asks for, "
+                f"not {measure.sees!r}."
+            )
+
+
+def _parameters(file: Path, name: str) -> set[str]:
+    """Return the parameters of a function, read without running the file."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    function = next(one for one in tree.body if getattr(one, "name", None) == name)
+    return {one.arg for one in ast.walk(function) if isinstance(one, ast.arg)}
 
 
 def _missing(name: str, kind: str, missing: str) -> str:

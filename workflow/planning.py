@@ -14,6 +14,7 @@ from schema import MEASURED_PARTS, SCHEMA, among, check, check_keys, listed, set
 from generalization.blocks import seed_blocks
 from generalization.catalog import (
     ALWAYS,
+    COLLECTED,
     DATASETS,
     ENSEMBLE_MEASURES,
     FIGURES,
@@ -35,6 +36,8 @@ from generalization.hyperparameters import (
 )
 from generalization.networks.architectures import unsuitable
 
+# Jobs that check measures, which can run side by side.
+CHECKING_JOBS = 4
 SHARE_A_JOB = [name for name, measure in MEASURES.items() if measure.shares_a_job]
 
 
@@ -57,6 +60,7 @@ class Study:
         fitting: Criterion for having fitted random data, or None.
         activations: Settings of the record of activations, or None.
         ensemble_measures: Name of the ensemble measure's file → the measure and its settings.
+        audit_checks: Settings of the checks of measures, or None.
         similarities: Similarity → its settings.
         statistics: Settings of statistics.
         figures: Settings of figures.
@@ -77,6 +81,7 @@ class Study:
     fitting: dict[str, Any] | None
     activations: dict[str, Any] | None
     ensemble_measures: dict[str, tuple[str, dict[str, Any]]]
+    audit_checks: dict[str, Any] | None
     similarities: dict[str, dict[str, Any]]
     statistics: dict[str, Any]
     figures: dict[str, Any]
@@ -96,10 +101,13 @@ class Study:
     def tables(self) -> set[str]:
         """Tables and settings from which figures and other tables can be derived."""
         tables = {*ALWAYS, *self.profiles}
-        collected = ("similarities", "ensemble_measures")
-        tables |= {name for name in collected if getattr(self, name)}
-        tables |= {name for name in SETTINGS if getattr(self, name)}
-        waiting = {name: one for name, one in TABLES.items() if self.papers or not one.for_papers}
+        tables |= {name for name in (*COLLECTED, *SETTINGS) if getattr(self, name)}
+        waiting = {
+            name: one
+            for name, one in TABLES.items()
+            if (self.papers or not one.for_papers)
+            and (not one.sweeps or {*one.sweeps}.intersection(self.factors))
+        }
         while found := {name for name, one in waiting.items() if tables.issuperset(one.made_from)}:
             tables |= found
             waiting = {name: one for name, one in waiting.items() if name not in found}
@@ -181,6 +189,16 @@ class Study:
     def activations_file(self) -> str:
         """File name of the record of activations."""
         return f"{_file_name('activations', self.activations or {})}.h5"
+
+    @property
+    def checked_measures(self) -> dict[str, list[tuple[str, dict[str, Any]]]]:
+        """Job → measures that it checks, with their settings; a hash decides which job."""
+        given = dict(self.measures.values())
+        jobs: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+        for name in (self.audit_checks or {"measures": ()})["measures"]:
+            job = f"job{int(short_hash({'measure': name}), 16) % CHECKING_JOBS + 1}"
+            jobs.setdefault(job, []).append((name, given.get(name, settings_of(name))))
+        return jobs
 
     @property
     def noisy_copies_file(self) -> str:
@@ -287,6 +305,7 @@ def read_study(config: Mapping[str, Any], files: Sequence[str] = ()) -> Study:
             _file_name(measure, settings): (measure, settings_of(measure) | settings)
             for measure, settings in given["ensemble_measures"].items()
         },
+        audit_checks=_audit_checks(given["audit_checks"]),
         similarities={
             similarity: settings_of(similarity) | settings
             for similarity, settings in given["similarities"].items()
@@ -354,6 +373,14 @@ def _activations(
     return settings | (given or {})
 
 
+def _audit_checks(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the settings of the checks, with the names of all measures if none are named."""
+    if given is None:
+        return None
+    settings = settings_of("audit_checks") | given
+    return settings | {"measures": settings["measures"] or list(MEASURES)}
+
+
 def _inputs_of(one: Hyperparameters) -> tuple[Any, ...]:
     """Return the hyper-parameters that determine the test inputs of an ensemble."""
     labels_only = one.randomization in {"none", "random_labels"}
@@ -410,6 +437,20 @@ def _impossible_in_ensemble(one: Hyperparameters) -> Iterator[str]:
     yield from unsuitable(one, (shape.channels, *sides))
 
 
+def _impossible_checks(study: Study) -> Iterator[str]:
+    """Yield a sentence for every reason why the measures of a study cannot be checked."""
+    if study.audit_checks is None:
+        return
+    for name in study.audit_checks["measures"]:
+        if name not in MEASURES:
+            yield f"audit_checks.measures must be among {among(MEASURES, name)}."
+    needed = {"architecture": "fully_connected", "activation": "relu", "normalization": "none"}
+    first = next(iter(study.ensembles.values()))
+    for key, value in needed.items():
+        if (found := getattr(first, key)) != value:
+            yield f"{key} of the first ensemble must be {value!r} for audit_checks, not {found!r}."
+
+
 def _impossible_in_study(study: Study) -> Iterator[str]:
     """Yield a sentence for every contradiction between parts of a study."""
     if study.own:
@@ -452,6 +493,7 @@ def _impossible_in_study(study: Study) -> Iterator[str]:
                 for one in study.ensembles.values()
                 if isinstance(one.kept_steps, tuple) and 0 not in one.kept_steps
             )
+    yield from _impossible_checks(study)
     last_layer = max((study.activations or {}).get("layers") or [0])
     depth = min(one.depth for one in study.ensembles.values())
     if last_layer >= depth:

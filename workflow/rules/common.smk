@@ -149,6 +149,8 @@ def made_from(table):
     names = set(TABLES[table].made_from)
     if table == "claims":
         names |= study.tables & {claim.table for claim in claims_of(study.rooms)}
+    if table == "audit":
+        names |= study.tables & {"fragility"}
     return tables(*sorted(names.difference(SETTINGS)))
 
 
@@ -171,6 +173,12 @@ def settings_of_table(table):
     }
     if table == "claims":
         chosen["untested_claims"] = study.untested_claims
+    if table == "audit":
+        checked = study.audit_checks["measures"]
+        chosen["definitions"] = {name: definition_of(name) for name in checked}
+        chosen["sees"] = {name: MEASURES[name].sees for name in checked}
+    if TABLES[table].sweeps:
+        chosen["nuisance"] = TABLES[table].sweeps
     return study.statistics | {"classes": study.classes} | chosen
 
 

@@ -47,7 +47,8 @@ for table in sorted(study.tables.intersection(TABLES)):
             code=fingerprint(
                 "scripts/derive_table.py", file_of(table), *claim_files(table)
             ),
-            settings=json.dumps(settings_of_table(table)),
+            # A function, since words in braces are no wildcards here.
+            settings=lambda wildcards, table=table: json.dumps(settings_of_table(table)),
         message:
             f"Derive the table {table}."
         shell:

@@ -1,0 +1,157 @@
+"""One card for each measure: what it is, what changes it, and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from generalization.audit.changes import INVARIANCES
+
+COLUMNS = [
+    "measure",
+    "definition",
+    "sees",
+    "permutation",
+    "rescaling",
+    "logit_scale",
+    "input_scale",
+    "input_unit",
+    "input_order",
+    "stack",
+    "float32_error",
+    "seed_deviation",
+    "points_needed",
+    "draws_needed",
+    "seconds",
+    "fragility",
+    "fragility_noise",
+    "fragile_to",
+    "pairs",
+    "note",
+]
+# Column → check whose outcome it shows, with the ratio of a counter-example.
+SHOWN = {
+    **dict(
+        zip(
+            ("permutation", "rescaling", "logit_scale", "input_scale", "input_unit"),
+            INVARIANCES,
+            strict=True,
+        )
+    ),
+    "input_order": "order of inputs",
+    "stack": "stack and modules",
+}
+NUMBERS = {
+    "float32_error": "float32",
+    "seed_deviation": "repeatability",
+    "points_needed": "points for 1 %",
+    "draws_needed": "draws for 1 %",
+    "seconds": "cost",
+}
+WITH_RATIO = {"changes", "failed", "within noise"}
+ANY = "any"  # Of fragility, pairs of all settings.
+
+
+def audit(
+    tables: Mapping[str, pd.DataFrame],
+    definitions: Mapping[str, str],
+    sees: Mapping[str, str],
+) -> pd.DataFrame:
+    """Make the card of every measure from its checks, and from its fragility if the study has it.
+
+    Args:
+        tables: ``audit_checks``, and maybe ``fragility``.
+        definitions: Measure → its definition.
+        sees: Measure → the labels that it sees as the catalog says.
+
+    Returns:
+        One row per measure.
+
+        ``definition``
+            Formula and source.
+        ``sees``
+            Labels that it sees beside what is in the weights: none, training or test; permuting
+            other labels changes nothing.
+        ``permutation``, ``rescaling``, ``logit_scale``, ``input_scale``, ``input_unit``
+            Whether it is invariant to a permutation of hidden units, to a factor that moves from
+            one layer to another, to a factor of the last layer, to a factor of inputs, and to
+            another unit of inputs; if not, the ratio of changed to original value of the network
+            that changes most.
+        ``input_order``
+            Whether the order of inputs makes no difference.
+        ``stack``
+            Whether a stack has the values of its networks as modules.
+        ``float32_error``
+            Relative error of single precision.
+        ``seed_deviation``
+            Relative standard deviation over seeds of the generators; 0 where nothing is drawn.
+        ``points_needed``, ``draws_needed``
+            Number of inputs, or of calls with other random numbers, for a relative standard error
+            of 1 %, extrapolated by 1/√n; 0 where none are needed.
+        ``seconds``
+            Time per network on the points of the checks.
+        ``fragility``, ``fragility_noise``
+            Root mean square of changes of ln μ that come without a change of the gap, over all
+            nuisance settings, in standard deviations of ln μ in the study; and what seeds alone
+            would give.
+        ``fragile_to``
+            Nuisance setting with the largest fragility.
+        ``note``
+            What fails, and what is to be known of the checks.
+    """
+    checks = tables["audit_checks"]
+    rows = [
+        {
+            "measure": name,
+            "definition": definitions.get(name, ""),
+            **_card(group.set_index("check"), sees.get(name, "")),
+            **_fragility(tables.get("fragility"), name),
+        }
+        for name, group in checks.groupby("measure", sort=False)
+    ]
+    order = list(definitions)
+    cards = pd.DataFrame(rows, columns=COLUMNS)
+    return cards.sort_values("measure", key=lambda names: names.map(order.index), kind="stable")
+
+
+def _card(checks: pd.DataFrame, sees: str) -> dict[str, Any]:
+    """Columns of a card that are about checks."""
+    shown = {column: _shown(checks.loc[check]) for column, check in SHOWN.items()}
+    numbers = {column: checks.at[check, "value"] for column, check in NUMBERS.items()}
+    return {"sees": sees, **shown, **numbers, "note": _note(checks, sees)}
+
+
+def _shown(row: pd.Series) -> str:
+    """Outcome of a check, with the ratio if there is a counter-example."""
+    if row["outcome"] not in WITH_RATIO or pd.isna(row["value"]):
+        return row["outcome"]
+    return f"{row['outcome']} ×{row['value']:.3g}"
+
+
+def _note(checks: pd.DataFrame, sees: str) -> str:
+    """Say what fails, and which differences noise may hide."""
+    failed = [
+        f"{check}: {_shown(row)}, {row['detail']}".removesuffix(", nan")
+        for check, row in checks[checks["outcome"] == "failed"].iterrows()
+    ]
+    found = checks.at["labels", "outcome"]
+    if found != sees and found != "skipped" and not (found == "none" and sees):
+        failed.append(f"labels: it sees {found} labels, though it is said to see {sees or 'none'}")
+    hidden = checks.loc[checks["outcome"] == "within noise", "detail"].dropna()
+    return "; ".join([*failed, *hidden[:1]])
+
+
+def _fragility(table: pd.DataFrame | None, name: str) -> dict[str, Any]:
+    """Columns of a card that are about fragility."""
+    if table is None or name not in set(table["measure"]):
+        return {}
+    rows = table[table["measure"] == name].set_index("setting")
+    each = rows.drop(index=ANY)["fragility"].dropna()
+    return {
+        "fragility": rows.at[ANY, "fragility"],
+        "fragility_noise": rows.at[ANY, "noise"],
+        "fragile_to": each.idxmax() if len(each) else "",
+        "pairs": rows.at[ANY, "pairs"],
+    }

@@ -1,0 +1,118 @@
+"""Cards of measures as a page of text."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from generalization.names import number, readable
+
+PAGE = """# What changes each measure, and what it costs
+
+Written by `{command}`, from the table `audit` of the study; do not edit.
+
+{count} measures were checked on small networks; {failing} failed a check. How to read the table:
+
+* *sees*: labels that a measure sees beside what is in the weights.
+* *units*, *layers*, *logits*, *inputs*, *unit of inputs*, *order*: whether it is invariant if
+  hidden units are permuted, a layer is multiplied by 3 and the next one divided by 3, the last
+  layer is multiplied by 3, inputs are multiplied by 3, inputs are written in another unit (the
+  first layer and the pixels per unit of input follow), or inputs are permuted. = is invariant;
+  ≈ equal within the noise of its random numbers; otherwise the ratio of the changed to the
+  original value, of the network that changes most; ≠ if a value appears or vanishes.
+* *modules*: = a stack has the values of its networks as modules; – it reads stacks only.
+* *float32*: relative error of single precision.
+* *seeds*: relative standard deviation over random numbers.
+* *points*, *draws*: number of inputs, and of calls with other random numbers, for a relative
+  standard error of 1 %, extrapolated by 1/√n from the spread over inputs (or four parts of them)
+  and over calls, for the network with the largest spread.
+* *ms*: milliseconds per network on the points of the checks.
+* *fragility*: root mean square change of ln μ between ensembles that differ in one setting of
+  training and not in their gap, in standard deviations of ln μ in the study; in parentheses what
+  seeds alone would give. A dash: the study does not measure it.
+
+| {head} |
+|{rule}|
+{rows}
+
+## What fails
+
+{failures}
+
+## Definitions
+
+{definitions}
+"""
+HEADS = {
+    "sees": "sees",
+    "permutation": "units",
+    "rescaling": "layers",
+    "logit_scale": "logits",
+    "input_scale": "inputs",
+    "input_unit": "unit of inputs",
+    "input_order": "order",
+    "stack": "modules",
+    "float32_error": "float32",
+    "seed_deviation": "seeds",
+    "points_needed": "points",
+    "draws_needed": "draws",
+    "seconds": "ms",
+    "fragility": "fragility",
+}
+SIGNS = {"invariant": "=", "passed": "=", "stacks only": "–", "changes": "≠"}
+
+
+def audit_page(audit: pd.DataFrame, command: str) -> str:
+    """Lay out the table ``audit`` as a page in Markdown.
+
+    Args:
+        audit: The table.
+        command: Command that makes the page.
+
+    Returns:
+        A table with one row per measure, what fails, and all definitions.
+    """
+    rows = [_row(card) for card in audit.to_dict("records")]
+    failing = {card["measure"]: card["note"] for card in audit.to_dict("records") if _fails(card)}
+    failures = [f"* **{readable(name)}**: {note}." for name, note in failing.items()]
+    return PAGE.format(
+        command=command,
+        count=len(audit),
+        failing=len(failing),
+        head=" | ".join(["measure", *HEADS.values()]),
+        rule="|".join(["---"] * (len(HEADS) + 1)),
+        rows="\n".join(rows),
+        failures="\n".join(failures) or "Nothing.",
+        definitions="\n\n".join(map(_definition, audit.to_dict("records"))),
+    )
+
+
+def _fails(card: dict[str, object]) -> bool:
+    """Return whether a card has a failure, which its note begins with the check of."""
+    return isinstance(card["note"], str) and ": " in card["note"]
+
+
+def _row(card: dict[str, object]) -> str:
+    cells = [readable(str(card["measure"])), *(_cell(card, column) for column in HEADS)]
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(card: dict[str, object], column: str) -> str:
+    value = card[column]
+    if column == "fragility":
+        told = f"{number(value, 2)} ({number(card['fragility_noise'], 2)})"
+        return "–" if pd.isna(value) else told
+    if column == "seconds":
+        return number(1000 * value, 2)
+    if isinstance(value, str):
+        outcome, _, ratio = value.partition(" ×")
+        if outcome == "within noise":
+            return "≈"
+        return f"×{ratio}" if ratio else SIGNS.get(outcome, outcome)
+    if column in {"points_needed", "draws_needed"} and not pd.isna(value):
+        return number(int(value))
+    return number(value, 2)
+
+
+def _definition(card: dict[str, object]) -> str:
+    """Definition of a measure; indented formulas remain blocks of text."""
+    return f"### {readable(str(card['measure']))}\n\n{card['definition']}"

@@ -1,0 +1,25 @@
+"""Collect the checks of all measures in one table."""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from generalization.errors import told_in_one_sentence
+from generalization.tables import read_table, write_table
+
+
+def main() -> None:
+    """Parse arguments, read, call, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tables", type=Path, nargs="+")
+    parser.add_argument("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    tables = map(read_table, arguments.tables)
+    write_table(arguments.output, pd.concat(tables, ignore_index=True))
+
+
+if __name__ == "__main__":
+    with told_in_one_sentence():
+        main()

@@ -1,0 +1,27 @@
+"""Write the cards of all measures as one page."""
+
+import argparse
+from pathlib import Path
+
+from generalization.audit.audit_page import audit_page
+from generalization.errors import told_in_one_sentence
+from generalization.files import written_whole
+from generalization.tables import read_table
+
+
+def main() -> None:
+    """Parse arguments, read, call, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("audit", type=Path)
+    parser.add_argument("--command", required=True, help="what makes the page")
+    parser.add_argument("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    with written_whole(arguments.output) as beside:
+        page = audit_page(read_table(arguments.audit), arguments.command)
+        beside.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    with told_in_one_sentence():
+        main()

@@ -1,0 +1,96 @@
+"""A card tells what the checks and the fragility of a measure say."""
+
+import pandas as pd
+import pytest
+
+import generalization
+from generalization import check_measure
+from generalization.audit.audit import COLUMNS, audit
+from generalization.audit.audit_page import audit_page
+from generalization.audit.cases import small_case
+
+NAMES = ("path_norm", "output_sensitivity")
+DEFINITIONS = {"path_norm": "√Σ over paths.", "output_sensitivity": "Var of outputs."}
+SEES = {"path_norm": "none", "output_sensitivity": "none"}
+
+
+def first_input(networks, inputs):
+    return networks.logits(inputs[:1]).norm(dim=(1, 2))
+
+
+@pytest.fixture(scope="module")
+def checks():
+    case = small_case(networks=1)
+    functions = {name: getattr(generalization, name) for name in reversed(NAMES)}
+    return pd.concat(
+        check_measure(function, case=case, repeats=2).assign(measure=name)
+        for name, function in (functions | {"first_input": first_input}).items()
+    )
+
+
+def fragility():
+    return pd.DataFrame({
+        "measure": "path_norm",
+        "setting": ["width", "learning_rate", "any"],
+        "fragility": [0.3, 1.5, 1.1],
+        "noise": [0.1, 0.2, 0.15],
+        "pairs": [3, 4, 7],
+    })
+
+
+def cards(checks, **tables):
+    definitions = DEFINITIONS | {"first_input": "The first one."}
+    return audit({"audit_checks": checks, **tables}, definitions, SEES | {"first_input": "none"})
+
+
+def test_a_card_shows_outcomes_and_ratios(checks):
+    table = cards(checks, fragility=fragility())
+    assert list(table) == COLUMNS
+    assert table["measure"].tolist() == [*NAMES, "first_input"]
+    card = table.iloc[0]
+    assert card["definition"] == "√Σ over paths."
+    assert card[["permutation", "rescaling", "logit_scale", "input_unit"]].tolist() == [
+        "invariant",
+        "invariant",
+        "changes ×3",
+        "changes ×0.333",
+    ]
+    assert card[["draws_needed", "seed_deviation"]].tolist() == [0, 0]
+    assert 0 < card["float32_error"] < 1e-6
+    assert card[["fragility", "fragility_noise", "fragile_to", "pairs"]].tolist() == [
+        1.1,
+        0.15,
+        "learning_rate",
+        7,
+    ]
+    assert card["note"] == ""
+
+
+def test_a_card_says_what_fails(checks):
+    card = cards(checks).set_index("measure").loc["first_input"]
+    assert card["input_order"].startswith("failed ×")
+    assert card["note"].startswith("order of inputs: ")
+
+
+def test_a_card_says_when_other_labels_are_seen_than_the_catalog_says(checks):
+    found = checks.copy()
+    found.loc[(found["measure"] == "path_norm") & (found["check"] == "labels"), "outcome"] = "test"
+    card = cards(found).set_index("measure").loc["path_norm"]
+    assert card["note"] == "labels: it sees test labels, though it is said to see none"
+
+
+def test_a_card_without_fragility_leaves_it_empty(checks):
+    assert cards(checks)["fragility"].isna().all()
+
+
+def test_the_page_has_a_row_per_measure_and_all_definitions(checks):
+    page = audit_page(cards(checks, fragility=fragility()), "make audit")
+    assert "Written by `make audit`" in page
+    assert "3 measures were checked on small networks; 1 failed a check." in page
+    rows = [line for line in page.splitlines() if line.startswith("| ")]
+    assert len(rows) == 1 + 3
+    row = next(line for line in rows if line.startswith("| Path norm |"))
+    assert row.split(" | ")[1:8] == ["none", "=", "=", "×3", "=", "×0.333", "="]
+    assert "| 1.1 (0.15) |" in row
+    assert "* **First input**: order of inputs: " in page
+    assert "### Path norm\n\n√Σ over paths." in page

@@ -1,0 +1,240 @@
+"""Checks say the truth of measures whose properties are known, and catch wrong ones."""
+
+import pytest
+import torch
+from torch import nn
+
+import generalization
+from generalization import check_measure
+from generalization.audit.cases import small_case
+from generalization.audit.check_measure import CHECKS, COLUMNS
+from generalization.errors import InputError
+
+NAMES = ["returns", *CHECKS]
+
+
+@pytest.fixture(scope="module")
+def case():
+    return small_case(networks=1)
+
+
+def checked(function, case, settings=None, **chosen):
+    table = check_measure(function, settings, case=case, **chosen)
+    assert list(table) == COLUMNS
+    assert table["check"].tolist() == NAMES
+    return table.set_index("check")
+
+
+@pytest.mark.parametrize(
+    ("name", "check", "outcome", "ratio"),
+    [
+        ("path_norm", "permutation of units", "invariant", 1),
+        ("path_norm", "rescaling of layers", "invariant", 1),
+        ("path_norm", "scale of logits", "changes", 3),
+        ("path_norm", "unit of inputs", "changes", 1 / 3),
+        ("weight_norm", "permutation of units", "invariant", 1),
+        ("weight_norm", "scale of inputs", "invariant", 1),
+        ("training_margin", "rescaling of layers", "invariant", 1),
+        ("training_margin", "scale of logits", "changes", 3),
+        ("training_margin", "scale of inputs", "changes", 3),
+        ("training_margin", "unit of inputs", "invariant", 1),
+        ("median_normalized_margin", "scale of logits", "invariant", 1),
+        ("median_normalized_margin", "scale of inputs", "invariant", 1),
+        ("logit_jacobian_norm", "scale of inputs", "invariant", 1),
+        ("logit_jacobian_norm", "unit of inputs", "changes", 1 / 3),
+        # Of the noise in pixels, nothing is left of the unit of inputs.
+        ("output_sensitivity", "unit of inputs", "invariant", 1),
+        ("output_sensitivity", "scale of logits", "changes", 9),
+    ],
+)
+def test_known_properties_of_measures(case, name, check, outcome, ratio):
+    row = checked(getattr(generalization, name), case, repeats=2).loc[check]
+    assert row["outcome"] == outcome
+    assert row["value"] == pytest.approx(ratio)
+
+
+def test_a_norm_of_weights_is_not_invariant_to_rescaling(case):
+    first, second, third = ((one**2).sum((1, 2)) for one in case.networks.weights)
+    ratios = ((9 * first + second / 9 + third) / (first + second + third)).sqrt()
+    row = checked(generalization.weight_norm, case).loc["rescaling of layers"]
+    assert row["outcome"] == "changes"
+    assert row["value"] == pytest.approx(ratios[ratios.sub(1).abs().argmax()].item())
+
+
+@pytest.mark.parametrize(("name", "seen"), [("weight_norm", "none"), ("training_loss", "training")])
+def test_labels_that_a_measure_sees(case, name, seen):
+    assert checked(getattr(generalization, name), case).loc["labels", "outcome"] == seen
+
+
+def test_a_measure_without_fault_passes(case):
+    table = checked(generalization.jacobian_norm, case)
+    checks = ("returns", "leaves networks", "same seed", "stack and modules", "order of inputs")
+    assert (table.loc[[*checks, "float32"], "outcome"] == "passed").all()
+    assert table.loc["repeatability", "outcome"] == "exact"
+    assert "failed" not in set(table["outcome"])
+
+
+def test_a_measure_of_stacks_says_that_it_refuses_modules(case):
+    row = checked(generalization.layerwise_norm, case).loc["stack and modules"]
+    assert row["outcome"] == "stacks only"
+    assert row["detail"].startswith("networks must be ")
+
+
+# Wrong measures, each with the check that catches it.
+
+
+def noise_of_float32(networks, inputs):
+    """Cancel all digits but the last ones."""
+    logits = networks.logits(inputs).mean((1, 2))
+    return (logits + 1e6) - 1e6
+
+
+def first_input_only(networks, inputs):
+    return networks.logits(inputs[:1]).norm(dim=(1, 2))
+
+
+def reads_the_test_set(networks, inputs, labels):
+    return (networks.logits(inputs).argmax(-1) == labels).double().mean(1)
+
+
+def unseeded(networks):
+    return networks.weights[0].norm(dim=(1, 2)) * (1 + torch.rand(()))
+
+
+def changes_weights(networks):
+    values = networks.weights[0].sum((1, 2))
+    networks.weights[0].mul_(1.5)
+    return values
+
+
+def relative_to_the_stack(networks):
+    norms = networks.weights[0].norm(dim=(1, 2))
+    return norms / norms.max() + norms.sum()
+
+
+def names_units(networks):
+    return networks.weights[0][:, 0].norm(dim=1)
+
+
+@pytest.mark.parametrize(
+    ("function", "check", "outcome"),
+    [
+        (noise_of_float32, "float32", "failed"),
+        (first_input_only, "order of inputs", "failed"),
+        (reads_the_test_set, "labels", "test"),
+        (unseeded, "same seed", "failed"),
+        (changes_weights, "leaves networks", "failed"),
+        (relative_to_the_stack, "stack and modules", "failed"),
+        (names_units, "permutation of units", "changes"),
+    ],
+)
+def test_a_wrong_measure_is_caught(function, check, outcome):
+    # A case of its own, which it may spoil.
+    assert checked(function, small_case(networks=1)).loc[check, "outcome"] == outcome
+
+
+def scalar(networks):
+    return networks.weights[0].norm()
+
+
+def one_number(networks):
+    return float(networks.weights[0].norm())
+
+
+def asks_for_more(networks, phase_of_the_moon):
+    return networks.weights[0].norm(dim=(1, 2)) * phase_of_the_moon
+
+
+def raises(networks):
+    raise KeyError("no such layer")
+
+
+@pytest.mark.parametrize(
+    ("function", "detail"),
+    [
+        (
+            scalar,
+            "a measure must return a floating-point tensor of shape (2,) or (2, inputs) for 2 "
+            "networks, not one of shape ().",
+        ),
+        (
+            one_number,
+            "a measure must return a floating-point tensor of shape (2,) or (2, inputs) for 2 "
+            "networks, not a float.",
+        ),
+        (
+            asks_for_more,
+            "Parameters of a measure must be among networks, trained_networks, initial_networks, "
+            "inputs, labels, pixel_deviations, train_inputs, train_labels, hyperparameters, "
+            "init_scale, loss, generator, shared_generator, module, not 'phase_of_the_moon'.",
+        ),
+        (raises, "KeyError: 'no such layer'"),
+    ],
+)
+def test_what_returns_no_values_fails_and_skips_the_rest(case, function, detail):
+    table = checked(function, case)
+    assert table.loc["returns", ["outcome", "detail"]].tolist() == ["failed", detail]
+    assert set(table["outcome"][1:]) == {"skipped"}
+
+
+def fails_at_times(networks, inputs):
+    if inputs.abs().max() > 8:
+        raise ValueError("inputs are too large")
+    return networks.logits(inputs).norm(dim=(1, 2))
+
+
+def test_a_check_that_fails_leaves_the_others(case):
+    table = checked(fails_at_times, case)
+    row = table.loc["scale of inputs"]
+    assert row[["outcome", "detail"]].tolist() == ["failed", "inputs are too large"]
+    assert table.loc["scale of logits", "value"] == pytest.approx(3)
+
+
+def test_a_function_of_a_module_is_checked_on_every_network(case):
+    def largest_logit(module, inputs):
+        assert isinstance(module, nn.Module)
+        return module(inputs).max().detach().reshape(1)
+
+    table = checked(largest_logit, case)
+    assert table.loc["returns", "detail"] == "one value per network of each network as a module"
+    assert table.loc["stack and modules", "outcome"] == "modules only"
+    assert table.loc["scale of logits", "value"] == pytest.approx(3)
+    assert table.loc["permutation of units", "outcome"] == "invariant"
+
+
+def test_number_of_points_follows_from_the_spread_over_points(case):
+    def given(networks, inputs):
+        values = torch.linspace(1, 3, len(inputs)).double()
+        return values.expand(len(networks), -1)
+
+    values = torch.linspace(1, 3, len(case.inputs)).double()
+    row = checked(given, case).loc["points for 1 %"]
+    assert row["outcome"] == "too few"
+    assert row["value"] == -(-((values.std() / values.mean()).item() ** 2) // 1e-4)
+    assert row["detail"] == "extrapolated by 1/√n from the spread over 60 points of 60 inputs"
+
+
+def test_number_of_draws_follows_from_the_spread_over_seeds(case):
+    def drawn(networks, generator):
+        return 1 + 0.1 * torch.randn(len(networks), generator=generator).double()
+
+    table = checked(drawn, case, repeats=40)
+    assert table.loc["repeatability", "outcome"] == "sampled"
+    assert table.loc["repeatability", "value"] == pytest.approx(0.1, rel=0.3)
+    expected = (table.loc["repeatability", "value"] / 0.01) ** 2
+    assert 0 <= table.loc["draws for 1 %", "value"] - expected < 1
+    # Nothing but noise: no change is found, and nothing is called invariant that is drawn anew.
+    assert table.loc["permutation of units", "outcome"] == "invariant"
+
+
+def test_settings_are_passed_on(case):
+    def power(networks, *, exponent):
+        return networks.weights[-1].norm(dim=(1, 2)) ** exponent
+
+    row = checked(power, case, {"exponent": 2}).loc["scale of logits"]
+    assert row["value"] == pytest.approx(9)
+
+
+def test_one_seed_tells_no_spread(case):
+    with pytest.raises(InputError, match=r"^repeats must be at least 2, not 1\.$"):
+        check_measure(generalization.weight_norm, case=case, repeats=1)

@@ -1,0 +1,94 @@
+# Cards of measures. Measures are checked on networks of the first ensemble, in a few jobs.
+
+
+def checked_networks():
+    """Return the folder of the networks on which measures are checked."""
+    ensemble = next(iter(study.ensembles))
+    block, *_ = seed_blocks(Path("results/ensembles", ensemble), study.seeds)
+    return f"results/ensembles/{ensemble}/{block}"
+
+
+for job, checked in study.checked_measures.items():
+
+    rule:
+        name:
+            f"check_measures_{job}"
+        input:
+            dataset=ancient(dataset_file(next(iter(study.ensembles.values())).dataset)),
+            networks=f"{checked_networks()}/networks.safetensors",
+        output:
+            f"{STUDY}/audit_checks/{job}.csv",
+        log:
+            f"results/logs/check_measures/{study.name}-{job}.log",
+        conda:
+            "../../environment.yml"
+        threads: 1
+        resources:
+            mem_mb=4000,
+            runtime=240,
+            device=study.device,
+            measures=" ".join(place_of(measure) for measure, _ in checked),
+        params:
+            code=fingerprint(
+                "scripts/check_measures.py",
+                *(file_of(measure) for measure, _ in checked),
+            ),
+            settings=json.dumps(dict(checked)),
+            checks=json.dumps(
+                {
+                    key: value
+                    for key, value in study.audit_checks.items()
+                    if key != "measures"
+                }
+            ),
+        message:
+            f"Check measures of {job}."
+        shell:
+            "run_script check_measures --dataset {input.dataset} --networks {input.networks}"
+            " --measures {resources.measures} --settings {params.settings:q}"
+            " --checks {params.checks:q} --device {resources.device} --threads {threads}"
+            " {output} 2> >(tee {log} >&2)"
+
+
+if study.audit_checks:
+
+    rule collect_audit_checks:
+        input:
+            expand(f"{STUDY}/audit_checks/{{job}}.csv", job=study.checked_measures),
+        output:
+            f"{STUDY}/audit_checks.csv",
+        log:
+            f"results/logs/collect_audit_checks/{study.name}.log",
+        localrule: True
+        conda:
+            "../../environment.yml"
+        params:
+            code=fingerprint("scripts/collect_audit_checks.py"),
+        message:
+            "Collect the checks of all measures in one table."
+        shell:
+            "run_script collect_audit_checks {input} --output {output}"
+            " 2> >(tee {log} >&2)"
+
+    rule write_audit:
+        input:
+            f"{STUDY}/audit.csv",
+        output:
+            "docs/audit.md",
+        log:
+            "results/logs/write_audit.log",
+        localrule: True
+        conda:
+            "../../environment.yml"
+        params:
+            code=fingerprint("scripts/write_audit.py"),
+            command=(
+                "make audit"
+                if study.name == "audit"
+                else f"make audit STUDY={study.name}"
+            ),
+        message:
+            "Write the cards of all measures as one page."
+        shell:
+            "run_script write_audit {input} --command {params.command:q}"
+            " --output {output} 2> >(tee {log} >&2)"
