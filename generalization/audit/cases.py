@@ -54,7 +54,7 @@ class Case:
         """Return all that a measure may name.
 
         Args:
-            seed: Of both generators.
+            seed: Seed of both generators.
             module: Whether a stack of one is given as a ``torch.nn.Module``.
         """
         stacks = (self.networks, self.networks, self.initial_networks)
@@ -97,7 +97,7 @@ def small_case(seed: int = 0, *, networks: int = 2) -> Case:
     """Make up a case: classes of images, and ReLU networks at random and trained on them.
 
     Args:
-        seed: Of points and networks.
+        seed: Seed of points and networks.
         networks: Number of random networks, and of trained ones.
     """
     generator = generator_for("small_case", seed)

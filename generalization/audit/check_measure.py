@@ -112,7 +112,7 @@ class Battery:
     Attributes:
         subject: The measure.
         case: Networks and points.
-        seeds: Of the generators; one if nothing is drawn.
+        seeds: Seeds of the generators; one if nothing is drawn.
         raw: Values of the first seed.
         values: One row per seed, one column per network.
         seconds: Time of the fastest call, per network.

@@ -122,7 +122,14 @@ def test_a_study_has_the_figures_and_pages_of_its_tables():
     figures, pages = read_study(CONFIG).figures_and_pages
     assert "gap_against_measure" in figures
     assert not {"paired_ensembles", "ellipse_trajectories", "loss_bounds"} & set(figures)
-    assert pages == ["statistics", "design", "excluded", "model_statistics", "selection_on_fit"]
+    assert pages == [
+        "statistics",
+        "design",
+        "excluded",
+        "model_statistics",
+        "selection_on_fit",
+        "fragility",
+    ]
     assert "gap_residuals" in figures
     comparison = {"setting": "width", "better": 100, "worse": 50}
     changes = {"profiles": {"points": {}}, "comparisons": [comparison], "papers": ["novak_2018"]}
