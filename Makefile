@@ -3,6 +3,7 @@
 # export                                                    make export STUDY=…      Parquet and data dictionary
 # mutations                                                 make mutations           small faults that tests notice
 # findings                                                  make findings            all studies on one page
+# audit                                                     make audit               a card of every measure
 # league                                                    make league TABLE=…      ranks measures of a CSV table
 STUDY ?= study
 CORES ?= 2
@@ -14,7 +15,7 @@ LOGGER := $(shell [ -t 1 ] && echo --logger rich)
 SNAKEMAKE := snakemake --cores $(CORES) --configfile config/$(STUDY).yaml
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: study report test check format measure export findings league bench mutations lock
+.PHONY: study report test check format measure export findings audit league bench mutations lock
 .DELETE_ON_ERROR:
 
 study: .venv/.ready
@@ -55,6 +56,10 @@ export: .venv/.ready
 # Join all studies that have results in one page, docs/findings.md.
 findings: .venv/.ready
 	@$(SNAKEMAKE) --quiet --force -- docs/findings.md
+
+# Check every measure, and write its card to docs/audit.md: formula, invariances, cost, fragility.
+audit: .venv/.ready
+	@$(SNAKEMAKE:study.yaml=audit.yaml) $(LOGGER) --workflow-profile workflow/profiles/local -- docs/audit.md
 
 # Rank the measures of any table with one row per network, whose hyper-parameters are named:
 # make league TABLE=theirs.csv HYPERPARAMETERS="width depth" BASELINES=norm

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from inspect import signature
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import pandas as pd
 import torch
@@ -21,6 +22,7 @@ from generalization.audit.changes import (
 )
 from generalization.audit.evaluations import Subject, difference
 from generalization.errors import InputError
+from generalization.signatures import named_by
 
 COLUMNS = ["check", "outcome", "value", "unit", "detail"]
 # Relative error at which the numbers of points and of draws are told.
@@ -204,7 +206,9 @@ def _leaves_networks(battery: Battery) -> Row:
         return [tensor.detach().clone() for state in states for tensor in state.values()]
 
     before = tensors()
-    subject.function(**{name: offered[name] for name in subject.needs if name in offered})
+    with catch_warnings():
+        simplefilter("ignore")
+        subject.function(**named_by(subject.function, offered))
     same = all(torch.equal(one, other) for one, other in zip(before, tensors(), strict=True))
     return _row("", "passed" if same else "failed", detail="" if same else "weights have changed")
 
