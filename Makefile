@@ -4,6 +4,7 @@
 # mutations                                                 make mutations           small faults that tests notice
 # findings                                                  make findings            all studies on one page
 # values                                                    make values            the papers' values beside ours
+# audit                                                     make audit               a card of every measure
 # league                                                    make league TABLE=…      ranks measures of a CSV table
 STUDY ?= study
 CORES ?= 2
@@ -15,7 +16,7 @@ LOGGER := $(shell [ -t 1 ] && echo --logger rich)
 SNAKEMAKE := snakemake --cores $(CORES) --configfile config/$(STUDY).yaml
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: study report test check format measure export findings values league bench mutations lock
+.PHONY: study report test check format measure export findings audit values league bench mutations lock
 .DELETE_ON_ERROR:
 
 study: .venv/.ready
@@ -60,6 +61,10 @@ findings: .venv/.ready
 # Compare the values of all studies with those of their papers, docs/values.md.
 values: .venv/.ready
 	@python workflow/values.py
+
+# Check every measure, and write its card to docs/audit.md: formula, invariances, cost, fragility.
+audit: .venv/.ready
+	@$(SNAKEMAKE:study.yaml=audit.yaml) $(LOGGER) --workflow-profile workflow/profiles/local -- docs/audit.md
 
 # Rank the measures of any table with one row per network, whose hyper-parameters are named:
 # make league TABLE=theirs.csv HYPERPARAMETERS="width depth" BASELINES=norm

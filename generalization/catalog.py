@@ -307,8 +307,8 @@ SIMILARITY = "Similarity of representations"
 DIRECTIONS = "Single directions"
 CLOUDS = "Inner activations"
 
-# ASSUME: hyper-parameters of how networks are trained, and how wide they are, are a nuisance, which
-# a measure of generalization should ignore where the gap does.
+# How networks are trained, and how wide they are: a measure of generalization should ignore it
+# where the gap does.
 NUISANCE = (
     "optimizer",
     "learning_rate",

@@ -110,6 +110,10 @@ COLUMNS = {
     "accuracy": ("Fraction of the points that is classified correctly", "fraction"),
     "units": ("Number of units", "units"),
     "pairs": ("Number of pairs that the row rests on", "pairs"),
+    "check": ("Name of the check of a measure", ""),
+    "outcome": ("What the check found", ""),
+    "unit": ("Unit of the value of a check", ""),
+    "detail": ("What is to be known of the outcome of a check", ""),
 }
 BOUNDS = {"_low": "Lower", "_high": "Upper"}
 PARTS = {

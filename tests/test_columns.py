@@ -7,6 +7,7 @@ import yaml
 from oracles.league_tables import made_design, made_statistics
 from oracles.studies import made_measures
 
+from generalization.audit.audit_checks import COLUMNS as OF_CHECKS
 from generalization.catalog import PROFILES, TABLES, file_of, module_of
 from generalization.columns import column_dictionary
 from generalization.docstrings import columns as defined
@@ -29,6 +30,7 @@ MEASURES = made_measures()
         "excluded": excluded(MEASURES),
         "claims": OF_CLAIMS,
         "similarities": OF_SIMILARITIES,
+        "audit_checks": OF_CHECKS,
     }.items(),
 )
 def test_columns_of_every_study_are_described(table, columns):

@@ -111,6 +111,7 @@ def files_of(study: Study) -> list[Path]:
         "compare_representations": study.similarities,
         "measure_pairs": study.ensemble_measures,
         "derive_table": study.tables.intersection(TABLES),
+        "check_measures": study.audit_checks,
     }
     scripts = [*EVERY_STUDY, *EVERY_REPORT, *(name for name, used in scripts.items() if used)]
     figures, _ = study.figures_and_pages
@@ -135,8 +136,9 @@ def about(study: Study, files: Sequence[str]) -> dict[str, object]:
     configs = [Path(file) for file in files]
     return {
         "definitions": [
-            {"kind": kind, "name": readable(name), "file": file, "text": definition_of(name)}
+            {"kind": described, "name": readable(name), "file": file, "text": definition_of(name)}
             for kind, name, file in terms(study)
+            for described in [f"{kind}, sees {_seen(name)} labels" if kind == "measure" else kind]
         ],
         "assumptions": [
             *(f"Of this study: {choice}" for choice in assumptions(configs)),
@@ -147,6 +149,11 @@ def about(study: Study, files: Sequence[str]) -> dict[str, object]:
         "versions": versions(),
         "settings": "".join(file.read_text(encoding="utf-8") for file in configs),
     }
+
+
+def _seen(name: str) -> str:
+    """Return the labels that a measure sees, in words."""
+    return MEASURES[name].sees.replace("none", "no")
 
 
 def titles_of(files: Iterable[str]) -> dict[str, str]:

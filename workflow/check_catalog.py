@@ -169,8 +169,12 @@ def _unsaid_labels(root: Path) -> Iterator[str]:
 
     Test labels are an oracle's alone, whichever others it asks for.
     """
+    trees: dict[str, ast.Module] = {}
     for name, measure in MEASURES.items():
-        named = _parameters(root / file_of(name), name)
+        file = file_of(name)
+        if file not in trees:
+            trees[file] = ast.parse((root / file).read_text(encoding="utf-8"))
+        named = _parameters(trees[file], name)
         found = [kind for kind, label in SEEN_LABELS.items() if label in named]
         asked = found[-1] if found else "none"
         if measure.sees != asked:
@@ -180,11 +184,10 @@ def _unsaid_labels(root: Path) -> Iterator[str]:
             )
 
 
-def _parameters(file: Path, name: str) -> set[str]:
-    """Return the parameters of a function, read without running the file."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
+def _parameters(tree: ast.Module, name: str) -> set[str]:
+    """Return the parameters of a function of a file that is parsed."""
     function = next(one for one in tree.body if getattr(one, "name", None) == name)
-    return {one.arg for one in ast.walk(function) if isinstance(one, ast.arg)}
+    return {one.arg for one in ast.walk(function.args) if isinstance(one, ast.arg)}
 
 
 def _missing(name: str, kind: str, missing: str) -> str:

@@ -5,5 +5,5 @@ the catalog; the table ``audit`` has a card for each.
 
 Args:
     case: Networks and points, see ``cases``.
-    seed: Seeds all random numbers, those of the networks too.
+    seed: Seeds random numbers of measures, points and networks.
 """

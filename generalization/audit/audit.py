@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from generalization.audit.changes import INVARIANCES
+from generalization.names import number
 
 COLUMNS = [
     "measure",
@@ -127,7 +128,7 @@ def _shown(row: pd.Series) -> str:
     """Outcome of a check, with the ratio if there is a counter-example."""
     if row["outcome"] not in WITH_RATIO or pd.isna(row["value"]):
         return row["outcome"]
-    return f"{row['outcome']} ×{row['value']:.3g}"
+    return f"{row['outcome']} ×{number(row['value'])}"
 
 
 def _note(checks: pd.DataFrame, sees: str) -> str:

@@ -33,7 +33,7 @@ def audit_checks(
     """Check measures on the trained networks of an ensemble, and on a random one.
 
     Args:
-        measures: Measures by name.
+        measures: Name → measure, which names what it needs.
         settings: Name → its settings; ``samples`` among them is ignored, since all are checked on
             the same inputs.
         samples: Number of test inputs, the first ones.

@@ -8,7 +8,8 @@ from generalization.names import number, readable
 
 PAGE = """# What changes each measure, and what it costs
 
-Written by `{command}`, from the table `audit` of the study; do not edit.
+Written by `{command}` from the table `audit` of its study, `config/audit.yaml`; do not edit. The
+same checks run on any function: `generalization.check_measure(function)`.
 
 {count} measures were checked on small networks; {failing} failed a check. How to read the table:
 
@@ -102,7 +103,7 @@ def _cell(card: dict[str, object], column: str) -> str:
         told = f"{number(value, 2)} ({number(card['fragility_noise'], 2)})"
         return "–" if pd.isna(value) else told
     if column == "seconds":
-        return number(1000 * value, 2)
+        return number(1000 * value)
     if isinstance(value, str):
         outcome, _, ratio = value.partition(" ×")
         if outcome == "within noise":

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from inspect import signature
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import pandas as pd
 import torch
@@ -19,8 +20,9 @@ from generalization.audit.changes import (
     exchanged_train_labels,
     reordered_points,
 )
-from generalization.audit.evaluations import Subject, difference
+from generalization.audit.evaluations import Difference, Subject, compared, difference
 from generalization.errors import InputError
+from generalization.signatures import named_by
 
 COLUMNS = ["check", "outcome", "value", "unit", "detail"]
 # Relative error at which the numbers of points and of draws are told.
@@ -39,7 +41,7 @@ def check_measure(
     settings: Mapping[str, Any] | None = None,
     *,
     case: Case | None = None,
-    repeats: int = 4,
+    repeats: int = 5,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Check a measure on small networks, random and trained: one row per check.
@@ -141,14 +143,11 @@ class Battery:
         """Seeds that a comparison needs."""
         return self.seeds if self.drawn else self.seeds[:1]
 
-    def changed(self, change: Callable[[Case], Case]) -> Tensor:
-        """Compute the values after a change."""
-        return self.subject.values(change(self.case), self.needed_seeds)
-
-    @property
-    def before(self) -> Tensor:
-        """The values that these are compared with."""
-        return self.values[: len(self.needed_seeds)]
+    def under(self, change: Callable[[Case], Case], **settings: float) -> Difference:
+        """Compare the values with those after a change."""
+        compute = partial(self.subject.values, change(self.case))
+        before = self.values[: len(self.needed_seeds)]
+        return compared(before, compute, self.needed_seeds, **settings)
 
     def told(self, network: int) -> str:
         """Say which network a number is of."""
@@ -204,7 +203,9 @@ def _leaves_networks(battery: Battery) -> Row:
         return [tensor.detach().clone() for state in states for tensor in state.values()]
 
     before = tensors()
-    subject.function(**{name: offered[name] for name in subject.needs if name in offered})
+    with catch_warnings():
+        simplefilter("ignore")
+        subject.function(**named_by(subject.function, offered))
     same = all(torch.equal(one, other) for one, other in zip(before, tensors(), strict=True))
     return _row("", "passed" if same else "failed", detail="" if same else "weights have changed")
 
@@ -225,14 +226,17 @@ def _stack_and_modules(battery: Battery) -> Row:
     positions = [0, len(case) - 1]
     members = [case.member(position) for position in positions]
 
-    def alone(one: Subject) -> Tensor:
+    def alone(one: Subject) -> Difference:
         # All seeds, since of modules may be sampled what is exact of a stack.
-        return torch.cat([one.values(member, battery.seeds) for member in members], dim=1)
+        return compared(
+            battery.values[:, positions],
+            lambda seeds: torch.cat([one.values(member, seeds) for member in members], dim=1),
+            battery.seeds,
+        )
 
-    before = battery.values[:, positions]
-    found = {"a stack of one": difference(before, alone(subject))}
+    found = {"a stack of one": alone(subject)}
     try:
-        found["a module"] = difference(before, alone(Subject(subject.function, True)))
+        found["a module"] = alone(Subject(subject.function, True))
     except Exception as error:  # It may use what modules have not.
         refused = _reason(error)
     else:
@@ -242,19 +246,19 @@ def _stack_and_modules(battery: Battery) -> Row:
             detail = f"{kind} has another value: {battery.told(positions[one.network])}"
             return _row("", "failed", one.ratio, "ratio", detail)
     outcome = "stacks only" if refused else "passed"
-    noise = max(one.noise for one in found.values())
-    return _row("", outcome, found["a stack of one"].ratio, "ratio", refused or _hidden(noise))
+    hidden = max(one.hidden for one in found.values())
+    return _row("", outcome, found["a stack of one"].ratio, "ratio", refused or _hidden(hidden))
 
 
-def _hidden(noise: float) -> str:
+def _hidden(hidden: float) -> str:
     """Say how large a difference noise may hide."""
-    return f"a difference below {100 * noise:.2g} % would be hidden by noise" if noise else ""
+    return f"noise would hide a difference below {100 * hidden:.2g} %" if hidden else ""
 
 
 def _invariance(battery: Battery, change: Callable[[Case], Case]) -> Row:
     """Compare values before and after a change."""
-    found = difference(battery.before, battery.changed(change))
-    told = battery.told(found.network) if found.outcome == "different" else _hidden(found.noise)
+    found = battery.under(change)
+    told = battery.told(found.network) if found.outcome == "different" else _hidden(found.hidden)
     if found.outcome == "different" and found.ratio != found.ratio:
         told = f"a value appears or vanishes, {told}"
     outcome = OUTCOMES.get(found.outcome, found.outcome)
@@ -285,7 +289,7 @@ def _labels(battery: Battery) -> Row:
     for kind, (name, change) in kinds.items():
         if name not in battery.subject.needs:
             continue
-        found = difference(battery.before, battery.changed(change))
+        found = battery.under(change)
         if found.outcome == "different":
             detail = f"permuted {kind} labels change the value"
             return _row("", kind, found.ratio, "ratio", detail)
@@ -293,8 +297,7 @@ def _labels(battery: Battery) -> Row:
 
 
 def _float32(battery: Battery) -> Row:
-    single = battery.subject.values(battery.case.to(torch.float32), battery.needed_seeds)
-    found = difference(battery.before, single, rounding=SINGLE)
+    found = battery.under(lambda case: case.to(torch.float32), rounding=SINGLE)
     error = abs(found.ratio - 1)
     detail = battery.told(found.network)
     if found.outcome == "no value":

@@ -7,13 +7,13 @@ Args:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from inspect import Parameter, signature
 from typing import Any, NamedTuple
 from warnings import catch_warnings, simplefilter
 
-import numpy as np
 import scipy.stats
 import torch
 from jaxtyping import Float64
@@ -98,13 +98,33 @@ class Difference(NamedTuple):
         outcome: ``same``, ``within noise``, ``different`` or ``no value``.
         ratio: Changed over original value, of the network that changes most.
         network: Its position; −1 without values.
-        noise: Difference that the spread over seeds hides, relative to the value.
+        hidden: Relative difference that noise would hide.
     """
 
     outcome: str
     ratio: float
     network: int = -1
-    noise: float = 0.0
+    hidden: float = 0.0
+
+
+def compared(
+    values: Float64[Tensor, "seeds networks"],
+    compute: Callable[[Sequence[int]], Float64[Tensor, "seeds networks"]],
+    seeds: Sequence[int],
+    *,
+    rounding: float = ROUNDING,
+) -> Difference:
+    """Compare values with others that are computed, of all seeds only if the first one differs.
+
+    Args:
+        compute: Values of some seeds, after a change.
+        seeds: Seed of every row of ``values``.
+    """
+    first = compute(seeds[:1])
+    found = difference(values[:1], first, rounding=rounding)
+    if len(seeds) == 1 or found.outcome in {"same", "no value"}:
+        return found
+    return difference(values, torch.cat([first, compute(seeds[1:])]), rounding=rounding)
 
 
 def difference(
@@ -115,9 +135,10 @@ def difference(
 ) -> Difference:
     """Compare values before and after a change, network by network.
 
-    Where values differ by more than rounding, they are compared over seeds by two tests for every
-    network, with Bonferroni's correction: Welch's of the means, for random numbers that fall
-    elsewhere after the change, and the paired one, for those that stay.
+    Where values differ by more than rounding, they are compared over seeds by two t-tests of every
+    network, with Bonferroni's correction and a variance that the networks share: the unpaired one,
+    for random numbers that fall elsewhere after the change, and the paired one, for those that
+    stay. Values are logarithms where all are positive, and relative to the larger one elsewhere.
 
     Args:
         rounding: Relative difference that counts as none.
@@ -138,30 +159,29 @@ def difference(
     pair = values[:, there], changed[:, there]
     if (pair[0] - pair[1]).abs().le(rounding * size[there]).all():
         return Difference("same", ratio, network)
-    if _p_value(*pair) < LEVEL:
-        return Difference("different", ratio, network, _hidden(*pair))
-    return Difference("within noise", ratio, network, _hidden(*pair))
+    p_value, hidden = _tested(*pair)
+    outcome = "different" if p_value < LEVEL else "within noise"
+    return Difference(outcome, ratio, network, hidden)
 
 
-def _p_value(values: Tensor, changed: Tensor) -> float:
-    """Return the least p-value that a network does not change, corrected for their number."""
-    one, other = values.numpy(), changed.numpy()
-    if len(one) < 2:
-        return 0.0
-    with catch_warnings():
-        simplefilter("ignore")  # Equal values have no variance.
-        unpaired = scipy.stats.ttest_ind(one, other, equal_var=False).pvalue
-        # Random numbers that a change leaves in their place give the same ratio for every seed.
-        shift = np.log(np.abs(other / one)) if (one * other > 0).all() else other - one
-        paired = scipy.stats.ttest_1samp(shift, 0).pvalue
-    found = np.nan_to_num(np.stack([unpaired, paired]), nan=1.0)
-    return float(found.min() * found.size)
-
-
-def _hidden(values: Tensor, changed: Tensor) -> float:
-    """Return two standard errors of the difference, relative to the value; of the worst network."""
-    if len(values) < 2:
-        return 0.0
-    error = ((values.var(0) + changed.var(0)) / len(values)).sqrt()
-    size = torch.maximum(values.mean(0).abs(), changed.mean(0).abs())
-    return 2 * (error / size).nan_to_num(0, 0, 0).max().item()
+def _tested(values: Tensor, changed: Tensor) -> tuple[float, float]:
+    """Return the corrected p-value that no network changes, and the difference that noise hides."""
+    seeds, networks = values.shape
+    if seeds < 2:
+        return 0.0, 0.0
+    positive = bool((values > 0).all() and (changed > 0).all())
+    size = torch.maximum(values.abs().mean(0), changed.abs().mean(0)).clamp(min=1e-300)
+    one, other = (some.log() if positive else some / size for some in (values, changed))
+    freedom = (seeds - 1) * networks
+    tests = {
+        2 * freedom: ((one.var(0) + other.var(0)).mean() / seeds).sqrt().item(),
+        freedom: ((other - one).var(0).mean() / seeds).sqrt().item(),
+    }
+    shift, corrected = (other - one).mean(0).abs().max().item(), networks * len(tests)
+    p_values, hidden = [], []
+    for degrees, error in tests.items():
+        statistic = shift / error if error else float("inf")
+        p_values.append(2 * corrected * scipy.stats.t.sf(statistic, degrees))
+        hidden.append(error * scipy.stats.t.isf(LEVEL / (2 * corrected), degrees))
+    least = min(hidden)
+    return float(min(p_values)), math.expm1(least) if positive else float(least)

@@ -26,7 +26,8 @@ COLUMNS = [
     "networks",
     "note",
 ]
-# Two gaps differ beyond noise if the p-value of their difference is below this.
+# ASSUME: how networks are trained, and how wide they are, is a nuisance, which a measure should
+# ignore where gaps do not differ beyond noise: the p-value of their difference is not below 0.05.
 SIGNIFICANCE = 0.05
 ANY = "any"
 NO_PAIR = "no two ensembles differ in this setting alone"

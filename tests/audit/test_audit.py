@@ -85,7 +85,7 @@ def test_a_card_without_fragility_leaves_it_empty(checks):
 
 def test_the_page_has_a_row_per_measure_and_all_definitions(checks):
     page = audit_page(cards(checks, fragility=fragility()), "make audit")
-    assert "Written by `make audit`" in page
+    assert "Written by `make audit` from the table" in page
     assert "3 measures were checked on small networks; 1 failed a check." in page
     rows = [line for line in page.splitlines() if line.startswith("| ")]
     assert len(rows) == 1 + 3

@@ -36,7 +36,8 @@ def made_by(table):
 
 
 def test_tables_without_intervals_are_those_of_single_networks_and_pairs():
-    assert set(TABLES) - set(WITH_INTERVALS) == {"pairs", "loss_estimates"}
+    without = {"pairs", "loss_estimates", "audit", "fragility"}
+    assert set(TABLES) - set(WITH_INTERVALS) == without
 
 
 @pytest.mark.parametrize("table", sorted({*WITH_INTERVALS} - {*WITHOUT_UNITS}))

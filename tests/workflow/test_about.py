@@ -47,6 +47,7 @@ def test_terms_are_measures_and_tables_of_the_study():
         ("measure", "transitions", "generalization/measures/transitions.py"),
         ("table", "model_statistics", "generalization/statistics/model_statistics.py"),
         ("table", "selection_on_fit", "generalization/statistics/selection_on_fit.py"),
+        ("table", "fragility", "generalization/statistics/fragility.py"),
         ("table", "design", "generalization/statistics/design.py"),
         ("table", "excluded", "generalization/statistics/selection.py"),
         ("table", "statistics", "generalization/statistics/fit_statistics.py"),
@@ -61,7 +62,7 @@ def test_headline_is_one_sentence(name):
 
 def test_definitions_are_those_of_the_docstrings():
     first = about(read_study(PLAIN), [])["definitions"][0]
-    assert (first["kind"], first["name"]) == ("measure", "Jacobian norm")
+    assert (first["kind"], first["name"]) == ("measure, sees no labels", "Jacobian norm")
     assert first["text"].startswith("Norm ‖∂σ(f(x))/∂xᵀ‖_F at every input, σ the softmax (Novak")
 
 

@@ -211,6 +211,33 @@ def test_a_figure_of_what_does_not_exist(monkeypatch, figure):
         assert sentence() == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "said", "asked"),
+    [
+        ("path_norm", "training", "none"),
+        ("training_loss", "none", "training"),
+        ("training_margin", "test", "training"),
+    ],
+)
+def test_a_measure_that_sees_other_labels_than_it_asks_for(monkeypatch, name, said, asked):
+    entry = dataclasses.replace(MEASURES[name], sees=said)
+    monkeypatch.setattr(module, "MEASURES", MEASURES | {name: entry})
+    assert sentence() == (
+        f"sees of {name} in generalization/catalog.py must be {asked!r}, the labels that it asks "
+        f"for, not {said!r}."
+    )
+
+
+def test_a_measure_that_asks_for_test_labels_is_an_oracle(sources):
+    file = sources / file_of("output_entropy")
+    content = file.read_text().replace("def output_entropy(", "def output_entropy(labels, ", 1)
+    with changed(file, content):
+        assert sentence(sources) == (
+            "sees of output_entropy in generalization/catalog.py must be 'test', the labels that "
+            "it asks for, not 'none'."
+        )
+
+
 def test_a_table_that_the_report_does_not_show_needs_no_caption(sources):
     hidden = [name for name, table in TABLES.items() if not table.page]
     assert hidden

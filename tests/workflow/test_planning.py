@@ -10,7 +10,7 @@ import yaml
 from planning import read_study
 from schema import SCHEMA, among, settings_of
 
-from generalization.catalog import PAPERS
+from generalization.catalog import MEASURES, PAPERS
 from generalization.errors import InputError
 from generalization.hyperparameters import Hyperparameters
 from generalization.statistics.correlations import spearman
@@ -122,20 +122,38 @@ def test_a_study_has_the_figures_and_pages_of_its_tables():
     figures, pages = read_study(CONFIG).figures_and_pages
     assert "gap_against_measure" in figures
     assert not {"paired_ensembles", "ellipse_trajectories", "loss_bounds"} & set(figures)
-    assert pages == [
-        "statistics",
-        "design",
-        "excluded",
-        "model_statistics",
-        "selection_on_fit",
-        "fragility",
-    ]
+    of_every_study = ["statistics", "design", "excluded", "model_statistics", "selection_on_fit"]
+    assert pages == [*of_every_study, "fragility"]
     assert "gap_residuals" in figures
     comparison = {"setting": "width", "better": 100, "worse": 50}
     changes = {"profiles": {"points": {}}, "comparisons": [comparison], "papers": ["novak_2018"]}
     figures, pages = read_study(CONFIG | changes).figures_and_pages
     assert {"paired_ensembles", "loss_against_norm", "loss_bounds"} <= set(figures)
     assert set(pages) >= {"claims", "pair_statistics", "point_statistics", "bound_statistics"}
+
+
+@pytest.mark.parametrize(
+    ("swept", "there"),
+    [("width", True), ("learning_rate", True), ("depth", False), ("label_corruption", False)],
+)
+def test_fragility_is_of_studies_that_sweep_a_nuisance(swept, there):
+    value = {"width": 50, "learning_rate": 0.1, "depth": 2, "label_corruption": 0.5}[swept]
+    default = getattr(Hyperparameters(dataset="digits"), swept)
+    grid = {"dataset": "digits", swept: [default, value]}
+    assert ("fragility" in read_study(CONFIG | {"ensembles": [grid]}).tables) == there
+
+
+def test_all_measures_are_checked_once_with_the_settings_of_the_study():
+    study = read_study(CONFIG | {"audit_checks": {"repeats": 3}})
+    assert {"audit_checks", "audit"} <= study.tables
+    assert study.audit_checks["repeats"] == 3
+    checked = [measure for job in study.checked_measures.values() for measure in job]
+    assert sorted(name for name, _ in checked) == sorted(MEASURES)
+    assert dict(checked)["transitions"] == {"samples": 7, "grid_points": 4096}
+    assert dict(checked)["curvature"] == settings_of("curvature")
+    few = read_study(CONFIG | {"audit_checks": {"measures": ["path_norm"]}})
+    assert list(few.checked_measures.values()) == [[("path_norm", {})]]
+    assert read_study(CONFIG).checked_measures == {}
 
 
 def test_relations_of_papers_are_those_of_studies_that_judge_them():
@@ -226,6 +244,19 @@ ALL = "those in workflow/schemas/study.schema.yaml"
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
+        (
+            {"audit_checks": {"measures": ["path_norms"]}},
+            f"audit_checks.measures must be among {ALL}, not 'path_norms' (did you mean path_norm "
+            "or gradient_norm?).",
+        ),
+        (
+            {"audit_checks": {}, "ensembles": [{"dataset": "digits", "activation": "tanh"}]},
+            "activation of the first ensemble must be 'relu' for audit_checks, not 'tanh'.",
+        ),
+        (
+            {"audit_checks": {"repeats": 1}},
+            "audit_checks.repeats must be at least 2, not 1.",
+        ),
         (
             {"sedes": 2},
             f"keys of a study must be among {ALL}, not 'sedes' (did you mean seeds?).",
