@@ -3,6 +3,7 @@
 # export                                                    make export STUDY=…      Parquet and data dictionary
 # mutations                                                 make mutations           small faults that tests notice
 # findings                                                  make findings            all studies on one page
+# paper                                                     make paper PAPER=…       studies of a paper, on one page
 # values                                                    make values            the papers' values beside ours
 # audit                                                     make audit               a card of every measure
 # league                                                    make league TABLE=…      ranks measures of a CSV table
@@ -16,7 +17,7 @@ LOGGER := $(shell [ -t 1 ] && echo --logger rich)
 SNAKEMAKE := snakemake --cores $(CORES) --configfile config/$(STUDY).yaml
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: study report test check format measure export findings audit values league bench mutations lock
+.PHONY: study report test check format measure export findings paper audit values league bench mutations lock
 .DELETE_ON_ERROR:
 
 study: .venv/.ready
@@ -57,6 +58,13 @@ export: .venv/.ready
 # Join all studies that have results in one page, docs/findings.md.
 findings: .venv/.ready
 	@$(SNAKEMAKE) --quiet --force -- docs/findings.md
+
+# Run the reduced studies of a paper, and show its claims and figures on one page.
+paper: .venv/.ready
+	@set -e; studies=$$(python workflow/papers.py $(PAPER)); for study in $$studies; do \
+	    $(MAKE) --no-print-directory study STUDY=$$study; done
+	@$(SNAKEMAKE) --quiet --force -- results/papers/$(PAPER).html
+	@echo "The page is results/papers/$(PAPER).html"
 
 # Compare the values of all studies with those of their papers, docs/values.md.
 values: .venv/.ready

@@ -16,6 +16,7 @@ from generalization.catalog import (
     ENSEMBLE_MEASURES,
     FIGURES,
     MEASURES,
+    PAPERS,
     PROFILES,
     SETTINGS,
     SIMILARITIES,
@@ -29,6 +30,7 @@ from generalization.experiments import claims_of
 from generalization.names import readable
 
 sys.path.insert(0, f"{workflow.basedir}/workflow")
+import papers
 from about import about, definition_of, headline_of, titles_of
 from check_catalog import NAME, check_catalog
 from environment import check_environment, run_scripts
@@ -92,6 +94,7 @@ wildcard_constraints:
     figure=NAME,
     table=NAME,
     network=r"[a-z0-9_]+-\d+-[0-9a-f]{8}",
+    paper=NAME,
 
 
 include: "workflow/rules/common.smk"

@@ -7,7 +7,6 @@ from pathlib import Path
 from generalization.errors import told_in_one_sentence
 from generalization.files import written_whole
 from generalization.statistics.findings import StudyResults, findings
-from generalization.tables import read_table
 
 
 def main() -> None:
@@ -21,14 +20,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     studies = [
-        StudyResults(
-            folder.name,
-            arguments.titles.get(folder.name, folder.name),
-            read_table(folder / "claims.csv") if (folder / "claims.csv").is_file() else None,
-            read_table(folder / "statistics.csv"),
-            read_table(folder / "training.csv"),
-            (folder / "summary.txt").read_text(encoding="utf-8").splitlines(),
-        )
+        StudyResults.read(folder, arguments.titles.get(folder.name, folder.name))
         for folder in arguments.studies
     ]
     with written_whole(arguments.output) as beside:

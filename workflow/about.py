@@ -84,12 +84,14 @@ def assumptions(files: Iterable[Path]) -> list[str]:
 
 
 def left_open(name: str) -> list[str]:
-    """List the values of a study that its paper leaves open, from docs/published_values.yaml.
+    """List the values of a study that its paper leaves open, from workflow/published_values.yaml.
 
     Args:
         name: Name of the study.
     """
-    published = yaml.safe_load((ROOT / "docs/published_values.yaml").read_text(encoding="utf-8"))
+    published = yaml.safe_load(
+        (ROOT / "workflow/published_values.yaml").read_text(encoding="utf-8")
+    )
     values = published.get(name, {}).get("values", ())
     return [
         f"Of this study: {value['key']} ({value['where']} leaves it open): {value['why']}."

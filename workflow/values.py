@@ -1,7 +1,7 @@
 """Compare every study at a paper's scale with its paper, value by value: docs/values.md.
 
 ``python workflow/values.py`` writes the page, from the configurations and from
-docs/published_values.yaml, which holds what the papers say.
+workflow/published_values.yaml, which holds what the papers say.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,13 @@ from planning import Study, read_study  # noqa: E402
 
 from generalization.catalog import PAPERS  # noqa: E402
 
-PUBLISHED, PAGE = ROOT / "docs/published_values.yaml", ROOT / "docs/values.md"
+PUBLISHED, PAGE = ROOT / "workflow/published_values.yaml", ROOT / "docs/values.md"
 OPEN = "open"  # Value of a paper that leaves one open.
 MOST_VALUES = 14  # Of more, the middle ones are left out.
 HEAD = """# Values of the papers, and ours
 
-Written by `make values` from the studies in `config/` and from `docs/published_values.yaml`. Every
-study at a paper's scale is compared with its paper value by value. *Same* is compared by the
+Written by `make values` from the studies in `config/` and from `workflow/published_values.yaml`.
+Every study at a paper's scale is compared with its paper value by value. *Same* is compared by the
 command; where a value differs, the page says why, and a test holds that it does. ASSUME marks what
 a paper leaves open. Values that a source lost, or that are not among our sources, say where they
 come from.
@@ -46,11 +47,13 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
+@cache
 def published_values() -> dict[str, Any]:
     """Read what the papers say: study → source and values."""
     return yaml.safe_load(PUBLISHED.read_text(encoding="utf-8"))
 
 
+@cache
 def read_studies() -> dict[str, Study]:
     """Read all studies of the project, by name."""
     files = sorted((ROOT / "config").glob("*.yaml"))

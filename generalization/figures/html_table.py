@@ -36,7 +36,7 @@ tbody tr:hover {{ background: #f4f8fb; }}
 </head>
 <body>
 <h1>{title}</h1>
-<label>Filter <input type="search" placeholder="words, all of which a row has"></label>
+{above}<label>Filter <input type="search" placeholder="words, all of which a row has"></label>
 <output></output>
 <table>
 <thead><tr>{head}</tr></thead>
@@ -44,7 +44,7 @@ tbody tr:hover {{ background: #f4f8fb; }}
 {body}
 </tbody>
 </table>
-<script>
+{below}<script>
 const body = document.querySelector("tbody"), rows = [...body.rows];
 const heads = [...document.querySelectorAll("th")], filter = document.querySelector("input");
 function show() {{
@@ -72,7 +72,7 @@ show();
 """
 
 
-def html_table(table: pd.DataFrame, title: str) -> str:
+def html_table(table: pd.DataFrame, title: str, *, above: str = "", below: str = "") -> str:
     """A page with a table that is sorted by a click on a heading and filtered by words.
 
     Args:
@@ -80,6 +80,8 @@ def html_table(table: pd.DataFrame, title: str) -> str:
             sorted by the estimate. Other numbers have three significant digits, whole ones all.
             Names of measures, statistics and hyper-parameters are written as words.
         title: Heading of the page.
+        above: HTML between heading and table.
+        below: HTML below the table.
 
     Returns:
         HTML that asks for nothing from the network. Missing numbers are dashes, and what is missing
@@ -96,7 +98,7 @@ def html_table(table: pd.DataFrame, title: str) -> str:
         f"<tr>{''.join(_cell(row, key, numeric=key in numeric) for key in columns)}</tr>"
         for row in table.to_dict("records")
     )
-    return PAGE.format(title=escape(title), head=head, body=body)
+    return PAGE.format(title=escape(title), head=head, body=body, above=above, below=below)
 
 
 def _cell(row: dict, key: str, *, numeric: bool) -> str:

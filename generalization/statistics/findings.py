@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from generalization.names import readable
 from generalization.statistics.league_rows import league_rows, primary_statistic
+from generalization.tables import read_table
 
 CANDIDATE = "candidate"
 
@@ -33,6 +35,19 @@ class StudyResults:
     statistics: pd.DataFrame
     training: pd.DataFrame
     summary: Sequence[str]
+
+    @classmethod
+    def read(cls, folder: Path, title: str) -> StudyResults:
+        """Read the results in the folder of a study, which has its name."""
+        claims = folder / "claims.csv"
+        return cls(
+            folder.name,
+            title,
+            read_table(claims) if claims.is_file() else None,
+            read_table(folder / "statistics.csv"),
+            read_table(folder / "training.csv"),
+            (folder / "summary.txt").read_text(encoding="utf-8").splitlines(),
+        )
 
 
 def findings(studies: Sequence[StudyResults], versions: Mapping[str, str], *, primary: str) -> str:

@@ -31,3 +31,59 @@ rule collect_findings:
         "run_script collect_findings {params.studies} --titles {params.titles:q}"
         " --versions {params.versions:q} --primary {params.primary} --output {output}"
         " 2> >(tee {log} >&2)"
+
+
+def studies_of_paper(wildcards):
+    """List the folders of the reduced studies of a paper."""
+    return [
+        f"results/studies/{one.name}" for one in papers.reduced_studies(wildcards.paper)
+    ]
+
+
+def results_of_paper(wildcards):
+    """List the tables of these studies, and the figures that the paper has, too."""
+    names = ("statistics.csv", "training.csv", "summary.txt", "claims.csv")
+    folders = studies_of_paper(wildcards)
+    figures = papers.figures_of(wildcards.paper)
+    return [f"{folder}/{name}" for folder in folders for name in names] + [
+        f"results/studies/{study}/figures/{figure}.svg"
+        for _, figure, study, _ in figures
+    ]
+
+
+def titles_of_paper(wildcards):
+    """Return study → title of the reduced studies of a paper."""
+    return {one.name: one.title for one in papers.reduced_studies(wildcards.paper)}
+
+
+# One page for a paper, once its reduced studies have run: `make paper PAPER=novak_2018`.
+rule collect_paper:
+    input:
+        ancient(results_of_paper),
+    output:
+        "results/papers/{paper}.html",
+    log:
+        "results/logs/collect_paper/{paper}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=fingerprint("scripts/collect_paper.py"),
+        studies=studies_of_paper,
+        title=lambda wildcards: papers.title_of(wildcards.paper),
+        titles=lambda wildcards: json.dumps(titles_of_paper(wildcards)),
+        figures=lambda wildcards: json.dumps(papers.figures_of(wildcards.paper)),
+        rooms=lambda wildcards: json.dumps({wildcards.paper: PAPERS[wildcards.paper]}),
+        made_with=", ".join(
+            f"{name} {version}"
+            for name, version in {
+                "commit": config["commit"],
+                **config["versions"],
+            }.items()
+        ),
+    message:
+        "Collect the studies of {wildcards.paper} on one page."
+    shell:
+        "run_script collect_paper {params.studies} --title {params.title:q} --titles {params.titles:q}"
+        " --figures {params.figures:q} --rooms {params.rooms:q} --made-with {params.made_with:q}"
+        " --output {output} 2> >(tee {log} >&2)"

@@ -28,10 +28,11 @@ LINES = {
 TRUTH = {"color": "#000000", "linewidth": 2, "linestyle": "--"}
 LAST = {"last": ("Test, one step ago", {"color": "#000000", "marker": "D"})}
 MARK = {"markersize": 4, "linewidth": 1.2}
+STEP = "Training step"
 # Kind of panel and quantity → labels of the axes.
 ROWS = {
     ("course", "loss"): ("", "Cross-entropy (nats)"),
-    ("course", "accuracy"): ("Training step", "Accuracy"),
+    ("course", "accuracy"): (STEP, "Accuracy"),
     ("errors", "loss"): ("Mean absolute error (nats)", ""),
     ("errors", "accuracy"): ("Mean absolute error (accuracy)", ""),
 }
@@ -44,20 +45,24 @@ def loss_estimate_curves(
 ) -> Figure:
     """Estimates of the test loss and accuracy over steps, as Daróczy 2020, Fig. 3 and Table 2.
 
-    A column of panels per dataset and variant, at most three: the course of the first network that
-    has estimates, and below it the mean absolute errors of all networks, with their intervals.
+    A column of panels per dataset and variant, at most three, SGD first as in the paper: the course
+    of the first network that has estimates, over epochs if it was kept after each, and below it the
+    mean absolute errors of all networks, with their intervals.
 
     Returns:
         The figure; words, if no network has an estimate and the truth.
     """
     keys = group_keys(training)
-    rows = with_networks(loss_estimates, training)
+    rows = _with_epochs(with_networks(loss_estimates, training))
     # The variants of one optimizer come before those of the next.
     order = [keys[0], *keys[:0:-1]]
     drawable = _drawable(rows)
     if drawable.empty:
         return figure_of_words("No network was kept at two steps and has a loss to be estimated.")
-    there = drawable[order].drop_duplicates().sort_values(order)[keys]
+    there = drawable[order].drop_duplicates().sort_values(order)
+    if "optimizer" in there:
+        there = there.sort_values("optimizer", key=lambda name: name != "sgd", kind="stable")
+    there = there[keys]
     groups = Facet.of(
         drawable,
         *keys,
@@ -84,6 +89,10 @@ def loss_estimate_curves(
         networks = len(panel.table.drop_duplicates(NETWORK))
         return f"{panel.column_name}\nNetwork 1 of {networks:,}" * panel.top
 
+    def along(panel: Panel) -> str:
+        by_epoch = ROWS[panel.row][0] == STEP and drawable["by_epoch"].all()
+        return "Epoch" if by_epoch else ROWS[panel.row][0]
+
     lines = labelled({name: MARK | look for name, look in LINES.values()})
     return SmallMultiples(
         rows=Facet.each(dict.fromkeys(ROWS, "")),
@@ -93,7 +102,7 @@ def loss_estimate_curves(
         fewest=4.6 / 2.6,
         grid={"gridspec_kw": {"height_ratios": (3, 3, 1.5, 1.5)}},
         heading=heading,
-        x=lambda panel: ROWS[panel.row][0],
+        x=along,
         y=lambda panel: ROWS[panel.row][1] * panel.left,
         headline="Estimates of test loss and accuracy; errors are means over {networks}",
         legend={
@@ -112,6 +121,14 @@ def _heading(about: Mapping[str, object]) -> str:
         if key != "dataset" and value not in ("none", 0)
     ]
     return "\n".join([about["dataset"], *([", ".join(variants)] if len(about) > 1 else [])])
+
+
+def _with_epochs(rows: pd.DataFrame) -> pd.DataFrame:
+    """Count epochs instead of steps, ``by_epoch``, if all networks were kept after every epoch."""
+    by_epoch = rows["kept_steps"].eq("every_epoch").all()
+    # The untrained network has no estimate, so that the first step is the end of the first epoch.
+    epoch = rows.groupby(NETWORK)["step"].transform("min") if by_epoch else 1
+    return rows.assign(step=rows["step"] / epoch, by_epoch=by_epoch)
 
 
 def _drawable(rows: pd.DataFrame) -> pd.DataFrame:

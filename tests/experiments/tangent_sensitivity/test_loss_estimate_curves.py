@@ -89,6 +89,24 @@ def test_variants_of_one_optimizer_are_distinguished_in_words(training):
     assert titles == ["a", "dropout 0.2, a", "b"]
 
 
+def test_sgd_is_drawn_before_other_optimizers(training):
+    names = training["ensemble"].unique()
+    optimizers = dict(zip(names, ["adam", "rmsprop", "sgd"] * 12, strict=True))
+    varied = training.assign(optimizer=training["ensemble"].map(optimizers))
+    figure = loss_estimate_curves(*tables_of(varied), varied)
+    titles = [axes.get_title("left").split("\n")[1] for axes in figure.axes[:MOST_GROUPS]]
+    assert titles == ["sgd", "adam", "rmsprop"]
+
+
+def test_networks_kept_after_every_epoch_are_drawn_over_epochs(training):
+    steps = {step: 40 * place for place, step in enumerate(sorted(training["step"].unique()))}
+    even = training.assign(step=training["step"].map(steps), kept_steps="every_epoch")
+    axes = loss_estimate_curves(*tables_of(even), even).axes[1]
+    assert axes.get_xlabel() == "Epoch"
+    epochs = [*drawn(axes, "train")]
+    assert len(epochs) > 3 and epochs == [*range(1, len(epochs) + 1)]
+
+
 def test_a_column_per_dataset_and_variant_at_most_three(training):
     names = training["ensemble"].unique()
     optimizers = dict(zip(names, "abcd" * 9, strict=True))

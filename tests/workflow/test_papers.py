@@ -1,0 +1,73 @@
+"""One page per paper: which studies and figures it has, and that Snakemake writes it."""
+
+import shutil
+
+import pytest
+from papers import draws, figures_of, reduced_studies, title_of
+from values import ROOT, published_values, read_studies
+
+from generalization.catalog import PAPERS
+from generalization.errors import InputError
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_every_paper_has_studies_and_all_of_its_figures(paper):
+    names = [study.name for study in reduced_studies(paper)]
+    assert names and all(name.endswith("_reduced") for name in names)
+    figures = figures_of(paper)
+    assert {study for _, _, study, _ in figures} == set(names)
+    assert all(shows.endswith(".") for *_, shows in figures)
+    studies = read_studies()
+    of_paper = {
+        name: about["figures"]
+        for name, about in published_values().items()
+        if paper in studies[name].papers
+    }
+    wanted = {figure for about in of_paper.values() for figure in about.values()}
+    assert {figure for _, figure, _, _ in figures} == wanted
+    # The study at the paper's scale draws them, too.
+    assert all(
+        draws(studies[name], figure) for name, some in of_paper.items() for figure in some.values()
+    )
+    assert title_of(paper)
+
+
+def test_figures_are_in_the_order_of_the_paper():
+    places = [place for place, *_ in figures_of("novak_2018")]
+    assert places[:3] == ["Fig. 1", "Fig. 2", "Fig. 3"]
+    assert places[-3:] == ["Fig. App. 7", "Fig. App. 9", "Fig. App. 11"]
+
+
+def test_a_figure_of_another_measure_or_none_is_not_drawn():
+    study = read_studies()["novak_small_reduced"]
+    assert draws(study, "gap_against_measure/jacobian_norm")
+    assert not draws(study, "gap_against_measure/path_norm")
+    assert not draws(study, "gap_against_measure")
+    assert not draws(study, "boundary_maps")
+
+
+def test_an_unknown_paper_is_refused():
+    with pytest.raises(InputError, match=r"^PAPER must be among novak_2018, .*, not 'nowhere'\.$"):
+        reduced_studies("nowhere")
+
+
+def test_snakemake_writes_the_page_of_a_paper(new_study):
+    for name in read_studies():
+        shutil.copy(ROOT / f"config/{name}.yaml", new_study.path / "config")
+    results = new_study.path / "results/studies/pwcca_reduced"
+    (results / "figures").mkdir(parents=True)
+    for figure in ("similarity_of_groups", "similarity_against_width"):
+        (results / f"figures/{figure}.svg").write_text("<svg/>")
+    (results / "summary.txt").write_text("A sentence.\n")
+    for table in ("statistics", "training"):
+        (results / f"{table}.csv").write_text("ensemble\n")
+    (results / "claims.csv").write_text(
+        "claim,labels,about,source,quote,expected,ours,estimate,low,high,control,of,verdict,reason\n"
+        "Wider networks are more similar,,mnist,,,above 0,,0.5,0.25,0.75,,8 ensembles,replicates,\n"
+    )
+    page = "results/papers/morcos_2018_similarity.html"
+    new_study.snakemake("--", page)
+    text = (new_study.path / page).read_text()
+    assert "<h1>Morcos, Raghu &amp; Bengio 2018" in text
+    assert 'src="../studies/pwcca_reduced/figures/similarity_against_width.svg"' in text
+    assert "1 claims in 1 rows" in text and "1 replicates" in text

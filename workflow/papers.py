@@ -1,0 +1,78 @@
+"""Find the studies and figures of a paper: ``python workflow/papers.py novak_2018`` names them."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+
+from about import headline_of  # noqa: E402
+from planning import Study  # noqa: E402
+from schema import among  # noqa: E402
+from values import published_values, read_studies  # noqa: E402
+
+from generalization.catalog import FIGURES, PAPERS  # noqa: E402
+from generalization.errors import InputError, told_in_one_sentence  # noqa: E402
+
+
+def title_of(paper: str) -> str:
+    """Return author, year and title of a paper."""
+    studies = read_studies()
+    return next(
+        about["of"] for name, about in published_values().items() if paper in studies[name].papers
+    )
+
+
+def reduced_studies(paper: str) -> list[Study]:
+    """List the studies of a paper that run on two cores, in the order of the published values.
+
+    Raises:
+        InputError: If there is no such paper.
+    """
+    if paper not in PAPERS:
+        raise InputError(f"PAPER must be among {among(PAPERS, paper)}.")
+    studies = read_studies()
+    names = [
+        reduced
+        for name, about in published_values().items()
+        for reduced in about.get("reduced", [f"{name}_reduced"])
+    ]
+    return [studies[name] for name in names if paper in studies[name].papers]
+
+
+def figures_of(paper: str) -> list[tuple[str, str, str, str]]:
+    """List the figures of a paper that its reduced studies draw, in the paper's order.
+
+    Returns:
+        Place in the paper, name of the figure, name of the study, and what the figure shows.
+    """
+    studies = {study.name: study for study in reduced_studies(paper)}
+    rows = [
+        (place, figure, reduced, headline_of(figure.split("/")[0]))
+        for name, about in published_values().items()
+        for place, figure in about["figures"].items()
+        for reduced in about.get("reduced", [f"{name}_reduced"])
+        if reduced in studies and draws(studies[reduced], figure)
+    ]
+    return sorted(rows, key=lambda row: _place(row[0]))
+
+
+def draws(study: Study, figure: str) -> bool:
+    """Return whether a study draws a figure, of one measure or factor if there is one of each."""
+    name, _, each = figure.partition("/")
+    if name not in study.figures_and_pages[0]:
+        return False
+    return each in study.names_of_figures(name) if FIGURES[name].one_per else not each
+
+
+def _place(words: str) -> tuple[bool, int]:
+    """Return where a figure stands in its paper: the appendix comes last."""
+    number = int(re.search(r"\d+", words)[0])
+    return bool(re.match(r"Figs? App\.", words)), number
+
+
+if __name__ == "__main__":
+    with told_in_one_sentence():
+        print(*(study.name for study in reduced_studies(sys.argv[1])))
