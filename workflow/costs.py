@@ -481,3 +481,23 @@ def measuring_work(name: str, one: Hyperparameters, settings: Mapping[str, Any])
     """Return the work of a measure or profile of one network at one step."""
     measured = Measured(one, size_of(one), shape_of(one), settings)
     return COUNTED.get(name, UNLISTED)(measured)
+
+
+def forward_work(one: Hyperparameters, samples: int) -> Work:
+    """Return the work of the activations of one network."""
+    measured = Measured(one, size_of(one), shape_of(one), {"random_samples": samples})
+    return forward(measured)
+
+
+def similarity_work(one: Hyperparameters, samples: int, *, every: bool) -> Work:
+    """Return the work of comparing two networks.
+
+    Args:
+        samples: Samples of the record of activations.
+        every: Whether every layer is compared with every other one, and not with its like.
+    """
+    widths = [min(units, 2048) for units in size_of(one).widths[1:]]
+    pairs = len(widths) if every else 1
+    # In double precision: covariances, and the singular values of one matrix per pair.
+    flops = sum(4 * samples * units**2 + pairs * 60 * units**3 for units in widths)
+    return Work(2 * flops, 20 * samples * sum(widths), 60 * len(widths) * pairs)

@@ -36,7 +36,7 @@ class Rates(NamedTuple):
 # ASSUME: a core of a machine that was not measured: half of what recent ones do.
 CORE = Rates(flops=5e10, numbers=5e9, call=5e-6)
 # ASSUME: a GPU does 20 TF/s on products of these sizes, and starts an operation in 8 µs.
-GPU = Rates(flops=2e13, numbers=2e11, call=8e-6)
+GPU = Rates(flops=2e13, numbers=4e12, call=8e-6)
 
 
 def read_rates(given: Mapping[str, float], file: Path = FILE) -> Rates:

@@ -127,6 +127,12 @@ restore_datasets()
 planned_at = time.time()
 
 
+def tell_costs():
+    """Tell in one line what the study costs, before its first job."""
+    if study.ensembles and "datasets" not in workflow.dag_settings.targets:
+        sys.stderr.write(f"{headline(estimate)}\n")
+
+
 def chosen_hyperparameters(wildcards):
     return json.dumps(study.ensembles[wildcards.ensemble].chosen)
 
