@@ -30,7 +30,7 @@ ITERATIONS = 2684  # As in ``training.lbfgs``, which imports torch.
 LINE_SEARCH = 1.25  # ASSUME: evaluations of the loss per iteration of L-BFGS.
 # ASSUME: a network that may stop early stops after so many epochs; 28 to 145 were seen.
 EPOCHS_TO_FIT = 100
-PROCESS = 600 * MIB  # A process that has imported torch, with one thread and its buffers.
+PROCESS = 700 * MIB  # A process that has imported torch, with one thread and its buffers.
 COPIES_OF_DATA = 3  # As read, normalized, and of one experiment.
 COPIES_OF_NETWORKS = 5  # As read, trained, folded, initial, and of those that are measured.
 # Tensors in the shape of the weights: weights and gradient, and what the optimizer remembers.
@@ -212,8 +212,10 @@ def training_bytes(one: Hyperparameters, networks: int, *, together: bool = Fals
     batch = shape_of(one).train if one.optimizer == "lbfgs" else one.batch_size
     per_sample = FLOAT * (size.inputs + 3 * size.units)
     activations = min(batch, 1024) * per_sample if one.optimizer == "lbfgs" else batch * per_sample
-    live = (LIVE[one.optimizer] + 1) * stack * stored
-    return PROCESS + data_bytes(one) + kept_of(one) * networks * stored + live + stack * activations
+    live = stack * (LIVE[one.optimizer] * stored + activations)
+    kept = kept_of(one) * networks * stored
+    # What was kept is stacked when it is written.
+    return PROCESS + data_bytes(one) + kept + max(live, kept)
 
 
 def stack_of(one: Hyperparameters, networks: int) -> int:

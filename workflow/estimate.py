@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import yaml
 from costs import (
+    COPIES_OF_DATA,
     COPIES_OF_NETWORKS,
     FLOAT,
     MIB,
@@ -205,6 +206,40 @@ class Estimate:
             memory = min(memory, int(1000 * self.limits["memory_gb"]))
         return Resources(memory, minutes, threads, gpu)
 
+    def asked(self, rule: str, wildcards: Mapping[str, str], attempt: int) -> Resources:
+        """Return the resources that a job of the workflow asks for.
+
+        Args:
+            rule: Name of its rule.
+            wildcards: Its wildcards.
+            attempt: Number of the attempt, from 1.
+        """
+        if "network" in wildcards:
+            return self.resources(self._own(wildcards["network"]), attempt)
+        ensemble = wildcards.get("ensemble") or wildcards["dataset"]
+        blocks = [wildcards[key] for key in ("block", "other_block") if key in wildcards]
+        sizes = [seeds_of_block(block) for block in blocks]
+        files = [wildcards[key] for key in ("measure", "profile") if key in wildcards]
+        if "similarity" in wildcards:
+            files = ["{similarity}/{pairs}".format(**wildcards)]
+        name = "".join(files)
+        job = self.job(rule, ensemble, max(sizes, default=0), name)
+        alone = self.job(rule, ensemble, 1, name) if sizes else job
+        return self.resources(job, attempt, alone=alone)
+
+    def _own(self, network: str) -> Job:
+        """Return the cost of measuring a network that was trained elsewhere, from its files.
+
+        Its architecture is unknown: a job is given four hours.
+        """
+        own = self.study.own
+        weights, data = (
+            sum(Path(file).stat().st_size for file in files if Path(file).is_file())
+            for files in (own.networks[network].weights, own.files)
+        )
+        memory = PROCESS + COPIES_OF_NETWORKS * weights + COPIES_OF_DATA * data
+        return Job(0, 4 * 3600 / MARGIN, 4 * 3600 / MARGIN, memory)
+
     def _threads(self, seconds: float) -> int:
         """Return as few threads as bring a job within the time limit, if that is possible."""
         hours = self.limits["hours"] or inf
@@ -279,7 +314,7 @@ class Total:
     Attributes:
         jobs: Number of jobs.
         flops: Operations of matrix products.
-        core_hours: Time of all cores.
+        core_hours: Time of all cores, but for those of jobs on a GPU.
         gpu_hours: Time of all GPUs.
         longest: Hours of the longest job.
         memory: Largest peak memory, in bytes.
@@ -300,7 +335,7 @@ class Total:
         self.jobs += 1
         self.flops += job.flops
         self.gpu_hours += hours * asked.gpu
-        self.core_hours += hours * asked.threads
+        self.core_hours += hours * asked.threads * (not asked.gpu)
         self.longest = max(self.longest, hours)
         self.memory = max(self.memory, job.memory)
         self.disk += job.disk
@@ -410,6 +445,12 @@ def _cure(estimate: Estimate, key: str, worst: float, job: Job, attempts: int) -
     if not estimate.resources(job).gpu and threads <= MOST_THREADS:
         return f"; limits.threads: {threads} would do"
     return "; fewer max_steps or smaller networks would do"
+
+
+def seeds_of_block(block: str) -> int:
+    """Return the number of seeds of ``seeds-<first>-<last>``."""
+    _, first, last = block.split("-")
+    return int(last) - int(first) + 1
 
 
 def _largest(seeds: int, one: float, all_: float, limit: float) -> int:

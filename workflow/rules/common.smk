@@ -133,6 +133,16 @@ def tell_costs():
         sys.stderr.write(f"{headline(estimate)}\n")
 
 
+def asked(rule, resource):
+    """Return the function by which a rule asks for a resource, scaled with the attempt."""
+
+    def asked_for(wildcards, attempt):
+        job = dict(wildcards.items())
+        return getattr(estimate.asked(rule, job, attempt), resource)
+
+    return asked_for
+
+
 def chosen_hyperparameters(wildcards):
     return json.dumps(study.ensembles[wildcards.ensemble].chosen)
 
