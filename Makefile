@@ -2,6 +2,7 @@
 # measure                                                   make measure NAME=…      starts a new measure
 # export                                                    make export STUDY=…      Parquet and data dictionary
 # mutations                                                 make mutations           small faults that tests notice
+# estimate                                                  make estimate STUDY=…    what a study costs
 # findings                                                  make findings            all studies on one page
 # paper                                                     make paper PAPER=…       studies of a paper, on one page
 # values                                                    make values            the papers' values beside ours
@@ -17,13 +18,21 @@ LOGGER := $(shell [ -t 1 ] && echo --logger rich)
 SNAKEMAKE := snakemake --cores $(CORES) --configfile config/$(STUDY).yaml
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: study report test check format measure export findings paper audit values league bench mutations lock
+.PHONY: study estimate report test check format measure export findings paper audit values league \
+    bench mutations lock
 .DELETE_ON_ERROR:
 
 study: .venv/.ready
+	@python workflow/rates.py results/rates.json
 	@$(SNAKEMAKE) --quiet --workflow-profile workflow/profiles/local datasets
 	@$(SNAKEMAKE) $(LOGGER) --workflow-profile workflow/profiles/local
 	@$(MAKE) --no-print-directory report
+
+# Jobs, work, time, memory and disk of a study by rule, from scratch.
+# Rates of a core are measured once per machine.
+estimate: .venv/.ready
+	@python workflow/rates.py results/rates.json
+	@python workflow/estimate.py config/$(STUDY).yaml
 
 # Rebuild the report if a result, a caption or the configuration is newer.
 report: .venv/.ready

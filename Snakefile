@@ -34,6 +34,7 @@ import papers
 from about import about, definition_of, headline_of, titles_of
 from check_catalog import NAME, check_catalog
 from environment import check_environment, run_scripts
+from estimate import Estimate, headline
 from fingerprint import fingerprint
 from planning import (
     SHARE_A_JOB,
@@ -41,6 +42,7 @@ from planning import (
     read_study,
 )
 from provenance import dataset_digest
+from rates import read_rates
 from schema import settings_of, typed
 
 min_version("9.27")
@@ -59,6 +61,8 @@ try:
     study = read_study(config, workflow.configfiles)
 except InputError as error:
     sys.exit(f"InputError before anything is computed: {error}")
+
+estimate = Estimate(study, read_rates(study.rates))
 
 # `run_script NAME` in a shell command works in any working directory; commands stay the same when the
 # repository moves.
@@ -136,6 +140,10 @@ rule datasets:
     input:
         [f"results/datasets/{dataset}.h5" for dataset in sorted(study.classes)],
     localrule: True
+
+
+onstart:
+    tell_costs()
 
 
 onsuccess:

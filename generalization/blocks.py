@@ -12,7 +12,7 @@ from typing import Any
 from generalization.hyperparameters import Hyperparameters, expand_grid
 
 
-def seed_blocks(ensemble: Path, seeds: int) -> list[str]:
+def seed_blocks(ensemble: Path, seeds: int, most: int | None = None) -> list[str]:
     """Name the folders that hold the seeds 1, 2, … of an ensemble.
 
     A block of seeds is trained by one job, as one stack. Existing blocks are kept, and all other
@@ -21,6 +21,7 @@ def seed_blocks(ensemble: Path, seeds: int) -> list[str]:
     Args:
         ensemble: Folder of the ensemble.
         seeds: Number of seeds needed. A block may hold more.
+        most: Largest number of seeds of a new block, if there is a limit.
 
     Returns:
         Names ``seeds-<first>-<last>``, in ascending order.
@@ -31,13 +32,17 @@ def seed_blocks(ensemble: Path, seeds: int) -> list[str]:
     for first, last in existing:
         if first > seeds or last < needed:
             continue
-        if needed < first:
-            blocks.append((needed, first - 1))
+        blocks += _new_blocks(needed, first - 1, most)
         blocks.append((first, last))
         needed = last + 1
-    if needed <= seeds:
-        blocks.append((needed, seeds))
+    blocks += _new_blocks(needed, seeds, most)
     return [f"seeds-{first}-{last}" for first, last in blocks]
+
+
+def _new_blocks(first: int, last: int, most: int | None) -> list[tuple[int, int]]:
+    """Return the first and the last seed of new blocks, from the first seed to the last."""
+    step = most or max(1, last - first + 1)
+    return [(begin, min(begin + step - 1, last)) for begin in range(first, last + 1, step)]
 
 
 def paired_blocks(blocks: Sequence[str]) -> list[tuple[str, str]]:

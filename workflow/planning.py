@@ -64,6 +64,8 @@ class Study:
         similarities: Similarity → its settings.
         statistics: Settings of statistics.
         figures: Settings of figures.
+        limits: Limits of a job, and what it may ask for.
+        rates: Rates of a core, in place of those that were measured.
         own: Networks that were trained elsewhere, in place of ensembles.
     """
 
@@ -85,6 +87,8 @@ class Study:
     similarities: dict[str, dict[str, Any]]
     statistics: dict[str, Any]
     figures: dict[str, Any]
+    limits: dict[str, Any]
+    rates: dict[str, float]
     own: OwnNetworks | None = None
 
     @property
@@ -210,17 +214,23 @@ class Study:
         settings = dict(self.similarities[similarity], pairs=settings_of(similarity)["pairs"])
         return _file_name(similarity, settings, of_activations=self.activations)
 
-    def compared_blocks(self, results: Path) -> dict[str, list[tuple[str, str, str, str]]]:
+    def compared_blocks(
+        self, results: Path, most: Mapping[str, int] | None = None
+    ) -> dict[str, list[tuple[str, str, str, str]]]:
         """List the pairs of blocks of seeds whose networks are compared.
 
         Args:
             results: Folder of all ensembles.
+            most: Largest new block of seeds, by ensemble.
 
         Returns:
             ``over_training``, ``straight_line``, ``between_seeds`` and ``between_ensembles`` →
             ensemble and block, and the ensemble and block compared with them.
         """
-        blocks = {name: seed_blocks(results / name, self.seeds) for name in sorted(self.ensembles)}
+        blocks = {
+            name: seed_blocks(results / name, self.seeds, (most or {}).get(name))
+            for name in sorted(self.ensembles)
+        }
         alone = [(name, block, name, block) for name in blocks for block in blocks[name]]
         across = [
             (name, one, name, other)
@@ -312,6 +322,8 @@ def read_study(config: Mapping[str, Any], files: Sequence[str] = ()) -> Study:
         },
         statistics=settings_of("statistics") | given["statistics"],
         figures=settings_of("figures") | given["figures"],
+        limits=settings_of("limits") | given["limits"],
+        rates={key: float(rate) for key, rate in given["rates"].items()},
         own=own,
     )
     for sentence in _impossible_in_study(study):

@@ -127,6 +127,22 @@ restore_datasets()
 planned_at = time.time()
 
 
+def tell_costs():
+    """Tell in one line what the study costs, before its first job."""
+    if study.ensembles and "datasets" not in workflow.dag_settings.targets:
+        sys.stderr.write(f"{headline(estimate)}\n")
+
+
+def asked(rule, resource):
+    """Return the function by which a rule asks for a resource, scaled with the attempt."""
+
+    def asked_for(wildcards, attempt):
+        job = dict(wildcards.items())
+        return getattr(estimate.asked(rule, job, attempt), resource)
+
+    return asked_for
+
+
 def chosen_hyperparameters(wildcards):
     return json.dumps(study.ensembles[wildcards.ensemble].chosen)
 

@@ -5,10 +5,11 @@ rule prepare_dataset:
         "results/logs/prepare_dataset/{dataset}.log",
     conda:
         "../../environment.yml"
-    threads: 1
+    threads: asked("prepare_dataset", "threads")
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=asked("prepare_dataset", "mem_mb"),
+        runtime=asked("prepare_dataset", "runtime"),
+        gpu=asked("prepare_dataset", "gpu"),
         data_root=study.data_root or "",
     params:
         code=lambda wildcards: fingerprint(

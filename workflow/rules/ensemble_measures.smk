@@ -25,10 +25,11 @@ if study.sharing_ensemble_measures:
             "results/logs/measure_pairs/{ensemble}-{block}-{other_block}.log",
         conda:
             "../../environment.yml"
-        threads: 1
+        threads: asked("measure_pairs", "threads")
         resources:
-            mem_mb=4000,
-            runtime=240,
+            mem_mb=asked("measure_pairs", "mem_mb"),
+            runtime=asked("measure_pairs", "runtime"),
+            gpu=asked("measure_pairs", "gpu"),
             device=study.device,
             measures=" ".join(map(place_of, study.sharing_ensemble_measures)),
         params:
@@ -56,10 +57,11 @@ rule measure_pairs_alone:
         "results/logs/measure_pairs/{ensemble}-{block}-{other_block}-{measure}.log",
     conda:
         "../../environment.yml"
-    threads: 1
+    threads: asked("measure_pairs_alone", "threads")
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=asked("measure_pairs_alone", "mem_mb"),
+        runtime=asked("measure_pairs_alone", "runtime"),
+        gpu=asked("measure_pairs_alone", "gpu"),
         device=study.device,
         measures=lambda wildcards: place_of(named(wildcards.measure)),
     params:

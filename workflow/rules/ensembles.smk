@@ -8,10 +8,11 @@ rule train_ensemble:
         "results/logs/train_ensemble/{ensemble}-{block}.log",
     conda:
         "../../environment.yml"
-    threads: 1
+    threads: asked("train_ensemble", "threads")
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=asked("train_ensemble", "mem_mb"),
+        runtime=asked("train_ensemble", "runtime"),
+        gpu=asked("train_ensemble", "gpu"),
         device=study.device,
     params:
         code=fingerprint("scripts/train_ensemble.py"),
@@ -37,10 +38,11 @@ rule record_activations:
         "results/logs/record_activations/{ensemble}-{block}.log",
     conda:
         "../../environment.yml"
-    threads: 1
+    threads: asked("record_activations", "threads")
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=asked("record_activations", "mem_mb"),
+        runtime=asked("record_activations", "runtime"),
+        gpu=asked("record_activations", "gpu"),
         device=study.device,
     params:
         code=fingerprint("scripts/record_activations.py"),
@@ -68,10 +70,11 @@ if "noise_clouds" in study.profiles:
             "results/logs/record_noisy_copies/{ensemble}-{block}.log",
         conda:
             "../../environment.yml"
-        threads: 1
+        threads: asked("record_noisy_copies", "threads")
         resources:
-            mem_mb=4000,
-            runtime=60,
+            mem_mb=asked("record_noisy_copies", "mem_mb"),
+            runtime=asked("record_noisy_copies", "runtime"),
+            gpu=asked("record_noisy_copies", "gpu"),
             device=study.device,
         params:
             code=fingerprint("scripts/record_noisy_copies.py"),

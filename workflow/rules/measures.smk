@@ -25,10 +25,11 @@ if study.sharing_measures:
             "results/logs/measure_networks/{ensemble}-{block}.log",
         conda:
             "../../environment.yml"
-        threads: 1
+        threads: asked("measure_networks", "threads")
         resources:
-            mem_mb=4000,
-            runtime=240,
+            mem_mb=asked("measure_networks", "mem_mb"),
+            runtime=asked("measure_networks", "runtime"),
+            gpu=asked("measure_networks", "gpu"),
             device=study.device,
             measures=" ".join(map(place_of, study.sharing_measures)),
         params:
@@ -54,10 +55,11 @@ rule measure_networks_alone:
         "results/logs/measure_networks/{ensemble}-{block}-{measure}.log",
     conda:
         "../../environment.yml"
-    threads: 1
+    threads: asked("measure_networks_alone", "threads")
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=asked("measure_networks_alone", "mem_mb"),
+        runtime=asked("measure_networks_alone", "runtime"),
+        gpu=asked("measure_networks_alone", "gpu"),
         device=study.device,
         measures=lambda wildcards: place_of(named(wildcards.measure)),
     params:

@@ -39,10 +39,11 @@ rule evaluate_own_network:
         "results/logs/measure_own_network/{network}-training.log",
     conda:
         "../../environment.yml"
-    threads: 1
+    threads: asked("evaluate_own_network", "threads")
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=asked("evaluate_own_network", "mem_mb"),
+        runtime=asked("evaluate_own_network", "runtime"),
+        gpu=asked("evaluate_own_network", "gpu"),
         device=study.device,
         measures="",
         path=":".join(study.own.folders),
@@ -75,10 +76,11 @@ if study.sharing_measures:
             "results/logs/measure_own_network/{network}.log",
         conda:
             "../../environment.yml"
-        threads: 1
+        threads: asked("measure_own_network", "threads")
         resources:
-            mem_mb=4000,
-            runtime=240,
+            mem_mb=asked("measure_own_network", "mem_mb"),
+            runtime=asked("measure_own_network", "runtime"),
+            gpu=asked("measure_own_network", "gpu"),
             device=study.device,
             measures=" ".join(map(place_of, study.sharing_measures)),
             path=":".join(study.own.folders),
@@ -109,10 +111,11 @@ rule measure_own_network_alone:
         "results/logs/measure_own_network/{network}-{measure}.log",
     conda:
         "../../environment.yml"
-    threads: 1
+    threads: asked("measure_own_network_alone", "threads")
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=asked("measure_own_network_alone", "mem_mb"),
+        runtime=asked("measure_own_network_alone", "runtime"),
+        gpu=asked("measure_own_network_alone", "gpu"),
         device=study.device,
         measures=lambda wildcards: place_of(named(wildcards.measure)),
         path=":".join(study.own.folders),

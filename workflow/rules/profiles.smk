@@ -9,10 +9,11 @@ rule profile_networks:
         "results/logs/profile_networks/{ensemble}-{block}-{profile}.log",
     conda:
         "../../environment.yml"
-    threads: 1
+    threads: asked("profile_networks", "threads")
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=asked("profile_networks", "mem_mb"),
+        runtime=asked("profile_networks", "runtime"),
+        gpu=asked("profile_networks", "gpu"),
         device=study.device,
         profile=lambda wildcards: place_of(named(wildcards.profile)),
     params:

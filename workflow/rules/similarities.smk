@@ -15,10 +15,11 @@ rule compare_representations:
         "results/logs/compare_representations/{ensemble}-{block}-{similarity}-{pairs}-{other}-{other_block}.log",
     conda:
         "../../environment.yml"
-    threads: 1
+    threads: asked("compare_representations", "threads")
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=asked("compare_representations", "mem_mb"),
+        runtime=asked("compare_representations", "runtime"),
+        gpu=asked("compare_representations", "gpu"),
         device=study.device,
         similarity=lambda wildcards: place_of(named(wildcards.similarity)),
     params:

@@ -1,0 +1,92 @@
+"""Counted work and memory against torch, files and facts."""
+
+import json
+
+import pytest
+import torch
+from costs import expected_steps, kept_of, measuring_work, networks_bytes, step_work, training_work
+from rates import CORE, read_rates
+from schema import MEASURED_PARTS, SCHEMA, settings_of
+from torch.utils.flop_counter import FlopCounterMode
+
+from generalization.catalog import ENSEMBLE_MEASURES, MEASURES, PROFILES
+from generalization.datasets.dataset import Dataset
+from generalization.hyperparameters import Hyperparameters
+from generalization.networks.networks_file import write_networks
+from generalization.training import train_ensemble
+from generalization.training.stacks import Training
+
+FULLY_CONNECTED = {"width": 40, "depth": 4}
+CONVOLUTIONAL = {"architecture": "convolutional", "width": 60, "depth": 4, "batch_size": 50}
+KINDS = [FULLY_CONNECTED, CONVOLUTIONAL, FULLY_CONNECTED | {"normalization": "batch"}]
+
+
+def hyperparameters(**chosen):
+    return Hyperparameters(**{"dataset": "digits", "batch_size": 40, **chosen})
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Noise in the shape of the dataset."""
+    generator = torch.Generator().manual_seed(0)
+    train, test = (torch.randn(n, 1, 8, 8, generator=generator) for n in (1_000, 797))
+    labels = torch.arange(1_000) % 10
+    return Dataset(
+        name="digits",
+        classes=10,
+        train_inputs=train,
+        train_labels=labels,
+        test_inputs=test,
+        test_labels=labels[:797],
+    )
+
+
+@pytest.mark.parametrize("chosen", KINDS)
+@torch.no_grad()
+def test_flops_of_a_step_are_those_that_torch_counts(digits, chosen):
+    one = hyperparameters(**chosen)
+    training = Training(digits, one, [1], torch.device("cpu"))
+    stack = training.begin([0])
+    (batch, *_) = training.batches(stack)
+    with FlopCounterMode(display=False) as counter:
+        stack.optimizer.step(batch, learning_rate=0.01, step=1)
+    assert step_work(one).flops == counter.get_total_flops()
+
+
+@pytest.mark.parametrize("chosen", KINDS)
+@pytest.mark.parametrize("kept_steps", [(), (0, 2), "powers_of_two", "every_epoch"])
+def test_networks_take_what_their_file_takes(digits, tmp_path, chosen, kept_steps):
+    one = hyperparameters(**chosen, biases=True, kept_steps=kept_steps, max_steps=4)
+    file = tmp_path / "networks.safetensors"
+    trained = train_ensemble(digits, one, [1, 2])
+    write_networks(file, trained.kept)
+    assert len(trained.kept.networks) == kept_of(one)
+    header = 8 + int.from_bytes(file.read_bytes()[:8], "little")
+    assert networks_bytes(one, 2) == file.stat().st_size - header
+
+
+@pytest.mark.parametrize("part", MEASURED_PARTS[:3])
+def test_everything_that_is_measured_has_a_cost(part):
+    one = hyperparameters(dataset="mnist", **FULLY_CONNECTED)
+    for name in SCHEMA["$defs"][part]["properties"]:
+        work = measuring_work(name, one, settings_of(name))
+        assert 0 < work.seconds(CORE) < 600, name
+    assert set(SCHEMA["$defs"][part]["properties"]) <= {*MEASURES, *PROFILES, *ENSEMBLE_MEASURES}
+
+
+def test_training_ends_early_only_where_it_may():
+    assert expected_steps(hyperparameters(stop_at_accuracy=None)) == 20_000
+    assert expected_steps(hyperparameters(max_steps=2_000)) == 2_000
+    assert expected_steps(hyperparameters()) == 2_500
+    assert training_work(hyperparameters()).flops > 20_000 * step_work(hyperparameters()).flops
+
+
+def test_rates_are_those_given_then_measured_then_assumed(tmp_path, monkeypatch):
+    file = tmp_path / "rates.json"
+    assert read_rates({}, file) == CORE
+    monkeypatch.setattr("rates._machine", lambda: "here")
+    file.write_text(json.dumps({"here": {"flops": 1e9}, "there": {"call": 1.0}}))
+    assert read_rates({}, file) == CORE._replace(flops=1e9)
+    assert read_rates({"flops": 2.0}, file) == CORE._replace(flops=2.0)
+    file.write_text("{")
+    assert read_rates({}, file) == CORE

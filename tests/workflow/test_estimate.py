@@ -1,0 +1,133 @@
+"""Costs of whole studies against facts, and what follows from limits."""
+
+import dataclasses
+import re
+import time
+from functools import cache
+from math import prod
+from pathlib import Path
+
+import pytest
+import yaml
+from costs import FLOAT, kept_of, size_of
+from estimate import Estimate, Resources, headline, table, totals
+from planning import read_study
+from rates import CORE, Rates
+from schema import settings_of
+
+DAYS = 86400
+# A core on which products are slow, and all else takes no time.
+EIGHT_GIGAFLOPS = Rates(flops=8.2e9, numbers=1e15, call=0.0)
+
+
+def estimate_of(name, rates=CORE, **limits):
+    return Estimate(dataclasses.replace(study_of(name), limits=limits_of(**limits)), rates)
+
+
+@cache
+def study_of(name):
+    return read_study(yaml.safe_load(Path(f"config/{name}.yaml").read_text()))
+
+
+def limits_of(**limits):
+    return settings_of("limits") | limits
+
+
+@cache
+def training_of(name, rates=CORE):
+    return totals(estimate_of(name, rates))["train_ensemble"]
+
+
+@pytest.mark.parametrize(
+    ("study", "flops"), [("novak_large", 8.4e20), ("novak_small", 7.2e19)], ids=str
+)
+def test_flops_of_training_are_those_that_were_counted_by_hand(study, flops):
+    assert training_of(study).flops == pytest.approx(flops, rel=0.2)
+
+
+def test_forty_one_days_of_a_gpu_train_the_small_experiment():
+    days = training_of("novak_small").flops / 20e12 / DAYS
+    assert days == pytest.approx(41, rel=0.2)
+
+
+def test_networks_of_the_large_experiment_take_3_5_terabytes_per_kept_step():
+    study = study_of("novak_large")
+    ends = sum(FLOAT * size_of(one).stored * study.seeds for one in study.ensembles.values())
+    assert ends == pytest.approx(3.5e12, rel=0.2)
+    assert {kept_of(one) for one in study.ensembles.values()} == {2}
+    assert training_of("novak_large").disk == pytest.approx(2 * ends)
+
+
+def test_the_longest_training_of_trajectories_takes_eight_days_at_eight_gigaflops():
+    assert training_of("novak_trajectories", EIGHT_GIGAFLOPS).longest == pytest.approx(
+        8 * 24, rel=0.2
+    )
+
+
+def test_estimates_during_training_need_forty_core_minutes():
+    # At the rates of a core that uses AVX-512.
+    total = training_of("daroczy_training", Rates(flops=2e11, numbers=2.5e10, call=3e-6))
+    assert total.core_hours * 60 == pytest.approx(40, rel=0.2)
+
+
+def test_jobs_and_networks_are_those_of_the_study():
+    estimate = estimate_of("study")
+    found = totals(estimate)
+    assert found["train_ensemble"].jobs == found["measure_networks"].jobs == 32
+    assert found["total"].jobs == sum(one.jobs for name, one in found.items() if name != "total")
+    assert "128 networks" in headline(estimate)
+    assert [line.split()[0] for line in table(estimate)] == ["rule", *found]
+
+
+def test_ten_thousand_networks_are_estimated_in_a_second():
+    estimate, begin = estimate_of("novak_small"), time.process_time()
+    assert prod([estimate.study.seeds, len(estimate.study.ensembles)]) == 9_216
+    headline(estimate)
+    assert time.process_time() - begin < 2
+
+
+def test_every_job_of_a_dry_run_asks_for_numbers(new_study):
+    changes = {"profiles": {"points": {}}, "similarities": {"svcca": {}}, "seeds": 2}
+    new_study.configure(**changes, ensemble_measures={"disagreement": {}})
+    for file in new_study.path.glob("workflow/rules/*.smk"):
+        # Snakemake prints a message in place of resources.
+        text = re.sub(r"\n +message:\n(?: +f?\".*\n)+", "\n", file.read_text())
+        file.write_text(text)
+    done = new_study.snakemake("--dry-run", "--config", "limits={hours: 5, memory_gb: 2}")
+    text = done.stdout + done.stderr
+    asked = re.findall(r"^rule (\w+):(?:\n .*)*?\n    resources: (.*)", text, re.MULTILINE)
+    cluster = {rule: about for rule, about in asked if "mem_mb" in about}
+    assert set(cluster) == {
+        "prepare_dataset",
+        "train_ensemble",
+        "record_activations",
+        "measure_networks",
+        "measure_networks_alone",
+        "measure_pairs",
+        "profile_networks",
+        "compare_representations",
+    }
+    for rule, about in cluster.items():
+        found = {key: int(re.search(rf"\b{key}=(\d+)", about)[1]) for key in Resources._fields[:2]}
+        assert 700 < found["mem_mb"] <= 2000, rule
+        assert 10 < found["runtime"] < 20, rule
+        assert "gpu=0" in about, rule
+
+
+def test_another_attempt_asks_for_more_within_the_limits():
+    estimate = estimate_of("novak_small", hours=24, memory_gb=20, gpus=1)
+    ensemble = next(iter(estimate.study.ensembles))
+    job = {"ensemble": ensemble, "block": "seeds-1-8"}
+    first, second, third = (estimate.asked("train_ensemble", job, n) for n in (1, 2, 3))
+    assert (second.mem_mb, second.runtime) == (2 * first.mem_mb, 2 * first.runtime)
+    assert (third.mem_mb, third.runtime, third.gpu) == (3 * first.mem_mb, 3 * first.runtime, 1)
+    most = estimate.asked("train_ensemble", job, 100)
+    assert (most.mem_mb, most.runtime) == (20_000, 24 * 60)
+
+
+def test_one_key_asks_for_gpus_where_they_are_faster():
+    plain, asking = (estimate_of("novak_small", gpus=gpus) for gpus in (0, 1))
+    assert totals(plain)["total"].gpu_hours == 0
+    assert totals(asking)["train_ensemble"].core_hours == 0
+    small = estimate_of("smoke", gpus=1)
+    assert totals(small)["total"].gpu_hours == 0

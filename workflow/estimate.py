@@ -1,0 +1,478 @@
+"""What a study costs: jobs, work, time, memory and disk by rule. Imports no torch.
+
+    python workflow/estimate.py config/STUDY.yaml
+
+prints it as a table. The workflow takes the resources of its jobs from here, and the blocks of
+seeds that are short and small enough for the limits of the configuration.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import ceil, inf
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from costs import (
+    COPIES_OF_DATA,
+    COPIES_OF_NETWORKS,
+    FLOAT,
+    MIB,
+    PROCESS,
+    Work,
+    data_bytes,
+    expected_steps,
+    forward_work,
+    kept_of,
+    measuring_work,
+    networks_bytes,
+    shape_of,
+    similarity_work,
+    size_of,
+    training_bytes,
+    training_work,
+)
+from planning import Study, check_config_files, read_study
+from rates import GPU, Rates, read_rates
+
+from generalization.catalog import DATASETS
+from generalization.errors import InputError
+from generalization.hyperparameters import Hyperparameters
+
+START = 0.3  # Seconds until a script runs, forked from a process that has imported torch.
+MARGIN = 1.5  # Time and memory that are asked for, relative to those that are expected.
+# ASSUME: a GPU is worth asking for where it is four times as fast as a core.
+WORTHWHILE = 4
+MOST_THREADS = 32  # More threads than these make products hardly faster.
+
+
+class Job(NamedTuple):
+    """Cost of a job, on one core and on a GPU.
+
+    Attributes:
+        flops: Operations of matrix products.
+        seconds: Expected time on one core.
+        gpu_seconds: Expected time on a GPU.
+        memory: Peak memory, in bytes.
+        disk: Size of what it writes, in bytes.
+    """
+
+    flops: float
+    seconds: float
+    gpu_seconds: float
+    memory: float
+    disk: float = 0.0
+
+    @property
+    def profits(self) -> bool:
+        """Whether a GPU is worth asking for."""
+        return self.seconds > WORTHWHILE * (self.gpu_seconds + 30)
+
+
+class Resources(NamedTuple):
+    """Resources of a job, as the rules ask for them.
+
+    Attributes:
+        mem_mb: Memory.
+        runtime: Minutes.
+        threads: Cores.
+        gpu: GPUs.
+    """
+
+    mem_mb: int
+    runtime: int
+    threads: int
+    gpu: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Costs of the jobs of a study.
+
+    Attributes:
+        study: The study.
+        rates: Rates of one core.
+    """
+
+    study: Study
+    rates: Rates
+    _jobs: dict[tuple[Any, ...], Job] = field(default_factory=dict)
+
+    # Jobs.
+
+    def job(self, rule: str, ensemble: str, networks: int, name: str = "") -> Job:
+        """Return the cost of a job.
+
+        Args:
+            rule: Name of the rule.
+            ensemble: Name of the ensemble, or of the dataset to prepare.
+            networks: Number of seeds.
+            name: File of the measure, profile or similarity.
+        """
+        key = rule, ensemble, networks, name
+        if key not in self._jobs:
+            self._jobs[key] = self._counted(*key)
+        return self._jobs[key]
+
+    def _counted(self, rule: str, ensemble: str, networks: int, name: str) -> Job:
+        if rule == "prepare_dataset":
+            about = DATASETS[ensemble]
+            pixels = about.channels * about.height * about.width
+            stored = FLOAT * (about.train + about.test) * pixels
+            return Job(0, 10 + stored / 1e7, inf, PROCESS + 4 * stored, stored)
+        one = self.study.ensembles[ensemble]
+        if rule == "train_ensemble":
+            work, written = training_work(one, steps=expected_steps(one)), networks_bytes(one, 1)
+            memory = training_bytes(one, networks)
+            return self._job(work.times(networks), memory, written * networks)
+        if rule == "compare_representations":
+            return self._compared(one, networks, name)
+        steps = kept_of(one)
+        kept = steps * networks
+        memory = PROCESS + data_bytes(one) + COPIES_OF_NETWORKS * networks_bytes(one, networks)
+        if rule.startswith("record"):
+            record = self.study.activations or {}
+            samples = min(record.get("samples", 1000), shape_of(one).test)
+            written = FLOAT * samples * size_of(one).units * kept
+            return self._job(forward_work(one, samples).times(kept), memory, written)
+        work = sum(
+            (measuring_work(named, one, settings) for named, settings in self._of(rule, name)),
+            Work(),
+        )
+        return self._job(work.times(kept), memory, 65536)
+
+    def _of(self, rule: str, name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield what a job measures, with settings."""
+        study = self.study
+        if rule == "profile_networks":
+            profile = name.split("-")[0]
+            yield profile, study.profiles[profile]
+        elif rule in {"measure_networks", "measure_pairs"}:
+            every = study.measures if rule == "measure_networks" else study.ensemble_measures
+            for file in (
+                study.sharing_measures
+                if rule == "measure_networks"
+                else study.sharing_ensemble_measures
+            ):
+                yield every[file]
+        else:
+            yield (study.measures | study.ensemble_measures)[name]
+
+    def _compared(self, one: Hyperparameters, networks: int, name: str) -> Job:
+        """Return the cost of comparing a block with another of the same size."""
+        similarity, pairs = name.split("/")
+        settings = self.study.similarities[similarity.split("-")[0]]
+        samples = min((self.study.activations or {}).get("samples", 1000), shape_of(one).test)
+        count = {
+            "over_training": networks * kept_of(one),
+            "straight_line": networks * kept_of(one),
+            "between_seeds": networks * (networks - 1) / 2 * kept_of(one),
+            "between_ensembles": networks**2 * kept_of(one),
+        }[pairs]
+        work = similarity_work(one, samples, every=settings["layers"] == "all")
+        memory = PROCESS + 6 * FLOAT * samples * size_of(one).units * networks
+        return self._job(work.times(max(1, count)), memory, 65536)
+
+    def _job(self, work: Work, memory: float, disk: float) -> Job:
+        on_gpu = work._replace(slower=1).seconds(GPU)
+        return Job(work.flops, START + work.seconds(self.rates), on_gpu, memory, disk)
+
+    # Limits.
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """Limits of a job, of the configuration."""
+        return self.study.limits
+
+    def resources(self, job: Job, attempt: int = 1, *, alone: Job | None = None) -> Resources:
+        """Return the resources that a job asks for.
+
+        Args:
+            attempt: Number of the attempt, from 1.
+            alone: The same job with a single network, if it has several.
+        """
+        gpu = int(self.limits["gpus"] > 0 and job.profits)
+        threads = 1 if gpu else self._threads((alone or job).seconds)
+        seconds = job.gpu_seconds if gpu else job.seconds / threads
+        minutes = ceil(10 + MARGIN * seconds / 60) * attempt
+        if self.limits["hours"] is not None:
+            minutes = min(minutes, ceil(60 * self.limits["hours"]))
+        memory = ceil(MARGIN * job.memory / MIB / 100) * 100 * attempt
+        if self.limits["memory_gb"] is not None:
+            memory = min(memory, int(1000 * self.limits["memory_gb"]))
+        return Resources(memory, minutes, threads, gpu)
+
+    def asked(self, rule: str, wildcards: Mapping[str, str], attempt: int) -> Resources:
+        """Return the resources that a job of the workflow asks for.
+
+        Args:
+            rule: Name of its rule.
+            wildcards: Its wildcards.
+            attempt: Number of the attempt, from 1.
+        """
+        if "network" in wildcards:
+            return self.resources(self._own(wildcards["network"]), attempt)
+        ensemble = wildcards.get("ensemble") or wildcards["dataset"]
+        blocks = [wildcards[key] for key in ("block", "other_block") if key in wildcards]
+        sizes = [seeds_of_block(block) for block in blocks]
+        files = [wildcards[key] for key in ("measure", "profile") if key in wildcards]
+        if "similarity" in wildcards:
+            files = ["{similarity}/{pairs}".format(**wildcards)]
+        name = "".join(files)
+        job = self.job(rule, ensemble, max(sizes, default=0), name)
+        alone = self.job(rule, ensemble, 1, name) if sizes else job
+        return self.resources(job, attempt, alone=alone)
+
+    def _own(self, network: str) -> Job:
+        """Return the cost of measuring a network that was trained elsewhere, from its files.
+
+        Its architecture is unknown: a job is given four hours.
+        """
+        own = self.study.own
+        weights, data = (
+            sum(Path(file).stat().st_size for file in files if Path(file).is_file())
+            for files in (own.networks[network].weights, own.files)
+        )
+        memory = PROCESS + COPIES_OF_NETWORKS * weights + COPIES_OF_DATA * data
+        return Job(0, 4 * 3600 / MARGIN, 4 * 3600 / MARGIN, memory)
+
+    def _threads(self, seconds: float) -> int:
+        """Return as few threads as bring a job within the time limit, if that is possible."""
+        hours = self.limits["hours"] or inf
+        return max(1, min(self.limits["threads"], ceil(MARGIN * seconds / 3600 / hours)))
+
+    @cached_property
+    def most_seeds(self) -> dict[str, int]:
+        """Largest blocks of seeds, of ensembles whose jobs would else exceed a limit."""
+        found = {name: self._fitting(name) for name in self.study.ensembles}
+        return {name: most for name, most in found.items() if most < self.study.seeds}
+
+    def _fitting(self, ensemble: str) -> int:
+        """Return the number of seeds, at least one, with which all jobs are within the limits."""
+        return min([self.study.seeds, *(self._within(*job) for job in self.of_ensemble(ensemble))])
+
+    def _within(self, rule: str, ensemble: str, name: str) -> int:
+        seeds = self.study.seeds
+        one, all_ = (self.job(rule, ensemble, networks, name) for networks in (1, seeds))
+        threads = self._threads(one.seconds)
+        on_gpu = self.limits["gpus"] > 0 and all_.profits
+        time = [job.gpu_seconds if on_gpu else job.seconds / threads for job in (one, all_)]
+        hours, gigabytes = self.limits["hours"] or inf, self.limits["memory_gb"] or inf
+        return min(
+            _largest(seeds, *(MARGIN * seconds for seconds in time), 3600 * hours),
+            _largest(seeds, *(MARGIN * job.memory for job in (one, all_)), 1e9 * gigabytes),
+        )
+
+    def of_ensemble(self, ensemble: str) -> Iterator[tuple[str, str, str]]:
+        """Yield rule, ensemble and file of every job of an ensemble with one block of seeds."""
+        study = self.study
+        yield "train_ensemble", ensemble, ""
+        if study.activations is not None:
+            yield "record_activations", ensemble, ""
+        if "noise_clouds" in study.profiles:
+            yield "record_noisy_copies", ensemble, ""
+        for rule, files, shared in (
+            ("measure_networks", study.measures, study.sharing_measures),
+            ("measure_pairs", study.ensemble_measures, study.sharing_ensemble_measures),
+        ):
+            if shared:
+                yield rule, ensemble, ""
+            for file in files:
+                if file not in shared:
+                    yield f"{rule}_alone", ensemble, file
+        for profile in study.profiles:
+            yield "profile_networks", ensemble, study.profile_file(profile)
+        for similarity, settings in study.similarities.items():
+            for pairs in settings["pairs"]:
+                if pairs != "between_ensembles":
+                    yield "compare_representations", ensemble, f"{similarity}/{pairs}"
+
+    def jobs(self) -> Iterator[tuple[str, str, Job, Resources]]:
+        """Yield rule, ensemble, cost and resources of every job of the study, from scratch."""
+        for dataset in self.study.classes:
+            job = self.job("prepare_dataset", dataset, 0)
+            yield "prepare_dataset", dataset, job, self.resources(job)
+        seeds = self.study.seeds
+        for name in self.study.ensembles:
+            most = self.most_seeds.get(name, seeds)
+            sizes = [most] * (seeds // most) + [seeds % most] * (seeds % most > 0)
+            for rule, ensemble, file in self.of_ensemble(name):
+                alone = self.job(rule, ensemble, 1, file)
+                for size in sizes:
+                    job = self.job(rule, ensemble, size, file)
+                    yield rule, ensemble, job, self.resources(job, alone=alone)
+
+
+@dataclass
+class Total:
+    """Sum over jobs.
+
+    Attributes:
+        jobs: Number of jobs.
+        flops: Operations of matrix products.
+        core_hours: Time of all cores, but for those of jobs on a GPU.
+        gpu_hours: Time of all GPUs.
+        longest: Hours of the longest job.
+        memory: Largest peak memory, in bytes.
+        disk: Bytes that are written.
+    """
+
+    jobs: int = 0
+    flops: float = 0.0
+    core_hours: float = 0.0
+    gpu_hours: float = 0.0
+    longest: float = 0.0
+    memory: float = 0.0
+    disk: float = 0.0
+
+    def add(self, job: Job, asked: Resources) -> None:
+        """Add a job with its resources."""
+        hours = (job.gpu_seconds if asked.gpu else job.seconds / asked.threads) / 3600
+        self.jobs += 1
+        self.flops += job.flops
+        self.gpu_hours += hours * asked.gpu
+        self.core_hours += hours * asked.threads * (not asked.gpu)
+        self.longest = max(self.longest, hours)
+        self.memory = max(self.memory, job.memory)
+        self.disk += job.disk
+
+
+def totals(estimate: Estimate) -> dict[str, Total]:
+    """Return the sums by rule, and over all of them as ``total``."""
+    found = {"total": Total()}
+    for rule, _, job, asked in estimate.jobs():
+        for name in (rule, "total"):
+            found.setdefault(name, Total()).add(job, asked)
+    return dict(sorted(found.items(), key=lambda item: item[0] == "total"))
+
+
+def table(estimate: Estimate) -> list[str]:
+    """Return the costs of a study by rule, as lines of a table."""
+    head = ["jobs", "FLOPs", "core-hours", "GPU-hours", "longest (h)", "memory (GB)", "disk (GB)"]
+    lines = [f"{'rule':24}" + "".join(f"{one:>12}" for one in head)]
+    for rule, total in totals(estimate).items():
+        cells = [total.flops, total.core_hours, total.gpu_hours, total.longest]
+        cells += [total.memory / 1e9, total.disk / 1e9]
+        lines.append(f"{rule:24}{total.jobs:12,}" + "".join(f"{one:12.3g}" for one in cells))
+    return lines
+
+
+def headline(estimate: Estimate) -> str:
+    """Return the costs of a study from scratch in one line."""
+    study, total = estimate.study, totals(estimate)["total"]
+    networks = study.seeds * len(study.ensembles)
+    gpus = f" and {_hours(total.gpu_hours, 'GPU')}" if total.gpu_hours else ""
+    return (
+        f"{study.name} from scratch: {total.jobs:,} jobs before tables and figures, "
+        f"{networks:,} networks, {total.flops:.2g} FLOPs, about "
+        f"{_hours(total.core_hours, 'core')}{gpus}, the longest job "
+        f"{_hours(total.longest)}, memory {total.memory / 1e9:.2g} GB, "
+        f"disk {total.disk / 1e9:.2g} GB."
+    )
+
+
+def _hours(hours: float, of: str = "") -> str:
+    """Return a time in a unit that suits it."""
+    unit, size = (
+        ("days", 24) if hours >= 48 else ("hours", 1) if hours >= 1 else ("minutes", 1 / 60)
+    )
+    return f"{hours / size:,.2g} {of}{'-' * bool(of)}{unit}" if hours else f"0 {unit}"
+
+
+# Training continues from its checkpoint when a job that was stopped is tried again.
+RESUMED = {"train_ensemble"}
+
+
+def impossible(estimate: Estimate, attempts: int = 1) -> str | None:
+    """Return one sentence if a study cannot end within its limits, with what would do.
+
+    Args:
+        estimate: Its costs.
+        attempts: Number of times that a job is tried.
+    """
+    limits, study = estimate.limits, estimate.study
+    exceeding = {
+        "hours": lambda job, rule: _time(estimate, job) / (attempts if rule in RESUMED else 1),
+        "memory_gb": lambda job, _: MARGIN * job.memory / 1e9,
+    }
+    for key, need in exceeding.items():
+        if limits[key] is None:
+            continue
+        worst, (rule, name, file), job = max(
+            (
+                (need(job, one[0]), one, job)
+                for ensemble in study.ensembles
+                for one in estimate.of_ensemble(ensemble)
+                for job in [estimate.job(*one[:2], 1, one[2])]
+            ),
+            key=lambda found: found[0],
+        )
+        if worst > limits[key]:
+            one = study.ensembles[name]
+            of = f"{rule} {file}".strip()
+            return (
+                f"limits.{key} must be at least {ceil(worst)} for {of} of one network of {name} "
+                f"(width {one.width}, depth {one.depth}), not {limits[key]}"
+                f"{_cure(estimate, key, worst, job, attempts if rule in RESUMED else 1)}."
+            )
+    disk = totals(estimate)["total"].disk / 1e9
+    if limits["disk_gb"] is not None and disk > limits["disk_gb"]:
+        return (
+            f"limits.disk_gb must be at least {ceil(disk)} for {study.name}, "
+            f"not {limits['disk_gb']}; fewer seeds, or fewer kept_steps, would do."
+        )
+    return None
+
+
+def _time(estimate: Estimate, job: Job) -> float:
+    """Return the hours of a job on what it asks for."""
+    asked = estimate.resources(job)
+    return (job.gpu_seconds if asked.gpu else job.seconds / asked.threads) / 3600
+
+
+def _cure(estimate: Estimate, key: str, worst: float, job: Job, attempts: int) -> str:
+    """Return what would do in place of a larger limit, as the end of a sentence."""
+    if key != "hours":
+        return "; smaller networks would do"
+    limit = estimate.limits["hours"]
+    if not estimate.limits["gpus"] and job.gpu_seconds / 3600 / attempts <= limit:
+        return f"; limits.gpus: 1 would do, with {_hours(job.gpu_seconds / 3600, 'GPU')}"
+    threads = ceil(worst * estimate.limits["threads"] / limit)
+    if not estimate.resources(job).gpu and threads <= MOST_THREADS:
+        return f"; limits.threads: {threads} would do"
+    return "; fewer max_steps or smaller networks would do"
+
+
+def seeds_of_block(block: str) -> int:
+    """Return the number of seeds of ``seeds-<first>-<last>``."""
+    _, first, last = block.split("-")
+    return int(last) - int(first) + 1
+
+
+def _largest(seeds: int, one: float, all_: float, limit: float) -> int:
+    """Return the most seeds, at least one, whose cost, affine in their number, is in a limit."""
+    if all_ <= limit:
+        return seeds
+    each = (all_ - one) / max(1, seeds - 1)
+    return max(1, min(seeds, int(1 + (limit - one) / each))) if each > 0 else 1
+
+
+def main(files: list[str]) -> None:
+    """Print the costs of the study of a configuration file."""
+    try:
+        check_config_files(files)
+        study = read_study(yaml.safe_load(Path(files[0]).read_text(encoding="utf-8")), files)
+    except InputError as error:
+        sys.exit(f"InputError: {error}")
+    estimate = Estimate(study, read_rates(study.rates))
+    print("\n".join([*table(estimate), headline(estimate)]))
+    if problem := impossible(estimate):
+        print(problem)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
