@@ -35,6 +35,7 @@ def cloud_components(noise_clouds: pd.DataFrame, training: pd.DataFrame) -> Figu
     if rows.empty:
         return figure_of_words(NOTHING)
     panels = {
+        "First\nEV₁": lambda *panel: draw_layers(*panel, "ev_1"),
         "All but the first\n1 − EV₁": _draw_noise,
         "Second\nEV₂": lambda *panel: _draw_share(*panel, "ev_2"),
         "Rest\n1 − EV₁ − EV₂": lambda *panel: _draw_share(*panel, "ev_rest"),

@@ -29,14 +29,14 @@ def test_one_block_per_ensemble_with_a_column_per_scale(study):
     ]
     for part in figure.subfigs:
         assert [axes.get_title("left") for axes in part.axes[:2]] == ["σ = 0.01", "σ = 0.1"]
-        assert len(part.axes) == 4 * 2
+        assert len(part.axes) == 5 * 2
 
 
 def test_lines_are_means_over_seeds_and_classes(study):
     clouds, _ = study
     clouds["noise"] = 1 - clouds["ev_1"]
     panels = cloud_components(*study).subfigs[1].axes
-    for row, quantity in enumerate(["noise", "ev_2", "ev_rest"]):
+    for row, quantity in enumerate(["ev_1", "noise", "ev_2", "ev_rest"]):
         for column, sigma in enumerate([0.01, 0.1]):
             for part in ("train", "test"):
                 for layer in (0, 1, 2):
@@ -58,7 +58,7 @@ def test_parts_differ_in_style_and_layers_in_color(study):
 
 
 def test_closed_form_is_dotted(study):
-    axes = cloud_components(*study).subfigs[0].axes[0]
+    axes = cloud_components(*study).subfigs[0].axes[2]
     expected = means(study[0], "predicted_noise", ensemble="e0", part="test", layer=2, sigma=0.01)
     assert line(axes, "test 2", ":").get_ydata() == pytest.approx(expected.to_numpy())
 
@@ -101,6 +101,17 @@ def test_architectures_take_turns():
     words = [block.get_suptitle() for block in blocks]
     assert words[-1] == "mnist, convolutional, label corruption 0.4"
     assert [word.split("corruption ")[1] for word in words] == ["0", "0.1", "0.2", "0.4"]
+
+
+def test_convolutional_networks_on_true_labels_are_drawn_first():
+    rows, training = made_clouds(np.random.default_rng(0), ensembles=6, seeds=1)
+    as_in_the_blog = training["ensemble"].isin(["e3", "e5"])
+    training["architecture"] = np.where(as_in_the_blog, "convolutional", "fully_connected")
+    training.loc[as_in_the_blog, "label_corruption"] = 0
+    training["width"] = training["ensemble"].str[1:].astype(int)
+    blocks = cloud_components(rows, training).subfigs
+    widths = [block.get_suptitle().split("width ")[1][0] for block in blocks]
+    assert widths == ["3", "5", "0", "1"]
 
 
 def test_layer_that_died_has_no_line(study):
