@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import time
+from collections import Counter
 from functools import cache
 from math import prod
 from pathlib import Path
@@ -93,9 +94,12 @@ def test_every_job_of_a_dry_run_asks_for_numbers(new_study):
         # Snakemake prints a message in place of resources.
         text = re.sub(r"\n +message:\n(?: +f?\".*\n)+", "\n", file.read_text())
         file.write_text(text)
-    done = new_study.snakemake("--dry-run", "--config", "limits={hours: 5, memory_gb: 2}")
+    # A core on which the two deeper networks train for longer than an hour, and so in two jobs.
+    limits = ["limits={hours: 1, memory_gb: 2}", "rates={flops: 1000000}"]
+    done = new_study.snakemake("--dry-run", "--config", *limits)
     text = done.stdout + done.stderr
     asked = re.findall(r"^rule (\w+):(?:\n .*)*?\n    resources: (.*)", text, re.MULTILINE)
+    assert Counter(rule for rule, _ in asked)["train_ensemble"] == 3
     cluster = {rule: about for rule, about in asked if "mem_mb" in about}
     assert set(cluster) == {
         "prepare_dataset",
@@ -110,7 +114,7 @@ def test_every_job_of_a_dry_run_asks_for_numbers(new_study):
     for rule, about in cluster.items():
         found = {key: int(re.search(rf"\b{key}=(\d+)", about)[1]) for key in Resources._fields[:2]}
         assert 700 < found["mem_mb"] <= 2000, rule
-        assert 10 < found["runtime"] < 20, rule
+        assert 10 < found["runtime"] <= 60, rule
         assert "gpu=0" in about, rule
 
 
@@ -131,3 +135,19 @@ def test_one_key_asks_for_gpus_where_they_are_faster():
     assert totals(asking)["train_ensemble"].core_hours == 0
     small = estimate_of("smoke", gpus=1)
     assert totals(small)["total"].gpu_hours == 0
+
+
+def test_blocks_are_as_large_as_the_limits_allow():
+    assert estimate_of("novak_trajectories").most_seeds == {}
+    hours, memory = (
+        estimate_of("novak_trajectories", EIGHT_GIGAFLOPS, hours=24),
+        estimate_of("novak_small", memory_gb=20),
+    )
+    assert set(hours.most_seeds.values()) == {1, 2, 4, 8}
+    assert 1 in memory.most_seeds.values()
+    for estimate in (hours, memory):
+        for rule, ensemble, job, asked in estimate.jobs():
+            seeds = estimate.most_seeds.get(ensemble, estimate.study.seeds)
+            if rule == "train_ensemble" and seeds > 1:
+                assert asked.runtime <= 60 * (estimate.limits["hours"] or asked.runtime)
+                assert 1.5 * job.memory <= 1e9 * (estimate.limits["memory_gb"] or job.memory)
