@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version, update_config
 
 from generalization.blocks import paired_blocks, seed_blocks
@@ -32,7 +33,7 @@ sys.path.insert(0, f"{workflow.basedir}/workflow")
 from about import about, headline_of, titles_of
 from check_catalog import NAME, check_catalog
 from environment import check_environment, run_scripts
-from estimate import Estimate, headline
+from estimate import Estimate, headline, impossible
 from fingerprint import fingerprint
 from planning import (
     SHARE_A_JOB,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from costs import FLOAT, kept_of, size_of
-from estimate import Estimate, Resources, headline, table, totals
+from estimate import Estimate, Resources, headline, impossible, table, totals
 from planning import read_study
 from rates import CORE, Rates
 from schema import settings_of
@@ -151,3 +151,47 @@ def test_blocks_are_as_large_as_the_limits_allow():
             if rule == "train_ensemble" and seeds > 1:
                 assert asked.runtime <= 60 * (estimate.limits["hours"] or asked.runtime)
                 assert 1.5 * job.memory <= 1e9 * (estimate.limits["memory_gb"] or job.memory)
+
+
+@pytest.mark.parametrize(
+    ("study", "limits", "problem"),
+    [
+        ("study", {}, None),
+        ("study", {"hours": 1, "memory_gb": 4, "disk_gb": 1}, None),
+        ("novak_small", {"hours": 24, "memory_gb": 64, "gpus": 1}, None),
+        (
+            "novak_small",
+            {"hours": 24},
+            "limits.hours must be at least 435 for train_ensemble of one network of "
+            "cifar100-77d41af7 (width 3000, depth 20), not 24; limits.gpus: 1 would do, with "
+            "1.1 GPU-hours.",
+        ),
+        (
+            "novak_boundaries",
+            {"hours": 2, "threads": 1},
+            "limits.hours must be at least 5 for train_ensemble of one network of "
+            "mnist-35e5934f (width 300, depth 15), not 2; limits.gpus: 1 would do, with 6.3 "
+            "GPU-minutes.",
+        ),
+        (
+            "novak_small",
+            {"memory_gb": 2},
+            "limits.memory_gb must be at least 15 for measure_networks of one network of "
+            "cifar100-ab3db606 (width 3000, depth 20), not 2; smaller networks would do.",
+        ),
+        (
+            "study",
+            {"disk_gb": 0.1},
+            "limits.disk_gb must be at least 1 for study, not 0.1; fewer seeds, or fewer "
+            "kept_steps, would do.",
+        ),
+    ],
+)
+def test_a_study_that_cannot_end_is_told_with_what_would_do(study, limits, problem):
+    assert impossible(estimate_of(study, **limits)) == problem
+
+
+def test_training_that_resumes_has_the_time_of_all_attempts():
+    estimate = estimate_of("novak_boundaries", hours=2)
+    assert impossible(estimate) is not None
+    assert impossible(estimate, attempts=3) is None

@@ -132,9 +132,15 @@ planned_at = time.time()
 
 
 def tell_costs():
-    """Tell in one line what the study costs, before its first job."""
-    if study.ensembles and "datasets" not in workflow.dag_settings.targets:
-        sys.stderr.write(f"{headline(estimate)}\n")
+    """Tell in one line what the study costs, and whether it can end, before its first job."""
+    if not study.ensembles or "datasets" in workflow.dag_settings.targets:
+        return
+    sys.stderr.write(f"{headline(estimate)}\n")
+    problem = impossible(estimate, 1 + workflow.execution_settings.retries)
+    if problem and workflow.non_local_exec:
+        raise WorkflowError(f"Nothing was submitted: {problem}")
+    if problem:
+        sys.stderr.write(f"{problem}\n")
 
 
 def asked(rule, resource):
