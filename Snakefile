@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version, update_config
 
 from generalization.blocks import paired_blocks, seed_blocks
@@ -34,7 +35,7 @@ import papers
 from about import about, definition_of, headline_of, titles_of
 from check_catalog import NAME, check_catalog
 from environment import check_environment, run_scripts
-from estimate import Estimate, headline
+from estimate import Estimate, headline, impossible
 from fingerprint import fingerprint
 from planning import (
     SHARE_A_JOB,

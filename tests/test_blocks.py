@@ -2,8 +2,12 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 import pytest
+import torch
+from oracles.blobs import blobs
 
 from generalization.blocks import add_block_arguments, blocks_of_grids, seed_blocks
+from generalization.hyperparameters import Hyperparameters
+from generalization.training import train_ensemble
 
 
 @pytest.mark.parametrize(
@@ -24,6 +28,36 @@ def test_added_seeds_are_blocks_of_their_own(tmp_path, existing, seeds, blocks):
     for name in existing:
         (tmp_path / name).mkdir()
     assert seed_blocks(tmp_path, seeds) == blocks
+
+
+@pytest.mark.parametrize(
+    ("existing", "most", "blocks"),
+    [
+        ([], None, ["seeds-1-8"]),
+        ([], 8, ["seeds-1-8"]),
+        ([], 3, ["seeds-1-3", "seeds-4-6", "seeds-7-8"]),
+        (["seeds-1-8"], 3, ["seeds-1-8"]),
+        (["seeds-1-4"], 3, ["seeds-1-4", "seeds-5-7", "seeds-8-8"]),
+        (["seeds-4-6"], 3, ["seeds-1-3", "seeds-4-6", "seeds-7-8"]),
+    ],
+)
+def test_new_blocks_are_as_small_as_a_job_must_be(tmp_path, existing, most, blocks):
+    for name in existing:
+        (tmp_path / name).mkdir()
+    assert seed_blocks(tmp_path, 8, most) == blocks
+
+
+@pytest.mark.parametrize("chosen", [{"width": 9}, {"width": 300}, {"dropout": 0.2}], ids=str)
+def test_seeds_trained_in_several_blocks_are_the_same_bits(chosen):
+    one = Hyperparameters(dataset="blobs", batch_size=16, max_steps=40, **chosen)
+    blocks = [train_ensemble(blobs(), one, seeds) for seeds in ((1, 2, 3, 4), (1, 2, 3), (4,))]
+    whole, *parts = [trained.kept.networks for trained in blocks]
+    for step, stack in enumerate(whole):
+        for name, tensor in stack.tensors.items():
+            found = torch.cat([part[step].tensors[name] for part in parts])
+            assert torch.equal(tensor, found)
+    rows = [row for trained in blocks[1:] for row in trained.training]
+    assert blocks[0].training == rows
 
 
 def test_blocks_of_an_ensemble_of_two_grids_are_found_once_in_the_order_of_seeds(tmp_path):

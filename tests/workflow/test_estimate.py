@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import time
+from collections import Counter
 from functools import cache
 from math import prod
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from costs import FLOAT, kept_of, size_of
-from estimate import Estimate, Resources, headline, table, totals
+from estimate import Estimate, Resources, headline, impossible, table, totals
 from planning import read_study
 from rates import CORE, Rates
 from schema import settings_of
@@ -93,9 +94,12 @@ def test_every_job_of_a_dry_run_asks_for_numbers(new_study):
         # Snakemake prints a message in place of resources.
         text = re.sub(r"\n +message:\n(?: +f?\".*\n)+", "\n", file.read_text())
         file.write_text(text)
-    done = new_study.snakemake("--dry-run", "--config", "limits={hours: 5, memory_gb: 2}")
+    # A core on which the two deeper networks train for longer than an hour, and so in two jobs.
+    limits = ["limits={hours: 1, memory_gb: 2}", "rates={flops: 1000000}"]
+    done = new_study.snakemake("--dry-run", "--config", *limits)
     text = done.stdout + done.stderr
     asked = re.findall(r"^rule (\w+):(?:\n .*)*?\n    resources: (.*)", text, re.MULTILINE)
+    assert Counter(rule for rule, _ in asked)["train_ensemble"] == 3
     cluster = {rule: about for rule, about in asked if "mem_mb" in about}
     assert set(cluster) == {
         "prepare_dataset",
@@ -110,7 +114,7 @@ def test_every_job_of_a_dry_run_asks_for_numbers(new_study):
     for rule, about in cluster.items():
         found = {key: int(re.search(rf"\b{key}=(\d+)", about)[1]) for key in Resources._fields[:2]}
         assert 700 < found["mem_mb"] <= 2000, rule
-        assert 10 < found["runtime"] < 20, rule
+        assert 10 < found["runtime"] <= 60, rule
         assert "gpu=0" in about, rule
 
 
@@ -131,3 +135,63 @@ def test_one_key_asks_for_gpus_where_they_are_faster():
     assert totals(asking)["train_ensemble"].core_hours == 0
     small = estimate_of("smoke", gpus=1)
     assert totals(small)["total"].gpu_hours == 0
+
+
+def test_blocks_are_as_large_as_the_limits_allow():
+    assert estimate_of("novak_trajectories").most_seeds == {}
+    hours, memory = (
+        estimate_of("novak_trajectories", EIGHT_GIGAFLOPS, hours=24),
+        estimate_of("novak_small", memory_gb=20),
+    )
+    assert set(hours.most_seeds.values()) == {1, 2, 4, 8}
+    assert 1 in memory.most_seeds.values()
+    for estimate in (hours, memory):
+        for rule, ensemble, job, asked in estimate.jobs():
+            seeds = estimate.most_seeds.get(ensemble, estimate.study.seeds)
+            if rule == "train_ensemble" and seeds > 1:
+                assert asked.runtime <= 60 * (estimate.limits["hours"] or asked.runtime)
+                assert 1.5 * job.memory <= 1e9 * (estimate.limits["memory_gb"] or job.memory)
+
+
+@pytest.mark.parametrize(
+    ("study", "limits", "problem"),
+    [
+        ("study", {}, None),
+        ("study", {"hours": 1, "memory_gb": 4, "disk_gb": 1}, None),
+        ("novak_small", {"hours": 24, "memory_gb": 64, "gpus": 1}, None),
+        (
+            "novak_small",
+            {"hours": 24},
+            "limits.hours must be at least 435 for train_ensemble of one network of "
+            "cifar100-77d41af7 (width 3000, depth 20), not 24; limits.gpus: 1 would do, with "
+            "1.1 GPU-hours.",
+        ),
+        (
+            "novak_boundaries",
+            {"hours": 2, "threads": 1},
+            "limits.hours must be at least 5 for train_ensemble of one network of "
+            "mnist-35e5934f (width 300, depth 15), not 2; limits.gpus: 1 would do, with 6.3 "
+            "GPU-minutes.",
+        ),
+        (
+            "novak_small",
+            {"memory_gb": 2},
+            "limits.memory_gb must be at least 15 for measure_networks of one network of "
+            "cifar100-ab3db606 (width 3000, depth 20), not 2; smaller networks would do.",
+        ),
+        (
+            "study",
+            {"disk_gb": 0.1},
+            "limits.disk_gb must be at least 1 for study, not 0.1; fewer seeds, or fewer "
+            "kept_steps, would do.",
+        ),
+    ],
+)
+def test_a_study_that_cannot_end_is_told_with_what_would_do(study, limits, problem):
+    assert impossible(estimate_of(study, **limits)) == problem
+
+
+def test_training_that_resumes_has_the_time_of_all_attempts():
+    estimate = estimate_of("novak_boundaries", hours=2)
+    assert impossible(estimate) is not None
+    assert impossible(estimate, attempts=3) is None

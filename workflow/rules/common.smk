@@ -9,12 +9,18 @@ def caption(name):
     return f"../../{caption_of(name)}"
 
 
+def blocks_of(ensemble):
+    """List the blocks of seeds of an ensemble, each short and small enough for one job."""
+    most = estimate.most_seeds.get(ensemble)
+    return seed_blocks(Path("results/ensembles", ensemble), study.seeds, most)
+
+
 def of_all_blocks(file):
     """List a file of every block of seeds of every ensemble of the study."""
     return [
         f"results/ensembles/{ensemble}/{block}/{file}"
         for ensemble in study.ensembles
-        for block in seed_blocks(Path("results/ensembles", ensemble), study.seeds)
+        for block in blocks_of(ensemble)
     ]
 
 
@@ -23,9 +29,7 @@ def of_all_pairs():
     return [
         f"results/ensembles/{ensemble}/{block}/pairs/{other}/{measure}.csv"
         for ensemble in study.ensembles
-        for block, other in paired_blocks(
-            seed_blocks(Path("results/ensembles", ensemble), study.seeds)
-        )
+        for block, other in paired_blocks(blocks_of(ensemble))
         for measure in study.ensemble_measures
     ]
 
@@ -128,9 +132,15 @@ planned_at = time.time()
 
 
 def tell_costs():
-    """Tell in one line what the study costs, before its first job."""
-    if study.ensembles and "datasets" not in workflow.dag_settings.targets:
-        sys.stderr.write(f"{headline(estimate)}\n")
+    """Tell in one line what the study costs, and whether it can end, before its first job."""
+    if not study.ensembles or "datasets" in workflow.dag_settings.targets:
+        return
+    sys.stderr.write(f"{headline(estimate)}\n")
+    problem = impossible(estimate, 1 + workflow.execution_settings.retries)
+    if problem and workflow.non_local_exec:
+        raise WorkflowError(f"Nothing was submitted: {problem}")
+    if problem:
+        sys.stderr.write(f"{problem}\n")
 
 
 def asked(rule, resource):
@@ -216,7 +226,7 @@ def recorded_for(profile):
 
 def compared(similarity):
     """List the files of a similarity, for all compared blocks of seeds."""
-    blocks = study.compared_blocks(Path("results/ensembles"))
+    blocks = study.compared_blocks(Path("results/ensembles"), estimate.most_seeds)
     folder = f"similarities/{study.similarity_file(similarity)}"
     return [
         f"results/ensembles/{ensemble}/{block}/{folder}/{pairs}/{other}/{other_block}.csv"
