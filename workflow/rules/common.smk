@@ -192,6 +192,16 @@ def measure_code(*measures):
     return fingerprint("scripts/measure_networks.py", *map(file_of, measures))
 
 
+def seen_labels(page):
+    """Return measure → labels that it sees, for a page about the measures of the study."""
+    about = TABLES[page].made_from if page in TABLES else (page,)
+    if {"measures", "statistics", "excluded"}.isdisjoint(about):
+        return {}
+    known = MEASURES | ENSEMBLE_MEASURES
+    names = {**study.measures, **study.ensemble_measures}.values()
+    return {name: known[name].sees for name, _ in names}
+
+
 def recorded_for(profile):
     """Return the record that a profile reads, if it reads one."""
     recorded = PROFILES[named(profile)].recorded
