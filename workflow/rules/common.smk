@@ -39,6 +39,13 @@ def networks_of_pair(wildcards):
     ]
 
 
+def checked_networks():
+    """Return the folder of the networks on which measures are checked."""
+    ensemble = next(iter(study.ensembles))
+    block, *_ = seed_blocks(Path("results/ensembles", ensemble), study.seeds)
+    return f"results/ensembles/{ensemble}/{block}"
+
+
 def dataset_of_ensemble(wildcards):
     return str(dataset_file(study.ensembles[wildcards.ensemble].dataset))
 
