@@ -189,9 +189,11 @@ class EnsembleMeasure(NamedTuple):
 
     Attributes:
         file: File of its family, if that is not the file of its own name.
+        sees: Labels that it sees, as of a measure.
     """
 
     file: str = ""
+    sees: str = "none"
 
 
 DISAGREEMENT = EnsembleMeasure(file="disagreement")
@@ -199,7 +201,7 @@ DISAGREEMENT = EnsembleMeasure(file="disagreement")
 # Files in generalization/ensemble_measures/. All with default settings share a job.
 ENSEMBLE_MEASURES = {
     "disagreement": EnsembleMeasure(),
-    "agreement_gap": DISAGREEMENT,
+    "agreement_gap": EnsembleMeasure(file="disagreement", sees="training"),
     "independent_error": DISAGREEMENT,
     "seed_similarity": EnsembleMeasure(),
 }

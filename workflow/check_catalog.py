@@ -32,8 +32,11 @@ from generalization.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 CATALOG = "generalization/catalog.py"
-# Labels that a measure may see → the parameter by which it asks for them.
-SEEN_LABELS = {"none": None, "training": "train_labels", "test": "labels"}
+# Labels that a measure may see → the parameters by which it asks for them, or for what they tell.
+SEEN_LABELS = {
+    "training": {"train_labels", "train_accuracy_a", "train_accuracy_b"},
+    "test": {"labels"},
+}
 # Names of measures, profiles, similarities, datasets, tables and figures, which are parts of file
 # names. The Snakefile constrains its wildcards with it.
 NAME = r"[a-z][a-z0-9_]*"
@@ -170,12 +173,12 @@ def _unsaid_labels(root: Path) -> Iterator[str]:
     Test labels are an oracle's alone, whichever others it asks for.
     """
     trees: dict[str, ast.Module] = {}
-    for name, measure in MEASURES.items():
+    for name, measure in (MEASURES | ENSEMBLE_MEASURES).items():
         file = file_of(name)
         if file not in trees:
             trees[file] = ast.parse((root / file).read_text(encoding="utf-8"))
         named = _parameters(trees[file], name)
-        found = [kind for kind, label in SEEN_LABELS.items() if label in named]
+        found = [kind for kind, labels in SEEN_LABELS.items() if not labels.isdisjoint(named)]
         asked = found[-1] if found else "none"
         if measure.sees != asked:
             yield (

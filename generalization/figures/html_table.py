@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 
 import pandas as pd
@@ -99,6 +100,21 @@ def html_table(table: pd.DataFrame, title: str, *, above: str = "", below: str =
         for row in table.to_dict("records")
     )
     return PAGE.format(title=escape(title), head=head, body=body, above=above, below=below)
+
+
+def with_seen_labels(table: pd.DataFrame, sees: Mapping[str, str]) -> pd.DataFrame:
+    """Tell beside every measure which labels it sees; a table without measures stays as it is.
+
+    Args:
+        table: Table to show.
+        sees: Measure → labels that it sees; hashes of settings are no part of names.
+    """
+    if "measure" not in table or not sees or "sees" in table:
+        return table
+    names = table["measure"].astype(str).str.replace(r"-[0-9a-f]{8}$", "", regex=True)
+    told = table.copy()
+    told.insert(table.columns.get_loc("measure") + 1, "sees_labels", names.map(sees).fillna(""))
+    return told
 
 
 def _cell(row: dict, key: str, *, numeric: bool) -> str:

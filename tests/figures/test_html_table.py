@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from generalization.figures.html_table import html_table
+from generalization.figures.html_table import html_table, with_seen_labels
 
 
 class Page(HTMLParser):
@@ -79,3 +79,21 @@ def test_words_that_look_like_layout_stay_words():
 def test_empty_table_is_a_page(table):
     page = Page(html_table(table[:0], "Statistics"))
     assert page.cells == ["Measure", "Estimate", "p value", "Networks", "Note"]
+
+
+def test_labels_that_a_measure_sees_stand_beside_it():
+    table = pd.DataFrame({
+        "kind": ["candidate", "candidate", "factor"],
+        "measure": ["training_margin", "transitions-0123abcd", "width"],
+        "estimate": [0.1, 0.2, 0.3],
+    })
+    told = with_seen_labels(table, {"training_margin": "training", "transitions": "none"})
+    assert list(told) == ["kind", "measure", "sees_labels", "estimate"]
+    assert told["sees_labels"].tolist() == ["training", "none", ""]
+    assert list(table) == ["kind", "measure", "estimate"]
+
+
+def test_tables_without_measures_stay_as_they_are(table):
+    assert with_seen_labels(table, {}) is table
+    other = table.drop(columns="measure")
+    assert with_seen_labels(other, {"jacobian_norm": "none"}) is other

@@ -228,6 +228,16 @@ def test_a_measure_that_sees_other_labels_than_it_asks_for(monkeypatch, name, sa
     )
 
 
+def test_an_ensemble_measure_that_sees_other_labels_than_it_asks_for(monkeypatch):
+    entry = module.ENSEMBLE_MEASURES["agreement_gap"]._replace(sees="none")
+    known = module.ENSEMBLE_MEASURES | {"agreement_gap": entry}
+    monkeypatch.setattr(module, "ENSEMBLE_MEASURES", known)
+    assert sentence() == (
+        "sees of agreement_gap in generalization/catalog.py must be 'training', the labels that it "
+        "asks for, not 'none'."
+    )
+
+
 def test_a_measure_that_asks_for_test_labels_is_an_oracle(sources):
     file = sources / file_of("output_entropy")
     content = file.read_text().replace("def output_entropy(", "def output_entropy(labels, ", 1)

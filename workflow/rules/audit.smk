@@ -1,13 +1,6 @@
 # Cards of measures. Measures are checked on networks of the first ensemble, in a few jobs.
 
 
-def checked_networks():
-    """Return the folder of the networks on which measures are checked."""
-    ensemble = next(iter(study.ensembles))
-    block, *_ = seed_blocks(Path("results/ensembles", ensemble), study.seeds)
-    return f"results/ensembles/{ensemble}/{block}"
-
-
 for job, checked in study.checked_measures.items():
 
     rule:

@@ -43,6 +43,13 @@ def networks_of_pair(wildcards):
     ]
 
 
+def checked_networks():
+    """Return the folder of the networks on which measures are checked."""
+    ensemble = next(iter(study.ensembles))
+    block, *_ = seed_blocks(Path("results/ensembles", ensemble), study.seeds)
+    return f"results/ensembles/{ensemble}/{block}"
+
+
 def dataset_of_ensemble(wildcards):
     return str(dataset_file(study.ensembles[wildcards.ensemble].dataset))
 
@@ -216,6 +223,16 @@ def taken_together(*measures):
 def measure_code(*measures):
     """Compute the fingerprint of measures, which the script imports by name."""
     return fingerprint("scripts/measure_networks.py", *map(file_of, measures))
+
+
+def seen_labels(page):
+    """Return measure → labels that it sees, for a page about the measures of the study."""
+    about = TABLES[page].made_from if page in TABLES else (page,)
+    if {"measures", "statistics", "excluded"}.isdisjoint(about):
+        return {}
+    known = MEASURES | ENSEMBLE_MEASURES
+    names = {**study.measures, **study.ensemble_measures}.values()
+    return {name: known[name].sees for name, _ in names}
 
 
 def recorded_for(profile):

@@ -56,10 +56,11 @@ for page in pages:
             "../../environment.yml"
         params:
             code=fingerprint("scripts/lay_out_table.py"),
+            sees=json.dumps(seen_labels(page)),
         message:
             f"Lay out the table {page} as a page."
         shell:
-            "run_script lay_out_table {input} {output} 2> >(tee {log} >&2)"
+            "run_script lay_out_table {input} {output} --sees {params.sees:q} 2> >(tee {log} >&2)"
 
 
 rule summarize_study:
