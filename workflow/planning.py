@@ -33,6 +33,7 @@ from generalization.hyperparameters import (
     contradictions,
     expand_grid,
     is_swept,
+    label_noise_faults,
     short_hash,
 )
 from generalization.networks.architectures import unsuitable
@@ -420,6 +421,7 @@ def _impossible_in_ensemble(one: Hyperparameters, own: OwnDataset | None) -> Ite
             "label_corruption must be 0 where randomization is 'random_labels', "
             f"not {one.label_corruption}."
         )
+    yield from label_noise_faults(one, shape.classes)
     yield from contradictions(one, one.train_size or shape.train)
     sides = (shape.height, shape.width) if one.crop is None else (one.crop, one.crop)
     yield from unsuitable(one, (shape.channels, *sides))
