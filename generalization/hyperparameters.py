@@ -26,6 +26,8 @@ class Hyperparameters:
     input_normalization: str = "each_image"
     randomization: str = "none"
     label_corruption: float = 0.0
+    label_noise: str = "uniform"
+    label_matrix: tuple[tuple[float, ...], ...] | None = None
 
     architecture: str = "fully_connected"
     depth: int = 3
@@ -54,7 +56,10 @@ class Hyperparameters:
     def __post_init__(self):
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, list):
+            if field.name == "label_matrix" and value is not None:
+                rows = tuple(tuple(map(float, row)) for row in value)
+                object.__setattr__(self, field.name, rows)
+            elif isinstance(value, list):
                 object.__setattr__(self, field.name, tuple(value))
             elif isinstance(value, int) and isinstance(field.default, float):
                 object.__setattr__(self, field.name, float(value))
@@ -82,6 +87,12 @@ class Hyperparameters:
 # number of parameters.
 FIXED_SIZE = "depth_at_fixed_size"
 
+# How the label of a training image is replaced, where it is.
+LABEL_NOISES = ("uniform", "other_class", "exact", "class_matrix")
+
+# Hyper-parameters whose values are lists themselves → how deep the lists are.
+LISTS = {"kept_steps": 1, "label_matrix": 2}
+
 # The line search of L-BFGS compares values of one function, the loss, which must not change between
 # evaluations.
 NEEDED_BY_LBFGS = {"augmentation": "none", "normalization": "none", "dropout": 0, "weight_decay": 0}
@@ -101,6 +112,32 @@ def contradictions(one: Hyperparameters, samples: int) -> Iterator[str]:
         )
 
 
+def label_noise_faults(one: Hyperparameters, classes: int) -> Iterator[str]:
+    """Yield one sentence for each reason why labels of so many classes cannot be corrupted."""
+    kind, matrix = one.label_noise, one.label_matrix
+    if kind not in LABEL_NOISES:
+        yield f"label_noise must be one of {', '.join(LABEL_NOISES)}, not {kind!r}."
+    if kind != "uniform" and one.randomization == "random_labels":
+        yield (
+            f"label_noise must be 'uniform' where randomization is 'random_labels', not {kind!r}."
+        )
+    if (matrix is None) == (kind == "class_matrix"):
+        need, found = ("given", "null") if matrix is None else ("null", "a matrix")
+        yield f"label_matrix must be {need} where label_noise is {kind!r}, not {found}."
+    for row, chances in enumerate(matrix or ()):
+        if {len(matrix or ()), len(chances)} != {classes}:
+            yield (
+                f"label_matrix must have {classes} rows of {classes} numbers, one per class, not "
+                f"{len(matrix or ())} rows and {len(chances)} numbers in row {row}."
+            )
+            return
+        if min(chances) < 0 or abs(sum(chances) - 1) > 1e-6:
+            yield (
+                "label_matrix must have rows of probabilities whose sum is 1, but row "
+                f"{row} is {list(chances)}."
+            )
+
+
 def short_hash(settings: Mapping[str, Any]) -> str:
     """Hash settings to eight hex digits, independently of the order of their keys."""
     canonical = json.dumps(settings, sort_keys=True, separators=(",", ":"))
@@ -112,7 +149,8 @@ def expand_grid(grid: Mapping[str, Any]) -> Iterator[Hyperparameters]:
 
     Args:
         grid: Hyper-parameter → value, or list of values to sweep over. ``kept_steps`` is itself a
-            list; to sweep over it, give a list of lists. ``sample`` holds the number of
+            list, and ``label_matrix`` a list of lists; to sweep over them, give a list of such
+            values. ``sample`` holds the number of
             combinations to draw, the ``seed``, and the ``paired`` keys, all of whose values are
             combined with every draw of the others for paired comparisons.
 
@@ -163,4 +201,6 @@ def is_swept(key: str, value: Any) -> bool:
     """Return whether the value of a grid is a list to sweep over."""
     if not isinstance(value, list):
         return False
-    return key != "kept_steps" or bool(value and isinstance(value[0], list))
+    for _ in range(LISTS.get(key, 0)):
+        value = value[0] if isinstance(value, list) and value else None
+    return isinstance(value, list)

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import pytest
 
@@ -30,6 +31,8 @@ def test_defaults_are_kept_for_ever():
         "input_normalization": "each_image",
         "randomization": "none",
         "label_corruption": 0.0,
+        "label_noise": "uniform",
+        "label_matrix": None,
         "architecture": "fully_connected",
         "pooling": "none",
         "depth": 3,
@@ -67,6 +70,16 @@ def test_grid_is_a_product_and_kept_steps_are_one_value():
 def test_kept_steps_are_swept_over_by_a_list_of_lists():
     grid = {"dataset": "digits", "kept_steps": [[0], [0, 8]]}
     assert [one.kept_steps for one in expand_grid(grid)] == [(0,), (0, 8)]
+
+
+def test_matrices_are_swept_over_by_a_list_of_matrices():
+    identity, flip = [[1, 0], [0, 1]], [[0, 1], [1, 0]]
+    grid = {"dataset": "digits", "label_noise": "class_matrix", "label_matrix": identity}
+    assert [one.label_matrix for one in expand_grid(grid)] == [((1, 0), (0, 1))]
+    both = list(expand_grid(grid | {"label_matrix": [identity, flip]}))
+    assert [one.label_matrix for one in both] == [((1, 0), (0, 1)), ((0, 1), (1, 0))]
+    again = Hyperparameters(**json.loads(json.dumps(both[1].chosen)))
+    assert again == both[1] and again.name == both[1].name and len({*both, again}) == 2
 
 
 SPACE = {

@@ -117,7 +117,9 @@ def files_of(study: Study) -> list[Path]:
     }
     scripts = [*EVERY_STUDY, *EVERY_REPORT, *(name for name, used in scripts.items() if used)]
     figures, _ = study.figures_and_pages
-    entries = [*(file for _, _, file in terms(study)), *map(file_of, [*study.classes, *figures])]
+    entries = [*(file for _, _, file in terms(study)), *map(file_of, figures)]
+    entries += [file_of(dataset) for dataset in study.classes if dataset not in study.own_datasets]
+    entries += ["scripts/prepare_own_dataset.py"] if study.own_datasets else []
     rooms = dict.fromkeys(room for rooms in study.rooms.values() for room in rooms)
     claims = [f"generalization/experiments/{room}/claims.py" for room in rooms]
     found = reached(*(f"scripts/{name}.py" for name in scripts), *entries, *claims)

@@ -23,7 +23,7 @@ PLACE = r"[A-Za-z_][\w.]*:[A-Za-z_]\w*"
 # Parts of a study that need networks which it has trained itself.
 ONLY_TRAINED = (
     *("ensembles", "seeds", "profiles", "similarities", "activations", "fitting"),
-    *("comparisons", "papers", "data_root", "ensemble_measures", "audit_checks"),
+    *("comparisons", "papers", "data_root", "ensemble_measures", "audit_checks", "own_datasets"),
 )
 
 
@@ -97,12 +97,17 @@ class OwnNetworks:
 
     def code_of(self, place: str) -> str:
         """Hash the module of a user in which a function stands; empty if it is installed."""
-        module = place.partition(":")[0].replace(".", "/")
-        for folder in self.folders:
-            for file in (Path(folder, f"{module}.py"), Path(folder, module, "__init__.py")):
-                if file.is_file():
-                    return sha256(file.read_bytes()).hexdigest()[:16]
-        return ""
+        return code_of(place, self.folders)
+
+
+def code_of(place: str, folders: Sequence[str]) -> str:
+    """Hash the module in which a function stands; empty if it is in none of the folders."""
+    module = place.partition(":")[0].replace(".", "/")
+    for folder in folders:
+        for file in (Path(folder, f"{module}.py"), Path(folder, module, "__init__.py")):
+            if file.is_file():
+                return sha256(file.read_bytes()).hexdigest()[:16]
+    return ""
 
 
 def read_own_networks(config: Mapping[str, Any]) -> OwnNetworks:
@@ -125,7 +130,7 @@ def read_own_networks(config: Mapping[str, Any]) -> OwnNetworks:
     folder, keys = manifest.parent, _hyperparameters(table)
     networks = [_network(row, folder) for row in table.to_dict("records")]
     data = {"loss": "cross_entropy"} | config["data"]
-    files = [_existing(f"data.{key}", data[key], folder) for key in ("train", "test")]
+    files = [existing(f"data.{key}", data[key], folder) for key in ("train", "test")]
     data |= dict(zip(("train", "test"), files, strict=True))
     return OwnNetworks(
         networks={one.name: one for one in networks},
@@ -203,14 +208,14 @@ def _network(row: Mapping[str, Any], folder: Path) -> OwnNetwork:
         seed=int(row["seed"]),
         factory=row["factory"],
         arguments=arguments,
-        weights=tuple(_existing(f"weights of {name}", one, folder) for one in weights),
+        weights=tuple(existing(f"weights of {name}", one, folder) for one in weights),
         accuracies={
             key: float(one) for key, one in accuracies.items() if one == one and one is not None
         },
     )
 
 
-def _existing(key: str, source: str, folder: Path) -> str:
+def existing(key: str, source: str, folder: Path) -> str:
     """Return a path relative to here; a function stays what it is.
 
     Raises:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from own_datasets import OwnDataset, impossible_with, read_own_datasets
 from own_study import OwnNetworks, known_measures, read_own_networks
 from schema import MEASURED_PARTS, SCHEMA, among, check, check_keys, listed, settings_of, shown
 
@@ -24,6 +25,7 @@ from generalization.catalog import (
     PROFILES,
     SETTINGS,
     TABLES,
+    Shape,
 )
 from generalization.errors import InputError
 from generalization.hyperparameters import (
@@ -32,6 +34,7 @@ from generalization.hyperparameters import (
     contradictions,
     expand_grid,
     is_swept,
+    label_noise_faults,
     short_hash,
 )
 from generalization.networks.architectures import unsuitable
@@ -67,6 +70,7 @@ class Study:
         limits: Limits of a job, and what it may ask for.
         rates: Rates of a core, in place of those that were measured.
         own: Networks that were trained elsewhere, in place of ensembles.
+        own_datasets: Datasets of the user, by name.
     """
 
     name: str
@@ -90,6 +94,7 @@ class Study:
     limits: dict[str, Any]
     rates: dict[str, float]
     own: OwnNetworks | None = None
+    own_datasets: Mapping[str, OwnDataset] = field(default_factory=dict)
 
     @property
     def sharing_measures(self) -> list[str]:
@@ -141,14 +146,18 @@ class Study:
         return len({getattr(one, key, None) for one in self.ensembles.values()}) > 1
 
     @property
+    def _shapes(self) -> dict[str, Shape]:
+        return DATASETS | {name: one.shape for name, one in self.own_datasets.items()}
+
+    @property
     def classes(self) -> dict[str, int]:
         """Number of classes by dataset."""
-        return {one.dataset: DATASETS[one.dataset].classes for one in self.ensembles.values()}
+        return {one.dataset: self._shapes[one.dataset].classes for one in self.ensembles.values()}
 
     @property
     def test_sizes(self) -> dict[str, int]:
         """Dataset → number of its test points."""
-        return {one.dataset: DATASETS[one.dataset].test for one in self.ensembles.values()}
+        return {one.dataset: self._shapes[one.dataset].test for one in self.ensembles.values()}
 
     @property
     def rooms(self) -> dict[str, tuple[str, ...]]:
@@ -280,10 +289,11 @@ def read_study(config: Mapping[str, Any], files: Sequence[str] = ()) -> Study:
             if name not in known:
                 raise InputError(f"{part} must be among {among(known, name)}.")
             check(settings, known[name], f"{part}.{name}")
+    own_datasets = {} if "networks" in config else read_own_datasets(config, files)
     ensembles = {
         one.name: one
         for position, grid in enumerate(config.get("ensembles", ()))
-        for one in _ensembles_of(grid, f"ensembles[{position}]")
+        for one in _ensembles_of(grid, f"ensembles[{position}]", own_datasets)
     }
     own = read_own_networks(config) if "networks" in config else None
     for key in () if own else ("ensembles", "seeds"):
@@ -325,6 +335,7 @@ def read_study(config: Mapping[str, Any], files: Sequence[str] = ()) -> Study:
         limits=settings_of("limits") | given["limits"],
         rates={key: float(rate) for key, rate in given["rates"].items()},
         own=own,
+        own_datasets=own_datasets,
     )
     for sentence in _impossible_in_study(study):
         raise InputError(sentence)
@@ -400,13 +411,16 @@ def _inputs_of(one: Hyperparameters) -> tuple[Any, ...]:
     return one.dataset, one.crop, one.input_normalization, randomization
 
 
-def _ensembles_of(grid: Mapping[str, Any], name: str) -> Iterator[Hyperparameters]:
+def _ensembles_of(
+    grid: Mapping[str, Any], name: str, own: Mapping[str, OwnDataset]
+) -> Iterator[Hyperparameters]:
     """Expand a grid to the hyper-parameters of its ensembles.
 
     Raises:
         InputError: If a key or value of the grid is unknown or impossible.
     """
     known, sample = SCHEMA["$defs"]["hyperparameters"]["properties"], grid.get("sample", {})
+    known = known | {"dataset": {"enum": [*known["dataset"]["enum"], *own]}}
     for key in sample.get("paired", ()):
         if key not in grid:
             raise InputError(f"{name}.sample.paired must be keys of the grid, not {key!r}.")
@@ -421,14 +435,16 @@ def _ensembles_of(grid: Mapping[str, Any], name: str) -> Iterator[Hyperparameter
         for one in value if swept else [value]:
             check(one, known[key], f"{name}.{key}")
     for one in expand_grid(grid):
-        for sentence in _impossible_in_ensemble(one):
+        for sentence in _impossible_in_ensemble(one, own.get(one.dataset)):
             raise InputError(f"{name}.{sentence}")
         yield one
 
 
-def _impossible_in_ensemble(one: Hyperparameters) -> Iterator[str]:
+def _impossible_in_ensemble(one: Hyperparameters, own: OwnDataset | None) -> Iterator[str]:
     """Yield a sentence for every contradiction between hyper-parameters."""
-    shape = DATASETS[one.dataset]
+    shape = own.shape if own else DATASETS[one.dataset]
+    if own:
+        yield from impossible_with(one, own)
     if one.train_size is not None and one.train_size > shape.train:
         yield (
             f"train_size must be at most {shape.train}, the training images of {one.dataset}, "
@@ -444,6 +460,7 @@ def _impossible_in_ensemble(one: Hyperparameters) -> Iterator[str]:
             "label_corruption must be 0 where randomization is 'random_labels', "
             f"not {one.label_corruption}."
         )
+    yield from label_noise_faults(one, shape.classes)
     yield from contradictions(one, one.train_size or shape.train)
     sides = (shape.height, shape.width) if one.crop is None else (one.crop, one.crop)
     yield from unsuitable(one, (shape.channels, *sides))

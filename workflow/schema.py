@@ -200,6 +200,7 @@ def _sentence(error: jsonschema.ValidationError, name: str) -> str:
         "maximum": lambda: f"be at most {need}",
         "exclusiveMinimum": lambda: f"be greater than {need}",
         "exclusiveMaximum": lambda: f"be less than {need}",
+        "minLength": lambda: f"have at least {need} character",
         "minItems": lambda: f"have at least {need} item",
         "minProperties": lambda: f"have at least {need} key",
         "multipleOf": lambda: f"be a multiple of {need}",

@@ -15,7 +15,7 @@ from torch import Tensor
 from generalization.datasets.dataset import Dataset
 from generalization.datasets.normalization import normalized_images, pixel_units
 from generalization.errors import InputError
-from generalization.hyperparameters import Hyperparameters
+from generalization.hyperparameters import Hyperparameters, label_noise_faults
 from generalization.randomness import generator_for
 
 INPUT_NORMALIZATIONS = ("each_image", "none")
@@ -28,8 +28,8 @@ def experiment_data(dataset: Dataset, hyperparameters: Hyperparameters) -> Datas
     Args:
         dataset: Prepared dataset.
         hyperparameters: Hyper-parameters; ``train_size`` (the first rows are kept), ``crop``,
-            ``input_normalization``, ``randomization`` and ``label_corruption`` are used.
-            ``random_labels`` is label corruption with probability 1.
+            ``input_normalization``, ``randomization``, ``label_corruption``, ``label_noise`` and
+            ``label_matrix`` are used. ``random_labels`` is label corruption with probability 1.
 
     Returns:
         A dataset of the same name, always with the true test labels.
@@ -37,7 +37,11 @@ def experiment_data(dataset: Dataset, hyperparameters: Hyperparameters) -> Datas
     raise_if_impossible(dataset, hyperparameters)
     randomization = hyperparameters.randomization
     corruption = 1.0 if randomization == "random_labels" else hyperparameters.label_corruption
-    dataset = replace(dataset, train_labels=corrupted_labels(dataset, corruption))
+    if hyperparameters.label_noise == "uniform":
+        labels = corrupted_labels(dataset, corruption)
+    else:
+        labels = noisy_labels(dataset, hyperparameters)
+    dataset = replace(dataset, train_labels=labels)
     if hyperparameters.train_size is not None:
         dataset = beginning(dataset, hyperparameters.train_size)
     if hyperparameters.crop is not None:
@@ -85,6 +89,8 @@ def raise_if_impossible(dataset: Dataset, hyperparameters: Hyperparameters) -> N
             "label_corruption must be 0 where randomization is 'random_labels', which is "
             f"corruption 1, not {corruption!r}."
         )
+    for sentence in label_noise_faults(hyperparameters, dataset.classes):
+        raise InputError(sentence)
 
 
 def beginning(dataset: Dataset, size: int) -> Dataset:
@@ -191,3 +197,33 @@ def corrupted_labels(dataset: Dataset, probability: float) -> Int64[Tensor, "tra
     chances = torch.rand(labels.shape, generator=generator)
     classes = torch.randint(dataset.classes, labels.shape, generator=generator)
     return torch.where(chances < probability, classes, labels)
+
+
+def noisy_labels(dataset: Dataset, hyperparameters: Hyperparameters) -> Int64[Tensor, "train"]:
+    """Return training labels of which some are replaced, in another way than uniformly.
+
+    Which labels are replaced first is the same as for uniform corruption: those with the smallest
+    random numbers u_i. ``other_class`` replaces label i if u_i is below p = ``label_corruption``,
+    ``exact`` the round(p·n) labels with the smallest u_i of the n that are trained on; both by
+    another class, all with the same chance. ``class_matrix`` replaces label i if u_i is below p,
+    by class k with the chance ``label_matrix[true class][k]``.
+
+    Args:
+        dataset: Dataset before its first rows are chosen.
+        hyperparameters: Hyper-parameters, also of how many rows are trained on.
+    """
+    generator = generator_for(dataset.name, "label_corruption")
+    labels, probability = dataset.train_labels, hyperparameters.label_corruption
+    chances = torch.rand(labels.shape, generator=generator)
+    replaced = chances < probability
+    if hyperparameters.label_matrix is not None:
+        cumulative = torch.tensor(hyperparameters.label_matrix, dtype=torch.float64).cumsum(1)
+        thresholds = (cumulative / cumulative[:, -1:])[labels]
+        draws = torch.rand(len(labels), 1, generator=generator, dtype=torch.float64)
+        return torch.where(replaced, (thresholds <= draws).sum(1), labels)
+    shifts = torch.randint(1, dataset.classes, labels.shape, generator=generator)
+    if hyperparameters.label_noise == "exact":
+        used = hyperparameters.train_size or len(labels)
+        first = chances[:used].argsort(stable=True)[: round(probability * used)]
+        replaced = torch.zeros_like(replaced).index_fill(0, first, True)
+    return torch.where(replaced, (labels + shifts) % dataset.classes, labels)

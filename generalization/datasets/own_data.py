@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor
 
 from generalization.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 INPUTS, LABELS = ("inputs", "images", "x"), ("labels", "y", "label")
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".tif", ".tiff")
@@ -22,9 +23,10 @@ def own_data(source: str) -> tuple[Tensor, Tensor]:
 
     Args:
         source: A ``.npz`` file with the arrays ``inputs`` (or ``images``, ``x``) and ``labels`` (or
-            ``y``, ``label``); a ``.csv`` file with a column ``label`` and one column per feature; a
-            folder with one folder of images of one size per class, in alphabetical order; or
-            ``package.module:function``, which returns inputs and labels, or a ``Dataset``.
+            ``y``, ``label``); a ``.csv`` file with a column ``label`` (numbers, or names in
+            alphabetical order) and one column per feature; a folder with one folder of images of
+            one size per class, in alphabetical order; or ``package.module:function``, which returns
+            inputs and labels, or a ``Dataset``.
 
     Returns:
         Inputs in float32, pixels of image files from 0 to 1, channels first; labels from 0.
@@ -32,15 +34,11 @@ def own_data(source: str) -> tuple[Tensor, Tensor]:
     Raises:
         InputError: If the source is none of these, or lacks inputs or labels.
     """
-    path = Path(source)
-    if path.suffix == ".npz":
-        inputs, labels = _from_arrays(path)
-    elif path.suffix == ".csv":
-        inputs, labels = _from_table(path)
-    elif path.is_dir():
-        inputs, labels = _from_folder(path)
-    else:
-        inputs, labels = _from_function(source)
+    import torch
+
+    inputs, labels = own_arrays(source)
+    if not torch.is_tensor(labels) and np.asarray(labels).dtype.kind in "OU":
+        labels = np.unique(np.asarray(labels).astype(str), return_inverse=True)[1]
     inputs, labels = torch.as_tensor(inputs), torch.as_tensor(labels)
     if labels.is_floating_point() or labels.dim() != 1 or len(labels) != len(inputs):
         raise InputError(
@@ -50,6 +48,20 @@ def own_data(source: str) -> tuple[Tensor, Tensor]:
     if not len(inputs):
         raise InputError(f"{source} must have at least one input, not none.")
     return inputs.float(), labels.long()
+
+
+def own_arrays(source: str) -> tuple[Any, Any]:
+    """Read inputs and labels as they are; labels may also be names of classes.
+
+    Args:
+        source: As in ``own_data``.
+    """
+    path = Path(source)
+    if path.suffix == ".npz":
+        return _from_arrays(path)
+    if path.suffix == ".csv":
+        return _from_table(path)
+    return _from_folder(path) if path.is_dir() else _from_function(source)
 
 
 def resolved(place: str, key: str) -> Any:
@@ -102,7 +114,11 @@ def _from_table(path: Path) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         InputError: If there is no such column, or a feature is no number.
     """
-    table = pd.read_csv(path)
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise InputError(f"{path} must be a table of comma-separated values: {reason}.") from error
     name = next((one for one in LABELS if one in table), None)
     if name is None:
         there = ", ".join(map(str, table)) or "none"
@@ -136,9 +152,12 @@ def _from_folder(folder: Path) -> tuple[np.ndarray, np.ndarray]:
         raise InputError(f"{folder} must have one folder of images per class, but has no image.")
     arrays = []
     for file, _ in files:
-        with Image.open(file) as image:
-            mode = "L" if image.mode in {"1", "L"} else "RGB"
-            array = np.asarray(image.convert(mode), np.float32) / 255
+        try:
+            with Image.open(file) as image:
+                mode = "L" if image.mode in {"1", "L"} else "RGB"
+                array = np.asarray(image.convert(mode), np.float32) / 255
+        except OSError as error:
+            raise InputError(f"{file} must be an image that can be read ({error}).") from error
         arrays.append(array[None] if array.ndim == 2 else array.transpose(2, 0, 1))
         if arrays[-1].shape != arrays[0].shape:
             raise InputError(
@@ -158,6 +177,8 @@ def _from_function(source: str) -> tuple[Any, Any]:
     if isinstance(found, tuple) and len(found) == 2:
         return found
     if hasattr(found, "__getitem__") and hasattr(found, "__len__"):
+        import torch
+
         pairs = [found[index] for index in range(len(found))]
         return torch.stack([pair[0] for pair in pairs]), [int(pair[1]) for pair in pairs]
     raise InputError(

@@ -284,3 +284,98 @@ def test_impossible_values(hyperparameters, sentence):
 def test_crop_that_leaves_nothing_to_normalize():
     with pytest.raises(InputError, match=r"^crop must leave no image constant, and 1 does\.$"):
         changed(toy(shape=(1, 4, 4)), crop=1)
+
+
+MATRIX = [[0.7, 0.2, 0.1], [0.0, 0.5, 0.5], [1.0, 0.0, 0.0]]
+
+
+@pytest.mark.parametrize("probability", [0, 0.01, 0.125, 0.3, 0.95, 1])
+@pytest.mark.parametrize("size", [None, 37])
+def test_exact_noise_changes_exactly_so_many_labels(probability, size):
+    dataset = toy()
+    noisy = changed(dataset, label_corruption=probability, label_noise="exact", train_size=size)
+    true = dataset.train_labels[:size]
+    assert (noisy.train_labels != true).sum() == round(probability * len(true))
+    assert torch.equal(noisy.test_labels, dataset.test_labels)
+
+
+@pytest.mark.parametrize("noise", ["exact", "other_class"])
+def test_all_other_classes_are_equally_likely_and_the_true_one_never_is(noise):
+    dataset = toy(train=20_000, shape=(1, 1, 2), classes=4)
+    noisy = changed(dataset, label_corruption=1, label_noise=noise).train_labels
+    for true in range(4):
+        counts = noisy[dataset.train_labels == true].bincount(minlength=4)
+        expected = counts.sum().item() / 3
+        assert counts[true] == 0
+        others = [count for label, count in enumerate(counts.tolist()) if label != true]
+        assert others == [pytest.approx(expected, abs=5 * expected**0.5)] * 3
+
+
+def test_other_class_replaces_with_the_probability():
+    dataset = toy(train=20_000, shape=(1, 1, 2), classes=4)
+    noisy = changed(dataset, label_corruption=0.3, label_noise="other_class").train_labels
+    share = (noisy != dataset.train_labels).double().mean().item()
+    assert share == pytest.approx(0.3, abs=5 * (0.3 * 0.7 / 20_000) ** 0.5)
+
+
+@pytest.mark.parametrize("probability", [0.25, 1])
+def test_class_frequencies_are_those_of_the_matrix(probability):
+    dataset = toy(train=20_000, shape=(1, 1, 2), classes=3)
+    settings = {"label_noise": "class_matrix", "label_matrix": MATRIX}
+    noisy = changed(dataset, label_corruption=probability, **settings).train_labels
+    for true, row in enumerate(MATRIX):
+        labels = noisy[dataset.train_labels == true]
+        chances = probability * np.array(row) + (1 - probability) * (np.arange(3) == true)
+        shares = labels.bincount(minlength=3).numpy() / len(labels)
+        assert (shares[chances == 0] == 0).all()
+        errors = np.sqrt(chances * (1 - chances) / len(labels))
+        assert (abs(shares - chances) <= 5 * errors + 1e-12).all()
+
+
+@pytest.mark.parametrize("noise", ["exact", "other_class", "class_matrix"])
+def test_more_noise_keeps_the_replacements_of_less(noise):
+    matrix = MATRIX if noise == "class_matrix" else None
+    dataset = toy(train=200, classes=3)
+    less, more = (
+        changed(dataset, label_corruption=p, label_noise=noise, label_matrix=matrix).train_labels
+        for p in (0.2, 0.6)
+    )
+    replaced = less != dataset.train_labels
+    assert 0 < replaced.sum() < (more != dataset.train_labels).sum()
+    assert torch.equal(less[replaced], more[replaced])
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (
+            {"label_noise": "some"},
+            "label_noise must be one of uniform, other_class, exact, class_matrix, not 'some'.",
+        ),
+        (
+            {"label_noise": "class_matrix"},
+            "label_matrix must be given where label_noise is 'class_matrix', not null.",
+        ),
+        (
+            {"label_matrix": MATRIX},
+            "label_matrix must be null where label_noise is 'uniform', not a matrix.",
+        ),
+        (
+            {"label_noise": "class_matrix", "label_matrix": [[1, 0], [0, 1]]},
+            "label_matrix must have 3 rows of 3 numbers, one per class, not 2 rows and 2 numbers "
+            "in row 0.",
+        ),
+        (
+            {"label_noise": "class_matrix", "label_matrix": [*MATRIX[:2], [0.5, 0, 0]]},
+            "label_matrix must have rows of probabilities whose sum is 1, but row 2 is "
+            "[0.5, 0.0, 0.0].",
+        ),
+        (
+            {"label_noise": "exact", "randomization": "random_labels"},
+            "label_noise must be 'uniform' where randomization is 'random_labels', not 'exact'.",
+        ),
+    ],
+)
+def test_impossible_label_noise(settings, sentence):
+    with pytest.raises(InputError, match=f"^{re.escape(sentence)}$"):
+        changed(toy(classes=3), **settings)

@@ -58,8 +58,11 @@ def contents_of_dataset(wildcards):
     """Return the digest of the dataset of an ensemble; if it changes, all is computed again.
 
     The file itself is an ancient input, so preparing it again with the same contents runs nothing
-    else.
+    else. The digest of one's own dataset is known before it is prepared.
     """
+    dataset = study.ensembles[wildcards.ensemble].dataset
+    if dataset in study.own_datasets:
+        return study.own_datasets[dataset].sha256
     networks = Path(BLOCK.format(**wildcards), "networks.safetensors")
     return dataset_digest(Path(dataset_of_ensemble(wildcards)), [networks])
 
@@ -89,22 +92,34 @@ def digests_of_datasets():
 def restore_datasets():
     """Prepare datasets that were deleted after networks had been trained on them.
 
+    So are datasets of the user whose contents have changed.
+
     This precedes planning: an ancient input that is missing counts as updated once it is prepared,
     so Snakemake would train all networks again for a single new measure.
     """
     for dataset, digest in digests_before.items():
         file = dataset_file(dataset)
-        if digest and not file.exists():
-            sys.stderr.write(f"Prepare {dataset} again, because {file} was deleted.\n")
-            arguments = [
-                dataset,
-                f"--data-root={study.data_root or ''}",
-                "--output",
-                str(file),
-            ]
-            subprocess.run(
-                f"{RUN}/prepare_dataset.py {shlex.join(arguments)}", shell=True
+        own = study.own_datasets.get(dataset)
+        changed = own is not None and own.sha256 != digest
+        if digest and (changed or not file.exists()):
+            reason = "its source was changed" if changed else f"{file} was deleted"
+            sys.stderr.write(f"Prepare {dataset} again, because {reason}.\n")
+            if own is not None:
+                script = "prepare_own_dataset"
+                source = [
+                    f"--about={json.dumps(own.about)}",
+                    f"--path={':'.join(own.folders)}",
+                    f"--sha256={own.sha256}",
+                ]
+            else:
+                script = "prepare_dataset"
+                source = [f"--data-root={study.data_root or ''}"]
+            arguments = [dataset, *source, "--output", str(file)]
+            done = subprocess.run(
+                f"{RUN}/{script}.py {shlex.join(arguments)}", shell=True
             )
+            if done.returncode and changed:
+                sys.exit(1)  # Nothing may be trained on the former contents.
 
 
 def report_prepared_datasets():
@@ -117,6 +132,8 @@ def report_prepared_datasets():
         return
     digests = digests_of_datasets()
     for dataset, before in digests_before.items():
+        if dataset in study.own_datasets:
+            continue  # Its contents were known when this run was planned.
         if before not in {"", digests[dataset]}:
             sys.stderr.write(
                 f"The contents of {dataset} have changed: run the same command once more to "

@@ -1,0 +1,220 @@
+"""Datasets of a user to train on, from the sources of ``own_data``. Does not import torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from generalization.datasets.dataset_file import content_sha256, write_dataset
+from generalization.datasets.normalization import NORMALIZATION, normalized_images, pixel_units
+from generalization.datasets.own_data import own_arrays
+from generalization.datasets.raw_dataset import random_order
+from generalization.errors import InputError
+
+PARTS = ("train", "test")
+
+
+class OwnDataset(NamedTuple):
+    """A dataset of a user, ready to be written.
+
+    Attributes:
+        arrays: Arrays of a dataset file.
+        classes: Number of classes.
+        constant: Part and row of an input that is constant, so that it cannot be normalized; empty
+            if there is none.
+    """
+
+    arrays: dict[str, np.ndarray]
+    classes: int
+    constant: str
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What can be said of it before it is trained on: its shape, its digest, its constants."""
+        inputs = [self.arrays[f"{part}/inputs"] for part in PARTS]
+        return {
+            "shape": [*map(len, inputs), *inputs[0].shape[1:], self.classes],
+            "sha256": content_sha256(self.arrays),
+            "constant": self.constant,
+        }
+
+
+def own_dataset(name: str, about: Mapping[str, Any]) -> OwnDataset:
+    """Read a dataset of a user.
+
+    Rows are put in a fixed random order. Tables are images of one row of pixels: (n, features)
+    becomes (n, 1, 1, features). Inputs are normalized one by one, which ``input_normalization:
+    none`` undoes; a constant input becomes 0.
+
+    Args:
+        about: ``train`` and ``test``, sources as in ``own_data``; ``white``, the value that is
+            divided by, so that pixels are from 0 to 1; ``standardize``, whether every feature gets
+            the mean 0 and the variance 1 on the training set, by default only those of tables.
+
+    Raises:
+        InputError: If the parts do not belong together, or have inputs or labels that cannot be
+            trained on: a sentence that names the key of the configuration.
+    """
+    key = f"own_datasets.{name}"
+    sources = {part: about[part] for part in PARTS}
+    read = {part: own_arrays(source) for part, source in sources.items()}
+    places = {part: f"{key}.{part} ({source})" for part, source in sources.items()}
+    inputs = {part: _inputs(read[part][0], places[part]) for part in PARTS}
+    if inputs["train"].shape[1:] != inputs["test"].shape[1:]:
+        shapes = [one.shape[1:] for one in inputs.values()]
+        raise InputError(
+            f"{places['test']} must have inputs of the shape of those of train, {shapes[0]}, "
+            f"not {shapes[1]}."
+        )
+    _check_folders(sources, places)
+    names = _class_names(read["train"][1])
+    labels = {
+        part: _labels(read[part][1], names, len(inputs[part]), places[part]) for part in PARTS
+    }
+    classes = int(labels["train"].max()) + 1
+    for part, one in labels.items():
+        if not 0 <= one.min() <= one.max() < max(classes, 2):
+            wrong = one.min() if one.min() < 0 else one.max()
+            raise InputError(
+                f"{places[part]} must have labels from 0 to {max(classes, 2) - 1}, the largest of "
+                f"train, not {wrong}."
+            )
+    if classes < 2:
+        raise InputError(f"{places['train']} must have at least 2 classes, not {classes}.")
+    table = inputs["train"].ndim == 2
+    if about.get("standardize", table):
+        inputs = _standardized(inputs)
+    elif about.get("white", 1) != 1:
+        inputs = {part: one / np.float32(about["white"]) for part, one in inputs.items()}
+    images = {part: one[:, None, None] if table else one for part, one in inputs.items()}
+    return _normalized(name, images, labels, classes)
+
+
+def prepare_own_dataset(
+    name: str, about: Mapping[str, Any], path: Path, sha256: str | None = None
+) -> None:
+    """Write the dataset file of a dataset of a user.
+
+    Args:
+        about: As in ``own_dataset``.
+        path: The file, as ``read_dataset`` reads it.
+        sha256: Digest that its contents were described to have.
+
+    Raises:
+        InputError: If they have another one, since a source changes whenever it is read.
+    """
+    dataset = own_dataset(name, about)
+    found = content_sha256(dataset.arrays)
+    if sha256 not in {None, found}:
+        raise InputError(
+            f"own_datasets.{name} must be the same whenever it is read, with sha256 {sha256}, "
+            f"not {found}; the same command reads it again."
+        )
+    source = ", ".join(str(about[part]) for part in PARTS)
+    about_file = {"name": name, "classes": dataset.classes, "normalization": NORMALIZATION}
+    write_dataset(path, dataset.arrays, **about_file, source=source)
+
+
+def _inputs(found: Any, place: str) -> np.ndarray:
+    """Return finite inputs, float32, of shape (n, features) or (n, channels, height, width).
+
+    Raises:
+        InputError: If they are not such inputs.
+    """
+    array = np.asarray(found)
+    if array.ndim == 3:
+        array = array[:, None]
+    if array.ndim not in {2, 4} or array.dtype.kind not in "biuf" or not array.size:
+        raise InputError(
+            f"{place} must have numbers of shape (n, features), (n, height, width) or "
+            f"(n, channels, height, width), not {array.dtype} of shape {array.shape}."
+        )
+    array = array.astype(np.float32)
+    finite = np.isfinite(array.reshape(len(array), -1)).all(1)
+    if not finite.all():
+        raise InputError(f"{place} must have finite inputs, but input {finite.argmin()} is not.")
+    return array
+
+
+def _check_folders(sources: Mapping[str, str], places: Mapping[str, str]) -> None:
+    """Refuse folders of images whose classes differ: their numbers would mean different things.
+
+    Raises:
+        InputError: If they do.
+    """
+    folders = [Path(source) for source in sources.values()]
+    if not all(folder.is_dir() for folder in folders):
+        return
+    train, test = (sorted(one.name for one in f.iterdir() if one.is_dir()) for f in folders)
+    if train != test:
+        raise InputError(
+            f"{places['test']} must have the folders of train, {', '.join(train)}, "
+            f"not {', '.join(test) or 'none'}."
+        )
+
+
+def _class_names(labels: Any) -> list[str]:
+    """Return the classes of labels that are names, in alphabetical order; none of numbers."""
+    array = np.asarray(labels)
+    return sorted(set(array.astype(str).tolist())) if array.dtype.kind in "OU" else []
+
+
+def _labels(found: Any, names: list[str], count: int, place: str) -> np.ndarray:
+    """Return one integer per input.
+
+    Raises:
+        InputError: If they are none, or a name is not among those of the training set.
+    """
+    array = np.asarray(found)
+    if names and array.ndim == 1:
+        unknown = sorted(set(array.astype(str).tolist()) - set(names))
+        if unknown:
+            raise InputError(
+                f"{place} must have classes of train, {', '.join(names)}, not {unknown[0]!r}."
+            )
+        array = np.searchsorted(names, array.astype(str))
+    if array.dtype.kind not in "iu" or array.shape != (count,):
+        raise InputError(
+            f"{place} must have one integer label per input, not labels of {array.dtype} and "
+            f"shape {array.shape} for {count} inputs."
+        )
+    return array.astype(np.int64)
+
+
+def _standardized(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Give every feature the mean 0 and the variance 1 on the training set; constants become 0."""
+    train = inputs["train"].astype(np.float64)
+    mean, deviation = train.mean(0), train.std(0)
+    deviation[deviation == 0] = 1
+    return {part: ((one - mean) / deviation).astype(np.float32) for part, one in inputs.items()}
+
+
+def _normalized(
+    name: str, images: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray], classes: int
+) -> OwnDataset:
+    """Shuffle and normalize as datasets of this project are; constant images become 0."""
+    arrays: dict[str, np.ndarray] = {}
+    constant = ""
+    for part in PARTS:
+        order = random_order(len(labels[part]), f"{name} {part}")
+        shuffled = images[part][order]
+        flat = shuffled.reshape(len(shuffled), -1)
+        varying = (flat != flat[:, :1]).any(1)
+        normalized = np.zeros_like(shuffled)
+        if varying.any():
+            normalized[varying] = normalized_images(shuffled[varying])
+        means, deviations = pixel_units(shuffled)
+        if not varying.all():
+            constant = constant or f"{part} input {order[varying.argmin()]}"
+            # What a constant image is, exactly: rounding would leave it a deviation.
+            means[~varying], deviations[~varying] = flat[~varying, 0], 0
+        arrays |= {
+            f"{part}/inputs": normalized,
+            f"{part}/labels": labels[part][order],
+            f"{part}/pixel_means": means,
+            f"{part}/pixel_deviations": deviations,
+        }
+    return OwnDataset(arrays, classes, constant)

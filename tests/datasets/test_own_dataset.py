@@ -1,0 +1,151 @@
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from generalization.datasets.dataset import read_dataset
+from generalization.datasets.experiment_data import experiment_data
+from generalization.datasets.own_dataset import own_dataset, prepare_own_dataset
+from generalization.errors import InputError
+from generalization.hyperparameters import Hyperparameters
+
+
+@pytest.fixture
+def write(tmp_path):
+    def sources(**parts):
+        about = {}
+        for part, (inputs, labels) in parts.items():
+            about[part] = str(tmp_path / f"{part}.npz")
+            np.savez(about[part], inputs=inputs, labels=labels)
+        return about
+
+    return sources
+
+
+@pytest.fixture
+def tables(tmp_path):
+    """Two tables with named classes, features of very different scale, and a constant one."""
+    generator = np.random.default_rng(0)
+    about = {}
+    for part, rows in (("train", 30), ("test", 20)):
+        features = generator.normal(5, [1, 1000, 0.001, 0], (rows, 4))
+        names = np.array(["cat", "dog", "eel"])[np.arange(rows) % 3]
+        lines = [
+            f"{','.join(map(repr, row.tolist()))},{name}"
+            for row, name in zip(features, names, strict=True)
+        ]
+        about[part] = str(tmp_path / f"{part}.csv")
+        (tmp_path / f"{part}.csv").write_text("\n".join(["a,b,c,d,label", *lines]))
+    return about
+
+
+def test_features_of_tables_are_standardized_and_classes_named(tables, tmp_path):
+    prepare_own_dataset("pets", tables, tmp_path / "pets.h5")
+    data = experiment_data(
+        read_dataset(tmp_path / "pets.h5"),
+        Hyperparameters(dataset="pets", input_normalization="none"),
+    )
+    assert data.classes == 3 and data.train_inputs.shape == (30, 1, 1, 4)
+    features = data.train_inputs.flatten(1).double()
+    assert features.mean(0).tolist() == pytest.approx([0] * 4, abs=1e-6)
+    assert features.std(0, correction=0).tolist() == pytest.approx([1, 1, 1, 0], abs=1e-6)
+    assert data.test_labels.bincount().tolist() == [7, 7, 6]
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (3, 4, 5)])
+def test_images_are_normalized_and_can_be_had_back(write, tmp_path, shape):
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (9, *shape), np.uint8)
+    images[4] = 51
+    about = write(train=(images, np.arange(9) % 3), test=(images[:6], np.arange(6) % 3))
+    prepare_own_dataset("mine", about | {"white": 255}, tmp_path / "mine.h5")
+    read = read_dataset(tmp_path / "mine.h5")
+    normalized = read.train_inputs.flatten(1).double()
+    variances = normalized.var(1, correction=0).sort().values
+    assert variances.tolist() == pytest.approx([0] + [1] * 8, abs=1e-5)
+    pixels = experiment_data(read, Hyperparameters(dataset="mine", input_normalization="none"))
+    found = sorted(pixels.train_inputs.flatten(1).tolist())
+    assert found == [
+        pytest.approx(row, abs=1e-6) for row in sorted((images / 255).reshape(9, -1).tolist())
+    ]
+    assert own_dataset("mine", about).constant == "train input 4"
+
+
+def test_description_is_what_the_file_holds(tables, tmp_path):
+    described = own_dataset("pets", tables).description
+    prepare_own_dataset("pets", tables, tmp_path / "pets.h5")
+    assert described["shape"] == [30, 20, 1, 1, 4, 3] and described["constant"] == ""
+    assert described["sha256"] == read_dataset(tmp_path / "pets.h5").sha256
+
+
+X = np.random.default_rng(0).random((4, 2, 2))
+Y = np.array([0, 1, 0, 1])
+FAULTS = {
+    "shape": (
+        (X, Y),
+        (X[:, :1], Y),
+        r"must have inputs of the shape of those of train, \(1, 2, 2\), not \(1, 1, 2\)\.",
+    ),
+    "vector": (
+        (Y, Y),
+        (Y, Y),
+        r"must have numbers of shape \(n, features\), \(n, height, width\) or "
+        r"\(n, channels, height, width\), not int64 of shape \(4,\)\.",
+    ),
+    "nan": ((X * np.nan, Y), (X, Y), "must have finite inputs, but input 0 is not."),
+    "float labels": (
+        (X, Y / 2),
+        (X, Y),
+        r"must have one integer label per input, not labels of float64 and shape \(4,\) for "
+        r"4 inputs\.",
+    ),
+    "negative": (
+        (X, Y - 1),
+        (X, Y),
+        r"must have labels from 0 to 1, the largest of train, not -1\.",
+    ),
+    "more classes": (
+        (X, Y),
+        (X, Y * 3),
+        r"must have labels from 0 to 1, the largest of train, not 3\.",
+    ),
+    "one class": ((X, Y * 0), (X, Y * 0), "must have at least 2 classes, not 1."),
+    "new name": (
+        (X, np.array(list("abab"))),
+        (X, np.array(list("abac"))),
+        "must have classes of train, a, b, not 'c'.",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_cannot_be_trained_on(write, fault):
+    train, test, sentence = FAULTS[fault]
+    place = r"^own_datasets\.mine\.(train|test) \(.*\.npz\) "
+    with pytest.raises(InputError, match=f"{place}{sentence}$"):
+        own_dataset("mine", write(train=train, test=test))
+
+
+def test_folders_must_have_the_same_classes(tmp_path):
+    for place in ("train/cat", "train/dog", "test/dog", "test/cow"):
+        (tmp_path / place).mkdir(parents=True)
+        Image.new("L", (3, 2), 7).save(tmp_path / place / "0.png")
+    about = {part: str(tmp_path / part) for part in ("train", "test")}
+    sentence = (
+        f"own_datasets.pets.test ({about['test']}) must have the folders of train, cat, dog, "
+        "not cow, dog."
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(sentence)}$"):
+        own_dataset("pets", about)
+
+
+def test_a_source_that_changes_whenever_it_is_read(tables, tmp_path):
+    found = own_dataset("pets", tables).description["sha256"]
+    sentence = (
+        f"own_datasets.pets must be the same whenever it is read, with sha256 0, not {found}; "
+        "the same command reads it again."
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(sentence)}$"):
+        prepare_own_dataset("pets", tables, tmp_path / "pets.h5", sha256="0")
+    assert not (tmp_path / "pets.h5").exists()
