@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from hashlib import blake2b
 from itertools import product
 from math import prod
@@ -80,7 +80,7 @@ class Hyperparameters:
 
     def as_dict(self) -> dict[str, Any]:
         """Dictionary of all hyper-parameters."""
-        return asdict(self)
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 # A factor in addition to the hyper-parameters: depth and width varied together at a (nearly) fixed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,7 @@ class Study:
         """Ensemble measures with default settings, which share a job."""
         return [file for file in self.ensemble_measures if file in ENSEMBLE_MEASURES]
 
-    @property
+    @cached_property
     def tables(self) -> set[str]:
         """Tables and settings from which figures and other tables can be derived."""
         tables = {*ALWAYS, *self.profiles}
@@ -122,7 +123,7 @@ class Study:
             waiting = {name: one for name, one in waiting.items() if name not in found}
         return tables
 
-    @property
+    @cached_property
     def figures_and_pages(self) -> tuple[list[str], list[str]]:
         """Figures and pages of the report for which the study has all that they show."""
         measures = {measure for measure, _ in self.measures.values()}
@@ -137,15 +138,11 @@ class Study:
             and (on_the_way or not figure.course)
             and not (self.own and figure.training)
             and (figure.pairs in pairs or not figure.pairs)
-            and (self._sweeps(figure.sweeps) or not figure.sweeps)
+            and (figure.sweeps in self.factors or not figure.sweeps)
         ]
         return figures, [page for page in PAGES if page in self.tables | {"excluded"}]
 
-    def _sweeps(self, key: str) -> bool:
-        """Return whether ensembles differ in a hyper-parameter."""
-        return len({getattr(one, key, None) for one in self.ensembles.values()}) > 1
-
-    @property
+    @cached_property
     def _shapes(self) -> dict[str, Shape]:
         return DATASETS | {name: one.shape for name, one in self.own_datasets.items()}
 
@@ -169,7 +166,7 @@ class Study:
         """Measures that serve as baselines for the others."""
         return [name for name, _ in self.measures.values() if MEASURES[name].baseline]
 
-    @property
+    @cached_property
     def factors(self) -> list[str]:
         """Hyper-parameters in which some pair of ensembles differs in isolation.
 
