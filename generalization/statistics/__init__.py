@@ -12,4 +12,5 @@ Args:
     levels: Level of every swept factor in every ensemble.
     orders: Result of ``draws.permuted_orders`` without strata.
     claim: Claim of a paper.
+    whole_ensembles: Whether an ensemble is left out of which any network has not fitted.
 """

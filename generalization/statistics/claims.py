@@ -167,10 +167,14 @@ def _described(row: Mapping[str, Any], told: Sequence[str]) -> dict[str, Any]:
     there = [key for key in there if (key, row[key]) != ("given", "none")]
     # Pairs are their own draws where no two of them share one.
     counts = [key for key in COUNTS if key != "draws" or row.get("draws") != row.get("pairs")]
+    of = [_counted(row[key], key) for key in counts if pd.notna(row.get(key))]
+    # Of networks that count whether they have fitted or not.
+    if pd.notna(row.get("train_accuracy")):
+        of.append(f"train accuracy {100 * row['train_accuracy']:.4g} %")
     return {
         "labels": labels if isinstance(labels, str) else "",
         "about": ", ".join(_told(row[key], key) for key in there),
-        "of": ", ".join(_counted(row[key], key) for key in counts if pd.notna(row.get(key))),
+        "of": ", ".join(of),
     }
 
 

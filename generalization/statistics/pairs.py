@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,7 @@ def pairs(
     *,
     quantities: Sequence[str] | None = None,
     fitted_accuracy: float = 0.999,
+    whole_ensembles: bool = False,
 ) -> pd.DataFrame:
     """Ensembles that are equal in all hyper-parameters but one, side by side.
 
@@ -81,10 +83,11 @@ def pairs(
                 f"not {comparison['setting']!r}."
             )
     asked = measures["measure"].unique() if quantities is None else quantities
+    fitted = partial(has_fitted, fitted_accuracy=fitted_accuracy, whole_ensembles=whole_ensembles)
     networks = _networks(measures, asked)
     ensembles = measures.drop_duplicates("ensemble")
     tables = [
-        _compared(ensembles, networks, [*PERFORMANCES, *asked], comparison, fitted_accuracy)
+        _compared(ensembles, networks, [*PERFORMANCES, *asked], comparison, fitted)
         for comparison in comparisons
     ]
     empty = pd.DataFrame(columns=COLUMNS)
@@ -118,10 +121,10 @@ def _compared(
     networks: pd.DataFrame,
     quantities: Sequence[str],
     comparison: Mapping[str, Any],
-    fitted_accuracy: float,
+    fitted: Callable[[pd.DataFrame], pd.Series],
 ) -> pd.DataFrame:
     """The rows of one comparison."""
-    counting = _counting(networks, comparison, fitted_accuracy)
+    counting = _counting(networks, comparison, fitted)
     values = (
         counting[np.isfinite(counting["value"])]
         .groupby(["ensemble", "quantity"])
@@ -149,14 +152,16 @@ def _compared(
 
 
 def _counting(
-    networks: pd.DataFrame, comparison: Mapping[str, Any], fitted_accuracy: float
+    networks: pd.DataFrame,
+    comparison: Mapping[str, Any],
+    fitted: Callable[[pd.DataFrame], pd.Series],
 ) -> pd.DataFrame:
     """The networks that count in a comparison."""
     # ASSUME: as in Novak et al. 2018, Fig. 4, both ensembles of a pair must have fitted, unless the
     # study excepts a comparison, as the paper does that of data augmentation; those that diverged
     # never count.
     if comparison.get("fitted", True):
-        return networks[has_fitted(networks, fitted_accuracy=fitted_accuracy)]
+        return networks[fitted(networks)]
     return networks[networks["status"] != "diverged"]
 
 

@@ -104,6 +104,7 @@ def paper_relations(
     *,
     resampling: Resampling,
     fitted_accuracy: float = 0.999,
+    whole_ensembles: bool = False,
 ) -> pd.DataFrame:
     """Estimate the rank relations that papers claim and that the league does not hold.
 
@@ -133,7 +134,9 @@ def paper_relations(
         verdict can come of a row. ``ensembles`` are those that share their stratum with another.
     """
     rows: list[dict[str, Any]] = []
-    for about, networks in _selections(_networks(measures), fitted_accuracy):
+    final = _networks(measures)
+    fitted = has_fitted(final, fitted_accuracy=fitted_accuracy, whole_ensembles=whole_ensembles)
+    for about, networks in _selections(final, fitted):
         given = ["label_corruption"] if about["labels"] == "all" else []
         related = [
             _related(networks, relation, given, resampling.level)
@@ -158,11 +161,10 @@ def _networks(measures: pd.DataFrame) -> pd.DataFrame:
 
 
 def _selections(
-    networks: pd.DataFrame, fitted_accuracy: float
+    networks: pd.DataFrame, fitted: pd.Series
 ) -> Iterator[tuple[dict[str, str], pd.DataFrame]]:
     """Networks of each dataset, kind of labels and selection, with what these are."""
     true = on_true_labels(networks)
-    fitted = has_fitted(networks, fitted_accuracy=fitted_accuracy)
     for dataset in networks["dataset"].unique():
         here = networks["dataset"] == dataset
         kinds = {"true": here & true} | ({"all": here} if (here & ~true).any() else {})

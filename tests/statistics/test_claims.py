@@ -221,6 +221,11 @@ def test_datasets_that_share_draws_are_judged_by_draws():
     assert joined["verdict"] == REPLICATES
 
 
+def test_train_accuracy_stands_beside_what_was_counted():
+    row = judged(statistics("digits", train_accuracy=0.9996)).iloc[0]
+    assert row["of"] == "30 networks, 10 ensembles, train accuracy 99.96 %"
+
+
 def test_architecture_is_named_where_there_are_several():
     rows = statistics("mnist", "mnist", architecture=["convolutional", "fully_connected"])
     assert judged(rows)["about"].to_list() == ["mnist, convolutional", "mnist, fully_connected"]

@@ -213,3 +213,16 @@ def test_measures_before_training_stand_beside():
     assert (row["untrained_better"], row["untrained_worse"]) == (10, 30)
     assert compared.loc[compared["quantity"] != "norm", "untrained_better"].isna().all()
     assert pairs(measures, [DEPTH])["untrained_better"].isna().all()
+
+
+def test_ensembles_of_which_a_seed_has_not_fitted_have_no_pair_if_asked_for():
+    measures = study({"label_corruption": 0}, {"label_corruption": 1})
+    lost = (measures["ensemble"] == "0") & (measures["seed"] == 1)
+    measures.loc[lost, "train_accuracy"] = 0.5
+    assert names(pairs(measures, [CORRUPTION])) == [("0", "1")]
+    (row,) = (
+        pairs(measures, [CORRUPTION], quantities=["norm"], whole_ensembles=True)
+        .query("quantity == 'norm'")
+        .to_dict("records")
+    )
+    assert np.isnan(row["value_better"])

@@ -302,3 +302,11 @@ def test_difference_has_an_interval_from_five_ensembles_on(ensembles, told):
     table = relations(study(gap, jacobian_norm=other, logit_jacobian_norm=-(other**2)))
     row = one(table, "jacobian_norm", statistic="spearman_minus_logit_jacobian_norm")
     assert np.isfinite(row["low"]) == told
+
+
+def test_ensembles_of_which_a_seed_has_not_fitted_are_left_out_if_asked_for():
+    generator = np.random.default_rng(0)
+    measures = study(generator.random(8), seeds=2, jacobian_norm=generator.random(8))
+    measures.loc[(measures["ensemble"] == "e000") & (measures["seed"] == 1), "train_accuracy"] = 0.5
+    assert one(relations(measures), "jacobian_norm")["ensembles"] == 8
+    assert one(relations(measures, whole_ensembles=True), "jacobian_norm")["ensembles"] == 7

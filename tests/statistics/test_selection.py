@@ -124,3 +124,11 @@ def test_a_measure_that_says_why_it_has_no_value_is_quoted(measures):
     expected = before["reason"].where(~named, "needs 50 eigenvalues")
     assert out["reason"].tolist() == expected.tolist()
     assert out.drop(columns="reason").equals(before.drop(columns="reason"))
+
+
+def test_one_seed_decides_over_its_ensemble_only_if_asked_for():
+    networks = pd.DataFrame({"ensemble": [*"aabb"], "train_accuracy": [1.0, 0.5, 1.0, 1.0]})
+    fitted = has_fitted(networks, fitted_accuracy=1.0)
+    assert fitted.tolist() == [True, False, True, True]
+    whole = has_fitted(networks, fitted_accuracy=1.0, whole_ensembles=True)
+    assert whole.tolist() == [False, False, True, True]

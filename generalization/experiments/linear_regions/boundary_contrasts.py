@@ -28,6 +28,7 @@ COLUMNS = [
     *ESTIMATE,
     "shared",
     *("over_untrained", "over_untrained_low", "over_untrained_high"),
+    "train_accuracy",
 ]
 
 
@@ -55,7 +56,8 @@ def boundary_contrasts(
         One row per dataset, statistic and ``trained``: networks at step 0, and networks at their
         last step, whether they have fitted or not; with the columns ``COLUMNS``. ``shared`` is the
         number of planes. ``over_untrained`` of trained networks is the ratio over the same network
-        and plane before training. What does not exist is empty; ``note`` says why.
+        and plane before training. ``train_accuracy`` is the mean over networks of what they
+        reached. What does not exist is empty; ``note`` says why.
 
     Raises:
         ValueError: If distance is not positive.
@@ -94,6 +96,8 @@ def _rows(alike: pd.DataFrame, statistic: str, resampling: Resampling) -> list[d
                 name="over_untrained",
                 scale=np.exp,
             )
+        reached = alike.loc[alike["trained"] == trained].drop_duplicates(NETWORK)
+        found["train_accuracy"] = reached["train_accuracy"].mean()
         rows.append({"trained": trained} | found)
     return rows
 

@@ -55,9 +55,11 @@ def study(ratios, planes=2, shared=None):
                 for plane in range(planes):
                     here = ratio * (shared[plane] if shared else 1)
                     rows.append(made_rows(bitmap(here, plane), plane=plane, **network))
-                training.append(network | {"final": step == 8, "dataset": "mnist"})
+                reached = {"train_accuracy": 0.75 + 0.25 * seed if step else 0.125}
+                training.append(network | {"final": step == 8, "dataset": "mnist"} | reached)
     # Networks of which the profile knows nothing do no harm.
     other = {"ensemble": "other", "seed": 0, "step": 0, "final": True, "dataset": "mnist"}
+    other["train_accuracy"] = 0.0
     training.append(other)
     return pd.concat(rows), pd.DataFrame(training)
 
@@ -178,6 +180,12 @@ def test_boundaries_that_become_uneven_are_distinguished_from_those_that_were():
     grown, were = (rows_of(rows, training, "unevenness").loc[True] for rows in (grown, were))
     assert grown["over_untrained_low"] > 1
     assert were["over_untrained_low"] < 1 < were["over_untrained_high"]
+
+
+def test_rows_say_which_train_accuracy_networks_reached():
+    table = boundary_contrasts(*study({"a": [(1, 1), (1, 1)]}), resampling=resampling())
+    reached = table.groupby("trained")["train_accuracy"].unique()
+    assert reached[True].tolist() == [0.875] and reached[False].tolist() == [0.125]
 
 
 def test_datasets_stay_apart():
