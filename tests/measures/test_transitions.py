@@ -242,7 +242,7 @@ def test_a_network_too_large_to_follow_is_sampled_and_says_how_far_off(monkeypat
         missed = 1 - float(counts[network].sum() / exact[network].sum())
         assert one.message.networks == [network == 0, network == 1]
         assert 0.005 < missed < 0.1
-        assert told == pytest.approx(missed, rel=0.5)
+        assert missed / 2 < told < 2 * missed
 
 
 def test_only_very_large_networks_are_sampled():
