@@ -50,7 +50,10 @@ COLUMNS = {
     "r_squared": ("Fraction of the variance of the gap that the factor explains", "fraction"),
     "adjusted_r_squared": ("R² adjusted for the number of parameters", "fraction"),
     "one_factor_pairs": ("Pairs of ensembles that differ in this factor alone", "pairs"),
-    "reason": ("Why a value is missing, networks are excluded, or a verdict is what it is", ""),
+    "reason": (
+        "Why a value is missing or approximate, networks are excluded, or a verdict is what it is",
+        "",
+    ),
     "of": ("Number that the row is taken from", ""),
     "seeds": ("Random seeds of the networks", ""),
     "setting": ("Hyper-parameter that the two ensembles of a pair differ in", ""),

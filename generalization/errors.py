@@ -48,6 +48,18 @@ def warn_of_no_value(reason: str, networks: Sequence[bool] = ()) -> None:
         warnings.warn(NoValue(reason, networks), stacklevel=3)
 
 
+class Approximated(UserWarning):
+    """How a measure has approximated the values of some networks, and how closely.
+
+    Attributes:
+        networks: Whether the value of each network of the stack is so.
+    """
+
+    def __init__(self, how: str, networks: Sequence[bool]):
+        super().__init__(how)
+        self.networks = networks
+
+
 def in_order(warned: Iterable[warnings.WarningMessage]) -> list[Warning]:
     """Return what was warned of, reasons of missing values last: PyTorch warns of other things."""
     messages = [one.message for one in warned if isinstance(one.message, Warning)]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from generalization.datasets.dataset import Dataset
-from generalization.errors import in_order
+from generalization.errors import Approximated, in_order
 from generalization.finite_networks import NOT_FINITE, FiniteNetworks, grouped, offered_of_ensemble
 from generalization.networks.modules import Networks, number_of_networks
 from generalization.networks.networks_file import KeptNetworks
@@ -51,7 +51,7 @@ def measure_networks(
     Yields:
         Name and table: ensemble, seed, step, measure, value, status, reason. The value of a network
         whose weights are not finite does not exist; where a value does not exist or is infinite,
-        ``reason`` says why.
+        ``reason`` says why, and where it is an approximation, how close.
 
     Raises:
         InputError: If a measure asks for something that is not offered, which is known before any
@@ -95,8 +95,8 @@ def _values(
     groups: Iterable[tuple[slice, dict[str, Networks]]],
     offer: Callable[..., OfferedToMeasures],
     before: Mapping[str, Tensor],
-) -> tuple[Tensor, list[str]]:
-    """Values of a measure for all networks, group by group, and why each may have none.
+) -> tuple[Tensor, list[tuple[str, str]]]:
+    """Values of a measure for all networks, group by group, and what ``_reasons`` says of each.
 
     Raises:
         InputError: If they are not values of the networks.
@@ -120,14 +120,17 @@ def _values(
     return torch.cat(values), reasons
 
 
-def _reasons(warned: Iterable[WarningMessage], networks: int) -> list[str]:
-    """Return the last reason that a measure gives for each network, empty if it gives none."""
-    reasons = [""] * networks
+def _reasons(warned: Iterable[WarningMessage], networks: int) -> list[tuple[str, str]]:
+    """Return why each network may have no value, and how its value is approximated.
+
+    Both are the last words of the measure about it, empty if there are none.
+    """
+    said = {False: [""] * networks, True: [""] * networks}
     for message in in_order(warned):
-        lacking = getattr(message, "networks", ()) or [True] * networks
-        words = " ".join(str(message).split())
-        reasons = [words if no else was for no, was in zip(lacking, reasons, strict=True)]
-    return reasons
+        about = getattr(message, "networks", ()) or [True] * networks
+        words, kind = " ".join(str(message).split()), isinstance(message, Approximated)
+        said[kind] = [words if one else was for one, was in zip(about, said[kind], strict=True)]
+    return list(zip(said[False], said[True], strict=True))
 
 
 def _offered_to_measure(
@@ -141,20 +144,20 @@ def _offered_to_measure(
 
 
 def _table(
-    finite: FiniteNetworks, name: str, values: Tensor, reasons: Sequence[str]
+    finite: FiniteNetworks, name: str, values: Tensor, reasons: Sequence[tuple[str, str]]
 ) -> pd.DataFrame:
     """Table of a measure; values of one network and many inputs are averaged over these.
 
     Args:
-        reasons: Why each network may have no value, as the measure says.
+        reasons: Why each network may have no value, and how its value is approximated.
     """
     kept, rows = finite.kept, finite.rows
     means = values.double() if values.dim() == 1 else values.double().mean(1)
     exists = dict(zip(finite.positions, means.tolist(), strict=True))
     why = dict.fromkeys(range(len(rows)), NOT_FINITE)
-    for row, value, reason in zip(finite.positions, means.tolist(), reasons, strict=True):
+    for row, value, (reason, how) in zip(finite.positions, means.tolist(), reasons, strict=True):
         undefined = "infinite" if math.isinf(value) else "undefined for this network"
-        why[row] = "" if math.isfinite(value) else reason or undefined
+        why[row] = how if math.isfinite(value) else reason or undefined
     return pd.DataFrame({
         "ensemble": kept.hyperparameters.name,
         "seed": [kept.seeds[place] for _, place, _ in rows],

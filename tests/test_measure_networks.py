@@ -12,7 +12,7 @@ from schema import settings_of
 from torch.testing import assert_close
 
 from generalization.catalog import MEASURES, file_of, place_of
-from generalization.errors import warn_of_no_value
+from generalization.errors import Approximated, warn_of_no_value
 from generalization.measure_networks import measure_networks
 from generalization.measures.number_of_parameters import number_of_parameters
 from generalization.measures.output_entropy import output_entropy
@@ -169,6 +169,16 @@ def test_a_value_that_is_missing_says_why():
 
     table = taken({"unlucky": unlucky}, {"unlucky": NONE})["unlucky"]
     assert set(table["reason"]) == {"no luck"}
+
+
+def test_a_value_that_is_approximate_says_how():
+    def sampled(networks):
+        warnings.warn(Approximated("2 % off", [False, True, True, False, False]), stacklevel=1)
+        warn_of_no_value("diverged", [False, False, True, False, False])
+        return torch.tensor([1.0, 2.0, math.nan, 4.0, 5.0])
+
+    table = taken({"sampled": sampled}, {"sampled": NONE})["sampled"]
+    assert table["reason"].tolist() == ["", "2 % off", "diverged", "", ""]
 
 
 @pytest.mark.parametrize("measure", sorted(MEASURES))

@@ -1,3 +1,4 @@
+import re
 from itertools import pairwise
 from math import pi
 
@@ -8,7 +9,7 @@ from sklearn.datasets import load_digits
 from torch import Generator, nn
 
 from generalization.datasets.dataset import Dataset
-from generalization.errors import InputError
+from generalization.errors import Approximated, InputError
 from generalization.hyperparameters import Hyperparameters
 from generalization.measures.sampled_transitions import (
     sampled_transitions,
@@ -19,6 +20,7 @@ from generalization.networks.fully_connected import (
     FullyConnectedNetworks,
     initialize_fully_connected,
 )
+from generalization.regions.crossing_costs import is_followed
 from generalization.training import train_ensemble
 
 PIECEWISE_LINEAR = ["relu", "relu6", "hardtanh", "hardsigmoid"]
@@ -224,6 +226,35 @@ def test_single_precision_changes_few_pairs_at_most():
     single, double = transitions(networks, images), transitions(networks, images, dtype=DOUBLE)
     assert (single != double).double().mean() <= 0.02
     assert (single - double).abs().max() <= 2
+
+
+def test_a_network_too_large_to_follow_is_sampled_and_says_how_far_off(monkeypatch):
+    networks = random_networks((64, 40, 40, 40, 10), "relu", count=2).to(torch.float32)
+    inputs = torch.from_numpy(load_digits().images[:10]).float().unsqueeze(1) - 5
+    exact = transitions(networks, inputs)
+    monkeypatch.setattr("generalization.regions.crossing_costs.MOST_WORK", 0)
+    with pytest.warns(Approximated) as warned:
+        counts = transitions(networks, inputs, grid_points=64)
+    assert torch.equal(counts, sampled_transitions(networks, inputs, grid_points=64))
+    for network, one in enumerate(warned):
+        text = r"sampled at 64 points, about (.*)% below the exact count"
+        told = float(re.fullmatch(text, str(one.message))[1]) / 100
+        missed = 1 - float(counts[network].sum() / exact[network].sum())
+        assert one.message.networks == [network == 0, network == 1]
+        assert 0.005 < missed < 0.1
+        assert missed / 2 < told < 2 * missed
+
+
+def test_only_very_large_networks_are_sampled():
+    def followed(width, depth, activation="relu"):
+        return is_followed((784, *[width] * (depth - 1), 10), 28, activation)
+
+    assert followed(512, 9)
+    assert followed(3000, 3)
+    assert followed(200, 20)
+    assert not followed(3000, 20)
+    assert not followed(1000, 20)
+    assert not followed(10, 2, "tanh")
 
 
 def test_tanh_is_sampled():
