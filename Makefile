@@ -80,8 +80,10 @@ values: .venv/.ready
 	@python workflow/values.py
 
 # Check every measure, and write its card to docs/audit.md: formula, invariances, cost, fragility.
+AUDIT := snakemake --cores $(CORES) --configfile config/audit.yaml --workflow-profile workflow/profiles/local
 audit: .venv/.ready
-	@$(SNAKEMAKE:study.yaml=audit.yaml) $(LOGGER) --workflow-profile workflow/profiles/local -- docs/audit.md
+	@$(AUDIT) --quiet -- datasets
+	@$(AUDIT) $(LOGGER) -- docs/audit.md
 
 # Rank the measures of any table with one row per network, whose hyper-parameters are named:
 # make league TABLE=theirs.csv HYPERPARAMETERS="width depth" BASELINES=norm

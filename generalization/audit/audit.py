@@ -12,7 +12,6 @@ from generalization.names import number
 
 COLUMNS = [
     "measure",
-    "definition",
     "sees",
     "permutation",
     "rescaling",
@@ -31,6 +30,7 @@ COLUMNS = [
     "fragile_to",
     "pairs",
     "note",
+    "definition",
 ]
 # Column → check whose outcome it shows, with the ratio of a counter-example.
 SHOWN = {

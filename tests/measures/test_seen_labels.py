@@ -24,7 +24,7 @@ QUICK = {
     "ablation_auc": {"orders": 2, "increments": 4},
     "normalized_ablation_auc": {"orders": 2, "increments": 4},
 }
-SAMPLES, TRAIN = 8, 60
+SAMPLES, TRAIN = 8, 50
 
 
 def data_of(case: Case) -> Dataset:

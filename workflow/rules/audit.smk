@@ -78,7 +78,7 @@ if study.audit_checks:
             command=(
                 "make audit"
                 if study.name == "audit"
-                else f"make audit STUDY={study.name}"
+                else f"snakemake --configfile config/{study.name}.yaml -- docs/audit.md"
             ),
         message:
             "Write the cards of all measures as one page."
