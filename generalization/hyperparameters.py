@@ -46,7 +46,10 @@ class Hyperparameters:
     weight_decay: float = 0.0
     batch_size: int = 128
     augmentation: str = "none"
+    schedule: str = "step"
     decay_epochs: int = 500
+    decay_factor: float = 0.1
+    warmup_steps: int = 0
     max_steps: int = 20_000
     stop_at_accuracy: float | None = 1.0
     stop_at_loss: float | None = None
@@ -93,13 +96,23 @@ LABEL_NOISES = ("uniform", "other_class", "exact", "class_matrix")
 # Hyper-parameters whose values are lists themselves → how deep the lists are.
 LISTS = {"kept_steps": 1, "label_matrix": 2}
 
+# Learning rate over the steps, after a warm-up.
+SCHEDULES = ("step", "exponential", "cosine")
+
 # The line search of L-BFGS compares values of one function, the loss, which must not change between
-# evaluations.
-NEEDED_BY_LBFGS = {"augmentation": "none", "normalization": "none", "dropout": 0, "weight_decay": 0}
+# evaluations; it has no learning rate.
+NEEDED_BY_LBFGS = {
+    **{"augmentation": "none", "normalization": "none", "dropout": 0, "weight_decay": 0},
+    **{"schedule": "step", "warmup_steps": 0},
+}
 
 
 def contradictions(one: Hyperparameters, samples: int) -> Iterator[str]:
     """Yield one sentence for each reason why networks cannot be trained on so many samples."""
+    if one.schedule not in SCHEDULES:
+        yield f"schedule must be one of {', '.join(SCHEDULES)}, not {one.schedule!r}."
+    if one.warmup_steps and one.warmup_steps >= one.max_steps:
+        yield f"warmup_steps must be less than max_steps, {one.max_steps}, not {one.warmup_steps}."
     if one.optimizer == "lbfgs":
         for key, needed in NEEDED_BY_LBFGS.items():
             if (value := getattr(one, key)) != needed:

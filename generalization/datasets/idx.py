@@ -31,7 +31,7 @@ def idx_dataset(
     other_folders: Sequence[Path] = (),
     advice: str = "",
 ) -> RawDataset:
-    """Read four IDX files, gzipped or not, from the first folder that holds all of them.
+    """Read four IDX files from the first folder that holds all of them, see ``readable_path``.
 
     The folders are ``data_root``, its subfolders ``<torchvision_class>/raw`` (used by torchvision)
     and ``<name>``, the other folders, and the cache of earlier downloads; finally the files are
@@ -52,6 +52,7 @@ def idx_dataset(
         (folder for folder in folders if all(readable_path(folder, file) for file in FILES)), None
     )
     if folder is None:
+        raise_if_incomplete(name, folders[:-1])  # An incomplete download is replaced.
         advice = f"{advice}set data_root to a folder that holds {', '.join(FILES)}"
         download(torchvision_class, torchvision_class, name=name, tried=folders, advice=advice)
         folder = folders[-1]
@@ -66,9 +67,30 @@ def idx_dataset(
     )
 
 
+def raise_if_incomplete(name: str, folders: Sequence[Path]) -> None:
+    """Refuse to download a dataset of which a folder already holds some files.
+
+    Raises:
+        InputError: If there is such a folder: its files, and those it lacks.
+    """
+    for folder in folders:
+        found = {file: path for file in FILES if (path := readable_path(folder, file))}
+        if found:
+            missing = [file for file in FILES if file not in found]
+            raise InputError(
+                f"{folder} must hold the four files of {name}, gzipped or not, but holds only "
+                f"{', '.join(path.name for path in found.values())} and lacks {', '.join(missing)}."
+            )
+
+
 def readable_path(folder: Path, file: str) -> Path | None:
-    """Return the path of a file, gzipped or not; None if it does not exist."""
-    paths = (folder / file, folder / f"{file}.gz")
+    """Return the path of a file; None if it does not exist.
+
+    ``train-images-idx3-ubyte`` may also be ``train-images.idx3-ubyte``, as LeCun's archive names
+    it, and either may be gzipped.
+    """
+    names = (file, file.replace("-idx", ".idx"))
+    paths = [folder / f"{name}{suffix}" for name in names for suffix in ("", ".gz")]
     return next((path for path in paths if path.is_file()), None)
 
 

@@ -50,18 +50,19 @@ def own_data(source: str) -> tuple[Tensor, Tensor]:
     return inputs.float(), labels.long()
 
 
-def own_arrays(source: str) -> tuple[Any, Any]:
+def own_arrays(source: str, key: str = "data") -> tuple[Any, Any]:
     """Read inputs and labels as they are; labels may also be names of classes.
 
     Args:
         source: As in ``own_data``.
+        key: Key of the configuration that has the source, for the sentence.
     """
     path = Path(source)
     if path.suffix == ".npz":
         return _from_arrays(path)
     if path.suffix == ".csv":
         return _from_table(path)
-    return _from_folder(path) if path.is_dir() else _from_function(source)
+    return _from_folder(path) if path.is_dir() else _from_function(source, key)
 
 
 def resolved(place: str, key: str) -> Any:
@@ -167,13 +168,13 @@ def _from_folder(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(arrays), np.array([label for _, label in files])
 
 
-def _from_function(source: str) -> tuple[Any, Any]:
+def _from_function(source: str, key: str) -> tuple[Any, Any]:
     """Call a function that returns inputs and labels, or a ``Dataset`` of pairs.
 
     Raises:
         InputError: If it returns neither.
     """
-    found = resolved(source, "data")()
+    found = resolved(source, key)()
     if isinstance(found, tuple) and len(found) == 2:
         return found
     if hasattr(found, "__getitem__") and hasattr(found, "__len__"):

@@ -60,7 +60,7 @@ def own_dataset(name: str, about: Mapping[str, Any]) -> OwnDataset:
     """
     key = f"own_datasets.{name}"
     sources = {part: about[part] for part in PARTS}
-    read = {part: own_arrays(source) for part, source in sources.items()}
+    read = {part: own_arrays(source, f"{key}.{part}") for part, source in sources.items()}
     places = {part: f"{key}.{part} ({source})" for part, source in sources.items()}
     inputs = {part: _inputs(read[part][0], places[part]) for part in PARTS}
     if inputs["train"].shape[1:] != inputs["test"].shape[1:]:

@@ -21,6 +21,7 @@ from generalization.training.initialization import architecture_for, initial_net
 from generalization.training.lbfgs import ITERATIONS, Lbfgs
 from generalization.training.losses import LOSSES
 from generalization.training.optimizers import RULES, FirstOrder, State
+from generalization.training.schedules import scheduled_rate
 
 
 @dataclass
@@ -125,8 +126,7 @@ class Training:
 
     def learning_rate(self, step: int) -> float:
         """Return the learning rate of the step that follows ``step``."""
-        decays = step // self.steps_per_epoch // self.hyperparameters.decay_epochs
-        return self.hyperparameters.learning_rate * 0.1**decays
+        return scheduled_rate(self.hyperparameters, step, self.steps_per_epoch)
 
     def train(self, stack: Stack, course: Course) -> Iterator[None]:
         """Train a stack until all of its networks are done.

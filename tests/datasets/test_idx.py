@@ -27,6 +27,33 @@ def test_what_was_written_is_read(tmp_path, read, write_idx, idx_arrays, folder,
     assert raw.source == "MNIST; sha256 of the four published files verified"
 
 
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_names_with_a_dot(tmp_path, read, write_idx, idx_arrays, suffix):
+    folder = tmp_path / "data"
+    write_idx(folder, gzipped=bool(suffix))
+    for file in FILES[:3]:
+        dotted = file.replace("-idx", ".idx")
+        (folder / f"{file}{suffix}").rename(folder / f"{dotted}{suffix}")
+    raw = read(folder)
+    np.testing.assert_array_equal(raw.train_images[:, 0], idx_arrays[0])
+    np.testing.assert_array_equal(raw.test_labels, idx_arrays[3])
+
+
+def test_error_lists_what_was_found_and_what_is_missing(tmp_path, read, write_idx, no_network):
+    folder = tmp_path / "data"
+    write_idx(folder, gzipped=True)
+    (folder / f"{FILES[0]}.gz").rename(folder / "train-images.idx3-ubyte.gz")
+    (folder / f"{FILES[1]}.gz").unlink()
+    (folder / f"{FILES[3]}.gz").unlink()
+    sentence = (
+        f"{folder} must hold the four files of toy, gzipped or not, but holds only "
+        "train-images.idx3-ubyte.gz, t10k-images-idx3-ubyte.gz and lacks train-labels-idx1-ubyte, "
+        "t10k-labels-idx1-ubyte."
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(sentence)}$"):
+        read(folder)
+
+
 def test_places_are_tried_in_order(tmp_path, read, write_idx, cache):
     """A place is recognized by its broken file: the first one is read, and no other."""
     places = [tmp_path / "data", tmp_path / "system", cache / "MNIST" / "raw"]

@@ -1,5 +1,6 @@
 """One network, trained as textbooks have it: nn.Sequential, autograd, torch.optim."""
 
+import math
 from itertools import pairwise
 from math import prod
 
@@ -191,6 +192,19 @@ def slow_batches(data, hyperparameters, seed):
         epoch += 1
 
 
+def slow_rate(hyperparameters, step, epoch):
+    """Learning rate after so many steps, in this epoch, by the definition of the schedule."""
+    one = hyperparameters
+    if one.schedule == "cosine":
+        turn = max(step - one.warmup_steps, 0) / (one.max_steps - one.warmup_steps) * math.pi
+        factor = math.cos(turn / 2) ** 2
+    elif one.schedule == "exponential":
+        factor = (one.decay_factor ** (1 / one.decay_epochs)) ** epoch
+    else:
+        factor = one.decay_factor ** (epoch // one.decay_epochs)
+    return one.learning_rate * factor * min(1, (step + 1) / (one.warmup_steps + 1))
+
+
 def train_slowly(data, hyperparameters, seed, initial, steps):
     """Tensors in the order of a stack, before training and after each of so many steps.
 
@@ -221,7 +235,7 @@ def train_slowly(data, hyperparameters, seed, initial, steps):
     batches = slow_batches(data, hyperparameters, seed)
     for step in range(1, steps + 1):
         epoch, images, labels = next(batches)
-        rate = hyperparameters.learning_rate * 0.1 ** (epoch // hyperparameters.decay_epochs)
+        rate = slow_rate(hyperparameters, step - 1, epoch)
         if isinstance(optimizer, torch.optim.Optimizer):
             optimizer.param_groups[0]["lr"] = rate
         else:

@@ -114,6 +114,8 @@ def test_convolutional_training_resumes_to_the_same_bits(changes, tmp_path):
         {"stop_at_accuracy": None, "stop_at_loss": 0.3, "loss": "squared"},
         {"stop_at_accuracy": 0.3, "stop_epochs": 4},
         {"decay_epochs": 1},
+        {"schedule": "cosine", "warmup_steps": 9},
+        {"schedule": "exponential", "decay_epochs": 1, "decay_factor": 0.5},
         {"kept_steps": "powers_of_two", "activation": "hardsigmoid"},
         {"kept_steps": "every_epoch", "initialization": "uniform", "biases": True},
         {"weight_decay": 0.1, "optimizer": "adam"},

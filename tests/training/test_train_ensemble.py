@@ -73,6 +73,8 @@ def test_every_step_is_that_of_the_slow_trainer(optimizer, biases):
         {"augmentation": "translate_flip"},
         {"augmentation": "flips_rotations"},
         {"decay_epochs": 2},
+        {"schedule": "cosine", "warmup_steps": 4},
+        {"schedule": "exponential", "decay_epochs": 1, "decay_factor": 0.5},
         {"batch_size": 1000},
         {"init_scale": 3.0},
         {"initialization": "uniform", "biases": True},

@@ -75,7 +75,7 @@ def test_changed_sources_are_prepared_and_trained_on_again_and_unchanged_ones_ar
         (
             {"mine": {**DATASETS["mine"], "train": "none:read"}},
             {},
-            "data must be importable, but 'none:read' is not: No module named 'none'.",
+            "own_datasets.mine.train must be importable, but 'none:read' is not: No module named",
         ),
         (
             DATASETS,
