@@ -15,6 +15,7 @@ from generalization.networks.hidden_layers import layer_maps
 from generalization.networks.modules import Networks, evaluation_mode, logits_of
 from generalization.networks.reading import reads_networks
 from generalization.samples import Inputs, TrainInputs, TrainLabels, first_samples
+from generalization.sharing import once
 
 Margins = Float64[Tensor, "networks train_samples"]
 
@@ -31,7 +32,7 @@ def training_margin(
     Returns:
         R × N margins, in logits.
     """
-    logits = logits_of(networks, train_inputs).double()
+    logits = once(logits_of, networks, train_inputs).double()
     return _difference(logits, *_label_and_rival(logits, train_labels))
 
 
@@ -153,7 +154,8 @@ def normalized_margins(
 def _quartile(
     quantile: float, networks: Networks, inputs: Tensor, labels: Tensor, train_samples: int
 ) -> Float64[Tensor, "networks"]:
-    margins = normalized_margins(networks, *first_samples(train_samples, inputs, labels))
+    first = first_samples(train_samples, inputs, labels)
+    margins = once(normalized_margins, networks, *first)
     return margins.nanquantile(quantile, dim=1).mean(1)
 
 
