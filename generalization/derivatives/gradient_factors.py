@@ -252,9 +252,10 @@ def loss_moments(networks: Networks, inputs: Tensor, labels: Tensor) -> LossMome
     diagonals: dict[int, list[Tensor]] = {}
     for block in gradient_blocks(networks, inputs, loss_rows, labels):
         members = block.members.start
-        squares.setdefault(members, []).append(_block_squares(block))
+        of_block, diagonal = _squares_and_diagonal(block)
+        squares.setdefault(members, []).append(of_block)
         _add(sums, members, _block_sum(block, squared=False))
-        _add(diagonals, members, _block_sum(block, squared=True))
+        _add(diagonals, members, diagonal)
     of_total = torch.stack([layer.square().sum((1, 2)) for layer in _stacked(sums)]).sum(0)
     return LossMoments(_joined(squares), of_total / len(inputs) ** 2, _stacked(diagonals))
 
@@ -265,8 +266,9 @@ def fisher_moments(networks: Networks, inputs: Tensor) -> FisherMoments:
     squares: dict[int, list[Tensor]] = {}
     diagonals: dict[int, list[Tensor]] = {}
     for block in gradient_blocks(networks, inputs, fisher_rows):
-        squares.setdefault(block.members.start, []).append(_block_squares(block))
-        _add(diagonals, block.members.start, _block_sum(block, squared=True))
+        of_block, diagonal = _squares_and_diagonal(block)
+        squares.setdefault(block.members.start, []).append(of_block)
+        _add(diagonals, block.members.start, diagonal)
     return FisherMoments(_joined(squares), _stacked(diagonals))
 
 
@@ -287,6 +289,26 @@ def _add(sums: dict[int, list[Tensor]], members: int, found: list[Tensor]) -> No
         return
     for old, new in zip(sums[members], found, strict=True):
         old += new
+
+
+def _squares_and_diagonal(
+    block: Block,
+) -> tuple[Float64[Tensor, "networks samples"], list[Float64[Tensor, "networks _ _"]]]:
+    """Return the results of ``_block_squares`` and ``_block_sum`` from the same squares.
+
+    Squares are in the dtype of the weights, sums over units in float64.
+    """
+    largest = block.scale.amax(1, keepdim=True)
+    weights, factor = (block.scale / largest).square().unsqueeze(2), largest.square().unsqueeze(2)
+    of_layers, diagonals = [], []
+    for deltas, activations in block.layers:
+        deltas, activations = deltas.square().sum(2), activations.square()
+        of_layers.append(
+            deltas.sum(2, dtype=torch.float64) * activations.sum(2, dtype=torch.float64)
+        )
+        weighted = (deltas * weights.to(deltas.dtype)).mT
+        diagonals.append(torch.bmm(weighted, activations).double() * factor)
+    return torch.stack(of_layers).sum(0) * block.scale.square(), diagonals
 
 
 def _block_squares(block: Block) -> Float64[Tensor, "networks samples"]:
