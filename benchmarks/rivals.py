@@ -10,6 +10,7 @@ from the network's own probabilities, E ‖∇ℓ_y‖².
 """
 
 import time
+from inspect import signature
 from pathlib import Path
 
 import torch
@@ -27,6 +28,7 @@ from generalization.networks.fully_connected import (
     initialize_fully_connected,
 )
 from generalization.randomness import generator_for
+from generalization.sharing import sharing_results
 from generalization.signatures import imported, named_by
 
 FILES = (
@@ -66,15 +68,16 @@ def cost_of_all(train_samples: int) -> None:
         "train_inputs": inputs[POINTS:],
         "train_labels": labels[POINTS:],
     }
-    limit, seconds, known = sgemm_rate(), {}, {}
+    limit, seconds, known, shared = sgemm_rate(), {}, {}, {}
     for name, entry in MEASURES.items():
         if Path(file_of(name)).stem not in FILES or not entry.shares_a_job:
             continue
         measure = imported(place_of(name))
-        takes = "train_samples" in (measure.__kwdefaults__ or {})
+        takes = "train_samples" in signature(measure).parameters
         chosen = {"train_samples": train_samples} if takes and _is_linear(name) else {}
         begin = time.process_time()
-        known[name] = measure(**named_by(measure, offered | known), **chosen)
+        with sharing_results(shared):
+            known[name] = measure(**named_by(measure, offered | known), **chosen)
         seconds[name] = time.process_time() - begin
     total = sum(seconds.values())
     weights = sum(weight[0].numel() for weight in trained.weights)

@@ -176,6 +176,7 @@ MEASURES = {
     "magnitude_aware_worst_case_flatness": Measure(sees="training", file="worst_case_flatness"),
     "adaptive_sharpness": Measure(sees="training"),
     "local_learning_coefficient": Measure(sees="training"),
+    "facet_distance": Measure(fully_connected_only=True),
     "random_number": Measure(shares_a_job=True, baseline=True, taken_together=True),
     "sampled_transitions": Measure(),
     "mean_tangent_sensitivity": Measure(),

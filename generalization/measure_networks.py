@@ -25,6 +25,7 @@ from generalization.offered import (
     is_square,
 )
 from generalization.randomness import generator_for
+from generalization.sharing import Results, sharing_results
 from generalization.signatures import named_by
 from generalization.training.initialization import initial_networks
 
@@ -67,13 +68,16 @@ def measure_networks(
     groups, whole = grouped(stacks), [(slice(None), stacks)]
     # Number of samples → measure → its values, which other measures may ask for.
     computed: dict[int | None, dict[str, Tensor]] = {}
+    shared: Results = {}
     for name, measure in measures.items():
         chosen = dict(settings[name])
         samples = chosen.pop("samples", None)
         before = computed.setdefault(samples, {})
         offer = partial(_offered_to_measure, name, kept, data, samples)
         members = whole if name in together else groups
-        before[name], reasons = _values(name, partial(measure, **chosen), members, offer, before)
+        with sharing_results(shared):
+            found = _values(name, partial(measure, **chosen), members, offer, before)
+        before[name], reasons = found
         yield name, _table(finite, name, before[name], reasons)
 
 

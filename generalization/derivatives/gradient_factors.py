@@ -220,28 +220,66 @@ def gradient_sum(
     sums: dict[int, list[Tensor]] = {}
     for block in blocks:
         _add(sums, block.members.start, _block_sum(block, squared=squared))
-    return [torch.cat(layer) for layer in zip(*sums.values(), strict=True)]
+    return _stacked(sums)
+
+
+class LossMoments(NamedTuple):
+    """Moments of the gradients g of the loss of N samples.
+
+    Attributes:
+        squares: ‖g_i‖² of every sample.
+        square_of_mean: ‖Σ_i g_i / N‖².
+        diagonal: Σ_i g_i² of every parameter, in the layout of ``gradient_sum``.
+    """
+
+    squares: Float64[Tensor, "networks samples"]
+    square_of_mean: Float64[Tensor, "networks"]
+    diagonal: list[Float64[Tensor, "networks _ _"]]
+
+
+class FisherMoments(NamedTuple):
+    """Trace of the Gauss–Newton matrix at every sample, and its diagonal summed over samples."""
+
+    traces: Float64[Tensor, "networks samples"]
+    diagonal: list[Float64[Tensor, "networks _ _"]]
 
 
 @torch.no_grad()
-def squares_and_sum(
-    networks: Networks,
-    inputs: Float[Tensor, "samples *features"],
-    cotangents: Cotangents,
-    *of_points: Shaped[Tensor, "samples *_"],
-) -> tuple[Float64[Tensor, "networks samples"], list[Float64[Tensor, "networks _ _"]]]:
-    """Return the results of ``gradient_squares`` and ``gradient_sum``, by one backward pass."""
+def loss_moments(networks: Networks, inputs: Tensor, labels: Tensor) -> LossMoments:
+    """Compute moments of the gradients of the loss by one backward pass."""
     squares: dict[int, list[Tensor]] = {}
     sums: dict[int, list[Tensor]] = {}
-    for block in gradient_blocks(networks, inputs, cotangents, *of_points):
-        squares.setdefault(block.members.start, []).append(_block_squares(block))
-        _add(sums, block.members.start, _block_sum(block, squared=False))
-    return _joined(squares), [torch.cat(layer) for layer in zip(*sums.values(), strict=True)]
+    diagonals: dict[int, list[Tensor]] = {}
+    for block in gradient_blocks(networks, inputs, loss_rows, labels):
+        members = block.members.start
+        of_block, diagonal = _squares_and_diagonal(block)
+        squares.setdefault(members, []).append(of_block)
+        _add(sums, members, _block_sum(block, squared=False))
+        _add(diagonals, members, diagonal)
+    of_total = torch.stack([layer.square().sum((1, 2)) for layer in _stacked(sums)]).sum(0)
+    return LossMoments(_joined(squares), of_total / len(inputs) ** 2, _stacked(diagonals))
+
+
+@torch.no_grad()
+def fisher_moments(networks: Networks, inputs: Tensor) -> FisherMoments:
+    """Compute traces and diagonal of the Gauss–Newton matrix by one backward pass."""
+    squares: dict[int, list[Tensor]] = {}
+    diagonals: dict[int, list[Tensor]] = {}
+    for block in gradient_blocks(networks, inputs, fisher_rows):
+        of_block, diagonal = _squares_and_diagonal(block)
+        squares.setdefault(block.members.start, []).append(of_block)
+        _add(diagonals, block.members.start, diagonal)
+    return FisherMoments(_joined(squares), _stacked(diagonals))
 
 
 def _joined(blocks: dict[int, list[Tensor]]) -> Tensor:
     """Concatenate values over samples, and then over networks."""
     return torch.cat([torch.cat(of_members, dim=1) for of_members in blocks.values()])
+
+
+def _stacked(sums: dict[int, list[Tensor]]) -> list[Tensor]:
+    """Concatenate the sums of every layer over networks."""
+    return [torch.cat(layer) for layer in zip(*sums.values(), strict=True)]
 
 
 def _add(sums: dict[int, list[Tensor]], members: int, found: list[Tensor]) -> None:
@@ -251,6 +289,26 @@ def _add(sums: dict[int, list[Tensor]], members: int, found: list[Tensor]) -> No
         return
     for old, new in zip(sums[members], found, strict=True):
         old += new
+
+
+def _squares_and_diagonal(
+    block: Block,
+) -> tuple[Float64[Tensor, "networks samples"], list[Float64[Tensor, "networks _ _"]]]:
+    """Return the results of ``_block_squares`` and ``_block_sum`` from the same squares.
+
+    Squares are in the dtype of the weights, sums over units in float64.
+    """
+    largest = block.scale.amax(1, keepdim=True)
+    weights, factor = (block.scale / largest).square().unsqueeze(2), largest.square().unsqueeze(2)
+    of_layers, diagonals = [], []
+    for deltas, activations in block.layers:
+        deltas, activations = deltas.square().sum(2), activations.square()
+        of_layers.append(
+            deltas.sum(2, dtype=torch.float64) * activations.sum(2, dtype=torch.float64)
+        )
+        weighted = (deltas * weights.to(deltas.dtype)).mT
+        diagonals.append(torch.bmm(weighted, activations).double() * factor)
+    return torch.stack(of_layers).sum(0) * block.scale.square(), diagonals
 
 
 def _block_squares(block: Block) -> Float64[Tensor, "networks samples"]:

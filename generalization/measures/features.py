@@ -6,6 +6,8 @@ activations of a layer, hence to rescaling layers against each other and, for Re
 biases, to scaling the inputs.
 """
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
@@ -17,6 +19,7 @@ from generalization.networks.hidden_layers import unit_activations
 from generalization.networks.modules import SAMPLES_PER_CHUNK, Networks, logits_of
 from generalization.networks.reading import reads_networks
 from generalization.samples import Inputs, TrainInputs, TrainLabels, first_samples
+from generalization.sharing import once
 
 
 @reads_networks
@@ -50,15 +53,8 @@ def neural_collapse(
     Returns:
         R numbers.
     """
-    layers, labels = _training_activations(networks, train_inputs, train_labels, train_samples)
-    activations, means = _around_class_means(layers[-1], labels)
-    centered = means - means.mean(1, keepdim=True)
-    _, values, directions = torch.linalg.svd(centered, full_matrices=False)
-    # ‖Σ_B^{−1/2} (a − μ_y)‖² with Σ_B = Mᵀ M / K, M the centered means.
-    rounding = values[:, :1] * max(centered.shape[1:]) * torch.finfo(torch.float64).eps
-    inverse = values.reciprocal().where(values > rounding, 0.0)
-    along = torch.bmm(activations, directions.mT) * inverse.unsqueeze(1)
-    return along.square().sum(2).mean(1)
+    first = first_samples(train_samples, train_inputs, train_labels)
+    return once(_clustering, networks, *first).neural_collapse
 
 
 @reads_networks
@@ -78,8 +74,8 @@ def davies_bouldin_index(
     Returns:
         R numbers; infinite where two classes have the same mean.
     """
-    layers, labels = _training_activations(networks, train_inputs, train_labels, train_samples)
-    return _davies_bouldin(layers[0], labels)
+    first = first_samples(train_samples, train_inputs, train_labels)
+    return once(_clustering, networks, *first).davies_bouldin
 
 
 @reads_networks
@@ -97,8 +93,8 @@ def label_wise_mixup_error(
     Returns:
         R × N numbers, 1 where a midpoint is not assigned the label of both its ends.
     """
-    mixed, labels = _mixups(train_inputs, train_labels, train_samples)
-    return (logits_of(networks, mixed).argmax(-1) != labels).double()
+    first = first_samples(train_samples, train_inputs, train_labels)
+    return once(_mixup_error, networks, *first)
 
 
 @reads_networks
@@ -136,16 +132,22 @@ def mixup_margin(
     Returns:
         R numbers, without unit.
     """
-    mixed, labels = _mixups(train_inputs, train_labels, train_samples)
+    mixed, labels = _mixups(*first_samples(train_samples, train_inputs, train_labels))
     return normalized_margins(networks, mixed, labels).nanquantile(0.5, dim=1).mean(1)
 
 
-def _training_activations(
-    networks: Networks, inputs: Tensor, labels: Tensor, train_samples: int
-) -> tuple[list[Float64[Tensor, "networks samples _"]], Int64[Tensor, "samples"]]:
-    """Return the activations of hidden layers at the first training inputs, and their labels."""
-    inputs, labels = first_samples(train_samples, inputs, labels)
-    return [layer.double() for layer in unit_activations(networks, inputs)], labels
+class Clustering(NamedTuple):
+    """Neural collapse in the last hidden layer, Davies–Bouldin index of the first, by network."""
+
+    neural_collapse: Float64[Tensor, "networks"]
+    davies_bouldin: Float64[Tensor, "networks"]
+
+
+def _clustering(networks: Networks, inputs: Tensor, labels: Tensor) -> Clustering:
+    """Compute both measures of clustering by one forward pass."""
+    layers = unit_activations(networks, inputs)
+    first, last = layers[0].double(), layers[-1].double()
+    return Clustering(_neural_collapse(last, labels), _davies_bouldin(first, labels))
 
 
 @torch.no_grad()
@@ -169,6 +171,19 @@ def _around_class_means(
     return activations - means[:, index], means
 
 
+def _neural_collapse(
+    activations: Float64[Tensor, "networks samples units"], labels: Int64[Tensor, "samples"]
+) -> Float64[Tensor, "networks"]:
+    activations, means = _around_class_means(activations, labels)
+    centered = means - means.mean(1, keepdim=True)
+    _, values, directions = torch.linalg.svd(centered, full_matrices=False)
+    # ‖Σ_B^{−1/2} (a − μ_y)‖² with Σ_B = Mᵀ M / K, M the centered means.
+    rounding = values[:, :1] * max(centered.shape[1:]) * torch.finfo(torch.float64).eps
+    inverse = values.reciprocal().where(values > rounding, 0.0)
+    along = torch.bmm(activations, directions.mT) * inverse.unsqueeze(1)
+    return along.square().sum(2).mean(1)
+
+
 def _davies_bouldin(
     activations: Float64[Tensor, "networks samples units"], labels: Int64[Tensor, "samples"]
 ) -> Float64[Tensor, "networks"]:
@@ -182,16 +197,22 @@ def _davies_bouldin(
     return ratios.masked_fill(itself, -torch.inf).amax(2).mean(1)
 
 
+def _mixup_error(
+    networks: Networks, inputs: Tensor, labels: Tensor
+) -> Float64[Tensor, "networks samples"]:
+    mixed, labels = _mixups(inputs, labels)
+    return (logits_of(networks, mixed).argmax(-1) != labels).double()
+
+
 def _mixups(
-    inputs: TrainInputs, labels: TrainLabels, train_samples: int
-) -> tuple[Inputs, Int64[Tensor, "samples"]]:
-    """Return midpoints of each of the first training inputs and the next of its class, and labels.
+    inputs: TrainInputs, labels: TrainLabels
+) -> tuple[Inputs, Int64[Tensor, "train_samples"]]:
+    """Return midpoints of each training input and the next of its class, and labels.
 
     The last input of a class is paired with the first.
     """
     # ASSUME: midpoints, as in the public code, of each input and the next one of its class; the
     # source uses all pairs in a batch.
-    inputs, labels = first_samples(train_samples, inputs, labels)
     partners = torch.empty_like(labels)
     for label in labels.unique():
         members = (labels == label).nonzero().squeeze(1)

@@ -13,6 +13,7 @@ from generalization.derivatives.directional_derivatives import (
 from generalization.networks.modules import Networks
 from generalization.networks.reading import reads_networks
 from generalization.samples import TrainInputs, TrainLabels, first_samples
+from generalization.sharing import once
 
 
 @reads_networks
@@ -30,7 +31,8 @@ def fisher_rao_norm(
     Returns:
         R × N numbers, in nats.
     """
-    probabilities, along = _along_parameters(networks, *first_samples(train_samples, train_inputs))
+    first = first_samples(train_samples, train_inputs)
+    probabilities, along = once(_along_parameters, networks, *first)
     # Deviations from the likeliest class avoid cancellation where that class is almost certain.
     likeliest = probabilities.argmax(-1, keepdim=True)
     deviations = along - along.gather(-1, likeliest)
@@ -55,7 +57,7 @@ def empirical_fisher_rao_norm(
         R × N numbers, in squared nats.
     """
     inputs, labels = first_samples(train_samples, train_inputs, train_labels)
-    probabilities, along = _along_parameters(networks, inputs)
+    probabilities, along = once(_along_parameters, networks, inputs)
     labels = labels.expand(along.shape[:2]).unsqueeze(-1)
     return (probabilities * (along - along.gather(-1, labels))).sum(-1).square()
 

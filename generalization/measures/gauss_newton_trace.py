@@ -7,10 +7,11 @@ trace is invariant to permuting units, but not to rescaling layers against each 
 from jaxtyping import Float64
 from torch import Tensor
 
-from generalization.derivatives.gradient_factors import fisher_rows, gradient_squares
+from generalization.derivatives.gradient_factors import fisher_moments
 from generalization.networks.modules import Networks
 from generalization.networks.reading import reads_networks
 from generalization.samples import TrainInputs, first_samples
+from generalization.sharing import once
 
 
 @reads_networks
@@ -27,4 +28,5 @@ def gauss_newton_trace(
     Returns:
         R × N traces, in nats per squared unit of the parameters.
     """
-    return gradient_squares(networks, *first_samples(train_samples, train_inputs), fisher_rows)
+    first = first_samples(train_samples, train_inputs)
+    return once(fisher_moments, networks, *first).traces

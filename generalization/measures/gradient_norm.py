@@ -10,15 +10,12 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from generalization.derivatives.gradient_factors import (
-    gradient_squares,
-    loss_rows,
-    squares_and_sum,
-)
+from generalization.derivatives.gradient_factors import loss_moments
 from generalization.derivatives.gradient_gram import loss_grams
 from generalization.networks.modules import Networks
 from generalization.networks.reading import reads_networks
 from generalization.samples import TrainInputs, TrainLabels, first_samples
+from generalization.sharing import once
 
 
 @reads_networks
@@ -36,8 +33,8 @@ def sample_gradient_norm(
     Returns:
         R × N norms, in nats per unit of the parameters.
     """
-    inputs, labels = first_samples(train_samples, train_inputs, train_labels)
-    return gradient_squares(networks, inputs, loss_rows, labels).sqrt()
+    first = first_samples(train_samples, train_inputs, train_labels)
+    return once(loss_moments, networks, *first).squares.sqrt()
 
 
 @reads_networks
@@ -53,7 +50,8 @@ def gradient_norm(
     Returns:
         R norms, in nats per unit of the parameters.
     """
-    return _moments(networks, train_inputs, train_labels, train_samples)[1].sqrt()
+    first = first_samples(train_samples, train_inputs, train_labels)
+    return once(loss_moments, networks, *first).square_of_mean.sqrt()
 
 
 @reads_networks
@@ -132,7 +130,5 @@ def _moments(
     networks: Networks, inputs: Tensor, labels: Tensor, train_samples: int
 ) -> tuple[Float64[Tensor, "networks"], Float64[Tensor, "networks"]]:
     """Return the mean squared norm of per-sample gradients, and the squared norm of their mean."""
-    inputs, labels = first_samples(train_samples, inputs, labels)
-    squares, total = squares_and_sum(networks, inputs, loss_rows, labels)
-    of_total = torch.stack([layer.square().sum((1, 2)) for layer in total]).sum(0)
-    return squares.mean(1), of_total / len(inputs) ** 2
+    moments = once(loss_moments, networks, *first_samples(train_samples, inputs, labels))
+    return moments.squares.mean(1), moments.square_of_mean

@@ -23,6 +23,7 @@ from generalization.networks.layer_weights import (
     frobenius_norms,
     layer_weights,
     spectral_norms,
+    spectral_norms_of,
     weight_changes,
 )
 from generalization.networks.modules import Networks
@@ -40,7 +41,7 @@ def spectral_product(networks: Networks) -> Float64[Tensor, "networks"]:
     Returns:
         R logarithms.
     """
-    return _log_squares(spectral_norms(layer_weights(networks))).sum(1)
+    return _log_squares(spectral_norms_of(networks)).sum(1)
 
 
 @reads_networks
@@ -71,7 +72,7 @@ def spectral_sum(networks: Networks) -> Float64[Tensor, "networks"]:
     Returns:
         R logarithms.
     """
-    return _balanced_sum(spectral_norms(layer_weights(networks)))
+    return _balanced_sum(spectral_norms_of(networks))
 
 
 @reads_networks
@@ -87,7 +88,7 @@ def spectral_sum_over_margin(
     Arguments, invariances and results are those of ``spectral_product_over_margin``.
     """
     gamma = training_gamma(networks, train_inputs, train_labels, training_margin)
-    return _balanced_sum(spectral_norms(layer_weights(networks)), gamma)
+    return _balanced_sum(spectral_norms_of(networks), gamma)
 
 
 @reads_networks
@@ -149,8 +150,7 @@ def stable_rank_sum(networks: Networks) -> Float64[Tensor, "networks"]:
     Returns:
         R numbers from L to the sum of the smaller sides of the L matrices.
     """
-    weights = layer_weights(networks)
-    return (frobenius_norms(weights) / spectral_norms(weights)).square().sum(1)
+    return (frobenius_norms(layer_weights(networks)) / spectral_norms_of(networks)).square().sum(1)
 
 
 @reads_networks

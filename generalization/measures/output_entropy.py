@@ -7,6 +7,7 @@ from torch import Tensor
 from generalization.networks.modules import Networks, logits_of
 from generalization.networks.reading import reads_networks
 from generalization.samples import Inputs
+from generalization.sharing import once
 
 
 @reads_networks
@@ -22,7 +23,7 @@ def output_entropy(networks: Networks, inputs: Inputs) -> Float64[Tensor, "netwo
     Returns:
         R × N entropies, in nats.
     """
-    logits = logits_of(networks, inputs).double().sort(descending=True).values
+    logits = once(logits_of, networks, inputs).double().sort(descending=True).values
     below = (logits[..., 1:] - logits[..., :1]).exp()
     rest = below.sum(-1)
     return rest.log1p() + torch.special.entr(below).sum(-1) / (1 + rest)

@@ -13,6 +13,7 @@ from generalization.networks.modules import Networks, logits_of
 from generalization.networks.reading import reads_networks
 from generalization.networks.softmax_losses import softmax_losses
 from generalization.samples import Inputs, TrainInputs, TrainLabels
+from generalization.sharing import once
 
 
 @reads_networks
@@ -26,7 +27,7 @@ def confidence_error(networks: Networks, inputs: Inputs) -> Float64[Tensor, "net
         R × N numbers from 0 to 1 − 1/K, computed as sums over the other classes, free of
         cancellation.
     """
-    return _doubts(logits_of(networks, inputs))
+    return _doubts(once(logits_of, networks, inputs))
 
 
 @reads_networks
@@ -50,13 +51,13 @@ def thresholded_confidence_error(
         R × N numbers, 0 or 1.
     """
     # ASSUME: the threshold is set on the training set; the source uses held-out labels.
-    logits = logits_of(networks, train_inputs)
+    logits = once(logits_of, networks, train_inputs)
     errors = (logits.argmax(-1) != train_labels).sum(1)
     doubts = _doubts(logits).sort(1, descending=True).values
     rank = errors.clamp_max(doubts.shape[1] - 1)
     threshold = doubts.gather(1, rank.unsqueeze(1))
     if confidence_error is None:
-        confidence_error = _doubts(logits_of(networks, inputs))
+        confidence_error = _doubts(once(logits_of, networks, inputs))
     return (confidence_error > threshold).double()
 
 
@@ -70,7 +71,7 @@ def prediction_nuclear_norm(networks: Networks, inputs: Inputs) -> Float64[Tenso
     Returns:
         R numbers from 0 to 1.
     """
-    probabilities = logits_of(networks, inputs).double().softmax(-1)
+    probabilities = once(logits_of, networks, inputs).double().softmax(-1)
     samples, classes = probabilities.shape[1:]
     bound = (samples * min(samples, classes)) ** 0.5
     return torch.linalg.svdvals(probabilities).sum(1) / bound
@@ -95,7 +96,7 @@ def training_calibration_error(
         R numbers from 0 to 1.
     """
     require_positive(confidence_bins=confidence_bins)
-    logits = logits_of(networks, train_inputs)
+    logits = once(logits_of, networks, train_inputs)
     doubts = _doubts(logits)
     wrong = (logits.argmax(-1) != train_labels).double()
     bins = ((1 - doubts) * confidence_bins).ceil().long().clamp_min(1) - 1
@@ -112,7 +113,8 @@ def training_brier_score(
     Returns:
         R × N numbers from 0 to 2, computed as sums of positive terms.
     """
-    return softmax_losses(logits_of(networks, train_inputs).double(), train_labels)["squared_loss"]
+    logits = once(logits_of, networks, train_inputs).double()
+    return softmax_losses(logits, train_labels)["squared_loss"]
 
 
 def _doubts(

@@ -19,9 +19,10 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from generalization.errors import warn_of_no_value
-from generalization.networks.layer_weights import gram_eigenvalues, layer_weights, matrices
+from generalization.networks.layer_weights import layer_weights, matrices, weight_spectra
 from generalization.networks.modules import Networks
 from generalization.networks.reading import reads_networks
+from generalization.sharing import once
 
 SMALLEST_SPECTRUM = 50
 
@@ -100,25 +101,37 @@ def _mean_over_layers(
     networks: Networks, value: Callable[[Tail], float]
 ) -> Float64[Tensor, "networks"]:
     """Average a function of the tail over the layers that have enough eigenvalues."""
-    layers = [_spectra(matrix) for matrix in matrices(layer_weights(networks))]
+    spectra_of_networks, tails = once(_spectra_and_tails, networks)
     means = []
-    for network, spectra in enumerate(zip(*layers, strict=True)):
-        values = [value(fitted_tail(one)) for one in spectra if len(one) >= SMALLEST_SPECTRUM]
+    for network, spectra in enumerate(spectra_of_networks):
+        values = [value(tail) for tail in tails[network]]
         means.append(sum(values) / len(values) if values else torch.nan)
         if not values:
             counts = [f"layer {layer} has {len(one)}" for layer, one in enumerate(spectra, 1)]
-            this_one = [place == network for place in range(len(layers[0]))]
+            this_one = [place == network for place in range(len(tails))]
             warn_of_no_value(
                 f"needs {SMALLEST_SPECTRUM} eigenvalues, but {', '.join(counts)}", this_one
             )
-    return torch.tensor(means, dtype=torch.float64, device=layers[0][0].device)
+    return torch.tensor(means, dtype=torch.float64, device=spectra_of_networks[0][0].device)
 
 
-def _spectra(
+def _spectra_and_tails(
+    networks: Networks,
+) -> tuple[list[tuple[Float64[Tensor, "_"], ...]], list[list[Tail]]]:
+    """Return for every network the spectra of all layers, and the tails of those large enough."""
+    layers = zip(once(weight_spectra, networks), matrices(layer_weights(networks)), strict=True)
+    spectra = list(zip(*(_positive(values, matrix) for values, matrix in layers), strict=True))
+    tails = [
+        [fitted_tail(one) for one in some if len(one) >= SMALLEST_SPECTRUM] for some in spectra
+    ]
+    return spectra, tails
+
+
+def _positive(
+    eigenvalues: Float64[Tensor, "networks _smaller"],
     matrix: Float64[Tensor, "networks rows columns"],
 ) -> list[Float64[Tensor, "_eigenvalues"]]:
     """Return the ascending eigenvalues of each Gram matrix that exceed rounding errors of 0."""
-    eigenvalues = gram_eigenvalues(matrix)
     rounding = eigenvalues[:, -1:] * max(matrix.shape[1:]) * torch.finfo(torch.float64).eps
     positive = eigenvalues > rounding
     return [some[chosen] for some, chosen in zip(eigenvalues, positive, strict=True)]

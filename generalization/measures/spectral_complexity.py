@@ -15,7 +15,7 @@ from generalization.networks.layer_weights import (
     frobenius_norms,
     layer_weights,
     matrices,
-    spectral_norms,
+    spectral_norms_of,
     weight_changes,
 )
 from generalization.networks.modules import Networks
@@ -65,7 +65,7 @@ def spectral_complexity_from_initialization(
         ValueError: If the two have weights of different shapes.
     """  # noqa: DOC502
     moved = frobenius_norms(weight_changes(networks, initial_networks))
-    ranks = (moved / spectral_norms(layer_weights(networks))).square().sum(1)
+    ranks = (moved / spectral_norms_of(networks)).square().sum(1)
     product = spectral_product_over_margin(
         networks, train_inputs, train_labels, training_margin=training_margin
     )
@@ -84,8 +84,7 @@ def bartlett_complexity(networks: Networks) -> Float64[Tensor, "networks"]:
     Returns:
         R complexities.
     """
-    weights = layer_weights(networks)
-    return _bartlett(weights, weights)
+    return _bartlett(networks, layer_weights(networks))
 
 
 @reads_networks
@@ -102,7 +101,7 @@ def bartlett_complexity_from_initialization(
     Raises:
         ValueError: If the two have weights of different shapes.
     """  # noqa: DOC502
-    return _bartlett(layer_weights(networks), weight_changes(networks, initial_networks))
+    return _bartlett(networks, weight_changes(networks, initial_networks))
 
 
 @reads_networks
@@ -126,7 +125,7 @@ def bartlett_complexity_over_margin(
     return bartlett_complexity(networks) * size / gamma
 
 
-def _bartlett(weights: Weights, reference: Weights) -> Float64[Tensor, "networks"]:
-    norms = spectral_norms(weights)
+def _bartlett(networks: Networks, reference: Weights) -> Float64[Tensor, "networks"]:
+    norms = spectral_norms_of(networks)
     rows = torch.stack([matrix.norm(dim=2).sum(1) for matrix in matrices(reference)], dim=1)
     return norms.log().sum(1).exp() * (rows / norms).pow(2 / 3).sum(1).pow(1.5)

@@ -4,6 +4,8 @@ Gradients are those of ``gradient_norm``, with the same invariances; stiffness i
 scaling the loss. Samples with zero gradient are omitted. Values are NaN if there are no pairs.
 """
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Float64, Shaped
 from torch import Tensor
@@ -13,6 +15,7 @@ from generalization.derivatives.gradient_gram import loss_grams
 from generalization.networks.modules import Networks
 from generalization.networks.reading import reads_networks
 from generalization.samples import TrainInputs, TrainLabels, first_samples
+from generalization.sharing import once
 
 
 @reads_networks
@@ -28,8 +31,8 @@ def stiffness(
     Returns:
         R numbers from −1 to 1.
     """
-    inputs, labels = first_samples(train_samples, train_inputs, train_labels)
-    return _mean_cosine(networks, inputs, labels)
+    first = first_samples(train_samples, train_inputs, train_labels)
+    return once(_mean_cosines, networks, *first).all_pairs
 
 
 @reads_networks
@@ -44,8 +47,8 @@ def sign_stiffness(
 
     Arguments and results are those of ``stiffness``.
     """
-    inputs, labels = first_samples(train_samples, train_inputs, train_labels)
-    return _mean_cosine(networks, inputs, labels, signs=True)
+    first = first_samples(train_samples, train_inputs, train_labels)
+    return once(_mean_cosines, networks, *first).signs
 
 
 @reads_networks
@@ -60,14 +63,20 @@ def within_class_stiffness(
 
     Arguments and results are those of ``stiffness``.
     """
-    inputs, labels = first_samples(train_samples, train_inputs, train_labels)
-    return _mean_cosine(networks, inputs, labels, within=True)
+    first = first_samples(train_samples, train_inputs, train_labels)
+    return once(_mean_cosines, networks, *first).within_classes
 
 
-def _mean_cosine(
-    networks: Networks, inputs: Tensor, labels: Tensor, *, signs: bool = False, within: bool = False
-) -> Float64[Tensor, "networks"]:
-    """Average the cosine between gradients, or its sign, over all pairs or pairs of one class."""
+class MeanCosines(NamedTuple):
+    """Cosine between gradients, averaged over pairs, all or of one class, and its mean sign."""
+
+    all_pairs: Float64[Tensor, "networks"]
+    within_classes: Float64[Tensor, "networks"]
+    signs: Float64[Tensor, "networks"]
+
+
+def _mean_cosines(networks: Networks, inputs: Tensor, labels: Tensor) -> MeanCosines:
+    """Average over the pairs of one Gram matrix, which is modified in place."""
     found = []
     for gram in loss_grams(networks, inputs, labels):
         diagonals = gram.diagonal(dim1=1, dim2=2)
@@ -75,9 +84,10 @@ def _mean_cosine(
         inverse = diagonals.rsqrt().where(there, 0.0)
         diagonals.zero_()
         cosines = gram.mul_(inverse.unsqueeze(1)).mul_(inverse.unsqueeze(2))
-        groups = there.unsqueeze(2) * (one_hot(labels) if within else 1)
-        found.append(_mean_over_pairs(cosines.sign_() if signs else cosines, groups))
-    return torch.cat(found)
+        everyone, classes = there.unsqueeze(2), there.unsqueeze(2) * one_hot(labels)
+        of_pairs = [_mean_over_pairs(cosines, groups) for groups in (everyone, classes)]
+        found.append([*of_pairs, _mean_over_pairs(cosines.sign_(), everyone)])
+    return MeanCosines(*(torch.cat(of_networks) for of_networks in zip(*found, strict=True)))
 
 
 def _mean_over_pairs(

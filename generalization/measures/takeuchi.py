@@ -10,15 +10,11 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from generalization.derivatives.gradient_factors import (
-    fisher_rows,
-    gradient_squares,
-    gradient_sum,
-    loss_rows,
-)
+from generalization.derivatives.gradient_factors import fisher_moments, loss_moments
 from generalization.networks.modules import Networks
 from generalization.networks.reading import reads_networks
 from generalization.samples import TrainInputs, TrainLabels, first_samples
+from generalization.sharing import once
 
 
 @reads_networks
@@ -28,25 +24,15 @@ def tic_of_traces(
     train_labels: TrainLabels,
     *,
     train_samples: int = 1000,
-    sample_gradient_norm: Float64[Tensor, "networks _"] | None = None,
-    gauss_newton_trace: Float64[Tensor, "networks _"] | None = None,
 ) -> Float64[Tensor, "networks"]:
     """Ratio tr C / tr H of Takeuchi's information criterion (Thomas et al. 2020).
-
-    Args:
-        sample_gradient_norm: Values of this measure, used if they cover as many samples.
-        gauss_newton_trace: Values of this measure, under the same condition.
 
     Returns:
         R ratios, in nats.
     """
     inputs, labels = first_samples(train_samples, train_inputs, train_labels)
-    norms, traces = sample_gradient_norm, gauss_newton_trace
-    if norms is None or norms.shape[1] != len(inputs):
-        norms = gradient_squares(networks, inputs, loss_rows, labels).sqrt()
-    if traces is None or traces.shape[1] != len(inputs):
-        traces = gradient_squares(networks, inputs, fisher_rows)
-    return norms.square().mean(1) / traces.mean(1)
+    squares = once(loss_moments, networks, inputs, labels).squares
+    return squares.mean(1) / once(fisher_moments, networks, inputs).traces.mean(1)
 
 
 @reads_networks
@@ -66,8 +52,8 @@ def tic_of_diagonals(
         R sums, in nats.
     """
     inputs, labels = first_samples(train_samples, train_inputs, train_labels)
-    seconds = gradient_sum(networks, inputs, loss_rows, labels, squared=True)
-    curvatures = gradient_sum(networks, inputs, fisher_rows, squared=True)
+    seconds = once(loss_moments, networks, inputs, labels).diagonal
+    curvatures = once(fisher_moments, networks, inputs).diagonal
     of_layers = [
         (c / h).where(h > 0, 0.0).sum((1, 2)) for c, h in zip(seconds, curvatures, strict=True)
     ]

@@ -8,6 +8,7 @@ from torch.nn.functional import one_hot
 from generalization.networks.modules import Networks, logits_of
 from generalization.networks.reading import reads_networks
 from generalization.samples import Inputs
+from generalization.sharing import once
 
 
 @reads_networks
@@ -28,7 +29,7 @@ def training_loss(
     Returns:
         R losses, in nats.
     """
-    logits = logits_of(networks, train_inputs).double()
+    logits = once(logits_of, networks, train_inputs).double()
     is_label = one_hot(train_labels, logits.shape[-1]).bool()
     of_label = logits[:, is_label]
     of_others = logits.masked_fill(is_label, -torch.inf).logsumexp(-1)

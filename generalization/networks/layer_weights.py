@@ -9,6 +9,7 @@ from jaxtyping import Float64
 from torch import Tensor, nn
 
 from generalization.networks.modules import Networks
+from generalization.sharing import once
 
 Weights = list[Float64[Tensor, "networks ..."]]
 Matrices = list[Float64[Tensor, "networks _ _"]]
@@ -64,6 +65,16 @@ def spectral_norms(weights: Weights) -> Float64[Tensor, "networks layers"]:
     """
     norms = [gram_eigenvalues(matrix)[:, -1].sqrt() for matrix in matrices(weights)]
     return torch.stack(norms, dim=1)
+
+
+def weight_spectra(networks: Networks) -> list[Float64[Tensor, "networks _"]]:
+    """Return the ascending ``gram_eigenvalues`` of every layer."""
+    return [gram_eigenvalues(matrix) for matrix in matrices(layer_weights(networks))]
+
+
+def spectral_norms_of(networks: Networks) -> Float64[Tensor, "networks layers"]:
+    """Return the ``spectral_norms`` of the weights of every layer."""
+    return torch.stack([values[:, -1].sqrt() for values in once(weight_spectra, networks)], dim=1)
 
 
 def frobenius_norms(weights: Weights) -> Float64[Tensor, "networks layers"]:

@@ -69,6 +69,7 @@ INVARIANT = {
     "power_law_exponent": ALL,
     "weighted_power_law_exponent": UNITS | {"logits", "inputs"},
     "log_alpha_norm": UNITS | {"logits", "inputs"},
+    "facet_distance": FUNCTION | {"logits"},
 }
 FILES = {
     "margins",
@@ -84,6 +85,7 @@ FILES = {
     "predictions",
     "features",
     "spectra",
+    "facet_distance",
 }
 SETTINGS = {}
 # Spectra of fewer than 50 eigenvalues have no value.

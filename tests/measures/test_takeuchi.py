@@ -12,7 +12,10 @@ from oracles.sample_gradients import (
 from oracles.softmax_jacobian import PlainNetwork, random_networks
 from torch.testing import assert_close
 
+from generalization.measures.gauss_newton_trace import gauss_newton_trace
+from generalization.measures.gradient_norm import sample_gradient_norm
 from generalization.measures.takeuchi import tic_of_diagonals, tic_of_traces
+from generalization.sharing import sharing_results
 
 
 @pytest.mark.parametrize(("activation", "biases"), CASES)
@@ -40,13 +43,22 @@ def test_full_criterion_of_few_points_is_a_function_of_the_probabilities():
     assert_close(value, ((1 - sigma) / sigma).sum(), rtol=1e-6, atol=0)
 
 
-def test_known_values_are_used_at_as_many_points_only():
+def test_passes_are_shared_at_as_many_points_only():
     networks, (inputs, labels) = stack(), data()
-    known = {
-        "sample_gradient_norm": torch.full((2, 6), 2.0).double(),
-        "gauss_newton_trace": torch.full((2, 6), 8.0).double(),
-    }
-    values = tic_of_traces(networks, inputs, labels, train_samples=6, **known)
-    assert values.tolist() == [0.5, 0.5]
-    expected = tic_of_traces(networks, inputs, labels)
-    assert_close(tic_of_traces(networks, inputs, labels, **known), expected)
+    expected = [
+        tic_of_traces(networks, inputs, labels, train_samples=6),
+        tic_of_traces(networks, inputs, labels),
+        tic_of_diagonals(networks, inputs, labels),
+    ]
+    results = {}
+    with sharing_results(results):
+        sample_gradient_norm(networks, inputs, labels, train_samples=6)
+        gauss_newton_trace(networks, inputs, train_samples=6)
+        values = [tic_of_traces(networks, inputs, labels, train_samples=6)]
+        assert len(results) == 2
+        values.append(tic_of_traces(networks, inputs, labels))
+        assert len(results) == 4
+        values.append(tic_of_diagonals(networks, inputs, labels))
+    assert len(results) == 4
+    for value, alone in zip(values, expected, strict=True):
+        assert torch.equal(value, alone)
