@@ -25,7 +25,7 @@ FLOORS = (
     ),
     ("datasets",),
     ("networks",),
-    ("training",),
+    ("training", "sharing"),
     ("activations", "recorded"),
     ("derivatives",),
     ("regions",),
