@@ -27,8 +27,8 @@ from generalization.networks.fully_connected import (
     FullyConnectedNetworks,
     initialize_fully_connected,
 )
+from generalization.networks.sharing import sharing_results
 from generalization.randomness import generator_for
-from generalization.sharing import sharing_results
 from generalization.signatures import imported, named_by
 
 FILES = (

@@ -17,6 +17,7 @@ from generalization.errors import Approximated, in_order
 from generalization.finite_networks import NOT_FINITE, FiniteNetworks, grouped, offered_of_ensemble
 from generalization.networks.modules import Networks, number_of_networks
 from generalization.networks.networks_file import KeptNetworks
+from generalization.networks.sharing import Results, sharing_results
 from generalization.networks.stacked_networks import StackedNetworks
 from generalization.offered import (
     OfferedToMeasures,
@@ -25,7 +26,6 @@ from generalization.offered import (
     is_square,
 )
 from generalization.randomness import generator_for
-from generalization.sharing import Results, sharing_results
 from generalization.signatures import named_by
 from generalization.training.initialization import initial_networks
 

@@ -25,7 +25,7 @@ FLOORS = (
     ),
     ("datasets",),
     ("networks",),
-    ("training", "sharing"),
+    ("training",),
     ("activations", "recorded"),
     ("derivatives",),
     ("regions",),

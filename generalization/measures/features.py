@@ -18,8 +18,8 @@ from generalization.measures.margins import normalized_margins
 from generalization.networks.hidden_layers import unit_activations
 from generalization.networks.modules import SAMPLES_PER_CHUNK, Networks, logits_of
 from generalization.networks.reading import reads_networks
+from generalization.networks.sharing import once
 from generalization.samples import Inputs, TrainInputs, TrainLabels, first_samples
-from generalization.sharing import once
 
 
 @reads_networks

@@ -12,8 +12,8 @@ from generalization.derivatives.directional_derivatives import (
 )
 from generalization.networks.modules import Networks
 from generalization.networks.reading import reads_networks
+from generalization.networks.sharing import once
 from generalization.samples import TrainInputs, TrainLabels, first_samples
-from generalization.sharing import once
 
 
 @reads_networks

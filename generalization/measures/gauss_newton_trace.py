@@ -10,8 +10,8 @@ from torch import Tensor
 from generalization.derivatives.gradient_factors import fisher_moments
 from generalization.networks.modules import Networks
 from generalization.networks.reading import reads_networks
+from generalization.networks.sharing import once
 from generalization.samples import TrainInputs, first_samples
-from generalization.sharing import once
 
 
 @reads_networks

@@ -14,8 +14,8 @@ from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.hidden_layers import layer_maps
 from generalization.networks.modules import Networks, evaluation_mode, logits_of
 from generalization.networks.reading import reads_networks
+from generalization.networks.sharing import once
 from generalization.samples import Inputs, TrainInputs, TrainLabels, first_samples
-from generalization.sharing import once
 
 Margins = Float64[Tensor, "networks train_samples"]
 

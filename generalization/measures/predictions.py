@@ -11,9 +11,9 @@ from torch import Tensor
 from generalization.errors import require_positive
 from generalization.networks.modules import Networks, logits_of
 from generalization.networks.reading import reads_networks
+from generalization.networks.sharing import once
 from generalization.networks.softmax_losses import softmax_losses
 from generalization.samples import Inputs, TrainInputs, TrainLabels
-from generalization.sharing import once
 
 
 @reads_networks

@@ -22,7 +22,7 @@ from generalization.errors import warn_of_no_value
 from generalization.networks.layer_weights import layer_weights, matrices, weight_spectra
 from generalization.networks.modules import Networks
 from generalization.networks.reading import reads_networks
-from generalization.sharing import once
+from generalization.networks.sharing import once
 
 SMALLEST_SPECTRUM = 50
 

@@ -14,8 +14,8 @@ from torch.nn.functional import one_hot
 from generalization.derivatives.gradient_gram import loss_grams
 from generalization.networks.modules import Networks
 from generalization.networks.reading import reads_networks
+from generalization.networks.sharing import once
 from generalization.samples import TrainInputs, TrainLabels, first_samples
-from generalization.sharing import once
 
 
 @reads_networks

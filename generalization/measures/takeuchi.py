@@ -13,8 +13,8 @@ from torch import Tensor
 from generalization.derivatives.gradient_factors import fisher_moments, loss_moments
 from generalization.networks.modules import Networks
 from generalization.networks.reading import reads_networks
+from generalization.networks.sharing import once
 from generalization.samples import TrainInputs, TrainLabels, first_samples
-from generalization.sharing import once
 
 
 @reads_networks

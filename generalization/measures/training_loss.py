@@ -7,8 +7,8 @@ from torch.nn.functional import one_hot
 
 from generalization.networks.modules import Networks, logits_of
 from generalization.networks.reading import reads_networks
+from generalization.networks.sharing import once
 from generalization.samples import Inputs
-from generalization.sharing import once
 
 
 @reads_networks

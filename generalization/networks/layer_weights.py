@@ -9,7 +9,7 @@ from jaxtyping import Float64
 from torch import Tensor, nn
 
 from generalization.networks.modules import Networks
-from generalization.sharing import once
+from generalization.networks.sharing import once
 
 Weights = list[Float64[Tensor, "networks ..."]]
 Matrices = list[Float64[Tensor, "networks _ _"]]

@@ -15,7 +15,7 @@ from torch.testing import assert_close
 from generalization.measures.gauss_newton_trace import gauss_newton_trace
 from generalization.measures.gradient_norm import sample_gradient_norm
 from generalization.measures.takeuchi import tic_of_diagonals, tic_of_traces
-from generalization.sharing import sharing_results
+from generalization.networks.sharing import sharing_results
 
 
 @pytest.mark.parametrize(("activation", "biases"), CASES)

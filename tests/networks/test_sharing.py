@@ -6,8 +6,8 @@ from generalization.measures.predictions import confidence_error, prediction_nuc
 from generalization.measures.spectra import log_alpha_norm
 from generalization.measures.takeuchi import tic_of_diagonals, tic_of_traces
 from generalization.networks.fully_connected import initialize_fully_connected
+from generalization.networks.sharing import once, sharing_results
 from generalization.randomness import generator_for
-from generalization.sharing import once, sharing_results
 
 
 def counted():
