@@ -99,11 +99,10 @@ def check_measure(
         raise InputError(f"repeats must be at least 2, not {repeats!r}.")
     case = case or small_case(seed)
     function = partial(function, **(settings or {}))
-    first, subject = _returns(function, case, seed)
-    if subject is None:
+    first, battery = _returns(function, case, [seed + one for one in range(repeats)])
+    if battery is None:
         rows = [first, *(_row(name, "skipped", detail="values cannot be read") for name in CHECKS)]
         return pd.DataFrame(rows, columns=COLUMNS)
-    battery = Battery(subject, case, [seed + one for one in range(repeats)])
     rows = [first, *(_tried(name, check, battery) for name, check in CHECKS.items())]
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -173,20 +172,24 @@ def _tried(name: str, check: Callable[[Battery], Row], battery: Battery) -> Row:
         return _row(name, "failed", detail=_reason(error))
 
 
-def _returns(function: Callable[..., Any], case: Case, seed: int) -> tuple[Row, Subject | None]:
+def _returns(
+    function: Callable[..., Any], case: Case, seeds: list[int]
+) -> tuple[Row, Battery | None]:
     """Find out whether a measure takes a stack, or modules only, and returns values."""
     reasons = []
-    takes_modules = "module" in signature(function).parameters
-    for modules in (True,) if takes_modules else (False, True):
+    for modules in (False, True):
         try:
-            found = Subject(function, modules).raw(case, seed)
+            if not modules and "module" in signature(function).parameters:
+                continue
+            battery = Battery(Subject(function, modules), case, seeds)
         except Exception as error:
             reasons.append(_reason(error))
             continue
+        found = battery.raw
         per_input = f", one per input at {found.shape[1]} inputs" if found.dim() == 2 else ""
         given = "each network as a module" if modules else "a stack"
-        row = _row("returns", "passed", detail=f"one value per network of {given}{per_input}")
-        return row, Subject(function, modules)
+        detail = f"one value per network of {given}{per_input}"
+        return _row("returns", "passed", detail=detail), battery
     return _row("returns", "failed", detail=reasons[0]), None
 
 

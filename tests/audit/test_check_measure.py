@@ -177,6 +177,23 @@ def test_what_returns_no_values_fails_and_skips_the_rest(case, function, detail)
     assert set(table["outcome"][1:]) == {"skipped"}
 
 
+def test_what_fails_with_other_random_numbers_fails(case):
+    calls = []
+
+    def at_first(networks, generator):
+        calls.append(torch.rand((), generator=generator))
+        if calls[0] != calls[-1]:
+            raise RuntimeError("once is enough")
+        return networks.weights[0].norm(dim=(1, 2))
+
+    row = checked(at_first, case).loc["returns"]
+    assert row[["outcome", "detail"]].tolist() == ["failed", "RuntimeError: once is enough"]
+
+
+def test_a_function_without_a_signature_fails(case):
+    assert checked(max, case).loc["returns", "outcome"] == "failed"
+
+
 def fails_at_times(networks, inputs):
     if inputs.abs().max() > 8:
         raise ValueError("inputs are too large")
