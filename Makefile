@@ -1,6 +1,7 @@
 # study · report · test · check · format · bench · lock     make study STUDY=smoke   runs config/smoke.yaml
 # measure                                                   make measure NAME=…      starts a new measure
 # export                                                    make export STUDY=…      Parquet and data dictionary
+# docs                                                      make docs                results/documentation/site
 # mutations                                                 make mutations           small faults that tests notice
 # estimate                                                  make estimate STUDY=…    what a study costs
 # findings                                                  make findings            all studies on one page
@@ -19,7 +20,7 @@ SNAKEMAKE := snakemake --cores $(CORES) --configfile config/$(STUDY).yaml
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: study estimate report test check format measure export findings paper audit values league \
-    bench mutations lock
+    docs bench mutations lock
 .DELETE_ON_ERROR:
 
 study: .venv/.ready
@@ -90,6 +91,13 @@ audit: .venv/.ready
 league: .venv/.ready
 	@python scripts/league_of_table.py $(TABLE) --hyperparameters $(HYPERPARAMETERS) \
 	    --baselines $(BASELINES) --output results/leagues/$(basename $(notdir $(TABLE)))
+
+# Make the pages and build the site from them, without network.
+docs: export NO_MKDOCS_2_WARNING = 1
+docs: .venv/.ready
+	@PYTHONPATH=. python docs/pages.py
+	@mkdocs build --quiet --config-file docs/mkdocs.yml
+	@echo "The documentation is results/documentation/site/index.html"
 
 BENCHMARKS := $(filter-out %/timing.py %/mutations.py,$(wildcard benchmarks/*.py))
 bench: .venv/.ready

@@ -36,7 +36,6 @@ GIVEN_BY = {
     "train_inputs": "labels or train",
     "train_labels": "labels or train",
     "initial_networks": "initial",
-    "hyperparameters": "hyperparameters",
     "init_scale": "init_scale",
 }
 # Share of the free memory that the activations of one batch may take.
@@ -56,8 +55,7 @@ def measured_row(
     began = time.perf_counter()
     lacking = _lacking(function, offered)
     if lacking:
-        needs = " and ".join(dict.fromkeys(GIVEN_BY.get(need, need) for need in lacking))
-        return measure_row(name, f"{name} needs {' and '.join(lacking)}: give {needs}")
+        return measure_row(name, f"{name} needs {' and '.join(lacking)}: {_remedy(lacking)}")
     values: list[Tensor] = []
     for repeat in range(repeats):
         generator = generator_for(name, seed, repeat)
@@ -99,6 +97,13 @@ def measure_row(name: str, status: str, **values: Any) -> dict[str, Any]:
     """Row of a measure, without a value unless it is given."""
     empty = {"value": np.nan, "standard_error": np.nan, "method": "", "inputs": 0, "seconds": 0.0}
     return {"measure": name, "status": status, **empty, **values}
+
+
+def _remedy(lacking: list[str]) -> str:
+    """Say which arguments of ``measure`` give what is lacking."""
+    if "hyperparameters" in lacking:
+        return "only networks of a study have them"
+    return "give " + " and ".join(dict.fromkeys(GIVEN_BY.get(need, need) for need in lacking))
 
 
 def _lacking(function: Callable[..., Tensor], offered: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,302 @@
+"""Write the pages of the documentation that are made, and copy those written by hand.
+
+``make docs`` runs it before mkdocs. Everything goes to ``results/documentation/pages``: one page
+for every measure, ensemble measure, profile and similarity, the configuration reference, the
+gallery and the benchmarks come from docstrings, the catalog, the schema and committed pictures.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from examples import example_of
+
+from generalization.catalog import (
+    ENSEMBLE_MEASURES,
+    FIGURES,
+    MEASURES,
+    PROFILES,
+    SIMILARITIES,
+    caption_of,
+    file_of,
+)
+from generalization.docstrings import arguments, definition, first_sentence
+
+ROOT = Path(__file__).parents[1]
+OUTPUT = ROOT / "results/documentation/pages"
+KINDS = {
+    "measures": MEASURES,
+    "ensemble_measures": ENSEMBLE_MEASURES,
+    "profiles": PROFILES,
+    "similarities": SIMILARITIES,
+}
+LINKS = {name: f"{kind}/{name}.md" for kind, entries in KINDS.items() for name in entries}
+SCHEMA = "workflow/schemas/study.schema.yaml"
+BOUNDS = {
+    "minimum": "at least",
+    "exclusiveMinimum": "above",
+    "maximum": "at most",
+    "exclusiveMaximum": "below",
+}
+# What a function reads, by the name of its argument.
+LABELS = {"labels": "labels of the inputs", "train_labels": "training labels"}
+
+
+def write_pages(output: Path = OUTPUT) -> None:
+    """Write all pages into an empty folder."""
+    shutil.rmtree(output, ignore_errors=True)
+    shutil.copytree(ROOT / "docs", output, ignore=shutil.ignore_patterns("*.py", "*.yml", "README.md", "__*"))
+    for kind, entries in KINDS.items():
+        for name in entries:
+            _write(output / kind / f"{name}.md", page_of(kind, name))
+        _write(output / kind / "index.md", index_of(kind))
+    _write(output / "configuration.md", configuration())
+    _write(output / "gallery.md", gallery())
+    _write(output / "benchmarks.md", benchmarks())
+    _write(output / "troubleshooting.md", troubleshooting())
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text.rstrip() + "\n", encoding="utf-8")
+
+
+def titled(name: str) -> str:
+    """Return the title of a page."""
+    return name.replace("_", " ").capitalize()
+
+
+def page_of(kind: str, name: str) -> str:
+    """Return the page of a measure, ensemble measure, profile or similarity."""
+    path = ROOT / file_of(name)
+    text = definition(path, name)
+    parts = [f"# {titled(name)}", f"`{signature_of(path, name)}`", as_markdown(text)]
+    parts += ["## Properties", properties(kind, name), "## Example", example(name)]
+    explained = arguments(path, name)
+    if explained:
+        listed = (f"* `{key}`: {as_markdown(said)}" for key, said in explained.items())
+        parts += ["## Arguments", "\n".join(listed)]
+    returned = section(path, name, "Returns")
+    if returned:
+        parts += ["## Returns", as_markdown(returned)]
+    parts += ["## Code", f"`{file_of(name)}`, function `{name}`"]
+    return "\n\n".join(parts)
+
+
+def function_of(path: Path, name: str) -> ast.FunctionDef:
+    """Return the syntax tree of a function."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return next(one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name == name)
+
+
+def signature_of(path: Path, name: str) -> str:
+    """Return the name and the names and defaults of the arguments of a function."""
+    found = function_of(path, name).args
+    plain = ast.arguments(
+        posonlyargs=[ast.arg(one.arg) for one in found.posonlyargs],
+        args=[ast.arg(one.arg) for one in found.args],
+        kwonlyargs=[ast.arg(one.arg) for one in found.kwonlyargs],
+        vararg=found.vararg,
+        kwarg=found.kwarg,
+        defaults=found.defaults,
+        kw_defaults=found.kw_defaults,
+    )
+    return f"{name}({ast.unparse(plain)})"
+
+
+def section(path: Path, name: str, title: str) -> str:
+    """Return a section of the docstring of a function, without its indentation."""
+    text = ast.get_docstring(function_of(path, name)) or ""
+    found = re.search(rf"\n{title}:\n((?:    .*\n?|\n)+)", text)
+    return re.sub(r"^    ", "", found[1], flags=re.MULTILINE).strip() if found else ""
+
+
+def as_markdown(text: str) -> str:
+    """Return paragraphs of a docstring as Markdown; indented lines, formulas, become blocks."""
+    text = re.sub(r"``([^`]+)``", r"`\1`", text)
+    lines: list[str] = []
+    inside = False
+    for line in text.split("\n"):
+        formula = line.startswith("    ") or (inside and not line.strip())
+        if formula != inside:
+            lines += ["```text"] if formula else ["```", ""]
+            if formula:
+                lines.insert(-1, "")
+            inside = formula
+        lines.append(line[4:] if formula else escaped(line))
+    return "\n".join([*lines, "```"] if inside else lines)
+
+
+def escaped(line: str) -> str:
+    """Return a line whose marks of Markdown outside of literals stand for themselves."""
+    parts = re.split(r"(`[^`]*`)", line)
+    return "".join(
+        one if one.startswith("`") else re.sub(r"([*_<\[\]|])", r"\\\1", one) for one in parts
+    )
+
+
+def properties(kind: str, name: str) -> str:
+    """Return what the catalog, the signature and the docstring say of a function, as a list."""
+    path = ROOT / file_of(name)
+    names = {one.arg for one in ast.walk(function_of(path, name).args) if isinstance(one, ast.arg)}
+    seen = [said for key, said in LABELS.items() if key in names]
+    said = " ".join(definition(path, name).split())
+    sentences = re.split(r"(?<=[.)])\s+(?=[A-Z])", said)
+    lines = [f"* **Labels it sees:** {' and '.join(seen) or 'none'}."]
+    for title, words in (("Source", r"\b(1[89]|20)\d\d\b"), ("Invariance", r"[Ii]nvarian")):
+        found = [one for one in sentences if re.search(words, one)]
+        if found:
+            lines.append(f"* **{title}:** {escaped(' '.join(found))}")
+    drawn = "generator" in names or "shared_generator" in names
+    lines.append(f"* **Randomness:** {'draws random numbers' if drawn else 'none'}.")
+    if kind in {"measures", "profiles"}:
+        entry = KINDS[kind][name]
+        stacks = entry.fully_connected_only
+        reads = "stacks of fully connected networks only" if stacks else "stacks and modules"
+        lines.append(f"* **Reads:** {reads}; see [kinds of modules](../modules.md).")
+    if kind == "measures":
+        cheap = MEASURES[name].shares_a_job
+        cost = "low; shares a job with other cheap measures" if cheap else "high; a job of its own"
+        lines.append(f"* **Cost:** {cost}.")
+        if MEASURES[name].baseline:
+            lines.append("* **Baseline:** other measures have to outperform it.")
+    return "\n".join(lines)
+
+
+def example(name: str) -> str:
+    """Return an example that runs in milliseconds, made from the signature."""
+    return f"```python\n{example_of(name)}\n```"
+
+
+def index_of(kind: str) -> str:
+    """Return the page that lists the entries of a kind."""
+    lines = [f"# {titled(kind)}", "", "| name | |", "|---|---|"]
+    for name in KINDS[kind]:
+        said = first_sentence(definition(ROOT / file_of(name), name))
+        lines.append(f"| [`{name}`]({name}.md) | {escaped(' '.join(said.split()))} |")
+    return "\n".join(lines)
+
+
+def configuration() -> str:
+    """Return the reference of all keys of a study, made from its schema."""
+    schema = yaml.safe_load((ROOT / SCHEMA).read_text(encoding="utf-8"))
+    lines = [
+        "# Configuration",
+        "",
+        "Every key of a study, `config/NAME.yaml`. Keys that are not listed are rejected.",
+        f"This page is made from `{SCHEMA}`.",
+    ]
+    for key, entry in schema["properties"].items():
+        lines += ["", f"## {key}", "", *_entry(key, entry, schema["$defs"], schema["required"])]
+    lines += ["", "## Hyper-parameters", "", "Keys of an entry of `ensembles`."]
+    known = schema["$defs"]["hyperparameters"]
+    for key, entry in known["properties"].items():
+        lines += ["", f"### {key}", "", *_entry(key, entry, schema["$defs"], known["required"])]
+    return "\n".join(lines)
+
+
+def _entry(key: str, entry: Mapping[str, Any], known: Mapping[str, Any], required: Any) -> list:
+    """Return the lines that describe a key, and those of the keys below it."""
+    entry = _resolved(entry, known)
+    lines = [str(entry.get("description", "")).strip()]
+    facts = list(_facts(entry)) + (["required"] if key in required else [])
+    if facts:
+        lines += ["", "; ".join(facts) + "."]
+    if entry.get("properties"):
+        lines += ["", "| key | | |", "|---|---|---|"]
+    for name, below in entry.get("properties", {}).items():
+        below = _resolved(below, known)
+        said = cell(below.get("description", ""))
+        inner = ", ".join(f"`{one}`" for one in below.get("properties", {}))
+        allowed = "; ".join([*_facts(below), *([f"settings: {inner}"] if inner else [])])
+        shown = f"[`{name}`]({LINKS[name]})" if name in LINKS else f"`{name}`"
+        lines.append(f"| {shown} | {said} | {cell(allowed)} |")
+    return lines
+
+
+def _resolved(entry: Mapping[str, Any], known: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an entry of the schema with what it refers to; its own words come first."""
+    while "$ref" in entry:
+        rest = {key: value for key, value in entry.items() if key != "$ref"}
+        entry = {**known[entry["$ref"].rsplit("/", 1)[1]], **rest}
+    return entry
+
+
+def _facts(entry: Mapping[str, Any]) -> Iterator[str]:
+    """Yield type, allowed values, bounds and default of a key."""
+    if "enum" in entry:
+        yield "one of " + ", ".join(f"`{one}`" for one in entry["enum"])
+    elif entry.get("type") and entry["type"] != "object":
+        kinds = entry["type"] if isinstance(entry["type"], list) else [entry["type"]]
+        yield " or ".join(kinds)
+    for bound, words in BOUNDS.items():
+        if bound in entry:
+            yield f"{words} {entry[bound]}"
+    if "default" in entry:
+        yield f"default `{entry['default']}`"
+
+
+def cell(text: str) -> str:
+    """Return text that fits into a cell of a table."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def gallery() -> str:
+    """Return the page of all figures: pictures that are committed, and captions of all."""
+    lines = [
+        "# Gallery",
+        "",
+        "The front page of a report, and the measure league:",
+        "",
+        "![Front page of the report](report.png)",
+        "",
+        "![The measure league](league.png)",
+    ]
+    chapters: dict[str, list[str]] = {}
+    for name, figure in FIGURES.items():
+        chapters.setdefault(figure.chapter, []).append(name)
+    for chapter, names in chapters.items():
+        lines += ["", f"## {chapter}"]
+        for name in names:
+            said = first_sentence(definition(ROOT / file_of(name), name)).replace("\n", " ")
+            lines += ["", f"### {titled(name)}", "", escaped(said)]
+            lines += ["", f"Made by `{file_of(name)}`; its caption is `{caption_of(name)}`."]
+    return "\n".join(lines)
+
+
+def benchmarks() -> str:
+    """Return the page that says what every benchmark measures, and how to run it."""
+    lines = [
+        "# Benchmarks",
+        "",
+        "Each compares a hot path with a straightforward implementation and with the limit of the",
+        "machine, in one run: variants take turns, so that load of the machine meets all alike.",
+        "",
+        "```sh",
+        "make bench                                       # all, about half an hour",
+        "make bench ARGS=benchmarks/jacobian_norm.py      # one",
+        "```",
+    ]
+    for path in sorted((ROOT / "benchmarks").glob("*.py")):
+        said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        lines += ["", f"## {titled(path.stem)}", "", as_markdown(said.replace("``", "`"))]
+        lines += ["", f"`benchmarks/{path.name}`"]
+    return "\n".join(lines)
+
+
+def troubleshooting() -> str:
+    """Return the section of the README on what to do when something went wrong."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return "# Troubleshooting\n" + text.split("\n## Troubleshooting\n")[1].split("\n## ")[0]
+
+
+if __name__ == "__main__":
+    write_pages(*map(Path, sys.argv[1:2]))
