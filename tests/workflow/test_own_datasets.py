@@ -7,9 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from own_datasets import OwnDataset, impossible_with
 from planning import read_study
 
+from generalization.catalog import Shape
 from generalization.errors import InputError
+from generalization.hyperparameters import Hyperparameters
 
 DATASETS = {"mine": {"train": "mine/train.npz", "test": "mine/test.csv"}}
 ENSEMBLE = {
@@ -77,11 +80,6 @@ def test_changed_sources_are_prepared_and_trained_on_again_and_unchanged_ones_ar
             {},
             "own_datasets.mine.train must be importable, but 'none:read' is not: No module named",
         ),
-        (
-            DATASETS,
-            {"augmentation": "translate_flip"},
-            "augmentation must be 'none' where mine is a table, not 'translate_flip'.",
-        ),
     ],
 )
 def test_what_cannot_be_trained_on_is_said_before_anything_is_computed(
@@ -93,3 +91,25 @@ def test_what_cannot_be_trained_on_is_said_before_anything_is_computed(
     with pytest.raises(InputError) as error:
         read_study(config, ["config/study.yaml"])
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"input_normalization": "none"}, []),
+        (
+            {},
+            [
+                "input_normalization must be 'none' where train input 4 of mine is constant, not "
+                "'each_image'."
+            ],
+        ),
+        (
+            {"input_normalization": "none", "augmentation": "translate_flip"},
+            ["augmentation must be 'none' where mine is a table, not 'translate_flip'."],
+        ),
+    ],
+)
+def test_what_a_table_with_a_constant_row_does_not_allow(changes, said):
+    table = OwnDataset({}, [], Shape(24, 12, 1, 1, 5, 3), "", "train input 4")
+    assert list(impossible_with(Hyperparameters(dataset="mine", **changes), table)) == said
