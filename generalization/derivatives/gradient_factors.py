@@ -95,7 +95,8 @@ def gradient_blocks(
     if isinstance(networks, nn.Module):
         yield from _module_blocks(networks, inputs, cotangents, of_points)
         return
-    points, members = block_sizes(networks, inputs)
+    rows = 1 if cotangents is loss_rows else None
+    points, members = block_sizes(networks, inputs, rows)
     for first in range(0, len(networks), members):
         some = slice(first, min(first + members, len(networks)))
         for begin in range(0, len(inputs), points):
@@ -104,9 +105,15 @@ def gradient_blocks(
             yield _stack_block(networks[some], inputs[part], cotangents, of_part, some, part)
 
 
-def block_sizes(networks: FullyConnectedNetworks, inputs: Tensor) -> tuple[int, int]:
-    """Return the numbers of samples and of networks in a block."""
-    numbers = max(networks.widths[-1] * max(networks.widths[1:]), networks.widths[0])
+def block_sizes(
+    networks: FullyConnectedNetworks, inputs: Tensor, rows: int | None = None
+) -> tuple[int, int]:
+    """Return the numbers of samples and of networks in a block.
+
+    Args:
+        rows: Number of rows of cotangents per sample, if not that of classes.
+    """
+    numbers = max((rows or networks.widths[-1]) * max(networks.widths[1:]), networks.widths[0])
     points = items_at_once("cotangents", numbers * inputs.element_size(), inputs.device)
     return points, max(1, points // max(1, len(inputs)))
 
@@ -307,7 +314,7 @@ def _squares_and_diagonal(
             deltas.sum(2, dtype=torch.float64) * activations.sum(2, dtype=torch.float64)
         )
         weighted = (deltas * weights.to(deltas.dtype)).mT
-        diagonals.append(torch.bmm(weighted, activations).double() * factor)
+        diagonals.append(torch.bmm(weighted, activations).double().mul_(factor))
     return torch.stack(of_layers).sum(0) * block.scale.square(), diagonals
 
 
@@ -333,5 +340,5 @@ def _block_sum(block: Block, *, squared: bool) -> list[Float64[Tensor, "networks
         if squared:
             deltas, activations = deltas.square(), activations.square()
         weighted = (deltas.sum(2) * weights.to(deltas.dtype)).mT
-        sums.append(torch.bmm(weighted, activations).double() * factor)
+        sums.append(torch.bmm(weighted, activations).double().mul_(factor))
     return sums

@@ -236,7 +236,8 @@ def _norms(vectors: Float[Tensor, "*batch _"]) -> Float64[Tensor, "*batch"]:
 
 def _spread(activations: Float[Tensor, "1 samples *_"]) -> Float64[Tensor, "1 1"]:
     """Return the root of the total variance of a layer over samples."""
-    values = activations.flatten(2).double()
+    values = activations.flatten(2)
     centered = values - values.mean(1, keepdim=True)
-    # Entries in their order in memory: several times faster than the variance of every unit.
-    return centered.flatten(1).norm(dim=1, keepdim=True) / values.shape[1] ** 0.5
+    # Sample by sample, in the order of memory: faster than the variance of every unit, and sums of
+    # squares in single precision stay short.
+    return centered.norm(dim=2).double().norm(dim=1, keepdim=True) / values.shape[1] ** 0.5

@@ -19,6 +19,7 @@ from torch import Generator, Tensor
 
 from generalization.errors import require_positive
 from generalization.networks.error_rise import Level, level_of_rise
+from generalization.networks.layer_weights import Weights as LayerWeights
 from generalization.networks.layer_weights import layer_weights, weight_changes, weight_vectors
 from generalization.networks.modules import Networks, number_of_networks
 from generalization.networks.perturbed_weights import Weights, errors_with, scaled, weights_by_name
@@ -72,8 +73,7 @@ def pac_bayes_from_initialization(
     """
     first = first_samples(train_samples, train_inputs, train_labels)
     level = noise_level(networks, *first, generator, draws).level
-    square = weight_vectors(weight_changes(networks, initial_networks)).square().sum(1)
-    return _bound(square / (4 * level.square()), level, len(train_inputs))
+    return _isotropic(weight_changes(networks, initial_networks), level, len(train_inputs))
 
 
 @reads_networks
@@ -95,8 +95,7 @@ def pac_bayes_from_origin(
     """
     first = first_samples(train_samples, train_inputs, train_labels)
     level = noise_level(networks, *first, generator, draws).level
-    square = weight_vectors(layer_weights(networks)).square().sum(1)
-    return _bound(square / (4 * level.square()), level, len(train_inputs))
+    return _isotropic(layer_weights(networks), level, len(train_inputs))
 
 
 @reads_networks
@@ -143,9 +142,8 @@ def magnitude_aware_from_initialization(
     """
     first = first_samples(train_samples, train_inputs, train_labels)
     level = noise_level(networks, *first, generator, draws, magnitude_aware=True).level
-    changes = weight_vectors(weight_changes(networks, initial_networks)).square()
-    complexity = _magnitude_aware(changes.mean(1), changes, level)
-    return _bound(complexity, level, len(train_inputs))
+    changes = weight_changes(networks, initial_networks)
+    return _magnitude_aware(changes, changes, level, len(train_inputs))
 
 
 @reads_networks
@@ -168,10 +166,8 @@ def magnitude_aware_from_origin(
     """
     first = first_samples(train_samples, train_inputs, train_labels)
     level = noise_level(networks, *first, generator, draws, magnitude_aware=True).level
-    changes = weight_vectors(weight_changes(networks, initial_networks)).square()
-    mean_square = weight_vectors(layer_weights(networks)).square().mean(1)
-    complexity = _magnitude_aware(mean_square, changes, level)
-    return _bound(complexity, level, len(train_inputs))
+    changes = weight_changes(networks, initial_networks)
+    return _magnitude_aware(layer_weights(networks), changes, level, len(train_inputs))
 
 
 def noise_level(
@@ -225,19 +221,30 @@ def _noisy_weights(
     return {name: w + deviations[name] * noise[name] for name, w in own.items()}
 
 
+def _isotropic(
+    reference: LayerWeights, level: Float64[Tensor, "networks"], samples: int
+) -> Float64[Tensor, "networks"]:
+    """Return ‖v‖² / 4σ² + ln(m/σ) + 10 with v the weights, or their changes."""
+    square = weight_vectors(reference).square().sum(1)
+    return _bound(square / (4 * level.square()), level, samples)
+
+
+def _magnitude_aware(
+    reference: LayerWeights,
+    changes: LayerWeights,
+    level: Float64[Tensor, "networks"],
+    samples: int,
+) -> Float64[Tensor, "networks"]:
+    """Return ¼ Σ_i ln[(ε² + (σ² + 1) ‖v‖²/ω) / (ε² + σ² (w_i − w_i⁰)²)] + ln(m/σ) + 10."""
+    mean_square = weight_vectors(reference).square().mean(1)
+    square, floor = level.square(), SMALLEST_NOISE**2
+    prior = (floor + (square + 1) * mean_square).log().unsqueeze(1)
+    posterior = (floor + square.unsqueeze(1) * weight_vectors(changes).square()).log()
+    return _bound((prior - posterior).sum(1) / 4, level, samples)
+
+
 def _bound(
     complexity: Float64[Tensor, "networks"], level: Float64[Tensor, "networks"], samples: int
 ) -> Float64[Tensor, "networks"]:
     """Add ln(m/σ) + 10 to a complexity."""
     return complexity + (samples / level).log() + 10
-
-
-def _magnitude_aware(
-    mean_square: Float64[Tensor, "networks"],
-    changes: Float64[Tensor, "networks weights"],
-    level: Float64[Tensor, "networks"],
-) -> Float64[Tensor, "networks"]:
-    """Return ¼ Σ_i ln[(ε² + (σ² + 1) R²/ω) / (ε² + σ² (w_i − w_i⁰)²)]."""
-    square, floor = level.square(), SMALLEST_NOISE**2
-    prior = (floor + (square + 1) * mean_square).log().unsqueeze(1)
-    return (prior - (floor + square.unsqueeze(1) * changes).log()).sum(1) / 4

@@ -10,9 +10,11 @@ from generalization.derivatives.directional_derivatives import (
     layer_parameters,
 )
 from generalization.derivatives.gradient_factors import (
+    fisher_moments,
     fisher_rows,
     gradient_squares,
     gradient_sum,
+    loss_moments,
     loss_rows,
 )
 from generalization.derivatives.gradient_gram import gradient_gram
@@ -145,3 +147,32 @@ def test_gradients_of_certain_labels_keep_their_digits():
     # Rounding a logit of 100 to float32 changes exp of it by a few times 1e-5.
     assert_close(in_float32.log(), squares.log(), rtol=1e-4, atol=1e-4)
     assert (squares > 0).all()
+
+
+def test_moments_are_those_of_norms_and_sums():
+    networks = random_networks((30, 40, 35, 10), count=2).map(lambda part: 3 * part)
+    generator = torch.Generator().manual_seed(3)
+    inputs = torch.randn(300, 30, generator=generator, dtype=torch.float64)
+    labels = torch.arange(300) % 10
+    of_loss, of_fisher = loss_moments(networks, inputs, labels), fisher_moments(networks, inputs)
+    total = gradient_sum(networks, inputs, loss_rows, labels)
+    of_total = sum(layer.square().sum((1, 2)) for layer in total)
+    diagonal = gradient_sum(networks, inputs, loss_rows, labels, squared=True)
+    curvatures = gradient_sum(networks, inputs, fisher_rows, squared=True)
+    assert_close(of_loss.squares, gradient_squares(networks, inputs, loss_rows, labels), **EXACT)
+    assert_close(of_loss.square_of_mean, of_total / 300**2, **EXACT)
+    assert_close(of_loss.diagonal, diagonal, **EXACT)
+    assert_close(of_fisher.traces, gradient_squares(networks, inputs, fisher_rows), **EXACT)
+    assert_close(of_fisher.diagonal, curvatures, **EXACT)
+
+
+def test_squares_in_single_precision_are_accurate_to_a_millionth():
+    networks = random_networks((30, 40, 35, 10), count=2).map(lambda part: 3 * part)
+    networks = networks.to(torch.float32)
+    inputs = torch.randn(300, 30, generator=torch.Generator().manual_seed(3))
+    labels = torch.arange(300) % 10
+    of_loss, of_fisher = loss_moments(networks, inputs, labels), fisher_moments(networks, inputs)
+    squares = gradient_squares(networks, inputs, loss_rows, labels)
+    traces = gradient_squares(networks, inputs, fisher_rows)
+    assert_close(of_loss.squares, squares, rtol=1e-6, atol=0)
+    assert_close(of_fisher.traces, traces, rtol=1e-6, atol=0)
