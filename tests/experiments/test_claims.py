@@ -48,6 +48,7 @@ TOLERANCES = {
     "as far from memorizing networks": 0.05,
     "settle where train and test loss converge": log(1.5),
     "the test error is at chance level": 0.05,
+    "Noise hardly changes the accuracy": 0.05,
 }
 # Control and table → what it is where the control shows as much, and whether it decides.
 CONTROLS = {

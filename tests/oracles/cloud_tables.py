@@ -52,6 +52,8 @@ def of_network(generator, step, layers):
                         "part": part,
                         "class": label,
                         "layer": layer,
+                        "accuracy": 0.75 - sigma,
+                        "accuracy_without_noise": 0.75,
                         "sigma": sigma,
                         "ev_1": 1 - noise,
                         "ev_2": noise / 5,

@@ -25,8 +25,9 @@ from generalization.figures.style import figure_of_words, styled
 def cloud_components(noise_clouds: pd.DataFrame, training: pd.DataFrame) -> Figure:
     """Shares of the components of noisy copies against the step, as the blog's figures.
 
-    One block per ensemble; in it one column per σ, one row per quantity, and the loss on the train
-    and the test set below. Lines are means over seeds and over the images of all classes.
+    One block per ensemble; in it one column per σ, one row per quantity, and below the loss on the
+    train and the test set, and the accuracy at images with the same noise. Lines are means over
+    seeds and over the images of all classes.
 
     Returns:
         The figure; words, if no network was kept after step 0.
@@ -40,10 +41,16 @@ def cloud_components(noise_clouds: pd.DataFrame, training: pd.DataFrame) -> Figu
         "Second\nEV₂": lambda *panel: _draw_share(*panel, "ev_2"),
         "Rest\n1 − EV₁ − EV₂": lambda *panel: _draw_share(*panel, "ev_rest"),
         "Loss (nats)": draw_losses,
+        "Accuracy\nwith noise": _draw_accuracies,
     }
     figure = blocks(rows, training, panels, words="Noise in layers")
     draw_legend(figure, rows, closed_form=True)
     return figure
+
+
+def _draw_accuracies(axes: Axes, rows: pd.DataFrame, hues: Mapping[int, object]) -> None:
+    """Accuracy at images with noise, which all layers share."""
+    draw_layers(axes, rows[rows["layer"] == 0], {0: "black"}, "accuracy")
 
 
 def _draw_noise(axes: Axes, rows: pd.DataFrame, hues: Mapping[int, object]) -> None:

@@ -132,6 +132,7 @@ def _of_network(network: pd.DataFrame, about: list[str]) -> pd.DataFrame:
     wide = network.pivot(index=["part", "class", "layer", "sigma"], columns="step")
     values = {key: wide[key].to_numpy(float) for key in ("noise", "ev_1", "ev_2", "ev_rest", "s_1")}
     values |= {key: wide[key].to_numpy(float) for key in ("predicted_noise", "noise_at_input")}
+    values |= {key: wide[key].to_numpy(float) for key in ("accuracy", "accuracy_without_noise")}
     steps, places = kept["step"].to_numpy(float), marks(kept)
     rows = wide.index.to_frame(index=False).assign(**_of_clouds(values, steps, places))
     rows = _beyond_first(rows)
@@ -187,6 +188,7 @@ def _of_clouds(
             "measured_over_predicted": noise[:, last] - predicted[:, last],
             "noise_over_input": noise[:, last] - at_input[:, last],
             "noise_over_untrained": change(noise, places.untrained),
+            "accuracy_change": (values["accuracy"] - values["accuracy_without_noise"])[:, last],
             "ev_1_change": change(values["ev_1"], places.epoch),
             "ev_2_change": change(values["ev_2"], places.epoch),
             "ev_1_change_from_untrained": change(values["ev_1"], places.untrained),

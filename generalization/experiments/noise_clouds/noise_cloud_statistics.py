@@ -36,6 +36,7 @@ RATIOS = (
     "settled_over_least_loss_from_untrained",
 )
 DIFFERENCES = (
+    "accuracy_change",
     "ev_1_change",
     "ev_2_change",
     "ev_1_change_from_untrained",
@@ -50,6 +51,7 @@ WITHOUT_EPOCH = (
     "measured_over_predicted",
     "noise_over_input",
     "noise_over_untrained",
+    "accuracy_change",
     "s_1_change_since_least_loss",
 )
 KEYS = ["dataset", *VARIANTS, "part", "layer", "kind", "sigma"]
@@ -92,6 +94,9 @@ def noise_cloud_statistics(
 
     Means of differences:
 
+    ``accuracy_change``
+        Accuracy with noise σ less that at the same images without, at the last step; the same in
+        all layers.
     ``ev_1_change``, ``ev_2_change`` and both ``…_from_untrained``
         Last value less the first one.
     ``ev_1_change_beyond_first``, ``settled_beyond_first``

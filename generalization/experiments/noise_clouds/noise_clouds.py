@@ -10,7 +10,7 @@ from torch import Tensor
 from generalization.derivatives.layer_noise import layer_noise
 from generalization.errors import InputError
 from generalization.networks.hidden_layers import hidden_activations
-from generalization.networks.modules import Networks
+from generalization.networks.modules import Networks, logits_of
 from generalization.networks.reading import reads_networks
 from generalization.units.cloud_spectra import (
     cloud_images,
@@ -20,6 +20,8 @@ from generalization.units.cloud_spectra import (
 
 QUANTITIES = ["ev_1", "ev_2", "ev_rest", "s_1", "s_2", "predicted_noise", "layer_norm", "signal"]
 NULL_DRAWS = 8
+ACCURACIES = ["accuracy", "accuracy_without_noise"]
+ACCURACY_IMAGES = 1_000  # Of every part, the first ones, each with one draw of noise.
 
 Values = Float64[Tensor, "networks layers noise_stds quantities"]
 
@@ -77,7 +79,9 @@ def noise_clouds(
             Norms ‖A_l‖_F and ‖h‖.
 
         and ``null_share``, the share of the first component of N × n_l independent normal numbers:
-        EV_2 / (1 − EV_1) would be near it if noise had no direction in the layer. Shares, and
+        EV_2 / (1 − EV_1) would be near it if noise had no direction in the layer; and ``accuracy``
+        with this noise and ``accuracy_without_noise``, at the first 1,000 images of the part,
+        whatever the class and layer of the row. Shares, and
         ``predicted_noise``, do not exist where a layer shows nothing, no copy or no image having an
         active unit: they are means over the other images, NaN without any.
 
@@ -103,7 +107,17 @@ def noise_clouds(
     units = [images[0].numel(), *(h[0].numel() for h in hidden_activations(networks, images[:1]))]
     shares = {count: _null_share(count, copies, generator) for count in dict.fromkeys(units)}
     table["null_share"] = table["layer"].map(dict(enumerate(shares[count] for count in units)))
-    return table[["network", "part", "class", "layer", "sigma", *QUANTITIES, "null_share"]]
+    parts = {"train": (train_inputs, train_labels), "test": (inputs, labels)}
+    table = table.merge(
+        pd.concat(
+            _accuracies(networks, *shown, noise_stds, generator).assign(part=part)
+            for part, shown in parts.items()
+        ),
+        on=["network", "part", "sigma"],
+        validate="many_to_one",
+    )
+    keys = ["network", "part", "class", "layer", "sigma"]
+    return table[[*keys, *QUANTITIES, "null_share", *ACCURACIES]]
 
 
 def _sampled(layers: Sequence[Float[Tensor, "_networks samples *units"]], scales: int) -> Values:
@@ -136,6 +150,31 @@ def _closed_form(
     )
     squares = ratio.new_tensor(noise_stds).square()
     return torch.stack(torch.broadcast_tensors(ratio * squares, norm, signal), -1).transpose(0, 1)
+
+
+def _accuracies(
+    networks: Networks,
+    images: Float[Tensor, "samples *features"],
+    labels: Int64[Tensor, "samples"],
+    noise_stds: Sequence[float],
+    generator: torch.Generator,
+) -> pd.DataFrame:
+    """Accuracy at images with noise of every σ, and without: a row per network and σ."""
+    shown, right = images[:ACCURACY_IMAGES], labels[:ACCURACY_IMAGES]
+    noise = torch.randn(shown.shape, generator=generator).to(shown)
+
+    def accuracy(scale: float) -> list[float]:
+        logits = logits_of(networks, shown + scale * noise)
+        return (logits.argmax(-1) == right).double().mean(1).tolist()
+
+    without = accuracy(0.0)
+    rows = [
+        {"network": network, "sigma": scale, "accuracy": with_noise}
+        | {"accuracy_without_noise": without[network]}
+        for scale in noise_stds
+        for network, with_noise in enumerate(accuracy(scale))
+    ]
+    return pd.DataFrame(rows)
 
 
 def _null_share(units: int, copies: int, generator: torch.Generator) -> float:

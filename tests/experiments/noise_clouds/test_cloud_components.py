@@ -29,7 +29,7 @@ def test_one_block_per_ensemble_with_a_column_per_scale(study):
     ]
     for part in figure.subfigs:
         assert [axes.get_title("left") for axes in part.axes[:2]] == ["σ = 0.01", "σ = 0.1"]
-        assert len(part.axes) == 5 * 2
+        assert len(part.axes) == 6 * 2
 
 
 def test_lines_are_means_over_seeds_and_classes(study):
@@ -67,9 +67,15 @@ def test_losses_and_where_the_test_loss_is_minimal(study):
     panels = cloud_components(*study).subfigs[0].axes
     course = study[1][study[1]["ensemble"] == "e0"].groupby("step").mean(numeric_only=True)
     for part in ("train", "test"):
-        assert line(panels[-1], part).get_ydata() == pytest.approx(course[f"{part}_loss"])
+        assert line(panels[-3], part).get_ydata() == pytest.approx(course[f"{part}_loss"])
     for axes in panels:
         assert axes.lines[0].get_xdata() == [40, 40]
+
+
+def test_accuracy_is_that_under_the_noise_of_the_column(study):
+    panels = cloud_components(*study).subfigs[0].axes
+    for axes, sigma in zip(panels[-2:], (0.01, 0.1), strict=True):
+        assert set(line(axes, "test 0").get_ydata()) == {0.75 - sigma}
 
 
 def test_headline_counts_networks(study):

@@ -7,6 +7,7 @@ from torch import Generator, nn
 from generalization.experiments.noise_clouds.noise_clouds import noise_clouds
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.hidden_layers import hidden_activations
+from generalization.networks.modules import logits_of
 from generalization.networks.sequences import sequence_of
 from generalization.units.cloud_spectra import cloud_images, noisy_copies
 
@@ -171,3 +172,18 @@ def test_convolutional_module():
     noise = (table["ev_2"] + table["ev_rest"]).to_numpy()
     assert set(table["layer"]) == {0, 1, 2}
     assert noise == pytest.approx(table["predicted_noise"].to_numpy(), rel=0.08)
+
+
+def test_accuracies_are_of_the_images_with_noise_and_without(networks):
+    table = profile_of(networks, noise_stds=(1e-9, 1e3))
+    for part, (count, seed, classes) in {"train": (6, 2, 3), "test": (8, 1, 2)}.items():
+        right = torch.arange(count) % classes
+        expected = (
+            (logits_of(networks, images(count, seed)).argmax(-1) == right).double().mean(1).tolist()
+        )
+        rows = table[table["part"] == part]
+        for network, accuracy in enumerate(expected):
+            of_network = rows[rows["network"] == network]
+            assert set(of_network["accuracy_without_noise"]) == {accuracy}
+            assert set(of_network.loc[of_network["sigma"] == 1e-9, "accuracy"]) == {accuracy}
+    assert (table["accuracy"] != table["accuracy_without_noise"]).any()
