@@ -67,7 +67,7 @@ def in_order(warned: Iterable[warnings.WarningMessage]) -> list[Warning]:
 
 
 @contextmanager
-def told_in_one_sentence() -> Iterator[None]:
+def exit_on_input_error() -> Iterator[None]:
     """Exit a script on an ``InputError`` with its message only; keep other tracebacks."""
     try:
         yield

@@ -8,7 +8,7 @@ from generalization.audit.audit_checks import audit_checks
 from generalization.datasets.dataset import read_dataset
 from generalization.datasets.experiment_data import experiment_data
 from generalization.devices import prepare_device
-from generalization.errors import told_in_one_sentence
+from generalization.errors import exit_on_input_error
 from generalization.networks.networks_file import read_networks
 from generalization.signatures import imported
 from generalization.tables import write_table
@@ -38,5 +38,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with told_in_one_sentence():
+    with exit_on_input_error():
         main()

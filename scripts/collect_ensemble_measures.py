@@ -5,7 +5,7 @@ from itertools import product
 from pathlib import Path
 
 from generalization.blocks import add_block_arguments, blocks_of_grids, paired_blocks
-from generalization.errors import told_in_one_sentence
+from generalization.errors import exit_on_input_error
 from generalization.tables import collect_ensemble_measures, read_table, write_table
 
 
@@ -30,5 +30,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with told_in_one_sentence():
+    with exit_on_input_error():
         main()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from generalization.blocks import add_block_arguments, blocks_of_grids
-from generalization.errors import told_in_one_sentence
+from generalization.errors import exit_on_input_error
 from generalization.tables import collect_measures, collect_training, read_table, write_table
 
 
@@ -35,5 +35,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with told_in_one_sentence():
+    with exit_on_input_error():
         main()

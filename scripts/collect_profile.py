@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from generalization.blocks import add_block_arguments, blocks_of_grids
-from generalization.errors import told_in_one_sentence
+from generalization.errors import exit_on_input_error
 from generalization.tables import read_table, write_table
 
 
@@ -28,5 +28,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with told_in_one_sentence():
+    with exit_on_input_error():
         main()

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from generalization.blocks import add_block_arguments, blocks_of_grids
-from generalization.errors import told_in_one_sentence
+from generalization.errors import exit_on_input_error
 from generalization.representations.similarity_tables import (
     collect_similarities,
     similarity_files,
@@ -29,5 +29,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with told_in_one_sentence():
+    with exit_on_input_error():
         main()

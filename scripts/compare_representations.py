@@ -7,7 +7,7 @@ from pathlib import Path
 
 from generalization.activations import Activations
 from generalization.devices import prepare_device
-from generalization.errors import told_in_one_sentence
+from generalization.errors import exit_on_input_error
 from generalization.networks.networks_file import read_networks
 from generalization.representations.comparing import compare_networks
 from generalization.signatures import imported
@@ -38,5 +38,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with told_in_one_sentence():
+    with exit_on_input_error():
         main()

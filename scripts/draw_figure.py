@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from generalization.errors import told_in_one_sentence
+from generalization.errors import exit_on_input_error
 from generalization.figures.svg_file import save_figure
 from generalization.signatures import imported, named_by
 from generalization.tables import read_table
@@ -30,5 +30,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with told_in_one_sentence():
+    with exit_on_input_error():
         main()

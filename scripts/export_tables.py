@@ -7,7 +7,7 @@ import yaml
 
 from generalization.columns import column_dictionary
 from generalization.docstrings import columns
-from generalization.errors import told_in_one_sentence
+from generalization.errors import exit_on_input_error
 from generalization.tables import read_table, write_parquet, write_table
 
 SCHEMA = Path(__file__).parents[1] / "workflow/schemas/study.schema.yaml"
@@ -32,5 +32,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with told_in_one_sentence():
+    with exit_on_input_error():
         main()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from generalization.errors import told_in_one_sentence
+from generalization.errors import exit_on_input_error
 from generalization.signatures import named_by
 from generalization.statistics.fit_statistics import fit_statistics
 from generalization.statistics.resampling import Resampling
@@ -45,5 +45,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with told_in_one_sentence():
+    with exit_on_input_error():
         main()

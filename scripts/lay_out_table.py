@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from generalization.errors import told_in_one_sentence
+from generalization.errors import exit_on_input_error
 from generalization.figures.html_table import html_table, with_seen_labels
 from generalization.files import written_whole
 from generalization.names import readable
@@ -26,5 +26,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with told_in_one_sentence():
+    with exit_on_input_error():
         main()

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from generalization.errors import told_in_one_sentence
+from generalization.errors import exit_on_input_error
 from generalization.figures.measure_league import measure_league
 from generalization.figures.svg_file import save_figure
 from generalization.files import written_whole
@@ -38,5 +38,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with told_in_one_sentence():
+    with exit_on_input_error():
         main()

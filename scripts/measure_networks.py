@@ -8,7 +8,7 @@ from pathlib import Path
 from generalization.datasets.dataset import read_dataset
 from generalization.datasets.experiment_data import experiment_data
 from generalization.devices import prepare_device
-from generalization.errors import told_in_one_sentence
+from generalization.errors import exit_on_input_error
 from generalization.measure_networks import measure_networks
 from generalization.networks.networks_file import read_networks
 from generalization.signatures import imported
@@ -41,5 +41,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with told_in_one_sentence():
+    with exit_on_input_error():
         main()

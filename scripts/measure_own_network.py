@@ -7,7 +7,7 @@ from pathlib import Path
 
 from generalization.datasets.own_data import own_data
 from generalization.devices import prepare_device
-from generalization.errors import told_in_one_sentence
+from generalization.errors import exit_on_input_error
 from generalization.networks.own_module import own_module
 from generalization.own_population import evaluated, measure_own_network
 from generalization.signatures import imported
@@ -51,5 +51,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with told_in_one_sentence():
+    with exit_on_input_error():
         main()

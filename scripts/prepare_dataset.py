@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 
 from generalization.datasets.preparation import prepare_dataset
-from generalization.errors import told_in_one_sentence
+from generalization.errors import exit_on_input_error
 
 
 def main() -> None:
@@ -23,5 +23,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with told_in_one_sentence():
+    with exit_on_input_error():
         main()

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from generalization.datasets.own_dataset import prepare_own_dataset
-from generalization.errors import told_in_one_sentence
+from generalization.errors import exit_on_input_error
 
 
 def main() -> None:
@@ -25,5 +25,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with told_in_one_sentence():
+    with exit_on_input_error():
         main()

@@ -8,7 +8,7 @@ from generalization.activations import write_activations
 from generalization.datasets.dataset import read_dataset
 from generalization.datasets.experiment_data import experiment_data
 from generalization.devices import prepare_device
-from generalization.errors import told_in_one_sentence
+from generalization.errors import exit_on_input_error
 from generalization.networks.networks_file import read_networks
 from generalization.randomness import generator_for
 from generalization.units.cloud_spectra import noisy_images
@@ -39,5 +39,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with told_in_one_sentence():
+    with exit_on_input_error():
         main()

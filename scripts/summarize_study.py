@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from generalization.errors import told_in_one_sentence
+from generalization.errors import exit_on_input_error
 from generalization.files import written_whole
 from generalization.signatures import named_by
 from generalization.statistics.summary import summary
@@ -26,5 +26,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with told_in_one_sentence():
+    with exit_on_input_error():
         main()

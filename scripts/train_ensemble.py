@@ -11,7 +11,7 @@ import pandas as pd
 from generalization.datasets.dataset import read_dataset
 from generalization.datasets.experiment_data import experiment_data
 from generalization.devices import prepare_device
-from generalization.errors import told_in_one_sentence
+from generalization.errors import exit_on_input_error
 from generalization.hyperparameters import Hyperparameters
 from generalization.networks.networks_file import write_networks
 from generalization.tables import write_table
@@ -48,5 +48,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    with told_in_one_sentence():
+    with exit_on_input_error():
         main()

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from generalization.audit.audit_page import audit_page
-from generalization.errors import told_in_one_sentence
+from generalization.errors import exit_on_input_error
 from generalization.files import written_whole
 from generalization.tables import read_table
 
@@ -23,5 +23,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with told_in_one_sentence():
+    with exit_on_input_error():
         main()

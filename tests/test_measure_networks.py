@@ -48,12 +48,12 @@ WITHOUT_VALUE = OF_AN_ERROR | {
 EMPTY = pd.DataFrame({"network": []})
 
 
-def taken(measures, settings, networks=None):
+def measured(measures, settings, networks=None):
     return dict(measure_networks(networks or kept(), data(), measures, settings))
 
 
 def test_every_network_is_a_row_at_every_step_at_which_it_changed():
-    table = taken({"entropy": output_entropy}, {"entropy": {"samples": 5}})["entropy"]
+    table = measured({"entropy": output_entropy}, {"entropy": {"samples": 5}})["entropy"]
     columns = ["ensemble", "seed", "step", "measure", "value", "status", "reason"]
     assert list(table.columns) == columns
     assert (table["reason"] == "").all()
@@ -81,20 +81,20 @@ def test_noise_of_a_dataset_is_the_same_for_all_ensembles_and_measures():
     measures = {"look": look, "again": look}
     other = dataclasses.replace(kept().hyperparameters, learning_rate=0.5)
     for networks in (kept(), dataclasses.replace(kept(), hyperparameters=other)):
-        taken(measures, {name: {"samples": 4} for name in measures}, networks)
+        measured(measures, {name: {"samples": 4} for name in measures}, networks)
     assert len(seen) == 4
     assert seen == seen[:1] * 4
     seen.clear()
     elsewhere = dataclasses.replace(data(), name="mnist")
     dict(measure_networks(kept(), elsewhere, {"look": look}, {"look": {"samples": 4}}))
-    taken({"look": look}, {"look": {"samples": 4}})
+    measured({"look": look}, {"look": {"samples": 4}})
     assert seen[0] != seen[1]
 
 
 def test_initial_networks_are_those_of_the_seed():
     begun = initial_networks((6, 5, 5, 4), kept().hyperparameters, (1, 2))
     networks = dataclasses.replace(kept(), networks=(begun, *kept().networks[1:]))
-    table = taken({"distance": distance_from_initialization}, {"distance": NONE}, networks)
+    table = measured({"distance": distance_from_initialization}, {"distance": NONE}, networks)
     distances = table["distance"].set_index(["step", "seed"])["value"]
     assert distances[0].tolist() == [0, 0]
     assert (distances[8] > 1).all()
@@ -108,7 +108,7 @@ def test_normalizations_are_folded_but_where_the_trained_weights_count():
         return torch.zeros(len(networks))
 
     measures = {"look": look, "norm": weight_norm, "count": number_of_parameters}
-    tables = taken(measures, dict.fromkeys(measures, NONE), networks)
+    tables = measured(measures, dict.fromkeys(measures, NONE), networks)
     profile_networks(networks, data(), lambda networks: seen.update(profiled=networks) or EMPTY, {})
     for stack in (seen["networks"], seen["profiled"]):
         assert stack.normalizations == ()
@@ -127,7 +127,7 @@ def test_normalizations_are_folded_but_where_the_trained_weights_count():
 def test_running_statistics_that_are_not_finite_have_no_value_either(part):
     networks = kept(normalization="batch")
     getattr(networks.networks[2].normalizations[1], part)[0, 3] = torch.inf
-    table = taken({"norm": weight_norm}, {"norm": NONE}, networks)["norm"]
+    table = measured({"norm": weight_norm}, {"norm": NONE}, networks)["norm"]
     assert table["value"].isna().tolist() == [False] * 4 + [True]
 
 
@@ -135,7 +135,7 @@ def test_a_network_that_diverged_has_no_value_and_says_why():
     networks = kept()
     networks.networks[2].weights[1][0, 0, 0] = torch.nan
     networks = dataclasses.replace(networks, statuses=("diverged", "stopped"))
-    table = taken({"entropy": output_entropy}, {"entropy": {"samples": 5}}, networks)["entropy"]
+    table = measured({"entropy": output_entropy}, {"entropy": {"samples": 5}}, networks)["entropy"]
     row = table[(table["seed"] == 1) & (table["step"] == 30)].iloc[0]
     assert row["status"] == "diverged"
     assert row["reason"] == "weights that are not finite"
@@ -147,7 +147,7 @@ def test_networks_of_which_none_is_finite_have_no_values():
     networks = kept()
     for stack in networks.networks:
         stack.weights[0].fill_(torch.inf)
-    table = taken({"entropy": output_entropy}, {"entropy": {"samples": 5}}, networks)["entropy"]
+    table = measured({"entropy": output_entropy}, {"entropy": {"samples": 5}}, networks)["entropy"]
     assert len(table) == 5
     assert table["value"].isna().all()
 
@@ -158,7 +158,7 @@ def test_a_value_that_is_missing_says_why():
         warn_of_no_value("needs an even network", lacking)
         return torch.tensor([1.0, math.nan, math.nan, math.inf, math.nan])
 
-    table = taken({"odd": odd}, {"odd": NONE})["odd"]
+    table = measured({"odd": odd}, {"odd": NONE})["odd"]
     needs = "needs an even network"
     reasons = ["", needs, needs, "infinite", "undefined for this network"]
     assert table["reason"].tolist() == reasons
@@ -167,7 +167,7 @@ def test_a_value_that_is_missing_says_why():
         warnings.warn("no luck", stacklevel=1)
         return torch.full((5,), math.nan)
 
-    table = taken({"unlucky": unlucky}, {"unlucky": NONE})["unlucky"]
+    table = measured({"unlucky": unlucky}, {"unlucky": NONE})["unlucky"]
     assert set(table["reason"]) == {"no luck"}
 
 
@@ -177,7 +177,7 @@ def test_a_value_that_is_approximate_says_how():
         warn_of_no_value("diverged", [False, False, True, False, False])
         return torch.tensor([1.0, 2.0, math.nan, 4.0, 5.0])
 
-    table = taken({"sampled": sampled}, {"sampled": NONE})["sampled"]
+    table = measured({"sampled": sampled}, {"sampled": NONE})["sampled"]
     assert table["reason"].tolist() == ["", "2 % off", "diverged", "", ""]
 
 
@@ -186,14 +186,14 @@ def test_a_missing_value_never_lacks_a_reason(measure):
     function = imported(place_of(measure))
     few = ("samples", "train_samples", "grid_points", "random_samples")
     chosen = {key: 3 for key in few if key in settings_of(measure)}
-    table = taken({measure: function}, {measure: chosen})[measure]
+    table = measured({measure: function}, {measure: chosen})[measure]
     finite = table["value"].map(math.isfinite)
     assert (table["reason"] == "").tolist() == finite.tolist()
 
 
 def test_a_spectrum_that_is_too_small_counts_its_eigenvalues():
     measures = {"power_law_exponent": imported(place_of("power_law_exponent"))}
-    table = taken(measures, {"power_law_exponent": NONE})["power_law_exponent"]
+    table = measured(measures, {"power_law_exponent": NONE})["power_law_exponent"]
     words = "needs 50 eigenvalues, but layer 1 has 5, layer 2 has 5, layer 3 has 4"
     assert (table["reason"] == words).all()
 
@@ -207,7 +207,7 @@ def test_values_of_a_measure_are_offered_to_those_that_name_it():
 
     measures = {"entropy": output_entropy, "doubled": doubled, "other": doubled}
     settings = {"entropy": {"samples": 5}, "doubled": {"samples": 5}, "other": {"samples": 4}}
-    tables = taken(measures, settings)
+    tables = measured(measures, settings)
     doubled_values = tables["doubled"]["value"].tolist()
     assert doubled_values == pytest.approx((2 * tables["entropy"]["value"]).tolist())
     # As many inputs as networks: the values of one network tell which axis is which.
@@ -220,8 +220,8 @@ def test_randomness_belongs_to_the_measure_of_these_networks():
         return torch.rand(5, generator=generator)
 
     measures, settings = {"one": drawn, "two": drawn}, {"one": NONE, "two": NONE}
-    first, again = taken(measures, settings), taken(measures, settings)
-    others = taken(measures, settings, kept(seeds=(3, 4)))
+    first, again = measured(measures, settings), measured(measures, settings)
+    others = measured(measures, settings, kept(seeds=(3, 4)))
     assert first["one"]["value"].tolist() == again["one"]["value"].tolist()
     assert first["one"]["value"].tolist() != first["two"]["value"].tolist()
     assert first["one"]["value"].tolist() != others["one"]["value"].tolist()
@@ -263,10 +263,10 @@ def test_all_measures_but_those_of_layers_are_computed_for_convolutional_network
     points = 30 if measure in OF_MANY_POINTS else 2
     chosen = {key: points for key in few if key in settings_of(measure)}
     together = [measure] if MEASURES[measure].taken_together else []
-    measured = measure_networks(
+    tables = measure_networks(
         networks, images(), {measure: function}, {measure: chosen}, together=together
     )
-    tables = dict(measured)
+    tables = dict(tables)
     if measure in WITHOUT_VALUE:
         values = tables[measure]["value"]
         assert values.isna().any() or measure in OF_AN_ERROR

@@ -24,21 +24,21 @@ def block(*seeds):
     return dataclasses.replace(networks, steps=steps, statuses=("fitted",) * len(seeds))
 
 
-def taken(a, b=None, chosen=None, some=None):
+def measured(a, b=None, chosen=None, some=None):
     return dict(measure_pairs(a, b or a, some or data(), ALL, chosen or DEFAULTS))
 
 
 def test_every_pair_of_different_seeds_is_a_row_once():
-    for table in taken(block(1, 2, 3)).values():
+    for table in measured(block(1, 2, 3)).values():
         assert list(table.columns) == PAIR
         assert table[["seed_a", "seed_b"]].to_numpy().tolist() == [[1, 2], [1, 3], [2, 3]]
-    across = taken(block(1, 2), block(3))["disagreement"]
+    across = measured(block(1, 2), block(3))["disagreement"]
     assert across[["seed_a", "seed_b"]].to_numpy().tolist() == [[1, 3], [2, 3]]
 
 
 def test_pairs_of_two_blocks_are_those_of_one():
-    whole = taken(block(1, 2, 3))
-    across = taken(block(1, 2), block(3))
+    whole = measured(block(1, 2, 3))
+    across = measured(block(1, 2), block(3))
     for name, table in across.items():
         same = whole[name].query("seed_b == 3")
         assert table["value"].tolist() == pytest.approx(same["value"].tolist(), rel=1e-6)
@@ -47,7 +47,7 @@ def test_pairs_of_two_blocks_are_those_of_one():
 def test_final_networks_are_compared_at_the_first_samples():
     networks = kept()
     chosen = {name: {"samples": 5} for name in ALL}
-    row = taken(networks, chosen=chosen)["disagreement"].iloc[0]
+    row = measured(networks, chosen=chosen)["disagreement"].iloc[0]
     classes = logits_of(networks.networks[-1], data().test_inputs[:5]).argmax(-1)
     assert row["value"] == (classes[0] != classes[1]).double().mean().item()
     assert row["step"] == 30  # The larger of 30 and 8.
@@ -57,25 +57,25 @@ def test_final_networks_are_compared_at_the_first_samples():
 def test_networks_that_are_not_finite_have_no_pairs_with_values_and_the_reason():
     networks = block(1, 2, 3)
     networks.networks[2].weights[1][1, 0, 0] = torch.nan
-    for table in taken(networks).values():
+    for table in measured(networks).values():
         assert table["value"].isna().tolist() == [True, False, True]
         assert table["reason"].tolist() == ["weights that are not finite", "", *table["reason"][:1]]
     networks.networks[2].weights[1].fill_(torch.inf)
-    assert taken(networks)["seed_similarity"]["value"].isna().all()
+    assert measured(networks)["seed_similarity"]["value"].isna().all()
 
 
 def test_convolutional_networks_have_all_measures():
     networks = kept_convolutions(hyperparameters_of("convolutional, pooled"))
     images = blobs(channels=IMAGE[0], height=IMAGE[1], width=IMAGE[2])
-    for table in taken(networks, some=images).values():
+    for table in measured(networks, some=images).values():
         assert table["value"].notna().all()
         assert len(table) == 1
 
 
 def test_test_labels_are_seen_by_none():
     turned = dataclasses.replace(data(), test_labels=data().test_labels.roll(1))
-    for name, table in taken(kept()).items():
-        assert table.equals(taken(kept(), some=turned)[name])
+    for name, table in measured(kept()).items():
+        assert table.equals(measured(kept(), some=turned)[name])
 
 
 def test_blocks_of_two_ensembles_are_refused():
@@ -83,7 +83,7 @@ def test_blocks_of_two_ensembles_are_refused():
     one, another = kept(), dataclasses.replace(kept(), hyperparameters=other)
     sentence = f"Pairs must be of one ensemble, not of {one.hyperparameters.name} and {other.name}."
     with pytest.raises(InputError) as caught:
-        taken(one, another)
+        measured(one, another)
     assert str(caught.value) == sentence
 
 

@@ -7,7 +7,7 @@ import json
 import sys
 
 from generalization.datasets.own_dataset import own_dataset
-from generalization.errors import told_in_one_sentence
+from generalization.errors import exit_on_input_error
 
 
 def main() -> None:
@@ -19,5 +19,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with told_in_one_sentence():
+    with exit_on_input_error():
         main()

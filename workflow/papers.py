@@ -14,7 +14,7 @@ from schema import among  # noqa: E402
 from values import published_values, read_studies  # noqa: E402
 
 from generalization.catalog import FIGURES, PAPERS  # noqa: E402
-from generalization.errors import InputError, told_in_one_sentence  # noqa: E402
+from generalization.errors import InputError, exit_on_input_error  # noqa: E402
 
 
 def title_of(paper: str) -> str:
@@ -74,5 +74,5 @@ def _place(words: str) -> tuple[bool, int]:
 
 
 if __name__ == "__main__":
-    with told_in_one_sentence():
+    with exit_on_input_error():
         print(*(study.name for study in reduced_studies(sys.argv[1])))

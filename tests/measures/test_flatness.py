@@ -33,7 +33,7 @@ NOISY = (
 WORST = (worst_case_flatness, magnitude_aware_worst_case_flatness, adaptive_sharpness)
 
 
-def taken(measure, networks, inputs, labels, **settings):
+def measured(measure, networks, inputs, labels, **settings):
     offered = {"train_inputs": inputs, "train_labels": labels}
     if measure in NOISY:
         offered["generator"] = seeded()
@@ -47,8 +47,8 @@ def taken(measure, networks, inputs, labels, **settings):
 def test_network_is_measured_as_if_it_were_alone(measure):
     networks, inputs, labels = learnt()
     with torch.random.fork_rng():
-        together = taken(measure, networks, inputs, labels)
-        alone = taken(measure, networks[1:], inputs, labels)
+        together = measured(measure, networks, inputs, labels)
+        alone = measured(measure, networks[1:], inputs, labels)
     assert_close(together[1:], alone, equal_nan=True)
 
 
@@ -69,7 +69,7 @@ def test_rescaling_layers_changes_nothing_that_is_relative(measure):
 def test_module_equals_stack(measure):
     networks, inputs, labels = learnt()
     chosen = {"draws": 3} if measure in NOISY else {}
-    stack = taken(measure, networks[:1], inputs, labels, **chosen)
+    stack = measured(measure, networks[:1], inputs, labels, **chosen)
     module = sequence_of(networks[:1])
     if measure in (magnitude_aware_from_origin,) or "initialization" in measure.__name__:
         tensors = {k: v + 0.1 * torch.sin(9 * v) for k, v in networks[:1].tensors.items()}

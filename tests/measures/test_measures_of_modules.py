@@ -69,7 +69,7 @@ def networks_of(activation, *, normalized, biases):
 NETWORKS = ("networks", "trained_networks", "initial_networks")
 
 
-def taken(name, networks):
+def measured(name, networks):
     offered = {
         **networks,
         "inputs": images(3),
@@ -95,11 +95,11 @@ def test_measure_of_a_stack_is_that_of_its_networks(name, activation, biases, no
     stacks = networks_of(activation, biases=biases, normalized=normalized)
     members = (slice(0, 1), slice(1, 2))
     of_modules = torch.cat([
-        taken(name, {role: sequence_of(stack[one]) for role, stack in stacks.items()})
+        measured(name, {role: sequence_of(stack[one]) for role, stack in stacks.items()})
         for one in members
     ])
     absent = name in MAY_BE_ABSENT
-    assert_close(of_modules, taken(name, stacks), rtol=1e-9, atol=0, equal_nan=absent)
+    assert_close(of_modules, measured(name, stacks), rtol=1e-9, atol=0, equal_nan=absent)
 
 
 @pytest.mark.filterwarnings("ignore:the training error rises")
@@ -110,7 +110,7 @@ def test_convolutional_module_has_every_other_measure(name):
     module, begun = (nn.Sequential(*layers).double().eval() for _ in range(2))
     before = {key: value.clone() for key, value in module.state_dict().items()}
     roles = {"networks": module, "trained_networks": module, "initial_networks": begun}
-    values = taken(name, roles)
+    values = measured(name, roles)
     assert len(values) == 1
     assert values.isnan().all() if name in WITHOUT_VALUE else not values.isinf().any()
     assert name in MAY_BE_ABSENT or values.isfinite().all()
@@ -121,4 +121,4 @@ def test_convolutional_module_has_every_other_measure(name):
 def test_the_others_refuse_a_module_in_one_sentence(name):
     module = nn.Sequential(nn.Flatten(), nn.Linear(16, 3)).double()
     with pytest.raises((InputError, TypeError), match=r"^networks must be .*, not Sequential\.$"):
-        taken(name, {"networks": module})
+        measured(name, {"networks": module})
