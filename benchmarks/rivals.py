@@ -4,9 +4,19 @@ Cheap are those that share a job. They are computed in the order of the catalog,
 values of earlier ones that it names, as in a study. The limit is one forward pass of all points at
 the rate of torch's sgemm: what any measure of the outputs costs at least.
 
+Not cheap are searches (PAC-Bayes, worst-case flatness: tens of training errors, for each of ten
+draws or ascent steps), ascents and Lanczos iterations (adaptive sharpness, the largest eigenvalue:
+a backward pass per step), chains (the local learning coefficient), and distances to facets (the
+Jacobians of all units at every input). Stiffness and disparity grow as the square of the number of
+training samples, and stay at 1,000.
+
 Hutchinson's estimate of the trace of the Gauss–Newton matrix G is the mean of vᵀ G v over random
 signs v, one for all points, each by one derivative along v; the other sampled estimate draws labels
 from the network's own probabilities, E ‖∇ℓ_y‖².
+
+Beside curvlinops the Gauss–Newton matrix is measured for one network, with errors against autograd
+in float64. It is no requirement of this project: ``pip install curvlinops-for-pytorch`` into an
+environment of its own.
 """
 
 import time
@@ -15,6 +25,7 @@ from pathlib import Path
 
 import torch
 from timing import print_table, sgemm_rate, take_turns
+from torch.func import functional_call, grad, jacrev, vmap
 
 from generalization.catalog import MEASURES, file_of, place_of
 from generalization.derivatives.directional_derivatives import (
@@ -22,12 +33,18 @@ from generalization.derivatives.directional_derivatives import (
     layer_parameters,
 )
 from generalization.derivatives.gradient_factors import gradient_squares, loss_rows
+from generalization.derivatives.gradient_gram import gradient_gram
+from generalization.measures.fisher_rao_norm import fisher_rao_norm
 from generalization.measures.gauss_newton_trace import gauss_newton_trace
 from generalization.networks.fully_connected import (
     FullyConnectedNetworks,
     initialize_fully_connected,
 )
+<<<<<<< HEAD
 from generalization.networks.sharing import sharing_results
+=======
+from generalization.networks.sequences import sequence_of
+>>>>>>> rivals
 from generalization.randomness import generator_for
 from generalization.signatures import imported, named_by
 
@@ -145,8 +162,79 @@ def compare_traces(points: int = 1000) -> None:
         print(f"  {name:<44} relative error {error:.1e}")
 
 
+def compare_with_curvlinops(points: int = 200) -> None:
+    """Print errors and times of curvlinops beside ours, for a network of moderate size."""
+    try:
+        from curvlinops import GGNLinearOperator, hutchinson_trace
+    except ImportError:
+        print("\nNot compared with curvlinops: pip install curvlinops-for-pytorch for that.")
+        return
+    widths = (64, 50, 50, 10)
+    network = initialize_fully_connected(widths, "relu", [generator_for("network", 0)])
+    inputs = torch.randn(points, widths[0], generator=generator_for("inputs"))
+    labels = network.logits(inputs)[0].argmax(1)
+    module, precise = sequence_of(network), sequence_of(network.to(torch.float64))
+    weights = [one for one in module.parameters() if one.requires_grad]
+    vector = torch.cat([one.detach().flatten() for one in weights])
+
+    def operator() -> GGNLinearOperator:
+        data, loss = [(inputs, labels)], torch.nn.CrossEntropyLoss()
+        return GGNLinearOperator(module, loss, weights, data, check_deterministic=False)
+
+    exact = {
+        name: quantity.double()
+        for name, quantity in by_autograd(precise, inputs.double(), labels).items()
+    }
+    variants = {
+        "trace": (lambda: gauss_newton_trace(network, inputs, train_samples=points).mean()),
+        "trace, curvlinops, 100 probes": (lambda: hutchinson_trace(operator(), num_matvecs=100)),
+        "Fisher-Rao norm": (lambda: fisher_rao_norm(network, inputs, train_samples=points).mean()),
+        "Fisher-Rao norm, curvlinops": (lambda: vector @ (operator() @ vector)),
+        "Gram matrix": (lambda: gradient_gram(network, inputs, loss_rows, labels)[0]),
+        "Gram matrix, autograd in float32": (lambda: by_autograd(module, inputs, labels, "Gram")),
+    }
+    print(f"\none network {widths} at {points} points")
+    for name, function in variants.items():
+        function()
+        begin = time.process_time()
+        found = torch.as_tensor(function()).detach().double()
+        seconds = time.process_time() - begin
+        truth = exact[name.split(",")[0]]
+        error = (found - truth).norm() / truth.norm()
+        print(f"  {name:<44} {seconds * 1e3:8.2f} ms   relative error {error:.1e}")
+
+
+def by_autograd(
+    module: torch.nn.Module, inputs: torch.Tensor, labels: torch.Tensor, only: str = ""
+) -> torch.Tensor | dict[str, torch.Tensor]:
+    """Return the trace, the Fisher–Rao norm and the Gram matrix from gradients of every sample."""
+    parameters = {name: one.detach() for name, one in module.named_parameters()}
+
+    def logits(parameters: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+        return functional_call(module, parameters, (x.unsqueeze(0),))[0]
+
+    def loss(
+        parameters: dict[str, torch.Tensor], x: torch.Tensor, label: torch.Tensor
+    ) -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(logits(parameters, x), label)
+
+    gradients = vmap(grad(loss), (None, 0, 0))(parameters, inputs, labels)
+    flat = torch.cat([one.flatten(1) for one in gradients.values()], 1)
+    if only:
+        return flat @ flat.T
+    jacobians = vmap(jacrev(logits), (None, 0))(parameters, inputs)
+    jacobian = torch.cat([one.flatten(2) for one in jacobians.values()], 2)
+    sigma = module(inputs).detach().softmax(-1)
+    vector = torch.cat([one.flatten() for one in parameters.values()])
+    centered = jacobian - (sigma.unsqueeze(1) @ jacobian)
+    trace = (sigma * centered.square().sum(2)).sum(1).mean()
+    along = (sigma * (centered @ vector).square()).sum(1).mean()
+    return {"trace": trace, "Fisher-Rao norm": along, "Gram matrix": flat @ flat.T}
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     cost_of_all(1000)
     cost_of_all(POINTS)
     compare_traces()
+    compare_with_curvlinops()

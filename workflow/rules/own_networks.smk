@@ -129,7 +129,7 @@ rule measure_own_network_alone:
         repeats=study.own.repeats,
         settings=lambda wildcards: json.dumps(dict([study.measures[wildcards.measure]])),
     message:
-        "Take {wildcards.measure} of the network {wildcards.network}."
+        "Compute {wildcards.measure} of the network {wildcards.network}."
     shell:
         MEASURE_OWN_NETWORK
 
