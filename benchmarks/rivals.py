@@ -40,11 +40,8 @@ from generalization.networks.fully_connected import (
     FullyConnectedNetworks,
     initialize_fully_connected,
 )
-<<<<<<< HEAD
-from generalization.networks.sharing import sharing_results
-=======
 from generalization.networks.sequences import sequence_of
->>>>>>> rivals
+from generalization.networks.sharing import sharing_results
 from generalization.randomness import generator_for
 from generalization.signatures import imported, named_by
 
