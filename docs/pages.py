@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
 from examples import example_of
 
 from generalization.catalog import (

@@ -296,9 +296,16 @@ def test_the_precision_of_activations_sets_the_tolerance_of_ranks(inputs):
     torch.manual_seed(0)
     module = nn.Sequential(nn.Flatten(), nn.Linear(16, 4), nn.Linear(4, 12))
     found = {
-        dtype: generalization.compare(
-            *[module.to(dtype)] * 2, inputs, layers=["2"], other_layers=["1"], similarities="svcca"
-        )["value"].item()
+        dtype: generalization
+        .compare(
+            *[module.to(dtype)] * 2,
+            inputs,
+            layers=["2"],
+            other_layers=["0"],
+            similarities="mean_cca",
+        )[["value", "null"]]
+        .squeeze()
+        .to_list()
         for dtype in (torch.float16, torch.float32)
     }
     assert found[torch.float16] == pytest.approx(found[torch.float32], abs=0.01)
