@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
 from examples import example_of
 
 from generalization.catalog import (
@@ -53,7 +52,9 @@ LABELS = {"labels": "labels of the inputs", "train_labels": "training labels"}
 def write_pages(output: Path = OUTPUT) -> None:
     """Write all pages into an empty folder."""
     shutil.rmtree(output, ignore_errors=True)
-    shutil.copytree(ROOT / "docs", output, ignore=shutil.ignore_patterns("*.py", "*.yml", "README.md", "__*"))
+    shutil.copytree(
+        ROOT / "docs", output, ignore=shutil.ignore_patterns("*.py", "*.yml", "README.md", "__*")
+    )
     for kind, entries in KINDS.items():
         for name in entries:
             _write(output / kind / f"{name}.md", page_of(kind, name))

@@ -92,6 +92,15 @@ def measure(
 
     Raises:
         InputError: If a name is not that of a measure, or data cannot be read.
+
+    Example:
+        >>> network = nn.Linear(2, 2, bias=False)
+        >>> _ = nn.init.constant_(network.weight, 1.5)
+        >>> table = measure(network, torch.zeros(4, 2), measures=["weight_norm", "training_loss"])
+        >>> print(table[["measure", "value", "status"]].to_string(index=False))
+              measure  value                                                           status
+          weight_norm    3.0                                                               ok
+        training_loss    NaN training_loss needs train_inputs and train_labels: give labels or train
     """
     if repeats < 2:
         # Two draws tell whether anything is drawn at all.
@@ -162,6 +171,16 @@ def compare(
 
     Raises:
         InputError: If a layer or a similarity does not exist, or data cannot be read.
+
+    Example:
+        >>> _ = torch.manual_seed(0)
+        >>> one = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+        >>> table = compare(one, one, torch.randn(50, 4), layers=["0"], similarities="linear_cka")
+        >>> print(table[["other_layer", "value"]].round(2).to_string(index=False))
+        other_layer  value
+                  0   1.00
+                  1   0.53
+                  2   0.23
     """  # noqa: DOC502
     known = _named("similarities", similarities, SIMILARITIES)
     recorded = []
@@ -289,5 +308,5 @@ def _samples_by_units(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         flat = layer.flatten(2) if layer.dim() > 2 else layer
         if flat.dim() == 3:
             flat = flat.transpose(1, 2).flatten(0, 1) if same else flat.mean(2)
-        layers.append(flat.double())
+        layers.append(flat)
     return layers[0], layers[1]

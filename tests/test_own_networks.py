@@ -289,3 +289,31 @@ assert not len(broken), broken.to_string()
 g.compare(module, module, x)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_precision_of_activations_sets_the_tolerance_of_ranks(inputs):
+    """Float16 activations must not count rounding as directions, cast to double or not."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Flatten(), nn.Linear(16, 4), nn.Linear(4, 12))
+    found = {
+        dtype: generalization
+        .compare(
+            *[module.to(dtype)] * 2,
+            inputs,
+            layers=["2"],
+            other_layers=["0"],
+            similarities="mean_cca",
+        )[["value", "null"]]
+        .squeeze()
+        .to_list()
+        for dtype in (torch.float16, torch.float32)
+    }
+    assert found[torch.float16] == pytest.approx(found[torch.float32], abs=0.01)
+
+
+def test_only_networks_of_a_study_have_hyperparameters(module, inputs):
+    def theirs(hyperparameters):
+        return torch.zeros(1)
+
+    row = generalization.measure(module, inputs, measures={"theirs": theirs}).iloc[0]
+    assert row["status"] == "theirs needs hyperparameters: only networks of a study have them"

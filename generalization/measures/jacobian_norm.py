@@ -23,6 +23,14 @@ def jacobian_norm(networks: Networks, inputs: Inputs) -> Float64[Tensor, "networ
 
     Returns:
         R × N norms, in probability per unit of input.
+
+    Example:
+        A network that ends in two equal logits has the softmax Jacobian [[¼, −¼], [−¼, ¼]].
+
+        >>> network = torch.nn.Linear(2, 2, bias=False)
+        >>> _ = torch.nn.init.eye_(network.weight)
+        >>> jacobian_norm(network, torch.zeros(1, 2))
+        tensor([[0.5000]], dtype=torch.float64)
     """
     return input_jacobian_norm(networks, inputs, softmax_jacobian_rows)
 

@@ -41,6 +41,13 @@ def path_norm(networks: Networks, train_inputs: TrainInputs) -> Float64[Tensor, 
 
     Raises:
         InputError: If a module has another layer.
+
+    Example:
+        >>> network = nn.Sequential(nn.Linear(2, 1, bias=False), nn.ReLU(), nn.Linear(1, 1))
+        >>> for parameter in network.parameters():
+        ...     _ = nn.init.constant_(parameter, 2.0)
+        >>> path_norm(network, torch.zeros(1, 2))  # Two paths, each with weights 2 and 2.
+        tensor([5.6569], dtype=torch.float64)
     """  # noqa: DOC502
     ones = torch.ones_like(train_inputs[:1], dtype=torch.float64)
     if isinstance(networks, nn.Module):

@@ -22,6 +22,12 @@ def weight_norm(trained_networks: Networks) -> Float64[Tensor, "networks"]:
 
     Returns:
         R norms, accumulated in float64, since a sum of a million float32 squares loses digits.
+
+    Example:
+        >>> network = torch.nn.Linear(2, 2)
+        >>> _ = torch.nn.init.constant_(network.weight, 1.5)
+        >>> weight_norm(network)
+        tensor([3.], dtype=torch.float64)
     """
     return _norms(layer_weights(trained_networks))
 

@@ -30,6 +30,12 @@ def linear_cka(
         The score. Its null level is the mean over all permutations of the datapoints of one layer:
         tr K tr L / ((N − 1) ‖K‖ ‖L‖), and 0 if debiased. No directions are fitted, so there is no
         held-out value.
+
+    Example:
+        >>> import numpy as np
+        >>> one = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+        >>> round(linear_cka(one, one[:, :1]).value, 4)
+        0.7071
     """
     a, b, products = prepared(a, b, products)
     if is_constant(a, b):
