@@ -324,3 +324,26 @@ def labels_of(figure, label):
     """Return what the report lists of a figure."""
     about = label if FIGURES[figure].one_per == "measure" else figure
     return {"figure": headed(label, about)}
+
+
+def studies_of_paper(wildcards):
+    """List the folders of the reduced studies of a paper."""
+    return [
+        f"results/studies/{one.name}" for one in papers.reduced_studies(wildcards.paper)
+    ]
+
+
+def results_of_paper(wildcards):
+    """List the tables of these studies, and the figures that the paper has, too."""
+    names = ("statistics.csv", "training.csv", "summary.txt", "claims.csv")
+    folders = studies_of_paper(wildcards)
+    figures = papers.figures_of(wildcards.paper)
+    return [f"{folder}/{name}" for folder in folders for name in names] + [
+        f"results/studies/{study}/figures/{figure}.svg"
+        for _, figure, study, _ in figures
+    ]
+
+
+def titles_of_paper(wildcards):
+    """Return study → title of the reduced studies of a paper."""
+    return {one.name: one.title for one in papers.reduced_studies(wildcards.paper)}

@@ -33,29 +33,6 @@ rule collect_findings:
         " 2> >(tee {log} >&2)"
 
 
-def studies_of_paper(wildcards):
-    """List the folders of the reduced studies of a paper."""
-    return [
-        f"results/studies/{one.name}" for one in papers.reduced_studies(wildcards.paper)
-    ]
-
-
-def results_of_paper(wildcards):
-    """List the tables of these studies, and the figures that the paper has, too."""
-    names = ("statistics.csv", "training.csv", "summary.txt", "claims.csv")
-    folders = studies_of_paper(wildcards)
-    figures = papers.figures_of(wildcards.paper)
-    return [f"{folder}/{name}" for folder in folders for name in names] + [
-        f"results/studies/{study}/figures/{figure}.svg"
-        for _, figure, study, _ in figures
-    ]
-
-
-def titles_of_paper(wildcards):
-    """Return study → title of the reduced studies of a paper."""
-    return {one.name: one.title for one in papers.reduced_studies(wildcards.paper)}
-
-
 # One page for a paper, once its reduced studies have run: `make paper PAPER=novak_2018`.
 rule collect_paper:
     input:
