@@ -96,9 +96,20 @@ class Work(NamedTuple):
         return products + self.numbers / rates.numbers + self.calls * rates.call
 
 
+# Of every dataset by name; an estimate adds those of the user.
+SHAPES: dict[str, Shape] = dict(DATASETS)
+
+
+def know_shapes(shapes: Mapping[str, Shape]) -> None:
+    """Add datasets of the user, by which networks of one name may have another size than before."""
+    if shapes:
+        SHAPES.update(shapes)
+        size_of.cache_clear()
+
+
 def shape_of(one: Hyperparameters) -> Shape:
     """Return numbers of images and their size, as the networks see them."""
-    about = DATASETS[one.dataset]
+    about = SHAPES[one.dataset]
     sides = {} if one.crop is None else {"height": one.crop, "width": one.crop}
     return about._replace(train=one.train_size or about.train, **sides)
 
@@ -232,7 +243,7 @@ def stack_of(one: Hyperparameters, networks: int) -> int:
 
 def data_bytes(one: Hyperparameters) -> int:
     """Return the memory that a dataset takes in a job."""
-    about = DATASETS[one.dataset]
+    about = SHAPES[one.dataset]
     pixels = about.channels * about.height * about.width
     return COPIES_OF_DATA * FLOAT * (about.train + about.test) * pixels
 

@@ -23,11 +23,13 @@ from costs import (
     FLOAT,
     MIB,
     PROCESS,
+    SHAPES,
     Work,
     data_bytes,
     expected_steps,
     forward_work,
     kept_of,
+    know_shapes,
     measuring_work,
     networks_bytes,
     shape_of,
@@ -39,7 +41,6 @@ from costs import (
 from planning import Study, check_config_files, read_study
 from rates import GPU, Rates, read_rates
 
-from generalization.catalog import DATASETS
 from generalization.errors import InputError
 from generalization.hyperparameters import Hyperparameters
 
@@ -102,6 +103,10 @@ class Estimate:
     rates: Rates
     _jobs: dict[tuple[Any, ...], Job] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Learn the sizes of the user's datasets."""
+        know_shapes({name: own.shape for name, own in self.study.own_datasets.items()})
+
     # Jobs.
 
     def job(self, rule: str, ensemble: str, networks: int, name: str = "") -> Job:
@@ -120,7 +125,7 @@ class Estimate:
 
     def _counted(self, rule: str, ensemble: str, networks: int, name: str) -> Job:
         if rule == "prepare_dataset":
-            about = DATASETS[ensemble]
+            about = SHAPES[ensemble]
             pixels = about.channels * about.height * about.width
             stored = FLOAT * (about.train + about.test) * pixels
             return Job(0, 10 + stored / 1e7, inf, PROCESS + 4 * stored, stored)
