@@ -10,6 +10,23 @@ from numbers import Integral, Number, Real
 import numpy as np
 import pandas as pd
 
+# Words that are written in another way than in lower case.
+PROPER = {
+    "jacobian": "Jacobian",
+    "gaussian": "Gaussian",
+    "gauss newton": "Gauss–Newton",
+    "fisher rao": "Fisher–Rao",
+    "frobenius": "Frobenius",
+    "davies bouldin": "Davies–Bouldin",
+    "bartlett": "Bartlett",
+    "brier": "Brier",
+    "pac bayes": "PAC-Bayes",
+    "tic": "TIC",
+    "ols": "OLS",
+    "auc": "AUC",
+    "r squared": "R²",
+}
+
 
 def readable(name: str) -> str:
     """Return the readable name of a measure, statistic or hyper-parameter.
@@ -19,20 +36,14 @@ def readable(name: str) -> str:
             identify settings of a measure that differ from its defaults.
     """
     words = re.sub(r"-([0-9a-f]{8})$", r" (\1)", name).replace("_", " ")
-    words = (
-        words
-        .replace("jacobian", "Jacobian")
-        .replace("ols", "OLS")
-        .replace(" auc", " AUC")
-        .replace("r squared", "R²")
-    )
+    words = re.sub(rf"\b({'|'.join(PROPER)})\b", lambda word: PROPER[word[1]], words)
     return words if words.startswith("p ") else words[:1].upper() + words[1:]
 
 
 def within(name: str) -> str:
     """Return the readable name for use within a sentence, capitalizing only proper names."""
     words = readable(name)
-    return words if words.startswith(("Jacobian", "OLS")) else words[:1].lower() + words[1:]
+    return words if words.startswith(tuple(PROPER.values())) else words[:1].lower() + words[1:]
 
 
 def number(value: Real, digits: int = 3) -> str:
