@@ -84,7 +84,7 @@ values: .venv/.ready
 AUDIT := snakemake --cores $(CORES) --configfile config/audit.yaml --workflow-profile workflow/profiles/local
 audit: .venv/.ready
 	@$(AUDIT) --quiet -- datasets
-	@$(AUDIT) $(LOGGER) -- docs/audit.md
+	@$(AUDIT) $(LOGGER) --force -- docs/audit.md
 
 # Rank the measures of any table with one row per network, whose hyper-parameters are named:
 # make league TABLE=theirs.csv HYPERPARAMETERS="width depth" BASELINES=norm
