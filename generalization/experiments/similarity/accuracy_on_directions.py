@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from generalization.experiments.similarity.layer_maps import layer_names, of_architecture
+from generalization.experiments.similarity.layer_maps import layer_names, name_of_networks
 from generalization.experiments.similarity.network_pairs import GENERALIZING, task
 from generalization.figures.facets import Facet
 from generalization.figures.legends import labelled
@@ -59,12 +59,12 @@ def accuracy_on_directions(projection_accuracy: pd.DataFrame, training: pd.DataF
             _draw(panel, panel.table[panel.table["layer"] == shown[panel.column]])
 
     def heading(panel: Panel) -> str:
-        dataset, architecture, depth, width = panel.row
+        *kind, depth, width = panel.row
         name = layer_names(depth)[_layers(depth, columns)[panel.column]]
         layer = name if name == "logits" else f"layer {name}"
         networks = len(panel.table.drop_duplicates(NETWORK))
-        kind = f"{dataset}{of_architecture(rows, architecture)}, width {width}, {networks} networks"
-        return f"{kind}\nlayer 1" if panel.left else layer
+        about = f"{name_of_networks(rows, *kind, depth)}, width {width}, {networks} networks"
+        return f"{about}\nlayer 1" if panel.left else layer
 
     figure = SmallMultiples(
         rows=groups,

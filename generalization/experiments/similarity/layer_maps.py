@@ -50,10 +50,18 @@ def facet_of_similarities(rows: pd.DataFrame, first: str = "svcca") -> Facet:
     return Facet.of(rows, "similarity", order=order, most=2, name=NAMES.get, noun="similarities")
 
 
-def of_architecture(rows: pd.DataFrame, architecture: str) -> str:
-    """Suffix for the name of a dataset; empty if all rows have one architecture."""
-    several = rows["architecture"].nunique() > 1
-    return f", {setting_name('architecture', architecture)}" if several else ""
+def name_of_networks(
+    rows: pd.DataFrame, dataset: str, architecture: str, depth: int, *, suffix: str = ""
+) -> str:
+    """Name networks by their dataset, and by what tells them apart of their architecture and depth.
+
+    Args:
+        rows: Rows of all networks that are drawn.
+        suffix: End of the names of the columns.
+    """
+    settings = {"architecture": architecture, "depth": depth}
+    apart = [key for key in settings if rows[f"{key}{suffix}"].nunique() > 1]
+    return ", ".join([dataset, *(setting_name(key, settings[key]) for key in apart)])
 
 
 def draw_layers(axes: Axes, panel: Panel) -> AxesImage:

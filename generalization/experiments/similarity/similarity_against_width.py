@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from generalization.experiments.similarity.layer_maps import (
     facet_of_similarities,
     layer_legend,
-    of_architecture,
+    name_of_networks,
 )
 from generalization.figures.facets import Facet
 from generalization.figures.looks import colors
@@ -42,9 +42,8 @@ def similarity_against_width(similarity_of_ensembles: pd.DataFrame) -> Figure:
     hues = colors(range(max(depth for _, _, depth in groups.values)))
 
     def heading(panel: Panel) -> str:
-        dataset, architecture, _ = panel.column
         networks = groups.select(rows, panel.column).drop_duplicates("ensemble")["networks"].sum()
-        return f"{dataset}{of_architecture(rows, architecture)}\n{networks} networks" * panel.top
+        return f"{name_of_networks(rows, *panel.column)}\n{networks} networks" * panel.top
 
     return SmallMultiples(
         rows=facet_of_similarities(rows, "pwcca"),

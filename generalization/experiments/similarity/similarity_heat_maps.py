@@ -13,6 +13,7 @@ from generalization.experiments.similarity.layer_maps import (
     TASKS,
     Panel,
     draw_layers,
+    name_of_networks,
     similarities_of,
 )
 from generalization.experiments.similarity.network_pairs import task
@@ -98,17 +99,17 @@ def _same(rows: pd.DataFrame, keys: list[str]) -> pd.Series:
 
 def _of_groups(rows: pd.DataFrame) -> Iterator[Panel]:
     """A network and itself, two seeds, and layers on their way to the end."""
-    several = rows["architecture_a"].nunique() > 1
     groups = rows.groupby([f"{key}_a" for key in GROUP], sort=True)
     for (dataset, architecture, depth, labels), group in list(groups)[:MOST_GROUPS]:
-        kind = f"\n{architecture.replace('_', ' ')}, depth {depth}" if several else ""
-        words = f"{dataset}, {TASKS[labels]}{kind}"
+        name = name_of_networks(rows, dataset, architecture, depth, suffix="_a")
+        # On a line of its own where the name is long.
+        words = f", {TASKS[labels]}" if name == dataset else f"\n{TASKS[labels]}"
         for pairs, title in ((ITSELF, "A network and itself"), (SEEDS, "Two seeds")):
             of_kind = _both_ways(group[group["kind"] == pairs])
             if len(of_kind):
-                yield Panel(of_kind, f"{title}\n{words}", "Layer", "Layer of the other")
+                yield Panel(of_kind, f"{title}\n{name}{words}", "Layer", "Layer of the other")
         for step, of_step in _early(group[group["kind"] == STEPS]):
-            title = f"Step {step:,} and the end\n{words}"
+            title = f"Step {step:,} and the end\n{name}{words}"
             yield Panel(of_step, title, f"Layer at step {step:,}", "Layer at the end")
 
 

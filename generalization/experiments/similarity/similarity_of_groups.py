@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from generalization.experiments.similarity.layer_maps import (
     facet_of_similarities,
     layer_names,
-    of_architecture,
+    name_of_networks,
 )
 from generalization.figures.facets import Facet
 from generalization.figures.legends import labelled
@@ -48,9 +48,8 @@ def similarity_of_groups(similarity_contrasts: pd.DataFrame) -> Figure:
     groups = Facet.of(rows, *GROUP, most=MOST_GROUPS, noun="kinds of networks")
 
     def heading(panel: Panel) -> str:
-        dataset, architecture, _ = panel.column
         about = _counted(groups.select(rows, panel.column))
-        return f"{dataset}{of_architecture(rows, architecture)}\n{about}" * panel.top
+        return f"{name_of_networks(rows, *panel.column)}\n{about}" * panel.top
 
     level = rows["level"].iloc[0] * 100
     there = [group for group in GROUPS if group in set(rows["statistic"])]

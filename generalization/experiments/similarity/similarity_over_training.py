@@ -12,7 +12,7 @@ from generalization.experiments.similarity.layer_maps import (
     TASKS,
     facet_of_similarities,
     layer_legend,
-    of_architecture,
+    name_of_networks,
 )
 from generalization.experiments.similarity.network_pairs import task
 from generalization.experiments.similarity.similarity_to_end import (
@@ -55,9 +55,9 @@ def similarity_over_training(similarities: pd.DataFrame, training: pd.DataFrame)
     hues = colors(range(max(depth for _, _, depth, _ in groups.values)))
 
     def heading(panel: Panel) -> str:
-        dataset, architecture, _, labels = panel.column
+        *kind, labels = panel.column
         networks = len(panel.table.drop_duplicates(NETWORK))
-        name = f"{dataset}{of_architecture(rows, architecture)}"
+        name = name_of_networks(rows, *kind)
         return f"{name}, {TASKS[labels]}\n{networks} networks" * panel.top
 
     def draw(panel: Panel) -> None:

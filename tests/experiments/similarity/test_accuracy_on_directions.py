@@ -62,9 +62,9 @@ def test_shallow_networks_beside_deep_ones_have_their_own_layers():
     ]
     titles = [axes.get_title("left") for axes in accuracy_on_directions(*tables).axes]
     assert titles == [
-        "mnist, width 100, 2 networks\nlayer 1",
+        "mnist, depth 2, width 100, 2 networks\nlayer 1",
         "logits",
-        "mnist, width 100, 2 networks\nlayer 1",
+        "mnist, depth 5, width 100, 2 networks\nlayer 1",
         "layer 3",
         "logits",
     ]

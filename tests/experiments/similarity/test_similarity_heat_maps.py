@@ -162,8 +162,8 @@ def test_architectures_are_distinguished_in_titles():
     ]
     figure = similarity_heat_maps(*map(pd.concat, zip(*renamed, strict=True)))
     assert [axes.get_title("left") for axes in figure.axes[:4:2]] == [
-        "A network and itself\nmnist, true labels\nconvolutional, depth 3",
-        "A network and itself\nmnist, true labels\nfully connected, depth 3",
+        "A network and itself\nmnist, convolutional\ntrue labels",
+        "A network and itself\nmnist, fully connected\ntrue labels",
     ]
 
 
