@@ -46,7 +46,6 @@ BOUNDS = {
     "exclusiveMaximum": "below",
 }
 # What a function reads, by the name of its argument.
-LABELS = {"labels": "labels of the inputs", "train_labels": "training labels"}
 
 
 def write_pages(output: Path = OUTPUT) -> None:
@@ -148,10 +147,11 @@ def properties(kind: str, name: str) -> str:
     """Return what the catalog, the signature and the docstring say of a function, as a list."""
     path = ROOT / file_of(name)
     names = {one.arg for one in ast.walk(function_of(path, name).args) if isinstance(one, ast.arg)}
-    seen = [said for key, said in LABELS.items() if key in names]
+    of_signature = "training" if "train_labels" in names else "none"
+    sees = getattr(KINDS[kind][name], "sees", of_signature)
     said = " ".join(definition(path, name).split())
     sentences = re.split(r"(?<=[.)])\s+(?=[A-Z])", said)
-    lines = [f"* **Labels it sees:** {' and '.join(seen) or 'none'}."]
+    lines = [f"* **Labels it sees:** {sees}."]
     for title, words in (("Source", r"\b(1[89]|20)\d\d\b"), ("Invariance", r"[Ii]nvarian")):
         found = [one for one in sentences if re.search(words, one)]
         if found:
