@@ -118,6 +118,18 @@ def test_a_figure_of_pairs_or_widths_needs_a_study_that_has_them(figure, pairs, 
     assert (figure in study.figures_and_pages[0]) == there
 
 
+@pytest.mark.parametrize("name", ["league", "league_reduced", "league_convolutional"])
+def test_a_league_has_every_measure_that_its_networks_have(name):
+    study = read_study(yaml.safe_load(Path(f"config/{name}.yaml").read_text()))
+    lacking = {
+        measure
+        for measure, entry in MEASURES.items()
+        if entry.fully_connected_only and name == "league_convolutional"
+    }
+    twins = {"sampled_transitions"}  # Of transitions, which are exact.
+    assert {measure for measure, _ in study.measures.values()} | twins | lacking == {*MEASURES}
+
+
 def test_a_study_has_the_figures_and_pages_of_its_tables():
     figures, pages = read_study(CONFIG).figures_and_pages
     assert "gap_against_measure" in figures
