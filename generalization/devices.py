@@ -61,6 +61,8 @@ BUDGETS = {
     "polygons": Budget(2**21, 2**29),
     # Numbers: float64 logits of some networks for all inputs.
     "logits": Budget(2**24, 2**24),
+    # Numbers: Gram matrices of some networks over samples; 128 MiB in float64.
+    "grams": Budget(2**24, 2**24),
     # Numbers: points on the loops of some images; 128 MiB in float32.
     "loop_points": Budget(2**25, 2**25),
 }
@@ -73,6 +75,9 @@ MODULE_SAMPLES = 256  # Samples in the graph of a module, for one backward pass 
 DIRECTIONS_PER_CHUNK = 128  # Input directions in one forward-mode derivative of a module.
 IMAGES_PER_CHUNK = 1000  # Images normalized together in float64.
 
+
+# Share of the free memory that the activations of one batch of a user's network may take.
+SHARE_OF_MEMORY = 0.25
 
 # Numbers in double precision, 32 MB: random draws that a statistic holds at a time.
 BLOCK_NUMBERS = 4_000_000

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from generalization.devices import free_memory
+from generalization.devices import SHARE_OF_MEMORY, free_memory
 from generalization.errors import InputError, in_order
 from generalization.networks.modules import evaluation_mode
 from generalization.offered import checked_values
@@ -38,8 +38,6 @@ GIVEN_BY = {
     "initial_networks": "initial",
     "init_scale": "init_scale",
 }
-# Share of the free memory that the activations of one batch may take.
-SHARE_OF_MEMORY = 0.25
 BATCHES = (1, 1024)
 
 

@@ -8,9 +8,8 @@ from torch import Tensor, nn
 
 from generalization.derivatives.gradient_factors import Block, gradient_blocks, loss_rows
 from generalization.derivatives.input_jacobian import Cotangents
+from generalization.devices import items_at_once
 from generalization.networks.modules import Networks
-
-GRAM_NUMBERS = 2**24  # Entries of all Gram matrices in memory: 128 MiB in double precision.
 
 
 def loss_grams(
@@ -20,7 +19,7 @@ def loss_grams(
     if isinstance(networks, nn.Module):
         yield gradient_gram(networks, inputs, loss_rows, labels)
         return
-    members = max(1, GRAM_NUMBERS // max(1, len(inputs)) ** 2)
+    members = items_at_once("grams", len(inputs) ** 2, inputs.device)
     for first in range(0, len(networks), members):
         yield gradient_gram(networks[first : first + members], inputs, loss_rows, labels)
 

@@ -13,7 +13,7 @@ from oracles.sample_gradients import (
 )
 from torch.testing import assert_close
 
-from generalization.derivatives import gradient_gram
+from generalization.devices import BUDGETS, Budget
 from generalization.measures.gradient_norm import (
     gradient_disparity,
     gradient_noise_scale,
@@ -105,5 +105,5 @@ def test_float32_loses_few_digits():
 def test_number_of_networks_at_a_time_changes_nothing(measure, monkeypatch):
     networks, (inputs, labels) = stack(), data()
     expected = measure(networks, inputs, labels)
-    monkeypatch.setattr(gradient_gram, "GRAM_NUMBERS", 1)
+    monkeypatch.setitem(BUDGETS, "grams", Budget(1, 1))
     assert_close(measure(networks, inputs, labels), expected, **EXACT)

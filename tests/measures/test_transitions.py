@@ -16,11 +16,12 @@ from generalization.measures.sampled_transitions import (
     sampled_transitions_per_layer,
 )
 from generalization.measures.transitions import transitions, transitions_per_layer
+from generalization.networks.activation_functions import ACTIVATION_FUNCTIONS
 from generalization.networks.fully_connected import (
     FullyConnectedNetworks,
     initialize_fully_connected,
 )
-from generalization.regions.crossing_costs import is_followed
+from generalization.regions.crossing_costs import SMOOTH_FUNCTIONS, is_followed
 from generalization.training import train_ensemble
 
 PIECEWISE_LINEAR = ["relu", "relu6", "hardtanh", "hardsigmoid"]
@@ -226,6 +227,11 @@ def test_single_precision_changes_few_pairs_at_most():
     single, double = transitions(networks, images), transitions(networks, images, dtype=DOUBLE)
     assert (single != double).double().mean() <= 0.02
     assert (single - double).abs().max() <= 2
+
+
+def test_smooth_activation_functions_are_those_without_linear_pieces():
+    smooth = {name for name, one in ACTIVATION_FUNCTIONS.items() if not one.piecewise_linear}
+    assert smooth == SMOOTH_FUNCTIONS
 
 
 def test_a_network_too_large_to_follow_is_sampled_and_says_how_far_off(monkeypatch):
