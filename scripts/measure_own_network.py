@@ -1,4 +1,4 @@
-"""Evaluate a network of a user, or compute measures of it: one table per measure."""
+"""Compute measures of a network of a user: one table per measure."""
 
 import argparse
 import json
@@ -9,7 +9,7 @@ from generalization.datasets.own_data import own_data
 from generalization.devices import prepare_device
 from generalization.errors import exit_on_input_error
 from generalization.networks.own_module import own_module
-from generalization.own_population import evaluated, measure_own_network
+from generalization.own_population import measure_own_network
 from generalization.signatures import imported
 from generalization.tables import write_table
 
@@ -21,12 +21,12 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, nargs="+", required=True, help="and at the start")
     parser.add_argument("--data", type=json.loads, required=True, help="train, test and loss")
     parser.add_argument("--path", default="", help="folders of modules, with : between them")
-    parser.add_argument("--settings", type=json.loads, default={}, help="measure → settings")
-    parser.add_argument("--measures", type=imported, nargs="*", default=[], help="module:function")
+    parser.add_argument("--settings", type=json.loads, required=True, help="measure → settings")
+    parser.add_argument("--measures", type=imported, nargs="+", required=True)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("outputs", type=Path, nargs="+", help="one per measure, or of training")
+    parser.add_argument("outputs", type=Path, nargs="+", help="one per measure")
     arguments = parser.parse_args()
 
     sys.path[:0] = arguments.path.split(":")
@@ -40,9 +40,6 @@ def main() -> None:
         for weights in [*arguments.weights, None][:2]
     ]
     network = about["ensemble"], about["seed"], train, test
-    if not arguments.measures:
-        write_table(arguments.outputs[0], evaluated(module, *network))
-        return
     measures = {measure.__name__: measure for measure in arguments.measures}
     settings, how = arguments.settings, {"repeats": arguments.repeats, "loss": data["loss"]}
     tables = measure_own_network(module, initial, *network, measures, settings, **how)

@@ -31,12 +31,12 @@ def of_all_networks(file):
 
 rule evaluate_own_network:
     input:
-        weights=weights_of_network,
+        weights=lambda wildcards: weights_of_network(wildcards)[0],
         data=study.own.files,
     output:
         f"{OWN}/training.csv",
     log:
-        "results/logs/measure_own_network/{network}-training.log",
+        "results/logs/evaluate_own_network/{network}.log",
     conda:
         "../../environment.yml"
     threads: asked("evaluate_own_network", "threads")
@@ -45,19 +45,18 @@ rule evaluate_own_network:
         runtime=asked("evaluate_own_network", "runtime"),
         gpu=asked("evaluate_own_network", "gpu"),
         device=study.device,
-        measures="",
         path=":".join(study.own.folders),
     params:
         network=about_network,
-        code=fingerprint("scripts/measure_own_network.py"),
+        code=fingerprint("scripts/evaluate_own_network.py"),
         code_of_user=code_of_user,
         data=json.dumps(study.own.data),
-        repeats=study.own.repeats,
-        settings="{}",
     message:
         "Evaluate the network {wildcards.network}."
     shell:
-        MEASURE_OWN_NETWORK
+        "run_script evaluate_own_network --network {params.network:q} --weights {input.weights:q}"
+        " --data {params.data:q} --path {resources.path:q} --device {resources.device}"
+        " --threads {threads} --output {output} 2> >(tee {log} >&2)"
 
 
 if study.sharing_measures:

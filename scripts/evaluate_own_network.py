@@ -1,0 +1,41 @@
+"""Evaluate a network of a user on its training set and its test set."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from generalization.datasets.own_data import own_data
+from generalization.devices import prepare_device
+from generalization.errors import exit_on_input_error
+from generalization.networks.own_module import own_module
+from generalization.own_population import evaluated
+from generalization.tables import write_table
+
+
+def main() -> None:
+    """Parse arguments, read, call, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--network", type=json.loads, required=True, help="row of the manifest")
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--data", type=json.loads, required=True, help="train and test")
+    parser.add_argument("--path", default="", help="folders of modules, with : between them")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    sys.path[:0] = arguments.path.split(":")
+    device = prepare_device(arguments.device, arguments.threads)
+    about, data = arguments.network, arguments.data
+    train, test = (
+        tuple(part.to(device) for part in own_data(data[name])) for name in ("train", "test")
+    )
+    module = own_module(about["factory"], about["arguments"], arguments.weights).to(device)
+    table = evaluated(module, about["ensemble"], about["seed"], train, test)
+    write_table(arguments.output, table)
+
+
+if __name__ == "__main__":
+    with exit_on_input_error():
+        main()
