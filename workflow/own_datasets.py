@@ -31,7 +31,7 @@ LONGEST_NAME = 40
 
 
 @dataclass(frozen=True)
-class OwnDataset:
+class DeclaredDataset:
     """A dataset that a study declares.
 
     Attributes:
@@ -49,7 +49,9 @@ class OwnDataset:
     constant: str
 
 
-def read_own_datasets(config: Mapping[str, Any], files: Sequence[str]) -> dict[str, OwnDataset]:
+def read_own_datasets(
+    config: Mapping[str, Any], files: Sequence[str]
+) -> dict[str, DeclaredDataset]:
     """Read the datasets that a study declares, and check them before anything is computed.
 
     Args:
@@ -73,7 +75,7 @@ def read_own_datasets(config: Mapping[str, Any], files: Sequence[str]) -> dict[s
     return {name: _described(name, about, folder) for name, about in declared.items()}
 
 
-def impossible_with(one: Hyperparameters, own: OwnDataset) -> Iterator[str]:
+def impossible_with(one: Hyperparameters, own: DeclaredDataset) -> Iterator[str]:
     """Yield a sentence for every hyper-parameter that a dataset of a user does not allow."""
     if own.constant and one.input_normalization == "each_image":
         yield (
@@ -86,7 +88,7 @@ def impossible_with(one: Hyperparameters, own: OwnDataset) -> Iterator[str]:
         )
 
 
-def _described(name: str, about: Mapping[str, Any], folder: Path) -> OwnDataset:
+def _described(name: str, about: Mapping[str, Any], folder: Path) -> DeclaredDataset:
     """Describe a dataset, anew if its sources have changed."""
     sources = {part: existing(f"own_datasets.{name}.{part}", about[part], folder) for part in PARTS}
     request = {
@@ -107,7 +109,7 @@ def _described(name: str, about: Mapping[str, Any], folder: Path) -> OwnDataset:
         with written_whole(kept) as beside:
             beside.write_text(json.dumps(found))
     description = found["description"]
-    return OwnDataset(
+    return DeclaredDataset(
         about=request["about"],
         folders=request["folders"],
         shape=Shape(*description["shape"]),

@@ -9,7 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from own_datasets import OwnDataset, impossible_with, read_own_datasets
+from own_datasets import DeclaredDataset, impossible_with, read_own_datasets
 from own_study import OwnNetworks, known_measures, read_own_networks
 from schema import MEASURED_PARTS, SCHEMA, among, check, check_keys, listed, settings_of, shown
 
@@ -95,7 +95,7 @@ class Study:
     limits: dict[str, Any]
     rates: dict[str, float]
     own: OwnNetworks | None = None
-    own_datasets: Mapping[str, OwnDataset] = field(default_factory=dict)
+    own_datasets: Mapping[str, DeclaredDataset] = field(default_factory=dict)
 
     @property
     def sharing_measures(self) -> list[str]:
@@ -409,7 +409,7 @@ def _inputs_of(one: Hyperparameters) -> tuple[Any, ...]:
 
 
 def _ensembles_of(
-    grid: Mapping[str, Any], name: str, own: Mapping[str, OwnDataset]
+    grid: Mapping[str, Any], name: str, own: Mapping[str, DeclaredDataset]
 ) -> Iterator[Hyperparameters]:
     """Expand a grid to the hyper-parameters of its ensembles.
 
@@ -437,7 +437,7 @@ def _ensembles_of(
         yield one
 
 
-def _impossible_in_ensemble(one: Hyperparameters, own: OwnDataset | None) -> Iterator[str]:
+def _impossible_in_ensemble(one: Hyperparameters, own: DeclaredDataset | None) -> Iterator[str]:
     """Yield a sentence for every contradiction between hyper-parameters."""
     shape = own.shape if own else DATASETS[one.dataset]
     if own:

@@ -26,7 +26,6 @@ class StudyResults:
         claims: Table of ``claims``, or None.
         statistics: Table of ``fit_statistics``.
         training: Table of ``collect_training``.
-        summary: Sentences of the front page.
     """
 
     name: str
@@ -34,7 +33,6 @@ class StudyResults:
     claims: pd.DataFrame | None
     statistics: pd.DataFrame
     training: pd.DataFrame
-    summary: Sequence[str]
 
     @classmethod
     def read(cls, folder: Path, title: str) -> StudyResults:
@@ -46,7 +44,6 @@ class StudyResults:
             read_table(claims) if claims.is_file() else None,
             read_table(folder / "statistics.csv"),
             read_table(folder / "training.csv"),
-            (folder / "summary.txt").read_text(encoding="utf-8").splitlines(),
         )
 
 

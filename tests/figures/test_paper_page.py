@@ -21,7 +21,7 @@ def study(name, *claims):
         "verdict": "replicates",
     })
     nothing = pd.DataFrame()
-    return StudyResults(name, f"Title of {name}", table, nothing, nothing, [])
+    return StudyResults(name, f"Title of {name}", table, nothing, nothing)
 
 
 def test_page_opens_with_claims_in_the_order_of_the_paper():

@@ -27,7 +27,7 @@ def study(name, claims=None, estimate=0.5):
         "dataset": "digits",
         "final": [False, True, False, True],
     })
-    return StudyResults(name, f"Title of {name}", claims, statistics, training, [])
+    return StudyResults(name, f"Title of {name}", claims, statistics, training)
 
 
 CLAIMS = pd.DataFrame({

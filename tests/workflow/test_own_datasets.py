@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from own_datasets import OwnDataset, impossible_with
+from own_datasets import DeclaredDataset, impossible_with
 from planning import read_study
 
 from generalization.catalog import Shape
@@ -111,5 +111,5 @@ def test_what_cannot_be_trained_on_is_said_before_anything_is_computed(
     ],
 )
 def test_what_a_table_with_a_constant_row_does_not_allow(changes, said):
-    table = OwnDataset({}, [], Shape(24, 12, 1, 1, 5, 3), "", "train input 4")
+    table = DeclaredDataset({}, [], Shape(24, 12, 1, 1, 5, 3), "", "train input 4")
     assert list(impossible_with(Hyperparameters(dataset="mine", **changes), table)) == said
