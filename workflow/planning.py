@@ -42,6 +42,14 @@ from generalization.networks.architectures import unsuitable
 
 # Jobs that check measures, which can run side by side.
 CHECKING_JOBS = 4
+# What has noise of a standard deviation in pixels.
+OF_PIXEL_NOISE = (
+    "output_sensitivity",
+    "output_sensitivity_per_output",
+    "centered_output_sensitivity",
+    "softmax_output_sensitivity",
+    "output_sensitivities",
+)
 SHARE_A_JOB = [name for name, measure in MEASURES.items() if measure.shares_a_job]
 
 
@@ -150,6 +158,10 @@ class Study:
     def classes(self) -> dict[str, int]:
         """Number of classes by dataset."""
         return {one.dataset: self._shapes[one.dataset].classes for one in self.ensembles.values()}
+
+    def channels_of(self, dataset: str) -> int:
+        """Return the number of channels of the images of a dataset."""
+        return self._shapes[dataset].channels
 
     @property
     def test_sizes(self) -> dict[str, int]:
@@ -499,6 +511,14 @@ def _impossible_in_study(study: Study) -> Iterator[str]:
                 f"architecture must be 'fully_connected' where {listed(sorted(layered))} "
                 f"{'is' if len(layered) == 1 else 'are'} taken, not {one.architecture!r}."
             )
+    for name in sorted(taken & set(OF_PIXEL_NOISE)):
+        for one in study.ensembles.values():
+            colored = study.channels_of(one.dataset) > 1
+            if colored and one.input_normalization == "each_channel":
+                yield (
+                    "input_normalization must not be 'each_channel' for images of several channels "
+                    f"where {name} is taken, whose noise has one scale in an image."
+                )
     if study.data_root is not None and not is_folder(study.data_root):
         yield f"data_root must be a folder, not {shown(study.data_root)}."
     if study.ensemble_measures and study.seeds < 2:
