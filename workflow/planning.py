@@ -70,6 +70,7 @@ class Study:
         papers: Papers whose claims are judged.
         untested_claims: Whether claims are listed that the study does not answer.
         fitting: Criterion for having fitted random data, or None.
+        regularization: That for networks with and without regularizers, or None.
         activations: Settings of the record of activations, or None.
         ensemble_measures: Name of the ensemble measure's file → the measure and its settings.
         audit_checks: Settings of the checks of measures, or None.
@@ -94,6 +95,7 @@ class Study:
     papers: list[str]
     untested_claims: bool
     fitting: dict[str, Any] | None
+    regularization: dict[str, Any] | None
     activations: dict[str, Any] | None
     ensemble_measures: dict[str, tuple[str, dict[str, Any]]]
     audit_checks: dict[str, Any] | None
@@ -328,7 +330,10 @@ def read_study(config: Mapping[str, Any], files: Sequence[str] = ()) -> Study:
         comparisons=[{"fitted": True} | comparison for comparison in given["comparisons"]],
         papers=given["papers"],
         untested_claims=given["untested_claims"],
-        fitting=None if given["fitting"] is None else settings_of("fitting") | given["fitting"],
+        **{
+            key: None if given[key] is None else settings_of(key) | given[key]
+            for key in ("fitting", "regularization")
+        },
         activations=_activations(config, ensembles),
         ensemble_measures={
             _file_name(measure, settings): (measure, settings_of(measure) | settings)

@@ -203,7 +203,7 @@ def channel_units(
     m² + 2 m s x̄ + s² times the mean of x².
 
     Args:
-        dataset: Dataset with images that are normalized individually.
+        dataset: Dataset before cropping, whose images are normalized individually.
         crop: Side length of the center crop, of whose pixels these are; none for whole images.
 
     Raises:
