@@ -139,7 +139,7 @@ def _regularization() -> Iterator[Claim]:
             f"Explicit regularization is not sufficient: networks fit random labels with {words}",
             place,
             f"randomization == 'random_labels' and regularizers == '{regularizers}' "
-            "and statistic == 'train_error'",
+            "and statistic == 'random_label_error'",
             "below",
             FEW_ERRORS,
             table,

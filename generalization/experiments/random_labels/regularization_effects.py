@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from generalization.experiments.random_labels.fitting_times import OF_DATA
@@ -57,6 +58,10 @@ def regularization_effects(
     ``early_stopping_gain``
         Largest test accuracy of all steps at which a network was evaluated, less the last: what
         stopping early could gain at most, were the best step known.
+
+    ``random_label_error``
+        Train error on random labels of settings whose networks with true labels have all fitted
+        with the same regularizers: of others, more steps might fit both. Empty for these.
 
     and of networks with true labels:
 
@@ -144,6 +149,13 @@ def _of_setting(networks: pd.DataFrame) -> Iterator[dict[str, Any]]:
         for name in OF_NETWORKS:
             yield about | _row(name, alike[name].mean(), alike)
     true = {kind: alike for (data, kind), alike in means.items() if data == "none"}
+    for (data, kind), alike in means.items():
+        if data == "random_labels":
+            comparable = kind in true and true[kind]["fits"].all()
+            error = alike["train_error"].mean() if comparable else np.nan
+            note = "" if comparable else "networks with true labels have not fitted"
+            about = {"randomization": data, "regularizers": kind}
+            yield about | _row("random_label_error", error, alike) | {"note": note}
     if NONE not in true:
         return
     above = {kind: alike["above_chance"].mean() for kind, alike in true.items()}

@@ -116,6 +116,23 @@ def test_networks_that_have_not_fitted_are_counted():
     assert row["fitted"] == 0
 
 
+def test_random_labels_are_judged_where_true_labels_are_fitted():
+    training = made_networks(depths=FIVE)
+    slow = training["dropout"].gt(0) & training["depth"].eq(3) & training["weight_decay"].eq(0)
+    training.loc[slow & training["randomization"].eq("none"), "train_accuracy"] = 0.9
+    table = effects(training)
+    name, random = "random_label_error", {"data": "random_labels"}
+    for regularizers, error in (("weight decay", 0), ("dropout", 0), ("all", 0.5)):
+        row = of(table, name, regularizers=regularizers, depth=4, **random)
+        assert row["estimate"] == pytest.approx(error)
+        fits = 4 if regularizers == "dropout" else 5
+        mean = of(table, name, regularizers=regularizers, **random)
+        assert (mean["estimate"], mean["ensembles"]) == (pytest.approx(error), fits)
+    unknown = of(table, name, regularizers="dropout", depth=3, **random)
+    assert np.isnan(unknown["estimate"])
+    assert unknown["note"] == "networks with true labels have not fitted"
+
+
 @pytest.mark.parametrize("turned", [["none"], ["dropout"]], ids=str)
 def test_without_a_regularizer_that_is_off_and_on_there_are_no_rows(turned):
     table = effects(made_networks(regularized=turned))
