@@ -16,7 +16,7 @@ from generalization.experiments.random_labels.regularization_effects import ALL,
 from generalization.figures.facets import Facet
 from generalization.figures.legends import labelled
 from generalization.figures.marks import bars
-from generalization.figures.small_multiples import Panel, SmallMultiples
+from generalization.figures.small_multiples import Panel, SmallMultiples, at_top
 from generalization.figures.style import CATEGORIES, MARKERS, QUIET, figure_of_words, styled
 
 # Data and statistic → label of the axis, in the order of the rows of panels.
@@ -84,7 +84,8 @@ def regularizers(regularization_effects: pd.DataFrame, classes: Mapping[str, int
         rows=Facet.each(dict.fromkeys(here, "")),
         columns=Facet.of(rows, "dataset", name=str),
         size=(1.1 * max(4, len(places)), 2.6),
-        margin=(2.8, 0.6),
+        margin=(4.6, 0.6),
+        heading=at_top,
         x=lambda panel: "Explicit regularizers that are on" * panel.bottom,
         y=lambda panel: ROWS[panel.row] * panel.left,
         headline="Generalization with and without explicit regularization",
