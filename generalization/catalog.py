@@ -478,10 +478,14 @@ ROOMS = {
         papers=("raghu_2017", "morcos_2018_similarity"),
     ),
     "experiments/random_labels": Room(
-        tables={"fitting_times": Table(("training", "fitting"))},
+        tables={
+            "fitting_times": Table(("training", "fitting")),
+            "regularization_effects": Table(("training", "regularization")),
+        },
         figures={
             "fitting_curves": Figure(RANDOM, ("training", "fitting_times")),
             "corruption": Figure(RANDOM, ("fitting_times",)),
+            "regularizers": Figure(RANDOM, ("regularization_effects",)),
         },
         papers=("zhang_2017",),
     ),
@@ -538,7 +542,7 @@ PAGES = (
 COLLECTED = ("similarities", "ensemble_measures", "audit_checks")
 
 # Settings of a study from which tables are made, beside other tables.
-SETTINGS = ("comparisons", "papers", "fitting")
+SETTINGS = ("comparisons", "papers", "fitting", "regularization")
 
 # Paper → the modules of its claims, in the order in which it makes them.
 PAPERS = {

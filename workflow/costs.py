@@ -186,7 +186,7 @@ def step_work(one: Hyperparameters) -> Work:
     size, full = size_of(one), one.optimizer == "lbfgs"
     samples = shape_of(one).train * LINE_SEARCH if full else one.batch_size
     per_unit = 40 + 115 * (one.normalization == "batch") + 200 * (one.dropout > 0)
-    per_input = 20 + 100 * (one.augmentation != "none")
+    per_input = 20 + 100 * (one.augmentation != "none") + 15 * (one.augmentation == "crop_flip")
     return Work(
         flops=samples * (6 * size.products - 2 * size.first),
         numbers=samples * (per_unit * size.units + per_input * size.inputs)
