@@ -75,10 +75,11 @@ class Case:
         }
 
     def _course(self) -> dict[str, Tensor]:
-        """Return evaluations during the training that the networks could have had."""
+        """Return evaluations during a training that each kind of network could have had."""
         steps = torch.tensor([0, 1, 2, 4, 8, 16, 32], dtype=torch.float64).expand(len(self), -1)
-        rates = torch.arange(1, len(self) + 1, dtype=torch.float64).unsqueeze(1)
-        return {"evaluated_steps": steps, "evaluated_losses": 2.3 * (-0.2 * rates * steps).exp()}
+        rates = [0.2 if kind == "random" else 0.4 for kind in self.kinds]
+        decay = torch.tensor(rates, dtype=torch.float64).unsqueeze(1)
+        return {"evaluated_steps": steps, "evaluated_losses": 2.3 * (-decay * steps).exp()}
 
     def member(self, position: int) -> Case:
         """Return the case of one network."""
