@@ -190,8 +190,8 @@ def printed(names: Sequence[str] = OF_MODULES, cases: Sequence[Case] = CASES) ->
 HEADING = """# Kinds of modules
 
 Every measure and profile, given every kind of module of `tests/own_modules/cases.py`: ✓ a value,
-NaN none for this network (a margin of training samples that are not fitted, a spectrum of too few
-singular values), – a refusal in one sentence. Made by
+NaN none for this network (a layer on which nothing depends), – a refusal in one sentence, or the
+reason why such a network has no value. Made by
 `PYTHONPATH=tests:. python -m own_modules.matrix > docs/modules.md`.
 """
 REFUSED = "## Refusals\n"
