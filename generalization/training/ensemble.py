@@ -16,6 +16,7 @@ from generalization.files import require_room
 from generalization.hyperparameters import Hyperparameters, contradictions
 from generalization.networks.activation_functions import ACTIVATION_FUNCTIONS
 from generalization.networks.architectures import ARCHITECTURES, POOLINGS, unsuitable
+from generalization.networks.foreign_architecture import PLACE
 from generalization.networks.initial_layers import INITIALIZATIONS
 from generalization.networks.networks_file import KeptNetworks
 from generalization.training.augmentation import AUGMENTATIONS
@@ -136,7 +137,7 @@ def raise_if_impossible(
         "loss": LOSSES,
         "optimizer": [*RULES, "lbfgs"],
         "augmentation": AUGMENTATIONS,
-        "architecture": ARCHITECTURES,
+        "architecture": [*ARCHITECTURES, *filter(PLACE.fullmatch, [hyperparameters.architecture])],
         "pooling": POOLINGS,
         "activation": ACTIVATION_FUNCTIONS,
         "initialization": INITIALIZATIONS,
