@@ -25,6 +25,7 @@ from generalization.errors import InputError
 from generalization.networks.foreign_architecture import ForeignArchitecture
 from generalization.networks.stacked_networks import TensorStack
 
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 PROBES = 4  # Inputs of the trial runs that tell what a module does.
 
 
@@ -357,7 +358,11 @@ def reason_apart(architecture: ForeignArchitecture, device: torch.device) -> str
 
 
 def initialize_modules(architecture: ForeignArchitecture, seeds: Sequence[int]) -> ModuleNetworks:
-    """Build networks as their module initializes them, each under its own seed of 63 bits."""
+    """Build networks as their module initializes them, each under its own seed of 63 bits.
+
+    Raises:
+        InputError: If the layers depend on the seed.
+    """
     states = []
     template = template_of(architecture)
     for seed in seeds:
