@@ -9,6 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from own_architectures import DeclaredArchitecture, read_architectures
 from own_datasets import DeclaredDataset, impossible_with, read_own_datasets
 from own_study import OwnNetworks, known_measures, read_own_networks
 from schema import MEASURED_PARTS, SCHEMA, among, check, check_keys, listed, settings_of, shown
@@ -39,6 +40,7 @@ from generalization.hyperparameters import (
     short_hash,
 )
 from generalization.networks.architectures import unsuitable
+from generalization.networks.foreign_architecture import PLACE
 
 # Jobs that check measures, which can run side by side.
 CHECKING_JOBS = 4
@@ -72,6 +74,8 @@ class Study:
         rates: Rates of a core, in place of those that were measured.
         own: Networks that were trained elsewhere, in place of ensembles.
         own_datasets: Datasets of the user, by name.
+        architectures: Ensemble → its architecture, of those whose networks the user builds.
+        folders: Folders in which modules of the user are looked for.
     """
 
     name: str
@@ -96,6 +100,8 @@ class Study:
     rates: dict[str, float]
     own: OwnNetworks | None = None
     own_datasets: Mapping[str, DeclaredDataset] = field(default_factory=dict)
+    architectures: Mapping[str, DeclaredArchitecture] = field(default_factory=dict)
+    folders: Sequence[str] = ()
 
     @property
     def sharing_measures(self) -> list[str]:
@@ -292,6 +298,9 @@ def read_study(config: Mapping[str, Any], files: Sequence[str] = ()) -> Study:
         for position, grid in enumerate(config.get("ensembles", ()))
         for one in _ensembles_of(grid, f"ensembles[{position}]", own_datasets)
     }
+    folders = [str(Path(file).parent) for file in files[:1]] + ["."]
+    shapes = DATASETS | {name: dataset.shape for name, dataset in own_datasets.items()}
+    architectures = read_architectures(ensembles, shapes, folders)
     own = read_own_networks(config) if "networks" in config else None
     for key in () if own else ("ensembles", "seeds"):
         if key not in config:
@@ -333,6 +342,8 @@ def read_study(config: Mapping[str, Any], files: Sequence[str] = ()) -> Study:
         rates={key: float(rate) for key, rate in given["rates"].items()},
         own=own,
         own_datasets=own_datasets,
+        architectures=architectures,
+        folders=folders,
     )
     for sentence in _impossible_in_study(study):
         raise InputError(sentence)
@@ -430,6 +441,8 @@ def _ensembles_of(
         if swept and not value:
             raise InputError(f"{name}.{key} must have at least 1 item, not [].")
         for one in value if swept else [value]:
+            if key == "architecture" and PLACE.fullmatch(str(one)):
+                continue  # A function of the user.
             check(one, known[key], f"{name}.{key}")
     for one in expand_grid(grid):
         for sentence in _impossible_in_ensemble(one, own.get(one.dataset)):
