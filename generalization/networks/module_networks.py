@@ -2,6 +2,7 @@
 
 Args:
     architecture: Function that builds the networks.
+    training: Whether in training mode.
 """
 
 from __future__ import annotations
@@ -59,7 +60,6 @@ class Template:
         Args:
             tensors: Parameters and buffers by name.
             images: Inputs in the shape that the module is built for.
-            training: Whether in training mode.
         """
         given = {place: tensors[name] for place, name in self.places.items()}
         self.module.train(training)
@@ -249,7 +249,6 @@ def together(
         template: A network of their architecture.
         tensors: Stacked tensors by name.
         images: Inputs of each network.
-        training: Whether in training mode.
         shared: Whether all networks have the same inputs, which then have no axis of networks.
     """
 
@@ -376,24 +375,21 @@ def initialize_modules(architecture: ForeignArchitecture, seeds: Sequence[int]) 
     )
 
 
-def module_networks(
-    architecture: ForeignArchitecture, tensors: Mapping[str, Tensor]
-) -> ModuleNetworks:
-    """Build a stack from tensors of a file.
+def check_shapes(architecture: ForeignArchitecture, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse tensors of a file that the architecture does not have.
+
+    Args:
+        architecture: As the file describes it.
+        shapes: Name of a tensor → its shape in one network.
 
     Raises:
-        ValueError: If they are not those of the architecture.
+        ValueError: If a name or a shape differs.
     """
-    own = {
-        name: tuple(one.shape)
-        for name, one in named_tensors(template_of(architecture).module).items()
-    }
-    found = {name: tuple(tensor.shape[1:]) for name, tensor in tensors.items()}
-    if own != found:
-        differing = sorted(name for name in own.keys() | found if own.get(name) != found.get(name))
-        name = differing[0]
-        raise ValueError(
-            f"{name} must have the shape {own.get(name)} that {architecture} gives it, "
-            f"not {found.get(name)}"
-        )
-    return ModuleNetworks(architecture, dict(tensors))
+    known = named_tensors(template_of(architecture).module)
+    own = {name: tuple(one.shape) for name, one in known.items()}
+    for name in sorted(own.keys() | shapes):
+        if own.get(name) != shapes.get(name):
+            raise ValueError(
+                f"{name} must have the shape {own.get(name)} that {architecture} gives it, not "
+                f"{shapes.get(name)}"
+            )

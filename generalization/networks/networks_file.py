@@ -20,7 +20,7 @@ from generalization.networks.architectures import (
 from generalization.networks.convolutional import ConvolutionalNetworks
 from generalization.networks.foreign_architecture import ForeignArchitecture
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.module_networks import ModuleNetworks, module_networks
+from generalization.networks.module_networks import ModuleNetworks, check_shapes
 from generalization.networks.stacked_networks import StackedNetworks, parts_by_name
 from generalization.networks.tensor_file import read_tensors, write_tensors
 
@@ -141,7 +141,7 @@ def networks_from_tensors(
         architecture: Architecture of the networks; the widths if they are fully connected.
     """
     if isinstance(architecture, ForeignArchitecture):
-        return module_networks(architecture, tensors)
+        return ModuleNetworks(architecture, dict(tensors))
     parts = {"activation": activation, **parts_by_name(tensors)}
     if isinstance(architecture, Architecture):
         return ConvolutionalNetworks(**parts, architecture=architecture)
@@ -154,11 +154,13 @@ def _architecture(
     """Return the architecture of the networks in a file.
 
     Raises:
-        ValueError: If a weight of convolutional networks has an unexpected shape.
+        ValueError: If a tensor of networks that are not fully connected has an unexpected shape.
     """
     if hyperparameters.is_foreign:
         image, classes = description["image"], description["classes"]
-        return ForeignArchitecture.of(hyperparameters, image, classes)
+        foreign = ForeignArchitecture.of(hyperparameters, image, classes)
+        check_shapes(foreign, {name: tuple(one.shape[2:]) for name, one in tensors.items()})
+        return foreign
     count = sum(name.endswith(".weight") for name in tensors)
     shapes = [tuple(tensors[f"layers.{layer}.weight"].shape[2:]) for layer in range(count)]
     if hyperparameters.architecture == "fully_connected":

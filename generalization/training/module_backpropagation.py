@@ -50,13 +50,8 @@ class ModuleBackpropagation:
     ) -> Tensor:
         """Accumulate: gradients ← memory · gradients + the sum over the batch / samples.
 
-        Buffers of the modules are updated as in any other forward pass in training mode.
-
-        Args:
-            gradients: Gradients in the order and the shapes of the parameters.
-            batch: Batch to sum over.
-            memory: Factor on the previous gradients.
-            samples: Divisor of the sum.
+        Buffers of the modules are updated as in any other forward pass in training mode. Arguments
+        are those of ``Backpropagation.accumulate``.
 
         Returns:
             The logits, (networks, classes, samples).
