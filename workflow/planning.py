@@ -33,6 +33,7 @@ from generalization.errors import InputError
 from generalization.hyperparameters import (
     FIXED_SIZE,
     Hyperparameters,
+    canonical_arguments,
     contradictions,
     expand_grid,
     is_swept,
@@ -322,11 +323,11 @@ def read_study(config: Mapping[str, Any], files: Sequence[str] = ()) -> Study:
             profile: settings_of(profile) | settings
             for profile, settings in given["profiles"].items()
         },
-        comparisons=[{"fitted": True} | comparison for comparison in given["comparisons"]],
+        comparisons=[_comparison(one) for one in given["comparisons"]],
         papers=given["papers"],
         untested_claims=given["untested_claims"],
         fitting=None if given["fitting"] is None else settings_of("fitting") | given["fitting"],
-        activations=_activations(config, ensembles),
+        activations=_activations(config, ensembles, architectures),
         ensemble_measures={
             _file_name(measure, settings): (measure, settings_of(measure) | settings)
             for measure, settings in given["ensemble_measures"].items()
@@ -391,7 +392,9 @@ def _chosen(definition: str, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _activations(
-    config: Mapping[str, Any], ensembles: Mapping[str, Hyperparameters]
+    config: Mapping[str, Any],
+    ensembles: Mapping[str, Hyperparameters],
+    architectures: Mapping[str, DeclaredArchitecture],
 ) -> dict[str, Any] | None:
     """Return the settings of the record, with enough samples for similarities."""
     given, compared = config.get("activations"), config.get("similarities")
@@ -399,9 +402,19 @@ def _activations(
         return None
     settings = settings_of("activations")
     if compared:
-        widest = max(one.width for one in ensembles.values())
+        units = [one.width for one in ensembles.values() if not one.is_foreign]
+        units += [channels for one in architectures.values() for channels in one.about["hidden"]]
+        widest = max(units, default=0)
         settings["samples"] = max(settings["samples"], 10 * widest)
     return settings | (given or {})
+
+
+def _comparison(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a comparison with its defaults, and with values as tables have them."""
+    one = {"fitted": True} | dict(given)
+    if one["setting"] == "architecture_arguments":
+        one |= {side: canonical_arguments(one[side]) for side in ("better", "worse")}
+    return one
 
 
 def _audit_checks(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -533,8 +546,23 @@ def _impossible_in_study(study: Study) -> Iterator[str]:
                 if isinstance(one.kept_steps, tuple) and 0 not in one.kept_steps
             )
     yield from _impossible_checks(study)
+    for declared in study.architectures.values() if study.activations else ():
+        if declared.about["hides"]:
+            yield (
+                "activations and similarities must be left out where architecture is "
+                f"{declared.architecture.place!r}: {declared.about['hides'].rstrip('.')}."
+            )
+        if (study.activations or {})["kind"] != "activations":
+            yield (
+                "activations.kind must be 'activations' where architecture is "
+                f"{declared.architecture.place!r}, not {(study.activations or {})['kind']!r}."
+            )
     last_layer = max((study.activations or {}).get("layers") or [0])
-    depth = min(one.depth for one in study.ensembles.values())
+    known = study.architectures
+    depth = min(
+        len(known[name].about["hidden"]) + 1 if one.is_foreign else one.depth
+        for name, one in study.ensembles.items()
+    )
     if last_layer >= depth:
         yield (
             f"activations.layers must be less than the smallest depth, {depth}, not {last_layer}."
