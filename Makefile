@@ -42,8 +42,9 @@ report: .venv/.ready
 	    $(SNAKEMAKE) --quiet --report $(REPORT).partial.html && mv $(REPORT).partial.html $(REPORT); fi
 	@echo "The report is $(REPORT)"
 
+# All tests, file by file in as many processes as cores, or some in one: make test ARGS=tests/units
 test: .venv/.ready
-	@python -m pytest $(ARGS)
+	@python -m pytest $(or $(ARGS),--numprocesses $(CORES) --dist loadfile)
 
 check: .venv/.ready
 	@ruff format --check .

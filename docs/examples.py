@@ -41,9 +41,16 @@ MADE = {
     "recorded": """\
 copies = noisy_copies(torch.cat([train_inputs[:3], inputs[:3]]), generator, (0.1,), 4).flatten(0, 2)
 recorded = lambda some: (copies[some], hidden_activations(networks, copies[some]))""",
+    "evaluated_steps": "steps = torch.tensor([[0.0, 1, 2, 4, 8]], dtype=torch.float64)",
+    "evaluated_losses": "losses = torch.tensor([[2.3, 1, 0.3, 0.05, 0.005]], dtype=torch.float64)",
     "hyperparameters": 'hyperparameters = Hyperparameters(dataset="digits")',
 }
-CALLED = {"initial_networks": "initial", "shared_generator": "generator"}
+CALLED = {
+    "initial_networks": "initial",
+    "shared_generator": "generator",
+    "evaluated_steps": "steps",
+    "evaluated_losses": "losses",
+}
 # Where an entry of `MADE` comes from.
 IMPORTS = {
     "initialize_fully_connected": "generalization.networks.fully_connected",

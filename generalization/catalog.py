@@ -80,6 +80,8 @@ FEATURE = Measure(shares_a_job=True, file="features")
 FEATURE_OF_CLASSES = Measure(shares_a_job=True, sees="training", file="features")
 SPECTRUM = Measure(shares_a_job=True, file="spectra")
 PAC_BAYES = Measure(sees="training", file="pac_bayes")
+WORST_CASE = Measure(sees="training", file="worst_case_flatness")
+SPEED = Measure(shares_a_job=True, file="optimization_speed")
 GRADIENT = Measure(shares_a_job=True, sees="training", file="gradient_norm")
 STIFFNESS = Measure(shares_a_job=True, sees="training", file="stiffness")
 TAKEUCHI = Measure(shares_a_job=True, sees="training", file="takeuchi")
@@ -173,9 +175,15 @@ MEASURES = {
     "magnitude_aware_from_initialization": PAC_BAYES,
     "magnitude_aware_from_origin": PAC_BAYES,
     "worst_case_flatness": Measure(sees="training"),
-    "magnitude_aware_worst_case_flatness": Measure(sees="training", file="worst_case_flatness"),
+    "worst_case_from_initialization": WORST_CASE,
+    "worst_case_from_origin": WORST_CASE,
+    "magnitude_aware_worst_case_flatness": WORST_CASE,
+    "magnitude_aware_worst_case_from_initialization": WORST_CASE,
+    "magnitude_aware_worst_case_from_origin": WORST_CASE,
     "adaptive_sharpness": Measure(sees="training"),
     "local_learning_coefficient": Measure(sees="training"),
+    "steps_to_loss": SPEED,
+    "steps_between_losses": SPEED,
     "facet_distance": Measure(fully_connected_only=True),
     "random_number": Measure(shares_a_job=True, baseline=True, taken_together=True),
     "sampled_transitions": Measure(),
@@ -470,10 +478,14 @@ ROOMS = {
         papers=("raghu_2017", "morcos_2018_similarity"),
     ),
     "experiments/random_labels": Room(
-        tables={"fitting_times": Table(("training", "fitting"))},
+        tables={
+            "fitting_times": Table(("training", "fitting")),
+            "regularization_effects": Table(("training", "regularization")),
+        },
         figures={
             "fitting_curves": Figure(RANDOM, ("training", "fitting_times")),
             "corruption": Figure(RANDOM, ("fitting_times",)),
+            "regularizers": Figure(RANDOM, ("regularization_effects",)),
         },
         papers=("zhang_2017",),
     ),
@@ -530,7 +542,7 @@ PAGES = (
 COLLECTED = ("similarities", "ensemble_measures", "audit_checks")
 
 # Settings of a study from which tables are made, beside other tables.
-SETTINGS = ("comparisons", "papers", "fitting")
+SETTINGS = ("comparisons", "papers", "fitting", "regularization")
 
 # Paper → the modules of its claims, in the order in which it makes them.
 PAPERS = {

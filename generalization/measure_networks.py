@@ -40,6 +40,7 @@ def measure_networks(
     settings: Mapping[str, Mapping[str, Any]],
     *,
     together: Collection[str] = (),
+    training: pd.DataFrame | None = None,
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """Compute measures of all networks, at every step at which they were kept.
 
@@ -51,6 +52,7 @@ def measure_networks(
         measures: Name → function.
         settings: Name → keyword arguments; ``samples`` is the number of test inputs instead.
         together: Names of measures that are given a whole stack of convolutional networks.
+        training: Rows of ``training.csv`` of the ensemble, if the course of training is known.
 
     Yields:
         Name and table: ensemble, seed, step, measure, value, status, reason. The value of a network
@@ -69,6 +71,7 @@ def measure_networks(
         return
     stacks = _stacks(finite, data)
     groups, whole = grouped(stacks), [(slice(None), stacks)]
+    course = _evaluations(finite, training)
     # Number of samples → measure → its values, which other measures may ask for.
     computed: dict[int | None, dict[str, Tensor]] = {}
     shared: Results = {}
@@ -76,7 +79,7 @@ def measure_networks(
         chosen = dict(settings[name])
         samples = chosen.pop("samples", None)
         before = computed.setdefault(samples, {})
-        offer = partial(_offered_to_measure, name, kept, data, samples)
+        offer = partial(_offered_to_measure, name, kept, data, samples, course)
         members = whole if name in together else groups
         values_of = _values_of_modules if kept.hyperparameters.is_foreign else _values
         with sharing_results(shared):
@@ -97,6 +100,19 @@ def _stacks(finite: FiniteNetworks, data: Dataset) -> dict[str, StackedNetworks]
     }
 
 
+def _evaluations(finite: FiniteNetworks, training: pd.DataFrame | None) -> dict[str, Tensor]:
+    """Return the evaluations of every network until its step, as measures are offered them."""
+    courses = []
+    for _, place, step in finite.finite_rows if training is not None else ():
+        rows = training[training["seed"] == finite.kept.seeds[place]]
+        rows = rows[rows["step"] <= step].sort_values("step")
+        courses.append(torch.tensor(rows[["step", "train_loss"]].to_numpy(float)))
+    if not courses:
+        courses = [torch.empty(0, 2, dtype=torch.float64)] * len(finite.positions)
+    padded = nn.utils.rnn.pad_sequence(courses, batch_first=True, padding_value=torch.nan)
+    return {"evaluated_steps": padded[..., 0], "evaluated_losses": padded[..., 1]}
+
+
 def _values(
     name: str,
     measure: Callable[..., Tensor],
@@ -112,7 +128,7 @@ def _values(
 
     def compute(members: slice, networks: dict[str, Networks]) -> Tensor:
         known = {other: values[members] for other, values in before.items()}
-        offered = vars(offer(**networks)) | known
+        offered = vars(offer(members, **networks)) | known
         values = measure(**named_by(measure, offered))
         return checked_values(f"measure {name}", values, number_of_networks(networks["networks"]))
 
@@ -142,12 +158,11 @@ def _values_of_modules(
     values: list[Tensor | None] = []
     reasons = []
     for members, networks in groups:
-        known = {other: found[members] for other, found in before.items()}
         # What another measure could not compute is none of its values.
-        known = {other: found for other, found in known.items() if not found.isnan().all()}
+        known = {other: one for other, one in before.items() if not one[members].isnan().all()}
         try:
-            with _as_much_as_fits(networks["trained_networks"], offer(**networks).inputs):
-                found, said = _values(name, measure, [(slice(None), networks)], offer, known)
+            with _as_much_as_fits(networks["trained_networks"], offer(members, **networks).inputs):
+                found, said = _values(name, measure, [(members, networks)], offer, known)
         except Exception as error:  # One measure that does not apply leaves the others.
             found, said = None, [(_said_by(error), "")] * number_of_networks(networks["networks"])
         values.append(found)
@@ -188,12 +203,20 @@ def _reasons(warned: Iterable[WarningMessage], networks: int) -> list[tuple[str,
 
 
 def _offered_to_measure(
-    name: str, kept: KeptNetworks, data: Dataset, samples: int | None, **networks: Networks
+    name: str,
+    kept: KeptNetworks,
+    data: Dataset,
+    samples: int | None,
+    course: Mapping[str, Tensor],
+    members: slice,
+    **networks: Networks,
 ) -> OfferedToMeasures:
     """Everything a measure may ask for of some networks."""
-    generator = generator_for(kept.hyperparameters.name, *kept.seeds, name)
     return OfferedToMeasures(
-        **networks, **offered_of_ensemble(kept, data, samples), generator=generator
+        **networks,
+        **offered_of_ensemble(kept, data, samples),
+        **{role: values[members] for role, values in course.items()},
+        generator=generator_for(kept.hyperparameters.name, *kept.seeds, name),
     )
 
 

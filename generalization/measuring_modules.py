@@ -99,7 +99,7 @@ def measure_row(name: str, status: str, **values: Any) -> dict[str, Any]:
 
 def _remedy(lacking: list[str]) -> str:
     """Say which arguments of ``measure`` give what is lacking."""
-    if "hyperparameters" in lacking:
+    if {"hyperparameters", "evaluated_steps"} & {*lacking}:
         return "only networks of a study have them"
     return "give " + " and ".join(dict.fromkeys(GIVEN_BY.get(need, need) for need in lacking))
 

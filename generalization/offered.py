@@ -66,10 +66,15 @@ class OfferedToMeasures(Offered):
     Attributes:
         trained_networks: The networks as trained, with weights, biases and normalizations.
         initial_networks: The networks at initialization.
+        evaluated_steps: Steps at which the training loss was evaluated, in ascending order, until
+            that of the network; NaN where a row is shorter than others.
+        evaluated_losses: The training losses at these steps.
     """
 
     trained_networks: Networks
     initial_networks: Networks
+    evaluated_steps: Float64[Tensor, "networks evaluations"]
+    evaluated_losses: Float64[Tensor, "networks evaluations"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from generalization.errors import exit_on_input_error
 from generalization.measure_networks import measure_networks
 from generalization.networks.networks_file import read_networks
 from generalization.signatures import imported
-from generalization.tables import write_table
+from generalization.tables import read_table, write_table
 
 
 def main() -> None:
@@ -20,6 +20,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", type=Path, required=True)
     parser.add_argument("--networks", type=Path, required=True)
+    parser.add_argument("--training", type=Path, required=True, help="evaluations during training")
     parser.add_argument("--settings", type=json.loads, required=True, help="measure → settings")
     parser.add_argument(
         "--measures", type=imported, nargs="+", required=True, help="module:function"
@@ -34,7 +35,8 @@ def main() -> None:
     kept = read_networks(arguments.networks, device)
     data = experiment_data(read_dataset(arguments.dataset), kept.hyperparameters).to(device)
     measures = {measure.__name__: measure for measure in arguments.measures}
-    measure = partial(measure_networks, together=arguments.together)
+    training = read_table(arguments.training)
+    measure = partial(measure_networks, together=arguments.together, training=training)
     tables = measure(kept, data, measures, arguments.settings)
     for output, (_, table) in zip(arguments.outputs, tables, strict=True):
         write_table(output, table)

@@ -43,7 +43,7 @@ WITHOUT_VALUE = OF_AN_ERROR | {
     for name, entry in MEASURES.items()
     if name.endswith(("_squared_margin", "_over_margin"))
     or "spectral_complexity" in name
-    or entry.file == "spectra"
+    or entry.file in {"spectra", "optimization_speed"}
 }
 EMPTY = pd.DataFrame({"network": []})
 

@@ -66,7 +66,8 @@ def everything(networks, **others):
 
 ALL = (
     "networks, inputs, pixel_deviations, train_inputs, train_labels, hyperparameters, init_scale, "
-    "loss, generator, shared_generator"
+    "loss, generator, shared_generator, trained_networks, initial_networks, evaluated_steps, "
+    "evaluated_losses"
 )
 
 
@@ -74,9 +75,9 @@ ALL = (
     ("measure", "end"),
     [
         (misspelt, "train_inputs, not 'train_input'."),
-        (far_off, f"{ALL}, trained_networks, initial_networks, not 'zzz'."),
-        (without_default, f"{ALL}, trained_networks, initial_networks, not 'probes'."),
-        (everything, f"{ALL}, trained_networks, initial_networks, not 'others'."),
+        (far_off, f"{ALL}, not 'zzz'."),
+        (without_default, f"{ALL}, not 'probes'."),
+        (everything, f"{ALL}, not 'others'."),
     ],
 )
 def test_what_is_not_offered_is_refused_before_anything_is_computed(measure, end):

@@ -206,7 +206,7 @@ def step_work(one: Hyperparameters) -> Work:
     size, full = size_of(one), one.optimizer == "lbfgs"
     samples = shape_of(one).train * LINE_SEARCH if full else one.batch_size
     per_unit = 40 + 115 * (one.normalization == "batch") + 200 * (one.dropout > 0)
-    per_input = 20 + 100 * (one.augmentation != "none")
+    per_input = 20 + 100 * (one.augmentation != "none") + 15 * (one.augmentation == "crop_flip")
     return Work(
         flops=samples * (6 * size.products - 2 * size.first),
         numbers=samples * (per_unit * size.units + per_input * size.inputs)
@@ -437,7 +437,7 @@ UNLISTED = _repeated(forward, 10)
 COUNTED: dict[str, Counted] = {}
 for _count, _names in {
     weights: "weight_norm distance_from_initialization number_of_parameters random_number "
-    "frobenius_product frobenius_sum path_norm layerwise_norm",
+    "steps_to_loss steps_between_losses frobenius_product frobenius_sum path_norm layerwise_norm",
     spectra: "spectral_product spectral_sum stable_rank_sum spectral_distance power_law_exponent "
     "weighted_power_law_exponent log_alpha_norm bartlett_complexity "
     "bartlett_complexity_from_initialization",
@@ -502,10 +502,11 @@ COUNTED |= {
     )
 }
 COUNTED |= dict.fromkeys(("sign_stiffness", "within_class_stiffness"), COUNTED["stiffness"])
-COUNTED |= dict.fromkeys(
-    ("worst_case_flatness", "magnitude_aware_worst_case_flatness"),
-    lambda m: gradients(m, 25 * m.settings["ascent_steps"]),
-)
+COUNTED |= {
+    f"{kind}worst_case_{rest}": lambda m: gradients(m, 25 * m.settings["ascent_steps"])
+    for kind in ("", "magnitude_aware_")
+    for rest in ("flatness", "from_initialization", "from_origin")
+}
 COUNTED |= {
     f"{kind}_{rest}": lambda m: forward(m, 25 * m.settings["draws"])
     for kind in ("pac_bayes", "magnitude_aware")

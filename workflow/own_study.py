@@ -23,6 +23,7 @@ PLACE = r"[A-Za-z_][\w.]*:[A-Za-z_]\w*"
 # Parts of a study that need networks which it has trained itself.
 ONLY_TRAINED = (
     *("ensembles", "seeds", "profiles", "similarities", "activations", "fitting"),
+    "regularization",
     *("comparisons", "papers", "data_root", "ensemble_measures", "audit_checks", "own_datasets"),
 )
 

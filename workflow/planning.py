@@ -45,6 +45,14 @@ from generalization.networks.foreign_architecture import PLACE
 
 # Jobs that check measures, which can run side by side.
 CHECKING_JOBS = 4
+# What has noise of a standard deviation in pixels.
+OF_PIXEL_NOISE = (
+    "output_sensitivity",
+    "output_sensitivity_per_output",
+    "centered_output_sensitivity",
+    "softmax_output_sensitivity",
+    "output_sensitivities",
+)
 SHARE_A_JOB = [name for name, measure in MEASURES.items() if measure.shares_a_job]
 
 
@@ -65,6 +73,7 @@ class Study:
         papers: Papers whose claims are judged.
         untested_claims: Whether claims are listed that the study does not answer.
         fitting: Criterion for having fitted random data, or None.
+        regularization: That for networks with and without regularizers, or None.
         activations: Settings of the record of activations, or None.
         ensemble_measures: Name of the ensemble measure's file → the measure and its settings.
         audit_checks: Settings of the checks of measures, or None.
@@ -91,6 +100,7 @@ class Study:
     papers: list[str]
     untested_claims: bool
     fitting: dict[str, Any] | None
+    regularization: dict[str, Any] | None
     activations: dict[str, Any] | None
     ensemble_measures: dict[str, tuple[str, dict[str, Any]]]
     audit_checks: dict[str, Any] | None
@@ -157,6 +167,10 @@ class Study:
     def classes(self) -> dict[str, int]:
         """Number of classes by dataset."""
         return {one.dataset: self._shapes[one.dataset].classes for one in self.ensembles.values()}
+
+    def channels_of(self, dataset: str) -> int:
+        """Return the number of channels of the images of a dataset."""
+        return self._shapes[dataset].channels
 
     @property
     def test_sizes(self) -> dict[str, int]:
@@ -326,7 +340,10 @@ def read_study(config: Mapping[str, Any], files: Sequence[str] = ()) -> Study:
         comparisons=[_comparison(one) for one in given["comparisons"]],
         papers=given["papers"],
         untested_claims=given["untested_claims"],
-        fitting=None if given["fitting"] is None else settings_of("fitting") | given["fitting"],
+        **{
+            key: None if given[key] is None else settings_of(key) | given[key]
+            for key in ("fitting", "regularization")
+        },
         activations=_activations(config, ensembles, architectures),
         ensemble_measures={
             _file_name(measure, settings): (measure, settings_of(measure) | settings)
@@ -525,6 +542,14 @@ def _impossible_in_study(study: Study) -> Iterator[str]:
                 f"architecture must be 'fully_connected' where {listed(sorted(layered))} "
                 f"{'is' if len(layered) == 1 else 'are'} taken, not {one.architecture!r}."
             )
+    for name in sorted(taken & set(OF_PIXEL_NOISE)):
+        for one in study.ensembles.values():
+            colored = study.channels_of(one.dataset) > 1
+            if colored and one.input_normalization == "each_channel":
+                yield (
+                    "input_normalization must not be 'each_channel' for images of several channels "
+                    f"where {name} is taken, whose noise has one scale in an image."
+                )
     if study.data_root is not None and not is_folder(study.data_root):
         yield f"data_root must be a folder, not {shown(study.data_root)}."
     if study.ensemble_measures and study.seeds < 2:

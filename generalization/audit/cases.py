@@ -67,11 +67,19 @@ class Case:
             "train_inputs": self.train_inputs,
             "train_labels": self.train_labels,
             "hyperparameters": self.hyperparameters,
+            **self._course(),
             "init_scale": self.hyperparameters.init_scale,
             "loss": self.hyperparameters.loss,
             "generator": generator_for("check_measure", seed),
             "shared_generator": generator_for("check_measure", "shared", seed),
         }
+
+    def _course(self) -> dict[str, Tensor]:
+        """Return evaluations during a training that each kind of network could have had."""
+        steps = torch.tensor([0, 1, 2, 4, 8, 16, 32], dtype=torch.float64).expand(len(self), -1)
+        rates = [0.2 if kind == "random" else 0.4 for kind in self.kinds]
+        decay = torch.tensor(rates, dtype=torch.float64).unsqueeze(1)
+        return {"evaluated_steps": steps, "evaluated_losses": 2.3 * (-decay * steps).exp()}
 
     def member(self, position: int) -> Case:
         """Return the case of one network."""

@@ -17,7 +17,8 @@ class Dataset:
     """Images and their classes; the first n rows of either part are a random sample.
 
     With pixels from 0 (black) to 1 (white), an image is pixel_mean + pixel_deviation · input, with
-    one mean and one deviation per image. If these are not given, inputs are such pixels.
+    one mean and one deviation per image. If these are not given, inputs are such pixels. Where
+    channels differ in what normalization removes, deviations are NaN and ``channel_black`` is set.
 
     Attributes:
         name: Name of the dataset.
@@ -30,6 +31,7 @@ class Dataset:
         train_pixel_deviations: Pixels per unit of input, for training images.
         test_pixel_means: Means of the pixels of test images.
         test_pixel_deviations: Pixels per unit of input, for test images.
+        channel_black: Input of a black pixel by channel, where images share it and channels do not.
         sha256: Hash of the content of the file that the dataset was read from, if any.
     """
 
@@ -43,6 +45,7 @@ class Dataset:
     train_pixel_deviations: Float64[Tensor, "train"] | None = None
     test_pixel_means: Float64[Tensor, "test"] | None = None
     test_pixel_deviations: Float64[Tensor, "test"] | None = None
+    channel_black: Float64[Tensor, "channels"] | None = None
     sha256: str | None = None
 
     def __post_init__(self):
@@ -51,6 +54,15 @@ class Dataset:
                 if getattr(self, f"{part}_{unit}") is None:
                     same = torch.full((len(inputs),), value, dtype=torch.float64)
                     object.__setattr__(self, f"{part}_{unit}", same.to(inputs.device))
+
+    @property
+    def train_black(self) -> Float32[Tensor, "train channels"]:
+        """Input of a black pixel in each training image and channel."""
+        samples, channels = self.train_inputs.shape[:2]
+        black = self.channel_black
+        if black is None:
+            black = -(self.train_pixel_means / self.train_pixel_deviations).unsqueeze(1)
+        return black.float().expand(samples, channels)
 
     def to(self, device: torch.device | str) -> Dataset:
         """Return the dataset on another device."""

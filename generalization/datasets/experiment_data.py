@@ -9,16 +9,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Float64, Int64
 from torch import Tensor
 
 from generalization.datasets.dataset import Dataset
 from generalization.datasets.normalization import normalized_images, pixel_units
+from generalization.devices import IMAGES_PER_CHUNK
 from generalization.errors import InputError
 from generalization.hyperparameters import Hyperparameters, label_noise_faults
 from generalization.randomness import generator_for
 
-INPUT_NORMALIZATIONS = ("each_image", "none")
+INPUT_NORMALIZATIONS = ("each_image", "each_channel", "none")
+FLAT = 1e-12  # Variance of pixels from 0 to 1 that rounding leaves; of 8 bits it is larger.
 RANDOMIZATIONS = ("none", "random_labels", "shuffled_pixels", "random_pixels", "gaussian")
 
 
@@ -42,6 +44,9 @@ def experiment_data(dataset: Dataset, hyperparameters: Hyperparameters) -> Datas
     else:
         labels = noisy_labels(dataset, hyperparameters)
     dataset = replace(dataset, train_labels=labels)
+    # Of all training images, so that networks with fewer of them see the same inputs.
+    by_channel = hyperparameters.input_normalization == "each_channel"
+    units = channel_units(dataset, hyperparameters.crop) if by_channel else None
     if hyperparameters.train_size is not None:
         dataset = beginning(dataset, hyperparameters.train_size)
     if hyperparameters.crop is not None:
@@ -52,7 +57,9 @@ def experiment_data(dataset: Dataset, hyperparameters: Hyperparameters) -> Datas
         for part, images in (("train", dataset.train_inputs), ("test", dataset.test_inputs))
     }
     dataset = replace(dataset, **inputs)
-    return dataset if hyperparameters.input_normalization == "each_image" else in_pixels(dataset)
+    if hyperparameters.input_normalization == "each_image":
+        return dataset
+    return in_pixels(dataset) if units is None else by_channels(in_pixels(dataset), *units)
 
 
 def raise_if_impossible(dataset: Dataset, hyperparameters: Hyperparameters) -> None:
@@ -111,11 +118,9 @@ def cropped(dataset: Dataset, side: int) -> Dataset:
     Raises:
         InputError: If the center of an image is constant.
     """
-    top, left = ((length - side) // 2 for length in dataset.train_inputs.shape[-2:])
     changed = {}
     for part in ("train", "test"):
-        images = getattr(dataset, f"{part}_inputs").numpy()
-        middle = images[:, :, top : top + side, left : left + side]
+        middle = center(getattr(dataset, f"{part}_inputs"), side).numpy()
         try:
             changed[f"{part}_inputs"] = torch.from_numpy(normalized_images(middle))
         except InputError:
@@ -125,6 +130,14 @@ def cropped(dataset: Dataset, side: int) -> Dataset:
         changed[f"{part}_pixel_means"] = getattr(dataset, f"{part}_pixel_means") + whole * means
         changed[f"{part}_pixel_deviations"] = whole * deviations
     return replace(dataset, **changed)
+
+
+def center(
+    images: Float32[Tensor, "images channels height width"], side: int
+) -> Float32[Tensor, "images channels side side"]:
+    """Return the middle of images; an odd margin is larger at the end."""
+    top, left = ((length - side) // 2 for length in images.shape[-2:])
+    return images[:, :, top : top + side, left : left + side]
 
 
 def randomized(
@@ -179,6 +192,58 @@ def in_pixels(dataset: Dataset) -> Dataset:
         )
         changed |= dict(zip(names, (pixels.float(), None, None), strict=True))
     return replace(dataset, **changed)
+
+
+def channel_units(
+    dataset: Dataset, crop: int | None
+) -> tuple[Float64[Tensor, "channels"], Float64[Tensor, "channels"]]:
+    """Return mean and (population) deviation of each channel over all training images, in pixels.
+
+    With pixels m + s·x of an image, the mean square of a channel is the mean over images of
+    m² + 2 m s x̄ + s² times the mean of x².
+
+    Args:
+        dataset: Dataset before cropping, whose images are normalized individually.
+        crop: Side length of the center crop, of whose pixels these are; none for whole images.
+
+    Raises:
+        InputError: If a channel is the same in all pixels of all images.
+    """
+    images = dataset.train_inputs if crop is None else center(dataset.train_inputs, crop)
+    chunks = images.split(IMAGES_PER_CHUNK)
+    first = torch.cat([chunk.double().mean((2, 3)) for chunk in chunks])
+    second = torch.cat([chunk.double().square().mean((2, 3)) for chunk in chunks])
+    means = dataset.train_pixel_means.unsqueeze(1)
+    scales = dataset.train_pixel_deviations.unsqueeze(1)
+    total = (means + scales * first).mean(0)
+    square = (means.square() + 2 * means * scales * first + scales.square() * second).mean(0)
+    variances = square - total.square()
+    if (variances <= FLAT).any():
+        channel = int(variances.argmin())
+        raise InputError(
+            "input_normalization must not be 'each_channel' where a channel is constant, and "
+            f"channel {channel} of {dataset.name} is."
+        )
+    return total, variances.sqrt()
+
+
+def by_channels(
+    dataset: Dataset,
+    means: Float64[Tensor, "channels"],
+    deviations: Float64[Tensor, "channels"],
+) -> Dataset:
+    """Shift and scale each channel of images of pixels: input = (pixel − mean) / deviation."""
+    changed: dict[str, Tensor] = {}
+    one = len(means) == 1
+    for part in ("train", "test"):
+        images = getattr(dataset, f"{part}_inputs")
+        shift, scale = (values.float().view(-1, 1, 1) for values in (means, deviations))
+        changed[f"{part}_inputs"] = (images - shift) / scale
+        # Of several channels no one number gives the scale.
+        for unit, value in (("means", means), ("deviations", deviations)):
+            same = value.new_full((len(images),), value.item() if one else torch.nan)
+            changed[f"{part}_pixel_{unit}"] = same
+    return replace(dataset, channel_black=-means / deviations, **changed)
 
 
 def corrupted_labels(dataset: Dataset, probability: float) -> Int64[Tensor, "train"]:

@@ -1,5 +1,6 @@
 """Directional derivatives of the logits with respect to the parameters."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -13,10 +14,10 @@ from generalization.networks.modules import Networks, evaluation_mode, logits_at
 
 # One tensor per layer, the weights with the bias as last column; of a module, one column per
 # parameter.
-Parameters = list[Float[Tensor, "networks _ _"]]
+Parameters = Sequence[Float[Tensor, "networks _ _"]]
 
 
-def layer_parameters(networks: Networks) -> Parameters:
+def layer_parameters(networks: Networks) -> list[Float[Tensor, "networks _ _"]]:
     """Return the parameters in the layout of ``gradient_sum``, in the dtype of the weights."""
     if isinstance(networks, nn.Module):
         return [value.detach().view(1, -1, 1) for value in networks.parameters()]
@@ -28,26 +29,27 @@ def layer_parameters(networks: Networks) -> Parameters:
 
 @torch.no_grad()
 def directional_derivatives(
-    networks: Networks, inputs: Float[Tensor, "samples *features"], direction: Parameters
+    networks: Networks, inputs: Float[Tensor, "samples *features"], direction: Parameters | None
 ) -> tuple[Float[Tensor, "networks samples classes"], Float[Tensor, "networks samples classes"]]:
     """Return the logits and their derivative along a direction of the parameters.
 
     Both are computed in one forward pass.
 
     With (V_l, c_l) the direction of layer l, dz_l = V_l a_{l-1} + c_l + W_l da_{l-1} and
-    da_l = φ'(z_l) dz_l.
+    da_l = φ'(z_l) dz_l. Along the parameters themselves, V_l a_{l-1} + c_l is z_l.
 
     Args:
         networks: A stack without normalizations, or a module, evaluated in eval mode.
-        direction: Direction in the layout of ``layer_parameters``.
+        direction: Direction in the layout of ``layer_parameters``; None for the parameters.
     """
     if isinstance(networks, nn.Module):
+        direction = layer_parameters(networks) if direction is None else direction
         return _module_derivatives(networks, inputs, direction)
     points, members = block_sizes(networks, inputs)
     of_members = []
     for first in range(0, len(networks), members):
         some = networks[first : first + members]
-        along = [layer[first : first + members] for layer in direction]
+        along = direction and [layer[first : first + members] for layer in direction]
         chunks = [_stack_derivatives(some, chunk, along) for chunk in inputs.split(points)]
         of_members.append([torch.cat(values, dim=1) for values in zip(*chunks, strict=True)])
     logits, derivatives = (torch.cat(values) for values in zip(*of_members, strict=True))
@@ -55,21 +57,26 @@ def directional_derivatives(
 
 
 def _stack_derivatives(
-    networks: FullyConnectedNetworks, inputs: Tensor, direction: Parameters
+    networks: FullyConnectedNetworks, inputs: Tensor, direction: Parameters | None
 ) -> tuple[Tensor, Tensor]:
     values, changes = inputs.flatten(1).expand(len(networks), len(inputs), -1), None
-    for layer, along in enumerate(direction):
-        fan_in = values.shape[2]
-        change = torch.bmm(values, along[..., :fan_in].mT)
-        if networks.biases:
-            change += along[..., fan_in].unsqueeze(1)
+    for layer, weights in enumerate(networks.weights):
+        below, values = values, networks.affine(layer, values)
+        change = values.clone() if direction is None else _affine(networks, direction[layer], below)
         if changes is not None:
-            change.baddbmm_(changes, networks.weights[layer].mT)
-        values, changes = networks.affine(layer, values), change
+            change.baddbmm_(changes, weights.mT)
+        changes = change
         if layer < networks.depth - 1:
             values = networks.phi.in_place(values)
             changes *= networks.phi.derivative(values)
     return values, changes
+
+
+def _affine(networks: FullyConnectedNetworks, along: Tensor, values: Tensor) -> Tensor:
+    """Return V a + c for a direction (V, c) of a layer."""
+    fan_in = values.shape[2]
+    change = torch.bmm(values, along[..., :fan_in].mT)
+    return change.add_(along[..., fan_in].unsqueeze(1)) if networks.biases else change
 
 
 def _module_derivatives(

@@ -61,15 +61,24 @@ def loss_rows(
 
 def fisher_rows(
     logits: Float[Tensor, "*batch classes"],
-) -> tuple[Float[Tensor, "*batch classes classes"], Float64[Tensor, "*batch"]]:
-    """Return the rows √σ_k (e_k − σ), with Gram matrix diag(σ) − σσᵀ, over their largest entry.
+) -> tuple[Float[Tensor, "*batch _rows classes"], Float64[Tensor, "*batch"]]:
+    """Return K − 1 rows with Gram matrix diag(σ) − σσᵀ, over their largest entry.
 
-    1 − σ_k is computed as Σ_{j≠k} σ_j, which is accurate where class k is almost certain.
+    They are the Cholesky factor of Tanabe & Sagae 1992: with q_k = Σ_{j>k} σ_j, row k is 0 before
+    class k, √(σ_k q_k / q_{k−1}) at it and −σ_j √(σ_k / (q_k q_{k−1})) at every class j after it.
+    All are products and sums of positive numbers, so accurate where a class is almost certain. Of
+    one class there is one row, of zeros.
     """
     probabilities = logits.double().softmax(-1)
-    eye = torch.eye(logits.shape[-1], dtype=torch.float64, device=logits.device)
-    rows = torch.diag_embed(probabilities @ (1 - eye)) - probabilities.unsqueeze(-2) * (1 - eye)
-    return _scaled(probabilities.sqrt().unsqueeze(-1) * rows, logits)
+    from_here = probabilities.flip(-1).cumsum(-1).flip(-1)
+    before, after = from_here[..., :-1], from_here[..., 1:]
+    if logits.shape[-1] == 1:
+        return _scaled(torch.zeros_like(probabilities).unsqueeze(-2), logits)
+    ratios = (probabilities[..., :-1] / before).sqrt()
+    shares = probabilities.unsqueeze(-2) / after.sqrt().unsqueeze(-1)
+    rows = torch.diag_embed(after.sqrt(), dim1=-2, dim2=-1)
+    rows = nn.functional.pad(rows, (0, 1)) - shares.nan_to_num(0.0).triu(1)
+    return _scaled(ratios.nan_to_num(0.0).unsqueeze(-1) * rows, logits)
 
 
 def _scaled(rows: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:

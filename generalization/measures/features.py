@@ -144,10 +144,17 @@ class Clustering(NamedTuple):
 
 
 def _clustering(networks: Networks, inputs: Tensor, labels: Tensor) -> Clustering:
-    """Compute both measures of clustering by one forward pass."""
-    layers = unit_activations(networks, inputs)
-    first, last = layers[0].double(), layers[-1].double()
-    return Clustering(_neural_collapse(last, labels), _davies_bouldin(first, labels))
+    """Compute both measures of clustering by one forward pass, network by network."""
+    _, index = labels.unique(return_inverse=True)
+    of_networks = []
+    for network in [networks] if isinstance(networks, nn.Module) else networks:
+        layers = unit_activations(network, inputs)
+        first, last = layers[0].double(), layers[-1].double()
+        of_networks.append((
+            _neural_collapse(last, _class_means(last, index), index),
+            _davies_bouldin(first, _class_means(first, index), index),
+        ))
+    return Clustering(*map(torch.cat, zip(*of_networks, strict=True)))
 
 
 @torch.no_grad()
@@ -161,39 +168,39 @@ def _last_activations(
     return torch.cat([activations_and_logits(networks, some)[0][-1] for some in chunks], dim=1)
 
 
-def _around_class_means(
-    activations: Float64[Tensor, "networks samples units"], labels: Int64[Tensor, "samples"]
-) -> tuple[Float64[Tensor, "networks samples units"], Float64[Tensor, "networks classes units"]]:
-    """Return the activations centered by class, and the class means."""
-    _, index, counts = labels.unique(return_inverse=True, return_counts=True)
-    sums = activations.new_zeros(len(activations), len(counts), activations.shape[2])
-    means = sums.index_add(1, index, activations) / counts.view(-1, 1)
-    return activations - means[:, index], means
+def _class_means(
+    values: Float64[Tensor, "networks samples units"], index: Int64[Tensor, "samples"]
+) -> Float64[Tensor, "networks classes units"]:
+    """Return the means over the samples of every class."""
+    members = nn.functional.one_hot(index).to(values)
+    return (members / members.sum(0)).mT @ values
 
 
 def _neural_collapse(
-    activations: Float64[Tensor, "networks samples units"], labels: Int64[Tensor, "samples"]
+    activations: Float64[Tensor, "networks samples units"],
+    means: Float64[Tensor, "networks classes units"],
+    index: Int64[Tensor, "samples"],
 ) -> Float64[Tensor, "networks"]:
-    activations, means = _around_class_means(activations, labels)
     centered = means - means.mean(1, keepdim=True)
     _, values, directions = torch.linalg.svd(centered, full_matrices=False)
     # ‖Σ_B^{−1/2} (a − μ_y)‖² with Σ_B = Mᵀ M / K, M the centered means.
     rounding = values[:, :1] * max(centered.shape[1:]) * torch.finfo(torch.float64).eps
     inverse = values.reciprocal().where(values > rounding, 0.0)
-    along = torch.bmm(activations, directions.mT) * inverse.unsqueeze(1)
+    scaled = directions.mT * inverse.unsqueeze(1)
+    along = torch.bmm(activations, scaled) - torch.bmm(means, scaled)[:, index]
     return along.square().sum(2).mean(1)
 
 
 def _davies_bouldin(
-    activations: Float64[Tensor, "networks samples units"], labels: Int64[Tensor, "samples"]
+    activations: Float64[Tensor, "networks samples units"],
+    means: Float64[Tensor, "networks classes units"],
+    index: Int64[Tensor, "samples"],
 ) -> Float64[Tensor, "networks"]:
-    around, means = _around_class_means(activations, labels)
-    _, index, counts = labels.unique(return_inverse=True, return_counts=True)
-    sums = around.new_zeros(len(around), len(counts)).index_add(1, index, around.norm(dim=2))
-    spreads = sums / counts
-    distances = torch.cdist(means, means, compute_mode="donot_use_mm_for_euclid_dist")
-    ratios = (spreads.unsqueeze(1) + spreads.unsqueeze(2)) / distances
-    itself = torch.eye(len(counts), dtype=torch.bool, device=labels.device)
+    distances = torch.linalg.vector_norm(activations - means[:, index], dim=2, keepdim=True)
+    spreads = _class_means(distances, index)
+    between = torch.cdist(means, means, compute_mode="donot_use_mm_for_euclid_dist")
+    ratios = (spreads + spreads.mT) / between
+    itself = torch.eye(means.shape[1], dtype=torch.bool, device=index.device)
     return ratios.masked_fill(itself, -torch.inf).amax(2).mean(1)
 
 

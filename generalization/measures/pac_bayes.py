@@ -11,6 +11,9 @@ the limits of ``level_of_rise``.
 Args:
     generator: Source of the noise, on the CPU; all networks and levels share the same noise.
     draws: Number of noise draws.
+    reference: Weights v that a bound is of, or their changes.
+    level: σ.
+    samples: m.
 """
 
 import torch
@@ -73,7 +76,7 @@ def pac_bayes_from_initialization(
     """
     first = first_samples(train_samples, train_inputs, train_labels)
     level = noise_level(networks, *first, generator, draws).level
-    return _isotropic(weight_changes(networks, initial_networks), level, len(train_inputs))
+    return isotropic_bound(weight_changes(networks, initial_networks), level, len(train_inputs))
 
 
 @reads_networks
@@ -95,7 +98,7 @@ def pac_bayes_from_origin(
     """
     first = first_samples(train_samples, train_inputs, train_labels)
     level = noise_level(networks, *first, generator, draws).level
-    return _isotropic(layer_weights(networks), level, len(train_inputs))
+    return isotropic_bound(layer_weights(networks), level, len(train_inputs))
 
 
 @reads_networks
@@ -143,7 +146,7 @@ def magnitude_aware_from_initialization(
     first = first_samples(train_samples, train_inputs, train_labels)
     level = noise_level(networks, *first, generator, draws, magnitude_aware=True).level
     changes = weight_changes(networks, initial_networks)
-    return _magnitude_aware(changes, changes, level, len(train_inputs))
+    return magnitude_aware_bound(changes, changes, level, len(train_inputs))
 
 
 @reads_networks
@@ -167,7 +170,7 @@ def magnitude_aware_from_origin(
     first = first_samples(train_samples, train_inputs, train_labels)
     level = noise_level(networks, *first, generator, draws, magnitude_aware=True).level
     changes = weight_changes(networks, initial_networks)
-    return _magnitude_aware(layer_weights(networks), changes, level, len(train_inputs))
+    return magnitude_aware_bound(layer_weights(networks), changes, level, len(train_inputs))
 
 
 def noise_level(
@@ -221,24 +224,37 @@ def _noisy_weights(
     return {name: w + deviations[name] * noise[name] for name, w in own.items()}
 
 
-def _isotropic(
-    reference: LayerWeights, level: Float64[Tensor, "networks"], samples: int
+def isotropic_bound(
+    reference: LayerWeights,
+    level: Float64[Tensor, "networks"],
+    samples: int,
+    factor: float = 1.0,
 ) -> Float64[Tensor, "networks"]:
-    """Return ‖v‖² / 4σ² + ln(m/σ) + 10 with v the weights, or their changes."""
+    """Return c ‖v‖² / 4σ² + ln(m/σ) + 10.
+
+    Args:
+        factor: c.
+    """
     square = weight_vectors(reference).square().sum(1)
-    return _bound(square / (4 * level.square()), level, samples)
+    return _bound(factor * square / (4 * level.square()), level, samples)
 
 
-def _magnitude_aware(
+def magnitude_aware_bound(
     reference: LayerWeights,
     changes: LayerWeights,
     level: Float64[Tensor, "networks"],
     samples: int,
+    excess: float = 1.0,
 ) -> Float64[Tensor, "networks"]:
-    """Return ¼ Σ_i ln[(ε² + (σ² + 1) ‖v‖²/ω) / (ε² + σ² (w_i − w_i⁰)²)] + ln(m/σ) + 10."""
+    """Return ¼ Σ_i ln[(ε² + (σ² + c) ‖v‖²/ω) / (ε² + σ² (w_i − w_i⁰)²)] + ln(m/σ) + 10.
+
+    Args:
+        changes: w − w⁰.
+        excess: c.
+    """
     mean_square = weight_vectors(reference).square().mean(1)
     square, floor = level.square(), SMALLEST_NOISE**2
-    prior = (floor + (square + 1) * mean_square).log().unsqueeze(1)
+    prior = (floor + (square + excess) * mean_square).log().unsqueeze(1)
     posterior = (floor + square.unsqueeze(1) * weight_vectors(changes).square()).log()
     return _bound((prior - posterior).sum(1) / 4, level, samples)
 

@@ -2,18 +2,23 @@
 
 The worst perturbation u in a box is sought by sign-gradient ascent on the loss, clipped to the box.
 A worse one may exist, so that the half-width α found is an upper bound on the true one. Only
-weights are perturbed, not biases; normalizations are folded into the weights. Values are NaN where
-α is beyond the limits of ``level_of_rise``.
+weights are perturbed, not biases; normalizations are folded into the weights. m is the number of
+all training samples, w⁰ the initial weights. Values are NaN where α is beyond the limits of
+``level_of_rise``.
 
 Args:
     ascent_steps: Number of ascent steps; together they cover twice the half-width.
 """
 
+import math
+
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from generalization.measures.pac_bayes import isotropic_bound, magnitude_aware_bound
 from generalization.networks.error_rise import Level, level_of_rise
+from generalization.networks.layer_weights import layer_weights, weight_changes, weight_vectors
 from generalization.networks.modules import Networks, number_of_networks
 from generalization.networks.perturbed_weights import (
     errors_with,
@@ -63,6 +68,102 @@ def magnitude_aware_worst_case_flatness(
     return worst_case_level(networks, *first, ascent_steps, magnitude_aware=True).level.pow(-2)
 
 
+@reads_networks
+def worst_case_from_initialization(
+    networks: Networks,
+    initial_networks: Networks,
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
+    *,
+    train_samples: int = 500,
+    ascent_steps: int = 10,
+) -> Float64[Tensor, "networks"]:
+    """Sharpness bound ‖w − w⁰‖² ln(2ω) / 4α² + ln(m/α) + 10 (Jiang et al. 2019, "sharpness-init").
+
+    α is that of ``worst_case_flatness``, and ω the number of weights.
+
+    Returns:
+        R numbers.
+    """
+    first = first_samples(train_samples, train_inputs, train_labels)
+    level = worst_case_level(networks, *first, ascent_steps).level
+    factor = _log_of_twice_the_weights(networks)
+    reference = weight_changes(networks, initial_networks)
+    return isotropic_bound(reference, level, len(train_inputs), factor)
+
+
+@reads_networks
+def worst_case_from_origin(
+    networks: Networks,
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
+    *,
+    train_samples: int = 500,
+    ascent_steps: int = 10,
+) -> Float64[Tensor, "networks"]:
+    """Sharpness bound with ‖w‖² in place of ‖w − w⁰‖² (Jiang et al. 2019, "sharpness-orig").
+
+    Otherwise equal to ``worst_case_from_initialization``.
+
+    Returns:
+        R numbers.
+    """
+    first = first_samples(train_samples, train_inputs, train_labels)
+    level = worst_case_level(networks, *first, ascent_steps).level
+    factor = _log_of_twice_the_weights(networks)
+    reference = layer_weights(networks)
+    return isotropic_bound(reference, level, len(train_inputs), factor)
+
+
+@reads_networks
+def magnitude_aware_worst_case_from_initialization(
+    networks: Networks,
+    initial_networks: Networks,
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
+    *,
+    train_samples: int = 500,
+    ascent_steps: int = 10,
+) -> Float64[Tensor, "networks"]:
+    """Magnitude-aware sharpness bound around the initial weights (Jiang et al. 2019).
+
+    ¼ Σ_i ln[(ε² + (α² + 4 ln 2ω) ‖w − w⁰‖²/ω) / (ε² + α² (w_i − w_i⁰)²)] + ln(m/α) + 10, with ω
+    the number of weights, ε = 10⁻³, and α that of ``magnitude_aware_worst_case_flatness``.
+
+    Returns:
+        R numbers.
+    """
+    first = first_samples(train_samples, train_inputs, train_labels)
+    level = worst_case_level(networks, *first, ascent_steps, magnitude_aware=True).level
+    excess = 4 * _log_of_twice_the_weights(networks)
+    changes = weight_changes(networks, initial_networks)
+    return magnitude_aware_bound(changes, changes, level, len(train_inputs), excess)
+
+
+@reads_networks
+def magnitude_aware_worst_case_from_origin(
+    networks: Networks,
+    initial_networks: Networks,
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
+    *,
+    train_samples: int = 500,
+    ascent_steps: int = 10,
+) -> Float64[Tensor, "networks"]:
+    """Magnitude-aware sharpness bound with ‖w‖² in place of ‖w − w⁰‖² (Jiang et al. 2019).
+
+    Otherwise equal to ``magnitude_aware_worst_case_from_initialization``.
+
+    Returns:
+        R numbers.
+    """
+    first = first_samples(train_samples, train_inputs, train_labels)
+    level = worst_case_level(networks, *first, ascent_steps, magnitude_aware=True).level
+    excess = 4 * _log_of_twice_the_weights(networks)
+    changes = weight_changes(networks, initial_networks)
+    return magnitude_aware_bound(layer_weights(networks), changes, level, len(train_inputs), excess)
+
+
 def worst_case_level(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -102,6 +203,16 @@ def worst_case_level(
         return (worst - before).unsqueeze(0)
 
     return level_of_rise(rise, number_of_networks(networks), train_inputs.device)
+
+
+def _log_of_twice_the_weights(networks: Networks) -> float:
+    """Return ln(2ω) for ω weights.
+
+    It comes from the largest of ω normal deviates.
+    """
+    # ASSUME: ln(2ω/δ) with δ = 1, as in the isotropic bound of the source, and m/α where the source
+    # has m/σ without saying which σ a sharpness has.
+    return math.log(2 * weight_vectors(layer_weights(networks)).shape[1])
 
 
 def _clipped(perturbed: Tensor, center: Tensor, widths: Tensor) -> Tensor:

@@ -69,7 +69,14 @@ def interval_over_networks(
     if not np.isfinite([estimate, *left_out]).all():
         return {"estimate": estimate, "low": np.nan, "high": np.nan}
     if correlation:
-        found = correlation_interval(np.array(estimate), left_out, level=resampling.level, fewest=3)
+        found = correlation_interval(
+            np.array(estimate),
+            left_out,
+            level=resampling.level,
+            fewest=3,
+            # Of several networks each, few ensembles tell more than their order does.
+            coefficient="spearman" if len(codes) == len(names) else None,
+        )
         return {name: bound.item() for name, bound in found._asdict().items()}
     error = jackknife_error(left_out).item() ** 2, len(names) - 1
     return t_interval(estimate, [error], level=resampling.level, limits=limits)

@@ -8,7 +8,7 @@ Args:
 from __future__ import annotations
 
 from functools import cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import scipy.optimize
@@ -16,8 +16,10 @@ import scipy.stats
 from jaxtyping import Float, Int
 
 FEWEST_ENSEMBLES = 5  # ASSUME: no interval is told of fewer
-LARGEST_EXACT = 12  # ensembles up to which the chance of a perfect order is integrated
+LARGEST_EXACT = 12  # ensembles up to which the chances of orders are inverted
 GRID = 301  # points of a normal variable between −5 and 5
+DRAWS = 20_000  # orders of normal values for each of these correlations, on Fisher's scale
+CORRELATIONS = np.tanh(np.linspace(-3, 5, 97))
 
 
 class Interval(NamedTuple):
@@ -61,17 +63,24 @@ def correlation_interval(
     level: float,
     degrees_of_freedom: Float[np.ndarray, "*measures"] | float | None = None,
     fewest: int = FEWEST_ENSEMBLES,
+    coefficient: Literal["spearman", "kendall"] | None = "spearman",
 ) -> Interval:
     """Return tanh(z ± t·se) with z = artanh r and the jackknife standard error of z.
 
     Any correlation will do: pooled, stratified, partial, granulated. Fisher's z makes the interval
-    contain its estimate and stay within ±1; the jackknife takes ensembles for what they are.
+    contain its estimate and stay within ±1; the jackknife takes ensembles for what they are. Of few
+    ensembles it knows its own error too little, and z jumps where leaving one out makes an order
+    perfect: up to 10 degrees of freedom f, bounds are those of ``order_bounds`` for f + 2
+    ensembles.
 
     Args:
         estimate: Correlation r of the study.
         left_out: Correlation without each ensemble, as for ``jackknife_error``.
         degrees_of_freedom: Degrees of freedom of t. By default E − 2; after projecting out a
             design, E − 1 − rank of it (intercept included).
+        coefficient: Rank correlation whose ``order_bounds`` hold for few ensembles, Spearman's for
+            Pearson's r and for partial correlations too; None where not all pairs of ensembles
+            count, so that the jackknife has to do.
 
     Returns:
         Intervals; NaN with fewer ensembles than ``fewest`` or without degrees of freedom. An
@@ -87,26 +96,94 @@ def correlation_interval(
     error = jackknife_error(np.arctanh(np.clip(left_out, -limits, limits)))
     free = ensembles - 2 if degrees_of_freedom is None else degrees_of_freedom
     half = _t_quantile(level, free, ensembles, fewest) * error
+    low, high = np.array(np.tanh(z - half)), np.array(np.tanh(z + half))
+    sizes = np.broadcast_to(free, low.shape) + 2
     perfect = np.abs(estimate) >= largest
-    sizes = np.where(perfect & np.isfinite(half), np.broadcast_to(free, perfect.shape) + 2, 3)
-    bounds = np.array([perfect_order_bound(int(size), level) for size in sizes.ravel()])
-    bounds = np.where(perfect, bounds.reshape(perfect.shape), np.nan)
-    # The bound of a perfect order is the order itself on one side, and that of chance on the other.
-    low = np.where(perfect, np.where(estimate > 0, bounds, estimate), np.tanh(z - half))
-    high = np.where(perfect, np.where(estimate > 0, estimate, -bounds), np.tanh(z + half))
-    low, high = np.minimum(low, estimate), np.maximum(high, estimate)
-    none = np.isnan(half)
-    return Interval(estimate, np.where(none, np.nan, low), np.where(none, np.nan, high))
+    few = (sizes <= LARGEST_EXACT) & (coefficient is not None)
+    ordered = np.isfinite(half) & (perfect | few)
+    for index in map(tuple, np.argwhere(ordered)):
+        size = int(sizes[index])
+        if perfect[index]:
+            bounds = perfect_order_bound(size, level, coefficient), 1.0
+        else:
+            bounds = order_bounds(abs(float(estimate[index])), size, level, coefficient)
+        low[index], high[index] = np.sort(np.copysign(1, estimate[index]) * np.array(bounds))
+    return Interval(estimate, np.minimum(low, estimate), np.maximum(high, estimate))
+
+
+def order_bounds(
+    estimate: float,
+    ensembles: int,
+    level: float,
+    coefficient: Literal["spearman", "kendall"] = "spearman",
+) -> tuple[float, float]:
+    """Return the least and the largest rank correlation that make this order no rarer than its due.
+
+    The bounds of Clopper and Pearson (1934) carried over to ranks, as in ``perfect_order_bound``:
+    of E pairs of normal values with correlation r, a rank correlation of the estimate or more has
+    probability (1 − level)/2 at the lower bound, one of the estimate or less at the upper. The
+    lower bound excludes 0 where the one-sided permutation test does, since at r = 0 all orders are
+    equally probable. Probabilities are shares of 20,000 draws, the same normal numbers at every r.
+
+    Args:
+        estimate: Rank correlation in the study, of [0, 1).
+        ensembles: E, three at least.
+
+    Returns:
+        Spearman's ρ = (6/π)·asin(r/2) or Kendall's τ = (2/π)·asin(r) at the two bounds of r.
+    """
+    drawn = _drawn_correlations(ensembles, coefficient)
+    rare = DRAWS * (1 - level) / 2
+    reached = (drawn > estimate - 1e-6).sum(1)
+    left = (drawn < estimate + 1e-6).sum(1)
+    z = np.arctanh(CORRELATIONS)
+    r = np.tanh([np.interp(rare, reached, z), np.interp(-rare, -left, z)])
+    low, high = _of_normal(r, coefficient)
+    return float(low), float(high)
+
+
+def _of_normal(r, coefficient):
+    """Kendall's τ or Spearman's ρ of normal values with correlation r."""
+    return 2 / np.pi * (np.arcsin(r) if coefficient == "kendall" else 3 * np.arcsin(r / 2))
 
 
 @cache
-def perfect_order_bound(ensembles: int, level: float) -> float:
-    """Return Spearman's ρ from which on a perfect order is not rarer than (1 − level)/2.
+def _drawn_correlations(ensembles, coefficient):
+    """Rank correlations of normal values, correlations × draws."""
+    y, noise = np.random.default_rng(0).normal(size=(2, DRAWS, ensembles))
+    noise = np.take_along_axis(noise, y.argsort(1), 1)
+    y = np.sort(y, axis=1)
+    of = _kendall if coefficient == "kendall" else _spearman
+    drawn = np.empty((len(CORRELATIONS), DRAWS), np.float32)
+    for row, r in zip(drawn, CORRELATIONS, strict=True):
+        row[:] = of(r * y + np.sqrt(1 - r**2) * noise)
+    return drawn
+
+
+def _spearman(x):
+    """Spearman's ρ of every row with its places."""
+    places = np.arange(x.shape[1])
+    distance = np.square(x.argsort(1).argsort(1) - places).sum(1)
+    return 1 - 6 * distance / (len(places) ** 3 - len(places))
+
+
+def _kendall(x):
+    """Kendall's τ of every row with its places."""
+    before, after = np.triu_indices(x.shape[1], 1)
+    return 2 * (x[:, after] > x[:, before]).mean(1) - 1
+
+
+@cache
+def perfect_order_bound(
+    ensembles: int, level: float, coefficient: Literal["spearman", "kendall"] | None = "spearman"
+) -> float:
+    """Return the rank correlation from which on a perfect order is not rarer than (1 − level)/2.
 
     It is the lower bound of Clopper and Pearson (1934) carried over to ranks: of normal values with
     correlation r, E ensembles are in perfect order with probability P(r), P(0) = 1/E!, and the
-    bound is ρ = (6/π)·asin(r/2) with P(r) = (1 − level)/2. So it excludes 0 exactly where the
-    permutation test does: a perfect order of five ensembles has p = 2/120.
+    bound is Spearman's ρ = (6/π)·asin(r/2), or Kendall's τ = (2/π)·asin(r), with
+    P(r) = (1 − level)/2. So it excludes 0 exactly where the permutation test does: a perfect order
+    of five ensembles has p = 2/120.
 
     Args:
         ensembles: E, two at least.
@@ -118,7 +195,7 @@ def perfect_order_bound(ensembles: int, level: float) -> float:
     # An inversion is as rare where noise is in proportion to the distance of neighbors, 1/E, and
     # to their number: √(1 − r) to 1/E². Beyond, this errs on the wide side.
     r = 1 - (1 - r) * (few / ensembles) ** 4
-    return float(6 / np.pi * np.arcsin(r / 2))
+    return float(_of_normal(r, coefficient))
 
 
 def jackknife_interval(

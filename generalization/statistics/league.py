@@ -272,7 +272,9 @@ class _Judges:
             for place, factor in enumerate(factors)
         ]
         for name, (observed, left_out), null_of, used in everything:
-            interval = correlation_interval(observed[:, 0], left_out, level=self.level)
+            interval = correlation_interval(
+                observed[:, 0], left_out, level=self.level, coefficient=None
+            )
             note = "" if used else "no two ensembles differ in this factor alone"
             tested = self._tested(observed[:, 0], null_of)
             yield from self.rows(name, interval, *tested, cells=used, notes=note)
@@ -507,7 +509,10 @@ class _Judges:
             x, y = _finite_order(one[there]), self.gap[there]
             observed[place] = correlation(observed_counts(len(x)), x, y)[0]
             left_out[place, there] = correlation(leave_one_out_counts(len(x)), x, y)
-        interval = correlation_interval(observed, left_out, level=self.level)
+        coefficient = "kendall" if name == "kendall" else "spearman"
+        interval = correlation_interval(
+            observed, left_out, level=self.level, coefficient=coefficient
+        )
         yield from self.rows(name, interval, test(values, self.gap))
 
     def _interval(self, statistic: Statistic, degrees_of_freedom: int) -> Interval:

@@ -1,26 +1,27 @@
-"""Augmentation: a random permutation of the pixels of every sample."""
+"""Augmentation: the pixels of every sample, at random in one of a number of arrangements."""
 
 from itertools import product
 
 import torch
 from jaxtyping import Int64
-from torch import Tensor
+from torch import Tensor, nn
 
 from generalization.errors import InputError
 
-AUGMENTATIONS = ("none", "translate_flip", "flips_rotations")
-LARGEST_TRANSLATION = 4  # Pixels, Novak et al. 2018, §A.5.3 and §A.5.4.
+AUGMENTATIONS = ("none", "translate_flip", "flips_rotations", "crop_flip")
+# Pixels: Novak et al. 2018, §A.5.3 and §A.5.4, and the padding of Daróczy 2020.
+LARGEST_TRANSLATION = 4
 
 
-def pixel_permutations(
-    augmentation: str, height: int, width: int
-) -> Int64[Tensor, "views pixels"] | None:
+def pixel_views(augmentation: str, height: int, width: int) -> Int64[Tensor, "views pixels"] | None:
     """Return the views among which an augmentation chooses with equal probability.
 
-    A view is a permutation of pixel indices such that ``image[view]`` is the augmented image. All
-    views translate cyclically by up to 4 pixels along both axes. ``translate_flip`` also flips
-    horizontally (Novak et al. 2018, §A.5.4); ``flips_rotations`` flips along both axes and rotates
-    by −90°, 0° or 90° (ibid., §A.5.3).
+    A view is an array of pixel indices such that ``image[view]`` is the augmented image. All views
+    translate by up to 4 pixels along both axes. ``translate_flip`` does so cyclically and also
+    flips horizontally (Novak et al. 2018, §A.5.4); ``flips_rotations`` flips along both axes and
+    rotates by −90°, 0° or 90° (ibid., §A.5.3). ``crop_flip`` crops an image that is padded by 4
+    black pixels on each side, and flips horizontally (code of Daróczy 2020): pixels that leave do
+    not come back.
 
     Args:
         augmentation: Name of an augmentation in ``AUGMENTATIONS``.
@@ -28,7 +29,8 @@ def pixel_permutations(
         width: Width of an image, in pixels.
 
     Returns:
-        One permutation per view; none for ``none``.
+        Indices, one row per view; none for ``none``. Beyond the pixels of the image, the index
+        ``height · width`` stands for black.
 
     Raises:
         InputError: If images to be rotated are not square.
@@ -46,8 +48,14 @@ def pixel_permutations(
     # ASSUME: flips are independent with probability ½, and the three rotations are equally likely.
     quarter_turns = (-1, 0, 1) if turning else (0,)
     pixels = torch.arange(height * width).view(height, width)
+    cropping, margin = augmentation == "crop_flip", LARGEST_TRANSLATION
+    if cropping:
+        pixels = nn.functional.pad(pixels, [margin] * 4, value=height * width)
+    moved = (pixels.roll((down, right), (0, 1)) for down, right in product(shifts, shifts))
+    if cropping:  # What a roll carries over the edge stays in the margin.
+        moved = (one[margin:-margin, margin:-margin] for one in moved)
     views = [
-        pixels.roll((down, right), (0, 1)).flip(axes).rot90(turns).flatten()
-        for down, right, axes, turns in product(shifts, shifts, flipped_axes, quarter_turns)
+        one.flip(axes).rot90(turns).flatten()
+        for one, axes, turns in product(moved, flipped_axes, quarter_turns)
     ]
     return torch.stack(views)

@@ -13,7 +13,7 @@ from torch import Tensor
 from generalization.datasets.dataset import Dataset
 from generalization.hyperparameters import Hyperparameters
 from generalization.randomness import generator_for
-from generalization.training.augmentation import pixel_permutations
+from generalization.training.augmentation import pixel_views
 
 
 @dataclass(frozen=True)
@@ -23,23 +23,28 @@ class TrainingSet:
     Attributes:
         inputs: Inputs, one row per sample.
         labels: Labels, one per sample.
-        permutations: Views of the augmentation, or none.
+        views: Pixel indices of the views of the augmentation, or none.
+        black: Value of a black pixel in each sample and channel; only where views go beyond the
+            image.
     """
 
     inputs: Float32[Tensor, "train features"]
     labels: Int64[Tensor, "train"]
-    permutations: Int64[Tensor, "views pixels"] | None = None
+    views: Int64[Tensor, "views pixels"] | None = None
+    black: Float32[Tensor, "train channels"] | None = None
 
     @classmethod
     def of(
         cls, data: Dataset, hyperparameters: Hyperparameters, device: torch.device
     ) -> TrainingSet:
         """Return the training set of a dataset, on a device."""
-        views = pixel_permutations(hyperparameters.augmentation, *data.train_inputs.shape[-2:])
+        views = pixel_views(hyperparameters.augmentation, *data.train_inputs.shape[-2:])
+        beyond = views is not None and views.max() >= views.shape[1]
         return cls(
             inputs=data.train_inputs.flatten(1).to(device),
             labels=data.train_labels.to(device),
-            permutations=None if views is None else views.to(device),
+            views=None if views is None else views.to(device),
+            black=data.train_black.to(device) if beyond else None,
         )
 
 
@@ -51,7 +56,7 @@ class Batch:
         source: Training set of the samples.
         rows: Indices of the samples in the training set.
         labels: Labels of the samples.
-        views: Index of the augmentation view of each sample, or None.
+        views: Index of the view of each sample, or None.
         masks: Dropout masks, one per hidden layer, to multiply its activations by, or none.
         seeds: One seed per network of what a module of a user draws, or none.
     """
@@ -84,9 +89,12 @@ class Batch:
         if self.views is None:
             torch.index_select(self.source.inputs, 0, rows, out=out)
             return
-        pixels = self.source.permutations[self.views.reshape(-1)].unsqueeze(1)
+        pixels = self.source.views[self.views.reshape(-1)].unsqueeze(1)
         images = self.source.inputs[rows].unflatten(1, (-1, pixels.shape[-1]))
-        torch.gather(images, 2, pixels.expand_as(images), out=out.view_as(images))
+        pixels, seen = pixels.expand_as(images), out.view_as(images)
+        if self.source.black is not None:
+            images = torch.cat([images, self.source.black[rows].unsqueeze(2)], dim=2)
+        torch.gather(images, 2, pixels, out=seen)
 
 
 def whole_set(source: TrainingSet) -> Batch:
@@ -127,8 +135,8 @@ def batches_of_epoch(
         return numbers.to(source.labels.device)
 
     rows, views = drawn("batches", partial(torch.randperm, shape[1])), None
-    if source.permutations is not None:
-        chances = partial(torch.randint, len(source.permutations), shape[1:])
+    if source.views is not None:
+        chances = partial(torch.randint, len(source.views), shape[1:])
         views = drawn("augmentation", chances)
     remaining = slice(skipped * hyperparameters.batch_size, None)
     rows, views = rows[:, remaining], None if views is None else views[:, remaining]

@@ -166,7 +166,8 @@ def raises(networks):
             asks_for_more,
             "Parameters of a measure must be among networks, trained_networks, initial_networks, "
             "inputs, labels, pixel_deviations, train_inputs, train_labels, hyperparameters, "
-            "init_scale, loss, generator, shared_generator, module, not 'phase_of_the_moon'.",
+            "evaluated_steps, evaluated_losses, init_scale, loss, generator, shared_generator, "
+            "module, not 'phase_of_the_moon'.",
         ),
         (raises, "KeyError: 'no such layer'"),
     ],

@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from torchvision.transforms import functional
 
 from generalization.datasets.dataset import Dataset
 from generalization.datasets.experiment_data import RANDOMIZATIONS, experiment_data
@@ -116,6 +117,61 @@ def test_raw_inputs_are_pixels():
         assert getattr(data, f"{part}_pixel_deviations").tolist() == [1] * count
         assert getattr(data, f"{part}_pixel_means").tolist() == [0] * count
     assert torch.equal(data.train_labels, dataset.train_labels[:7])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_channels_are_normalized_over_all_training_images_as_torchvision_does(channels):
+    dataset, pixels = with_pixels(shape=(channels, 6, 5))
+    data = changed(dataset, input_normalization="each_channel", train_size=7)
+    mean, deviation = pixels["train"].mean((0, 2, 3)), pixels["train"].std((0, 2, 3), correction=0)
+    for part, count in (("train", 7), ("test", 30)):
+        expected = functional.normalize(pixels[part][:count], mean.tolist(), deviation.tolist())
+        torch.testing.assert_close(getattr(data, f"{part}_inputs"), expected)
+        # In several channels a unit of input is not the same number of pixels.
+        scale = getattr(data, f"{part}_pixel_deviations")
+        assert scale.tolist() == pytest.approx(
+            [deviation.item() if channels == 1 else np.nan] * count, nan_ok=True
+        )
+    black = functional.normalize(torch.zeros(channels, 1, 1), mean.tolist(), deviation.tolist())
+    torch.testing.assert_close(data.train_black, black.flatten().expand(7, -1))
+
+
+def test_channels_of_crops_and_of_shuffled_images_are_normalized_over_what_is_seen():
+    dataset, pixels = with_pixels()
+    chosen = {"input_normalization": "each_channel", "crop": 4}
+    cropped = pixels["train"][:, :, 1:5, :4]
+    data = changed(dataset, **chosen)
+    torch.testing.assert_close(data.train_inputs.mean((0, 2, 3)), torch.zeros(2))
+    torch.testing.assert_close(data.train_inputs.std((0, 2, 3), correction=0), torch.ones(2))
+    deviations = cropped.std((0, 2, 3), correction=0, keepdim=True)
+    expected = (cropped - cropped.mean((0, 2, 3), keepdim=True)) / deviations
+    torch.testing.assert_close(data.train_inputs, expected)
+    moved = changed(dataset, randomization="shuffled_pixels", **chosen)
+    for before, after in zip(data.test_inputs, moved.test_inputs, strict=True):
+        assert columns(after) == pytest.approx(np.array(columns(before)), abs=1e-5)
+
+
+def test_black_pixels_of_images_normalized_one_by_one():
+    dataset, pixels = with_pixels()
+    assert torch.equal(changed(dataset, input_normalization="none").train_black, torch.zeros(60, 2))
+    black = changed(dataset).train_black
+    images = pixels["train"].flatten(1)
+    expected = -images.mean(1) / images.std(1, correction=0)
+    torch.testing.assert_close(black, expected.unsqueeze(1).expand(-1, 2))
+
+
+def test_constant_channels_are_refused():
+    dataset, _ = with_pixels()
+    images = dataset.train_inputs.clone()
+    images[:, 1] = -dataset.train_pixel_means[:, None, None].div(
+        dataset.train_pixel_deviations[:, None, None]
+    )
+    with pytest.raises(
+        InputError,
+        match=r"^input_normalization must not be 'each_channel' where a channel is constant, and "
+        r"channel 1 of toy is\.$",
+    ):
+        changed(replace(dataset, train_inputs=images), input_normalization="each_channel")
 
 
 def test_units_of_normalized_inputs_give_pixels_after_crop_and_randomization():
@@ -260,7 +316,7 @@ def test_gaussian_images_are_uniform_on_the_sphere():
         ({"crop": 0}, "crop must be from 1 to the 5 pixels of toy, not 0."),
         (
             {"input_normalization": "dataset"},
-            "input_normalization must be one of each_image, none, not 'dataset'.",
+            "input_normalization must be one of each_image, each_channel, none, not 'dataset'.",
         ),
         (
             {"randomization": "noise"},

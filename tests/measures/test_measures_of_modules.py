@@ -11,6 +11,7 @@ from generalization.catalog import MEASURES, file_of, place_of
 from generalization.errors import InputError
 from generalization.hyperparameters import Hyperparameters
 from generalization.networks.fully_connected import initialize_fully_connected
+from generalization.networks.modules import number_of_networks
 from generalization.networks.sequences import sequence_of
 from generalization.offered import OfferedToMeasures
 from generalization.signatures import imported, named_by
@@ -70,6 +71,7 @@ NETWORKS = ("networks", "trained_networks", "initial_networks")
 
 
 def measured(name, networks):
+    count = number_of_networks(networks["networks"])
     offered = {
         **networks,
         "inputs": images(3),
@@ -81,6 +83,8 @@ def measured(name, networks):
         "loss": "cross_entropy",
         "generator": Generator().manual_seed(3),
         "shared_generator": Generator().manual_seed(4),
+        "evaluated_steps": torch.arange(3).double().expand(count, -1),
+        "evaluated_losses": torch.tensor([1, 0.1, 0.01]).double().expand(count, -1),
         "dtype": torch.float64,
     }
     assert {field.name for field in fields(OfferedToMeasures)} <= set(offered) | {*NETWORKS}

@@ -1,10 +1,17 @@
+import math
+
 import pytest
+import torch
 from oracles.flat_networks import learnt, linear, one_point, seeded
 
 from generalization.measures.pac_bayes import pac_bayes_flatness
 from generalization.measures.worst_case_flatness import (
     magnitude_aware_worst_case_flatness,
+    magnitude_aware_worst_case_from_initialization,
+    magnitude_aware_worst_case_from_origin,
     worst_case_flatness,
+    worst_case_from_initialization,
+    worst_case_from_origin,
     worst_case_level,
 )
 
@@ -25,3 +32,33 @@ def test_worst_changes_raise_the_error_more_than_random_ones():
     networks = networks[:1]
     worst = worst_case_flatness(networks, inputs, labels)
     assert (worst > 4 * pac_bayes_flatness(networks, inputs, labels, seeded())).all()
+
+
+def test_bounds_are_their_formulas_in_the_flatness():
+    networks, inputs, labels = learnt()
+    networks = networks[:1]
+    initial = networks.map(lambda part: 0.5 * part.roll(1, -1))
+    w, begun = (
+        torch.cat([weight.flatten() for weight in one.weights]).double()
+        for one in (networks, initial)
+    )
+    changes, samples, doubled = w - begun, len(inputs), math.log(2 * len(w))
+    alpha = worst_case_flatness(networks, inputs, labels).rsqrt()
+    relative = magnitude_aware_worst_case_flatness(networks, inputs, labels).rsqrt()
+
+    def isotropic(v):
+        return v.square().sum() * doubled / (4 * alpha**2) + (samples / alpha).log() + 10
+
+    def aware(v):
+        above = 1e-6 + (relative**2 + 4 * doubled) * v.square().sum() / len(w)
+        below = 1e-6 + relative**2 * changes.square()
+        return (above / below).log().sum() / 4 + (samples / relative).log() + 10
+
+    given = inputs, labels
+    for found, expected in (
+        (worst_case_from_initialization(networks, initial, *given), isotropic(changes)),
+        (worst_case_from_origin(networks, *given), isotropic(w)),
+        (magnitude_aware_worst_case_from_initialization(networks, initial, *given), aware(changes)),
+        (magnitude_aware_worst_case_from_origin(networks, initial, *given), aware(w)),
+    ):
+        assert found.item() == pytest.approx(expected.item(), rel=1e-6)

@@ -153,10 +153,10 @@ def draw_masks(network, samples, hyperparameters, seed, step):
         layer.mask = (drawn >= hyperparameters.dropout) / (1 - hyperparameters.dropout)
 
 
-def augmented(images, views, augmentation):
+def augmented(images, views, augmentation, black=None):
     """The drawn view counts down, right, flips and turns, the last one fastest."""
     seen = []
-    for image, view in zip(images, views.tolist(), strict=True):
+    for number, (image, view) in enumerate(zip(images, views.tolist(), strict=True)):
         turn = 0
         if augmentation == "flips_rotations":
             view, turn = divmod(view, 3)
@@ -168,6 +168,10 @@ def augmented(images, views, augmentation):
             flips = [2] if flip else []
         down, right = view // 9 - 4, view % 9 - 4
         moved = torch.roll(image, (down, right), (1, 2))
+        if augmentation == "crop_flip":
+            for axis, shift in ((1, down), (2, right)):
+                gone = slice(shift) if shift >= 0 else slice(shift, None)
+                moved.movedim(axis, 0)[gone] = black[number].view(-1, 1)
         seen.append(torch.rot90(torch.flip(moved, flips), turn, (1, 2)))
     return torch.stack(seen)
 
@@ -175,7 +179,7 @@ def augmented(images, views, augmentation):
 def slow_batches(data, hyperparameters, seed):
     """Batches for ever, and the number of the epoch that each belongs to."""
     count, name = len(data.train_labels), hyperparameters.name
-    views_of = {"translate_flip": 162, "flips_rotations": 972}
+    views_of = {"translate_flip": 162, "crop_flip": 162, "flips_rotations": 972}
     epoch = 0
     while True:
         order = torch.randperm(count, generator=generator_for(name, seed, "batches", epoch))
@@ -185,7 +189,8 @@ def slow_batches(data, hyperparameters, seed):
             views = torch.randint(
                 views_of[hyperparameters.augmentation], (count,), generator=generator
             )
-            images = augmented(images, views, hyperparameters.augmentation)
+            black = data.train_black[order]
+            images = augmented(images, views, hyperparameters.augmentation, black)
         for begin in range(0, count, hyperparameters.batch_size):
             end = begin + hyperparameters.batch_size
             yield epoch, images[begin:end], labels[begin:end]

@@ -213,9 +213,8 @@ def test_perfect_and_reversed_measures(measures):
         return of(fitted(perfect)[0], "jacobian_norm")
 
     plain, reverse = judged(1), judged(-1)
-    assert plain.loc[CORRELATIONS, ["estimate", "low", "high"]].to_numpy() == pytest.approx(
-        1, abs=1e-3
-    )
+    assert plain.loc[CORRELATIONS, ["estimate", "high"]].to_numpy() == pytest.approx(1)
+    assert (plain.loc[CORRELATIONS, "low"] > 0.98).all()
     assert (plain.loc[CORRELATIONS[2:], "p_value"] == 1 / (1 + PERMUTATIONS)).all()
     assert plain.loc["sign_error_worst", "estimate"] == 0
     assert reverse.loc["sign_error_worst", "estimate"] == 1

@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import numpy as np
@@ -6,6 +7,7 @@ import scipy.linalg
 import scipy.stats
 import statsmodels.api as sm
 
+from generalization.statistics.correlations import kendall
 from generalization.statistics.draws import (
     leave_one_out_counts,
     observed_counts,
@@ -18,6 +20,7 @@ from generalization.statistics.intervals import (
     jackknife_error,
     jackknife_interval,
     mean_interval,
+    order_bounds,
     perfect_order_bound,
     simultaneous_interval,
 )
@@ -95,16 +98,70 @@ def test_perfect_order_is_as_rare_at_its_bound_as_its_level_says(ensembles, gene
         assert perfect > 0.05 - 3 * error
 
 
-@pytest.mark.parametrize(("ensembles", "rho"), [(5, 0.3), (5, 0.6), (6, 0.9), (8, 0.95)])
-def test_interval_of_a_strong_correlation_of_few_ensembles_covers(ensembles, rho, generator):
-    """A perfect order is common there; the interval must hold what can make one."""
-    truth = 6 / np.pi * np.arcsin(rho / 2)
+def kendall_interval(x, y):
+    estimate = kendall(observed_counts(len(y)), x, y)
+    left_out = kendall(leave_one_out_counts(len(y)), x, y)
+    return correlation_interval(estimate, left_out[None], level=0.95, coefficient="kendall")
+
+
+@pytest.mark.parametrize(
+    ("ensembles", "r"), [(5, 0), (5, 0.6), (6, 0.3), (6, 0.9), (6, 0.99), (8, 0.95), (8, 0.98)]
+)
+def test_interval_of_a_correlation_of_few_ensembles_covers(ensembles, r, generator):
+    """Whether the order is perfect, which is common where r is large, or nearly so, or neither."""
+    of_spearman, of_kendall = 6 / np.pi * np.arcsin(r / 2), 2 / np.pi * np.arcsin(r)
     covered = []
-    for _ in range(1000):
+    for _ in range(400):
         y, noise = generator.normal(size=(2, ensembles))
-        found = spearman_interval((rho * y + np.sqrt(1 - rho**2) * noise)[None], y)
-        covered.append(found.low[0] <= truth <= found.high[0])
-    assert np.mean(covered) > 0.95 - 3 * np.sqrt(0.95 * 0.05 / 1000)
+        x = r * y + np.sqrt(1 - r**2) * noise
+        one, other = spearman_interval(x[None], y), kendall_interval(x, y)
+        covered.append((
+            one.low[0] <= of_spearman <= one.high[0],
+            other.low[0] <= of_kendall <= other.high[0],
+        ))
+    assert np.mean(covered, axis=0).min() > 0.95 - 3 * np.sqrt(0.95 * 0.05 / 400)
+
+
+@pytest.mark.parametrize("coefficient", ["spearman", "kendall"])
+def test_order_bounds_exclude_0_where_the_permutation_test_does(coefficient):
+    of = getattr(scipy.stats, {"spearman": "spearmanr", "kendall": "kendalltau"}[coefficient])
+    orders = np.array(list(itertools.permutations(range(6))))
+    values = np.array([of(order, np.arange(6)).statistic for order in orders])
+    told = [one for one in np.unique(values.round(6)) if 0 < one < 1]
+    assert len(told) > 5
+    for one in told:
+        p_value = (values > one - 1e-6).mean()
+        if abs(p_value - 0.05) > 0.004:  # three standard errors of 20,000 draws
+            low, high = order_bounds(one, 6, 0.9, coefficient)
+            assert (low > 0) == (p_value < 0.05)
+            assert low < one < high < 1
+
+
+def test_orders_are_as_rare_at_their_bounds_as_the_level_says(generator):
+    bounds = order_bounds(0.9, 9, 0.9)
+    for bound, sign in zip(bounds, (1, -1), strict=True):
+        r = 2 * np.sin(np.pi / 6 * bound)
+        y, noise = generator.normal(size=(2, 9, 20_000))
+        x = r * y + np.sqrt(1 - r**2) * noise
+        ranks = scipy.stats.rankdata(x, axis=0), scipy.stats.rankdata(y, axis=0)
+        found = 1 - 6 * np.square(ranks[0] - ranks[1]).sum(0) / (9**3 - 9)
+        assert (sign * found > sign * 0.9 - 1e-9).mean() == pytest.approx(0.05, abs=0.007)
+
+
+def test_one_exchange_in_eight_is_told_from_chance():
+    """Leaving out one of the two makes the order perfect, at which the jackknife error jumps."""
+    order = np.array([0, 1, 2, 4, 3, 5, 6, 7.0])
+    found = spearman_interval(np.stack([order, -order]), np.arange(8.0))
+    assert found.low[0] == -found.high[1] > 0.7
+    jackknifed = correlation_interval(
+        *(
+            stratified_spearman(counts, order[None], np.arange(8.0), np.zeros(8, int))
+            for counts in (observed_counts(8), leave_one_out_counts(8))
+        ),
+        level=0.95,
+        coefficient=None,
+    )
+    assert jackknifed.low[0, 0] < 0
 
 
 def test_few_ensembles_have_no_interval(generator):

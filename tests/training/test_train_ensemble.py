@@ -72,6 +72,7 @@ def test_every_step_is_that_of_the_slow_trainer(optimizer, biases):
         {"activation": "hardsigmoid", "depth": 2},
         {"augmentation": "translate_flip"},
         {"augmentation": "flips_rotations"},
+        {"augmentation": "crop_flip"},
         {"decay_epochs": 2},
         {"schedule": "cosine", "warmup_steps": 4},
         {"schedule": "exponential", "decay_epochs": 1, "decay_factor": 0.5},
@@ -391,7 +392,8 @@ def test_report_shows_the_progress_of_training(monkeypatch):
         ({"loss": "hinge"}, "loss must be one of cross_entropy, squared, not 'hinge'."),
         (
             {"augmentation": "mixup"},
-            "augmentation must be one of none, translate_flip, flips_rotations, not 'mixup'.",
+            "augmentation must be one of none, translate_flip, flips_rotations, crop_flip, "
+            "not 'mixup'.",
         ),
         (
             {"activation": "gelu"},

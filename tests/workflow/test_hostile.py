@@ -14,7 +14,7 @@ from generalization.errors import InputError
 DEFINITIONS = SCHEMA["$defs"]
 SMOKE = yaml.safe_load(Path("config/smoke.yaml").read_text())
 PARTS = ("measures", "profiles", "similarities")
-SINGLE = ("statistics", "figures", "activations", "fitting")
+SINGLE = ("statistics", "figures", "activations", "fitting", "regularization")
 KEYS = [
     *((key,) for key in SCHEMA["properties"]),
     *(("ensembles", 0, key) for key in DEFINITIONS["hyperparameters"]["properties"]),

@@ -431,6 +431,14 @@ ALL = "those in workflow/schemas/study.schema.yaml"
         ),
         (
             {
+                "ensembles": [{"dataset": "cifar10", "input_normalization": "each_channel"}],
+                "measures": {"output_sensitivity": {}},
+            },
+            "input_normalization must not be 'each_channel' for images of several channels where "
+            "output_sensitivity is taken, whose noise has one scale in an image.",
+        ),
+        (
+            {
                 "ensembles": [{"dataset": "digits"}, {"dataset": "digits", "architecture": "vgg"}],
                 "measures": {"normalized_transitions": {"samples": 3}},
                 "profiles": {"points": {}},

@@ -41,6 +41,7 @@ CHANGES = {
     "comparisons": [LABELS],
     "papers": list(PAPERS),
     "fitting": {},
+    "regularization": {},
     "audit_checks": {"measures": ["path_norm"], "samples": 8, "train_samples": 8},
 }
 # Of label corruption, which is no nuisance.

@@ -224,6 +224,7 @@ def settings_of_table(table):
         "comparisons": study.comparisons,
         "papers": study.rooms,
         "fitting": study.fitting,
+        "regularization": study.regularization,
     }
     chosen = {
         name: settings[name] for name in TABLES[table].made_from if name in settings

@@ -4,8 +4,8 @@
 
 MEASURE_NETWORKS = (
     "run_script measure_networks --dataset {input.dataset} --networks {input.networks}"
-    " --measures {resources.measures} --settings {params.settings:q} --together {params.together}"
-    " --device {resources.device} --threads {threads} {output} 2> >(tee {log} >&2)"
+    " --training {input.training} --measures {resources.measures} --settings {params.settings:q}"
+    " --together {params.together} --device {resources.device} --threads {threads} {output} 2> >(tee {log} >&2)"
 )
 
 
@@ -15,6 +15,7 @@ if study.sharing_measures:
         input:
             dataset=ancient(dataset_of_ensemble),
             networks=f"{BLOCK}/networks.safetensors",
+            training=f"{BLOCK}/training.csv",
         output:
             expand(
                 f"{BLOCK}/measures/{{measure}}.csv",
@@ -49,6 +50,7 @@ rule measure_networks_alone:
     input:
         dataset=ancient(dataset_of_ensemble),
         networks=f"{BLOCK}/networks.safetensors",
+        training=f"{BLOCK}/training.csv",
     output:
         f"{BLOCK}/measures/{{measure}}.csv",
     log:

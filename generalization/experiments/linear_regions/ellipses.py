@@ -1,5 +1,6 @@
 """Sensitivity along ellipses in input space, near training images and away from them."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from math import pi
 
 import pandas as pd
@@ -28,15 +29,18 @@ def ellipses(
     train_inputs: Float[Tensor, "train_samples *features"],
     train_labels: Int64[Tensor, "train_samples"],
     generator: Generator,
+    members: pd.DataFrame | None = None,
     *,
     ellipses: int = 16,
     angles: int = 192,
+    of_each_seed: bool = False,
 ) -> pd.DataFrame:
     """Jacobian norm and density of transitions along ellipses (Novak et al. 2018, §4.1, Fig. 2).
 
     ``random`` ellipses lie around 0, away from data. The others pass through three training images,
     their anchors, at the angles π/3, π and 5π/3: images of three ``different`` classes, or
-    three of the ``same``. All networks see the same ellipses.
+    three of the ``same``. All networks see the same ellipses, or, as in the paper (§A.5.1), those
+    of one seed do.
 
     Transitions are all crossings of thresholds by hidden units in a bin, without sampling, in
     float64. The units of a tanh network have no linear regions but the threshold 0 by convention;
@@ -44,13 +48,15 @@ def ellipses(
 
     Args:
         generator: Source of axes and anchors, on the CPU.
+        members: Table with the ``seed`` of every network, for ellipses of each seed.
         ellipses: Number of ellipses of each kind.
         angles: Number of equal bins around an ellipse, a multiple of 6. Bin i has its center at
             2π i / angles, so that anchors, and the middles between them, are centers of bins.
+        of_each_seed: Whether axes and anchors depend on the seed of a network.
 
     Returns:
         One row per network, kind, ellipse and bin: ``network``, ``kind``, ``ellipse`` (0 … of the
-        kind, the same for all networks), ``angle`` (center of the bin, in radians),
+        kind, and of the seed if each has its own), ``angle`` (center of the bin, in radians),
         ``jacobian_norm`` (‖∂σ/∂xᵀ‖_F at the center, in probability per unit of input) and
         ``transition_density`` (transitions per radian in the bin, of all hidden layers).
 
@@ -59,27 +65,52 @@ def ellipses(
             three classes, or no class has three images.
     """  # noqa: DOC502
     _require(ellipses, angles)
-    curves = {
-        "random": random_ellipses(ellipses, train_inputs.shape[1:], generator).to(train_inputs),
-        "different": _through(train_inputs, _different(train_labels, ellipses, generator)),
-        "same": _through(train_inputs, _same(train_labels, ellipses, generator)),
-    }
-    tables = [
+    tables = []
+    for positions, source in _sources(len(networks), generator, members if of_each_seed else None):
+        curves = {
+            "random": random_ellipses(ellipses, train_inputs.shape[1:], source).to(train_inputs),
+            "different": _through(train_inputs, _different(train_labels, ellipses, source)),
+            "same": _through(train_inputs, _same(train_labels, ellipses, source)),
+        }
+        tables += _tables(networks[positions], positions, curves, angles)
+    table = pd.concat(tables, ignore_index=True)
+    return table.sort_values("network", kind="stable", ignore_index=True)
+
+
+def _sources(
+    networks: int, generator: Generator, members: pd.DataFrame | None
+) -> Iterator[tuple[list[int], Generator]]:
+    """Positions of networks that share ellipses, with the generator of these."""
+    if members is None:
+        yield list(range(networks)), generator
+        return
+    # The same for all networks of a dataset, whichever of them are in this stack.
+    base = int(torch.randint(2**62, (), generator=generator))
+    for seed, some in members.reset_index(drop=True).groupby("seed"):
+        yield some.index.to_list(), Generator().manual_seed(base + int(seed))
+
+
+def _tables(
+    networks: FullyConnectedNetworks,
+    positions: Sequence[int],
+    curves: Mapping[str, Float[Tensor, "count 3 *features"]],
+    angles: int,
+) -> list[pd.DataFrame]:
+    """Tables of networks at these positions, one per kind of ellipses and network."""
+    return [
         pd.DataFrame({
             "network": position,
             "kind": kind,
-            "ellipse": torch.arange(ellipses).repeat_interleave(angles),
-            "angle": _centers(angles).repeat(ellipses),
+            "ellipse": torch.arange(len(some)).repeat_interleave(angles),
+            "angle": _centers(angles).repeat(len(some)),
             "jacobian_norm": norm.flatten(),
             "transition_density": _transition_density(network, some, angles).flatten().cpu(),
         })
         for kind, some in curves.items()
-        for position, (network, norm) in enumerate(
-            zip(networks, _jacobian_norms(networks, some, angles).cpu(), strict=True)
+        for position, network, norm in zip(
+            positions, networks, _jacobian_norms(networks, some, angles).cpu(), strict=True
         )
     ]
-    table = pd.concat(tables, ignore_index=True)
-    return table.sort_values("network", kind="stable", ignore_index=True)
 
 
 def _require(ellipses: int, angles: int) -> None:

@@ -54,6 +54,7 @@ def _as_in_the_blog(networks: pd.DataFrame) -> pd.Series:
         (networks["architecture"] == "convolutional")
         & networks["dataset"].isin(["mnist", "mnist_subset"])
         & (networks["label_corruption"] == 0)
+        & (networks["randomization"] == "none")
     )
 
 

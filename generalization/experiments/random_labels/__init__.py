@@ -1,10 +1,11 @@
-"""How long does it take to fit random data? Zhang et al. 2017.
+"""How long does it take to fit random data, and does regularization prevent it? Zhang et al. 2017.
 
 Tables:
-    fitting_times.
+    fitting_times, regularization_effects.
 Figures:
-    fitting_curves, corruption.
+    fitting_curves, corruption, regularizers.
 
 Args:
+    resampling: Level of the intervals; nothing is resampled.
     classes: Dataset → number of classes.
 """

@@ -102,7 +102,6 @@ def fitting_times(
 
     Args:
         fitting: ``accuracy``, the train accuracy that counts as fitted.
-        resampling: Level of the intervals; nothing is resampled.
 
     Returns:
         One row per dataset and architecture (what else the study sweeps over), ``randomization``,

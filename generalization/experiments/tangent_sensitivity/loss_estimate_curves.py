@@ -45,9 +45,10 @@ def loss_estimate_curves(
 ) -> Figure:
     """Estimates of the test loss and accuracy over steps, as Daróczy 2020, Fig. 3 and Table 2.
 
-    A column of panels per dataset and variant, at most three, SGD first as in the paper: the course
-    of the first network that has estimates, over epochs if it was kept after each, and below it the
-    mean absolute errors of all networks, with their intervals.
+    A column of panels per dataset and variant, at most three, those of SGD first as in the paper,
+    and of these the one without normalization or dropout: the course of the first network that has
+    estimates, over epochs if it was kept after each, and below it the mean absolute errors of all
+    networks, with their intervals.
 
     Returns:
         The figure; words, if no network has an estimate and the truth.
@@ -59,10 +60,7 @@ def loss_estimate_curves(
     drawable = _drawable(rows)
     if drawable.empty:
         return figure_of_words("No network was kept at two steps and has a loss to be estimated.")
-    there = drawable[order].drop_duplicates().sort_values(order)
-    if "optimizer" in there:
-        there = there.sort_values("optimizer", key=lambda name: name != "sgd", kind="stable")
-    there = there[keys]
+    there = drawable[order].drop_duplicates().sort_values(order, key=_plainest_first)[keys]
     groups = Facet.of(
         drawable,
         *keys,
@@ -110,6 +108,11 @@ def loss_estimate_curves(
             "Estimated": lines[1:],
         },
     ).draw(drawable, draw)
+
+
+def _plainest_first(column: pd.Series) -> pd.Series:
+    """Sort key of a column of names: SGD, and what is not done, before all others."""
+    return column.mask(column.isin(["sgd", "none"]), "")
 
 
 def _heading(about: Mapping[str, object]) -> str:

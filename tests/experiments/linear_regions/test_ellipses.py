@@ -1,6 +1,7 @@
 from math import pi
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import Generator
@@ -138,3 +139,27 @@ def test_network_without_hidden_layers_has_no_transitions():
 def test_what_cannot_be_drawn_is_refused(labels, settings, sentence):
     with pytest.raises(ValueError, match=sentence):
         profile(networks_of(), *images(labels), **settings)
+
+
+def test_ellipses_of_each_seed_are_shared_by_the_networks_of_that_seed_alone():
+    networks, (inputs, labels) = networks_of(count=4), images([0, 1, 2] * 4)
+    networks = networks[[0, 0, 0, 1]]
+    members = pd.DataFrame({"seed": [1, 2, 1, 2]})
+    settings = {"ellipses": 2, "angles": 6, "of_each_seed": True}
+    table = profile(networks, inputs, labels, members=members, **settings)
+
+    def norms_of(table, network, *kinds):
+        rows = table[(table["network"] == network) & table["kind"].isin(kinds or KINDS)]
+        return rows["jacobian_norm"].to_numpy()
+
+    # One and the same network, on ellipses of seeds 1, 2 and 1.
+    assert norms_of(table, 0) == pytest.approx(norms_of(table, 2))
+    for kind in KINDS:
+        different = norms_of(table, 0, kind) - norms_of(table, 1, kind)
+        assert abs(different).max() > 1e-3
+    # They do not depend on which networks are in the stack.
+    alone = profile(networks[[3]], inputs, labels, members=members.iloc[[3]], **settings)
+    assert norms_of(alone, 0) == pytest.approx(norms_of(table, 3))
+    # Nor do those that all share depend on the seeds.
+    shared = profile(networks, inputs, labels, members=members, ellipses=2, angles=6)
+    assert norms_of(shared, 0) == pytest.approx(norms_of(shared, 1))

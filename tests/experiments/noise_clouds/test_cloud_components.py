@@ -120,6 +120,20 @@ def test_convolutional_networks_on_true_labels_are_drawn_first():
     assert widths == ["3", "5", "0", "1"]
 
 
+def test_convolutional_networks_on_shuffled_pixels_are_not_those_of_the_blog():
+    rows, training = made_clouds(np.random.default_rng(0), ensembles=2, seeds=1)
+    training["architecture"] = "convolutional"
+    training["label_corruption"] = 0.0
+    first = training["ensemble"] == "e0"
+    training["randomization"] = np.where(first, "shuffled_pixels", "none")
+    blocks = cloud_components(rows, training).subfigs
+    words = [block.get_suptitle() for block in blocks]
+    assert [word.split(", ")[1] for word in words] == [
+        "randomization none",
+        "randomization shuffled_pixels",
+    ]
+
+
 def test_layer_that_died_has_no_line(study):
     clouds, training = study
     quantities = ["ev_1", "ev_2", "ev_rest", "predicted_noise"]

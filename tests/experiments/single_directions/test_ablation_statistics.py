@@ -46,7 +46,7 @@ def test_estimates_are_those_of_scipy(training):
             assert row["estimate"] == pytest.approx(
                 scipy.stats.spearmanr(some["area"], other).statistic
             )
-            assert row["low"] == row["estimate"]
+            assert row["low"] == -1  # three in one ensemble are not in perfect order
             assert row["high"] == pytest.approx(-perfect_order_bound(5, 0.95))
             assert (row["networks"], row["ensembles"]) == (15, 5)
 
