@@ -3,6 +3,7 @@
 # A study is a file in config/: `snakemake --cores 2 --configfile config/smoke.yaml`.
 # Its keys are documented in workflow/schemas/study.schema.yaml.
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -62,6 +63,11 @@ try:
     study = read_study(config, workflow.configfiles)
 except InputError as error:
     sys.exit(f"InputError before anything is computed: {error}")
+
+if study.architectures:
+    # Every job finds the modules of the user.
+    places = [*map(os.path.abspath, study.folders), os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = ":".join(dict.fromkeys(filter(None, places)))
 
 estimate = Estimate(study, read_rates(study.rates))
 

@@ -22,6 +22,7 @@ from rates import Rates
 from generalization.catalog import DATASETS, Shape
 from generalization.hyperparameters import Hyperparameters
 from generalization.networks.architectures import Convolution, architecture_of
+from generalization.networks.foreign_architecture import ForeignArchitecture
 from generalization.regions.crossing_costs import is_followed, loop_costs
 
 FLOAT = 4  # Bytes of a number.
@@ -114,11 +115,30 @@ def shape_of(one: Hyperparameters) -> Shape:
     return about._replace(train=one.train_size or about.train, **sides)
 
 
+# Sizes of networks that a user builds; an estimate adds those of its study.
+FOREIGN: dict[ForeignArchitecture, Size] = {}
+
+
+def know_architectures(described: Mapping[ForeignArchitecture, Mapping[str, Any]]) -> None:
+    """Add architectures of a user, as ``described_architecture`` counts them."""
+    for architecture, about in described.items():
+        FOREIGN[architecture] = Size(
+            **{key: about[key] for key in ("stored", "products", "first", "units", "inputs")},
+            widths=tuple(about["widths"]),
+            layers=about["calls"],
+            convolutional=True,
+        )
+    if described:
+        size_of.cache_clear()
+
+
 @cache
 def size_of(one: Hyperparameters) -> Size:
     """Return the size of a network."""
     about = shape_of(one)
     image = (about.channels, about.height, about.width)
+    if one.is_foreign:
+        return FOREIGN[ForeignArchitecture.of(one, image, about.classes)]
     if one.architecture == "fully_connected":
         widths = (prod(image), *[one.width] * (one.depth - 1), about.classes)
         weights = products = [below * above for below, above in pairwise(widths)]
@@ -235,6 +255,8 @@ def stack_of(one: Hyperparameters, networks: int) -> int:
     size = size_of(one)
     if one.optimizer == "lbfgs":
         return 1
+    if one.is_foreign:
+        return 1  # Convolutions of a user's module are computed network by network.
     if size.convolutional:
         return networks
     per_network = 2 * FLOAT * (size.products + one.batch_size * sum(size.widths))

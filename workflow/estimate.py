@@ -29,6 +29,7 @@ from costs import (
     expected_steps,
     forward_work,
     kept_of,
+    know_architectures,
     know_shapes,
     measuring_work,
     networks_bytes,
@@ -104,8 +105,10 @@ class Estimate:
     _jobs: dict[tuple[Any, ...], Job] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Learn the sizes of the user's datasets."""
+        """Learn the sizes of the user's datasets and networks."""
         know_shapes({name: own.shape for name, own in self.study.own_datasets.items()})
+        known = self.study.architectures.values()
+        know_architectures({one.architecture: one.about for one in known})
 
     # Jobs.
 

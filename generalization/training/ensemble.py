@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,9 @@ from generalization.files import require_room
 from generalization.hyperparameters import Hyperparameters, contradictions
 from generalization.networks.activation_functions import ACTIVATION_FUNCTIONS
 from generalization.networks.architectures import ARCHITECTURES, POOLINGS, unsuitable
+from generalization.networks.foreign_architecture import PLACE
 from generalization.networks.initial_layers import INITIALIZATIONS
+from generalization.networks.module_networks import reason_apart
 from generalization.networks.networks_file import KeptNetworks
 from generalization.training.augmentation import AUGMENTATIONS
 from generalization.training.checkpoint import read_checkpoint, write_checkpoint
@@ -30,6 +33,8 @@ from generalization.training.sizes import networks_at_once
 from generalization.training.stacks import Stack, Training
 
 REPORT_SECONDS = 0.2
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,10 @@ def train_ensemble(
         require_room(checkpoint, kept_bytes)
     fitting = networks_at_once(len(seeds), training.architecture, hyperparameters, training.device)
     size = fitting if stack_size is None or training.full_batch else stack_size
+    if hyperparameters.is_foreign:
+        why = reason_apart(training.architecture, training.device)
+        how = f"one after the other, because {why}" if why else f"in stacks of {size}, by vmap"
+        log.info("%s: networks train %s.", training.architecture, how)
     saving, reporting = Clock(checkpoint_seconds), Clock(REPORT_SECONDS)
     for stack in stacks(training, course, begun, size):
         for _ in training.train(stack, course):
@@ -136,7 +145,7 @@ def raise_if_impossible(
         "loss": LOSSES,
         "optimizer": [*RULES, "lbfgs"],
         "augmentation": AUGMENTATIONS,
-        "architecture": ARCHITECTURES,
+        "architecture": [*ARCHITECTURES, *filter(PLACE.fullmatch, [hyperparameters.architecture])],
         "pooling": POOLINGS,
         "activation": ACTIVATION_FUNCTIONS,
         "initialization": INITIALIZATIONS,

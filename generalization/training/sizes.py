@@ -7,6 +7,8 @@ import torch
 from generalization.devices import items_at_once
 from generalization.hyperparameters import Hyperparameters
 from generalization.networks.architectures import AnyArchitecture, Architecture
+from generalization.networks.foreign_architecture import ForeignArchitecture
+from generalization.networks.module_networks import reason_apart, template_of
 from generalization.networks.stacked_networks import StackedNetworks
 
 
@@ -25,11 +27,28 @@ def networks_at_once(
     """
     if hyperparameters.optimizer == "lbfgs":
         return 1
+    if isinstance(architecture, ForeignArchitecture):
+        return modules_at_once(networks, architecture, hyperparameters.batch_size, device)
     if isinstance(architecture, Architecture):
         return networks
     weights = sum(fan_in * fan_out for fan_in, fan_out in pairwise(architecture))
     activations = hyperparameters.batch_size * sum(architecture)
     return min(networks, items_at_once("training", 4 * 2 * (weights + activations), device))
+
+
+def modules_at_once(
+    networks: int, architecture: ForeignArchitecture, batch_size: int, device: torch.device
+) -> int:
+    """Return the number of networks of a user's module that train as one stack.
+
+    Those that are computed one after the other also train so.
+    """
+    if reason_apart(architecture, device):
+        return 1
+    template = template_of(architecture)
+    weights = sum(one.numel() for one in template.module.parameters())
+    size = 4 * 2 * (weights + batch_size * sum(template.widths))
+    return min(networks, items_at_once("training", size, device))
 
 
 def samples_at_once(networks: StackedNetworks) -> int:
