@@ -575,7 +575,9 @@ def representation_work(similarity: str, layers: Sequence[Compared], *, numbers:
         layer.slower * (2 * layer.rows * layer.columns**2 + of_bases * _decomposed(layer.columns))
         for layer in layers
     )
-    return Work(flops, 20 * numbers, 200 * sum(layer.matrices for layer in layers))
+    # Passes over the few columns of all positions are many times slower than those over units.
+    tall = sum(600 * layer.rows * layer.columns for layer in layers if layer.exchanges > 1)
+    return Work(flops, 20 * numbers + tall, 200 * sum(layer.matrices for layer in layers))
 
 
 def similarity_work(similarity: str, layers: Sequence[Compared], *, every: bool) -> Work:
