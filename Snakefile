@@ -3,7 +3,6 @@
 # A study is a file in config/: `snakemake --cores 2 --configfile config/smoke.yaml`.
 # Its keys are documented in workflow/schemas/study.schema.yaml.
 import json
-import os
 import shlex
 import subprocess
 import sys
@@ -38,6 +37,7 @@ from check_catalog import NAME, check_catalog
 from environment import check_environment, run_scripts
 from estimate import Estimate, headline, impossible
 from fingerprint import fingerprint
+from own_architectures import let_jobs_import_from
 from planning import (
     SHARE_A_JOB,
     check_config_files,
@@ -65,9 +65,7 @@ except InputError as error:
     sys.exit(f"InputError before anything is computed: {error}")
 
 if study.architectures:
-    # Every job finds the modules of the user.
-    places = [*map(os.path.abspath, study.folders), os.environ.get("PYTHONPATH", "")]
-    os.environ["PYTHONPATH"] = ":".join(dict.fromkeys(filter(None, places)))
+    let_jobs_import_from(study.folders)
 
 estimate = Estimate(study, read_rates(study.rates))
 

@@ -161,6 +161,16 @@ def _descriptions(
     return json.loads(done.stdout)
 
 
+def let_jobs_import_from(folders: Sequence[str]) -> None:
+    """Let every job of this Snakemake find the modules of the user.
+
+    Args:
+        folders: Folders of the modules, relative to the working directory or absolute.
+    """
+    places = [*map(os.path.abspath, folders), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(filter(None, places)))
+
+
 @cache
 def code_of_architecture(place: str, folders: tuple[str, ...]) -> str:
     """Hash the module in which a function stands, and all modules of the user that it imports.
