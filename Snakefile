@@ -37,7 +37,7 @@ from check_catalog import NAME, check_catalog
 from environment import check_environment, run_scripts
 from estimate import Estimate, headline, impossible
 from fingerprint import fingerprint
-from own_architectures import let_jobs_import_from
+from own_code import let_jobs_import_from
 from planning import (
     SHARE_A_JOB,
     check_config_files,

@@ -49,8 +49,9 @@ class Measure:
             and refuses a module.
         taken_together: Whether it is computed once for the whole stack: drawn per network, the
             values would all be equal.
-        sees: Labels that it sees beside what is in the weights: ``none``, ``training``, the labels
-            that the networks were trained on, or ``test``, which only an oracle may.
+        sees: Labels that it sees beside what is in the weights and in the course of the training
+            loss: ``none``, ``training``, the labels that the networks were trained on, or ``test``,
+            which only an oracle may.
         file: File of its family, if that is not the file of its own name: measures share a file
             where they share their computation. An edit of the file recomputes all of them.
     """

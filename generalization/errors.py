@@ -48,6 +48,16 @@ def warn_of_no_value(reason: str, networks: Sequence[bool] = ()) -> None:
         warnings.warn(NoValue(reason, networks), stacklevel=3)
 
 
+def reason_of(error: Exception) -> str:
+    """Return why a measure has no value, in the words of the error that it raised.
+
+    The type is named unless it is one that measures raise on purpose.
+    """
+    reason = " ".join(str(error).split()) or type(error).__name__
+    known = isinstance(error, ValueError | TypeError)
+    return reason if known else f"{type(error).__name__}: {reason}"
+
+
 class Approximated(UserWarning):
     """How a measure has approximated the values of some networks, and how closely.
 

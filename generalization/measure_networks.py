@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from generalization.datasets.dataset import Dataset
 from generalization.devices import at_most
-from generalization.errors import Approximated, in_order
+from generalization.errors import Approximated, in_order, reason_of
 from generalization.finite_networks import NOT_FINITE, FiniteNetworks, grouped, offered_of_ensemble
 from generalization.measuring_modules import fitting_batch_size
 from generalization.networks.modules import Networks, left_as_it_was, number_of_networks
@@ -164,7 +164,7 @@ def _values_of_modules(
             with _as_much_as_fits(networks["trained_networks"], offer(members, **networks).inputs):
                 found, said = _values(name, measure, [(members, networks)], offer, known)
         except Exception as error:  # One measure that does not apply leaves the others.
-            found, said = None, [(_said_by(error), "")] * number_of_networks(networks["networks"])
+            found, said = None, [(reason_of(error), "")] * number_of_networks(networks["networks"])
         values.append(found)
         reasons += said
     some = next((found for found in values if found is not None), torch.empty(1))
@@ -180,13 +180,6 @@ def _as_much_as_fits(module: Networks, inputs: Tensor) -> Iterator[None]:
         return
     with left_as_it_was(module), at_most(fitting_batch_size(module, inputs)):
         yield
-
-
-def _said_by(error: Exception) -> str:
-    """Return the reason that a measure gave for having no value."""
-    reason = " ".join(str(error).split()) or type(error).__name__
-    known = isinstance(error, ValueError | TypeError)
-    return reason if known else f"{type(error).__name__}: {reason}"
 
 
 def _reasons(warned: Iterable[WarningMessage], networks: int) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from generalization.devices import SHARE_OF_MEMORY, free_memory
-from generalization.errors import InputError, in_order
+from generalization.errors import InputError, in_order, reason_of
 from generalization.networks.modules import evaluation_mode
 from generalization.offered import checked_values
 from generalization.randomness import generator_for
@@ -64,9 +64,7 @@ def measured_row(
                 found = function(**named_by(function, given))
             values.append(checked_values(f"measure {name}", found, 1).double().reshape(-1).cpu())
         except Exception as error:  # One measure that fails leaves the others.
-            known = isinstance(error, ValueError | TypeError)
-            reason = " ".join(str(error).split()) or type(error).__name__
-            return measure_row(name, reason if known else f"{type(error).__name__}: {reason}")
+            return measure_row(name, reason_of(error))
         if not DRAWN & signature(function).parameters.keys():
             break
         if repeat and torch.equal(values[0], values[1]):

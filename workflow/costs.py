@@ -258,10 +258,8 @@ def training_bytes(one: Hyperparameters, networks: int, *, together: bool = Fals
 def stack_of(one: Hyperparameters, networks: int) -> int:
     """Return the number of networks that train as one stack on a CPU, as ``networks_at_once``."""
     size = size_of(one)
-    if one.optimizer == "lbfgs":
-        return 1
-    if one.is_foreign:
-        return 1  # Convolutions of a user's module are computed network by network.
+    if one.optimizer == "lbfgs" or one.is_foreign:
+        return 1  # ASSUME: modules of a user are computed one by one, as convolutions are.
     if size.convolutional:
         return networks
     per_network = 2 * FLOAT * (size.products + one.batch_size * sum(size.widths))

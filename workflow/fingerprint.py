@@ -50,6 +50,14 @@ def reached(*files: str) -> set[Path]:
     return found
 
 
+def strip_docstring(node: ast.AST) -> None:
+    """Remove the string with which a module, a class or a function begins, in place."""
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        first = node.body[0] if node.body else None
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+            node.body = node.body[1:]
+
+
 class _Import(NamedTuple):
     """Import of a name from a file of the project, or of the file itself if the name is empty."""
 
@@ -80,10 +88,7 @@ def _code(file: Path, depth: int) -> str:
 def _parsed(file: Path) -> _Parsed:
     tree, imports = ast.parse(file.read_text(), filename=str(file)), []
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-                node.body = node.body[1:]
+        strip_docstring(node)
         for statements in (getattr(node, "body", None), getattr(node, "orelse", None)):
             if isinstance(statements, list):
                 imports += [one for statement in statements for one in _imports(statement)]

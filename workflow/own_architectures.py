@@ -1,4 +1,4 @@
-"""Architectures of a user to train: their code, and what is known of them before planning.
+"""Architectures of a user to train, and what is known of them before planning.
 
 An architecture is built in a process of its own when its code or its arguments have changed; what
 was found is kept in ``results/architectures``. Imports no torch.
@@ -6,18 +6,14 @@ was found is kept in ``results/architectures``. Imports no torch.
 
 from __future__ import annotations
 
-import ast
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fingerprint import ROOT, fingerprint
+from fingerprint import fingerprint
+from own_code import answer_of, code_of
 
 from generalization.catalog import Shape
 from generalization.errors import InputError
@@ -104,7 +100,7 @@ def _described(
     counting = fingerprint("workflow/describe_architecture.py")
     states = {
         one: json.loads(json.dumps(asdict(one)))
-        | {"code": code_of_architecture(one.place, tuple(folders)), "counting": counting}
+        | {"code": code_of(one.place, tuple(folders)), "counting": counting}
         for one in architectures
     }
     files = {one: KEPT / f"{short_hash(asdict(one))}.json" for one in architectures}
@@ -134,99 +130,13 @@ def _descriptions(
 
     Raises:
         InputError: If one cannot be built.
-    """
+    """  # noqa: DOC502
     if not architectures:
         return []
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     request = {
         "folders": list(folders),
         "architectures": [list(asdict(one).values()) for one in architectures],
     }
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "workflow/describe_architecture.py")],
-        input=json.dumps(request),
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        places = ", ".join(dict.fromkeys(one.place for one in architectures))
-        raise InputError(
-            last.removeprefix("InputError: ")
-            if last.startswith("InputError: ")
-            else f"architecture must build networks, but {places} failed: {last}"
-        )
-    return json.loads(done.stdout)
-
-
-def let_jobs_import_from(folders: Sequence[str]) -> None:
-    """Let every job of this Snakemake find the modules of the user.
-
-    Args:
-        folders: Folders of the modules, relative to the working directory or absolute.
-    """
-    places = [*map(os.path.abspath, folders), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(filter(None, places)))
-
-
-@cache
-def code_of_architecture(place: str, folders: tuple[str, ...]) -> str:
-    """Hash the module in which a function stands, and all modules of the user that it imports.
-
-    As of the project's own code, comments and docstrings do not matter.
-
-    Returns:
-        Hex digits; empty if the module is installed and in none of the folders.
-    """
-    found: dict[str, str] = {}
-    waiting = [place.partition(":")[0]]
-    while waiting:
-        module = waiting.pop()
-        file = _file(module, folders)
-        if file is None or module in found:
-            continue
-        if ROOT / "generalization" in file.parents:
-            found[module] = fingerprint(str(file.relative_to(ROOT)))
-            continue
-        tree = ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
-        waiting += _imported(tree, module if file.name == "__init__.py" else _package(module))
-        found[module] = ast.dump(_without_docstrings(tree))
-    return short_hash({"modules": found}) if found else ""
-
-
-def _file(module: str, folders: Sequence[str]) -> Path | None:
-    """Return the file of a module in one of the folders, or of the project."""
-    for folder in (*folders, ROOT):
-        base = Path(folder, *module.split(".")).resolve()
-        for file in (base.with_suffix(".py"), base / "__init__.py"):
-            if module and file.is_file():
-                return file
-    return None
-
-
-def _package(module: str) -> str:
-    return module.rpartition(".")[0]
-
-
-def _imported(tree: ast.AST, package: str) -> Iterator[str]:
-    """Yield the names of everything that may be an imported module."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            above = package.split(".")[: len(package.split(".")) - node.level + 1]
-            base = ".".join(filter(None, [*(above if node.level else ()), node.module or ""]))
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
-
-
-def _without_docstrings(tree: ast.AST) -> ast.AST:
-    """Remove the strings with which modules, classes and functions begin, in place."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-                node.body = node.body[1:]
-    return tree
+    places = ", ".join(dict.fromkeys(one.place for one in architectures))
+    need = f"architecture must build networks, but {places}"
+    return answer_of("workflow/describe_architecture.py", request, need)

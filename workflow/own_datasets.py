@@ -7,18 +7,16 @@ found is kept in ``results/datasets/<name>.json``. Imports no torch.
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from check_catalog import NAME
-from fingerprint import ROOT, fingerprint
-from own_study import code_of, existing
+from fingerprint import fingerprint
+from own_code import answer_of, code_of
+from own_study import existing
 from schema import listed, shown
 
 from generalization.catalog import DATASETS, Shape
@@ -122,7 +120,7 @@ def _state(source: str, folders: Sequence[str]) -> Any:
     """Return what changes if a source does: of files sizes and times, of a function its module."""
     path = Path(source)
     if not path.exists():
-        return code_of(source, folders)
+        return code_of(source, tuple(folders))
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     return [
         [str(file), (stat := file.stat()).st_size, stat.st_mtime_ns]
@@ -136,20 +134,7 @@ def _description(name: str, request: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises:
         InputError: If it cannot be trained on.
-    """
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "workflow/describe_dataset.py")],
-        input=json.dumps(request),
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        if last.startswith("InputError: "):
-            raise InputError(last.removeprefix("InputError: "))
-        sources = listed(request["about"][part] for part in PARTS)
-        raise InputError(f"own_datasets.{name} must be readable, but {sources} failed: {last}")
-    return json.loads(done.stdout)
+    """  # noqa: DOC502
+    sources = listed(request["about"][part] for part in PARTS)
+    need = f"own_datasets.{name} must be readable, but {sources}"
+    return answer_of("workflow/describe_dataset.py", request, need)

@@ -6,20 +6,20 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from own_code import code_of
 from schema import listed, shown
 
 from generalization.errors import InputError
 from generalization.hyperparameters import short_hash
+from generalization.networks.foreign_architecture import PLACE
 from generalization.tables import PERFORMANCE, read_table
 
 REQUIRED = ["group", "seed", "factory", "weights"]
 OPTIONAL = ["arguments", "initial_weights", "train_accuracy", "test_accuracy"]
-PLACE = r"[A-Za-z_][\w.]*:[A-Za-z_]\w*"
 # Parts of a study that need networks which it has trained itself.
 ONLY_TRAINED = (
     *("ensembles", "seeds", "profiles", "similarities", "activations", "fitting"),
@@ -97,18 +97,8 @@ class OwnNetworks:
         }
 
     def code_of(self, place: str) -> str:
-        """Hash the module of a user in which a function stands; empty if it is installed."""
-        return code_of(place, self.folders)
-
-
-def code_of(place: str, folders: Sequence[str]) -> str:
-    """Hash the module in which a function stands; empty if it is in none of the folders."""
-    module = place.partition(":")[0].replace(".", "/")
-    for folder in folders:
-        for file in (Path(folder, f"{module}.py"), Path(folder, module, "__init__.py")):
-            if file.is_file():
-                return sha256(file.read_bytes()).hexdigest()[:16]
-    return ""
+        """Hash the code of a user on which a function depends; empty if it is installed."""
+        return code_of(place, tuple(self.folders))
 
 
 def read_own_networks(config: Mapping[str, Any]) -> OwnNetworks:
@@ -168,7 +158,7 @@ def _faults(table: pd.DataFrame, manifest: Path) -> Iterator[str]:
             f"{row['seed']} occurs twice."
         )
     for factory in table["factory"].unique():
-        if not re.fullmatch(PLACE, str(factory)):
+        if not PLACE.fullmatch(str(factory)):
             yield f"factory of {manifest} must be package.module:function, not {shown(factory)}."
     for key in _hyperparameters(table):
         if key in {*PERFORMANCE, "ensemble", "step", "measure", "value", "status", "final"}:
@@ -222,7 +212,7 @@ def existing(key: str, source: str, folder: Path) -> str:
     Raises:
         InputError: If there is no such file.
     """
-    if re.fullmatch(PLACE, source):
+    if PLACE.fullmatch(source):
         return source
     for path in (folder / source, Path(source)):
         if path.exists():

@@ -45,14 +45,6 @@ from generalization.networks.foreign_architecture import PLACE
 
 # Jobs that check measures, which can run side by side.
 CHECKING_JOBS = 4
-# What has noise of a standard deviation in pixels.
-OF_PIXEL_NOISE = (
-    "output_sensitivity",
-    "output_sensitivity_per_output",
-    "centered_output_sensitivity",
-    "softmax_output_sensitivity",
-    "output_sensitivities",
-)
 SHARE_A_JOB = [name for name, measure in MEASURES.items() if measure.shares_a_job]
 
 
@@ -344,7 +336,7 @@ def read_study(config: Mapping[str, Any], files: Sequence[str] = ()) -> Study:
             key: None if given[key] is None else settings_of(key) | given[key]
             for key in ("fitting", "regularization")
         },
-        activations=_activations(config, ensembles, architectures),
+        activations=_activations(config, ensembles),
         ensemble_measures={
             _file_name(measure, settings): (measure, settings_of(measure) | settings)
             for measure, settings in given["ensemble_measures"].items()
@@ -409,9 +401,7 @@ def _chosen(definition: str, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _activations(
-    config: Mapping[str, Any],
-    ensembles: Mapping[str, Hyperparameters],
-    architectures: Mapping[str, DeclaredArchitecture],
+    config: Mapping[str, Any], ensembles: Mapping[str, Hyperparameters]
 ) -> dict[str, Any] | None:
     """Return the settings of the record, with enough samples for similarities."""
     given, compared = config.get("activations"), config.get("similarities")
@@ -419,9 +409,7 @@ def _activations(
         return None
     settings = settings_of("activations")
     if compared:
-        units = [one.width for one in ensembles.values() if not one.is_foreign]
-        units += [channels for one in architectures.values() for channels in one.about["hidden"]]
-        widest = max(units, default=0)
+        widest = max(one.width for one in ensembles.values())
         settings["samples"] = max(settings["samples"], 10 * widest)
     return settings | (given or {})
 
@@ -542,7 +530,7 @@ def _impossible_in_study(study: Study) -> Iterator[str]:
                 f"architecture must be 'fully_connected' where {listed(sorted(layered))} "
                 f"{'is' if len(layered) == 1 else 'are'} taken, not {one.architecture!r}."
             )
-    for name in sorted(taken & set(OF_PIXEL_NOISE)):
+    for name in sorted(one for one in taken if "pixel_noise_std" in settings_of(one)):
         for one in study.ensembles.values():
             colored = study.channels_of(one.dataset) > 1
             if colored and one.input_normalization == "each_channel":
@@ -572,9 +560,14 @@ def _impossible_in_study(study: Study) -> Iterator[str]:
             )
     yield from _impossible_checks(study)
     for declared in study.architectures.values() if study.activations else ():
+        if study.similarities:
+            yield (
+                "similarities must be left out where architecture is "
+                f"{declared.architecture.place!r}, whose layers have no depth in the tables."
+            )
         if declared.about["hides"]:
             yield (
-                "activations and similarities must be left out where architecture is "
+                "activations must be left out where architecture is "
                 f"{declared.architecture.place!r}: {declared.about['hides'].rstrip('.')}."
             )
         if (study.activations or {})["kind"] != "activations":

@@ -73,8 +73,8 @@ def audit(
         ``definition``
             Formula and source.
         ``sees``
-            Labels that it sees beside what is in the weights: none, training or test; permuting
-            other labels changes nothing.
+            Labels that it sees beside what is in the weights and in the course of the training
+            loss: none, training or test; permuting other labels changes nothing.
         ``permutation``, ``rescaling``, ``logit_scale``, ``input_scale``, ``input_unit``
             Whether it is invariant to a permutation of hidden units, to a factor that moves from
             one layer to another, to a factor of the last layer, to a factor of inputs, and to

@@ -13,7 +13,7 @@ same checks run on any function: `generalization.check_measure(function)`.
 
 {count} measures were checked on small networks; {failing} failed a check. How to read the table:
 
-* *sees*: labels that a measure sees beside what is in the weights.
+* *sees*: labels that a measure sees beside what is in the weights and in the course of the loss.
 * *units*, *layers*, *logits*, *inputs*, *unit of inputs*, *order*: whether it is invariant if
   hidden units are permuted, a layer is multiplied by 3 and the next one divided by 3, the last
   layer is multiplied by 3, inputs are multiplied by 3, inputs are written in another unit (the

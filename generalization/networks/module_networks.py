@@ -26,7 +26,6 @@ from generalization.errors import InputError
 from generalization.networks.foreign_architecture import ForeignArchitecture
 from generalization.networks.stacked_networks import TensorStack
 
-CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 PROBES = 4  # Inputs of the trial runs that tell what a module does.
 
 
@@ -349,9 +348,8 @@ def reason_apart(architecture: ForeignArchitecture, device: torch.device) -> str
     template = template_of(architecture)
     if template.apart:
         return template.apart
-    if device.type == "cpu" and any(
-        isinstance(x, nn.modules.conv._ConvNd) for x in template.module.modules()
-    ):
+    parts = template.module.modules()
+    if device.type == "cpu" and any(isinstance(one, nn.modules.conv._ConvNd) for one in parts):
         return "it has convolutions, which are slower together on a CPU"
     return ""
 

@@ -61,9 +61,10 @@ def findings(studies: Sequence[StudyResults], versions: Mapping[str, str], *, pr
     lines = [
         "# Findings",
         "",
-        f"Written by `make findings` from the results of {len(studies)} studies ({made_with}).",
-        "Estimates have 95 % intervals over ensembles. A claim has one row per study, dataset and",
-        "setting that it is judged in; claims are not corrected for their number.",
+        f"Written by `make findings` ({made_with}) from the results of {len(studies)} studies,",
+        "which earlier commits may have made: the report of a study names its own. Estimates have",
+        "95 % intervals over ensembles. A claim has one row per study, dataset and setting that it",
+        "is judged in; claims are not corrected for their number.",
         "",
         "## Studies",
         "",

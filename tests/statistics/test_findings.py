@@ -68,7 +68,7 @@ def test_page_has_every_measure_across_studies_and_no_control():
 
 def test_page_says_what_was_computed_and_from_how_many_networks():
     lines = page().splitlines()
-    assert any("results of 2 studies (commit abc, torch 2)" in line for line in lines)
+    assert any("(commit abc, torch 2) from the results of 2 studies" in line for line in lines)
     assert "| [one](#title-of-one) | 2 | 2 | digits | 1 replicates; 1 inconclusive |" in lines
     assert "| two | 2 | 2 | digits | not judged |" in lines
 

@@ -71,6 +71,15 @@ def test_foreign_networks_reach_the_report_and_edits_retrain_only_them(foreign):
     foreign.configure(**STUDY | {"ensembles": [FOREIGN | {"width": 5}]})
     done = foreign.snakemake("--dry-run", check=False)
     assert "ensembles[0].width must be left out where architecture is" in done.stderr + done.stdout
+    compared = {"ensembles": [FOREIGN], "similarities": {"svcca": {"pairs": ["between_seeds"]}}}
+    foreign.configure(**STUDY | compared)
+    done = foreign.snakemake("--dry-run", check=False)
+    assert (
+        "InputError before anything is computed: similarities must be left out where architecture "
+        "is 'convolutional:make', whose layers have no depth in the tables."
+        in done.stderr
+        + done.stdout
+    )
     foreign.configure(
         **STUDY | {"ensembles": [FOREIGN | {"architecture_arguments": [{"depth": 2}]}]}
     )

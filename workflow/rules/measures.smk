@@ -5,7 +5,8 @@
 MEASURE_NETWORKS = (
     "run_script measure_networks --dataset {input.dataset} --networks {input.networks}"
     " --training {input.training} --measures {resources.measures} --settings {params.settings:q}"
-    " --together {params.together} --device {resources.device} --threads {threads} {output} 2> >(tee {log} >&2)"
+    " --together {params.together} --device {resources.device} --threads {threads} {output}"
+    " 2> >(tee {log} >&2)"
 )
 
 

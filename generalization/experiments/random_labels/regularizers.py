@@ -22,7 +22,7 @@ from generalization.figures.style import CATEGORIES, MARKERS, QUIET, figure_of_w
 # Data and statistic → label of the axis, in the order of the rows of panels.
 ROWS = {
     ("none", "test_accuracy"): "Test accuracy,\ntrue labels",
-    ("none", "early_stopping_gain"): "Gain of early\nstopping",
+    ("none", "early_stopping_gain"): "Early-stopping gain",
     ("random_labels", "train_accuracy"): "Train accuracy,\nrandom labels",
 }
 CHANCE = {"color": QUIET, "linestyle": "--", "linewidth": 1.2}
