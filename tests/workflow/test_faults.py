@@ -1,5 +1,6 @@
 """Heads that are killed, orphans, two heads on one folder, and folders that are not as usual."""
 
+import base64
 import os
 import shutil
 import signal
@@ -19,6 +20,9 @@ SLOW = {
     ],
     "measures": {"weight_norm": {}},
 }
+
+# As `make study` does.
+LOCAL = ("--workflow-profile", "workflow/profiles/local")
 
 
 def start(study, *arguments):
@@ -100,12 +104,9 @@ def failure(study, *arguments):
 
 def resume(study):
     """Follow the words of the README after a kill of Snakemake."""
-    said = failure(study)
-    if "Incomplete files" in said:  # Of a job that had begun to write.
-        said = failure(study, "--rerun-incomplete")
-    assert "Directory cannot be locked" in said
+    assert "Directory cannot be locked" in failure(study, *LOCAL)
     study.snakemake("--unlock")
-    study.snakemake("--rerun-incomplete")
+    study.snakemake(*LOCAL)
 
 
 def test_an_orphan_that_trains_beside_its_successor_changes_nothing(killed, tmp_path):
@@ -134,7 +135,7 @@ def test_one_command_ends_orphans(killed):
 def test_two_heads_on_one_folder(slow):
     first = start(slow)
     wait_for(lambda: training_runs(slow))
-    assert "Directory cannot be locked" in failure(slow, "--rerun-incomplete")
+    assert "Directory cannot be locked" in failure(slow, *LOCAL)
     said, _ = first.communicate()
     assert first.returncode == 0, said
 
@@ -147,7 +148,18 @@ def test_interrupted_by_ctrl_c_the_same_command_goes_on(slow):
     said, _ = head.communicate(timeout=60)
     assert head.returncode != 0, said
     assert "No orphans" in orphans(slow)
-    slow.snakemake()  # Nothing to unlock.
+    slow.snakemake(*LOCAL)  # Nothing to unlock.
+
+
+def test_what_an_interrupted_snakemake_left_is_made_again(study):
+    """As after Ctrl-C between the end of a job and the note that it has ended."""
+    left = next(study.path.glob("results/ensembles/*/*/measures/*.csv")).relative_to(study.path)
+    notes = study.path / ".snakemake/incomplete"
+    (notes / base64.urlsafe_b64encode(str(left).encode()).decode()).touch()
+    assert "--rerun-incomplete" in failure(study)
+    assert "measure_networks" in study.planned(*LOCAL)
+    study.snakemake(*LOCAL)
+    assert study.planned() == {}
 
 
 def test_results_may_be_a_link_to_another_disk(study, tmp_path):
@@ -178,4 +190,4 @@ def test_results_that_are_read_only(study):
         tables.chmod(stat.S_IRWXU)
     assert done.returncode != 0
     assert "ermission denied" in done.stdout + done.stderr
-    study.snakemake("--rerun-incomplete")
+    study.snakemake(*LOCAL)
