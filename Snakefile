@@ -45,9 +45,11 @@ from planning import (
 )
 from provenance import dataset_digest
 from rates import read_rates
+from scheduling import one_timer_at_a_time
 from schema import settings_of, typed
 
 min_version("9.27")
+one_timer_at_a_time()
 
 
 if not workflow.configfiles:
