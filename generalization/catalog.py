@@ -148,7 +148,7 @@ MEASURES = {
     "gradient_norm": CHEAP_LABELS,
     "gradient_variance": GRADIENT,
     "gradient_noise_scale": GRADIENT,
-    "gradient_disparity": GRADIENT,
+    "gradient_disparity": STIFFNESS,
     "stiffness": CHEAP_LABELS,
     "sign_stiffness": STIFFNESS,
     "within_class_stiffness": STIFFNESS,
