@@ -476,3 +476,21 @@ def test_no_network_that_fits_leaves_rows_that_say_so(measures):
     assert rows["estimate"].isna().all() and (rows["networks"] == 0).all()
     assert set(rows.query("statistic == 'spearman'")["note"]) == {"no network is left"}
     assert table[table["selection"] == "all"]["estimate"].notna().any()
+
+
+def test_few_ensembles_have_main_effects_and_no_interactions(measures, design):
+    names = sorted(measures["ensemble"].unique())[:6]
+    one = measures[measures["measure"] == "jacobian_norm"]
+    _, few = fitted(one[one["ensemble"].isin(names)], permutations=1)
+    for table, note in ((few, "too few ensembles for pairwise interactions"), (design, "")):
+        rows = table[(table["selection"] == "fitted") & table["one_factor_pairs"].notna()]
+        notes = rows.set_index("factor")["note"].to_dict()
+        assert notes.pop("pairwise_interactions") == note
+        assert set(notes.values()) == {""}
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_no_factor_explains_a_gap_that_does_not_vary(measures):
+    one = measures[measures["measure"] == "jacobian_norm"]
+    _, design = fitted(one.assign(generalization_gap=0.25), permutations=1)
+    assert design["factor"].str.startswith("minimum_detectable_correlation").all()
