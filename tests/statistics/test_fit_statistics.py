@@ -478,19 +478,27 @@ def test_no_network_that_fits_leaves_rows_that_say_so(measures):
     assert table[table["selection"] == "all"]["estimate"].notna().any()
 
 
-def test_few_ensembles_have_main_effects_and_no_interactions(measures, design):
-    names = sorted(measures["ensemble"].unique())[:6]
-    one = measures[measures["measure"] == "jacobian_norm"]
-    _, few = fitted(one[one["ensemble"].isin(names)], permutations=1)
-    for table, note in ((few, "too few ensembles for pairwise interactions"), (design, "")):
-        rows = table[(table["selection"] == "fitted") & table["one_factor_pairs"].notna()]
-        notes = rows.set_index("factor")["note"].to_dict()
+@pytest.fixture
+def design_alone(monkeypatch):
+    """Designs without a league, which they need no time for."""
+    monkeypatch.setattr("generalization.statistics.fit_statistics.league", lambda *_, **__: [])
+
+    def of_study(measures):
+        _, design = fitted(measures)
+        return design[design["selection"] == "fitted"].set_index("factor")
+
+    return of_study
+
+
+def test_few_ensembles_have_main_effects_and_no_interactions(measures, design_alone):
+    few = measures[measures["ensemble"].isin(sorted(measures["ensemble"].unique())[:6])]
+    for some, note in ((few, "too few ensembles for pairwise interactions"), (measures, "")):
+        rows = design_alone(some)
+        notes = rows.loc[rows["one_factor_pairs"].notna(), "note"].to_dict()
         assert notes.pop("pairwise_interactions") == note
         assert set(notes.values()) == {""}
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_no_factor_explains_a_gap_that_does_not_vary(measures):
-    one = measures[measures["measure"] == "jacobian_norm"]
-    _, design = fitted(one.assign(generalization_gap=0.25), permutations=1)
-    assert design["factor"].str.startswith("minimum_detectable_correlation").all()
+def test_no_factor_explains_a_gap_that_does_not_vary(measures, design_alone):
+    rows = design_alone(measures.assign(generalization_gap=0.25))
+    assert rows.index.str.startswith("minimum_detectable_correlation").all()
