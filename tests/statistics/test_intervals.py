@@ -368,3 +368,10 @@ def test_simultaneous_interval_is_that_of_the_largest_deviation(generator):
     half = np.quantile(largest, 0.9) * np.array(spread)
     assert found.low == pytest.approx(np.tanh(z - half))
     assert found.high == pytest.approx(np.tanh(z + half))
+
+
+def test_resamples_in_perfect_order_leave_simultaneous_intervals():
+    draws = np.array([[1.0, 0.9, 0.8, 1.0, 0.95], [0.1, 0.2, 0.3, 0.2, 0.1]])
+    found = simultaneous_interval(draws, np.array([1.0, 0.2]), level=0.9)
+    assert (found.low < found.estimate).all()
+    assert (found.high <= 1).all()
