@@ -412,7 +412,7 @@ ALL = "those in workflow/schemas/study.schema.yaml"
         (
             {"ensembles": [{"dataset": "digits", "architecture": "resnet"}]},
             "ensembles[0].architecture must be one of fully_connected, convolutional, "
-            "all_convolutional, vgg, not 'resnet'.",
+            "all_convolutional, widening_convolutional, vgg, not 'resnet'.",
         ),
         (
             {"ensembles": [{"dataset": "digits", "pooling": ["none", "max"]}]},
