@@ -406,13 +406,13 @@ ALL = "those in workflow/schemas/study.schema.yaml"
         ),
         (
             {"ensembles": [{"dataset": "digits", "dropout": 0.2, "dropout_from": 3}]},
-            "ensembles[0].dropout_from must be 1 without dropout, and else a hidden layer, of which "
-            "there are 2, not 3.",
+            "ensembles[0].dropout_from must be 1 without dropout, and else a hidden layer, of "
+            "which there are 2, not 3.",
         ),
         (
             {"ensembles": [{"dataset": "digits", "dropout_from": 2}]},
-            "ensembles[0].dropout_from must be 1 without dropout, and else a hidden layer, of which "
-            "there are 2, not 2.",
+            "ensembles[0].dropout_from must be 1 without dropout, and else a hidden layer, of "
+            "which there are 2, not 2.",
         ),
         (
             {"ensembles": [{"dataset": "digits", "initialization": "orthogonal"}]},
