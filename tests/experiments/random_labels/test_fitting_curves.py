@@ -40,7 +40,7 @@ def test_foreign_architectures_are_named_without_what_they_lack(training):
         architecture_arguments=np.where(foreign, '{"depth": 11}', None),
     )
     titles = {axes.get_title("left") for axes in drawn(training).axes}
-    assert titles == {"mnist, depth 2, fully connected", "mnist, small net, depth 11"}
+    assert titles == {"mnist, fully connected", "mnist, small net, depth 11"}
 
 
 def test_one_line_per_kind_of_data_but_none_of_corrupted_labels(training):
