@@ -14,6 +14,7 @@ import pandas as pd
 
 from generalization.errors import InputError
 from generalization.files import read_checked, write_checked, written_whole
+from generalization.hyperparameters import OF_BUILT_IN
 
 NETWORK = ["ensemble", "seed"]
 KEPT_NETWORK = ["ensemble", "seed", "step"]
@@ -223,11 +224,14 @@ def hyperparameters_of(table: pd.DataFrame) -> list[str]:
 
 
 def swept_hyperparameters(table: pd.DataFrame) -> list[str]:
-    """Return the hyper-parameters with several values in a table, except for ``kept_steps``."""
+    """Return the hyper-parameters with several values in a table, except for ``kept_steps``.
+
+    That foreign architectures lack those of built-in ones is no value: ``architecture`` tells.
+    """
     return [
         key
         for key in hyperparameters_of(table)
-        if key != "kept_steps" and table[key].nunique(dropna=False) > 1
+        if key != "kept_steps" and table[key].nunique(dropna=key in OF_BUILT_IN) > 1
     ]
 
 

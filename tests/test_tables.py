@@ -112,6 +112,15 @@ def test_whole_numbers_stay_whole_beside_missing_ones(training):
     assert swept_hyperparameters(joined) == ["crop"]
 
 
+def test_what_foreign_architectures_lack_is_no_value(training):
+    about = ABOUT["digits-00000000"]
+    foreign = about | {"architecture": "package:net", "depth": None, "width": None}
+    other = training.assign(ensemble="digits-00000001")
+    joined = collect_training(pd.concat([training, other]), ABOUT | {"digits-00000001": foreign})
+    assert joined["depth"].isna().any() and "architecture" in swept_hyperparameters(joined)
+    assert not {"depth", "width"} & set(swept_hyperparameters(joined))
+
+
 def test_study_reads_back_as_it_was(tmp_path):
     measures = made_measures()
     write_table(tmp_path / "measures.csv", measures)

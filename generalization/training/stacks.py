@@ -96,7 +96,8 @@ class Training:
         chosen, loss = self.hyperparameters, LOSSES[self.hyperparameters.loss]
         if self.full_batch:
             return Lbfgs(networks, loss, state)
-        dropout = Dropout(chosen.dropout, chosen.name, self.seeds_at(positions))
+        begin = chosen.dropout_from
+        dropout = Dropout(chosen.dropout, chosen.name, self.seeds_at(positions), begin)
         if chosen.is_foreign and networks.template.draws:
             dropout = ModuleDraws(chosen.name, self.seeds_at(positions))
         return FirstOrder(

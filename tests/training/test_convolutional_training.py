@@ -13,8 +13,9 @@ STEPS = 12
 OPTIMIZERS = {"sgd": 0.1, "momentum": 0.05, "adam": 0.01, "rmsprop": 0.01, "lbfgs": 0.1}
 CNN = {"architecture": "convolutional", "depth": 4, "width": 60}
 ALL = {"architecture": "all_convolutional", "depth": 4, "width": 4}
+WIDENING = {"architecture": "widening_convolutional", "depth": 4, "width": 2}
 VGG = {"architecture": "vgg", "depth": 4, "width": 2}
-ARCHITECTURES = {kind["architecture"]: kind for kind in (CNN, ALL, VGG)}
+ARCHITECTURES = {kind["architecture"]: kind for kind in (CNN, ALL, WIDENING, VGG)}
 
 
 def images(**changes):
