@@ -116,9 +116,22 @@ def _width() -> Iterator[Claim]:
     )
 
 
+def _stability() -> Iterator[Claim]:
+    # That directions differ where they were told apart says nothing; later kept steps count.
+    yield Claim(
+        "Directions that are stable at half of training remain more correlated with the layer "
+        "than unstable ones",
+        "signal and noise; directions over training",
+        "stability_statistics",
+        "statistic == 'stable_minus_unstable_later'",
+        "above",
+        ours="statistic",
+    )
+
+
 CLAIMS = {
     "raghu_2017": (*_convergence(), *_directions()),
-    "morcos_2018_similarity": (*_groups(), *_width()),
+    "morcos_2018_similarity": (*_groups(), *_width(), *_stability()),
 }
 UNTESTED = {
     "raghu_2017": (
@@ -129,8 +142,8 @@ UNTESTED = {
         "Different architectures learn similar representations — compared in figures only",
     ),
     "morcos_2018_similarity": (
-        "Directions of high canonical correlation are stable, the others are noise — pruned "
-        "subspaces are not measured",
+        "Unstable directions are noise, which the task does not need — pruned subspaces are not "
+        "measured",
         "Recurrent networks converge from the bottom up, and change over time — no study trains "
         "recurrent networks",
         "Groups of networks on ImageNet — studies train small networks on small images",
