@@ -468,6 +468,7 @@ ROOMS = {
             "similarity_of_ensembles": Table(("similarities", "training")),
             "direction_statistics": Table(("projection_accuracy", "training")),
             "stability_statistics": Table(("canonical_spectra", "training")),
+            "solution_clusters": Table(("similarities", "training")),
         },
         figures={
             "similarity_heat_maps": Figure(SIMILARITY, ("similarities", "training")),
@@ -482,6 +483,9 @@ ROOMS = {
             "sorted_correlations": Figure(SIMILARITY, ("canonical_spectra", "training")),
             "direction_stability": Figure(
                 SIMILARITY, ("canonical_spectra", "training"), course=True
+            ),
+            "cluster_maps": Figure(
+                SIMILARITY, ("similarities", "training"), pairs="between_ensembles"
             ),
         },
         papers=("raghu_2017", "morcos_2018_similarity"),
