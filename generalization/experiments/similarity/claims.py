@@ -129,9 +129,21 @@ def _stability() -> Iterator[Claim]:
     )
 
 
+def _clusters() -> Iterator[Claim]:
+    yield Claim(
+        "Networks of other learning rates are farther from each other than networks that differ in "
+        "their seed alone",
+        "clusters of solutions (the paper is not among our sources)",
+        "solution_clusters",
+        f"{PWCCA.format('between_minus_within_ensembles')} and place == 'last_hidden'",
+        "above",
+        ours="statistic",
+    )
+
+
 CLAIMS = {
     "raghu_2017": (*_convergence(), *_directions()),
-    "morcos_2018_similarity": (*_groups(), *_width(), *_stability()),
+    "morcos_2018_similarity": (*_groups(), *_width(), *_stability(), *_clusters()),
 }
 UNTESTED = {
     "raghu_2017": (
