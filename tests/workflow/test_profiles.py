@@ -20,6 +20,7 @@ FEW = {
     "train_test_sensitivity": {"samples": 20},
     "noise_clouds": {"images_per_class": 1, "copies": 8},
     "projection_accuracy": {"samples": 20, "train_samples": 50, "orders": 1},
+    "canonical_spectra": {"samples": 50},
     "prediction_errors": {"samples": 20},
     "output_sensitivities": {"samples": 20},
     "output_distances": {"samples": 20},

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from generalization.experiments.similarity.layer_maps import layer_names, name_of_networks
+from generalization.experiments.similarity.layer_maps import (
+    layer_names,
+    name_of_networks,
+    shown_layers,
+)
 from generalization.experiments.similarity.network_pairs import GENERALIZING, task
 from generalization.figures.facets import Facet
 from generalization.figures.legends import labelled
@@ -52,7 +55,7 @@ def accuracy_on_directions(projection_accuracy: pd.DataFrame, training: pd.DataF
     columns = min(max(depth for _, _, depth, _ in groups.values), MOST_COLUMNS)
 
     def draw(panel: Panel) -> None:
-        shown = _layers(panel.row[2], columns)
+        shown = shown_layers(panel.row[2], columns)
         if panel.column >= len(shown):
             panel.axes.remove()
         else:
@@ -60,7 +63,7 @@ def accuracy_on_directions(projection_accuracy: pd.DataFrame, training: pd.DataF
 
     def heading(panel: Panel) -> str:
         *kind, depth, width = panel.row
-        name = layer_names(depth)[_layers(depth, columns)[panel.column]]
+        name = layer_names(depth)[shown_layers(depth, columns)[panel.column]]
         layer = name if name == "logits" else f"layer {name}"
         networks = len(panel.table.drop_duplicates(NETWORK))
         about = f"{name_of_networks(rows, *kind, depth)}, width {width}, {networks} networks"
@@ -83,11 +86,6 @@ def accuracy_on_directions(projection_accuracy: pd.DataFrame, training: pd.DataF
     lines = labelled({name: STYLES[kind] for kind, name in KINDS.items() if kind in there})
     figure.legend(handles=lines, loc="outside lower center", ncols=3)
     return figure
-
-
-def _layers(depth: int, columns: int) -> np.ndarray:
-    """Return the layers that have panels: the first, the last, and what is evenly between."""
-    return np.unique(np.linspace(0, depth - 1, columns).round().astype(int))
 
 
 def _draw(panel: Panel, rows: pd.DataFrame) -> None:
