@@ -41,7 +41,8 @@ def page() -> str:
     lines = HEAD.splitlines()
     published, studies = published_values(), read_studies()
     for paper in PAPERS:
-        named = [name for name in published if paper in studies[name].papers]
+        # A study that judges the claims of several papers has the values of the first.
+        named = [name for name in published if next(iter(studies[name].papers)) == paper]
         lines += ["", f"## {published[named[0]]['of']}"]
         for name in named:
             lines += _section(studies[name], published[name], studies)

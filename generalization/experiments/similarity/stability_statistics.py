@@ -11,7 +11,14 @@ from generalization.experiments.similarity.stable_directions import (
     UNSTABLE,
     reference_step,
 )
-from generalization.statistics.estimates import ESTIMATE, groups, mean_over_networks, table_of
+from generalization.statistics.estimates import (
+    CORRELATION,
+    ESTIMATE,
+    SHARE,
+    groups,
+    mean_over_networks,
+    table_of,
+)
 from generalization.statistics.resampling import Resampling
 from generalization.tables import NETWORK, with_networks
 
@@ -40,7 +47,12 @@ def stability_statistics(
     rows = [
         about
         | mean_over_networks(
-            networks["mean"], networks["ensemble"], resampling, lacking="steps of this phase"
+            networks["mean"],
+            networks["ensemble"],
+            resampling,
+            # Of a mean of correlations that are not negative, or of a difference of two.
+            limits=CORRELATION if about["statistic"].startswith(DIFFERENCE) else SHARE,
+            lacking="steps of this phase",
         )
         for about, networks in groups(means, [*KEYS, "statistic"])
     ]
