@@ -41,19 +41,25 @@ def write_checkpoint(path: Path, training: Training, course: Course, stack: Stac
     }
     for part, members in parts.items():
         tensors |= {f"{part}.{name}": tensor.contiguous() for name, tensor in members.items()}
-    progress = {"step": stack.step, "begun": course.begun, "first": training.criterion.first}
-    write_tensors(path, tensors, identity(training) | progress)
+    progress = {"step": stack.step, "first": training.criterion.first}
+    write_tensors(path, tensors, identity(training) | progress | {"made_on": training.made_on})
 
 
-def read_checkpoint(path: Path, training: Training) -> tuple[Course, Stack]:
+def read_checkpoint(
+    path: Path, training: Training, course: Course | None = None, most: int | None = None
+) -> tuple[Course, Stack | None, int]:
     """Read the state of training.
 
     Args:
         path: File written by ``write_checkpoint``.
-        training: Training to resume.
+        training: Training to resume, which learns on which device it was begun.
+        course: Course of training, if it is known and newer.
+        most: Number of networks to resume, the first of those in the file that are not done; all
+            by default.
 
     Returns:
-        Course of training, and the stack in training.
+        Course of training; the stack in training, None if all of its networks are done; and the
+        number of its networks that are left out.
 
     Raises:
         InputError: If the file is damaged, or belongs to another ensemble or other seeds.
@@ -62,9 +68,15 @@ def read_checkpoint(path: Path, training: Training) -> tuple[Course, Stack]:
         description, tensors = read_tensors(path)
         found = {key: description[key] for key in identity(training)}
         if found == identity(training):
+            training.continue_after(description["made_on"])
             # Copied, because BLAS may round differently for a different memory alignment.
             tensors = {name: tensor.clone() for name, tensor in tensors.items()}
-            return _course(description, tensors, training), _stack(description, tensors, training)
+            course = course or _course(tensors, training)
+            positions, unfinished = tensors["positions"].tolist(), set(course.unfinished)
+            which = [place for place, one in enumerate(positions) if one in unfinished]
+            some = which[:most]
+            stack = _stack(description, tensors, training, some) if some else None
+            return course, stack, len(which) - len(some)
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise InputError(
             f"checkpoint must be a whole file of this project, not {str(path)!r} "
@@ -114,30 +126,36 @@ def _networks(tensors: dict[str, Tensor], name: str, training: Training) -> Stac
     return networks_from_tensors(members, activation, training.architecture)
 
 
-def _course(description: dict[str, Any], tensors: dict[str, Tensor], training: Training) -> Course:
+def _course(tensors: dict[str, Tensor], training: Training) -> Course:
     return Course(
         kept_steps=training.kept_steps,
         networks=_networks(tensors, "kept", training),
         steps=tensors["steps"],
         statuses=tensors["statuses"],
         evaluations=[tuple(row) for row in tensors["evaluations"].tolist()],
-        begun=description["begun"],
     )
 
 
-def _stack(description: dict[str, Any], tensors: dict[str, Tensor], training: Training) -> Stack:
-    networks = _networks(tensors, "networks", training).to(training.device)
+def _stack(
+    description: dict[str, Any], tensors: dict[str, Tensor], training: Training, which: list[int]
+) -> Stack:
+    """Return some networks of the stack of a checkpoint on the device of training."""
+    positions, device = tensors["positions"].tolist(), training.device
+    some = which if len(which) < len(positions) else slice(None)
+    networks = _networks(tensors, "networks", training).map(lambda one: one[some].to(device))
     names = {key.split(".")[1] for key in tensors if key.startswith("optimizer.")}
+    # The state of L-BFGS, which trains one network, has no axis of networks.
+    part = ... if training.full_batch else some
     state = {
-        name: [tensor.to(training.device) for tensor in _members(tensors, f"optimizer.{name}")]
+        name: [tensor[part].to(device) for tensor in _members(tensors, f"optimizer.{name}")]
         for name in sorted(names)
     }
     training.criterion.first = description["first"]
-    positions = tensors["positions"].tolist()
+    positions = [positions[place] for place in which]
     return Stack(
         networks=networks,
         optimizer=training.optimizer(networks, positions, state),
         positions=positions,
-        times_met=tensors["times_met"].to(training.device),
+        times_met=tensors["times_met"][some].to(device),
         step=description["step"],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from generalization.datasets.dataset import Dataset
+from generalization.devices import origin
 from generalization.hyperparameters import Hyperparameters
 from generalization.networks.stacked_networks import StackedNetworks
 from generalization.training.batches import Batch, TrainingSet, batches_of_epoch, whole_set
@@ -22,6 +24,8 @@ from generalization.training.lbfgs import ITERATIONS, Lbfgs
 from generalization.training.losses import LOSSES
 from generalization.training.optimizers import RULES, FirstOrder, State
 from generalization.training.schedules import scheduled_rate
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -50,6 +54,7 @@ class Training:
         hyperparameters: Hyper-parameters of the ensemble.
         seeds: One seed per network.
         device: Device of training.
+        made_on: Device, driver and version of torch, see ``devices.origin``.
         architecture: Architecture of the networks.
         source: Training set.
         test: Inputs and labels of the test set.
@@ -71,6 +76,7 @@ class Training:
         self.hyperparameters = hyperparameters
         self.seeds = seeds
         self.device = device
+        self.made_on = origin(device)
         self.architecture = architecture_for(data, hyperparameters)
         self.source = TrainingSet.of(data, hyperparameters, device)
         self.test = data.test_inputs.flatten(1).to(device), data.test_labels.to(device)
@@ -104,6 +110,30 @@ class Training:
             weight_decay=chosen.weight_decay,
             dropout=dropout if chosen.dropout else None,
         )
+
+    def continue_after(self, before: dict[str, str]) -> None:
+        """Tell and remember that training was begun elsewhere, so that its bits are of two kinds.
+
+        Args:
+            before: Where it was begun, as ``made_on``.
+        """
+        here = origin(self.device)
+        if before == here or before == self.made_on:
+            self.made_on = before
+            return
+        changed = [name for name in here if here[name] != before.get(name)]
+        log.warning(
+            "%s goes on where another %s has begun it (%s, now %s): its networks are not bit for "
+            "bit those of one alone.",
+            self.hyperparameters.name,
+            " and ".join(changed),
+            ", ".join(str(before.get(name)) for name in changed),
+            ", ".join(here[name] for name in changed),
+        )
+        self.made_on = {
+            name: f"{before.get(name)}, then {here[name]}" if name in changed else here[name]
+            for name in here
+        }
 
     def seeds_at(self, positions: Sequence[int]) -> list[int]:
         """Return the seeds of the networks at these positions of the ensemble."""
@@ -178,6 +208,7 @@ class Training:
         for status, members in statuses.items():
             ended, positions = chosen(stack, members)
             course.finish(ended, positions, step, status)
+            del ended
         if done.any():
             self.reduce(stack, ~done)
 
@@ -193,15 +224,26 @@ class Training:
             ]
 
     def reduce(self, stack: Stack, members: Bool[Tensor, "networks"]) -> None:
-        """Keep only some networks in a stack."""
-        stack.networks, stack.positions = chosen(stack, members)
-        stack.times_met = stack.times_met[members]
-        if stack.positions:
-            state = {
-                name: [tensor[members] for tensor in tensors]
-                for name, tensors in stack.optimizer.state.items()
-            }
-            stack.optimizer = self.optimizer(stack.networks, stack.positions, state)
+        """Keep only some networks in a stack.
+
+        Tensors are replaced one by one, so that there is a copy of only one of them at a time.
+        """
+        which = members.nonzero().flatten()
+        stack.positions = [stack.positions[member] for member in which.tolist()]
+        stack.times_met = stack.times_met[which]
+        if not stack.positions:
+            stack.networks = stack.networks[[]]
+            del stack.optimizer
+            return
+        empty, tensors, state = stack.networks[[]], stack.networks.tensors, stack.optimizer.state
+        del stack.optimizer, stack.networks  # They refer to the tensors, too.
+        for name in tensors:
+            tensors[name] = tensors[name][which]
+        for parts in state.values():
+            for place in range(len(parts)):
+                parts[place] = parts[place][which]
+        stack.networks = empty.with_tensors(tensors)
+        stack.optimizer = self.optimizer(stack.networks, stack.positions, state)
 
 
 def chosen(stack: Stack, members: Bool[Tensor, "networks"]) -> tuple[StackedNetworks, list[int]]:
