@@ -255,15 +255,12 @@ def origin(device: torch.device) -> dict[str, str]:
 
 
 def driver_version() -> str:
-    """Return the version of the driver of NVIDIA, or else the newest CUDA that it knows."""
-    import torch
-
+    """Return the version of the driver of NVIDIA; ``unknown`` where the system does not tell."""
     with suppress(OSError):
         about = Path("/proc/driver/nvidia/version").read_text(encoding="utf-8")
         if found := re.search(r"\b\d{3}\.\d+(\.\d+)?\b", about):
             return found[0]
-    version = torch._C._cuda_getDriverVersion()
-    return f"CUDA {version // 1000}.{version % 1000 // 10}"
+    return "unknown"
 
 
 def prepare_device(name: str, threads: int) -> torch.device:

@@ -69,7 +69,6 @@ class Queue:
             except torch.OutOfMemoryError as error:
                 members, told = min(self.size, len(self.course.unfinished)), first_line(error)
             else:
-                self.largest = max(self.largest, len(stack.positions))
                 yield stack
                 continue
             self._halve(members, told)
@@ -83,6 +82,7 @@ class Queue:
         members = len(stack.positions)
         try:
             yield from self.training.train(stack, self.course)
+            self.largest = max(self.largest, members)
             return
         except torch.OutOfMemoryError as error:
             told = first_line(error)
