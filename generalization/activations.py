@@ -21,6 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from generalization.devices import halving_memory, items_at_once
 from generalization.errors import InputError
 from generalization.hdf5 import hdf5_written_whole
 from generalization.networks.networks_file import KeptNetworks
@@ -107,7 +108,8 @@ def write_activations(
         "depth": depth,
         "inputs": blake2b(shown.tobytes(), digest_size=16).hexdigest(),
     }
-    units = [layer.shape[2:] for layer in layer_activations(kept.networks[0][:1], inputs[:1])]
+    shapes = layer_activations(kept.networks[0][:1], inputs[:1].to(kept.networks[0].weights[0]))
+    units = [layer.shape[2:] for layer in shapes]
     recorded = (
         len(list(kept.distinct())) * len(inputs) * sum(units[layer].numel() for layer in chosen)
     )
@@ -128,14 +130,34 @@ def write_activations(
             shape = (len(kept.steps), len(kept.seeds), len(inputs))
             file.create_dataset(f"checksums/layers/{layer}", shape=shape, dtype=np.uint32)
         for step, seed, _ in kept.distinct():
-            network = kept.networks[step][[seed]].folded()
+            network = kept.networks[step][[seed]].folded().to(inputs.device)
             for first in range(0, len(inputs), together):
                 some = slice(first, first + together)
-                recorded = layer_activations(network, inputs[some], kind=kind)
+                recorded = _recorded(network, inputs[some], kind)
                 for layer in chosen:
-                    values = recorded[layer][0].cpu().numpy()
+                    values = recorded[layer]
                     file[f"layers/{layer}"][step, seed, some] = values
                     file[f"checksums/layers/{layer}"][step, seed, some] = _checksums(values)
+
+
+def _recorded(
+    network: StackedNetworks, inputs: Float[Tensor, "samples *features"], kind: str
+) -> list[np.ndarray]:
+    """Return the activations of all layers of one network in the memory of this machine."""
+    device, numbers = inputs.device, 2 * sum(network.widths)
+
+    def compute() -> list[np.ndarray]:
+        # On a CPU all samples of a chunk are in its memory anyway.
+        on_cpu = device.type == "cpu"
+        block = len(inputs) if on_cpu else items_at_once("activations", numbers, device)
+        parts = [
+            [layer[0].cpu() for layer in layer_activations(network, some, kind=kind)]
+            for some in inputs.split(block)
+        ]
+        layers = zip(*parts, strict=True)
+        return [(one[0] if len(one) == 1 else torch.cat(one)).numpy() for one in layers]
+
+    return halving_memory("activations", compute)
 
 
 def _checksums(values: np.ndarray) -> np.ndarray:

@@ -191,7 +191,7 @@ def halving_memory(what: str, compute: Callable[[], Result]) -> Result:
     """Compute, and if a GPU runs out of memory, tell it and compute with half of it, once.
 
     Args:
-        what: What is computed, for messages.
+        what: Name of the result, for messages.
         compute: Function that sizes its blocks by budgets.
 
     Returns:
@@ -237,9 +237,6 @@ def items_at_once(budget: str, size: int, device: torch.device) -> int:
 
 def origin(device: torch.device) -> dict[str, str]:
     """Return on what numbers are computed: the same bits are promised for the same of all three.
-
-    Args:
-        device: Device of the computation.
 
     Returns:
         ``device``, the model of the GPU or the vector instructions of the CPU; ``driver`` of the

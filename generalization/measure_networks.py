@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from inspect import signature
 from typing import Any
 from warnings import WarningMessage, catch_warnings, simplefilter
 
@@ -13,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from generalization.datasets.dataset import Dataset
+from generalization.devices import halving_memory
 from generalization.errors import Approximated, in_order
-from generalization.finite_networks import NOT_FINITE, FiniteNetworks, grouped, offered_of_ensemble
+from generalization.finite_networks import NOT_FINITE, FiniteNetworks, Groups, offered_of_ensemble
 from generalization.networks.modules import Networks, number_of_networks
 from generalization.networks.networks_file import KeptNetworks
 from generalization.networks.sharing import Results, sharing_results
@@ -66,8 +68,7 @@ def measure_networks(
     if not finite.positions:
         yield from ((name, _table(finite, name, torch.empty(0), [])) for name in measures)
         return
-    stacks = _stacks(finite, data)
-    groups, whole = grouped(stacks), [(slice(None), stacks)]
+    groups = Groups(_stacks(finite, measures.values()), data.test_inputs.device)
     course = _evaluations(finite, training)
     # Number of samples → measure → its values, which other measures may ask for.
     computed: dict[int | None, dict[str, Tensor]] = {}
@@ -77,23 +78,28 @@ def measure_networks(
         samples = chosen.pop("samples", None)
         before = computed.setdefault(samples, {})
         offer = partial(_offered_to_measure, name, kept, data, samples, course)
-        members = whole if name in together else groups
-        with sharing_results(shared):
-            found = _values(name, partial(measure, **chosen), members, offer, before)
-        before[name], reasons = found
+        compute = partial(_values, name, partial(measure, **chosen))
+
+        def values(compute=compute, whole=name in together, offer=offer, before=before):
+            members = [(slice(None), groups.together())] if whole else groups
+            # What is shared would keep the networks of all parts on the device.
+            with sharing_results({} if groups.in_parts else shared):
+                return compute(members, offer, before)
+
+        before[name], reasons = halving_memory(f"measure {name}", values)
         yield name, _table(finite, name, before[name], reasons)
 
 
-def _stacks(finite: FiniteNetworks, data: Dataset) -> dict[str, StackedNetworks]:
-    """Return the stacks that are offered: folded, as trained, and at initialization."""
+def _stacks(
+    finite: FiniteNetworks, measures: Iterable[Callable[..., Tensor]]
+) -> dict[str, StackedNetworks]:
+    """Return the stacks that are offered: folded, as trained, and, if asked, at initialization."""
     trained, kept = finite.stack(), finite.kept
-    initial = initial_networks(trained.architecture, kept.hyperparameters, kept.seeds)
-    places = [place for _, place, _ in finite.finite_rows]
-    return {
-        "networks": trained.folded(),
-        "trained_networks": trained,
-        "initial_networks": initial.to(data.test_inputs.device)[places],
-    }
+    stacks = {"networks": trained.folded(), "trained_networks": trained}
+    if any("initial_networks" in signature(measure).parameters for measure in measures):
+        initial = initial_networks(trained.architecture, kept.hyperparameters, kept.seeds)
+        stacks["initial_networks"] = initial[[place for _, place, _ in finite.finite_rows]]
+    return stacks
 
 
 def _evaluations(finite: FiniteNetworks, training: pd.DataFrame | None) -> dict[str, Tensor]:
@@ -163,6 +169,8 @@ def _offered_to_measure(
     **networks: Networks,
 ) -> OfferedToMeasures:
     """Everything a measure may ask for of some networks."""
+    # Nobody has asked for initial networks where there are none.
+    networks.setdefault("initial_networks", networks["trained_networks"])
     return OfferedToMeasures(
         **networks,
         **offered_of_ensemble(kept, data, samples),

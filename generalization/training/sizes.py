@@ -1,4 +1,9 @@
-"""Numbers of networks and samples to process at once, which change results only by rounding."""
+"""Numbers of networks and samples to process at once, which change results only by rounding.
+
+Args:
+    architecture: Architecture of an ensemble; the widths if its networks are fully connected.
+    copies: Number of tensors in the shape of the weights that training takes at its peak.
+"""
 
 from itertools import pairwise
 from math import prod
@@ -31,10 +36,6 @@ def networks_at_once(
 
     Args:
         networks: Number of networks of the ensemble.
-        architecture: Architecture of the networks; the widths if they are fully connected.
-        hyperparameters: Hyper-parameters of the ensemble.
-        device: Device of training.
-        copies: Tensors in the shape of the weights that training takes at its peak.
     """
     if hyperparameters.optimizer == "lbfgs":
         return 1
@@ -51,13 +52,7 @@ def networks_at_once(
 def bytes_of_training(
     architecture: AnyArchitecture, hyperparameters: Hyperparameters, copies: int
 ) -> int:
-    """Return the bytes that a network of a stack takes in training.
-
-    Args:
-        architecture: Architecture of the networks; the widths if they are fully connected.
-        hyperparameters: Hyper-parameters of the ensemble.
-        copies: Tensors in the shape of the weights.
-    """
+    """Return the bytes that a network of a stack takes in training."""
     if isinstance(architecture, Architecture):
         weights = sum(prod(layer.weight_shape) for layer in architecture.weighted)
         inputs, *hidden, classes = architecture.widths

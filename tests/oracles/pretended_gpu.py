@@ -67,7 +67,7 @@ class PretendedGpu(TorchDispatchMode):
         self._alive: dict[int, StorageWeakRef] = {}
         self._sizes: dict[int, int] = {}
         self._used = 0
-        self._moving = False
+        self._moving = self._computing = False
 
     def used(self) -> int:
         """Return the bytes that are alive."""
@@ -84,6 +84,10 @@ class PretendedGpu(TorchDispatchMode):
             return tensor.untyped_storage()._cdata in self._alive
         except (NotImplementedError, RuntimeError):
             return False
+
+    def shows(self, tensor: Tensor) -> bool:
+        """Return whether a tensor says that it is on this GPU: not to its own kernels."""
+        return not self._computing and self.has(tensor)
 
     def take(self, tensor: Tensor) -> Tensor:
         """Let a tensor, and all views of it, pretend to be on this GPU.
@@ -112,7 +116,12 @@ class PretendedGpu(TorchDispatchMode):
         return self.memory if self.runs_out is None else min(self.memory, self.runs_out)
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
-        """Refuse what a GPU would, compute on the CPU, and mark the results."""
+        """Refuse what a GPU would, compute on the CPU, and mark the results.
+
+        Raises:
+            RuntimeError: As torch does.
+            NotImplementedError: If CUDA has no such operation.
+        """
         kwargs = dict(kwargs or {})
         name = operation._schema.name.removeprefix("aten::")
         wanted = kwargs.get("device")
@@ -125,7 +134,8 @@ class PretendedGpu(TorchDispatchMode):
         if any(here) and not all(here):
             self._refuse_mixtures(operation, name, args, given, here)
         there = any(here) if wanted is None else wanted.type == "cuda"
-        if not self._moving and (self.inherited and not given or name == "_to_copy" and any(here)):
+        made_for_gpu = any(here) if name == "_to_copy" else self.inherited and not given
+        if made_for_gpu and not self._moving:
             there = True  # Made by C++ with the options of a tensor of the GPU.
         generator = kwargs.get("generator")
         if generator is not None and (generator.device.type == "cuda") != there:
@@ -136,9 +146,15 @@ class PretendedGpu(TorchDispatchMode):
             )
         if there and not _has_kernel(operation):
             raise NotImplementedError(f"{operation} has no kernel for CUDA.")
-        found = operation(*args, **kwargs)
+        self._computing = True  # Operations in Python look at devices, which are the CPU here.
+        try:
+            found = operation(*args, **kwargs)
+        finally:
+            self._computing = False
         if there:
-            elsewhere = {x.untyped_storage()._cdata for x, one in zip(given, here) if not one}
+            elsewhere = {
+                x.untyped_storage()._cdata for x, one in zip(given, here, strict=True) if not one
+            }
             for result in _tensors(found):
                 # A number of the CPU that an operation returns as it is stays there.
                 if name == "_to_copy" or result.untyped_storage()._cdata not in elsewhere:
@@ -158,12 +174,14 @@ class PretendedGpu(TorchDispatchMode):
             value = args[2] if len(args) > 2 else None
             if not isinstance(value, Tensor) or self.has(value) or not value.dim():
                 return
-        numbers = all(one or not tensor.dim() for tensor, one in zip(given, here))
+        numbers = all(one or not tensor.dim() for tensor, one in zip(given, here, strict=True))
         takes = torch.Tag.pointwise in operation.tags or name in WITH_NUMBERS
         takes |= name.startswith("_foreach")
         if numbers and takes and (not operation._schema.is_mutable or self.has(args[0])):
             return
-        shapes = [(tuple(x.shape), "cuda:0" if one else "cpu") for x, one in zip(given, here)]
+        shapes = [
+            (tuple(x.shape), "cuda:0" if one else "cpu") for x, one in zip(given, here, strict=True)
+        ]
         raise RuntimeError(
             "Expected all tensors to be on the same device, but found at least two devices, "
             f"cuda:0 and cpu! ({operation}: {shapes})"
@@ -250,9 +268,9 @@ def _methods(gpu: PretendedGpu) -> Iterator[Any]:
         return made
 
     replaced = {
-        "device": property(lambda tensor: GPU if gpu.has(tensor) else CPU),
-        "is_cpu": property(lambda tensor: not gpu.has(tensor)),
-        "is_cuda": property(gpu.has),
+        "device": property(lambda tensor: GPU if gpu.shows(tensor) else CPU),
+        "is_cpu": property(lambda tensor: not gpu.shows(tensor)),
+        "is_cuda": property(gpu.shows),
         "to": to,
         "cpu": lambda tensor, **_: to(tensor, CPU),
         "cuda": lambda tensor, *_, **__: to(tensor, GPU),
