@@ -108,7 +108,8 @@ def write_activations(
         "depth": depth,
         "inputs": blake2b(shown.tobytes(), digest_size=16).hexdigest(),
     }
-    shapes = layer_activations(kept.networks[0][:1], inputs[:1].to(kept.networks[0].weights[0]))
+    (tensor, *_) = kept.networks[0].tensors.values()
+    shapes = layer_activations(kept.networks[0][:1], inputs[:1].to(tensor.device))
     units = [layer.shape[2:] for layer in shapes]
     recorded = (
         len(list(kept.distinct())) * len(inputs) * sum(units[layer].numel() for layer in chosen)
