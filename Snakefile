@@ -37,6 +37,7 @@ from check_catalog import NAME, check_catalog
 from environment import check_environment, run_scripts
 from estimate import Estimate, headline, impossible
 from fingerprint import fingerprint
+from own_architectures import let_jobs_import_from
 from planning import (
     SHARE_A_JOB,
     check_config_files,
@@ -62,6 +63,9 @@ try:
     study = read_study(config, workflow.configfiles)
 except InputError as error:
     sys.exit(f"InputError before anything is computed: {error}")
+
+if study.architectures:
+    let_jobs_import_from(study.folders)
 
 estimate = Estimate(study, read_rates(study.rates))
 

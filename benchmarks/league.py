@@ -221,7 +221,8 @@ def league(measures: int, seeds: int, factors: tuple[int, ...], resamples: int, 
     kinds += ["candidate"] * (measures - len(kinds))
     names, sizes = [str(place) for place in range(measures)], np.full(ensembles, TEST_SIZE)
     factor_names = FACTORS[: len(factors)]
-    whole = Population(names, kinds, values, gaps, levels, factor_names, sizes)
+    losses = generator.lognormal(size=gaps.shape)
+    whole = Population(names, kinds, values, gaps, levels, factor_names, sizes, losses)
     begin = time.process_time()
     rows = list(judged(whole, Resampling(generator, resamples, LEVEL), permutations=permutations))
     seconds = time.process_time() - begin

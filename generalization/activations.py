@@ -24,6 +24,8 @@ from torch import Tensor
 from generalization.devices import halving_memory, items_at_once
 from generalization.errors import InputError
 from generalization.hdf5 import hdf5_written_whole
+from generalization.networks.hidden_layers import hidden_activations
+from generalization.networks.module_networks import ModuleNetworks
 from generalization.networks.networks_file import KeptNetworks
 from generalization.networks.stacked_networks import StackedNetworks
 
@@ -46,6 +48,9 @@ def layer_activations(
     Those of a convolution have the axes channels, height and width, before any pooling: they are
     the units that are normalized, activated and dropped.
 
+    Those of a foreign architecture are what its activation functions return, in their order, and
+    the logits.
+
     Args:
         networks: A stack of networks.
         inputs: One batch shared by all networks.
@@ -54,7 +59,17 @@ def layer_activations(
 
     Returns:
         One tensor per weight layer.
+
+    Raises:
+        InputError: If the layers of a foreign architecture are not known.
     """
+    if isinstance(networks, ModuleNetworks):
+        if kind != "activations":
+            raise InputError(
+                f"kind must be 'activations' for {networks.architecture}, whose preactivations are "
+                f"not known, not {kind!r}."
+            )
+        return [*hidden_activations(networks, inputs), networks.logits(inputs)]
     layers = networks.preactivations(inputs)
     if kind == "preactivations":
         return layers
@@ -94,7 +109,9 @@ def write_activations(
     Raises:
         InputError: If a layer does not exist.
     """
-    depth = kept.hyperparameters.depth
+    (tensor, *_) = kept.networks[0].tensors.values()
+    first = layer_activations(kept.networks[0][:1], inputs[:1].to(tensor.device), kind=kind)
+    depth = len(first)
     chosen = range(depth) if layers is None else layers
     if missing := [layer for layer in chosen if not 0 <= layer < depth]:
         raise InputError(f"layers must be from 0 to {depth - 1}, not {missing}.")
@@ -108,9 +125,7 @@ def write_activations(
         "depth": depth,
         "inputs": blake2b(shown.tobytes(), digest_size=16).hexdigest(),
     }
-    (tensor, *_) = kept.networks[0].tensors.values()
-    shapes = layer_activations(kept.networks[0][:1], inputs[:1].to(tensor.device))
-    units = [layer.shape[2:] for layer in shapes]
+    units = [layer.shape[2:] for layer in first]
     recorded = (
         len(list(kept.distinct())) * len(inputs) * sum(units[layer].numel() for layer in chosen)
     )

@@ -74,12 +74,13 @@ BUDGETS = {
     # Bytes: some columns of the Jacobians of all samples.
     "jacobian_columns": Budget(2**26, 2**26),
     # Numbers of any precision: operands of one elementwise operation.
-    "operation": Budget(2**18, 2**26),
+    # Breakpoints of deep networks take up to 150 bytes each: the deeper, the more there are.
+    "operation": Budget(2**18, 2**26, 256),
     # Numbers: activations of one layer; 4 MiB and 1 GiB in float32.
     "activations": Budget(2**20, 2**28),
     # Numbers: the widest layer at all vertices of some closed polygons, or that of a module with
     # its Jacobian at some points.
-    "polygons": Budget(2**21, 2**29),
+    "polygons": Budget(2**21, 2**29, 128),
     # Numbers: float64 logits of some networks for all inputs.
     "logits": Budget(2**24, 2**24),
     # Numbers: Gram matrices of some networks over samples; 128 MiB in float64.

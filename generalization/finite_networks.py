@@ -11,9 +11,10 @@ import torch
 from generalization.datasets.dataset import Dataset
 from generalization.devices import SHARE_OF_MEMORY, usable_memory
 from generalization.networks.convolutional import ConvolutionalNetworks
+from generalization.networks.module_networks import ModuleNetworks
 from generalization.networks.modules import Networks, number_of_networks
 from generalization.networks.networks_file import KeptNetworks
-from generalization.networks.sequences import sequence_of
+from generalization.networks.sequences import module_of
 from generalization.networks.stacked_networks import StackedNetworks
 from generalization.randomness import generator_for
 
@@ -61,7 +62,7 @@ def grouped(stacks: Mapping[str, StackedNetworks]) -> list[tuple[slice, dict[str
     """Group networks as measures and profiles are given them.
 
     Fully connected networks are given as one stack. Others are given one at a time, as a module,
-    which measures that know of no other stacks accept.
+    which measures that know of no other stacks accept; those of a user are the user's modules.
 
     Args:
         stacks: Name of the argument → stack of all networks.
@@ -69,11 +70,11 @@ def grouped(stacks: Mapping[str, StackedNetworks]) -> list[tuple[slice, dict[str
     Returns:
         Positions in the stacks, and the arguments.
     """
-    if not isinstance(stacks["networks"], ConvolutionalNetworks):
+    if not isinstance(stacks["networks"], ConvolutionalNetworks | ModuleNetworks):
         return [(slice(None), dict(stacks))]
     members = [slice(position, position + 1) for position in range(len(stacks["networks"]))]
     return [
-        (member, {name: sequence_of(stack[member]) for name, stack in stacks.items()})
+        (member, {name: module_of(stack[member]) for name, stack in stacks.items()})
         for member in members
     ]
 
@@ -139,7 +140,7 @@ def offered_of_ensemble(kept: KeptNetworks, data: Dataset, samples: int | None) 
         "train_inputs": data.train_inputs,
         "train_labels": data.train_labels,
         "hyperparameters": kept.hyperparameters,
-        "init_scale": kept.hyperparameters.init_scale,
+        "init_scale": kept.hyperparameters.as_dict()["init_scale"],
         "loss": kept.hyperparameters.loss,
         "shared_generator": generator_for(data.name, "shared"),
     }

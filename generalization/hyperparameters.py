@@ -30,6 +30,7 @@ class Hyperparameters:
     label_matrix: tuple[tuple[float, ...], ...] | None = None
 
     architecture: str = "fully_connected"
+    architecture_arguments: str | None = None
     depth: int = 3
     width: int = 100
     pooling: str = "none"
@@ -62,6 +63,10 @@ class Hyperparameters:
             if field.name == "label_matrix" and value is not None:
                 rows = tuple(tuple(map(float, row)) for row in value)
                 object.__setattr__(self, field.name, rows)
+            elif field.name == "architecture_arguments":
+                object.__setattr__(self, field.name, canonical_arguments(value))
+            elif value is None and field.name in OF_BUILT_IN and self.is_foreign:
+                object.__setattr__(self, field.name, field.default)
             elif isinstance(value, list):
                 object.__setattr__(self, field.name, tuple(value))
             elif isinstance(value, int) and isinstance(field.default, float):
@@ -81,14 +86,29 @@ class Hyperparameters:
         """Name of the ensemble, ``<dataset>-<8 hex digits>``, a hash of the chosen values."""
         return f"{self.dataset}-{short_hash(self.chosen)}"
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether a function of a user builds the networks."""
+        return ":" in self.architecture
+
     def as_dict(self) -> dict[str, Any]:
-        """Dictionary of all hyper-parameters."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """Dictionary of all hyper-parameters; None for those that the networks do not have."""
+        absent = OF_BUILT_IN if self.is_foreign else ()
+        return {
+            field.name: None if field.name in absent else getattr(self, field.name)
+            for field in fields(self)
+        }
 
 
 # A factor in addition to the hyper-parameters: depth and width varied together at a (nearly) fixed
 # number of parameters.
 FIXED_SIZE = "depth_at_fixed_size"
+
+# Hyper-parameters of the built-in architectures, which say nothing of a module of a user.
+OF_BUILT_IN = (
+    *("depth", "width", "pooling", "activation", "biases", "normalization", "dropout"),
+    *("initialization", "init_scale"),
+)
 
 # How the label of a training image is replaced, where it is.
 LABEL_NOISES = ("uniform", "other_class", "exact", "class_matrix")
@@ -149,6 +169,12 @@ def label_noise_faults(one: Hyperparameters, classes: int) -> Iterator[str]:
                 "label_matrix must have rows of probabilities whose sum is 1, but row "
                 f"{row} is {list(chances)}."
             )
+
+
+def canonical_arguments(arguments: Mapping[str, Any] | str | None) -> str | None:
+    """Return keyword arguments as JSON with sorted keys, which tables can show; None if empty."""
+    given = json.loads(arguments) if isinstance(arguments, str) else arguments
+    return json.dumps(given, sort_keys=True) if given else None
 
 
 def short_hash(settings: Mapping[str, Any]) -> str:

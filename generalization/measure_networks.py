@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from inspect import signature
 from typing import Any
@@ -14,10 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from generalization.datasets.dataset import Dataset
-from generalization.devices import halving_memory
+from generalization.devices import at_most, halving_memory
 from generalization.errors import Approximated, in_order
 from generalization.finite_networks import NOT_FINITE, FiniteNetworks, Groups, offered_of_ensemble
-from generalization.networks.modules import Networks, number_of_networks
+from generalization.measuring_modules import fitting_batch_size
+from generalization.networks.modules import Networks, left_as_it_was, number_of_networks
 from generalization.networks.networks_file import KeptNetworks
 from generalization.networks.sharing import Results, sharing_results
 from generalization.networks.stacked_networks import StackedNetworks
@@ -78,7 +80,8 @@ def measure_networks(
         samples = chosen.pop("samples", None)
         before = computed.setdefault(samples, {})
         offer = partial(_offered_to_measure, name, kept, data, samples, course)
-        compute = partial(_values, name, partial(measure, **chosen))
+        values_of = _values_of_modules if kept.hyperparameters.is_foreign else _values
+        compute = partial(values_of, name, partial(measure, **chosen))
 
         def values(compute=compute, whole=name in together, offer=offer, before=before):
             members = [(slice(None), groups.together())] if whole else groups
@@ -144,6 +147,51 @@ def _values(
             # As many inputs as networks: values of one network tell which axis is which.
             compute(slice(1), {role: stack[:1] for role, stack in networks.items()})
     return torch.cat(values), reasons
+
+
+def _values_of_modules(
+    name: str,
+    measure: Callable[..., Tensor],
+    groups: Iterable[tuple[slice, dict[str, Networks]]],
+    offer: Callable[..., OfferedToMeasures],
+    before: Mapping[str, Tensor],
+) -> tuple[Tensor, list[tuple[str, str]]]:
+    """Values of a measure for modules of a user, which it may refuse: then it says why.
+
+    It is given as many inputs at a time as the memory holds.
+    """
+    values: list[Tensor | None] = []
+    reasons = []
+    for members, networks in groups:
+        # What another measure could not compute is none of its values.
+        known = {other: one for other, one in before.items() if not one[members].isnan().all()}
+        try:
+            with _as_much_as_fits(networks["trained_networks"], offer(members, **networks).inputs):
+                found, said = _values(name, measure, [(members, networks)], offer, known)
+        except Exception as error:  # One measure that does not apply leaves the others.
+            found, said = None, [(_said_by(error), "")] * number_of_networks(networks["networks"])
+        values.append(found)
+        reasons += said
+    some = next((found for found in values if found is not None), torch.empty(1))
+    nothing = torch.full_like(some[:1], torch.nan)
+    return torch.cat([nothing if found is None else found for found in values]), reasons
+
+
+@contextmanager
+def _as_much_as_fits(module: Networks, inputs: Tensor) -> Iterator[None]:
+    """Restore a module afterwards, and limit its batches to a share of the free memory."""
+    if not isinstance(module, nn.Module):
+        yield
+        return
+    with left_as_it_was(module), at_most(fitting_batch_size(module, inputs)):
+        yield
+
+
+def _said_by(error: Exception) -> str:
+    """Return the reason that a measure gave for having no value."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    known = isinstance(error, ValueError | TypeError)
+    return reason if known else f"{type(error).__name__}: {reason}"
 
 
 def _reasons(warned: Iterable[WarningMessage], networks: int) -> list[tuple[str, str]]:

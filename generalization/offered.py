@@ -38,7 +38,8 @@ class Offered:
         train_inputs: Training inputs, as used for training.
         train_labels: Training labels, as used for training, corrupted or not.
         hyperparameters: Hyper-parameters that the networks share.
-        init_scale: Hyper-parameter ``init_scale``, the factor on initial weights.
+        init_scale: Hyper-parameter ``init_scale``, the factor on initial weights; None for networks
+            that initialize themselves.
         loss: Name of the training loss, ``cross_entropy`` or ``squared``.
         generator: Source of randomness on the CPU: for measures a separate one per ensemble, for
             profiles one that all networks of a dataset share.
@@ -52,7 +53,7 @@ class Offered:
     train_inputs: Float[Tensor, "train_samples channels height width"]
     train_labels: Int64[Tensor, "train_samples"]
     hyperparameters: Hyperparameters
-    init_scale: float
+    init_scale: float | None
     loss: str
     generator: Generator
     shared_generator: Generator

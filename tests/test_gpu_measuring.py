@@ -103,6 +103,17 @@ def test_measures_of_a_stack_that_does_not_fit_are_computed_in_parts(connected):
     pd.testing.assert_frame_equal(parts, whole)
 
 
+@pytest.mark.parametrize("depth", [3, 10])
+def test_blocks_of_regions_fit_a_small_gpu_whatever_the_depth(depth, caplog):
+    trained, data = ensemble((1,), depth=depth, width=20, kept_steps=())
+    with pretended_gpu(memory=2**21) as gpu:
+        of, chosen = data.to("cuda"), {"ellipses": 4, "of_each_seed": False, "angles": 12}
+        profile_networks(trained.kept, of, imported(place_of("ellipses")), chosen)
+        transitions = {"transitions": imported(place_of("transitions"))}
+        list(measure_networks(trained.kept, of, transitions, {"transitions": {}}))
+    assert gpu.peak < gpu.memory and not caplog.messages
+
+
 @pytest.mark.parametrize("name", PROFILES)
 def test_every_profile_runs_on_a_gpu(name, connected, tmp_path):
     trained, data = connected

@@ -34,6 +34,7 @@ def test_defaults_are_kept_for_ever():
         "label_noise": "uniform",
         "label_matrix": None,
         "architecture": "fully_connected",
+        "architecture_arguments": None,
         "pooling": "none",
         "depth": 3,
         "width": 100,

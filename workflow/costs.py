@@ -11,9 +11,9 @@ Args:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from itertools import pairwise
+from itertools import pairwise, product
 from math import ceil, prod
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ from rates import Rates
 from generalization.catalog import DATASETS, Shape
 from generalization.hyperparameters import Hyperparameters
 from generalization.networks.architectures import Convolution, architecture_of
+from generalization.networks.foreign_architecture import ForeignArchitecture
 from generalization.regions.crossing_costs import is_followed, loop_costs
 
 FLOAT = 4  # Bytes of a number.
@@ -114,11 +115,30 @@ def shape_of(one: Hyperparameters) -> Shape:
     return about._replace(train=one.train_size or about.train, **sides)
 
 
+# Sizes of networks that a user builds; an estimate adds those of its study.
+FOREIGN: dict[ForeignArchitecture, Size] = {}
+
+
+def know_architectures(described: Mapping[ForeignArchitecture, Mapping[str, Any]]) -> None:
+    """Add architectures of a user, as ``described_architecture`` counts them."""
+    for architecture, about in described.items():
+        FOREIGN[architecture] = Size(
+            **{key: about[key] for key in ("stored", "products", "first", "units", "inputs")},
+            widths=tuple(about["widths"]),
+            layers=about["calls"],
+            convolutional=True,
+        )
+    if described:
+        size_of.cache_clear()
+
+
 @cache
 def size_of(one: Hyperparameters) -> Size:
     """Return the size of a network."""
     about = shape_of(one)
     image = (about.channels, about.height, about.width)
+    if one.is_foreign:
+        return FOREIGN[ForeignArchitecture.of(one, image, about.classes)]
     if one.architecture == "fully_connected":
         widths = (prod(image), *[one.width] * (one.depth - 1), about.classes)
         weights = products = [below * above for below, above in pairwise(widths)]
@@ -175,6 +195,11 @@ def kept_of(one: Hyperparameters) -> int:
     if one.kept_steps == "every_epoch":
         return len(range(0, limit, steps_per_epoch(one))) + 1
     return len({step for step in one.kept_steps if step < limit}) + 1
+
+
+def keeps_start(one: Hyperparameters) -> bool:
+    """Return whether networks are kept before training."""
+    return isinstance(one.kept_steps, str) or 0 in one.kept_steps
 
 
 def step_work(one: Hyperparameters) -> Work:
@@ -235,6 +260,8 @@ def stack_of(one: Hyperparameters, networks: int) -> int:
     size = size_of(one)
     if one.optimizer == "lbfgs":
         return 1
+    if one.is_foreign:
+        return 1  # Convolutions of a user's module are computed network by network.
     if size.convolutional:
         return networks
     per_network = 2 * FLOAT * (size.products + one.batch_size * sum(size.widths))
@@ -504,15 +531,97 @@ def forward_work(one: Hyperparameters, samples: int) -> Work:
     return forward(measured)
 
 
-def similarity_work(one: Hyperparameters, samples: int, *, every: bool) -> Work:
-    """Return the work of comparing two networks.
+class Compared(NamedTuple):
+    """A layer as it is compared.
+
+    Attributes:
+        matrices: Number of matrices: one per frequency, else 1.
+        rows: Datapoints of a matrix.
+        columns: Units of a matrix.
+        exchanges: Number of comparisons of a pair of layers, those for its chance level included.
+    """
+
+    matrices: int
+    rows: int
+    columns: int
+    exchanges: int = 1
+
+    @property
+    def slower(self) -> int:
+        """Ratio to operations on one matrix in single precision: these are double, or complex."""
+        return 2 if self.matrices == 1 else 4 * self.matrices
+
+
+# Operations u² (u + SMALL) times these, for the basis of a layer of u columns and for a pair of
+# bases; measured on layers of 16 to 400 columns. Linear CKA needs products only.
+OF_BASES = {"svcca": 60, "mean_cca": 15, "pwcca": 15, "linear_cka": 0}
+OF_PAIRS = {"svcca": 40, "mean_cca": 40, "pwcca": 50, "linear_cka": 0}
+SMALL = 350  # Decompositions of fewer columns do not reach the rate of products.
+EXCHANGES = 4  # As in ``representations.layers``, which imports torch.
+
+
+def compared_shapes(one: Hyperparameters, samples: int, convolution: str) -> list[Compared]:
+    """Return the shapes in which layers are compared.
 
     Args:
         samples: Samples of the record of activations.
+        convolution: Layout of feature maps, see ``representations.convolutions``.
+    """
+    size, about = size_of(one), shape_of(one)
+    if not size.convolutional:
+        return [Compared(1, samples, units) for units in size.widths[1:]]
+    shapes = architecture_of(one, (about.channels, about.height, about.width), about.classes).shapes
+    maps = [(shape[0], prod(shape[1:])) for shape in shapes if len(shape) == 3]
+    smallest = min(positions for _, positions in maps)
+    found = []
+    for channels, *sides in shapes:
+        positions = prod(sides)
+        if not sides or convolution == "mean":
+            found.append(Compared(1, samples, channels))
+        elif convolution == "dft":
+            found.append(Compared(positions, samples, channels))
+        else:
+            resized = smallest if convolution == "interpolate" else positions
+            found.append(Compared(1, samples * resized, channels, 1 + EXCHANGES * (resized > 1)))
+    return found
+
+
+def representation_work(similarity: str, layers: Sequence[Compared], *, numbers: int) -> Work:
+    """Return the work on one network that all its comparisons share.
+
+    Args:
+        numbers: Numbers that are read from the record of activations.
+    """
+    # ASSUME: similarities that are not listed take as long as the slowest.
+    of_bases = OF_BASES.get(similarity, max(OF_BASES.values()))
+    flops = sum(
+        layer.slower * (2 * layer.rows * layer.columns**2 + of_bases * _decomposed(layer.columns))
+        for layer in layers
+    )
+    # Passes over the few columns of all positions are many times slower than those over units.
+    tall = sum(600 * layer.rows * layer.columns for layer in layers if layer.exchanges > 1)
+    return Work(flops, 20 * numbers + tall, 200 * sum(layer.matrices for layer in layers))
+
+
+def similarity_work(similarity: str, layers: Sequence[Compared], *, every: bool) -> Work:
+    """Return the work of comparing two networks, in addition to that on each of them.
+
+    Args:
         every: Whether every layer is compared with every other one, and not with its like.
     """
-    widths = [min(units, 2048) for units in size_of(one).widths[1:]]
-    pairs = len(widths) if every else 1
-    # In double precision: covariances, and the singular values of one matrix per pair.
-    flops = sum(4 * samples * units**2 + pairs * 60 * units**3 for units in widths)
-    return Work(2 * flops, 20 * samples * sum(widths), 60 * len(widths) * pairs)
+    of_pairs = OF_PAIRS.get(similarity, max(OF_PAIRS.values()))
+    pairs = product(layers, layers) if every else zip(layers, layers, strict=True)
+    work = Work()
+    for a, b in pairs:
+        # Layers of different numbers of datapoints are not comparable.
+        if (a.matrices, a.rows) != (b.matrices, b.rows):
+            continue
+        rank = min(a.rows, a.columns, b.columns)
+        flops = a.slower * (2 * a.rows * a.columns * b.columns + of_pairs * _decomposed(rank))
+        numbers = 40 * a.matrices * a.rows * (a.columns + b.columns)
+        work += Work(flops, numbers, 100 * a.matrices).times(a.exchanges)
+    return work
+
+
+def _decomposed(columns: int) -> int:
+    return columns**2 * (columns + SMALL)

@@ -25,13 +25,17 @@ from costs import (
     PROCESS,
     SHAPES,
     Work,
+    compared_shapes,
     data_bytes,
     expected_steps,
     forward_work,
+    keeps_start,
     kept_of,
+    know_architectures,
     know_shapes,
     measuring_work,
     networks_bytes,
+    representation_work,
     shape_of,
     similarity_work,
     size_of,
@@ -104,8 +108,10 @@ class Estimate:
     _jobs: dict[tuple[Any, ...], Job] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Learn the sizes of the user's datasets."""
+        """Learn the sizes of the user's datasets and networks."""
         know_shapes({name: own.shape for name, own in self.study.own_datasets.items()})
+        known = self.study.architectures.values()
+        know_architectures({one.architecture: one.about for one in known})
 
     # Jobs.
 
@@ -172,15 +178,33 @@ class Estimate:
         similarity, pairs = name.split("/")
         settings = self.study.similarities[similarity.split("-")[0]]
         samples = min((self.study.activations or {}).get("samples", 1000), shape_of(one).test)
-        count = {
-            "over_training": networks * kept_of(one),
-            "straight_line": networks * kept_of(one),
-            "between_seeds": networks * (networks - 1) / 2 * kept_of(one),
-            "between_ensembles": networks**2 * kept_of(one),
+        steps = networks * kept_of(one)
+        start = int(keeps_start(one))
+        both, others = networks * (networks - 1) / 2, networks**2
+        # Networks that are read, pairs of networks of which like layers are compared, or all.
+        read, same, every = {
+            "over_training": (steps, steps - networks, networks),
+            "straight_line": (steps, steps - networks, 0),
+            "between_seeds": (networks * (1 + start), both * start, both),
+            "between_ensembles": (2 * networks * (1 + start), others * start, others),
         }[pairs]
-        work = similarity_work(one, samples, every=settings["layers"] == "all")
+        # Which layers are compared is a setting of these pairs alone.
+        if settings["layers"] == "all" and pairs == "over_training":
+            same, every = 0, steps
+        elif settings["layers"] == "same" and pairs == "between_ensembles":
+            same, every = others * (1 + start), 0
+        kind = similarity.split("-")[0]
+        layers = compared_shapes(one, samples, settings["convolution"])
+        numbers = samples * sum(size_of(one).widths[1:])
+        work = (
+            representation_work(kind, layers, numbers=numbers).times(max(1, read))
+            + similarity_work(kind, layers, every=False).times(same)
+            + similarity_work(kind, layers, every=True).times(every)
+        )
+        if pairs == "straight_line":
+            work += forward_work(one, samples).times(steps)
         memory = PROCESS + 6 * FLOAT * samples * size_of(one).units * networks
-        return self._job(work.times(max(1, count)), memory, 65536)
+        return self._job(work, memory, 65536)
 
     def _job(self, work: Work, memory: float, disk: float) -> Job:
         on_gpu = work._replace(slower=1).seconds(GPU)

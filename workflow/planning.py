@@ -9,6 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from own_architectures import DeclaredArchitecture, read_architectures
 from own_datasets import DeclaredDataset, impossible_with, read_own_datasets
 from own_study import OwnNetworks, known_measures, read_own_networks
 from schema import MEASURED_PARTS, SCHEMA, among, check, check_keys, listed, settings_of, shown
@@ -32,6 +33,7 @@ from generalization.errors import InputError
 from generalization.hyperparameters import (
     FIXED_SIZE,
     Hyperparameters,
+    canonical_arguments,
     contradictions,
     expand_grid,
     is_swept,
@@ -39,6 +41,7 @@ from generalization.hyperparameters import (
     short_hash,
 )
 from generalization.networks.architectures import unsuitable
+from generalization.networks.foreign_architecture import PLACE
 
 # Jobs that check measures, which can run side by side.
 CHECKING_JOBS = 4
@@ -81,6 +84,8 @@ class Study:
         rates: Rates of a core, in place of those that were measured.
         own: Networks that were trained elsewhere, in place of ensembles.
         own_datasets: Datasets of the user, by name.
+        architectures: Ensemble → its architecture, of those whose networks the user builds.
+        folders: Folders in which modules of the user are looked for.
     """
 
     name: str
@@ -106,6 +111,8 @@ class Study:
     rates: dict[str, float]
     own: OwnNetworks | None = None
     own_datasets: Mapping[str, DeclaredDataset] = field(default_factory=dict)
+    architectures: Mapping[str, DeclaredArchitecture] = field(default_factory=dict)
+    folders: Sequence[str] = ()
 
     @property
     def sharing_measures(self) -> list[str]:
@@ -306,6 +313,9 @@ def read_study(config: Mapping[str, Any], files: Sequence[str] = ()) -> Study:
         for position, grid in enumerate(config.get("ensembles", ()))
         for one in _ensembles_of(grid, f"ensembles[{position}]", own_datasets)
     }
+    folders = [str(Path(file).parent) for file in files[:1]] + ["."]
+    shapes = DATASETS | {name: dataset.shape for name, dataset in own_datasets.items()}
+    architectures = read_architectures(ensembles, shapes, folders)
     own = read_own_networks(config) if "networks" in config else None
     for key in () if own else ("ensembles", "seeds"):
         if key not in config:
@@ -327,14 +337,14 @@ def read_study(config: Mapping[str, Any], files: Sequence[str] = ()) -> Study:
             profile: settings_of(profile) | settings
             for profile, settings in given["profiles"].items()
         },
-        comparisons=[{"fitted": True} | comparison for comparison in given["comparisons"]],
+        comparisons=[_comparison(one) for one in given["comparisons"]],
         papers=given["papers"],
         untested_claims=given["untested_claims"],
         **{
             key: None if given[key] is None else settings_of(key) | given[key]
             for key in ("fitting", "regularization")
         },
-        activations=_activations(config, ensembles),
+        activations=_activations(config, ensembles, architectures),
         ensemble_measures={
             _file_name(measure, settings): (measure, settings_of(measure) | settings)
             for measure, settings in given["ensemble_measures"].items()
@@ -350,6 +360,8 @@ def read_study(config: Mapping[str, Any], files: Sequence[str] = ()) -> Study:
         rates={key: float(rate) for key, rate in given["rates"].items()},
         own=own,
         own_datasets=own_datasets,
+        architectures=architectures,
+        folders=folders,
     )
     for sentence in _impossible_in_study(study):
         raise InputError(sentence)
@@ -397,7 +409,9 @@ def _chosen(definition: str, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _activations(
-    config: Mapping[str, Any], ensembles: Mapping[str, Hyperparameters]
+    config: Mapping[str, Any],
+    ensembles: Mapping[str, Hyperparameters],
+    architectures: Mapping[str, DeclaredArchitecture],
 ) -> dict[str, Any] | None:
     """Return the settings of the record, with enough samples for similarities."""
     given, compared = config.get("activations"), config.get("similarities")
@@ -405,9 +419,19 @@ def _activations(
         return None
     settings = settings_of("activations")
     if compared:
-        widest = max(one.width for one in ensembles.values())
+        units = [one.width for one in ensembles.values() if not one.is_foreign]
+        units += [channels for one in architectures.values() for channels in one.about["hidden"]]
+        widest = max(units, default=0)
         settings["samples"] = max(settings["samples"], 10 * widest)
     return settings | (given or {})
+
+
+def _comparison(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a comparison with its defaults, and with values as tables have them."""
+    one = {"fitted": True} | dict(given)
+    if one["setting"] == "architecture_arguments":
+        one |= {side: canonical_arguments(one[side]) for side in ("better", "worse")}
+    return one
 
 
 def _audit_checks(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -447,6 +471,8 @@ def _ensembles_of(
         if swept and not value:
             raise InputError(f"{name}.{key} must have at least 1 item, not [].")
         for one in value if swept else [value]:
+            if key == "architecture" and PLACE.fullmatch(str(one)):
+                continue  # A function of the user.
             check(one, known[key], f"{name}.{key}")
     for one in expand_grid(grid):
         for sentence in _impossible_in_ensemble(one, own.get(one.dataset)):
@@ -545,8 +571,23 @@ def _impossible_in_study(study: Study) -> Iterator[str]:
                 if isinstance(one.kept_steps, tuple) and 0 not in one.kept_steps
             )
     yield from _impossible_checks(study)
+    for declared in study.architectures.values() if study.activations else ():
+        if declared.about["hides"]:
+            yield (
+                "activations and similarities must be left out where architecture is "
+                f"{declared.architecture.place!r}: {declared.about['hides'].rstrip('.')}."
+            )
+        if (study.activations or {})["kind"] != "activations":
+            yield (
+                "activations.kind must be 'activations' where architecture is "
+                f"{declared.architecture.place!r}, not {(study.activations or {})['kind']!r}."
+            )
     last_layer = max((study.activations or {}).get("layers") or [0])
-    depth = min(one.depth for one in study.ensembles.values())
+    known = study.architectures
+    depth = min(
+        len(known[name].about["hidden"]) + 1 if one.is_foreign else one.depth
+        for name, one in study.ensembles.items()
+    )
     if last_layer >= depth:
         yield (
             f"activations.layers must be less than the smallest depth, {depth}, not {last_layer}."

@@ -8,6 +8,7 @@ from functools import cached_property
 from math import prod
 
 from generalization.hyperparameters import Hyperparameters
+from generalization.networks.foreign_architecture import ForeignArchitecture, foreign_faults
 
 ARCHITECTURES = ("fully_connected", "convolutional", "all_convolutional", "vgg")
 POOLINGS = ("none", "max", "average")
@@ -106,7 +107,7 @@ class Architecture:
 
 
 # Fully connected networks are described by their widths.
-AnyArchitecture = tuple[int, ...] | Architecture
+AnyArchitecture = tuple[int, ...] | Architecture | ForeignArchitecture
 
 
 def architecture_of(
@@ -174,6 +175,9 @@ def _convolutions(one: Hyperparameters) -> Iterator[tuple[int, int, bool]]:
 
 def unsuitable(one: Hyperparameters, image: tuple[int, int, int]) -> Iterator[str]:
     """Yield one sentence for each reason why the architecture does not suit this image shape."""
+    yield from foreign_faults(one)
+    if one.is_foreign:
+        return
     if one.architecture == "fully_connected":
         if one.pooling != "none":
             yield (

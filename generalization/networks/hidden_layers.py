@@ -15,12 +15,12 @@ from generalization.networks.activation_functions import activation_module
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.linearized_layers import flat_layers
 from generalization.networks.modules import Networks, evaluation_mode
-from generalization.networks.sequences import sequence_of
+from generalization.networks.sequences import module_of
 
 
 def network_modules(networks: Networks) -> list[nn.Module]:
-    """Return every network as a module; networks of a stack are converted to sequences."""
-    return [networks] if isinstance(networks, nn.Module) else list(map(sequence_of, networks))
+    """Return every network as a module; networks of a stack are converted."""
+    return [networks] if isinstance(networks, nn.Module) else list(map(module_of, networks))
 
 
 def layer_maps(module: nn.Module) -> list[nn.Sequential]:

@@ -18,7 +18,9 @@ from generalization.networks.architectures import (
     architecture_of,
 )
 from generalization.networks.convolutional import ConvolutionalNetworks
+from generalization.networks.foreign_architecture import ForeignArchitecture
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.module_networks import ModuleNetworks, check_shapes
 from generalization.networks.stacked_networks import StackedNetworks, parts_by_name
 from generalization.networks.tensor_file import read_tensors, write_tensors
 
@@ -43,7 +45,7 @@ class KeptNetworks:
     seeds: tuple[int, ...]
     steps: tuple[tuple[int, ...], ...]
     statuses: tuple[str, ...]
-    networks: tuple[StackedNetworks, ...]
+    networks: tuple[StackedNetworks | ModuleNetworks, ...]
     dataset_sha256: str | None = None
     made_on: Mapping[str, str | int] | None = None
 
@@ -65,6 +67,8 @@ def write_networks(path: Path | str, kept: KeptNetworks) -> None:
     is a JSON object with ``hyperparameters``, ``seeds``, ``steps``, ``statuses``,
     ``dataset_sha256`` and ``made_on`` (or null), ``image`` (channels, height and width, of
     convolutional networks) and ``sha256`` (of all the rest). The same networks make the same bytes.
+    Of a foreign architecture, the tensors are (kept steps, seeds, …) by their names in its module,
+    and the description has ``image`` and ``classes``.
 
     Args:
         kept: Networks to write.
@@ -83,8 +87,10 @@ def write_networks(path: Path | str, kept: KeptNetworks) -> None:
         "dataset_sha256": kept.dataset_sha256,
         "made_on": kept.made_on,
     }
-    if isinstance(architecture, Architecture):
+    if isinstance(architecture, Architecture | ForeignArchitecture):
         description["image"] = architecture.image
+    if isinstance(architecture, ForeignArchitecture):
+        description["classes"] = architecture.classes
     write_tensors(path, tensors, description)
 
 
@@ -132,13 +138,15 @@ def read_networks(path: Path | str, device: torch.device | str = "cpu") -> KeptN
 
 def networks_from_tensors(
     tensors: Mapping[str, torch.Tensor], activation: str, architecture: AnyArchitecture
-) -> StackedNetworks:
+) -> StackedNetworks | ModuleNetworks:
     """Build a stack from ``StackedNetworks.tensors``, modified or not.
 
     Args:
         tensors: Tensors by their names in files.
         architecture: Architecture of the networks; the widths if they are fully connected.
     """
+    if isinstance(architecture, ForeignArchitecture):
+        return ModuleNetworks(architecture, dict(tensors))
     parts = {"activation": activation, **parts_by_name(tensors)}
     if isinstance(architecture, Architecture):
         return ConvolutionalNetworks(**parts, architecture=architecture)
@@ -151,8 +159,13 @@ def _architecture(
     """Return the architecture of the networks in a file.
 
     Raises:
-        ValueError: If a weight of convolutional networks has an unexpected shape.
+        ValueError: If a tensor of networks that are not fully connected has an unexpected shape.
     """
+    if hyperparameters.is_foreign:
+        image, classes = description["image"], description["classes"]
+        foreign = ForeignArchitecture.of(hyperparameters, image, classes)
+        check_shapes(foreign, {name: tuple(one.shape[2:]) for name, one in tensors.items()})
+        return foreign
     count = sum(name.endswith(".weight") for name in tensors)
     shapes = [tuple(tensors[f"layers.{layer}.weight"].shape[2:]) for layer in range(count)]
     if hyperparameters.architecture == "fully_connected":

@@ -7,9 +7,18 @@ from torch import Tensor, nn
 
 from generalization.networks.architectures import Architecture, Convolution, Linear, Pooling
 from generalization.networks.batch_normalization import EPSILON, BatchNormalization
+from generalization.networks.module_networks import ModuleNetworks
 from generalization.networks.stacked_networks import StackedNetworks
 
 POOLINGS = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
+
+
+def module_of(network: StackedNetworks | ModuleNetworks) -> nn.Module:
+    """Convert a stack of one network to a module in eval mode that shares no memory with it."""
+    if isinstance(network, ModuleNetworks):
+        (module,) = network.modules()
+        return module
+    return sequence_of(network)
 
 
 def sequence_of(network: StackedNetworks) -> nn.Sequential:

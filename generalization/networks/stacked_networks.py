@@ -16,8 +16,37 @@ from generalization.networks.batch_normalization import BatchNormalization, fold
 NORM = {f"norm.{field.name}": field.name for field in fields(BatchNormalization)}
 
 
+class TensorStack:
+    """Networks with a leading network axis on every one of their named ``tensors``.
+
+    Subclasses add ``tensors``, ``with_tensors`` and ``__len__``.
+    """
+
+    def __getitem__(self, members: slice | Sequence[int]) -> Self:
+        """Select networks as a smaller stack.
+
+        Raises:
+            TypeError: If one integer is given: one network is a stack of one, ``[i:i + 1]``.
+        """
+        if isinstance(members, int):
+            raise TypeError(f"members must be a slice or a list of positions, not {members!r}.")
+        return self.map(lambda tensor: tensor[members])
+
+    def __iter__(self) -> Iterator[Self]:
+        """Iterate over the networks, each a stack of one."""
+        return (self[position : position + 1] for position in range(len(self)))
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
+        """Return the stack with a function applied to each of its tensors."""
+        return self.with_tensors({name: function(part) for name, part in self.tensors.items()})
+
+    def to(self, *arguments, **settings) -> Self:
+        """Return the stack with another dtype or on another device, as ``torch.Tensor.to``."""
+        return self.map(lambda tensor: tensor.to(*arguments, **settings))
+
+
 @dataclass(frozen=True)
-class StackedNetworks:
+class StackedNetworks(TensorStack):
     """Networks of one architecture, with a leading network axis on every tensor.
 
     With ``L`` weight layers and ``a_0`` the input, preactivations are ``z_l = W_l a_{l-1} + b_l``
@@ -55,6 +84,11 @@ class StackedNetworks:
         return (*self.weights, *self.biases, *scales, *shifts)
 
     @property
+    def needs_whole_batches(self) -> bool:
+        """Whether a batch cannot be processed in parts: its statistics are those of the whole."""
+        return bool(self.normalizations)
+
+    @property
     def tensors(self) -> dict[str, Tensor]:
         """All tensors, trained or not, by their names in files: ``layers.<l>.weight`` …."""
         kinds = {"weight": self.weights, "bias": self.biases}
@@ -69,31 +103,9 @@ class StackedNetworks:
     def __len__(self) -> int:
         return len(self.weights[0])
 
-    def __getitem__(self, members: slice | Sequence[int]) -> Self:
-        """Select networks as a smaller stack.
-
-        Raises:
-            TypeError: If one integer is given: one network is a stack of one, ``[i:i + 1]``.
-        """
-        if isinstance(members, int):
-            raise TypeError(f"members must be a slice or a list of positions, not {members!r}.")
-        return self.map(lambda tensor: tensor[members])
-
-    def __iter__(self) -> Iterator[Self]:
-        """Iterate over the networks, each a stack of one."""
-        return (self[position : position + 1] for position in range(len(self)))
-
-    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        """Return the stack with a function applied to each of its tensors."""
-        return self.with_tensors({name: function(part) for name, part in self.tensors.items()})
-
     def with_tensors(self, tensors: Mapping[str, Tensor]) -> Self:
         """Return a stack of the same architecture with other ``tensors``."""
         return replace(self, **parts_by_name(tensors))
-
-    def to(self, *arguments, **settings) -> Self:
-        """Return the stack with another dtype or on another device, as ``torch.Tensor.to``."""
-        return self.map(lambda tensor: tensor.to(*arguments, **settings))
 
     def folded(self) -> Self:
         """Return an equivalent stack with normalizations folded into weights and biases."""

@@ -58,6 +58,7 @@ class Batch:
         labels: Labels of the samples.
         views: Index of the view of each sample, or None.
         masks: Dropout masks, one per hidden layer, to multiply its activations by, or none.
+        seeds: One seed per network of what a module of a user draws, or none.
     """
 
     source: TrainingSet
@@ -65,6 +66,7 @@ class Batch:
     labels: Int64[Tensor, "networks samples"]
     views: Int64[Tensor, "networks samples"] | None = None
     masks: tuple[Float32[Tensor, "networks _ samples"], ...] = ()
+    seeds: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         """Number of samples per network."""

@@ -72,7 +72,9 @@ class Course:
         kept = len(kept_steps) + 1
         return cls(
             kept_steps=kept_steps,
-            networks=one.map(lambda tensor: torch.zeros(kept, networks, *tensor.shape[1:])),
+            networks=one.map(
+                lambda tensor: torch.zeros(kept, networks, *tensor.shape[1:], dtype=tensor.dtype)
+            ),
             steps=torch.full((kept, networks), -1),
             statuses=torch.full((networks,), -1),
         )

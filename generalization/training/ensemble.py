@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,9 @@ from generalization.files import require_room
 from generalization.hyperparameters import Hyperparameters, contradictions
 from generalization.networks.activation_functions import ACTIVATION_FUNCTIONS
 from generalization.networks.architectures import ARCHITECTURES, POOLINGS, unsuitable
+from generalization.networks.foreign_architecture import PLACE
 from generalization.networks.initial_layers import INITIALIZATIONS
+from generalization.networks.module_networks import reason_apart
 from generalization.networks.networks_file import KeptNetworks
 from generalization.training.augmentation import AUGMENTATIONS
 from generalization.training.checkpoint import write_checkpoint
@@ -31,6 +34,8 @@ from generalization.training.stacks import Training
 
 REPORT_SECONDS = 0.2
 SHARE = 1 / 20  # Of the time of training, for checkpoints.
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,10 @@ def train_ensemble(
         # What is kept is written at the end, whatever comes between.
         kept_bytes = sum(tensor.nbytes for tensor in course.networks.tensors.values())
         require_room(checkpoint, kept_bytes)
+    if hyperparameters.is_foreign:
+        why = reason_apart(training.architecture, training.device)
+        how = f"one after the other, because {why}" if why else f"in stacks of {size}, by vmap"
+        log.info("%s: networks train %s.", training.architecture, how)
     saving, reporting = Clock(checkpoint_seconds), Clock(REPORT_SECONDS)
     for stack in queue.stacks():
         for _ in queue.trained(stack):
@@ -133,7 +142,7 @@ def raise_if_impossible(
         "loss": LOSSES,
         "optimizer": [*RULES, "lbfgs"],
         "augmentation": AUGMENTATIONS,
-        "architecture": ARCHITECTURES,
+        "architecture": [*ARCHITECTURES, *filter(PLACE.fullmatch, [hyperparameters.architecture])],
         "pooling": POOLINGS,
         "activation": ACTIVATION_FUNCTIONS,
         "initialization": INITIALIZATIONS,

@@ -47,8 +47,8 @@ def are_finite(networks: StackedNetworks) -> Bool[Tensor, "networks"]:
     The sum of a tensor with NaN or infinity is not finite; that of weights near 1e38 may not be
     finite either.
     """
-    sums = [tensor.flatten(1).sum(1) for tensor in networks.tensors.values()]
-    return torch.stack(sums).isfinite().all(0)
+    sums = [tensor.reshape(len(networks), -1).sum(1) for tensor in networks.tensors.values()]
+    return torch.stack([one.isfinite() for one in sums]).all(0)
 
 
 def errors(logits: Logits, labels: Labels) -> Bool[Tensor, "networks samples"]:

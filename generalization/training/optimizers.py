@@ -118,7 +118,7 @@ class FirstOrder:
         self.backpropagation = new_backpropagation(networks, loss)
         self.weight_decay, self.dropout = weight_decay, dropout
         # Batch normalization needs the statistics of the whole batch at once.
-        self.samples = math.inf if networks.normalizations else samples_per_backward(networks)
+        self.samples = math.inf if networks.needs_whole_batches else samples_per_backward(networks)
         self.state = state or {
             name: [torch.full_like(parameter, value) for parameter in self.parameters]
             for name, value in {"gradient": 0.0, **rule.slots}.items()

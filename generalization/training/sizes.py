@@ -13,6 +13,8 @@ import torch
 from generalization.devices import items_at_once, usable_memory
 from generalization.hyperparameters import Hyperparameters
 from generalization.networks.architectures import AnyArchitecture, Architecture
+from generalization.networks.foreign_architecture import ForeignArchitecture
+from generalization.networks.module_networks import reason_apart, template_of
 from generalization.networks.stacked_networks import StackedNetworks
 
 # Share of the memory of a GPU for the networks in training; evaluations and the data take the rest.
@@ -39,9 +41,13 @@ def networks_at_once(
     """
     if hyperparameters.optimizer == "lbfgs":
         return 1
+    if isinstance(architecture, ForeignArchitecture) and reason_apart(architecture, device):
+        return 1  # Those that are computed one after the other also train so.
     if device.type != "cpu":
         size = bytes_of_training(architecture, hyperparameters, copies)
         return max(1, min(networks, int(SHARE_OF_STACK * usable_memory(device)) // size))
+    if isinstance(architecture, ForeignArchitecture):
+        return modules_at_once(networks, architecture, hyperparameters.batch_size, device)
     if isinstance(architecture, Architecture):
         return networks
     weights = sum(fan_in * fan_out for fan_in, fan_out in pairwise(architecture))
@@ -53,7 +59,11 @@ def bytes_of_training(
     architecture: AnyArchitecture, hyperparameters: Hyperparameters, copies: int
 ) -> int:
     """Return the bytes that a network of a stack takes in training."""
-    if isinstance(architecture, Architecture):
+    if isinstance(architecture, ForeignArchitecture):
+        template = template_of(architecture)
+        weights = sum(one.numel() for one in template.module.parameters())
+        per_sample = 3 * sum(template.widths)
+    elif isinstance(architecture, Architecture):
         weights = sum(prod(layer.weight_shape) for layer in architecture.weighted)
         inputs, *hidden, classes = architecture.widths
         # Networks take turns: of every one only the batch and its masks are there all the time.
@@ -66,6 +76,16 @@ def bytes_of_training(
         # The last batch of an epoch, which may be smaller, has buffers of its own.
         per_sample = 2 * (inputs + kept * sum(hidden) + scratch + 4 * classes)
     return 4 * (copies * weights + hyperparameters.batch_size * per_sample)
+
+
+def modules_at_once(
+    networks: int, architecture: ForeignArchitecture, batch_size: int, device: torch.device
+) -> int:
+    """Return the number of networks of a user's module that train as one stack on a CPU."""
+    template = template_of(architecture)
+    weights = sum(one.numel() for one in template.module.parameters())
+    size = 4 * 2 * (weights + batch_size * sum(template.widths))
+    return min(networks, items_at_once("training", size, device))
 
 
 def samples_at_once(networks: StackedNetworks) -> int:

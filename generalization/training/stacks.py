@@ -22,6 +22,7 @@ from generalization.training.evaluation import StoppingCriterion, are_finite, ev
 from generalization.training.initialization import architecture_for, initial_networks
 from generalization.training.lbfgs import ITERATIONS, Lbfgs
 from generalization.training.losses import LOSSES
+from generalization.training.module_backpropagation import ModuleDraws
 from generalization.training.optimizers import RULES, FirstOrder, State
 from generalization.training.schedules import scheduled_rate
 
@@ -102,13 +103,15 @@ class Training:
         if self.full_batch:
             return Lbfgs(networks, loss, state)
         dropout = Dropout(chosen.dropout, chosen.name, self.seeds_at(positions))
+        if chosen.is_foreign and networks.template.draws:
+            dropout = ModuleDraws(chosen.name, self.seeds_at(positions))
         return FirstOrder(
             RULES[chosen.optimizer],
             networks,
             loss,
             state,
             weight_decay=chosen.weight_decay,
-            dropout=dropout if chosen.dropout else None,
+            dropout=dropout if chosen.dropout or isinstance(dropout, ModuleDraws) else None,
         )
 
     def continue_after(self, before: dict[str, str]) -> None:

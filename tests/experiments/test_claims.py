@@ -27,6 +27,8 @@ NUMBERS = {
     "slow down fitting by only a small constant factor": 10,
     "faster than random labels": 1,
     "the test error is at chance level": 1,
+    "keep most of their test accuracy above chance": 0.8,
+    "Explicit regularization is not sufficient: networks fit random labels": 0.01,
 }
 # Parts of claims of nearness → tolerance; that of a ratio is the logarithm of a factor.
 TOLERANCES = {
@@ -48,6 +50,7 @@ TOLERANCES = {
     "as far from memorizing networks": 0.05,
     "settle where train and test loss converge": log(1.5),
     "the test error is at chance level": 0.05,
+    "Early stopping gains nothing": 0.02,
     "Noise hardly changes the accuracy": 0.05,
 }
 # Control and table → what it is where the control shows as much, and whether it decides.

@@ -12,6 +12,7 @@ from generalization.figures.style import figure_of_words, headline, title
 FAMILIES = {
     ("loss_bounds", "loss_against_norm"),
     ("corruption", "fitting_curves"),
+    ("regularizers", "fitting_curves"),
     ("capacity", "gap_against_measure"),
 }
 

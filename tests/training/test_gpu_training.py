@@ -2,6 +2,7 @@
 
 import logging
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -19,7 +20,9 @@ RATES = {"sgd": 0.1, "momentum": 0.05, "adam": 0.01, "rmsprop": 0.01, "lbfgs": 1
 
 
 def settings(**changes):
-    plain = {"dataset": "blobs", "width": 9, "batch_size": 16, "max_steps": 12}
+    plain = {"dataset": "blobs", "batch_size": 16, "max_steps": 12}
+    if ":" not in changes.get("architecture", ""):
+        plain["width"] = 9
     return Hyperparameters(**plain | {"kept_steps": (0, 4), "stop_at_accuracy": None} | changes)
 
 
@@ -51,7 +54,13 @@ CHOICES = [
     ),
     {"architecture": "all_convolutional", "dropout": 0.2, "pooling": "max", "max_steps": 4},
     {"architecture": "vgg", "normalization": "batch", "max_steps": 4},
+    *({"architecture": f"foreign_modules:{kind}"} for kind in ("linear", "residual", "tied")),
 ]
+
+
+@pytest.fixture(autouse=True)
+def users_folder(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent)
 
 
 @pytest.mark.parametrize("changes", CHOICES, ids=str)

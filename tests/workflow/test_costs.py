@@ -4,15 +4,28 @@ import json
 
 import pytest
 import torch
-from costs import expected_steps, kept_of, measuring_work, networks_bytes, step_work, training_work
+from costs import (
+    compared_shapes,
+    expected_steps,
+    kept_of,
+    measuring_work,
+    networks_bytes,
+    representation_work,
+    similarity_work,
+    step_work,
+    training_work,
+)
 from rates import CORE, read_rates
 from schema import MEASURED_PARTS, SCHEMA, settings_of
 from torch.utils.flop_counter import FlopCounterMode
 
-from generalization.catalog import ENSEMBLE_MEASURES, MEASURES, PROFILES
+from generalization.activations import layer_activations
+from generalization.catalog import ENSEMBLE_MEASURES, MEASURES, PROFILES, SIMILARITIES
 from generalization.datasets.dataset import Dataset
 from generalization.hyperparameters import Hyperparameters
 from generalization.networks.networks_file import write_networks
+from generalization.representations.convolutions import LAYOUTS, smallest_size
+from generalization.representations.layers import represented_layer
 from generalization.training import train_ensemble
 from generalization.training.stacks import Training
 
@@ -72,6 +85,29 @@ def test_everything_that_is_measured_has_a_cost(part):
         work = measuring_work(name, one, settings_of(name))
         assert 0 < work.seconds(CORE) < 600, name
     assert set(SCHEMA["$defs"][part]["properties"]) <= {*MEASURES, *PROFILES, *ENSEMBLE_MEASURES}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("chosen", KINDS[:2])
+def test_layers_are_counted_in_the_shapes_in_which_they_are_compared(digits, chosen, layout):
+    one = hyperparameters(**chosen, max_steps=1, kept_steps=(0,))
+    (network, *_) = train_ensemble(digits, one, [1]).kept.networks
+    layers = [layer[0] for layer in layer_activations(network, digits.test_inputs[:9])]
+    size = smallest_size([layer.shape for layer in layers])
+    represented = [represented_layer(layer, layout, size) for layer in layers]
+    counted = compared_shapes(one, 9, layout)
+    assert [(len(layer), len(layer[0].values), layer[0].units) for layer in represented] == [
+        (layer.matrices, layer.rows, layer.columns) for layer in counted
+    ]
+
+
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+def test_comparing_every_layer_with_every_other_one_takes_longer(similarity):
+    layers = compared_shapes(hyperparameters(**FULLY_CONNECTED), 1000, "channels")
+    same, every = (similarity_work(similarity, layers, every=every) for every in (False, True))
+    shared = representation_work(similarity, layers, numbers=1)
+    assert 0 < same.seconds(CORE) < every.seconds(CORE) < len(layers) * same.seconds(CORE)
+    assert shared.seconds(CORE) > 0
 
 
 def test_training_ends_early_only_where_it_may():

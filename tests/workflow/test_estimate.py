@@ -77,6 +77,24 @@ def test_estimates_during_training_need_forty_core_minutes():
     assert total.core_hours * 60 == pytest.approx(40, rel=0.2)
 
 
+def test_reduced_layers_during_training_take_less_than_an_hour_on_two_cores():
+    found = totals(estimate_of("svcca_reduced"))
+    assert found["total"].core_hours < 2
+    # Channels averaged over positions are compared, not units of feature maps.
+    assert found["compare_representations"].core_hours < 0.2
+
+
+def test_only_first_and_last_of_the_kept_steps_are_compared_between_seeds():
+    study = study_of("svcca_reduced")
+    name = next(iter(study.ensembles))
+    fewer = dataclasses.replace(study.ensembles[name], kept_steps=(0, 64))
+    job = "compare_representations", name, 2, "svcca/between_seeds"
+    assert (
+        Estimate(study, CORE).job(*job).seconds
+        == Estimate(dataclasses.replace(study, ensembles={name: fewer}), CORE).job(*job).seconds
+    )
+
+
 def test_jobs_and_networks_are_those_of_the_study():
     estimate = estimate_of("study")
     found = totals(estimate)

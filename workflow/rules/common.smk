@@ -177,6 +177,13 @@ def asked(rule, resource):
     return asked_for
 
 
+def code_of_training(wildcards):
+    """Return the fingerprint of training, with that of the module of a user that builds networks."""
+    code = fingerprint("scripts/train_ensemble.py")
+    own = study.architectures.get(wildcards.ensemble)
+    return f"{code}-{own.code}" if own else code
+
+
 def chosen_hyperparameters(wildcards):
     return json.dumps(study.ensembles[wildcards.ensemble].chosen)
 

@@ -15,7 +15,7 @@ rule train_ensemble:
         gpu=asked("train_ensemble", "gpu"),
         device=study.device,
     params:
-        code=fingerprint("scripts/train_ensemble.py"),
+        code=code_of_training,
         dataset=contents_of_dataset,
         hyperparameters=chosen_hyperparameters,
     message:

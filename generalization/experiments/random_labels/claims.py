@@ -15,15 +15,9 @@ SMALL_FACTOR, FEW_ERRORS = 10.0, 0.01
 # ASSUME: a test error is at chance level if it is within 5 % of 1 − 1/K.
 CHANCE = 0.05
 ACHIEVES = "a network can memorize a random labeling of the data and can achieve no training error"
-
-
 # ASSUME: networks still generalize if they keep four fifths of their test accuracy above chance; a
 # gain of less than 0.02 is no benefit.
 KEPT, NO_GAIN = 0.8, 0.02
-NEITHER = (
-    "explicit regularization may improve generalization performance, but is neither necessary nor "
-    "by itself sufficient for controlling generalization error"
-)
 
 
 def _claim(
@@ -124,7 +118,6 @@ def _regularization() -> Iterator[Claim]:
         "above",
         KEPT,
         table,
-        quote=NEITHER,
         ours="statistic, threshold",
     )
     where = {
@@ -143,7 +136,6 @@ def _regularization() -> Iterator[Claim]:
             "below",
             FEW_ERRORS,
             table,
-            quote=NEITHER,
             ours=ours,
         )
     yield _claim(

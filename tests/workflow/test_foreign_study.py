@@ -1,0 +1,86 @@
+"""A function of a user builds networks that a study trains, measures and reports."""
+
+import json
+
+import pandas as pd
+import pytest
+
+MODULES = {
+    "convolutional.py": """
+from torch import nn
+from layers.blocks import block
+
+def make(image, classes, channels):
+    return nn.Sequential(block(image[0], channels), nn.Flatten(), nn.Linear(16 * channels, classes))
+""",
+    "layers/__init__.py": "",
+    "layers/blocks.py": """
+from torch import nn
+
+def block(below, channels):
+    layers = nn.Conv2d(below, channels, 3, 2, 1), nn.BatchNorm2d(channels), nn.ReLU()
+    return nn.Sequential(*layers)
+""",
+}
+FOREIGN = {
+    "dataset": "digits",
+    "architecture": "convolutional:make",
+    "architecture_arguments": [{"channels": 2}, {"channels": 4}],
+    "max_steps": 20,
+    "stop_at_accuracy": None,
+}
+BUILT_IN = {"dataset": "digits", "batch_size": 32, "width": 20, "depth": [2, 3]}
+STUDY = {
+    "device": "cpu",
+    "ensembles": [BUILT_IN, FOREIGN],
+    "measures": {"jacobian_norm": {}, "weight_norm": {}, "path_norm": {}},
+    "statistics": {"resamples": 100, "permutations": 100},
+}
+
+
+@pytest.fixture
+def foreign(study):
+    """The finished small study, with two ensembles more that a user builds."""
+    for name, text in MODULES.items():
+        file = study.path / "config" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+    study.configure(**STUDY)
+    return study
+
+
+def test_foreign_networks_reach_the_report_and_edits_retrain_only_them(foreign):
+    foreign.snakemake("--quiet")
+    folder = foreign.path / "results/studies/study"
+    measures = pd.read_csv(folder / "measures.csv", keep_default_na=False, na_values=[""])
+    theirs = measures[measures["architecture"] == "convolutional:make"]
+    assert set(theirs["architecture_arguments"]) == {'{"channels": 2}', '{"channels": 4}'}
+    assert theirs[["depth", "width", "activation", "init_scale"]].isna().all(axis=None)
+    assert theirs.query("measure == 'jacobian_norm'")["value"].notna().all()
+    refused = theirs[theirs["measure"] == "path_norm"]
+    assert refused["value"].isna().all() and refused["reason"].str.contains("BatchNorm2d").all()
+    assert (folder / "summary.txt").is_file()
+    assert foreign.planned() == {}
+
+    foreign.edit("config/layers/blocks.py", "from torch", "# A comment.\nfrom torch")
+    assert foreign.planned() == {}
+    foreign.edit("config/layers/blocks.py", "3, 2, 1)", "3, 2, 1, bias=False)")
+    planned = foreign.planned()
+    assert (planned["train_ensemble"], planned["measure_networks"]) == (2, 2)
+
+    foreign.configure(**STUDY | {"ensembles": [FOREIGN | {"width": 5}]})
+    done = foreign.snakemake("--dry-run", check=False)
+    assert "ensembles[0].width must be left out where architecture is" in done.stderr + done.stdout
+    foreign.configure(
+        **STUDY | {"ensembles": [FOREIGN | {"architecture_arguments": [{"depth": 2}]}]}
+    )
+    done = foreign.snakemake("--dry-run", check=False)
+    assert (
+        "InputError before anything is computed: architecture must build "
+        "convolutional:make((1, 8, 8), 10, depth=2), but: make() got an unexpected keyword "
+        "argument 'depth'." in done.stderr + done.stdout
+    )
+    kept = list((foreign.path / "results/architectures").glob("*.json"))
+    about = [json.loads(file.read_text())["about"] for file in kept]
+    assert sorted(one["hidden"] for one in about) == [[2], [4]]
+    assert all(one["couples"] and not one["draws"] for one in about)
