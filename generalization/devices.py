@@ -322,7 +322,8 @@ def chosen_device(name: str) -> tuple[torch.device, str]:
     if obstacle and kind == "cuda":
         raise InputError(f"device must be cpu or auto where {obstacle}, not {name!r}.")
     if obstacle:
-        found = " (a GPU is there, which cannot be used)" if nvidia_gpus() else ""
+        there = any(Path("/dev").glob("nvidia[0-9]*"))
+        found = " (a GPU is there, which cannot be used)" if there else ""
         return cpu, f"{origin(cpu)['device']}, since {obstacle}{found}"
     why = "as asked for" if kind == "cuda" else "the GPU that is there"
     return gpu, f"{origin(gpu)['device']} with driver {driver_version()}, {why}"
@@ -382,8 +383,3 @@ def has_kernels(capability: tuple[int, int], kernels: Sequence[str]) -> bool:
         elif built <= capability and (kind == "compute" or built[0] == capability[0]):
             return True
     return False
-
-
-def nvidia_gpus() -> list[str]:
-    """Return the GPUs of NVIDIA in this machine, whether they can be used or not."""
-    return sorted(str(path) for path in Path("/dev").glob("nvidia[0-9]*"))
