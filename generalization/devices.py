@@ -10,7 +10,7 @@ import logging
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
@@ -252,6 +252,12 @@ def origin(device: torch.device) -> dict[str, str]:
     return {"device": name, "driver": driver, "torch": torch.__version__}
 
 
+def described(origin: Mapping[str, str | int]) -> str:
+    """Return what ``origin`` returned in words."""
+    driver = f" with driver {origin['driver']}" if origin["driver"] else ""
+    return f"{origin['device']}{driver}, torch {origin['torch']}"
+
+
 def driver_version() -> str:
     """Return the version of the driver of NVIDIA; ``unknown`` where the system does not tell."""
     with suppress(OSError):
@@ -347,7 +353,7 @@ def obstacle_to(gpu: torch.device) -> str:
             return f"the driver is too old for CUDA {torch.version.cuda} of torch {version}"
         return f"torch finds no GPU{said and f' ({said})'}"
     if gpu.index >= torch.cuda.device_count():
-        return f"there are {torch.cuda.device_count()} GPUs"
+        return f"the last GPU is cuda:{torch.cuda.device_count() - 1}"
     if torch.version.hip:
         return ""
     major, minor = torch.cuda.get_device_capability(gpu)

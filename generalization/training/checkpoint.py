@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,21 +46,73 @@ def write_checkpoint(path: Path, training: Training, course: Course, stack: Stac
     write_tensors(path, tensors, identity(training) | progress | {"made_on": training.made_on})
 
 
-def read_checkpoint(
-    path: Path, training: Training, course: Course | None = None, most: int | None = None
-) -> tuple[Course, Stack | None, int]:
+@dataclass
+class Checkpoint:
+    """State of a training, in the memory of this machine.
+
+    Attributes:
+        training: Training to resume.
+        description: Seeds, step and the like.
+        tensors: Tensors by the names that ``write_checkpoint`` gives them.
+    """
+
+    training: Training
+    description: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+    def course(self) -> Course:
+        """Return the course of training."""
+        return Course(
+            kept_steps=self.training.kept_steps,
+            networks=_networks(self.tensors, "kept", self.training),
+            steps=self.tensors["steps"],
+            statuses=self.tensors["statuses"],
+            evaluations=[tuple(row) for row in self.tensors["evaluations"].tolist()],
+        )
+
+    def stack(self, positions: Collection[int], most: int) -> tuple[Stack | None, int]:
+        """Return the stack in training, on the device of training.
+
+        Args:
+            positions: Positions of the networks that are wanted.
+            most: Number of networks to resume, the first of these.
+
+        Returns:
+            The stack, None if it has none of the networks; and the number that is left out.
+        """
+        there = self.tensors["positions"].tolist()
+        which = [place for place, position in enumerate(there) if position in positions]
+        some = which[:most]
+        return (self._stack(there, some) if some else None), len(which) - len(some)
+
+    def _stack(self, positions: list[int], which: list[int]) -> Stack:
+        training, tensors, device = self.training, self.tensors, self.training.device
+        some = which if len(which) < len(positions) else slice(None)
+        networks = _networks(tensors, "networks", training).map(lambda one: one[some].to(device))
+        names = {key.split(".")[1] for key in tensors if key.startswith("optimizer.")}
+        # The state of L-BFGS, which trains one network, has no axis of networks.
+        part = ... if training.full_batch else some
+        state = {
+            name: [tensor[part].to(device) for tensor in _members(tensors, f"optimizer.{name}")]
+            for name in sorted(names)
+        }
+        training.criterion.first = self.description["first"]
+        positions = [positions[place] for place in which]
+        return Stack(
+            networks=networks,
+            optimizer=training.optimizer(networks, positions, state),
+            positions=positions,
+            times_met=tensors["times_met"][some].to(device),
+            step=self.description["step"],
+        )
+
+
+def read_checkpoint(path: Path, training: Training) -> Checkpoint:
     """Read the state of training.
 
     Args:
         path: File written by ``write_checkpoint``.
         training: Training to resume, which learns on which device it was begun.
-        course: Course of training, if it is known and newer.
-        most: Number of networks to resume, the first of those in the file that are not done; all
-            by default.
-
-    Returns:
-        Course of training; the stack in training, None if all of its networks are done; and the
-        number of its networks that are left out.
 
     Raises:
         InputError: If the file is damaged, or belongs to another ensemble or other seeds.
@@ -71,12 +124,7 @@ def read_checkpoint(
             training.continue_after(description["made_on"])
             # Copied, because BLAS may round differently for a different memory alignment.
             tensors = {name: tensor.clone() for name, tensor in tensors.items()}
-            course = course or _course(tensors, training)
-            positions, unfinished = tensors["positions"].tolist(), set(course.unfinished)
-            which = [place for place, one in enumerate(positions) if one in unfinished]
-            some = which[:most]
-            stack = _stack(description, tensors, training, some) if some else None
-            return course, stack, len(which) - len(some)
+            return Checkpoint(training, description, tensors)
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise InputError(
             f"checkpoint must be a whole file of this project, not {str(path)!r} "
@@ -124,38 +172,3 @@ def _networks(tensors: dict[str, Tensor], name: str, training: Training) -> Stac
     }
     activation = training.hyperparameters.activation
     return networks_from_tensors(members, activation, training.architecture)
-
-
-def _course(tensors: dict[str, Tensor], training: Training) -> Course:
-    return Course(
-        kept_steps=training.kept_steps,
-        networks=_networks(tensors, "kept", training),
-        steps=tensors["steps"],
-        statuses=tensors["statuses"],
-        evaluations=[tuple(row) for row in tensors["evaluations"].tolist()],
-    )
-
-
-def _stack(
-    description: dict[str, Any], tensors: dict[str, Tensor], training: Training, which: list[int]
-) -> Stack:
-    """Return some networks of the stack of a checkpoint on the device of training."""
-    positions, device = tensors["positions"].tolist(), training.device
-    some = which if len(which) < len(positions) else slice(None)
-    networks = _networks(tensors, "networks", training).map(lambda one: one[some].to(device))
-    names = {key.split(".")[1] for key in tensors if key.startswith("optimizer.")}
-    # The state of L-BFGS, which trains one network, has no axis of networks.
-    part = ... if training.full_batch else some
-    state = {
-        name: [tensor[part].to(device) for tensor in _members(tensors, f"optimizer.{name}")]
-        for name in sorted(names)
-    }
-    training.criterion.first = description["first"]
-    positions = [positions[place] for place in which]
-    return Stack(
-        networks=networks,
-        optimizer=training.optimizer(networks, positions, state),
-        positions=positions,
-        times_met=tensors["times_met"][some].to(device),
-        step=description["step"],
-    )

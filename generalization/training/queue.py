@@ -12,7 +12,7 @@ import torch
 
 from generalization.devices import first_line
 from generalization.errors import InputError
-from generalization.training.checkpoint import read_checkpoint
+from generalization.training.checkpoint import Checkpoint, read_checkpoint
 from generalization.training.course import Course
 from generalization.training.initialization import initial_networks
 from generalization.training.stacks import Stack, Training
@@ -34,6 +34,7 @@ class Queue:
         size: Number of networks per stack.
         files: Checkpoints with networks that have not ended; the first is that of the stack.
         checkpoint: File of the checkpoint, if there is one.
+        opened: Contents of the first file, if they have been read and not been used.
         saved: Whether the checkpoint is of the stack in training.
         largest: Number of networks of the largest stack that was trained.
     """
@@ -43,6 +44,7 @@ class Queue:
     size: int
     files: list[Path]
     checkpoint: Path | None
+    opened: Checkpoint | None = None
     saved: bool = False
     largest: int = 0
 
@@ -52,13 +54,10 @@ class Queue:
         files = [] if checkpoint is None else [checkpoint, put_aside(checkpoint)]
         files = [file for file in files if file.exists()]
         if files:
-            # Of its networks none is needed yet.
-            course, *_ = read_checkpoint(files[0], training, most=0)
-        else:
-            one = initial_networks(
-                training.architecture, training.hyperparameters, training.seeds[:1]
-            )
-            course = Course.of(training.kept_steps, len(training.seeds), one)
+            opened = read_checkpoint(files[0], training)
+            return cls(training, opened.course(), size, files, checkpoint, opened)
+        one = initial_networks(training.architecture, training.hyperparameters, training.seeds[:1])
+        course = Course.of(training.kept_steps, len(training.seeds), one)
         return cls(training, course, size, files, checkpoint)
 
     def stacks(self) -> Iterator[Stack]:
@@ -95,7 +94,9 @@ class Queue:
     def _next(self) -> Stack:
         """Return the next stack, from a checkpoint if one has networks that are not done."""
         while self.files:
-            _, stack, left = read_checkpoint(self.files[0], self.training, self.course, self.size)
+            opened = self.opened or read_checkpoint(self.files[0], self.training)
+            self.opened = None
+            stack, left = opened.stack(set(self.course.unfinished), self.size)
             self.saved = self.files[0] == self.checkpoint
             if stack is None:
                 self.files.pop(0)

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from generalization.datasets.dataset import Dataset
-from generalization.devices import origin
+from generalization.devices import described, origin
 from generalization.hyperparameters import Hyperparameters
 from generalization.networks.stacked_networks import StackedNetworks
 from generalization.training.batches import Batch, TrainingSet, batches_of_epoch, whole_set
@@ -121,20 +121,19 @@ class Training:
             before: Where it was begun, as ``made_on``.
         """
         here = origin(self.device)
-        if before == here or before == self.made_on:
+        if before == self.made_on:
+            return
+        last = {name: value.split(", then ")[-1] for name, value in before.items()}
+        if last == here:
             self.made_on = before
             return
-        changed = [name for name in here if here[name] != before.get(name)]
         log.warning(
-            "%s goes on where another %s has begun it (%s, now %s): its networks are not bit for "
-            "bit those of one alone.",
-            self.hyperparameters.name,
-            " and ".join(changed),
-            ", ".join(str(before.get(name)) for name in changed),
-            ", ".join(here[name] for name in changed),
+            "%s was begun on %s and goes on on %s: its networks are not bit for bit those of one "
+            "of them alone.",
+            *(self.hyperparameters.name, described(last), described(here)),
         )
         self.made_on = {
-            name: f"{before.get(name)}, then {here[name]}" if name in changed else here[name]
+            name: before[name] if last[name] == here[name] else f"{before[name]}, then {here[name]}"
             for name in here
         }
 
