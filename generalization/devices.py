@@ -125,8 +125,8 @@ def at_most(samples: int) -> Iterator[None]:
 
 
 def samples_at_once(samples: int) -> int:
-    """Return a number of samples at a time, or less where ``at_most`` says so."""
-    return min(samples, _most_samples.get() or samples)
+    """Return a number of samples at a time, or less where ``at_most`` or halved memory says so."""
+    return max(1, min(samples, _most_samples.get() or samples) >> _halvings.get())
 
 
 def free_memory(device: torch.device) -> int:
@@ -164,17 +164,17 @@ def _memory_at_start(device: torch.device, setting: str) -> int:
 
 
 def usable_memory(device: torch.device) -> int:
-    """Return the bytes of a GPU by which stacks and blocks are sized.
+    """Return the bytes of a device by which stacks and blocks are sized.
 
-    It is a power of two, at most the memory that was free when the process began to use the GPU, or
-    the gigabytes of the environment variable ``GENERALIZATION_GPU_GB``.
-
-    Args:
-        device: A GPU.
+    Of a GPU it is a power of two, at most the memory that was free when the process began to use
+    it, or the gigabytes of the environment variable ``GENERALIZATION_GPU_GB``; otherwise it is the
+    free memory of this machine.
 
     Raises:
         InputError: If the variable is not a positive number.
     """  # noqa: DOC502
+    if device.type != "cuda":
+        return free_memory(device)
     return _memory_at_start(device, os.environ.get(MEMORY_SETTING, "")) >> _halvings.get()
 
 
@@ -286,6 +286,7 @@ def prepare_device(name: str, threads: int) -> torch.device:
     """  # noqa: DOC502
     import torch
 
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(threads)
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
@@ -312,14 +313,8 @@ def chosen_device(name: str) -> tuple[torch.device, str]:
     """
     import torch
 
+    require_known(name)
     kind, _, number = name.partition(":")
-    if kind == "mps":
-        raise InputError(
-            "device must be auto, cpu or cuda, not 'mps', which has no double precision; measures "
-            "need it."
-        )
-    if kind not in {"auto", "cpu", "cuda"} or (number and (kind != "cuda" or not number.isdigit())):
-        raise InputError(f"device must be auto, cpu, cuda or cuda:<number>, not {name!r}.")
     cpu = torch.device("cpu")
     if kind == "cpu":
         return cpu, f"{origin(cpu)['device']}, as asked for"
@@ -333,6 +328,21 @@ def chosen_device(name: str) -> tuple[torch.device, str]:
         return cpu, f"{origin(cpu)['device']}, since {obstacle}{found}"
     why = "as asked for" if kind == "cuda" else "the GPU that is there"
     return gpu, f"{origin(gpu)['device']} with driver {driver_version()}, {why}"
+
+
+def require_known(name: str) -> None:
+    """Refuse devices on which nothing here is computed.
+
+    Raises:
+        InputError: If it is not ``auto``, ``cpu``, ``cuda`` or ``cuda:<number>``.
+    """
+    if name.partition(":")[0] == "mps":
+        raise InputError(
+            "device must be auto, cpu or cuda, not 'mps', which has no double precision; measures "
+            "need it."
+        )
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+        raise InputError(f"device must be auto, cpu, cuda or cuda:<number>, not {name!r}.")
 
 
 def obstacle_to(gpu: torch.device) -> str:

@@ -159,6 +159,9 @@ def _values_of_modules(
     """Values of a measure for modules of a user, which it may refuse: then it says why.
 
     It is given as many inputs at a time as the memory holds.
+
+    Raises:
+        OutOfMemoryError: If a GPU holds less, which is no reason of the measure.
     """
     values: list[Tensor | None] = []
     reasons = []
@@ -168,6 +171,8 @@ def _values_of_modules(
         try:
             with _as_much_as_fits(networks["trained_networks"], offer(members, **networks).inputs):
                 found, said = _values(name, measure, [(members, networks)], offer, known)
+        except torch.OutOfMemoryError:
+            raise
         except Exception as error:  # One measure that does not apply leaves the others.
             found, said = None, [(reason_of(error), "")] * number_of_networks(networks["networks"])
         values.append(found)

@@ -1,5 +1,7 @@
 """Measures, profiles, records and similarities on a GPU, pretended: what it would refuse."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 import torch
@@ -11,9 +13,11 @@ from torch.testing import assert_close
 from generalization import activations
 from generalization.activations import Activations, write_activations
 from generalization.catalog import ENSEMBLE_MEASURES, MEASURES, PROFILES, SIMILARITIES, place_of
+from generalization.devices import samples_at_once
 from generalization.hyperparameters import Hyperparameters
 from generalization.measure_networks import measure_networks
 from generalization.measure_pairs import measure_pairs
+from generalization.measuring_modules import measured_row
 from generalization.profile_networks import profile_networks
 from generalization.representations.comparing import compare_networks
 from generalization.signatures import imported
@@ -196,3 +200,31 @@ def test_every_measure_of_pairs_runs_on_a_gpu(connected):
     with pretended_gpu():
         on_gpu = measured(data.to("cuda"))
     pd.testing.assert_frame_equal(on_gpu, measured(data), rtol=1e-4)
+
+
+def test_out_of_memory_is_no_reason_of_a_measure_of_modules(caplog, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent / "training")
+    plain = {"dataset": "blobs", "batch_size": 10, "max_steps": 1, "kept_steps": ()}
+    hyperparameters = Hyperparameters(**plain, architecture="foreign_modules:linear")
+    data, sizes = blobs(train=20, test=9), []
+    kept = train_ensemble(data, hyperparameters, (1,)).kept
+
+    def picky(networks, inputs):
+        sizes.append(samples_at_once(1024))
+        if len(sizes) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")
+        return inputs.flatten(1).sum(1)[:1]
+
+    with pretended_gpu():
+        ((_, table),) = measure_networks(kept, data.to("cuda"), {"picky": picky}, {"picky": {}})
+    assert table["value"].notna().all() and sizes == [1024, 512]
+    told = (
+        "measure picky needs more memory than the GPU has; it goes on in half of it. CUDA out of "
+        "memory."
+    )
+    assert caplog.messages == [told]
+    sizes.clear()
+    offered = {"networks": torch.nn.Identity(), "inputs": data.test_inputs}
+    row = measured_row("picky", picky, offered["networks"], offered, repeats=1, seed=0)
+    assert row["value"] == table["value"][0] and sizes == [1024, 512]
+    assert caplog.messages == [told, told]

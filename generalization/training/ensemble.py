@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from generalization.datasets.dataset import Dataset
+from generalization.devices import require_known
 from generalization.errors import InputError
 from generalization.files import require_room
 from generalization.hyperparameters import Hyperparameters, contradictions
@@ -92,6 +93,7 @@ def train_ensemble(
         Networks at their kept steps, and the training history: losses are mean cross-entropies in
         nats over the whole sets, at step 0, powers of two, kept steps and the end.
     """
+    require_known(str(device))
     raise_if_impossible(hyperparameters, seeds, data)
     training = Training(data, hyperparameters, seeds, torch.device(device))
     copies = 0 if training.full_batch else copies_of_weights(hyperparameters.optimizer)
