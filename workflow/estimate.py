@@ -64,6 +64,7 @@ class Job(NamedTuple):
         gpu_seconds: Expected time on a GPU.
         memory: Peak memory, in bytes.
         disk: Size of what it writes, in bytes.
+        profits: Whether a GPU is worth asking for.
     """
 
     flops: float
@@ -71,11 +72,7 @@ class Job(NamedTuple):
     gpu_seconds: float
     memory: float
     disk: float = 0.0
-
-    @property
-    def profits(self) -> bool:
-        """Whether a GPU is worth asking for."""
-        return self.seconds > WORTHWHILE * (self.gpu_seconds + 30)
+    profits: bool = False
 
 
 class Resources(NamedTuple):
@@ -130,7 +127,11 @@ class Estimate:
         """
         key = rule, ensemble, networks, name
         if key not in self._jobs:
-            self._jobs[key] = self._counted(*key)
+            found, seeds = self._counted(*key), self.study.seeds
+            if networks not in {0, seeds}:
+                # All blocks of seeds, so that the networks of an ensemble are of one device.
+                found = found._replace(profits=self.job(rule, ensemble, seeds, name).profits)
+            self._jobs[key] = found
         return self._jobs[key]
 
     def _counted(self, rule: str, ensemble: str, networks: int, name: str) -> Job:
@@ -211,8 +212,9 @@ class Estimate:
         return self._job(work, memory, 65536)
 
     def _job(self, work: Work, memory: float, disk: float) -> Job:
-        on_gpu = work._replace(slower=1).seconds(GPU)
-        return Job(work.flops, START + work.seconds(self.rates), on_gpu, memory, disk)
+        on_gpu, on_core = work._replace(slower=1).seconds(GPU), START + work.seconds(self.rates)
+        profits = on_core > WORTHWHILE * (on_gpu + 30)
+        return Job(work.flops, on_core, on_gpu, memory, disk, profits)
 
     # Limits.
 

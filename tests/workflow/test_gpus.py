@@ -54,6 +54,14 @@ def test_jobs_ask_for_a_gpu_where_it_is_worth_it(study, settings, expected):
     assert asked(estimate_of(study, **settings)) == expected
 
 
+def test_all_blocks_of_an_ensemble_are_trained_on_one_device():
+    estimate = estimate_of("novak_small", gpus=1)
+    for ensemble in list(estimate.study.ensembles)[::50]:
+        whole = estimate.job("train_ensemble", ensemble, estimate.study.seeds)
+        one = estimate.job("train_ensemble", ensemble, 1)
+        assert one.profits == whole.profits and one.seconds < whole.seconds
+
+
 def test_every_job_with_a_device_asks_for_it():
     for rule, _, _, found in estimate_of("smoke", device="cuda").jobs():
         assert found.gpu == (rule != "prepare_dataset")
