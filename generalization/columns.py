@@ -25,6 +25,10 @@ COLUMNS = {
     "train_accuracy": ("Fraction of the training set that is classified correctly", "fraction"),
     "test_loss": ("Mean loss on the whole test set", "nats for cross-entropy"),
     "test_accuracy": ("Fraction of the test set that is classified correctly", "fraction"),
+    "device": ("GPU, or vector instructions of the CPU, on which the network was trained", ""),
+    "driver": ("Version of the driver of the GPU", ""),
+    "torch": ("Version of PyTorch with which the network was trained", ""),
+    "stack_size": ("Number of networks of the largest stack in training", "networks"),
     "generalization_gap": ("Train accuracy − test accuracy", "fraction"),
     "kind": (
         "In the league: candidate, baseline, factor (a swept hyper-parameter) or control; in other "

@@ -93,7 +93,7 @@ def test_batches_too_large_for_memory_are_processed_in_parts(optimizer, monkeypa
     hyperparameters = settings(optimizer=optimizer, max_steps=5, dropout=dropout, **CNN)
     whole = train_ensemble(images(), hyperparameters, [1]).kept
     for module in ("optimizers", "lbfgs"):
-        monkeypatch.setattr(f"generalization.training.{module}.samples_at_once", lambda _: 7)
+        monkeypatch.setattr(f"generalization.training.{module}.samples_per_backward", lambda _: 7)
     parts = train_ensemble(images(), hyperparameters, [1]).kept
     assert_same_course(course_of(parts, 0), course_of(whole, 0), rtol=1e-4, atol=1e-5)
 

@@ -160,6 +160,8 @@ def tell_costs():
     if not study.ensembles or "datasets" in workflow.dag_settings.targets:
         return
     sys.stderr.write(f"{headline(estimate)}\n")
+    if estimate.gpus:
+        sys.stderr.write(f"{told_gpus(estimate)}\n")
     problem = impossible(estimate, 1 + workflow.execution_settings.retries)
     if problem and workflow.non_local_exec:
         raise WorkflowError(f"Nothing was submitted: {problem}")
@@ -171,8 +173,10 @@ def asked(rule, resource):
     """Return the function by which a rule asks for a resource, scaled with the attempt."""
 
     def asked_for(wildcards, attempt):
-        job = dict(wildcards.items())
-        return getattr(estimate.asked(rule, job, attempt), resource)
+        found = estimate.asked(rule, dict(wildcards.items()), attempt)
+        return (
+            estimate.device(found) if resource == "device" else getattr(found, resource)
+        )
 
     return asked_for
 
