@@ -106,6 +106,8 @@ COLUMNS = {
     "samples": ("Number of inputs", "inputs"),
     "held_out": ("Mean correlation on inputs that directions were not fitted on", ""),
     "network_pairs": ("Number of pairs of networks that the row rests on", "pairs"),
+    "rank": ("Place of a canonical correlation, from the largest", ""),
+    "correlation": ("Canonical correlation of this rank", ""),
     "directions": ("Kind of directions in the space of activations", ""),
     "part": ("Part of the dataset: train or test", ""),
     "sigma": ("Standard deviation of the noise on pixels, from 0 to 1", "pixels"),
