@@ -46,6 +46,7 @@ from planning import (
 from provenance import dataset_digest
 from rates import read_rates
 from schema import settings_of, typed
+from watchdog import watch
 
 min_version("9.27")
 
@@ -149,6 +150,7 @@ rule datasets:
 
 onstart:
     tell_costs()
+    watch_over_queue()
 
 
 onsuccess:
