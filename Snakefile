@@ -48,6 +48,7 @@ from provenance import dataset_digest
 from rates import read_rates
 from scheduling import one_timer_at_a_time
 from schema import settings_of, typed
+from watchdog import watch
 
 min_version("9.27")
 one_timer_at_a_time()
@@ -158,6 +159,7 @@ rule datasets:
 
 onstart:
     tell_costs()
+    watch_over_queue()
 
 
 onsuccess:

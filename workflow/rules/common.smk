@@ -169,6 +169,13 @@ def tell_costs():
         sys.stderr.write(f"{problem}\n")
 
 
+def watch_over_queue():
+    """Refuse a cluster on which jobs could not be followed; else watch over its queue."""
+    problem = watch(workflow)
+    if problem:
+        raise WorkflowError(f"Nothing was submitted: {problem}")
+
+
 def asked(rule, resource):
     """Return the function by which a rule asks for a resource, scaled with the attempt."""
 
