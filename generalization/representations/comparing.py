@@ -11,8 +11,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from generalization.activations import Activations, layer_activations
+from generalization.activations import Activations
 from generalization.errors import InputError
+from generalization.networks.layer_activations import layer_activations
 from generalization.networks.networks_file import KeptNetworks
 from generalization.representations.convolutions import smallest_size
 from generalization.representations.layers import Layer, compared_layers, represented_layer
