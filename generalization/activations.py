@@ -24,10 +24,8 @@ from torch import Tensor
 from generalization.devices import halving_memory, items_at_once
 from generalization.errors import InputError
 from generalization.hdf5 import hdf5_written_whole
-from generalization.networks.hidden_layers import hidden_activations
-from generalization.networks.module_networks import ModuleNetworks
+from generalization.networks.layer_activations import layer_activations
 from generalization.networks.networks_file import KeptNetworks
-from generalization.networks.stacked_networks import StackedNetworks
 
 # Chosen by benchmarks/activations.py: on ReLU activations no filter is fastest for both reading and
 # writing. Zstandard saves 44 % of the size at a quarter of the speed; gzip saves as much at a sixth
@@ -35,45 +33,6 @@ from generalization.networks.stacked_networks import StackedNetworks
 COMPRESSIONS = {"none": {}, "zstd": {**hdf5plugin.Zstd(clevel=1), "fletcher32": True}}
 
 ATTRIBUTES = ("ensemble", "kind", "seeds", "steps", "depth", "inputs")
-
-
-def layer_activations(
-    networks: StackedNetworks,
-    inputs: Float[Tensor, "samples *features"],
-    *,
-    kind: str = "activations",
-) -> list[Float[Tensor, "networks samples *units"]]:
-    """Compute the activations of every layer for a batch of inputs.
-
-    Those of a convolution have the axes channels, height and width, before any pooling: they are
-    the units that are normalized, activated and dropped.
-
-    Those of a foreign architecture are what its activation functions return, in their order, and
-    the logits.
-
-    Args:
-        networks: A stack of networks.
-        inputs: One batch shared by all networks.
-        kind: ``activations`` (after the activation function; for the last layer, the logits) or
-            ``preactivations``.
-
-    Returns:
-        One tensor per weight layer.
-
-    Raises:
-        InputError: If the layers of a foreign architecture are not known.
-    """
-    if isinstance(networks, ModuleNetworks):
-        if kind != "activations":
-            raise InputError(
-                f"kind must be 'activations' for {networks.architecture}, whose preactivations are "
-                f"not known, not {kind!r}."
-            )
-        return [*hidden_activations(networks, inputs), networks.logits(inputs)]
-    layers = networks.preactivations(inputs)
-    if kind == "preactivations":
-        return layers
-    return [*(networks.phi.function(layer) for layer in layers[:-1]), layers[-1]]
 
 
 def write_activations(

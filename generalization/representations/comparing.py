@@ -11,9 +11,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from generalization.activations import Activations, layer_activations
+from generalization.activations import Activations
 from generalization.devices import halving_memory
 from generalization.errors import InputError
+from generalization.networks.layer_activations import layer_activations
 from generalization.networks.networks_file import KeptNetworks
 from generalization.representations.convolutions import smallest_size
 from generalization.representations.layers import Layer, compared_layers, represented_layer
