@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from generalization.activations import layer_activations
 from generalization.experiments.similarity.projection_accuracy import partners
 from generalization.experiments.similarity.stable_directions import (
     END,
@@ -19,6 +18,7 @@ from generalization.experiments.similarity.stable_directions import (
     UNSTABLE,
     reference_step,
 )
+from generalization.networks.layer_activations import layer_activations
 from generalization.networks.reading import reads_stacks
 from generalization.networks.stacked_networks import StackedNetworks
 from generalization.representations.null_levels import null_mean_correlation

@@ -5,13 +5,13 @@ import torch
 from oracles.softmax_jacobian import random_networks
 from torch import Generator
 
-from generalization.activations import layer_activations
 from generalization.experiments.similarity.canonical_spectra import (
     COLUMNS,
     canonical_spectra,
     shown_ranks,
 )
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.layer_activations import layer_activations
 
 SIZES = (9, 8, 8, 4)
 
