@@ -9,6 +9,14 @@ def caption(name):
     return f"../../{caption_of(name)}"
 
 
+def any_of(files):
+    """Return the constraint of a wildcard to files; if there are none, nothing matches.
+
+    Where two rules could make a file, Snakemake would create a job of each, and drop one.
+    """
+    return "|".join(files) or "(?!)"
+
+
 def blocks_of(ensemble):
     """List the blocks of seeds of an ensemble, each short and small enough for one job."""
     most = estimate.most_seeds.get(ensemble)

@@ -55,6 +55,8 @@ rule measure_pairs_alone:
         f"{PAIRED}/{{measure}}.csv",
     log:
         "results/logs/measure_pairs/{ensemble}-{block}-{other_block}-{measure}.log",
+    wildcard_constraints:
+        measure=any_of(study.lone_ensemble_measures),
     conda:
         "../../environment.yml"
     threads: asked("measure_pairs_alone", "threads")
@@ -77,11 +79,6 @@ rule measure_pairs_alone:
         "{wildcards.block} and {wildcards.other_block}."
     shell:
         MEASURE_PAIRS
-
-
-if study.sharing_ensemble_measures:
-
-    ruleorder: measure_pairs > measure_pairs_alone
 
 
 if study.ensemble_measures:

@@ -56,6 +56,8 @@ rule measure_networks_alone:
         f"{BLOCK}/measures/{{measure}}.csv",
     log:
         "results/logs/measure_networks/{ensemble}-{block}-{measure}.log",
+    wildcard_constraints:
+        measure=any_of(study.lone_measures),
     conda:
         "../../environment.yml"
     threads: asked("measure_networks_alone", "threads")
@@ -74,11 +76,6 @@ rule measure_networks_alone:
         "Compute {wildcards.measure} of ensemble {wildcards.ensemble}, {wildcards.block}."
     shell:
         MEASURE_NETWORKS
-
-
-if study.sharing_measures:
-
-    ruleorder: measure_networks > measure_networks_alone
 
 
 rule collect_measures:

@@ -108,6 +108,8 @@ rule measure_own_network_alone:
         f"{OWN}/measures/{{measure}}.csv",
     log:
         "results/logs/measure_own_network/{network}-{measure}.log",
+    wildcard_constraints:
+        measure=any_of(study.lone_measures),
     conda:
         "../../environment.yml"
     threads: asked("measure_own_network_alone", "threads")
@@ -131,11 +133,6 @@ rule measure_own_network_alone:
         "Compute {wildcards.measure} of the network {wildcards.network}."
     shell:
         MEASURE_OWN_NETWORK
-
-
-if study.sharing_measures:
-
-    ruleorder: measure_own_network > measure_own_network_alone
 
 
 rule collect_own_networks:
