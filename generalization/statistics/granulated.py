@@ -106,8 +106,8 @@ def granulated_intervals(
 
     Returns:
         Intervals of Ψ and of the ψ_i in order of factors. NaN where no cell is left, and bounds of
-        fewer than ``FEWEST_ENSEMBLES``. A measure of which all pairs are ties has ψ_i = 0 without
-        an interval around it.
+        fewer than ``FEWEST_ENSEMBLES``. Where all pairs of a measure are ties, 0 has no interval
+        around it.
     """
     observed = granulated_kendall(measures, gap, levels)
     estimates = np.concatenate([observed.overall[None, :, 0], observed.by_factor[:, :, 0]])
@@ -115,13 +115,15 @@ def granulated_intervals(
     for rows, there in complete_sets(measures):
         if there.sum() < FEWEST_ENSEMBLES:
             continue
-        for place, drawn in enumerate(_drawn(levels[there].tobytes(), levels[there].shape)):
+        some = levels[there].astype(np.int64)
+        pairs, _ = _pairs_in_cells(some)
+        ordered = _signs(measures[rows][:, there], pairs) != 0
+        counted = [np.full(len(pairs.factor), True)]
+        counted += [pairs.factor == factor for factor in range(some.shape[1])]
+        for place, drawn in enumerate(_drawn(some.tobytes(), some.shape)):
             low[place, rows], high[place, rows] = inverted(drawn, estimates[place, rows], level)
-        pairs, _ = _pairs_in_cells(levels[there])
-        orders = _signs(measures[rows][:, there], pairs) != 0
-        for factor in range(levels.shape[1]):
-            tied = rows[~orders[:, pairs.factor == factor].any(1)]
-            low[1 + factor, tied] = high[1 + factor, tied] = estimates[1 + factor, tied]
+            tied = rows[~ordered[:, counted[place]].any(1)]
+            low[place, tied] = high[place, tied] = estimates[place, tied]
     overall, *by_factor = map(Interval, estimates, low, high)
     return overall, by_factor
 
@@ -129,7 +131,7 @@ def granulated_intervals(
 @lru_cache(maxsize=4)
 def _drawn(levels: bytes, shape: tuple[int, int]) -> list[Float[np.ndarray, "correlations draws"]]:
     """Ψ, then every ψ_i, of normal values with each of ``CORRELATIONS``, in ascending order."""
-    pairs, cells = _pairs_in_cells(np.frombuffer(levels, int).reshape(shape))
+    pairs, cells = _pairs_in_cells(np.frombuffer(levels, np.int64).reshape(shape))
     draws = int(np.clip(PAIRS_DRAWN // max(1, len(pairs.first)), FEWEST_DRAWS, MOST_DRAWS))
     generator, steps = np.random.default_rng(0), np.arctanh(CORRELATIONS)
     psi = np.full((shape[1], len(steps), draws), np.nan, np.float32)
