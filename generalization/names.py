@@ -93,7 +93,8 @@ def short_name(value: object) -> str:
     if isinstance(value, str) and value.startswith("{"):
         given = json.loads(value).items()
         return ", ".join(f"{within(key)} {value_name(one)}" for key, one in given)
-    return value_name(value).rpartition(":")[2]
+    name = value_name(value)
+    return name.rpartition(":")[2] if re.fullmatch(r"[\w.]+:\w+", name) else name
 
 
 def setting_name(key: str, value: object) -> str:

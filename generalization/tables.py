@@ -234,10 +234,14 @@ def swept_hyperparameters(table: pd.DataFrame) -> list[str]:
 
     That foreign architectures lack those of built-in ones is no value: ``architecture`` tells.
     """
+    built_in = table
+    if "architecture" in table:
+        built_in = table[~table["architecture"].astype(str).str.contains(":")]
     return [
         key
         for key in hyperparameters_of(table)
-        if key != "kept_steps" and table[key].nunique(dropna=key in OF_BUILT_IN) > 1
+        if key != "kept_steps"
+        and (built_in if key in OF_BUILT_IN else table)[key].nunique(dropna=False) > 1
     ]
 
 

@@ -82,8 +82,10 @@ def test_profiles_hold_the_networks_of_all_ensembles(done):
     for profile in PROFILES:
         table = pd.read_csv(results / f"{profile}.csv")
         networks = set(table[["ensemble", "seed", "step"]].itertuples(index=False, name=None))
+        # Of one seed, the end of training has neither a later step nor another end beside it.
+        some = kept[~kept["final"]] if profile == "canonical_spectra" else kept
         assert networks == set(
-            kept[["ensemble", "seed", "step"]].itertuples(index=False, name=None)
+            some[["ensemble", "seed", "step"]].itertuples(index=False, name=None)
         ), profile
 
 
