@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import scipy.stats
 from jaxtyping import Float, Int
 
@@ -532,9 +533,7 @@ class _Judges:
 
     def _squares(self, x: np.ndarray) -> np.ndarray:
         """Adjusted R² of the gap on a measure, of ensemble means: of all, and without each."""
-        there = np.isfinite(x)
-        with np.errstate(invalid="ignore"):
-            means = np.where(there, x, 0).sum(1) / there.sum(1)
+        means = pd.DataFrame(x).where(np.isfinite(x)).mean(axis=1).to_numpy()
         kept = ~np.isnan(means)
         found = np.full(self.size + 1, np.nan)
         if kept.sum() < FEWEST_ENSEMBLES or np.ptp(means[kept]) == 0:
