@@ -11,5 +11,5 @@ Figures:
     direction_stability, cluster_maps.
 Shared by these:
     network_pairs, similarity_to_end, convergence_orders, width_correlations, layer_maps,
-    stable_directions.
+    layer_panels, stable_directions.
 """

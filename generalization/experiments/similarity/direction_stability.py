@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from generalization.experiments.similarity.layer_maps import (
-    layer_names,
-    name_of_networks,
-    scale_steps,
-    shown_layers,
-)
+from generalization.experiments.similarity.layer_maps import scale_steps
+from generalization.experiments.similarity.layer_panels import panels_of_layers
 from generalization.experiments.similarity.network_pairs import GENERALIZING, task
 from generalization.experiments.similarity.stability_statistics import one_row_each
 from generalization.experiments.similarity.stable_directions import (
@@ -20,10 +17,8 @@ from generalization.experiments.similarity.stable_directions import (
     UNSTABLE,
     reference_step,
 )
-from generalization.figures.facets import Facet
 from generalization.figures.legends import entries, labelled
 from generalization.figures.marks import mean_line
-from generalization.figures.small_multiples import Panel, SmallMultiples
 from generalization.figures.style import CATEGORIES, QUIET, figure_of_words, styled
 from generalization.tables import NETWORK, with_networks
 
@@ -33,8 +28,6 @@ KINDS = {
     UNSTABLE: ("unstable directions", {"color": CATEGORIES[1], "marker": "^"}),
 }
 LOOK = {"markersize": 3.5, "linewidth": 1.5}
-GROUP = ["dataset", "architecture", "depth", "width"]
-MOST_GROUPS, MOST_COLUMNS = 3, 3
 
 
 @styled
@@ -46,9 +39,7 @@ def direction_stability(canonical_spectra: pd.DataFrame, training: pd.DataFrame)
     lines, which the networks may have at different steps.
 
     Returns:
-        One row of panels per dataset, architecture, depth and width, at most three, one panel per
-        layer, at most three: the first, the last, and what is evenly between; words, if there is no
-        such network.
+        The panels of ``panels_of_layers``; words, if there is no such network.
     """
     rows = with_networks(one_row_each(canonical_spectra, *KINDS), training)
     rows = rows[task(rows) == GENERALIZING]
@@ -56,33 +47,11 @@ def direction_stability(canonical_spectra: pd.DataFrame, training: pd.DataFrame)
     rows = rows[rows.groupby(NETWORK)["compared"].transform(lambda one: (one == STABLE).any())]
     if rows.empty:
         return figure_of_words("No network on true labels was kept in the first half of training.")
-    groups = Facet.of(rows, *GROUP, most=MOST_GROUPS, noun="kinds of networks")
-    columns = min(max(depth for _, _, depth, _ in groups.values), MOST_COLUMNS)
     last = training[training["final"]].set_index(NETWORK)["step"]
-
-    def draw(panel: Panel) -> None:
-        shown = shown_layers(panel.row[2], columns)
-        if panel.column >= len(shown):
-            panel.axes.remove()
-            return
-        _draw(panel, panel.table[panel.table["layer"] == shown[panel.column]], last)
-
-    def heading(panel: Panel) -> str:
-        *kind, depth, width = panel.row
-        name = layer_names(depth)[shown_layers(depth, columns)[panel.column]]
-        layer = name if name == "logits" else f"layer {name}"
-        networks = len(panel.table.drop_duplicates(NETWORK))
-        about = f"{name_of_networks(rows, *kind, depth)}, width {width}, {networks} networks"
-        return f"{about}\nlayer 1" if panel.left else layer
-
-    return SmallMultiples(
-        rows=groups,
-        columns=Facet.each(dict.fromkeys(range(columns), "")),
-        size=(3, 3.1),
+    return panels_of_layers(
+        rows,
+        lambda axes, layer: _draw(axes, layer, last),
         margin=(2.6, 0.9),
-        grid={"sharey": "row"},
-        limits={"ylim": (0, 1.03)},
-        heading=heading,
         x="Training step",
         y="Mean correlation",
         headline="Directions of the end in the course of training",
@@ -91,22 +60,22 @@ def direction_stability(canonical_spectra: pd.DataFrame, training: pd.DataFrame)
             "By chance": entries({"any": QUIET}, "color", linestyle=":", marker=""),
             "Told apart at": entries({"half": QUIET}, "color", linestyle="-", marker=""),
         },
-    ).draw(rows, draw)
+    )
 
 
-def _draw(panel: Panel, rows: pd.DataFrame, last: pd.Series) -> None:
+def _draw(axes: Axes, rows: pd.DataFrame, last: pd.Series) -> None:
     """Draw the lines of one panel."""
     references = {
         reference_step(steps, last[network]) for network, steps in rows.groupby(NETWORK)["step"]
     }
     for step in references - {None}:
-        panel.axes.axvline(step, color=QUIET, linewidth=1, zorder=1)
+        axes.axvline(step, color=QUIET, linewidth=1, zorder=1)
     for kind, (_, look) in KINDS.items():
         of_kind = rows[rows["compared"] == kind]
         if of_kind.empty:
             continue
         courses = of_kind.pivot(index="step", columns=NETWORK, values="mean")
-        mean_line(panel.axes, courses.agg(["mean", "sem"], axis=1), **look, **LOOK)
+        mean_line(axes, courses.agg(["mean", "sem"], axis=1), **look, **LOOK)
         null = of_kind.groupby("step")["null"].mean()
-        panel.axes.plot(null.index, null, color=look["color"], linestyle=":", linewidth=1.2)
-    scale_steps(panel.axes, np.max(rows["step"]))
+        axes.plot(null.index, null, color=look["color"], linestyle=":", linewidth=1.2)
+    scale_steps(axes, np.max(rows["step"]))

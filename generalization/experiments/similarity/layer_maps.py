@@ -97,11 +97,6 @@ def layer_names(depth: int) -> list[str]:
     return [*map(str, range(1, depth)), "logits"]
 
 
-def shown_layers(depth: int, columns: int) -> np.ndarray:
-    """Return the layers that have panels: the first, the last, and what is evenly between."""
-    return np.unique(np.linspace(0, depth - 1, columns).round().astype(int))
-
-
 def scale_steps(axes: Axes, last: float) -> None:
     """Scale the axis of training steps, with ticks at powers of ten up to the last step."""
     axes.set_xscale("symlog", linthresh=1)

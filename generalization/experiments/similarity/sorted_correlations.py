@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from generalization.experiments.similarity.layer_maps import (
-    layer_names,
-    name_of_networks,
-    shown_layers,
-)
+from generalization.experiments.similarity.layer_panels import panels_of_layers
 from generalization.experiments.similarity.network_pairs import GENERALIZING, task
 from generalization.experiments.similarity.stable_directions import END, SEED
-from generalization.figures.facets import Facet
 from generalization.figures.legends import entries
 from generalization.figures.looks import colors
 from generalization.figures.marks import mean_line
-from generalization.figures.small_multiples import Panel, SmallMultiples
 from generalization.figures.style import figure_of_words, styled
 from generalization.tables import NETWORK, with_networks
 
-GROUP = ["dataset", "architecture", "depth", "width"]
-MOST_GROUPS, MOST_COLUMNS, MOST_STEPS = 3, 3, 6
+MOST_STEPS = 6
 BETWEEN_SEEDS = {"linestyle": "--", "linewidth": 1.6}
 PARTS = np.linspace(0, 1, 21)  # Of the directions.
 
@@ -37,51 +31,30 @@ def sorted_correlations(canonical_spectra: pd.DataFrame, training: pd.DataFrame)
     networks, against the share of the directions.
 
     Returns:
-        One row of panels per dataset, architecture, depth and width, at most three, one panel per
-        layer, at most three: the first, the last, and what is evenly between; words, if there is no
-        such network.
+        The panels of ``panels_of_layers``; words, if there is no such network.
     """
     rows = canonical_spectra[canonical_spectra["compared"].isin([END, SEED])]
     rows = with_networks(rows, training)
     rows = rows[task(rows) == GENERALIZING]
     if rows.empty:
         return figure_of_words("No network on true labels was compared with its end or a seed.")
-    groups = Facet.of(rows, *GROUP, most=MOST_GROUPS, noun="kinds of networks")
-    columns = min(max(depth for _, _, depth, _ in groups.values), MOST_COLUMNS)
     steps = _shown_steps(rows)
     hues = colors(steps)
 
-    def draw(panel: Panel) -> None:
-        shown = shown_layers(panel.row[2], columns)
-        if panel.column >= len(shown):
-            panel.axes.remove()
-            return
-        layer = panel.table[panel.table["layer"] == shown[panel.column]]
+    def draw(axes: Axes, layer: pd.DataFrame) -> None:
         to_end = layer[layer["compared"] == END]
         for step in steps:
-            mean_line(panel.axes, _means(to_end[to_end["step"] == step]), color=hues[step])
+            mean_line(axes, _means(to_end[to_end["step"] == step]), color=hues[step])
         seeds = _means(layer[layer["compared"] == SEED])
-        mean_line(panel.axes, seeds, color="black", **BETWEEN_SEEDS)
-        panel.axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-
-    def heading(panel: Panel) -> str:
-        *kind, depth, width = panel.row
-        name = layer_names(depth)[shown_layers(depth, columns)[panel.column]]
-        layer = name if name == "logits" else f"layer {name}"
-        networks = len(panel.table.drop_duplicates(NETWORK))
-        about = f"{name_of_networks(rows, *kind, depth)}, width {width}, {networks} networks"
-        return f"{about}\nlayer 1" if panel.left else layer
+        mean_line(axes, seeds, color="black", **BETWEEN_SEEDS)
+        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
 
     named = {f"{step:,}": hues[step] for step in steps}
     seeds = {"at their end": "black"} if (rows["compared"] == SEED).any() else {}
-    return SmallMultiples(
-        rows=groups,
-        columns=Facet.each(dict.fromkeys(range(columns), "")),
-        size=(3, 3.1),
+    return panels_of_layers(
+        rows,
+        draw,
         margin=(2.6, 0.9),
-        grid={"sharey": "row"},
-        limits={"ylim": (0, 1.03)},
-        heading=heading,
         x="Directions, in order",
         y="Canonical correlation",
         headline="Canonical correlations, one by one",
@@ -89,7 +62,7 @@ def sorted_correlations(canonical_spectra: pd.DataFrame, training: pd.DataFrame)
             "With the end, at step": entries(named, "color", linestyle="-", marker=""),
             "Two seeds": entries(seeds, "color", marker="", **BETWEEN_SEEDS),
         },
-    ).draw(rows, draw)
+    )
 
 
 def _shown_steps(rows: pd.DataFrame) -> list[int]:
