@@ -12,19 +12,28 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from scipy.stats import binom
-
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from oracles.simulated_studies import ENSEMBLES, SCENARIOS, SEEDS, Statement, rates
+from oracles.simulated_studies import (
+    ENSEMBLES,
+    SCENARIOS,
+    SEEDS,
+    TOLERANCE,
+    Statement,
+    limits,
+    rates,
+)
 
 CHANCE = 1e-3
+Limits = tuple[float, float]
 PAGE = """# What the league says where the truth is known
 
 Each line is a kind of study whose truth is known, a statement, how often the league must make it,
 and how often it did in {studies:,} simulated studies of {ensembles} ensembles × {seeds} seeds, with
 {permutations} permutations and {resamples} resamples each. The band is that of the binomial
-distribution: a statement that just keeps its rate falls outside of it in one of {runs} runs.
+distribution: a statement that just keeps its rate falls outside of it in one of {runs} runs. About
+a rate is within {tolerance:g} of it. Shown means what it means in the report, by p-value and
+interval.
 `tests/oracles/simulated_studies.py` defines the scenarios; `tests/statistics/test_known_truth.py`
 holds the same statements in every test run, with fewer studies.
 
@@ -37,14 +46,10 @@ holds the same statements in every test run, with fewer studies.
 """
 
 
-def limit(statement: Statement, studies: int) -> float:
-    """Last rate within the band of a statement that just holds."""
-    at_most = statement.bound == "at most"
-    return binom.ppf(1 - CHANCE if at_most else CHANCE, studies, statement.rate) / studies
-
-
-def measured(settings: argparse.Namespace) -> Iterator[tuple[str, Statement, float, float, bool]]:
-    """Scenario, statement, rate, the limit of the rate, and whether it is kept."""
+def measured(
+    settings: argparse.Namespace,
+) -> Iterator[tuple[str, Statement, float, Limits, bool]]:
+    """Scenario, statement, rate, its least and largest limit, and whether they are kept."""
     for scenario in SCENARIOS:
         found = rates(
             scenario,
@@ -53,15 +58,15 @@ def measured(settings: argparse.Namespace) -> Iterator[tuple[str, Statement, flo
             resamples=settings.resamples,
         )
         for statement, rate in found.items():
-            last = limit(statement, settings.studies)
-            holds = rate <= last if statement.bound == "at most" else rate >= last
-            yield scenario, statement, rate, last, holds
+            least, largest = limits(statement, settings.studies, CHANCE)
+            yield scenario, statement, rate, (least, largest), least <= rate <= largest
 
 
 def page(lines: list[str], settings: argparse.Namespace) -> str:
     """The page of the documentation."""
     sizes = {key: getattr(settings, key) for key in ("studies", "permutations", "resamples")}
     sizes |= {"ensembles": ENSEMBLES, "seeds": SEEDS, "runs": f"{1 / CHANCE:,.0f}"}
+    sizes |= {"tolerance": TOLERANCE}
     return PAGE.format(lines="\n".join(lines), **sizes)
 
 
@@ -75,18 +80,18 @@ def main() -> None:
     missed, lines = 0, []
     begin = time.perf_counter()
     print(f"{settings.studies} studies of 48 ensembles × 2 seeds for each scenario\n")
-    print(f"{'scenario':<33}{'statement':<47}{'rate':>6}   must be")
-    for scenario, statement, rate, last, holds in measured(settings):
+    print(f"{'scenario':<33}{'statement':<70}{'rate':>6}   must be")
+    for scenario, statement, rate, (least, largest), holds in measured(settings):
         missed += not holds
         print(
-            f"{scenario:<33}{statement.sentence:<47}{rate:6.3f}   {statement.bound} "
-            f"{statement.rate:.2f} (band to {last:.3f}){'' if holds else '   MISSED'}",
+            f"{scenario:<49}{statement.sentence:<70}{rate:6.3f}   {statement.bound} "
+            f"{statement.rate:.2f} ({least:.3f} to {largest:.3f}){'' if holds else '   MISSED'}",
             flush=True,
         )
         lines.append(
             f"| {scenario} | {statement.sentence} | {statement.bound} {statement.rate:.2f} "
             f"| {rate:.3f}{'' if holds else ' (missed)'} "
-            f"| {'≤' if statement.bound == 'at most' else '≥'} {last:.3f} |"
+            f"| {least:.3f} to {largest:.3f} |"
         )
     print(f"\n{time.perf_counter() - begin:.0f} s")
     if settings.output:

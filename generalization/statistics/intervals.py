@@ -17,7 +17,8 @@ from jaxtyping import Float, Int
 
 FEWEST_ENSEMBLES = 5  # ASSUME: no interval is told of fewer
 LARGEST_EXACT = 12  # ensembles up to which the chances of orders are inverted
-LARGEST_STRATUM = 8  # mean number of ensembles in strata, the same
+LARGEST_GIVEN_DESIGN = 64  # the same, of as many more as the design has parameters
+LARGEST_STRATUM = 64  # mean number of ensembles in strata, the same
 GRID = 301  # points of a normal variable between −5 and 5
 DRAWS = 20_000  # orders of up to twelve normal values for each correlation, fewer of more
 CORRELATIONS = np.tanh(np.linspace(-5, 5, 121))
@@ -57,6 +58,35 @@ def jackknife_error(
         return np.where(used > 1, np.sqrt((used - 1) / used * squares), np.nan)
 
 
+def stratified_error(
+    left_out: Float[np.ndarray, "*measures ensembles"], strata: Int[np.ndarray, "ensembles"]
+) -> Float[np.ndarray, "*measures"]:
+    """Return the jackknife standard error of a rank correlation within strata of fixed sizes.
+
+    √(Σ_ℓ (n_ℓ − 1)/n_ℓ · Σ_i (c_ℓ·(θ̂₍₋ᵢ₎ − mean_ℓ))²), the sum of the errors of strata, which are
+    independent (Shao & Tu 1995, §6.2.1). With V_n = n³ − n, the correlation is
+    Σ_ℓ V_nℓ·ρ_ℓ/ΣV, and leaving one out gives its stratum the weight of one ensemble less;
+    c_ℓ = V_n/V_{n−1} · (ΣV − V_n + V_{n−1})/ΣV makes up for that.
+
+    Args:
+        left_out: As for ``jackknife_error``.
+    """
+    there = np.isfinite(left_out)
+    members = (strata[:, None] == np.unique(strata)).astype(float)
+    sizes = there @ members
+    weights = sizes**3 - sizes
+    with np.errstate(invalid="ignore", divide="ignore"):
+        lost = weights - ((sizes - 1) ** 3 - (sizes - 1))
+        corrected = weights / (weights - lost) * (1 - lost / weights.sum(-1, keepdims=True))
+        known = np.where(there, left_out, 0)
+        means = (known @ members) / sizes
+        away = np.where(there, left_out - means @ members.T, 0)
+        squares = (sizes - 1) / sizes * corrected**2 * (np.square(away) @ members)
+    # Two ensembles have one order, whose error is not known; their weight is 6 of ΣV.
+    variance = np.where(sizes > 2, squares, 0).sum(-1)
+    return np.where((sizes > 1).any(-1), np.sqrt(variance), np.nan)
+
+
 def correlation_interval(
     estimate: Float[np.ndarray, "*measures"],
     left_out: Float[np.ndarray, "*measures ensembles"],
@@ -70,10 +100,18 @@ def correlation_interval(
     """Return tanh(z ± t·se) with z = artanh r and the jackknife standard error of z.
 
     Any correlation will do: pooled, stratified, partial, granulated. Fisher's z makes the interval
-    contain its estimate and stay within ±1; the jackknife takes ensembles for what they are. Of few
-    ensembles it knows its own error too little, and z jumps where leaving one out makes an order
-    perfect: up to 10 degrees of freedom f, bounds are those of ``order_bounds`` for f + 2
-    ensembles, and within strata of up to 8 ensembles on average those for their sizes.
+    contain its estimate and stay within ±1; the jackknife takes ensembles for what they are.
+
+    What is held fixed is no part of the error. With strata, the error is ``stratified_error``.
+    With a design of rank k among E ensembles, leaving one out refits it, so that residuals are too
+    large by 1/(1 − k/E) and the error by 1/√(1 − k/E), as HC3 errors are beside HC2 (MacKinnon &
+    White 1985): it is multiplied by √((f + 2)/E) with the f degrees of freedom.
+
+    Of few ensembles the jackknife knows its own error too little, and z jumps where leaving one out
+    makes an order perfect: up to 10 degrees of freedom, or 62 given a design, bounds are those of
+    ``order_bounds`` for f + 2 ensembles, since a correlation given q regressors is distributed as
+    one of q observations fewer (Fisher 1924); and within strata of up to 64 ensembles on average
+    those for their sizes. They exclude 0 where the permutation test does.
 
     Args:
         estimate: Correlation r of the study.
@@ -96,15 +134,22 @@ def correlation_interval(
     largest = 1 - 3 / np.maximum(ensembles**3 - ensembles, 4)
     z = np.arctanh(np.clip(estimate, -largest, largest))
     limits = np.expand_dims(largest, -1)
-    error = jackknife_error(np.arctanh(np.clip(left_out, -limits, limits)))
+    without = np.arctanh(np.clip(left_out, -limits, limits))
     free = ensembles - 2 if degrees_of_freedom is None else degrees_of_freedom
+    kept = np.clip((np.asarray(free) + 2) / np.maximum(ensembles, 1), 0, 1)
+    if strata is None:
+        error = jackknife_error(without) * np.sqrt(kept)
+    else:
+        error = stratified_error(without, strata)
     half = _t_quantile(level, free, ensembles, fewest) * error
     low, high = np.array(np.tanh(z - half)), np.array(np.tanh(z + half))
     sizes = np.broadcast_to(free, low.shape) + 2
     perfect = np.abs(estimate) >= largest
     number = 1 if strata is None else len(np.unique(strata))
     small = number > 1 and len(strata) <= LARGEST_STRATUM * number
-    few = ((sizes <= LARGEST_EXACT) | small) & (coefficient is not None)
+    given = np.broadcast_to(kept < 1, low.shape)
+    few = (sizes <= np.where(given, LARGEST_GIVEN_DESIGN, LARGEST_EXACT)) | small
+    few &= coefficient is not None
     ordered = np.isfinite(half) & (perfect | few)
     for index in map(tuple, np.argwhere(ordered)):
         size = abs(float(estimate[index]))
@@ -208,7 +253,8 @@ def _drawn_correlations(strata, coefficient):
 def _spearman(x):
     """Spearman's ρ of every row with its places."""
     places = np.arange(x.shape[1])
-    distance = np.square(x.argsort(1).argsort(1) - places).sum(1)
+    # Whose rank j is at place argsort_j: the sum over ranks is the one over places.
+    distance = np.square(x.argsort(1) - places).sum(1)
     return 1 - 6 * distance / (len(places) ** 3 - len(places))
 
 

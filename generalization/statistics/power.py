@@ -13,9 +13,10 @@ def least_correlation(
 ) -> float:
     """Return the least |ρ| that a study finds with some power, in closed form.
 
-    tanh((z_{1−α/2m} + z_{power})·√(1.06/(n − 3))) with n = E − (rank − 1): a correlation after
-    projecting out q regressors is distributed as one of q observations fewer (Fisher 1924), and
-    Fisher's z of Spearman's ρ has variance 1.06/(n − 3) (Fieller, Hartley & Pearson 1957).
+    tanh((t_{1−α/2m} + t_{power})·√(1.06/(n − 3))) with n = E − (rank − 1) and quantiles of t with
+    n − 2 degrees of freedom: a correlation after projecting out q regressors is distributed as one
+    of q observations fewer (Fisher 1924), and Fisher's z of Spearman's ρ has variance
+    1.06/(n − 3) (Fieller, Hartley & Pearson 1957).
 
     Args:
         ensembles: Number E of independent observations, which are ensembles.
@@ -32,7 +33,7 @@ def least_correlation(
     free = ensembles - (rank - 1) - 3
     if free <= 0:
         return float("nan")
-    quantiles = scipy.stats.norm.ppf([1 - (1 - level) / (2 * family), power])
+    quantiles = scipy.stats.t.ppf([1 - (1 - level) / (2 * family), power], free + 1)
     return float(np.tanh(quantiles.sum() * np.sqrt(SPEARMAN_VARIANCE / free)))
 
 
@@ -55,5 +56,6 @@ def power_of(
     if free <= 0:
         return float("nan")
     away = np.arctanh(abs(correlation)) / np.sqrt(SPEARMAN_VARIANCE / free)
-    critical = scipy.stats.norm.ppf(1 - (1 - level) / (2 * family))
-    return float(scipy.stats.norm.cdf(away - critical) + scipy.stats.norm.cdf(-away - critical))
+    of_t = scipy.stats.t(free + 1)
+    critical = of_t.ppf(1 - (1 - level) / (2 * family))
+    return float(of_t.cdf(away - critical) + of_t.cdf(-away - critical))

@@ -10,13 +10,19 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
+from scipy.stats import binom
 
 from generalization.statistics.controls import (
     random_main_effects,
     random_per_ensemble,
     random_per_network,
 )
-from generalization.statistics.design import main_effects, pairwise_interactions
+from generalization.statistics.design import (
+    main_effects,
+    orthonormal_basis,
+    pairwise_interactions,
+)
 from generalization.statistics.draws import (
     leave_one_out_counts,
     observed_counts,
@@ -24,22 +30,25 @@ from generalization.statistics.draws import (
     resampled_counts,
 )
 from generalization.statistics.intervals import (
+    Interval,
     comparison,
     correlation_interval,
     simultaneous_interval,
 )
+from generalization.statistics.league_rows import shown
 from generalization.statistics.multiplicity import permutation_p_values, westfall_young
 from generalization.statistics.partial import (
     partial_rank_correlation,
     partial_rank_correlation_null,
     reasons,
 )
+from generalization.statistics.power import least_correlation
 from generalization.statistics.stratified import stratified_spearman, stratified_spearman_null
 
 LEVELS = np.array(list(np.ndindex(4, 3, 2, 2)))
 ENSEMBLES, SEEDS = len(LEVELS), 2
 DOMINANT = np.array([0.0, 2.0, 4.0, 6.0])[LEVELS[:, 0]]
-SIGNIFICANT = 0.05
+LEVEL, LEVEL_OF_TESTS = 0.95, 0.05
 
 
 class SimulatedStudy(NamedTuple):
@@ -137,6 +146,8 @@ SCENARIOS: dict[str, Callable[[np.random.Generator], SimulatedStudy]] = {
     "across and not within": across_not_within,
     "planted .3": planted(0.3),
     "planted .6": planted(0.6),
+    "as strong as the study detects": planted(least_correlation(ENSEMBLES, 4)),
+    "as strong as the study detects, given the design": planted(least_correlation(ENSEMBLES, 8)),
     "two equal measures": planted(0.5, 2),
     "15 equal measures": planted(0.5, 15),
     "15 null measures": planted(0.0, 15),
@@ -146,13 +157,23 @@ SCENARIOS: dict[str, Callable[[np.random.Generator], SimulatedStudy]] = {
 }
 
 
+TOLERANCE = 0.02  # of rates that approximations keep
+
+
 class Said(NamedTuple):
     estimate: np.ndarray
     p_value: np.ndarray
+    interval: Callable[[], Interval]
 
     @property
     def shown(self):
-        return self.p_value[0] <= SIGNIFICANT
+        """By the rule of the league, for one measure."""
+        if not self.p_value[0] <= LEVEL_OF_TESTS:
+            return False  # whatever its interval, which takes time
+        low, high = (bound[0] for bound in self.interval()[1:])
+        row = {"low": low, "high": high, "level": LEVEL, "p_value": self.p_value[0]}
+        rows = pd.DataFrame([row | {"p_value_corrected": np.nan, "ensembles": ENSEMBLES}])
+        return bool(shown(rows).iloc[0])
 
 
 class Judge:
@@ -171,13 +192,28 @@ class Judge:
         given = self.measures, self.gap, strata
         found = stratified_spearman(self.once, *given)[:, 0]
         null = stratified_spearman_null(*given, self.orders(strata))
-        return Said(found, permutation_p_values(found, null)), null
+        levels = len(np.unique(strata))
+
+        def interval():
+            left_out = stratified_spearman(leave_one_out_counts(len(self.gap)), *given)
+            free = len(self.gap) - 1 - levels
+            return correlation_interval(
+                found, left_out, level=LEVEL, degrees_of_freedom=free, strata=strata
+            )
+
+        return Said(found, permutation_p_values(found, null), interval), null
 
     def partial(self, design):
         given = self.measures, self.gap, design
         found = partial_rank_correlation(self.once, *given)[:, 0]
         null = partial_rank_correlation_null(*given, self.orders(np.zeros(len(self.gap), int)))
-        return Said(found, permutation_p_values(found, null))
+
+        def interval():
+            left_out = partial_rank_correlation(leave_one_out_counts(len(self.gap)), *given)
+            free = len(self.gap) - 1 - orthonormal_basis(design).shape[1]
+            return correlation_interval(found, left_out, level=LEVEL, degrees_of_freedom=free)
+
+        return Said(found, permutation_p_values(found, null), interval)
 
     @cached_property
     def pooled(self):
@@ -196,13 +232,6 @@ class Judge:
         return self.partial(pairwise_interactions(self.study.levels))
 
     @cached_property
-    def interval(self):
-        """Interval of the correlation within strata."""
-        counts = leave_one_out_counts(len(self.gap))
-        left_out = stratified_spearman(counts, self.measures, self.gap, self.study.strata)
-        return correlation_interval(self.within.estimate, left_out, level=0.95)
-
-    @cached_property
     def draws(self):
         strata = self.study.strata
         counts = resampled_counts(strata, resamples=self.resamples, generator=self.generator)
@@ -210,27 +239,34 @@ class Judge:
 
     @property
     def covered(self):
-        return self.interval.low[0] <= self.study.truth <= self.interval.high[0]
+        found = self.within.interval()
+        return found.low[0] <= self.study.truth <= found.high[0]
+
+    @property
+    def covered_given_design(self):
+        """Nothing but the dominant factor matters: given all, the truth is that within strata."""
+        found = self.given_design.interval()
+        return found.low[0] <= self.study.truth <= found.high[0]
 
     @property
     def told_apart(self):
         """Tell whether the first measure is found to differ from the second, its baseline."""
         found = self.within.estimate
         difference = comparison(
-            self.draws[:1], found[:1], self.draws[1:2], found[1:2], level=0.95
+            self.draws[:1], found[:1], self.draws[1:2], found[1:2], level=LEVEL
         ).difference
         return not difference.low[0] <= 0 <= difference.high[0]
 
     @property
     def winner_covered(self):
-        found = simultaneous_interval(self.draws, self.within.estimate, level=0.95)
+        found = simultaneous_interval(self.draws, self.within.estimate, level=LEVEL)
         winner = np.nanargmax(np.abs(self.within.estimate))
         return found.low[winner] <= self.study.truth <= found.high[winner]
 
     @property
     def any_shown(self):
         said, null = self.stratified(self.study.strata)
-        return np.nanmin(westfall_young(said.estimate, null)) <= SIGNIFICANT
+        return np.nanmin(westfall_young(said.estimate, null)) <= LEVEL_OF_TESTS
 
     @property
     def reason(self):
@@ -238,7 +274,10 @@ class Judge:
 
 
 class Statement(NamedTuple):
-    """Statement about a scenario, with its minimum or maximum rate."""
+    """Statement about a scenario, with its rate: at least, at most or about that.
+
+    What is stated of a rate about another holds within ``TOLERANCE`` of it, beside chance.
+    """
 
     scenario: str
     sentence: str
@@ -251,7 +290,16 @@ POOLED = ("shown, pooled", lambda judge: judge.pooled.shown)
 WITHIN = ("shown, within strata", lambda judge: judge.within.shown)
 DESIGN = ("shown, given the design", lambda judge: judge.given_design.shown)
 INTERACTIONS = ("shown, given interactions too", lambda judge: judge.given_interactions.shown)
+BOTH = (
+    "shown beyond the hyper-parameters: within strata and given the design",
+    lambda judge: judge.within.shown and judge.given_design.shown,
+)
 COVERED = ("interval within strata covers", lambda judge: judge.covered)
+COVERED_GIVEN_DESIGN = (
+    "interval given the design covers",
+    lambda judge: judge.covered_given_design,
+)
+DETECTED = ("shown, within strata", lambda judge: judge.within.shown)
 POSITIVE = (
     "positive and shown, within strata",
     lambda j: j.within.shown and j.within.estimate[0] > 0,
@@ -292,7 +340,7 @@ STATEMENTS = [
     *(
         Statement(scenario, *what, "at most", 0.05)
         for scenario in ("random per network", "random per ensemble")
-        for what in (POOLED, WITHIN, DESIGN, INTERACTIONS)
+        for what in (POOLED, WITHIN, DESIGN, INTERACTIONS, BOTH)
     ),
     # What only knows a hyper-parameter is shown, pooled, and must not be once that is held fixed.
     Statement("random per level", *POOLED, "at least", 0.3),
@@ -302,7 +350,10 @@ STATEMENTS = [
     Statement("the dominant factor", *NO_NUMBER, "at least", 1.0),
     Statement("the dominant factor", *FUNCTION, "at least", 1.0),
     Statement("random main effects", *POOLED, "at least", 0.3),
+    # So it is within strata of one factor: a sum of the others knows what they do to the gap.
+    Statement("random main effects", *WITHIN, "at least", 0.3),
     Statement("random main effects", *DESIGN, "at most", 0.05),
+    Statement("random main effects", *BOTH, "at most", 0.05),
     Statement("random main effects", *INTERACTIONS, "at most", 0.05),
     Statement("main effects and an interaction", *DESIGN, "at least", 0.1),
     Statement("main effects and an interaction", *INTERACTIONS, "at most", 0.05),
@@ -313,21 +364,37 @@ STATEMENTS = [
     Statement("across and not within", *WITHIN, "at most", 0.05),
     Statement("across and not within", *DESIGN, "at most", 0.05),
     Statement("planted .3", *POSITIVE, "at least", 0.42),
-    Statement("planted .3", *COVERED, "at least", 0.95),
+    Statement("planted .3", *COVERED, "about", 0.95),
+    Statement("planted .3", *COVERED_GIVEN_DESIGN, "about", 0.95),
     Statement("planted .6", *POSITIVE, "at least", 0.97),
-    Statement("planted .6", *COVERED, "at least", 0.95),
+    Statement("planted .6", *BOTH, "at least", 0.9),
+    Statement("planted .6", *COVERED_GIVEN_DESIGN, "about", 0.95),
+    Statement("as strong as the study detects", *DETECTED, "about", 0.8),
+    Statement("as strong as the study detects, given the design", *DESIGN, "about", 0.8),
+    Statement("planted .6", *COVERED, "about", 0.95),
     Statement("two equal measures", *TOLD_APART, "at most", 0.05),
     Statement("15 equal measures", *WINNER, "at least", 0.95),
     Statement("15 equal measures", *ANY_SHOWN, "at least", 0.97),
     Statement("15 null measures", *ANY_SHOWN, "at most", 0.05),
     Statement("two datasets, none within", *POOLED, "at least", 0.9),
     Statement("two datasets, none within", *WITHIN, "at most", 0.05),
-    Statement("two datasets, none within", *COVERED, "at least", 0.95),
+    Statement("two datasets, none within", *COVERED, "about", 0.95),
     Statement("two datasets, -.6 within", *MISLED, "at least", 0.5),
     Statement("two datasets, -.6 within", *NEGATIVE, "at least", 0.97),
     Statement("two datasets, +.6 within", *POSITIVE, "at least", 0.97),
-    Statement("two datasets, +.6 within", *COVERED, "at least", 0.95),
+    Statement("two datasets, +.6 within", *COVERED, "about", 0.95),
 ]
+
+
+def limits(statement, studies, chance):
+    """Least and largest rate of a statement that just holds, but for that chance on each side."""
+    away = TOLERANCE if statement.bound == "about" else 0
+    least = binom.ppf(chance, studies, statement.rate - away) / studies
+    largest = binom.ppf(1 - chance, studies, min(statement.rate + away, 1)) / studies
+    return (
+        0.0 if statement.bound == "at most" else least,
+        1.0 if statement.bound == "at least" else largest,
+    )
 
 
 def rates(scenario, studies, *, permutations=199, resamples=199, seed=0):

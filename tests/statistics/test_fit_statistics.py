@@ -16,12 +16,12 @@ from generalization.statistics.fit_statistics import (
     DESIGN,
     fit_statistics,
 )
+from generalization.statistics.intervals import order_bounds
 from generalization.statistics.league_rows import primary_statistic
 from generalization.statistics.power import least_correlation
 from generalization.statistics.prediction import regret_null
 from generalization.statistics.resampling import Resampling
 from generalization.statistics.selection import excluded
-from generalization.statistics.stratified import stratified_spearman
 from generalization.statistics.verdicts import verdict
 
 PERMUTATIONS = 199
@@ -506,23 +506,14 @@ def test_no_factor_explains_a_gap_that_does_not_vary(measures, design_alone):
     assert rows.index.str.startswith("minimum_detectable_correlation").all()
 
 
-def test_interval_within_strata_loses_a_degree_of_freedom_to_each(measures, statistics):
+def test_interval_within_strata_is_that_of_their_sizes(measures, statistics):
     values = means(measures, "jacobian_norm")
     levels = measures.groupby("ensemble")["init_scale"].first()[values.index].to_numpy()
-    codes = np.unique(levels, return_inverse=True)[1]
-    some = values.to_numpy().T
-
-    def z(counts):
-        return np.arctanh(stratified_spearman(counts, some[:1], some[1], codes)[0])
-
-    size, number = len(codes), codes.max() + 1
-    left_out = z(1 - np.eye(size))
-    error = np.sqrt((size - 1) / size * np.square(left_out - left_out.mean()).sum())
-    half = scipy.stats.t.ppf(0.975, size - 1 - number) * error
+    sizes = np.unique(levels, return_counts=True)[1]
     row = of(statistics, "jacobian_norm").loc["spearman_within_init_scale"]
-    assert row["cells"] == number
-    ends = np.tanh(z(np.ones((1, size))) + half * np.array([-1, 1]))
-    assert [row["low"], row["high"]] == pytest.approx(ends)
+    assert row["cells"] == len(sizes)
+    expected = order_bounds(row["estimate"], tuple(sorted(map(int, sizes))), 0.95)
+    assert [row["low"], row["high"]] == pytest.approx(expected)
 
 
 def test_gaps_are_permuted_within_two_levels_of_the_dominant_factor(measures, monkeypatch):

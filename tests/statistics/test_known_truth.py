@@ -1,6 +1,5 @@
 import pytest
-from oracles.simulated_studies import SCENARIOS, STATEMENTS, rates
-from scipy.stats import binom
+from oracles.simulated_studies import SCENARIOS, STATEMENTS, limits, rates
 
 STUDIES = 150
 CHANCE = 1e-4  # of a statement that just holds, to fail
@@ -10,11 +9,8 @@ CHANCE = 1e-4  # of a statement that just holds, to fail
 def test_simulated_studies_are_judged_correctly(scenario):
     """By the binomial band of the rate that each statement must keep."""
     for statement, rate in rates(scenario, STUDIES).items():
-        hits = round(rate * STUDIES)
-        if statement.bound == "at most":
-            assert hits <= binom.ppf(1 - CHANCE, STUDIES, statement.rate), statement
-        else:
-            assert hits >= binom.ppf(CHANCE, STUDIES, statement.rate), statement
+        least, largest = limits(statement, STUDIES, CHANCE)
+        assert least <= rate <= largest, statement
 
 
 def test_every_scenario_has_a_statement():

@@ -25,14 +25,15 @@ def test_is_what_has_the_stated_power():
 
 
 def test_textbook_value():
-    """(1.96 + 0.84)/√(n − 3) at n = 35, with Spearman's larger variance."""
-    assert least_correlation(35) == pytest.approx(np.tanh(2.8016 * np.sqrt(1.06 / 32)), abs=1e-4)
+    """(2.0345 + 0.8527)/√(n − 3) of t at n = 35, with Spearman's larger variance."""
+    assert least_correlation(35) == pytest.approx(np.tanh(2.8872 * np.sqrt(1.06 / 32)), abs=1e-4)
 
 
 def test_four_ensembles_are_the_fewest_with_a_least_correlation():
-    assert least_correlation(4) == pytest.approx(np.tanh(2.8016 * np.sqrt(1.06)), abs=1e-4)
+    # Quantiles of t with two degrees of freedom: 4.3027 and 1.0607.
+    assert least_correlation(4) == pytest.approx(np.tanh(5.3634 * np.sqrt(1.06)), abs=1e-4)
     assert np.isnan(least_correlation(3))
-    assert power_of(least_correlation(4), 4) == pytest.approx(0.8, abs=1e-3)
+    assert power_of(least_correlation(4), 4) == pytest.approx(0.805, abs=1e-3)  # with both tails
     assert np.isnan(power_of(0.5, 3))
 
 
