@@ -134,13 +134,17 @@ def explained_by_design(
     gap: Float[np.ndarray, "ensembles"],
     levels: Int[np.ndarray, "ensembles factors"],
     names: Sequence[str],
+    blocks: Int[np.ndarray, "ensembles factors"] | None = None,
 ) -> list[Explained]:
     """Compute R² of the gap on each factor, on all main effects, and with their interactions.
+
+    Within blocks, such as datasets, the share of a factor is what it adds to theirs.
 
     Args:
         gap: Mean generalization gap of every ensemble.
         levels: Level of every factor in every ensemble.
         names: Names of the factors.
+        blocks: Levels of factors whose share comes first, some of those of ``levels``.
 
     Returns:
         One entry per factor, then ``main effects``, then ``main effects and interactions``, with
@@ -150,17 +154,22 @@ def explained_by_design(
     """
     pairs = one_factor_pairs(levels)
     contrasts = np.bincount(pairs.factor, minlength=levels.shape[1])
+    first = main_effects(levels[:, :0] if blocks is None else blocks)
     entries = [
-        _explained(name, gap, main_effects(levels[:, [f]]), contrasts[f])
+        _explained(name, gap, main_effects(levels[:, [f]]), contrasts[f], first)
         for f, name in enumerate(names)
     ]
-    entries.append(_explained("main effects", gap, main_effects(levels), contrasts.sum()))
-    interactions = _explained(
-        "main effects and interactions", gap, pairwise_interactions(levels), contrasts.sum()
+    together = {
+        "main effects": main_effects(levels),
+        "main effects and interactions": pairwise_interactions(levels),
+    }
+    alone = np.ones((len(gap), 1))
+    all_main, interactions = (
+        _explained(term, gap, design, contrasts.sum(), alone) for term, design in together.items()
     )
     if not allows_interactions(levels):
         interactions = interactions._replace(r_squared=np.nan, adjusted=np.nan)
-    return [*entries, interactions]
+    return [*entries, all_main, interactions]
 
 
 def most_explaining_factor(
@@ -198,8 +207,18 @@ def _dummies(codes):
     return (codes[:, None] == np.unique(codes)[1:]).astype(float)
 
 
-def _explained(term, gap, design, contrasts):
-    rank = orthonormal_basis(design).shape[1]
-    plain = r_squared(gap, design)
-    adjusted = adjusted_r_squared(plain, len(gap), rank)
-    return Explained(term, rank - 1, float(plain), float(adjusted), int(contrasts))
+def _explained(term, gap, design, contrasts, first):
+    """What a design adds to one that comes first; of a part of that, what it explains."""
+    ranks = [orthonormal_basis(one).shape[1] for one in (first, np.hstack([first, design]))]
+    if ranks[0] == ranks[1]:
+        first = np.ones((len(gap), 1))
+        ranks = [1, orthonormal_basis(design).shape[1]]
+    plain = [r_squared(gap, one) for one in (first, np.hstack([first, design]))]
+    adjusted = [adjusted_r_squared(*one) for one in zip(plain, [len(gap)] * 2, ranks, strict=True)]
+    return Explained(
+        term,
+        ranks[1] - ranks[0],
+        float(plain[1] - plain[0]),
+        float(adjusted[1] - adjusted[0]),
+        int(contrasts),
+    )

@@ -8,14 +8,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from generalization.statistics.controls import random_main_effects
 from generalization.statistics.design import allows_interactions, explained_by_design
+from generalization.statistics.draws import observed_counts, permuted_orders
 from generalization.statistics.estimates import INTERVAL, table_of
 from generalization.statistics.intervals import FEWEST_ENSEMBLES
 from generalization.statistics.league import league
+from generalization.statistics.multiplicity import permutation_p_values
 from generalization.statistics.population import Population, population
 from generalization.statistics.power import least_correlation
 from generalization.statistics.resampling import Resampling
 from generalization.statistics.selection import SELECTIONS, by_dataset
+from generalization.statistics.stratified import stratified_spearman, stratified_spearman_null
 
 COLUMNS = [
     "measure",
@@ -50,6 +54,8 @@ TERMS = {
     "main effects and interactions": "pairwise_interactions",
 }
 POWER = "minimum_detectable_correlation"
+PROXIES = "shown_random_main_effects"
+NUMBER_OF_PROXIES, PERMUTATIONS_OF_PROXIES = 500, 999
 
 
 def fit_statistics(
@@ -79,8 +85,10 @@ def fit_statistics(
         The statistics, one row per dataset (``all``, and where the study has several also each of
         them), selection (``fitted`` networks, and ``all``), measure and statistic, with the columns
         ``COLUMNS``; and the design, with the columns ``DESIGN``: what each swept factor, all of
-        them, and their interactions explain of the gap, and the smallest correlation that the study
-        finds in 80 % of repetitions. What does not exist is empty; ``note`` says why.
+        them, and their interactions explain of the gap (of several datasets, what a factor explains
+        within them), the smallest correlation that the study finds in 80 % of repetitions, and how
+        often it takes a random function of the hyper-parameters for a measure of the gap. What does
+        not exist is empty; ``note`` says why.
 
     Raises:
         ValueError: If permutations are none.
@@ -101,17 +109,17 @@ def fit_statistics(
             )
             about = {"selection": selection, "dataset": dataset}
             rows += [about | row for row in league(some, resampling, permutations=permutations)]
-            design += [about | row for row in _design(some)]
+            design += [about | row for row in _design(some, resampling.stream(2))]
     return table_of(rows, COLUMNS, resampling), pd.DataFrame(design, columns=DESIGN)
 
 
-def _design(some: Population) -> Iterator[dict[str, Any]]:
-    """What factors explain of the gap, and what correlations the study can see, row by row."""
+def _design(some: Population, generator: np.random.Generator) -> Iterator[dict[str, Any]]:
+    """What factors explain of the gap, and what the study can and cannot tell, row by row."""
     ensembles = len(some.mean_gap)
     about = {"ensembles": ensembles, "note": ""}
     levels = dict(zip(some.factors, some.levels.T, strict=True))
     if ensembles >= FEWEST_ENSEMBLES and np.ptp(some.mean_gap) > 0 and some.factors:
-        for one in explained_by_design(some.mean_gap, some.levels, some.factors):
+        for one in explained_by_design(some.mean_gap, some.levels, some.factors, some.blocks):
             missing = one.term.endswith("interactions") and not allows_interactions(some.levels)
             yield about | {
                 "factor": TERMS.get(one.term, one.term),
@@ -129,3 +137,25 @@ def _design(some: Population) -> Iterator[dict[str, Any]]:
         least = least_correlation(ensembles, rank, family=family)
         note = f"at 80 % power, p-values corrected for {family} measures"
         yield about | {"factor": f"{POWER}{held_fixed}", "value": least, "note": note}
+    if dominant and ensembles >= FEWEST_ENSEMBLES:
+        note = f"share of {NUMBER_OF_PROXIES} draws with p of at most 0.05"
+        value = shown_proxies(some, dominant, generator)
+        yield about | {"factor": f"{PROXIES}_within_{dominant}", "value": value, "note": note}
+
+
+def shown_proxies(some: Population, factor: str, generator: np.random.Generator) -> float:
+    """Return how often a random function of the hyper-parameters correlates within a factor.
+
+    The share of sums of random main effects that the permutation test within strata of the factor
+    shows to correlate with the gap of this study, at .05: what a measure gets that knows the
+    hyper-parameters and nothing else.
+    """
+    strata = some.strata_of(factor)
+    proxies = np.stack([
+        random_main_effects(some.levels, 1, generator)[:, 0] for _ in range(NUMBER_OF_PROXIES)
+    ])
+    orders = permuted_orders(strata, permutations=PERMUTATIONS_OF_PROXIES, generator=generator)
+    given = proxies, some.mean_gap, strata
+    observed = stratified_spearman(observed_counts(len(strata)), *given)[:, 0]
+    p_values = permutation_p_values(observed, stratified_spearman_null(*given, orders))
+    return float(np.mean(p_values <= 0.05))

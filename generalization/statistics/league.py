@@ -15,7 +15,9 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 from jaxtyping import Float, Int
+from statsmodels.stats.multitest import multipletests
 
+from generalization.names import within
 from generalization.statistics.ceiling import noise_ceilings, reliability
 from generalization.statistics.conditional_information import (
     conditional_information,
@@ -30,7 +32,6 @@ from generalization.statistics.design import (
     one_factor_pairs,
     orthonormal_basis,
     pairwise_interactions,
-    strata_codes,
 )
 from generalization.statistics.draws import (
     leave_one_out_counts,
@@ -52,7 +53,9 @@ from generalization.statistics.intervals import (
     correlation_interval,
     cr2_slope,
     jackknife_interval,
+    simultaneous_interval,
 )
+from generalization.statistics.league_rows import BEST_RIVAL
 from generalization.statistics.multiplicity import permutation_p_values, westfall_young
 from generalization.statistics.partial import (
     NO_COVARIATES,
@@ -205,7 +208,8 @@ class _Judges:
                 squares[place] = self._squares(x.reshape(self.size, -1))
             else:
                 slopes.append([np.nan] * 3)
-        yield from self.rows("ols_slope", Interval(*np.array(slopes).reshape(-1, 3).T), p)
+        interval = Interval(*np.array(slopes).reshape(-1, 3).T)
+        yield from self.rows("ols_slope", interval, *self._corrected(p))
         yield from self.rows(
             "ols_r_squared",
             jackknife_interval(
@@ -219,9 +223,10 @@ class _Judges:
         The factor that explains most of the gap comes first: the primary statistic of a study.
         """
         for factor in sorted(self.population.factors, key=lambda one: one != self.dominant):
-            strata = self._strata_of(factor)
+            strata = self.population.strata_of(factor)
             name = f"spearman_within_{factor}"
-            yield from self._stratified(name, strata, f"constant within every level of {factor}")
+            constant = f"constant within every level of {within(factor)}"
+            yield from self._stratified(name, strata, constant)
 
     def given_design(self) -> Iterator[Row]:
         """Partial rank correlations given main effects, interactions, or how far networks fit."""
@@ -344,8 +349,13 @@ class _Judges:
             yield from self.rows(name, interval, *tested)
 
     def beside_baselines(self) -> Iterator[Row]:
-        """|ρ| less that of the best baseline, from resamples that all measures share."""
-        names = ("difference_to_best_baseline", "probability_of_best", "rank")
+        """|ρ| less that of the best rival, from resamples that all measures share."""
+        names = (
+            "difference_to_best_baseline",
+            "probability_of_best",
+            "rank",
+            "simultaneous_interval",
+        )
         if not self.enough:
             for name in names:
                 yield from self.rows(name, self._empty())
@@ -358,16 +368,22 @@ class _Judges:
         estimates = stratified_spearman(observed_counts(self.size), self.means, self.gap, strata)[
             :, 0
         ]
-        some, others = self.population.candidates, self.population.baselines
+        some, others = self.population.candidates, self.population.rivals
         told = comparison(
             draws[some], estimates[some], draws[others], estimates[others], level=self.level
         )
         empty = np.full(len(some), np.nan)
-        parts = (told.difference, Interval(told.p_best, empty, empty), told.rank)
-        where = f"rank correlations within levels of {self.dominant}" if self.dominant else ""
+        together = simultaneous_interval(draws[some], estimates[some], level=self.level)
+        parts = (told.difference, Interval(told.p_best, empty, empty), told.rank, together)
+        held = within(self.dominant) if self.dominant else ""
+        where = f"rank correlations within levels of {held}" if held else ""
         for name, part in zip(names, parts, strict=True):
             tested = self._differing(some, told) if name == names[0] else ()
-            rows = self.rows(name, self._at(some, part), *tested, notes=where)
+            sizes = np.abs(estimates[others])
+            beside = name == names[0] and np.isfinite(sizes).any()
+            best = self.population.measures[others[np.nanargmax(sizes)]] if beside else ""
+            notes = joined(where, f"{BEST_RIVAL}{within(best)}" if best else "")
+            rows = self.rows(name, self._at(some, part), *tested, notes=notes)
             yield from (row for row in rows if row["kind"] == "candidate")
 
     def _differing(self, some: np.ndarray, told: Comparison) -> tuple[Numbers, Numbers]:
@@ -388,7 +404,7 @@ class _Judges:
         about |= {"networks": int(np.isfinite(self.population.gap).sum())}
         designs = {"noise_ceiling": np.ones((self.size, 1))}
         for factor in self.population.factors:
-            strata = self._strata_of(factor)[:, None]
+            strata = self.population.strata_of(factor)[:, None]
             designs[f"noise_ceiling_within_{factor}"] = main_effects(strata)
         designs["noise_ceiling_given_design"] = self.population.design
         for name, design in designs.items():
@@ -412,8 +428,8 @@ class _Judges:
         found = reliability(ranks, level=self.level)
         notes = np.where(self.population.of_ensembles, NO_NETWORKS, "")
         interval = Interval(found.reliability, found.low, found.high)
-        p_value = found.p_value if self.enough else None
-        yield from self.rows("repeatability", interval, p_value, notes=notes)
+        tested = self._corrected(found.p_value) if self.enough else ()
+        yield from self.rows("repeatability", interval, *tested, notes=notes)
 
     def chosen(self) -> Iterator[Row]:
         """Regret and hit rate of preferring networks by a measure, turned by its own sign.
@@ -428,19 +444,19 @@ class _Judges:
         signs = stratified_spearman(observed_counts(self.size), self.means, self.gap, strata)[:, 0]
         turned = self.means * np.where(signs < 0, -1.0, 1.0)[:, None]
         whole = selection(turned, self.gap)
-        within = selection(turned, self.gap, strata)
+        in_strata = selection(turned, self.gap, strata)
         note = "turned by the sign of the rank correlation" + (
-            f" within {self.dominant}" if self.dominant else ""
+            f" within {within(self.dominant)}" if self.dominant else ""
         )
         estimates = {
             "regret": whole.regret[:, 0],
-            "regret_worst": largest(within.regret),
+            "regret_worst": largest(in_strata.regret),
             "top_20_hit_rate": whole.hit_rate[:, 0],
         }
         tested = self._chosen_by_chance(estimates, strata) if self.enough else {}
         for name, estimate in estimates.items():
             interval = self._empty()._replace(estimate=estimate)
-            cells = within.regret.shape[1] if name == "regret_worst" else 1
+            cells = in_strata.regret.shape[1] if name == "regret_worst" else 1
             notes = [joined(note, NO_INTERVAL_OF_A_CHOICE) if self.enough else note] * len(estimate)
             yield from self.rows(name, interval, *tested.get(name, ()), cells=cells, notes=notes)
 
@@ -501,7 +517,7 @@ class _Judges:
         interval = correlation_interval(
             observed, left_out, level=self.level, coefficient=coefficient
         )
-        yield from self.rows(name, interval, test(values, self.gap))
+        yield from self.rows(name, interval, *self._corrected(test(values, self.gap)))
 
     def _interval(
         self,
@@ -531,6 +547,14 @@ class _Judges:
             corrected[family] = westfall_young(observed[family], null[family])
         return p, corrected
 
+    def _corrected(self, p: Numbers) -> tuple[Numbers, Numbers]:
+        """p-values that no permutation stands behind, and those of candidates by Holm (1979)."""
+        corrected, family = np.full(len(p), np.nan), self.population.candidates
+        family = family[np.isfinite(p[family])]
+        if len(family):
+            corrected[family] = multipletests(p[family], method="holm")[1]
+        return p, corrected
+
     def _squares(self, x: np.ndarray) -> np.ndarray:
         """Adjusted R² of the gap on a measure, of ensemble means: of all, and without each."""
         means = pd.DataFrame(x).where(np.isfinite(x)).mean(axis=1).to_numpy()
@@ -547,13 +571,7 @@ class _Judges:
 
     def _strata_of_dominant(self) -> Int[np.ndarray, "ensembles"]:
         """Levels of the factor that explains most of the gap; one stratum without factors."""
-        return self._strata_of(self.dominant) if self.dominant else self.one_stratum
-
-    def _strata_of(self, factor: str) -> Int[np.ndarray, "ensembles"]:
-        """Levels of a factor, of each dataset by itself where there are several."""
-        factors = self.population.factors
-        held = [place for place, one in enumerate(factors) if one in {factor, "dataset"}]
-        return strata_codes(self.population.levels[:, held])
+        return self.population.strata_of(self.dominant) if self.dominant else self.one_stratum
 
     def _orders(self, strata: np.ndarray) -> np.ndarray:
         return permuted_orders(strata, permutations=self.permutations, generator=self.generator)

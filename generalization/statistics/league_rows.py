@@ -7,6 +7,7 @@ import pandas as pd
 from generalization.statistics.intervals import FEWEST_ENSEMBLES
 
 WITHIN = "spearman_within_"
+BEST_RIVAL = "less that of "  # begins a note on which baseline or hyper-parameter is the best
 
 
 def primary_statistic(statistics: pd.DataFrame, primary: str) -> str:

@@ -17,7 +17,13 @@ from generalization.statistics.controls import (
     random_per_ensemble,
     random_per_network,
 )
-from generalization.statistics.design import level_codes, main_effects, most_explaining_factor
+from generalization.statistics.design import (
+    level_codes,
+    main_effects,
+    most_explaining_factor,
+    residuals,
+    strata_codes,
+)
 from generalization.statistics.selection import has_fitted
 from generalization.tables import NETWORK, swept_hyperparameters
 
@@ -112,12 +118,33 @@ class Population:
         """Positions of the measures that any other has to beat."""
         return np.flatnonzero(np.array(self.kinds) == "baseline")
 
+    @property
+    def rivals(self) -> np.ndarray:
+        """Positions of what knows least: baselines, and swept factors as measures."""
+        return np.flatnonzero(np.isin(self.kinds, ["baseline", "factor"]))
+
+    @cached_property
+    def gap_within_datasets(self) -> Float[np.ndarray, "ensembles"]:
+        """Mean gap of every ensemble less that of its dataset, where there are several."""
+        return residuals(self.mean_gap, main_effects(self.blocks))
+
     def dominant(self) -> str:
-        """Factor other than the dataset that explains most of the gap; empty without any."""
+        """Factor that explains most of the gap within datasets; empty without any."""
         places = [place for place, name in enumerate(self.factors) if name != "dataset"]
-        if not places or len(self.mean_gap) < 2 or np.ptp(self.mean_gap) == 0:
+        gap = self.gap_within_datasets
+        if not places or len(gap) < 2 or np.ptp(self.mean_gap) == 0:
             return ""
-        return self.factors[places[most_explaining_factor(self.mean_gap, self.levels[:, places])]]
+        return self.factors[places[most_explaining_factor(gap, self.levels[:, places])]]
+
+    def strata_of(self, factor: str) -> Int[np.ndarray, "ensembles"]:
+        """Levels of a factor, of each dataset by itself where there are several."""
+        held = [place for place, one in enumerate(self.factors) if one in {factor, "dataset"}]
+        return strata_codes(self.levels[:, held])
+
+    @property
+    def blocks(self) -> Int[np.ndarray, "ensembles factors"]:
+        """Dataset of every ensemble, within which the design explains the gap."""
+        return self.levels[:, [name == "dataset" for name in self.factors]]
 
     def networks(self) -> Int[np.ndarray, "measures"]:
         """How many networks have each measure, or are in a pair that has it."""

@@ -9,7 +9,12 @@ import pandas as pd
 
 from generalization.names import interval, listed, number, readable, value_name, values_of, within
 from generalization.statistics.intervals import FEWEST_ENSEMBLES
-from generalization.statistics.league_rows import league_rows, primary_statistic, stratum
+from generalization.statistics.league_rows import (
+    BEST_RIVAL,
+    league_rows,
+    primary_statistic,
+    stratum,
+)
 from generalization.statistics.selection import excluded, final_networks, has_fitted
 from generalization.statistics.selection_on_fit import WARNING
 from generalization.tables import swept_hyperparameters
@@ -68,10 +73,11 @@ def summary(
     else:
         lines = [
             _answer(statistics, candidates, statistic),
+            *_beyond_design(statistics, candidates, statistic, design),
             *lines,
             *_explained(design),
-            *_ceiling(statistics, candidates),
-            *_power(design),
+            *_ceiling(statistics, candidates, statistic),
+            *_power(design, statistic),
             *_judges(statistics, statistic),
             *_compared(rows, ("baseline",), "baselines"),
             *_compared(rows, ("control", "factor"), "controls and swept hyper-parameters"),
@@ -179,9 +185,7 @@ def _answer(statistics: pd.DataFrame, candidates: pd.DataFrame, statistic: str) 
     shown = candidates[candidates["shown"]]
     chosen = candidates if shown.empty else shown
     best = chosen.loc[chosen["estimate"].abs().idxmax()]
-    held, tested = stratum(statistic), _count(len(candidates), "candidate measure")
-    where = f"at equal {within(held)}" if held else "pooled over all networks"
-    where = "given all hyper-parameters" if statistic == "spearman_given_design" else where
+    tested, where = _count(len(candidates), "candidate measure"), _where(statistic)
     if shown.empty:
         first = (
             f"None of {tested} is shown to rank the gap of fitted networks {where}, which does not "
@@ -191,29 +195,96 @@ def _answer(statistics: pd.DataFrame, candidates: pd.DataFrame, statistic: str) 
         last = "" if pd.isna(decides) else f" Its corrected p is {number(decides, digits=2)}."
     else:
         first = f"{readable(best.name)} ranks the gap of fitted networks best, {where}"
-        last = (
-            f" A relation is shown by {len(shown)} of {tested}; the interval of the largest of "
-            "several correlations is too narrow."
-        )
+        last = f" A relation is shown by {len(shown)} of {tested}."
     return (
-        f"{first}: its rank correlation is {_interval(best)} over {_over(best)}"
-        f"{_beside(statistics, best.name, statistic)}{_in_datasets(statistics, best.name)}.{last}"
+        f"{first}: its rank correlation is {_interval(best)}{_chosen(statistics, best.name)} over "
+        f"{_over(best)}{_beside(statistics, best.name, statistic)}"
+        f"{_in_datasets(statistics, best.name)}.{last}"
+    )
+
+
+def _where(statistic: str) -> str:
+    """Clause on what a correlation holds fixed."""
+    if statistic == "spearman_given_design":
+        return "given all hyper-parameters"
+    held = stratum(statistic)
+    return f"at equal {within(held)}" if held else "pooled over all networks"
+
+
+def _chosen(statistics: pd.DataFrame, measure: str) -> str:
+    """Clause with the interval that allows for choosing the largest of several correlations."""
+    rows = league_rows(statistics, "simultaneous_interval")
+    if measure not in rows.index or pd.isna(rows.loc[measure, "low"]):
+        return ""
+    row = rows.loc[measure]
+    low, high = (number(row[key], digits=2) for key in ("low", "high"))
+    return f" ([{low}, {high}], allowing for the choice among them)"
+
+
+def _beyond_design(
+    statistics: pd.DataFrame,
+    candidates: pd.DataFrame,
+    statistic: str,
+    design: pd.DataFrame | None,
+) -> Iterator[str]:
+    """Tell whether measures know more of the gap than the hyper-parameters that made it."""
+    given = league_rows(statistics, "spearman_given_design").reindex(candidates.index)
+    given = given.dropna(subset="estimate")
+    if statistic == "spearman_given_design" or given.empty:
+        return
+    both = given.index[given["shown"].astype(bool) & candidates.loc[given.index, "shown"]]
+    named = f": {listed([*map(within, both)])}" if len(both) else ""
+    tested = _count(len(given), "candidate measure")
+    yield (
+        f"{len(both) or 'None'} of {tested} {'are' if len(both) > 1 else 'is'} shown to rank the "
+        f"gap {_where(statistic)} and given all hyper-parameters too{named}."
+        f"{_proxies(design, statistic)}"
+    )
+
+
+def _proxies(design: pd.DataFrame | None, statistic: str) -> str:
+    """Sentence on how often a random function of the hyper-parameters passes for a measure."""
+    rows, held = _design(design), stratum(statistic)
+    name = f"shown_random_main_effects_within_{held}"
+    if name not in rows.index or pd.isna(rows.loc[name, "value"]):
+        return ""
+    return (
+        f" The former alone tells little: of random functions of the hyper-parameters (sums of "
+        f"main effects), {_percent(rows.loc[name, 'value'])} correlate with this gap "
+        f"{_where(statistic)}, by a test at 5 %."
     )
 
 
 def _beside(statistics: pd.DataFrame, measure: str, statistic: str) -> str:
-    """Clause with the other correlations of the best measure, and its lead over baselines."""
-    words = {
-        "spearman": "pooled",
-        "spearman_given_design": "given all hyper-parameters",
-        "difference_to_best_baseline": "ahead of the best baseline by",
-    }
+    """Clause with the other correlations of the best measure, and its lead over rivals."""
+    words = {"spearman": "pooled", "spearman_given_design": "given all hyper-parameters"}
     clauses = [
         f"{name} {_told(rows.loc[measure])}"
         for one, name in words.items()
         if one != statistic and measure in (rows := league_rows(statistics, one)).index
     ]
+    clauses += _ahead(statistics, measure)
     return f" ({'; '.join(clauses)})" if clauses else ""
+
+
+def _ahead(statistics: pd.DataFrame, measure: str) -> Iterator[str]:
+    """Clause with the difference to the best baseline or hyper-parameter, and whether it shows."""
+    rows = league_rows(statistics, "difference_to_best_baseline")
+    if measure not in rows.index:
+        return
+    row = rows.loc[measure]
+    if pd.isna(row["estimate"]):
+        yield f"difference to the best baseline {_told(row)}"
+        return
+    note = row["note"] if isinstance(row["note"], str) else ""
+    rival = note.partition(BEST_RIVAL)[2].partition(";")[0] or "the best baseline"
+    if row["shown"]:
+        words = "ahead of" if row["estimate"] > 0 else "behind"
+        yield f"{words} {rival} by {_interval(row)}"
+        return
+    p_value = row["p_value"] if pd.isna(row["p_value_corrected"]) else row["p_value_corrected"]
+    tested = "" if pd.isna(p_value) else f", p = {number(p_value, digits=2)}"
+    yield f"not shown to be ahead of {rival}: {_interval(row)}{tested}"
 
 
 def _in_datasets(statistics: pd.DataFrame, measure: str) -> str:
@@ -244,29 +315,30 @@ def _explained(design: pd.DataFrame | None) -> Iterator[str]:
     yield f"{', '.join([f'{largest} of the variance of the gap', *others])}."
 
 
-def _ceiling(statistics: pd.DataFrame, candidates: pd.DataFrame) -> Iterator[str]:
+def _ceiling(statistics: pd.DataFrame, candidates: pd.DataFrame, statistic: str) -> Iterator[str]:
     """Tell how far the best measure is from what noise of the gap leaves to any."""
-    rows = league_rows(statistics, "noise_ceiling").dropna(subset="estimate")
+    suffix = statistic.removeprefix("spearman")
+    rows = league_rows(statistics, f"noise_ceiling{suffix}").dropna(subset="estimate")
     for _, ceiling in rows.iterrows():
         best = candidates["estimate"].abs().max()
         left = max(ceiling["estimate"] - best, 0)
         yield (
-            "Noise of seeds and of the test set limits the rank correlation of any measure with "
-            f"the gap to {_interval(ceiling)}; {number(left, digits=2)} of it is left beyond the "
-            "strongest measure."
+            "Noise of seeds limits the rank correlation of any measure with the gap, "
+            f"{_where(statistic)}, to {_interval(ceiling)}; {number(left, digits=2)} of it is left "
+            "beyond the strongest measure."
         )
 
 
-def _power(design: pd.DataFrame | None) -> Iterator[str]:
+def _power(design: pd.DataFrame | None, statistic: str) -> Iterator[str]:
     """Tell the least correlation that a study of this size detects in 80 % of repetitions."""
     rows = _design(design)
-    if "minimum_detectable_correlation" in rows.index:
-        least = rows.loc["minimum_detectable_correlation", "value"]
-        if pd.notna(least):
-            yield (
-                f"A study of this size detects a correlation of {number(least, digits=2)} with a "
-                "power of 80 %; weaker ones it is likely to miss."
-            )
+    name = f"minimum_detectable_correlation{statistic.removeprefix('spearman')}"
+    if name in rows.index and pd.notna(rows.loc[name, "value"]):
+        yield (
+            f"A study of this size detects a correlation of "
+            f"{number(rows.loc[name, 'value'], digits=2)}, {_where(statistic)}, with a power of "
+            "80 %; weaker ones it is likely to miss."
+        )
 
 
 def _judges(statistics: pd.DataFrame, statistic: str) -> Iterator[str]:
@@ -276,8 +348,13 @@ def _judges(statistics: pd.DataFrame, statistic: str) -> Iterator[str]:
     winners: dict[str, list[str]] = {}
     for judge, (name, largest_wins) in judges.items():
         rows = league_rows(statistics, judge)
-        strengths = rows.loc[rows["kind"] == "candidate", "estimate"].abs().dropna()
-        if len(strengths) > 1:
+        strengths = rows.loc[rows["kind"] == "candidate", "estimate"].dropna()
+        if len(strengths) < 2:
+            continue
+        if judge == "added_r_squared":
+            strengths = strengths[strengths > 0]  # What adds nothing wins nothing.
+        strengths = strengths.abs()
+        if len(strengths):
             winner = strengths.idxmax() if largest_wins else strengths.idxmin()
             winners.setdefault(winner, []).append(name)
     if sum(map(len, winners.values())) > 1:

@@ -33,6 +33,7 @@ ROWS = {
     "random_per_ensemble": ("control", -0.08, 0.02, 0.05, 0.60),
     "random_per_network": ("control", 0.04, 0.06, -0.03, 0.57),
 }
+NOTES = {"difference_to_best_baseline": "within label corruption; less that of weight norm"}
 CLEAR = 0.3
 
 
@@ -57,6 +58,7 @@ def _rows(selection, ensembles):
             "sign_error_90th": (worst - 0.04, 40),
             "sign_error_worst": (worst, 40),
             "difference_to_best_baseline": (abs(conditional) - 0.64, np.nan),
+            "simultaneous_interval": (conditional, np.nan),
             "added_r_squared": (max(0.0, 0.1 * abs(partial)), np.nan),
             "regret": (0.5 * (1 - abs(conditional)), np.nan),
             "top_20_hit_rate": (abs(conditional), np.nan),
@@ -70,9 +72,10 @@ def _rows(selection, ensembles):
                 **_judged(estimate, statistic),
                 **size,
                 "cells": cells,
-                "note": CONSTANT if np.isnan(estimate) else "",
+                "note": CONSTANT if np.isnan(estimate) else NOTES.get(statistic, ""),
             }
-    for statistic, estimate in (("noise_ceiling", 0.97), ("repeatability", 0.96)):
+    ceilings = {"noise_ceiling": 0.99, f"noise_ceiling_within_{FACTOR}": 0.97}
+    for statistic, estimate in (ceilings | {"repeatability": 0.96}).items():
         yield {
             "measure": "generalization_gap",
             "kind": "",
@@ -85,7 +88,7 @@ def _rows(selection, ensembles):
 
 def _judged(estimate, statistic, half=0.22):
     """An interval; and p-values of statistics whose value without a relation is 0."""
-    tested = statistic.startswith(("spearman", "granulated", "conditional"))
+    tested = statistic.startswith(("spearman", "granulated", "conditional", "difference"))
     p_value = 0.0001 if abs(estimate) > CLEAR else 0.4
     p_value = p_value if tested and not np.isnan(estimate) else np.nan
     low, high = (float(np.clip(estimate + side * half, -1, 1)) for side in (-1, 1))
@@ -127,4 +130,9 @@ def made_design(*, ensembles=32):
         }
         for factor, (levels, share, pairs) in shares.items()
     ]
-    return pd.DataFrame([*rows, power])
+    of_stratum = {
+        f"minimum_detectable_correlation_within_{FACTOR}": 0.49,
+        f"shown_random_main_effects_within_{FACTOR}": 0.36,
+    }
+    more = [power | {"factor": factor, "value": value} for factor, value in of_stratum.items()]
+    return pd.DataFrame([*rows, power, *more])

@@ -94,6 +94,18 @@ def test_additive_gap_is_explained_factor_by_factor():
     assert most_explaining_factor(gap, LEVELS) == 1
 
 
+def test_share_of_a_factor_is_what_it_adds_to_blocks(generator):
+    """As sequential sums of squares; of the blocks themselves, what they explain."""
+    gap = generator.normal(size=17) + 9 * LEVELS[:17, 0]
+    names, some = ["dataset", "width", "rate"], LEVELS[:17]
+    found = explained_by_design(gap, some, names, some[:, [0]])
+    first, width = (r_squared(gap, main_effects(some[:, held])) for held in ([0], [0, 1]))
+    assert found[0].r_squared == pytest.approx(first)
+    assert found[1].r_squared == pytest.approx(width - first)
+    assert found[1].degrees_of_freedom == 2
+    assert found[1].adjusted < found[1].r_squared
+
+
 def test_numeric_order_of_levels_does_not_matter(generator):
     gap = np.array([0, 1, 0])[LEVELS[:, 1]] + 0.01 * generator.normal(size=24)
     assert explained_by_design(gap, LEVELS[:, [1]], ["width"])[0].r_squared > 0.99

@@ -117,6 +117,10 @@ TESTED = {
     "sign_error_worst": True,
     "added_r_squared": True,
     "difference_to_best_baseline": True,
+    "kendall": True,
+    "pearson_log": True,
+    "ols_slope": True,
+    "repeatability": True,
     "regret": False,
     "regret_worst": False,
 }
@@ -129,7 +133,7 @@ def test_every_statistic_is_tested_and_says_on_how_much_it_rests(statistics):
     assert (found["p_value"] <= found["p_value_corrected"]).all()
     assert found["low"].notna().to_dict() == TESTED
     no_cells = ["spearman_given_design", "added_r_squared", "difference_to_best_baseline"]
-    no_cells += ["conditional_information"]
+    no_cells += ["conditional_information", "kendall", "pearson_log", "ols_slope", "repeatability"]
     assert found["cells"].isna().to_dict() == {name: name in no_cells for name in TESTED}
     without = found["note"].str.contains("no interval, since resampling the choice")
     assert without.to_dict() == {name: not interval for name, interval in TESTED.items()}
@@ -194,7 +198,7 @@ def test_a_function_of_the_hyperparameters_says_so_and_adds_nothing(statistics):
     assert found.loc["spearman", "estimate"] > 0.9
     assert np.isnan(found.loc["spearman_within_label_corruption", "estimate"])
     assert found.loc["spearman_within_label_corruption", "note"] == (
-        "constant within every level of label_corruption"
+        "constant within every level of label corruption"
     )
     assert found.loc["spearman_given_design", "note"] == (
         "is a function of the hyper-parameters alone"
@@ -353,6 +357,37 @@ def test_design_says_what_correlation_the_study_can_detect(measures, design):
         row = rows.loc[f"minimum_detectable_correlation{held_fixed}"]
         assert row["value"] == pytest.approx(least_correlation(len(factors), rank, family=family))
         assert row["note"] == f"at 80 % power, p-values corrected for {family} measures"
+
+
+def test_design_says_how_often_random_functions_of_it_are_shown(measures, design):
+    """Label corruption explains the gap, and levels of the rest decide what it leaves."""
+    rows = design[design["selection"] == "fitted"].set_index("factor")
+    row = rows.loc["shown_random_main_effects_within_label_corruption"]
+    assert 0.05 < row["value"] < 0.9
+    assert row["note"] == "share of 500 draws with p of at most 0.05"
+    # Of a gap that the factors say nothing of, at the level of the test.
+    noise = np.random.default_rng(3).normal(size=measures["ensemble"].nunique())
+    codes = pd.factorize(measures["ensemble"])[0]
+    _, at_random = fitted(measures.assign(generalization_gap=noise[codes]), permutations=19)
+    found = at_random[at_random["factor"].str.startswith("shown_random_main_effects")]
+    assert (found["value"] < 0.35).all()
+
+
+def test_hyperparameters_are_rivals_of_measures(statistics):
+    """Init scale is the best of what knows least, within label corruption."""
+    rows = statistics.query("selection == 'fitted' and dataset == 'all'").set_index("measure")
+    within = rows[rows["statistic"] == "spearman_within_label_corruption"]["estimate"].abs()
+    kinds = rows["kind"].groupby(level=0).first()
+    rivals = within[kinds[within.index].isin(["baseline", "factor"])]
+    row = of(statistics, "jacobian_norm").loc["difference_to_best_baseline"]
+    assert row["estimate"] == pytest.approx(within["jacobian_norm"] - rivals.max())
+    assert row["note"].endswith(f"; less that of {rivals.idxmax().replace('_', ' ')}")
+
+
+def test_simultaneous_intervals_contain_the_plain_estimates(statistics):
+    row = of(statistics, "jacobian_norm").loc["simultaneous_interval"]
+    plain = of(statistics, "jacobian_norm").loc["spearman_within_label_corruption"]
+    assert row["low"] < row["estimate"] == plain["estimate"] < row["high"]
 
 
 def test_a_study_that_sweeps_over_nothing_has_pooled_correlations(measures):

@@ -113,6 +113,24 @@ def test_dominant_factor_is_not_the_dataset():
     assert of(six).dominant() == "depth"
 
 
+def test_dominant_factor_is_the_one_within_datasets():
+    """Between datasets the gap differs by 10, so that pooled, the depth has the smallest share."""
+    gap = [0.0, 0.1, 0.2, 0.3, 0.0, 0.1, 0.2, 0.3]
+    eight = pd.DataFrame({
+        "ensemble": list("abcdefgh"),
+        "seed": 1,
+        "generalization_gap": np.array(gap) + np.repeat([0, 10], 4),
+        "train_accuracy": 1.0,
+        "train_loss": 0.1,
+        "norm": 1.0,
+        "dataset": ["digits"] * 4 + ["mnist"] * 4,
+        "depth": [2, 2, 3, 3] * 2,
+        "width": [10, 20] * 3 + [10, 30],  # a level that one dataset has is all but its mean
+    })
+    assert of(eight).dominant() == "depth"
+    assert of(eight).gap_within_datasets == pytest.approx(np.array(gap) - 0.15)
+
+
 def test_controls_are_three_of_a_kind_and_an_oracle_with_a_tenth_of_noise():
     many = pd.DataFrame({
         "ensemble": [f"{place:04}" for place in range(3000)],
