@@ -1,3 +1,4 @@
+from itertools import pairwise
 from unittest.mock import patch
 
 import pytest
@@ -11,6 +12,7 @@ from generalization.hyperparameters import (
     freezing_steps,
     frozen_layers,
 )
+from generalization.networks.training_flops import layer_products, step_flops, training_flops
 from generalization.training import architecture_for, initial_networks, train_ensemble
 from generalization.training.batches import TrainingSet, batches_of_epoch
 from generalization.training.gradients import new_backpropagation
@@ -50,7 +52,7 @@ def test_layers_learn_until_their_step_and_not_after(kind):
     for name in kept.networks[0].tensors:
         end = ends[int(name.split(".")[1])]
         course = [networks.tensors[name] for networks in kept.networks]
-        changes = [not torch.equal(*pair) for pair in zip(course, course[1:], strict=False)]
+        changes = [not torch.equal(*pair) for pair in pairwise(course)]
         assert changes[:end] == [True] * end, name
         assert changes[end:] == [False] * (STEPS - end), name
 
@@ -84,20 +86,21 @@ def test_no_gradient_is_computed_below_the_border(kind, frozen):
     found = flops(frozen=frozen)
     for layer, gradient in zip(networks.layers_of_parameters, gradients, strict=True):
         assert (gradient == 7).all() == (layer < frozen)
-    whole = flops()
-    products = products_of(networks)
+    products = layer_products(one, (1, 9, 8), 3)
+    assert found == 16 * step_flops(products, frozen)
     # Neither the gradients of frozen weights, nor those of activations below the border.
     saved = sum(products[:frozen]) + sum(products[1 : frozen + 1])
-    assert whole - found == 2 * 16 * saved
+    assert flops() - found == 2 * 16 * saved
 
 
-def products_of(networks):
-    """Products of one sample by layer: of every weight as many as there are positions."""
-    sizes = [weight[0].numel() for weight in networks.weights]
-    if isinstance(networks.architecture, tuple):
-        return sizes
-    positions = [shape[1:].numel() for shape in map(torch.Size, networks.architecture.shapes)]
-    return [size * places for size, places in zip(sizes, positions, strict=True)]
+@pytest.mark.parametrize("chosen", [{}, FROZEN, FROZEN | {"freeze_until": 0.4}], ids=str)
+def test_flops_of_training_are_those_of_its_steps(chosen):
+    one, products = Hyperparameters(dataset="digits", max_steps=50, **chosen), (7, 5, 3, 2)
+    steps = freezing_steps(one, 4)
+    total = 0
+    for step in range(60):
+        assert training_flops(one, products, step) == total
+        total += one.batch_size * step_flops(products, frozen_layers(steps, step))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +117,9 @@ def products_of(networks):
     ids=str,
 )
 def test_layers_are_frozen_at_equal_shares_of_training(chosen, layers, steps):
-    assert freezing_steps(Hyperparameters(dataset="digits", max_steps=100, **chosen), layers) == steps
+    assert (
+        freezing_steps(Hyperparameters(dataset="digits", max_steps=100, **chosen), layers) == steps
+    )
     for step in range(101):
         assert frozen_layers(steps, step) == sum(step >= one for one in steps)
 
