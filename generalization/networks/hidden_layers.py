@@ -80,7 +80,6 @@ def logits_of_changed_layers(
     Args:
         module: Module in eval mode, whose hidden layers are the calls of activation functions, in
             their order.
-        inputs: In the dtype of its parameters.
         change: Function that changes the activations of a hidden layer in place, given its index:
             whatever uses them later, such as the shortcut of a residual block, sees the change.
     """
