@@ -145,6 +145,13 @@ def contradictions(one: Hyperparameters, samples: int) -> Iterator[str]:
     if one.warmup_steps and one.warmup_steps >= one.max_steps:
         yield f"warmup_steps must be less than max_steps, {one.max_steps}, not {one.warmup_steps}."
     yield from freezing_faults(one)
+    if one.augmentation == "random_crop" and one.crop is None:
+        yield "crop must be given where augmentation is 'random_crop', not null."
+    if one.augmentation == "random_crop" and one.randomization not in ("none", "random_labels"):
+        yield (
+            "augmentation must not be 'random_crop' where randomization is "
+            f"{one.randomization!r}, which replaces the pixels of the center crop."
+        )
     if one.optimizer == "lbfgs":
         for key, needed in NEEDED_BY_LBFGS.items():
             if (value := getattr(one, key)) != needed:

@@ -181,6 +181,22 @@ def augmented(images, views, augmentation, black=None):
     return torch.stack(seen)
 
 
+def random_crops(whole, hyperparameters, seed, epoch):
+    """One crop of each image, by rows from the top left, normalized if images are."""
+    side, (height, width) = hyperparameters.crop, whole.shape[-2:]
+    places = (height - side + 1, width - side + 1)
+    generator = generator_for(hyperparameters.name, seed, "augmentation", epoch)
+    drawn = torch.randint(places[0] * places[1], (len(whole),), generator=generator)
+    crops = []
+    for image, place in zip(whole, drawn.tolist(), strict=True):
+        top, left = divmod(place, places[1])
+        crop = image[:, top : top + side, left : left + side]
+        if hyperparameters.input_normalization == "each_image":
+            crop = (crop - crop.mean()) / crop.std(correction=0)
+        crops.append(crop)
+    return torch.stack(crops)
+
+
 def slow_batches(data, hyperparameters, seed):
     """Batches for ever, and the number of the epoch that each belongs to."""
     count, name = len(data.train_labels), hyperparameters.name
@@ -189,7 +205,9 @@ def slow_batches(data, hyperparameters, seed):
     while True:
         order = torch.randperm(count, generator=generator_for(name, seed, "batches", epoch))
         images, labels = data.train_inputs[order], data.train_labels[order]
-        if hyperparameters.augmentation != "none":
+        if hyperparameters.augmentation == "random_crop":
+            images = random_crops(data.train_whole[order], hyperparameters, seed, epoch)
+        elif hyperparameters.augmentation != "none":
             generator = generator_for(name, seed, "augmentation", epoch)
             views = torch.randint(
                 views_of[hyperparameters.augmentation], (count,), generator=generator
