@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from generalization.experiments.similarity.layer_maps import name_of_networks
 from generalization.figures.facets import Facet
@@ -48,6 +49,8 @@ def freezing_costs(freezing_courses: pd.DataFrame) -> Figure:
         if panel.row == "step":
             for step in _borders(panel.table):
                 panel.axes.axvline(step, zorder=1, **FROZEN)
+        # Accuracies differ by less than a percent, so that as many decimals are shown as needed.
+        panel.axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
 
     def heading(panel: Panel) -> str:
         networks = len(panel.table.drop_duplicates(NETWORK))
@@ -59,7 +62,7 @@ def freezing_costs(freezing_courses: pd.DataFrame) -> Figure:
         rows=Facet.each(ROWS),
         columns=Facet.of(rows, *GROUP, most=MOST_GROUPS, noun="kinds of networks"),
         fewest=1.4,
-        percent=True,
+        grid={"sharey": "col"},
         heading=heading,
         x=lambda panel: panel.row_name,
         y="Test accuracy",
