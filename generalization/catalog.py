@@ -469,6 +469,10 @@ ROOMS = {
             "direction_statistics": Table(("projection_accuracy", "training")),
             "stability_statistics": Table(("canonical_spectra", "training")),
             "solution_clusters": Table(("similarities", "training")),
+            "freezing_courses": Table(
+                ("training", "images"), page=False, sweeps=("freeze_layers",)
+            ),
+            "freezing_effects": Table(("freezing_courses",)),
         },
         figures={
             "similarity_heat_maps": Figure(SIMILARITY, ("similarities", "training")),
@@ -487,6 +491,7 @@ ROOMS = {
             "cluster_maps": Figure(
                 SIMILARITY, ("similarities", "training"), pairs="between_ensembles"
             ),
+            "freezing_costs": Figure(SIMILARITY, ("freezing_courses",), sweeps="freeze_layers"),
         },
         papers=("raghu_2017", "morcos_2018_similarity"),
     ),
@@ -555,7 +560,7 @@ PAGES = (
 COLLECTED = ("similarities", "ensemble_measures", "audit_checks")
 
 # Settings of a study from which tables are made, beside other tables.
-SETTINGS = ("comparisons", "papers", "fitting", "regularization")
+SETTINGS = ("comparisons", "papers", "fitting", "regularization", "images")
 
 # Paper → the modules of its claims, in the order in which it makes them.
 PAPERS = {

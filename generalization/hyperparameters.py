@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from hashlib import blake2b
 from itertools import product
-from math import prod
+from math import ceil, prod
 from random import Random
 from typing import Any
 
@@ -52,6 +52,8 @@ class Hyperparameters:
     decay_epochs: int = 500
     decay_factor: float = 0.1
     warmup_steps: int = 0
+    freeze_layers: str = "none"
+    freeze_until: float = 1.0
     max_steps: int = 20_000
     stop_at_accuracy: float | None = 1.0
     stop_at_loss: float | None = None
@@ -120,11 +122,14 @@ LISTS = {"kept_steps": 1, "label_matrix": 2}
 # Learning rate over the steps, after a warm-up.
 SCHEDULES = ("step", "exponential", "cosine")
 
+# Order in which layers are frozen during training, if at all.
+FREEZINGS = ("none", "bottom_up")
+
 # The line search of L-BFGS compares values of one function, the loss, which must not change between
 # evaluations; it has no learning rate.
 NEEDED_BY_LBFGS = {
     **{"augmentation": "none", "normalization": "none", "dropout": 0, "weight_decay": 0},
-    **{"schedule": "step", "warmup_steps": 0},
+    **{"schedule": "step", "warmup_steps": 0, "freeze_layers": "none"},
 }
 
 
@@ -139,6 +144,14 @@ def contradictions(one: Hyperparameters, samples: int) -> Iterator[str]:
         )
     if one.warmup_steps and one.warmup_steps >= one.max_steps:
         yield f"warmup_steps must be less than max_steps, {one.max_steps}, not {one.warmup_steps}."
+    yield from freezing_faults(one)
+    if one.augmentation == "random_crop" and one.crop is None:
+        yield "crop must be given where augmentation is 'random_crop', not null."
+    if one.augmentation == "random_crop" and one.randomization not in ("none", "random_labels"):
+        yield (
+            "augmentation must not be 'random_crop' where randomization is "
+            f"{one.randomization!r}, which replaces the pixels of the center crop."
+        )
     if one.optimizer == "lbfgs":
         for key, needed in NEEDED_BY_LBFGS.items():
             if (value := getattr(one, key)) != needed:
@@ -149,6 +162,47 @@ def contradictions(one: Hyperparameters, samples: int) -> Iterator[str]:
             f"batch_size must leave no batch of 1 of the {samples} training images where "
             f"normalization is 'batch', not {one.batch_size}."
         )
+
+
+def freezing_faults(one: Hyperparameters) -> Iterator[str]:
+    """Yield one sentence for each reason why layers cannot be frozen during training."""
+    if one.freeze_layers not in FREEZINGS:
+        yield f"freeze_layers must be one of {', '.join(FREEZINGS)}, not {one.freeze_layers!r}."
+    elif one.freeze_layers == "none" and one.freeze_until != 1:
+        yield f"freeze_until must be 1.0 where freeze_layers is 'none', not {one.freeze_until!r}."
+    elif one.freeze_layers != "none" and one.is_foreign:
+        yield (
+            f"freeze_layers must be 'none' where architecture is {one.architecture!r}, whose "
+            f"layers have no known order, not {one.freeze_layers!r}."
+        )
+    if not 0 <= one.freeze_until <= 1:
+        yield f"freeze_until must be from 0 to 1, not {one.freeze_until!r}."
+
+
+def freezing_steps(one: Hyperparameters, layers: int) -> tuple[int, ...]:
+    """Return the step after which each layer but the last is frozen, from the bottom up.
+
+    Layer l of L, counted from 1, is frozen once the share u l / L of ``max_steps`` is over, where u
+    is ``freeze_until`` (Raghu et al. 2017, freeze training, where u is 1). The last layer learns to
+    the end.
+
+    Args:
+        one: Hyper-parameters of the ensemble.
+        layers: Number of layers with weights.
+
+    Returns:
+        Steps in ascending order; none if layers are not frozen.
+    """
+    if one.freeze_layers == "none":
+        return ()
+    shares = (one.freeze_until * layer / layers for layer in range(1, layers))
+    # Rounded up, but not for an error of floating-point arithmetic.
+    return tuple(ceil(share * one.max_steps - 1e-6) for share in shares)
+
+
+def frozen_layers(freezing: Sequence[int], step: int) -> int:
+    """Return the number of layers that do not learn from the step that follows ``step``."""
+    return sum(step >= frozen for frozen in freezing)
 
 
 def label_noise_faults(one: Hyperparameters, classes: int) -> Iterator[str]:

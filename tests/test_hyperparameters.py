@@ -55,6 +55,8 @@ def test_defaults_are_kept_for_ever():
         "decay_epochs": 500,
         "decay_factor": 0.1,
         "warmup_steps": 0,
+        "freeze_layers": "none",
+        "freeze_until": 1.0,
         "max_steps": 20_000,
         "stop_at_accuracy": 1.0,
         "stop_at_loss": None,

@@ -23,6 +23,7 @@ from generalization.catalog import DATASETS, Shape
 from generalization.hyperparameters import Hyperparameters
 from generalization.networks.architectures import Convolution, architecture_of
 from generalization.networks.foreign_architecture import ForeignArchitecture
+from generalization.networks.training_flops import layer_products, training_flops
 from generalization.regions.crossing_costs import is_followed, loop_costs
 
 FLOAT = 4  # Bytes of a number.
@@ -235,7 +236,11 @@ def training_work(one: Hyperparameters, *, steps: int | None = None) -> Work:
     criterion = 0.05 * about.train * may_stop * steps / steps_per_epoch(one)
     samples = looks * (about.train + about.test) + criterion
     looked_at = Measured(one, size_of(one), about, {})
-    return step_work(one).times(steps) + forward(looked_at, samples / about.train)
+    trained = step_work(one).times(steps)
+    if one.freeze_layers != "none":
+        products = layer_products(one, (about.channels, about.height, about.width), about.classes)
+        trained = trained._replace(flops=training_flops(one, products, steps))
+    return trained + forward(looked_at, samples / about.train)
 
 
 def training_bytes(one: Hyperparameters, networks: int, *, together: bool = False) -> float:

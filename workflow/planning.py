@@ -172,6 +172,12 @@ class Study:
         """Number of classes by dataset."""
         return {one.dataset: self._shapes[one.dataset].classes for one in self.ensembles.values()}
 
+    @property
+    def images(self) -> dict[str, tuple[int, int, int]]:
+        """Dataset → channels, height and width of its images, before they are cropped."""
+        shapes = {one.dataset: self._shapes[one.dataset] for one in self.ensembles.values()}
+        return {name: (one.channels, one.height, one.width) for name, one in shapes.items()}
+
     def channels_of(self, dataset: str) -> int:
         """Return the number of channels of the images of a dataset."""
         return self._shapes[dataset].channels

@@ -29,6 +29,8 @@ class Dataset:
         train_pixel_deviations: Pixels per unit of input, for training images.
         test_pixel_means: Means of the pixels of test images.
         test_pixel_deviations: Pixels per unit of input, for test images.
+        train_whole: Whole training images, where training crops them at random; normalized like the
+            inputs, but for the scale and shift of single images.
         channel_black: Input of a black pixel by channel, where images share it and channels do not.
         sha256: Hash of the content of the file that the dataset was read from, if any.
     """
@@ -43,6 +45,7 @@ class Dataset:
     train_pixel_deviations: Float64[Tensor, "train"] | None = None
     test_pixel_means: Float64[Tensor, "test"] | None = None
     test_pixel_deviations: Float64[Tensor, "test"] | None = None
+    train_whole: Float32[Tensor, "train channels whole_height whole_width"] | None = None
     channel_black: Float64[Tensor, "channels"] | None = None
     sha256: str | None = None
 

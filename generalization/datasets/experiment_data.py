@@ -30,8 +30,9 @@ def experiment_data(dataset: Dataset, hyperparameters: Hyperparameters) -> Datas
     Args:
         dataset: Prepared dataset.
         hyperparameters: Hyper-parameters; ``train_size`` (the first rows are kept), ``crop``,
-            ``input_normalization``, ``randomization``, ``label_corruption``, ``label_noise`` and
-            ``label_matrix`` are used. ``random_labels`` is label corruption with probability 1.
+            ``input_normalization``, ``randomization``, ``label_corruption``, ``label_noise``,
+            ``label_matrix`` and ``augmentation``, for whole images to crop at random, are used.
+            ``random_labels`` is label corruption with probability 1.
 
     Returns:
         A dataset of the same name, always with the true test labels.
@@ -49,6 +50,8 @@ def experiment_data(dataset: Dataset, hyperparameters: Hyperparameters) -> Datas
     units = channel_units(dataset, hyperparameters.crop) if by_channel else None
     if hyperparameters.train_size is not None:
         dataset = beginning(dataset, hyperparameters.train_size)
+    if hyperparameters.augmentation == "random_crop":
+        dataset = replace(dataset, train_whole=whole_images(dataset, hyperparameters, units))
     if hyperparameters.crop is not None:
         dataset = cropped(dataset, hyperparameters.crop)
     # ASSUME: test images are randomized like training images, to have the same distribution.
@@ -106,6 +109,27 @@ def beginning(dataset: Dataset, size: int) -> Dataset:
     return replace(
         dataset, **{f"train_{name}": getattr(dataset, f"train_{name}")[:size] for name in kept}
     )
+
+
+def whole_images(
+    dataset: Dataset,
+    hyperparameters: Hyperparameters,
+    units: tuple[Float64[Tensor, "channels"], Float64[Tensor, "channels"]] | None,
+) -> Float32[Tensor, "train channels height width"]:
+    """Return whole training images, of which training shows random crops.
+
+    Args:
+        dataset: Dataset as prepared, with the rows that are trained on.
+        units: Mean and deviation of each channel, if channels are normalized.
+
+    Returns:
+        Images in the units of the inputs; where these are normalized one by one, crops still have
+        to be, for which the units of the whole image are irrelevant.
+    """
+    if hyperparameters.input_normalization == "each_image":
+        return dataset.train_inputs
+    dataset = in_pixels(dataset)
+    return (dataset if units is None else by_channels(dataset, *units)).train_inputs
 
 
 def cropped(dataset: Dataset, side: int) -> Dataset:

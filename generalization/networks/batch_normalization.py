@@ -36,6 +36,11 @@ class BatchNormalization:
         ones, zeros = torch.ones(networks, units), torch.zeros(networks, units)
         return cls(scale=ones, shift=zeros, mean=zeros.clone(), variance=ones.clone())
 
+    @property
+    def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Scale, shift, running mean and running variance."""
+        return self.scale, self.shift, self.mean, self.variance
+
     def fold(
         self, weight: Float[Tensor, "networks units *_"], bias: Float[Tensor, "networks units"]
     ) -> tuple[Float[Tensor, "networks units *_"], Float[Tensor, "networks units"]]:

@@ -1,5 +1,8 @@
 """Hidden activations of stacks and of modules."""
 
+from collections.abc import Callable
+from itertools import count
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -57,6 +60,33 @@ def layer_maps(module: nn.Module) -> list[nn.Sequential]:
             f"not {type(module).__name__} without."
         )
     return [nn.Sequential(*piece) for piece in pieces]
+
+
+def is_sequence(module: nn.Module) -> bool:
+    """Return whether all hidden layers of a module stand in a sequence, see ``layer_maps``."""
+    layers = flat_layers(module)
+    if not any(map(hides_activations, layers)):
+        return True
+    return not any(map(hides_activations, as_sequence(module) or layers))
+
+
+def logits_of_changed_layers(
+    module: nn.Module,
+    inputs: Float[Tensor, "samples *features"],
+    change: Callable[[int, Tensor], None],
+) -> Float[Tensor, "samples classes"]:
+    """Compute the logits of any module while activations of its hidden layers are changed.
+
+    Args:
+        module: Module in eval mode, whose hidden layers are the calls of activation functions, in
+            their order.
+        change: Function that changes the activations of a hidden layer in place, given its index:
+            whatever uses them later, such as the shortcut of a residual block, sees the change.
+    """
+    layers = count()
+    calls = ActivationCalls(after=lambda activations: change(next(layers), activations))
+    with calls.of(module):
+        return module(inputs.clone())
 
 
 def module_activations(

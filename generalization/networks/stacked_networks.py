@@ -84,6 +84,12 @@ class StackedNetworks(TensorStack):
         return (*self.weights, *self.biases, *scales, *shifts)
 
     @property
+    def layers_of_parameters(self) -> tuple[int, ...]:
+        """Index of the layer, from 0, that each of the ``parameters`` belongs to."""
+        kinds = self.weights, self.biases, self.normalizations, self.normalizations
+        return tuple(layer for kind in kinds for layer in range(len(kind)))
+
+    @property
     def needs_whole_batches(self) -> bool:
         """Whether a batch cannot be processed in parts: its statistics are those of the whole."""
         return bool(self.normalizations)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from generalization.errors import InputError
 
-AUGMENTATIONS = ("none", "translate_flip", "flips_rotations", "crop_flip")
+AUGMENTATIONS = ("none", "translate_flip", "flips_rotations", "crop_flip", "random_crop")
 # Pixels: Novak et al. 2018, §A.5.3 and §A.5.4, and the padding of Daróczy 2020.
 LARGEST_TRANSLATION = 4
 
@@ -21,7 +21,7 @@ def pixel_views(augmentation: str, height: int, width: int) -> Int64[Tensor, "vi
     flips horizontally (Novak et al. 2018, §A.5.4); ``flips_rotations`` flips along both axes and
     rotates by −90°, 0° or 90° (ibid., §A.5.3). ``crop_flip`` crops an image that is padded by 4
     black pixels on each side, and flips horizontally (code of Daróczy 2020): pixels that leave do
-    not come back.
+    not come back. Those of ``random_crop`` are in ``crop_views``.
 
     Args:
         augmentation: Name of an augmentation in ``AUGMENTATIONS``.
@@ -59,3 +59,23 @@ def pixel_views(augmentation: str, height: int, width: int) -> Int64[Tensor, "vi
         for one, axes, turns in product(moved, flipped_axes, quarter_turns)
     ]
     return torch.stack(views)
+
+
+def crop_views(height: int, width: int, side: int) -> Int64[Tensor, "views pixels"]:
+    """Return the pixel indices of all square crops of an image, from the top left one on.
+
+    In training, ``random_crop`` shows any of them with equal probability (Zhang et al. 2017, with
+    28 × 28 of 32 × 32 pixels); evaluations and measures see the center crop.
+
+    Args:
+        height: Height of the whole image, in pixels.
+        width: Width of the whole image, in pixels.
+        side: Side length of a crop, in pixels.
+
+    Returns:
+        Indices, one row per crop.
+    """
+    # ASSUME: crops are equally likely, and none is flipped; the paper names random crops alone.
+    pixels = torch.arange(height * width).view(height, width)
+    crops = pixels.unfold(0, side, 1).unfold(1, side, 1)
+    return crops.flatten(0, 1).flatten(1)

@@ -12,6 +12,7 @@ from generalization.training.batch_statistics import (
     Normalized,
     normalization_gradients,
     normalize,
+    normalize_by_running_statistics,
 )
 from generalization.training.batches import Batch
 from generalization.training.losses import Loss
@@ -72,7 +73,13 @@ class Backpropagation:
     _buffers: dict[int, Buffers] = field(default_factory=dict)
 
     def accumulate(
-        self, gradients: Sequence[Tensor], batch: Batch, *, memory: float, samples: int
+        self,
+        gradients: Sequence[Tensor],
+        batch: Batch,
+        *,
+        memory: float,
+        samples: int,
+        frozen: int = 0,
     ) -> Tensor:
         """Accumulate: gradients ← memory · gradients + the sum over the batch / samples.
 
@@ -83,22 +90,24 @@ class Backpropagation:
             batch: Batch to sum over.
             memory: Factor on the previous gradients.
             samples: Divisor of the sum.
+            frozen: Number of layers, from the lowest, that are fixed functions: their gradients
+                stay as they are, and normalizations keep to their running statistics.
 
         Returns:
             The logits, (networks, classes, samples), valid until the next call.
         """
         buffers = self.buffers(len(batch))
         batch.gather(buffers.inputs)
-        below = self.forward(buffers, batch.masks)
+        below = self.forward(buffers, batch.masks, frozen)
         above = self.loss.gradient(buffers.logits, batch.labels, out=buffers.logit_gradient)
         weights, phi = self.networks.weights, self.networks.phi
         depth = len(weights)
-        for layer in reversed(range(depth)):
+        for layer in reversed(range(frozen, depth)):
             total = gradients[layer]
             baddbmm(total, above, below[layer].mT, beta=memory, alpha=1 / samples, out=total)
             if self.networks.biases:
                 gradients[depth + layer].mul_(memory).add_(above.sum(2), alpha=1 / samples)
-            if layer > 0:
+            if layer > frozen:
                 lower = bmm(weights[layer].mT, above, out=buffers.gradients[layer - 1])
                 if batch.masks:
                     lower.mul_(batch.masks[layer - 1])
@@ -115,7 +124,7 @@ class Backpropagation:
                     shift.mul_(memory).add_(of_shift, alpha=1 / samples)
         return buffers.logits
 
-    def forward(self, buffers: Buffers, masks: Sequence[Tensor]) -> list[Tensor]:
+    def forward(self, buffers: Buffers, masks: Sequence[Tensor], frozen: int = 0) -> list[Tensor]:
         """Fill the buffers in a forward pass; return the inputs of every layer."""
         below = [buffers.inputs.mT]
         for layer, out in enumerate([*buffers.activations, buffers.logits]):
@@ -125,7 +134,9 @@ class Backpropagation:
             else:
                 bmm(weight, below[-1], out=out)
             if layer < self.networks.depth - 1:
-                if self.networks.normalizations:
+                if self.networks.normalizations and layer < frozen:
+                    normalize_by_running_statistics(self.networks.normalizations[layer], out)
+                elif self.networks.normalizations:
                     normalize(self.networks.normalizations[layer], out, buffers.normalized[layer])
                 activations = self.networks.phi.in_place(out)
                 below.append(activations * masks[layer] if masks else activations)

@@ -59,6 +59,21 @@ def normalize(
     )
 
 
+def normalize_by_running_statistics(
+    normalization: BatchNormalization, preactivations: Tensor
+) -> None:
+    """Replace z in place as in eval mode, which changes neither statistics nor parameters.
+
+    Args:
+        normalization: Normalization of a frozen layer.
+        preactivations: Preactivations, (networks, units, samples).
+    """
+    # ASSUME: a frozen layer with batch normalization is the function that is evaluated; the paper
+    # on freeze training does not say whether its statistics go on.
+    scale, shift, mean, variance = (part.unsqueeze(2) for part in normalization.parts)
+    preactivations.sub_(mean).mul_(scale / (variance + EPSILON).sqrt()).add_(shift)
+
+
 def normalization_gradients(
     normalization: BatchNormalization, gradient: Tensor, remembered: Normalized
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -91,5 +106,4 @@ def _channels(preactivations: Tensor) -> Tensor:
 
 def _per_channel(normalization: BatchNormalization) -> Sequence[Tensor]:
     """Return views of the parameters and running statistics, which torch updates in place."""
-    parts = normalization.scale, normalization.shift, normalization.mean, normalization.variance
-    return [part.view(-1) for part in parts]
+    return [part.view(-1) for part in normalization.parts]

@@ -11,9 +11,12 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from generalization.datasets.dataset import Dataset
+from generalization.errors import InputError
 from generalization.hyperparameters import Hyperparameters
 from generalization.randomness import generator_for
-from generalization.training.augmentation import pixel_views
+from generalization.training.augmentation import crop_views, pixel_views
+
+LEAST_DEVIATION = 1e-4  # Of a crop of a normalized image; below, there is but rounding.
 
 
 @dataclass(frozen=True)
@@ -21,23 +24,29 @@ class TrainingSet:
     """The training set on the device of training.
 
     Attributes:
-        inputs: Inputs, one row per sample.
+        inputs: Inputs, one row per sample, as evaluations see them.
         labels: Labels, one per sample.
         views: Pixel indices of the views of the augmentation, or none.
         black: Value of a black pixel in each sample and channel; only where views go beyond the
             image.
+        whole: Whole images of which training sees crops, one row per sample, or none.
+        normalizes: Whether a crop is normalized to mean 0 and variance 1.
     """
 
     inputs: Float32[Tensor, "train features"]
     labels: Int64[Tensor, "train"]
     views: Int64[Tensor, "views pixels"] | None = None
     black: Float32[Tensor, "train channels"] | None = None
+    whole: Float32[Tensor, "train channels whole"] | None = None
+    normalizes: bool = False
 
     @classmethod
     def of(
         cls, data: Dataset, hyperparameters: Hyperparameters, device: torch.device
     ) -> TrainingSet:
         """Return the training set of a dataset, on a device."""
+        if hyperparameters.augmentation == "random_crop":
+            return cls._of_crops(data, hyperparameters, device)
         views = pixel_views(hyperparameters.augmentation, *data.train_inputs.shape[-2:])
         beyond = views is not None and views.max() >= views.shape[1]
         return cls(
@@ -45,6 +54,30 @@ class TrainingSet:
             labels=data.train_labels.to(device),
             views=None if views is None else views.to(device),
             black=data.train_black.to(device) if beyond else None,
+        )
+
+    @classmethod
+    def _of_crops(
+        cls, data: Dataset, hyperparameters: Hyperparameters, device: torch.device
+    ) -> TrainingSet:
+        """Return the training set of a dataset whose images are cropped at random.
+
+        Raises:
+            InputError: If the dataset has no whole images.
+        """
+        whole = data.train_whole
+        if whole is None:
+            raise InputError(
+                f"data must be what experiment_data makes of {data.name} where augmentation is "
+                "'random_crop', with whole images to crop, not without."
+            )
+        views = crop_views(*whole.shape[-2:], data.train_inputs.shape[-1])
+        return cls(
+            inputs=data.train_inputs.flatten(1).to(device),
+            labels=data.train_labels.to(device),
+            views=views.to(device),
+            whole=whole.flatten(2).to(device),
+            normalizes=hyperparameters.input_normalization == "each_image",
         )
 
 
@@ -90,11 +123,26 @@ class Batch:
             torch.index_select(self.source.inputs, 0, rows, out=out)
             return
         pixels = self.source.views[self.views.reshape(-1)].unsqueeze(1)
+        if self.source.whole is not None:
+            self._gather_crops(pixels, out)
+            return
         images = self.source.inputs[rows].unflatten(1, (-1, pixels.shape[-1]))
         pixels, seen = pixels.expand_as(images), out.view_as(images)
         if self.source.black is not None:
             images = torch.cat([images, self.source.black[rows].unsqueeze(2)], dim=2)
         torch.gather(images, 2, pixels, out=seen)
+
+    def _gather_crops(
+        self, pixels: Int64[Tensor, "samples 1 pixels"], out: Float32[Tensor, "samples features"]
+    ) -> None:
+        """Write crops of whole images to ``out``, normalized image by image if they are."""
+        images = self.source.whole[self.rows.reshape(-1)]
+        seen = out.unflatten(1, (images.shape[1], -1))
+        torch.gather(images, 2, pixels.expand_as(seen), out=seen)
+        if self.source.normalizes:
+            deviations, means = torch.std_mean(out, dim=1, correction=0, keepdim=True)
+            # ASSUME: a constant crop becomes 0, as TensorFlow's whitening makes it.
+            out.sub_(means).div_(deviations.clamp(min=LEAST_DEVIATION))
 
 
 def whole_set(source: TrainingSet) -> Batch:

@@ -38,23 +38,32 @@ class ConvolutionalBackpropagation:
     loss: Loss
 
     def accumulate(
-        self, gradients: Sequence[Tensor], batch: Batch, *, memory: float, samples: int
+        self,
+        gradients: Sequence[Tensor],
+        batch: Batch,
+        *,
+        memory: float,
+        samples: int,
+        frozen: int = 0,
     ) -> Float[Tensor, "networks classes samples"]:
         """Accumulate gradients, with the arguments of ``Backpropagation.accumulate``."""
         inputs = gradients[0].new_empty(*batch.rows.shape, self.networks.widths[0])
         batch.gather(inputs)
-        logits = []
+        logits, layers = [], self.networks.layers_of_parameters
+        trained = [place for place, layer in enumerate(layers) if layer >= frozen]
         for position, of_network in enumerate(inputs):
             parameters = [
-                one[position].detach().requires_grad_() for one in self.networks.parameters
+                one[position].detach().requires_grad_(layer >= frozen)
+                for one, layer in zip(self.networks.parameters, layers, strict=True)
             ]
             with torch.enable_grad():
-                output = self.forward(position, parameters, of_network, batch.masks)
+                output = self.forward(position, parameters, of_network, batch.masks, frozen)
             logits.append(output.detach().mT)
             values, labels = logits[-1].unsqueeze(0), batch.labels[position : position + 1]
             above = self.loss.gradient(values, labels, out=torch.empty_like(values))
-            found = torch.autograd.grad(output, parameters, above[0].mT)
-            totals = [total[position] for total in gradients]
+            leaves = [parameters[place] for place in trained]
+            found = torch.autograd.grad(output, leaves, above[0].mT)
+            totals = [gradients[place][position] for place in trained]
             torch._foreach_mul_(totals, memory)
             torch._foreach_add_(totals, found, alpha=1 / samples)
         return torch.stack(logits)
@@ -65,6 +74,7 @@ class ConvolutionalBackpropagation:
         parameters: Sequence[Tensor],
         inputs: Float[Tensor, "samples features"],
         masks: Sequence[Float[Tensor, "networks units samples"]],
+        frozen: int = 0,
     ) -> Float[Tensor, "samples classes"]:
         """Return the logits of one network of the stack, in train mode, with these parameters."""
         networks, rest = self.networks, iter(parameters)
@@ -82,7 +92,7 @@ class ConvolutionalBackpropagation:
                     normalization.variance[position],
                     scales[layer],
                     shifts[layer],
-                    training=True,
+                    training=layer >= frozen,
                     momentum=MOMENTUM,
                     eps=EPSILON,
                 )

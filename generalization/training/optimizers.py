@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from generalization.hyperparameters import frozen_layers
 from generalization.networks.stacked_networks import StackedNetworks
 from generalization.training.batches import Batch
 from generalization.training.dropout import Dropout
@@ -94,7 +95,8 @@ def copies_of_weights(optimizer: str) -> int:
 class FirstOrder:
     """Updates all networks of a stack by one of ``RULES``.
 
-    Weight decay adds λ w to the gradient, as in ``torch.optim``.
+    Weight decay adds λ w to the gradient, as in ``torch.optim``. Of frozen layers neither the
+    parameters nor the state of the optimizer change, and no gradient is computed.
 
     Attributes:
         state: Complete state of the optimizer: tensors in the shapes of the parameters.
@@ -111,12 +113,14 @@ class FirstOrder:
         state: State | None = None,
         *,
         weight_decay: float = 0.0,
+        freezing: Sequence[int] = (),
         dropout: Dropout | None = None,
     ):
         self.rule = rule
         self.parameters = networks.parameters
         self.backpropagation = new_backpropagation(networks, loss)
         self.weight_decay, self.dropout = weight_decay, dropout
+        self.freezing, self.layers = freezing, networks.layers_of_parameters if freezing else ()
         # Batch normalization needs the statistics of the whole batch at once.
         self.samples = math.inf if networks.needs_whole_batches else samples_per_backward(networks)
         self.state = state or {
@@ -126,14 +130,24 @@ class FirstOrder:
 
     def step(self, batch: Batch, *, learning_rate: float, step: int) -> None:
         """Perform a step with one batch per network; steps are counted from 1."""
-        memory = self.rule.memory
+        memory, frozen = self.rule.memory, frozen_layers(self.freezing, step - 1)
         if self.dropout is not None:
             batch = self.dropout.on(batch, self.backpropagation.networks, step)
+        border = {"frozen": frozen} if frozen else {}  # Which modules of a user do not have.
         for part in batch.split(self.samples):
             self.backpropagation.accumulate(
-                self.state["gradient"], part, memory=memory, samples=len(batch)
+                self.state["gradient"], part, memory=memory, samples=len(batch), **border
             )
             memory = 1.0
+        parameters, state = self._trained(frozen)
         if self.weight_decay:
-            torch._foreach_add_(self.state["gradient"], self.parameters, alpha=self.weight_decay)
-        self.rule.update(self.parameters, self.state, learning_rate, step)
+            torch._foreach_add_(state["gradient"], parameters, alpha=self.weight_decay)
+        self.rule.update(parameters, state, learning_rate, step)
+
+    def _trained(self, frozen: int) -> tuple[Sequence[Tensor], State]:
+        """Return the parameters of all but so many layers, and the state of the optimizer."""
+        if not frozen:
+            return self.parameters, self.state
+        trained = [place for place, layer in enumerate(self.layers) if layer >= frozen]
+        state = {name: [parts[place] for place in trained] for name, parts in self.state.items()}
+        return [self.parameters[place] for place in trained], state

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from generalization.datasets.dataset import Dataset
 from generalization.devices import described, origin
-from generalization.hyperparameters import Hyperparameters
+from generalization.hyperparameters import Hyperparameters, freezing_steps
 from generalization.networks.stacked_networks import StackedNetworks
 from generalization.training.batches import Batch, TrainingSet, batches_of_epoch, whole_set
 from generalization.training.course import Course, planned_steps
@@ -112,6 +112,7 @@ class Training:
             loss,
             state,
             weight_decay=chosen.weight_decay,
+            freezing=() if chosen.is_foreign else freezing_steps(chosen, networks.depth),
             dropout=dropout if chosen.dropout or isinstance(dropout, ModuleDraws) else None,
         )
 

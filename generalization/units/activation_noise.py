@@ -9,8 +9,15 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
 from generalization.devices import SAMPLES_PER_CHUNK, items_at_once, samples_at_once
-from generalization.networks.hidden_layers import layer_maps, network_modules
+from generalization.networks.hidden_layers import (
+    is_sequence,
+    layer_maps,
+    logits_of_changed_layers,
+    module_activations,
+    network_modules,
+)
 from generalization.networks.modules import Networks, evaluation_mode
+from generalization.units.module_ablations import largest_layer
 
 
 @torch.no_grad()
@@ -28,8 +35,9 @@ def noisy_accuracies(
 
     a_i ← a_i + N(0, s Var(a_i)) for every unit of the layers. The variance is over the same inputs,
     and for feature maps also over positions, in the network without noise; each position has
-    independent noise. Activations below the lowest layer are computed once. The noise of one draw
-    has the same direction for all scales.
+    independent noise. The noise of one draw has the same direction for all scales. In sequences of
+    layers, activations below the lowest layer are computed once; of other modules, noise is added
+    to what calls of activation functions return, wherever it is used.
 
     Args:
         generator: Source of the noise, on the CPU, which all networks share.
@@ -45,7 +53,10 @@ def noisy_accuracies(
     for module in network_modules(networks):
         generator.set_state(state)
         with evaluation_mode(module):
-            right = _right(layer_maps(module), inputs, labels, generator, scales, draws, layers)
+            if is_sequence(module):
+                right = _right(layer_maps(module), inputs, labels, generator, scales, draws, layers)
+            else:
+                right = _right_of_calls(module, inputs, labels, generator, scales, draws, layers)
         accuracies.append(right.double() / len(labels))
     return torch.stack(accuracies)
 
@@ -71,6 +82,80 @@ def _right(
         sum(_right_in_chunk(above, *part, generator, scales.sqrt(), deviations) for part in parts)
         for _ in range(draws)
     ])
+
+
+def _right_of_calls(
+    module: nn.Module,
+    inputs: Tensor,
+    labels: Tensor,
+    generator: torch.Generator,
+    scales: Tensor,
+    draws: int,
+    layers: Sequence[int],
+) -> Int64[Tensor, "draws scales"]:
+    """Count the samples that one module classifies correctly, whatever connects its layers."""
+    chunks = inputs.split(samples_at_once(SAMPLES_PER_CHUNK))
+    deviations = _deviations_of_calls(module, chunks, layers)
+    parts = list(zip(chunks, labels.split(samples_at_once(SAMPLES_PER_CHUNK)), strict=True))
+    return torch.stack([
+        sum(_right_of_chunk(module, *part, generator, scales.sqrt(), deviations) for part in parts)
+        for _ in range(draws)
+    ])
+
+
+def _deviations_of_calls(
+    module: nn.Module, chunks: Sequence[Tensor], layers: Sequence[int]
+) -> dict[int, Float[Tensor, "units"]]:
+    """Return the standard deviation of the units of layers, from sums over chunks."""
+    sums = dict.fromkeys(layers, torch.zeros(()))
+    for some in chunks:
+        for layer, values in enumerate(module_activations(module, some)):
+            if layer in sums:
+                units = values.movedim(1, 0).flatten(1).double()
+                powers = [torch.full_like(units[:, 0], units.shape[1]), units.sum(1)]
+                powers.append(units.square().sum(1))
+                sums[layer] = sums[layer].to(units) + torch.stack(powers)
+    return {
+        layer: (squares / count - (total / count) ** 2).clamp(min=0).sqrt()
+        for layer, (count, total, squares) in sums.items()
+    }
+
+
+def _right_of_chunk(
+    module: nn.Module,
+    inputs: Float[Tensor, "samples *features"],
+    labels: Int64[Tensor, "samples"],
+    generator: torch.Generator,
+    lengths: Float64[Tensor, "scales"],
+    deviations: Mapping[int, Float[Tensor, "units"]],
+) -> Int64[Tensor, "scales"]:
+    """Count correctly classified samples of a chunk at every scale, in any module."""
+    noise: dict[int, Tensor] = {}  # Drawn at the first scale, when the shapes are known.
+    right = []
+    size = largest_layer(module, inputs) * len(inputs)
+    for some in lengths.to(inputs).split(items_at_once("operation", size, inputs.device)):
+
+        def disturb(layer: int, activations: Tensor, some: Tensor = some) -> None:
+            if layer in deviations:
+                values = activations.unflatten(0, (len(some), -1))
+                if layer not in noise:
+                    noise[layer] = _noise(values, deviations[layer], generator)
+                values.add_(some.view(-1, *[1] * noise[layer].dim()) * noise[layer])
+
+        values = inputs.expand(len(some), *inputs.shape).flatten(0, 1)
+        logits = logits_of_changed_layers(module, values, disturb).unflatten(0, (len(some), -1))
+        right.append((logits.argmax(-1) == labels).sum(-1))
+    return torch.cat(right)
+
+
+def _noise(
+    values: Float[Tensor, "scales samples units *positions"],
+    deviations: Float[Tensor, "units"],
+    generator: torch.Generator,
+) -> Float[Tensor, "samples units *positions"]:
+    """Draw noise of the deviations of units, independently at each position."""
+    drawn = torch.randn(values.shape[1:], generator=generator).to(values)
+    return drawn * deviations.to(values).view(-1, *[1] * (drawn.dim() - 2))
 
 
 def _through(pieces: Sequence[nn.Module], values: Tensor) -> Tensor:
@@ -109,8 +194,7 @@ def _right_in_chunk(
         for layer, piece in enumerate(pieces):
             if layer in deviations:
                 if layer not in noise:
-                    drawn = torch.randn(values.shape[1:], generator=generator).to(values)
-                    noise[layer] = drawn * deviations[layer].view(-1, *[1] * (drawn.dim() - 2))
+                    noise[layer] = _noise(values, deviations[layer], generator)
                 values = values + some.view(-1, *[1] * noise[layer].dim()) * noise[layer]
             values = piece(values.flatten(0, 1)).unflatten(0, (len(some), -1))
         right.append((values.argmax(-1) == labels).sum(-1))

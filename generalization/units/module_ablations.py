@@ -1,4 +1,10 @@
-"""Ablation of neurons and feature maps in sequences of layers."""
+"""Ablation of neurons and feature maps in modules.
+
+Args:
+    masks: Masks of ablated units, for the lowest layer with ablated units and the layers above.
+    fills: Replacements of ablated units, for the same layers.
+    groups: One-hot group membership of samples.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +15,13 @@ from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor, nn
 
 from generalization.devices import items_at_once, samples_at_once
-from generalization.networks.hidden_layers import layer_maps, unit_activations
+from generalization.networks.hidden_layers import (
+    is_sequence,
+    layer_maps,
+    logits_of_changed_layers,
+    module_activations,
+    unit_activations,
+)
 from generalization.networks.modules import SAMPLES_PER_CHUNK, evaluation_mode
 from generalization.units.replacements import group_members, replacements
 from generalization.units.unit_orders import UnitOrder
@@ -26,17 +38,19 @@ def module_ablations(
 ) -> Float64[Tensor, "orders counts"]:
     """Compute ``ablated_accuracies`` of a module.
 
-    Activations of the lowest layer with ablated units are computed once; above, several orders and
-    counts form one batch.
+    Several orders and counts form one batch. In a sequence of layers, activations of the lowest
+    layer with ablated units are computed once. Of any other module, such as a residual network,
+    hidden layers are the calls of activation functions: the output of a call is replaced in all
+    that is computed from it, in the shortcut as well as in the convolutions of the block above.
 
     Args:
-        module: Module whose hidden layers ``layer_maps`` finds.
         orders: Orders of ablation with the same layers and counts.
     """
     fills = [replacements(layer, labels, mode)[0] for layer in unit_activations(module, inputs)]
     masks = [_ablated(order, inputs.device) for order in orders]
     masks = [torch.cat(of_layer) for of_layer in zip(*masks, strict=True)]
-    pieces, lowest = layer_maps(module), orders[0].lowest
+    lowest, in_sequence = orders[0].lowest, is_sequence(module)
+    pieces = layer_maps(module) if in_sequence else []
     members = group_members(labels, mode).T.to(inputs.dtype)
     right = 0
     with evaluation_mode(module):
@@ -49,10 +63,14 @@ def module_ablations(
         ):
             for piece in pieces[: lowest + 1]:
                 some = piece(some)
-            at_once = items_at_once("operation", some.numel(), some.device)
+            size = some.numel() if in_sequence else largest_layer(module, inputs) * len(some)
+            at_once = items_at_once("operation", size, some.device)
             parts = zip(*(mask.split(at_once) for mask in masks), strict=True)
+            about = fills[lowest:], classes, groups
             right += torch.cat([
-                _right(pieces[lowest + 1 :], some, part, fills[lowest:], classes, groups)
+                _right(pieces[lowest + 1 :], some, part, *about)
+                if in_sequence
+                else _right_of_calls(module, lowest, some, part, *about)
                 for part in parts
             ])
     return right.view(len(orders), -1).double() / len(labels)
@@ -84,15 +102,50 @@ def _right(
     Args:
         pieces: Maps of the layers above the lowest layer with ablated units.
         activations: Activations of this layer with no unit ablated.
-        masks: Masks of ablated units, for this layer and the layers above.
-        fills: Replacements of ablated units, for the same layers.
-        groups: One-hot group membership of samples.
     """
     variants = len(masks[0])
     values = activations.expand(variants, *activations.shape)
     for piece, mask, fill in zip(pieces, masks, fills, strict=True):
-        positions = [1] * (values.dim() - 3)
-        ablated = mask.view(variants, 1, -1, *positions)
-        values = torch.where(ablated, (groups @ fill).view(len(groups), -1, *positions), values)
+        values = _replaced(values, mask, fill, groups)
         values = piece(values.flatten(0, 1)).unflatten(0, (variants, -1))
     return (values.argmax(-1) == labels).sum(-1)
+
+
+def _right_of_calls(
+    module: nn.Module,
+    lowest: int,
+    inputs: Float[Tensor, "samples *features"],
+    masks: Sequence[Bool[Tensor, "variants _"]],
+    fills: Sequence[Float[Tensor, "groups _"]],
+    labels: Int64[Tensor, "samples"],
+    groups: Float[Tensor, "samples groups"],
+) -> Int64[Tensor, "variants"]:
+    """Count correctly classified samples for several sets of ablated units, in any module."""
+    variants = len(masks[0])
+
+    def ablate(layer: int, activations: Tensor) -> None:
+        if layer >= lowest:
+            values = activations.unflatten(0, (variants, -1))
+            which = layer - lowest
+            values.copy_(_replaced(values, masks[which], fills[which], groups))
+
+    values = inputs.expand(variants, *inputs.shape).flatten(0, 1)
+    logits = logits_of_changed_layers(module, values, ablate).unflatten(0, (variants, -1))
+    return (logits.argmax(-1) == labels).sum(-1)
+
+
+def _replaced(
+    values: Float[Tensor, "variants samples units *positions"],
+    mask: Bool[Tensor, "variants units"],
+    fill: Float[Tensor, "groups units"],
+    groups: Float[Tensor, "samples groups"],
+) -> Float[Tensor, "variants samples units *positions"]:
+    """Return activations of a layer with ablated units replaced, at all positions."""
+    positions = [1] * (values.dim() - 3)
+    ablated = mask.view(len(values), 1, -1, *positions)
+    return torch.where(ablated, (groups @ fill).view(len(groups), -1, *positions), values)
+
+
+def largest_layer(module: nn.Module, inputs: Float[Tensor, "samples *features"]) -> int:
+    """Return the number of activations of the largest hidden layer, per sample."""
+    return max(layer[0].numel() for layer in module_activations(module, inputs[:1]))

@@ -24,6 +24,7 @@ def made_training(*, steps=(100,), normalizations=("none",), dropouts=(0.0, 0.3)
             "randomization": "none",
             "label_corruption": corruption,
             "architecture": "fully_connected",
+            "architecture_arguments": None,
             "depth": 3,
             "width": 100,
             "pooling": "none",

@@ -1,6 +1,7 @@
 """One network, trained as textbooks have it: nn.Sequential, autograd, torch.optim."""
 
 import math
+from fractions import Fraction
 from itertools import pairwise
 from math import prod
 
@@ -48,6 +49,8 @@ class TensorFlowAdam:
         self.t += 1
         lr_t = self.lr * (1 - 0.999**self.t) ** 0.5 / (1 - 0.9**self.t)
         for p, m, v in zip(self.parameters, self.m, self.v, strict=True):
+            if p.grad is None:
+                continue
             m.copy_(0.9 * m + (1 - 0.9) * p.grad)
             v.copy_(0.999 * v + (1 - 0.999) * p.grad * p.grad)
             p.copy_(p - lr_t * m / (v.sqrt() + 1e-8))
@@ -63,6 +66,8 @@ class TensorFlowRMSProp:
     @torch.no_grad()
     def step(self):
         for p, mean_square in zip(self.parameters, self.mean_square, strict=True):
+            if p.grad is None:
+                continue
             gradient = p.grad + self.weight_decay * p
             mean_square.copy_(0.9 * mean_square + (1 - 0.9) * gradient**2)
             p.copy_(p - self.lr * gradient / (mean_square + 1e-10).sqrt())
@@ -176,6 +181,22 @@ def augmented(images, views, augmentation, black=None):
     return torch.stack(seen)
 
 
+def random_crops(whole, hyperparameters, seed, epoch):
+    """One crop of each image, by rows from the top left, normalized if images are."""
+    side, (height, width) = hyperparameters.crop, whole.shape[-2:]
+    places = (height - side + 1, width - side + 1)
+    generator = generator_for(hyperparameters.name, seed, "augmentation", epoch)
+    drawn = torch.randint(places[0] * places[1], (len(whole),), generator=generator)
+    crops = []
+    for image, place in zip(whole, drawn.tolist(), strict=True):
+        top, left = divmod(place, places[1])
+        crop = image[:, top : top + side, left : left + side]
+        if hyperparameters.input_normalization == "each_image":
+            crop = (crop - crop.mean()) / crop.std(correction=0)
+        crops.append(crop)
+    return torch.stack(crops)
+
+
 def slow_batches(data, hyperparameters, seed):
     """Batches for ever, and the number of the epoch that each belongs to."""
     count, name = len(data.train_labels), hyperparameters.name
@@ -184,7 +205,9 @@ def slow_batches(data, hyperparameters, seed):
     while True:
         order = torch.randperm(count, generator=generator_for(name, seed, "batches", epoch))
         images, labels = data.train_inputs[order], data.train_labels[order]
-        if hyperparameters.augmentation != "none":
+        if hyperparameters.augmentation == "random_crop":
+            images = random_crops(data.train_whole[order], hyperparameters, seed, epoch)
+        elif hyperparameters.augmentation != "none":
             generator = generator_for(name, seed, "augmentation", epoch)
             views = torch.randint(
                 views_of[hyperparameters.augmentation], (count,), generator=generator
@@ -208,6 +231,18 @@ def slow_rate(hyperparameters, step, epoch):
     else:
         factor = one.decay_factor ** (epoch // one.decay_epochs)
     return one.learning_rate * factor * min(1, (step + 1) / (one.warmup_steps + 1))
+
+
+def freeze(network, hyperparameters, step):
+    """Fix layer l of L, counted from 1, once step / max_steps is u l / L; but not the last one."""
+    layer, layers = 0, sum(isinstance(part, (nn.Conv2d, nn.Linear)) for part in network)
+    for part in network:
+        layer += isinstance(part, (nn.Conv2d, nn.Linear))
+        share = Fraction(str(hyperparameters.freeze_until)) * layer / layers
+        if 0 < layer < layers and step >= share * hyperparameters.max_steps:
+            part.requires_grad_(False)
+            if isinstance(part, (nn.BatchNorm1d, nn.BatchNorm2d)):
+                part.eval()
 
 
 def train_slowly(data, hyperparameters, seed, initial, steps):
@@ -247,6 +282,8 @@ def train_slowly(data, hyperparameters, seed, initial, steps):
             optimizer.lr = rate
         for parameter in parameters:
             parameter.grad = None
+        if hyperparameters.freeze_layers == "bottom_up":
+            freeze(network, hyperparameters, step - 1)
         draw_masks(network, len(images), hyperparameters, seed, step)
         loss(network(images), labels).backward()
         optimizer.step()

@@ -13,7 +13,7 @@ CROPS = 9 * 9 * 2
 
 
 def test_names_are_those_that_are_tested():
-    assert {"none", "crop_flip", *COUNTS} == set(AUGMENTATIONS)
+    assert {"none", "crop_flip", "random_crop", *COUNTS} == set(AUGMENTATIONS)
 
 
 @pytest.mark.parametrize("augmentation", COUNTS)

@@ -124,6 +124,7 @@ def test_convolutional_training_resumes_to_the_same_bits(changes, tmp_path):
         {"normalization": "batch", "biases": True},
         {"dropout": 0.3},
         {"normalization": "batch", "dropout": 0.3, "weight_decay": 0.1, "optimizer": "sgd"},
+        {"freeze_layers": "bottom_up", "freeze_until": 0.2, "weight_decay": 0.1},
     ],
     ids=str,
 )

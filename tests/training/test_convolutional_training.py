@@ -56,6 +56,8 @@ def assert_same_course(one, other, **tolerances):
         ALL | {"pooling": "max", "normalization": "batch", "optimizer": "adam"},
         ALL | {"dropout": 0.3, "biases": True, "weight_decay": 0.1},
         ALL | {"activation": "tanh", "pooling": "average", "loss": "squared"},
+        CNN | {"freeze_layers": "bottom_up", "biases": True, "normalization": "batch"},
+        VGG | {"freeze_layers": "bottom_up", "freeze_until": 0.5, "weight_decay": 0.1},
         VGG | {"normalization": "batch", "weight_decay": 0.1, "dropout": 0.5},
         VGG | {"pooling": "max", "dropout": 0.5, "optimizer": "adam"},
         VGG | {"activation": "hardsigmoid", "initialization": "uniform", "biases": True},

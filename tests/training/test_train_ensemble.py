@@ -90,6 +90,12 @@ def test_every_step_is_that_of_the_slow_trainer(optimizer, biases):
         {"dropout": 0.3, "biases": True},
         {"dropout": 0.5, "activation": "hardtanh", "depth": 5},
         {"dropout": 0.5, "normalization": "batch", "activation": "relu", "batch_size": 13},
+        {"freeze_layers": "bottom_up", "biases": True, "depth": 5},
+        {"freeze_layers": "bottom_up", "freeze_until": 0.35, "optimizer": "sgd", "depth": 4},
+        {"freeze_layers": "bottom_up", "optimizer": "adam", "learning_rate": 0.01},
+        {"freeze_layers": "bottom_up", "optimizer": "rmsprop", "weight_decay": 0.1},
+        {"freeze_layers": "bottom_up", "normalization": "batch", "weight_decay": 0.1, "depth": 4},
+        {"freeze_layers": "bottom_up", "normalization": "batch", "biases": True, "dropout": 0.3},
     ],
     ids=str,
 )

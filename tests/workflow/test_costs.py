@@ -117,6 +117,22 @@ def test_training_ends_early_only_where_it_may():
     assert training_work(hyperparameters()).flops > 20_000 * step_work(hyperparameters()).flops
 
 
+@pytest.mark.parametrize("chosen", KINDS)
+@torch.no_grad()
+def test_frozen_layers_take_no_gradients(digits, chosen):
+    one = hyperparameters(max_steps=12, freeze_layers="bottom_up", **chosen)
+    training = Training(digits, one, [1], torch.device("cpu"))
+    stack = training.begin([0])
+    (batch, *_) = training.batches(stack)
+    with FlopCounterMode(display=False) as counter:
+        for step in range(1, 13):
+            stack.optimizer.step(batch, learning_rate=0.01, step=step)
+    plain = hyperparameters(max_steps=12, **chosen)
+    saved = training_work(plain).flops - training_work(one).flops
+    assert saved == 12 * step_work(plain).flops - counter.get_total_flops()
+    assert saved > 0
+
+
 def test_rates_are_those_given_then_measured_then_assumed(tmp_path, monkeypatch):
     file = tmp_path / "rates.json"
     assert read_rates({}, file) == CORE

@@ -45,8 +45,8 @@ CHANGES = {
     "regularization": {},
     "audit_checks": {"measures": ["path_norm"], "samples": 8, "train_samples": 8},
 }
-# Of label corruption, which is no nuisance.
-ABSENT = {"fragility"}
+# Of label corruption, which is no nuisance, and of networks all of whose layers learn.
+ABSENT = {"fragility", "freezing_courses", "freezing_effects"}
 
 
 @pytest.fixture(scope="module")

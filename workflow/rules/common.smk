@@ -244,6 +244,7 @@ def settings_of_table(table):
         "papers": study.rooms,
         "fitting": study.fitting,
         "regularization": study.regularization,
+        "images": study.images,
     }
     chosen = {
         name: settings[name] for name in TABLES[table].made_from if name in settings

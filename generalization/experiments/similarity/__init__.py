@@ -4,11 +4,11 @@ Profiles:
     projection_accuracy, canonical_spectra.
 Tables:
     similarity_contrasts, similarity_trends, similarity_of_ensembles, direction_statistics,
-    stability_statistics, solution_clusters.
+    stability_statistics, solution_clusters, freezing_courses, freezing_effects.
 Figures:
     similarity_heat_maps, similarity_over_training, similarity_of_groups,
     similarity_against_width, accuracy_on_directions, sorted_correlations,
-    direction_stability, cluster_maps.
+    direction_stability, cluster_maps, freezing_costs.
 Shared by these:
     network_pairs, similarity_to_end, convergence_orders, width_correlations, layer_maps,
     layer_panels, stable_directions.

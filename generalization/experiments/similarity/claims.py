@@ -53,6 +53,35 @@ def _directions() -> Iterator[Claim]:
         )
 
 
+def _freezing() -> Iterator[Claim]:
+    statistic = "statistic == '{}'"
+    yield Claim(
+        "Freezing layers from the bottom up saves computation",
+        "freeze training (the paper is not among our sources)",
+        "freezing_effects",
+        statistic.format("cost_ratio"),
+        "below",
+        1.0,
+        scale="log",
+    )
+    yield Claim(
+        "Networks whose layers are frozen from the bottom up generalize better",
+        "freeze training (the paper is not among our sources)",
+        "freezing_effects",
+        statistic.format("accuracy_gain"),
+        "above",
+    )
+    yield Claim(
+        "Networks whose layers are frozen from the bottom up are more accurate than others that "
+        "have cost as much computation",
+        "freeze training (the paper is not among our sources)",
+        "freezing_effects",
+        statistic.format("accuracy_gain_at_equal_cost"),
+        "above",
+        ours="statistic",
+    )
+
+
 def _groups() -> Iterator[Claim]:
     learned = PWCCA.format("memorizing_minus_generalizing")
     yield Claim(
@@ -142,12 +171,11 @@ def _clusters() -> Iterator[Claim]:
 
 
 CLAIMS = {
-    "raghu_2017": (*_convergence(), *_directions()),
+    "raghu_2017": (*_convergence(), *_directions(), *_freezing()),
     "morcos_2018_similarity": (*_groups(), *_width(), *_stability(), *_clusters()),
 }
 UNTESTED = {
     "raghu_2017": (
-        "Freezing converged layers saves computation — no study freezes layers",
         "Layers converge from the bottom up in networks for ImageNet and for language — studies "
         "train small networks on small images",
         "Sensitivity of layers to classes by the Fourier transform — not measured",

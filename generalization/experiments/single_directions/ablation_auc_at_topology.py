@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -41,9 +43,10 @@ def ablation_auc_at_topology(
     """
     rows = curve_areas(ablation_curves, training)
     rows = rows[rows["final"] & (rows["layer"] == "all") & (rows["mode"] == "zero")]
-    ensembles = rows.groupby(TOPOLOGY, sort=False)["ensemble"].nunique()
+    ensembles = rows.groupby(TOPOLOGY, sort=False, dropna=False)["ensemble"].nunique()
     ensembles = ensembles[ensembles >= FEWEST_SHOWN].sort_values(ascending=False, kind="stable")
-    topologies = list(ensembles.index[:MOST])
+    shown = Facet.of(rows, *TOPOLOGY, order=list(ensembles.index[:MOST]), noun="topologies")
+    topologies = shown.values
     if not topologies:
         return figure_of_words(f"No topology has the {FEWEST_SHOWN} ensembles that it needs.")
     several = rows[color].nunique() > 1
@@ -60,7 +63,7 @@ def ablation_auc_at_topology(
             _draw(panel, of_value, hues.of(of_value.iloc[0]), fitted_accuracy)
 
     return SmallMultiples(
-        columns=Facet.of(rows, *TOPOLOGY, order=topologies, name=name, noun="topologies"),
+        columns=replace(shown, names=tuple(name(*topology) for topology in topologies)),
         wrap=COLUMNS,
         size=(2.9, 4),
         margin=(2.3, 0.5),
@@ -87,9 +90,8 @@ def _draw(panel: Panel, networks: pd.DataFrame, hue: object, fitted_accuracy: fl
 
 def _correlations(statistics: pd.DataFrame, topology: tuple) -> list[str]:
     """Spearman's correlations in few words."""
-    of_topology = statistics[
-        (statistics[TOPOLOGY] == list(topology)).all(axis=1) & (statistics["mode"] == "zero")
-    ].set_index("statistic")
+    of_topology = Facet(tuple(TOPOLOGY)).select(statistics, topology)
+    of_topology = of_topology[of_topology["mode"] == "zero"].set_index("statistic")
     return [
         f"{name}: ρ {interval(*of_topology.loc[key, ['estimate', 'low', 'high']])}"
         for key, name in ROWS.items()

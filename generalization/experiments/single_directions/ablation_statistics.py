@@ -65,7 +65,7 @@ def ablation_statistics(
     )
     rows = [
         about | row
-        for about, networks in groups(areas, [*TOPOLOGY, "mode"])
+        for about, networks in groups(areas, [*TOPOLOGY, "mode"], dropna=False)
         for row in _of_topology(networks, resampling)
     ]
     return table_of(rows, COLUMNS, resampling)

@@ -52,7 +52,7 @@ def accuracy_under_ablation(
         _draw_lines(panel, hues)
         if panel.column != "noise":
             axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-            if len(dropout) == 1 and dropout[0]:
+            if len(dropout) == 1 and pd.notna(dropout[0]) and dropout[0]:
                 axes.axvline(dropout[0], color=QUIET, linestyle=":", linewidth=1.2)
 
     return SmallMultiples(

@@ -8,10 +8,12 @@ import pandas as pd
 from generalization.tables import KEPT_NETWORK, with_networks
 
 CURVE = [*KEPT_NETWORK, "layer", "mode"]
-# What networks of one topology share, beside what they were trained on.
+# What networks of one topology share, beside what they were trained on. Networks that a function of
+# a user builds, such as residual ones, lack what the built-in ones have: those rows are kept.
 TOPOLOGY = [
     "dataset",
     "architecture",
+    "architecture_arguments",
     "depth",
     "width",
     "pooling",

@@ -63,7 +63,7 @@ def early_stopping(
     networks = courses(ablation_curves, training)
     networks[GEOMETRIC] = np.log(networks[GEOMETRIC].astype(float))
     rows = []
-    for about, alike in groups(networks, GROUP):
+    for about, alike in groups(networks, GROUP, dropna=False):
         parts = [(np.nan, alike), *alike.groupby("label_corruption")]
         for corruption, some in parts if alike["label_corruption"].nunique() > 1 else parts[1:]:
             for row in means_of_columns(some, STATISTICS, resampling, logarithms=GEOMETRIC):
@@ -91,7 +91,7 @@ def courses(ablation_curves: pd.DataFrame, training: pd.DataFrame) -> pd.DataFra
     keys = [*NETWORK, *GROUP, "label_corruption"]
     found = [
         network | _of_network(steps.sort_values("step"))
-        for network, steps in groups(areas.dropna(subset="test_loss"), keys)
+        for network, steps in groups(areas.dropna(subset="test_loss"), keys, dropna=False)
         if len(steps) >= FEWEST_STEPS
     ]
     return pd.DataFrame(found, columns=None if found else [*keys, *STATISTICS, "saved_at_random"])

@@ -48,7 +48,7 @@ def selectivity_and_importance(
     rows, labels = _shown(single_units, training)
     if rows["class_selectivity"].isna().all():
         return figure_of_words("No unit has a class selectivity to show.")
-    groups = _chosen(dict(list(rows.groupby(GROUP, sort=False))))
+    groups = _chosen(dict(list(rows.groupby(GROUP, sort=False, dropna=False))))
     told = [key for key in GROUP if len({group[GROUP.index(key)] for group in groups}) > 1]
     layers = colors(values_of(rows["layer"]))
 
@@ -134,8 +134,8 @@ def _distribution(axes: Axes, values: pd.Series, hue: str) -> None:
 
 def _correlation(statistics: pd.DataFrame, group: tuple, labels: str) -> list[str]:
     """Spearman's correlation in few words, and of how many networks."""
-    wanted = [*group, labels, "spearman_importance_selectivity"]
-    rows = statistics[(statistics[[*GROUP, "labels", "statistic"]] == wanted).all(axis=1)]
+    wanted = (*group, labels, "spearman_importance_selectivity")
+    rows = Facet((*GROUP, "labels", "statistic")).select(statistics, wanted)
     (row,) = rows.to_dict("records")
     words = interval(row["estimate"], row["low"], row["high"])
     return [f"ρ {words}", f"{row['networks']} networks"]

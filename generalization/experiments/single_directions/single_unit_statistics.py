@@ -72,7 +72,7 @@ def units_of_networks(single_units: pd.DataFrame, training: pd.DataFrame) -> pd.
     keys = [*KEPT_NETWORK, *GROUP, "true_labels"]
     found = [
         network | _of_network(units)
-        for network, units in groups(rows.assign(true_labels=on_true_labels), keys)
+        for network, units in groups(rows.assign(true_labels=on_true_labels), keys, dropna=False)
     ]
     return pd.DataFrame(found, columns=None if found else keys)
 
@@ -103,7 +103,7 @@ def _correlation(x: pd.Series, y: pd.Series) -> float:
 
 def _groups(networks: pd.DataFrame) -> Iterator[tuple[dict[str, object], pd.DataFrame]]:
     """Keys of every row of the result, with its networks."""
-    for about, alike in groups(networks, GROUP):
+    for about, alike in groups(networks, GROUP, dropna=False):
         for labels, some in {"true": alike[alike["true_labels"]], "all": alike}.items():
             if len(some):
                 yield about | {"labels": labels}, some
