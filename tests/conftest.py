@@ -41,6 +41,12 @@ def new_study(tmp_path):
     return checkout(tmp_path / "study")
 
 
+@pytest.fixture(scope="module")
+def shared_study(tmp_path_factory):
+    """The small study, of which nothing was run, for all tests of a file."""
+    return checkout(tmp_path_factory.mktemp("shared") / "study")
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
     """The small study, finished. Tests only read it."""

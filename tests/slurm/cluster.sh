@@ -13,7 +13,13 @@ stop() {
 }
 
 if [ "$1" = down ]; then
-    SLURM_CONF="$folder/etc/slurm.conf" scancel --user="$(id -un)" || true
+    export SLURM_CONF="$folder/etc/slurm.conf"
+    scancel --user="$(id -un)" || true
+    for _ in $(seq 60); do
+        # Steps that are left behind would disturb the next cluster.
+        [ -z "$(squeue -h 2>/dev/null)" ] && break
+        sleep 0.5
+    done
     stop -TERM
     sleep 1
     stop -KILL
