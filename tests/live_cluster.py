@@ -11,15 +11,22 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
+
+from generalization.datasets.dataset import read_dataset
+from generalization.datasets.experiment_data import experiment_data
 from generalization.hyperparameters import Hyperparameters
+from generalization.networks.networks_file import read_networks
+from generalization.training import train_ensemble
 
 SCRIPT = Path(__file__).parent / "slurm/cluster.sh"
 POLL = 0.3
 # Of each, one training is struck while it runs.
 FAULTS = ("node", "limit", "requeue", "preempt", "cancel")
 WIDTHS = (30, 31, 32, 33, 34)
-TRAINING = {"dataset": "digits", "batch_size": 8, "max_steps": 8_000, "stop_at_accuracy": None}
+TRAINING = {"dataset": "digits", "batch_size": 8, "max_steps": 6_000, "stop_at_accuracy": None}
 CONFIG = {"ensembles": [TRAINING | {"width": list(WIDTHS)}], "measures": {"weight_norm": {}}}
+LONG = TRAINING | {"width": 30, "max_steps": 250_000}
 REFUSED = "sbatch: error: Batch job submission failed: Unable to contact slurm controller"
 
 
@@ -112,7 +119,7 @@ class Struck:
         ensemble: Fault → ensemble that this job trained.
         states: Job → states in which the queue listed it, in order.
         about: Job → rule and wildcards.
-        restarts: Job → how many times Slurm itself has restarted it.
+        interrupted: Ensemble → what its training said when it was told to end.
         said: What the head said.
         status: Exit status of the head.
         seconds: Wall time.
@@ -122,7 +129,7 @@ class Struck:
     ensemble: dict = field(default_factory=dict)
     states: dict = field(default_factory=dict)
     about: dict = field(default_factory=dict)
-    restarts: dict = field(default_factory=dict)
+    interrupted: dict = field(default_factory=dict)
     said: str = ""
     status: int | None = None
     seconds: float = 0.0
@@ -178,7 +185,7 @@ def daemons_of(job):
 
 
 def trainings(folder):
-    """Job → ensemble of the trainings in a folder that notice SIGTERM by now."""
+    """Job → ensemble, process of the trainings in a folder that notice SIGTERM by now."""
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
@@ -190,17 +197,21 @@ def trainings(folder):
                 environment = (process / "environ").read_text().split("\0")
                 job = next(one for one in environment if one.startswith("SLURM_JOB_ID="))
                 networks = words[words.index("--networks") + 1]
-                found[job.partition("=")[2]] = networks.split("/")[2]
+                found[job.partition("=")[2]] = networks.split("/")[2], int(process.name)
     return found
 
 
-def strike(cluster, fault, job, node):
-    """Let a fault befall a job."""
+def strike(cluster, fault, job, node, process):
+    """Let a fault befall a job, which trains in this process; its time limit comes by itself."""
+    if fault == "timeout":
+        return
     if fault == "cancel":
         cluster.run("scancel", job)
     elif fault == "limit":
-        # Its signal comes within half a minute.
-        cluster.run("scontrol", "update", f"JobId={job}", "TimeLimit=2")
+        # Its signal comes within half a minute, for which training must not end: Slurm wakes it.
+        os.kill(process, signal.SIGSTOP)
+        minutes = int(cluster.run("squeue", "-h", "-j", job, "-o", "%M").split(":")[-2])
+        cluster.run("scontrol", "update", f"JobId={job}", f"TimeLimit={2 + minutes}")
     elif fault == "node":
         cluster.kill_node(node, job)
     else:
@@ -209,34 +220,65 @@ def strike(cluster, fault, job, node):
         cluster.preempt(job, node)
 
 
-def run_struck(cluster, study, *arguments):
+def different_networks(study, trained):
+    """Ensembles whose networks are not bit for bit those of an undisturbed training here."""
+    data, differ = read_dataset(study.path / "results/datasets/digits.h5"), []
+    torch.set_num_threads(1)
+    for one in trained:
+        path = study.path / f"results/ensembles/{one.name}/seeds-1-1/networks.safetensors"
+        ours = read_networks(path).networks[-1].tensors
+        whole = train_ensemble(experiment_data(data, one), one, [1], device="cpu").kept.networks[-1]
+        if not all(torch.equal(tensor, ours[name]) for name, tensor in whole.tensors.items()):
+            differ.append(one.name)
+    return differ
+
+
+def run_struck(cluster, study):
     """Run a study of which each training is struck by a fault of its own.
 
     From the first fault on, sbatch fails until the head has said so; then the controller is
     stopped for some seconds. The job of measures has too little memory at first.
     """
+    trained, one = ensembles(), "results/ensembles/{}/seeds-1-1/{}"
     study.configure(**CONFIG)
-    begun, struck, log = time.monotonic(), Struck(), study.path / "head.log"
-    first = ensembles()[0].name
     study.edit(
         "workflow/profiles/slurm/config.yaml",
         "set-resources:\n",
         "set-resources:\n  measure_networks:\n    mem_mb: 150 if attempt == 1 else 2000\n",
     )
-    targets = [f"results/ensembles/{one.name}/seeds-1-1/training.csv" for one in ensembles()]
-    targets.append(f"results/ensembles/{first}/seeds-1-1/measures/weight_norm.csv")
+    targets = [one.format(each.name, "training.csv") for each in trained]
+    targets.append(one.format(trained[0].name, "measures/weight_norm.csv"))
+    return _run(cluster, study, targets, FAULTS)
+
+
+def run_limited(cluster, study):
+    """Run a study whose training exceeds its first time limit, of which it is not told before."""
+    study.configure(ensembles=[LONG], measures={"weight_norm": {}})
+    study.edit(
+        "workflow/profiles/slurm/config.yaml",
+        "slurm_extra: \"'--signal=TERM@120'\"",
+        "runtime: 1 if attempt == 1 else 10",
+    )
+    name = Hyperparameters(**LONG).name
+    return _run(cluster, study, [f"results/ensembles/{name}/seeds-1-1/training.csv"], ("timeout",))
+
+
+def _run(cluster, study, targets, faults):
+    """Run Snakemake on a cluster until it ends, while faults befall its trainings."""
+    begun, struck, log = time.monotonic(), Struck(), study.path / "head.log"
     words = ["--profile", "slurm", "--slurm-init-seconds-before-status-checks", "2"]
     words += ["--default-resources", "mem_mb=2000", "runtime=10", "slurm_partition=cpu"]
+    cluster.seen, cluster.about = {}, {}
     with log.open("w") as stream:
         head = subprocess.Popen(
-            [Path(sys.executable).with_name("snakemake"), *words, *arguments, "--", *targets],
+            [Path(sys.executable).with_name("snakemake"), *words, "--", *targets],
             cwd=study.path,
             env=cluster.environment | {"PYTHONPATH": str(study.path)},
             stdout=stream,
             stderr=subprocess.STDOUT,
         )
     try:
-        _strike_all(cluster, study, struck, head, log)
+        _strike_all(cluster, study, struck, head, log, faults)
     finally:
         head.kill()
     struck.status, struck.said = head.wait(), log.read_text()
@@ -245,7 +287,7 @@ def run_struck(cluster, study, *arguments):
     return struck
 
 
-def _strike_all(cluster, study, struck, head, log):
+def _strike_all(cluster, study, struck, head, log, faults):
     """Look again and again until the head has ended."""
     refuse, dead, outage = cluster.folder / "refuse", None, None
     limit = time.monotonic() + 400
@@ -253,19 +295,25 @@ def _strike_all(cluster, study, struck, head, log):
         while head.poll() is None:
             assert time.monotonic() < limit, log.read_text()
             found = cluster.observe()
-            for job, ensemble in trainings(study.path).items():
+            for job, (ensemble, process) in trainings(study.path).items():
                 new = job in found and ensemble not in struck.ensemble.values()
-                if new and len(struck.job) < len(FAULTS):
-                    fault = FAULTS[len(struck.job)]
-                    if not struck.job:
+                if new and len(struck.job) < len(faults):
+                    fault = faults[len(struck.job)]
+                    if not struck.job and len(faults) > 1:
                         refuse.touch()
-                    strike(cluster, fault, job, found[job][1])
+                    strike(cluster, fault, job, found[job][1], process)
                     struck.job[fault], struck.ensemble[fault] = job, ensemble
                     if fault == "node":
                         dead = found[job][1]
+            for ensemble in struck.ensemble.values():
+                path = study.path / f"results/logs/train_ensemble/{ensemble}-seeds-1-1.log"
+                said = path.read_text() if path.exists() else ""
+                if line := re.search(r"^Interrupted: .*", said, re.M):
+                    struck.interrupted[ensemble] = line[0]
             if refuse.exists() and "sbatch fails for now" in log.read_text():
                 refuse.unlink()
-            if outage is None and len(struck.job) == len(FAULTS) and not refuse.exists():
+            all_struck = len(struck.job) == len(faults) > 1
+            if all_struck and outage is None and not refuse.exists():
                 outage = beside.submit(cluster.restart_controller, 5)
             if dead and found.get(struck.job["node"], ("",))[0] == "NODE_FAIL":
                 cluster.start_node(dead)
@@ -274,7 +322,3 @@ def _strike_all(cluster, study, struck, head, log):
         cluster.observe()
     if outage is not None:
         outage.result()
-    for job in struck.job.values():
-        said = cluster.run("scontrol", "show", "job", job, check=False)
-        restarts = re.search(r"Restarts=(\d+)", said)
-        struck.restarts[job] = int(restarts[1]) if restarts else 0
