@@ -20,7 +20,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 
 from live_cluster import (  # noqa: E402
     FAULTS,
-    LONG,
+    LIMITED,
     Cluster,
     Struck,
     different_networks,
@@ -61,7 +61,7 @@ def count(place: Path, rounds: int, accounting: bool) -> None:
         study = checkout(place / "limited")
         limited = run_limited(cluster, study)
         tell(limited, "timeout", counts)
-        note(limited, different_networks(study, [Hyperparameters(**LONG)]), counts)
+        note(limited, different_networks(study, [Hyperparameters(**LIMITED)]), counts)
     print(" ", ", ".join(f"{many} {what}" for what, many in counts.items()))
 
 

@@ -26,7 +26,7 @@ FAULTS = ("node", "limit", "requeue", "preempt", "cancel")
 WIDTHS = (30, 31, 32, 33, 34)
 TRAINING = {"dataset": "digits", "batch_size": 8, "max_steps": 6_000, "stop_at_accuracy": None}
 CONFIG = {"ensembles": [TRAINING | {"width": list(WIDTHS)}], "measures": {"weight_norm": {}}}
-LONG = TRAINING | {"width": 30, "max_steps": 250_000}
+LIMITED = TRAINING | {"width": 35}
 REFUSED = "sbatch: error: Batch job submission failed: Unable to contact slurm controller"
 
 
@@ -202,19 +202,19 @@ def trainings(folder):
 
 
 def strike(cluster, fault, job, node, process):
-    """Let a fault befall a job, which trains in this process; its time limit comes by itself."""
-    if fault == "timeout":
-        return
+    """Let a fault befall a job, which trains in this process."""
+    if fault in {"limit", "timeout"}:
+        # Training must not end before Slurm's signal comes, which wakes it.
+        os.kill(process, signal.SIGSTOP)
     if fault == "cancel":
         cluster.run("scancel", job)
     elif fault == "limit":
-        # Its signal comes within half a minute, for which training must not end: Slurm wakes it.
-        os.kill(process, signal.SIGSTOP)
+        # The signal before the limit comes within half a minute.
         minutes = int(cluster.run("squeue", "-h", "-j", job, "-o", "%M").split(":")[-2])
         cluster.run("scontrol", "update", f"JobId={job}", f"TimeLimit={2 + minutes}")
     elif fault == "node":
         cluster.kill_node(node, job)
-    else:
+    elif fault in {"requeue", "preempt"}:
         if fault == "requeue":
             cluster.run("scontrol", "update", f"JobId={job}", "Requeue=1")
         cluster.preempt(job, node)
@@ -253,13 +253,13 @@ def run_struck(cluster, study):
 
 def run_limited(cluster, study):
     """Run a study whose training exceeds its first time limit, of which it is not told before."""
-    study.configure(ensembles=[LONG], measures={"weight_norm": {}})
+    study.configure(ensembles=[LIMITED], measures={"weight_norm": {}})
     study.edit(
         "workflow/profiles/slurm/config.yaml",
         "slurm_extra: \"'--signal=TERM@120'\"",
         "runtime: 1 if attempt == 1 else 10",
     )
-    name = Hyperparameters(**LONG).name
+    name = Hyperparameters(**LIMITED).name
     return _run(cluster, study, [f"results/ensembles/{name}/seeds-1-1/training.csv"], ("timeout",))
 
 
@@ -290,7 +290,7 @@ def _run(cluster, study, targets, faults):
 def _strike_all(cluster, study, struck, head, log, faults):
     """Look again and again until the head has ended."""
     refuse, dead, outage = cluster.folder / "refuse", None, None
-    limit = time.monotonic() + 400
+    limit = time.monotonic() + 900
     with ThreadPoolExecutor(1) as beside:
         while head.poll() is None:
             assert time.monotonic() < limit, log.read_text()
