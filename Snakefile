@@ -82,7 +82,12 @@ if gpus and "gpu" not in workflow.global_resources:
 RUN = run_scripts(deployed=bool(workflow.deployment_settings.deployment_method))
 MEMORY = study.limits["gpu_memory_gb"]
 MEMORY = f"export GENERALIZATION_GPU_GB={MEMORY}; " if MEMORY else ""
-shell.prefix(f'{MEMORY}run_script() {{{{ {RUN}/"$1".py "${{{{@:2}}}}"; }}}}; ')
+# At SIGTERM a script may have work to bring to a safe place, and something to say: the shell and
+# `tee` wait for it.
+AT_SIGTERM = 'trap : TERM; tee() ( trap "" TERM; exec tee "$@" ); '
+shell.prefix(
+    f'{MEMORY}{AT_SIGTERM}run_script() {{{{ {RUN}/"$1".py "${{{{@:2}}}}"; }}}}; '
+)
 
 STUDY = f"results/studies/{study.name}"
 figures, pages = study.figures_and_pages

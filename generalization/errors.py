@@ -10,6 +10,10 @@ class InputError(ValueError):
     """Invalid user input; the message is one sentence with name, requirement and value."""
 
 
+class Interrupted(Exception):
+    """A job that was told to end has ended; the message is one sentence that says what follows."""
+
+
 def require_positive(**counts: int) -> None:
     """Refuse counts that are less than 1.
 
@@ -82,8 +86,13 @@ def in_order(warned: Iterable[warnings.WarningMessage]) -> list[Warning]:
 
 @contextmanager
 def exit_on_input_error() -> Iterator[None]:
-    """Exit a script on an ``InputError`` with its message only; keep other tracebacks."""
+    """Exit a script on an ``InputError`` with its message only; keep other tracebacks.
+
+    The same holds for ``Interrupted``. The exit status is 1.
+    """
     try:
         yield
     except InputError as error:
         sys.exit(f"InputError: {error}")
+    except Interrupted as error:
+        sys.exit(f"Interrupted: {error}")

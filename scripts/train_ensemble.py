@@ -16,6 +16,7 @@ from generalization.networks.networks_file import write_networks
 from generalization.tables import write_table
 from generalization.training import train_ensemble
 from generalization.training.checkpoint import checkpoint_beside
+from generalization.training.interruption import noticed_sigterm
 from generalization.training.progress import shown_progress
 
 
@@ -38,8 +39,9 @@ def main() -> None:
     data = experiment_data(read_dataset(arguments.dataset), hyperparameters)
     beside = checkpoint_beside(arguments.networks, arguments.code)
     progress = shown_progress(hyperparameters.name, last - first + 1)
-    with beside as checkpoint, progress as report:
+    with noticed_sigterm() as told_to_end, beside as checkpoint, progress as report:
         train = partial(train_ensemble, device=device, checkpoint=checkpoint, report=report)
+        train = partial(train, told_to_end=told_to_end)
         trained = train(data, hyperparameters, range(first, last + 1))
         write_networks(arguments.networks, trained.kept)
         write_table(

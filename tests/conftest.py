@@ -18,27 +18,19 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "workflow")]
 
-from small_study import StudyFolder  # noqa: E402
-
-SOURCES = ["Snakefile", "environment.yml", "generalization", "scripts", "workflow"]
-
-
-def checkout(path: Path) -> StudyFolder:
-    """The sources of the project in a new folder, with the small study configured."""
-    path.mkdir()
-    for source in SOURCES:
-        copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy2
-        copy(ROOT / source, path / source)
-    (path / "slurm").symlink_to("workflow/profiles/slurm")
-    folder = StudyFolder(path)
-    folder.configure()
-    return folder
+from small_study import StudyFolder, checkout  # noqa: E402
 
 
 @pytest.fixture
 def new_study(tmp_path):
     """The small study, of which nothing was run."""
     return checkout(tmp_path / "study")
+
+
+@pytest.fixture(scope="module")
+def shared_study(tmp_path_factory):
+    """The small study, of which nothing was run, for all tests of a file."""
+    return checkout(tmp_path_factory.mktemp("shared") / "study")
 
 
 @pytest.fixture(scope="session")

@@ -2,12 +2,15 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import yaml
 
+ROOT = Path(__file__).parents[1]
+SOURCES = ["Snakefile", "environment.yml", "generalization", "scripts", "workflow"]
 CONFIG = {
     "study": "study",
     "seeds": 1,
@@ -61,3 +64,15 @@ class StudyFolder:
             return {}
         rows = (line.split() for line in table[1].splitlines())
         return {rule: int(count) for rule, count in rows if rule != "all"}
+
+
+def checkout(path: Path) -> StudyFolder:
+    """The sources of the project in a new folder, with the small study configured."""
+    path.mkdir()
+    for source in SOURCES:
+        copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy2
+        copy(ROOT / source, path / source)
+    (path / "slurm").symlink_to("workflow/profiles/slurm")
+    folder = StudyFolder(path)
+    folder.configure()
+    return folder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import torch
 
 from generalization.datasets.dataset import Dataset
 from generalization.devices import require_known
-from generalization.errors import InputError
+from generalization.errors import InputError, Interrupted
 from generalization.files import require_room
 from generalization.hyperparameters import Hyperparameters, contradictions
 from generalization.networks.activation_functions import ACTIVATION_FUNCTIONS
@@ -63,6 +63,7 @@ def train_ensemble(
     device: torch.device | str = "cpu",
     checkpoint: Path | None = None,
     checkpoint_seconds: float = 60.0,
+    told_to_end: Callable[[], bool] = lambda: False,
     report: Report | None = None,
     stack_size: int | None = None,
 ) -> TrainedEnsemble:
@@ -83,6 +84,8 @@ def train_ensemble(
             training. The caller removes it when the result is safe.
         checkpoint_seconds: Time between two checkpoints, or more, so that writing them takes no
             more than one twentieth of the time; 0 writes one after every step.
+        told_to_end: Function that is called after every step if there is a checkpoint: once it
+            returns true, the checkpoint is written and training ends.
         report: Callback that receives the number of networks that are done and the share of the
             maximum number of steps that is over.
         stack_size: Number of networks per stack; by default it depends on the device and its
@@ -92,6 +95,9 @@ def train_ensemble(
     Returns:
         Networks at their kept steps, and the training history: losses are mean cross-entropies in
         nats over the whole sets, at step 0, powers of two, kept steps and the end.
+
+    Raises:
+        Interrupted: If training was told to end, after its checkpoint was written.
     """
     require_known(str(device))
     raise_if_impossible(hyperparameters, seeds, data)
@@ -114,11 +120,17 @@ def train_ensemble(
     saving, reporting = Clock(checkpoint_seconds), Clock(REPORT_SECONDS)
     for stack in queue.stacks():
         for _ in queue.trained(stack):
-            if checkpoint is not None and stack.positions and saving.is_due():
+            ends = checkpoint is not None and told_to_end()
+            if checkpoint is not None and stack.positions and (ends or saving.is_due()):
                 begin = time.monotonic()
                 write_checkpoint(checkpoint, training, course, stack)
                 queue.saved = True
                 saving.restart(checkpoint_seconds and (1 / SHARE - 1) * (time.monotonic() - begin))
+                if ends:
+                    raise Interrupted(
+                        f"the training of {hyperparameters.name} was told to end at step "
+                        f"{stack.step}, and goes on from there when it is started again."
+                    )
             if report is not None and (reporting.is_due() or not stack.positions):
                 done = int((course.statuses >= 0).sum())
                 share = done + len(stack.positions) * stack.step / max(1, training.limit)

@@ -1,14 +1,13 @@
-"""The words `snakemake --profile slurm`, on a real Slurm."""
+"""The words `snakemake --profile slurm`, on a real Slurm, where nothing goes well."""
 
 import os
+import re
 import shutil
-import subprocess
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from live_cluster import FAULTS, REFUSED, Cluster, different_networks, ensembles, run_struck
 
-CLUSTER = Path(__file__).with_name("cluster.sh")
 pytestmark = pytest.mark.slurm
 
 
@@ -16,26 +15,97 @@ pytestmark = pytest.mark.slurm
 def cluster(tmp_path_factory):
     if not (shutil.which("slurmctld") and shutil.which("munged")) and "CI" not in os.environ:
         pytest.skip("Slurm is not installed: apt-get install slurm-wlm munge.")
-    folder = tmp_path_factory.mktemp("slurm")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SLURM_CONF", str(folder / "etc/slurm.conf"))
-        patch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
-        subprocess.run([CLUSTER, "up", folder], check=True)
-        yield folder
-        subprocess.run([CLUSTER, "down", folder], check=True)
+    with (
+        Cluster(tmp_path_factory.mktemp("slurm")) as cluster,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        for name in ("SLURM_CONF", "PATH"):
+            patch.setenv(name, cluster.environment[name])
+        yield cluster
 
 
-def test_a_study_runs_on_slurm(cluster, new_study):
-    """Nobody says that this cluster has no accounting: it is found out."""
-    done = new_study.snakemake(
+@pytest.fixture(scope="module")
+def quiet(cluster, shared_study):
+    """What Snakemake said of a study to which nothing happened."""
+    return shared_study.snakemake(
         "--profile",
         "slurm",
         *("--slurm-init-seconds-before-status-checks", "2"),
         *("--default-resources", "mem_mb=2000", "runtime=10", "slurm_partition=cpu"),
     )
-    assert "this cluster has no accounting, so that squeue tells" in done.stderr
-    submitted = (done.stdout + done.stderr).count("has been submitted with SLURM jobid")
+
+
+@pytest.fixture(scope="module")
+def struck(cluster, shared_study, quiet):
+    """A study on the same dataset, whose trainings and controller were struck by faults."""
+    return run_struck(cluster, shared_study)
+
+
+def test_a_study_runs_on_slurm(quiet, shared_study):
+    """Nobody says that this cluster has no accounting: it is found out."""
+    assert "this cluster has no accounting, so that squeue tells" in quiet.stderr
+    submitted = (quiet.stdout + quiet.stderr).count("has been submitted with SLURM jobid")
     assert submitted == 1 + 2 + 4  # one data set; two ensembles; two jobs of measures for each
-    measures = pd.read_csv(new_study.path / "results/studies/study/measures.csv")
+    measures = pd.read_csv(shared_study.path / "results/studies/study/measures.csv")
     assert measures["value"].notna().all()
-    assert new_study.planned() == {}
+    assert shared_study.planned() == {}
+
+
+def test_a_study_that_is_struck_by_every_fault_ends_well(struck):
+    assert struck.status == 0, struck.said
+    assert tuple(struck.job) == FAULTS
+
+
+@pytest.mark.parametrize(
+    ("fault", "state"),
+    [("cancel", "CANCELLED"), ("preempt", "PREEMPTED"), ("limit", "FAILED"), ("node", "NODE_FAIL")],
+)
+def test_a_job_that_is_struck_is_submitted_once_more(struck, fault, state):
+    """By scancel, preemption by cancelling, the signal before a limit, death of its node."""
+    job = struck.job[fault]
+    assert struck.states[job][-1] == state
+    again = struck.jobs(struck.ensemble[fault])
+    assert again[0] == job
+    assert [struck.states[one][-1] for one in again] == [state, "COMPLETED"]
+
+
+def test_a_job_that_slurm_requeues_is_not_submitted_again(struck):
+    job = struck.job["requeue"]
+    assert struck.jobs(struck.ensemble["requeue"]) == [job]
+    states = struck.states[job]
+    assert states[-1] == "COMPLETED"
+    assert "PENDING" in states[states.index("RUNNING") :]
+
+
+@pytest.mark.parametrize("fault", ["cancel", "limit", "preempt", "requeue"])
+def test_a_training_that_was_told_to_end_writes_its_checkpoint(struck, fault):
+    said = struck.interrupted[struck.ensemble[fault]]
+    step = re.search(r"was told to end at step (\d+), and goes on from there", said)
+    assert 0 < int(step[1]) < ensembles()[0].max_steps
+
+
+def test_networks_are_bit_for_bit_those_of_undisturbed_trainings(struck, shared_study):
+    assert different_networks(shared_study, ensembles()) == []
+    assert not list((shared_study.path / "results/ensembles").rglob("checkpoint*"))
+
+
+def test_a_job_with_too_little_memory_is_ended_and_given_more(struck, shared_study):
+    ensemble = ensembles()[0].name
+    jobs = struck.jobs(ensemble, "measure_networks")
+    assert [struck.states[job][-1] for job in jobs] == ["FAILED", "COMPLETED"]
+    log = next((shared_study.path / ".snakemake/slurm_logs").rglob(f"{jobs[0]}.log"))
+    assert "error: Exceeded job memory limit" in log.read_text()
+
+
+def test_failing_submissions_are_told_once_and_tried_again(struck):
+    sentence = f"Slurm: sbatch fails for now and is tried again: {REFUSED}"
+    assert struck.said.count(sentence) == 1
+    assert struck.said.count("SLURM sbatch failed") == 0
+
+
+def test_jobs_outlive_a_restart_of_the_controller(struck, cluster):
+    """It was stopped while jobs were submitted and ran: nothing was submitted twice for that."""
+    log = (cluster.folder / "log/slurmctld.log").read_text()
+    assert log.count("Running as primary controller") == 2
+    submitted = struck.said.count("has been submitted with SLURM jobid")
+    assert submitted == 5 + 4 + 2  # trainings, four of them once more; measures, twice
