@@ -235,6 +235,13 @@ class Estimate:
             memory = min(memory, int(1000 * self.limits["memory_gb"]))
         return Resources(memory, minutes, threads, gpu)
 
+    @property
+    def same_for_all(self) -> dict[str, int]:
+        """Resources for which no job asks differently: without GPUs, and without limits of time."""
+        limits = self.limits
+        same = {"gpu": 0} if limits["gpus"] == 0 else {}
+        return same | ({"threads": 1} if limits["hours"] is None else {})
+
     def asked(self, rule: str, wildcards: Mapping[str, str], attempt: int) -> Resources:
         """Return the resources that a job of the workflow asks for.
 
@@ -277,6 +284,8 @@ class Estimate:
     @cached_property
     def most_seeds(self) -> dict[str, int]:
         """Largest blocks of seeds, of ensembles whose jobs would else exceed a limit."""
+        if self.limits["hours"] is None and self.limits["memory_gb"] is None:
+            return {}
         found = {name: self._fitting(name) for name in self.study.ensembles}
         return {name: most for name, most in found.items() if most < self.study.seeds}
 
