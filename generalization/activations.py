@@ -21,12 +21,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from generalization.devices import halving_memory, items_at_once
 from generalization.errors import InputError
 from generalization.hdf5 import hdf5_written_whole
-from generalization.networks.hidden_layers import hidden_activations
-from generalization.networks.module_networks import ModuleNetworks
+from generalization.networks.layer_activations import layer_activations
 from generalization.networks.networks_file import KeptNetworks
-from generalization.networks.stacked_networks import StackedNetworks
 
 # Chosen by benchmarks/activations.py: on ReLU activations no filter is fastest for both reading and
 # writing. Zstandard saves 44 % of the size at a quarter of the speed; gzip saves as much at a sixth
@@ -34,45 +33,6 @@ from generalization.networks.stacked_networks import StackedNetworks
 COMPRESSIONS = {"none": {}, "zstd": {**hdf5plugin.Zstd(clevel=1), "fletcher32": True}}
 
 ATTRIBUTES = ("ensemble", "kind", "seeds", "steps", "depth", "inputs")
-
-
-def layer_activations(
-    networks: StackedNetworks,
-    inputs: Float[Tensor, "samples *features"],
-    *,
-    kind: str = "activations",
-) -> list[Float[Tensor, "networks samples *units"]]:
-    """Compute the activations of every layer for a batch of inputs.
-
-    Those of a convolution have the axes channels, height and width, before any pooling: they are
-    the units that are normalized, activated and dropped.
-
-    Those of a foreign architecture are what its activation functions return, in their order, and
-    the logits.
-
-    Args:
-        networks: A stack of networks.
-        inputs: One batch shared by all networks.
-        kind: ``activations`` (after the activation function; for the last layer, the logits) or
-            ``preactivations``.
-
-    Returns:
-        One tensor per weight layer.
-
-    Raises:
-        InputError: If the layers of a foreign architecture are not known.
-    """
-    if isinstance(networks, ModuleNetworks):
-        if kind != "activations":
-            raise InputError(
-                f"kind must be 'activations' for {networks.architecture}, whose preactivations are "
-                f"not known, not {kind!r}."
-            )
-        return [*hidden_activations(networks, inputs), networks.logits(inputs)]
-    layers = networks.preactivations(inputs)
-    if kind == "preactivations":
-        return layers
-    return [*(networks.phi.function(layer) for layer in layers[:-1]), layers[-1]]
 
 
 def write_activations(
@@ -108,7 +68,8 @@ def write_activations(
     Raises:
         InputError: If a layer does not exist.
     """
-    first = layer_activations(kept.networks[0][:1], inputs[:1], kind=kind)
+    (tensor, *_) = kept.networks[0].tensors.values()
+    first = layer_activations(kept.networks[0][:1], inputs[:1].to(tensor.device), kind=kind)
     depth = len(first)
     chosen = range(depth) if layers is None else layers
     if missing := [layer for layer in chosen if not 0 <= layer < depth]:
@@ -144,14 +105,34 @@ def write_activations(
             shape = (len(kept.steps), len(kept.seeds), len(inputs))
             file.create_dataset(f"checksums/layers/{layer}", shape=shape, dtype=np.uint32)
         for step, seed, _ in kept.distinct():
-            network = kept.networks[step][[seed]].folded()
+            network = kept.networks[step][[seed]].folded().to(inputs.device)
             for first in range(0, len(inputs), together):
                 some = slice(first, first + together)
-                recorded = layer_activations(network, inputs[some], kind=kind)
+                recorded = _recorded(network, inputs[some], kind)
                 for layer in chosen:
-                    values = recorded[layer][0].cpu().numpy()
+                    values = recorded[layer]
                     file[f"layers/{layer}"][step, seed, some] = values
                     file[f"checksums/layers/{layer}"][step, seed, some] = _checksums(values)
+
+
+def _recorded(
+    network: StackedNetworks, inputs: Float[Tensor, "samples *features"], kind: str
+) -> list[np.ndarray]:
+    """Return the activations of all layers of one network in the memory of this machine."""
+    device, numbers = inputs.device, 2 * sum(network.widths)
+
+    def compute() -> list[np.ndarray]:
+        # On a CPU all samples of a chunk are in its memory anyway.
+        on_cpu = device.type == "cpu"
+        block = len(inputs) if on_cpu else items_at_once("activations", numbers, device)
+        parts = [
+            [layer[0].cpu() for layer in layer_activations(network, some, kind=kind)]
+            for some in inputs.split(block)
+        ]
+        layers = zip(*parts, strict=True)
+        return [(one[0] if len(one) == 1 else torch.cat(one)).numpy() for one in layers]
+
+    return halving_memory("activations", compute)
 
 
 def _checksums(values: np.ndarray) -> np.ndarray:

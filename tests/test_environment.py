@@ -1,6 +1,8 @@
 """environment.yml, requirements.lock and pyproject.toml say the same."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import rattler
 import yaml
 
 CONDA_NAMES = {"torch": "pytorch"}
+IMPORTED_AS = {"pyyaml": "yaml", "scikit-learn": "sklearn"}
 ENVIRONMENT = yaml.safe_load(Path("environment.yml").read_text())
 LOCK = Path("requirements.lock").read_text()
 PROJECT = tomllib.loads(Path("pyproject.toml").read_text())["project"]
@@ -50,3 +53,18 @@ def test_every_requirement_is_locked_with_hashes(name):
 def test_lock_names_no_host():
     assert "://" not in LOCK
     assert "--index-url" not in LOCK
+
+
+def test_measures_need_no_package_of_the_workflow():
+    light = {re.match(r"[\w-]+", one)[0] for one in PROJECT["dependencies"]}
+    named = [*set(required("workflow")) - light, "torchvision"]
+    others = [IMPORTED_AS.get(name, name.replace("-", "_")) for name in named]
+    program = f"""
+import sys
+sys.modules.update(dict.fromkeys({sorted(others)}))
+import generalization
+for name in dir(generalization):
+    getattr(generalization, name)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")

@@ -9,8 +9,6 @@ import torch
 from jaxtyping import Float32, Float64, Int64
 from torch import Tensor
 
-from generalization.datasets.dataset_file import read_dataset_file
-
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
@@ -73,6 +71,9 @@ class Dataset:
 
 def read_dataset(path: Path) -> Dataset:
     """Read a dataset file written by ``prepare_dataset``."""
+    # Imported here, because measures need no HDF5: their installation has none.
+    from generalization.datasets.dataset_file import read_dataset_file
+
     arrays, attributes = read_dataset_file(path)
     return Dataset(
         name=attributes["name"],

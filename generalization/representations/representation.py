@@ -127,9 +127,9 @@ def represented_halves(
 ) -> Representation:
     """Return the representation of datapoints that are given in two halves."""
     values = torch.cat([first, second])
+    rounding = 0.0
     if values.dtype in {torch.float16, torch.bfloat16}:
-        # Their numbers are exact in single precision; N ε² of their own ε would leave out nearly
-        # all directions.
+        rounding = torch.finfo(values.dtype).eps
         values = values.float()
     if not (values.is_floating_point() or values.is_complex()):
         values = values.double()
@@ -143,6 +143,8 @@ def represented_halves(
     else:
         # The rounding errors of N numbers add up to √N times that of one.
         tolerance, mixing = max(len(values), units) * epsilon**2, None
+        if rounding and varies.any():
+            tolerance = max(tolerance, _rounded_directions(values, rounding))
     return Representation(values, len(first), units, mixing, finite, tolerance, positions)
 
 
@@ -179,6 +181,25 @@ def _varying(values: Tensor, epsilon: float) -> tuple[Tensor, bool]:
     largest = torch.stack([one.abs() for part in extremes for one in part]).amax(0)
     finite = bool(torch.isfinite(spreads).all())
     return finite & (spreads > 10 * epsilon * largest), finite
+
+
+def _rounded_directions(values: Tensor, epsilon: float) -> float:
+    """Return the largest eigenvalue that the rounding of half-precision numbers may have.
+
+    It is of a Gram matrix of N centered units of norm 1. N ε² would leave out nearly all directions
+    of half precision, since errors of different numbers are independent: those of a unit x, at most
+    ε |x| / 2, have the variance ε² x² / 12 or less, and a random matrix of m such columns has a
+    largest squared singular value of (1 + √(m / N))² times that of a column.
+
+    Args:
+        values: N × m units that vary.
+        epsilon: Precision to which they were rounded.
+    """
+    # ASSUME: twice the standard deviation, for what the layer itself has lost before.
+    spread = values.var(0, correction=0)
+    shares = (spread + values.mean(0).square()) / spread
+    edge = (1 + (values.shape[1] / len(values)) ** 0.5) ** 2
+    return 4 * epsilon**2 / 12 * edge * shares.max().item()
 
 
 def _singular_vectors(values: Tensor) -> tuple[Tensor, Tensor]:

@@ -169,11 +169,20 @@ def tell_costs():
     if not study.ensembles or "datasets" in workflow.dag_settings.targets:
         return
     sys.stderr.write(f"{headline(estimate)}\n")
+    if estimate.gpus:
+        sys.stderr.write(f"{told_gpus(estimate)}\n")
     problem = impossible(estimate, 1 + workflow.execution_settings.retries)
     if problem and workflow.non_local_exec:
         raise WorkflowError(f"Nothing was submitted: {problem}")
     if problem:
         sys.stderr.write(f"{problem}\n")
+
+
+def watch_over_queue():
+    """Refuse a cluster on which jobs could not be followed; else watch over its queue."""
+    problem = watch(workflow)
+    if problem:
+        raise WorkflowError(f"Nothing was submitted: {problem}")
 
 
 def asked(rule, resource):
@@ -182,8 +191,10 @@ def asked(rule, resource):
         return estimate.same_for_all[resource]
 
     def asked_for(wildcards, attempt):
-        job = dict(wildcards.items())
-        return getattr(estimate.asked(rule, job, attempt), resource)
+        found = estimate.asked(rule, dict(wildcards.items()), attempt)
+        return (
+            estimate.device(found) if resource == "device" else getattr(found, resource)
+        )
 
     # Snakemake inspects it for every job; a signature that stands here needs no inspection.
     asked_for.__signature__ = inspect.signature(asked_for)

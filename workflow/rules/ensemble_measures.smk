@@ -30,7 +30,7 @@ if study.sharing_ensemble_measures:
             mem_mb=asked("measure_pairs", "mem_mb"),
             runtime=asked("measure_pairs", "runtime"),
             gpu=asked("measure_pairs", "gpu"),
-            device=study.device,
+            device=asked("measure_pairs", "device"),
             measures=" ".join(map(place_of, study.sharing_ensemble_measures)),
         params:
             dataset=contents_of_dataset,
@@ -64,7 +64,7 @@ rule measure_pairs_alone:
         mem_mb=asked("measure_pairs_alone", "mem_mb"),
         runtime=asked("measure_pairs_alone", "runtime"),
         gpu=asked("measure_pairs_alone", "gpu"),
-        device=study.device,
+        device=asked("measure_pairs_alone", "device"),
         measures=lambda wildcards: place_of(named(wildcards.measure)),
     params:
         dataset=contents_of_dataset,

@@ -32,7 +32,7 @@ if study.sharing_measures:
             mem_mb=asked("measure_networks", "mem_mb"),
             runtime=asked("measure_networks", "runtime"),
             gpu=asked("measure_networks", "gpu"),
-            device=study.device,
+            device=asked("measure_networks", "device"),
             measures=" ".join(map(place_of, study.sharing_measures)),
         params:
             dataset=contents_of_dataset,
@@ -65,7 +65,7 @@ rule measure_networks_alone:
         mem_mb=asked("measure_networks_alone", "mem_mb"),
         runtime=asked("measure_networks_alone", "runtime"),
         gpu=asked("measure_networks_alone", "gpu"),
-        device=study.device,
+        device=asked("measure_networks_alone", "device"),
         measures=lambda wildcards: place_of(named(wildcards.measure)),
     params:
         dataset=contents_of_dataset,

@@ -44,7 +44,7 @@ rule evaluate_own_network:
         mem_mb=asked("evaluate_own_network", "mem_mb"),
         runtime=asked("evaluate_own_network", "runtime"),
         gpu=asked("evaluate_own_network", "gpu"),
-        device=study.device,
+        device=asked("evaluate_own_network", "device"),
         path=":".join(study.own.folders),
     params:
         network=about_network,
@@ -80,7 +80,7 @@ if study.sharing_measures:
             mem_mb=asked("measure_own_network", "mem_mb"),
             runtime=asked("measure_own_network", "runtime"),
             gpu=asked("measure_own_network", "gpu"),
-            device=study.device,
+            device=asked("measure_own_network", "device"),
             measures=" ".join(map(place_of, study.sharing_measures)),
             path=":".join(study.own.folders),
         params:
@@ -117,7 +117,7 @@ rule measure_own_network_alone:
         mem_mb=asked("measure_own_network_alone", "mem_mb"),
         runtime=asked("measure_own_network_alone", "runtime"),
         gpu=asked("measure_own_network_alone", "gpu"),
-        device=study.device,
+        device=asked("measure_own_network_alone", "device"),
         measures=lambda wildcards: place_of(named(wildcards.measure)),
         path=":".join(study.own.folders),
     params:

@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Generator, Tensor
 
-from generalization.activations import layer_activations
 from generalization.devices import SAMPLES_PER_CHUNK, samples_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.hidden_layers import layer_maps
+from generalization.networks.layer_activations import layer_activations
 from generalization.networks.reading import reads_stacks
 from generalization.networks.sequences import sequence_of
 from generalization.networks.stacked_networks import StackedNetworks

@@ -6,7 +6,6 @@ from oracles.softmax_jacobian import random_networks
 from torch import Generator, nn
 from torch.testing import assert_close
 
-from generalization.activations import layer_activations
 from generalization.experiments.similarity.projection_accuracy import (
     COLUMNS,
     partners,
@@ -15,6 +14,7 @@ from generalization.experiments.similarity.projection_accuracy import (
 )
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.hidden_layers import layer_maps
+from generalization.networks.layer_activations import layer_activations
 from generalization.networks.sequences import sequence_of
 from generalization.units.projections import projected_logits, projected_map_logits
 
