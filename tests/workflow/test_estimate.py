@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from costs import FLOAT, kept_of, size_of
+from costs import FLOAT, kept_of, sized
 from estimate import Estimate, Resources, headline, impossible, table, totals
 from planning import read_study
 from rates import CORE, Rates
@@ -53,9 +53,10 @@ def test_forty_one_days_of_a_gpu_train_the_small_experiment():
 
 def test_networks_of_the_large_experiment_take_3_5_terabytes_per_kept_step():
     study = study_of("novak_large")
-    ends = sum(FLOAT * size_of(one).stored * study.seeds for one in study.ensembles.values())
+    ensembles = [sized(one) for one in study.ensembles.values()]
+    ends = sum(FLOAT * one.size.stored * study.seeds for one in ensembles)
     assert ends == pytest.approx(3.5e12, rel=0.2)
-    assert {kept_of(one) for one in study.ensembles.values()} == {2}
+    assert {kept_of(one) for one in ensembles} == {2}
     assert training_of("novak_large").disk == pytest.approx(2 * ends)
 
 
