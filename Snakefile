@@ -49,12 +49,13 @@ from planning import (
 )
 from provenance import dataset_digest
 from rates import read_rates
-from scheduling import one_timer_at_a_time
+from scheduling import inspect_functions_once, one_timer_at_a_time
 from schema import settings_of, typed
 from watchdog import watch
 
 min_version("9.27")
 one_timer_at_a_time()
+inspect_functions_once()
 
 # Planning creates millions of objects that all stay, through which the collector of garbage would go
 # again and again.

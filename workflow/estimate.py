@@ -257,11 +257,13 @@ class Estimate:
         return Resources(memory, minutes, threads, gpu)
 
     @property
-    def same_for_all(self) -> dict[str, int]:
+    def same_for_all(self) -> dict[str, int | str]:
         """Resources for which no job asks differently: without GPUs, and without limits of time."""
-        limits = self.limits
-        same = {"gpu": 0} if limits["gpus"] == 0 else {}
-        return same | ({"threads": 1} if limits["hours"] is None else {})
+        same: dict[str, int | str] = {} if self.limits["hours"] else {"threads": 1}
+        device = self.study.device
+        if device == "cpu" or (device == "auto" and not self.may_use_gpus):
+            same |= {"gpu": 0, "device": self.device(Resources(0, 0, 1, gpu=0))}
+        return same
 
     def asked(self, rule: str, wildcards: Mapping[str, str], attempt: int) -> Resources:
         """Return the resources that a job of the workflow asks for.
@@ -284,7 +286,10 @@ class Estimate:
             files = ["{similarity}/{pairs}".format(**wildcards)]
         name = "".join(files)
         job = self.job(rule, ensemble, max(sizes, default=0), name)
-        alone = self.job(rule, ensemble, 1, name) if sizes else job
+        # How long a job with one network takes decides on threads, of which there may be several
+        # where the time is limited.
+        limited = sizes and self.limits["hours"] is not None
+        alone = self.job(rule, ensemble, 1, name) if limited else job
         return self.resources(job, attempt, alone=alone)
 
     def _own(self, network: str) -> Job:
