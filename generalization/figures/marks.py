@@ -52,10 +52,10 @@ def mean_over_seeds(ensemble: pd.DataFrame, quantity: str) -> pd.Series:
     Returns:
         Step → mean over the networks that have a value.
     """
-    steps = np.unique(ensemble["step"])
-    kept = ensemble.sort_values("step")
-    seed, step, value = (kept[key].to_numpy() for key in ("seed", "step", quantity))
     # Without a table per network: a study has thousands.
+    seed, step, value = (ensemble[key].to_numpy() for key in ("seed", "step", quantity))
+    order = np.argsort(step, kind="stable")
+    seed, step, value, steps = seed[order], step[order], value[order], np.unique(step)
     seeds = [
         np.interp(np.log1p(steps), np.log1p(step[one]), value[one])
         for one in (seed == own for own in np.unique(seed))

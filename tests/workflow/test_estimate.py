@@ -220,3 +220,19 @@ def test_training_that_resumes_has_the_time_of_all_attempts():
     estimate = estimate_of("novak_boundaries", hours=2)
     assert impossible(estimate) is not None
     assert impossible(estimate, attempts=3) is None
+
+
+def test_the_documented_split_by_one_key_is_what_is_planned():
+    page = Path("docs/cluster.md").read_text()
+    rows = re.findall(
+        r"^\| (null|[\d.]+) \| ([\d,]+) \| ([\d,]+) \| ([\d.]+) \|$", page, re.MULTILINE
+    )
+    assert len(rows) == 2
+    for hours, *documented in rows:
+        estimate = estimate_of("league", hours=yaml.safe_load(hours))
+        total = totals(estimate)
+        trained = total["train_ensemble"]
+        numbers = [f"{trained.jobs:,}", f"{total['total'].jobs:,}", f"{trained.longest:.1f}"]
+        assert numbers == documented, hours
+        assert impossible(estimate) is None
+    assert yaml.safe_load(page.split("```yaml\n")[1].split("```")[0]) == {"limits": {"hours": 1}}
