@@ -9,6 +9,7 @@ candidates, baselines and controls being outside of the family.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,9 @@ from generalization.statistics.stratified import stratified_spearman, stratified
 # 2,000, a p-value of .05 has a Monte-Carlo standard error of √(.05·.95/2000) = .005 (.002 with
 # 10,000), the least is .0005, and the mean of permuted gaps is known to 1/45 of their deviation.
 PERMUTATIONS_OF_PAIRS = 2000
+# ASSUME: of more ensembles they see so many, drawn at random. Time and memory grow with the square
+# of their number (5,000 would take hours and tens of gigabytes); errors shrink with its root only.
+ENSEMBLES_OF_PAIRS = 500
 NO_INTERVAL_OF_A_CHOICE = "no interval, since resampling the choice of one network does not cover"
 
 OF_ENSEMBLE = "of the ensemble"
@@ -118,12 +122,21 @@ def league(population: Population, resampling: Resampling, *, permutations: int)
     yield from judges.stratified()
     yield from judges.given_design()
     yield from judges.granulated()
-    yield from judges.information()
-    yield from judges.sign_errors()
+    some = population.sample(ENSEMBLES_OF_PAIRS, resampling.stream(2))
+    of_pairs = judges if some is population else _Judges(some, resampling, permutations)
+    for row in chain(of_pairs.information(), of_pairs.sign_errors()):
+        yield row | {"note": joined(row["note"], _sampled(some, population))}
     yield from judges.added_prediction()
     yield from judges.beside_baselines()
     yield from judges.ceilings()
     yield from judges.chosen()
+
+
+def _sampled(some: Population, population: Population) -> str:
+    """Tell how many ensembles a row rests on that looks at pairs of them; empty if all."""
+    if some is population:
+        return ""
+    return f"of {len(some.gap):,} of {len(population.gap):,} ensembles, drawn at random"
 
 
 class _Judges:

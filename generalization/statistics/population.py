@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -111,6 +111,26 @@ class Population:
     def baselines(self) -> np.ndarray:
         """Positions of the measures that any other has to beat."""
         return np.flatnonzero(np.array(self.kinds) == "baseline")
+
+    def sample(self, most: int, generator: np.random.Generator) -> Population:
+        """Return a population of at most so many ensembles, drawn at random; itself if it is small.
+
+        Of measures of ensembles, the means are those of the sample, and the numbers of pairs and
+        networks behind them those of all.
+        """
+        if len(self.gap) <= most:
+            return self
+        some = np.sort(generator.choice(len(self.gap), most, replace=False))
+        pairs = self.of_pairs
+        return replace(
+            self,
+            values=self.values[:, some],
+            gap=self.gap[some],
+            levels=self.levels[some],
+            test_sizes=self.test_sizes[some],
+            train_loss=self.train_loss[some],
+            of_pairs=None if pairs is None else pairs._replace(means=pairs.means[:, some]),
+        )
 
     def dominant(self) -> str:
         """Factor other than the dataset that explains most of the gap; empty without any."""

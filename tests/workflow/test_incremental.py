@@ -3,6 +3,7 @@
 import os
 import re
 import time
+from pathlib import Path
 
 import pytest
 from small_study import CONFIG
@@ -37,7 +38,7 @@ def test_a_second_run_does_nothing(study):
 
 
 def test_a_block_of_seeds_has_as_few_files_as_are_documented(study):
-    assert "3 + 2 × measures" in (study.path / "docs/cluster.md").read_text()
+    assert "3 + 2 × measures" in Path("docs/cluster.md").read_text()
     blocks = list((study.path / "results/ensembles").glob("*/seeds-*"))
     assert len(blocks) == 2
     for block in blocks:
