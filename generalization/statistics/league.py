@@ -36,6 +36,7 @@ from generalization.statistics.design import (
 from generalization.statistics.draws import (
     leave_one_out_counts,
     observed_counts,
+    only_where_measured,
     permuted_orders,
     resampled_counts,
 )
@@ -509,7 +510,8 @@ class _Judges:
                 continue
             x, y = _finite_order(one[there]), self.gap[there]
             observed[place] = correlation(observed_counts(len(x)), x, y)[0]
-            left_out[place, there] = correlation(leave_one_out_counts(len(x)), x, y)
+            without = correlation(leave_one_out_counts(len(x)), x, y)
+            left_out[place, _places(there, without)] = without
         coefficient = "kendall" if name == "kendall" else "spearman"
         interval = correlation_interval(
             observed, left_out, level=self.level, coefficient=coefficient
@@ -525,7 +527,7 @@ class _Judges:
         """Fisher's z of a correlation with a jackknife over ensembles."""
         observed = statistic(observed_counts(self.size))[:, 0]
         left_out = statistic(leave_one_out_counts(self.size))
-        left_out = np.where(np.isnan(self.means), np.nan, left_out)
+        left_out = only_where_measured(left_out, self.means)
         return correlation_interval(
             observed,
             left_out,
@@ -553,9 +555,11 @@ class _Judges:
             return found
         size = int(kept.sum())
         r = pearson(observed_counts(size), means[kept], self.gap[kept])
-        without = pearson(leave_one_out_counts(size), means[kept], self.gap[kept])
+        counts = leave_one_out_counts(size)
+        without = pearson(counts, means[kept], self.gap[kept])
         found[0] = adjusted_r_squared(r**2, size, 2)[0]
-        found[1:][kept] = adjusted_r_squared(without**2, size - 1, 2)
+        rest = int(counts[0].sum())
+        found[1:][_places(kept, without)] = adjusted_r_squared(without**2, rest, 2)
         return found
 
     def _strata_of_dominant(self) -> Int[np.ndarray, "ensembles"]:
@@ -606,6 +610,11 @@ class _Judges:
         if np.ptp(self.gap) == 0:
             return "the gap is the same for all ensembles"
         return "not defined for this design" if self.population.factors else "no factor is swept"
+
+
+def _places(there: np.ndarray, without: np.ndarray) -> np.ndarray | slice:
+    """Where a jackknife stands: at the ensembles that it leaves out; first, if it is of groups."""
+    return there if there.sum() == len(without) else slice(len(without))
 
 
 def _finite_order(values: np.ndarray) -> np.ndarray:

@@ -561,3 +561,19 @@ def test_judges_of_pairs_see_some_of_many_ensembles(measures, statistics, monkey
     assert seen["note"].str.endswith(words).all()
     information = seen[seen["statistic"] == "conditional_information"].iloc[0]
     assert information["low"] <= information["estimate"] <= information["high"]
+
+
+def test_many_ensembles_have_intervals_of_groups(measures, statistics, monkeypatch):
+    ensembles = measures["ensemble"].nunique()
+    monkeypatch.setattr("generalization.statistics.draws.MOST_GROUPS", ensembles - 4)
+    some, _ = fitted(measures)
+    one = ["measure", "statistic", "selection", "dataset"]
+    both = some.merge(statistics, on=one, suffixes=("", "_before"))
+    assert len(both) == len(statistics)
+    for column in ("estimate", "p_value"):
+        assert (both[column].fillna(9) == both[f"{column}_before"].fillna(9)).all()
+    smooth = both["statistic"].isin(["spearman", "kendall", "spearman_given_design"])
+    usual = both[smooth & (both["kind"] == "candidate") & (both["estimate"].abs() < 0.9)]
+    width, before = usual["high"] - usual["low"], usual["high_before"] - usual["low_before"]
+    assert 0.7 < (width / before).median() < 1.4
+    assert len(usual) > 10
