@@ -2,11 +2,14 @@
 #
 # A study is a file in config/: `snakemake --cores 2 --configfile config/smoke.yaml`.
 # Its keys are documented in workflow/schemas/study.schema.yaml.
+import gc
+import inspect
 import json
 import shlex
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -46,12 +49,17 @@ from planning import (
 )
 from provenance import dataset_digest
 from rates import read_rates
-from scheduling import one_timer_at_a_time
+from scheduling import inspect_functions_once, one_timer_at_a_time
 from schema import settings_of, typed
 from watchdog import watch
 
 min_version("9.27")
 one_timer_at_a_time()
+inspect_functions_once()
+
+# Planning creates millions of objects that all stay, through which the collector of garbage would go
+# again and again.
+gc.set_threshold(100_000, 50, 100)
 
 
 if not workflow.configfiles:

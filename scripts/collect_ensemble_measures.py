@@ -5,8 +5,9 @@ from itertools import product
 from pathlib import Path
 
 from generalization.blocks import add_block_arguments, blocks_of_grids, paired_blocks
+from generalization.collecting import read_tables
 from generalization.errors import exit_on_input_error
-from generalization.tables import collect_ensemble_measures, read_table, write_table
+from generalization.tables import collect_ensemble_measures, write_table
 
 
 def main() -> None:
@@ -18,15 +19,15 @@ def main() -> None:
     arguments = parser.parse_args()
 
     ensembles = blocks_of_grids(arguments.ensembles, arguments.grids, arguments.seeds)
-    tables = [
-        read_table(folder / block / "pairs" / other / f"{measure}.csv")
+    pairs = read_tables(
+        folder / block / "pairs" / other / f"{measure}.csv"
         for ensemble, blocks in ensembles
         for folder in [arguments.ensembles / ensemble.name]
         for measure, (block, other) in product(
             arguments.measures, paired_blocks([block.name for block in blocks])
         )
-    ]
-    write_table(arguments.output, collect_ensemble_measures(tables, arguments.seeds))
+    )
+    write_table(arguments.output, collect_ensemble_measures([pairs], arguments.seeds))
 
 
 if __name__ == "__main__":

@@ -4,11 +4,10 @@ import argparse
 from itertools import product
 from pathlib import Path
 
-import pandas as pd
-
 from generalization.blocks import add_block_arguments, blocks_of_grids
+from generalization.collecting import read_tables
 from generalization.errors import exit_on_input_error
-from generalization.tables import collect_measures, collect_training, read_table, write_table
+from generalization.tables import collect_measures, collect_training, write_table
 
 
 def main() -> None:
@@ -24,12 +23,11 @@ def main() -> None:
     hyperparameters = {ensemble.name: ensemble.as_dict() for ensemble, _ in ensembles}
     blocks = [block for _, blocks in ensembles for block in blocks]
     wanted = f"seed <= {arguments.seeds}"
-    training = pd.concat(read_table(block / "training.csv").query(wanted) for block in blocks)
-    tables = [
-        read_table(block / f"measures/{measure}.csv").query(wanted)
-        for block, measure in product(blocks, arguments.measures)
-    ]
-    measures = collect_measures(tables, training, hyperparameters)
+    training = read_tables(block / "training.csv" for block in blocks).query(wanted)
+    measured = read_tables(
+        block / f"measures/{measure}.csv" for block, measure in product(blocks, arguments.measures)
+    )
+    measures = collect_measures([measured.query(wanted)], training, hyperparameters)
     write_table(arguments.output_measures, measures)
     write_table(arguments.output_training, collect_training(training, hyperparameters))
 

@@ -3,11 +3,10 @@
 import argparse
 from pathlib import Path
 
-import pandas as pd
-
 from generalization.blocks import add_block_arguments, blocks_of_grids
+from generalization.collecting import read_tables
 from generalization.errors import exit_on_input_error
-from generalization.tables import read_table, write_table
+from generalization.tables import write_table
 
 
 def main() -> None:
@@ -19,12 +18,10 @@ def main() -> None:
     arguments = parser.parse_args()
 
     ensembles = blocks_of_grids(arguments.ensembles, arguments.grids, arguments.seeds)
-    tables = [
-        read_table(block / f"profiles/{arguments.profile}.csv").query(f"seed <= {arguments.seeds}")
-        for _, blocks in ensembles
-        for block in blocks
-    ]
-    write_table(arguments.output, pd.concat(tables, ignore_index=True))
+    profile = read_tables(
+        block / f"profiles/{arguments.profile}.csv" for _, blocks in ensembles for block in blocks
+    )
+    write_table(arguments.output, profile.query(f"seed <= {arguments.seeds}"))
 
 
 if __name__ == "__main__":

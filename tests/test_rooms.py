@@ -19,6 +19,7 @@ FLOORS = (
         "hyperparameters",
         "columns",
         "tables",
+        "collecting",
         "devices",
         "samples",
         "blocks",

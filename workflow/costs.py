@@ -5,6 +5,7 @@ of a machine say, see ``rates``. A multiplication and an addition are one FLOP e
 
 Args:
     one: Hyper-parameters of the ensemble.
+    sized: The same, with the sizes that costs follow from.
     settings: Settings of what is measured, with all defaults.
     networks: Number of networks of a job.
 """
@@ -12,7 +13,6 @@ Args:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from itertools import pairwise, product
 from math import ceil, prod
 from typing import Any, NamedTuple
@@ -22,7 +22,6 @@ from rates import Rates
 from generalization.catalog import DATASETS, Shape
 from generalization.hyperparameters import Hyperparameters
 from generalization.networks.architectures import Convolution, architecture_of
-from generalization.networks.foreign_architecture import ForeignArchitecture
 from generalization.networks.training_flops import layer_products, training_flops
 from generalization.regions.crossing_costs import is_followed, loop_costs
 
@@ -98,48 +97,50 @@ class Work(NamedTuple):
         return products + self.numbers / rates.numbers + self.calls * rates.call
 
 
-# Of every dataset by name; an estimate adds those of the user.
-SHAPES: dict[str, Shape] = dict(DATASETS)
+class Sized(NamedTuple):
+    """Hyper-parameters with the sizes that their costs follow from.
+
+    Attributes:
+        one: Hyper-parameters.
+        images: Numbers of images and their size, as they are in the file of the dataset.
+        about: The same as the networks see them.
+        size: Size of a network.
+    """
+
+    one: Hyperparameters
+    images: Shape
+    about: Shape
+    size: Size
 
 
-def know_shapes(shapes: Mapping[str, Shape]) -> None:
-    """Add datasets of the user, by which networks of one name may have another size than before."""
-    if shapes:
-        SHAPES.update(shapes)
-        size_of.cache_clear()
+def sized(
+    one: Hyperparameters, images: Shape | None = None, built: Mapping[str, Any] | None = None
+) -> Sized:
+    """Return hyper-parameters with their sizes.
 
-
-def shape_of(one: Hyperparameters) -> Shape:
-    """Return numbers of images and their size, as the networks see them."""
-    about = SHAPES[one.dataset]
+    Args:
+        images: Numbers of images and their size, of a dataset that is the user's own.
+        built: Counts of a network that a user builds, see ``describe_architecture``.
+    """
+    images = images or DATASETS[one.dataset]
     sides = {} if one.crop is None else {"height": one.crop, "width": one.crop}
-    return about._replace(train=one.train_size or about.train, **sides)
+    about = images._replace(train=one.train_size or images.train, **sides)
+    return Sized(one, images, about, _counted(one, about) if built is None else _built(built))
 
 
-# Sizes of networks that a user builds; an estimate adds those of its study.
-FOREIGN: dict[ForeignArchitecture, Size] = {}
+def _built(counts: Mapping[str, Any]) -> Size:
+    """Return the size of a network that a user builds."""
+    return Size(
+        **{key: counts[key] for key in ("stored", "products", "first", "units", "inputs")},
+        widths=tuple(counts["widths"]),
+        layers=counts["calls"],
+        convolutional=True,
+    )
 
 
-def know_architectures(described: Mapping[ForeignArchitecture, Mapping[str, Any]]) -> None:
-    """Add architectures of a user, as ``described_architecture`` counts them."""
-    for architecture, about in described.items():
-        FOREIGN[architecture] = Size(
-            **{key: about[key] for key in ("stored", "products", "first", "units", "inputs")},
-            widths=tuple(about["widths"]),
-            layers=about["calls"],
-            convolutional=True,
-        )
-    if described:
-        size_of.cache_clear()
-
-
-@cache
-def size_of(one: Hyperparameters) -> Size:
-    """Return the size of a network."""
-    about = shape_of(one)
+def _counted(one: Hyperparameters, about: Shape) -> Size:
+    """Return the size of a network of one of the architectures of the project."""
     image = (about.channels, about.height, about.width)
-    if one.is_foreign:
-        return FOREIGN[ForeignArchitecture.of(one, image, about.classes)]
     if one.architecture == "fully_connected":
         widths = (prod(image), *[one.width] * (one.depth - 1), about.classes)
         weights = products = [below * above for below, above in pairwise(widths)]
@@ -175,26 +176,29 @@ def steps_of(one: Hyperparameters) -> int:
     return min(one.max_steps, ITERATIONS) if one.optimizer == "lbfgs" else one.max_steps
 
 
-def steps_per_epoch(one: Hyperparameters) -> int:
+def steps_per_epoch(sized: Sized) -> int:
     """Return the number of batches per epoch."""
-    return 1 if one.optimizer == "lbfgs" else ceil(shape_of(one).train / one.batch_size)
+    one = sized.one
+    return 1 if one.optimizer == "lbfgs" else ceil(sized.about.train / one.batch_size)
 
 
-def expected_steps(one: Hyperparameters) -> int:
+def expected_steps(sized: Sized) -> int:
     """Return the number of steps after which a network that may stop early probably stops."""
+    one = sized.one
     if one.stop_at_accuracy is None and one.stop_at_loss is None:
         return steps_of(one)
     epochs = EPOCHS_TO_FIT + one.stop_epochs - 1
-    return min(steps_of(one), epochs * steps_per_epoch(one))
+    return min(steps_of(one), epochs * steps_per_epoch(sized))
 
 
-def kept_of(one: Hyperparameters) -> int:
+def kept_of(sized: Sized) -> int:
     """Return the number of steps at which a network is kept, its last one included."""
+    one = sized.one
     limit = steps_of(one)
     if one.kept_steps == "powers_of_two":
         return limit.bit_length() + 2 - (limit.bit_count() == 1)
     if one.kept_steps == "every_epoch":
-        return len(range(0, limit, steps_per_epoch(one))) + 1
+        return len(range(0, limit, steps_per_epoch(sized))) + 1
     return len({step for step in one.kept_steps if step < limit}) + 1
 
 
@@ -203,66 +207,67 @@ def keeps_start(one: Hyperparameters) -> bool:
     return isinstance(one.kept_steps, str) or 0 in one.kept_steps
 
 
-def step_work(one: Hyperparameters) -> Work:
+def step_work(sized: Sized) -> Work:
     """Return the work of one step of one network.
 
     Of every weight there are a product forward, one for its gradient, and one for the gradient of
     what lies below, but for the first layer: 6 FLOPs and 4.
     """
-    size, full = size_of(one), one.optimizer == "lbfgs"
-    samples = shape_of(one).train * LINE_SEARCH if full else one.batch_size
+    one, size = sized.one, sized.size
+    full = one.optimizer == "lbfgs"
+    samples = sized.about.train * LINE_SEARCH if full else one.batch_size
     per_unit = 40 + 115 * (one.normalization == "batch") + 200 * (one.dropout > 0)
     per_input = 20 + 100 * (one.augmentation != "none") + 15 * (one.augmentation == "crop_flip")
     return Work(
         flops=samples * (6 * size.products - 2 * size.first),
         numbers=samples * (per_unit * size.units + per_input * size.inputs)
         + UPDATES[one.optimizer] * size.stored,
-        calls=(10 * size.layers + 15) / (1 if full else stack_of(one, 4)),
+        calls=(10 * size.layers + 15) / (1 if full else stack_of(sized, 4)),
         slower=2.0 if size.convolutional else 1 + 10 / one.batch_size,
     )
 
 
-def training_work(one: Hyperparameters, *, steps: int | None = None) -> Work:
+def training_work(sized: Sized, *, steps: int | None = None) -> Work:
     """Return the work of training one network, its evaluations on both sets included.
 
     Args:
         steps: Steps of training; by default all.
     """
+    one, about = sized.one, sized.about
     steps = steps_of(one) if steps is None else steps
-    about = shape_of(one)
-    looks = min(kept_of(one) + steps.bit_length(), steps + 2)
+    looks = min(kept_of(sized) + steps.bit_length(), steps + 2)
     # Most evaluations of a stopping criterion end after a few samples.
     may_stop = one.stop_at_accuracy is not None or one.stop_at_loss is not None
-    criterion = 0.05 * about.train * may_stop * steps / steps_per_epoch(one)
+    criterion = 0.05 * about.train * may_stop * steps / steps_per_epoch(sized)
     samples = looks * (about.train + about.test) + criterion
-    looked_at = Measured(one, size_of(one), about, {})
-    trained = step_work(one).times(steps)
+    looked_at = Measured(one, sized.size, about, {})
+    trained = step_work(sized).times(steps)
     if one.freeze_layers != "none":
         products = layer_products(one, (about.channels, about.height, about.width), about.classes)
         trained = trained._replace(flops=training_flops(one, products, steps))
     return trained + forward(looked_at, samples / about.train)
 
 
-def training_bytes(one: Hyperparameters, networks: int, *, together: bool = False) -> float:
+def training_bytes(sized: Sized, networks: int, *, together: bool = False) -> float:
     """Return the peak memory of a training job.
 
     Args:
         together: Whether all networks train at once, as on a GPU, and not one by one.
     """
-    size = size_of(one)
-    stored, stack = FLOAT * size.stored, networks if together else stack_of(one, networks)
-    batch = shape_of(one).train if one.optimizer == "lbfgs" else one.batch_size
+    one, size = sized.one, sized.size
+    stored, stack = FLOAT * size.stored, networks if together else stack_of(sized, networks)
+    batch = sized.about.train if one.optimizer == "lbfgs" else one.batch_size
     per_sample = FLOAT * (size.inputs + 3 * size.units)
     activations = min(batch, 1024) * per_sample if one.optimizer == "lbfgs" else batch * per_sample
     live = stack * (LIVE[one.optimizer] * stored + activations)
-    kept = kept_of(one) * networks * stored
+    kept = kept_of(sized) * networks * stored
     # What was kept is stacked when it is written.
-    return PROCESS + data_bytes(one) + kept + max(live, kept)
+    return PROCESS + data_bytes(sized.images) + kept + max(live, kept)
 
 
-def stack_of(one: Hyperparameters, networks: int) -> int:
+def stack_of(sized: Sized, networks: int) -> int:
     """Return the number of networks that train as one stack on a CPU, as ``networks_at_once``."""
-    size = size_of(one)
+    one, size = sized.one, sized.size
     if one.optimizer == "lbfgs" or one.is_foreign:
         return 1  # ASSUME: modules of a user are computed one by one, as convolutions are.
     if size.convolutional:
@@ -271,16 +276,20 @@ def stack_of(one: Hyperparameters, networks: int) -> int:
     return min(networks, max(1, 2**22 // per_network))
 
 
-def data_bytes(one: Hyperparameters) -> int:
+def stored_bytes(images: Shape) -> int:
+    """Return the size of the file of a dataset."""
+    pixels = images.channels * images.height * images.width
+    return FLOAT * (images.train + images.test) * pixels
+
+
+def data_bytes(images: Shape) -> int:
     """Return the memory that a dataset takes in a job."""
-    about = SHAPES[one.dataset]
-    pixels = about.channels * about.height * about.width
-    return COPIES_OF_DATA * FLOAT * (about.train + about.test) * pixels
+    return COPIES_OF_DATA * stored_bytes(images)
 
 
-def networks_bytes(one: Hyperparameters, networks: int) -> int:
+def networks_bytes(sized: Sized, networks: int) -> int:
     """Return the size of networks in their file, at all kept steps."""
-    return kept_of(one) * networks * FLOAT * size_of(one).stored
+    return kept_of(sized) * networks * FLOAT * sized.size.stored
 
 
 # Measures.
@@ -524,16 +533,15 @@ COUNTED |= {
 }
 
 
-def measuring_work(name: str, one: Hyperparameters, settings: Mapping[str, Any]) -> Work:
+def measuring_work(name: str, sized: Sized, settings: Mapping[str, Any]) -> Work:
     """Return the work of a measure or profile of one network at one step."""
-    measured = Measured(one, size_of(one), shape_of(one), settings)
+    measured = Measured(sized.one, sized.size, sized.about, settings)
     return COUNTED.get(name, UNLISTED)(measured) + Work(calls=ITS_OWN)
 
 
-def forward_work(one: Hyperparameters, samples: int) -> Work:
+def forward_work(sized: Sized, samples: int) -> Work:
     """Return the work of the activations of one network."""
-    measured = Measured(one, size_of(one), shape_of(one), {"random_samples": samples})
-    return forward(measured)
+    return forward(Measured(sized.one, sized.size, sized.about, {"random_samples": samples}))
 
 
 class Compared(NamedTuple):
@@ -565,17 +573,18 @@ SMALL = 350  # Decompositions of fewer columns do not reach the rate of products
 EXCHANGES = 4  # As in ``representations.layers``, which imports torch.
 
 
-def compared_shapes(one: Hyperparameters, samples: int, convolution: str) -> list[Compared]:
+def compared_shapes(sized: Sized, samples: int, convolution: str) -> list[Compared]:
     """Return the shapes in which layers are compared.
 
     Args:
         samples: Samples of the record of activations.
         convolution: Layout of feature maps, see ``representations.convolutions``.
     """
-    size, about = size_of(one), shape_of(one)
+    size, about = sized.size, sized.about
     if not size.convolutional:
         return [Compared(1, samples, units) for units in size.widths[1:]]
-    shapes = architecture_of(one, (about.channels, about.height, about.width), about.classes).shapes
+    image = (about.channels, about.height, about.width)
+    shapes = architecture_of(sized.one, image, about.classes).shapes
     maps = [(shape[0], prod(shape[1:])) for shape in shapes if len(shape) == 3]
     smallest = min(positions for _, positions in maps)
     found = []

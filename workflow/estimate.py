@@ -23,7 +23,7 @@ from costs import (
     FLOAT,
     MIB,
     PROCESS,
-    SHAPES,
+    Sized,
     Work,
     compared_shapes,
     data_bytes,
@@ -31,14 +31,12 @@ from costs import (
     forward_work,
     keeps_start,
     kept_of,
-    know_architectures,
-    know_shapes,
     measuring_work,
     networks_bytes,
     representation_work,
-    shape_of,
     similarity_work,
-    size_of,
+    sized,
+    stored_bytes,
     training_bytes,
     training_work,
 )
@@ -46,7 +44,6 @@ from planning import Study, check_config_files, read_study
 from rates import GPU, Rates, read_rates
 
 from generalization.errors import InputError
-from generalization.hyperparameters import Hyperparameters
 
 START = 0.3  # Seconds until a script runs, forked from a process that has imported torch.
 MARGIN = 1.5  # Time and memory that are asked for, relative to those that are expected.
@@ -107,12 +104,7 @@ class Estimate:
     gpus: int = 0
     cluster: bool = False
     _jobs: dict[tuple[Any, ...], Job] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Learn the sizes of the user's datasets and networks."""
-        know_shapes({name: own.shape for name, own in self.study.own_datasets.items()})
-        known = self.study.architectures.values()
-        know_architectures({one.architecture: one.about for one in known})
+    _sized: dict[str, Sized] = field(default_factory=dict)
 
     # Jobs.
 
@@ -136,11 +128,9 @@ class Estimate:
 
     def _counted(self, rule: str, ensemble: str, networks: int, name: str) -> Job:
         if rule == "prepare_dataset":
-            about = SHAPES[ensemble]
-            pixels = about.channels * about.height * about.width
-            stored = FLOAT * (about.train + about.test) * pixels
+            stored = stored_bytes(self.study.shapes[ensemble])
             return Job(0, 10 + stored / 1e7, inf, PROCESS + 4 * stored, stored)
-        one = self.study.ensembles[ensemble]
+        one = self.sized(ensemble)
         if rule == "train_ensemble":
             work, written = training_work(one, steps=expected_steps(one)), networks_bytes(one, 1)
             memory = training_bytes(one, networks)
@@ -149,17 +139,26 @@ class Estimate:
             return self._compared(one, networks, name)
         steps = kept_of(one)
         kept = steps * networks
-        memory = PROCESS + data_bytes(one) + COPIES_OF_NETWORKS * networks_bytes(one, networks)
+        stored = networks_bytes(one, networks)
+        memory = PROCESS + data_bytes(one.images) + COPIES_OF_NETWORKS * stored
         if rule.startswith("record"):
             record = self.study.activations or {}
-            samples = min(record.get("samples", 1000), shape_of(one).test)
-            written = FLOAT * samples * size_of(one).units * kept
+            samples = min(record.get("samples", 1000), one.about.test)
+            written = FLOAT * samples * one.size.units * kept
             return self._job(forward_work(one, samples).times(kept), memory, written)
         work = sum(
             (measuring_work(named, one, settings) for named, settings in self._of(rule, name)),
             Work(),
         )
         return self._job(work.times(kept), memory, 65536)
+
+    def sized(self, ensemble: str) -> Sized:
+        """Return the hyper-parameters of an ensemble with the sizes that costs follow from."""
+        if ensemble not in self._sized:
+            one, built = self.study.ensembles[ensemble], self.study.architectures.get(ensemble)
+            images = self.study.shapes[one.dataset]
+            self._sized[ensemble] = sized(one, images, built.about if built else None)
+        return self._sized[ensemble]
 
     def _of(self, rule: str, name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Yield what a job measures, with settings."""
@@ -178,13 +177,13 @@ class Estimate:
         else:
             yield (study.measures | study.ensemble_measures)[name]
 
-    def _compared(self, one: Hyperparameters, networks: int, name: str) -> Job:
+    def _compared(self, one: Sized, networks: int, name: str) -> Job:
         """Return the cost of comparing a block with another of the same size."""
         similarity, pairs = name.split("/")
         settings = self.study.similarities[similarity.split("-")[0]]
-        samples = min((self.study.activations or {}).get("samples", 1000), shape_of(one).test)
+        samples = min((self.study.activations or {}).get("samples", 1000), one.about.test)
         steps = networks * kept_of(one)
-        start = int(keeps_start(one))
+        start = int(keeps_start(one.one))
         both, others = networks * (networks - 1) / 2, networks**2
         # Networks that are read, pairs of networks of which like layers are compared, or all.
         read, same, every = {
@@ -200,7 +199,7 @@ class Estimate:
             same, every = others * (1 + start), 0
         kind = similarity.split("-")[0]
         layers = compared_shapes(one, samples, settings["convolution"])
-        numbers = samples * sum(size_of(one).widths[1:])
+        numbers = samples * sum(one.size.widths[1:])
         work = (
             representation_work(kind, layers, numbers=numbers).times(max(1, read))
             + similarity_work(kind, layers, every=False).times(same)
@@ -208,7 +207,7 @@ class Estimate:
         )
         if pairs == "straight_line":
             work += forward_work(one, samples).times(steps)
-        memory = PROCESS + 6 * FLOAT * samples * size_of(one).units * networks
+        memory = PROCESS + 6 * FLOAT * samples * one.size.units * networks
         return self._job(work, memory, 65536)
 
     def _job(self, work: Work, memory: float, disk: float) -> Job:
@@ -257,6 +256,15 @@ class Estimate:
             memory = min(memory, int(1000 * self.limits["memory_gb"]))
         return Resources(memory, minutes, threads, gpu)
 
+    @property
+    def same_for_all(self) -> dict[str, int | str]:
+        """Resources for which no job asks differently: without GPUs, and without limits of time."""
+        same: dict[str, int | str] = {} if self.limits["hours"] else {"threads": 1}
+        device = self.study.device
+        if device == "cpu" or (device == "auto" and not self.may_use_gpus):
+            same |= {"gpu": 0, "device": self.device(Resources(0, 0, 1, gpu=0))}
+        return same
+
     def asked(self, rule: str, wildcards: Mapping[str, str], attempt: int) -> Resources:
         """Return the resources that a job of the workflow asks for.
 
@@ -278,7 +286,10 @@ class Estimate:
             files = ["{similarity}/{pairs}".format(**wildcards)]
         name = "".join(files)
         job = self.job(rule, ensemble, max(sizes, default=0), name)
-        alone = self.job(rule, ensemble, 1, name) if sizes else job
+        # How long a job with one network takes decides on threads, of which there may be several
+        # where the time is limited.
+        limited = sizes and self.limits["hours"] is not None
+        alone = self.job(rule, ensemble, 1, name) if limited else job
         return self.resources(job, attempt, alone=alone)
 
     def _own(self, network: str) -> Job:
@@ -302,6 +313,8 @@ class Estimate:
     @cached_property
     def most_seeds(self) -> dict[str, int]:
         """Largest blocks of seeds, of ensembles whose jobs would else exceed a limit."""
+        if self.limits["hours"] is None and self.limits["memory_gb"] is None:
+            return {}
         found = {name: self._fitting(name) for name in self.study.ensembles}
         return {name: most for name, most in found.items() if most < self.study.seeds}
 

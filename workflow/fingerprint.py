@@ -92,8 +92,11 @@ def _parsed(file: Path) -> _Parsed:
         strip_docstring(node)
         for statements in (getattr(node, "body", None), getattr(node, "orelse", None)):
             if isinstance(statements, list):
-                imports += [one for statement in statements for one in _imports(statement)]
-                statements[:] = [one for one in statements if not _imports(one)]
+                found = list(map(_imports, statements))
+                imports += [one for of_statement in found for one in of_statement]
+                statements[:] = [
+                    one for one, of_one in zip(statements, found, strict=True) if not of_one
+                ]
     return _Parsed(ast.dump(tree), imports)
 
 
@@ -113,6 +116,7 @@ def _imports(statement: ast.AST) -> list[_Import]:
     ]
 
 
+@cache
 def _file(module: str) -> Path | None:
     """Return the file of a module, or None if it is not part of the project."""
     base = ROOT.joinpath(*module.split("."))

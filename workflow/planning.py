@@ -164,13 +164,14 @@ class Study:
         return figures, [page for page in PAGES if page in self.tables | {"excluded"}]
 
     @cached_property
-    def _shapes(self) -> dict[str, Shape]:
+    def shapes(self) -> dict[str, Shape]:
+        """Numbers of images and their size, by dataset."""
         return DATASETS | {name: one.shape for name, one in self.own_datasets.items()}
 
     @property
     def classes(self) -> dict[str, int]:
         """Number of classes by dataset."""
-        return {one.dataset: self._shapes[one.dataset].classes for one in self.ensembles.values()}
+        return {one.dataset: self.shapes[one.dataset].classes for one in self.ensembles.values()}
 
     @property
     def images(self) -> dict[str, tuple[int, int, int]]:
@@ -180,12 +181,12 @@ class Study:
 
     def channels_of(self, dataset: str) -> int:
         """Return the number of channels of the images of a dataset."""
-        return self._shapes[dataset].channels
+        return self.shapes[dataset].channels
 
     @property
     def test_sizes(self) -> dict[str, int]:
         """Dataset → number of its test points."""
-        return {one.dataset: self._shapes[one.dataset].test for one in self.ensembles.values()}
+        return {one.dataset: self.shapes[one.dataset].test for one in self.ensembles.values()}
 
     @property
     def rooms(self) -> dict[str, tuple[str, ...]]:

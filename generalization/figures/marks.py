@@ -52,9 +52,12 @@ def mean_over_seeds(ensemble: pd.DataFrame, quantity: str) -> pd.Series:
     Returns:
         Step → mean over the networks that have a value.
     """
-    steps = np.unique(ensemble["step"])
+    # Without a table per network: a study has thousands.
+    seed, step, value = (ensemble[key].to_numpy() for key in ("seed", "step", quantity))
+    order = np.argsort(step, kind="stable")
+    seed, step, value, steps = seed[order], step[order], value[order], np.unique(step)
     seeds = [
-        np.interp(np.log1p(steps), np.log1p(seed["step"]), seed[quantity])
-        for _, seed in ensemble.sort_values("step").groupby("seed")
+        np.interp(np.log1p(steps), np.log1p(step[one]), value[one])
+        for one in (seed == own for own in np.unique(seed))
     ]
     return pd.DataFrame(seeds, columns=steps).mean()

@@ -30,12 +30,15 @@ def training_curves(training: pd.DataFrame, *, color: str = "label_corruption") 
         return figure_of_words("No network was kept after step 0: there is no course to show.")
     hues, _ = told_apart(training, color, panels=())
     first = training.loc[training["step"] > 0, "step"].min()
+    # Cut and colored once, not in every panel: there may be thousands.
+    ensembles = [one for _, one in training.groupby("ensemble", sort=False)]
+    colors = [hues.of(one.iloc[0]) for one in ensembles]
 
     def draw(panel: Panel) -> None:
-        for _, ensemble in training.groupby("ensemble", sort=False):
+        for ensemble, color in zip(ensembles, colors, strict=True):
             mean = mean_over_seeds(ensemble, f"{panel.column}_{panel.row}")
             line = {"marker": ".", "markersize": 4, "linewidth": 1.2, "alpha": 0.75}
-            panel.axes.plot(mean.index, mean, color=hues.of(ensemble.iloc[0]), **line)
+            panel.axes.plot(mean.index, mean, color=color, **line)
         # Step 0, the untrained network, has its place left of the first step.
         panel.axes.set_xscale("symlog", linthresh=first, linscale=0.5)
         if panel.row == "loss":
@@ -43,7 +46,6 @@ def training_curves(training: pd.DataFrame, *, color: str = "label_corruption") 
         else:
             panel.axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
 
-    ensembles = training["ensemble"].nunique()
     return SmallMultiples(
         rows=Facet.each(LABELS),
         columns=Facet.each({"train": "Train", "test": "Test"}),
@@ -53,6 +55,6 @@ def training_curves(training: pd.DataFrame, *, color: str = "label_corruption") 
         heading=lambda panel: f"{panel.column_name} {panel.row}",
         x="Training step",
         y="{row}",
-        headline=f"Training of {{networks}}: means of {ensembles} ensembles over their seeds",
+        headline=f"Training of {{networks}}: means of {len(ensembles)} ensembles over their seeds",
         legend=hues.legend(marker="", linestyle="-"),
     ).draw(training, draw)

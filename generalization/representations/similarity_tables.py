@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from generalization.collecting import read_tables
 from generalization.hyperparameters import Hyperparameters
-from generalization.tables import read_table
 
 
 def similarity_files(
@@ -26,8 +26,10 @@ def similarity_files(
     for name, every_pairs in similarities.items():
         for pairs in every_pairs:
             for block in (block for blocks in blocks_of.values() for block in blocks):
-                for other in blocks_of:
-                    folder = block / f"similarities/{name}/{pairs}/{other}"
+                # Those that are there: there are as many pairs as the square of the ensembles.
+                compared = block / f"similarities/{name}/{pairs}"
+                there = compared.iterdir() if compared.is_dir() else ()
+                for folder in sorted(one for one in there if one.name in blocks_of):
                     yield from sorted(folder.glob("*.csv"))
 
 
@@ -39,7 +41,4 @@ def collect_similarities(files: Iterable[Path], seeds: int) -> pd.DataFrame:
         seeds: Number of seeds; a block may hold more.
     """
     wanted = f"seed_a <= {seeds} and seed_b <= {seeds}"
-    tables = [read_table(file).query(wanted) for file in files]
-    # A block of one seed has no pairs of seeds; empty columns would spoil the types of others.
-    filled = [table for table in tables if len(table)] or tables[:1]
-    return pd.concat(filled, ignore_index=True)
+    return read_tables(files).query(wanted).reset_index(drop=True)

@@ -9,6 +9,7 @@ candidates, baselines and controls being outside of the family.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ from generalization.statistics.design import (
 from generalization.statistics.draws import (
     leave_one_out_counts,
     observed_counts,
+    only_where_measured,
     permuted_orders,
     resampled_counts,
 )
@@ -88,6 +90,9 @@ from generalization.statistics.stratified import stratified_spearman, stratified
 # 2,000, a p-value of .05 has a Monte-Carlo standard error of √(.05·.95/2000) = .005 (.002 with
 # 10,000), the least is .0005, and the mean of permuted gaps is known to 1/45 of their deviation.
 PERMUTATIONS_OF_PAIRS = 2000
+# ASSUME: of more ensembles they see so many, drawn at random. Time and memory grow with the square
+# of their number (5,000 would take hours and tens of gigabytes); errors shrink with its root only.
+ENSEMBLES_OF_PAIRS = 500
 NO_INTERVAL_OF_A_CHOICE = "no interval, since resampling the choice of one network does not cover"
 
 OF_ENSEMBLE = "of the ensemble"
@@ -121,12 +126,21 @@ def league(population: Population, resampling: Resampling, *, permutations: int)
     yield from judges.stratified()
     yield from judges.given_design()
     yield from judges.granulated()
-    yield from judges.information()
-    yield from judges.sign_errors()
+    some = population.sample(ENSEMBLES_OF_PAIRS, resampling.stream(2))
+    of_pairs = judges if some is population else _Judges(some, resampling, permutations)
+    for row in chain(of_pairs.information(), of_pairs.sign_errors()):
+        yield row | {"note": joined(row["note"], _sampled(some, population))}
     yield from judges.added_prediction()
     yield from judges.beside_baselines()
     yield from judges.ceilings()
     yield from judges.chosen()
+
+
+def _sampled(some: Population, population: Population) -> str:
+    """Tell how many ensembles a row rests on that looks at pairs of them; empty if all."""
+    if some is population:
+        return ""
+    return f"of {len(some.gap):,} of {len(population.gap):,} ensembles, drawn at random"
 
 
 class _Judges:
@@ -512,7 +526,8 @@ class _Judges:
                 continue
             x, y = _finite_order(one[there]), self.gap[there]
             observed[place] = correlation(observed_counts(len(x)), x, y)[0]
-            left_out[place, there] = correlation(leave_one_out_counts(len(x)), x, y)
+            without = correlation(leave_one_out_counts(len(x)), x, y)
+            left_out[place, _places(there, without)] = without
         coefficient = "kendall" if name == "kendall" else "spearman"
         interval = correlation_interval(
             observed, left_out, level=self.level, coefficient=coefficient
@@ -528,7 +543,7 @@ class _Judges:
         """Fisher's z of a correlation with a jackknife over ensembles."""
         observed = statistic(observed_counts(self.size))[:, 0]
         left_out = statistic(leave_one_out_counts(self.size))
-        left_out = np.where(np.isnan(self.means), np.nan, left_out)
+        left_out = only_where_measured(left_out, self.means)
         return correlation_interval(
             observed,
             left_out,
@@ -564,9 +579,11 @@ class _Judges:
             return found
         size = int(kept.sum())
         r = pearson(observed_counts(size), means[kept], self.gap[kept])
-        without = pearson(leave_one_out_counts(size), means[kept], self.gap[kept])
+        counts = leave_one_out_counts(size)
+        without = pearson(counts, means[kept], self.gap[kept])
         found[0] = adjusted_r_squared(r**2, size, 2)[0]
-        found[1:][kept] = adjusted_r_squared(without**2, size - 1, 2)
+        rest = int(counts[0].sum())
+        found[1:][_places(kept, without)] = adjusted_r_squared(without**2, rest, 2)
         return found
 
     def _strata_of_dominant(self) -> Int[np.ndarray, "ensembles"]:
@@ -611,6 +628,11 @@ class _Judges:
         if np.ptp(self.gap) == 0:
             return "the gap is the same for all ensembles"
         return "not defined for this design" if self.population.factors else "no factor is swept"
+
+
+def _places(there: np.ndarray, without: np.ndarray) -> np.ndarray | slice:
+    """Where a jackknife stands: at the ensembles that it leaves out; first, if it is of groups."""
+    return there if there.sum() == len(without) else slice(len(without))
 
 
 def _finite_order(values: np.ndarray) -> np.ndarray:

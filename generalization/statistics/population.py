@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -127,6 +127,26 @@ class Population:
     def gap_within_datasets(self) -> Float[np.ndarray, "ensembles"]:
         """Mean gap of every ensemble less that of its dataset, where there are several."""
         return residuals(self.mean_gap, main_effects(self.blocks))
+
+    def sample(self, most: int, generator: np.random.Generator) -> Population:
+        """Return a population of at most so many ensembles, drawn at random; itself if it is small.
+
+        Of measures of ensembles, the means are those of the sample, and the numbers of pairs and
+        networks behind them those of all.
+        """
+        if len(self.gap) <= most:
+            return self
+        some = np.sort(generator.choice(len(self.gap), most, replace=False))
+        pairs = self.of_pairs
+        return replace(
+            self,
+            values=self.values[:, some],
+            gap=self.gap[some],
+            levels=self.levels[some],
+            test_sizes=self.test_sizes[some],
+            train_loss=self.train_loss[some],
+            of_pairs=None if pairs is None else pairs._replace(means=pairs.means[:, some]),
+        )
 
     def dominant(self) -> str:
         """Factor that explains most of the gap within datasets; empty without any."""

@@ -96,18 +96,20 @@ def excluded(measures: pd.DataFrame, *, fitted_accuracy: float = 0.999) -> pd.Da
         sweeps over; ``measure``, empty where all measures lose the networks; ``networks``, how many
         were left out; ``of``, how many the ensemble has; their ``seeds``.
     """
-    networks = final_networks(measures)
+    swept = swept_hyperparameters(measures)
+    # Only what is looked at below: each network stands here once for every measure.
+    needed = [*NETWORK, "status", "train_accuracy", "generalization_gap", *swept]
+    networks = final_networks(measures)[needed]
     final = measures[measures["final"]]
     values = final.reindex(columns=[*NETWORK, *OF_MEASURE]).assign(measured=True)
     values = values.rename(columns={"reason": "why"})
     cells = networks.merge(measures[["measure"]].drop_duplicates(), how="cross").merge(
         values, on=[*NETWORK, "measure"], how="left", validate="one_to_one"
     )
-    reasons = [
-        cells.assign(selection=selection, reason=reason)
+    out = pd.concat([
+        cells[reason != ""].assign(selection=selection, reason=reason[reason != ""])
         for selection, reason in _reasons(cells, fitted_accuracy).items()
-    ]
-    out = pd.concat(reasons).query("reason != ''")
+    ])
     # A network that no measure can have is left out once, not once for each measure.
     out["measure"] = out["measure"].where(out["reason"].isin([NO_VALUE, NOT_MEASURED]))
     told = (out["reason"] == NO_VALUE) & out["why"].notna() & (out["why"] != "")
@@ -117,7 +119,7 @@ def excluded(measures: pd.DataFrame, *, fitted_accuracy: float = 0.999) -> pd.Da
         key=lambda column: column.map(SELECTIONS.index) if column.name == "selection" else column,
         na_position="first",
     )
-    keys = ["selection", "ensemble", *swept_hyperparameters(measures), "reason", "measure"]
+    keys = ["selection", "ensemble", *swept, "reason", "measure"]
     counts = out.groupby(keys, dropna=False, sort=False)["seed"].agg(
         networks="size", seeds=lambda seeds: ", ".join(map(str, sorted(seeds)))
     )

@@ -12,7 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from generalization.statistics.draws import leave_one_out_counts, observed_counts, permuted_orders
+from generalization.statistics.draws import (
+    leave_one_out_counts,
+    observed_counts,
+    only_where_measured,
+    permuted_orders,
+)
 from generalization.statistics.estimates import (
     INTERVAL,
     SHARE,
@@ -130,7 +135,7 @@ def _dependence(
             partial_rank_correlation(counts, means, fits, some.design)
             for counts in (observed_counts(size), leave_one_out_counts(size))
         )
-        left_out = np.where(np.isnan(means), np.nan, left_out)
+        left_out = only_where_measured(left_out, means)
         free = size - 1 - np.linalg.matrix_rank(some.design)
         interval = correlation_interval(
             observed[:, 0], left_out, level=resampling.level, degrees_of_freedom=free

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int
 
-from generalization.statistics.draws import complete_sets, orders_among
+from generalization.statistics.draws import blocks, complete_sets, orders_among
+
+ARRAYS = 8  # of resamples × ensembles at once
 
 
 def stratified_spearman(
@@ -27,14 +29,16 @@ def stratified_spearman(
     """
     found = np.full((len(measures), len(counts)), np.nan)
     for rows, there in complete_sets(measures):
-        held, codes = counts[:, there], strata[there]
-        dy = rank_deviations(held, gap[there], codes)
-        weighted = held * dy
-        yy = np.einsum("re,re->r", weighted, dy)
-        for row in rows:
-            dx = rank_deviations(held, measures[row, there], codes)
-            xx = np.einsum("re,re,re->r", held, dx, dx)
-            found[row] = _ratio(np.einsum("re,re->r", weighted, dx), xx * yy)
+        codes = strata[there]
+        for block in blocks(len(counts), ARRAYS * len(codes)):
+            held = counts[block][:, there]
+            dy = rank_deviations(held, gap[there], codes)
+            weighted = held * dy
+            yy = np.einsum("re,re->r", weighted, dy)
+            for row in rows:
+                dx = rank_deviations(held, measures[row, there], codes)
+                xx = np.einsum("re,re,re->r", held, dx, dx)
+                found[row, block] = _ratio(np.einsum("re,re->r", weighted, dx), xx * yy)
     return found
 
 

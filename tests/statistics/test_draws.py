@@ -4,15 +4,18 @@ import numpy as np
 import pytest
 
 from generalization.statistics import draws
+from generalization.statistics.correlations import spearman
 from generalization.statistics.draws import (
     blocks,
     complete_sets,
     leave_one_out_counts,
     observed_counts,
+    only_where_measured,
     orders_among,
     permuted_orders,
     resampled_counts,
 )
+from generalization.statistics.intervals import jackknife_error
 
 
 @pytest.fixture
@@ -73,3 +76,26 @@ def test_blocks_are_bounded_and_cover_all_rows(monkeypatch):
     assert np.array_equal(
         few, permuted_orders(STRATA, permutations=5, generator=np.random.default_rng(0))
     )
+
+
+def test_a_jackknife_of_groups_has_the_error_of_one_of_ensembles(monkeypatch):
+    generator = np.random.default_rng(3)
+    x = generator.normal(size=300)
+    y = x + generator.normal(size=300)
+    single = leave_one_out_counts(300)
+    monkeypatch.setattr("generalization.statistics.draws.MOST_GROUPS", 100)
+    grouped = leave_one_out_counts(300)
+    assert grouped.shape == (100, 300)
+    assert set(grouped.sum(1)) == {297}
+    assert (grouped.sum(0) == 99).all()
+    errors = [jackknife_error(spearman(counts, x, y)) for counts in (single, grouped)]
+    assert errors[1] == pytest.approx(errors[0], rel=0.2)
+
+
+def test_a_jackknife_of_groups_keeps_measures_with_gaps(monkeypatch):
+    measures = np.array([[1.0, np.nan, 2.0, 3.0]])
+    assert np.isnan(only_where_measured(np.ones((1, 4)), measures)).tolist() == [
+        [False, True, False, False]
+    ]
+    monkeypatch.setattr("generalization.statistics.draws.MOST_GROUPS", 3)
+    assert only_where_measured(np.ones((1, 3)), measures).tolist() == [[1, 1, 1]]

@@ -570,3 +570,36 @@ def test_gaps_are_permuted_within_two_levels_of_the_dominant_factor(measures, mo
     for strata, orders in seen:
         assert strata.max() == 1
         assert (strata[orders] == strata).all()
+
+
+def test_judges_of_pairs_see_some_of_many_ensembles(measures, statistics, monkeypatch):
+    ensembles = measures["ensemble"].nunique()
+    monkeypatch.setattr("generalization.statistics.league.ENSEMBLES_OF_PAIRS", ensembles - 3)
+    some, _ = fitted(measures)
+    of_pairs = some["statistic"].str.match("conditional_information|sign_error")
+    one = ["measure", "statistic", "selection", "dataset"]
+    both = some[~of_pairs].merge(statistics, on=one, how="left", suffixes=("", "_before"))
+    assert (both["estimate"].fillna(9) == both["estimate_before"].fillna(9)).all()
+    seen = some[of_pairs & (some["measure"] == "jacobian_norm") & (some["selection"] == "all")]
+    assert len(seen) == 4
+    assert set(seen["ensembles"]) == {ensembles - 3}
+    words = f"of {ensembles - 3} of {ensembles} ensembles, drawn at random"
+    assert seen["note"].str.endswith(words).all()
+    information = seen[seen["statistic"] == "conditional_information"].iloc[0]
+    assert information["low"] <= information["estimate"] <= information["high"]
+
+
+def test_many_ensembles_have_intervals_of_groups(measures, statistics, monkeypatch):
+    ensembles = measures["ensemble"].nunique()
+    monkeypatch.setattr("generalization.statistics.draws.MOST_GROUPS", ensembles - 4)
+    some, _ = fitted(measures)
+    one = ["measure", "statistic", "selection", "dataset"]
+    both = some.merge(statistics, on=one, suffixes=("", "_before"))
+    assert len(both) == len(statistics)
+    for column in ("estimate", "p_value"):
+        assert (both[column].fillna(9) == both[f"{column}_before"].fillna(9)).all()
+    smooth = both["statistic"].isin(["spearman", "kendall", "spearman_given_design"])
+    usual = both[smooth & (both["kind"] == "candidate") & (both["estimate"].abs() < 0.9)]
+    width, before = usual["high"] - usual["low"], usual["high_before"] - usual["low_before"]
+    assert 0.7 < (width / before).median() < 1.4
+    assert len(usual) > 10

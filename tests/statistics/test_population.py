@@ -160,3 +160,17 @@ def test_controls_are_three_of_a_kind_and_an_oracle_with_a_tenth_of_noise():
 def test_test_points_are_those_of_the_dataset():
     assert of(test_sizes={"digits": 297}).test_sizes.tolist() == [297] * 3
     assert of().test_sizes.tolist() == [10_000] * 3
+
+
+def test_a_sample_has_some_ensembles_in_their_order():
+    whole = of()
+    assert whole.sample(3, np.random.default_rng(0)) is whole
+    some = whole.sample(2, np.random.default_rng(0))
+    (places,) = np.nonzero(np.isin(whole.gap[:, 0], some.gap[:, 0]))
+    assert len(places) == 2
+    assert some.measures == whole.measures
+    for name in ("gap", "levels", "test_sizes", "train_loss"):
+        np.testing.assert_array_equal(getattr(some, name), getattr(whole, name)[places])
+    np.testing.assert_array_equal(some.means, whole.means[:, places])
+    drawn = {tuple(whole.sample(1, np.random.default_rng(n)).mean_gap) for n in range(20)}
+    assert len(drawn) == 3

@@ -117,3 +117,13 @@ def test_constant_within_every_stratum_has_no_correlation(generator):
     orders = permuted_orders(strata, permutations=3, generator=generator)
     assert np.isnan(stratified_spearman(observed_counts(12), measures, gap, strata)).all()
     assert np.isnan(stratified_spearman_null(measures, gap, strata, orders)).all()
+
+
+def test_resamples_are_the_same_few_at_a_time(monkeypatch):
+    generator = np.random.default_rng(0)
+    measures, gap = generator.integers(0, 9, (3, 12)).astype(float), generator.normal(size=12)
+    measures[0, 3] = np.nan
+    counts, strata = generator.multinomial(12, np.full(12, 1 / 12), 40), np.arange(12) % 2
+    whole = stratified_spearman(counts, measures, gap, strata)
+    monkeypatch.setattr("generalization.statistics.draws.BLOCK_NUMBERS", 7 * 8 * 12)
+    assert np.array_equal(stratified_spearman(counts, measures, gap, strata), whole, equal_nan=True)

@@ -12,6 +12,7 @@ from costs import (
     networks_bytes,
     representation_work,
     similarity_work,
+    sized,
     step_work,
     training_work,
 )
@@ -36,6 +37,10 @@ KINDS = [FULLY_CONNECTED, CONVOLUTIONAL, FULLY_CONNECTED | {"normalization": "ba
 
 def hyperparameters(**chosen):
     return Hyperparameters(**{"dataset": "digits", "batch_size": 40, **chosen})
+
+
+def sized_hyperparameters(**chosen):
+    return sized(hyperparameters(**chosen))
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +68,7 @@ def test_flops_of_a_step_are_those_that_torch_counts(digits, chosen):
     (batch, *_) = training.batches(stack)
     with FlopCounterMode(display=False) as counter:
         stack.optimizer.step(batch, learning_rate=0.01, step=1)
-    assert step_work(one).flops == counter.get_total_flops()
+    assert step_work(sized(one)).flops == counter.get_total_flops()
 
 
 @pytest.mark.parametrize("chosen", KINDS)
@@ -73,14 +78,14 @@ def test_networks_take_what_their_file_takes(digits, tmp_path, chosen, kept_step
     file = tmp_path / "networks.safetensors"
     trained = train_ensemble(digits, one, [1, 2])
     write_networks(file, trained.kept)
-    assert len(trained.kept.networks) == kept_of(one)
+    assert len(trained.kept.networks) == kept_of(sized(one))
     header = 8 + int.from_bytes(file.read_bytes()[:8], "little")
-    assert networks_bytes(one, 2) == file.stat().st_size - header
+    assert networks_bytes(sized(one), 2) == file.stat().st_size - header
 
 
 @pytest.mark.parametrize("part", MEASURED_PARTS[:3])
 def test_everything_that_is_measured_has_a_cost(part):
-    one = hyperparameters(dataset="mnist", **FULLY_CONNECTED)
+    one = sized_hyperparameters(dataset="mnist", **FULLY_CONNECTED)
     for name in SCHEMA["$defs"][part]["properties"]:
         work = measuring_work(name, one, settings_of(name))
         assert 0 < work.seconds(CORE) < 600, name
@@ -95,7 +100,7 @@ def test_layers_are_counted_in_the_shapes_in_which_they_are_compared(digits, cho
     layers = [layer[0] for layer in layer_activations(network, digits.test_inputs[:9])]
     size = smallest_size([layer.shape for layer in layers])
     represented = [represented_layer(layer, layout, size) for layer in layers]
-    counted = compared_shapes(one, 9, layout)
+    counted = compared_shapes(sized(one), 9, layout)
     assert [(len(layer), len(layer[0].values), layer[0].units) for layer in represented] == [
         (layer.matrices, layer.rows, layer.columns) for layer in counted
     ]
@@ -103,7 +108,7 @@ def test_layers_are_counted_in_the_shapes_in_which_they_are_compared(digits, cho
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
 def test_comparing_every_layer_with_every_other_one_takes_longer(similarity):
-    layers = compared_shapes(hyperparameters(**FULLY_CONNECTED), 1000, "channels")
+    layers = compared_shapes(sized_hyperparameters(**FULLY_CONNECTED), 1000, "channels")
     same, every = (similarity_work(similarity, layers, every=every) for every in (False, True))
     shared = representation_work(similarity, layers, numbers=1)
     assert 0 < same.seconds(CORE) < every.seconds(CORE) < len(layers) * same.seconds(CORE)
@@ -111,10 +116,11 @@ def test_comparing_every_layer_with_every_other_one_takes_longer(similarity):
 
 
 def test_training_ends_early_only_where_it_may():
-    assert expected_steps(hyperparameters(stop_at_accuracy=None)) == 20_000
-    assert expected_steps(hyperparameters(max_steps=2_000)) == 2_000
-    assert expected_steps(hyperparameters()) == 2_500
-    assert training_work(hyperparameters()).flops > 20_000 * step_work(hyperparameters()).flops
+    assert expected_steps(sized_hyperparameters(stop_at_accuracy=None)) == 20_000
+    assert expected_steps(sized_hyperparameters(max_steps=2_000)) == 2_000
+    assert expected_steps(sized_hyperparameters()) == 2_500
+    one = sized_hyperparameters()
+    assert training_work(one).flops > 20_000 * step_work(one).flops
 
 
 @pytest.mark.parametrize("chosen", KINDS)

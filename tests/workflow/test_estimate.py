@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from costs import FLOAT, kept_of, size_of
+from costs import FLOAT, kept_of, sized
 from estimate import Estimate, Resources, headline, impossible, table, totals
 from planning import read_study
 from rates import CORE, Rates
@@ -53,9 +53,10 @@ def test_forty_one_days_of_a_gpu_train_the_small_experiment():
 
 def test_networks_of_the_large_experiment_take_3_5_terabytes_per_kept_step():
     study = study_of("novak_large")
-    ends = sum(FLOAT * size_of(one).stored * study.seeds for one in study.ensembles.values())
+    ensembles = [sized(one) for one in study.ensembles.values()]
+    ends = sum(FLOAT * one.size.stored * study.seeds for one in ensembles)
     assert ends == pytest.approx(3.5e12, rel=0.2)
-    assert {kept_of(one) for one in study.ensembles.values()} == {2}
+    assert {kept_of(one) for one in ensembles} == {2}
     assert training_of("novak_large").disk == pytest.approx(2 * ends)
 
 
@@ -219,3 +220,19 @@ def test_training_that_resumes_has_the_time_of_all_attempts():
     estimate = estimate_of("novak_boundaries", hours=2)
     assert impossible(estimate) is not None
     assert impossible(estimate, attempts=3) is None
+
+
+def test_the_documented_split_by_one_key_is_what_is_planned():
+    page = Path("docs/cluster.md").read_text()
+    rows = re.findall(
+        r"^\| (null|[\d.]+) \| ([\d,]+) \| ([\d,]+) \| ([\d.]+) \|$", page, re.MULTILINE
+    )
+    assert len(rows) == 2
+    for hours, *documented in rows:
+        estimate = estimate_of("league", hours=yaml.safe_load(hours))
+        total = totals(estimate)
+        trained = total["train_ensemble"]
+        numbers = [f"{trained.jobs:,}", f"{total['total'].jobs:,}", f"{trained.longest:.1f}"]
+        assert numbers == documented, hours
+        assert impossible(estimate) is None
+    assert yaml.safe_load(page.split("```yaml\n")[1].split("```")[0]) == {"limits": {"hours": 1}}

@@ -20,7 +20,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "ROOT", tmp_path)
 
     def take():
-        for function in (module.fingerprint, module._code, module._parsed):
+        for function in (module.fingerprint, module._code, module._parsed, module._file):
             function.cache_clear()
         return module.fingerprint("scripts/act.py")
 

@@ -54,6 +54,18 @@ def test_jobs_ask_for_a_gpu_where_it_is_worth_it(study, settings, expected):
     assert asked(estimate_of(study, **settings)) == expected
 
 
+@pytest.mark.parametrize("device", ["auto", "cpu", "cuda"])
+@pytest.mark.parametrize("where", [{}, {"gpus": 1}, {"cluster": True}, {"hours": 24}], ids=str)
+def test_what_is_the_same_for_all_jobs_is_what_each_asks_for(where, device):
+    estimate = estimate_of("novak_small", device=device, **where)
+    (gpu, on), same = asked(estimate), estimate.same_for_all
+    assert same.get("gpu", gpu) == gpu
+    assert same.get("device", on) == on
+    constant = device == "cpu" or (device == "auto" and "gpus" not in where)
+    assert ("gpu" in same) == ("device" in same) == constant
+    assert ("threads" in same) == ("hours" not in where)
+
+
 def test_all_blocks_of_an_ensemble_are_trained_on_one_device():
     few = estimate_of("study", gpus=1)
     many = dataclasses.replace(few, study=dataclasses.replace(few.study, seeds=10**4), _jobs={})

@@ -3,6 +3,7 @@
 import os
 import re
 import time
+from pathlib import Path
 
 import pytest
 from small_study import CONFIG
@@ -34,6 +35,15 @@ def grids(**changes):
 
 def test_a_second_run_does_nothing(study):
     assert study.planned() == {}
+
+
+def test_a_block_of_seeds_has_as_few_files_as_are_documented(study):
+    assert "3 + 2 × measures" in Path("docs/cluster.md").read_text()
+    blocks = list((study.path / "results/ensembles").glob("*/seeds-*"))
+    assert len(blocks) == 2
+    for block in blocks:
+        files = [path.name for path in block.rglob("*") if path.is_file()]
+        assert len(files) == 3 + 2 * len(CONFIG["measures"]), sorted(files)
 
 
 def test_comments_touches_and_checkouts_run_nothing(study):

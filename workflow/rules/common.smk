@@ -17,6 +17,7 @@ def any_of(files):
     return "|".join(files) or "(?!)"
 
 
+@cache
 def blocks_of(ensemble):
     """List the blocks of seeds of an ensemble, each short and small enough for one job."""
     most = estimate.most_seeds.get(ensemble)
@@ -185,7 +186,9 @@ def watch_over_queue():
 
 
 def asked(rule, resource):
-    """Return the function by which a rule asks for a resource, scaled with the attempt."""
+    """Return what a rule asks for: a number, or a function of the job, scaled with the attempt."""
+    if resource in estimate.same_for_all:
+        return estimate.same_for_all[resource]
 
     def asked_for(wildcards, attempt):
         found = estimate.asked(rule, dict(wildcards.items()), attempt)
@@ -193,6 +196,8 @@ def asked(rule, resource):
             estimate.device(found) if resource == "device" else getattr(found, resource)
         )
 
+    # Snakemake inspects it for every job; a signature that stands here needs no inspection.
+    asked_for.__signature__ = inspect.signature(asked_for)
     return asked_for
 
 
