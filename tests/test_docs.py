@@ -16,6 +16,14 @@ from pages import KINDS, LINKS, ROOT, write_pages
 
 from generalization.catalog import FUNCTIONS
 from generalization.docstrings import arguments
+from generalization.hyperparameters import OF_BUILT_IN
+
+# Pages written by hand, and those whose first lines name the command that writes them.
+WRITTEN = ["README.md", *(str(p.relative_to(ROOT)) for p in sorted(ROOT.glob("docs/**/*.md")))]
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+TOP = {path.name for path in ROOT.iterdir()} - {"results", "build"}
+# Files that a reader writes.
+OF_READERS = {"config/mine.yaml", "config/small_resnet.py", "config/my_data.py"}
 
 DOCTESTED = [
     "generalization.own_networks",
@@ -24,6 +32,12 @@ DOCTESTED = [
     "generalization.measures.weight_norm",
     "generalization.similarities.linear_cka",
 ]
+
+
+def blocks(page, language):
+    """Return the blocks of code of a page."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -87,10 +101,47 @@ def test_examples_in_docstrings_print_what_they_say(module):
     assert result.attempted > 0 and result.failed == 0
 
 
-def test_programs_of_tutorials_run(tmp_path):
-    text = (ROOT / "docs/tutorials/own_networks.md").read_text(encoding="utf-8")
-    programs = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    assert programs
-    for program in programs:
-        if "torchvision" not in program:
-            exec(program, {})
+PROGRAMS = [
+    (page, index)
+    for page in WRITTEN
+    for index in range(len(blocks(page, "python")))
+]
+
+
+@pytest.mark.parametrize(("page", "index"), PROGRAMS)
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*")
+def test_programs_run_in_an_empty_folder(page, index, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(blocks(page, "python")[index], {"__name__": "program"})
+
+
+def test_refused_keys_of_own_architectures_are_listed():
+    text = (ROOT / "docs/tutorials/foreign_architecture.md").read_text(encoding="utf-8")
+    listed = text.split("has its own layers: ")[1].split(" are refused")[0]
+    assert set(re.findall(r"`(\w+)`", listed)) == set(OF_BUILT_IN)
+
+
+@pytest.mark.parametrize("page", WRITTEN)
+def test_commands_and_files_that_a_page_names_exist(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    goals = set(re.search(r"\.PHONY: ((?:.*\\\n)*.*)", MAKEFILE)[1].replace("\\\n", " ").split())
+    commands = re.findall(r"^make (\S+)|`make (\S+?)[ `]", text, flags=re.MULTILINE)
+    assert {one or other for one, other in commands} <= goals | {".tools/bin/uv"}
+    studies = re.findall(r"\bSTUDY=(\w+)|`config/(\w+)\.yaml`", text)
+    for study in {one or other for one, other in studies} - {"mine"}:
+        assert (ROOT / f"config/{study}.yaml").exists(), study
+    for path in re.findall(r"`([\w.-]+(?:/[\w.-]+)*/?)`|python ([\w/]+\.py)", text):
+        path = "".join(path)
+        if path not in OF_READERS and (path.split("/")[0] in TOP and path != "slurm"):
+            assert (ROOT / path).exists(), path
+    for link in re.findall(r"\]\(([^)#:\s]+)", text):
+        beside = (ROOT / page).parent / link
+        assert beside.exists() or beside.resolve().relative_to(ROOT / "docs").parts, link
+
+
+def test_studies_of_papers_in_the_readme_exist():
+    section = (ROOT / "README.md").read_text(encoding="utf-8").split("## Reproducing papers")[1]
+    rows = re.findall(r"^\|.*?\| (?:`(\w+)`)? \| ?(?:`(\w+)`)? ?\|$", section, flags=re.MULTILINE)
+    studies = {study for row in rows for study in row if study}
+    assert len(studies) > 20
+    assert [one for one in studies if not (ROOT / f"config/{one}.yaml").exists()] == []
