@@ -45,11 +45,17 @@ BOUNDS = {
     "maximum": "at most",
     "exclusiveMaximum": "below",
 }
-# What a function reads, by the name of its argument.
+# Larger pictures are left to the report: a page of the gallery shows many.
+PICTURE_BYTES = 300_000
 
 
-def write_pages(output: Path = OUTPUT) -> None:
-    """Write all pages into an empty folder."""
+def write_pages(output: Path = OUTPUT, studies: Path = ROOT / "results/studies") -> None:
+    """Write all pages into an empty folder.
+
+    Args:
+        output: The folder.
+        studies: Folder of results, whose figures the gallery shows.
+    """
     shutil.rmtree(output, ignore_errors=True)
     shutil.copytree(
         ROOT / "docs", output, ignore=shutil.ignore_patterns("*.py", "*.yml", "README.md", "__*")
@@ -59,7 +65,7 @@ def write_pages(output: Path = OUTPUT) -> None:
             _write(output / kind / f"{name}.md", page_of(kind, name))
         _write(output / kind / "index.md", index_of(kind))
     _write(output / "configuration.md", configuration())
-    _write(output / "gallery.md", gallery())
+    write_gallery(output, studies)
     _write(output / "benchmarks.md", benchmarks())
     _write(output / "troubleshooting.md", troubleshooting())
 
@@ -250,8 +256,43 @@ def cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def gallery() -> str:
-    """Return the page of all figures: pictures that are committed, and captions of all."""
+def pictures_of(studies: Path) -> dict[str, Path]:
+    """Return a picture of every figure that a study has drawn, the default study first.
+
+    Of a figure per measure or factor it is that of the Jacobian norm, or else the first.
+    """
+    found: dict[str, Path] = {}
+    for folder in sorted(studies.glob("*/figures"), key=lambda one: one.parent.name != "study"):
+        for name in FIGURES:
+            drawn = [folder / f"{name}.svg", folder / name / "jacobian_norm.svg"]
+            drawn += sorted((folder / name).glob("*.svg"))
+            small = (one for one in drawn if one.exists() and one.stat().st_size < PICTURE_BYTES)
+            if picture := next(small, None):
+                found.setdefault(name, picture)
+    return found
+
+
+def write_gallery(output: Path, studies: Path) -> None:
+    """Write the page of all figures, and copy the pictures that studies have drawn of them."""
+    pictures = pictures_of(studies)
+    (output / "figures").mkdir(parents=True, exist_ok=True)
+    for name, picture in pictures.items():
+        shutil.copyfile(picture, output / "figures" / f"{name}.svg")
+    _write(output / "gallery.md", gallery({name: _study_of(pictures[name]) for name in pictures}))
+
+
+def _study_of(picture: Path) -> str:
+    """Return the name of the study that drew a picture."""
+    parts = picture.parts
+    return parts[len(parts) - 1 - parts[::-1].index("figures") - 1]
+
+
+def gallery(shown: Mapping[str, str]) -> str:
+    """Return the page of all figures: committed pictures, and captions of all.
+
+    Args:
+        shown: Figure → study that has drawn it.
+    """
     lines = [
         "# Gallery",
         "",
@@ -260,6 +301,9 @@ def gallery() -> str:
         "![Front page of the report](report.png)",
         "",
         "![The measure league](league.png)",
+        "",
+        "Below are all figures. `make docs` shows those of the studies that have been run here:",
+        f"{len(shown)} of {len(FIGURES)}.",
     ]
     chapters: dict[str, list[str]] = {}
     for name, figure in FIGURES.items():
@@ -269,7 +313,10 @@ def gallery() -> str:
         for name in names:
             said = first_sentence(definition(ROOT / file_of(name), name)).replace("\n", " ")
             lines += ["", f"### {titled(name)}", "", escaped(said)]
-            lines += ["", f"Made by `{file_of(name)}`; its caption is `{caption_of(name)}`."]
+            if name in shown:
+                lines += ["", f"![{titled(name)}, study {shown[name]}](figures/{name}.svg)"]
+            drawn = f"Drawn in the study `{shown[name]}` by" if name in shown else "Made by"
+            lines += ["", f"{drawn} `{file_of(name)}`; its caption is `{caption_of(name)}`."]
     return "\n".join(lines)
 
 

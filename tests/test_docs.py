@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from examples import example_of, result_of
-from pages import KINDS, LINKS, ROOT, write_pages
+from pages import KINDS, LINKS, PICTURE_BYTES, ROOT, write_gallery, write_pages
 
 from generalization.catalog import FUNCTIONS
 from generalization.docstrings import arguments
@@ -66,6 +66,24 @@ def _file(text):
     return re.search(r"\n`(\S+\.py)`, function", text)[1]
 
 
+def test_the_gallery_shows_the_figures_of_studies_that_were_run(tmp_path):
+    for place in ("study/figures/capacity", "smoke/figures/capacity", "smoke/figures/x/other"):
+        picture = tmp_path / f"studies/{place}.svg"
+        picture.parent.mkdir(parents=True)
+        picture.write_text(f"<svg><!-- {place} --></svg>")
+    large = tmp_path / "studies/smoke/figures/measure_league.svg"
+    large.write_text(" " * PICTURE_BYTES)
+    per_measure = tmp_path / "studies/smoke/figures/gap_against_measure/weight_norm.svg"
+    per_measure.parent.mkdir()
+    per_measure.write_text("<svg/>")
+    write_gallery(tmp_path / "pages", tmp_path / "studies")
+    gallery = (tmp_path / "pages/gallery.md").read_text(encoding="utf-8")
+    shown = dict(re.findall(r"study (\w+)\]\(figures/(\w+)\.svg\)", gallery))
+    assert shown == {"study": "capacity", "smoke": "gap_against_measure"}
+    copied = (tmp_path / "pages/figures/capacity.svg").read_text()
+    assert "study/figures/capacity" in copied
+
+
 def test_the_site_builds_without_a_broken_link_or_missing_page(pages, tmp_path):
     settings = (ROOT / "docs/mkdocs.yml").read_text(encoding="utf-8")
     settings = settings.replace("../results/documentation/pages", str(pages))
@@ -101,11 +119,7 @@ def test_examples_in_docstrings_print_what_they_say(module):
     assert result.attempted > 0 and result.failed == 0
 
 
-PROGRAMS = [
-    (page, index)
-    for page in WRITTEN
-    for index in range(len(blocks(page, "python")))
-]
+PROGRAMS = [(page, index) for page in WRITTEN for index in range(len(blocks(page, "python")))]
 
 
 @pytest.mark.parametrize(("page", "index"), PROGRAMS)
