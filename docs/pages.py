@@ -11,7 +11,7 @@ import ast
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,10 @@ def write_pages(output: Path = OUTPUT, studies: Path = ROOT / "results/studies")
     shutil.copytree(
         ROOT / "docs", output, ignore=shutil.ignore_patterns("*.py", "*.yml", "README.md", "__*")
     )
+    # Links of committed pages lead to configurations beside the folder of pages.
+    shutil.copytree(ROOT / "config", output / "config", ignore=only_studies)
+    for page in output.glob("*.md"):
+        _write(page, page.read_text(encoding="utf-8").replace("](../config/", "](config/"))
     for kind, entries in KINDS.items():
         for name in entries:
             _write(output / kind / f"{name}.md", page_of(kind, name))
@@ -68,6 +72,11 @@ def write_pages(output: Path = OUTPUT, studies: Path = ROOT / "results/studies")
     write_gallery(output, studies)
     _write(output / "benchmarks.md", benchmarks())
     _write(output / "troubleshooting.md", troubleshooting())
+
+
+def only_studies(folder: str, names: Iterable[str]) -> list[str]:
+    """Return the names that are not those of files of the repository's studies."""
+    return [name for name in names if not name.endswith(".yaml")]
 
 
 def _write(path: Path, text: str) -> None:
@@ -341,9 +350,12 @@ def benchmarks() -> str:
 
 
 def troubleshooting() -> str:
-    """Return the section of the README on what to do when something went wrong."""
+    """Return the sections of the README on what goes wrong and on environments."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    return "# Troubleshooting\n" + text.split("\n## Troubleshooting\n")[1].split("\n## ")[0]
+    section = text.split("\n## Troubleshooting\n")[1].split("\n## ")[0]
+    environments = text.split("\n### Environments\n")[1].split("\n## ")[0]
+    lines = ["# Troubleshooting", section.strip(), "## Environments", environments.strip()]
+    return "\n\n".join(lines).replace("](docs/", "](")
 
 
 if __name__ == "__main__":
