@@ -45,6 +45,7 @@ BOUNDS = {
     "maximum": "at most",
     "exclusiveMaximum": "below",
 }
+YAML = {"None": "null", "True": "true", "False": "false"}
 # Larger pictures are left to the report: a page of the gallery shows many.
 PICTURE_BYTES = 300_000
 
@@ -86,7 +87,10 @@ def _write(path: Path, text: str) -> None:
 
 def titled(name: str) -> str:
     """Return the title of a page."""
-    return name.replace("_", " ").capitalize()
+    words = name.replace("_", " ").capitalize()
+    return re.sub(
+        r"\b(auc|cca|cka|mse|pwcca|svcca)\b", lambda one: one[0].upper(), words, flags=re.I
+    )
 
 
 def page_of(kind: str, name: str) -> str:
@@ -102,7 +106,7 @@ def page_of(kind: str, name: str) -> str:
     returned = section(path, name, "Returns")
     if returned:
         parts += ["## Returns", as_markdown(returned)]
-    parts += ["## Code", f"`{file_of(name)}`, function `{name}`"]
+    parts += ["## Code", f"`{file_of(name)}`, function `{name}`", f"[{titled(kind)}](index.md)"]
     return "\n\n".join(parts)
 
 
@@ -169,6 +173,9 @@ def properties(kind: str, name: str) -> str:
     lines = [f"* **Labels it sees:** {sees}."]
     for title, words in (("Source", r"\b(1[89]|20)\d\d\b"), ("Invariance", r"[Ii]nvarian")):
         found = [one for one in sentences if re.search(words, one)]
+        cited = re.findall(r"\(([^()]*\b(?:1[89]|20)\d\d\b[^()]*)\)", " ".join(found))
+        if title == "Source" and cited:
+            found = [f"{'; '.join(cited)}."]
         if found:
             lines.append(f"* **{title}:** {escaped(' '.join(found))}")
     drawn = "generator" in names or "shared_generator" in names
@@ -257,7 +264,8 @@ def _facts(entry: Mapping[str, Any]) -> Iterator[str]:
         if bound in entry:
             yield f"{words} {entry[bound]}"
     if "default" in entry:
-        yield f"default `{entry['default']}`"
+        default = entry["default"]
+        yield f"default `{YAML.get(str(default), default)}`"
 
 
 def cell(text: str) -> str:
@@ -311,8 +319,8 @@ def gallery(shown: Mapping[str, str]) -> str:
         "",
         "![The measure league](league.png)",
         "",
-        "Below are all figures. `make docs` shows those of the studies that have been run here:",
-        f"{len(shown)} of {len(FIGURES)}.",
+        f"Below are all {len(FIGURES)} figures; of those that a study has drawn here, when",
+        f"`make docs` was run, there is a picture ({len(shown)}).",
     ]
     chapters: dict[str, list[str]] = {}
     for name, figure in FIGURES.items():
