@@ -23,7 +23,7 @@ WRITTEN = ["README.md", *(str(p.relative_to(ROOT)) for p in sorted(ROOT.glob("do
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TOP = {path.name for path in ROOT.iterdir()} - {"results", "build"}
 # Files that a reader writes.
-OF_READERS = {"config/mine.yaml", "config/small_resnet.py", "config/my_data.py"}
+OF_READERS = {"config/mine.yaml", "config/small_resnet.py", "config/my_data.py", "config/runs.csv"}
 
 DOCTESTED = [
     "generalization.own_networks",
