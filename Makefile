@@ -97,7 +97,7 @@ league: .venv/.ready
 docs: export NO_MKDOCS_2_WARNING = 1
 docs: .venv/.ready
 	@PYTHONPATH=. python docs/pages.py
-	@mkdocs build --quiet --config-file docs/mkdocs.yml
+	@mkdocs build --config-file docs/mkdocs.yml
 	@echo "The documentation is results/documentation/site/index.html"
 
 BENCHMARKS := $(filter-out %/timing.py %/mutations.py,$(wildcard benchmarks/*.py))

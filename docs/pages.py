@@ -11,7 +11,7 @@ import ast
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,23 +45,39 @@ BOUNDS = {
     "maximum": "at most",
     "exclusiveMaximum": "below",
 }
-# What a function reads, by the name of its argument.
+YAML = {"None": "null", "True": "true", "False": "false"}
+# Larger pictures are left to the report: a page of the gallery shows many.
+PICTURE_BYTES = 300_000
 
 
-def write_pages(output: Path = OUTPUT) -> None:
-    """Write all pages into an empty folder."""
+def write_pages(output: Path = OUTPUT, studies: Path = ROOT / "results/studies") -> None:
+    """Write all pages into an empty folder.
+
+    Args:
+        output: The folder.
+        studies: Folder of results, whose figures the gallery shows.
+    """
     shutil.rmtree(output, ignore_errors=True)
     shutil.copytree(
         ROOT / "docs", output, ignore=shutil.ignore_patterns("*.py", "*.yml", "README.md", "__*")
     )
+    # Links of committed pages lead to configurations beside the folder of pages.
+    shutil.copytree(ROOT / "config", output / "config", ignore=only_studies)
+    for page in output.glob("*.md"):
+        _write(page, page.read_text(encoding="utf-8").replace("](../config/", "](config/"))
     for kind, entries in KINDS.items():
         for name in entries:
             _write(output / kind / f"{name}.md", page_of(kind, name))
         _write(output / kind / "index.md", index_of(kind))
     _write(output / "configuration.md", configuration())
-    _write(output / "gallery.md", gallery())
+    write_gallery(output, studies)
     _write(output / "benchmarks.md", benchmarks())
     _write(output / "troubleshooting.md", troubleshooting())
+
+
+def only_studies(folder: str, names: Iterable[str]) -> list[str]:
+    """Return the names that are not those of files of the repository's studies."""
+    return [name for name in names if not name.endswith(".yaml")]
 
 
 def _write(path: Path, text: str) -> None:
@@ -71,7 +87,10 @@ def _write(path: Path, text: str) -> None:
 
 def titled(name: str) -> str:
     """Return the title of a page."""
-    return name.replace("_", " ").capitalize()
+    words = name.replace("_", " ").capitalize()
+    return re.sub(
+        r"\b(auc|cca|cka|mse|pwcca|svcca)\b", lambda one: one[0].upper(), words, flags=re.I
+    )
 
 
 def page_of(kind: str, name: str) -> str:
@@ -87,7 +106,7 @@ def page_of(kind: str, name: str) -> str:
     returned = section(path, name, "Returns")
     if returned:
         parts += ["## Returns", as_markdown(returned)]
-    parts += ["## Code", f"`{file_of(name)}`, function `{name}`"]
+    parts += ["## Code", f"`{file_of(name)}`, function `{name}`", f"[{titled(kind)}](index.md)"]
     return "\n\n".join(parts)
 
 
@@ -154,6 +173,9 @@ def properties(kind: str, name: str) -> str:
     lines = [f"* **Labels it sees:** {sees}."]
     for title, words in (("Source", r"\b(1[89]|20)\d\d\b"), ("Invariance", r"[Ii]nvarian")):
         found = [one for one in sentences if re.search(words, one)]
+        cited = re.findall(r"\(([^()]*\b(?:1[89]|20)\d\d\b[^()]*)\)", " ".join(found))
+        if title == "Source" and cited:
+            found = [f"{'; '.join(cited)}."]
         if found:
             lines.append(f"* **{title}:** {escaped(' '.join(found))}")
     drawn = "generator" in names or "shared_generator" in names
@@ -242,7 +264,8 @@ def _facts(entry: Mapping[str, Any]) -> Iterator[str]:
         if bound in entry:
             yield f"{words} {entry[bound]}"
     if "default" in entry:
-        yield f"default `{entry['default']}`"
+        default = entry["default"]
+        yield f"default `{YAML.get(str(default), default)}`"
 
 
 def cell(text: str) -> str:
@@ -250,8 +273,43 @@ def cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def gallery() -> str:
-    """Return the page of all figures: pictures that are committed, and captions of all."""
+def pictures_of(studies: Path) -> dict[str, Path]:
+    """Return a picture of every figure that a study has drawn, the default study first.
+
+    Of a figure per measure or factor it is that of the Jacobian norm, or else the first.
+    """
+    found: dict[str, Path] = {}
+    for folder in sorted(studies.glob("*/figures"), key=lambda one: one.parent.name != "study"):
+        for name in FIGURES:
+            drawn = [folder / f"{name}.svg", folder / name / "jacobian_norm.svg"]
+            drawn += sorted((folder / name).glob("*.svg"))
+            small = (one for one in drawn if one.exists() and one.stat().st_size < PICTURE_BYTES)
+            if picture := next(small, None):
+                found.setdefault(name, picture)
+    return found
+
+
+def write_gallery(output: Path, studies: Path) -> None:
+    """Write the page of all figures, and copy the pictures that studies have drawn of them."""
+    pictures = pictures_of(studies)
+    (output / "figures").mkdir(parents=True, exist_ok=True)
+    for name, picture in pictures.items():
+        shutil.copyfile(picture, output / "figures" / f"{name}.svg")
+    _write(output / "gallery.md", gallery({name: _study_of(pictures[name]) for name in pictures}))
+
+
+def _study_of(picture: Path) -> str:
+    """Return the name of the study that drew a picture."""
+    parts = picture.parts
+    return parts[len(parts) - 1 - parts[::-1].index("figures") - 1]
+
+
+def gallery(shown: Mapping[str, str]) -> str:
+    """Return the page of all figures: committed pictures, and captions of all.
+
+    Args:
+        shown: Figure → study that has drawn it.
+    """
     lines = [
         "# Gallery",
         "",
@@ -260,6 +318,9 @@ def gallery() -> str:
         "![Front page of the report](report.png)",
         "",
         "![The measure league](league.png)",
+        "",
+        f"Below are all {len(FIGURES)} figures; of those that a study has drawn here, when",
+        f"`make docs` was run, there is a picture ({len(shown)}).",
     ]
     chapters: dict[str, list[str]] = {}
     for name, figure in FIGURES.items():
@@ -269,7 +330,10 @@ def gallery() -> str:
         for name in names:
             said = first_sentence(definition(ROOT / file_of(name), name)).replace("\n", " ")
             lines += ["", f"### {titled(name)}", "", escaped(said)]
-            lines += ["", f"Made by `{file_of(name)}`; its caption is `{caption_of(name)}`."]
+            if name in shown:
+                lines += ["", f"![{titled(name)}, study {shown[name]}](figures/{name}.svg)"]
+            drawn = f"Drawn in the study `{shown[name]}` by" if name in shown else "Made by"
+            lines += ["", f"{drawn} `{file_of(name)}`; its caption is `{caption_of(name)}`."]
     return "\n".join(lines)
 
 
@@ -294,9 +358,12 @@ def benchmarks() -> str:
 
 
 def troubleshooting() -> str:
-    """Return the section of the README on what to do when something went wrong."""
+    """Return the sections of the README on what goes wrong and on environments."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    return "# Troubleshooting\n" + text.split("\n## Troubleshooting\n")[1].split("\n## ")[0]
+    section = text.split("\n## Troubleshooting\n")[1].split("\n## ")[0]
+    environments = text.split("\n### Environments\n")[1].split("\n## ")[0]
+    lines = ["# Troubleshooting", section.strip(), "## Environments", environments.strip()]
+    return "\n\n".join(lines).replace("](docs/", "](")
 
 
 if __name__ == "__main__":

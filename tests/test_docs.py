@@ -12,10 +12,18 @@ import pandas as pd
 import pytest
 import torch
 from examples import example_of, result_of
-from pages import KINDS, LINKS, ROOT, write_pages
+from pages import KINDS, LINKS, PICTURE_BYTES, ROOT, write_gallery, write_pages
 
 from generalization.catalog import FUNCTIONS
 from generalization.docstrings import arguments
+from generalization.hyperparameters import OF_BUILT_IN
+
+# Pages written by hand, and those whose first lines name the command that writes them.
+WRITTEN = ["README.md", *(str(p.relative_to(ROOT)) for p in sorted(ROOT.glob("docs/**/*.md")))]
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+TOP = {path.name for path in ROOT.iterdir()} - {"results", "build"}
+# Files that a reader writes.
+OF_READERS = {"config/mine.yaml", "config/small_resnet.py", "config/my_data.py", "config/runs.csv"}
 
 DOCTESTED = [
     "generalization.own_networks",
@@ -24,6 +32,12 @@ DOCTESTED = [
     "generalization.measures.weight_norm",
     "generalization.similarities.linear_cka",
 ]
+
+
+def blocks(page, language):
+    """Return the blocks of code of a page."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +66,24 @@ def _file(text):
     return re.search(r"\n`(\S+\.py)`, function", text)[1]
 
 
+def test_the_gallery_shows_the_figures_of_studies_that_were_run(tmp_path):
+    for place in ("study/figures/capacity", "smoke/figures/capacity", "smoke/figures/x/other"):
+        picture = tmp_path / f"studies/{place}.svg"
+        picture.parent.mkdir(parents=True)
+        picture.write_text(f"<svg><!-- {place} --></svg>")
+    large = tmp_path / "studies/smoke/figures/measure_league.svg"
+    large.write_text(" " * PICTURE_BYTES)
+    per_measure = tmp_path / "studies/smoke/figures/gap_against_measure/weight_norm.svg"
+    per_measure.parent.mkdir()
+    per_measure.write_text("<svg/>")
+    write_gallery(tmp_path / "pages", tmp_path / "studies")
+    gallery = (tmp_path / "pages/gallery.md").read_text(encoding="utf-8")
+    shown = dict(re.findall(r"study (\w+)\]\(figures/(\w+)\.svg\)", gallery))
+    assert shown == {"study": "capacity", "smoke": "gap_against_measure"}
+    copied = (tmp_path / "pages/figures/capacity.svg").read_text()
+    assert "study/figures/capacity" in copied
+
+
 def test_the_site_builds_without_a_broken_link_or_missing_page(pages, tmp_path):
     settings = (ROOT / "docs/mkdocs.yml").read_text(encoding="utf-8")
     settings = settings.replace("../results/documentation/pages", str(pages))
@@ -59,10 +91,12 @@ def test_the_site_builds_without_a_broken_link_or_missing_page(pages, tmp_path):
     # Highlighting takes half of the time and finds no fault.
     settings = settings.replace("  - pymdownx.highlight\n", "")
     (tmp_path / "mkdocs.yml").write_text(settings, encoding="utf-8")
-    command = [sys.executable, "-m", "mkdocs", "build", "-q", "-f", tmp_path / "mkdocs.yml"]
+    command = [sys.executable, "-m", "mkdocs", "build", "-f", tmp_path / "mkdocs.yml"]
     quiet = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
     ended = subprocess.run(command, capture_output=True, text=True, env=quiet)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    # With --quiet, strict mode would not see a warning.
+    told = [line for line in ended.stderr.split("\n") if line and not line.startswith("INFO ")]
+    assert (ended.returncode, told) == (0, [])
     built = list((tmp_path / "site").rglob("*.html"))
     assert len(built) > len(FUNCTIONS)
     # Pages load nothing from elsewhere; links may lead there.
@@ -87,10 +121,43 @@ def test_examples_in_docstrings_print_what_they_say(module):
     assert result.attempted > 0 and result.failed == 0
 
 
-def test_programs_of_tutorials_run(tmp_path):
-    text = (ROOT / "docs/tutorials/own_networks.md").read_text(encoding="utf-8")
-    programs = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    assert programs
-    for program in programs:
-        if "torchvision" not in program:
-            exec(program, {})
+PROGRAMS = [(page, index) for page in WRITTEN for index in range(len(blocks(page, "python")))]
+
+
+@pytest.mark.parametrize(("page", "index"), PROGRAMS)
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*")
+def test_programs_run_in_an_empty_folder(page, index, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(blocks(page, "python")[index], {"__name__": "program"})
+
+
+def test_refused_keys_of_own_architectures_are_listed():
+    text = (ROOT / "docs/tutorials/foreign_architecture.md").read_text(encoding="utf-8")
+    listed = text.split("has its own layers: ")[1].split(" are refused")[0]
+    assert set(re.findall(r"`(\w+)`", listed)) == set(OF_BUILT_IN)
+
+
+@pytest.mark.parametrize("page", WRITTEN)
+def test_commands_and_files_that_a_page_names_exist(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    goals = set(re.search(r"\.PHONY: ((?:.*\\\n)*.*)", MAKEFILE)[1].replace("\\\n", " ").split())
+    commands = re.findall(r"^make (\S+)|`make (\S+?)[ `]", text, flags=re.MULTILINE)
+    assert {one or other for one, other in commands} <= goals | {".tools/bin/uv"}
+    studies = re.findall(r"\bSTUDY=(\w+)|`config/(\w+)\.yaml`", text)
+    for study in {one or other for one, other in studies} - {"mine"}:
+        assert (ROOT / f"config/{study}.yaml").exists(), study
+    for path in re.findall(r"`([\w.-]+(?:/[\w.-]+)*/?)`|python ([\w/]+\.py)", text):
+        path = "".join(path)
+        if path not in OF_READERS and (path.split("/")[0] in TOP and path != "slurm"):
+            assert (ROOT / path).exists(), path
+    for link in re.findall(r"\]\(([^)#:\s]+)", text):
+        beside = (ROOT / page).parent / link
+        assert beside.exists() or beside.resolve().relative_to(ROOT / "docs").parts, link
+
+
+def test_studies_of_papers_in_the_readme_exist():
+    section = (ROOT / "README.md").read_text(encoding="utf-8").split("## Reproducing papers")[1]
+    rows = re.findall(r"^\|.*?\| (?:`(\w+)`)? \| ?(?:`(\w+)`)? ?\|$", section, flags=re.MULTILINE)
+    studies = {study for row in rows for study in row if study}
+    assert len(studies) > 20
+    assert [one for one in studies if not (ROOT / f"config/{one}.yaml").exists()] == []

@@ -132,7 +132,7 @@ def _inputs(found: Any, place: str) -> np.ndarray:
             f"{place} must have numbers of shape (n, features), (n, height, width) or "
             f"(n, channels, height, width), not {array.dtype} of shape {array.shape}."
         )
-    array = array.astype(np.float32)
+    array = array.astype(np.float32, order="C")  # Images of files have their channels last.
     finite = np.isfinite(array.reshape(len(array), -1)).all(1)
     if not finite.all():
         raise InputError(f"{place} must have finite inputs, but input {finite.argmin()} is not.")

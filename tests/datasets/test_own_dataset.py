@@ -127,6 +127,23 @@ def test_what_cannot_be_trained_on(write, fault):
         own_dataset("mine", write(train=train, test=test))
 
 
+def test_the_order_of_inputs_in_memory_makes_no_difference(write, tmp_path):
+    """Color images of files have their channels last, arrays may be in the order of Fortran."""
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (6, 4, 5, 3), np.uint8)
+    for part in ("train", "test"):
+        for index, image in enumerate(images):
+            folder = tmp_path / part / "ab"[index // 3]
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(folder / f"{index}.png")
+    arrays = np.asfortranarray(images.transpose(0, 3, 1, 2).astype(np.float32) / 255)
+    labels = np.arange(6) // 3
+    folders = own_dataset("mine", {part: str(tmp_path / part) for part in ("train", "test")})
+    found = own_dataset("mine", write(train=(arrays, labels), test=(arrays, labels)))
+    assert found.description == folders.description
+    assert folders.description["shape"] == [6, 6, 3, 4, 5, 2]
+
+
 def test_folders_must_have_the_same_classes(tmp_path):
     for place in ("train/cat", "train/dog", "test/dog", "test/cow"):
         (tmp_path / place).mkdir(parents=True)
