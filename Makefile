@@ -88,10 +88,11 @@ audit: .venv/.ready
 	@$(AUDIT) $(LOGGER) --force -- docs/audit.md
 
 # Rank the measures of any table with one row per network, whose hyper-parameters are named:
-# make league TABLE=theirs.csv HYPERPARAMETERS="width depth" BASELINES=norm
+# make league TABLE=theirs.csv HYPERPARAMETERS="width depth" BASELINES=norm TEST_SIZE=10000
 league: .venv/.ready
 	@python scripts/league_of_table.py $(TABLE) --hyperparameters $(HYPERPARAMETERS) \
-	    --baselines $(BASELINES) --output results/leagues/$(basename $(notdir $(TABLE)))
+	    --baselines $(BASELINES) $(if $(TEST_SIZE),--test-size $(TEST_SIZE)) \
+	    --output results/leagues/$(basename $(notdir $(TABLE)))
 
 # Make the pages and build the site from them, without network.
 docs: export NO_MKDOCS_2_WARNING = 1

@@ -3,14 +3,15 @@
 import argparse
 from pathlib import Path
 
-from generalization.errors import exit_on_input_error
+from generalization.errors import InputError, exit_on_input_error
 from generalization.figures.measure_league import measure_league
 from generalization.figures.svg_file import save_figure
 from generalization.files import written_whole
+from generalization.signatures import named_by
 from generalization.statistics.foreign_league import foreign_league
 from generalization.statistics.foreign_table import read_foreign_table
 from generalization.statistics.summary import summary
-from generalization.tables import write_table
+from generalization.tables import write_parquet, write_table
 
 
 def main() -> None:
@@ -21,14 +22,17 @@ def main() -> None:
     parser.add_argument("--baselines", nargs="*", default=[], help="measures to beat")
     parser.add_argument("--fitted-accuracy", type=float, default=0.999)
     parser.add_argument("--resamples", type=int, default=2000)
+    parser.add_argument("--test-size", type=int, help="test points behind every test accuracy")
     parser.add_argument("--output", type=Path, required=True, help="folder")
     arguments = parser.parse_args()
 
+    if arguments.test_size is not None and arguments.test_size < 1:
+        raise InputError(f"--test-size must be at least 1, not {arguments.test_size}.")
     measures = read_foreign_table(arguments.table, arguments.hyperparameters)
-    chosen = {name: getattr(arguments, name) for name in ("baselines", "fitted_accuracy")}
-    tables = foreign_league(measures, **chosen, resamples=arguments.resamples)
+    tables = foreign_league(measures, **named_by(foreign_league, vars(arguments)))
     for name, table in {"measures": measures, **tables}.items():
         write_table(arguments.output / f"{name}.csv", table)
+    write_parquet(arguments.output / "parquet", {"measures": measures, **tables})
     save_figure(arguments.output / "measure_league.svg", measure_league(tables["statistics"]))
     about = {name: tables[name] for name in ("statistics", "design", "selection_on_fit")}
     lines = summary(measures=measures, **about, fitted_accuracy=arguments.fitted_accuracy)

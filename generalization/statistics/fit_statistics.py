@@ -109,7 +109,7 @@ def fit_statistics(
             )
             about = {"selection": selection, "dataset": dataset}
             rows += [about | row for row in league(some, resampling, permutations=permutations)]
-            design += [about | row for row in _design(some, resampling.stream(2))]
+            design += [about | row for row in _design(some, resampling.stream(3))]
     return table_of(rows, COLUMNS, resampling), pd.DataFrame(design, columns=DESIGN)
 
 

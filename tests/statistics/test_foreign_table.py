@@ -7,6 +7,7 @@ import pytest
 from oracles.studies import made_measures
 
 from generalization.errors import InputError
+from generalization.statistics import foreign_league
 from generalization.statistics.foreign_table import read_foreign_table
 from generalization.tables import hyperparameters_of, swept_hyperparameters
 
@@ -190,6 +191,33 @@ def test_one_command_makes_a_league_of_a_table(tmp_path):
         *("selection_on_fit", "model_statistics"),
     }
     assert (folder / "measure_league.svg").is_file()
+    statistics = pd.read_csv(folder / "statistics.csv")
+    of_sizes = statistics["statistic"].str.startswith("sign_error")
+    taken = statistics["note"].fillna("").str.contains("test points are taken for 10,000")
+    assert of_sizes.any()
+    assert (taken == of_sizes).all()
+    assert len(list((folder / "parquet").glob("*.parquet"))) == 6
     page = (folder / "summary.txt").read_text(encoding="utf-8")
     assert page.startswith("Planted ranks the gap of fitted networks best")
     assert "explains" in page
+
+
+def test_number_of_test_points_decides_which_changes_are_certain(monkeypatch):
+    """It reaches the weights of sign errors, for all datasets of the table."""
+    sizes = []
+
+    def fit(measures, *, test_sizes, **_):
+        sizes.append(test_sizes)
+        return pd.DataFrame({"statistic": ["sign_error_mean"], "note": [""]}), pd.DataFrame()
+
+    measures = pd.DataFrame({"dataset": ["one", "two"]})
+    for name in ("excluded", "selection_on_fit", "model_statistics"):
+        monkeypatch.setattr(foreign_league, name, lambda *_, **__: pd.DataFrame())
+        getattr(foreign_league, name).__name__ = name
+    monkeypatch.setattr(foreign_league, "fit_statistics", fit)
+    settings = {"baselines": [], "fitted_accuracy": 0.99, "resamples": 9}
+    given = foreign_league.foreign_league(measures, **settings, test_size=4000)
+    taken = foreign_league.foreign_league(measures, **settings)
+    assert sizes == [{"one": 4000, "two": 4000}, {"one": 10_000, "two": 10_000}]
+    assert given["statistics"]["note"].tolist() == [""]
+    assert taken["statistics"]["note"].tolist() == ["test points are taken for 10,000"]
