@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from generalization.errors import InputError, exit_on_input_error
+from generalization.errors import exit_on_input_error
 from generalization.figures.measure_league import measure_league
 from generalization.figures.svg_file import save_figure
 from generalization.files import written_whole
@@ -26,8 +26,6 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder")
     arguments = parser.parse_args()
 
-    if arguments.test_size is not None and arguments.test_size < 1:
-        raise InputError(f"--test-size must be at least 1, not {arguments.test_size}.")
     measures = read_foreign_table(arguments.table, arguments.hyperparameters)
     tables = foreign_league(measures, **named_by(foreign_league, vars(arguments)))
     for name, table in {"measures": measures, **tables}.items():

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from generalization.errors import InputError
 from generalization.signatures import named_by
 from generalization.statistics.estimates import joined
 from generalization.statistics.fit_statistics import fit_statistics
@@ -37,7 +38,12 @@ def foreign_league(
 
     Returns:
         ``statistics``, ``design``, ``excluded``, ``selection_on_fit`` and ``model_statistics``.
+
+    Raises:
+        InputError: If the test size is less than 1.
     """
+    if test_size is not None and test_size < 1:
+        raise InputError(f"test_size must be at least 1, not {test_size}.")
     datasets = measures["dataset"].unique()
     offered = {
         "test_sizes": dict.fromkeys(datasets, test_size or DEFAULT_TEST_SIZE),

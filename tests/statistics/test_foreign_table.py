@@ -218,6 +218,8 @@ def test_number_of_test_points_decides_which_changes_are_certain(monkeypatch):
     settings = {"baselines": [], "fitted_accuracy": 0.99, "resamples": 9}
     given = foreign_league.foreign_league(measures, **settings, test_size=4000)
     taken = foreign_league.foreign_league(measures, **settings)
+    with pytest.raises(InputError, match=r"^test_size must be at least 1, not 0\.$"):
+        foreign_league.foreign_league(measures, **settings, test_size=0)
     assert sizes == [{"one": 4000, "two": 4000}, {"one": 10_000, "two": 10_000}]
     assert given["statistics"]["note"].tolist() == [""]
     assert taken["statistics"]["note"].tolist() == ["test points are taken for 10,000"]
