@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from inspect import Parameter, signature
 from typing import Any
 from warnings import catch_warnings, simplefilter
@@ -18,10 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from generalization.devices import SHARE_OF_MEMORY, free_memory
-from generalization.errors import InputError, in_order, reason_of
-from generalization.networks.modules import evaluation_mode
+from generalization.errors import Approximated, InputError, in_order, reason_of
+from generalization.networks.modules import evaluation_mode, logits_of
 from generalization.offered import checked_values
 from generalization.randomness import generator_for
+from generalization.regions.module_loop_costs import loop_resolution
 from generalization.regions.stages import can_be_followed
 from generalization.signatures import named_by
 
@@ -30,6 +32,8 @@ Data = Any  # A tensor, an array, a Dataset or a DataLoader.
 # These follow a sequence of layers exactly, and sample a grid of points on other modules.
 FOLLOWED = {"transitions", "curvature"}
 SAMPLED = {"sampled_transitions"}
+# Evaluations per point of a grid, and per point and logit.
+EVALUATIONS = {"transitions": (1.5, 0), "sampled_transitions": (1, 0), "curvature": (1, 2)}
 DRAWN = {"generator", "shared_generator"}
 # What an argument of ``measure`` gives to measures; the rest of the needs is given by the call.
 GIVEN_BY = {
@@ -70,7 +74,14 @@ def measured_row(
         if repeat and torch.equal(values[0], values[1]):
             break  # Other random numbers change nothing: a closed form.
     drawn = len(values) > 1 and not torch.equal(values[0], values[1])
-    on_a_grid = name in SAMPLED or (name in FOLLOWED and not can_be_followed(module))
+    notes = [
+        " ".join(str(one).split()) for one in in_order(warned) if isinstance(one, Approximated)
+    ]
+    on_a_grid = name in SAMPLED or (
+        name in FOLLOWED and (bool(notes) or not can_be_followed(module))
+    )
+    if on_a_grid and not notes:
+        notes = [f"sampled at {_grid_points(function)} points"]
     if not drawn:
         values = values[:1]
     one_per_repeat = torch.stack([one.mean() for one in values])
@@ -86,13 +97,37 @@ def measured_row(
         method="sampled" if drawn or on_a_grid else "exact",
         inputs=len(offered["inputs"]),
         seconds=time.perf_counter() - began,
+        note=notes[-1] if notes else "",
     )
+
+
+def at_a_bearable_resolution(
+    name: str, function: Callable[..., Tensor], module: nn.Module, inputs: Tensor
+) -> Callable[..., Tensor]:
+    """Return a measure that samples loops of a module at as many points as take seconds an image.
+
+    What follows loops without sampling, or has a number of points, is returned as it is.
+    """
+    alone, per_logit = EVALUATIONS.get(name, (0, 0))
+    chosen = isinstance(function, partial) and "grid_points" in function.keywords
+    if not alone or chosen or (name in FOLLOWED and can_be_followed(module)):
+        return function
+    try:
+        classes = logits_of(module, inputs[:1]).shape[-1]
+        points = loop_resolution(module, inputs, alone + per_logit * classes)
+    except Exception:
+        return function  # The measure says what is wrong with the module.
+    return partial(function, grid_points=points)
+
+
+def _grid_points(function: Callable[..., Tensor]) -> int:
+    return signature(function).parameters["grid_points"].default
 
 
 def measure_row(name: str, status: str, **values: Any) -> dict[str, Any]:
     """Row of a measure, without a value unless it is given."""
     empty = {"value": np.nan, "standard_error": np.nan, "method": "", "inputs": 0, "seconds": 0.0}
-    return {"measure": name, "status": status, **empty, **values}
+    return {"measure": name, "status": status, **empty, "note": "", **values}
 
 
 def _remedy(lacking: list[str]) -> str:

@@ -6,7 +6,8 @@ Networks are evaluated in eval mode; afterwards every parameter, buffer and mode
 Args:
     samples: Number of ``inputs`` that are used, the first ones; all by default.
     batch_size: Inputs at a time; by default as many as a quarter of the free memory holds.
-    progress: Whether to report every finished row on standard error.
+    progress: Whether to report on standard error what is computed and every finished row; by
+        default in a terminal.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from generalization.devices import at_most
 from generalization.errors import InputError
 from generalization.measuring_modules import (
     Data,
+    at_a_bearable_resolution,
     fitting_batch_size,
     measure_row,
     measured_row,
@@ -37,13 +39,20 @@ from generalization.measuring_modules import (
 from generalization.networks.modules import evaluation_mode, left_as_it_was
 from generalization.signatures import imported
 
-COLUMNS = ["measure", "value", "standard_error", "status", "method", "inputs", "seconds"]
+COLUMNS = ["measure", "value", "standard_error", "status", "method", "inputs", "seconds", "note"]
+
+
+def _announce(progress: bool, name: str, number: int, of: int) -> None:
+    if progress:
+        sys.stderr.write(f"{number}/{of} {name}: ")
+        sys.stderr.flush()
 
 
 def _report(progress: bool, row: Mapping[str, Any]) -> None:
     if progress:
         shown = f"{row['value']:.6g}" if row["status"] == "ok" else row["status"]
-        sys.stderr.write(f"{row['measure']}: {shown} ({row['seconds']:.2f} s)\n")
+        note = f", {row['note']}" if row["note"] else ""
+        sys.stderr.write(f"{shown} ({row['seconds']:.2f} s{note})\n")
 
 
 def measure(
@@ -61,7 +70,7 @@ def measure(
     batch_size: int | None = None,
     repeats: int = 3,
     seed: int = 0,
-    progress: bool = False,
+    progress: bool | None = None,
 ) -> pd.DataFrame:
     """Compute measures of a network, one row each; what does not apply is a row that says why.
 
@@ -87,8 +96,10 @@ def measure(
         One row per measure: ``measure``; ``value``; ``standard_error``, over inputs where the value
         is a mean over inputs, else over repeats, NaN for exact values; ``status``, ``ok`` or the
         reason why there is no value; ``method``, ``exact`` or ``sampled``; ``inputs``, the number
-        of inputs; ``seconds``. If it is interrupted, the rows that are done are kept, and the
-        others say so.
+        of inputs; ``seconds``; ``note``, how a value is approximated. Loops that are sampled are
+        sampled at 4,096 points, or at fewer where a point of a large network is costly, unless
+        ``grid_points`` is among the settings; the note says at how many. If it is interrupted, the
+        rows that are done are kept, and the others say so.
 
     Raises:
         InputError: If a name is not that of a measure, or data cannot be read.
@@ -102,6 +113,7 @@ def measure(
           weight_norm    3.0                                                               ok
         training_loss    NaN training_loss needs train_inputs and train_labels: give labels or train
     """
+    progress = sys.stderr.isatty() if progress is None else progress
     if repeats < 2:
         # Two draws tell whether anything is drawn at all.
         raise InputError(f"repeats must be at least 2, not {repeats!r}.")
@@ -130,7 +142,9 @@ def measure(
     batch_size = batch_size or fitting_batch_size(module, points)
     try:
         with left_as_it_was(module), at_most(batch_size):
-            for name, function in chosen.items():
+            for number, (name, function) in enumerate(chosen.items(), 1):
+                _announce(progress, name, number, len(chosen))
+                function = at_a_bearable_resolution(name, function, module, points)
                 rows[name] = measured_row(name, function, module, offered, repeats, seed)
                 _report(progress, rows[name])
     except KeyboardInterrupt:
@@ -148,7 +162,7 @@ def compare(
     similarities: str | Sequence[str] | Mapping[str, Mapping[str, Any]] = "all",
     samples: int | None = None,
     batch_size: int | None = None,
-    progress: bool = False,
+    progress: bool | None = None,
 ) -> pd.DataFrame:
     """Compare layers of two networks by their activations on the same inputs.
 
@@ -182,6 +196,7 @@ def compare(
                   1   0.53
                   2   0.23
     """  # noqa: DOC502
+    progress = sys.stderr.isatty() if progress is None else progress
     known = _named("similarities", similarities, SIMILARITIES)
     recorded = []
     for module, names in ((one, layers), (other, other_layers)):

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 
@@ -155,6 +156,54 @@ def test_transitions_of_modules_that_cannot_be_followed_are_sampled(inputs):
     assert table["status"].item() != "ok" or table["method"].item() == "sampled"
 
 
+class Residual(nn.Module):
+    """A network whose loops are sampled, since no sequence."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.last = nn.Linear(16, 16), nn.Linear(16, 3)
+        self.relu = nn.ReLU()
+
+    def forward(self, images):
+        flat = images.flatten(1)
+        return self.last(flat + self.relu(self.layer(flat)))
+
+
+def test_loops_of_costly_modules_are_sampled_at_fewer_points_which_the_note_says(
+    inputs, monkeypatch
+):
+    torch.manual_seed(0)
+    module, images = Residual(), inputs[:2]
+    names = ["transitions", "sampled_transitions", "curvature"]
+    monkeypatch.setattr("generalization.regions.module_loop_costs.MOST_SAMPLED_WORK", 2e6)
+    table = generalization.measure(module, images, measures=names).set_index("measure")
+    points = {name: re.match(r"sampled at (\d+) points", table.loc[name, "note"]) for name in names}
+    points = {name: int(found[1]) for name, found in points.items()}
+    assert points["sampled_transitions"] > points["curvature"] >= 4
+    assert set(table["method"]) == {"sampled"}
+    for name in names:
+        function = getattr(generalization, name)
+        expected = function(module, images, grid_points=points[name]).mean().item()
+        assert table.loc[name, "value"] == pytest.approx(expected)
+    chosen = {"sampled_transitions": {"grid_points": 96}}
+    assert generalization.measure(module, images, measures=chosen)["note"].item() == (
+        "sampled at 96 points"
+    )
+
+
+def test_progress_names_what_is_computed_before_it_is_done(module, inputs, capsys):
+    seen = []
+
+    def theirs(networks):
+        seen.append(capsys.readouterr().err)
+        return torch.ones(1)
+
+    measures = {"weight_norm": {}, "theirs": theirs}
+    generalization.measure(module, inputs, measures=measures, progress=True)
+    assert re.fullmatch(r"1/2 weight_norm: \S+ \(\S+ s\)\n2/2 theirs: ", seen[0])
+    assert re.fullmatch(r"1 \(\S+ s\)\n", capsys.readouterr().err)
+
+
 def test_batch_size_changes_no_value(module, inputs, labels):
     names = ["jacobian_norm", "training_loss", "effective_rank", "training_margin"]
     whole = generalization.measure(module, inputs, labels, names, batch_size=24)
@@ -291,14 +340,13 @@ g.compare(module, module, x)
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
 def test_directions_of_rounding_do_not_count_in_the_precision_of_activations(inputs, dtype):
     """In double precision the rounding of 12 units that span 4 directions would be directions."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.Flatten(), nn.Linear(16, 4), nn.Linear(4, 12)).to(dtype)
-    layer = "2" if dtype == torch.float32 else "1"
     found = generalization.compare(
-        module, module, inputs, layers=[layer], other_layers=["0"], similarities="mean_cca"
+        module, module, inputs, layers=["2"], other_layers=["0"], similarities="mean_cca"
     )
     assert found["value"].item() == pytest.approx(1, abs=0.001)
 

@@ -19,12 +19,12 @@ from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, refuse_statistics_of_batches
 from generalization.networks.reading import reads_networks
 from generalization.regions.crossing_costs import is_followed
+from generalization.regions.module_loop_costs import is_module_followed
 from generalization.regions.module_polylines import (
     crossings_per_activation,
     numbers_per_point,
 )
 from generalization.regions.polylines import around_translations, crossings_per_layer
-from generalization.regions.stages import can_be_followed
 from generalization.samples import Images
 
 
@@ -50,7 +50,8 @@ def transitions(
     above, which are solved for as well, see ``crossings_per_activation``.
 
     The cost of this grows with the cube of the width and the square of the depth. Where
-    ``loop_costs`` makes it more than ``MOST_WORK`` per image, transitions are counted between
+    ``loop_costs`` makes it more than ``MOST_WORK`` per image or, of a module,
+    ``module_loop_costs`` more than ``MOST_MODULE_WORK``, transitions are counted between
     ``grid_points`` points by ``sampled_transitions``, and a warning says how many it misses.
 
     Tanh has no linear regions, only the threshold 0 by convention (ibid., footnote 2), and no bound
@@ -113,7 +114,7 @@ def transitions_per_layer(
 def _can_be_followed(networks: Networks, inputs: Images) -> bool:
     """Return whether threshold crossings along a loop can be solved for at a bearable cost."""
     if isinstance(networks, Module):
-        return can_be_followed(networks)
+        return is_module_followed(networks, inputs)
     return is_followed(networks.widths, inputs.shape[-1], networks.activation)
 
 

@@ -9,7 +9,8 @@ Args:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 # ASSUME: on average a unit crosses a threshold 0.3 times per translation. White images give 0.5
@@ -49,10 +50,19 @@ def loop_costs(widths: Sequence[int], translations: int) -> LoopCosts:
     Every crossing is a breakpoint that all layers above its own have to be evaluated at: the cost
     grows with the cube of the width and the square of the depth.
     """
+    layers = pairwise(widths[:-1])
+    return costs_of_layers(((2 * below * units, units) for below, units in layers), translations)
+
+
+def costs_of_layers(layers: Iterable[Sequence[float]], translations: int) -> LoopCosts:
+    """Return the cost of solving for all crossings of layers of any kind.
+
+    Args:
+        layers: Operations of products for one input, and units, of each layer.
+    """
     breakpoints, flops, numbers = float(translations), 0.0, 0.0
-    hidden = widths[1:-1]
-    for below, units in zip(widths, hidden, strict=False):
-        flops += 2 * breakpoints * below * units
+    for products, units in layers:
+        flops += breakpoints * products
         numbers += breakpoints * units
         breakpoints += CROSSINGS_PER_TRANSLATION * translations * units
     return LoopCosts(flops, numbers)
