@@ -39,7 +39,7 @@ estimate: .venv/.ready
 report: .venv/.ready
 	@if [ ! -e $(REPORT) ] || [ -n "$$(find results/studies/$(STUDY) workflow/report config/$(STUDY).yaml \
 	    generalization/experiments -type f ! -name '*.py*' -newer $(REPORT) -print -quit)" ]; then \
-	    $(SNAKEMAKE) --quiet --report $(REPORT).partial.html && mv $(REPORT).partial.html $(REPORT); fi
+	    PYTHONPATH=. python workflow/write_report.py $(REPORT) $(SNAKEMAKE) --quiet; fi
 	@echo "The report is $(REPORT)"
 
 # All tests, file by file in as many processes as cores, or some in one: make test ARGS=tests/units

@@ -35,8 +35,9 @@ import papers
 from about import about, definition_of, headline_of, titles_of
 from check_catalog import NAME, check_catalog
 from environment import check_environment, run_scripts
-from estimate import Estimate, headline, impossible
+from estimate import Estimate, headline, impossible, told_gpus
 from fingerprint import fingerprint
+from gpus import visible_gpus
 from own_code import let_jobs_import_from
 from planning import (
     SHARE_A_JOB,
@@ -45,9 +46,12 @@ from planning import (
 )
 from provenance import dataset_digest
 from rates import read_rates
+from scheduling import one_timer_at_a_time
 from schema import settings_of, typed
+from watchdog import watch
 
 min_version("9.27")
+one_timer_at_a_time()
 
 
 if not workflow.configfiles:
@@ -67,12 +71,18 @@ except InputError as error:
 if study.architectures:
     let_jobs_import_from(study.folders)
 
-estimate = Estimate(study, read_rates(study.rates))
+on_cluster = workflow.non_local_exec or workflow.remote_exec
+gpus = [] if on_cluster or study.device == "cpu" else visible_gpus()
+estimate = Estimate(study, read_rates(study.rates), gpus=len(gpus), cluster=on_cluster)
+if gpus and "gpu" not in workflow.global_resources:
+    workflow.register_resource("gpu", len(gpus))
 
 # `run_script NAME` in a shell command works in any working directory; commands stay the same when the
 # repository moves.
 RUN = run_scripts(deployed=bool(workflow.deployment_settings.deployment_method))
-shell.prefix(f'run_script() {{{{ {RUN}/"$1".py "${{{{@:2}}}}"; }}}}; ')
+MEMORY = study.limits["gpu_memory_gb"]
+MEMORY = f"export GENERALIZATION_GPU_GB={MEMORY}; " if MEMORY else ""
+shell.prefix(f'{MEMORY}run_script() {{{{ {RUN}/"$1".py "${{{{@:2}}}}"; }}}}; ')
 
 STUDY = f"results/studies/{study.name}"
 figures, pages = study.figures_and_pages
@@ -149,6 +159,7 @@ rule datasets:
 
 onstart:
     tell_costs()
+    watch_over_queue()
 
 
 onsuccess:

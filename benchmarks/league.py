@@ -39,7 +39,7 @@ from generalization.statistics.draws import (
     permuted_orders,
     resampled_counts,
 )
-from generalization.statistics.granulated import granulated_kendall, granulated_kendall_null
+from generalization.statistics.granulated import granulated_intervals, granulated_kendall_null
 from generalization.statistics.intervals import (
     comparison,
     correlation_interval,
@@ -176,8 +176,7 @@ def league(measures: int, seeds: int, factors: tuple[int, ...], resamples: int, 
             orders["pooled"],
         )
     given = mu, gap, levels
-    clock.time("granulated Kendall: resamples", granulated_kendall, counts["pooled"], *given)
-    clock.time("granulated Kendall: jackknife", granulated_kendall, left_out, *given)
+    clock.time("granulated Kendall: intervals", granulated_intervals, *given, level=LEVEL)
     clock.time(
         "granulated Kendall: permutations", granulated_kendall_null, *given, orders["pooled"]
     )

@@ -6,9 +6,9 @@ import torch
 from timing import print_table, sgemm_rate, take_turns
 from torch import Generator
 
-from generalization.activations import layer_activations
 from generalization.experiments.similarity.projection_accuracy import ranks
 from generalization.networks.fully_connected import initialize_fully_connected
+from generalization.networks.layer_activations import layer_activations
 from generalization.units.directions import principal_directions
 from generalization.units.projections import projected_logits
 

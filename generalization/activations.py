@@ -21,6 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from generalization.devices import halving_memory, items_at_once
 from generalization.errors import InputError
 from generalization.hdf5 import hdf5_written_whole
 from generalization.networks.layer_activations import layer_activations
@@ -67,7 +68,8 @@ def write_activations(
     Raises:
         InputError: If a layer does not exist.
     """
-    first = layer_activations(kept.networks[0][:1], inputs[:1], kind=kind)
+    (tensor, *_) = kept.networks[0].tensors.values()
+    first = layer_activations(kept.networks[0][:1], inputs[:1].to(tensor.device), kind=kind)
     depth = len(first)
     chosen = range(depth) if layers is None else layers
     if missing := [layer for layer in chosen if not 0 <= layer < depth]:
@@ -103,14 +105,34 @@ def write_activations(
             shape = (len(kept.steps), len(kept.seeds), len(inputs))
             file.create_dataset(f"checksums/layers/{layer}", shape=shape, dtype=np.uint32)
         for step, seed, _ in kept.distinct():
-            network = kept.networks[step][[seed]].folded()
+            network = kept.networks[step][[seed]].folded().to(inputs.device)
             for first in range(0, len(inputs), together):
                 some = slice(first, first + together)
-                recorded = layer_activations(network, inputs[some], kind=kind)
+                recorded = _recorded(network, inputs[some], kind)
                 for layer in chosen:
-                    values = recorded[layer][0].cpu().numpy()
+                    values = recorded[layer]
                     file[f"layers/{layer}"][step, seed, some] = values
                     file[f"checksums/layers/{layer}"][step, seed, some] = _checksums(values)
+
+
+def _recorded(
+    network: StackedNetworks, inputs: Float[Tensor, "samples *features"], kind: str
+) -> list[np.ndarray]:
+    """Return the activations of all layers of one network in the memory of this machine."""
+    device, numbers = inputs.device, 2 * sum(network.widths)
+
+    def compute() -> list[np.ndarray]:
+        # On a CPU all samples of a chunk are in its memory anyway.
+        on_cpu = device.type == "cpu"
+        block = len(inputs) if on_cpu else items_at_once("activations", numbers, device)
+        parts = [
+            [layer[0].cpu() for layer in layer_activations(network, some, kind=kind)]
+            for some in inputs.split(block)
+        ]
+        layers = zip(*parts, strict=True)
+        return [(one[0] if len(one) == 1 else torch.cat(one)).numpy() for one in layers]
+
+    return halving_memory("activations", compute)
 
 
 def _checksums(values: np.ndarray) -> np.ndarray:

@@ -148,7 +148,7 @@ MEASURES = {
     "gradient_norm": CHEAP_LABELS,
     "gradient_variance": GRADIENT,
     "gradient_noise_scale": GRADIENT,
-    "gradient_disparity": GRADIENT,
+    "gradient_disparity": STIFFNESS,
     "stiffness": CHEAP_LABELS,
     "sign_stiffness": STIFFNESS,
     "within_class_stiffness": STIFFNESS,
@@ -458,12 +458,17 @@ ROOMS = {
         papers=("daroczy_2020",),
     ),
     "experiments/similarity": Room(
-        profiles={"projection_accuracy": Profile(taken_together=True)},
+        profiles={
+            "projection_accuracy": Profile(taken_together=True),
+            "canonical_spectra": Profile(taken_together=True),
+        },
         tables={
             "similarity_contrasts": Table(("similarities", "training")),
             "similarity_trends": Table(("similarities", "training")),
             "similarity_of_ensembles": Table(("similarities", "training")),
             "direction_statistics": Table(("projection_accuracy", "training")),
+            "stability_statistics": Table(("canonical_spectra", "training")),
+            "solution_clusters": Table(("similarities", "training")),
         },
         figures={
             "similarity_heat_maps": Figure(SIMILARITY, ("similarities", "training")),
@@ -475,6 +480,13 @@ ROOMS = {
                 SIMILARITY, ("similarity_of_ensembles",), pairs="between_seeds", sweeps="width"
             ),
             "accuracy_on_directions": Figure(SIMILARITY, ("projection_accuracy", "training")),
+            "sorted_correlations": Figure(SIMILARITY, ("canonical_spectra", "training")),
+            "direction_stability": Figure(
+                SIMILARITY, ("canonical_spectra", "training"), course=True
+            ),
+            "cluster_maps": Figure(
+                SIMILARITY, ("similarities", "training"), pairs="between_ensembles"
+            ),
         },
         papers=("raghu_2017", "morcos_2018_similarity"),
     ),

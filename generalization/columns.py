@@ -25,6 +25,10 @@ COLUMNS = {
     "train_accuracy": ("Fraction of the training set that is classified correctly", "fraction"),
     "test_loss": ("Mean loss on the whole test set", "nats for cross-entropy"),
     "test_accuracy": ("Fraction of the test set that is classified correctly", "fraction"),
+    "device": ("GPU, or vector instructions of the CPU, on which the network was trained", ""),
+    "driver": ("Version of the driver of the GPU", ""),
+    "torch": ("Version of PyTorch with which the network was trained", ""),
+    "stack_size": ("Number of networks of the largest stack in training", "networks"),
     "generalization_gap": ("Train accuracy − test accuracy", "fraction"),
     "kind": (
         "In the league: candidate, baseline, factor (a swept hyper-parameter) or control; in other "
@@ -102,6 +106,8 @@ COLUMNS = {
     "samples": ("Number of inputs", "inputs"),
     "held_out": ("Mean correlation on inputs that directions were not fitted on", ""),
     "network_pairs": ("Number of pairs of networks that the row rests on", "pairs"),
+    "rank": ("Place of a canonical correlation, from the largest", ""),
+    "correlation": ("Canonical correlation of this rank", ""),
     "directions": ("Kind of directions in the space of activations", ""),
     "part": ("Part of the dataset: train or test", ""),
     "sigma": ("Standard deviation of the noise on pixels, from 0 to 1", "pixels"),

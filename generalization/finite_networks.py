@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from generalization.datasets.dataset import Dataset
+from generalization.devices import SHARE_OF_MEMORY, usable_memory
 from generalization.networks.convolutional import ConvolutionalNetworks
 from generalization.networks.module_networks import ModuleNetworks
-from generalization.networks.modules import Networks
+from generalization.networks.modules import Networks, number_of_networks
 from generalization.networks.networks_file import KeptNetworks
 from generalization.networks.sequences import module_of
 from generalization.networks.stacked_networks import StackedNetworks
@@ -47,10 +48,14 @@ class FiniteNetworks:
 
     def stack(self) -> StackedNetworks:
         """Stack them, as they were trained."""
-        networks = [self.kept.networks[kept][[seed]] for kept, seed, _ in self.finite_rows]
-        stacks = [network.tensors for network in networks]
-        joined = {name: torch.cat([stack[name] for stack in stacks]) for name in stacks[0]}
-        return networks[0].with_tensors(joined)
+        stacks = [stack.tensors for stack in self.kept.networks]
+        joined = {
+            name: torch.cat([
+                stacks[kept][name][seed : seed + 1] for kept, seed, _ in self.finite_rows
+            ])
+            for name in stacks[0]
+        }
+        return self.kept.networks[0].with_tensors(joined)
 
 
 def grouped(stacks: Mapping[str, StackedNetworks]) -> list[tuple[slice, dict[str, Networks]]]:
@@ -72,6 +77,55 @@ def grouped(stacks: Mapping[str, StackedNetworks]) -> list[tuple[slice, dict[str
         (member, {name: module_of(stack[member]) for name, stack in stacks.items()})
         for member in members
     ]
+
+
+@dataclass
+class Groups:
+    """Networks in the memory of this machine, which are moved to a device as they are needed.
+
+    Attributes:
+        stacks: Name of the argument → stack of all networks.
+        device: Device on which they are measured.
+    """
+
+    stacks: Mapping[str, StackedNetworks]
+    device: torch.device
+    _moved: dict[int, list[tuple[slice, dict[str, Networks]]]] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[tuple[slice, dict[str, Networks]]]:
+        """Yield what ``grouped`` returns, with as many networks on the device as fit its memory."""
+        size = self.size()
+        if size == len(self.stacks["networks"]):
+            # There is room for all, which then stay there for what is measured next.
+            yield from self._moved.setdefault(size, grouped(self.together()))
+            return
+        self._moved.clear()
+        for first in range(0, len(self.stacks["networks"]), size):
+            part = slice(first, first + size)
+            for members, networks in grouped(self.together(part)):
+                start = first + (members.start or 0)
+                yield slice(start, start + number_of_networks(networks["networks"])), networks
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether only some of the networks are on the device at a time."""
+        return self.size() < len(self.stacks["networks"])
+
+    def together(self, part: slice = slice(None)) -> dict[str, StackedNetworks]:
+        """Return all networks, or a part of them, on the device."""
+        # Without normalization, networks are the same folded and as trained.
+        moved = {id(stack): stack[part].to(self.device) for stack in self.stacks.values()}
+        return {name: moved[id(stack)] for name, stack in self.stacks.items()}
+
+    def size(self) -> int:
+        """Return the number of networks to have on the device at a time."""
+        count = len(self.stacks["networks"])
+        if self.device.type == "cpu":
+            return count
+        stacks = {id(stack): stack for stack in self.stacks.values()}.values()
+        stored = sum(tensor.nbytes for stack in stacks for tensor in stack.tensors.values())
+        room = int(SHARE_OF_MEMORY * usable_memory(self.device))
+        return max(1, min(count, room * count // stored))
 
 
 def offered_of_ensemble(kept: KeptNetworks, data: Dataset, samples: int | None) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class Hyperparameters:
     biases: bool = False
     normalization: str = "none"
     dropout: float = 0.0
+    dropout_from: int = 1
     initialization: str = "normal"
     init_scale: float = 1.0
 
@@ -107,7 +108,7 @@ FIXED_SIZE = "depth_at_fixed_size"
 # Hyper-parameters of the built-in architectures, which say nothing of a module of a user.
 OF_BUILT_IN = (
     *("depth", "width", "pooling", "activation", "biases", "normalization", "dropout"),
-    *("initialization", "init_scale"),
+    *("dropout_from", "initialization", "init_scale"),
 )
 
 # How the label of a training image is replaced, where it is.
@@ -131,6 +132,11 @@ def contradictions(one: Hyperparameters, samples: int) -> Iterator[str]:
     """Yield one sentence for each reason why networks cannot be trained on so many samples."""
     if one.schedule not in SCHEDULES:
         yield f"schedule must be one of {', '.join(SCHEDULES)}, not {one.schedule!r}."
+    if one.dropout_from > 1 and (not one.dropout or one.dropout_from >= one.depth):
+        yield (
+            "dropout_from must be 1 without dropout, and else a hidden layer, of which there are "
+            f"{one.depth - 1}, not {one.dropout_from}."
+        )
     if one.warmup_steps and one.warmup_steps >= one.max_steps:
         yield f"warmup_steps must be less than max_steps, {one.max_steps}, not {one.warmup_steps}."
     if one.optimizer == "lbfgs":

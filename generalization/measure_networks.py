@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from inspect import signature
 from typing import Any
 from warnings import WarningMessage, catch_warnings, simplefilter
 
@@ -14,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from generalization.datasets.dataset import Dataset
-from generalization.devices import at_most
+from generalization.devices import at_most, halving_memory
 from generalization.errors import Approximated, in_order, reason_of
-from generalization.finite_networks import NOT_FINITE, FiniteNetworks, grouped, offered_of_ensemble
+from generalization.finite_networks import NOT_FINITE, FiniteNetworks, Groups, offered_of_ensemble
 from generalization.measuring_modules import fitting_batch_size
 from generalization.networks.modules import Networks, left_as_it_was, number_of_networks
 from generalization.networks.networks_file import KeptNetworks
@@ -69,8 +70,7 @@ def measure_networks(
     if not finite.positions:
         yield from ((name, _table(finite, name, torch.empty(0), [])) for name in measures)
         return
-    stacks = _stacks(finite, data)
-    groups, whole = grouped(stacks), [(slice(None), stacks)]
+    groups = Groups(_stacks(finite, measures.values()), data.test_inputs.device)
     course = _evaluations(finite, training)
     # Number of samples → measure → its values, which other measures may ask for.
     computed: dict[int | None, dict[str, Tensor]] = {}
@@ -80,24 +80,29 @@ def measure_networks(
         samples = chosen.pop("samples", None)
         before = computed.setdefault(samples, {})
         offer = partial(_offered_to_measure, name, kept, data, samples, course)
-        members = whole if name in together else groups
         values_of = _values_of_modules if kept.hyperparameters.is_foreign else _values
-        with sharing_results(shared):
-            found = values_of(name, partial(measure, **chosen), members, offer, before)
-        before[name], reasons = found
+        compute = partial(values_of, name, partial(measure, **chosen))
+
+        def values(compute=compute, whole=name in together, offer=offer, before=before):
+            members = [(slice(None), groups.together())] if whole else groups
+            # What is shared would keep the networks of all parts on the device.
+            with sharing_results({} if groups.in_parts else shared):
+                return compute(members, offer, before)
+
+        before[name], reasons = halving_memory(f"measure {name}", values)
         yield name, _table(finite, name, before[name], reasons)
 
 
-def _stacks(finite: FiniteNetworks, data: Dataset) -> dict[str, StackedNetworks]:
-    """Return the stacks that are offered: folded, as trained, and at initialization."""
+def _stacks(
+    finite: FiniteNetworks, measures: Iterable[Callable[..., Tensor]]
+) -> dict[str, StackedNetworks]:
+    """Return the stacks that are offered: folded, as trained, and, if asked, at initialization."""
     trained, kept = finite.stack(), finite.kept
-    initial = initial_networks(trained.architecture, kept.hyperparameters, kept.seeds)
-    places = [place for _, place, _ in finite.finite_rows]
-    return {
-        "networks": trained.folded(),
-        "trained_networks": trained,
-        "initial_networks": initial.to(data.test_inputs.device)[places],
-    }
+    stacks = {"networks": trained.folded(), "trained_networks": trained}
+    if any("initial_networks" in signature(measure).parameters for measure in measures):
+        initial = initial_networks(trained.architecture, kept.hyperparameters, kept.seeds)
+        stacks["initial_networks"] = initial[[place for _, place, _ in finite.finite_rows]]
+    return stacks
 
 
 def _evaluations(finite: FiniteNetworks, training: pd.DataFrame | None) -> dict[str, Tensor]:
@@ -154,6 +159,9 @@ def _values_of_modules(
     """Values of a measure for modules of a user, which it may refuse: then it says why.
 
     It is given as many inputs at a time as the memory holds.
+
+    Raises:
+        OutOfMemoryError: If a GPU holds less, which is no reason of the measure.
     """
     values: list[Tensor | None] = []
     reasons = []
@@ -163,6 +171,8 @@ def _values_of_modules(
         try:
             with _as_much_as_fits(networks["trained_networks"], offer(members, **networks).inputs):
                 found, said = _values(name, measure, [(members, networks)], offer, known)
+        except torch.OutOfMemoryError:
+            raise
         except Exception as error:  # One measure that does not apply leaves the others.
             found, said = None, [(reason_of(error), "")] * number_of_networks(networks["networks"])
         values.append(found)
@@ -205,6 +215,8 @@ def _offered_to_measure(
     **networks: Networks,
 ) -> OfferedToMeasures:
     """Everything a measure may ask for of some networks."""
+    # Nobody has asked for initial networks where there are none.
+    networks.setdefault("initial_networks", networks["trained_networks"])
     return OfferedToMeasures(
         **networks,
         **offered_of_ensemble(kept, data, samples),

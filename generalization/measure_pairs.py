@@ -18,8 +18,9 @@ import torch
 from torch import Tensor
 
 from generalization.datasets.dataset import Dataset
+from generalization.devices import halving_memory
 from generalization.errors import InputError
-from generalization.finite_networks import NOT_FINITE, grouped
+from generalization.finite_networks import NOT_FINITE, Groups
 from generalization.networks.hidden_layers import unit_activations
 from generalization.networks.modules import Networks, logits_of
 from generalization.networks.networks_file import KeptNetworks
@@ -96,11 +97,13 @@ class _Side:
         """Return logits, train accuracies or features of the finite networks."""
         if (kind, samples) not in self.known:
             stack = {"networks": self.last[self.finite].folded()}
-            of_groups = [
-                SEEN[kind](networks["networks"], self.data, samples)
-                for _, networks in grouped(stack)
-            ]
-            self.known[kind, samples] = torch.cat(of_groups)
+            groups = Groups(stack, self.data.test_inputs.device)
+            self.known[kind, samples] = halving_memory(
+                f"{kind} of {self.kept.hyperparameters.name}",
+                lambda: torch.cat([
+                    SEEN[kind](networks["networks"], self.data, samples) for _, networks in groups
+                ]),
+            )
         return self.known[kind, samples]
 
 

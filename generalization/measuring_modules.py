@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from generalization.devices import SHARE_OF_MEMORY, free_memory
+from generalization.devices import SHARE_OF_MEMORY, halving_memory, usable_memory
 from generalization.errors import Approximated, InputError, in_order, reason_of
 from generalization.networks.modules import evaluation_mode, logits_of
 from generalization.offered import checked_values
@@ -60,12 +60,16 @@ def measured_row(
         return measure_row(name, f"{name} needs {' and '.join(lacking)}: {_remedy(lacking)}")
     values: list[Tensor] = []
     for repeat in range(repeats):
-        generator = generator_for(name, seed, repeat)
-        given = {**offered, "generator": generator, "shared_generator": generator}
+
+        def compute(repeat: int = repeat) -> Tensor:
+            generator = generator_for(name, seed, repeat)
+            given = {**offered, "generator": generator, "shared_generator": generator}
+            return function(**named_by(function, given))
+
         try:
             with catch_warnings(record=True) as warned:
                 simplefilter("always")
-                found = function(**named_by(function, given))
+                found = halving_memory(f"measure {name}", compute)
             values.append(checked_values(f"measure {name}", found, 1).double().reshape(-1).cpu())
         except Exception as error:  # One measure that fails leaves the others.
             return measure_row(name, reason_of(error))
@@ -228,5 +232,5 @@ def fitting_batch_size(module: nn.Module, inputs: Tensor) -> int:
     finally:
         for hook in hooks:
             hook.remove()
-    room = int(SHARE_OF_MEMORY * free_memory(inputs.device) / max(1, sum(sizes)))
+    room = int(SHARE_OF_MEMORY * usable_memory(inputs.device) / max(1, sum(sizes)))
     return min(max(room, BATCHES[0]), BATCHES[1])

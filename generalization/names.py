@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Sequence
@@ -87,10 +88,24 @@ def value_name(value: object) -> str:
     return "null" if value is None else str(value)
 
 
+def short_name(value: object) -> str:
+    """Format the value of a hyper-parameter for a figure, without modules and braces."""
+    if isinstance(value, str) and value.startswith("{"):
+        given = json.loads(value).items()
+        return ", ".join(f"{within(key)} {value_name(one)}" for key, one in given)
+    name = value_name(value)
+    return name.rpartition(":")[2] if re.fullmatch(r"[\w.]+:\w+", name) else name
+
+
 def setting_name(key: str, value: object) -> str:
-    """Format a hyper-parameter with its value; datasets and architectures by value only."""
+    """Format a hyper-parameter with its value; datasets and architectures by value only.
+
+    Of a function that builds networks, its name tells; of its arguments, each and its value.
+    """
     if key == "architecture":
-        return value_name(value).replace("_", " ")
+        return short_name(value).replace("_", " ")
+    if key == "architecture_arguments" and isinstance(value, str):
+        return short_name(value)
     return value_name(value) if key == "dataset" else f"{within(key)} {value_name(value)}"
 
 

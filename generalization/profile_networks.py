@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,8 @@ import pandas as pd
 from torch import Tensor
 
 from generalization.datasets.dataset import Dataset
-from generalization.finite_networks import FiniteNetworks, grouped, offered_of_ensemble
+from generalization.devices import halving_memory
+from generalization.finite_networks import FiniteNetworks, Groups, offered_of_ensemble
 from generalization.networks.modules import number_of_networks
 from generalization.networks.networks_file import KeptNetworks
 from generalization.offered import OfferedToProfiles, check_signature, checked_table
@@ -57,21 +58,26 @@ def profile_networks(
         return pd.DataFrame(columns=KEPT_NETWORK)
     chosen = dict(settings)
     samples = chosen.pop("samples", None)
-    stack, about = {"networks": finite.stack().folded()}, _about(finite)
-    tables = []
-    for members, networks in [(slice(None), stack)] if together else grouped(stack):
-        offered = OfferedToProfiles(
-            **networks,
-            **offered_of_ensemble(kept, data, samples),
-            members=about[members].reset_index(drop=True),
-            labels=data.test_labels[:samples],
-            generator=generator_for(data.name, profile.__name__),
-            recorded=recorded and partial(recorded, _recorded_as(finite)[members]),
-        )
-        table = profile(**named_by(profile, vars(offered)), **chosen)
-        tables.append(checked_table(name, table, number_of_networks(offered.networks)))
-        tables[-1]["network"] += members.start or 0
-    return _named(finite, pd.concat(tables, ignore_index=True))
+    groups = Groups({"networks": finite.stack().folded()}, data.test_inputs.device)
+    about = _about(finite)
+
+    def tables() -> Iterator[pd.DataFrame]:
+        for members, networks in [(slice(None), groups.together())] if together else groups:
+            offered = OfferedToProfiles(
+                **networks,
+                **offered_of_ensemble(kept, data, samples),
+                members=about[members].reset_index(drop=True),
+                labels=data.test_labels[:samples],
+                generator=generator_for(data.name, profile.__name__),
+                recorded=recorded and partial(recorded, _recorded_as(finite)[members]),
+            )
+            table = profile(**named_by(profile, vars(offered)), **chosen)
+            table = checked_table(name, table, number_of_networks(offered.networks))
+            table["network"] += members.start or 0
+            yield table
+
+    found = halving_memory(name, lambda: list(tables()))
+    return _named(finite, pd.concat(found, ignore_index=True))
 
 
 def _about(finite: FiniteNetworks) -> pd.DataFrame:

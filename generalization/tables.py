@@ -14,6 +14,7 @@ import pandas as pd
 
 from generalization.errors import InputError
 from generalization.files import read_checked, write_checked, written_whole
+from generalization.hyperparameters import OF_BUILT_IN
 
 NETWORK = ["ensemble", "seed"]
 KEPT_NETWORK = ["ensemble", "seed", "step"]
@@ -21,6 +22,7 @@ PERFORMANCE = ["train_loss", "train_accuracy", "test_loss", "test_accuracy"]
 MEASURED = [*KEPT_NETWORK, "final", "measure", "value", "status", "reason"]
 PAIR = ["ensemble", "step", "seed_a", "seed_b", "measure", "value", "reason"]
 TRAINING = [*KEPT_NETWORK, *PERFORMANCE, "status"]
+MADE_ON = ["device", "driver", "torch", "stack_size"]
 
 
 def write_table(path: Path | str, table: pd.DataFrame) -> None:
@@ -116,7 +118,7 @@ def collect_measures(
     reasons = measures.get("reason", pd.Series(np.nan, measures.index, object))
     measures["reason"] = reasons.replace("", np.nan).infer_objects()
     _once(measures, [*KEPT_NETWORK, "measure"], "Measures")
-    networks = collect_training(training, hyperparameters)
+    networks = collect_training(training, hyperparameters).drop(columns=MADE_ON, errors="ignore")
     networks["generalization_gap"] = networks["train_accuracy"] - networks["test_accuracy"]
     joined = measures.merge(
         networks, on=KEPT_NETWORK, how="left", validate="many_to_one", indicator=True
@@ -163,7 +165,7 @@ def collect_training(
 
     Returns:
         The rows sorted by network and step, with ``final`` and one column per hyper-parameter;
-        ``status`` is that of the network at its final step.
+        ``status`` is that of the network at its final step. ``MADE_ON`` stands last, if known.
 
     Raises:
         InputError: If an ensemble has no hyper-parameters, or a row occurs twice.
@@ -199,13 +201,18 @@ def with_networks(profile: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame
         profile: Profile of a study, with ensemble, seed and step.
 
     Returns:
-        The rows of the profile in the same order, with the other columns of ``training``.
+        The rows of the profile in the same order, with the other columns of ``training``, except
+        for those of ``MADE_ON``.
 
     Raises:
         InputError: If a network of the profile is missing in ``training``.
     """
     joined = profile.merge(
-        training, on=KEPT_NETWORK, how="left", validate="many_to_one", indicator=True
+        training.drop(columns=MADE_ON, errors="ignore"),
+        on=KEPT_NETWORK,
+        how="left",
+        validate="many_to_one",
+        indicator=True,
     )
     lost = joined[joined["_merge"] == "left_only"]
     if len(lost):
@@ -218,16 +225,23 @@ def with_networks(profile: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame
 
 def hyperparameters_of(table: pd.DataFrame) -> list[str]:
     """Return the columns of a table of measures or training history that are hyper-parameters."""
-    others = {*MEASURED, *PERFORMANCE, "generalization_gap"}
+    others = {*MEASURED, *PERFORMANCE, *MADE_ON, "generalization_gap"}
     return [column for column in table if column not in others]
 
 
 def swept_hyperparameters(table: pd.DataFrame) -> list[str]:
-    """Return the hyper-parameters with several values in a table, except for ``kept_steps``."""
+    """Return the hyper-parameters with several values in a table, except for ``kept_steps``.
+
+    That foreign architectures lack those of built-in ones is no value: ``architecture`` tells.
+    """
+    built_in = table
+    if "architecture" in table:
+        built_in = table[~table["architecture"].astype(str).str.contains(":")]
     return [
         key
         for key in hyperparameters_of(table)
-        if key != "kept_steps" and table[key].nunique(dropna=False) > 1
+        if key != "kept_steps"
+        and (built_in if key in OF_BUILT_IN else table)[key].nunique(dropna=False) > 1
     ]
 
 
@@ -236,8 +250,8 @@ def _cell(value: Any) -> Any:
 
 
 def _ordered(table: pd.DataFrame, first: list[str]) -> pd.DataFrame:
-    """Order columns: identification, hyper-parameters, performance."""
-    last = [key for key in [*PERFORMANCE, "generalization_gap"] if key in table]
+    """Order columns: identification, hyper-parameters, performance, and where it was trained."""
+    last = [key for key in [*PERFORMANCE, "generalization_gap", *MADE_ON] if key in table]
     return table[[*first, *hyperparameters_of(table), *last]]
 
 

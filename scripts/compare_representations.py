@@ -29,7 +29,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     device = prepare_device(arguments.device, arguments.threads)
-    kept = arguments.networks and read_networks(arguments.networks, device)
+    kept = arguments.networks and read_networks(arguments.networks)
     first, second = arguments.activations
     compare = partial(compare_networks, asymmetric=arguments.asymmetric, device=device)
     with Activations(first) as a, Activations(second) as b:

@@ -32,7 +32,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     device = prepare_device(arguments.device, arguments.threads)
-    kept = read_networks(arguments.networks, device)
+    kept = read_networks(arguments.networks)
     data = experiment_data(read_dataset(arguments.dataset), kept.hyperparameters).to(device)
     measures = {measure.__name__: measure for measure in arguments.measures}
     training = read_table(arguments.training)

@@ -29,7 +29,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     device = prepare_device(arguments.device, arguments.threads)
-    a, b = (read_networks(path, device) for path in arguments.networks)
+    a, b = (read_networks(path) for path in arguments.networks)
     data = experiment_data(read_dataset(arguments.dataset), a.hyperparameters).to(device)
     measures = {measure.__name__: measure for measure in arguments.measures}
     tables = measure_pairs(a, b, data, measures, arguments.settings)

@@ -31,7 +31,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     device = prepare_device(arguments.device, arguments.threads)
-    kept = read_networks(arguments.networks, device)
+    kept = read_networks(arguments.networks)
     data = experiment_data(read_dataset(arguments.dataset), kept.hyperparameters).to(device)
     profile = partial(profile_networks, together=arguments.together)
     with opened_record(arguments.recorded) as recorded:

@@ -24,7 +24,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     device = prepare_device(arguments.device, arguments.threads)
-    kept = read_networks(arguments.networks, device)
+    kept = read_networks(arguments.networks)
     data = experiment_data(read_dataset(arguments.dataset), kept.hyperparameters)
     inputs = data.test_inputs[: arguments.settings.pop("samples")].to(device)
     write_activations(arguments.output, kept, inputs, **arguments.settings)

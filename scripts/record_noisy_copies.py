@@ -26,7 +26,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     device, settings = prepare_device(arguments.device, arguments.threads), arguments.settings
-    kept = read_networks(arguments.networks, device)
+    kept = read_networks(arguments.networks)
     data = experiment_data(read_dataset(arguments.dataset), kept.hyperparameters)
     generator = generator_for(data.name, "noisy_copies")
     write_activations(

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import logging
 from functools import partial
 from pathlib import Path
 
@@ -43,10 +42,11 @@ def main() -> None:
         train = partial(train_ensemble, device=device, checkpoint=checkpoint, report=report)
         trained = train(data, hyperparameters, range(first, last + 1))
         write_networks(arguments.networks, trained.kept)
-        write_table(arguments.training, pd.DataFrame(trained.training))
+        write_table(
+            arguments.training, pd.DataFrame(trained.training).assign(**trained.kept.made_on)
+        )
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
     with exit_on_input_error():
         main()

@@ -42,6 +42,7 @@ def test_defaults_are_kept_for_ever():
         "biases": False,
         "normalization": "none",
         "dropout": 0.0,
+        "dropout_from": 1,
         "initialization": "normal",
         "init_scale": 1.0,
         "loss": "cross_entropy",

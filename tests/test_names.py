@@ -9,6 +9,8 @@ from generalization.names import (
     listed,
     number,
     readable,
+    setting_name,
+    short_name,
     value_name,
     values_of,
     within,
@@ -90,4 +92,16 @@ def test_values_are_named_as_in_a_configuration():
         "false",
         "0.25",
         "relu",
+    ]
+
+
+def test_functions_that_build_networks_are_named_without_their_module():
+    place, arguments = "package.module:small_net", '{"batch_norm": true, "depth": 11}'
+    assert setting_name("architecture", place) == "small net"
+    assert setting_name("architecture_arguments", arguments) == "batch norm true, depth 11"
+    assert [short_name(value) for value in (place, None, 0.5, "max")] == [
+        "small_net",
+        "null",
+        "0.5",
+        "max",
     ]

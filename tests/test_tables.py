@@ -39,6 +39,17 @@ def table(training):
 ABOUT = {"digits-00000000": {"dataset": "digits", "crop": None, "width": 50, "kept_steps": (0, 5)}}
 
 
+def test_devices_stand_in_the_training_history_alone(training, table):
+    made_on = {"device": "cpu", "driver": "", "torch": "2.13", "stack_size": 2}
+    known = collect_training(training.assign(**made_on), ABOUT)
+    assert list(known)[-4:] == list(made_on) and "device" not in swept_hyperparameters(known)
+    for join in (
+        lambda rows: collect_measures([table], rows, ABOUT),
+        lambda rows: with_networks(table[["ensemble", "seed", "step"]], rows),
+    ):
+        pd.testing.assert_frame_equal(join(training.assign(**made_on)), join(training))
+
+
 def test_floats_read_back_as_they_were(tmp_path):
     values = np.random.default_rng(0).lognormal(sigma=200, size=1000)
     table = pd.DataFrame({"double": values, "single": np.float32(np.sqrt(values) % 1)})
@@ -110,6 +121,15 @@ def test_whole_numbers_stay_whole_beside_missing_ones(training):
         'crop\n""\n24\n'
     )
     assert swept_hyperparameters(joined) == ["crop"]
+
+
+def test_what_foreign_architectures_lack_is_no_value(training):
+    about = ABOUT["digits-00000000"]
+    foreign = about | {"architecture": "package:net", "depth": None, "width": None}
+    other = training.assign(ensemble="digits-00000001")
+    joined = collect_training(pd.concat([training, other]), ABOUT | {"digits-00000001": foreign})
+    assert joined["depth"].isna().any() and "architecture" in swept_hyperparameters(joined)
+    assert not {"depth", "width"} & set(swept_hyperparameters(joined))
 
 
 def test_study_reads_back_as_it_was(tmp_path):

@@ -478,6 +478,8 @@ COUNTED |= {
     "class_information": _per_unit(3_500),
     "activation_regions": _per_unit(10_000),
     "projection_accuracy": _per_unit(8_000),
+    # Rows times squared columns of a layer, its channels, are at most its products.
+    "canonical_spectra": lambda m: forward(m) + Work(30 * m.samples() * m.size.products),
     "single_units": _per_unit(18_000),
     "gauss_newton_eigenvalue": lambda m: gradients(m, 60),
     "stiffness": lambda m: gradients(m, 4) + Work(4 * m.samples() ** 2 * m.size.layers),

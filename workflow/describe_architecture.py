@@ -6,9 +6,12 @@ It is run in a process of its own, since the modules of a user may import anythi
 import json
 import sys
 
+import torch
+
 from generalization.errors import exit_on_input_error
 from generalization.networks.architecture_sizes import described_architecture
 from generalization.networks.foreign_architecture import ForeignArchitecture
+from generalization.networks.module_networks import template_of
 
 
 def main() -> None:
@@ -16,10 +19,12 @@ def main() -> None:
     request = json.load(sys.stdin)
     sys.path[:0] = request["folders"]
     answer, sys.stdout = sys.stdout, sys.stderr  # Whatever a user's module prints is no answer.
-    found = [
-        described_architecture(ForeignArchitecture(place, arguments, tuple(image), classes))
-        for place, arguments, image, classes in request["architectures"]
-    ]
+    torch.set_num_threads(1)  # Trial runs are small: threads would wait for each other.
+    found = []
+    for place, arguments, image, classes in request["architectures"]:
+        one = ForeignArchitecture(place, arguments, tuple(image), classes)
+        found.append(described_architecture(one))
+        template_of.cache_clear()  # All networks of a study at once may not fit in memory.
     json.dump(found, answer)
 
 

@@ -64,6 +64,7 @@ class Job(NamedTuple):
         gpu_seconds: Expected time on a GPU.
         memory: Peak memory, in bytes.
         disk: Size of what it writes, in bytes.
+        profits: Whether a GPU is worth asking for.
     """
 
     flops: float
@@ -71,11 +72,7 @@ class Job(NamedTuple):
     gpu_seconds: float
     memory: float
     disk: float = 0.0
-
-    @property
-    def profits(self) -> bool:
-        """Whether a GPU is worth asking for."""
-        return self.seconds > WORTHWHILE * (self.gpu_seconds + 30)
+    profits: bool = False
 
 
 class Resources(NamedTuple):
@@ -101,10 +98,14 @@ class Estimate:
     Attributes:
         study: The study.
         rates: Rates of one core.
+        gpus: Number of GPUs of this machine, if the jobs run here.
+        cluster: Whether the jobs run elsewhere.
     """
 
     study: Study
     rates: Rates
+    gpus: int = 0
+    cluster: bool = False
     _jobs: dict[tuple[Any, ...], Job] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -126,7 +127,11 @@ class Estimate:
         """
         key = rule, ensemble, networks, name
         if key not in self._jobs:
-            self._jobs[key] = self._counted(*key)
+            found, seeds = self._counted(*key), self.study.seeds
+            if networks not in {0, seeds}:
+                # All blocks of seeds, so that the networks of an ensemble are of one device.
+                found = found._replace(profits=self.job(rule, ensemble, seeds, name).profits)
+            self._jobs[key] = found
         return self._jobs[key]
 
     def _counted(self, rule: str, ensemble: str, networks: int, name: str) -> Job:
@@ -207,8 +212,9 @@ class Estimate:
         return self._job(work, memory, 65536)
 
     def _job(self, work: Work, memory: float, disk: float) -> Job:
-        on_gpu = work._replace(slower=1).seconds(GPU)
-        return Job(work.flops, START + work.seconds(self.rates), on_gpu, memory, disk)
+        on_gpu, on_core = work._replace(slower=1).seconds(GPU), START + work.seconds(self.rates)
+        profits = on_core > WORTHWHILE * (on_gpu + 30)
+        return Job(work.flops, on_core, on_gpu, memory, disk, profits)
 
     # Limits.
 
@@ -217,6 +223,22 @@ class Estimate:
         """Limits of a job, of the configuration."""
         return self.study.limits
 
+    def on_gpu(self, job: Job) -> bool:
+        """Return whether a job asks for a GPU: with ``device: auto``, if it is worth it."""
+        if self.study.device == "cpu" or job.gpu_seconds == inf:
+            return False
+        return self.study.device == "cuda" or (self.may_use_gpus and job.profits)
+
+    @property
+    def may_use_gpus(self) -> bool:
+        """Whether there are GPUs that jobs may ask for."""
+        return self.gpus > 0 or self.limits["gpus"] > 0
+
+    def device(self, asked: Resources) -> str:
+        """Return the device of a job: the CPU, where it asks for no GPU and one may be there."""
+        may_be_there = self.may_use_gpus or self.cluster
+        return self.study.device if asked.gpu or not may_be_there else "cpu"
+
     def resources(self, job: Job, attempt: int = 1, *, alone: Job | None = None) -> Resources:
         """Return the resources that a job asks for.
 
@@ -224,7 +246,7 @@ class Estimate:
             attempt: Number of the attempt, from 1.
             alone: The same job with a single network, if it has several.
         """
-        gpu = int(self.limits["gpus"] > 0 and job.profits)
+        gpu = int(self.on_gpu(job))
         threads = 1 if gpu else self._threads((alone or job).seconds)
         seconds = job.gpu_seconds if gpu else job.seconds / threads
         minutes = ceil(10 + MARGIN * seconds / 60) * attempt
@@ -244,7 +266,10 @@ class Estimate:
             attempt: Number of the attempt, from 1.
         """
         if "network" in wildcards:
-            return self.resources(self._own(wildcards["network"]), attempt)
+            # How long it takes is unknown: it has a GPU wherever there is one.
+            asked = self.resources(self._own(wildcards["network"]), attempt)
+            wanted = self.may_use_gpus and self.study.device != "cpu"
+            return asked._replace(gpu=int(wanted or asked.gpu))
         ensemble = wildcards.get("ensemble") or wildcards["dataset"]
         blocks = [wildcards[key] for key in ("block", "other_block") if key in wildcards]
         sizes = [seeds_of_block(block) for block in blocks]
@@ -288,7 +313,7 @@ class Estimate:
         seeds = self.study.seeds
         one, all_ = (self.job(rule, ensemble, networks, name) for networks in (1, seeds))
         threads = self._threads(one.seconds)
-        on_gpu = self.limits["gpus"] > 0 and all_.profits
+        on_gpu = self.on_gpu(all_)
         time = [job.gpu_seconds if on_gpu else job.seconds / threads for job in (one, all_)]
         hours, gigabytes = self.limits["hours"] or inf, self.limits["memory_gb"] or inf
         return min(
@@ -402,6 +427,18 @@ def headline(estimate: Estimate) -> str:
         f"{_hours(total.longest)}, memory {total.memory / 1e9:.2g} GB, "
         f"disk {total.disk / 1e9:.2g} GB."
     )
+
+
+def told_gpus(estimate: Estimate) -> str:
+    """Return in one line which jobs run on the GPUs of this machine, and why."""
+    study, every = estimate.study, [asked.gpu for *_, asked in estimate.jobs()]
+    gpus = f"{estimate.gpus} GPU{'s' * (estimate.gpus > 1)}"
+    why = (
+        f"the {sum(every):,} of {len(every):,} that it makes {WORTHWHILE} times as fast"
+        if study.device == "auto"
+        else "all"
+    )
+    return f"device: {study.device} found {gpus}: jobs have one each, {why}."
 
 
 def _hours(hours: float, of: str = "") -> str:

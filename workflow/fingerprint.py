@@ -16,6 +16,7 @@ DECLARATIONS = {ROOT / "generalization/hyperparameters.py"}
 DEPTH = 3
 
 
+@cache
 def fingerprint(*files: str) -> str:
     """Hash the syntax trees of files and of every project module they import, transitively.
 

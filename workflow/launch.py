@@ -51,6 +51,7 @@ def main() -> None:
     given = [part for part in os.environ.get("PYTHONPATH", "").split(":") if part and part != root]
     os.environ["PYTHONPATH"] = ":".join([root, *given])
     connection = None if "SLURM_JOB_ID" in os.environ else _connect()
+    _take_gpu()
     if connection is None:
         os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
     sys.exit(_follow(connection))
@@ -74,8 +75,8 @@ def _connect() -> socket.socket | None:
         return None
 
 
-def _address() -> str:
-    """Return the socket path of a server that imports the same packages as this process.
+def _folder() -> str:
+    """Return the folder of sockets and locks of this user.
 
     Raises:
         OSError: If somebody else could reach it.
@@ -86,12 +87,31 @@ def _address() -> str:
     about = os.stat(folder)
     if about.st_uid != os.getuid() or about.st_mode & 0o077:
         raise OSError(f"{folder} must belong to its user alone")
+    return folder
+
+
+def _address() -> str:
+    """Return the socket path of a server that imports the same packages as this process."""
+    folder = _folder()
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     packages = f"{sys.prefix}/lib/{version}/site-packages"
     installed = os.stat(packages).st_mtime_ns if os.path.isdir(packages) else 0
     chosen = sorted(item for item in os.environ.items() if item[0].startswith(READ_AT_IMPORT))
     identity = json.dumps([sys.executable, sys.version, installed, PACKAGES, chosen])
     return f"{folder}/{blake2b(identity.encode(), digest_size=8).hexdigest()}"
+
+
+def _take_gpu() -> None:
+    """Let a job that wants a GPU see only one that no other job has."""
+    from gpus import VISIBLE, own_gpu, visible_gpus, wanted_gpus
+
+    found = visible_gpus() if wanted_gpus(sys.argv) else []
+    if found:
+        with suppress(OSError):
+            # Its lock ends with this process. Slurm numbers the GPUs of every job from 0.
+            folder = f"{_folder()}/{os.environ.get('SLURM_JOB_ID', 'gpus')}"
+            os.makedirs(folder, exist_ok=True)
+            os.environ[VISIBLE], _ = own_gpu(found, folder)
 
 
 def _connected(address: str) -> socket.socket | None:

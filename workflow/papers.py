@@ -18,10 +18,12 @@ from generalization.errors import InputError, exit_on_input_error  # noqa: E402
 
 
 def title_of(paper: str) -> str:
-    """Return author, year and title of a paper."""
+    """Return author, year and title of a paper, from a study that has it as its first."""
     studies = read_studies()
     return next(
-        about["of"] for name, about in published_values().items() if paper in studies[name].papers
+        about["of"]
+        for name, about in published_values().items()
+        if next(iter(studies[name].papers)) == paper
     )
 
 

@@ -112,9 +112,21 @@ class Study:
         return [file for file in self.measures if file in SHARE_A_JOB]
 
     @property
+    def lone_measures(self) -> list[str]:
+        """Files of measures that have a job of their own."""
+        return [file for file in self.measures if file not in self.sharing_measures]
+
+    @property
     def sharing_ensemble_measures(self) -> list[str]:
         """Ensemble measures with default settings, which share a job."""
         return [file for file in self.ensemble_measures if file in ENSEMBLE_MEASURES]
+
+    @property
+    def lone_ensemble_measures(self) -> list[str]:
+        """Files of ensemble measures that have a job of their own."""
+        return [
+            file for file in self.ensemble_measures if file not in self.sharing_ensemble_measures
+        ]
 
     @cached_property
     def tables(self) -> set[str]:

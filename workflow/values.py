@@ -21,6 +21,7 @@ sys.path[:0] = [str(ROOT / "workflow"), str(ROOT)]
 from planning import Study, read_study  # noqa: E402
 
 from generalization.catalog import PAPERS  # noqa: E402
+from generalization.hyperparameters import OF_BUILT_IN, Hyperparameters  # noqa: E402
 
 PUBLISHED, PAGE = ROOT / "workflow/published_values.yaml", ROOT / "docs/values.md"
 OPEN = "open"  # Value of a paper that leaves one open.
@@ -40,7 +41,8 @@ def page() -> str:
     lines = HEAD.splitlines()
     published, studies = published_values(), read_studies()
     for paper in PAPERS:
-        named = [name for name in published if paper in studies[name].papers]
+        # A study that judges the claims of several papers has the values of the first.
+        named = [name for name in published if next(iter(studies[name].papers)) == paper]
         lines += ["", f"## {published[named[0]]['of']}"]
         for name in named:
             lines += _section(studies[name], published[name], studies)
@@ -80,9 +82,9 @@ def values_of(study: Study, key: str, of: Mapping[str, Any] | None = None) -> li
         return list(found) if isinstance(found, (list, tuple)) else [found]
     counting = (of or {}).items()
     values = [
-        getattr(one, key)
+        _value_of(one, key)
         for one in study.ensembles.values()
-        if all(getattr(one, name) == value for name, value in counting)
+        if _has(one, key) and all(_value_of(one, name) == value for name, value in counting)
     ]
     if not values:
         raise ValueError(f"{study.name} must have ensembles of {of!r}.")
@@ -90,6 +92,17 @@ def values_of(study: Study, key: str, of: Mapping[str, Any] | None = None) -> li
     distinct = list(dict.fromkeys(values))
     numbers = all(isinstance(one, (int, float)) for one in distinct)
     return sorted(distinct) if numbers else distinct
+
+
+def _has(one: Hyperparameters, key: str) -> bool:
+    """Return whether networks have a hyper-parameter: foreign ones lack those of built-in ones."""
+    return not (one.is_foreign and key in OF_BUILT_IN)
+
+
+def _value_of(one: Hyperparameters, key: str) -> Any:
+    """Return the value of a hyper-parameter; of a function of the package its name is enough."""
+    value = getattr(one, key)
+    return value.rpartition(":")[2] if key == "architecture" else value
 
 
 def same(paper: Any, ours: Sequence[Any]) -> bool:

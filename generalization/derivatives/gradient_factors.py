@@ -75,10 +75,13 @@ def fisher_rows(
     if logits.shape[-1] == 1:
         return _scaled(torch.zeros_like(probabilities).unsqueeze(-2), logits)
     ratios = (probabilities[..., :-1] / before).sqrt()
-    shares = probabilities.unsqueeze(-2) / after.sqrt().unsqueeze(-1)
-    rows = torch.diag_embed(after.sqrt(), dim1=-2, dim2=-1)
-    rows = nn.functional.pad(rows, (0, 1)) - shares.nan_to_num(0.0).triu(1)
-    return _scaled(ratios.nan_to_num(0.0).unsqueeze(-1) * rows, logits)
+    roots = after.sqrt()
+    ratios = ratios.nan_to_num(0.0)
+    inverse = (ratios / roots).nan_to_num(0.0, posinf=0.0)
+    later = probabilities.new_ones(logits.shape[-1], logits.shape[-1]).triu(1)[:-1]
+    rows = probabilities.unsqueeze(-2) * later * -inverse.unsqueeze(-1)
+    rows.diagonal(dim1=-2, dim2=-1).copy_(ratios * roots)
+    return _scaled(rows, logits)
 
 
 def _scaled(rows: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
@@ -312,19 +315,27 @@ def _squares_and_diagonal(
 ) -> tuple[Float64[Tensor, "networks samples"], list[Float64[Tensor, "networks _ _"]]]:
     """Return the results of ``_block_squares`` and ``_block_sum`` from the same squares.
 
-    Squares are in the dtype of the weights, sums over units in float64.
+    Squares and their sums over units are in the dtype of the weights, products in float64.
     """
     largest = block.scale.amax(1, keepdim=True)
     weights, factor = (block.scale / largest).square().unsqueeze(2), largest.square().unsqueeze(2)
     of_layers, diagonals = [], []
     for deltas, activations in block.layers:
-        deltas, activations = deltas.square().sum(2), activations.square()
-        of_layers.append(
-            deltas.sum(2, dtype=torch.float64) * activations.sum(2, dtype=torch.float64)
-        )
+        deltas, activations = _sum_of_squares(deltas), activations.square()
+        of_layers.append(deltas.sum(2).double() * activations.sum(2).double())
         weighted = (deltas * weights.to(deltas.dtype)).mT
         diagonals.append(torch.bmm(weighted, activations).double().mul_(factor))
     return torch.stack(of_layers).sum(0) * block.scale.square(), diagonals
+
+
+def _sum_of_squares(
+    deltas: Float[Tensor, "networks samples rows units"],
+) -> Float[Tensor, "networks samples units"]:
+    """Sum squares over rows, one row at a time: squares of all rows would not stay in the cache."""
+    total = deltas[:, :, 0].square()
+    for row in range(1, deltas.shape[2]):
+        total.addcmul_(deltas[:, :, row], deltas[:, :, row])
+    return total
 
 
 def _block_squares(block: Block) -> Float64[Tensor, "networks samples"]:
@@ -348,6 +359,7 @@ def _block_sum(block: Block, *, squared: bool) -> list[Float64[Tensor, "networks
     for deltas, activations in block.layers:
         if squared:
             deltas, activations = deltas.square(), activations.square()
-        weighted = (deltas.sum(2) * weights.to(deltas.dtype)).mT
+        total = deltas[:, :, 0] if deltas.shape[2] == 1 else deltas.sum(2)
+        weighted = (total * weights.to(deltas.dtype)).mT
         sums.append(torch.bmm(weighted, activations).double().mul_(factor))
     return sums

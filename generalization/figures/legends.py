@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from generalization.names import value_name
+from generalization.names import short_name
 
 
 def entries(styles: Mapping[object, object], name: str, **others) -> list[Line2D]:
@@ -20,7 +20,7 @@ def entries(styles: Mapping[object, object], name: str, **others) -> list[Line2D
     """
     same = {"linestyle": "", "marker": "o", "markersize": 7, "markeredgewidth": 1.4} | others
     return [
-        Line2D([], [], **(same | {name: style, "label": value_name(value)}))
+        Line2D([], [], **(same | {name: style, "label": short_name(value)}))
         for value, style in styles.items()
     ]
 

@@ -32,7 +32,8 @@ def effective_rank(networks: Networks, inputs: Inputs) -> Float64[Tensor, "netwo
     Returns:
         R numbers from 1 to the number of units; NaN where all activations are 0.
     """
-    values = torch.linalg.svdvals(_last_activations(networks, inputs).double())
+    activations = _last_activations(networks, inputs)
+    values = torch.stack([torch.linalg.svdvals(one.double()) for one in activations])
     shares = values / values.sum(1, keepdim=True)
     return torch.special.entr(shares).sum(1).exp()
 

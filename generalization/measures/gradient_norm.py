@@ -1,4 +1,4 @@
-"""Per-sample gradients of the training loss: norms, variance and distances of batch means.
+"""Per-sample gradients of the training loss: norms and variance.
 
 All are computed exactly, without forming the gradients, see ``gradient_factors``. Parameters are
 the weights and biases of networks whose normalizations are folded into them; losses are
@@ -6,12 +6,10 @@ cross-entropies in nats. The measures are invariant to permuting units, but not 
 against each other.
 """
 
-import torch
 from jaxtyping import Float64
 from torch import Tensor
 
 from generalization.derivatives.gradient_factors import loss_moments
-from generalization.derivatives.gradient_gram import loss_grams
 from generalization.networks.modules import Networks
 from generalization.networks.reading import reads_networks
 from generalization.networks.sharing import once
@@ -88,42 +86,6 @@ def gradient_noise_scale(
     """
     squares, of_mean = _moments(networks, train_inputs, train_labels, train_samples)
     return (squares - of_mean).clamp_min(0) / of_mean
-
-
-@reads_networks
-def gradient_disparity(
-    networks: Networks,
-    train_inputs: TrainInputs,
-    train_labels: TrainLabels,
-    *,
-    train_samples: int = 1000,
-    batch_size: int = 100,
-) -> Float64[Tensor, "networks"]:
-    """Mean distance ‖ḡ_S − ḡ_T‖₂ between the gradients of batches (Forouzesh & Thiran 2021).
-
-    Batches are consecutive training samples; an incomplete last batch is omitted. Distances are
-    computed from the Gram matrix of the gradients.
-
-    Args:
-        batch_size: Number of samples per batch; half of the samples if there are fewer than two
-            batches.
-
-    Returns:
-        R distances, in nats per unit of the parameters.
-    """
-    # ASSUME: batches of 100 samples; the source uses the batches of training.
-    inputs, labels = first_samples(train_samples, train_inputs, train_labels)
-    size = min(batch_size, len(inputs) // 2)
-    batches = len(inputs) // size
-    used = slice(batches * size)
-    pairs = torch.triu_indices(batches, batches, 1)
-    found = []
-    for gram in loss_grams(networks, inputs[used], labels[used]):
-        of_batches = gram.unflatten(2, (batches, size)).unflatten(1, (batches, size)).mean((2, 4))
-        squares = of_batches.diagonal(dim1=1, dim2=2)
-        distances = squares.unsqueeze(1) + squares.unsqueeze(2) - 2 * of_batches
-        found.append(distances[:, pairs[0], pairs[1]].clamp_min(0).sqrt().mean(1))
-    return torch.cat(found)
 
 
 def _moments(

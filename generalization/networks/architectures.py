@@ -10,11 +10,14 @@ from math import prod
 from generalization.hyperparameters import Hyperparameters
 from generalization.networks.foreign_architecture import ForeignArchitecture, foreign_faults
 
-ARCHITECTURES = ("fully_connected", "convolutional", "all_convolutional", "vgg")
+ARCHITECTURES = (
+    *("fully_connected", "convolutional", "all_convolutional", "widening_convolutional", "vgg"),
+)
 POOLINGS = ("none", "max", "average")
 
 KERNEL = 3  # Height and width of every convolution.
 WINDOW = 2  # Height and width of pooling windows, and stride of convolutions without pooling.
+EVERY = 3  # Convolutions after which one halves the sides: `all_` and `widening_convolutional`.
 UNITS_PER_CHANNEL = 20  # Ratio of the width of the last hidden layer to channels: `convolutional`.
 
 Shape = tuple[int, ...]
@@ -123,6 +126,11 @@ def architecture_of(
     ``all_convolutional``
         After Springenberg et al. 2015: depth − 1 padded convolutions of ``width`` channels, every
         third of which halves height and width, global average pooling, the logits.
+    ``widening_convolutional``
+        The CNN of Morcos et al. 2018, whose 11 convolutions (``depth`` 12) have 64, 64, 3 × 128,
+        3 × 256 and 3 × 512 channels (``width`` 64): as ``all_convolutional``, with twice as many
+        channels from every convolution on that halves height and width. ASSUME: padding, and global
+        average pooling before the logits, of which the paper says nothing.
     ``vgg``
         After Simonyan & Zisserman 2015: depth − 1 padded convolutions in blocks of two, of
         ``width``, 2 ``width``, 4 ``width`` … channels, each block halving height and width, the
@@ -149,7 +157,7 @@ def architecture_of(
             add(Pooling(hyperparameters.pooling, (WINDOW, WINDOW)))
     if kind == "convolutional":
         add(Linear(prod(shape), hyperparameters.width))
-    elif kind == "all_convolutional":
+    elif kind in ("all_convolutional", "widening_convolutional"):
         add(Pooling("average", shape[1:]))
     add(Linear(prod(shape), classes))
     return Architecture(image, tuple(layers))
@@ -167,7 +175,10 @@ def _convolutions(one: Hyperparameters) -> Iterator[tuple[int, int, bool]]:
     convolutions = one.depth - 1
     for position in range(convolutions):
         if one.architecture == "all_convolutional":
-            yield one.width, 1, position % 3 == 2
+            yield one.width, 1, position % EVERY == EVERY - 1
+        elif one.architecture == "widening_convolutional":
+            halvings, rest = divmod(position + 1, EVERY)
+            yield one.width * 2**halvings, 1, rest == 0
         else:
             block, second = divmod(position, 2)
             yield one.width * 2**block, 1, bool(second) or position == convolutions - 1

@@ -37,6 +37,8 @@ class KeptNetworks:
         statuses: ``fitted``, ``stopped`` or ``diverged``, one per network.
         networks: One stack of all seeds per kept step; the last one is the final state.
         dataset_sha256: Hash of the content of the prepared dataset, if known.
+        made_on: Where they were trained, if known: device, driver, version of torch, and number of
+            networks of the largest stack.
     """
 
     hyperparameters: Hyperparameters
@@ -45,6 +47,7 @@ class KeptNetworks:
     statuses: tuple[str, ...]
     networks: tuple[StackedNetworks | ModuleNetworks, ...]
     dataset_sha256: str | None = None
+    made_on: Mapping[str, str | int] | None = None
 
     def distinct(self) -> Iterator[tuple[int, int, int]]:
         """Yield (kept step, position, training step) of every network without repetitions."""
@@ -62,10 +65,10 @@ def write_networks(path: Path | str, kept: KeptNetworks) -> None:
     such ``layers.<l>.bias`` and, of ``BatchNormalization``, ``layers.<l>.norm.scale``, ``.shift``,
     ``.mean`` and ``.variance``; l counts the layers that have weights. The metadata ``description``
     is a JSON object with ``hyperparameters``, ``seeds``, ``steps``, ``statuses``,
-    ``dataset_sha256`` (or null), ``image`` (channels, height and width, of convolutional networks)
-    and ``sha256`` (of all the rest). The same networks make the same bytes. Of a foreign
-    architecture, the tensors are (kept steps, seeds, …) by their names in its module, and the
-    description has ``image`` and ``classes``.
+    ``dataset_sha256`` and ``made_on`` (or null), ``image`` (channels, height and width, of
+    convolutional networks) and ``sha256`` (of all the rest). The same networks make the same bytes.
+    Of a foreign architecture, the tensors are (kept steps, seeds, …) by their names in its module,
+    and the description has ``image`` and ``classes``.
 
     Args:
         kept: Networks to write.
@@ -82,6 +85,7 @@ def write_networks(path: Path | str, kept: KeptNetworks) -> None:
         "steps": kept.steps,
         "statuses": kept.statuses,
         "dataset_sha256": kept.dataset_sha256,
+        "made_on": kept.made_on,
     }
     if isinstance(architecture, Architecture | ForeignArchitecture):
         description["image"] = architecture.image
@@ -123,6 +127,7 @@ def read_networks(path: Path | str, device: torch.device | str = "cpu") -> KeptN
             tuple(description["statuses"]),
             stacks,
             description["dataset_sha256"],
+            description.get("made_on"),
         )
     except (SafetensorError, OSError, LookupError, TypeError, ValueError) as error:
         raise InputError(

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from generalization.activations import Activations
+from generalization.devices import halving_memory
 from generalization.errors import InputError
 from generalization.networks.layer_activations import layer_activations
 from generalization.networks.networks_file import KeptNetworks
@@ -91,12 +92,15 @@ def compare_networks(
         "between_seeds": lambda: _between_seeds(a, b, reader),
         "between_ensembles": lambda: _between_ensembles(a, b, reader, layers),
         "straight_line": lambda: _straight_line(a, kept, reader),
-    }[pairs]()
-    rows = [
-        (similarity.__name__, pairs, *row)
-        for one, other, same in networks
-        for row in _rows(similarity, one, other, same, asymmetric, chosen)
-    ]
+    }[pairs]
+    rows = halving_memory(
+        f"similarity {similarity.__name__}",
+        lambda: [
+            (similarity.__name__, pairs, *row)
+            for one, other, same in networks()
+            for row in _rows(similarity, one, other, same, asymmetric, chosen)
+        ],
+    )
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -144,7 +148,7 @@ def _straight_line(a: Activations, kept: KeptNetworks, reader: _Reader) -> Compa
     line = straight_line(kept)
     last = {seed: reader.network(a, seed) for seed in a.seeds}
     for kept_step, position, step in line.distinct():
-        network = line.networks[kept_step][[position]].folded()
+        network = line.networks[kept_step][[position]].folded().to(reader.device)
         layers = layer_activations(network, inputs, kind=a.kind)
         seed = line.seeds[position]
         point = reader.of_layers(a, seed, step, (layers[layer][0] for layer in a.layers))

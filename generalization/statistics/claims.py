@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from generalization.names import listed, value_name, within
+from generalization.names import listed, short_name, value_name, within
 from generalization.statistics.claim import Claim
 from generalization.statistics.joining import NUMBERS, join_datasets
 from generalization.statistics.verdicts import (
@@ -47,6 +47,7 @@ ABOUT = (
     "labels",
     "given",
     "architecture",
+    "architecture_arguments",
     "width",
     "activation",
     "loss",
@@ -205,6 +206,8 @@ def _told(value: object, key: str) -> str:
     """A name by itself, a number after what it is of."""
     if key == "given":
         return f"at equal {listed([within(one) for one in str(value).split(', ')])}"
+    if key.startswith("architecture"):
+        return short_name(value)
     return value if isinstance(value, str) else f"{key.replace('_', ' ')} {value_name(value)}"
 
 

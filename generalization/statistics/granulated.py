@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,16 @@ from jaxtyping import Float, Int
 
 from generalization.statistics.design import OneFactorPairs, one_factor_pairs, strata_codes
 from generalization.statistics.draws import blocks, complete_sets, orders_among
+from generalization.statistics.intervals import (
+    CORRELATIONS,
+    FEWEST_ENSEMBLES,
+    Interval,
+    inverted,
+)
+
+MOST_DRAWS = 5_000  # designs of normal values for the intervals
+FEWEST_DRAWS = 1_000
+PAIRS_DRAWN = 10**8  # of all designs together, where that leaves enough of them
 
 
 class Granulated(NamedTuple):
@@ -26,7 +37,6 @@ class Cells(NamedTuple):
 
 
 def granulated_kendall(
-    counts: Float[np.ndarray, "resamples ensembles"],
     measures: Float[np.ndarray, "measures ensembles"],
     gap: Float[np.ndarray, "ensembles"],
     levels: Int[np.ndarray, "ensembles factors"],
@@ -36,24 +46,11 @@ def granulated_kendall(
     A cell of factor i holds the ensembles that differ in θ_i alone; τ is τ-a, ties count 0. Cells
     with fewer than two models are skipped, and factors without cells.
 
-    In a resample a pair of ensembles (a, b) counts c_a·c_b times in its cell, and a cell is skipped
-    that has no pair of two different ones.
-
     Returns:
-        Ψ and ψ_i; NaN where no cell is left. Unlike ρ, they are 0 for a constant measure.
+        Ψ and ψ_i of one draw; NaN where no cell is left. Unlike ρ, they are 0 for a constant
+        measure.
     """
-    found = _empty(len(measures), len(counts), levels.shape[1])
-    for rows, there in complete_sets(measures):
-        pairs, cells = _pairs_in_cells(levels[there])
-        signs = _signs(measures[rows][:, there], pairs) * _signs(gap[None, there], pairs)
-        for block in blocks(len(counts), 4 * len(pairs.first)):
-            held = counts[block][:, there]
-            weights = held[:, pairs.first] * held[:, pairs.second]
-            for factor in np.unique(pairs.factor):
-                at = pairs.factor == factor
-                shares = _shares(weights[:, at], cells[at])
-                found.by_factor[factor, rows, block] = signs[:, at] @ shares.T
-    return found._replace(overall=_mean_of_defined(found.by_factor))
+    return granulated_kendall_null(measures, gap, levels, np.arange(len(gap))[None])
 
 
 def granulated_kendall_null(
@@ -83,9 +80,72 @@ def granulated_kendall_null(
             permuted = _signs(values[some[block]], pairs)
             for factor in np.unique(pairs.factor):
                 at = pairs.factor == factor
-                shares = _shares(np.ones((1, at.sum())), cells[at])
-                found.by_factor[factor, rows, block] = (signs[:, at] * shares) @ permuted[:, at].T
+                shared = signs[:, at] * _shares(cells[at])
+                found.by_factor[factor, rows, block] = shared @ permuted[:, at].T
     return found._replace(overall=_mean_of_defined(found.by_factor))
+
+
+def granulated_intervals(
+    measures: Float[np.ndarray, "measures ensembles"],
+    gap: Float[np.ndarray, "ensembles"],
+    levels: Int[np.ndarray, "ensembles factors"],
+    *,
+    level: float,
+) -> tuple[Interval, list[Interval]]:
+    """Return Ψ and every ψ_i with the correlations of normal values that make them no rarer.
+
+    As ``intervals.order_bounds``, with all pairs of the design in place of one order: where measure
+    and gap are normal with correlation r, Ψ and ψ_i are (2/π)·asin(r) on average, and a bound is
+    the one that the estimate or more (or less) has with probability (1 − level)/2. With two levels
+    a cell is one pair, and the bounds of ψ_i are those of Clopper and Pearson (1934) for its share
+    of pairs in order. A jackknife would not do: 16 ensembles in 8 pairs of r = .99 are nearly
+    always in perfect order, of which it has no error (an interval of nominal .95 covers .29).
+
+    A pair of (x, y) is in order where r/√(1 − r²) > −Δnoise/Δy, so that each draw is a step
+    function of r, and no correlation is drawn anew.
+
+    Returns:
+        Intervals of Ψ and of the ψ_i in order of factors. NaN where no cell is left, and bounds of
+        fewer than ``FEWEST_ENSEMBLES``. Where all pairs of a measure are ties, 0 has no interval
+        around it.
+    """
+    observed = granulated_kendall(measures, gap, levels)
+    estimates = np.concatenate([observed.overall[None, :, 0], observed.by_factor[:, :, 0]])
+    low, high = np.full((2, *estimates.shape), np.nan)
+    for rows, there in complete_sets(measures):
+        if there.sum() < FEWEST_ENSEMBLES:
+            continue
+        some = levels[there].astype(np.int64)
+        pairs, _ = _pairs_in_cells(some)
+        ordered = _signs(measures[rows][:, there], pairs) != 0
+        counted = [np.full(len(pairs.factor), True)]
+        counted += [pairs.factor == factor for factor in range(some.shape[1])]
+        for place, drawn in enumerate(_drawn(some.tobytes(), some.shape)):
+            low[place, rows], high[place, rows] = inverted(drawn, estimates[place, rows], level)
+            tied = rows[~ordered[:, counted[place]].any(1)]
+            low[place, tied] = high[place, tied] = estimates[place, tied]
+    overall, *by_factor = map(Interval, estimates, low, high)
+    return overall, by_factor
+
+
+@lru_cache(maxsize=4)
+def _drawn(levels: bytes, shape: tuple[int, int]) -> list[Float[np.ndarray, "correlations draws"]]:
+    """Ψ, then every ψ_i, of normal values with each of ``CORRELATIONS``, in ascending order."""
+    pairs, cells = _pairs_in_cells(np.frombuffer(levels, np.int64).reshape(shape))
+    draws = int(np.clip(PAIRS_DRAWN // max(1, len(pairs.first)), FEWEST_DRAWS, MOST_DRAWS))
+    generator, steps = np.random.default_rng(0), np.arctanh(CORRELATIONS)
+    psi = np.full((shape[1], len(steps), draws), np.nan, np.float32)
+    for block in blocks(draws, 8 * len(pairs.first)):
+        y, noise = generator.normal(size=(2, block.stop - block.start, shape[0]))
+        apart = [of[:, pairs.first] - of[:, pairs.second] for of in (y, noise)]
+        # tanh z is the correlation and sinh z its r/√(1 − r²): the first step that is large enough.
+        first = np.searchsorted(steps, np.arcsinh(-apart[1] / apart[0]))
+        for factor in np.unique(pairs.factor):
+            at = pairs.factor == factor
+            share, bins = _shares(cells[at]), len(steps) + 1
+            ordered = np.array([np.bincount(one, share, bins) for one in first[:, at]])
+            psi[factor, :, block] = 2 * ordered[:, :-1].cumsum(1).T - 1
+    return [np.sort(of, axis=1) for of in (_mean_of_defined(psi), *psi)]
 
 
 def granulated_cells(levels: Int[np.ndarray, "ensembles factors"]) -> Cells:
@@ -116,14 +176,10 @@ def _signs(values, pairs):
     return (second > first).astype(np.int8) - (second < first).astype(float)
 
 
-def _shares(weights, cells):
-    """Share of every pair in ψ: weights scaled to a mean over pairs, then over cells left."""
-    begins = np.flatnonzero(np.concatenate([[True], cells[1:] != cells[:-1]]))
-    per_cell = np.add.reduceat(weights, begins, axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        per_pair = np.where(per_cell > 0, 1 / per_cell, 0) / (per_cell > 0).sum(1)[:, None]
-    sizes = np.diff(np.append(begins, len(cells)))
-    return weights * np.repeat(per_pair, sizes, axis=1)
+def _shares(cells):
+    """Share of every pair in ψ, a mean over the pairs of a cell and then over cells."""
+    _, cell, sizes = np.unique(cells, return_inverse=True, return_counts=True)
+    return 1 / sizes[cell] / len(sizes)
 
 
 def _empty(measures, draws, factors):

@@ -7,7 +7,7 @@ Args:
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -17,9 +17,10 @@ from jaxtyping import Float, Int
 
 FEWEST_ENSEMBLES = 5  # ASSUME: no interval is told of fewer
 LARGEST_EXACT = 12  # ensembles up to which the chances of orders are inverted
+LARGEST_STRATUM = 8  # mean number of ensembles in strata, the same
 GRID = 301  # points of a normal variable between −5 and 5
-DRAWS = 20_000  # orders of normal values for each of these correlations, on Fisher's scale
-CORRELATIONS = np.tanh(np.linspace(-3, 5, 97))
+DRAWS = 20_000  # orders of up to twelve normal values for each correlation, fewer of more
+CORRELATIONS = np.tanh(np.linspace(-5, 5, 121))
 
 
 class Interval(NamedTuple):
@@ -64,6 +65,7 @@ def correlation_interval(
     degrees_of_freedom: Float[np.ndarray, "*measures"] | float | None = None,
     fewest: int = FEWEST_ENSEMBLES,
     coefficient: Literal["spearman", "kendall"] | None = "spearman",
+    strata: Int[np.ndarray, "ensembles"] | None = None,
 ) -> Interval:
     """Return tanh(z ± t·se) with z = artanh r and the jackknife standard error of z.
 
@@ -71,7 +73,7 @@ def correlation_interval(
     contain its estimate and stay within ±1; the jackknife takes ensembles for what they are. Of few
     ensembles it knows its own error too little, and z jumps where leaving one out makes an order
     perfect: up to 10 degrees of freedom f, bounds are those of ``order_bounds`` for f + 2
-    ensembles.
+    ensembles, and within strata of up to 8 ensembles on average those for their sizes.
 
     Args:
         estimate: Correlation r of the study.
@@ -81,6 +83,7 @@ def correlation_interval(
         coefficient: Rank correlation whose ``order_bounds`` hold for few ensembles, Spearman's for
             Pearson's r and for partial correlations too; None where not all pairs of ensembles
             count, so that the jackknife has to do.
+        strata: Stratum of every ensemble, where only pairs within strata count.
 
     Returns:
         Intervals; NaN with fewer ensembles than ``fewest`` or without degrees of freedom. An
@@ -99,21 +102,26 @@ def correlation_interval(
     low, high = np.array(np.tanh(z - half)), np.array(np.tanh(z + half))
     sizes = np.broadcast_to(free, low.shape) + 2
     perfect = np.abs(estimate) >= largest
-    few = (sizes <= LARGEST_EXACT) & (coefficient is not None)
+    number = 1 if strata is None else len(np.unique(strata))
+    small = number > 1 and len(strata) <= LARGEST_STRATUM * number
+    few = ((sizes <= LARGEST_EXACT) | small) & (coefficient is not None)
     ordered = np.isfinite(half) & (perfect | few)
     for index in map(tuple, np.argwhere(ordered)):
-        size = int(sizes[index])
-        if perfect[index]:
-            bounds = perfect_order_bound(size, level, coefficient), 1.0
+        size = abs(float(estimate[index]))
+        if small:
+            of_strata = np.bincount(strata[np.isfinite(left_out[index])])
+            bounds = order_bounds(size, tuple(sorted(of_strata)), level)
+        elif perfect[index]:
+            bounds = perfect_order_bound(int(sizes[index]), level, coefficient), 1.0
         else:
-            bounds = order_bounds(abs(float(estimate[index])), size, level, coefficient)
+            bounds = order_bounds(size, (int(sizes[index]),), level, coefficient)
         low[index], high[index] = np.sort(np.copysign(1, estimate[index]) * np.array(bounds))
     return Interval(estimate, np.minimum(low, estimate), np.maximum(high, estimate))
 
 
 def order_bounds(
     estimate: float,
-    ensembles: int,
+    strata: tuple[int, ...],
     level: float,
     coefficient: Literal["spearman", "kendall"] = "spearman",
 ) -> tuple[float, float]:
@@ -123,23 +131,54 @@ def order_bounds(
     of E pairs of normal values with correlation r, a rank correlation of the estimate or more has
     probability (1 − level)/2 at the lower bound, one of the estimate or less at the upper. The
     lower bound excludes 0 where the one-sided permutation test does, since at r = 0 all orders are
-    equally probable. Probabilities are shares of 20,000 draws, the same normal numbers at every r.
+    equally probable. Probabilities are shares of 20,000 draws (fewer of more than twelve), the
+    same normal numbers at every r.
 
     Args:
-        estimate: Rank correlation in the study, of [0, 1).
-        ensembles: E, three at least.
+        estimate: Rank correlation in the study, of [0, 1].
+        strata: Numbers E of ensembles that are ordered among themselves: one, three at least, or
+            those of the strata of Spearman's ρ within them.
 
     Returns:
         Spearman's ρ = (6/π)·asin(r/2) or Kendall's τ = (2/π)·asin(r) at the two bounds of r.
     """
-    drawn = _drawn_correlations(ensembles, coefficient)
-    rare = DRAWS * (1 - level) / 2
-    reached = (drawn > estimate - 1e-6).sum(1)
-    left = (drawn < estimate + 1e-6).sum(1)
-    z = np.arctanh(CORRELATIONS)
-    r = np.tanh([np.interp(rare, reached, z), np.interp(-rare, -left, z)])
-    low, high = _of_normal(r, coefficient)
-    return float(low), float(high)
+    drawn = _drawn_correlations(strata, coefficient)
+    low, high = inverted(drawn, np.array([estimate]), level, coefficient)
+    return float(low[0]), float(high[0])
+
+
+def inverted(
+    drawn: Float[np.ndarray, "correlations draws"],
+    estimates: Float[np.ndarray, "measures"],
+    level: float,
+    coefficient: Literal["spearman", "kendall"] = "kendall",
+) -> tuple[Float[np.ndarray, "measures"], Float[np.ndarray, "measures"]]:
+    """Return the bounds at which estimates are as rare among draws as the level allows.
+
+    Args:
+        drawn: The statistic of normal values with each of ``CORRELATIONS``, in ascending order.
+        estimates: The statistic in the study, of [−1, 1].
+        coefficient: Coefficient in whose terms the bounds are told.
+
+    Returns:
+        Lower and upper bounds; NaN where the estimate or all draws are.
+    """
+    low, high = np.full((2, len(estimates)), np.nan)
+    defined = np.isfinite(estimates) & np.isfinite(drawn).any()
+    size = np.abs(estimates[defined])
+    # Draws that reach an estimate, and draws that do not exceed it, for every correlation.
+    reached = drawn.shape[1] - np.array([np.searchsorted(row, size - 1e-6) for row in drawn])
+    left = np.array([np.searchsorted(row, size + 1e-6) for row in drawn])
+    rare, z = drawn.shape[1] * (1 - level) / 2, np.arctanh(CORRELATIONS)
+    ends = [
+        [np.interp(rare, one, z), np.interp(-rare, -other, z)]
+        for one, other in zip(reached.T, left.T, strict=True)
+    ]
+    bounds = _of_normal(np.tanh(np.array(ends).reshape(-1, 2)), coefficient)
+    turned = np.sort(np.where(estimates[defined] < 0, -1, 1)[:, None] * bounds, axis=1)
+    low[defined] = np.minimum(turned[:, 0], estimates[defined])
+    high[defined] = np.maximum(turned[:, 1], estimates[defined])
+    return low, high
 
 
 def _of_normal(r, coefficient):
@@ -147,17 +186,23 @@ def _of_normal(r, coefficient):
     return 2 / np.pi * (np.arcsin(r) if coefficient == "kendall" else 3 * np.arcsin(r / 2))
 
 
-@cache
-def _drawn_correlations(ensembles, coefficient):
-    """Rank correlations of normal values, correlations × draws."""
-    y, noise = np.random.default_rng(0).normal(size=(2, DRAWS, ensembles))
-    noise = np.take_along_axis(noise, y.argsort(1), 1)
-    y = np.sort(y, axis=1)
-    of = _kendall if coefficient == "kendall" else _spearman
-    drawn = np.empty((len(CORRELATIONS), DRAWS), np.float32)
-    for row, r in zip(drawn, CORRELATIONS, strict=True):
-        row[:] = of(r * y + np.sqrt(1 - r**2) * noise)
-    return drawn
+@lru_cache(maxsize=32)
+def _drawn_correlations(strata, coefficient):
+    """Rank correlations of normal values, correlations × draws in ascending order."""
+    ensembles = sum(strata)
+    few = ensembles <= LARGEST_EXACT
+    draws = DRAWS if few else int(np.clip(20 * DRAWS // ensembles, 1_000, DRAWS // 4))
+    generator, of = np.random.default_rng(0), _kendall if coefficient == "kendall" else _spearman
+    drawn = np.zeros((len(CORRELATIONS), draws), np.float32)
+    shares = np.array([size**3 - size for size in strata], float)
+    for size, share in zip(strata, shares / shares.sum(), strict=True):
+        y, noise = generator.normal(size=(2, draws, size))
+        noise = np.take_along_axis(noise, y.argsort(1), 1)
+        y = np.sort(y, axis=1)
+        for row, r in zip(drawn, CORRELATIONS, strict=True):
+            if share:
+                row += share * of(r * y + np.sqrt(1 - r**2) * noise)
+    return np.sort(drawn, axis=1)
 
 
 def _spearman(x):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import scipy.stats
 from jaxtyping import Float, Int
 
@@ -40,7 +41,7 @@ from generalization.statistics.draws import (
 from generalization.statistics.estimates import joined
 from generalization.statistics.granulated import (
     granulated_cells,
-    granulated_kendall,
+    granulated_intervals,
     granulated_kendall_null,
 )
 from generalization.statistics.intervals import (
@@ -254,29 +255,16 @@ class _Judges:
         if not factors or not self.enough:
             yield from self.rows("granulated_kendall", self._empty())
             return
-        held = [
-            granulated_kendall(counts, self.means, self.gap, levels)
-            for counts in (observed_counts(self.size), leave_one_out_counts(self.size))
-        ]
         null = granulated_kendall_null(self.means, self.gap, levels, self.orders)
         cells = granulated_cells(levels)
-        everything = [
-            ("granulated_kendall", [one.overall for one in held], null.overall, cells.used.sum())
-        ] + [
-            (
-                f"granulated_kendall_{factor}",
-                [one.by_factor[place] for one in held],
-                null.by_factor[place],
-                cells.used[place],
-            )
-            for place, factor in enumerate(factors)
+        overall, by_factor = granulated_intervals(self.means, self.gap, levels, level=self.level)
+        everything = [("granulated_kendall", overall, null.overall, cells.used.sum())] + [
+            (f"granulated_kendall_{factor}", interval, null.by_factor[place], cells.used[place])
+            for place, (factor, interval) in enumerate(zip(factors, by_factor, strict=True))
         ]
-        for name, (observed, left_out), null_of, used in everything:
-            interval = correlation_interval(
-                observed[:, 0], left_out, level=self.level, coefficient=None
-            )
+        for name, interval, null_of, used in everything:
             note = "" if used else "no two ensembles differ in this factor alone"
-            tested = self._tested(observed[:, 0], null_of)
+            tested = self._tested(interval.estimate, null_of)
             yield from self.rows(name, interval, *tested, cells=used, notes=note)
 
     def information(self) -> Iterator[Row]:
@@ -482,7 +470,7 @@ class _Judges:
             return stratified_spearman(counts, self.means, self.gap, strata)
 
         levels = len(np.unique(strata))
-        interval = self._interval(statistic, self.size - 1 - levels)
+        interval = self._interval(statistic, self.size - 1 - levels, strata)
         orders = self.orders if levels == 1 else self._orders(strata)
         null = stratified_spearman_null(self.means, self.gap, strata, orders)
         notes = [constant if np.isnan(one) else "" for one in interval.estimate]
@@ -515,13 +503,22 @@ class _Judges:
         )
         yield from self.rows(name, interval, test(values, self.gap))
 
-    def _interval(self, statistic: Statistic, degrees_of_freedom: int) -> Interval:
+    def _interval(
+        self,
+        statistic: Statistic,
+        degrees_of_freedom: int,
+        strata: Int[np.ndarray, "ensembles"] | None = None,
+    ) -> Interval:
         """Fisher's z of a correlation with a jackknife over ensembles."""
         observed = statistic(observed_counts(self.size))[:, 0]
         left_out = statistic(leave_one_out_counts(self.size))
         left_out = np.where(np.isnan(self.means), np.nan, left_out)
         return correlation_interval(
-            observed, left_out, level=self.level, degrees_of_freedom=degrees_of_freedom
+            observed,
+            left_out,
+            level=self.level,
+            degrees_of_freedom=degrees_of_freedom,
+            strata=strata,
         )
 
     def _tested(
@@ -536,9 +533,7 @@ class _Judges:
 
     def _squares(self, x: np.ndarray) -> np.ndarray:
         """Adjusted R² of the gap on a measure, of ensemble means: of all, and without each."""
-        there = np.isfinite(x)
-        with np.errstate(invalid="ignore"):
-            means = np.where(there, x, 0).sum(1) / there.sum(1)
+        means = pd.DataFrame(x).where(np.isfinite(x)).mean(axis=1).to_numpy()
         kept = ~np.isnan(means)
         found = np.full(self.size + 1, np.nan)
         if kept.sum() < FEWEST_ENSEMBLES or np.ptp(means[kept]) == 0:

@@ -30,6 +30,7 @@ def summary(
     statistics: pd.DataFrame,
     measures: pd.DataFrame,
     *,
+    training: pd.DataFrame | None = None,
     design: pd.DataFrame | None = None,
     claims: pd.DataFrame | None = None,
     selection_on_fit: pd.DataFrame | None = None,
@@ -42,6 +43,7 @@ def summary(
     is never called absent. A study of papers opens with their claims and verdicts.
 
     Args:
+        training: Training history, with the devices of networks if they are known.
         design: Share of the gap's variance that each swept hyper-parameter explains, if the
             study has the table.
         claims: Verdicts on claims of papers, if the study has the table.
@@ -77,7 +79,27 @@ def summary(
             *_biased(selection_on_fit),
         ]
     opening = [] if claims is None else _claims(claims)
-    return [*opening, *lines, _excluded(measures, fitted_accuracy)]
+    return [*opening, *lines, _excluded(measures, fitted_accuracy), *_several_devices(training)]
+
+
+def _several_devices(training: pd.DataFrame | None) -> Iterator[str]:
+    """Say which ensembles have networks of several devices, drivers or versions of torch."""
+    if training is None or "device" not in training:
+        return
+    networks = training[training["final"]].fillna({"driver": ""})
+    made_on = networks[["device", "driver", "torch"]].astype(str).agg(" ".join, axis=1)
+    # One that was interrupted names all on which it went on.
+    several = made_on.groupby(networks["ensemble"]).nunique() > 1
+    several |= made_on.str.contains(", then ").groupby(networks["ensemble"]).any()
+    if several.any():
+        names = several[several].index
+        found = sorted(set(made_on[networks["ensemble"].isin(names)].str.split().str.join(" ")))
+        yield (
+            f"Networks of {_count(len(names), 'ensemble')} ({listed(list(names[:3]))}"
+            f"{' and others' if len(names) > 3 else ''}) were not all trained on the same device, "
+            f"with the same driver and torch: {'; '.join(found)}. The same seeds give the same "
+            "bits on one of them only."
+        )
 
 
 def _claims(claims: pd.DataFrame) -> Iterator[str]:

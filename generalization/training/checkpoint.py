@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,19 +42,77 @@ def write_checkpoint(path: Path, training: Training, course: Course, stack: Stac
     }
     for part, members in parts.items():
         tensors |= {f"{part}.{name}": tensor.contiguous() for name, tensor in members.items()}
-    progress = {"step": stack.step, "begun": course.begun, "first": training.criterion.first}
-    write_tensors(path, tensors, identity(training) | progress)
+    progress = {"step": stack.step, "first": training.criterion.first}
+    write_tensors(path, tensors, identity(training) | progress | {"made_on": training.made_on})
 
 
-def read_checkpoint(path: Path, training: Training) -> tuple[Course, Stack]:
+@dataclass
+class Checkpoint:
+    """State of a training, in the memory of this machine.
+
+    Attributes:
+        training: Training to resume.
+        description: Seeds, step and the like.
+        tensors: Tensors by the names that ``write_checkpoint`` gives them.
+    """
+
+    training: Training
+    description: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+    def course(self) -> Course:
+        """Return the course of training."""
+        return Course(
+            kept_steps=self.training.kept_steps,
+            networks=_networks(self.tensors, "kept", self.training),
+            steps=self.tensors["steps"],
+            statuses=self.tensors["statuses"],
+            evaluations=[tuple(row) for row in self.tensors["evaluations"].tolist()],
+        )
+
+    def stack(self, positions: Collection[int], most: int) -> tuple[Stack | None, int]:
+        """Return the stack in training, on the device of training.
+
+        Args:
+            positions: Positions of the networks that are wanted.
+            most: Number of networks to resume, the first of these.
+
+        Returns:
+            The stack, None if it has none of the networks; and the number that is left out.
+        """
+        there = self.tensors["positions"].tolist()
+        which = [place for place, position in enumerate(there) if position in positions]
+        some = which[:most]
+        return (self._stack(there, some) if some else None), len(which) - len(some)
+
+    def _stack(self, positions: list[int], which: list[int]) -> Stack:
+        training, tensors, device = self.training, self.tensors, self.training.device
+        some = which if len(which) < len(positions) else slice(None)
+        networks = _networks(tensors, "networks", training).map(lambda one: one[some].to(device))
+        names = {key.split(".")[1] for key in tensors if key.startswith("optimizer.")}
+        # The state of L-BFGS, which trains one network, has no axis of networks.
+        part = ... if training.full_batch else some
+        state = {
+            name: [tensor[part].to(device) for tensor in _members(tensors, f"optimizer.{name}")]
+            for name in sorted(names)
+        }
+        training.criterion.first = self.description["first"]
+        positions = [positions[place] for place in which]
+        return Stack(
+            networks=networks,
+            optimizer=training.optimizer(networks, positions, state),
+            positions=positions,
+            times_met=tensors["times_met"][some].to(device),
+            step=self.description["step"],
+        )
+
+
+def read_checkpoint(path: Path, training: Training) -> Checkpoint:
     """Read the state of training.
 
     Args:
         path: File written by ``write_checkpoint``.
-        training: Training to resume.
-
-    Returns:
-        Course of training, and the stack in training.
+        training: Training to resume, which learns on which device it was begun.
 
     Raises:
         InputError: If the file is damaged, or belongs to another ensemble or other seeds.
@@ -62,9 +121,10 @@ def read_checkpoint(path: Path, training: Training) -> tuple[Course, Stack]:
         description, tensors = read_tensors(path)
         found = {key: description[key] for key in identity(training)}
         if found == identity(training):
+            training.continue_after(description["made_on"])
             # Copied, because BLAS may round differently for a different memory alignment.
             tensors = {name: tensor.clone() for name, tensor in tensors.items()}
-            return _course(description, tensors, training), _stack(description, tensors, training)
+            return Checkpoint(training, description, tensors)
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise InputError(
             f"checkpoint must be a whole file of this project, not {str(path)!r} "
@@ -112,32 +172,3 @@ def _networks(tensors: dict[str, Tensor], name: str, training: Training) -> Stac
     }
     activation = training.hyperparameters.activation
     return networks_from_tensors(members, activation, training.architecture)
-
-
-def _course(description: dict[str, Any], tensors: dict[str, Tensor], training: Training) -> Course:
-    return Course(
-        kept_steps=training.kept_steps,
-        networks=_networks(tensors, "kept", training),
-        steps=tensors["steps"],
-        statuses=tensors["statuses"],
-        evaluations=[tuple(row) for row in tensors["evaluations"].tolist()],
-        begun=description["begun"],
-    )
-
-
-def _stack(description: dict[str, Any], tensors: dict[str, Tensor], training: Training) -> Stack:
-    networks = _networks(tensors, "networks", training).to(training.device)
-    names = {key.split(".")[1] for key in tensors if key.startswith("optimizer.")}
-    state = {
-        name: [tensor.to(training.device) for tensor in _members(tensors, f"optimizer.{name}")]
-        for name in sorted(names)
-    }
-    training.criterion.first = description["first"]
-    positions = tensors["positions"].tolist()
-    return Stack(
-        networks=networks,
-        optimizer=training.optimizer(networks, positions, state),
-        positions=positions,
-        times_met=tensors["times_met"].to(training.device),
-        step=description["step"],
-    )

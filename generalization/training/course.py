@@ -58,7 +58,6 @@ class Course:
         steps: Training step of every kept network.
         statuses: Index in ``STATUSES`` for each network; −1 until its training has ended.
         evaluations: Rows of position, step, and ``PERFORMANCE`` of a network.
-        begun: Number of networks whose training has begun.
     """
 
     kept_steps: Sequence[int]
@@ -66,7 +65,6 @@ class Course:
     steps: Int64[Tensor, "kept networks"]
     statuses: Int64[Tensor, "networks"]
     evaluations: list[tuple[float, ...]] = field(default_factory=list)
-    begun: int = 0
 
     @classmethod
     def of(cls, kept_steps: Sequence[int], networks: int, one: StackedNetworks) -> Course:
@@ -95,6 +93,16 @@ class Course:
                 self._store(slot, networks, positions, step)
         self._store(-1, networks, positions, step)
         self.statuses[list(positions)] = STATUSES.index(status)
+
+    @property
+    def unfinished(self) -> list[int]:
+        """Positions of the networks whose training has not ended."""
+        return (self.statuses < 0).nonzero().flatten().tolist()
+
+    def forget(self, positions: Sequence[int], step: int) -> None:
+        """Forget the evaluations of networks after a step from which they are trained again."""
+        of = set(positions)
+        self.evaluations = [row for row in self.evaluations if row[0] not in of or row[1] <= step]
 
     def _store(
         self, slot: int, networks: StackedNetworks, positions: Sequence[int], step: int

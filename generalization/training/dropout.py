@@ -12,22 +12,24 @@ from generalization.randomness import generator_for
 from generalization.training.batches import Batch
 
 
-# ASSUME: dropout applies to all hidden layers, after normalization and activation function; table 1
-# of Daróczy 2020 lists dropout in all hidden layers but the first, without a probability.
+# ASSUME: dropout applies after normalization and activation function; table 1 of Daróczy 2020 lists
+# it in all hidden layers but the first, without a probability.
 @dataclass(frozen=True)
 class Dropout:
-    """Inverted dropout (Srivastava et al. 2014, §10) of all hidden activations of a stack.
+    """Inverted dropout (Srivastava et al. 2014, §10) of hidden activations of a stack.
 
     Attributes:
         probability: Probability p with which an activation is set to zero; the others are scaled by
             1 / (1 − p), which preserves the mean.
         ensemble: Name of the ensemble.
         seeds: One seed per network of the stack.
+        begin: First hidden layer with dropout, counted from 1; activations below are all kept.
     """
 
     probability: float
     ensemble: str
     seeds: Sequence[int]
+    begin: int = 1
 
     def on(self, batch: Batch, networks: StackedNetworks, step: int) -> Batch:
         """Return the batch with dropout masks for the hidden layers, drawn for a step.
@@ -40,6 +42,9 @@ class Dropout:
             generator = generator_for(self.ensemble, seed, "dropout", step)
             for mask in masks:
                 torch.rand(mask.shape[1:], generator=generator, out=mask[position])
-        for mask in masks:
-            mask.ge_(self.probability).div_(1 - self.probability)
+        for layer, mask in enumerate(masks, 1):
+            if layer < self.begin:
+                mask.fill_(1)
+            else:
+                mask.ge_(self.probability).div_(1 - self.probability)
         return replace(batch, masks=tuple(mask.to(batch.labels.device) for mask in masks))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from generalization.datasets.dataset import Dataset
+from generalization.devices import require_known
 from generalization.errors import InputError
 from generalization.files import require_room
 from generalization.hyperparameters import Hyperparameters, contradictions
@@ -22,17 +23,18 @@ from generalization.networks.initial_layers import INITIALIZATIONS
 from generalization.networks.module_networks import reason_apart
 from generalization.networks.networks_file import KeptNetworks
 from generalization.training.augmentation import AUGMENTATIONS
-from generalization.training.checkpoint import read_checkpoint, write_checkpoint
-from generalization.training.course import NAMED_STEPS, Course
+from generalization.training.checkpoint import write_checkpoint
+from generalization.training.course import NAMED_STEPS
 from generalization.training.denormals import denormals_flushed
-from generalization.training.initialization import initial_networks
 from generalization.training.losses import LOSSES
-from generalization.training.optimizers import RULES
+from generalization.training.optimizers import RULES, copies_of_weights
 from generalization.training.progress import Report
+from generalization.training.queue import Queue
 from generalization.training.sizes import networks_at_once
-from generalization.training.stacks import Stack, Training
+from generalization.training.stacks import Training
 
 REPORT_SECONDS = 0.2
+SHARE = 1 / 20  # Of the time of training, for checkpoints.
 
 log = logging.getLogger(__name__)
 
@@ -79,58 +81,55 @@ def train_ensemble(
         device: Device of training.
         checkpoint: File from which training resumes if it exists, and that is written during
             training. The caller removes it when the result is safe.
-        checkpoint_seconds: Time between two checkpoints.
+        checkpoint_seconds: Time between two checkpoints, or more, so that writing them takes no
+            more than one twentieth of the time; 0 writes one after every step.
         report: Callback that receives the number of networks that are done and the share of the
             maximum number of steps that is over.
-        stack_size: Number of networks per stack; by default it depends on the device. It changes
-            results only by rounding. L-BFGS trains one network at a time.
+        stack_size: Number of networks per stack; by default it depends on the device and its
+            memory, and is halved when this runs out. It changes results only by rounding. L-BFGS
+            trains one network at a time.
 
     Returns:
         Networks at their kept steps, and the training history: losses are mean cross-entropies in
         nats over the whole sets, at step 0, powers of two, kept steps and the end.
     """
+    require_known(str(device))
     raise_if_impossible(hyperparameters, seeds, data)
     training = Training(data, hyperparameters, seeds, torch.device(device))
-    if checkpoint is not None and checkpoint.exists():
-        course, begun = read_checkpoint(checkpoint, training)
-    else:
-        one = initial_networks(training.architecture, hyperparameters, seeds[:1])
-        course, begun = Course.of(training.kept_steps, len(seeds), one), None
+    copies = 0 if training.full_batch else copies_of_weights(hyperparameters.optimizer)
+    fitting = networks_at_once(
+        len(seeds), training.architecture, hyperparameters, training.device, copies=copies
+    )
+    size = fitting if stack_size is None or training.full_batch else stack_size
+    queue = Queue.of(training, size, checkpoint)
+    course = queue.course
     if checkpoint is not None:
         # What is kept is written at the end, whatever comes between.
         kept_bytes = sum(tensor.nbytes for tensor in course.networks.tensors.values())
         require_room(checkpoint, kept_bytes)
-    fitting = networks_at_once(len(seeds), training.architecture, hyperparameters, training.device)
-    size = fitting if stack_size is None or training.full_batch else stack_size
     if hyperparameters.is_foreign:
         why = reason_apart(training.architecture, training.device)
         how = f"one after the other, because {why}" if why else f"in stacks of {size}, by vmap"
         log.info("%s: networks train %s.", training.architecture, how)
     saving, reporting = Clock(checkpoint_seconds), Clock(REPORT_SECONDS)
-    for stack in stacks(training, course, begun, size):
-        for _ in training.train(stack, course):
+    for stack in queue.stacks():
+        for _ in queue.trained(stack):
             if checkpoint is not None and stack.positions and saving.is_due():
+                begin = time.monotonic()
                 write_checkpoint(checkpoint, training, course, stack)
-                saving.restart()
+                queue.saved = True
+                saving.restart(checkpoint_seconds and (1 / SHARE - 1) * (time.monotonic() - begin))
             if report is not None and (reporting.is_due() or not stack.positions):
                 done = int((course.statuses >= 0).sum())
                 share = done + len(stack.positions) * stack.step / max(1, training.limit)
                 report(done, share / len(seeds))
                 reporting.restart()
+    kept = course.kept_networks(hyperparameters, seeds)
+    made_on = {**training.made_on, "stack_size": queue.largest}
     return TrainedEnsemble(
-        kept=replace(course.kept_networks(hyperparameters, seeds), dataset_sha256=data.sha256),
+        kept=replace(kept, dataset_sha256=data.sha256, made_on=made_on),
         training=course.rows(hyperparameters.name, seeds),
     )
-
-
-def stacks(training: Training, course: Course, begun: Stack | None, size: int) -> Iterator[Stack]:
-    """Yield the stack of a checkpoint, if any, and then stacks of the remaining networks."""
-    if begun is not None:
-        yield begun
-    while course.begun < len(training.seeds):
-        positions = range(course.begun, min(course.begun + size, len(training.seeds)))
-        course.begun = positions.stop
-        yield training.begin(positions)
 
 
 def raise_if_impossible(
@@ -171,16 +170,16 @@ def raise_if_impossible(
 
 
 class Clock:
-    """Timer that is due a fixed number of seconds after its last restart."""
+    """Timer that is due a number of seconds after its last restart."""
 
     def __init__(self, seconds: float):
         self.seconds = seconds
         self.restart()
 
-    def restart(self) -> None:
-        """Start counting from now."""
-        self.begin = time.monotonic()
+    def restart(self, least: float = 0.0) -> None:
+        """Start counting from now, this time to no less than ``least`` seconds."""
+        self.begin, self.wait = time.monotonic(), max(self.seconds, least)
 
     def is_due(self) -> bool:
         """Return whether the time is over."""
-        return time.monotonic() - self.begin >= self.seconds
+        return time.monotonic() - self.begin >= self.wait

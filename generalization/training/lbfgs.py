@@ -12,7 +12,7 @@ from generalization.training.batches import Batch
 from generalization.training.gradients import new_backpropagation
 from generalization.training.losses import Loss
 from generalization.training.optimizers import State
-from generalization.training.sizes import samples_at_once
+from generalization.training.sizes import samples_per_backward
 
 ITERATIONS = 2684  # Maximum number of iterations, Novak et al. 2018, §A.5.5.
 LINE_SEARCH = 25  # Maximum number of evaluations per line search, as in torch.optim.LBFGS.
@@ -31,7 +31,7 @@ class Lbfgs:
     def __init__(self, networks: StackedNetworks, loss: Loss, state: State | None = None):
         self.parameters = networks.parameters
         self.backpropagation = new_backpropagation(networks, loss)
-        self.samples = samples_at_once(networks)
+        self.samples = samples_per_backward(networks)
         self.optimizer = torch.optim.LBFGS(
             self.parameters,
             max_iter=1,

@@ -17,7 +17,7 @@ from generalization.training.batches import Batch
 from generalization.training.dropout import Dropout
 from generalization.training.gradients import new_backpropagation
 from generalization.training.losses import Loss
-from generalization.training.sizes import samples_at_once
+from generalization.training.sizes import samples_per_backward
 
 State = dict[str, list[Tensor]]
 
@@ -82,6 +82,15 @@ RULES = {
 }
 
 
+def copies_of_weights(optimizer: str) -> int:
+    """Return how many tensors in the shape of the weights training takes at its peak.
+
+    Weights, gradient and the state of the optimizer; and while networks are evaluated or leave the
+    stack, or in an update, copies of some of them.
+    """
+    return 4 + len(RULES[optimizer].slots)
+
+
 class FirstOrder:
     """Updates all networks of a stack by one of ``RULES``.
 
@@ -109,7 +118,7 @@ class FirstOrder:
         self.backpropagation = new_backpropagation(networks, loss)
         self.weight_decay, self.dropout = weight_decay, dropout
         # Batch normalization needs the statistics of the whole batch at once.
-        self.samples = math.inf if networks.needs_whole_batches else samples_at_once(networks)
+        self.samples = math.inf if networks.needs_whole_batches else samples_per_backward(networks)
         self.state = state or {
             name: [torch.full_like(parameter, value) for parameter in self.parameters]
             for name, value in {"gradient": 0.0, **rule.slots}.items()

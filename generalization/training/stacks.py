@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from generalization.datasets.dataset import Dataset
+from generalization.devices import described, origin
 from generalization.hyperparameters import Hyperparameters
 from generalization.networks.stacked_networks import StackedNetworks
 from generalization.training.batches import Batch, TrainingSet, batches_of_epoch, whole_set
@@ -23,6 +25,8 @@ from generalization.training.losses import LOSSES
 from generalization.training.module_backpropagation import ModuleDraws
 from generalization.training.optimizers import RULES, FirstOrder, State
 from generalization.training.schedules import scheduled_rate
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -51,6 +55,7 @@ class Training:
         hyperparameters: Hyper-parameters of the ensemble.
         seeds: One seed per network.
         device: Device of training.
+        made_on: Device, driver and version of torch, see ``devices.origin``.
         architecture: Architecture of the networks.
         source: Training set.
         test: Inputs and labels of the test set.
@@ -72,6 +77,7 @@ class Training:
         self.hyperparameters = hyperparameters
         self.seeds = seeds
         self.device = device
+        self.made_on = origin(device)
         self.architecture = architecture_for(data, hyperparameters)
         self.source = TrainingSet.of(data, hyperparameters, device)
         self.test = data.test_inputs.flatten(1).to(device), data.test_labels.to(device)
@@ -96,7 +102,8 @@ class Training:
         chosen, loss = self.hyperparameters, LOSSES[self.hyperparameters.loss]
         if self.full_batch:
             return Lbfgs(networks, loss, state)
-        dropout = Dropout(chosen.dropout, chosen.name, self.seeds_at(positions))
+        begin = chosen.dropout_from
+        dropout = Dropout(chosen.dropout, chosen.name, self.seeds_at(positions), begin)
         if chosen.is_foreign and networks.template.draws:
             dropout = ModuleDraws(chosen.name, self.seeds_at(positions))
         return FirstOrder(
@@ -107,6 +114,29 @@ class Training:
             weight_decay=chosen.weight_decay,
             dropout=dropout if chosen.dropout or isinstance(dropout, ModuleDraws) else None,
         )
+
+    def continue_after(self, before: dict[str, str]) -> None:
+        """Tell and remember that training was begun elsewhere, so that its bits are of two kinds.
+
+        Args:
+            before: Where it was begun, as ``made_on``.
+        """
+        here = origin(self.device)
+        if before == self.made_on:
+            return
+        last = {name: value.split(", then ")[-1] for name, value in before.items()}
+        if last == here:
+            self.made_on = before
+            return
+        log.warning(
+            "%s was begun on %s and goes on on %s: its networks are not bit for bit those of one "
+            "of them alone.",
+            *(self.hyperparameters.name, described(last), described(here)),
+        )
+        self.made_on = {
+            name: before[name] if last[name] == here[name] else f"{before[name]}, then {here[name]}"
+            for name in here
+        }
 
     def seeds_at(self, positions: Sequence[int]) -> list[int]:
         """Return the seeds of the networks at these positions of the ensemble."""
@@ -181,6 +211,7 @@ class Training:
         for status, members in statuses.items():
             ended, positions = chosen(stack, members)
             course.finish(ended, positions, step, status)
+            del ended
         if done.any():
             self.reduce(stack, ~done)
 
@@ -196,15 +227,26 @@ class Training:
             ]
 
     def reduce(self, stack: Stack, members: Bool[Tensor, "networks"]) -> None:
-        """Keep only some networks in a stack."""
-        stack.networks, stack.positions = chosen(stack, members)
-        stack.times_met = stack.times_met[members]
-        if stack.positions:
-            state = {
-                name: [tensor[members] for tensor in tensors]
-                for name, tensors in stack.optimizer.state.items()
-            }
-            stack.optimizer = self.optimizer(stack.networks, stack.positions, state)
+        """Keep only some networks in a stack.
+
+        Tensors are replaced one by one, so that there is a copy of only one of them at a time.
+        """
+        which = members.nonzero().flatten()
+        stack.positions = [stack.positions[member] for member in which.tolist()]
+        stack.times_met = stack.times_met[which]
+        if not stack.positions:
+            stack.networks = stack.networks[[]]
+            del stack.optimizer
+            return
+        empty, tensors, state = stack.networks[[]], stack.networks.tensors, stack.optimizer.state
+        del stack.optimizer, stack.networks  # They refer to the tensors, too.
+        for name in tensors:
+            tensors[name] = tensors[name][which]
+        for parts in state.values():
+            for place in range(len(parts)):
+                parts[place] = parts[place][which]
+        stack.networks = empty.with_tensors(tensors)
+        stack.optimizer = self.optimizer(stack.networks, stack.positions, state)
 
 
 def chosen(stack: Stack, members: Bool[Tensor, "networks"]) -> tuple[StackedNetworks, list[int]]:

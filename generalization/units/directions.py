@@ -56,6 +56,20 @@ def svcca_directions(
     return _completed(varying, activations), _completed(weights, activations)
 
 
+def principal_scores(
+    activations: Float[Tensor, "samples units"], explained_variance: float
+) -> Float64[Tensor, "samples kept"]:
+    """Return orthonormal scores on the fewest principal directions of a layer.
+
+    Args:
+        explained_variance: Share of the variance that they explain.
+
+    Returns:
+        One column per direction, in order of descending variance; none of a constant layer.
+    """
+    return _decomposed(activations, explained_variance)[0]
+
+
 def largest_units(activations: Float[Tensor, "samples units"]) -> Int64[Tensor, "units"]:
     """Return the units in order of descending mean absolute activation."""
     return activations.double().abs().mean(0).argsort(descending=True, stable=True)

@@ -235,3 +235,13 @@ def test_curves_are_of_the_equations_of_the_appendix():
         "Over points, the logarithms of the norm of the true class's row and of Eq. 5 correlate",
         "Over points, the logarithms of the Jacobian norm and of Eq. 7 correlate",
     ]
+
+
+def test_correlations_of_losses_are_on_fishers_scale_and_their_other_numbers_on_none():
+    scales = {
+        re.search(r"statistic == '(\w+)'", one.rows)[1]: one.scale
+        for one in CLAIMS
+        if one.table == "loss_chain"
+    }
+    assert {name for name, scale in scales.items() if scale == "fisher"} == {"pearson_log_mse"}
+    assert set(scales.values()) == {"fisher", "identity"}

@@ -15,13 +15,17 @@ from torch.testing import assert_close
 
 from generalization.devices import BUDGETS, Budget
 from generalization.measures.gradient_norm import (
-    gradient_disparity,
     gradient_noise_scale,
     gradient_norm,
     gradient_variance,
     sample_gradient_norm,
 )
-from generalization.measures.stiffness import sign_stiffness, stiffness, within_class_stiffness
+from generalization.measures.stiffness import (
+    gradient_disparity,
+    sign_stiffness,
+    stiffness,
+    within_class_stiffness,
+)
 from generalization.measures.takeuchi import tic_of_diagonals, tic_of_traces
 
 OF_LOSS = (

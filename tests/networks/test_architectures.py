@@ -9,6 +9,7 @@ from torch import nn
 from generalization.hyperparameters import Hyperparameters
 from generalization.networks.architectures import architecture_of, unsuitable
 
+KINDS = ["convolutional", "all_convolutional", "widening_convolutional", "vgg"]
 IMAGES = {"digits": (1, 8, 8), "mnist": (1, 28, 28), "cifar10": (3, 32, 32), "crop": (3, 2, 2)}
 
 
@@ -26,9 +27,20 @@ def test_channels_and_width_are_tied(width, channels):
     assert (logits.features, logits.units) == (width, 10)
 
 
+def test_eleven_convolutions_are_those_of_morcos():
+    layers = architecture_of(of("widening_convolutional", depth=12, width=64), (3, 32, 32), 10)
+    convolutions, pooling, logits = layers.layers[:11], layers.layers[11], layers.layers[12]
+    assert [one.channels_out for one in convolutions] == [64] * 2 + [128] * 3 + [256] * 3 + [
+        512
+    ] * 3
+    assert [one.stride for one in convolutions] == [1, 1, 2, 1, 1, 2, 1, 1, 2, 1, 1]
+    assert (pooling.kind, pooling.window) == ("average", (4, 4))
+    assert (logits.features, logits.units) == (512, 10)
+
+
 @pytest.mark.parametrize("image", ["digits", "mnist", "cifar10"])
 @pytest.mark.parametrize("pooling", ["none", "max"])
-@pytest.mark.parametrize("kind", ["convolutional", "all_convolutional", "vgg"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_shapes_are_those_of_textbook_layers(kind, pooling, image):
     hyperparameters = of(kind, depth=4, width=20, pooling=pooling)
     architecture = architecture_of(hyperparameters, IMAGES[image], 10)
@@ -44,7 +56,7 @@ def test_shapes_are_those_of_textbook_layers(kind, pooling, image):
 
 @pytest.mark.parametrize("image", IMAGES)
 @pytest.mark.parametrize("pooling", ["none", "max", "average"])
-@pytest.mark.parametrize("kind", ["convolutional", "all_convolutional", "vgg"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_is_suitable_can_be_computed(kind, pooling, image):
     # With channels few enough that the deepest networks are small.
     for depth in range(2, 20):
@@ -96,9 +108,7 @@ def test_unsuitable_networks_are_reported_in_a_sentence(changes, image, sentence
 
 
 def test_the_deepest_network_that_is_named_is_suitable():
-    for kind, pooling, image in product(
-        ("convolutional", "all_convolutional", "vgg"), ("none", "max"), ("digits", "mnist")
-    ):
+    for kind, pooling, image in product(KINDS, ("none", "max"), ("digits", "mnist")):
         deep = of(kind, depth=99, pooling=pooling)
         (sentence,) = unsuitable(deep, IMAGES[image])
         most = int(sentence.split(" to ")[1].split()[0])

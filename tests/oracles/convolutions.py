@@ -19,6 +19,7 @@ KINDS = {
         "pooling": "max",
     },
     "all_convolutional": {"architecture": "all_convolutional", "depth": 4, "width": 4},
+    "widening_convolutional": {"architecture": "widening_convolutional", "depth": 4, "width": 2},
     "vgg": {"architecture": "vgg", "depth": 4, "width": 2},
     "vgg, pooled": {"architecture": "vgg", "depth": 4, "width": 2, "pooling": "average"},
 }

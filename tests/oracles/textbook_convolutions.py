@@ -12,7 +12,12 @@ def features_of(layers, image):
 
 
 def convolutions(hyperparameters, image, classes):
-    build = {"convolutional": cnn, "all_convolutional": all_convolutional, "vgg": vgg}
+    build = {
+        "convolutional": cnn,
+        "all_convolutional": all_convolutional,
+        "widening_convolutional": widening_convolutional,
+        "vgg": vgg,
+    }
     body = build[hyperparameters.architecture](hyperparameters, image)
     logits = nn.Linear(features_of(body, image), classes, bias=hyperparameters.biases)
     return [*body, nn.Flatten(), logits]
@@ -44,6 +49,19 @@ def all_convolutional(hyperparameters, image):
     layers, channels, width = [], image[0], hyperparameters.width
     for number in range(1, hyperparameters.depth):
         if number in (3, 6, 9):
+            layers += halving(channels, width, hyperparameters)
+        else:
+            conv = nn.Conv2d(channels, width, 3, padding=1, bias=hyperparameters.biases)
+            layers += [conv, "hidden"]
+        channels = width
+    return [*layers, nn.AdaptiveAvgPool2d(1)]
+
+
+def widening_convolutional(hyperparameters, image):
+    layers, channels, width = [], image[0], hyperparameters.width
+    for number in range(1, hyperparameters.depth):
+        if number in (3, 6, 9):
+            width *= 2
             layers += halving(channels, width, hyperparameters)
         else:
             conv = nn.Conv2d(channels, width, 3, padding=1, bias=hyperparameters.biases)

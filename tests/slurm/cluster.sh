@@ -10,7 +10,7 @@ stop() {
 }
 
 if [ "$1" = down ]; then
-    SLURM_CONF="$folder/etc/slurm.conf" scancel --state=RUNNING,PENDING || true
+    SLURM_CONF="$folder/etc/slurm.conf" scancel --user="$(id -un)" || true
     stop -TERM
     sleep 1
     stop -KILL

@@ -123,3 +123,11 @@ def test_p_value_is_that_of_the_one_way_analysis_of_variance():
     values = np.random.default_rng(0).normal(size=(7, 3)) + np.arange(7)[:, None] / 5
     assert reliability(values).p_value == pytest.approx(scipy.stats.f_oneway(*values).pvalue)
     assert np.isnan(reliability(values[:, :1]).p_value)
+
+
+def test_two_images_are_enough_to_split_the_variance_and_one_is_not():
+    correct = np.array([[1, 1], [1, 0], [0, 0], [1, 1]], bool)
+    expected = np.cov(correct.T.astype(float))[0, 1]
+    assert accuracy_variance(correct).of_seeds == pytest.approx(expected)
+    assert accuracy_variance(correct[:2]).of_seeds == pytest.approx(0)
+    assert np.isnan(accuracy_variance(correct[:, :1])).all()

@@ -200,6 +200,9 @@ def test_interval_without_width_is_not_joined_to_a_mean():
     joined = judged(statistics("a", "b", "c", low=1.0, high=1.0)).iloc[-1]
     assert (joined["verdict"], joined["estimate"]) == (REPLICATES, 1.0)
     assert np.isnan(joined["low"])
+    one = judged(statistics("a", "b", "c", low=[0.6, 0.8, 0.7], high=[1.0, 0.8, 0.9])).iloc[-1]
+    assert one["estimate"] == pytest.approx(0.8)
+    assert np.isnan([one["low"], one["high"]]).all()
 
 
 def test_theorem_is_refuted_in_any_dataset():

@@ -254,3 +254,8 @@ def test_rows_without_a_key_are_left_out_unless_kept():
     assert order == ["a", "z"]
     unsorted = pd.DataFrame({"dataset": ["z", "a"]})
     assert [about["dataset"] for about, _ in groups(unsorted, ["dataset"])] == ["z", "a"]
+
+
+def test_networks_that_are_alone_in_their_ensembles_count_once():
+    assert ensemble_weights(np.arange(3)).tolist() == [1, 1, 1]
+    assert ensemble_weights(np.array([0, 0, 1])).tolist() == [1, 1, 2]

@@ -55,6 +55,14 @@ def test_gap_alone_is_enough_and_all_networks_count_as_fitted(tmp_path):
     assert table["test_accuracy"].isna().all()
 
 
+def test_gap_may_be_negative(tmp_path):
+    table = read(tmp_path, ROWS.assign(train_accuracy=[1.0, 1.0, 1.0, 0.0], test_accuracy=1.0))
+    assert table["generalization_gap"].tolist()[:4] == [0, 0, 0, -1]
+    gap = [0.5, 0.5, 0.5, -0.5]
+    plain = ROWS.drop(columns=["train_accuracy", "test_accuracy"]).assign(generalization_gap=gap)
+    assert read(tmp_path, plain)["generalization_gap"].tolist()[:4] == gap
+
+
 def test_datasets_may_differ(tmp_path):
     table = read(tmp_path, ROWS.assign(dataset=["one", "one", "two", "two"]))
     assert table["dataset"].unique().tolist() == ["one", "two"]
@@ -81,6 +89,10 @@ def test_datasets_may_differ(tmp_path):
         (
             lambda rows: rows.assign(seed=[1, 2, 1, 1]),
             "{path} must have one row per network, but group b, seed 1 occurs twice.",
+        ),
+        (
+            lambda rows: rows.assign(seed=1),
+            "{path} must have one row per network, but group a, seed 1 occurs twice.",
         ),
         (
             lambda rows: rows.assign(width=[10, 10, 20, 30]),

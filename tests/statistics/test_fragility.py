@@ -177,3 +177,22 @@ def test_deviations_are_those_within_a_dataset():
     ]
     assert rows[2]["pairs"] == pytest.approx(rows[0]["pairs"] + rows[1]["pairs"], abs=2)
     assert rows[2]["fragility"] < 1.1 * max(rows[0]["fragility"], rows[1]["fragility"])
+
+
+@pytest.mark.parametrize(("factor", "pairs"), [(0.99, 12), (1.01, 4)])
+def test_gaps_are_equal_up_to_the_two_sample_t_test(factor, pairs):
+    """Of three widths, that of 100 has another gap; 4 ensembles each, of 3 seeds."""
+    limit = scipy.stats.t.ppf(0.975, 24) * np.sqrt(1 / 3 + 1 / 3)
+    rows = study().query("measure == 'of_width'")
+    rows = rows.assign(generalization_gap=rows["seed"] + factor * limit * (rows["width"] == 100))
+    found = fragility(rows, NUISANCE).set_index(["measure", "setting"])
+    assert found.loc[("of_width", "width"), "candidate_pairs"] == 12
+    assert found.loc[("of_width", "width"), "pairs"] == pairs
+
+
+def test_a_measure_that_is_constant_in_one_dataset_has_no_fragility():
+    one = study().query("measure == 'of_width'")
+    other = one.assign(dataset="mnist", ensemble=one["ensemble"].str.replace("digits", "mnist"))
+    rows = pd.concat([one, other.assign(value=3.0)])
+    found = fragility(rows, NUISANCE).set_index(["measure", "setting"])
+    assert found.loc[("of_width", "any"), "note"] == CONSTANT

@@ -132,13 +132,13 @@ def test_order_bounds_exclude_0_where_the_permutation_test_does(coefficient):
     for one in told:
         p_value = (values > one - 1e-6).mean()
         if abs(p_value - 0.05) > 0.004:  # three standard errors of 20,000 draws
-            low, high = order_bounds(one, 6, 0.9, coefficient)
+            low, high = order_bounds(one, (6,), 0.9, coefficient)
             assert (low > 0) == (p_value < 0.05)
             assert low < one < high < 1
 
 
 def test_orders_are_as_rare_at_their_bounds_as_the_level_says(generator):
-    bounds = order_bounds(0.9, 9, 0.9)
+    bounds = order_bounds(0.9, (9,), 0.9)
     for bound, sign in zip(bounds, (1, -1), strict=True):
         r = 2 * np.sin(np.pi / 6 * bound)
         y, noise = generator.normal(size=(2, 9, 20_000))
@@ -146,6 +146,26 @@ def test_orders_are_as_rare_at_their_bounds_as_the_level_says(generator):
         ranks = scipy.stats.rankdata(x, axis=0), scipy.stats.rankdata(y, axis=0)
         found = 1 - 6 * np.square(ranks[0] - ranks[1]).sum(0) / (9**3 - 9)
         assert (sign * found > sign * 0.9 - 1e-9).mean() == pytest.approx(0.05, abs=0.007)
+
+
+@pytest.mark.parametrize("r", [0.5, 0.99])
+@pytest.mark.parametrize(("number", "size"), [(8, 2), (4, 4), (6, 5)])
+def test_interval_within_small_strata_covers(number, size, r, generator):
+    """Of eight strata of two, a jackknife covers .25 where r = .99."""
+    strata, ensembles = np.repeat(np.arange(number), size), number * size
+    covered = []
+    for _ in range(150):
+        y, noise = generator.normal(size=(2, ensembles))
+        x = (r * y + np.sqrt(1 - r**2) * noise)[None]
+        found = correlation_interval(
+            *stratified_spearman(observed_counts(ensembles), x, y, strata),
+            stratified_spearman(leave_one_out_counts(ensembles), x, y, strata),
+            level=0.9,
+            degrees_of_freedom=ensembles - 1 - number,
+            strata=strata,
+        )
+        covered.append(found.low[0] <= 6 / np.pi * np.arcsin(r / 2) <= found.high[0])
+    assert np.mean(covered) > 0.9 - 3 * np.sqrt(0.9 * 0.1 / 150)
 
 
 def test_one_exchange_in_eight_is_told_from_chance():
@@ -348,3 +368,10 @@ def test_simultaneous_interval_is_that_of_the_largest_deviation(generator):
     half = np.quantile(largest, 0.9) * np.array(spread)
     assert found.low == pytest.approx(np.tanh(z - half))
     assert found.high == pytest.approx(np.tanh(z + half))
+
+
+def test_resamples_in_perfect_order_leave_simultaneous_intervals():
+    draws = np.array([[1.0, 0.9, 0.8, 1.0, 0.95], [0.1, 0.2, 0.3, 0.2, 0.1]])
+    found = simultaneous_interval(draws, np.array([1.0, 0.2]), level=0.9)
+    assert (found.low < found.estimate).all()
+    assert (found.high <= 1).all()

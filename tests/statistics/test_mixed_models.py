@@ -187,3 +187,19 @@ def test_standard_error_within_is_cr2_of_centered_values():
     slope, p_value, _ = cr2_slope(*inner, codes, level=0.9)
     found = slope_within(x, y, codes, level=0.9)
     assert found[:4] == pytest.approx([*map(float, slope), p_value])
+
+
+def test_five_ensembles_have_slopes_and_intervals():
+    x, y, codes = made(np.random.default_rng(9))
+    few = codes < 5
+    found = mixed_slope(x[few], y[few], codes[few], np.ones((5, 1)), level=0.95)
+    assert found.low < found.estimate < found.high
+    within = slope_within(x[few], y[few], codes[few], level=0.95)
+    assert within.note == ""
+    assert within.low < within.estimate < within.high
+
+
+def test_a_large_mean_of_the_measure_leaves_the_slope_within():
+    x, y, codes = made(np.random.default_rng(10))
+    far = slope_within(x + 1e6, y, codes, level=0.95)
+    assert far[:4] == pytest.approx(slope_within(x, y, codes, level=0.95)[:4], rel=1e-6)

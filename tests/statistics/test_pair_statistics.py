@@ -80,6 +80,7 @@ def test_exchanged_settings_have_the_other_fraction_and_ratio():
 
 def test_ratio_is_the_geometric_mean_of_positive_values():
     assert of(made([1, 1], [2, 8]))["ratio"] == pytest.approx(4)
+    assert of(made([2], [6]))["ratio"] == pytest.approx(3)
     assert np.isnan(of(made([1, 1], [2, -1]))["ratio"])
 
 

@@ -310,3 +310,13 @@ def test_ensembles_of_which_a_seed_has_not_fitted_are_left_out_if_asked_for():
     measures.loc[(measures["ensemble"] == "e000") & (measures["seed"] == 1), "train_accuracy"] = 0.5
     assert one(relations(measures), "jacobian_norm")["ensembles"] == 8
     assert one(relations(measures, whole_ensembles=True), "jacobian_norm")["ensembles"] == 7
+
+
+def test_five_ensembles_of_positive_training_loss_are_compared():
+    gap = np.arange(6.0) / 6
+    row = one(
+        relations(study(gap, training_loss=np.array([0, 1e-2, 1e-4, 1e-4, 1e-4, 1e-4]))),
+        *("training_loss", GAP, "best_over_least_loss"),
+    )
+    assert row["ensembles"] == 5
+    assert row["estimate"] == pytest.approx(2)

@@ -29,6 +29,13 @@ def test_textbook_value():
     assert least_correlation(35) == pytest.approx(np.tanh(2.8016 * np.sqrt(1.06 / 32)), abs=1e-4)
 
 
+def test_four_ensembles_are_the_fewest_with_a_least_correlation():
+    assert least_correlation(4) == pytest.approx(np.tanh(2.8016 * np.sqrt(1.06)), abs=1e-4)
+    assert np.isnan(least_correlation(3))
+    assert power_of(least_correlation(4), 4) == pytest.approx(0.8, abs=1e-3)
+    assert np.isnan(power_of(0.5, 3))
+
+
 def test_falls_with_ensembles_and_rises_with_what_is_held_fixed():
     assert least_correlation(64) < least_correlation(32) < least_correlation(32, 8)
     assert least_correlation(32) < least_correlation(32, family=10)

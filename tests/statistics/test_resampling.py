@@ -19,6 +19,10 @@ def test_settings_that_make_no_interval_are_refused(settings, sentence):
         Resampling(np.random.default_rng(0), **settings)
 
 
+def test_one_resample_is_a_setting():
+    assert Resampling(np.random.default_rng(0), 1).interval(np.ones(1)) == {"low": 1, "high": 1}
+
+
 def test_every_row_sees_the_same_random_numbers():
     resampling = Resampling(np.random.default_rng(0), 50)
     first, again = resampling.stream().random(50), resampling.stream().random(50)

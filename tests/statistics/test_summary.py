@@ -88,6 +88,22 @@ def test_a_front_page(statistics, measures):
     ]
 
 
+def test_networks_of_one_ensemble_from_two_devices_are_seen(statistics, measures):
+    made_on = {"device": ["A100", "A100", "H100"], "driver": "580.65", "torch": "2.13"}
+    training = pd.DataFrame({"ensemble": ["a", "b", "b"], "seed": [1, 1, 2], "final": True})
+    last = summary(statistics, measures, training=training.assign(**made_on))[-1]
+    assert last == (
+        "Networks of 1 ensemble (b) were not all trained on the same device, with the same driver "
+        "and torch: A100 580.65 2.13; H100 580.65 2.13. The same seeds give the same bits on one "
+        "of them only."
+    )
+    made_on["device"] = ["A100, then H100", "A100", "A100"]
+    last = summary(statistics, measures, training=training.assign(**made_on))[-1]
+    assert last.startswith("Networks of 1 ensemble (a) were not all")
+    for alike in (training, training.assign(**made_on | {"device": ["A100", "H100", "H100"]})):
+        assert summary(statistics, measures, training=alike)[-1] == EXCLUDED
+
+
 def test_strength_has_no_sign(statistics, measures):
     negative = changed(statistics, "jacobian_norm", estimate=-0.73, low=-0.95, high=-0.51)
     assert (

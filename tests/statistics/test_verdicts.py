@@ -149,6 +149,17 @@ def test_contrast_of_ratios_is_on_the_scale_of_logarithms():
     assert answer(1.2, 1.1, 1.3) == CONTROL_SHOWS_IT
     assert answer(0.99, 0.97, 1.01) == CONTROL_SHOWS_IT
     assert answer(0.9, 0.7, 1.1) == MAYBE_CONTROL
+    # The end of an interval belongs to it.
+    assert answer(0.9, 0.7, 1.0) == MAYBE_CONTROL
+
+
+@pytest.mark.parametrize(
+    ("scale", "answer"), [("fisher", CONTROL_SHOWS_IT), ("identity", REPLICATES)]
+)
+def test_differences_of_correlations_matter_from_a_tenth_on(scale, answer):
+    above = claim("above", scale=scale, control=Control("untrained networks", CONTRAST))
+    contrast = dict(zip(CONTRAST, (0.07, 0.05, 0.09), strict=True))
+    assert word(row(0.2, 0.8, **contrast), above) == answer
 
 
 def test_near_is_the_test_of_two_one_sided_tests():

@@ -12,10 +12,12 @@ import torch
 from oracles.blobs import blobs
 from safetensors import safe_open
 
+from generalization.devices import origin
 from generalization.errors import InputError
 from generalization.hyperparameters import Hyperparameters
 from generalization.training import train_ensemble
 from generalization.training.checkpoint import checkpoint_beside
+from generalization.training.optimizers import FirstOrder
 
 SEEDS = (1, 2, 3, 4, 5)
 OPTIMIZERS = {"sgd": 0.1, "momentum": 0.05, "adam": 0.01, "rmsprop": 0.01, "lbfgs": 1.0}
@@ -197,6 +199,42 @@ def test_a_checkpoint_is_one_readable_file(tmp_path):
 def test_no_checkpoint_is_written_before_its_time(tmp_path):
     train_ensemble(blobs(), settings(), SEEDS, checkpoint=tmp_path / "c", checkpoint_seconds=1e6)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_checkpoints_take_at_most_one_twentieth_of_the_time(tmp_path, monkeypatch):
+    now, written = [0.0], []
+
+    def write(*_):
+        written.append(now[0])
+        now[0] += 3.0
+
+    def step(self, *arguments, **settings):
+        now[0] += 1.0
+        return stepped(self, *arguments, **settings)
+
+    stepped = FirstOrder.step
+    monkeypatch.setattr(FirstOrder, "step", step)
+    monkeypatch.setattr("generalization.training.ensemble.write_checkpoint", write)
+    monkeypatch.setattr("generalization.training.ensemble.time.monotonic", lambda: now[0])
+    hyperparameters = settings(max_steps=200, stop_at_accuracy=None)
+    checkpoint = tmp_path / "c"
+    train_ensemble(blobs(), hyperparameters, [1], checkpoint=checkpoint, checkpoint_seconds=10.0)
+    assert written == [10.0, 70.0, 130.0, 190.0]
+
+
+def test_a_checkpoint_of_another_device_is_not_resumed_in_silence(tmp_path, monkeypatch, caplog):
+    checkpoint, hyperparameters = tmp_path / "c", settings()
+    train_until(5, hyperparameters, checkpoint)
+    here = {"device": "NVIDIA H200", "driver": "580.65", "torch": torch.__version__}
+    before = origin(torch.device("cpu"))["device"]
+    monkeypatch.setattr("generalization.training.stacks.origin", lambda _: here)
+    resumed = train_ensemble(blobs(noise=1.5), hyperparameters, SEEDS, checkpoint=checkpoint)
+    assert caplog.messages == [
+        f"{hyperparameters.name} was begun on {before}, torch {torch.__version__} and goes on on "
+        f"NVIDIA H200 with driver 580.65, torch {torch.__version__}: its networks are not bit for "
+        "bit those of one of them alone."
+    ]
+    assert resumed.kept.made_on["device"] == f"{before}, then NVIDIA H200"
 
 
 def test_a_checkpoint_of_another_ensemble_is_refused(tmp_path):

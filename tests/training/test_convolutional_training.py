@@ -13,8 +13,9 @@ STEPS = 12
 OPTIMIZERS = {"sgd": 0.1, "momentum": 0.05, "adam": 0.01, "rmsprop": 0.01, "lbfgs": 0.1}
 CNN = {"architecture": "convolutional", "depth": 4, "width": 60}
 ALL = {"architecture": "all_convolutional", "depth": 4, "width": 4}
+WIDENING = {"architecture": "widening_convolutional", "depth": 4, "width": 2}
 VGG = {"architecture": "vgg", "depth": 4, "width": 2}
-ARCHITECTURES = {kind["architecture"]: kind for kind in (CNN, ALL, VGG)}
+ARCHITECTURES = {kind["architecture"]: kind for kind in (CNN, ALL, WIDENING, VGG)}
 
 
 def images(**changes):
@@ -92,7 +93,7 @@ def test_batches_too_large_for_memory_are_processed_in_parts(optimizer, monkeypa
     hyperparameters = settings(optimizer=optimizer, max_steps=5, dropout=dropout, **CNN)
     whole = train_ensemble(images(), hyperparameters, [1]).kept
     for module in ("optimizers", "lbfgs"):
-        monkeypatch.setattr(f"generalization.training.{module}.samples_at_once", lambda _: 7)
+        monkeypatch.setattr(f"generalization.training.{module}.samples_per_backward", lambda _: 7)
     parts = train_ensemble(images(), hyperparameters, [1]).kept
     assert_same_course(course_of(parts, 0), course_of(whole, 0), rtol=1e-4, atol=1e-5)
 

@@ -12,13 +12,13 @@ SEEDS = (3, 1, 4)
 SAMPLES = 50
 
 
-def masks_of(seeds=SEEDS, step=1, probability=0.3, widths=(16, 80, 60, 3)):
+def masks_of(seeds=SEEDS, step=1, probability=0.3, widths=(16, 80, 60, 3), begin=1):
     hyperparameters = Hyperparameters(dataset="blobs", batch_size=SAMPLES)
     source = TrainingSet.of(blobs(), hyperparameters, torch.device("cpu"))
     batch = next(batches_of_epoch(source, hyperparameters, seeds, epoch=0))
     generators = [generator_for("dropout", seed) for seed in seeds]
     networks = initialize_fully_connected(widths, "relu", generators)
-    return Dropout(probability, "blobs", seeds).on(batch, networks, step)
+    return Dropout(probability, "blobs", seeds, begin).on(batch, networks, step)
 
 
 @pytest.mark.parametrize("probability", [0.1, 0.5])
@@ -39,6 +39,12 @@ def test_networks_layers_and_steps_have_masks_of_their_own():
     # Independent, they agree with probability 0.7² + 0.3².
     agree = (masks[:, None] == masks).double().mean(2)[~torch.eye(12, dtype=torch.bool)]
     assert agree.tolist() == pytest.approx([0.58] * 132, abs=5 * (0.58 * 0.42 / 4000) ** 0.5)
+
+
+def test_layers_below_the_first_with_dropout_keep_all_activations():
+    (below, above), (_, same) = masks_of(begin=2).masks, masks_of().masks
+    assert torch.equal(below, torch.ones_like(below))
+    assert torch.equal(above, same)
 
 
 def test_masks_depend_on_their_own_seed_only():

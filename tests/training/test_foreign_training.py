@@ -16,7 +16,7 @@ from generalization.networks.networks_file import read_networks, write_networks
 from generalization.randomness import generator_for
 from generalization.training import architecture_for, initial_networks, train_ensemble
 from generalization.training.course import Course
-from generalization.training.ensemble import stacks
+from generalization.training.queue import Queue
 from generalization.training.stacks import Training
 
 SEEDS = (5, 2, 9)
@@ -79,7 +79,7 @@ def test_a_fully_connected_module_follows_the_built_in_networks(optimizer):
         start = initial_networks(training.architecture, one, SEEDS).to(torch.float64)
         course = Course.of(training.kept_steps, len(SEEDS), start)
         with torch.no_grad():
-            for stack in stacks(training, course, None, size):
+            for stack in Queue(training, course, size, [], None).stacks():
                 values = [w[stack.positions] for w in begun.weights]
                 stack.networks = stack.networks.to(torch.float64)
                 for parameter, value in zip(stack.networks.parameters, values, strict=True):

@@ -146,7 +146,7 @@ def test_batches_too_large_for_memory_are_processed_in_parts(optimizer, monkeypa
     )
     whole = train_ensemble(blobs(), hyperparameters, [1]).kept
     for module in ("optimizers", "lbfgs"):
-        monkeypatch.setattr(f"generalization.training.{module}.samples_at_once", lambda _: 7)
+        monkeypatch.setattr(f"generalization.training.{module}.samples_per_backward", lambda _: 7)
     parts = train_ensemble(blobs(), hyperparameters, [1]).kept
     assert_same_course(course_of(parts, 0), course_of(whole, 0), rtol=1e-4, atol=1e-5)
 
@@ -154,7 +154,7 @@ def test_batches_too_large_for_memory_are_processed_in_parts(optimizer, monkeypa
 def test_batches_that_are_normalized_are_never_processed_in_parts(monkeypatch):
     hyperparameters = settings(normalization="batch", max_steps=8)
     whole = train_ensemble(blobs(), hyperparameters, [1]).kept
-    monkeypatch.setattr("generalization.training.optimizers.samples_at_once", lambda _: 7)
+    monkeypatch.setattr("generalization.training.optimizers.samples_per_backward", lambda _: 7)
     again = train_ensemble(blobs(), hyperparameters, [1]).kept
     assert_same_course(course_of(again, 0), course_of(whole, 0), rtol=0, atol=0)
 

@@ -19,10 +19,10 @@ from rates import CORE, read_rates
 from schema import MEASURED_PARTS, SCHEMA, settings_of
 from torch.utils.flop_counter import FlopCounterMode
 
-from generalization.activations import layer_activations
 from generalization.catalog import ENSEMBLE_MEASURES, MEASURES, PROFILES, SIMILARITIES
 from generalization.datasets.dataset import Dataset
 from generalization.hyperparameters import Hyperparameters
+from generalization.networks.layer_activations import layer_activations
 from generalization.networks.networks_file import write_networks
 from generalization.representations.convolutions import LAYOUTS, smallest_size
 from generalization.representations.layers import represented_layer

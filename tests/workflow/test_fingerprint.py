@@ -20,7 +20,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "ROOT", tmp_path)
 
     def take():
-        for function in (module._code, module._parsed):
+        for function in (module.fingerprint, module._code, module._parsed):
             function.cache_clear()
         return module.fingerprint("scripts/act.py")
 
@@ -82,4 +82,6 @@ def test_declarations_of_hyperparameters_do_not_count(monkeypatch):
     with_exception = module.fingerprint("scripts/train_ensemble.py")
     assert all(file.is_file() for file in module.DECLARATIONS)
     monkeypatch.setattr(module, "DECLARATIONS", set())
+    module.fingerprint.cache_clear()
     assert module.fingerprint("scripts/train_ensemble.py") != with_exception
+    module.fingerprint.cache_clear()

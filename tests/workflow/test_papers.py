@@ -54,20 +54,29 @@ def test_an_unknown_paper_is_refused():
 def test_snakemake_writes_the_page_of_a_paper(new_study):
     for name in read_studies():
         shutil.copy(ROOT / f"config/{name}.yaml", new_study.path / "config")
-    results = new_study.path / "results/studies/pwcca_reduced"
-    (results / "figures").mkdir(parents=True)
-    for figure in ("similarity_of_groups", "similarity_against_width"):
-        (results / f"figures/{figure}.svg").write_text("<svg/>")
-    (results / "summary.txt").write_text("A sentence.\n")
-    for table in ("statistics", "training"):
-        (results / f"{table}.csv").write_text("ensemble\n")
-    (results / "claims.csv").write_text(
-        "claim,labels,about,source,quote,expected,ours,estimate,low,high,control,of,verdict,reason\n"
-        "Wider networks are more similar,,mnist,,,above 0,,0.5,0.25,0.75,,8 ensembles,replicates,\n"
-    )
+    figures = {
+        "pwcca_reduced": ["similarity_of_groups", "similarity_against_width"],
+        "svcca_reduced": [
+            *("similarity_heat_maps", "similarity_over_training", "accuracy_on_directions"),
+            *("sorted_correlations", "direction_stability", "cluster_maps"),
+        ],
+    }
+    for study, drawn in figures.items():
+        results = new_study.path / f"results/studies/{study}"
+        (results / "figures").mkdir(parents=True)
+        for figure in drawn:
+            (results / f"figures/{figure}.svg").write_text("<svg/>")
+        (results / "summary.txt").write_text("A sentence.\n")
+        for table in ("statistics", "training"):
+            (results / f"{table}.csv").write_text("ensemble\n")
+        (results / "claims.csv").write_text(
+            "claim,labels,about,source,quote,expected,ours,estimate,low,high,control,of,verdict,"
+            "reason\nWider networks are more similar,,mnist,,,above 0,,0.5,0.25,0.75,,8 ensembles,"
+            "replicates,\n"
+        )
     page = "results/papers/morcos_2018_similarity.html"
     new_study.snakemake("--", page)
     text = (new_study.path / page).read_text()
     assert "<h1>Morcos, Raghu &amp; Bengio 2018" in text
     assert 'src="../studies/pwcca_reduced/figures/similarity_against_width.svg"' in text
-    assert "1 claims in 1 rows" in text and "1 replicates" in text
+    assert "1 claims in 2 rows" in text and "2 replicates" in text

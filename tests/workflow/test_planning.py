@@ -405,6 +405,16 @@ ALL = "those in workflow/schemas/study.schema.yaml"
             "ensembles[0].dropout must be less than 1, not 1.",
         ),
         (
+            {"ensembles": [{"dataset": "digits", "dropout": 0.2, "dropout_from": 3}]},
+            "ensembles[0].dropout_from must be 1 without dropout, and else a hidden layer, of "
+            "which there are 2, not 3.",
+        ),
+        (
+            {"ensembles": [{"dataset": "digits", "dropout_from": 2}]},
+            "ensembles[0].dropout_from must be 1 without dropout, and else a hidden layer, of "
+            "which there are 2, not 2.",
+        ),
+        (
             {"ensembles": [{"dataset": "digits", "initialization": "orthogonal"}]},
             "ensembles[0].initialization must be one of normal, uniform, standard_normal, not "
             "'orthogonal'.",
@@ -412,7 +422,7 @@ ALL = "those in workflow/schemas/study.schema.yaml"
         (
             {"ensembles": [{"dataset": "digits", "architecture": "resnet"}]},
             "ensembles[0].architecture must be one of fully_connected, convolutional, "
-            "all_convolutional, vgg, not 'resnet'.",
+            "all_convolutional, widening_convolutional, vgg, not 'resnet'.",
         ),
         (
             {"ensembles": [{"dataset": "digits", "pooling": ["none", "max"]}]},

@@ -20,6 +20,7 @@ FEW = {
     "train_test_sensitivity": {"samples": 20},
     "noise_clouds": {"images_per_class": 1, "copies": 8},
     "projection_accuracy": {"samples": 20, "train_samples": 50, "orders": 1},
+    "canonical_spectra": {"samples": 50},
     "prediction_errors": {"samples": 20},
     "output_sensitivities": {"samples": 20},
     "output_distances": {"samples": 20},
@@ -81,8 +82,10 @@ def test_profiles_hold_the_networks_of_all_ensembles(done):
     for profile in PROFILES:
         table = pd.read_csv(results / f"{profile}.csv")
         networks = set(table[["ensemble", "seed", "step"]].itertuples(index=False, name=None))
+        # Of one seed, the end of training has neither a later step nor another end beside it.
+        some = kept[~kept["final"]] if profile == "canonical_spectra" else kept
         assert networks == set(
-            kept[["ensemble", "seed", "step"]].itertuples(index=False, name=None)
+            some[["ensemble", "seed", "step"]].itertuples(index=False, name=None)
         ), profile
 
 

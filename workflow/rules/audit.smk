@@ -19,7 +19,9 @@ for job, checked in study.checked_measures.items():
         resources:
             mem_mb=4000,
             runtime=240,
-            device=study.device,
+            # Small networks, which are checked faster on a core.
+            gpu=int(study.device == "cuda"),
+            device="cuda" if study.device == "cuda" else "cpu",
             measures=" ".join(place_of(measure) for measure, _ in checked),
         params:
             code=fingerprint(

@@ -9,6 +9,14 @@ def caption(name):
     return f"../../{caption_of(name)}"
 
 
+def any_of(files):
+    """Return the constraint of a wildcard to files; if there are none, nothing matches.
+
+    Where two rules could make a file, Snakemake would create a job of each, and drop one.
+    """
+    return "|".join(files) or "(?!)"
+
+
 def blocks_of(ensemble):
     """List the blocks of seeds of an ensemble, each short and small enough for one job."""
     most = estimate.most_seeds.get(ensemble)
@@ -160,6 +168,8 @@ def tell_costs():
     if not study.ensembles or "datasets" in workflow.dag_settings.targets:
         return
     sys.stderr.write(f"{headline(estimate)}\n")
+    if estimate.gpus:
+        sys.stderr.write(f"{told_gpus(estimate)}\n")
     problem = impossible(estimate, 1 + workflow.execution_settings.retries)
     if problem and workflow.non_local_exec:
         raise WorkflowError(f"Nothing was submitted: {problem}")
@@ -167,12 +177,21 @@ def tell_costs():
         sys.stderr.write(f"{problem}\n")
 
 
+def watch_over_queue():
+    """Refuse a cluster on which jobs could not be followed; else watch over its queue."""
+    problem = watch(workflow)
+    if problem:
+        raise WorkflowError(f"Nothing was submitted: {problem}")
+
+
 def asked(rule, resource):
     """Return the function by which a rule asks for a resource, scaled with the attempt."""
 
     def asked_for(wildcards, attempt):
-        job = dict(wildcards.items())
-        return getattr(estimate.asked(rule, job, attempt), resource)
+        found = estimate.asked(rule, dict(wildcards.items()), attempt)
+        return (
+            estimate.device(found) if resource == "device" else getattr(found, resource)
+        )
 
     return asked_for
 

@@ -30,7 +30,7 @@ if study.sharing_ensemble_measures:
             mem_mb=asked("measure_pairs", "mem_mb"),
             runtime=asked("measure_pairs", "runtime"),
             gpu=asked("measure_pairs", "gpu"),
-            device=study.device,
+            device=asked("measure_pairs", "device"),
             measures=" ".join(map(place_of, study.sharing_ensemble_measures)),
         params:
             dataset=contents_of_dataset,
@@ -55,6 +55,8 @@ rule measure_pairs_alone:
         f"{PAIRED}/{{measure}}.csv",
     log:
         "results/logs/measure_pairs/{ensemble}-{block}-{other_block}-{measure}.log",
+    wildcard_constraints:
+        measure=any_of(study.lone_ensemble_measures),
     conda:
         "../../environment.yml"
     threads: asked("measure_pairs_alone", "threads")
@@ -62,7 +64,7 @@ rule measure_pairs_alone:
         mem_mb=asked("measure_pairs_alone", "mem_mb"),
         runtime=asked("measure_pairs_alone", "runtime"),
         gpu=asked("measure_pairs_alone", "gpu"),
-        device=study.device,
+        device=asked("measure_pairs_alone", "device"),
         measures=lambda wildcards: place_of(named(wildcards.measure)),
     params:
         dataset=contents_of_dataset,
@@ -77,11 +79,6 @@ rule measure_pairs_alone:
         "{wildcards.block} and {wildcards.other_block}."
     shell:
         MEASURE_PAIRS
-
-
-if study.sharing_ensemble_measures:
-
-    ruleorder: measure_pairs > measure_pairs_alone
 
 
 if study.ensemble_measures:

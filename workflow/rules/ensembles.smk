@@ -13,7 +13,7 @@ rule train_ensemble:
         mem_mb=asked("train_ensemble", "mem_mb"),
         runtime=asked("train_ensemble", "runtime"),
         gpu=asked("train_ensemble", "gpu"),
-        device=study.device,
+        device=asked("train_ensemble", "device"),
     params:
         code=code_of_training,
         dataset=contents_of_dataset,
@@ -43,7 +43,7 @@ rule record_activations:
         mem_mb=asked("record_activations", "mem_mb"),
         runtime=asked("record_activations", "runtime"),
         gpu=asked("record_activations", "gpu"),
-        device=study.device,
+        device=asked("record_activations", "device"),
     params:
         code=fingerprint("scripts/record_activations.py"),
         dataset=contents_of_dataset,
@@ -75,7 +75,7 @@ if "noise_clouds" in study.profiles:
             mem_mb=asked("record_noisy_copies", "mem_mb"),
             runtime=asked("record_noisy_copies", "runtime"),
             gpu=asked("record_noisy_copies", "gpu"),
-            device=study.device,
+            device=asked("record_noisy_copies", "device"),
         params:
             code=fingerprint("scripts/record_noisy_copies.py"),
             dataset=contents_of_dataset,

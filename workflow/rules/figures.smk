@@ -65,7 +65,7 @@ for page in pages:
 
 rule summarize_study:
     input:
-        tables("statistics", "measures"),
+        tables("statistics", "measures", "training"),
         tables(
             *sorted(
                 study.tables.intersection({"design", "claims", "selection_on_fit"})

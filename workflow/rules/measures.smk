@@ -32,7 +32,7 @@ if study.sharing_measures:
             mem_mb=asked("measure_networks", "mem_mb"),
             runtime=asked("measure_networks", "runtime"),
             gpu=asked("measure_networks", "gpu"),
-            device=study.device,
+            device=asked("measure_networks", "device"),
             measures=" ".join(map(place_of, study.sharing_measures)),
         params:
             dataset=contents_of_dataset,
@@ -56,6 +56,8 @@ rule measure_networks_alone:
         f"{BLOCK}/measures/{{measure}}.csv",
     log:
         "results/logs/measure_networks/{ensemble}-{block}-{measure}.log",
+    wildcard_constraints:
+        measure=any_of(study.lone_measures),
     conda:
         "../../environment.yml"
     threads: asked("measure_networks_alone", "threads")
@@ -63,7 +65,7 @@ rule measure_networks_alone:
         mem_mb=asked("measure_networks_alone", "mem_mb"),
         runtime=asked("measure_networks_alone", "runtime"),
         gpu=asked("measure_networks_alone", "gpu"),
-        device=study.device,
+        device=asked("measure_networks_alone", "device"),
         measures=lambda wildcards: place_of(named(wildcards.measure)),
     params:
         dataset=contents_of_dataset,
@@ -74,11 +76,6 @@ rule measure_networks_alone:
         "Compute {wildcards.measure} of ensemble {wildcards.ensemble}, {wildcards.block}."
     shell:
         MEASURE_NETWORKS
-
-
-if study.sharing_measures:
-
-    ruleorder: measure_networks > measure_networks_alone
 
 
 rule collect_measures:

@@ -44,7 +44,7 @@ rule evaluate_own_network:
         mem_mb=asked("evaluate_own_network", "mem_mb"),
         runtime=asked("evaluate_own_network", "runtime"),
         gpu=asked("evaluate_own_network", "gpu"),
-        device=study.device,
+        device=asked("evaluate_own_network", "device"),
         path=":".join(study.own.folders),
     params:
         network=about_network,
@@ -80,7 +80,7 @@ if study.sharing_measures:
             mem_mb=asked("measure_own_network", "mem_mb"),
             runtime=asked("measure_own_network", "runtime"),
             gpu=asked("measure_own_network", "gpu"),
-            device=study.device,
+            device=asked("measure_own_network", "device"),
             measures=" ".join(map(place_of, study.sharing_measures)),
             path=":".join(study.own.folders),
         params:
@@ -108,6 +108,8 @@ rule measure_own_network_alone:
         f"{OWN}/measures/{{measure}}.csv",
     log:
         "results/logs/measure_own_network/{network}-{measure}.log",
+    wildcard_constraints:
+        measure=any_of(study.lone_measures),
     conda:
         "../../environment.yml"
     threads: asked("measure_own_network_alone", "threads")
@@ -115,7 +117,7 @@ rule measure_own_network_alone:
         mem_mb=asked("measure_own_network_alone", "mem_mb"),
         runtime=asked("measure_own_network_alone", "runtime"),
         gpu=asked("measure_own_network_alone", "gpu"),
-        device=study.device,
+        device=asked("measure_own_network_alone", "device"),
         measures=lambda wildcards: place_of(named(wildcards.measure)),
         path=":".join(study.own.folders),
     params:
@@ -131,11 +133,6 @@ rule measure_own_network_alone:
         "Compute {wildcards.measure} of the network {wildcards.network}."
     shell:
         MEASURE_OWN_NETWORK
-
-
-if study.sharing_measures:
-
-    ruleorder: measure_own_network > measure_own_network_alone
 
 
 rule collect_own_networks:

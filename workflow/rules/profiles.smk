@@ -14,7 +14,7 @@ rule profile_networks:
         mem_mb=asked("profile_networks", "mem_mb"),
         runtime=asked("profile_networks", "runtime"),
         gpu=asked("profile_networks", "gpu"),
-        device=study.device,
+        device=asked("profile_networks", "device"),
         profile=lambda wildcards: place_of(named(wildcards.profile)),
     params:
         dataset=contents_of_dataset,

@@ -20,7 +20,7 @@ rule compare_representations:
         mem_mb=asked("compare_representations", "mem_mb"),
         runtime=asked("compare_representations", "runtime"),
         gpu=asked("compare_representations", "gpu"),
-        device=study.device,
+        device=asked("compare_representations", "device"),
         similarity=lambda wildcards: place_of(named(wildcards.similarity)),
     params:
         code=lambda wildcards: fingerprint(

@@ -149,7 +149,9 @@ def _networks(measures: pd.DataFrame, output_sensitivities: pd.DataFrame) -> pd.
         s=lambda rows: np.log(rows["sensitivity"]),
         loss=lambda rows: np.log(rows["test_loss"]),
         alike=lambda rows: rows["ensemble"].map(alike),
-        strata=lambda rows: rows.groupby([key for key in STRATA if key in rows]).ngroup(),
+        strata=lambda rows: rows.groupby(
+            [key for key in STRATA if key in rows], dropna=False
+        ).ngroup(),
         control=lambda rows: _controls(rows, measures),
     )
 

@@ -14,7 +14,7 @@ from generalization.figures.legends import labelled
 from generalization.figures.marks import bars, mean_over_seeds
 from generalization.figures.small_multiples import Panel, SmallMultiples
 from generalization.figures.style import CATEGORIES, figure_of_words, styled
-from generalization.names import readable, value_name
+from generalization.names import setting_name
 
 # As the paper calls them, in its order.
 KINDS = {
@@ -83,10 +83,9 @@ def architecture(about: dict[str, object]) -> str:
     """Dataset and architecture, in words; what an architecture does without is not named."""
     words = [str(about["dataset"])]
     for key, value in about.items():
-        if key in OF_DATA or value == "none":
-            continue
-        named = value_name(value).replace("_", " ")
-        words.append(named if key == "architecture" else f"{readable(key).lower()} {named}")
+        # Architectures of other kinds lack a hyper-parameter.
+        if key not in OF_DATA and value != "none" and not pd.isna(value):
+            words.append(setting_name(key, value))
     return ", ".join(words)
 
 

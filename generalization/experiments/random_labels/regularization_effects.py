@@ -48,8 +48,9 @@ def regularization_effects(
     """Accuracies with and without explicit regularizers (Zhang et al. 2017, §3, Tables 1, 2, 4).
 
     Regularizers are ``augmentation``, weight decay and ``dropout``; ``regularizers`` names those
-    that are on, ``all`` if these are all that the study turns on. Statistics of networks at their
-    last step, whether or not they have fitted:
+    that are on, ``all`` if these are all that the study turns on and the networks can have: the
+    dropout of a foreign architecture is part of it. Statistics of networks at their last step,
+    whether or not they have fitted:
 
     ``train_accuracy``, ``test_accuracy``, ``train_error``
         Means over networks.
@@ -104,7 +105,11 @@ def regularization_effects(
 
 def _turned(training: pd.DataFrame) -> list[str]:
     """Regularizers that are on in some networks and off in others."""
-    on = {key: training[key] != off for key, (_, off) in REGULARIZERS.items() if key in training}
+    on = {
+        key: training[key].notna() & (training[key] != off)
+        for key, (_, off) in REGULARIZERS.items()
+        if key in training
+    }
     return [key for key, values in on.items() if values.nunique() > 1]
 
 
@@ -135,8 +140,9 @@ def _last_steps(
 
 def _named(row: Mapping[str, Any], turned: list[str]) -> str:
     """Regularizers of a network, in words."""
-    on = [REGULARIZERS[key][0] for key in turned if row[key] != REGULARIZERS[key][1]]
-    if len(on) == len(turned) > 1:
+    there = [key for key in turned if not pd.isna(row[key])]
+    on = [REGULARIZERS[key][0] for key in there if row[key] != REGULARIZERS[key][1]]
+    if len(on) == len(there) > 1:
         return ALL
     return " + ".join(on) or NONE
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from generalization.experiments.similarity.layer_maps import layer_names, name_of_networks
+from generalization.experiments.similarity.layer_panels import panels_of_layers
 from generalization.experiments.similarity.network_pairs import GENERALIZING, task
-from generalization.figures.facets import Facet
 from generalization.figures.legends import labelled
 from generalization.figures.marks import mean_line
-from generalization.figures.small_multiples import Panel, SmallMultiples
 from generalization.figures.style import CATEGORIES, MARKERS, QUIET, figure_of_words, styled
-from generalization.tables import NETWORK, with_networks
+from generalization.tables import with_networks
 
 KINDS = {
     "svcca": "SVCCA with another seed",
@@ -27,8 +25,6 @@ STYLES = {
     kind: {"color": color, "marker": marker, "markersize": 4.5}
     for kind, color, marker in zip(KINDS, CATEGORIES, MARKERS, strict=False)
 }
-MOST_GROUPS, MOST_COLUMNS = 3, 3
-GROUP = ["dataset", "architecture", "depth", "width"]
 
 
 @styled
@@ -40,59 +36,30 @@ def accuracy_on_directions(projection_accuracy: pd.DataFrame, training: pd.DataF
     the whole layer, the lower one that with the layer at its mean.
 
     Returns:
-        One row of panels per dataset, architecture, depth and width, at most three, one panel per
-        layer, at most three: the first, the last, and what is evenly between; words, if there is no
-        such network.
+        The panels of ``panels_of_layers``; words, if there is no such network.
     """
     rows = with_networks(projection_accuracy, training)
     rows = rows[rows["final"] & (task(rows) == GENERALIZING)]
     if rows.empty:
         return figure_of_words("No network on true labels was projected at its last step.")
-    groups = Facet.of(rows, *GROUP, most=MOST_GROUPS, noun="kinds of networks")
-    columns = min(max(depth for _, _, depth, _ in groups.values), MOST_COLUMNS)
-
-    def draw(panel: Panel) -> None:
-        shown = _layers(panel.row[2], columns)
-        if panel.column >= len(shown):
-            panel.axes.remove()
-        else:
-            _draw(panel, panel.table[panel.table["layer"] == shown[panel.column]])
-
-    def heading(panel: Panel) -> str:
-        *kind, depth, width = panel.row
-        name = layer_names(depth)[_layers(depth, columns)[panel.column]]
-        layer = name if name == "logits" else f"layer {name}"
-        networks = len(panel.table.drop_duplicates(NETWORK))
-        about = f"{name_of_networks(rows, *kind, depth)}, width {width}, {networks} networks"
-        return f"{about}\nlayer 1" if panel.left else layer
-
-    figure = SmallMultiples(
-        rows=groups,
-        columns=Facet.each(dict.fromkeys(range(columns), "")),
-        size=(3, 3.1),
+    figure = panels_of_layers(
+        rows,
+        _draw,
         margin=(1.4, 1.3),
-        grid={"sharey": "row"},
-        limits={"ylim": (0, 1.02)},
-        heading=heading,
         percent=True,
         x="Directions",
         y="Test accuracy",
         headline="Test accuracy of networks of which one layer is projected on few directions",
-    ).draw(rows, draw)
+    )
     there = set(rows["directions"])
     lines = labelled({name: STYLES[kind] for kind, name in KINDS.items() if kind in there})
     figure.legend(handles=lines, loc="outside lower center", ncols=3)
     return figure
 
 
-def _layers(depth: int, columns: int) -> np.ndarray:
-    """Return the layers that have panels: the first, the last, and what is evenly between."""
-    return np.unique(np.linspace(0, depth - 1, columns).round().astype(int))
-
-
-def _draw(panel: Panel, rows: pd.DataFrame) -> None:
+def _draw(axes: Axes, rows: pd.DataFrame) -> None:
     """Draw the lines of one panel."""
-    axes, (least, most) = panel.axes, (rows["k"].min(), rows["k"].max())
+    least, most = rows["k"].min(), rows["k"].max()
     for k in (least, most):
         level = rows.loc[rows["k"] == k, "accuracy"].mean()
         axes.axhline(level, color=QUIET, linewidth=1, zorder=1)

@@ -116,9 +116,34 @@ def _width() -> Iterator[Claim]:
     )
 
 
+def _stability() -> Iterator[Claim]:
+    # That directions differ where they were told apart says nothing; later kept steps count.
+    yield Claim(
+        "Directions that are stable at half of training remain more correlated with the layer "
+        "than unstable ones",
+        "signal and noise; directions over training",
+        "stability_statistics",
+        "statistic == 'stable_minus_unstable_later'",
+        "above",
+        ours="statistic",
+    )
+
+
+def _clusters() -> Iterator[Claim]:
+    yield Claim(
+        "Networks of other learning rates are farther from each other than networks that differ in "
+        "their seed alone",
+        "clusters of solutions (the paper is not among our sources)",
+        "solution_clusters",
+        f"{PWCCA.format('between_minus_within_ensembles')} and place == 'last_hidden'",
+        "above",
+        ours="statistic",
+    )
+
+
 CLAIMS = {
     "raghu_2017": (*_convergence(), *_directions()),
-    "morcos_2018_similarity": (*_groups(), *_width()),
+    "morcos_2018_similarity": (*_groups(), *_width(), *_stability(), *_clusters()),
 }
 UNTESTED = {
     "raghu_2017": (
@@ -129,8 +154,8 @@ UNTESTED = {
         "Different architectures learn similar representations — compared in figures only",
     ),
     "morcos_2018_similarity": (
-        "Directions of high canonical correlation are stable, the others are noise — pruned "
-        "subspaces are not measured",
+        "Unstable directions are noise, which the task does not need — pruned subspaces are not "
+        "measured",
         "Recurrent networks converge from the bottom up, and change over time — no study trains "
         "recurrent networks",
         "Groups of networks on ImageNet — studies train small networks on small images",

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
 
 from generalization.figures.facets import Facet
 from generalization.figures.legends import entries
@@ -94,6 +95,14 @@ def draw_layers(axes: Axes, panel: Panel) -> AxesImage:
 def layer_names(depth: int) -> list[str]:
     """Hidden layers from 1, and the logits."""
     return [*map(str, range(1, depth)), "logits"]
+
+
+def scale_steps(axes: Axes, last: float) -> None:
+    """Scale the axis of training steps, with ticks at powers of ten up to the last step."""
+    axes.set_xscale("symlog", linthresh=1)
+    axes.set_xticks([0, *(10.0 ** np.arange(np.ceil(np.log10(max(last, 1)) + 0.01)))])
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:,g}"))
+    axes.minorticks_off()
 
 
 def layer_legend(hues: Mapping[int, object], **look: object) -> dict[str, list[Line2D]]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from generalization.experiments.similarity.layer_maps import (
     TASKS,
     facet_of_similarities,
     layer_legend,
     name_of_networks,
+    scale_steps,
 )
 from generalization.experiments.similarity.network_pairs import task
 from generalization.experiments.similarity.similarity_to_end import (
@@ -68,7 +67,7 @@ def similarity_over_training(similarities: pd.DataFrame, training: pd.DataFrame)
             _draw(panel.axes, course, shades[layer])
         for layer, course in _like(on_line, panel.table).groupby("layer"):
             _draw_line(panel.axes, course, shades[layer])
-        _scale(panel.axes, panel.table["step"].max())
+        scale_steps(panel.axes, panel.table["step"].max())
 
     return SmallMultiples(
         rows=facet_of_similarities(rows),
@@ -115,11 +114,3 @@ def _means(rows: pd.DataFrame) -> pd.DataFrame:
     """Mean and standard error over networks at every step; ended networks count on."""
     courses = rows.pivot(index="step", columns=NETWORK, values="value").ffill()
     return courses.agg(["mean", "sem"], axis=1)
-
-
-def _scale(axes: Axes, last: float) -> None:
-    """Scale the axes, with ticks at powers of ten up to the last step."""
-    axes.set_xscale("symlog", linthresh=1)
-    axes.set_xticks([0, *(10.0 ** np.arange(np.ceil(np.log10(max(last, 1)) + 0.01)))])
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:,g}"))
-    axes.minorticks_off()

@@ -32,6 +32,17 @@ def test_one_panel_per_architecture(training):
     assert titles == ["mnist, depth 2", "mnist, depth 4"]
 
 
+def test_foreign_architectures_are_named_without_what_they_lack(training):
+    foreign = training["depth"] == 4
+    training = training.assign(
+        depth=training["depth"].mask(foreign),
+        architecture=np.where(foreign, "package.module:small_net", "fully_connected"),
+        architecture_arguments=np.where(foreign, '{"depth": 11}', None),
+    )
+    titles = {axes.get_title("left") for axes in drawn(training).axes}
+    assert titles == {"mnist, fully connected", "mnist, small net, depth 11"}
+
+
 def test_one_line_per_kind_of_data_but_none_of_corrupted_labels(training):
     for depth, axes in zip((2, 4), drawn(training).axes, strict=True):
         assert len(lines(axes)) == len(HUES) == 5

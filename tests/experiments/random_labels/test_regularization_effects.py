@@ -116,6 +116,24 @@ def test_networks_that_have_not_fitted_are_counted():
     assert row["fitted"] == 0
 
 
+def test_regularizers_that_a_foreign_architecture_cannot_have_are_not_on():
+    training = made_networks()
+    foreign, named = training["depth"] == 4, training["ensemble"].str.contains
+    lacking = foreign & (named("dropout") | named("all"))
+    training = training.assign(
+        architecture=np.where(foreign, "package.module:net", "fully_connected"),
+        depth=training["depth"].mask(foreign),
+        dropout=training["dropout"].mask(foreign),
+    )[~lacking]
+    table = effects(training)
+    own = table[table["architecture"].eq("package.module:net")]
+    assert set(own["regularizers"]) == {"none", "augmentation", "weight decay"}
+    training.loc[named("weight decay") & foreign & ~lacking, "augmentation"] = "crop_flip"
+    table = effects(training)
+    own = table[table["architecture"].eq("package.module:net")]
+    assert set(own["regularizers"]) == {"none", "augmentation", "all"}
+
+
 def test_random_labels_are_judged_where_true_labels_are_fitted():
     training = made_networks(depths=FIVE)
     slow = training["dropout"].gt(0) & training["depth"].eq(3) & training["weight_decay"].eq(0)
