@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from inspect import Parameter, signature
 from typing import Any
 from warnings import catch_warnings, simplefilter
@@ -18,12 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from generalization.bearable_costs import bearable
 from generalization.devices import SHARE_OF_MEMORY, halving_memory, usable_memory
 from generalization.errors import Approximated, InputError, in_order, reason_of
-from generalization.networks.modules import evaluation_mode, logits_of
+from generalization.networks.modules import evaluation_mode
 from generalization.offered import checked_values
 from generalization.randomness import generator_for
-from generalization.regions.module_loop_costs import loop_resolution
 from generalization.regions.stages import can_be_followed
 from generalization.signatures import named_by
 
@@ -32,8 +31,7 @@ Data = Any  # A tensor, an array, a Dataset or a DataLoader.
 # These follow a sequence of layers exactly, and sample a grid of points on other modules.
 FOLLOWED = {"transitions", "curvature"}
 SAMPLED = {"sampled_transitions"}
-# Evaluations per point of a grid, and per point and logit.
-EVALUATIONS = {"transitions": (1.5, 0), "sampled_transitions": (1, 0), "curvature": (1, 2)}
+CONVERGED = {"gauss_newton_eigenvalue"}  # Random numbers begin an iteration, and change no digit.
 DRAWN = {"generator", "shared_generator"}
 # What an argument of ``measure`` gives to measures; the rest of the needs is given by the call.
 GIVEN_BY = {
@@ -53,11 +51,15 @@ def measured_row(
     repeats: int,
     seed: int,
 ) -> dict[str, Any]:
-    """Compute the row of a measure."""
+    """Compute the row of a measure, with what makes it bearable on a large network."""
     began = time.perf_counter()
     lacking = _lacking(function, offered)
     if lacking:
         return measure_row(name, f"{name} needs {' and '.join(lacking)}: {_remedy(lacking)}")
+    try:
+        function, offered, reduced = bearable(name, function, module, offered)
+    except InputError as error:
+        return measure_row(name, reason_of(error))
     values: list[Tensor] = []
     for repeat in range(repeats):
 
@@ -73,14 +75,13 @@ def measured_row(
             values.append(checked_values(f"measure {name}", found, 1).double().reshape(-1).cpu())
         except Exception as error:  # One measure that fails leaves the others.
             return measure_row(name, reason_of(error))
-        if not DRAWN & signature(function).parameters.keys():
+        if name in CONVERGED or not DRAWN & signature(function).parameters.keys():
             break
         if repeat and torch.equal(values[0], values[1]):
             break  # Other random numbers change nothing: a closed form.
     drawn = len(values) > 1 and not torch.equal(values[0], values[1])
-    notes = [
-        " ".join(str(one).split()) for one in in_order(warned) if isinstance(one, Approximated)
-    ]
+    messages = in_order(warned)
+    notes = [" ".join(str(one).split()) for one in messages if isinstance(one, Approximated)]
     on_a_grid = name in SAMPLED or (
         name in FOLLOWED and (bool(notes) or not can_be_followed(module))
     )
@@ -92,36 +93,20 @@ def measured_row(
     over = values[0] if len(values[0]) > 1 else one_per_repeat
     error = over.std() / len(over) ** 0.5 if len(over) > 1 else torch.tensor(torch.nan)
     value = one_per_repeat.mean().item()
-    reason = ["no finite value", *(" ".join(str(one).split()) for one in in_order(warned))][-1]
+    if reduced:
+        apart = (one_per_repeat.std() / len(one_per_repeat) ** 0.5 / abs(value)).item()
+        notes = [f"{reduced}, ±{apart:.1%} over repeats" if np.isfinite(apart) else reduced]
+    reason = ["no finite value", *(" ".join(str(one).split()) for one in messages)][-1]
     return measure_row(
         name,
         "ok" if np.isfinite(value) else reason,
         value=value,
         standard_error=error.item(),
-        method="sampled" if drawn or on_a_grid else "exact",
+        method="sampled" if drawn or on_a_grid or reduced else "exact",
         inputs=len(offered["inputs"]),
         seconds=time.perf_counter() - began,
         note=notes[-1] if notes else "",
     )
-
-
-def at_a_bearable_resolution(
-    name: str, function: Callable[..., Tensor], module: nn.Module, inputs: Tensor
-) -> Callable[..., Tensor]:
-    """Return a measure that samples loops of a module at as many points as take seconds an image.
-
-    What follows loops without sampling, or has a number of points, is returned as it is.
-    """
-    alone, per_logit = EVALUATIONS.get(name, (0, 0))
-    chosen = isinstance(function, partial) and "grid_points" in function.keywords
-    if not alone or chosen or (name in FOLLOWED and can_be_followed(module)):
-        return function
-    try:
-        classes = logits_of(module, inputs[:1]).shape[-1]
-        points = loop_resolution(module, inputs, alone + per_logit * classes)
-    except Exception:
-        return function  # The measure says what is wrong with the module.
-    return partial(function, grid_points=points)
 
 
 def _grid_points(function: Callable[..., Tensor]) -> int:

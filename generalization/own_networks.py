@@ -29,7 +29,6 @@ from generalization.devices import at_most
 from generalization.errors import InputError
 from generalization.measuring_modules import (
     Data,
-    at_a_bearable_resolution,
     fitting_batch_size,
     measure_row,
     measured_row,
@@ -37,6 +36,7 @@ from generalization.measuring_modules import (
     tensor_like,
 )
 from generalization.networks.modules import evaluation_mode, left_as_it_was
+from generalization.networks.sharing import sharing_results
 from generalization.signatures import imported
 
 COLUMNS = ["measure", "value", "standard_error", "status", "method", "inputs", "seconds", "note"]
@@ -141,10 +141,9 @@ def measure(
     rows = {name: measure_row(name, "interrupted before it was computed") for name in chosen}
     batch_size = batch_size or fitting_batch_size(module, points)
     try:
-        with left_as_it_was(module), at_most(batch_size):
+        with left_as_it_was(module), at_most(batch_size), sharing_results({}):
             for number, (name, function) in enumerate(chosen.items(), 1):
                 _announce(progress, name, number, len(chosen))
-                function = at_a_bearable_resolution(name, function, module, points)
                 rows[name] = measured_row(name, function, module, offered, repeats, seed)
                 _report(progress, rows[name])
     except KeyboardInterrupt:

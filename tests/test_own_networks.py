@@ -175,7 +175,7 @@ def test_loops_of_costly_modules_are_sampled_at_fewer_points_which_the_note_says
     torch.manual_seed(0)
     module, images = Residual(), inputs[:2]
     names = ["transitions", "sampled_transitions", "curvature"]
-    monkeypatch.setattr("generalization.regions.module_loop_costs.MOST_SAMPLED_WORK", 2e6)
+    monkeypatch.setattr("generalization.bearable_costs.MOST_SAMPLED_WORK", 2e6)
     table = generalization.measure(module, images, measures=names).set_index("measure")
     points = {name: re.match(r"sampled at (\d+) points", table.loc[name, "note"]) for name in names}
     points = {name: int(found[1]) for name, found in points.items()}

@@ -23,7 +23,15 @@ from generalization.catalog import DATASETS, Shape
 from generalization.hyperparameters import Hyperparameters
 from generalization.networks.architectures import Convolution, architecture_of
 from generalization.networks.foreign_architecture import ForeignArchitecture
-from generalization.regions.crossing_costs import is_followed, loop_costs
+from generalization.regions.crossing_costs import (
+    MOST_MODULE_WORK,
+    SMOOTH_FUNCTIONS,
+    are_layers_followed,
+    convolutional_layers,
+    costs_of_layers,
+    is_followed,
+    loop_costs,
+)
 
 FLOAT = 4  # Bytes of a number.
 MIB = 2**20
@@ -53,6 +61,8 @@ class Size(NamedTuple):
         widths: Units per layer, from inputs to logits.
         layers: Layers with weights.
         convolutional: Whether it is not fully connected.
+        followed: Operations and units of layers whose crossings on loops can be solved for, see
+            ``costs_of_layers``; of fully connected networks ``loop_costs`` says them.
     """
 
     stored: int
@@ -63,6 +73,7 @@ class Size(NamedTuple):
     widths: tuple[int, ...]
     layers: int
     convolutional: bool
+    followed: tuple[tuple[float, float], ...] = ()
 
 
 class Work(NamedTuple):
@@ -120,13 +131,14 @@ FOREIGN: dict[ForeignArchitecture, Size] = {}
 
 
 def know_architectures(described: Mapping[ForeignArchitecture, Mapping[str, Any]]) -> None:
-    """Add architectures of a user, as ``described_architecture`` counts them."""
+    """Add architectures of a user, as ``describe_architecture.py`` counts them."""
     for architecture, about in described.items():
         FOREIGN[architecture] = Size(
             **{key: about[key] for key in ("stored", "products", "first", "units", "inputs")},
             widths=tuple(about["widths"]),
             layers=about["calls"],
             convolutional=True,
+            followed=tuple(map(tuple, about["followed"])),
         )
     if described:
         size_of.cache_clear()
@@ -139,6 +151,7 @@ def size_of(one: Hyperparameters) -> Size:
     image = (about.channels, about.height, about.width)
     if one.is_foreign:
         return FOREIGN[ForeignArchitecture.of(one, image, about.classes)]
+    followed = ()
     if one.architecture == "fully_connected":
         widths = (prod(image), *[one.width] * (one.depth - 1), about.classes)
         weights = products = [below * above for below, above in pairwise(widths)]
@@ -152,6 +165,7 @@ def size_of(one: Hyperparameters) -> Size:
             for weight, shape, layer in zip(weights, found.shapes, found.weighted, strict=True)
         ]
         channels = [shape[0] for shape in found.shapes]
+        followed = () if one.activation in SMOOTH_FUNCTIONS else tuple(convolutional_layers(found))
     return Size(
         stored=sum(weights)
         + sum(channels) * one.biases
@@ -163,6 +177,7 @@ def size_of(one: Hyperparameters) -> Size:
         widths=tuple(widths),
         layers=len(weights),
         convolutional=one.architecture != "fully_connected",
+        followed=followed,
     )
 
 
@@ -372,8 +387,14 @@ def ablations(m: Measured, repeats: float = 1) -> Work:
 
 def loops(m: Measured) -> Work:
     """Return the work of transitions around loops, solved for or sampled."""
-    followed = is_followed(m.size.widths, m.about.width, m.one.activation)
-    if not (followed or m.size.convolutional):
+    if m.size.convolutional:
+        # Of the parts of a measure that have no such setting, the default holds.
+        most_work = m.settings.get("most_work", MOST_MODULE_WORK)
+        layers = m.size.followed
+        if not (layers and are_layers_followed(layers, m.about.width, most_work)):
+            return sampled_loops(m)
+        return followed_loops(m)
+    if not is_followed(m.size.widths, m.about.width, m.one.activation):
         return sampled_loops(m)
     costs = loop_costs(m.size.widths, m.about.width)
     thresholds = m.samples() * (1 if m.one.activation == "relu" else 2)
@@ -382,6 +403,23 @@ def loops(m: Measured) -> Work:
         100 * thresholds * costs.numbers,
         100 * m.size.layers,
     )
+
+
+def followed_loops(m: Measured) -> Work:
+    """Return the work of transitions of modules, see ``MODULES_SLOWER``."""
+    costs = costs_of_layers(m.size.followed, m.about.width)
+    thresholds = m.samples() * (1 if m.one.activation == "relu" else 2)
+    return Work(thresholds * costs.flops, 300 * thresholds * costs.numbers, slower=10)
+
+
+def curvatures(m: Measured) -> Work:
+    """Return the work of curvatures: of modules, Jacobians in every linear region or point."""
+    if not m.size.convolutional:
+        return loops(m).times(4)
+    if not m.size.followed:
+        return jacobian(m, m.settings["grid_points"])
+    costs = costs_of_layers(m.size.followed, m.about.width)
+    return followed_loops(m) + jacobian(m, costs.regions).times(3)
 
 
 def sampled_loops(m: Measured) -> Work:
@@ -473,7 +511,7 @@ COUNTED |= {
     "mean_tangent_sensitivity": _repeated(tangents, 14),
     "noise_to_signal_slope": _repeated(tangents, 10),
     "output_sensitivities": _repeated(noise, 10),
-    "curvature": _repeated(loops, 4),
+    "curvature": curvatures,
     "effective_rank": lambda m: forward(m) + Work(16 * m.samples() * max(m.size.widths[1:]) ** 2),
     "class_information": _per_unit(3_500),
     "activation_regions": _per_unit(10_000),

@@ -12,6 +12,17 @@ from generalization.errors import exit_on_input_error
 from generalization.networks.architecture_sizes import described_architecture
 from generalization.networks.foreign_architecture import ForeignArchitecture
 from generalization.networks.module_networks import template_of
+from generalization.regions.module_loop_costs import layers_of_loops
+from generalization.regions.stages import can_be_followed
+
+
+def followed_layers(one: ForeignArchitecture) -> list[tuple[float, float]]:
+    """Return the layers by which loops of images are followed exactly; none if they are sampled."""
+    module = template_of(one).module.eval()
+    if not can_be_followed(module):
+        return []
+    dtype = next(module.parameters()).dtype
+    return layers_of_loops(module, torch.zeros(1, *one.image, dtype=dtype))
 
 
 def main() -> None:
@@ -23,7 +34,7 @@ def main() -> None:
     found = []
     for place, arguments, image, classes in request["architectures"]:
         one = ForeignArchitecture(place, arguments, tuple(image), classes)
-        found.append(described_architecture(one))
+        found.append(described_architecture(one) | {"followed": followed_layers(one)})
         template_of.cache_clear()  # All networks of a study at once may not fit in memory.
     json.dump(found, answer)
 

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from costs import FLOAT, kept_of, size_of
+from costs import FLOAT, kept_of, shape_of, size_of
 from estimate import Estimate, Resources, headline, impossible, table, totals
 from planning import read_study
 from rates import CORE, Rates
 from schema import settings_of
+
+from generalization.regions.crossing_costs import are_layers_followed
 
 DAYS = 86400
 # A core on which products are slow, and all else takes no time.
@@ -140,6 +142,12 @@ def test_every_job_of_a_dry_run_asks_for_numbers(new_study):
         assert 700 < found["mem_mb"] <= 2000, rule
         assert 10 < found["runtime"] <= 60, rule
         assert "gpu=0" in about, rule
+
+
+def test_transitions_of_all_convolutional_networks_of_the_league_are_exact():
+    most_work = settings_of("transitions")["most_work"]
+    for one in study_of("league_convolutional").ensembles.values():
+        assert are_layers_followed(size_of(one).followed, shape_of(one).width, most_work)
 
 
 def test_another_attempt_asks_for_more_within_the_limits():
