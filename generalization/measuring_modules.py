@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
 from typing import Any
-from warnings import catch_warnings, simplefilter
+from warnings import WarningMessage, catch_warnings, simplefilter
 
 import numpy as np
 import torch
@@ -61,6 +61,7 @@ def measured_row(
     except InputError as error:
         return measure_row(name, reason_of(error))
     values: list[Tensor] = []
+    warned: list[WarningMessage] = []
     for repeat in range(repeats):
 
         def compute(repeat: int = repeat) -> Tensor:
@@ -69,9 +70,10 @@ def measured_row(
             return function(**named_by(function, given))
 
         try:
-            with catch_warnings(record=True) as warned:
+            with catch_warnings(record=True) as of_repeat:
                 simplefilter("always")
                 found = halving_memory(f"measure {name}", compute)
+            warned += of_repeat
             values.append(checked_values(f"measure {name}", found, 1).double().reshape(-1).cpu())
         except Exception as error:  # One measure that fails leaves the others.
             return measure_row(name, reason_of(error))
@@ -94,9 +96,12 @@ def measured_row(
     error = over.std() / len(over) ** 0.5 if len(over) > 1 else torch.tensor(torch.nan)
     value = one_per_repeat.mean().item()
     if reduced:
-        apart = (one_per_repeat.std() / len(one_per_repeat) ** 0.5 / abs(value)).item()
-        notes = [f"{reduced}, ±{apart:.1%} over repeats" if np.isfinite(apart) else reduced]
-    reason = ["no finite value", *(" ".join(str(one).split()) for one in messages)][-1]
+        notes = [reduced]
+        if drawn and value:
+            apart = (one_per_repeat.std() / len(values) ** 0.5).item() / abs(value)
+            notes = [f"{reduced}, ±{apart:.1%} over repeats"]
+    said = [" ".join(str(one).split()) for one in messages]
+    reason = [f"{name} is {value}, not a finite number", *said][-1]
     return measure_row(
         name,
         "ok" if np.isfinite(value) else reason,
@@ -150,15 +155,22 @@ def read_points(
     if data is None:
         return None, None
     if isinstance(data, Tensor | np.ndarray):
-        inputs = _as_tensor(data)
+        inputs = _as_tensor(key, data)
     else:
         inputs, labels = _collected(key, data, labels, samples)
+    if inputs.dim() < 2 or inputs.is_complex():
+        raise InputError(
+            f"{key} must be real numbers of shape (samples, *features), not {inputs.dtype} of "
+            f"shape {tuple(inputs.shape)}."
+        )
     inputs = inputs[:samples].detach().to(like.device, like.dtype)
+    # Tensors of inference mode have no derivatives.
+    inputs = inputs.clone() if inputs.is_inference() else inputs
     if not len(inputs):
         raise InputError(f"{key} must hold at least one input, not none.")
     if labels is None:
         return inputs, None
-    labels = _as_tensor(labels)[:samples].detach().to(like.device)
+    labels = _as_tensor(f"labels of {key}", labels)[:samples].detach().to(like.device)
     if labels.is_floating_point() or labels.dim() != 1 or len(labels) != len(inputs):
         raise InputError(
             f"labels of {key} must be {len(inputs)} integers, one per input, not "
@@ -167,9 +179,20 @@ def read_points(
     return inputs, labels.long()
 
 
-def _as_tensor(values: Data) -> Tensor:
-    """Return a tensor; arrays are copied where torch cannot share their strides."""
-    return values if isinstance(values, Tensor) else torch.from_numpy(np.ascontiguousarray(values))
+def _as_tensor(key: str, values: Data) -> Tensor:
+    """Return a tensor; arrays are copied where torch cannot share their strides.
+
+    Raises:
+        InputError: If they are not numbers.
+    """
+    if isinstance(values, Tensor):
+        return values
+    try:
+        return torch.from_numpy(np.ascontiguousarray(values))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{key} must be numbers, not {type(values).__name__} ({error})."
+        ) from error
 
 
 def _collected(key: str, data: Data, labels: Data, samples: int | None) -> tuple[Tensor, Data]:
@@ -179,7 +202,7 @@ def _collected(key: str, data: Data, labels: Data, samples: int | None) -> tuple
         InputError: If it is nothing of that kind.
     """
     if isinstance(data, tuple) and len(data) == 2:
-        return _as_tensor(data[0]), data[1] if labels is None else labels
+        return _as_tensor(key, data[0]), data[1] if labels is None else labels
     if isinstance(data, torch.utils.data.Dataset):
         data = torch.utils.data.DataLoader(data, batch_size=256)
     if not isinstance(data, torch.utils.data.DataLoader):
@@ -190,11 +213,18 @@ def _collected(key: str, data: Data, labels: Data, samples: int | None) -> tuple
     inputs, found, count = [], [], 0
     for batch in data:
         pair = batch if isinstance(batch, list | tuple) else [batch]
+        if not isinstance(pair[0], Tensor):
+            raise InputError(
+                f"{key} must give batches of inputs, or pairs of inputs and labels, not a "
+                f"{type(pair[0]).__name__}."
+            )
         inputs.append(pair[0])
         found += pair[1:2]
         count += len(pair[0])
         if samples is not None and count >= samples:
             break
+    if not inputs:
+        raise InputError(f"{key} must hold at least one input, not none.")
     labelled = labels is None and len(found) == len(inputs) > 0
     return torch.cat(inputs), torch.cat(found) if labelled else labels
 
@@ -208,8 +238,9 @@ def fitting_batch_size(module: nn.Module, inputs: Tensor) -> int:
         if isinstance(output, Tensor):
             sizes.append(output.numel() * output.element_size())
 
-    hooks = [one.register_forward_hook(count) for one in module.modules()]
+    hooks = []
     try:
+        hooks += [one.register_forward_hook(count) for one in module.modules()]
         with evaluation_mode(module):
             module(inputs[:1])
     except Exception:

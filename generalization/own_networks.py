@@ -35,10 +35,16 @@ from generalization.measuring_modules import (
     read_points,
     tensor_like,
 )
-from generalization.networks.modules import evaluation_mode, left_as_it_was
+from generalization.networks.modules import (
+    evaluation_mode,
+    left_as_it_was,
+    refuse_empty,
+    unwrapped,
+)
 from generalization.networks.sharing import sharing_results
 from generalization.signatures import imported
 
+LOSSES = ("cross_entropy", "squared")
 COLUMNS = ["measure", "value", "standard_error", "status", "method", "inputs", "seconds", "note"]
 
 
@@ -117,21 +123,24 @@ def measure(
     if repeats < 2:
         # Two draws tell whether anything is drawn at all.
         raise InputError(f"repeats must be at least 2, not {repeats!r}.")
-    if not isinstance(module, nn.Module):
-        raise InputError(f"module must be a torch.nn.Module, not a {type(module).__name__}.")
+    if loss not in LOSSES:
+        raise InputError(f"loss must be among {', '.join(LOSSES)}, not {loss!r}.")
+    _require_positive(samples=samples, batch_size=batch_size)
+    module = _read_module("module", module)
+    initial = None if initial is None else _read_module("initial", initial)
     chosen = dict(_chosen_measures(measures))
     like = tensor_like(module)
-    points, labels = read_points("inputs", inputs, labels, like, samples)
-    train_inputs, train_labels = read_points("train", train, None, like, None)
+    with torch.random.fork_rng([]):  # Loaders draw.
+        points, labels = read_points("inputs", _given("inputs", inputs), labels, like, samples)
+        train_inputs, train_labels = read_points("train", train, None, like, None)
     if train is None and labels is not None:
         train_inputs, train_labels = points, labels
-    deviations = torch.as_tensor(pixel_deviations, dtype=torch.float64, device=points.device)
     offered = {
         "networks": module,
         "trained_networks": module,
         "initial_networks": initial,
         "inputs": points,
-        "pixel_deviations": deviations.expand(len(points)),
+        "pixel_deviations": _deviations(pixel_deviations, points),
         "train_inputs": train_inputs,
         "train_labels": train_labels,
         "init_scale": init_scale,
@@ -139,7 +148,8 @@ def measure(
     }
     offered = {name: value for name, value in offered.items() if value is not None}
     rows = {name: measure_row(name, "interrupted before it was computed") for name in chosen}
-    batch_size = batch_size or fitting_batch_size(module, points)
+    with left_as_it_was(module):
+        batch_size = batch_size or fitting_batch_size(module, points)
     try:
         with left_as_it_was(module), at_most(batch_size), sharing_results({}):
             for number, (name, function) in enumerate(chosen.items(), 1):
@@ -198,10 +208,14 @@ def compare(
     progress = sys.stderr.isatty() if progress is None else progress
     known = _named("similarities", similarities, SIMILARITIES)
     recorded = []
-    for module, names in ((one, layers), (other, other_layers)):
-        points, _ = read_points("inputs", inputs, None, tensor_like(module), samples)
-        size = batch_size or fitting_batch_size(module, points)
-        recorded.append(_activations(module, _layer_names(module, names), points, size))
+    _require_positive(samples=samples, batch_size=batch_size)
+    inputs = _given("inputs", inputs)
+    for key, module, names in (("one", one, layers), ("other", other, other_layers)):
+        _read_module(key, module)
+        with left_as_it_was(module):
+            points, _ = read_points("inputs", inputs, None, tensor_like(module), samples)
+            size = batch_size or fitting_batch_size(module, points)
+            recorded.append(_activations(module, _layer_names(module, names), points, size))
     rows = []
     for similarity, settings in known.items():
         function = _with_settings(similarity, settings)
@@ -213,6 +227,55 @@ def compare(
                     sys.stderr.write(f"{similarity} {layer} {other_layer} {rows[-1]['value']}\n")
     columns = ["layer", "other_layer", "similarity", "value", "null", "held_out", "status"]
     return pd.DataFrame(rows, columns=[*columns, "samples"])
+
+
+def _read_module(key: str, module: nn.Module) -> nn.Module:
+    """Return a module that can be measured, without what ``torch.compile`` wraps around it.
+
+    Raises:
+        InputError: If it is no module, or has no parameters yet.
+    """
+    if not isinstance(module, nn.Module):
+        raise InputError(f"{key} must be a torch.nn.Module, not a {type(module).__name__}.")
+    refuse_empty(module)
+    return unwrapped(module)
+
+
+def _given(key: str, data: Data) -> Data:
+    """Return data that are there.
+
+    Raises:
+        InputError: If they are None.
+    """
+    if data is None:
+        raise InputError(f"{key} must be a tensor, an array, a Dataset or a DataLoader, not None.")
+    return data
+
+
+def _require_positive(**counts: int | None) -> None:
+    """Refuse numbers that are given and not positive.
+
+    Raises:
+        InputError: If one is less than 1.
+    """
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise InputError(f"{name} must be positive, not {count!r}.")
+
+
+def _deviations(given: Data, points: Tensor) -> Tensor:
+    """Return the pixels per unit of every input.
+
+    Raises:
+        InputError: If they are not one positive number, or one for each of the inputs.
+    """
+    found = torch.as_tensor(given, dtype=torch.float64, device=points.device)
+    if found.shape not in ((), (1,), (len(points),)) or not (found > 0).all():
+        raise InputError(
+            "pixel_deviations must be one positive number, or one for each of the "
+            f"{len(points)} inputs, not {given!r}."
+        )
+    return found.expand(len(points))
 
 
 def _chosen_measures(
@@ -234,10 +297,12 @@ def _named(
     """Name → settings of what was chosen.
 
     Raises:
-        InputError: If a name is not known.
+        InputError: If a name is not known, or there are no names.
     """
     if isinstance(chosen, str):
         chosen = list(known) if chosen == "all" else [chosen]
+    if not isinstance(chosen, Mapping | Sequence):
+        raise InputError(f"{key} must be 'all', names or settings by name, not {chosen!r}.")
     named = dict(chosen) if isinstance(chosen, Mapping) else {name: {} for name in chosen}
     for name in named:
         if name not in known:
@@ -255,6 +320,8 @@ def _with_settings(name: str, settings: Mapping[str, Any]) -> Callable[..., Any]
     function = imported(place_of(name))
     parameters = signature(function).parameters.values()
     known = [one.name for one in parameters if one.kind is Parameter.KEYWORD_ONLY]
+    if not isinstance(settings, Mapping):
+        raise InputError(f"Settings of {name} must be a dictionary, not {settings!r}.")
     for setting in settings:
         if setting not in known:
             these = ", ".join(known) or "none"
