@@ -174,4 +174,4 @@ def _reduced(
             f"{default} by default, not left out."
         )
     words = how.setting.replace("_", " ")
-    return partial(function, **{how.setting: count}), offered, f"{count} {words}, not {default}"
+    return partial(function, **{how.setting: count}), offered, f"{count} of {default} {words}"

@@ -31,6 +31,7 @@ Data = Any  # A tensor, an array, a Dataset or a DataLoader.
 # These follow a sequence of layers exactly, and sample a grid of points on other modules.
 FOLLOWED = {"transitions", "curvature"}
 SAMPLED = {"sampled_transitions"}
+FEW = 2  # Images on which the error of sampling is estimated.
 CONVERGED = {"gauss_newton_eigenvalue"}  # Random numbers begin an iteration, and change no digit.
 DRAWN = {"generator", "shared_generator"}
 # What an argument of ``measure`` gives to measures; the rest of the needs is given by the call.
@@ -84,10 +85,12 @@ def measured_row(
     drawn = len(values) > 1 and not torch.equal(values[0], values[1])
     messages = in_order(warned)
     notes = [" ".join(str(one).split()) for one in messages if isinstance(one, Approximated)]
-    on_a_grid = name in SAMPLED or (
-        name in FOLLOWED and (bool(notes) or not can_be_followed(module))
+    on_a_grid = "grid_points" in signature(function).parameters and (
+        name in SAMPLED or (name in FOLLOWED and (bool(notes) or not can_be_followed(module)))
     )
-    if on_a_grid and not notes:
+    if on_a_grid and name in SAMPLED and not messages:
+        notes = [_note_of_sampling(function, module, offered["inputs"], values[0])]
+    elif on_a_grid and not notes:
         notes = [f"sampled at {_grid_points(function)} points"]
     if not drawn:
         values = values[:1]
@@ -112,6 +115,18 @@ def measured_row(
         seconds=time.perf_counter() - began,
         note=notes[-1] if notes else "",
     )
+
+
+def _note_of_sampling(
+    function: Callable[..., Tensor], module: nn.Module, inputs: Tensor, counts: Tensor
+) -> str:
+    """Say how many transitions are missed, which is inversely proportional to the points."""
+    points = _grid_points(function)
+    note = f"sampled at {points} points"
+    if counts[:FEW].sum() == 0 or points < 4:
+        return note
+    fewer = function(networks=module, inputs=inputs[:FEW], grid_points=points // 2).sum().item()
+    return f"{note}, about {1 - fewer / counts[:FEW].sum().item():.1%} below the exact count"
 
 
 def _grid_points(function: Callable[..., Tensor]) -> int:
