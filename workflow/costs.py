@@ -29,6 +29,7 @@ from generalization.regions.crossing_costs import (
     are_layers_followed,
     convolutional_layers,
     costs_of_layers,
+    is_curvature_followed,
     is_followed,
     loop_costs,
 )
@@ -63,6 +64,7 @@ class Size(NamedTuple):
         convolutional: Whether it is not fully connected.
         followed: Operations and units of layers whose crossings on loops can be solved for, see
             ``costs_of_layers``; of fully connected networks ``loop_costs`` says them.
+        convolves: Whether some layers are convolutions.
     """
 
     stored: int
@@ -74,6 +76,7 @@ class Size(NamedTuple):
     layers: int
     convolutional: bool
     followed: tuple[tuple[float, float], ...] = ()
+    convolves: bool = True
 
 
 class Work(NamedTuple):
@@ -139,6 +142,7 @@ def know_architectures(described: Mapping[ForeignArchitecture, Mapping[str, Any]
             layers=about["calls"],
             convolutional=True,
             followed=tuple(map(tuple, about["followed"])),
+            convolves=about["convolves"],
         )
     if described:
         size_of.cache_clear()
@@ -416,10 +420,12 @@ def curvatures(m: Measured) -> Work:
     """Return the work of curvatures: of modules, Jacobians in every linear region or point."""
     if not m.size.convolutional:
         return loops(m).times(4)
-    if not m.size.followed:
-        return jacobian(m, m.settings["grid_points"])
-    costs = costs_of_layers(m.size.followed, m.about.width)
-    return followed_loops(m) + jacobian(m, costs.regions).times(3)
+    layers, most_work = m.size.followed, m.settings["most_work"]
+    chosen = layers, m.about.width, m.about.classes, most_work
+    if not (layers and is_curvature_followed(*chosen, convolves=m.size.convolves)):
+        return jacobian(m, 1.2 * m.settings["grid_points"])
+    regions = costs_of_layers(layers, m.about.width).regions
+    return followed_loops(m) + jacobian(m, regions).times(5 if m.size.convolves else 1)
 
 
 def sampled_loops(m: Measured) -> Work:

@@ -24,7 +24,7 @@ from generalization.regions.module_jacobian_variation import (
     module_jacobian_variation,
     sampled_jacobian_variation,
 )
-from generalization.regions.module_loop_costs import is_curvature_followed
+from generalization.regions.module_loop_costs import is_module_curvature_followed
 from generalization.regions.module_polylines import numbers_per_point
 from generalization.regions.polylines import around_translations
 from generalization.regions.trajectories import equidistant_points, translation_loops
@@ -112,7 +112,7 @@ def _module_curvature(
     module: Module, inputs: Images, grid_points: int, *, most_work: float
 ) -> Float64[Tensor, "samples"]:
     """Return the curvatures of a module."""
-    if not is_curvature_followed(module, inputs, most_work):
+    if not is_module_curvature_followed(module, inputs, most_work):
         return _sampled_of_module(module, inputs, grid_points)
     variation = partial(module_jacobian_variation, module)
     return around_translations(variation, inputs, numbers_per_point(module, inputs))

@@ -16,17 +16,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from generalization.networks.modules import evaluation_mode
 from generalization.regions.crossing_costs import (
-    CONVOLUTIONS_SLOWER,
-    MODULES_SLOWER,
+    WORK_PER_ACTIVATION,
     LoopCosts,
     are_layers_followed,
     costs_of_layers,
+    is_curvature_followed,
 )
 from generalization.regions.stages import can_be_followed, polyline_stages
 
 MOST_POINTS = 4096
-# Operations for which one activation is computed and compared: 1 ns at 10¹¹ a second.
-WORK_PER_ACTIVATION = 100
 
 
 def layers_of_loops(
@@ -74,24 +72,23 @@ def is_module_followed(
     return are_layers_followed(layers_of_loops(module, inputs), inputs.shape[-1], most_work)
 
 
-def is_curvature_followed(
+def is_module_curvature_followed(
     module: nn.Module, inputs: Float[Tensor, "samples *features"], most_work: float
 ) -> bool:
-    """Return whether all regions are found and their Jacobians computed, at a bearable cost.
-
-    Ratio of measured to estimated seconds: 0.9 for a perceptron 784-200⁴-10, 1.1 and 1.0 for two
-    convolutional networks of one channel and of four.
-    """
+    """Return whether all regions are found and their Jacobians computed, at a bearable cost."""
     if not can_be_followed(module):
         return False
-    costs = module_loop_costs(module, inputs)
     with evaluation_mode(module), torch.no_grad():
         classes = module(inputs[:1]).shape[-1]
-    slower = (
-        CONVOLUTIONS_SLOWER if any(isinstance(one, nn.Conv2d) for one in module.modules()) else 1
+    layers = layers_of_loops(module, inputs)
+    return is_curvature_followed(
+        layers, inputs.shape[-1], classes, most_work, convolves=convolves(module)
     )
-    jacobian = (1 + 2 * classes) * evaluation_work(module, inputs)
-    return MODULES_SLOWER * costs.work + slower * costs.regions * jacobian <= most_work
+
+
+def convolves(module: nn.Module) -> bool:
+    """Return whether some layers are convolutions."""
+    return any(isinstance(part, nn.Conv2d) for part in module.modules())
 
 
 def evaluation_work(module: nn.Module, inputs: Float[Tensor, "samples *features"]) -> float:

@@ -16,7 +16,7 @@ from planning import read_study
 from rates import CORE, Rates
 from schema import settings_of
 
-from generalization.regions.crossing_costs import are_layers_followed
+from generalization.regions.crossing_costs import are_layers_followed, is_curvature_followed
 
 DAYS = 86400
 # A core on which products are slow, and all else takes no time.
@@ -144,10 +144,14 @@ def test_every_job_of_a_dry_run_asks_for_numbers(new_study):
         assert "gpu=0" in about, rule
 
 
-def test_transitions_of_all_convolutional_networks_of_the_league_are_exact():
-    most_work = settings_of("transitions")["most_work"]
+def test_loops_of_all_convolutional_networks_of_the_league_are_followed_exactly():
     for one in study_of("league_convolutional").ensembles.values():
-        assert are_layers_followed(size_of(one).followed, shape_of(one).width, most_work)
+        layers, about = size_of(one).followed, shape_of(one)
+        most_work = settings_of("transitions")["most_work"]
+        assert are_layers_followed(layers, about.width, most_work)
+        most_work = settings_of("curvature")["most_work"]
+        loops = layers, about.width, about.classes, most_work
+        assert is_curvature_followed(*loops, convolves=True)
 
 
 def test_another_attempt_asks_for_more_within_the_limits():
