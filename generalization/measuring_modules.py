@@ -11,14 +11,15 @@ import time
 from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
 from typing import Any
-from warnings import catch_warnings, simplefilter
+from warnings import WarningMessage, catch_warnings, simplefilter
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from generalization.bearable_costs import bearable
 from generalization.devices import SHARE_OF_MEMORY, halving_memory, usable_memory
-from generalization.errors import InputError, in_order, reason_of
+from generalization.errors import Approximated, InputError, in_order, reason_of
 from generalization.networks.modules import evaluation_mode
 from generalization.offered import checked_values
 from generalization.randomness import generator_for
@@ -30,6 +31,8 @@ Data = Any  # A tensor, an array, a Dataset or a DataLoader.
 # These follow a sequence of layers exactly, and sample a grid of points on other modules.
 FOLLOWED = {"transitions", "curvature"}
 SAMPLED = {"sampled_transitions"}
+FEW = 2  # Images on which the error of sampling is estimated.
+CONVERGED = {"gauss_newton_eigenvalue"}  # Random numbers begin an iteration, and change no digit.
 DRAWN = {"generator", "shared_generator"}
 # What an argument of ``measure`` gives to measures; the rest of the needs is given by the call.
 GIVEN_BY = {
@@ -49,12 +52,17 @@ def measured_row(
     repeats: int,
     seed: int,
 ) -> dict[str, Any]:
-    """Compute the row of a measure."""
+    """Compute the row of a measure, with what makes it bearable on a large network."""
     began = time.perf_counter()
     lacking = _lacking(function, offered)
     if lacking:
         return measure_row(name, f"{name} needs {' and '.join(lacking)}: {_remedy(lacking)}")
+    try:
+        function, offered, reduced = bearable(name, function, module, offered)
+    except InputError as error:
+        return measure_row(name, reason_of(error))
     values: list[Tensor] = []
+    warned: list[WarningMessage] = []
     for repeat in range(repeats):
 
         def compute(repeat: int = repeat) -> Tensor:
@@ -63,40 +71,72 @@ def measured_row(
             return function(**named_by(function, given))
 
         try:
-            with catch_warnings(record=True) as warned:
+            with catch_warnings(record=True) as of_repeat:
                 simplefilter("always")
                 found = halving_memory(f"measure {name}", compute)
+            warned += of_repeat
             values.append(checked_values(f"measure {name}", found, 1).double().reshape(-1).cpu())
         except Exception as error:  # One measure that fails leaves the others.
             return measure_row(name, reason_of(error))
-        if not DRAWN & signature(function).parameters.keys():
+        if name in CONVERGED or not DRAWN & signature(function).parameters.keys():
             break
         if repeat and torch.equal(values[0], values[1]):
             break  # Other random numbers change nothing: a closed form.
     drawn = len(values) > 1 and not torch.equal(values[0], values[1])
-    on_a_grid = name in SAMPLED or (name in FOLLOWED and not can_be_followed(module))
+    messages = in_order(warned)
+    notes = [" ".join(str(one).split()) for one in messages if isinstance(one, Approximated)]
+    on_a_grid = "grid_points" in signature(function).parameters and (
+        name in SAMPLED or (name in FOLLOWED and (bool(notes) or not can_be_followed(module)))
+    )
+    if on_a_grid and name in SAMPLED and not messages:
+        notes = [_note_of_sampling(function, module, offered["inputs"], values[0])]
+    elif on_a_grid and not notes:
+        notes = [f"sampled at {_grid_points(function)} points"]
     if not drawn:
         values = values[:1]
     one_per_repeat = torch.stack([one.mean() for one in values])
     over = values[0] if len(values[0]) > 1 else one_per_repeat
     error = over.std() / len(over) ** 0.5 if len(over) > 1 else torch.tensor(torch.nan)
     value = one_per_repeat.mean().item()
-    reason = ["no finite value", *(" ".join(str(one).split()) for one in in_order(warned))][-1]
+    if reduced:
+        notes = [reduced]
+        if drawn and value:
+            apart = (one_per_repeat.std() / len(values) ** 0.5).item() / abs(value)
+            notes = [f"{reduced}, ±{apart:.1%} over repeats"]
+    said = [" ".join(str(one).split()) for one in messages]
+    reason = [f"{name} is {value}, not a finite number", *said][-1]
     return measure_row(
         name,
         "ok" if np.isfinite(value) else reason,
         value=value,
         standard_error=error.item(),
-        method="sampled" if drawn or on_a_grid else "exact",
+        method="sampled" if drawn or on_a_grid or reduced else "exact",
         inputs=len(offered["inputs"]),
         seconds=time.perf_counter() - began,
+        note=notes[-1] if notes else "",
     )
+
+
+def _note_of_sampling(
+    function: Callable[..., Tensor], module: nn.Module, inputs: Tensor, counts: Tensor
+) -> str:
+    """Say how many transitions are missed, which is inversely proportional to the points."""
+    points = _grid_points(function)
+    note = f"sampled at {points} points"
+    if counts[:FEW].sum() == 0 or points < 4:
+        return note
+    fewer = function(networks=module, inputs=inputs[:FEW], grid_points=points // 2).sum().item()
+    return f"{note}, about {1 - fewer / counts[:FEW].sum().item():.1%} below the exact count"
+
+
+def _grid_points(function: Callable[..., Tensor]) -> int:
+    return signature(function).parameters["grid_points"].default
 
 
 def measure_row(name: str, status: str, **values: Any) -> dict[str, Any]:
     """Row of a measure, without a value unless it is given."""
     empty = {"value": np.nan, "standard_error": np.nan, "method": "", "inputs": 0, "seconds": 0.0}
-    return {"measure": name, "status": status, **empty, **values}
+    return {"measure": name, "status": status, **empty, "note": "", **values}
 
 
 def _remedy(lacking: list[str]) -> str:
@@ -130,15 +170,22 @@ def read_points(
     if data is None:
         return None, None
     if isinstance(data, Tensor | np.ndarray):
-        inputs = _as_tensor(data)
+        inputs = _as_tensor(key, data)
     else:
         inputs, labels = _collected(key, data, labels, samples)
+    if inputs.dim() < 2 or inputs.is_complex():
+        raise InputError(
+            f"{key} must be real numbers of shape (samples, *features), not {inputs.dtype} of "
+            f"shape {tuple(inputs.shape)}."
+        )
     inputs = inputs[:samples].detach().to(like.device, like.dtype)
+    # Tensors of inference mode have no derivatives.
+    inputs = inputs.clone() if inputs.is_inference() else inputs
     if not len(inputs):
         raise InputError(f"{key} must hold at least one input, not none.")
     if labels is None:
         return inputs, None
-    labels = _as_tensor(labels)[:samples].detach().to(like.device)
+    labels = _as_tensor(f"labels of {key}", labels)[:samples].detach().to(like.device)
     if labels.is_floating_point() or labels.dim() != 1 or len(labels) != len(inputs):
         raise InputError(
             f"labels of {key} must be {len(inputs)} integers, one per input, not "
@@ -147,9 +194,20 @@ def read_points(
     return inputs, labels.long()
 
 
-def _as_tensor(values: Data) -> Tensor:
-    """Return a tensor; arrays are copied where torch cannot share their strides."""
-    return values if isinstance(values, Tensor) else torch.from_numpy(np.ascontiguousarray(values))
+def _as_tensor(key: str, values: Data) -> Tensor:
+    """Return a tensor; arrays are copied where torch cannot share their strides.
+
+    Raises:
+        InputError: If they are not numbers.
+    """
+    if isinstance(values, Tensor):
+        return values
+    try:
+        return torch.from_numpy(np.ascontiguousarray(values))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{key} must be numbers, not {type(values).__name__} ({error})."
+        ) from error
 
 
 def _collected(key: str, data: Data, labels: Data, samples: int | None) -> tuple[Tensor, Data]:
@@ -159,7 +217,7 @@ def _collected(key: str, data: Data, labels: Data, samples: int | None) -> tuple
         InputError: If it is nothing of that kind.
     """
     if isinstance(data, tuple) and len(data) == 2:
-        return _as_tensor(data[0]), data[1] if labels is None else labels
+        return _as_tensor(key, data[0]), data[1] if labels is None else labels
     if isinstance(data, torch.utils.data.Dataset):
         data = torch.utils.data.DataLoader(data, batch_size=256)
     if not isinstance(data, torch.utils.data.DataLoader):
@@ -170,11 +228,18 @@ def _collected(key: str, data: Data, labels: Data, samples: int | None) -> tuple
     inputs, found, count = [], [], 0
     for batch in data:
         pair = batch if isinstance(batch, list | tuple) else [batch]
+        if not isinstance(pair[0], Tensor):
+            raise InputError(
+                f"{key} must give batches of inputs, or pairs of inputs and labels, not a "
+                f"{type(pair[0]).__name__}."
+            )
         inputs.append(pair[0])
         found += pair[1:2]
         count += len(pair[0])
         if samples is not None and count >= samples:
             break
+    if not inputs:
+        raise InputError(f"{key} must hold at least one input, not none.")
     labelled = labels is None and len(found) == len(inputs) > 0
     return torch.cat(inputs), torch.cat(found) if labelled else labels
 
@@ -188,8 +253,9 @@ def fitting_batch_size(module: nn.Module, inputs: Tensor) -> int:
         if isinstance(output, Tensor):
             sizes.append(output.numel() * output.element_size())
 
-    hooks = [one.register_forward_hook(count) for one in module.modules()]
+    hooks = []
     try:
+        hooks += [one.register_forward_hook(count) for one in module.modules()]
         with evaluation_mode(module):
             module(inputs[:1])
     except Exception:

@@ -6,7 +6,8 @@ Networks are evaluated in eval mode; afterwards every parameter, buffer and mode
 Args:
     samples: Number of ``inputs`` that are used, the first ones; all by default.
     batch_size: Inputs at a time; by default as many as a quarter of the free memory holds.
-    progress: Whether to report every finished row on standard error.
+    progress: Whether to report on standard error what is computed and every finished row; by
+        default in a terminal.
 """
 
 from __future__ import annotations
@@ -34,16 +35,30 @@ from generalization.measuring_modules import (
     read_points,
     tensor_like,
 )
-from generalization.networks.modules import evaluation_mode, left_as_it_was
+from generalization.networks.modules import (
+    evaluation_mode,
+    left_as_it_was,
+    refuse_empty,
+    unwrapped,
+)
+from generalization.networks.sharing import sharing_results
 from generalization.signatures import imported
 
-COLUMNS = ["measure", "value", "standard_error", "status", "method", "inputs", "seconds"]
+LOSSES = ("cross_entropy", "squared")
+COLUMNS = ["measure", "value", "standard_error", "status", "method", "inputs", "seconds", "note"]
+
+
+def _announce(progress: bool, name: str, number: int, of: int) -> None:
+    if progress:
+        sys.stderr.write(f"{number}/{of} {name}: ")
+        sys.stderr.flush()
 
 
 def _report(progress: bool, row: Mapping[str, Any]) -> None:
     if progress:
         shown = f"{row['value']:.6g}" if row["status"] == "ok" else row["status"]
-        sys.stderr.write(f"{row['measure']}: {shown} ({row['seconds']:.2f} s)\n")
+        note = f", {row['note']}" if row["note"] else ""
+        sys.stderr.write(f"{shown} ({row['seconds']:.2f} s{note})\n")
 
 
 def measure(
@@ -61,7 +76,7 @@ def measure(
     batch_size: int | None = None,
     repeats: int = 3,
     seed: int = 0,
-    progress: bool = False,
+    progress: bool | None = None,
 ) -> pd.DataFrame:
     """Compute measures of a network, one row each; what does not apply is a row that says why.
 
@@ -87,8 +102,10 @@ def measure(
         One row per measure: ``measure``; ``value``; ``standard_error``, over inputs where the value
         is a mean over inputs, else over repeats, NaN for exact values; ``status``, ``ok`` or the
         reason why there is no value; ``method``, ``exact`` or ``sampled``; ``inputs``, the number
-        of inputs; ``seconds``. If it is interrupted, the rows that are done are kept, and the
-        others say so.
+        of inputs; ``seconds``; ``note``, how a value is approximated. Loops that are sampled are
+        sampled at 4,096 points, or at fewer where a point of a large network is costly, unless
+        ``grid_points`` is among the settings; the note says at how many. If it is interrupted, the
+        rows that are done are kept, and the others say so.
 
     Raises:
         InputError: If a name is not that of a measure, or data cannot be read.
@@ -102,24 +119,28 @@ def measure(
           weight_norm    3.0                                                               ok
         training_loss    NaN training_loss needs train_inputs and train_labels: give labels or train
     """
+    progress = sys.stderr.isatty() if progress is None else progress
     if repeats < 2:
         # Two draws tell whether anything is drawn at all.
         raise InputError(f"repeats must be at least 2, not {repeats!r}.")
-    if not isinstance(module, nn.Module):
-        raise InputError(f"module must be a torch.nn.Module, not a {type(module).__name__}.")
+    if loss not in LOSSES:
+        raise InputError(f"loss must be among {', '.join(LOSSES)}, not {loss!r}.")
+    _require_positive(samples=samples, batch_size=batch_size)
+    module = _read_module("module", module)
+    initial = None if initial is None else _read_module("initial", initial)
     chosen = dict(_chosen_measures(measures))
     like = tensor_like(module)
-    points, labels = read_points("inputs", inputs, labels, like, samples)
-    train_inputs, train_labels = read_points("train", train, None, like, None)
+    with torch.random.fork_rng([]):  # Loaders draw.
+        points, labels = read_points("inputs", _given("inputs", inputs), labels, like, samples)
+        train_inputs, train_labels = read_points("train", train, None, like, None)
     if train is None and labels is not None:
         train_inputs, train_labels = points, labels
-    deviations = torch.as_tensor(pixel_deviations, dtype=torch.float64, device=points.device)
     offered = {
         "networks": module,
         "trained_networks": module,
         "initial_networks": initial,
         "inputs": points,
-        "pixel_deviations": deviations.expand(len(points)),
+        "pixel_deviations": _deviations(pixel_deviations, points),
         "train_inputs": train_inputs,
         "train_labels": train_labels,
         "init_scale": init_scale,
@@ -127,10 +148,12 @@ def measure(
     }
     offered = {name: value for name, value in offered.items() if value is not None}
     rows = {name: measure_row(name, "interrupted before it was computed") for name in chosen}
-    batch_size = batch_size or fitting_batch_size(module, points)
+    with left_as_it_was(module):
+        batch_size = batch_size or fitting_batch_size(module, points)
     try:
-        with left_as_it_was(module), at_most(batch_size):
-            for name, function in chosen.items():
+        with left_as_it_was(module), at_most(batch_size), sharing_results({}):
+            for number, (name, function) in enumerate(chosen.items(), 1):
+                _announce(progress, name, number, len(chosen))
                 rows[name] = measured_row(name, function, module, offered, repeats, seed)
                 _report(progress, rows[name])
     except KeyboardInterrupt:
@@ -148,7 +171,7 @@ def compare(
     similarities: str | Sequence[str] | Mapping[str, Mapping[str, Any]] = "all",
     samples: int | None = None,
     batch_size: int | None = None,
-    progress: bool = False,
+    progress: bool | None = None,
 ) -> pd.DataFrame:
     """Compare layers of two networks by their activations on the same inputs.
 
@@ -182,12 +205,17 @@ def compare(
                   1   0.53
                   2   0.23
     """  # noqa: DOC502
+    progress = sys.stderr.isatty() if progress is None else progress
     known = _named("similarities", similarities, SIMILARITIES)
     recorded = []
-    for module, names in ((one, layers), (other, other_layers)):
-        points, _ = read_points("inputs", inputs, None, tensor_like(module), samples)
-        size = batch_size or fitting_batch_size(module, points)
-        recorded.append(_activations(module, _layer_names(module, names), points, size))
+    _require_positive(samples=samples, batch_size=batch_size)
+    inputs = _given("inputs", inputs)
+    for key, module, names in (("one", one, layers), ("other", other, other_layers)):
+        _read_module(key, module)
+        with left_as_it_was(module):
+            points, _ = read_points("inputs", inputs, None, tensor_like(module), samples)
+            size = batch_size or fitting_batch_size(module, points)
+            recorded.append(_activations(module, _layer_names(module, names), points, size))
     rows = []
     for similarity, settings in known.items():
         function = _with_settings(similarity, settings)
@@ -199,6 +227,55 @@ def compare(
                     sys.stderr.write(f"{similarity} {layer} {other_layer} {rows[-1]['value']}\n")
     columns = ["layer", "other_layer", "similarity", "value", "null", "held_out", "status"]
     return pd.DataFrame(rows, columns=[*columns, "samples"])
+
+
+def _read_module(key: str, module: nn.Module) -> nn.Module:
+    """Return a module that can be measured, without what ``torch.compile`` wraps around it.
+
+    Raises:
+        InputError: If it is no module, or has no parameters yet.
+    """
+    if not isinstance(module, nn.Module):
+        raise InputError(f"{key} must be a torch.nn.Module, not a {type(module).__name__}.")
+    refuse_empty(module)
+    return unwrapped(module)
+
+
+def _given(key: str, data: Data) -> Data:
+    """Return data that are there.
+
+    Raises:
+        InputError: If they are None.
+    """
+    if data is None:
+        raise InputError(f"{key} must be a tensor, an array, a Dataset or a DataLoader, not None.")
+    return data
+
+
+def _require_positive(**counts: int | None) -> None:
+    """Refuse numbers that are given and not positive.
+
+    Raises:
+        InputError: If one is less than 1.
+    """
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise InputError(f"{name} must be positive, not {count!r}.")
+
+
+def _deviations(given: Data, points: Tensor) -> Tensor:
+    """Return the pixels per unit of every input.
+
+    Raises:
+        InputError: If they are not one positive number, or one for each of the inputs.
+    """
+    found = torch.as_tensor(given, dtype=torch.float64, device=points.device)
+    if found.shape not in ((), (1,), (len(points),)) or not (found > 0).all():
+        raise InputError(
+            "pixel_deviations must be one positive number, or one for each of the "
+            f"{len(points)} inputs, not {given!r}."
+        )
+    return found.expand(len(points))
 
 
 def _chosen_measures(
@@ -220,10 +297,12 @@ def _named(
     """Name → settings of what was chosen.
 
     Raises:
-        InputError: If a name is not known.
+        InputError: If a name is not known, or there are no names.
     """
     if isinstance(chosen, str):
         chosen = list(known) if chosen == "all" else [chosen]
+    if not isinstance(chosen, Mapping | Sequence):
+        raise InputError(f"{key} must be 'all', names or settings by name, not {chosen!r}.")
     named = dict(chosen) if isinstance(chosen, Mapping) else {name: {} for name in chosen}
     for name in named:
         if name not in known:
@@ -241,6 +320,8 @@ def _with_settings(name: str, settings: Mapping[str, Any]) -> Callable[..., Any]
     function = imported(place_of(name))
     parameters = signature(function).parameters.values()
     known = [one.name for one in parameters if one.kind is Parameter.KEYWORD_ONLY]
+    if not isinstance(settings, Mapping):
+        raise InputError(f"Settings of {name} must be a dictionary, not {settings!r}.")
     for setting in settings:
         if setting not in known:
             these = ", ".join(known) or "none"

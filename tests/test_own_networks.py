@@ -1,7 +1,9 @@
+import re
 import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -10,7 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import generalization
 from generalization.catalog import FUNCTIONS, MEASURES
 from generalization.devices import at_most, samples_at_once
-from generalization.errors import InputError
+from generalization.errors import InputError, warn_of_no_value
 
 HEAVY = {"local_learning_coefficient", "noise_cloud_slope", "gauss_newton_eigenvalue"}
 LIGHT = sorted(
@@ -155,6 +157,53 @@ def test_transitions_of_modules_that_cannot_be_followed_are_sampled(inputs):
     assert table["status"].item() != "ok" or table["method"].item() == "sampled"
 
 
+class Residual(nn.Module):
+    """A network whose loops are sampled, since no sequence."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.last = nn.Linear(16, 16), nn.Linear(16, 3)
+        self.relu = nn.ReLU()
+
+    def forward(self, images):
+        flat = images.flatten(1)
+        return self.last(flat + self.relu(self.layer(flat)))
+
+
+def test_loops_of_costly_modules_are_sampled_at_fewer_points_which_the_note_says(
+    inputs, monkeypatch
+):
+    torch.manual_seed(0)
+    module, images = Residual(), inputs[:2]
+    names = ["transitions", "sampled_transitions", "curvature"]
+    monkeypatch.setattr("generalization.bearable_costs.MOST_SAMPLED_WORK", 2e6)
+    table = generalization.measure(module, images, measures=names).set_index("measure")
+    points = {name: re.match(r"sampled at (\d+) points", table.loc[name, "note"]) for name in names}
+    points = {name: int(found[1]) for name, found in points.items()}
+    assert points["sampled_transitions"] > points["curvature"] >= 4
+    assert set(table["method"]) == {"sampled"}
+    for name in names:
+        function = getattr(generalization, name)
+        expected = function(module, images, grid_points=points[name]).mean().item()
+        assert table.loc[name, "value"] == pytest.approx(expected)
+    chosen = {"sampled_transitions": {"grid_points": 96}}
+    note = generalization.measure(module, images, measures=chosen)["note"].item()
+    assert re.fullmatch(r"sampled at 96 points, about \d\.\d% below the exact count", note)
+
+
+def test_progress_names_what_is_computed_before_it_is_done(module, inputs, capsys):
+    seen = []
+
+    def theirs(networks):
+        seen.append(capsys.readouterr().err)
+        return torch.ones(1)
+
+    measures = {"weight_norm": {}, "theirs": theirs}
+    generalization.measure(module, inputs, measures=measures, progress=True)
+    assert re.fullmatch(r"1/2 weight_norm: \S+ \(\S+ s\)\n2/2 theirs: ", seen[0])
+    assert re.fullmatch(r"1 \(\S+ s\)\n", capsys.readouterr().err)
+
+
 def test_batch_size_changes_no_value(module, inputs, labels):
     names = ["jacobian_norm", "training_loss", "effective_rank", "training_margin"]
     whole = generalization.measure(module, inputs, labels, names, batch_size=24)
@@ -196,7 +245,11 @@ def test_an_interrupt_keeps_what_is_done(module, inputs, capsys):
 
 def test_an_error_of_torch_is_a_row(module):
     table = generalization.measure(module, torch.randn(5, 7), measures="jacobian_norm")
-    assert table["status"].item().startswith("RuntimeError: mat1 and mat2 shapes")
+    assert table["status"].item() == (
+        "jacobian_norm needs networks that map a batch of inputs to logits, not a Sequential, "
+        "which fails at inputs of shape (1, 7) (mat1 and mat2 shapes cannot be multiplied (1x7 "
+        "and 16x12))."
+    )
 
 
 @pytest.mark.parametrize(
@@ -291,14 +344,13 @@ g.compare(module, module, x)
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
 def test_directions_of_rounding_do_not_count_in_the_precision_of_activations(inputs, dtype):
     """In double precision the rounding of 12 units that span 4 directions would be directions."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.Flatten(), nn.Linear(16, 4), nn.Linear(4, 12)).to(dtype)
-    layer = "2" if dtype == torch.float32 else "1"
     found = generalization.compare(
-        module, module, inputs, layers=[layer], other_layers=["0"], similarities="mean_cca"
+        module, module, inputs, layers=["2"], other_layers=["0"], similarities="mean_cca"
     )
     assert found["value"].item() == pytest.approx(1, abs=0.001)
 
@@ -309,3 +361,89 @@ def test_only_networks_of_a_study_have_hyperparameters(module, inputs):
 
     row = generalization.measure(module, inputs, measures={"theirs": theirs}).iloc[0]
     assert row["status"] == "theirs needs hyperparameters: only networks of a study have them"
+
+
+@pytest.mark.parametrize("kind", ["parallel", "compiled"])
+def test_wrapped_modules_have_the_values_of_what_is_wrapped(module, inputs, labels, kind):
+    wrapped = nn.DataParallel(module) if kind == "parallel" else torch.compile(module)
+    names = ["transitions", "gradient_norm", "path_norm"]
+    found = generalization.measure(wrapped, inputs, labels, names)
+    expected = generalization.measure(module, inputs, labels, names)
+    pd.testing.assert_frame_equal(found.drop(columns="seconds"), expected.drop(columns="seconds"))
+
+
+def test_the_random_state_and_buffers_that_a_forward_pass_changes_are_given_back(inputs):
+    class Drawing(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("calls", torch.zeros(1))
+            self.head = nn.Linear(16, 3)
+
+        def forward(self, images):
+            self.calls = self.calls + 1
+            return self.head(images.flatten(1)) + torch.rand(3)
+
+    module, state = Drawing(), torch.get_rng_state()
+    buffer = module.calls
+    data = DataLoader(TensorDataset(inputs), batch_size=5, shuffle=True)
+    generalization.measure(module, data, measures=["jacobian_norm", "weight_norm"])
+    generalization.compare(module, module, data, similarities="linear_cka")
+    assert torch.equal(torch.get_rng_state(), state)
+    assert module.calls is buffer
+    assert buffer.item() == 0
+
+
+def test_reasons_of_any_repeat_are_told(module, inputs):
+    """The mean over repeats has no value if one has none."""
+    repeats = iter([True, False, False])
+
+    def theirs(networks, generator):
+        if next(repeats):
+            warn_of_no_value("the first has none")
+            return torch.tensor([torch.nan])
+        return torch.ones(1)
+
+    table = generalization.measure(module, inputs, measures={"theirs": theirs})
+    assert table["status"].item() == "the first has none"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"batch_size": 0}, "batch_size must be positive, not 0."),
+        ({"samples": -1}, "samples must be positive, not -1."),
+        ({"loss": "hinge"}, "loss must be among cross_entropy, squared, not 'hinge'."),
+        ({"initial": "x"}, "initial must be a torch.nn.Module, not a str."),
+        (
+            {"pixel_deviations": [1, 2]},
+            "pixel_deviations must be one positive number, or one for each of the 24 inputs, not "
+            "[1, 2].",
+        ),
+        ({"measures": 3}, "measures must be 'all', names or settings by name, not 3."),
+        (
+            {"measures": {"weight_norm": None}},
+            "Settings of weight_norm must be a dictionary, not None.",
+        ),
+        (
+            {"inputs": None},
+            "inputs must be a tensor, an array, a Dataset or a DataLoader, not None.",
+        ),
+        (
+            {"inputs": torch.tensor(1.0)},
+            "inputs must be real numbers of shape (samples, *features), not torch.float32 of "
+            "shape ().",
+        ),
+        (
+            {"inputs": DataLoader(TensorDataset(torch.zeros(0, 4)))},
+            "inputs must hold at least one input, not none.",
+        ),
+        (
+            {"inputs": DataLoader([{"pixels": torch.zeros(4)}])},
+            "inputs must give batches of inputs, or pairs of inputs and labels, not a dict.",
+        ),
+    ],
+    ids=lambda one: next(iter(one)) if isinstance(one, dict) else "",
+)
+def test_calls_that_cannot_be_meant_are_refused(module, inputs, arguments, sentence):
+    with pytest.raises(InputError, match=f"^{re.escape(sentence)}$"):
+        generalization.measure(module, **{"inputs": inputs, **arguments})

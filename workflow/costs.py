@@ -23,7 +23,16 @@ from generalization.catalog import DATASETS, Shape
 from generalization.hyperparameters import Hyperparameters
 from generalization.networks.architectures import Convolution, architecture_of
 from generalization.networks.training_flops import layer_products, training_flops
-from generalization.regions.crossing_costs import is_followed, loop_costs
+from generalization.regions.crossing_costs import (
+    MOST_MODULE_WORK,
+    SMOOTH_FUNCTIONS,
+    are_layers_followed,
+    convolutional_layers,
+    costs_of_layers,
+    is_curvature_followed,
+    is_followed,
+    loop_costs,
+)
 
 FLOAT = 4  # Bytes of a number.
 MIB = 2**20
@@ -53,6 +62,9 @@ class Size(NamedTuple):
         widths: Units per layer, from inputs to logits.
         layers: Layers with weights.
         convolutional: Whether it is not fully connected.
+        followed: Operations and units of layers whose crossings on loops can be solved for, see
+            ``costs_of_layers``; of fully connected networks ``loop_costs`` says them.
+        convolves: Whether some layers are convolutions.
     """
 
     stored: int
@@ -63,6 +75,8 @@ class Size(NamedTuple):
     widths: tuple[int, ...]
     layers: int
     convolutional: bool
+    followed: tuple[tuple[float, float], ...] = ()
+    convolves: bool = True
 
 
 class Work(NamedTuple):
@@ -135,12 +149,15 @@ def _built(counts: Mapping[str, Any]) -> Size:
         widths=tuple(counts["widths"]),
         layers=counts["calls"],
         convolutional=True,
+        followed=tuple(map(tuple, counts["followed"])),
+        convolves=counts["convolves"],
     )
 
 
 def _counted(one: Hyperparameters, about: Shape) -> Size:
     """Return the size of a network of one of the architectures of the project."""
     image = (about.channels, about.height, about.width)
+    followed = ()
     if one.architecture == "fully_connected":
         widths = (prod(image), *[one.width] * (one.depth - 1), about.classes)
         weights = products = [below * above for below, above in pairwise(widths)]
@@ -154,6 +171,7 @@ def _counted(one: Hyperparameters, about: Shape) -> Size:
             for weight, shape, layer in zip(weights, found.shapes, found.weighted, strict=True)
         ]
         channels = [shape[0] for shape in found.shapes]
+        followed = () if one.activation in SMOOTH_FUNCTIONS else tuple(convolutional_layers(found))
     return Size(
         stored=sum(weights)
         + sum(channels) * one.biases
@@ -165,6 +183,7 @@ def _counted(one: Hyperparameters, about: Shape) -> Size:
         widths=tuple(widths),
         layers=len(weights),
         convolutional=one.architecture != "fully_connected",
+        followed=followed,
     )
 
 
@@ -386,8 +405,14 @@ def ablations(m: Measured, repeats: float = 1) -> Work:
 
 def loops(m: Measured) -> Work:
     """Return the work of transitions around loops, solved for or sampled."""
-    followed = is_followed(m.size.widths, m.about.width, m.one.activation)
-    if not (followed or m.size.convolutional):
+    if m.size.convolutional:
+        # Of the parts of a measure that have no such setting, the default holds.
+        most_work = m.settings.get("most_work", MOST_MODULE_WORK)
+        layers = m.size.followed
+        if not (layers and are_layers_followed(layers, m.about.width, most_work)):
+            return sampled_loops(m)
+        return followed_loops(m)
+    if not is_followed(m.size.widths, m.about.width, m.one.activation):
         return sampled_loops(m)
     costs = loop_costs(m.size.widths, m.about.width)
     thresholds = m.samples() * (1 if m.one.activation == "relu" else 2)
@@ -396,6 +421,25 @@ def loops(m: Measured) -> Work:
         100 * thresholds * costs.numbers,
         100 * m.size.layers,
     )
+
+
+def followed_loops(m: Measured) -> Work:
+    """Return the work of transitions of modules, see ``MODULES_SLOWER``."""
+    costs = costs_of_layers(m.size.followed, m.about.width)
+    thresholds = m.samples() * (1 if m.one.activation == "relu" else 2)
+    return Work(thresholds * costs.flops, 300 * thresholds * costs.numbers, slower=10)
+
+
+def curvatures(m: Measured) -> Work:
+    """Return the work of curvatures: of modules, Jacobians in every linear region or point."""
+    if not m.size.convolutional:
+        return loops(m).times(4)
+    layers, most_work = m.size.followed, m.settings["most_work"]
+    chosen = layers, m.about.width, m.about.classes, most_work
+    if not (layers and is_curvature_followed(*chosen, convolves=m.size.convolves)):
+        return jacobian(m, 1.2 * m.settings["grid_points"])
+    regions = costs_of_layers(layers, m.about.width).regions
+    return followed_loops(m) + jacobian(m, regions).times(5 if m.size.convolves else 1)
 
 
 def sampled_loops(m: Measured) -> Work:
@@ -487,7 +531,7 @@ COUNTED |= {
     "mean_tangent_sensitivity": _repeated(tangents, 14),
     "noise_to_signal_slope": _repeated(tangents, 10),
     "output_sensitivities": _repeated(noise, 10),
-    "curvature": _repeated(loops, 4),
+    "curvature": curvatures,
     "effective_rank": lambda m: forward(m) + Work(16 * m.samples() * max(m.size.widths[1:]) ** 2),
     "class_information": _per_unit(3_500),
     "activation_regions": _per_unit(10_000),

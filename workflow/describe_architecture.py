@@ -5,6 +5,7 @@ It is run in a process of its own, since the modules of a user may import anythi
 
 import json
 import sys
+from typing import Any
 
 import torch
 
@@ -12,6 +13,21 @@ from generalization.errors import exit_on_input_error
 from generalization.networks.architecture_sizes import described_architecture
 from generalization.networks.foreign_architecture import ForeignArchitecture
 from generalization.networks.module_networks import template_of
+from generalization.regions.module_loop_costs import convolves, layers_of_loops
+from generalization.regions.stages import can_be_followed
+
+
+def followed_layers(one: ForeignArchitecture) -> dict[str, Any]:
+    """Describe the layers by which loops of images are followed exactly.
+
+    Returns:
+        ``followed``, their operations and units, none where loops are sampled; and whether the
+        network ``convolves``.
+    """
+    module = template_of(one).module.eval()
+    image = torch.zeros(1, *one.image, dtype=next(module.parameters()).dtype)
+    layers = layers_of_loops(module, image) if can_be_followed(module) else []
+    return {"followed": layers, "convolves": convolves(module)}
 
 
 def main() -> None:
@@ -23,7 +39,7 @@ def main() -> None:
     found = []
     for place, arguments, image, classes in request["architectures"]:
         one = ForeignArchitecture(place, arguments, tuple(image), classes)
-        found.append(described_architecture(one))
+        found.append(described_architecture(one) | followed_layers(one))
         template_of.cache_clear()  # All networks of a study at once may not fit in memory.
     json.dump(found, answer)
 

@@ -20,7 +20,7 @@ Parameters = Sequence[Float[Tensor, "networks _ _"]]
 def layer_parameters(networks: Networks) -> list[Float[Tensor, "networks _ _"]]:
     """Return the parameters in the layout of ``gradient_sum``, in the dtype of the weights."""
     if isinstance(networks, nn.Module):
-        return [value.detach().view(1, -1, 1) for value in networks.parameters()]
+        return [value.detach().reshape(1, -1, 1) for value in networks.parameters()]
     if not networks.biases:
         return list(networks.weights)
     pairs = zip(networks.weights, networks.biases, strict=True)

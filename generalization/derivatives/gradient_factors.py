@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.func import jacrev, vmap
 
 from generalization.derivatives.input_jacobian import Cotangents
-from generalization.devices import items_at_once
+from generalization.devices import MODULE_SAMPLES, items_at_once, samples_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, evaluation_mode, logits_at, module_logits
 
@@ -181,16 +181,13 @@ def _module_blocks(
 ) -> Iterator[Block]:
     """Compute the gradients of a module by autograd."""
     parameters = {name: value.detach() for name, value in module.named_parameters()}
-    numbers = sum(value.numel() for value in parameters.values())
 
     def row_logits(parameters: dict[str, Tensor], point: Tensor, rows: Tensor) -> Tensor:
         return rows @ logits_at(module, parameters, point.unsqueeze(0))[0]
 
     of_parameters = vmap(jacrev(row_logits), (None, 0, 0), randomness="different")
     with evaluation_mode(module):
-        classes = module_logits(module, inputs[:1]).shape[1]
-        of_point = inputs.element_size() * numbers * classes
-        size = items_at_once("logit_gradients", of_point, inputs.device)
+        size = _samples_at_once(module, inputs)
         for begin in range(0, len(inputs), size):
             part = slice(begin, min(begin + size, len(inputs)))
             logits = module_logits(module, inputs[part])
@@ -199,6 +196,37 @@ def _module_blocks(
             gradients = of_parameters(parameters, inputs[part], rows).values()
             layers = [Factors(one.flatten(2).unsqueeze(0), ones) for one in gradients]
             yield Block(slice(0, 1), part, scale.unsqueeze(0), layers)
+
+
+@torch.no_grad()
+def _samples_at_once(module: nn.Module, inputs: Tensor) -> int:
+    """Return the number of samples whose gradients of all logits fit the budget."""
+    with evaluation_mode(module):
+        classes = module_logits(module, inputs[:1]).shape[1]
+    of_point = inputs.element_size() * sum(one.numel() for one in module.parameters()) * classes
+    return items_at_once("logit_gradients", of_point, inputs.device)
+
+
+def _module_sum(
+    module: nn.Module, inputs: Tensor, cotangents: Cotangents, of_points: Sequence[Tensor]
+) -> list[Float64[Tensor, "1 _ 1"]]:
+    """Sum gradients over samples without computing those of single samples."""
+    parameters = {
+        name: value.detach().requires_grad_() for name, value in module.named_parameters()
+    }
+    total = [value.new_zeros(1, value.numel(), 1).double() for value in parameters.values()]
+    size = samples_at_once(MODULE_SAMPLES)
+    with evaluation_mode(module), torch.enable_grad():
+        for chunk, *values in zip(*(one.split(size) for one in (inputs, *of_points)), strict=True):
+            logits = logits_at(module, parameters, chunk)
+            rows, scale = cotangents(logits.detach(), *values)
+            rows = (rows * scale.view(-1, 1, 1).to(rows.dtype)).sum(1)
+            found = torch.autograd.grad(
+                logits, list(parameters.values()), rows, materialize_grads=True
+            )
+            for of_parameter, gradient in zip(total, found, strict=True):
+                of_parameter += gradient.reshape(1, -1, 1)
+    return [one.detach() for one in total]
 
 
 @torch.no_grad()
@@ -226,7 +254,8 @@ def gradient_sum(
 ) -> list[Float64[Tensor, "networks _ _"]]:
     """Sum the gradients, or the squares of their entries, over samples and rows.
 
-    Products are in the dtype of the weights; blocks of samples are added in float64.
+    Products are in the dtype of the weights; blocks of samples are added in float64. Gradients of
+    a module so large that those of a single sample fill a block are summed by one backward pass.
 
     Args:
         squared: Whether entries are squared.
@@ -235,6 +264,8 @@ def gradient_sum(
         One tensor per layer, in the shape of its weights with the bias as last column; for a
         module, one column per parameter tensor.
     """
+    if isinstance(networks, nn.Module) and not squared and _samples_at_once(networks, inputs) == 1:
+        return _module_sum(networks, inputs, cotangents, of_points)
     blocks = gradient_blocks(networks, inputs, cotangents, *of_points)
     sums: dict[int, list[Tensor]] = {}
     for block in blocks:

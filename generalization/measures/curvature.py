@@ -1,5 +1,7 @@
 """Curvature: total variation of the logit Jacobian around the translations of an image."""
 
+import math
+import warnings
 from copy import deepcopy
 from functools import partial
 
@@ -11,18 +13,20 @@ from torch.nn import Module
 from generalization.derivatives.input_jacobian import logits_and_slopes
 from generalization.derivatives.preactivation_jacobians import without_features
 from generalization.devices import items_at_once
+from generalization.errors import Approximated
 from generalization.measures.sampled_transitions import nan_if_diverged
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, refuse_statistics_of_batches
 from generalization.networks.reading import reads_networks
+from generalization.regions.crossing_costs import MOST_CURVATURE_WORK
 from generalization.regions.jacobian_jumps import jacobian_variation
 from generalization.regions.module_jacobian_variation import (
     module_jacobian_variation,
     sampled_jacobian_variation,
 )
+from generalization.regions.module_loop_costs import is_module_curvature_followed
 from generalization.regions.module_polylines import numbers_per_point
 from generalization.regions.polylines import around_translations
-from generalization.regions.stages import can_be_followed
 from generalization.regions.trajectories import equidistant_points, translation_loops
 from generalization.samples import Images
 
@@ -34,6 +38,7 @@ def curvature(
     *,
     dtype: torch.dtype = torch.float32,
     grid_points: int = 4096,
+    most_work: float = MOST_CURVATURE_WORK,
 ) -> Float64[Tensor, "networks samples"]:
     """Total variation of the logit Jacobian along the translation loop of each image.
 
@@ -60,11 +65,15 @@ def curvature(
 
     For tanh, whose f' changes everywhere, C is sampled as the sum of ‖f'(z_{i+1}) − f'(z_i)‖_F over
     equidistant points. The sum is a lower bound on C, and close to it because f' is smooth. All
-    other modules are sampled too; for those with linear regions the sum may miss much of C.
+    other modules are sampled too, and sequences whose regions take more than ``most_work``; for
+    those with linear regions the sum may miss much of C. A warning says how much the sum grew when
+    the points were doubled.
 
     Args:
         networks: A stack of R networks, or a module from images to logits (R = 1), in eval mode.
         grid_points: Number of points on a loop where C is sampled; otherwise unused.
+        most_work: Operations per image, at 10¹¹ a second, up to which all regions of a module are
+            found.
 
     Returns:
         R × N sums, in logits per unit of input; NaN where the logits are not finite.
@@ -82,7 +91,7 @@ def curvature(
         networks = networks.to(dtype)
     inputs = inputs.to(dtype)
     alone = isinstance(networks, Module)
-    evaluate = _module_curvature if alone else _stack_curvature
+    evaluate = partial(_module_curvature, most_work=most_work) if alone else _stack_curvature
     members = [networks] if alone else networks
     sums = [evaluate(network, inputs, grid_points) for network in members]
     return nan_if_diverged(torch.stack(sums).unsqueeze(2), networks, inputs).squeeze(2)
@@ -100,13 +109,30 @@ def _stack_curvature(
 
 
 def _module_curvature(
-    module: Module, inputs: Images, grid_points: int
+    module: Module, inputs: Images, grid_points: int, *, most_work: float
 ) -> Float64[Tensor, "samples"]:
     """Return the curvatures of a module."""
-    if not can_be_followed(module):
-        return sampled_jacobian_variation(module, translation_loops(inputs), grid_points)
+    if not is_module_curvature_followed(module, inputs, most_work):
+        return _sampled_of_module(module, inputs, grid_points)
     variation = partial(module_jacobian_variation, module)
     return around_translations(variation, inputs, numbers_per_point(module, inputs))
+
+
+FEW = 2  # Images on which the gain of more points is estimated.
+
+
+def _sampled_of_module(
+    module: Module, inputs: Images, grid_points: int
+) -> Float64[Tensor, "samples"]:
+    """Sum over points, and warn of how much less half as many find."""
+    loops = translation_loops(inputs)
+    sums = sampled_jacobian_variation(module, loops, grid_points)
+    fewer = sampled_jacobian_variation(module, loops[:FEW], max(2, grid_points // 2)).sum()
+    gain = float(sums[:FEW].sum() / fewer - 1)
+    if math.isfinite(gain):
+        how = f"sampled at {grid_points} points, {gain:.1%} more than at half as many"
+        warnings.warn(Approximated(how, [True]), stacklevel=2)
+    return sums
 
 
 @torch.inference_mode()

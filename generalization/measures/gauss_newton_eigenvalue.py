@@ -6,7 +6,7 @@ Parameters and invariances are those of ``gauss_newton_trace``.
 import numpy as np
 import torch
 from jaxtyping import Float, Float64
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigsh
 from torch import Generator, Tensor, nn
 
 from generalization.derivatives.directional_derivatives import (
@@ -54,7 +54,11 @@ def gauss_newton_eigenvalue(
 def _largest_eigenvalue(
     network: Networks, inputs: Tensor, generator: Generator, tolerance: float
 ) -> float:
-    """Return the largest eigenvalue of the Gauss–Newton matrix of one network."""
+    """Return the largest eigenvalue of the Gauss–Newton matrix of one network.
+
+    Raises:
+        ArpackError: If the iteration fails at a matrix that is not 0.
+    """
     shapes = [layer.shape for layer in layer_parameters(network)]
     sizes = [shape.numel() for shape in shapes]
 
@@ -73,6 +77,10 @@ def _largest_eigenvalue(
     except ArpackNoConvergence:
         warn_of_no_value("the Lanczos iteration did not converge")
         return float("nan")
+    except ArpackError:
+        if product(begin).any():
+            raise
+        return 0.0  # The matrix is 0, as where a softmax has one logit.
 
 
 def _curvature_rows(

@@ -18,13 +18,13 @@ from generalization.measures.sampled_transitions import (
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, refuse_statistics_of_batches
 from generalization.networks.reading import reads_networks
-from generalization.regions.crossing_costs import is_followed
+from generalization.regions.crossing_costs import MOST_MODULE_WORK, is_followed
+from generalization.regions.module_loop_costs import is_module_followed
 from generalization.regions.module_polylines import (
     crossings_per_activation,
     numbers_per_point,
 )
 from generalization.regions.polylines import around_translations, crossings_per_layer
-from generalization.regions.stages import can_be_followed
 from generalization.samples import Images
 
 
@@ -35,6 +35,7 @@ def transitions(
     *,
     dtype: torch.dtype = torch.float32,
     grid_points: int = 4096,
+    most_work: float = MOST_MODULE_WORK,
 ) -> Float[Tensor, "networks samples"]:
     """Number of transitions around the horizontal-translation loop of each image, without sampling.
 
@@ -50,8 +51,9 @@ def transitions(
     above, which are solved for as well, see ``crossings_per_activation``.
 
     The cost of this grows with the cube of the width and the square of the depth. Where
-    ``loop_costs`` makes it more than ``MOST_WORK`` per image, transitions are counted between
-    ``grid_points`` points by ``sampled_transitions``, and a warning says how many it misses.
+    ``loop_costs`` makes it more than ``MOST_WORK`` per image or, of a module, ``module_loop_costs``
+    more than ``most_work``, transitions are counted between ``grid_points`` points by
+    ``sampled_transitions``, and a warning says how many it misses.
 
     Tanh has no linear regions, only the threshold 0 by convention (ibid., footnote 2), and no bound
     on the number of crossings of a unit. Its transitions are counted by ``sampled_transitions``,
@@ -66,6 +68,8 @@ def transitions(
         networks: R networks, with or without biases, or a module from images to logits (R = 1), in
             eval mode.
         grid_points: Number of points on a loop where transitions are sampled; otherwise unused.
+        most_work: Operations per image, at 10¹¹ a second, up to which crossings of a module are
+            solved for.
 
     Returns:
         R × N counts, in float64; NaN where the logits are not finite.
@@ -75,7 +79,9 @@ def transitions(
         ValueError: If the inputs are not images, or if a module has to be sampled and has an
             activation module that ``sampled_transitions`` does not know.
     """  # noqa: DOC502
-    return transitions_per_layer(networks, inputs, dtype=dtype, grid_points=grid_points).sum(dim=-1)
+    return transitions_per_layer(
+        networks, inputs, dtype=dtype, grid_points=grid_points, most_work=most_work
+    ).sum(dim=-1)
 
 
 def transitions_per_layer(
@@ -84,19 +90,21 @@ def transitions_per_layer(
     *,
     dtype: torch.dtype = torch.float32,
     grid_points: int = 4096,
+    most_work: float = MOST_MODULE_WORK,
 ) -> Float[Tensor, "networks samples hidden_layers"]:
     """Count the transitions of each hidden layer, whose sum is ``transitions``.
 
     Args:
         networks: R networks, with or without biases, or a module (R = 1).
         grid_points: Number of points where transitions are sampled, see ``transitions``.
+        most_work: Work up to which crossings of a module are solved for, see ``transitions``.
 
     Returns:
         R × N × (depth − 1) counts, in float64; for a module, one count per activation in order.
     """
     if isinstance(networks, Module):
         refuse_statistics_of_batches(networks)
-    if not _can_be_followed(networks, inputs):
+    if not _can_be_followed(networks, inputs, most_work):
         # ASSUME: tanh and very large networks are compared with others by a sampled count, within
         # about 1 % of its limit.
         return _sampled(networks, inputs, grid_points, dtype)
@@ -110,10 +118,10 @@ def transitions_per_layer(
     return nan_if_diverged(counts, networks, inputs)
 
 
-def _can_be_followed(networks: Networks, inputs: Images) -> bool:
+def _can_be_followed(networks: Networks, inputs: Images, most_work: float) -> bool:
     """Return whether threshold crossings along a loop can be solved for at a bearable cost."""
     if isinstance(networks, Module):
-        return can_be_followed(networks)
+        return is_module_followed(networks, inputs, most_work)
     return is_followed(networks.widths, inputs.shape[-1], networks.activation)
 
 

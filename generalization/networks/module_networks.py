@@ -24,6 +24,7 @@ from torch.func import functional_call, vmap
 from generalization.datasets.own_data import resolved
 from generalization.errors import InputError
 from generalization.networks.foreign_architecture import ForeignArchitecture
+from generalization.networks.recurrent import weights_replaced
 from generalization.networks.stacked_networks import TensorStack
 
 PROBES = 4  # Inputs of the trial runs that tell what a module does.
@@ -64,7 +65,8 @@ class Template:
         self.module.train(training)
         # Tied tensors are replaced at all of their places: functional_call would leave the
         # replacement behind in a layer that the module holds twice.
-        logits = functional_call(self.module, given, (images,), tie_weights=False)
+        with weights_replaced(self.module, given):
+            logits = functional_call(self.module, given, (images,), tie_weights=False)
         if training:
             for place, name in self.places.items():
                 if name in self.buffers and given[place] is not tensors[name]:

@@ -7,10 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.parameter import is_lazy
 
 from generalization.devices import SAMPLES_PER_CHUNK, samples_at_once
 from generalization.errors import InputError
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.recurrent import weights_replaced
 
 # The networks of convolutional stacks are passed to measures as modules, one by one.
 Networks = FullyConnectedNetworks | nn.Module
@@ -25,31 +27,90 @@ def number_of_networks(networks: Networks) -> int:
 
 @contextmanager
 def evaluation_mode(module: nn.Module) -> Iterator[nn.Module]:
-    """Put a module into eval mode, and restore the mode of each of its parts afterwards."""
-    modes = [(part, part.training) for part in module.modules()]
+    """Put a module into eval mode, and restore the mode of each of its parts afterwards.
+
+    Parts that are compiled in place are evaluated as they are written.
+    """
+    modes = [(part, part.training, part._compiled_call_impl) for part in module.modules()]
     module.eval()
+    for part, _, compiled in modes:
+        if compiled is not None:
+            part._compiled_call_impl = None
     try:
         yield module
     finally:
-        for part, training in modes:
+        for part, training, compiled in modes:
             part.training = training
+            if compiled is not None:
+                part._compiled_call_impl = compiled
 
 
 @contextmanager
 def left_as_it_was(module: nn.Module) -> Iterator[nn.Module]:
-    """Give parameters, buffers, modes and gradient flags back their values afterwards."""
-    named = dict(module.named_parameters()) | dict(module.named_buffers())
-    before = {name: (one.detach().clone(), one.requires_grad) for name, one in named.items()}
+    """Give parameters, buffers, modes, gradient flags and the random state back afterwards."""
+    before = {
+        name: (one, one.detach().clone(), one.requires_grad)
+        for name, one in module.named_parameters()
+    }
+    devices = {one.device for one, *_ in before.values() if one.device.type == "cuda"}
     try:
-        with evaluation_mode(module):
+        with torch.random.fork_rng(devices), kept_buffers(module), evaluation_mode(module):
             yield module
     finally:
         with torch.no_grad():
-            for name, one in named.items():
-                values, needed = before[name]
-                if not torch.equal(one, values):
-                    one.copy_(values)
+            for one, values, needed in before.values():
+                _give_back(one, values)
                 one.requires_grad_(needed)
+
+
+@contextmanager
+def kept_buffers(module: nn.Module) -> Iterator[None]:
+    """Give buffers back their values, also where a forward pass puts another one in their place."""
+    before = [
+        (part, name, one, one.detach().clone())
+        for part in module.modules()
+        for name, one in part._buffers.items()
+        if one is not None
+    ]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for part, name, one, values in before:
+                part._buffers[name] = one
+                _give_back(one, values)
+
+
+def _give_back(tensor: Tensor, values: Tensor) -> None:
+    """Write the values that a tensor had, if it has others."""
+    if not torch.equal(tensor, values):
+        tensor.copy_(values)
+
+
+def unwrapped(module: nn.Module) -> nn.Module:
+    """Return the module that ``torch.compile`` or data parallelism has wrapped."""
+    parallel = nn.DataParallel, nn.parallel.DistributedDataParallel
+    while True:
+        name = "module" if isinstance(module, parallel) else "_orig_mod"
+        known = isinstance(module, parallel) or type(module).__name__ == "OptimizedModule"
+        if not known or module._forward_hooks or module._forward_pre_hooks:
+            return module
+        module = module._modules[name]
+
+
+def refuse_empty(module: nn.Module) -> None:
+    """Refuse modules whose parameters have no numbers yet: lazy ones, and those on ``meta``.
+
+    Raises:
+        InputError: If a parameter or a buffer holds no numbers.
+    """
+    for name, one in (*module.named_parameters(), *module.named_buffers()):
+        if is_lazy(one) or one.is_meta:
+            kind = "lazy" if is_lazy(one) else "on the device meta"
+            raise InputError(
+                f"networks must have parameters that are initialized, not {name!r} of "
+                f"{type(module).__name__}, which is {kind}."
+            )
 
 
 def refuse_statistics_of_batches(module: nn.Module) -> None:
@@ -85,7 +146,8 @@ def logits_at(
         for name, parameter in part._parameters.items()
         if id(parameter) in replaced
     }
-    return functional_call(module, places, (inputs,), tie_weights=False)
+    with weights_replaced(module, places):
+        return functional_call(module, places, (inputs,), tie_weights=False)
 
 
 def module_logits(

@@ -21,7 +21,14 @@ from torch.nn.utils.parametrize import is_parametrized
 from torch.overrides import TorchFunctionMode
 
 from generalization.errors import InputError
-from generalization.networks.modules import evaluation_mode, refuse_statistics_of_batches
+from generalization.networks.modules import (
+    evaluation_mode,
+    kept_buffers,
+    refuse_empty,
+    refuse_statistics_of_batches,
+    unwrapped,
+)
+from generalization.networks.recurrent import STEP_BY_STEP
 from generalization.networks.stacked_networks import StackedNetworks
 
 Parameters = ParamSpec("Parameters")
@@ -47,6 +54,25 @@ class LogitsOf(nn.Module):
         return self.body(inputs).logits
 
 
+class WithoutDerivatives(nn.Module):
+    """A module that computes its logits without a graph, so that derivatives would be zero."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the logits.
+
+        Raises:
+            InputError: If they are to be differentiated.
+        """
+        if torch.is_grad_enabled() or torch._C._functorch.maybe_current_level() is not None:
+            kind = type(self.body).__name__
+            raise InputError(f"networks must have logits with derivatives, not those of a {kind}.")
+        return self.body(inputs)
+
+
 def reads_networks(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """Give a measure or a profile networks that it can read, or refuse them.
 
@@ -68,16 +94,60 @@ def reads_networks(function: Callable[Parameters, Result]) -> Callable[Parameter
         modules = [one for one in NETWORKS if isinstance(given.get(one), nn.Module)]
         if not modules:
             return function(*bound.args, **bound.kwargs)
+        for one in modules:
+            given[one] = unwrapped(given[one])
+            refuse_empty(given[one])
         with _kernels_with_all_derivatives(), _evaluated([given[one] for one in modules]):
             for one in modules:
                 module = _readable(function.__name__, given[one], given, named.parameters)
                 # ``trained_networks`` are read as they were trained.
                 made = "networks" in given and _has_parametrizations(module)
                 given[one] = _without_parametrizations(module) if made else module
-            with _functions_with_all_derivatives([given[one] for one in modules]):
-                return function(*bound.args, **bound.kwargs)
+            read_modules = [given[one] for one in modules]
+            with _functions_with_all_derivatives(read_modules):
+                try:
+                    return function(*bound.args, **bound.kwargs)
+                except Exception as error:
+                    refusal = _refusal(function.__name__, read_modules, error)
+                    if refusal:
+                        raise InputError(refusal) from error
+                    raise
 
     return read
+
+
+# What torch says of modules that it cannot differentiate or batch, and what they lack.
+IMPOSSIBLE = {
+    "to not have been used in the graph": "logits that depend smoothly on the inputs",
+    "does not require grad and does not have a grad_fn": "logits that have derivatives",
+    "Trying to use forward AD": "layers that have forward derivatives",
+    "vmap: It looks like you're": "layers that torch.vmap can batch",
+    "Batching rule not implemented": "layers that torch.vmap can batch",
+    "data-dependent control flow": "layers that torch.vmap can batch",
+    "The stateless API can't be used": "parameters that can be replaced",
+    "is not supported on ScriptModules": "layers that are written in Python",
+}
+
+
+def _refusal(name: str, modules: list[nn.Module], error: Exception) -> str:
+    """Return what a network must have that torch lacked of it; empty if that is not why."""
+    if isinstance(error, InputError) or str(error).startswith("networks must"):
+        return ""
+    without = [module for module in modules if not any(True for _ in module.parameters())]
+    if without:
+        return f"{name} needs networks with parameters, not a {type(without[0]).__name__} without."
+    if not all(one.isfinite().all() for module in modules for one in module.parameters()):
+        return f"{name} needs networks with finite weights."
+    for said, need in IMPOSSIBLE.items():
+        if said in str(error):
+            return f"{name} needs networks with {need}, not a {_kind(modules[0])}."
+    return ""
+
+
+def _kind(module: nn.Module) -> str:
+    """Return the name of the class that the user gave."""
+    wrapping = isinstance(module, LogitsOf | WithoutDerivatives)
+    return type(module.body if wrapping else module).__name__
 
 
 def reads_stacks(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
@@ -151,6 +221,7 @@ def _weight_norm(direction: Tensor, length: Tensor, dim: int = 0) -> Tensor:
 
 
 REPLACED = {
+    **STEP_BY_STEP,
     functional.hardsigmoid: _hardsigmoid,
     torch.prelu: _prelu,
     functional.rrelu: _rrelu,
@@ -161,10 +232,12 @@ REPLACED = {
 @contextmanager
 def _functions_with_all_derivatives(modules: list[nn.Module]) -> Iterator[None]:
     """Enter ``_WithAllDerivatives`` where modules may need it."""
-    needing = (nn.Hardsigmoid, nn.PReLU, nn.RReLU)
+    needing = (nn.Hardsigmoid, nn.PReLU, nn.RReLU, nn.RNNBase, nn.RNNCellBase)
     parts = [part for module in modules for part in module.modules()]
     foreign = (not type(part).__module__.startswith("torch.nn.modules") for part in parts)
-    if any(foreign) or any(isinstance(part, needing) for part in parts):
+    # A hook may compute weights from others.
+    needs = any(isinstance(part, needing) or part._forward_pre_hooks for part in parts)
+    if any(foreign) or needs:
         with _WithAllDerivatives():
             yield
     else:
@@ -179,7 +252,10 @@ def _without_parametrizations(module: nn.Module) -> nn.Module:
     """Return a copy whose weights are what the parametrizations make of their parameters."""
     module = deepcopy(module)
     for part in filter(is_parametrized, list(module.modules())):
-        made = {name: getattr(part, name).detach().clone() for name in part.parametrizations}
+        made = {
+            name: getattr(part, name).detach().clone(memory_format=torch.contiguous_format)
+            for name in part.parametrizations
+        }
         del part.parametrizations
         # ``remove_parametrizations`` would change the class, which the module shares with its copy.
         part.__class__ = type(part).__base__
@@ -194,7 +270,7 @@ def _evaluated(modules: list[nn.Module]) -> Iterator[None]:
     if not modules:
         yield
         return
-    with evaluation_mode(modules[0]), _evaluated(modules[1:]):
+    with evaluation_mode(modules[0]), kept_buffers(modules[0]), _evaluated(modules[1:]):
         yield
 
 
@@ -219,11 +295,70 @@ def _readable(
     if not isinstance(inputs, Tensor) or not len(inputs):
         return module
     refuse_statistics_of_batches(module)
+    before = [(name, one, _changes(one)) for name, one in module.named_buffers()]
+    output = _first_output(name, module, inputs[:1])
+    _refuse_changes(module, before)
+    if hasattr(output, "logits"):
+        module, output = LogitsOf(module), output.logits
     with torch.no_grad():
-        if hasattr(module(inputs[:1]), "logits"):
-            module = LogitsOf(module)
         _check_logits(name, module, inputs[:2], any(one in given for one in LABELS))
-    return module
+        _check_labels(name, output.shape[-1], given)
+    return module if output.requires_grad else WithoutDerivatives(module)
+
+
+def _first_output(name: str, module: nn.Module, inputs: Tensor) -> Any:
+    """Compute what a module gives for one input, with a graph.
+
+    Raises:
+        InputError: If it cannot.
+    """
+    try:
+        with torch.enable_grad():
+            return module(inputs.detach().clone().requires_grad_(inputs.is_floating_point()))
+    except InputError:
+        raise
+    except Exception as error:
+        said = str(error).strip().split("\n")[0].rstrip(".")
+        raise InputError(
+            f"{name} needs networks that map a batch of inputs to logits, not a {_kind(module)}, "
+            f"which fails at inputs of shape {tuple(inputs.shape)} ({said})."
+        ) from error
+
+
+def _changes(tensor: Tensor) -> int:
+    """Return how often a tensor was written to; those of inference mode do not count it."""
+    return 0 if tensor.is_inference() else tensor._version
+
+
+def _refuse_changes(module: nn.Module, before: list[tuple[str, Tensor, int]]) -> None:
+    """Refuse modules that change their buffers, since no two evaluations of them are the same.
+
+    Raises:
+        InputError: If a buffer is another one, or was written to.
+    """
+    after = dict(module.named_buffers())
+    for name, one, version in before:
+        if after.get(name) is not one or _changes(one) != version:
+            raise InputError(
+                f"networks must leave their buffers as they are in eval mode, not change {name} "
+                f"as a {type(module).__name__} does."
+            )
+
+
+def _check_labels(name: str, classes: int, given: dict[str, Any]) -> None:
+    """Refuse labels without a logit.
+
+    Raises:
+        InputError: If one is negative or not less than the number of classes.
+    """
+    for one in LABELS:
+        if isinstance(given.get(one), Tensor) and given[one].numel():
+            low, high = given[one].min().item(), given[one].max().item()
+            if low < 0 or high >= classes:
+                raise InputError(
+                    f"{name} needs labels from 0 to {classes - 1}, one for each logit, not from "
+                    f"{low} to {high}."
+                )
 
 
 def _in_one_precision(module: nn.Module) -> tuple[nn.Module, torch.dtype | None]:

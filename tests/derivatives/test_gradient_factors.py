@@ -113,6 +113,21 @@ def test_module_equals_autograd_in_eval_mode():
     assert module.training
 
 
+def test_gradients_of_a_large_module_are_summed_without_those_of_samples(monkeypatch):
+    module, (inputs, labels) = convolutional().requires_grad_(False), points(6, 16)
+    inputs = inputs.view(6, 1, 4, 4)
+    monkeypatch.setattr("generalization.derivatives.gradient_factors.MODULE_SAMPLES", 4)
+    for rows in (loss_rows, fisher_rows):
+        of_points = [labels] if rows is loss_rows else []
+        expected = gradient_sum(module, inputs, rows, *of_points)
+        with monkeypatch.context() as patched:
+            patched.setitem(BUDGETS, "logit_gradients", Budget(1, 1))
+            found = gradient_sum(module, inputs, rows, *of_points)
+        for values, before in zip(found, expected, strict=True):
+            assert_close(values, before, **EXACT)
+    assert not any(one.requires_grad for one in module.parameters())
+
+
 @pytest.mark.parametrize("block_bytes", [1, 200, 1000])
 def test_size_of_blocks_changes_nothing(block_bytes, monkeypatch):
     networks = random_networks((5, 6, 4, 3), count=3, biases=True)

@@ -251,6 +251,17 @@ def test_a_network_too_large_to_follow_is_sampled_and_says_how_far_off(monkeypat
         assert missed / 2 < told < 2 * missed
 
 
+def test_a_module_too_large_to_follow_is_sampled_and_says_so():
+    torch.manual_seed(0)
+    layers = nn.Conv2d(1, 3, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(192, 3)
+    module, images = nn.Sequential(*layers), random_images(2, 1, 8, 8).float()
+    exact = transitions(module, images)
+    with pytest.warns(Approximated, match=r"^sampled at 64 points, about .*% below the exact"):
+        counts = transitions(module, images, grid_points=64, most_work=0)
+    assert torch.equal(counts, sampled_transitions(module, images, grid_points=64))
+    assert (counts <= exact).all()
+
+
 def test_only_very_large_networks_are_sampled():
     def followed(width, depth, activation="relu"):
         return is_followed((784, *[width] * (depth - 1), 10), 28, activation)

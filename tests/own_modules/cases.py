@@ -226,6 +226,79 @@ def weight_norm() -> nn.Module:
     return module
 
 
+class Recurrent(nn.Module):
+    """Reads rows of the image one after the other, by a fused kernel and by steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(4, 3, bidirectional=True, batch_first=True)
+        self.cell, self.head = nn.GRUCell(6, 4), nn.Linear(4, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows, _ = self.lstm(x.flatten(1, 2))
+        return self.head(self.cell(rows[:, -1], self.cell(rows[:, 0])))
+
+
+class LowRank(nn.Module):
+    """Adds a product of two thin matrices to a weight, as adapters do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.Parameter(torch.randn(2, PIXELS))
+        self.up = nn.Parameter(torch.ones(WIDTH, 2))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight + 0.1 * self.up @ self.down
+
+
+def adapted() -> nn.Module:
+    """Build a network with an adapter, whose other parameters are frozen."""
+    module = perceptron().requires_grad_(False)
+    nn.utils.parametrize.register_parametrization(module[1], "weight", LowRank())
+    module[1].parametrizations.weight.original.requires_grad_(False)
+    return module
+
+
+def plain_adapted(module: nn.Module) -> nn.Module:
+    """Return the module with the adapter added to its weight."""
+    nn.utils.parametrize.remove_parametrizations(module[1], "weight")
+    return module
+
+
+class Without(nn.Module):
+    """Computes logits without a graph, as inference code does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = perceptron()
+
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x)
+
+
+class Counting(nn.Module):
+    """Counts its calls in a buffer, and puts another one in its place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = perceptron()
+        self.register_buffer("calls", torch.zeros(1))
+        self.register_buffer("mean", torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        self.mean = self.mean + x.mean().detach()
+        return self.body(x)
+
+
+class WithoutParameters(nn.Module):
+    """Gives the first pixels as logits."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.flatten(1)[:, :CLASSES]
+
+
 def hooked() -> nn.Module:
     """Build a network whose container has a hook that changes its outputs."""
     module = perceptron()
@@ -300,6 +373,13 @@ CASES = (
     Case("fused attention", ScaledDotProduct),
     Case("weight normalization", weight_norm, twin=plain_weights),
     Case("hook on the container", hooked, twin=doubled),
+    Case("recurrent", Recurrent),
+    Case("adapter on frozen weights", adapted, twin=plain_adapted),
+    Case("data parallel", lambda: nn.DataParallel(perceptron()), twin=lambda one: one.module),
+    Case("channels last", lambda: convolutional().to(memory_format=torch.channels_last)),
+    Case("logits without a graph", Without),
+    Case("buffers that change", Counting),
+    Case("no parameters", WithoutParameters),
     Case("narrow", narrow),
     Case("no hidden layer", lambda: nn.Sequential(nn.Flatten(), nn.Linear(PIXELS, CLASSES))),
 )

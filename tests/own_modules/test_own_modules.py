@@ -5,11 +5,14 @@ import re
 
 import pytest
 import torch
-from own_modules.cases import CASES, PIXELS, WIDTH, labels, perceptron
+from own_modules.cases import CASES, CLASSES, PIXELS, WIDTH, labels, perceptron
 from own_modules.matrix import OF_MODULES, SLOW, arguments, outcome, state, values_of
-from torch import Generator
+from torch import Generator, nn
+from torch.nn.functional import cross_entropy
 
 from generalization.catalog import MEASURES, SIMILARITIES, place_of
+from generalization.measures.gauss_newton_eigenvalue import gauss_newton_eigenvalue
+from generalization.measures.gradient_norm import gradient_norm
 from generalization.measures.jacobian_norm import jacobian_norm
 from generalization.measures.mean_tangent_sensitivity import mean_tangent_sensitivity
 from generalization.measures.tangent_sensitivity import tangent_sensitivity
@@ -49,6 +52,7 @@ def test_every_kind_of_module_has_a_value_or_a_sentence_and_is_left_as_it_was(na
 # These read the parameters or the layers themselves, which differ between the two.
 OF_PARAMETERS = {
     "weight normalization": {"trained_networks"},
+    "adapter on frozen weights": {"trained_networks", "initial_networks"},
     "hook on the container": {"networks", "trained_networks"},
 }
 OF_FUNCTIONS = ("jacobian_norm", "output_entropy", "training_loss", "output_sensitivity")
@@ -107,7 +111,12 @@ def test_tied_weights_have_the_derivatives_of_their_definition(kind):
     assert mean.item() == pytest.approx(blocks.mean(0).norm().item(), rel=0.1)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+# Nothing moves these, measured or not.
+UNTRAINABLE = {"logits without a graph", "no parameters"}
+TRAINABLE = [case for case in CASES if case.name not in UNTRAINABLE]
+
+
+@pytest.mark.parametrize("case", TRAINABLE, ids=lambda case: case.name)
 def test_an_optimizer_still_moves_every_parameter(case):
     module, inputs = case.module(), case.inputs()
     before = state(module)
@@ -152,9 +161,64 @@ def test_the_sentences_name_the_measure_the_need_and_what_was_found():
         "softmax at the end": "jacobian_norm needs networks that return logits, not probabilities: "
         "drop the last softmax.",
         "one logit": "The softmax needs at least two logits, not 1.",
+        "logits without a graph": "networks must have logits with derivatives, not those of a "
+        "Without.",
+        "buffers that change": "networks must leave their buffers as they are in eval mode, not "
+        "change calls as a Counting does.",
     }
     for kind, sentence in expected.items():
         assert outcome("jacobian_norm", BY_NAME[kind]).refusal == sentence
+    assert outcome("gradient_norm", BY_NAME["no parameters"]).refusal == (
+        "gradient_norm needs networks with parameters, not a WithoutParameters without."
+    )
+
+
+def test_gradients_of_recurrent_layers_are_those_of_autograd():
+    module, inputs = BY_NAME["recurrent"].module(), BY_NAME["recurrent"].inputs()
+    loss = cross_entropy(module(inputs), labels())
+    gradients = torch.autograd.grad(loss, list(module.parameters()))
+    expected = sum(one.square().sum() for one in gradients).sqrt()
+    assert gradient_norm(module, inputs, labels()).item() == pytest.approx(expected.item())
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            lambda module: module.to("meta"),
+            "networks must have parameters that are initialized, not '1.weight' of Sequential, "
+            "which is on the device meta.",
+        ),
+        (
+            lambda module: nn.Sequential(module[0], nn.LazyLinear(CLASSES)),
+            "networks must have parameters that are initialized, not '1.weight' of Sequential, "
+            "which is lazy.",
+        ),
+        (
+            lambda module: module[1:],
+            "jacobian_norm needs networks that map a batch of inputs to logits, not a Sequential, "
+            "which fails at inputs of shape (1, 1, 4, 4) (mat1 and mat2 shapes cannot be "
+            "multiplied (4x4 and 16x6)).",
+        ),
+    ],
+)
+def test_modules_that_give_no_logits_are_refused(change, sentence):
+    module = change(perceptron())
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        jacobian_norm(module, BY_NAME["perceptron"].inputs())
+
+
+def test_labels_without_a_logit_are_refused():
+    module, inputs = perceptron(), BY_NAME["perceptron"].inputs()
+    sentence = "gradient_norm needs labels from 0 to 2, one for each logit, not from -1 to 1."
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        gradient_norm(module, inputs, labels() - 1)
+
+
+def test_the_softmax_of_one_logit_has_no_curvature():
+    case = BY_NAME["one logit"]
+    found = gauss_newton_eigenvalue(case.module(), case.inputs(), Generator().manual_seed(0))
+    assert found.item() == 0
 
 
 @pytest.fixture

@@ -25,6 +25,9 @@ from generalization.datasets.dataset import Dataset
 from generalization.hyperparameters import Hyperparameters
 from generalization.networks.layer_activations import layer_activations
 from generalization.networks.networks_file import write_networks
+from generalization.networks.sequences import sequence_of
+from generalization.regions.module_loop_costs import layers_of_loops
+from generalization.regions.stages import can_be_followed
 from generalization.representations.convolutions import LAYOUTS, smallest_size
 from generalization.representations.layers import represented_layer
 from generalization.training import train_ensemble
@@ -148,3 +151,17 @@ def test_rates_are_those_given_then_measured_then_assumed(tmp_path, monkeypatch)
     assert read_rates({"flops": 2.0}, file) == CORE._replace(flops=2.0)
     file.write_text("{")
     assert read_rates({}, file) == CORE
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_loops_are_planned_by_the_layers_by_which_they_are_computed(digits, activation):
+    one = hyperparameters(**CONVOLUTIONAL, activation=activation, max_steps=1, kept_steps=())
+    (network, *_) = train_ensemble(digits, one, [1]).kept.networks
+    module = sequence_of(network)
+    expected = layers_of_loops(module, digits.test_inputs) if can_be_followed(module) else ()
+    assert sized(one).size.followed == tuple(expected)
+    loops, grid = (
+        measuring_work(name, sized(one), settings_of("sampled_transitions") | {"samples": 100})
+        for name in ("transitions", "sampled_transitions")
+    )
+    assert (loops == grid) == (activation == "tanh")

@@ -16,6 +16,8 @@ from planning import read_study
 from rates import CORE, Rates
 from schema import settings_of
 
+from generalization.regions.crossing_costs import are_layers_followed, is_curvature_followed
+
 DAYS = 86400
 # A core on which products are slow, and all else takes no time.
 EIGHT_GIGAFLOPS = Rates(flops=8.2e9, numbers=1e15, call=0.0)
@@ -141,6 +143,16 @@ def test_every_job_of_a_dry_run_asks_for_numbers(new_study):
         assert 700 < found["mem_mb"] <= 2000, rule
         assert 10 < found["runtime"] <= 60, rule
         assert "gpu=0" in about, rule
+
+
+def test_loops_of_all_convolutional_networks_of_the_league_are_followed_exactly():
+    for one in study_of("league_convolutional").ensembles.values():
+        layers, about = sized(one).size.followed, sized(one).about
+        most_work = settings_of("transitions")["most_work"]
+        assert are_layers_followed(layers, about.width, most_work)
+        most_work = settings_of("curvature")["most_work"]
+        loops = layers, about.width, about.classes, most_work
+        assert is_curvature_followed(*loops, convolves=True)
 
 
 def test_another_attempt_asks_for_more_within_the_limits():

@@ -1,0 +1,108 @@
+import re
+
+import pytest
+import torch
+from torch import nn
+
+import generalization
+from generalization import bearable_costs
+from generalization.bearable_costs import REDUCED
+from generalization.catalog import MEASURES
+from generalization.measures.noise_to_signal_slope import noise_to_signal_slope
+
+
+@pytest.fixture
+def module():
+    """Tanh after the first layer, so that tangent sensitivities are estimated."""
+    torch.manual_seed(0)
+    layers = nn.Linear(16, 12), nn.Tanh(), nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 3)
+    return nn.Sequential(nn.Flatten(), *layers)
+
+
+@pytest.fixture
+def inputs():
+    return torch.randn(20, 1, 4, 4, generator=torch.Generator().manual_seed(1))
+
+
+def test_what_is_reduced_are_settings_of_measures():
+    assert set(REDUCED) <= set(MEASURES)
+    families = {"pac_bayes", "worst_case_flatness"}
+    assert {name for name in MEASURES if (MEASURES[name].file or name) in families} <= set(REDUCED)
+
+
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [
+        ("gaussian_jacobian_norm", r"(\d+) of 1000 random samples, ±(\S+)% over repeats"),
+        ("tangent_sensitivity", r"(\d+) of 32 probes, ±(\S+)% over repeats"),
+        ("mean_tangent_sensitivity", r"(\d+) of 32 probes, ±(\S+)% over repeats"),
+    ],
+)
+def test_fewer_draws_agree_with_all_within_what_the_note_tells(
+    module, inputs, monkeypatch, name, note
+):
+    labels = torch.arange(20) % 3
+    whole = generalization.measure(module, inputs, labels, name)
+    assert whole["note"].item() == ""
+    size = bearable_costs._size(module, inputs)
+    monkeypatch.setattr(bearable_costs, "MOST_WORK", 8 * REDUCED[name].work(size) / len(inputs))
+    monkeypatch.setitem(REDUCED, name, REDUCED[name]._replace(fewest=1))
+    reduced = generalization.measure(module, inputs, labels, name, repeats=8)
+    found = re.fullmatch(note, reduced["note"].item())
+    assert int(found[1]) == 8
+    value = whole["value"].item()
+    # Eight repeats know their spread to a quarter.
+    assert abs(reduced["value"].item() / value - 1) < 4 * float(found[2]) / 100 < 0.4
+
+
+def test_costly_means_are_over_the_first_inputs(module, inputs, monkeypatch):
+    name = "noise_to_signal_slope"
+    size = bearable_costs._size(module, inputs)
+    monkeypatch.setattr(bearable_costs, "MOST_WORK", 5 * REDUCED[name].work(size) / len(inputs))
+    row = generalization.measure(module, inputs, measures=name).iloc[0]
+    assert row["value"] == pytest.approx(noise_to_signal_slope(module, inputs[:5]).mean().item())
+    assert (row["note"], row["inputs"]) == ("at the first 5 of 20 inputs", 5)
+
+
+def test_too_few_steps_are_refused_unless_they_are_given(module, inputs, monkeypatch):
+    monkeypatch.setattr(bearable_costs, "MOST_WORK", 0)
+    labels, name = torch.arange(20) % 3, "adaptive_sharpness"
+    status = generalization.measure(module, inputs, labels, name)["status"].item()
+    sentence = (
+        r"ascent_steps must be given where they are costly, about \S+ s each, and 10 by default, "
+        r"not left out\."
+    )
+    assert re.fullmatch(sentence, status)
+    given = generalization.measure(module, inputs, labels, {name: {"ascent_steps": 2}})
+    assert given[["status", "note"]].iloc[0].tolist() == ["ok", ""]
+
+
+@pytest.mark.parametrize("convolutional", [False, True])
+def test_sequences_that_are_costly_to_follow_are_sampled_and_close(monkeypatch, convolutional):
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(72, 3)]
+    module = nn.Sequential(
+        *(layers if convolutional else (nn.Flatten(), nn.Linear(64, 9), nn.ReLU(), nn.Linear(9, 3)))
+    )
+    images = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+    names = ["transitions", "curvature"]
+    exact = generalization.measure(module, images, measures=names).set_index("measure")
+    assert (exact["method"] == "exact").all()
+    monkeypatch.setattr(bearable_costs, "MOST_FOLLOWED_WORK", 0)
+    sampled = generalization.measure(module, images, measures=names).set_index("measure")
+    assert (sampled["method"] == "sampled").all()
+    note = sampled.loc["transitions", "note"]
+    told = re.fullmatch(r"sampled at 4096 points, about (\S+)% below the exact count", note)
+    missed = 1 - sampled["value"] / exact["value"]
+    assert missed["transitions"] == pytest.approx(float(told[1]) / 100, abs=0.001)
+    note = sampled.loc["curvature", "note"]
+    assert re.fullmatch(r"sampled at 4096 points, \S+% more than at half as many", note)
+    assert 0 <= missed["curvature"] < 0.03
+
+
+def test_a_function_of_the_user_with_the_name_of_a_measure_is_left_alone(module, inputs):
+    def theirs(inputs):
+        return torch.full((1,), float(len(inputs)))
+
+    found = generalization.measure(module, inputs, measures={"curvature": theirs})
+    assert found["value"].item() == 20
