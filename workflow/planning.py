@@ -176,7 +176,7 @@ class Study:
     @property
     def images(self) -> dict[str, tuple[int, int, int]]:
         """Dataset → channels, height and width of its images, before they are cropped."""
-        shapes = {one.dataset: self._shapes[one.dataset] for one in self.ensembles.values()}
+        shapes = {one.dataset: self.shapes[one.dataset] for one in self.ensembles.values()}
         return {name: (one.channels, one.height, one.width) for name, one in shapes.items()}
 
     def channels_of(self, dataset: str) -> int:
