@@ -399,7 +399,7 @@ def test_report_shows_the_progress_of_training(monkeypatch):
         (
             {"augmentation": "mixup"},
             "augmentation must be one of none, translate_flip, flips_rotations, crop_flip, "
-            "not 'mixup'.",
+            "random_crop, not 'mixup'.",
         ),
         (
             {"activation": "gelu"},
