@@ -208,8 +208,8 @@ def strike(cluster, fault, job, node, process):
         os.kill(process, signal.SIGSTOP)
     if fault == "cancel":
         cluster.run("scancel", job)
-    elif fault == "limit":
-        # The signal before the limit comes within half a minute.
+    elif fault in {"limit", "timeout"}:
+        # The signal before the limit, if there is one, comes within half a minute.
         minutes = int(cluster.run("squeue", "-h", "-j", job, "-o", "%M").split(":")[-2])
         cluster.run("scontrol", "update", f"JobId={job}", f"TimeLimit={2 + minutes}")
     elif fault == "node":
@@ -257,7 +257,7 @@ def run_limited(cluster, study):
     study.edit(
         "workflow/profiles/slurm/config.yaml",
         "slurm_extra: \"'--signal=TERM@120'\"",
-        "runtime: 1 if attempt == 1 else 10",
+        "slurm_extra: \"''\"",
     )
     name = Hyperparameters(**LIMITED).name
     return _run(cluster, study, [f"results/ensembles/{name}/seeds-1-1/training.csv"], ("timeout",))
