@@ -13,13 +13,19 @@ class Control:
         name: In words, for example "untrained networks".
         columns: Contrast to the control and its interval, in the same row as the estimate.
         number: Contrast where the control shows the same: 0, or 1 for a ratio.
-        decides: Whether the verdict depends on it; otherwise it is shown beside.
+        beside: Why it is no alternative explanation, so that the verdict does not depend on it; it
+            is shown beside, with this reason. Empty of one that decides.
     """
 
     name: str
     columns: tuple[str, str, str]
     number: float = 0.0
-    decides: bool = True
+    beside: str = ""
+
+    @property
+    def words(self) -> str:
+        """Its name, and why it does not decide."""
+        return f"{self.name} (does not decide: {self.beside})" if self.beside else self.name
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class Claim:
             ``side``, ``statistic``; empty if all of it is printed in the source.
         scale: On which estimates are joined over datasets and tested for equivalence:
             ``identity``, ``fisher`` (correlations), ``log`` (ratios), ``logit`` (shares).
-        control: Control that decides with the claim, if there is one.
+        control: Control that decides with the claim or stands beside it, if there is one.
 
     Raises:
         ValueError: If a claim that is ``near`` has no tolerance, or another one has.

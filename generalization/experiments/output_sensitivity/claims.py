@@ -106,7 +106,11 @@ def _variance() -> Iterator[Claim]:
         "The variance of logits is K (S C + Σ)",
         *("trained", ratio, "near", "tolerance"),
         tolerance=FACTOR,
-        control=Control("sensitivity before training", tuple(CONTROL), decides=False),
+        control=Control(
+            "sensitivity before training",
+            tuple(CONTROL),
+            beside="whether it predicts worse is the next claim",
+        ),
     )
     # Nearness names no side: that the prediction is better than its control is a claim of its own.
     yield claim(
@@ -159,7 +163,7 @@ def _loss() -> Iterator[Claim]:
     for kind, noun in KINDS.items():
         for name, words in correlations.items():
             about = {"quote": "Sensitivity as a Proxy for Loss", "scale": "fisher"}
-            about["control"] = replace(BEFORE, decides=False)
+            about["control"] = BEFORE
             # Initial scales set losses orders of magnitude apart: the verdict is within each.
             yield _statistic(
                 f"At equal initialization, the {noun} {words}",
@@ -215,7 +219,7 @@ def _depth() -> Iterator[Claim]:
 
 
 def _factors() -> Iterator[Claim]:
-    before = Control("the same pairs before training", tuple(OVER_UNTRAINED), decides=False)
+    before = Control("the same pairs before training", tuple(OVER_UNTRAINED))
     for words, pairs in FACTORS.items():
         for quantity, noun in QUANTITIES.items():
             factor = Claim(
