@@ -115,7 +115,7 @@ def _judged(claim: Claim, table: pd.DataFrame | None, level: float) -> Iterator[
         "quote": claim.quote,
         "expected": _expected(claim),
         "ours": claim.ours,
-        "control": claim.control.name if claim.control else "",
+        "control": claim.control.words if claim.control else "",
     }
     rows = pd.DataFrame() if table is None else table.query(claim.rows)
     found = _by_dataset(rows).to_dict("records")
