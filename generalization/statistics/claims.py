@@ -41,6 +41,8 @@ COLUMNS = [
     "verdict",
     "reason",
 ]
+# Hyper-parameter of a comparison, and its two values.
+COMPARED = ("setting", "better", "worse")
 # What tells rows that speak to one claim apart, and what they are estimated from.
 ABOUT = (
     "dataset",
@@ -61,6 +63,9 @@ ABOUT = (
     "depth",
     "deeper",
     "label_corruption",
+    "hyperparameter",
+    "value",
+    *COMPARED,
     "layer",
     "directions",
     "place",
@@ -68,6 +73,8 @@ ABOUT = (
     "sigma",
     "mode",
 )
+# Told only where rows differ in one of them: the words of most claims name it.
+WHERE_DIFFERENT = (("architecture",), COMPARED)
 COUNTS = ("pairs", "draws", "networks", "ensembles", "shared")
 
 
@@ -122,7 +129,8 @@ def _judged(claim: Claim, table: pd.DataFrame | None, level: float) -> Iterator[
     if not found:
         why = "no table" if table is None else "no row of the table"
         yield about | {"verdict": NOT_TESTED, "reason": f"{why} of this study answers it"}
-    told = [key for key in ABOUT if key != "architecture" or _differ(found, key)]
+    alike = {key for keys in WHERE_DIFFERENT if not _differ(found, keys) for key in keys}
+    told = [key for key in ABOUT if key not in alike]
     verdicts = [verdict(row, claim, level=level) for row in found]
     for row, (word, reason) in zip(found, verdicts, strict=True):
         judgement = {"verdict": word, "reason": reason}
@@ -166,6 +174,8 @@ def _described(row: Mapping[str, Any], told: Sequence[str]) -> dict[str, Any]:
     labels = row.get("labels")
     there = [key for key in told if key != "labels" and pd.notna(row.get(key))]
     there = [key for key in there if (key, row[key]) != ("given", "none")]
+    # Told with the name of the hyper-parameter.
+    there = [key for key in there if key not in {"value", "better", "worse"}]
     # Pairs are their own draws where no two of them share one.
     counts = [key for key in COUNTS if key != "draws" or row.get("draws") != row.get("pairs")]
     of = [_counted(row[key], key) for key in counts if pd.notna(row.get(key))]
@@ -174,7 +184,7 @@ def _described(row: Mapping[str, Any], told: Sequence[str]) -> dict[str, Any]:
         of.append(f"train accuracy {100 * row['train_accuracy']:.4g} %")
     return {
         "labels": labels if isinstance(labels, str) else "",
-        "about": ", ".join(_told(row[key], key) for key in there),
+        "about": ", ".join(_told(row, key) for key in there),
         "of": ", ".join(of),
     }
 
@@ -198,12 +208,17 @@ def _expected(claim: Claim) -> str:
     return f"{claim.expected} {claim.number:g}"
 
 
-def _differ(rows: Sequence[Mapping[str, Any]], key: str) -> bool:
-    return len({row.get(key) for row in rows}) > 1
+def _differ(rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> bool:
+    return len({tuple(row.get(key) for key in keys) for row in rows}) > 1
 
 
-def _told(value: object, key: str) -> str:
+def _told(row: Mapping[str, Any], key: str) -> str:
     """A name by itself, a number after what it is of."""
+    value = row[key]
+    if key == "hyperparameter":
+        return f"{within(value)} {value_name(row['value'])}"
+    if key == "setting":
+        return f"{within(value)} {value_name(row['better'])} against {value_name(row['worse'])}"
     if key == "given":
         return f"at equal {listed([within(one) for one in str(value).split(', ')])}"
     if key.startswith("architecture"):

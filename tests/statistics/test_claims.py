@@ -430,3 +430,31 @@ def test_no_effect_in_several_datasets_replicates_as_rarely_as_stated(datasets, 
         table = statistics(*names, low=mean - half, high=mean + half)
         replicated += judged(table)["verdict"].iloc[-1] == REPLICATES
     assert replicated <= binom.ppf(0.999, 300, rate)
+
+
+def test_rows_of_the_values_of_a_hyperparameter_are_told_apart_and_joined():
+    values = {"hyperparameter": ["depth", "depth"] * 2, "value": [2.0, 3.0] * 2}
+    table = judged(statistics("mnist", "mnist", "digits", "digits", **values))
+    assert table["about"].to_list() == [
+        "mnist, depth 2",
+        "mnist, depth 3",
+        "digits, depth 2",
+        "digits, depth 3",
+        "joined over mnist and digits, depth 2",
+        "joined over mnist and digits, depth 3",
+    ]
+
+
+def test_settings_of_pairs_are_told_where_several_are_compared():
+    compared = {"setting": ["dropout", "dropout"], "better": [0.5, 0.2], "worse": [0.0, 0.0]}
+    rows = statistics("mnist", "mnist", **compared)
+    assert judged(rows)["about"].to_list() == [
+        "mnist, dropout 0.5 against 0",
+        "mnist, dropout 0.2 against 0",
+    ]
+    both = pd.concat([rows[:1], rows[:1].assign(setting="pooling", better="max", worse="none")])
+    assert judged(both)["about"].to_list() == [
+        "mnist, dropout 0.5 against 0",
+        "mnist, pooling max against none",
+    ]
+    assert judged(rows[:1])["about"].to_list() == ["mnist"]
