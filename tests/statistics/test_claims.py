@@ -76,7 +76,12 @@ def test_claims_without_a_row_are_listed_only_if_asked_for():
     other = dataclasses.replace(ABOVE, claim="It shrinks", rows="statistic == 'kendall'")
     absent = dataclasses.replace(ABOVE, claim="It turns", table="turns")
     tables = {"statistics": statistics("mnist")}
-    assert claims([ABOVE, other, absent], tables)["claim"].to_list() == ["It grows"]
+    table = claims([ABOVE, other, absent], tables)
+    assert table["claim"].to_list() == [
+        "It grows",
+        "2 claims that this study's design cannot judge",
+    ]
+    assert table["verdict"].to_list() == [REPLICATES, NOT_TESTED]
     table = claims(
         [ABOVE, other, absent],
         tables,
@@ -458,3 +463,48 @@ def test_settings_of_pairs_are_told_where_several_are_compared():
         "mnist, pooling max against none",
     ]
     assert judged(rows[:1])["about"].to_list() == ["mnist"]
+
+
+def test_single_settings_are_not_listed_beside_the_row_that_joins_them():
+    settings = statistics("mnist", "mnist", depth=[2.0, 3.0], ensembles=1)
+    joining = statistics("mnist", depth=np.nan, ensembles=8)
+    table = judged(pd.concat([settings, joining]))
+    assert table["about"].to_list() == ["mnist"]
+    assert table["verdict"].to_list() == [REPLICATES]
+    # Settings that have a verdict of their own keep it.
+    table = judged(pd.concat([settings.assign(ensembles=[1, 6]), joining]))
+    assert table["about"].to_list() == ["mnist, depth 3", "mnist"]
+    # So does a joining row without enough ensembles.
+    table = judged(pd.concat([settings, joining.assign(ensembles=0)]))
+    assert table["verdict"].to_list() == [TOO_FEW]
+
+
+@pytest.mark.parametrize(
+    ("planned", "verdicts"), [(8, [REPLICATES, TOO_FEW]), (2, [REPLICATES, NOT_TESTED])]
+)
+def test_rows_that_the_design_leaves_without_units_are_counted_and_not_judged(planned, verdicts):
+    grows = statistics("mnist", depth=3)
+    falls = statistics("mnist", depth=5, ensembles=2).assign(statistic="kendall")
+    training = pd.DataFrame({
+        "ensemble": [f"e{place}" for place in range(10 + planned)] * 2,
+        "dataset": "mnist",
+        "depth": ([3] * 10 + [5] * planned) * 2,
+        # Of random labels, tables say 1.
+        "label_corruption": 0.0,
+    })
+    other = dataclasses.replace(ABOVE, claim="It turns", rows="statistic == 'kendall'")
+    tables = {"statistics": pd.concat([grows, falls]), "training": training}
+    table = claims([ABOVE, other], tables)
+    assert table["verdict"].to_list() == verdicts
+    if planned == 2:
+        last = table.iloc[-1]
+        assert last["claim"] == "1 claim that this study's design cannot judge"
+        listed = claims([ABOVE, other], tables, untested_claims=True).iloc[-1]
+        assert (listed["claim"], listed["verdict"]) == ("It turns", NOT_TESTED)
+        assert listed["reason"] == "the design has 2 of 5 units for it"
+
+
+def test_pairs_that_were_planned_and_lost_are_too_few():
+    paired = {"pairs": 3, "ensembles": np.nan}
+    assert judged(statistics("mnist", left_out=4, **paired))["verdict"].to_list() == [TOO_FEW]
+    assert judged(statistics("mnist", left_out=1, **paired))["verdict"].to_list() == [NOT_TESTED]
