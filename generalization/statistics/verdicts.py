@@ -97,6 +97,8 @@ def verdict(row: Mapping[str, Any], claim: Claim, *, level: float = 0.95) -> tup
     note = row.get("note")
     if np.isnan(found).any():
         return NO_INTERVAL, note if isinstance(note, str) else ""
+    if found.low == found.high:
+        return NO_INTERVAL, f"all {units(fewest)} are alike, which gives the interval no width"
     if reason := underpowered(row):
         return NO_POWER, reason
     contrast = interval_of(row, claim.control.columns) if claim.control else None

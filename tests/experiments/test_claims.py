@@ -25,13 +25,11 @@ NUMBERS = {
     "is hardly ever attained": -log(2),
     "distance to the normal distribution function": 0.05,
     "rises in proportion to": 1,
-    "perfectly": 0.01,
     "Networks start to fit random labels later": 1,
     "slow down fitting by only a small constant factor": 10,
     "faster than random labels": 1,
     "the test error is at chance level": 1,
     "keep most of their test accuracy above chance": 0.8,
-    "Explicit regularization is not sufficient: networks fit random labels": 0.01,
 }
 # Parts of claims of nearness → tolerance; that of a ratio is the logarithm of a factor.
 TOLERANCES = {

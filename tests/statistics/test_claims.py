@@ -23,6 +23,7 @@ from generalization.statistics.resampling import Resampling
 from generalization.statistics.verdicts import (
     CONTROL_SHOWS_IT,
     MAYBE_CONTROL,
+    NO_INTERVAL,
     NO_POWER,
     NOT_TESTED,
     OPPOSITE,
@@ -202,12 +203,19 @@ def test_datasets_are_joined_within_what_else_differs():
 
 
 def test_interval_without_width_is_not_joined_to_a_mean():
-    joined = judged(statistics("a", "b", "c", low=1.0, high=1.0)).iloc[-1]
-    assert (joined["verdict"], joined["estimate"]) == (REPLICATES, 1.0)
-    assert np.isnan(joined["low"])
-    one = judged(statistics("a", "b", "c", low=[0.6, 0.8, 0.7], high=[1.0, 0.8, 0.9])).iloc[-1]
-    assert one["estimate"] == pytest.approx(0.8)
-    assert np.isnan([one["low"], one["high"]]).all()
+    # Ten that are alike tell nothing of an eleventh.
+    alike = judged(statistics("a", "b", "c", low=1.0, high=1.0))
+    assert alike["verdict"].to_list() == [NO_INTERVAL] * 3
+    assert set(alike["reason"]) == {"all ensembles are alike, which gives the interval no width"}
+    one = judged(statistics("a", "b", "c", low=[0.6, 0.8, 0.7], high=[1.0, 0.8, 0.9]))
+    assert one["verdict"].to_list() == [REPLICATES, NO_INTERVAL, REPLICATES, REPLICATES]
+    assert one.iloc[-1]["about"] == "joined over a and c"
+    # A contrast without width leaves its mean without an interval.
+    control = dataclasses.replace(ABOVE, control=CONTROL)
+    contrast = {"minus": 0.2, "minus_low": [0.1, 0.2, 0.1], "minus_high": [0.3, 0.2, 0.3]}
+    joined = judged(statistics("a", "b", "c", **contrast), control).iloc[-1]
+    assert joined["control_estimate"] == pytest.approx(0.2)
+    assert np.isnan([joined["control_low"], joined["control_high"]]).all()
 
 
 def test_theorem_is_refuted_in_any_dataset():

@@ -316,9 +316,15 @@ def test_nearness_of_a_ratio_is_a_factor(low, high, word):
 
 @pytest.mark.parametrize("side", [-1, 1])
 def test_tolerance_itself_is_near(side):
-    # An interval without width does not shrink.
-    assert word(row(side * 0.3, side * 0.3), claim("near")) == REPLICATES
-    assert word(row(side * 0.3, side * 0.3), claim("near", tolerance=0.29)) == OPPOSITE
+    # An interval hardly shrinks that is hardly wide, and not at its estimate.
+    ends = sorted([side * 0.3, side * (0.3 - 1e-9)])
+    assert word(row(*ends, side * 0.3), claim("near")) == REPLICATES
+    assert word(row(*ends, side * 0.3), claim("near", tolerance=0.29)) == OPPOSITE
+
+
+def test_units_that_are_all_alike_give_no_interval():
+    for expected in ("above", "near"):
+        assert word(row(0.2, 0.2), claim(expected)) == NO_INTERVAL
 
 
 def test_study_that_could_just_have_shown_nearness_has_the_power():
