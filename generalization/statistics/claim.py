@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# How we know what a paper says that is not among our sources: every claim of it says one of these.
+BLOG = "not among our sources; words as the blog has them"
+ABSTRACT = "not among our sources; read in its abstract"
+MEMORY = "not among our sources; from memory of the paper"
+
 
 @dataclass(frozen=True)
 class Control:

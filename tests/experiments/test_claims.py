@@ -9,6 +9,7 @@ import pytest
 
 from generalization.catalog import PAPERS
 from generalization.experiments import claims_of
+from generalization.statistics.claim import ABSTRACT, BLOG, MEMORY
 from generalization.statistics.claims import claims
 from generalization.statistics.verdicts import CONTROL_SHOWS_IT, OPPOSITE, REPLICATES, verdict
 
@@ -254,3 +255,28 @@ def test_correlations_of_losses_are_on_fishers_scale_and_their_other_numbers_on_
     }
     assert {name for name, scale in scales.items() if scale == "fisher"} == {"pearson_log_mse"}
     assert set(scales.values()) == {"fisher", "identity"}
+
+
+OWN_SOURCES = {"novak_2018", "daroczy_2020", "forouzesh_2020", "graham_inner_activations"}
+
+
+@pytest.mark.parametrize("paper", set(PAPERS) - OWN_SOURCES)
+def test_claims_of_papers_that_we_do_not_have_say_how_we_know_them(paper):
+    for claim in claims_of({paper: PAPERS[paper]}):
+        (known,) = (one for one in (BLOG, ABSTRACT, MEMORY) if f"({one})" in claim.source)
+        assert (known == BLOG) == bool(claim.quote), claim.claim
+        # The column that a reader sees.
+        table = pd.DataFrame([row(claim, claim.number)]).assign(exceptions=0)
+        every = replace(claim, rows="ensembles > 0")
+        assert known in claims([every], {claim.table: table})["source"].item()
+
+
+def test_what_is_told_from_memory_says_so():
+    told = {one.claim: one.source for one in CLAIMS}
+    for part in ("faster than random labels", "Early stopping gains nothing", "In early layers"):
+        sources = [source for claim, source in told.items() if part in claim]
+        assert sources and all("from memory of the paper" in source for source in sources)
+    (width,) = (
+        source for claim, source in told.items() if claim == "Wider networks are more similar"
+    )
+    assert "read in its abstract" in width

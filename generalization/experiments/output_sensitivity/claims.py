@@ -11,12 +11,12 @@ import numpy as np
 
 from generalization.experiments.output_sensitivity.sensitivity_statistics import CONTROL as BESIDE
 from generalization.experiments.output_sensitivity.variance_chain import CONTROL
-from generalization.statistics.claim import Claim, Control
+from generalization.statistics.claim import MEMORY, Claim, Control
 from generalization.statistics.pair_statistics import OVER_UNTRAINED
 
 # Titles of the authors' slides.
 LOSS = "Slides, “Loss vs. Sensitivity”"
-PROXY = "Slides, “Sensitivity as a Proxy for Loss”; abstract (not among our sources)"
+PROXY = f"Slides, “Sensitivity as a Proxy for Loss”; abstract ({MEMORY})"
 UNTRAINED = "Slides, “Sensitivity of Untrained Networks”"
 ROOT, VARIANCE = "L ≈ √(L_MSE/2)", "ε_variance ≈ S · C + Σ"
 LINE = "L ≈ √(½ (S · C + Σ))"
