@@ -275,9 +275,20 @@ def test_table_survives_writing_and_reading(tmp_path):
     table = relations(measures)
     write_table(tmp_path / "paper_relations.csv", table)
     again = read_table(tmp_path / "paper_relations.csv")
-    claim = Claim("Words", "§1", "paper_relations", "given == 'none'", "above")
+    keys = ["selection", "x", "y", "statistic"]
+    every = [
+        Claim(
+            " ".join(row),
+            "§1",
+            "paper_relations",
+            " and ".join(f"{key} == '{word}'" for key, word in zip(keys, row, strict=True))
+            + " and given == 'none'",
+            "above",
+        )
+        for row in table.query("given == 'none'")[keys].itertuples(index=False)
+    ]
     columns = ["about", "estimate", "of", "verdict"]
-    found = [claims([claim], {"paper_relations": one})[columns] for one in (table, again)]
+    found = [claims(every, {"paper_relations": one})[columns] for one in (table, again)]
     assert len(found[0]) == 2 * len(table.query("selection == 'fitted' and given == 'none'"))
     pd.testing.assert_frame_equal(*found)
 
