@@ -336,7 +336,7 @@ ROOMS = {
     "statistics": Room(
         tables={
             # And from all tables that the claims of these papers are about, if the study has them.
-            "claims": Table(("statistics", "papers")),
+            "claims": Table(("statistics", "training", "papers")),
             "pairs": Table(("measures", "comparisons"), page=False),
             "pair_statistics": Table(("pairs",)),
             "paper_relations": Table(("measures",), for_papers=True),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from functools import partial
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
@@ -14,7 +16,7 @@ import pandas as pd
 
 from generalization.errors import InputError
 from generalization.files import read_checked, write_checked, written_whole
-from generalization.hyperparameters import OF_BUILT_IN
+from generalization.hyperparameters import OF_BUILT_IN, Hyperparameters
 
 NETWORK = ["ensemble", "seed"]
 KEPT_NETWORK = ["ensemble", "seed", "step"]
@@ -23,6 +25,19 @@ MEASURED = [*KEPT_NETWORK, "final", "measure", "value", "status", "reason"]
 PAIR = ["ensemble", "step", "seed_a", "seed_b", "measure", "value", "reason"]
 TRAINING = [*KEPT_NETWORK, *PERFORMANCE, "status"]
 MADE_ON = ["device", "driver", "torch", "stack_size"]
+# Columns of words in every table that has them. They are read as text, whatever the words: an
+# ensemble may be named 001, version 2.10 is not 2.1, and labels may all be "true".
+WORDS = (
+    *(field.name for field in fields(Hyperparameters) if "str" in field.type),
+    *("ensemble", "ensemble_a", "ensemble_b", "ensemble_better", "ensemble_worse"),
+    *("device", "driver", "torch"),
+    *("dataset", "labels", "given", "selection", "statistic", "quantity", "measure", "kind"),
+    *("x", "y", "factor", "hyperparameter", "regularizers", "variant", "output", "estimator"),
+    *("bound", "sensitivity", "similarity", "contrast", "place", "task", "part", "mode"),
+    *("status", "reason", "note", "underpowered", "larger_in", "pattern", "pixels"),
+    *("claim", "about", "source", "quote", "ours", "heterogeneity", "verdict"),
+    *("check", "outcome", "unit", "detail", "sees", "fragile_to", "definition"),
+)
 
 
 def write_table(path: Path | str, table: pd.DataFrame) -> None:
@@ -65,7 +80,9 @@ def write_parquet(folder: Path | str, tables: Mapping[str, pd.DataFrame]) -> str
 def read_table(path: Path | str, columns: Sequence[str] = ()) -> pd.DataFrame:
     """Read a CSV table, verified if its checksum is beside it.
 
-    Only empty cells are missing values; ``none`` and ``None`` are strings.
+    Only empty cells are missing values; ``none`` and ``None`` are strings. Columns of ``WORDS`` are
+    text, and so are others with the words ``true`` and ``false``: truth values are ``True`` and
+    ``False``, as ``write_table`` writes them.
 
     Args:
         path: File written by ``write_table``.
@@ -79,11 +96,26 @@ def read_table(path: Path | str, columns: Sequence[str] = ()) -> pd.DataFrame:
             missing.
     """
     try:
-        table = pd.read_csv(BytesIO(read_checked(path)), keep_default_na=False, na_values=[""])
+        table = _parsed(read_checked(path))
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise InputError(f"{path} must be a CSV table, but: {reason}.") from error
     _require(table, columns, str(path))
+    return table
+
+
+def _parsed(text: bytes) -> pd.DataFrame:
+    """Parse a CSV table, with words as text."""
+    read = partial(pd.read_csv, keep_default_na=False, na_values=[""])
+    table = read(BytesIO(text), dtype=dict.fromkeys(WORDS, str))
+    if b"true" not in text and b"false" not in text:
+        return table
+    # pandas takes these words for truth values; beside missing ones they are of dtype object.
+    places = [place for place, kind in enumerate(table.dtypes) if kind in (bool, object)]
+    words = read(BytesIO(text), dtype=str, usecols=places) if places else table[[]]
+    for place, name in zip(places, words, strict=True):
+        if words[name].isin(["true", "false"]).any():
+            table[table.columns[place]] = words[name]
     return table
 
 

@@ -3,10 +3,13 @@
 import os
 import shutil
 import sys
+from functools import wraps
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from generalization.statistics import claims as judging
 
 # No deadlines: the machine may be busy.
 settings.register_profile("untimed", deadline=None)
@@ -14,6 +17,23 @@ settings.load_profile("untimed")
 
 # Threads do not speed up small tensors, and slow them down where cores are shared.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def distinct(judge):
+    """Claims, of which no two rows say that they are about the same."""
+
+    @wraps(judge)
+    def judged(*arguments, **given):
+        table = judge(*arguments, **given)
+        again = table[table.duplicated(["claim", "labels", "about"])]
+        assert again.empty, again[["claim", "labels", "about"]]
+        return table
+
+    return judged
+
+
+# Before any test imports it: whatever tables tests make, their rows are told apart.
+judging.claims = distinct(judging.claims)
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "workflow")]

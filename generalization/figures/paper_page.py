@@ -11,6 +11,7 @@ import pandas as pd
 from generalization.figures.html_table import html_table
 from generalization.names import listed, readable
 from generalization.statistics.findings import StudyResults
+from generalization.statistics.verdicts import NOT_TESTED
 
 COLUMNS = ["claim", "verdict", "estimate", "low", "high", "expected", "reason"]
 ABOUT = ["labels", "about", "of", "control", "source", "quote", "ours"]
@@ -56,7 +57,7 @@ def paper_page(
     table = _claims(studies, order)
     links = listed([_link(study.name, escape(study.title)) for study in studies])
     above = [
-        f"<p>{_verdicts(table)}</p>",
+        f"<p>{_verdicts(table, order)}</p>",
         f"<p>Reports of the studies: {links}.</p>",
         f"<p>{escape(made_with)}</p>" * bool(made_with),
     ]
@@ -75,18 +76,25 @@ def _claims(studies: Sequence[StudyResults], order: Sequence[str]) -> pd.DataFra
         return pd.DataFrame(columns=[*COLUMNS, "study", *ABOUT])
     rows = pd.concat(tables, ignore_index=True)
     places = {claim: place for place, claim in enumerate(order)}
+    # Studies count the claims that they cannot judge: here others may judge them.
+    rows = rows[rows["claim"].isin(places) | (rows["verdict"] != NOT_TESTED)]
     return rows.sort_values(
         "claim", key=lambda claims: claims.map(places), kind="stable", ignore_index=True
     )
 
 
-def _verdicts(table: pd.DataFrame) -> str:
-    """Count rows by verdict."""
+def _verdicts(table: pd.DataFrame, order: Sequence[str]) -> str:
+    """Count rows by verdict, and claims without a row."""
     if table.empty:
         return "No claim was judged."
     counts = [f"{count} {escape(word)}" for word, count in table["verdict"].value_counts().items()]
     claims = table["claim"].nunique()
-    return f"{claims} claims in {len(table)} rows, of a dataset and setting each: {listed(counts)}."
+    told = f"{claims} claims in {len(table)} rows, of a dataset and setting each: {listed(counts)}."
+    left = len(set(order) - set(table["claim"]))
+    if left:
+        further = f"{left} further claim{'s' * (left > 1)}"
+        told += f" {further} of the paper cannot be judged by the design of these studies."
+    return told
 
 
 def _figures(figures: Sequence[PaperFigure]) -> Iterator[str]:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# How we know what a paper says that is not among our sources: every claim of it says one of these.
+BLOG = "not among our sources; words as the blog has them"
+ABSTRACT = "not among our sources; read in its abstract"
+MEMORY = "not among our sources; from memory of the paper"
+
 
 @dataclass(frozen=True)
 class Control:
@@ -13,13 +18,19 @@ class Control:
         name: In words, for example "untrained networks".
         columns: Contrast to the control and its interval, in the same row as the estimate.
         number: Contrast where the control shows the same: 0, or 1 for a ratio.
-        decides: Whether the verdict depends on it; otherwise it is shown beside.
+        beside: Why it is no alternative explanation, so that the verdict does not depend on it; it
+            is shown beside, with this reason. Empty of one that decides.
     """
 
     name: str
     columns: tuple[str, str, str]
     number: float = 0.0
-    decides: bool = True
+    beside: str = ""
+
+    @property
+    def words(self) -> str:
+        """Its name, and why it does not decide."""
+        return f"{self.name} (does not decide: {self.beside})" if self.beside else self.name
 
 
 @dataclass(frozen=True)
@@ -44,7 +55,7 @@ class Claim:
             ``side``, ``statistic``; empty if all of it is printed in the source.
         scale: On which estimates are joined over datasets and tested for equivalence:
             ``identity``, ``fisher`` (correlations), ``log`` (ratios), ``logit`` (shares).
-        control: Control that decides with the claim, if there is one.
+        control: Control that decides with the claim or stands beside it, if there is one.
 
     Raises:
         ValueError: If a claim that is ``near`` has no tolerance, or another one has.

@@ -91,7 +91,9 @@ def _study(study: StudyResults) -> list[str]:
     final = study.training[study.training["final"]]
     verdicts = "not judged"
     if study.claims is not None and len(study.claims):
-        counts = study.claims["verdict"].value_counts()
+        # Of claims that the study does not judge, nothing is expected.
+        judged = study.claims[study.claims["expected"].notna()]
+        counts = judged["verdict"].value_counts()
         verdicts = "; ".join(f"{count} {verdict}" for verdict, count in counts.items())
     ensembles = final["ensemble"].nunique()
     datasets = ", ".join(sorted(final["dataset"].astype(str).unique()))

@@ -15,6 +15,7 @@ from generalization.statistics.verdicts import (
     CONTROL_SHOWS_IT,
     MAYBE_CONTROL,
     NO_POWER,
+    NOT_SHOWN,
     OPPOSITE,
     REPLICATES,
     UNDECIDED,
@@ -23,13 +24,17 @@ from generalization.statistics.verdicts import (
     degrees_of_freedom,
     interval_of,
     judged,
+    p_value_of,
     standard_error,
     usable_scale,
 )
 
 DIFFER = "inconclusive: datasets differ"
 # From the verdict that settles most to the one that settles least.
-STRENGTH = (REPLICATES, OPPOSITE, CONTROL_SHOWS_IT, MAYBE_CONTROL, UNDECIDED, NO_POWER)
+STRENGTH = (
+    *(REPLICATES, OPPOSITE, CONTROL_SHOWS_IT, MAYBE_CONTROL),
+    *(NOT_SHOWN, UNDECIDED, NO_POWER),
+)
 # Two datasets say nothing of the variance between datasets.
 FEWEST_DATASETS = 3
 NUMBERS = ("estimate", "low", "high")
@@ -70,14 +75,16 @@ def join_datasets(
     if claim.control:
         scale = control_scale(claim.control)
         contrast, _ = _mean(rows, claim.control.columns, scale, free, level)
-    free_of_mean = len(rows) - 1
+    free_of_mean, p_value = len(rows) - 1, np.nan
     if pooled is not None and len(rows) >= FEWEST_DATASETS and _shares_draws(pooled):
         found = interval_of(pooled, claim.columns)
         contrast = interval_of(pooled, claim.control.columns) if claim.control else None
-        free_of_mean = degrees_of_freedom(pooled, claim)
+        free_of_mean, p_value = degrees_of_freedom(pooled, claim), p_value_of(pooled, claim)
     word, reason = agreed, "judged in each of them"
     if not np.isnan(found).any():
-        word, reason = judged(claim, found, contrast, free=free_of_mean, level=level)
+        word, reason = judged(
+            claim, found, contrast, free=free_of_mean, level=level, p_value=p_value
+        )
     return {
         **dict(zip(NUMBERS, found, strict=True)),
         **dict(zip((f"control_{key}" for key in NUMBERS), contrast or (), strict=False)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from generalization.statistics.intervals import FEWEST_ENSEMBLES
+from generalization.statistics.shown import is_shown
 
 WITHIN = "spearman_within_"
 BEST_RIVAL = "less that of "  # begins a note on which baseline or hyper-parameter is the best
@@ -56,9 +56,8 @@ def league_rows(
 def shown(rows: pd.DataFrame) -> pd.Series:
     """Tell whether each row shows a relation.
 
-    It does if it rests on at least five ensembles, its interval excludes 0, and its corrected
-    p-value is at most 1 − level. Controls and swept hyper-parameters, for which no p-value is
-    corrected, are judged by their own p-value.
+    It does by ``is_shown`` of its interval and its corrected p-value. Controls and swept
+    hyper-parameters, for which no p-value is corrected, are judged by their own p-value.
 
     Args:
         rows: With low, high, level, p_value, p_value_corrected and ensembles.
@@ -66,8 +65,7 @@ def shown(rows: pd.DataFrame) -> pd.Series:
     Returns:
         One truth value per row.
     """
-    apart_from_zero = (rows["low"] > 0) | (rows["high"] < 0)
-    p_values = rows["p_value_corrected"].fillna(rows["p_value"])
-    # 1 − 0.95 is 0.05000000000000004: without rounding, the bound depends on the last bit.
-    unlikely = p_values <= (1 - rows["level"]).round(12)
-    return apart_from_zero & unlikely & (rows["ensembles"] >= FEWEST_ENSEMBLES)
+    # Of measures without a p-value, none is shown.
+    p_values = rows["p_value_corrected"].fillna(rows["p_value"]).fillna(1.0)
+    bounds = rows["low"], rows["high"], p_values, rows["ensembles"]
+    return pd.Series(is_shown(*bounds, level=rows["level"]), rows.index)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.stats import t
 
 from generalization.names import number
 from generalization.statistics.draws import (
     leave_one_out_counts,
     observed_counts,
+    permuted_orders,
     resampled_counts,
 )
 from generalization.statistics.estimates import INTERVAL, table_of
@@ -22,6 +24,7 @@ from generalization.statistics.intervals import (
     correlation_interval,
     jackknife_error,
 )
+from generalization.statistics.multiplicity import permutation_p_values
 from generalization.statistics.resampling import Resampling
 from generalization.statistics.selection import (
     SELECTIONS,
@@ -29,9 +32,14 @@ from generalization.statistics.selection import (
     has_fitted,
     on_true_labels,
 )
-from generalization.statistics.stratified import stratified_spearman
+from generalization.statistics.stratified import (
+    stratified_spearman,
+    stratified_spearman_null,
+)
 from generalization.tables import NETWORK
 
+# Stratum of every ensemble → permutations within strata.
+Orders = Callable[[tuple[int, ...]], Int[np.ndarray, "permutations ensembles"]]
 CONTROL = ["control_estimate", "control_low", "control_high"]
 COLUMNS = [
     "dataset",
@@ -42,6 +50,7 @@ COLUMNS = [
     "given",
     "statistic",
     *INTERVAL,
+    "p_value",
     "control",
     *CONTROL,
     "networks",
@@ -103,6 +112,7 @@ def paper_relations(
     measures: pd.DataFrame,
     *,
     resampling: Resampling,
+    permutations: int = 10_000,
     fitted_accuracy: float = 0.999,
     whole_ensembles: bool = False,
 ) -> pd.DataFrame:
@@ -110,8 +120,9 @@ def paper_relations(
 
     ``spearman`` is Spearman's correlation of ensemble means, within the strata of ``given``: see
     ``stratified_spearman``. Its interval is that of Fisher's z with a jackknife over ensembles and
-    t(E − 2). ``spearman_minus_<other>`` is |ρ_x| − |ρ_other| for the same y, with the jackknife and
-    t of the difference.
+    t(E − 2), and ``p_value`` that of permutations of ensembles within strata, as in the league.
+    ``spearman_minus_<other>`` is |ρ_x| − |ρ_other| for the same y, with the jackknife and t of the
+    difference.
 
     ``best_over_least_loss`` compares the training loss of the ensemble with the smallest gap with
     that of ensembles with larger ones: log₁₀ of it less the 10th percentile of theirs. Its control,
@@ -124,7 +135,8 @@ def paper_relations(
     the strata of label corruption.
 
     Args:
-        resampling: Bootstrap of ensembles, and the level.
+        resampling: Bootstrap of ensembles, random numbers of permutations, and the level.
+        permutations: Number of permutations behind every p-value.
 
     Returns:
         One row per dataset, labels, selection and relation of ``RELATIONS`` whose measures the
@@ -135,17 +147,28 @@ def paper_relations(
     """
     rows: list[dict[str, Any]] = []
     final = _networks(measures)
+    # Correlations over the same ensembles and strata share their permutations.
+    orders = cache(partial(_orders, permutations, resampling))
     fitted = has_fitted(final, fitted_accuracy=fitted_accuracy, whole_ensembles=whole_ensembles)
     for about, networks in _selections(final, fitted):
         given = ["label_corruption"] if about["labels"] == "all" else []
         related = [
-            _related(networks, relation, given, resampling.level)
+            _related(networks, relation, given, resampling.level, orders)
             for relation in RELATIONS
             if {relation.x, relation.y, relation.other} <= {*networks, ""}
         ]
         lost = _losses(networks, resampling) if about["labels"] == "true" else []
         rows += [about | row for row in (*related, *lost)]
-    return table_of(rows, COLUMNS, resampling).astype(dict.fromkeys(CONTROL, float))
+    return table_of(rows, COLUMNS, resampling).astype(dict.fromkeys(["p_value", *CONTROL], float))
+
+
+def _orders(
+    permutations: int, resampling: Resampling, strata: tuple[int, ...]
+) -> Int[np.ndarray, "permutations ensembles"]:
+    """Permutations of ensembles within strata."""
+    return permuted_orders(
+        np.array(strata), permutations=permutations, generator=resampling.stream(1)
+    )
 
 
 def _networks(measures: pd.DataFrame) -> pd.DataFrame:
@@ -175,7 +198,11 @@ def _selections(
 
 
 def _related(
-    networks: pd.DataFrame, relation: Relation, given: Sequence[str], level: float
+    networks: pd.DataFrame,
+    relation: Relation,
+    given: Sequence[str],
+    level: float,
+    orders: Orders,
 ) -> dict[str, Any]:
     """The row of a relation."""
     x, y, at, other, control = relation
@@ -185,7 +212,7 @@ def _related(
         found, counted = _correlations(networks, [(x, y), (other, y)], given)
         interval = _difference(np.abs(found[0]) - np.abs(found[1]), level)
         return about | {"statistic": f"spearman_minus_{other}"} | _named(interval) | counted
-    found, counted = _correlations(networks, [(x, y)], given)
+    found, counted = _correlations(networks, [(x, y)], given, orders)
     interval = correlation_interval(found[0, 0], found[0, 1:], level=level)
     about |= {"statistic": "spearman"} | _named(interval) | counted
     against = (BEFORE + x, BEFORE + y) if control == UNTRAINED else (control, y)
@@ -198,9 +225,16 @@ def _related(
 
 
 def _correlations(
-    networks: pd.DataFrame, pairs: Sequence[tuple[str, str]], given: Sequence[str]
+    networks: pd.DataFrame,
+    pairs: Sequence[tuple[str, str]],
+    given: Sequence[str],
+    orders: Orders | None = None,
 ) -> tuple[Float[np.ndarray, "pairs draws"], dict[str, Any]]:
-    """Correlations of ensemble means, then those without each ensemble; counts and a note."""
+    """Correlations of ensemble means, then those without each ensemble; counts and a note.
+
+    Args:
+        orders: Permutations for the p-value of the first pair, which then stands beside the note.
+    """
     columns = list(dict.fromkeys(name for pair in pairs for name in pair))
     there = networks[np.isfinite(networks[columns].to_numpy(float)).all(1)]
     if given:
@@ -222,6 +256,11 @@ def _correlations(
         for x, y in pairs
     ]
     found = np.concatenate(found)
+    if orders:
+        (x, y), *_ = pairs
+        values = means[[x]].to_numpy(float).T, means[y].to_numpy(float), strata
+        null = stratified_spearman_null(*values, orders(tuple(strata.tolist())))
+        counted["p_value"] = permutation_p_values(found[:1, 0], null).item()
     note = "" if np.isfinite(found[:, 0]).all() else "the same for all ensembles of every stratum"
     return found, counted | {"note": note}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy.stats import t
 from generalization.names import number, within
 from generalization.statistics.claim import Claim, Control
 from generalization.statistics.intervals import FEWEST_ENSEMBLES
+from generalization.statistics.shown import is_shown
 
 TOO_FEW = "too few ensembles"
 NO_INTERVAL = "inconclusive: no interval"
@@ -22,6 +24,7 @@ CONTROL_SHOWS_IT = "does not replicate: the control shows the same"
 MAYBE_CONTROL = "inconclusive: may be no more than the control"
 NO_POWER = "not enough power"
 UNDECIDED = "inconclusive: the interval contains the threshold"
+NOT_SHOWN = "inconclusive: the test does not show it"
 NOT_TESTED = "not tested"
 # What is resampled: the verdict rests on the fewest of those that a row counts.
 UNITS = ("ensembles", "pairs", "draws", "shared")
@@ -63,7 +66,8 @@ def verdict(row: Mapping[str, Any], claim: Claim, *, level: float = 0.95) -> tup
 
     In this order: fewer than ``FEWEST_ENSEMBLES`` units of resampling are no verdict. A claim that
     an estimate is above or below a number replicates if its whole interval is, and does not if the
-    whole interval lies on the other side. A claim that it is near a number is tested for
+    whole interval lies on the other side, both by ``is_shown``: a p-value of the row must agree
+    with the interval. A claim that it is near a number is tested for
     equivalence by two one-sided tests (Schuirmann 1987) at α = 1 − level: it replicates if the
     interval of level 1 − 2α is within the tolerance, and does not if it is wholly outside. A claim
     that replicates must also pass its control.
@@ -74,8 +78,8 @@ def verdict(row: Mapping[str, Any], claim: Claim, *, level: float = 0.95) -> tup
 
     Args:
         row: Row of a table of statistics, with the claim's columns, ``ensembles`` or ``pairs``, and
-            maybe ``draws``, ``shared``, ``note``, ``exceptions`` (of a claim of kind ``always``)
-            and ``underpowered``: why no verdict could come out, whatever the estimate.
+            maybe ``draws``, ``shared``, ``note``, ``p_value``, ``exceptions`` (of a claim of kind
+            ``always``) and ``underpowered``: why no verdict could come out, whatever the estimate.
         level: Level of the row's interval.
 
     Returns:
@@ -93,14 +97,29 @@ def verdict(row: Mapping[str, Any], claim: Claim, *, level: float = 0.95) -> tup
     note = row.get("note")
     if np.isnan(found).any():
         return NO_INTERVAL, note if isinstance(note, str) else ""
+    if found.low == found.high:
+        return NO_INTERVAL, f"all {units(fewest)} are alike, which gives the interval no width"
     if reason := underpowered(row):
         return NO_POWER, reason
     contrast = interval_of(row, claim.control.columns) if claim.control else None
-    return judged(claim, found, contrast, free=degrees_of_freedom(row, claim), level=level)
+    return judged(
+        claim,
+        found,
+        contrast,
+        free=degrees_of_freedom(row, claim),
+        level=level,
+        p_value=p_value_of(row, claim),
+    )
 
 
 def judged(
-    claim: Claim, found: Interval, contrast: Interval | None, *, free: int, level: float
+    claim: Claim,
+    found: Interval,
+    contrast: Interval | None,
+    *,
+    free: int,
+    level: float,
+    p_value: float = np.nan,
 ) -> tuple[str, str]:
     """Judge an interval, and the contrast to the control if there is one.
 
@@ -110,12 +129,16 @@ def judged(
         contrast: Contrast to the claim's control, NaN where there is none.
         free: Degrees of freedom behind both intervals.
         level: Level of both intervals.
+        p_value: p-value of the claim's number; NaN if the row has none.
 
     Returns:
         Verdict and reason, as ``verdict``.
     """
-    word, reason = (_near if claim.expected == "near" else _beyond)(claim, found, free, level)
-    if word == REPLICATES and claim.control and claim.control.decides:
+    if claim.expected == "near":
+        word, reason = _near(claim, found, free, level)
+    else:
+        word, reason = _beyond(claim, found, p_value, level)
+    if word == REPLICATES and claim.control and not claim.control.beside:
         return _against_control(claim, contrast, free, level)
     return word, reason
 
@@ -129,6 +152,12 @@ def degrees_of_freedom(row: Mapping[str, Any], claim: Claim) -> int:
 def interval_of(row: Mapping[str, Any], columns: tuple[str, str, str]) -> Interval:
     """Read an interval from the columns of a row."""
     return Interval(*(float(row[column]) for column in columns))
+
+
+def p_value_of(row: Mapping[str, Any], claim: Claim) -> float:
+    """Read the p-value of a row, which is of its estimate alone; NaN where there is none."""
+    of_estimate = claim.columns[0] == "estimate"
+    return float(row["p_value"]) if of_estimate and pd.notna(row.get("p_value")) else np.nan
 
 
 def underpowered(row: Mapping[str, Any]) -> str:
@@ -171,13 +200,18 @@ def _without_exception(row: Mapping[str, Any]) -> tuple[str, str]:
     return (OPPOSITE, f"{number(exceptions)} exceptions") if exceptions else (REPLICATES, "")
 
 
-def _beyond(claim: Claim, found: Interval, free: int, level: float) -> tuple[str, str]:
+def _beyond(claim: Claim, found: Interval, p_value: float, level: float) -> tuple[str, str]:
     """Judge on which side of its number the whole interval lies."""
-    low, high = (found.low, found.high) if claim.expected == "above" else (-found.high, -found.low)
-    threshold = claim.number if claim.expected == "above" else -claim.number
-    if low > threshold:
-        return REPLICATES, ""
-    return (OPPOSITE, "") if high < threshold else (UNDECIDED, "")
+    # Rows with too few units have their verdict before.
+    shown = partial(
+        is_shown, found.low, found.high, units=FEWEST_ENSEMBLES, level=level, number=claim.number
+    )
+    if not shown(np.nan):
+        return UNDECIDED, ""
+    if not shown(p_value):
+        return NOT_SHOWN, f"p = {number(p_value, digits=2)}"
+    side = "above" if found.low > claim.number else "below"
+    return (REPLICATES if side == claim.expected else OPPOSITE), ""
 
 
 def _near(claim: Claim, found: Interval, free: int, level: float) -> tuple[str, str]:

@@ -1,12 +1,16 @@
 """What verdicts rest on: the numbers of all claims, read from their words and sources."""
 
 import re
+from dataclasses import replace
 from math import log
 
+import pandas as pd
 import pytest
 
 from generalization.catalog import PAPERS
 from generalization.experiments import claims_of
+from generalization.statistics.claim import ABSTRACT, BLOG, MEMORY
+from generalization.statistics.claims import claims
 from generalization.statistics.verdicts import CONTROL_SHOWS_IT, OPPOSITE, REPLICATES, verdict
 
 CLAIMS = list(claims_of(PAPERS))
@@ -22,13 +26,11 @@ NUMBERS = {
     "is hardly ever attained": -log(2),
     "distance to the normal distribution function": 0.05,
     "rises in proportion to": 1,
-    "perfectly": 0.01,
     "Networks start to fit random labels later": 1,
     "slow down fitting by only a small constant factor": 10,
     "faster than random labels": 1,
     "the test error is at chance level": 1,
     "keep most of their test accuracy above chance": 0.8,
-    "Explicit regularization is not sufficient: networks fit random labels": 0.01,
 }
 # Parts of claims of nearness → tolerance; that of a ratio is the logarithm of a factor.
 TOLERANCES = {
@@ -53,11 +55,12 @@ TOLERANCES = {
     "Early stopping gains nothing": 0.02,
     "Noise hardly changes the accuracy": 0.05,
 }
-# Control and table → what it is where the control shows as much, and whether it decides.
+# Control and table → what it is where the control shows as much, and whether it decides. One that
+# does not is no alternative explanation, and its claim says why.
 CONTROLS = {
     ("range of losses", "paper_relations"): (2, False),
     ("untrained networks", "paper_relations"): (0, True),
-    ("number of parameters", "paper_relations"): (0, False),
+    ("number of parameters", "paper_relations"): (0, True),
     ("least confidence", "point_statistics"): (0, False),
     ("error at all points", "point_statistics"): (1, True),
     ("exchanged residuals", "bound_statistics"): (0, False),
@@ -69,7 +72,8 @@ CONTROLS = {
     ("networks on the straight line", "similarity_trends"): (0, True),
     ("the epoch itself", "bound_courses"): (0, True),
     ("the number of parameters", "sensitivity_statistics"): (0, True),
-    ("the same pairs before training", "pair_statistics"): (0, False),
+    ("the same pairs before training", "pair_statistics"): (0, True),
+    ("untrained networks", "sensitivity_statistics"): (0, True),
     ("untrained networks", "similarity_contrasts"): (0, True),
     ("untrained networks", "similarity_trends"): (0, True),
 }
@@ -125,12 +129,18 @@ def test_controls_decide_where_they_must(claim):
         expected = (1, False) if claim.expected == "near" else (1 / 1.05, True)
     elif claim.control.name == "changes exchanged between pairs":
         expected = (0, claim.claim.startswith("Pair by pair"))
-    elif (claim.control.name, claim.table) == ("untrained networks", "sensitivity_statistics"):
-        # Beside correlations, which training may leave as they are; depth must have an effect.
-        expected = (0, claim.claim.startswith("At a fixed number of parameters"))
     else:
         expected = CONTROLS[claim.control.name, claim.table]
-    assert (claim.control.number, claim.control.decides) == pytest.approx(expected)
+    assert (claim.control.number, not claim.control.beside) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("claim", [one for one in CLAIMS if one.control and one.control.beside])
+def test_reader_sees_why_a_control_does_not_decide(claim):
+    found = pd.DataFrame([row(claim, claim.number, contrast=0)])
+    every = replace(claim, rows="ensembles > 0")
+    (judged,) = claims([every], {claim.table: found}).to_dict("records")
+    assert judged["control"] == f"{claim.control.name} (does not decide: {claim.control.beside})"
+    assert len(claim.control.beside.split()) > 5
 
 
 def test_no_control_that_is_expected_is_missing():
@@ -217,7 +227,7 @@ def test_claims_are_sentences_that_begin_as_such():
 
 
 def test_control_that_shows_as_much_is_no_replication():
-    deciding = [one for one in CLAIMS if one.control and one.control.decides]
+    deciding = [one for one in CLAIMS if one.control and not one.control.beside]
     assert len(deciding) > 10
     for claim in deciding:
         if claim.expected == "near":
@@ -245,3 +255,28 @@ def test_correlations_of_losses_are_on_fishers_scale_and_their_other_numbers_on_
     }
     assert {name for name, scale in scales.items() if scale == "fisher"} == {"pearson_log_mse"}
     assert set(scales.values()) == {"fisher", "identity"}
+
+
+OWN_SOURCES = {"novak_2018", "daroczy_2020", "forouzesh_2020", "graham_inner_activations"}
+
+
+@pytest.mark.parametrize("paper", set(PAPERS) - OWN_SOURCES)
+def test_claims_of_papers_that_we_do_not_have_say_how_we_know_them(paper):
+    for claim in claims_of({paper: PAPERS[paper]}):
+        (known,) = (one for one in (BLOG, ABSTRACT, MEMORY) if f"({one})" in claim.source)
+        assert (known == BLOG) == bool(claim.quote), claim.claim
+        # The column that a reader sees.
+        table = pd.DataFrame([row(claim, claim.number)]).assign(exceptions=0)
+        every = replace(claim, rows="ensembles > 0")
+        assert known in claims([every], {claim.table: table})["source"].item()
+
+
+def test_what_is_told_from_memory_says_so():
+    told = {one.claim: one.source for one in CLAIMS}
+    for part in ("faster than random labels", "Early stopping gains nothing", "In early layers"):
+        sources = [source for claim, source in told.items() if part in claim]
+        assert sources and all("from memory of the paper" in source for source in sources)
+    (width,) = (
+        source for claim, source in told.items() if claim == "Wider networks are more similar"
+    )
+    assert "read in its abstract" in width

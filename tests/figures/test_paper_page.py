@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import pandas as pd
 
@@ -32,6 +33,19 @@ def test_page_opens_with_claims_in_the_order_of_the_paper():
     keys = re.findall(r'<tr><td data-key="(.*?)"', page)
     assert keys == ["It grows", "It grows", "It falls"]
     assert page.count("0.50 [0.25, 0.75]") == 3
+
+
+def test_page_counts_what_no_study_can_judge():
+    one = study("one", "It falls")
+    counted = {"claim": "2 claims that this study's design cannot judge", "verdict": "not tested"}
+    one = replace(one, claims=pd.concat([one.claims, pd.DataFrame([counted])]))
+    page = paper_page("Me", [one], [], ["It grows", "It falls", "It turns"])
+    assert "1 claims in 1 rows" in page and "not tested" not in page
+    assert "2 further claims of the paper cannot be judged by the design of these studies." in page
+    page = paper_page(
+        "Me", [one, study("two", "It turns")], [], ["It grows", "It falls", "It turns"]
+    )
+    assert "1 further claim of the paper cannot be judged" in page
 
 
 def test_page_shows_figures_in_order_and_links_to_reports():

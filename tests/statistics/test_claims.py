@@ -23,6 +23,7 @@ from generalization.statistics.resampling import Resampling
 from generalization.statistics.verdicts import (
     CONTROL_SHOWS_IT,
     MAYBE_CONTROL,
+    NO_INTERVAL,
     NO_POWER,
     NOT_TESTED,
     OPPOSITE,
@@ -76,7 +77,12 @@ def test_claims_without_a_row_are_listed_only_if_asked_for():
     other = dataclasses.replace(ABOVE, claim="It shrinks", rows="statistic == 'kendall'")
     absent = dataclasses.replace(ABOVE, claim="It turns", table="turns")
     tables = {"statistics": statistics("mnist")}
-    assert claims([ABOVE, other, absent], tables)["claim"].to_list() == ["It grows"]
+    table = claims([ABOVE, other, absent], tables)
+    assert table["claim"].to_list() == [
+        "It grows",
+        "2 claims that this study's design cannot judge",
+    ]
+    assert table["verdict"].to_list() == [REPLICATES, NOT_TESTED]
     table = claims(
         [ABOVE, other, absent],
         tables,
@@ -197,12 +203,19 @@ def test_datasets_are_joined_within_what_else_differs():
 
 
 def test_interval_without_width_is_not_joined_to_a_mean():
-    joined = judged(statistics("a", "b", "c", low=1.0, high=1.0)).iloc[-1]
-    assert (joined["verdict"], joined["estimate"]) == (REPLICATES, 1.0)
-    assert np.isnan(joined["low"])
-    one = judged(statistics("a", "b", "c", low=[0.6, 0.8, 0.7], high=[1.0, 0.8, 0.9])).iloc[-1]
-    assert one["estimate"] == pytest.approx(0.8)
-    assert np.isnan([one["low"], one["high"]]).all()
+    # Ten that are alike tell nothing of an eleventh.
+    alike = judged(statistics("a", "b", "c", low=1.0, high=1.0))
+    assert alike["verdict"].to_list() == [NO_INTERVAL] * 3
+    assert set(alike["reason"]) == {"all ensembles are alike, which gives the interval no width"}
+    one = judged(statistics("a", "b", "c", low=[0.6, 0.8, 0.7], high=[1.0, 0.8, 0.9]))
+    assert one["verdict"].to_list() == [REPLICATES, NO_INTERVAL, REPLICATES, REPLICATES]
+    assert one.iloc[-1]["about"] == "joined over a and c"
+    # A contrast without width leaves its mean without an interval.
+    control = dataclasses.replace(ABOVE, control=CONTROL)
+    contrast = {"minus": 0.2, "minus_low": [0.1, 0.2, 0.1], "minus_high": [0.3, 0.2, 0.3]}
+    joined = judged(statistics("a", "b", "c", **contrast), control).iloc[-1]
+    assert joined["control_estimate"] == pytest.approx(0.2)
+    assert np.isnan([joined["control_low"], joined["control_high"]]).all()
 
 
 def test_theorem_is_refuted_in_any_dataset():
@@ -430,3 +443,76 @@ def test_no_effect_in_several_datasets_replicates_as_rarely_as_stated(datasets, 
         table = statistics(*names, low=mean - half, high=mean + half)
         replicated += judged(table)["verdict"].iloc[-1] == REPLICATES
     assert replicated <= binom.ppf(0.999, 300, rate)
+
+
+def test_rows_of_the_values_of_a_hyperparameter_are_told_apart_and_joined():
+    values = {"hyperparameter": ["depth", "depth"] * 2, "value": [2.0, 3.0] * 2}
+    table = judged(statistics("mnist", "mnist", "digits", "digits", **values))
+    assert table["about"].to_list() == [
+        "mnist, depth 2",
+        "mnist, depth 3",
+        "digits, depth 2",
+        "digits, depth 3",
+        "joined over mnist and digits, depth 2",
+        "joined over mnist and digits, depth 3",
+    ]
+
+
+def test_settings_of_pairs_are_told_where_several_are_compared():
+    compared = {"setting": ["dropout", "dropout"], "better": [0.5, 0.2], "worse": [0.0, 0.0]}
+    rows = statistics("mnist", "mnist", **compared)
+    assert judged(rows)["about"].to_list() == [
+        "mnist, dropout 0.5 against 0",
+        "mnist, dropout 0.2 against 0",
+    ]
+    both = pd.concat([rows[:1], rows[:1].assign(setting="pooling", better="max", worse="none")])
+    assert judged(both)["about"].to_list() == [
+        "mnist, dropout 0.5 against 0",
+        "mnist, pooling max against none",
+    ]
+    assert judged(rows[:1])["about"].to_list() == ["mnist"]
+
+
+def test_single_settings_are_not_listed_beside_the_row_that_joins_them():
+    settings = statistics("mnist", "mnist", depth=[2.0, 3.0], ensembles=1)
+    joining = statistics("mnist", depth=np.nan, ensembles=8)
+    table = judged(pd.concat([settings, joining]))
+    assert table["about"].to_list() == ["mnist"]
+    assert table["verdict"].to_list() == [REPLICATES]
+    # Settings that have a verdict of their own keep it.
+    table = judged(pd.concat([settings.assign(ensembles=[1, 6]), joining]))
+    assert table["about"].to_list() == ["mnist, depth 3", "mnist"]
+    # So does a joining row without enough ensembles.
+    table = judged(pd.concat([settings, joining.assign(ensembles=0)]))
+    assert table["verdict"].to_list() == [TOO_FEW]
+
+
+@pytest.mark.parametrize(
+    ("planned", "verdicts"), [(8, [REPLICATES, TOO_FEW]), (2, [REPLICATES, NOT_TESTED])]
+)
+def test_rows_that_the_design_leaves_without_units_are_counted_and_not_judged(planned, verdicts):
+    grows = statistics("mnist", depth=3)
+    falls = statistics("mnist", depth=5, ensembles=2).assign(statistic="kendall")
+    training = pd.DataFrame({
+        "ensemble": [f"e{place}" for place in range(10 + planned)] * 2,
+        "dataset": "mnist",
+        "depth": ([3] * 10 + [5] * planned) * 2,
+        # Of random labels, tables say 1.
+        "label_corruption": 0.0,
+    })
+    other = dataclasses.replace(ABOVE, claim="It turns", rows="statistic == 'kendall'")
+    tables = {"statistics": pd.concat([grows, falls]), "training": training}
+    table = claims([ABOVE, other], tables)
+    assert table["verdict"].to_list() == verdicts
+    if planned == 2:
+        last = table.iloc[-1]
+        assert last["claim"] == "1 claim that this study's design cannot judge"
+        listed = claims([ABOVE, other], tables, untested_claims=True).iloc[-1]
+        assert (listed["claim"], listed["verdict"]) == ("It turns", NOT_TESTED)
+        assert listed["reason"] == "the design has 2 of 5 units for it"
+
+
+def test_pairs_that_were_planned_and_lost_are_too_few():
+    paired = {"pairs": 3, "ensembles": np.nan}
+    assert judged(statistics("mnist", left_out=4, **paired))["verdict"].to_list() == [TOO_FEW]
+    assert judged(statistics("mnist", left_out=1, **paired))["verdict"].to_list() == [NOT_TESTED]

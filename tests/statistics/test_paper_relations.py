@@ -51,7 +51,7 @@ def study(gap, *, before=(), seeds=1, **values):
 
 def relations(measures, **settings):
     resampling = Resampling(np.random.default_rng(0), 400)
-    return paper_relations(measures, resampling=resampling, **settings)
+    return paper_relations(measures, resampling=resampling, permutations=500, **settings)
 
 
 def one(table, x, y=GAP, statistic="spearman", labels="true", given="none"):
@@ -81,6 +81,29 @@ def test_correlation_is_spearmans_of_ensemble_means():
     # The accuracy is one less the gap.
     assert one(table, "jacobian_norm", "test_accuracy")["estimate"] == pytest.approx(
         -row["estimate"]
+    )
+
+
+def test_p_value_is_that_of_permutations_within_strata():
+    generator = np.random.default_rng(3)
+    gap = generator.random(12)
+    values = gap + generator.random(12)
+    row = one(relations(study(gap, jacobian_norm=values)), "jacobian_norm")
+    assert row["p_value"] == pytest.approx(spearmanr(values, gap)[1], abs=0.02)
+    # Of two strata of three, no order is rarer than one in eighteen.
+    depth = np.repeat([2, 3], 3)
+    ordered = np.arange(6.0)
+    few = relations(
+        study(ordered, number_of_parameters=ordered, jacobian_norm=ordered, depth=depth)
+    )
+    row = one(few, "number_of_parameters", "jacobian_norm", given="depth")
+    assert row["p_value"] == pytest.approx(2 / 36, abs=0.01)
+    assert np.isnan(
+        one(
+            relations(study(gap, jacobian_norm=values, logit_jacobian_norm=gap)),
+            "jacobian_norm",
+            statistic="spearman_minus_logit_jacobian_norm",
+        )["p_value"]
     )
 
 
@@ -252,9 +275,20 @@ def test_table_survives_writing_and_reading(tmp_path):
     table = relations(measures)
     write_table(tmp_path / "paper_relations.csv", table)
     again = read_table(tmp_path / "paper_relations.csv")
-    claim = Claim("Words", "§1", "paper_relations", "given == 'none'", "above")
+    keys = ["selection", "x", "y", "statistic"]
+    every = [
+        Claim(
+            " ".join(row),
+            "§1",
+            "paper_relations",
+            " and ".join(f"{key} == '{word}'" for key, word in zip(keys, row, strict=True))
+            + " and given == 'none'",
+            "above",
+        )
+        for row in table.query("given == 'none'")[keys].itertuples(index=False)
+    ]
     columns = ["about", "estimate", "of", "verdict"]
-    found = [claims([claim], {"paper_relations": one})[columns] for one in (table, again)]
+    found = [claims(every, {"paper_relations": one})[columns] for one in (table, again)]
     assert len(found[0]) == 2 * len(table.query("selection == 'fitted' and given == 'none'"))
     pd.testing.assert_frame_equal(*found)
 

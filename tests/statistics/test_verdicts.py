@@ -2,16 +2,19 @@ import dataclasses
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from generalization.statistics.claim import Claim, Control
 from generalization.statistics.intervals import FEWEST_ENSEMBLES
+from generalization.statistics.league_rows import shown
 from generalization.statistics.verdicts import (
     CONTROL_SHOWS_IT,
     MAYBE_CONTROL,
     NO_INTERVAL,
     NO_POWER,
+    NOT_SHOWN,
     OPPOSITE,
     REPLICATES,
     TOO_FEW,
@@ -132,10 +135,45 @@ def test_control_decides_with_the_claim(contrast, answer):
     control = Control("untrained networks", CONTRAST)
     found = row(0.2, 0.8, **columns)
     assert word(found, claim("above", control=control)) == answer
-    beside = dataclasses.replace(control, decides=False)
+    beside = dataclasses.replace(control, beside="it is the claim")
     assert word(found, claim("above", control=beside)) == REPLICATES
     # A claim that is not found needs no control.
     assert word(row(-0.8, -0.2, **columns), claim("above", control=control)) == OPPOSITE
+
+
+@pytest.mark.parametrize(
+    ("p_value", "answer"),
+    [(0.05, REPLICATES), (0.0501, NOT_SHOWN), (0.9, NOT_SHOWN), (np.nan, REPLICATES)],
+)
+def test_test_of_a_row_must_agree_with_its_interval(p_value, answer):
+    found = row(0.1, 0.5, p_value=p_value)
+    assert word(found, claim("above")) == answer
+    assert (word(found, claim("below")) == OPPOSITE) == (answer == REPLICATES)
+    # The test is of the estimate, not of a contrast that stands in other columns.
+    columns = dict(zip(CONTRAST, (0.3, 0.1, 0.5), strict=True))
+    assert word(found | columns, claim("above", columns=CONTRAST)) == REPLICATES
+    # Nor does it speak to nearness, or shift what the interval leaves open.
+    assert word(row(-0.1, 0.2, p_value=p_value), claim("near")) == REPLICATES
+    assert word(row(-0.1, 0.5, p_value=p_value), claim("above")) == UNDECIDED
+
+
+def test_verdicts_and_the_league_have_one_rule_for_what_is_shown():
+    generator = np.random.default_rng(6)
+    rows = pd.DataFrame({
+        "estimate": 0.0,
+        "low": generator.uniform(-0.2, 0.1, 200),
+        "high": generator.uniform(0.1, 0.3, 200) - 0.2 * (np.arange(200) % 2),
+        "p_value": generator.choice([0.001, 0.05, 0.051, 0.4], 200),
+        "p_value_corrected": np.nan,
+        "ensembles": generator.integers(3, 8, 200),
+        "level": 0.95,
+    })
+    rows = rows[rows["low"] < rows["high"]]
+    by_verdict = [
+        word(one, claim("above")) in {REPLICATES, OPPOSITE} for one in rows.to_dict("records")
+    ]
+    assert by_verdict == shown(rows).to_list()
+    assert 0 < sum(by_verdict) < len(by_verdict)
 
 
 def test_contrast_of_ratios_is_on_the_scale_of_logarithms():
@@ -278,9 +316,15 @@ def test_nearness_of_a_ratio_is_a_factor(low, high, word):
 
 @pytest.mark.parametrize("side", [-1, 1])
 def test_tolerance_itself_is_near(side):
-    # An interval without width does not shrink.
-    assert word(row(side * 0.3, side * 0.3), claim("near")) == REPLICATES
-    assert word(row(side * 0.3, side * 0.3), claim("near", tolerance=0.29)) == OPPOSITE
+    # An interval hardly shrinks that is hardly wide, and not at its estimate.
+    ends = sorted([side * 0.3, side * (0.3 - 1e-9)])
+    assert word(row(*ends, side * 0.3), claim("near")) == REPLICATES
+    assert word(row(*ends, side * 0.3), claim("near", tolerance=0.29)) == OPPOSITE
+
+
+def test_units_that_are_all_alike_give_no_interval():
+    for expected in ("above", "near"):
+        assert word(row(0.2, 0.2), claim(expected)) == NO_INTERVAL
 
 
 def test_study_that_could_just_have_shown_nearness_has_the_power():

@@ -111,7 +111,12 @@ def _capacity() -> Iterator[Claim]:
         quote="the best model … has training loss many orders of magnitude higher than models that"
         " generalize worse",
         ours="threshold (two orders), statistic (10th percentile)",
-        control=Control("range of losses", BESIDE, 2.0, decides=False),
+        control=Control(
+            "range of losses",
+            BESIDE,
+            2.0,
+            beside="how far losses lie apart, without which the claim could not hold",
+        ),
     )
     robust = "why large networks tend to converge to less sensitive functions"
     untrained = Control("untrained networks", BESIDE)
@@ -176,7 +181,9 @@ def _factors() -> Iterator[Claim]:
     )
     excess = ("coupled_excess", "coupled_excess_low", "coupled_excess_high")
     exchanged = Control("changes exchanged between pairs", excess)
-    yield replace(coupled, control=replace(exchanged, decides=False))
+    # What exchange leaves is what the setting does to both: here the claim itself.
+    beside = "exchange keeps what the setting does to both, which is the claim"
+    yield replace(coupled, control=replace(exchanged, beside=beside))
     yield replace(
         coupled,
         claim="Pair by pair, the Jacobian norm changes in the same direction as the gap",
@@ -230,7 +237,12 @@ def _points() -> Iterator[Claim]:
         "relationship is not a linear one",
         ours="statistic",
         scale="fisher",
-        control=Control("least confidence", OVER_CONTROL, decides=False),
+        control=Control(
+            "least confidence",
+            OVER_CONTROL,
+            beside="by Eqs 5 to 7 the norm is a function of the confidence, through which the "
+            "paper itself explains the relation",
+        ),
     )
     yield Claim(
         "Test points with a large Jacobian norm are misclassified more often",
@@ -275,7 +287,11 @@ def _curves() -> Iterator[Claim]:
     tightly = "is tightly related to the cross-entropy loss"
     # The text introduces Eq. 7 as an upper bound, which it is not; the claim follows the caption.
     approximation = "the norm approximation from Equation 7"
-    exchanged = Control("exchanged residuals", OVER_CONTROL, decides=False)
+    exchanged = Control(
+        "exchanged residuals",
+        OVER_CONTROL,
+        beside="exchange keeps the curve and the scatter around it, and so the relation",
+    )
 
     def curve(words, source, statistic, expected, number, quote, ours, **settings):
         rows = f"loss == 'cross_entropy' and statistic == '{statistic}'"

@@ -11,12 +11,12 @@ import numpy as np
 
 from generalization.experiments.output_sensitivity.sensitivity_statistics import CONTROL as BESIDE
 from generalization.experiments.output_sensitivity.variance_chain import CONTROL
-from generalization.statistics.claim import Claim, Control
+from generalization.statistics.claim import MEMORY, Claim, Control
 from generalization.statistics.pair_statistics import OVER_UNTRAINED
 
 # Titles of the authors' slides.
 LOSS = "Slides, “Loss vs. Sensitivity”"
-PROXY = "Slides, “Sensitivity as a Proxy for Loss”; abstract (not among our sources)"
+PROXY = f"Slides, “Sensitivity as a Proxy for Loss”; abstract ({MEMORY})"
 UNTRAINED = "Slides, “Sensitivity of Untrained Networks”"
 ROOT, VARIANCE = "L ≈ √(L_MSE/2)", "ε_variance ≈ S · C + Σ"
 LINE = "L ≈ √(½ (S · C + Σ))"
@@ -106,7 +106,11 @@ def _variance() -> Iterator[Claim]:
         "The variance of logits is K (S C + Σ)",
         *("trained", ratio, "near", "tolerance"),
         tolerance=FACTOR,
-        control=Control("sensitivity before training", tuple(CONTROL), decides=False),
+        control=Control(
+            "sensitivity before training",
+            tuple(CONTROL),
+            beside="whether it predicts worse is the next claim",
+        ),
     )
     # Nearness names no side: that the prediction is better than its control is a claim of its own.
     yield claim(
@@ -159,7 +163,7 @@ def _loss() -> Iterator[Claim]:
     for kind, noun in KINDS.items():
         for name, words in correlations.items():
             about = {"quote": "Sensitivity as a Proxy for Loss", "scale": "fisher"}
-            about["control"] = replace(BEFORE, decides=False)
+            about["control"] = BEFORE
             # Initial scales set losses orders of magnitude apart: the verdict is within each.
             yield _statistic(
                 f"At equal initialization, the {noun} {words}",
@@ -202,7 +206,7 @@ def _loss() -> Iterator[Claim]:
 
 def _depth() -> Iterator[Claim]:
     for quantity, noun in QUANTITIES.items():
-        yield _statistic(
+        claim = _statistic(
             f"At a fixed number of parameters, deeper networks have a smaller {noun}",
             quantity,
             "depth_at_fixed_size",
@@ -212,10 +216,12 @@ def _depth() -> Iterator[Claim]:
             # The loss of untrained networks is chance level.
             control=BEFORE if quantity in KINDS else None,
         )
+        # Of a study without such networks, there is no estimate.
+        yield replace(claim, rows=f"{claim.rows} and estimate == estimate")
 
 
 def _factors() -> Iterator[Claim]:
-    before = Control("the same pairs before training", tuple(OVER_UNTRAINED), decides=False)
+    before = Control("the same pairs before training", tuple(OVER_UNTRAINED))
     for words, pairs in FACTORS.items():
         for quantity, noun in QUANTITIES.items():
             factor = Claim(

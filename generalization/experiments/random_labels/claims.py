@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from generalization.statistics.claim import Claim
+from generalization.statistics.claim import ABSTRACT, BLOG, MEMORY, Claim
 
 KINDS = {
     "random_labels": "random labels",
@@ -10,8 +10,11 @@ KINDS = {
     "random_pixels": "random pixels",
     "gaussian": "Gaussian images",
 }
-# ASSUME: a "small constant factor" is at most 10; "perfectly" allows a train error of 1 %.
-SMALL_FACTOR, FEW_ERRORS = 10.0, 0.01
+# ASSUME: a "small constant factor" is at most 10; networks fit perfectly if most settings do, with
+# a train accuracy that counts as fitted in the study: an error that is 0 in all of them has no
+# interval, while the share that fits has one.
+SMALL_FACTOR, MOST = 10.0, 0.5
+FITTED = "threshold (most settings), statistic"
 # ASSUME: a test error is at chance level if it is within 5 % of 1 − 1/K.
 CHANCE = 0.05
 ACHIEVES = "a network can memorize a random labeling of the data and can achieve no training error"
@@ -27,23 +30,27 @@ def _claim(
     expected: str,
     number: float,
     table: str = "fitting_times",
+    known: str = MEMORY,
     **more: object,
 ) -> Claim:
-    source = f"{where} (not among our sources)"
+    source = f"{where} ({BLOG if more.get('quote') else known})"
     return Claim(words, source, table, rows, expected, number, **more)
 
 
 def _fits() -> Iterator[Claim]:
     for kind, words in KINDS.items():
-        rows = f"randomization == '{kind}' and statistic == 'train_error'"
+        rows = f"randomization == '{kind}' and statistic == 'fitted_share'"
         yield _claim(
             f"Networks fit {words} perfectly",
             "Fig. 1a",
             rows,
-            "below",
-            FEW_ERRORS,
+            "above",
+            MOST,
+            # Of images, the abstract has random noise.
+            known=ABSTRACT if kind == "gaussian" else MEMORY,
             quote=ACHIEVES if kind == "random_labels" else "",
-            ours="threshold",
+            ours=FITTED,
+            scale="logit",
         )
 
 
@@ -121,10 +128,10 @@ def _regularization() -> Iterator[Claim]:
         ours="statistic, threshold",
     )
     where = {
-        "weight decay": ("§3, Table 4", "threshold"),
-        "augmentation": ("§3, Table 4", "threshold"),
-        "dropout": ("§3", "setting, threshold"),
-        "all": ("§3", "setting, threshold"),
+        "weight decay": ("§3, Table 4", FITTED),
+        "augmentation": ("§3, Table 4", FITTED),
+        "dropout": ("§3", f"setting, {FITTED}"),
+        "all": ("§3", f"setting, {FITTED}"),
     }
     for regularizers, (place, ours) in where.items():
         words = "all regularizers together" if regularizers == "all" else regularizers
@@ -132,11 +139,13 @@ def _regularization() -> Iterator[Claim]:
             f"Explicit regularization is not sufficient: networks fit random labels with {words}",
             place,
             f"randomization == 'random_labels' and regularizers == '{regularizers}' "
-            "and statistic == 'random_label_error'",
-            "below",
-            FEW_ERRORS,
+            "and statistic == 'random_label_fitted'",
+            "above",
+            MOST,
             table,
+            ABSTRACT,
             ours=ours,
+            scale="logit",
         )
     yield _claim(
         "Changing the architecture gains more test accuracy than regularization",

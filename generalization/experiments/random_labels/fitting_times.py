@@ -12,7 +12,9 @@ from jaxtyping import Float
 
 from generalization.statistics.estimates import (
     INTERVAL,
+    SHARE,
     Error,
+    Limits,
     error_of_mean,
     groups,
     joined,
@@ -43,7 +45,8 @@ RATIOS = (
     "start_over_true_labels",
     "test_error_over_chance",
 )
-ERRORS = ("train_error", "test_error")
+# Shares, whose intervals stay between 0 and 1 and have a width where all settings agree.
+SHARES = ("train_error", "test_error", "fitted_share")
 # Those that have no interval where a network has not fitted: the time may be any.
 OF_FITTED = ("fitting_step", "over_true_labels", "over_random_labels")
 # By which networks of one architecture on one dataset may differ.
@@ -83,6 +86,8 @@ def fitting_times(
         The same of the step at which the train accuracy is 0.1 above that of chance.
     ``train_error``, ``test_error``
         Means over all networks of 1 − accuracy at the last step; test labels are the true ones.
+    ``fitted_share``
+        Share of networks whose train accuracy is at least ``accuracy`` at the last step.
     ``test_error_over_chance``
         The latter over 1 − 1/K, that of K classes told at random.
 
@@ -118,7 +123,7 @@ def fitting_times(
     rows = [
         about | row
         for about, alike in groups(networks, keys, sort=True, dropna=False)
-        for row in _of_architecture(alike, resampling)
+        for row in _of_architecture(alike, fitting["accuracy"], resampling)
     ]
     rows += list(_over_settings(rows, resampling))
     return table_of(rows, [*keys, *COLUMNS], resampling)
@@ -168,9 +173,8 @@ def _mean_over_settings(
     values, scale = settings["estimate"].astype(float), np.asarray
     if statistic in RATIOS:
         values, scale = np.log(values), np.exp
-    elif statistic in ERRORS:
-        scale = _within_bounds
-    found = mean_over_networks(values, settings["setting"], resampling, scale=scale)
+    limits = SHARE if statistic in SHARES else None
+    found = mean_over_networks(values, settings["setting"], resampling, scale=scale, limits=limits)
     found |= {"networks": settings["networks"].sum()}
     if not statistic.startswith("rise_"):
         found |= {"fitted": settings["fitted"].sum()}
@@ -230,10 +234,12 @@ def _step_to_fit(course: pd.DataFrame, accuracy: float) -> float:
     return float(np.expm1(np.interp(accuracy, around["train_accuracy"], np.log1p(around["step"]))))
 
 
-def _of_architecture(networks: pd.DataFrame, resampling: Resampling) -> Iterator[dict[str, Any]]:
+def _of_architecture(
+    networks: pd.DataFrame, accuracy: float, resampling: Resampling
+) -> Iterator[dict[str, Any]]:
     """All rows of one dataset and architecture."""
     kinds = dict(list(networks.groupby(["randomization", "label_corruption"], sort=False)))
-    means = {kind: _means(alike) for kind, alike in kinds.items()}
+    means = {kind: _means(alike, accuracy) for kind, alike in kinds.items()}
     chance = 1 - 1 / networks["classes"].iloc[0]
     for kind, alike in kinds.items():
         fitted = int(alike["fitting_step"].notna().sum())
@@ -245,7 +251,8 @@ def _of_architecture(networks: pd.DataFrame, resampling: Resampling) -> Iterator
             "note": _note(alike, fitted),
         }
         for statistic, (of_both, scale) in _statistics(kind, means, chance).items():
-            found = _difference(*of_both, level=resampling.level, scale=scale)
+            limits = SHARE if statistic in SHARES else None
+            found = _difference(*of_both, level=resampling.level, scale=scale, limits=limits)
             unknown = not about["note"] and np.isnan(found["low"])
             lacking = {"note": "not all times of what it is compared with are known"}
             yield {**about, "statistic": statistic, **found} | (lacking if unknown else {})
@@ -276,7 +283,7 @@ def _statistics(
         later = own["time_at_least"], true["time_at_least"]
         found["over_true_labels_at_least"] = later, np.exp
         found["start_over_true_labels"] = (own["start"], true["start"]), np.exp
-    found |= {name: ((own[name],), _within_bounds) for name in ERRORS}
+    found |= {name: ((own[name],), np.asarray) for name in SHARES}
     found["test_error_over_chance"] = (own["test_error"],), lambda error: error / chance
     return found
 
@@ -285,7 +292,7 @@ def _is_label_noise(randomization: str) -> bool:
     return randomization in ("none", "random_labels")
 
 
-def _means(networks: pd.DataFrame) -> dict[str, Mean]:
+def _means(networks: pd.DataFrame, accuracy: float) -> dict[str, Mean]:
     """Means over the seeds of one setting and kind of data, of times their logarithms."""
     columns = {
         "time": np.log(networks["fitting_step"]),
@@ -294,12 +301,9 @@ def _means(networks: pd.DataFrame) -> dict[str, Mean]:
         "start": np.log(networks["starting_step"].clip(lower=1)),
         "train_error": 1 - networks["train_accuracy"],
         "test_error": 1 - networks["test_accuracy"],
+        "fitted_share": networks["train_accuracy"] >= accuracy,
     }
     return {name: _mean(values.to_numpy(float)) for name, values in columns.items()}
-
-
-def _within_bounds(error: np.ndarray) -> np.ndarray:
-    return np.clip(error, 0, 1)
 
 
 def _mean(values: Values) -> Mean:
@@ -311,12 +315,16 @@ def _mean(values: Values) -> Mean:
 
 
 def _difference(
-    mean: Mean, *less: Mean, level: float, scale: Scale = np.asarray
+    mean: Mean,
+    *less: Mean,
+    level: float,
+    scale: Scale = np.asarray,
+    limits: Limits | None = None,
 ) -> dict[str, float]:
     """One mean, less another if there is one: the seeds of both are independent samples."""
     estimate = mean[0] - sum(other for other, _ in less)
     errors = [error for _, error in (mean, *less)]
-    return t_interval(estimate, errors, level=level, scale=scale)
+    return t_interval(estimate, errors, level=level, scale=scale, limits=limits)
 
 
 def _note(networks: pd.DataFrame, fitted: int) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 from generalization.experiments.random_labels.fitting_times import OF_DATA
 from generalization.statistics.estimates import (
     ESTIMATE,
+    SHARE,
     groups,
     joined,
     mean_over_networks,
@@ -34,6 +35,11 @@ OF_NETWORKS = (
     "train_error",
     "test_error_over_chance",
     "early_stopping_gain",
+)
+# Their intervals stay between 0 and 1, and have a width where all settings agree.
+SHARES = (
+    *("train_accuracy", "test_accuracy", "train_error"),
+    *("random_label_error", "random_label_fitted"),
 )
 COLUMNS = ["randomization", "regularizers", "statistic", *ESTIMATE, "fitted"]
 
@@ -63,6 +69,8 @@ def regularization_effects(
     ``random_label_error``
         Train error on random labels of settings whose networks with true labels have all fitted
         with the same regularizers: of others, more steps might fit both. Empty for these.
+    ``random_label_fitted``
+        Share of networks of the same settings that have fitted random labels.
 
     and of networks with true labels:
 
@@ -159,9 +167,11 @@ def _of_setting(networks: pd.DataFrame) -> Iterator[dict[str, Any]]:
         if data == "random_labels":
             comparable = kind in true and true[kind]["fits"].all()
             error = alike["train_error"].mean() if comparable else np.nan
+            share = alike["fits"].mean() if comparable else np.nan
             note = "" if comparable else "networks with true labels have not fitted"
             about = {"randomization": data, "regularizers": kind}
             yield about | _row("random_label_error", error, alike) | {"note": note}
+            yield about | _row("random_label_fitted", share, alike) | {"note": note}
     if NONE not in true:
         return
     above = {kind: alike["above_chance"].mean() for kind, alike in true.items()}
@@ -219,7 +229,8 @@ def _over_settings(rows: list[dict[str, Any]], resampling: Resampling) -> Iterat
         if len(settings) < 2:
             continue
         values = settings["estimate"].astype(float)
-        found = mean_over_networks(values, settings["setting"], resampling)
+        limits = SHARE if about["statistic"] in SHARES else None
+        found = mean_over_networks(values, settings["setting"], resampling, limits=limits)
         counts = {key: int(settings[key].sum()) for key in ("networks", "fitted")}
         lost = counts["networks"] - counts["fitted"]
         note = f"{lost} of {counts['networks']} networks have not fitted" if lost else ""

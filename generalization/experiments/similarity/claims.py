@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from generalization.experiments.similarity.convergence_orders import BEYOND_LINE
 from generalization.experiments.similarity.similarity_contrasts import OVER_UNTRAINED
 from generalization.experiments.similarity.width_correlations import BEYOND_UNTRAINED
-from generalization.statistics.claim import Claim, Control
+from generalization.statistics.claim import ABSTRACT, BLOG, MEMORY, Claim, Control
 
 PWCCA = "similarity == 'pwcca' and statistic == '{}'"
 # ASSUME: distances, which lie between 0 and 1, are equal if they differ by at most 0.05.
@@ -18,7 +18,7 @@ def _convergence() -> Iterator[Claim]:
     for share, words in shares.items():
         yield Claim(
             f"Hidden layers go {words} of the way from their own start from the bottom up",
-            "abstract; learning dynamics (the paper is not among our sources)",
+            f"abstract; learning dynamics ({ABSTRACT})",
             "similarity_trends",
             f"statistic == 'convergence_order_own_start_{share}' and similarity == 'svcca'",
             "above",
@@ -32,7 +32,7 @@ def _directions() -> Iterator[Claim]:
     # ASSUME: "far fewer" means less than half; the few logits are excluded.
     yield Claim(
         "Far fewer SVCCA directions than units recover 95 % of the accuracy that a layer adds",
-        "distributed representations",
+        f"distributed representations ({MEMORY})",
         "direction_statistics",
         "statistic == 'share_of_units' and directions == 'svcca' and place != 'logits'",
         "below",
@@ -44,11 +44,12 @@ def _directions() -> Iterator[Claim]:
     for kind, words in kinds.items():
         yield Claim(
             f"Reaching the same accuracy takes more {words} than SVCCA directions",
-            "distributed representations",
+            f"distributed representations ({BLOG})",
             "direction_statistics",
             f"statistic == 'ratio_to_svcca' and directions == '{kind}' and place != 'logits'",
             "above",
             1.0,
+            quote="they use baselines composed of random and maximum activation neurons",
             scale="log",
         )
 
@@ -86,7 +87,7 @@ def _groups() -> Iterator[Claim]:
     learned = PWCCA.format("memorizing_minus_generalizing")
     yield Claim(
         "In early layers, memorizing networks are as far from each other as generalizing ones",
-        "abstract; groups of networks",
+        f"groups of networks ({MEMORY})",
         "similarity_contrasts",
         f"{learned} and place == 'first'",
         "near",
@@ -95,7 +96,7 @@ def _groups() -> Iterator[Claim]:
     )
     yield Claim(
         "In later layers, memorizing networks are farther from each other than generalizing ones",
-        "abstract; groups of networks",
+        f"abstract; groups of networks ({ABSTRACT})",
         "similarity_contrasts",
         f"{learned} and {LATER}",
         "above",
@@ -104,7 +105,7 @@ def _groups() -> Iterator[Claim]:
     yield Claim(
         "In later layers, generalizing networks are farther from memorizing networks than from "
         "each other",
-        "abstract; groups of networks",
+        f"groups of networks ({MEMORY})",
         "similarity_contrasts",
         f"{PWCCA.format('between_minus_generalizing')} and {LATER}",
         "above",
@@ -113,7 +114,7 @@ def _groups() -> Iterator[Claim]:
     yield Claim(
         "In later layers, generalizing networks are as far from memorizing networks as "
         "memorizing networks are from each other",
-        "abstract; groups of networks",
+        f"groups of networks ({MEMORY})",
         "similarity_contrasts",
         f"{PWCCA.format('between_minus_memorizing')} and {LATER}",
         "near",
@@ -125,7 +126,7 @@ def _groups() -> Iterator[Claim]:
 def _width() -> Iterator[Claim]:
     yield Claim(
         "Wider networks are more similar",
-        "abstract; width",
+        f"abstract; width ({ABSTRACT})",
         "similarity_trends",
         PWCCA.format("width"),
         "above",
@@ -135,7 +136,7 @@ def _width() -> Iterator[Claim]:
     )
     yield Claim(
         "Wider networks are more similar, relative to the chance level",
-        "abstract; width",
+        f"abstract; width ({ABSTRACT})",
         "similarity_trends",
         PWCCA.format("width_above_null"),
         "above",
@@ -150,10 +151,11 @@ def _stability() -> Iterator[Claim]:
     yield Claim(
         "Directions that are stable at half of training remain more correlated with the layer "
         "than unstable ones",
-        "signal and noise; directions over training",
+        f"signal and noise; directions over training ({BLOG})",
         "stability_statistics",
         "statistic == 'stable_minus_unstable_later'",
         "above",
+        quote="contain both “signal” and “noise” components",
         ours="statistic",
     )
 
@@ -162,7 +164,7 @@ def _clusters() -> Iterator[Claim]:
     yield Claim(
         "Networks of other learning rates are farther from each other than networks that differ in "
         "their seed alone",
-        "clusters of solutions (the paper is not among our sources)",
+        f"abstract; clusters of solutions ({ABSTRACT})",
         "solution_clusters",
         f"{PWCCA.format('between_minus_within_ensembles')} and place == 'last_hidden'",
         "above",

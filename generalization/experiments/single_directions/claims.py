@@ -6,7 +6,7 @@ Sections are cited by topic, since our sources do not number them.
 from collections.abc import Iterator
 from dataclasses import replace
 
-from generalization.statistics.claim import Claim, Control
+from generalization.statistics.claim import ABSTRACT, BLOG, MEMORY, Claim, Control
 
 # Of the paper, by the blog on inner activations.
 MEMORIZE = (
@@ -18,6 +18,12 @@ IDENTICAL = (
     "different generalization performance"
 )
 TOPIC = "generalization and single directions"
+IN_ABSTRACT = (
+    "hyper-parameters and early stopping",
+    "dropout",
+    "batch normalization: selectivity",
+    "class selectivity",
+)
 BY_CHANCE = Control(
     "stopping at a random kept step",
     ("over_random_step", "over_random_step_low", "over_random_step_high"),
@@ -128,7 +134,7 @@ def _regularizers() -> Iterator[Claim]:
     for quantity, (claim, expected) in normalized.items():
         yield Claim(
             claim,
-            "batch normalization",
+            f"batch normalization: {quantity.split('_')[1]}",
             "pair_statistics",
             "setting == 'normalization' and better == 'batch' and worse == 'none' and "
             f"quantity == '{quantity}'",
@@ -154,9 +160,14 @@ def _selectivity() -> Iterator[Claim]:
     )
 
 
+def _known(claim: Claim) -> str:
+    """How we know that the paper says it."""
+    return BLOG if claim.quote else ABSTRACT if claim.source in IN_ABSTRACT else MEMORY
+
+
 CLAIMS = {
     "morcos_2018": tuple(
-        replace(claim, source=f"{claim.source} (not among our sources)")
+        replace(claim, source=f"{claim.source} ({_known(claim)})")
         for claim in (*_memorization(), *_training(), *_regularizers(), *_selectivity())
     )
 }

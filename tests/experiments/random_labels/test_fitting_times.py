@@ -203,9 +203,23 @@ def test_errors_stay_between_0_and_1(training):
     assert rows["high"].max() <= 1
     error = of(times_of(training), "test_error")
     half = scipy.stats.t.ppf(0.975, 2) * 0.01 / 3**0.5
-    assert (error["low"], error["high"]) == pytest.approx((0.2 - half, 0.2 + half))
+    # Of shares, on the scale of logits.
+    ends = scipy.special.expit(scipy.special.logit(0.2) + half / 0.16 * np.array([-1, 1]))
+    assert [error["low"], error["high"]] == pytest.approx(ends)
     chance = of(times_of(training), "test_error_over_chance")
     assert chance["low"] == pytest.approx((0.2 - half) / 0.9)
+
+
+def test_share_that_fits_has_an_interval_where_all_do(training):
+    table = times_of(training)
+    share = of(table, "fitted_share", "random_labels", 1.0)
+    # As of three of three networks: Clopper and Pearson's bound.
+    assert (share["estimate"], share["high"]) == (1, 1)
+    assert share["low"] == pytest.approx(0.025 ** (1 / 3))
+    last = training["final"] & (training["randomization"] == "random_labels")
+    one = last & (training["depth"] == 2) & (training["seed"] == 1)
+    lost = times_of(training.assign(train_accuracy=training["train_accuracy"].mask(one, 0.1)))
+    assert of(lost, "fitted_share", "random_labels", 1.0)["estimate"] == pytest.approx(2 / 3)
 
 
 def test_ratio_has_no_interval_where_times_of_true_labels_are_not_known(training):

@@ -146,6 +146,11 @@ def test_random_labels_are_judged_where_true_labels_are_fitted():
         fits = 4 if regularizers == "dropout" else 5
         mean = of(table, name, regularizers=regularizers, **random)
         assert (mean["estimate"], mean["ensembles"]) == (pytest.approx(error), fits)
+        share = of(table, "random_label_fitted", regularizers=regularizers, **random)
+        assert (share["estimate"], share["ensembles"]) == (float(error == 0), fits)
+        # Settings that all agree leave as much open as coins that all do.
+        ends = [share["low"], share["high"]] if error == 0 else [1 - share["high"], 1]
+        assert ends == pytest.approx([0.025 ** (1 / fits), 1])
     unknown = of(table, name, regularizers="dropout", depth=3, **random)
     assert np.isnan(unknown["estimate"])
     assert unknown["note"] == "networks with true labels have not fitted"
@@ -183,4 +188,6 @@ def test_verdicts_of_claims():
         "Early stopping gains nothing: the largest test accuracy of the course less the last": (
             "does not replicate"
         ),
+        # Those about fitting times.
+        "12 claims that this study's design cannot judge": "not tested",
     }
