@@ -125,7 +125,7 @@ def test_one_network_is_not_a_position():
 @pytest.mark.parametrize("name", ACTIVATION_FUNCTIONS)
 @pytest.mark.parametrize("biases", [False, True])
 def test_homogeneous_networks_scale_with_the_product_of_their_weights(name, biases):
-    networks = stack(activation=name, biases=biases).to(torch.float64)
+    networks = stack(activation=name, biases=biases).to(torch.float64).map(lambda part: part + 0.1)
     inputs = torch.randn(20, 12, generator=generator_for("inputs"), dtype=torch.float64)
     scaled = networks.map(lambda part: 3 * part).logits(inputs)
     is_scaled = torch.allclose(scaled, 27 * networks.logits(inputs), rtol=1e-12)
