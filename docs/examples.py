@@ -117,7 +117,7 @@ def reads_stacks(name: str) -> bool:
     return name in PROFILES or (
         name not in SIMILARITIES
         and name not in ENSEMBLE_MEASURES
-        and (entry.fully_connected_only or entry.taken_together)
+        and (entry.fully_connected_only or entry.drawn_alone)
     )
 
 

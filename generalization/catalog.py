@@ -47,8 +47,8 @@ class Measure:
         baseline: Whether it is one that any other measure has to beat.
         fully_connected_only: Whether it reads the layers of stacks of fully connected networks,
             and refuses a module.
-        taken_together: Whether it is computed once for the whole stack: drawn per network, the
-            values would all be equal.
+        drawn_alone: Whether it is computed for one network at a time, with random numbers of its
+            own: with those that the networks of an ensemble share, the values would all be equal.
         sees: Labels that it sees beside what is in the weights and in the course of the training
             loss: ``none``, ``training``, the labels that the networks were trained on, or ``test``,
             which only an oracle may.
@@ -59,7 +59,7 @@ class Measure:
     shares_a_job: bool = False
     baseline: bool = False
     fully_connected_only: bool = False
-    taken_together: bool = False
+    drawn_alone: bool = False
     sees: str = "none"
     file: str = ""
 
@@ -186,7 +186,7 @@ MEASURES = {
     "steps_to_loss": SPEED,
     "steps_between_losses": SPEED,
     "facet_distance": Measure(fully_connected_only=True),
-    "random_number": Measure(shares_a_job=True, baseline=True, taken_together=True),
+    "random_number": Measure(shares_a_job=True, baseline=True, drawn_alone=True),
     "sampled_transitions": Measure(),
     "mean_tangent_sensitivity": Measure(),
     "balanced_tangent_sensitivity": Measure(),

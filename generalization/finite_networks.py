@@ -106,6 +106,12 @@ class Groups:
                 start = first + (members.start or 0)
                 yield slice(start, start + number_of_networks(networks["networks"])), networks
 
+    def one_by_one(self) -> Iterator[tuple[slice, dict[str, StackedNetworks]]]:
+        """Yield every network as a stack of one, on the device."""
+        for position in range(len(self.stacks["networks"])):
+            member = slice(position, position + 1)
+            yield member, self.together(member)
+
     @property
     def in_parts(self) -> bool:
         """Whether only some of the networks are on the device at a time."""

@@ -40,7 +40,7 @@ def measure_networks(
     measures: Mapping[str, Callable[..., Tensor]],
     settings: Mapping[str, Mapping[str, Any]],
     *,
-    together: Collection[str] = (),
+    alone: Collection[str] = (),
     training: pd.DataFrame | None = None,
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """Compute measures of all networks, at every step at which they were kept.
@@ -52,7 +52,9 @@ def measure_networks(
     Args:
         measures: Name → function.
         settings: Name → keyword arguments; ``samples`` is the number of test inputs instead.
-        together: Names of measures that are given a whole stack of convolutional networks.
+        alone: Names of measures that are given a stack of one network at a time, and a generator of
+            this network. The generator of others belongs to the ensemble and the measure: all
+            networks share it, whichever of the ensemble's seeds are measured with them.
         training: Rows of ``training.csv`` of the ensemble, if the course of training is known.
 
     Yields:
@@ -79,12 +81,13 @@ def measure_networks(
         chosen = dict(settings[name])
         samples = chosen.pop("samples", None)
         before = computed.setdefault(samples, {})
-        offer = partial(_offered_to_measure, name, kept, data, samples, course)
+        purpose = partial(_purpose, finite, name, alone=name in alone)
+        offer = partial(_offered_to_measure, purpose, kept, data, samples, course)
         values_of = _values_of_modules if kept.hyperparameters.is_foreign else _values
         compute = partial(values_of, name, partial(measure, **chosen))
 
-        def values(compute=compute, whole=name in together, offer=offer, before=before):
-            members = [(slice(None), groups.together())] if whole else groups
+        def values(compute=compute, one_by_one=name in alone, offer=offer, before=before):
+            members = groups.one_by_one() if one_by_one else groups
             # What is shared would keep the networks of all parts on the device.
             with sharing_results({} if groups.in_parts else shared):
                 return compute(members, offer, before)
@@ -205,8 +208,18 @@ def _reasons(warned: Iterable[WarningMessage], networks: int) -> list[tuple[str,
     return list(zip(said[False], said[True], strict=True))
 
 
+def _purpose(
+    finite: FiniteNetworks, name: str, members: slice, *, alone: bool
+) -> tuple[str | int, ...]:
+    """Return what the random numbers of a measure are for, whatever else is measured with it."""
+    if not alone:
+        return finite.kept.hyperparameters.name, name
+    _, place, step = finite.finite_rows[members.start or 0]
+    return finite.kept.hyperparameters.name, finite.kept.seeds[place], step, name
+
+
 def _offered_to_measure(
-    name: str,
+    purpose: Callable[[slice], tuple[str | int, ...]],
     kept: KeptNetworks,
     data: Dataset,
     samples: int | None,
@@ -221,7 +234,7 @@ def _offered_to_measure(
         **networks,
         **offered_of_ensemble(kept, data, samples),
         **{role: values[members] for role, values in course.items()},
-        generator=generator_for(kept.hyperparameters.name, *kept.seeds, name),
+        generator=generator_for(*purpose(members)),
     )
 
 

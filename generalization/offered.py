@@ -41,8 +41,8 @@ class Offered:
         init_scale: Hyper-parameter ``init_scale``, the factor on initial weights; None for networks
             that initialize themselves.
         loss: Name of the training loss, ``cross_entropy`` or ``squared``.
-        generator: Source of randomness on the CPU: for measures a separate one per ensemble, for
-            profiles one that all networks of a dataset share.
+        generator: Source of randomness on the CPU: for measures one that all networks of an
+            ensemble share, for profiles one that all networks of a dataset share.
         shared_generator: Source of randomness on the CPU, shared by all networks of a dataset, all
             measures and all profiles.
     """

@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument(
         "--measures", type=imported, nargs="+", required=True, help="module:function"
     )
-    parser.add_argument("--together", nargs="*", default=[], help="measures of whole stacks")
+    parser.add_argument("--alone", nargs="*", default=[], help="measures of one network at a time")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("outputs", type=Path, nargs="+", help="one per measure")
@@ -36,7 +36,7 @@ def main() -> None:
     data = experiment_data(read_dataset(arguments.dataset), kept.hyperparameters).to(device)
     measures = {measure.__name__: measure for measure in arguments.measures}
     training = read_table(arguments.training)
-    measure = partial(measure_networks, together=arguments.together, training=training)
+    measure = partial(measure_networks, alone=arguments.alone, training=training)
     tables = measure(kept, data, measures, arguments.settings)
     for output, (_, table) in zip(arguments.outputs, tables, strict=True):
         write_table(output, table)

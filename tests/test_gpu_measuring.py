@@ -75,13 +75,11 @@ def convolutional():
 def tables_of(trained, data, names, on_gpu, memory=2**40):
     measures = {name: imported(place_of(name)) for name in names}
     chosen = {name: settings(name) for name in names}
-    together = [name for name in names if MEASURES[name].taken_together]
+    alone = [name for name in names if MEASURES[name].drawn_alone]
     training = pd.DataFrame(trained.training)
 
     def measured(of):
-        found = measure_networks(
-            trained.kept, of, measures, chosen, together=together, training=training
-        )
+        found = measure_networks(trained.kept, of, measures, chosen, alone=alone, training=training)
         return pd.concat([table for _, table in found], ignore_index=True)
 
     if not on_gpu:

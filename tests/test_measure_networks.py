@@ -1,4 +1,5 @@
 import dataclasses
+import inspect
 import math
 import warnings
 
@@ -16,6 +17,7 @@ from generalization.errors import Approximated, warn_of_no_value
 from generalization.measure_networks import measure_networks
 from generalization.measures.number_of_parameters import number_of_parameters
 from generalization.measures.output_entropy import output_entropy
+from generalization.measures.random_number import random_number
 from generalization.measures.weight_norm import distance_from_initialization, weight_norm
 from generalization.profile_networks import profile_networks
 from generalization.signatures import imported
@@ -46,6 +48,11 @@ WITHOUT_VALUE = OF_AN_ERROR | {
     or entry.file in {"spectra", "optimization_speed"}
 }
 EMPTY = pd.DataFrame({"network": []})
+
+
+def reads_random_numbers(name):
+    """Whether a measure draws random numbers that are not those of a whole dataset."""
+    return "generator" in inspect.signature(imported(place_of(name))).parameters
 
 
 def measured(measures, settings, networks=None):
@@ -215,16 +222,65 @@ def test_values_of_a_measure_are_offered_to_those_that_name_it():
     assert shapes == [(5, 5), (1, 5), None]
 
 
-def test_randomness_belongs_to_the_measure_of_these_networks():
-    def drawn(generator):
-        return torch.rand(5, generator=generator)
+def test_randomness_belongs_to_the_measure_and_the_ensemble_and_not_to_its_seeds():
+    def drawn(networks, generator):
+        return torch.rand(len(networks), generator=generator)
 
     measures, settings = {"one": drawn, "two": drawn}, {"one": NONE, "two": NONE}
     first, again = measured(measures, settings), measured(measures, settings)
     others = measured(measures, settings, kept(seeds=(3, 4)))
     assert first["one"]["value"].tolist() == again["one"]["value"].tolist()
     assert first["one"]["value"].tolist() != first["two"]["value"].tolist()
-    assert first["one"]["value"].tolist() != others["one"]["value"].tolist()
+    assert first["one"]["value"].tolist() == others["one"]["value"].tolist()
+
+
+def test_numbers_drawn_for_each_network_alone_all_differ():
+    seeds = [(1, 2), (3, 4)]
+    of_blocks = [
+        dict(
+            measure_networks(
+                kept(seeds=some),
+                data(),
+                {"random": random_number},
+                {"random": NONE},
+                alone=["random"],
+            )
+        )["random"]["value"].tolist()
+        for some in seeds
+    ]
+    assert len({*of_blocks[0], *of_blocks[1]}) == 10
+
+
+def halves(whole):
+    """The block of an ensemble as two blocks, of one seed each."""
+    return [
+        dataclasses.replace(
+            whole,
+            seeds=whole.seeds[place : place + 1],
+            steps=tuple(step[place : place + 1] for step in whole.steps),
+            statuses=whole.statuses[place : place + 1],
+            networks=tuple(stack[[place]] for stack in whole.networks),
+        )
+        for place in range(len(whole.seeds))
+    ]
+
+
+@pytest.mark.parametrize("normalization", ["none", "batch"])
+@pytest.mark.parametrize("measure", sorted(filter(reads_random_numbers, MEASURES)))
+def test_blocks_of_any_size_give_the_same_bits(measure, normalization):
+    whole = kept(normalization=normalization, biases=normalization == "batch")
+    few = ("samples", "train_samples", "random_samples", "copies", "probes", "draws", "orders")
+    chosen = {key: 4 for key in few if key in settings_of(measure)}
+    alone = [measure] if MEASURES[measure].drawn_alone else []
+
+    def values(networks):
+        function = {measure: imported(place_of(measure))}
+        ((_, table),) = measure_networks(networks, data(), function, {measure: chosen}, alone=alone)
+        return table.set_index(["seed", "step"])["value"]
+
+    expected = values(whole)
+    split = pd.concat([values(one) for one in halves(whole)])
+    assert split.loc[expected.index].equals(expected)
 
 
 def images():
@@ -262,9 +318,9 @@ def test_all_measures_but_those_of_layers_are_computed_for_convolutional_network
     few = ("samples", "train_samples", "grid_points", "random_samples")
     points = 30 if measure in OF_MANY_POINTS else 2
     chosen = {key: points for key in few if key in settings_of(measure)}
-    together = [measure] if MEASURES[measure].taken_together else []
+    alone = [measure] if MEASURES[measure].drawn_alone else []
     tables = measure_networks(
-        networks, images(), {measure: function}, {measure: chosen}, together=together
+        networks, images(), {measure: function}, {measure: chosen}, alone=alone
     )
     tables = dict(tables)
     if measure in WITHOUT_VALUE:

@@ -171,8 +171,11 @@ def layer_cotangents(
     yield rows
     for layer in range(networks.depth - 1, 0, -1):
         pulled = torch.bmm(rows.flatten(1, 2), networks.weights[layer])
-        slopes = networks.phi.derivative(activations[layer])
-        rows = pulled.unflatten(1, rows.shape[1:3]).mul_(slopes.unsqueeze(2))
+        if rows.shape[2] == 1:
+            rows = networks.phi.times_slope(pulled, activations[layer]).unsqueeze(2)
+        else:
+            slopes = networks.phi.derivative(activations[layer])
+            rows = pulled.unflatten(1, rows.shape[1:3]).mul_(slopes.unsqueeze(2))
         yield rows
 
 
@@ -273,6 +276,10 @@ def gradient_sum(
     return _stacked(sums)
 
 
+# A sum over the samples of a block, one per network, and the factor that it is to be scaled by.
+Scaled = tuple[Float[Tensor, "networks _ _"], Float64[Tensor, "networks 1 1"]]
+
+
 class LossMoments(NamedTuple):
     """Moments of the gradients g of the loss of N samples.
 
@@ -332,18 +339,20 @@ def _stacked(sums: dict[int, list[Tensor]]) -> list[Tensor]:
     return [torch.cat(layer) for layer in zip(*sums.values(), strict=True)]
 
 
-def _add(sums: dict[int, list[Tensor]], members: int, found: list[Tensor]) -> None:
+def _add(
+    sums: dict[int, list[Float64[Tensor, "networks _ _"]]], members: int, found: Sequence[Scaled]
+) -> None:
     """Add the sums over a block of samples to those of the same networks."""
     if members not in sums:
-        sums[members] = found
+        sums[members] = [part.double().mul_(factor) for part, factor in found]
         return
-    for old, new in zip(sums[members], found, strict=True):
-        old += new
+    for old, (new, factor) in zip(sums[members], found, strict=True):
+        old.addcmul_(new.double(), factor)
 
 
 def _squares_and_diagonal(
     block: Block,
-) -> tuple[Float64[Tensor, "networks samples"], list[Float64[Tensor, "networks _ _"]]]:
+) -> tuple[Float64[Tensor, "networks samples"], list[Scaled]]:
     """Return the results of ``_block_squares`` and ``_block_sum`` from the same squares.
 
     Squares and their sums over units are in the dtype of the weights, products in float64.
@@ -355,7 +364,7 @@ def _squares_and_diagonal(
         deltas, activations = _sum_of_squares(deltas), activations.square()
         of_layers.append(deltas.sum(2).double() * activations.sum(2).double())
         weighted = (deltas * weights.to(deltas.dtype)).mT
-        diagonals.append(torch.bmm(weighted, activations).double().mul_(factor))
+        diagonals.append((torch.bmm(weighted, activations), factor))
     return torch.stack(of_layers).sum(0) * block.scale.square(), diagonals
 
 
@@ -380,7 +389,7 @@ def _squares(vectors: Float[Tensor, "*batch _"]) -> Float64[Tensor, "*batch"]:
     return torch.linalg.vector_norm(vectors, dim=-1, dtype=torch.float64).square()
 
 
-def _block_sum(block: Block, *, squared: bool) -> list[Float64[Tensor, "networks _ _"]]:
+def _block_sum(block: Block, *, squared: bool) -> list[Scaled]:
     """Sum over the samples of a block, with scales relative to the largest one."""
     largest = block.scale.amax(1, keepdim=True)
     weights, factor = (block.scale / largest).unsqueeze(2), largest.unsqueeze(2)
@@ -392,5 +401,5 @@ def _block_sum(block: Block, *, squared: bool) -> list[Float64[Tensor, "networks
             deltas, activations = deltas.square(), activations.square()
         total = deltas[:, :, 0] if deltas.shape[2] == 1 else deltas.sum(2)
         weighted = (total * weights.to(deltas.dtype)).mT
-        sums.append(torch.bmm(weighted, activations).double().mul_(factor))
+        sums.append((torch.bmm(weighted, activations), factor))
     return sums

@@ -11,6 +11,8 @@ from generalization.derivatives.input_jacobian import Cotangents
 from generalization.devices import items_at_once
 from generalization.networks.modules import Networks
 
+ROWS = 128  # of a Gram matrix that are computed together.
+
 
 def loss_grams(
     networks: Networks, inputs: Tensor, labels: Tensor
@@ -40,32 +42,49 @@ def gradient_gram(
     if not isinstance(networks, nn.Module):
         points = inputs.flatten(1)
         of_inputs = points @ points.T + bool(networks.biases)
-    grams, blocks = [], []
+    number = 1 if isinstance(networks, nn.Module) else len(networks)
+    grams = inputs.new_empty(number, len(inputs), len(inputs), dtype=torch.float64)
+    blocks: list[Block] = []
     for block in gradient_blocks(networks, inputs, cotangents, *of_points):
         blocks.append(block)
         if block.points.stop == len(inputs):
-            grams.append(_gram(blocks, of_inputs))
+            _fill(grams[block.members], blocks, of_inputs)
             blocks = []
-    return torch.cat(grams)
+    return grams
 
 
-def _gram(
-    blocks: Sequence[Block], of_inputs: Float[Tensor, "samples samples"] | None
-) -> Float64[Tensor, "networks samples samples"]:
-    """Return the Gram matrix from the blocks of some networks that cover all samples.
+def _fill(
+    grams: Float64[Tensor, "networks samples samples"],
+    blocks: Sequence[Block],
+    of_inputs: Float[Tensor, "samples samples"] | None,
+) -> None:
+    """Compute the Gram matrices from the blocks of some networks that cover all samples.
+
+    Rows are computed in blocks that stay in the cache, up to the diagonal; the rest by symmetry.
 
     Args:
+        grams: Matrices to be filled.
         blocks: Factors of all samples, in order.
         of_inputs: Inner products of the inputs of the first layer, if all networks share them.
     """
     scale = torch.cat([block.scale for block in blocks], dim=1)
-    gram = scale.new_zeros(*scale.shape, scale.shape[1])
-    for index, layer in enumerate(zip(*(block.layers for block in blocks), strict=True)):
+    layers = []
+    for layer in zip(*(block.layers for block in blocks), strict=True):
         deltas = torch.cat([factors.deltas.flatten(2) for factors in layer], dim=1)
-        if index > 0 or of_inputs is None:
-            activations = torch.cat([factors.activations for factors in layer], dim=1)
-            products = torch.bmm(activations, activations.mT)
-        else:
-            products = of_inputs
-        gram += torch.bmm(deltas, deltas.mT).mul_(products)
-    return gram.mul_(scale.unsqueeze(1)).mul_(scale.unsqueeze(2))
+        skipped = not layers and of_inputs is not None
+        activations = None if skipped else torch.cat([one.activations for one in layer], dim=1)
+        layers.append((deltas, activations))
+    for begin in range(0, scale.shape[1], ROWS):
+        stop = min(begin + ROWS, scale.shape[1])
+        total = grams[:, begin:stop, :stop].zero_()
+        for deltas, activations in layers:
+            if activations is None:
+                products = of_inputs[begin:stop, :stop]
+            else:
+                products = torch.bmm(activations[:, begin:stop], activations[:, :stop].mT)
+            total += torch.bmm(deltas[:, begin:stop], deltas[:, :stop].mT).mul_(products)
+        total.mul_(scale[:, begin:stop].unsqueeze(2)).mul_(scale[:, :stop].unsqueeze(1))
+        # Products within the block are rounded differently on the two sides of the diagonal.
+        corner = total[:, :, begin:].tril()
+        total[:, :, begin:] = corner + corner.tril(-1).mT
+        grams[:, :begin, begin:stop] = total[:, :, :begin].mT

@@ -6,6 +6,7 @@ activations of a layer, hence to rescaling layers against each other and, for Re
 biases, to scaling the inputs.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -14,7 +15,8 @@ from torch import Tensor, nn
 
 from generalization.derivatives.gradient_factors import activations_and_logits
 from generalization.devices import samples_at_once
-from generalization.measures.margins import normalized_margins
+from generalization.measures.margins import margins_and_errors, normalized_margins
+from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.hidden_layers import unit_activations
 from generalization.networks.modules import SAMPLES_PER_CHUNK, Networks, logits_of
 from generalization.networks.reading import reads_networks
@@ -95,7 +97,9 @@ def label_wise_mixup_error(
         R × N numbers, 1 where a midpoint is not assigned the label of both its ends.
     """
     first = first_samples(train_samples, train_inputs, train_labels)
-    return once(_mixup_error, networks, *first)
+    if isinstance(networks, nn.Module):
+        return once(_module_errors, networks, *first)
+    return once(_midpoint_margins, networks, *first).errors
 
 
 @reads_networks
@@ -133,8 +137,11 @@ def mixup_margin(
     Returns:
         R numbers, without unit.
     """
-    mixed, labels = _mixups(*first_samples(train_samples, train_inputs, train_labels))
-    return normalized_margins(networks, mixed, labels).nanquantile(0.5, dim=1).mean(1)
+    first = first_samples(train_samples, train_inputs, train_labels)
+    if isinstance(networks, nn.Module):
+        margins = normalized_margins(networks, *_mixups(*first))
+        return margins.nanquantile(0.5, dim=1).mean(1)
+    return once(_midpoint_margins, networks, *first).median
 
 
 class Clustering(NamedTuple):
@@ -149,13 +156,25 @@ def _clustering(networks: Networks, inputs: Tensor, labels: Tensor) -> Clusterin
     _, index = labels.unique(return_inverse=True)
     of_networks = []
     for network in [networks] if isinstance(networks, nn.Module) else networks:
-        layers = unit_activations(network, inputs)
-        first, last = layers[0].double(), layers[-1].double()
-        of_networks.append((
-            _neural_collapse(last, _class_means(last, index), index),
-            _davies_bouldin(first, _class_means(first, index), index),
-        ))
+        first, last = _first_and_last(network, inputs)
+        of_networks.append((_neural_collapse(last, index), _davies_bouldin(first, index)))
     return Clustering(*map(torch.cat, zip(*of_networks, strict=True)))
+
+
+@torch.no_grad()
+def _first_and_last(
+    network: Networks, inputs: Tensor
+) -> tuple[list[Float[Tensor, "1 _chunk units"]], list[Float[Tensor, "1 _chunk units"]]]:
+    """Return the activations of the first and the last hidden layer, in chunks of inputs."""
+    first, last = [], []
+    for some in inputs.split(samples_at_once(SAMPLES_PER_CHUNK)):
+        if isinstance(network, nn.Module):
+            layers = unit_activations(network, some)
+        else:
+            layers = activations_and_logits(network, some)[0][1:]
+        first.append(layers[0])
+        last.append(layers[-1])
+    return first, last
 
 
 @torch.no_grad()
@@ -170,34 +189,39 @@ def _last_activations(
 
 
 def _class_means(
-    values: Float64[Tensor, "networks samples units"], index: Int64[Tensor, "samples"]
-) -> Float64[Tensor, "networks classes units"]:
+    chunks: Sequence[Float[Tensor, "1 _chunk units"]], index: Int64[Tensor, "samples"]
+) -> Float64[Tensor, "1 classes units"]:
     """Return the means over the samples of every class."""
-    members = nn.functional.one_hot(index).to(values)
-    return (members / members.sum(0)).mT @ values
+    members = nn.functional.one_hot(index).double()
+    shares = (members / members.sum(0)).split([chunk.shape[1] for chunk in chunks])
+    parts = [share.mT @ chunk.double() for share, chunk in zip(shares, chunks, strict=True)]
+    return torch.stack(parts).sum(0)
 
 
 def _neural_collapse(
-    activations: Float64[Tensor, "networks samples units"],
-    means: Float64[Tensor, "networks classes units"],
-    index: Int64[Tensor, "samples"],
-) -> Float64[Tensor, "networks"]:
+    chunks: Sequence[Float[Tensor, "1 _chunk units"]], index: Int64[Tensor, "samples"]
+) -> Float64[Tensor, "1"]:
+    means = _class_means(chunks, index)
     centered = means - means.mean(1, keepdim=True)
     _, values, directions = torch.linalg.svd(centered, full_matrices=False)
     # ‖Σ_B^{−1/2} (a − μ_y)‖² with Σ_B = Mᵀ M / K, M the centered means.
     rounding = values[:, :1] * max(centered.shape[1:]) * torch.finfo(torch.float64).eps
     inverse = values.reciprocal().where(values > rounding, 0.0)
     scaled = directions.mT * inverse.unsqueeze(1)
-    along = torch.bmm(activations, scaled) - torch.bmm(means, scaled)[:, index]
+    along = torch.cat([torch.bmm(chunk.double(), scaled) for chunk in chunks], dim=1)
+    along -= torch.bmm(means, scaled)[:, index]
     return along.square().sum(2).mean(1)
 
 
 def _davies_bouldin(
-    activations: Float64[Tensor, "networks samples units"],
-    means: Float64[Tensor, "networks classes units"],
-    index: Int64[Tensor, "samples"],
-) -> Float64[Tensor, "networks"]:
-    distances = torch.linalg.vector_norm(activations - means[:, index], dim=2, keepdim=True)
+    chunks: Sequence[Float[Tensor, "1 _chunk units"]], index: Int64[Tensor, "samples"]
+) -> Float64[Tensor, "1"]:
+    means = _class_means(chunks, index)
+    classes = index.split([chunk.shape[1] for chunk in chunks])
+    distances = [
+        torch.linalg.vector_norm(chunk.double() - means[:, some], dim=2, keepdim=True)
+        for chunk, some in zip(chunks, classes, strict=True)
+    ]
     spreads = _class_means(distances, index)
     between = torch.cdist(means, means, compute_mode="donot_use_mm_for_euclid_dist")
     ratios = (spreads + spreads.mT) / between
@@ -205,11 +229,26 @@ def _davies_bouldin(
     return ratios.masked_fill(itself, -torch.inf).amax(2).mean(1)
 
 
-def _mixup_error(
-    networks: Networks, inputs: Tensor, labels: Tensor
-) -> Float64[Tensor, "networks samples"]:
+class Midpoints(NamedTuple):
+    """Errors at midpoints, and the median of their normalized margins averaged over layers."""
+
+    errors: Float64[Tensor, "networks samples"]
+    median: Float64[Tensor, "networks"]
+
+
+def _midpoint_margins(
+    networks: FullyConnectedNetworks, inputs: Tensor, labels: Tensor
+) -> Midpoints:
+    """Compute errors and margins at the midpoints by one forward pass."""
+    margins, errors = margins_and_errors(networks, *_mixups(inputs, labels))
+    return Midpoints(errors, margins.nanquantile(0.5, dim=1).mean(1))
+
+
+def _module_errors(
+    module: nn.Module, inputs: Tensor, labels: Tensor
+) -> Float64[Tensor, "1 samples"]:
     mixed, labels = _mixups(inputs, labels)
-    return (logits_of(networks, mixed).argmax(-1) != labels).double()
+    return (logits_of(module, mixed).argmax(-1) != labels).double()
 
 
 def _mixups(

@@ -7,7 +7,8 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from generalization.derivatives.directional_derivatives import directional_derivatives
-from generalization.networks.modules import Networks
+from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.modules import Networks, logits_of
 from generalization.networks.reading import reads_networks
 from generalization.networks.sharing import once
 from generalization.samples import TrainInputs, TrainLabels, first_samples
@@ -21,9 +22,8 @@ def fisher_rao_norm(
 
     For the Fisher information F it is the variance over classes k ~ σ of (J w)_k, where J w is the
     directional derivative of the logits along the parameters: one forward pass. Without biases and
-    with piecewise-linear activations through 0, J w is L f for L layers, and the norm L² times the
-    variance of the logits. Invariant to permuting units and to rescaling layers, with their biases,
-    against each other.
+    with ReLU, J w is L f for L layers, and the norm L² times the variance of the logits. Invariant
+    to permuting units and to rescaling layers, with their biases, against each other.
 
     Returns:
         R × N numbers, in nats.
@@ -65,5 +65,9 @@ def _along_parameters(
     Float64[Tensor, "networks samples classes"], Float64[Tensor, "networks samples classes"]
 ]:
     """Return the probabilities and the derivative of the logits along the parameters."""
+    if isinstance(networks, FullyConnectedNetworks) and networks.is_homogeneous:
+        # Euler's theorem: the logits f are homogeneous of degree L, so that J w is L f.
+        logits = once(logits_of, networks, inputs).double()
+        return logits.softmax(-1), networks.depth * logits
     logits, along = directional_derivatives(networks, inputs, None)
     return logits.double().softmax(-1), along.double()

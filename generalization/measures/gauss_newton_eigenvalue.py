@@ -35,7 +35,7 @@ def gauss_newton_eigenvalue(
     the curvature of the loss in logit space, and a backward pass.
 
     Args:
-        generator: Source of the initial vector, on the CPU.
+        generator: Source of the initial vector, on the CPU, which all networks share.
         tolerance: Relative accuracy of the eigenvalue.
 
     Returns:
@@ -47,7 +47,10 @@ def gauss_newton_eigenvalue(
         stacks = [networks]
     else:
         stacks = [networks[[member]] for member in range(len(networks))]
-    found = [_largest_eigenvalue(network, inputs, generator, tolerance) for network in stacks]
+    found = [
+        _largest_eigenvalue(network, inputs, generator.clone_state(), tolerance)
+        for network in stacks
+    ]
     return torch.tensor(found, dtype=torch.float64, device=train_inputs.device)
 
 

@@ -147,11 +147,17 @@ def normalized_margins(
     """
     if isinstance(networks, nn.Module):
         return torch.stack(_module_margins(networks, inputs, labels), dim=-1)
+    return margins_and_errors(networks, inputs, labels)[0]
+
+
+def margins_and_errors(
+    networks: FullyConnectedNetworks, inputs: Inputs, labels: Int64[Tensor, "samples"]
+) -> tuple[Float64[Tensor, "networks samples layers"], Float64[Tensor, "networks samples"]]:
+    """Return the ``normalized_margins`` of a stack, and 1 where a prediction is wrong, else 0."""
     spread = _spread(inputs.unsqueeze(0))  # The same for all networks.
-    of_networks = [
-        _stack_margins(networks[[i]], inputs, labels, spread) for i in range(len(networks))
-    ]
-    return torch.cat([torch.stack(of_network, dim=-1) for of_network in of_networks])
+    found = [_stack_margins(network, inputs, labels, spread) for network in networks]
+    margins, errors = (torch.cat(of_networks) for of_networks in zip(*found, strict=True))
+    return margins, errors
 
 
 def _quartile(
@@ -180,14 +186,16 @@ def _stack_margins(
     inputs: Tensor,
     labels: Tensor,
     spread_of_inputs: Float64[Tensor, "1 1"],
-) -> list[Float64[Tensor, "1 samples"]]:
-    """Return the normalized margins of a stack of one, layer by layer.
+) -> tuple[Float64[Tensor, "1 samples layers"], Float64[Tensor, "1 samples"]]:
+    """Return the normalized margins of a stack of one, and its errors.
 
     The gradient Wᵀδ by the inputs has the norm of Rδ, where Wᵀ = QR: of fewer units than inputs,
     less to compute.
     """
-    layers, ratios, first = [], [], network.weights[0]
+    first = network.weights[0]
     first = _triangular(first) if first.shape[2] > first.shape[1] else first
+    spreads = [RunningSpread() for _ in range(network.depth - 1)]
+    ratios, errors = [], []
     for some, of_some in zip(
         inputs.split(samples_at_once(SAMPLES_PER_BACKWARD)),
         labels.split(samples_at_once(SAMPLES_PER_BACKWARD)),
@@ -200,15 +208,15 @@ def _stack_margins(
         for weight, layer in zip(network.weights[:0:-1], activations[:0:-1], strict=True):
             gradient = torch.bmm(deltas, weight)
             norms.append(_norms(gradient))
-            deltas = gradient.mul_(network.phi.derivative(layer))
+            deltas = network.phi.times_slope(gradient, layer)
         norms.append(_norms(torch.bmm(deltas, first)))
         difference = _difference(logits.double(), y, rivals)
-        layers.append(activations[1:])
-        ratios.append([difference / norm for norm in reversed(norms)])
-    joined = [torch.cat(parts, dim=1) for parts in zip(*layers, strict=True)]
-    of_layers = [torch.cat(parts, dim=1) for parts in zip(*ratios, strict=True)]
-    spreads = [spread_of_inputs, *map(_spread, joined)]
-    return [r / spread for r, spread in zip(of_layers, spreads, strict=True)]
+        ratios.append(difference.unsqueeze(2) / torch.stack(norms[::-1], dim=2))
+        errors.append((logits.argmax(2) != of_some).double())
+        for spread, layer in zip(spreads, activations[1:], strict=True):
+            spread.add(layer)
+    of_layers = torch.stack([spread_of_inputs, *(one.root() for one in spreads)], dim=2)
+    return torch.cat(ratios, dim=1) / of_layers, torch.cat(errors, dim=1)
 
 
 def _triangular(weight: Float[Tensor, "1 units inputs"]) -> Float[Tensor, "1 units units"]:
@@ -246,6 +254,34 @@ def _norms(vectors: Float[Tensor, "*batch _"]) -> Float64[Tensor, "*batch"]:
     """Return the norms of gradients; NaN where the gradient is 0."""
     norms = torch.linalg.vector_norm(vectors, dim=-1, dtype=torch.float64)
     return norms.where(norms > 0, torch.nan)
+
+
+class RunningSpread:
+    """Root of the total variance of a layer over samples that come in chunks.
+
+    With m the mean of the first chunk, N times the total variance is Σ ‖a − m‖² − N ‖ā − m‖².
+    """
+
+    def __init__(self):
+        self.center: Tensor | None = None
+        self.samples = 0
+
+    def add(self, values: Float[Tensor, "1 samples units"]) -> None:
+        """Add a chunk, sample by sample in the order of memory: faster than unit by unit."""
+        if self.center is None:
+            self.center = values.mean(1, keepdim=True)
+            self.squares = values.new_zeros(1, 1, dtype=torch.float64)
+            self.total = torch.zeros_like(self.center, dtype=torch.float64)
+        centered = values - self.center
+        # Sums of squares in single precision stay short.
+        self.squares += centered.norm(dim=2).double().square().sum(1, keepdim=True)
+        self.total += centered.sum(1, keepdim=True)
+        self.samples += values.shape[1]
+
+    def root(self) -> Float64[Tensor, "1 1"]:
+        """Return the root of the total variance of all samples added so far."""
+        of_mean = self.total.square().sum(2) / self.samples
+        return ((self.squares - of_mean).clamp_min(0) / self.samples).sqrt()
 
 
 def _spread(activations: Float[Tensor, "1 samples *_"]) -> Float64[Tensor, "1 1"]:

@@ -66,7 +66,9 @@ def mean_tangent_sensitivity(
     networks, settings = trained_networks, {"reduction": reduction, "probes": probes}
     if not isinstance(networks, Module) and networks.normalizations:
         return torch.cat([
-            mean_tangent_sensitivity(sequence_of(network), inputs, generator, **settings)
+            mean_tangent_sensitivity(
+                sequence_of(network), inputs, generator and generator.clone_state(), **settings
+            )
             for network in networks
         ])
     outputs = chosen_outputs(reduction, logits_of(networks, inputs[:1])[0])

@@ -74,9 +74,12 @@ def tangent_sensitivity(
     networks, settings = trained_networks, {"reduction": reduction, "probes": probes}
     if not isinstance(networks, nn.Module) and networks.normalizations:
         # Folding would change the parameters.
-        modules = map(sequence_of, networks)
+        # Every network gets the same probes, as in a stack.
         return torch.cat([
-            tangent_sensitivity(module, inputs, generator, **settings) for module in modules
+            tangent_sensitivity(
+                sequence_of(network), inputs, generator and generator.clone_state(), **settings
+            )
+            for network in networks
         ])
     outputs = _outputs_of(networks, inputs, reduction)
     if isinstance(networks, nn.Module) and is_sequence_of_known_layers(networks):

@@ -29,6 +29,12 @@ class FullyConnectedNetworks(StackedNetworks):
         """The widths, which describe the architecture of fully connected networks."""
         return self.widths
 
+    @property
+    def is_homogeneous(self) -> bool:
+        """Whether the logits scale as the product of all weights: f(c θ) = c^L f(θ) for c > 0."""
+        homogeneous = self.phi.piecewise_linear and self.phi.thresholds == (0.0,)
+        return homogeneous and not (self.phi.offset or self.biases or self.normalizations)
+
     def affine(self, layer: int, activations: Tensor) -> Tensor:
         """Compute the preactivations of a layer, before normalization, from activations below it.
 

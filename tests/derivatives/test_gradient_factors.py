@@ -60,6 +60,17 @@ def test_norms_sums_and_products_of_gradients_of_the_loss_equal_autograd(activat
         assert_close(grams[member], gradients @ gradients.T, **EXACT)
 
 
+def test_gram_matrices_computed_by_rows_are_those_of_all_pairs(monkeypatch):
+    networks = random_networks((5, 6, 4, 3), "relu", count=2, biases=True)
+    inputs, labels = points()
+    whole = gradient_gram(networks, inputs, loss_rows, labels)
+    assert torch.equal(whole, whole.mT)
+    monkeypatch.setattr("generalization.derivatives.gradient_gram.ROWS", 3)
+    by_rows = gradient_gram(networks, inputs, loss_rows, labels)
+    assert torch.equal(by_rows, by_rows.mT)
+    assert_close(by_rows, whole, **EXACT)
+
+
 @pytest.mark.parametrize(("activation", "biases"), CASES)
 def test_squares_over_fisher_rows_are_traces_with_the_softmax_curvature(activation, biases):
     networks = random_networks((5, 6, 4, 3), activation, count=2, biases=biases)

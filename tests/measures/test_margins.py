@@ -5,6 +5,7 @@ from oracles.softmax_jacobian import PlainNetwork, random_networks
 from torch import nn
 from torch.testing import assert_close
 
+from generalization.devices import at_most
 from generalization.errors import InputError
 from generalization.measures.margins import (
     inverse_squared_margin,
@@ -68,6 +69,17 @@ def test_margins_that_are_not_positive_have_no_inverse(gamma):
     known = torch.tensor([[gamma] * 10, [2.0] * 10]).double()
     value = inverse_squared_margin(None, None, None, training_margin=known)
     assert_close(value, torch.tensor([torch.nan, 1 / 4]).double(), equal_nan=True)
+
+
+def test_chunks_of_samples_change_no_normalized_margin():
+    networks = random_networks((5, 6, 4, 3), count=2, biases=True)
+    inputs, labels = data(count=50)
+    order = inputs.sum(1).argsort()  # The means of chunks differ as much as they can.
+    inputs, labels = 5 + inputs[order], labels[order]
+    expected = normalized_margins(networks, inputs, labels)
+    with at_most(7):
+        margins = normalized_margins(networks, inputs, labels)
+    assert_close(margins, expected, rtol=1e-12, atol=0, equal_nan=True)
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])

@@ -120,3 +120,13 @@ def test_one_network_is_not_a_position():
         TypeError, match=r"^members must be a slice or a list of positions, not 1\.$"
     ):
         stack()[1]
+
+
+@pytest.mark.parametrize("name", ACTIVATION_FUNCTIONS)
+@pytest.mark.parametrize("biases", [False, True])
+def test_homogeneous_networks_scale_with_the_product_of_their_weights(name, biases):
+    networks = stack(activation=name, biases=biases).to(torch.float64).map(lambda part: part + 0.1)
+    inputs = torch.randn(20, 12, generator=generator_for("inputs"), dtype=torch.float64)
+    scaled = networks.map(lambda part: 3 * part).logits(inputs)
+    is_scaled = torch.allclose(scaled, 27 * networks.logits(inputs), rtol=1e-12)
+    assert networks.is_homogeneous == is_scaled == (name == "relu" and not biases)

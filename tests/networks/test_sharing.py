@@ -1,7 +1,10 @@
 import torch
 
+from generalization.measures.features import label_wise_mixup_error, mixup_margin
+from generalization.measures.fisher_rao_norm import fisher_rao_norm
 from generalization.measures.gauss_newton_trace import gauss_newton_trace
 from generalization.measures.gradient_norm import gradient_norm, sample_gradient_norm
+from generalization.measures.margins import training_margin
 from generalization.measures.predictions import confidence_error, prediction_nuclear_norm
 from generalization.measures.spectra import log_alpha_norm
 from generalization.measures.takeuchi import tic_of_diagonals, tic_of_traces
@@ -97,6 +100,10 @@ def test_measures_that_share_are_the_same_bits():
         lambda: tic_of_traces(networks, inputs, labels),
         lambda: tic_of_diagonals(networks, inputs, labels, train_samples=30),
         lambda: log_alpha_norm(networks),
+        lambda: training_margin(networks, inputs, labels),
+        lambda: fisher_rao_norm(networks, inputs),
+        lambda: label_wise_mixup_error(networks, inputs, labels),
+        lambda: mixup_margin(networks, inputs, labels),
     ]
     alone = [call() for call in calls]
     with sharing_results({}):

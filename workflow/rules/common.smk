@@ -265,9 +265,9 @@ def settings_of_table(table):
     return study.statistics | {"classes": study.classes} | chosen
 
 
-def taken_together(*measures):
-    """Select the measures that are given whole stacks of convolutional networks."""
-    return [measure for measure in measures if MEASURES[measure].taken_together]
+def drawn_alone(*measures):
+    """Select the measures that draw random numbers for each network alone."""
+    return [measure for measure in measures if MEASURES[measure].drawn_alone]
 
 
 def measure_code(*measures):

@@ -5,7 +5,7 @@
 MEASURE_NETWORKS = (
     "run_script measure_networks --dataset {input.dataset} --networks {input.networks}"
     " --training {input.training} --measures {resources.measures} --settings {params.settings:q}"
-    " --together {params.together} --device {resources.device} --threads {threads} {output}"
+    " --alone {params.alone} --device {resources.device} --threads {threads} {output}"
     " 2> >(tee {log} >&2)"
 )
 
@@ -40,7 +40,7 @@ if study.sharing_measures:
             settings=json.dumps(
                 {measure: settings_of(measure) for measure in SHARE_A_JOB}
             ),
-            together=taken_together(*SHARE_A_JOB),
+            alone=drawn_alone(*SHARE_A_JOB),
         message:
             "Compute the cheap measures of ensemble {wildcards.ensemble}, {wildcards.block}."
         shell:
@@ -71,7 +71,7 @@ rule measure_networks_alone:
         dataset=contents_of_dataset,
         code=lambda wildcards: measure_code(study.measures[wildcards.measure][0]),
         settings=lambda wildcards: json.dumps(dict([study.measures[wildcards.measure]])),
-        together=lambda wildcards: taken_together(named(wildcards.measure)),
+        alone=lambda wildcards: drawn_alone(named(wildcards.measure)),
     message:
         "Compute {wildcards.measure} of ensemble {wildcards.ensemble}, {wildcards.block}."
     shell:
