@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from generalization.devices import SHARE_OF_MEMORY, halving_memory, usable_memory
-from generalization.errors import InputError, in_order, reason_of
+from generalization.errors import Approximated, InputError, in_order, reason_of
 from generalization.networks.modules import evaluation_mode
 from generalization.offered import checked_values
 from generalization.randomness import generator_for
@@ -81,7 +81,9 @@ def measured_row(
     over = values[0] if len(values[0]) > 1 else one_per_repeat
     error = over.std() / len(over) ** 0.5 if len(over) > 1 else torch.tensor(torch.nan)
     value = one_per_repeat.mean().item()
-    reason = ["no finite value", *(" ".join(str(one).split()) for one in in_order(warned))][-1]
+    said = [" ".join(str(one).split()) for one in in_order(warned)]
+    notes = [one.message for one in warned if isinstance(one.message, Approximated)]
+    reason = ["no finite value", *said][-1]
     return measure_row(
         name,
         "ok" if np.isfinite(value) else reason,
@@ -90,12 +92,14 @@ def measured_row(
         method="sampled" if drawn or on_a_grid else "exact",
         inputs=len(offered["inputs"]),
         seconds=time.perf_counter() - began,
+        note=str(notes[-1]) if notes and np.isfinite(value) else "",
     )
 
 
 def measure_row(name: str, status: str, **values: Any) -> dict[str, Any]:
     """Row of a measure, without a value unless it is given."""
     empty = {"value": np.nan, "standard_error": np.nan, "method": "", "inputs": 0, "seconds": 0.0}
+    empty["note"] = ""
     return {"measure": name, "status": status, **empty, **values}
 
 

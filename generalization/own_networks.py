@@ -37,7 +37,7 @@ from generalization.measuring_modules import (
 from generalization.networks.modules import evaluation_mode, left_as_it_was
 from generalization.signatures import imported
 
-COLUMNS = ["measure", "value", "standard_error", "status", "method", "inputs", "seconds"]
+COLUMNS = ["measure", "value", "standard_error", "status", "method", "inputs", "seconds", "note"]
 
 
 def _report(progress: bool, row: Mapping[str, Any]) -> None:
@@ -87,8 +87,8 @@ def measure(
         One row per measure: ``measure``; ``value``; ``standard_error``, over inputs where the value
         is a mean over inputs, else over repeats, NaN for exact values; ``status``, ``ok`` or the
         reason why there is no value; ``method``, ``exact`` or ``sampled``; ``inputs``, the number
-        of inputs; ``seconds``. If it is interrupted, the rows that are done are kept, and the
-        others say so.
+        of inputs; ``seconds``; ``note``, how a value is approximated or what it leaves out. If it
+        is interrupted, the rows that are done are kept, and the others say so.
 
     Raises:
         InputError: If a name is not that of a measure, or data cannot be read.

@@ -96,7 +96,7 @@ def measure_own_network(
                 "value": row["value"],
                 "status": "fitted",
                 "standard_error": row["standard_error"],
-                "reason": "" if row["status"] == "ok" else row["status"],
+                "reason": row["note"] if row["status"] == "ok" else row["status"],
                 "method": row["method"],
                 "seconds": row["seconds"],
             }

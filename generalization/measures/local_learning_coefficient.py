@@ -12,11 +12,11 @@ from generalization.networks.perturbed_weights import (
     losses_with,
     weights_by_name,
 )
-from generalization.networks.reading import reads_networks
+from generalization.networks.reading import reads_weights
 from generalization.samples import TrainInputs, TrainLabels
 
 
-@reads_networks
+@reads_weights
 def local_learning_coefficient(
     networks: Networks,
     train_inputs: TrainInputs,

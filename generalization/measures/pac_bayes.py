@@ -26,7 +26,7 @@ from generalization.networks.layer_weights import Weights as LayerWeights
 from generalization.networks.layer_weights import layer_weights, weight_changes, weight_vectors
 from generalization.networks.modules import Networks, number_of_networks
 from generalization.networks.perturbed_weights import Weights, errors_with, scaled, weights_by_name
-from generalization.networks.reading import reads_networks
+from generalization.networks.reading import reads_weights
 from generalization.samples import TrainInputs, TrainLabels, first_samples
 
 # ASSUME: ε = 1e-3 keeps magnitude-aware noise from vanishing at weights near 0 (Dziugaite et al.
@@ -34,7 +34,7 @@ from generalization.samples import TrainInputs, TrainLabels, first_samples
 SMALLEST_NOISE = 1e-3
 
 
-@reads_networks
+@reads_weights
 def pac_bayes_flatness(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -56,7 +56,7 @@ def pac_bayes_flatness(
     return level.pow(-2)
 
 
-@reads_networks
+@reads_weights
 def pac_bayes_from_initialization(
     networks: Networks,
     initial_networks: Networks,
@@ -79,7 +79,7 @@ def pac_bayes_from_initialization(
     return isotropic_bound(weight_changes(networks, initial_networks), level, len(train_inputs))
 
 
-@reads_networks
+@reads_weights
 def pac_bayes_from_origin(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -101,7 +101,7 @@ def pac_bayes_from_origin(
     return isotropic_bound(layer_weights(networks), level, len(train_inputs))
 
 
-@reads_networks
+@reads_weights
 def magnitude_aware_flatness(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -124,7 +124,7 @@ def magnitude_aware_flatness(
     return level.pow(-2)
 
 
-@reads_networks
+@reads_weights
 def magnitude_aware_from_initialization(
     networks: Networks,
     initial_networks: Networks,
@@ -149,7 +149,7 @@ def magnitude_aware_from_initialization(
     return magnitude_aware_bound(changes, changes, level, len(train_inputs))
 
 
-@reads_networks
+@reads_weights
 def magnitude_aware_from_origin(
     networks: Networks,
     initial_networks: Networks,

@@ -21,7 +21,7 @@ from torch import Tensor
 from generalization.errors import warn_of_no_value
 from generalization.networks.layer_weights import layer_weights, matrices, weight_spectra
 from generalization.networks.modules import Networks
-from generalization.networks.reading import reads_networks
+from generalization.networks.reading import reads_weights
 from generalization.networks.sharing import once
 
 SMALLEST_SPECTRUM = 50
@@ -35,7 +35,7 @@ class Tail(NamedTuple):
     eigenvalues: Float64[Tensor, "eigenvalues"]
 
 
-@reads_networks
+@reads_weights
 def power_law_exponent(networks: Networks) -> Float64[Tensor, "networks"]:
     """Exponent α of the tail of the spectrum, averaged over layers (WeightWatcher's α).
 
@@ -47,7 +47,7 @@ def power_law_exponent(networks: Networks) -> Float64[Tensor, "networks"]:
     return _mean_over_layers(networks, lambda tail: tail.exponent)
 
 
-@reads_networks
+@reads_weights
 def weighted_power_law_exponent(networks: Networks) -> Float64[Tensor, "networks"]:
     """Exponent times logarithm of the largest eigenvalue, α log₁₀ λ_max, averaged over layers (α̂).
 
@@ -59,7 +59,7 @@ def weighted_power_law_exponent(networks: Networks) -> Float64[Tensor, "networks
     )
 
 
-@reads_networks
+@reads_weights
 def log_alpha_norm(networks: Networks) -> Float64[Tensor, "networks"]:
     """Logarithm of the α-norm, log₁₀ Σ_i λ_i^α, averaged over layers.
 

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from generalization.derivatives.gradient_factors import fisher_moments, loss_moments
 from generalization.networks.modules import Networks
-from generalization.networks.reading import reads_networks
+from generalization.networks.reading import reads_weights
 from generalization.networks.sharing import once
 from generalization.samples import TrainInputs, TrainLabels, first_samples
 
 
-@reads_networks
+@reads_weights
 def tic_of_traces(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -35,7 +35,7 @@ def tic_of_traces(
     return squares.mean(1) / once(fisher_moments, networks, inputs).traces.mean(1)
 
 
-@reads_networks
+@reads_weights
 def tic_of_diagonals(
     networks: Networks,
     train_inputs: TrainInputs,
