@@ -30,11 +30,11 @@ def gradient_gram(
     inputs: Float[Tensor, "samples *features"],
     cotangents: Cotangents,
     *of_points: Shaped[Tensor, "samples *_"],
-) -> Float64[Tensor, "networks samples samples"]:
-    """Return the inner products g_i · g_j of the gradients of all pairs of samples.
+) -> Float64[Tensor, "networks rows rows"]:
+    """Return the inner products g_i · g_j of the gradients of all pairs of rows of all samples.
 
-    Arguments are those of ``gradient_blocks``, with a single row per sample. Time and memory grow
-    as N².
+    Arguments are those of ``gradient_blocks``; the rows of a sample are consecutive. Time and
+    memory grow as the square of their number.
     """
     of_inputs = None
     if not isinstance(networks, nn.Module):
@@ -51,21 +51,24 @@ def gradient_gram(
 
 def _gram(
     blocks: Sequence[Block], of_inputs: Float[Tensor, "samples samples"] | None
-) -> Float64[Tensor, "networks samples samples"]:
+) -> Float64[Tensor, "networks rows rows"]:
     """Return the Gram matrix from the blocks of some networks that cover all samples.
 
     Args:
         blocks: Factors of all samples, in order.
         of_inputs: Inner products of the inputs of the first layer, if all networks share them.
     """
-    scale = torch.cat([block.scale for block in blocks], dim=1)
+    rows = blocks[0].layers[0].deltas.shape[2]
+    scale = torch.cat([block.scale for block in blocks], dim=1).repeat_interleave(rows, 1)
     gram = scale.new_zeros(*scale.shape, scale.shape[1])
     for index, layer in enumerate(zip(*(block.layers for block in blocks), strict=True)):
-        deltas = torch.cat([factors.deltas.flatten(2) for factors in layer], dim=1)
+        deltas = torch.cat([factors.deltas.flatten(1, 2) for factors in layer], dim=1)
         if index > 0 or of_inputs is None:
             activations = torch.cat([factors.activations for factors in layer], dim=1)
             products = torch.bmm(activations, activations.mT)
         else:
-            products = of_inputs
+            products = of_inputs.unsqueeze(0)
+        if rows > 1:
+            products = products.repeat_interleave(rows, 1).repeat_interleave(rows, 2)
         gram += torch.bmm(deltas, deltas.mT).mul_(products)
     return gram.mul_(scale.unsqueeze(1)).mul_(scale.unsqueeze(2))
