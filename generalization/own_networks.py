@@ -85,7 +85,8 @@ def measure(
 
     Returns:
         One row per measure: ``measure``; ``value``; ``standard_error``, over inputs where the value
-        is a mean over inputs, else over repeats, NaN for exact values; ``status``, ``ok`` or the
+        is a mean over inputs, over the draws of all repeats where a measure tells it (flatness and
+        learning coefficients), else over repeats, NaN for exact values; ``status``, ``ok`` or the
         reason why there is no value; ``method``, ``exact`` or ``sampled``; ``inputs``, the number
         of inputs; ``seconds``; ``note``, how a value is approximated or what it leaves out. If it
         is interrupted, the rows that are done are kept, and the others say so.
