@@ -154,6 +154,7 @@ MEASURES = {
     "within_class_stiffness": STIFFNESS,
     "tic_of_traces": TAKEUCHI,
     "tic_of_diagonals": TAKEUCHI,
+    "takeuchi_criterion": TAKEUCHI,
     "gauss_newton_eigenvalue": Measure(),
     "confidence_error": PREDICTION,
     "thresholded_confidence_error": PREDICTION_ERROR,

@@ -25,6 +25,7 @@ from generalization.offered import checked_values
 from generalization.randomness import generator_for
 from generalization.regions.stages import can_be_followed
 from generalization.signatures import named_by
+from generalization.standard_errors import collecting_standard_errors
 
 Data = Any  # A tensor, an array, a Dataset or a DataLoader.
 
@@ -63,12 +64,16 @@ def measured_row(
         return measure_row(name, reason_of(error))
     values: list[Tensor] = []
     warned: list[WarningMessage] = []
+    own_errors: list[Tensor] = []  # Of every repeat, over the draws within it.
     for repeat in range(repeats):
 
         def compute(repeat: int = repeat) -> Tensor:
             generator = generator_for(name, seed, repeat)
             given = {**offered, "generator": generator, "shared_generator": generator}
-            return function(**named_by(function, given))
+            with collecting_standard_errors() as told:
+                found = function(**named_by(function, given))
+            own_errors[repeat:] = told[-1:]
+            return found
 
         try:
             with catch_warnings(record=True) as of_repeat:
@@ -97,6 +102,9 @@ def measured_row(
     one_per_repeat = torch.stack([one.mean() for one in values])
     over = values[0] if len(values[0]) > 1 else one_per_repeat
     error = over.std() / len(over) ** 0.5 if len(over) > 1 else torch.tensor(torch.nan)
+    pooled = torch.tensor([one.item() for one in own_errors[: len(values)]]).double()
+    if len(pooled) == len(values) and (pooled.isfinite() & (pooled > 0)).all():
+        error = pooled.norm() / len(pooled)
     value = one_per_repeat.mean().item()
     if reduced:
         notes = [reduced]
@@ -113,7 +121,7 @@ def measured_row(
         method="sampled" if drawn or on_a_grid or reduced else "exact",
         inputs=len(offered["inputs"]),
         seconds=time.perf_counter() - began,
-        note=notes[-1] if notes else "",
+        note=notes[-1] if notes and np.isfinite(value) else "",
     )
 
 

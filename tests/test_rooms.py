@@ -16,6 +16,7 @@ FLOORS = (
         "randomness",
         "names",
         "signatures",
+        "standard_errors",
         "hyperparameters",
         "columns",
         "tables",

@@ -541,6 +541,9 @@ COUNTED |= {
     "single_units": _per_unit(18_000),
     "gauss_newton_eigenvalue": lambda m: gradients(m, 60),
     "stiffness": lambda m: gradients(m, 4) + Work(4 * m.samples() ** 2 * m.size.layers),
+    "takeuchi_criterion": lambda m: (
+        jacobian(m) + Work(20 * (m.samples() * (m.about.classes - 1)) ** 3)
+    ),
     "adaptive_sharpness": lambda m: gradients(m, 2 * m.settings["ascent_steps"]),
     "ablation_curves": lambda m: ablations(m, 4),
     "noise_cloud_slope": lambda m: forward(m, 3 * m.settings["copies"]),

@@ -11,7 +11,7 @@ from generalization.derivatives.input_jacobian import Cotangents
 from generalization.devices import items_at_once
 from generalization.networks.modules import Networks
 
-ROWS = 128  # of a Gram matrix that are computed together.
+SAMPLES = 128  # whose rows of a Gram matrix are computed together.
 
 
 def loss_grams(
@@ -32,21 +32,23 @@ def gradient_gram(
     inputs: Float[Tensor, "samples *features"],
     cotangents: Cotangents,
     *of_points: Shaped[Tensor, "samples *_"],
-) -> Float64[Tensor, "networks samples samples"]:
-    """Return the inner products g_i · g_j of the gradients of all pairs of samples.
+) -> Float64[Tensor, "networks rows rows"]:
+    """Return the inner products g_i · g_j of the gradients of all pairs of rows of all samples.
 
-    Arguments are those of ``gradient_blocks``, with a single row per sample. Time and memory grow
-    as N².
+    Arguments are those of ``gradient_blocks``; the rows of a sample are consecutive. Time and
+    memory grow as the square of their number.
     """
     of_inputs = None
     if not isinstance(networks, nn.Module):
         points = inputs.flatten(1)
         of_inputs = points @ points.T + bool(networks.biases)
     number = 1 if isinstance(networks, nn.Module) else len(networks)
-    grams = inputs.new_empty(number, len(inputs), len(inputs), dtype=torch.float64)
-    blocks: list[Block] = []
+    grams, blocks = None, []
     for block in gradient_blocks(networks, inputs, cotangents, *of_points):
         blocks.append(block)
+        if grams is None:
+            size = len(inputs) * block.layers[0].deltas.shape[2]
+            grams = inputs.new_empty(number, size, size, dtype=torch.float64)
         if block.points.stop == len(inputs):
             _fill(grams[block.members], blocks, of_inputs)
             blocks = []
@@ -54,37 +56,43 @@ def gradient_gram(
 
 
 def _fill(
-    grams: Float64[Tensor, "networks samples samples"],
+    grams: Float64[Tensor, "networks rows rows"],
     blocks: Sequence[Block],
     of_inputs: Float[Tensor, "samples samples"] | None,
 ) -> None:
     """Compute the Gram matrices from the blocks of some networks that cover all samples.
 
-    Rows are computed in blocks that stay in the cache, up to the diagonal; the rest by symmetry.
+    Samples are taken in groups that stay in the cache, up to the diagonal; the rest by symmetry.
 
     Args:
         grams: Matrices to be filled.
         blocks: Factors of all samples, in order.
         of_inputs: Inner products of the inputs of the first layer, if all networks share them.
     """
+    rows = blocks[0].layers[0].deltas.shape[2]
     scale = torch.cat([block.scale for block in blocks], dim=1)
+    samples = scale.shape[1]
+    scale = scale.repeat_interleave(rows, dim=1)
     layers = []
     for layer in zip(*(block.layers for block in blocks), strict=True):
-        deltas = torch.cat([factors.deltas.flatten(2) for factors in layer], dim=1)
+        deltas = torch.cat([factors.deltas.flatten(1, 2) for factors in layer], dim=1)
         skipped = not layers and of_inputs is not None
         activations = None if skipped else torch.cat([one.activations for one in layer], dim=1)
         layers.append((deltas, activations))
-    for begin in range(0, scale.shape[1], ROWS):
-        stop = min(begin + ROWS, scale.shape[1])
+    for first in range(0, samples, SAMPLES):
+        last = min(first + SAMPLES, samples)
+        begin, stop = first * rows, last * rows
         total = grams[:, begin:stop, :stop].zero_()
         for deltas, activations in layers:
             if activations is None:
-                products = of_inputs[begin:stop, :stop]
+                products = of_inputs[None, first:last, :last]
             else:
-                products = torch.bmm(activations[:, begin:stop], activations[:, :stop].mT)
+                products = torch.bmm(activations[:, first:last], activations[:, :last].mT)
+            if rows > 1:
+                products = products.repeat_interleave(rows, 1).repeat_interleave(rows, 2)
             total += torch.bmm(deltas[:, begin:stop], deltas[:, :stop].mT).mul_(products)
         total.mul_(scale[:, begin:stop].unsqueeze(2)).mul_(scale[:, :stop].unsqueeze(1))
-        # Products within the block are rounded differently on the two sides of the diagonal.
+        # Products within the group are rounded differently on the two sides of the diagonal.
         corner = total[:, :, begin:].tril()
         total[:, :, begin:] = corner + corner.tril(-1).mT
         grams[:, :begin, begin:stop] = total[:, :, :begin].mT

@@ -12,11 +12,11 @@ from generalization.networks.perturbed_weights import (
     scaled,
     weights_by_name,
 )
-from generalization.networks.reading import reads_networks
+from generalization.networks.reading import reads_weights
 from generalization.samples import TrainInputs, TrainLabels, first_samples
 
 
-@reads_networks
+@reads_weights
 def adaptive_sharpness(
     networks: Networks,
     train_inputs: TrainInputs,

@@ -19,11 +19,11 @@ from generalization.networks.modules import (
     number_of_networks,
     refuse_statistics_of_batches,
 )
-from generalization.networks.reading import reads_networks
+from generalization.networks.reading import reads_weights
 from generalization.samples import Inputs
 
 
-@reads_networks
+@reads_weights
 @torch.no_grad()
 def balanced_tangent_sensitivity(
     networks: Networks, inputs: Inputs, *, reduction: str | int = "sum"

@@ -50,7 +50,9 @@ def neural_collapse(
 ) -> Float64[Tensor, "networks"]:
     """Neural collapse tr(Σ_W Σ_B⁺) / K in the last hidden layer (Papyan et al. 2020, NC1).
 
-    Σ_W is the within-class covariance, Σ_B that of the K class means, of rank K − 1. The measure is
+    Σ_W is the within-class covariance, averaged over all samples; Σ_B is that of the K class means
+    around their unweighted mean, of rank K − 1. Papyan et al. center them on the mean of all
+    samples, which is the same for classes of one size, the only ones that they use. The measure is
     0 if all samples of a class have the same activations.
 
     Returns:

@@ -9,12 +9,12 @@ from torch import Tensor
 from generalization.derivatives.directional_derivatives import directional_derivatives
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, logits_of
-from generalization.networks.reading import reads_networks
+from generalization.networks.reading import reads_weights
 from generalization.networks.sharing import once
 from generalization.samples import TrainInputs, TrainLabels, first_samples
 
 
-@reads_networks
+@reads_weights
 def fisher_rao_norm(
     networks: Networks, train_inputs: TrainInputs, *, train_samples: int = 1000
 ) -> Float64[Tensor, "networks _"]:
@@ -37,7 +37,7 @@ def fisher_rao_norm(
     return (probabilities * deviations.square()).sum(-1) - mean.square()
 
 
-@reads_networks
+@reads_weights
 def empirical_fisher_rao_norm(
     networks: Networks,
     train_inputs: TrainInputs,

@@ -16,11 +16,11 @@ from generalization.derivatives.directional_derivatives import (
 from generalization.derivatives.gradient_factors import gradient_sum
 from generalization.errors import warn_of_no_value
 from generalization.networks.modules import Networks
-from generalization.networks.reading import reads_networks
+from generalization.networks.reading import reads_weights
 from generalization.samples import TrainInputs, first_samples
 
 
-@reads_networks
+@reads_weights
 def gauss_newton_eigenvalue(
     networks: Networks,
     train_inputs: TrainInputs,

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from generalization.derivatives.gradient_factors import fisher_moments
 from generalization.networks.modules import Networks
-from generalization.networks.reading import reads_networks
+from generalization.networks.reading import reads_weights
 from generalization.networks.sharing import once
 from generalization.samples import TrainInputs, first_samples
 
 
-@reads_networks
+@reads_weights
 def gauss_newton_trace(
     networks: Networks, train_inputs: TrainInputs, *, train_samples: int = 1000
 ) -> Float64[Tensor, "networks _"]:

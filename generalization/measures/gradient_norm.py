@@ -11,12 +11,12 @@ from torch import Tensor
 
 from generalization.derivatives.gradient_factors import loss_moments
 from generalization.networks.modules import Networks
-from generalization.networks.reading import reads_networks
+from generalization.networks.reading import reads_weights
 from generalization.networks.sharing import once
 from generalization.samples import TrainInputs, TrainLabels, first_samples
 
 
-@reads_networks
+@reads_weights
 def sample_gradient_norm(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -35,7 +35,7 @@ def sample_gradient_norm(
     return once(loss_moments, networks, *first).squares.sqrt()
 
 
-@reads_networks
+@reads_weights
 def gradient_norm(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -52,7 +52,7 @@ def gradient_norm(
     return once(loss_moments, networks, *first).square_of_mean.sqrt()
 
 
-@reads_networks
+@reads_weights
 def gradient_variance(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -69,7 +69,7 @@ def gradient_variance(
     return (squares - of_mean).clamp_min(0)
 
 
-@reads_networks
+@reads_weights
 def gradient_noise_scale(
     networks: Networks,
     train_inputs: TrainInputs,

@@ -12,11 +12,12 @@ from generalization.networks.perturbed_weights import (
     losses_with,
     weights_by_name,
 )
-from generalization.networks.reading import reads_networks
+from generalization.networks.reading import reads_weights
 from generalization.samples import TrainInputs, TrainLabels
+from generalization.standard_errors import tell_standard_error
 
 
-@reads_networks
+@reads_weights
 def local_learning_coefficient(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -84,7 +85,10 @@ def local_learning_coefficient(
             drift = inverse_temperature * gradient + localization * (moved[name] - own[name])
             noise = _noise(own[name], members, generator)
             moved[name] = moved[name] - step_size / 2 * drift + step_size**0.5 * noise
-    return inverse_temperature * (excess / len(kept)).view(chains, members).mean(0)
+    of_chains = inverse_temperature * (excess / len(kept)).view(chains, members)
+    if chains > 1:
+        tell_standard_error(of_chains.std(0) / chains**0.5)
+    return of_chains.mean(0)
 
 
 def _noise(weight: Tensor, members: int, generator: Generator) -> Tensor:

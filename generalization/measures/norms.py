@@ -27,11 +27,11 @@ from generalization.networks.layer_weights import (
     weight_changes,
 )
 from generalization.networks.modules import Networks
-from generalization.networks.reading import reads_networks
+from generalization.networks.reading import reads_weights
 from generalization.samples import TrainInputs, TrainLabels
 
 
-@reads_networks
+@reads_weights
 def spectral_product(networks: Networks) -> Float64[Tensor, "networks"]:
     """Logarithm Σ_l ln ‖W_l‖₂² of the product of squared spectral norms (Jiang et al. 2019).
 
@@ -44,7 +44,7 @@ def spectral_product(networks: Networks) -> Float64[Tensor, "networks"]:
     return _log_squares(spectral_norms_of(networks)).sum(1)
 
 
-@reads_networks
+@reads_weights
 def spectral_product_over_margin(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -63,7 +63,7 @@ def spectral_product_over_margin(
     return spectral_product(networks) - 2 * gamma.log()
 
 
-@reads_networks
+@reads_weights
 def spectral_sum(networks: Networks) -> Float64[Tensor, "networks"]:
     """Logarithm of L (Π_l ‖W_l‖₂²)^{1/L}, the sum of squared norms of balanced layers (ibid.).
 
@@ -75,7 +75,7 @@ def spectral_sum(networks: Networks) -> Float64[Tensor, "networks"]:
     return _balanced_sum(spectral_norms_of(networks))
 
 
-@reads_networks
+@reads_weights
 def spectral_sum_over_margin(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -91,7 +91,7 @@ def spectral_sum_over_margin(
     return _balanced_sum(spectral_norms_of(networks), gamma)
 
 
-@reads_networks
+@reads_weights
 def frobenius_product(networks: Networks) -> Float64[Tensor, "networks"]:
     """Logarithm Σ_l ln ‖W_l‖_F² of the product of squared Frobenius norms (ibid.).
 
@@ -100,7 +100,7 @@ def frobenius_product(networks: Networks) -> Float64[Tensor, "networks"]:
     return _log_squares(frobenius_norms(layer_weights(networks))).sum(1)
 
 
-@reads_networks
+@reads_weights
 def frobenius_product_over_margin(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -116,7 +116,7 @@ def frobenius_product_over_margin(
     return frobenius_product(networks) - 2 * gamma.log()
 
 
-@reads_networks
+@reads_weights
 def frobenius_sum(networks: Networks) -> Float64[Tensor, "networks"]:
     """Logarithm of L (Π_l ‖W_l‖_F²)^{1/L} (ibid.).
 
@@ -125,7 +125,7 @@ def frobenius_sum(networks: Networks) -> Float64[Tensor, "networks"]:
     return _balanced_sum(frobenius_norms(layer_weights(networks)))
 
 
-@reads_networks
+@reads_weights
 def frobenius_sum_over_margin(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -141,7 +141,7 @@ def frobenius_sum_over_margin(
     return _balanced_sum(frobenius_norms(layer_weights(networks)), gamma)
 
 
-@reads_networks
+@reads_weights
 def stable_rank_sum(networks: Networks) -> Float64[Tensor, "networks"]:
     """Sum Σ_l ‖W_l‖_F² / ‖W_l‖₂² of the stable ranks of layers (ibid., "fro over spec").
 
@@ -153,7 +153,7 @@ def stable_rank_sum(networks: Networks) -> Float64[Tensor, "networks"]:
     return (frobenius_norms(layer_weights(networks)) / spectral_norms_of(networks)).square().sum(1)
 
 
-@reads_networks
+@reads_weights
 def spectral_distance(
     networks: Networks, initial_networks: Networks
 ) -> Float64[Tensor, "networks"]:

@@ -16,6 +16,8 @@ Args:
     samples: m.
 """
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float64
 from torch import Generator, Tensor
@@ -26,15 +28,16 @@ from generalization.networks.layer_weights import Weights as LayerWeights
 from generalization.networks.layer_weights import layer_weights, weight_changes, weight_vectors
 from generalization.networks.modules import Networks, number_of_networks
 from generalization.networks.perturbed_weights import Weights, errors_with, scaled, weights_by_name
-from generalization.networks.reading import reads_networks
+from generalization.networks.reading import reads_weights
 from generalization.samples import TrainInputs, TrainLabels, first_samples
+from generalization.standard_errors import tell_standard_error
 
 # ASSUME: ε = 1e-3 keeps magnitude-aware noise from vanishing at weights near 0 (Dziugaite et al.
 # 2020).
 SMALLEST_NOISE = 1e-3
 
 
-@reads_networks
+@reads_weights
 def pac_bayes_flatness(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -52,11 +55,10 @@ def pac_bayes_flatness(
         R numbers, in inverse squared weights.
     """
     first = first_samples(train_samples, train_inputs, train_labels)
-    level = noise_level(networks, *first, generator, draws).level
-    return level.pow(-2)
+    return _of_level(lambda level: level.pow(-2), noise_level(networks, *first, generator, draws))
 
 
-@reads_networks
+@reads_weights
 def pac_bayes_from_initialization(
     networks: Networks,
     initial_networks: Networks,
@@ -75,11 +77,12 @@ def pac_bayes_from_initialization(
         R numbers.
     """
     first = first_samples(train_samples, train_inputs, train_labels)
-    level = noise_level(networks, *first, generator, draws).level
-    return isotropic_bound(weight_changes(networks, initial_networks), level, len(train_inputs))
+    found = noise_level(networks, *first, generator, draws)
+    changes = weight_changes(networks, initial_networks)
+    return _of_level(lambda level: isotropic_bound(changes, level, len(train_inputs)), found)
 
 
-@reads_networks
+@reads_weights
 def pac_bayes_from_origin(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -97,11 +100,12 @@ def pac_bayes_from_origin(
         R numbers.
     """
     first = first_samples(train_samples, train_inputs, train_labels)
-    level = noise_level(networks, *first, generator, draws).level
-    return isotropic_bound(layer_weights(networks), level, len(train_inputs))
+    found = noise_level(networks, *first, generator, draws)
+    weights = layer_weights(networks)
+    return _of_level(lambda level: isotropic_bound(weights, level, len(train_inputs)), found)
 
 
-@reads_networks
+@reads_weights
 def magnitude_aware_flatness(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -120,11 +124,11 @@ def magnitude_aware_flatness(
         R numbers, without unit.
     """
     first = first_samples(train_samples, train_inputs, train_labels)
-    level = noise_level(networks, *first, generator, draws, magnitude_aware=True).level
-    return level.pow(-2)
+    found = noise_level(networks, *first, generator, draws, magnitude_aware=True)
+    return _of_level(lambda level: level.pow(-2), found)
 
 
-@reads_networks
+@reads_weights
 def magnitude_aware_from_initialization(
     networks: Networks,
     initial_networks: Networks,
@@ -144,12 +148,14 @@ def magnitude_aware_from_initialization(
         R numbers.
     """
     first = first_samples(train_samples, train_inputs, train_labels)
-    level = noise_level(networks, *first, generator, draws, magnitude_aware=True).level
+    found = noise_level(networks, *first, generator, draws, magnitude_aware=True)
     changes = weight_changes(networks, initial_networks)
-    return magnitude_aware_bound(changes, changes, level, len(train_inputs))
+    return _of_level(
+        lambda level: magnitude_aware_bound(changes, changes, level, len(train_inputs)), found
+    )
 
 
-@reads_networks
+@reads_weights
 def magnitude_aware_from_origin(
     networks: Networks,
     initial_networks: Networks,
@@ -168,9 +174,14 @@ def magnitude_aware_from_origin(
         R numbers.
     """
     first = first_samples(train_samples, train_inputs, train_labels)
-    level = noise_level(networks, *first, generator, draws, magnitude_aware=True).level
+    found = noise_level(networks, *first, generator, draws, magnitude_aware=True)
     changes = weight_changes(networks, initial_networks)
-    return magnitude_aware_bound(layer_weights(networks), changes, level, len(train_inputs))
+    return _of_level(
+        lambda level: magnitude_aware_bound(
+            layer_weights(networks), changes, level, len(train_inputs)
+        ),
+        found,
+    )
 
 
 def noise_level(
@@ -209,6 +220,18 @@ def noise_level(
         return torch.stack(errors) - before
 
     return level_of_rise(rise, number_of_networks(networks), train_inputs.device)
+
+
+def _of_level(
+    function: Callable[[Float64[Tensor, "networks"]], Float64[Tensor, "networks"]], found: Level
+) -> Float64[Tensor, "networks"]:
+    """Return a function of σ, and tell its standard error over draws, to first order in σ's."""
+    with torch.enable_grad():
+        level = found.level.detach().requires_grad_()
+        values = function(level)
+        (slopes,) = torch.autograd.grad(values.sum(), level)
+    tell_standard_error((slopes * found.standard_error).abs())
+    return values.detach()
 
 
 def _noisy_weights(

@@ -18,13 +18,13 @@ from generalization.networks.activation_functions import is_piecewise_linear
 from generalization.networks.layer_weights import layer_weights
 from generalization.networks.linearized_layers import KEEPING_FEATURES, flat_layers
 from generalization.networks.modules import Networks
-from generalization.networks.reading import reads_networks
+from generalization.networks.reading import reads_weights
 from generalization.samples import TrainInputs, TrainLabels
 
 SMOOTH = (nn.Tanh, nn.Sigmoid, nn.Softplus, nn.ELU, nn.GELU, nn.SiLU)
 
 
-@reads_networks
+@reads_weights
 def path_norm(networks: Networks, train_inputs: TrainInputs) -> Float64[Tensor, "networks"]:
     """Root of the sum over all paths from an input to a logit of Π w² (Neyshabur et al. 2015).
 
@@ -58,7 +58,7 @@ def path_norm(networks: Networks, train_inputs: TrainInputs) -> Float64[Tensor, 
     return paths.sum((1, 2)).sqrt()
 
 
-@reads_networks
+@reads_weights
 def path_norm_over_margin(
     networks: Networks,
     train_inputs: TrainInputs,

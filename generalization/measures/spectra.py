@@ -3,14 +3,16 @@
 λ are the eigenvalues of Wᵀ W, not divided by a dimension. The kernel of a convolution is one matrix
 of output channels × entries of a window, where WeightWatcher uses one matrix per position in the
 window. Layers with fewer than 50 positive eigenvalues, such as the last layer of a classifier with
-ten classes, are too small to fit a tail and are omitted. Invariant to permuting units and
-independent of the data.
+ten classes, are too small to fit a tail and are omitted, as are layers whose eigenvalues are all
+equal; a warning says how many layers a value is of. Invariant to permuting units and independent of
+the data.
 
 Args:
     networks: A stack of R networks with normalizations folded into the weights, or a
         ``torch.nn.Module``.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -18,10 +20,11 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from generalization.errors import warn_of_no_value
+from generalization.errors import Approximated, warn_of_no_value
 from generalization.networks.layer_weights import layer_weights, matrices, weight_spectra
 from generalization.networks.modules import Networks
-from generalization.networks.reading import reads_networks
+from generalization.networks.perturbed_weights import weights_by_name
+from generalization.networks.reading import reads_weights
 from generalization.networks.sharing import once
 
 SMALLEST_SPECTRUM = 50
@@ -35,7 +38,7 @@ class Tail(NamedTuple):
     eigenvalues: Float64[Tensor, "eigenvalues"]
 
 
-@reads_networks
+@reads_weights
 def power_law_exponent(networks: Networks) -> Float64[Tensor, "networks"]:
     """Exponent α of the tail of the spectrum, averaged over layers (WeightWatcher's α).
 
@@ -47,7 +50,7 @@ def power_law_exponent(networks: Networks) -> Float64[Tensor, "networks"]:
     return _mean_over_layers(networks, lambda tail: tail.exponent)
 
 
-@reads_networks
+@reads_weights
 def weighted_power_law_exponent(networks: Networks) -> Float64[Tensor, "networks"]:
     """Exponent times logarithm of the largest eigenvalue, α log₁₀ λ_max, averaged over layers (α̂).
 
@@ -59,7 +62,7 @@ def weighted_power_law_exponent(networks: Networks) -> Float64[Tensor, "networks
     )
 
 
-@reads_networks
+@reads_weights
 def log_alpha_norm(networks: Networks) -> Float64[Tensor, "networks"]:
     """Logarithm of the α-norm, log₁₀ Σ_i λ_i^α, averaged over layers.
 
@@ -73,15 +76,19 @@ def log_alpha_norm(networks: Networks) -> Float64[Tensor, "networks"]:
     )
 
 
-def fitted_tail(eigenvalues: Float64[Tensor, "eigenvalues"]) -> Tail:
-    """Fit a power law to the tail of positive numbers (Clauset et al. 2009, §3).
+def fitted_tail(
+    eigenvalues: Float64[Tensor, "eigenvalues"], rounding: float = torch.finfo(torch.float64).eps
+) -> Tail:
+    """Fit a power law to the tail of positive numbers as WeightWatcher 0.7.7 does by default.
 
-    For a tail that begins at λ_0 the maximum-likelihood exponent is α = 1 + n / Σ ln(λ_i / λ_0).
-    Every eigenvalue but the largest is a candidate for λ_0; the one with the smallest
-    Kolmogorov–Smirnov distance between the tail and the fitted law is chosen.
+    For a tail that begins at λ_0 the maximum-likelihood exponent is α = 1 + n / Σ ln(λ_i / λ_0)
+    (Clauset et al. 2009, §3). Every eigenvalue but those equal to the largest is a candidate for
+    λ_0; the one with the smallest distance max_i |F(λ_i) − i/n|, i = 0 … n − 1, between the fitted
+    distribution F and the n values of the tail is chosen.
 
     Args:
         eigenvalues: At least two eigenvalues in ascending order, not all equal.
+        rounding: Relative difference up to which eigenvalues are equal.
     """
     logs = eigenvalues.log()
     count = len(logs)
@@ -91,9 +98,10 @@ def fitted_tail(eigenvalues: Float64[Tensor, "eigenvalues"]) -> Tail:
     laws = 1 - (-slopes * above).exp()
     indices = torch.arange(count, device=logs.device)
     ranks = indices - indices.unsqueeze(1)
-    distances = torch.maximum((laws - ranks / sizes).abs(), (laws - (ranks + 1) / sizes).abs())
-    distances = distances.where(ranks >= 0, 0.0).amax(1)
-    best = distances.where(slopes.squeeze(1).isfinite(), torch.inf).argmin()
+    # ASSUME: the empirical distribution is taken below its steps only, as WeightWatcher and the
+    # package powerlaw take it; Clauset et al. 2009 take the larger distance, to either end.
+    distances = (laws - ranks / sizes).abs().where(ranks >= 0, 0.0).amax(1)
+    best = distances.where(above[:, -1] > rounding, torch.inf).argmin()
     return Tail(1 + slopes[best].item(), eigenvalues[best].item(), eigenvalues)
 
 
@@ -104,27 +112,44 @@ def _mean_over_layers(
     spectra_of_networks, tails = once(_spectra_and_tails, networks)
     means = []
     for network, spectra in enumerate(spectra_of_networks):
-        values = [value(tail) for tail in tails[network]]
+        values = [value(tail) for tail in tails[network] if tail]
         means.append(sum(values) / len(values) if values else torch.nan)
+        this_one = [place == network for place in range(len(tails))]
         if not values:
-            counts = [f"layer {layer} has {len(one)}" for layer, one in enumerate(spectra, 1)]
-            this_one = [place == network for place in range(len(tails))]
+            counts = [
+                f"the {len(one)} eigenvalues of layer {layer} are all equal"
+                if len(one) >= SMALLEST_SPECTRUM
+                else f"layer {layer} has {len(one)}"
+                for layer, one in enumerate(spectra, 1)
+            ]
             warn_of_no_value(
                 f"needs {SMALLEST_SPECTRUM} eigenvalues, but {', '.join(counts)}", this_one
             )
+        elif len(values) < len(spectra):
+            how = f"mean over {len(values)} of {len(spectra)} layers"
+            how += ": others have too few eigenvalues that differ"
+            warnings.warn(Approximated(how, this_one), stacklevel=2)
     return torch.tensor(means, dtype=torch.float64, device=spectra_of_networks[0][0].device)
 
 
 def _spectra_and_tails(
     networks: Networks,
-) -> tuple[list[tuple[Float64[Tensor, "_"], ...]], list[list[Tail]]]:
-    """Return for every network the spectra of all layers, and the tails of those large enough."""
-    layers = zip(once(weight_spectra, networks), matrices(layer_weights(networks)), strict=True)
+) -> tuple[list[tuple[Float64[Tensor, "_"], ...]], list[list[Tail | None]]]:
+    """Return for every network the spectra of all layers, and the tails that can be fitted."""
+    weights = matrices(layer_weights(networks))
+    layers = zip(once(weight_spectra, networks), weights, strict=True)
     spectra = list(zip(*(_positive(values, matrix) for values, matrix in layers), strict=True))
-    tails = [
-        [fitted_tail(one) for one in some if len(one) >= SMALLEST_SPECTRUM] for some in spectra
-    ]
+    eps = torch.finfo(next(iter(weights_by_name(networks).values())).dtype).eps
+    roundings = [max(matrix.shape[1:]) * eps for matrix in weights]
+    tails = [[_tail(*layer) for layer in zip(some, roundings, strict=True)] for some in spectra]
     return spectra, tails
+
+
+def _tail(eigenvalues: Float64[Tensor, "_"], rounding: float) -> Tail | None:
+    """Fit the tail, unless there are too few eigenvalues, or all are equal."""
+    if len(eigenvalues) < SMALLEST_SPECTRUM or eigenvalues[-1] <= (1 + rounding) * eigenvalues[0]:
+        return None
+    return fitted_tail(eigenvalues, rounding)
 
 
 def _positive(

@@ -19,11 +19,11 @@ from generalization.networks.layer_weights import (
     weight_changes,
 )
 from generalization.networks.modules import Networks
-from generalization.networks.reading import reads_networks
+from generalization.networks.reading import reads_weights
 from generalization.samples import TrainInputs, TrainLabels
 
 
-@reads_networks
+@reads_weights
 def spectral_complexity_from_origin(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -44,7 +44,7 @@ def spectral_complexity_from_origin(
     return product.exp() * stable_rank_sum(networks)
 
 
-@reads_networks
+@reads_weights
 def spectral_complexity_from_initialization(
     networks: Networks,
     initial_networks: Networks,
@@ -72,7 +72,7 @@ def spectral_complexity_from_initialization(
     return product.exp() * ranks
 
 
-@reads_networks
+@reads_weights
 def bartlett_complexity(networks: Networks) -> Float64[Tensor, "networks"]:
     """Spectral complexity R with reference 0 (Bartlett et al. 2017, Eq. 1.2).
 
@@ -87,7 +87,7 @@ def bartlett_complexity(networks: Networks) -> Float64[Tensor, "networks"]:
     return _bartlett(networks, layer_weights(networks))
 
 
-@reads_networks
+@reads_weights
 def bartlett_complexity_from_initialization(
     networks: Networks, initial_networks: Networks
 ) -> Float64[Tensor, "networks"]:
@@ -104,7 +104,7 @@ def bartlett_complexity_from_initialization(
     return _bartlett(networks, weight_changes(networks, initial_networks))
 
 
-@reads_networks
+@reads_weights
 def bartlett_complexity_over_margin(
     networks: Networks,
     train_inputs: TrainInputs,

@@ -14,14 +14,14 @@ from torch.nn.functional import one_hot
 
 from generalization.derivatives.gradient_gram import loss_grams
 from generalization.networks.modules import Networks
-from generalization.networks.reading import reads_networks
+from generalization.networks.reading import reads_weights
 from generalization.networks.sharing import once
 from generalization.samples import TrainInputs, TrainLabels, first_samples
 
 BATCH_SIZE = 100  # of gradients whose means are compared, unless told otherwise
 
 
-@reads_networks
+@reads_weights
 def stiffness(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -38,7 +38,7 @@ def stiffness(
     return once(_of_pairs, networks, *first, BATCH_SIZE).all_pairs
 
 
-@reads_networks
+@reads_weights
 def sign_stiffness(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -54,7 +54,7 @@ def sign_stiffness(
     return once(_of_pairs, networks, *first, BATCH_SIZE).signs
 
 
-@reads_networks
+@reads_weights
 def within_class_stiffness(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -70,7 +70,7 @@ def within_class_stiffness(
     return once(_of_pairs, networks, *first, BATCH_SIZE).within_classes
 
 
-@reads_networks
+@reads_weights
 def gradient_disparity(
     networks: Networks,
     train_inputs: TrainInputs,

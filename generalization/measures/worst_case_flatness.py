@@ -26,11 +26,11 @@ from generalization.networks.perturbed_weights import (
     scaled,
     weights_by_name,
 )
-from generalization.networks.reading import reads_networks
+from generalization.networks.reading import reads_weights
 from generalization.samples import TrainInputs, TrainLabels, first_samples
 
 
-@reads_networks
+@reads_weights
 def worst_case_flatness(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -48,7 +48,7 @@ def worst_case_flatness(
     return worst_case_level(networks, *first, ascent_steps).level.pow(-2)
 
 
-@reads_networks
+@reads_weights
 def magnitude_aware_worst_case_flatness(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -68,7 +68,7 @@ def magnitude_aware_worst_case_flatness(
     return worst_case_level(networks, *first, ascent_steps, magnitude_aware=True).level.pow(-2)
 
 
-@reads_networks
+@reads_weights
 def worst_case_from_initialization(
     networks: Networks,
     initial_networks: Networks,
@@ -92,7 +92,7 @@ def worst_case_from_initialization(
     return isotropic_bound(reference, level, len(train_inputs), factor)
 
 
-@reads_networks
+@reads_weights
 def worst_case_from_origin(
     networks: Networks,
     train_inputs: TrainInputs,
@@ -115,7 +115,7 @@ def worst_case_from_origin(
     return isotropic_bound(reference, level, len(train_inputs), factor)
 
 
-@reads_networks
+@reads_weights
 def magnitude_aware_worst_case_from_initialization(
     networks: Networks,
     initial_networks: Networks,
@@ -140,7 +140,7 @@ def magnitude_aware_worst_case_from_initialization(
     return magnitude_aware_bound(changes, changes, level, len(train_inputs), excess)
 
 
-@reads_networks
+@reads_weights
 def magnitude_aware_worst_case_from_origin(
     networks: Networks,
     initial_networks: Networks,

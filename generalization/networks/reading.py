@@ -6,6 +6,7 @@ have all derivatives. It is not changed: where another precision is needed, a co
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -20,7 +21,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils.parametrize import is_parametrized
 from torch.overrides import TorchFunctionMode
 
-from generalization.errors import InputError
+from generalization.errors import Approximated, InputError
+from generalization.networks.folding import folded_module
 from generalization.networks.modules import (
     evaluation_mode,
     kept_buffers,
@@ -29,6 +31,7 @@ from generalization.networks.modules import (
     unwrapped,
 )
 from generalization.networks.recurrent import STEP_BY_STEP
+from generalization.networks.sharing import once
 from generalization.networks.stacked_networks import StackedNetworks
 
 Parameters = ParamSpec("Parameters")
@@ -83,6 +86,30 @@ def reads_networks(function: Callable[Parameters, Result]) -> Callable[Parameter
     Args:
         function: A function with an argument ``networks`` or ``trained_networks``.
     """
+    return _reader(function, _as_it_is)
+
+
+def reads_weights(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Give a measure networks as ``reads_networks`` does, modules with their normalizations folded.
+
+    That a normalization cannot be folded is warned of as ``Approximated``.
+
+    Args:
+        function: A function of the weights of ``networks``, whose normalizations count as weights.
+    """
+    return _reader(function, _folded)
+
+
+def _reader(
+    function: Callable[Parameters, Result], prepared: Callable[[nn.Module, Any], nn.Module]
+) -> Callable[Parameters, Result]:
+    """Wrap a function.
+
+    Args:
+        function: The function to wrap.
+        prepared: Function from a module and some inputs, or None, to the module whose weights are
+            read; it is applied to ``networks`` and ``initial_networks``.
+    """
     named = signature(function)
 
     @wraps(function)
@@ -101,8 +128,11 @@ def reads_networks(function: Callable[Parameters, Result]) -> Callable[Parameter
             for one in modules:
                 module = _readable(function.__name__, given[one], given, named.parameters)
                 # ``trained_networks`` are read as they were trained.
-                made = "networks" in given and _has_parametrizations(module)
-                given[one] = _without_parametrizations(module) if made else module
+                if "networks" in given:
+                    if _has_parametrizations(module):
+                        module = _without_parametrizations(module)
+                    module = prepared(module, next((given[i] for i in INPUTS if i in given), None))
+                given[one] = module
             read_modules = [given[one] for one in modules]
             with _functions_with_all_derivatives(read_modules):
                 try:
@@ -148,6 +178,24 @@ def _kind(module: nn.Module) -> str:
     """Return the name of the class that the user gave."""
     wrapping = isinstance(module, LogitsOf | WithoutDerivatives)
     return type(module.body if wrapping else module).__name__
+
+
+def _as_it_is(module: nn.Module, inputs: Any) -> nn.Module:
+    return module
+
+
+def _folded(module: nn.Module, inputs: Any) -> nn.Module:
+    """Fold the normalizations of a module, and warn of those that remain."""
+    folded, left = once(folded_module, module)
+    if folded is not module and isinstance(inputs, Tensor) and len(inputs):
+        with torch.no_grad():
+            logits, own = folded(inputs[:2]), module(inputs[:2])
+        close = ROUNDING * float(own.nan_to_num(0, 0, 0).abs().max())
+        if not torch.allclose(logits, own, rtol=0, atol=close, equal_nan=True):
+            folded, left = module, f"batch normalizations of a {type(module).__name__} are unknown"
+    if left:
+        warnings.warn(Approximated(left, (True,)), stacklevel=4)
+    return folded
 
 
 def reads_stacks(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:

@@ -59,6 +59,7 @@ INVARIANT = {
     "empirical_fisher_rao_norm": FUNCTION,
     "tic_of_traces": UNITS,
     "tic_of_diagonals": FUNCTION,
+    "takeuchi_criterion": FUNCTION,
     **{name: FUNCTION for name, entry in MEASURES.items() if entry.file == "predictions"},
     "effective_rank": ALL,
     "neural_collapse": ALL,

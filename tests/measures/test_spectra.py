@@ -5,6 +5,7 @@ import torch
 from oracles.softmax_jacobian import random_networks
 from torch import nn
 
+from generalization.errors import Approximated, NoValue
 from generalization.measures.spectra import (
     fitted_tail,
     log_alpha_norm,
@@ -27,17 +28,14 @@ def diagonal(*spectra):
 
 
 def slow_tail(eigenvalues):
-    """Clauset's fit by loops: the distance, the exponent and the least eigenvalue."""
+    """WeightWatcher's fit by loops: the distance, the exponent and the least eigenvalue."""
     fits = []
     for place, least in enumerate(eigenvalues[:-1]):
         tail = eigenvalues[place:]
         total = sum(math.log(x / least) for x in tail)
         exponent = 1 + len(tail) / total
         laws = [1 - (x / least) ** (1 - exponent) for x in tail]
-        distance = max(
-            max(abs(law - i / len(tail)), abs(law - (i + 1) / len(tail)))
-            for i, law in enumerate(laws)
-        )
+        distance = max(abs(law - i / len(tail)) for i, law in enumerate(laws))
         fits.append((distance, exponent, least))
     return min(fits)
 
@@ -100,3 +98,40 @@ def test_kernels_are_matrices_of_channels_by_windows():
     module = nn.Sequential(nn.Conv2d(7, 60, 3), nn.ReLU()).double()
     stack = FullyConnectedNetworks((module[0].weight.detach().flatten(1)[None],), "relu")
     assert power_law_exponent(module).item() == pytest.approx(power_law_exponent(stack).item())
+
+
+def orthogonal(size, dtype):
+    torch.manual_seed(0)
+    return torch.linalg.qr(torch.randn(size, size, dtype=torch.float64)).Q.to(dtype)
+
+
+@pytest.mark.parametrize(
+    "measure", [power_law_exponent, weighted_power_law_exponent, log_alpha_norm]
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("make", [orthogonal, lambda size, dtype: torch.eye(size, dtype=dtype)])
+def test_equal_eigenvalues_have_no_tail(make, dtype, measure):
+    networks = FullyConnectedNetworks((make(64, dtype)[None], make(64, dtype)[None, :9]), "relu")
+    said = "^needs 50 eigenvalues, but the 64 eigenvalues of layer 1 are all equal, layer 2 has 9$"
+    with pytest.warns(NoValue, match=said):
+        assert measure(networks).isnan().all()
+
+
+def test_tail_does_not_begin_among_equal_eigenvalues():
+    rounding = 1 + 1e-16 * torch.randperm(50, generator=torch.Generator().manual_seed(0)).double()
+    eigenvalues = torch.cat([
+        quantiles(3.0, count=60, least=0.1).clamp_max(0.4),
+        rounding.sort()[0],
+    ])
+    tail = fitted_tail(eigenvalues, 1e-13)
+    assert tail.smallest < 0.5
+    assert tail.exponent < 10
+
+
+def test_layers_that_are_left_out_are_told():
+    networks = random_networks((80, 60, 49, 10), count=2)
+    with pytest.warns(Approximated) as warned:
+        power_law_exponent(networks)
+    said = [(str(one.message), one.message.networks) for one in warned]
+    how = "mean over 1 of 3 layers: others have too few eigenvalues that differ"
+    assert said == [(how, [True, False]), (how, [False, True])]
