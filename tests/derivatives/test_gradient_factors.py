@@ -60,15 +60,17 @@ def test_norms_sums_and_products_of_gradients_of_the_loss_equal_autograd(activat
         assert_close(grams[member], gradients @ gradients.T, **EXACT)
 
 
-def test_gram_matrices_computed_by_rows_are_those_of_all_pairs(monkeypatch):
+@pytest.mark.parametrize("of_loss", [True, False])
+def test_gram_matrices_computed_by_groups_are_those_of_all_pairs(of_loss, monkeypatch):
     networks = random_networks((5, 6, 4, 3), "relu", count=2, biases=True)
     inputs, labels = points()
-    whole = gradient_gram(networks, inputs, loss_rows, labels)
+    cotangents = (loss_rows, labels) if of_loss else (fisher_rows,)
+    whole = gradient_gram(networks, inputs, *cotangents)
     assert torch.equal(whole, whole.mT)
-    monkeypatch.setattr("generalization.derivatives.gradient_gram.ROWS", 3)
-    by_rows = gradient_gram(networks, inputs, loss_rows, labels)
-    assert torch.equal(by_rows, by_rows.mT)
-    assert_close(by_rows, whole, **EXACT)
+    monkeypatch.setattr("generalization.derivatives.gradient_gram.SAMPLES", 3)
+    by_groups = gradient_gram(networks, inputs, *cotangents)
+    assert torch.equal(by_groups, by_groups.mT)
+    assert_close(by_groups, whole, **EXACT)
 
 
 @pytest.mark.parametrize(("activation", "biases"), CASES)
