@@ -27,7 +27,8 @@ MOST_WORK = 1e12
 # feature maps, a few channels at few breakpoints, are far from the rate of large products. Ratio of
 # measured to estimated seconds of one loop of white noise through perceptrons 784-200⁴-10 and
 # 784-500⁴-10: 0.9 and 0.5; LeNet-5: 1.0; two padded convolutions of 4 and 8 channels with
-# max-pooling on 3×32×32: 1.7; three convolutions of 4 channels with a hidden layer: 0.7.
+# max-pooling on 3×32×32: 1.7; three convolutions of 4 channels with a hidden layer: 0.7. The
+# factor was chosen by these networks, on a busy machine.
 MODULES_SLOWER = 15
 # ASSUME: a loop through a module is sampled if it takes more than 100 s at that rate. A study of
 # convolutional networks is computed exactly up to there.
@@ -37,9 +38,9 @@ MOST_CURVATURE_WORK = 1e15
 # Operations for which one activation is computed and compared: 1 ns at 10¹¹ a second.
 WORK_PER_ACTIVATION = 100
 # Jacobians of convolutional networks at a few hundred points are as many times slower. Ratio of
-# measured to estimated seconds of the curvature on one loop: 0.9 for a perceptron 784-200⁴-10; 1.2
-# for one convolution of one channel on 28×28 and 1.1 for one of 4 with max-pooling on 8×8; 1.0 for
-# LeNet-5.
+# measured to estimated seconds of the curvature on one loop: 1.0 for a perceptron 784-200⁴-10; 1.6
+# for one convolution of one channel on 28×28 and 2.4 for one of 4 with max-pooling on 8×8; 1.5 for
+# LeNet-5. The factor was chosen by these networks, on a busy machine.
 CONVOLUTIONS_SLOWER = 20
 # Operations of a product for which one number is moved: 6 ns at 10¹¹ a second.
 WORK_PER_NUMBER = 600
