@@ -186,7 +186,7 @@ def watch_over_queue():
 
 
 def asked(rule, resource):
-    """Return what a rule asks for: a number, or a function of the job, scaled with the attempt."""
+    """Return a number, or a function of the job, that a rule asks for, scaled with the attempt."""
     if resource in estimate.same_for_all:
         return estimate.same_for_all[resource]
 
