@@ -121,7 +121,8 @@ def correlation_interval(
         coefficient: Rank correlation whose ``order_bounds`` hold for few ensembles, Spearman's for
             Pearson's r and for partial correlations too; None where not all pairs of ensembles
             count, so that the jackknife has to do.
-        strata: Stratum of every ensemble, where only pairs within strata count.
+        strata: Stratum of every ensemble, where only pairs within strata count. A jackknife that
+            leaves out groups of ensembles is taken as one of ensembles.
 
     Returns:
         Intervals; NaN with fewer ensembles than ``fewest`` or without degrees of freedom. An
@@ -137,6 +138,9 @@ def correlation_interval(
     without = np.arctanh(np.clip(left_out, -limits, limits))
     free = ensembles - 2 if degrees_of_freedom is None else degrees_of_freedom
     kept = np.clip((np.asarray(free) + 2) / np.maximum(ensembles, 1), 0, 1)
+    # Groups of many ensembles hold all strata alike, each of which is large.
+    if strata is not None and left_out.shape[-1] != len(strata):
+        strata = None
     if strata is None:
         error = jackknife_error(without) * np.sqrt(kept)
     else:

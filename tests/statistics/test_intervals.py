@@ -209,6 +209,25 @@ def test_error_within_strata_is_that_of_their_correlations(generator):
     assert stratified_error(gone, strata) == pytest.approx(of_others)
 
 
+def test_interval_of_a_jackknife_by_groups_is_nearly_that_of_ensembles(generator, monkeypatch):
+    x, noise = generator.normal(size=(2, 600))
+    strata, y = np.arange(600) % 2, x + noise
+    bounds = []
+    for groups in (600, 60):
+        monkeypatch.setattr("generalization.statistics.draws.MOST_GROUPS", groups)
+        counts = leave_one_out_counts(600)
+        assert len(counts) == groups
+        found = correlation_interval(
+            *stratified_spearman(observed_counts(600), x[None], y, strata),
+            stratified_spearman(counts, x[None], y, strata),
+            level=0.95,
+            degrees_of_freedom=597,
+            strata=strata,
+        )
+        bounds.append([found.low[0], found.high[0]])
+    assert bounds[0] == pytest.approx(bounds[1], abs=0.02)
+
+
 def test_interval_given_a_design_covers(generator):
     """Leaving one out refits the design: without its rank, 32 ensembles cover .97 for .95."""
     design = main_effects(np.array(list(np.ndindex(2, 2, 2, 2, 2))))
