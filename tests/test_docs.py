@@ -21,7 +21,7 @@ from generalization.hyperparameters import OF_BUILT_IN
 # Pages written by hand, and those whose first lines name the command that writes them.
 WRITTEN = ["README.md", *(str(p.relative_to(ROOT)) for p in sorted(ROOT.glob("docs/**/*.md")))]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-TOP = {path.name for path in ROOT.iterdir()} - {"results", "build"}
+TOP = {path.name for path in ROOT.iterdir()} - {"results", "build", ".snakemake"}
 # Files that a reader writes.
 OF_READERS = {"config/mine.yaml", "config/small_resnet.py", "config/my_data.py", "config/runs.csv"}
 

@@ -290,6 +290,9 @@ def _methods(gpu: PretendedGpu) -> Iterator[Any]:
         "synchronize": lambda *_: None,
         "empty_cache": lambda: None,
         "get_device_name": lambda *_: "Pretended GPU",
+        # A state of its own, which nothing here draws from.
+        "get_rng_state": lambda *_: torch.zeros(16, dtype=torch.uint8),
+        "set_rng_state": lambda *_: None,
         "mem_get_info": lambda *_: (gpu.memory - gpu.used(), gpu.memory),
     }
     for name, function in about.items():
