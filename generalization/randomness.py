@@ -1,6 +1,6 @@
 """Random generators seeded by their purpose."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 
 import torch
@@ -32,3 +32,12 @@ def random_signs(
     """
     bits = torch.randint(2, tuple(shape), generator=generator, device=generator.device)
     return (2 * bits - 1).to(like)
+
+
+def same_draws(generator: torch.Generator | None, times: int) -> Iterator[torch.Generator | None]:
+    """Yield a generator so many times, each time in the state in which it was given."""
+    state = None if generator is None else generator.get_state()
+    for _ in range(times):
+        if generator is not None:
+            generator.set_state(state)
+        yield generator

@@ -19,6 +19,7 @@ from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, logits_of
 from generalization.networks.reading import reads_networks
 from generalization.networks.sequences import sequence_of
+from generalization.randomness import same_draws
 from generalization.samples import Inputs
 
 
@@ -66,10 +67,8 @@ def mean_tangent_sensitivity(
     networks, settings = trained_networks, {"reduction": reduction, "probes": probes}
     if not isinstance(networks, Module) and networks.normalizations:
         return torch.cat([
-            mean_tangent_sensitivity(
-                sequence_of(network), inputs, generator and generator.clone_state(), **settings
-            )
-            for network in networks
+            mean_tangent_sensitivity(sequence_of(network), inputs, drawn, **settings)
+            for network, drawn in zip(networks, same_draws(generator, len(networks)), strict=True)
         ])
     outputs = chosen_outputs(reduction, logits_of(networks, inputs[:1])[0])
     if is_estimated(networks, generator, probes):

@@ -14,6 +14,7 @@ from generalization.networks.linearized_layers import (
 from generalization.networks.modules import Networks, logits_of, refuse_statistics_of_batches
 from generalization.networks.reading import reads_networks
 from generalization.networks.sequences import sequence_of
+from generalization.randomness import same_draws
 from generalization.samples import Inputs
 
 
@@ -76,10 +77,8 @@ def tangent_sensitivity(
         # Folding would change the parameters.
         # Every network gets the same probes, as in a stack.
         return torch.cat([
-            tangent_sensitivity(
-                sequence_of(network), inputs, generator and generator.clone_state(), **settings
-            )
-            for network in networks
+            tangent_sensitivity(sequence_of(network), inputs, drawn, **settings)
+            for network, drawn in zip(networks, same_draws(generator, len(networks)), strict=True)
         ])
     outputs = _outputs_of(networks, inputs, reduction)
     if isinstance(networks, nn.Module) and is_sequence_of_known_layers(networks):

@@ -116,8 +116,10 @@ def _reader(
     def read(*arguments: Parameters.args, **settings: Parameters.kwargs) -> Result:
         bound = named.bind(*arguments, **settings)
         given = bound.arguments
-        if isinstance(given.get("networks"), StackedNetworks):
-            given["networks"] = given["networks"].folded()
+        # Distances are of weights that are read alike; only ``reads_weights`` folds those of modules.
+        for one in ("networks", "initial_networks") if prepared is _folded else ("networks",):
+            if isinstance(given.get(one), StackedNetworks):
+                given[one] = given[one].folded()
         modules = [one for one in NETWORKS if isinstance(given.get(one), nn.Module)]
         if not modules:
             return function(*bound.args, **bound.kwargs)
