@@ -116,7 +116,7 @@ def _reader(
     def read(*arguments: Parameters.args, **settings: Parameters.kwargs) -> Result:
         bound = named.bind(*arguments, **settings)
         given = bound.arguments
-        # Distances are of weights that are read alike; only ``reads_weights`` folds those of modules.
+        # As of modules: distances from initialization are of weights that are folded alike.
         for one in ("networks", "initial_networks") if prepared is _folded else ("networks",):
             if isinstance(given.get(one), StackedNetworks):
                 given[one] = given[one].folded()
