@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts/train_ensemble.py"
 LAUNCH = ROOT / "workflow/launch.py"
 LONG = Hyperparameters(
-    dataset="blobs", width=20, max_steps=1500, stop_at_accuracy=None, batch_size=5
+    dataset="blobs", width=20, max_steps=8000, stop_at_accuracy=None, batch_size=5
 )
 
 
@@ -89,7 +89,7 @@ def test_at_sigterm_training_writes_its_checkpoint_and_goes_on_later(
     while not notices_sigterm(mark):
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.02)
-    time.sleep(0.3)
+    time.sleep(0.05)
     process.terminate()
     said = process.communicate(timeout=60)[1]
     checkpoint = tmp_path / "checkpoint-by-hand.safetensors"
