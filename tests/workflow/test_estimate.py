@@ -247,4 +247,5 @@ def test_the_documented_split_by_one_key_is_what_is_planned():
         numbers = [f"{trained.jobs:,}", f"{total['total'].jobs:,}", f"{trained.longest:.1f}"]
         assert numbers == documented, hours
         assert impossible(estimate) is None
-    assert yaml.safe_load(page.split("```yaml\n")[1].split("```")[0]) == {"limits": {"hours": 1}}
+    blocks = [yaml.safe_load(block.split("```")[0]) for block in page.split("```yaml\n")[1:]]
+    assert {"limits": {"hours": 1}} in blocks

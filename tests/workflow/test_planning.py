@@ -86,7 +86,8 @@ def test_settings_that_differ_from_defaults_name_the_file_of_a_measure():
     plain, chosen = study.measures
     assert plain == "jacobian_norm"
     assert chosen.startswith("transitions-")
-    assert study.measures[chosen] == ("transitions", {"samples": 7, "grid_points": 4096})
+    expected = {"samples": 7, "grid_points": 4096, "most_work": 1e13}
+    assert study.measures[chosen] == ("transitions", expected)
     default = settings_of("transitions")
     same = read_study(CONFIG | {"measures": {"transitions": dict(default)}})
     assert list(same.measures) == ["transitions"]
@@ -161,7 +162,8 @@ def test_all_measures_are_checked_once_with_the_settings_of_the_study():
     assert study.audit_checks["repeats"] == 3
     checked = [measure for job in study.checked_measures.values() for measure in job]
     assert sorted(name for name, _ in checked) == sorted(MEASURES)
-    assert dict(checked)["transitions"] == {"samples": 7, "grid_points": 4096}
+    expected = {"samples": 7, "grid_points": 4096, "most_work": 1e13}
+    assert dict(checked)["transitions"] == expected
     assert dict(checked)["curvature"] == settings_of("curvature")
     few = read_study(CONFIG | {"audit_checks": {"measures": ["path_norm"]}})
     assert list(few.checked_measures.values()) == [[("path_norm", {})]]
