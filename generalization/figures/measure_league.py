@@ -20,7 +20,12 @@ from generalization.figures.league_panels import (
 from generalization.figures.legends import labelled
 from generalization.figures.style import ALL, FITTED, QUIET, figure_of_words, headline, styled
 from generalization.names import interval, number, readable, within
-from generalization.statistics.league_rows import league_rows, primary_statistic, stratum
+from generalization.statistics.league_rows import (
+    companion,
+    league_rows,
+    primary_statistic,
+    stratum,
+)
 
 ROW = 0.36  # Height in inches.
 BESIDE = "spearman_given_design"
@@ -56,7 +61,7 @@ def measure_league(statistics: pd.DataFrame, *, primary: str = "spearman_within"
     if reversal:
         draw_reversal(panels[0], pooled, judged)
     draw_primary(panels[0], judged, f"pooled → {words}" if reversal else words)
-    draw_ceiling(panels[0], league_rows(statistics, "noise_ceiling"))
+    draw_ceiling(panels[0], league_rows(statistics, companion("noise_ceiling", statistic)))
     draw_partial(panels[1], partial)
     draw_sign_errors(panels[2], mean_error["estimate"], worst_error["estimate"])
     _name_rows(panels[0], judged["kind"], judged["pairs"].notna())

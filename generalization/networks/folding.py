@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.fx import Node, Tracer
+from torch.fx import Graph, Node, Tracer
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from generalization.errors import reason_of
@@ -48,11 +48,11 @@ def folded_module(module: nn.Module) -> Folded:
     if not normalizations:
         return Folded(module, "")
     try:
-        copy, pairs = _copy(module), _pairs(module)
+        copy, traced = _copy(module), _copy(module)
     except Exception as error:  # A module may hold anything, such as results of earlier calls.
         return Folded(module, f"{_left(len(normalizations), module)}: {reason_of(error)}")
     parts = dict(copy.named_modules())
-    for layer, normalization in pairs:
+    for layer, normalization in _pairs(traced):
         _fold(parts[layer], parts[normalization])
     return Folded(copy, _left(len(normalizations), copy))
 
@@ -79,14 +79,15 @@ def _copy(module: nn.Module) -> nn.Module:
 
 
 def _pairs(module: nn.Module) -> list[tuple[str, str]]:
-    """Return the names of layers and of the normalizations that can be folded into them."""
-    traced = _copy(module)  # The code of a module may keep what it is traced with.
-    names = {id(part): name for name, part in traced.named_modules()}
-    owners = Counter(id(one) for part in traced.modules() for one in _tensors(part))
-    try:
-        edges = list(_edges_of_graph(traced, owners))
-    except Exception:  # Code that depends on values cannot be traced.
-        edges = list(_edges_of_sequences(traced))
+    """Return the names of layers and of the normalizations that can be folded into them.
+
+    Args:
+        module: A copy that is not used afterwards: its code may keep what it is traced with.
+    """
+    names = {id(part): name for name, part in module.named_modules()}
+    owners = Counter(id(one) for part in module.modules() for one in _tensors(part))
+    graph = _graph(module)
+    edges = _edges_of_graph(module, graph, owners) if graph else _edges_of_sequences(module)
     before, after = defaultdict(set), defaultdict(set)
     for part, other in edges:
         after[part].add(other)
@@ -105,14 +106,20 @@ def _tensors(part: nn.Module) -> list[Tensor]:
     return [one for one in tensors if one is not None]
 
 
-def _edges_of_graph(module: nn.Module, owners: Counter[int]) -> Iterator[Edge]:
+def _graph(module: nn.Module) -> Graph | None:
+    """Trace a module; nothing if its code depends on values, which may raise anything."""
+    try:
+        return Tracer().trace(module)
+    except Exception:
+        return None
+
+
+def _edges_of_graph(module: nn.Module, graph: Graph, owners: Counter[int]) -> Iterator[Edge]:
     """Yield what is before every normalization and after every layer in the graph of a module.
 
     Args:
-        module: A module, which is not used afterwards.
         owners: Number of uses of each tensor, to which those apart from its layer are added.
     """
-    graph = Tracer().trace(module)
 
     def part_at(node: Node) -> nn.Module | None:
         part = module.get_submodule(node.target) if node.op == "call_module" else None

@@ -64,7 +64,7 @@ def stratified_error(
     """Return the jackknife standard error of a rank correlation within strata of fixed sizes.
 
     √(Σ_ℓ (n_ℓ − 1)/n_ℓ · Σ_i (c_ℓ·(θ̂₍₋ᵢ₎ − mean_ℓ))²), the sum of the errors of strata, which are
-    independent (Shao & Tu 1995, §6.2.1). With V_n = n³ − n, the correlation is
+    independent (Shao & Tu 1995). With V_n = n³ − n, the correlation is
     Σ_ℓ V_nℓ·ρ_ℓ/ΣV, and leaving one out gives its stratum the weight of one ensemble less;
     c_ℓ = V_n/V_{n−1} · (ΣV − V_n + V_{n−1})/ΣV makes up for that.
 

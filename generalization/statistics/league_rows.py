@@ -32,6 +32,17 @@ def stratum(statistic: str) -> str:
     return statistic.removeprefix(WITHIN) if statistic.startswith(WITHIN) else ""
 
 
+def companion(name: str, statistic: str) -> str:
+    """Return the name of what is told of the ranks that a statistic correlates.
+
+    Args:
+        name: ``noise_ceiling`` or ``minimum_detectable_correlation``, of pooled ranks.
+        statistic: Name in the table; those that are no rank correlations stand beside the pooled.
+    """
+    held = statistic.removeprefix("spearman") if statistic.startswith("spearman") else ""
+    return f"{name}{held}"
+
+
 def league_rows(
     statistics: pd.DataFrame, statistic: str, *, selection: str = "fitted", dataset: str = "all"
 ) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from generalization.names import interval, listed, number, readable, value_name,
 from generalization.statistics.intervals import FEWEST_ENSEMBLES
 from generalization.statistics.league_rows import (
     BEST_RIVAL,
+    companion,
     league_rows,
     primary_statistic,
     stratum,
@@ -317,8 +318,7 @@ def _explained(design: pd.DataFrame | None) -> Iterator[str]:
 
 def _ceiling(statistics: pd.DataFrame, candidates: pd.DataFrame, statistic: str) -> Iterator[str]:
     """Tell how far the best measure is from what noise of the gap leaves to any."""
-    suffix = statistic.removeprefix("spearman")
-    rows = league_rows(statistics, f"noise_ceiling{suffix}").dropna(subset="estimate")
+    rows = league_rows(statistics, companion("noise_ceiling", statistic)).dropna(subset="estimate")
     for _, ceiling in rows.iterrows():
         best = candidates["estimate"].abs().max()
         left = max(ceiling["estimate"] - best, 0)
@@ -332,10 +332,10 @@ def _ceiling(statistics: pd.DataFrame, candidates: pd.DataFrame, statistic: str)
 def _power(design: pd.DataFrame | None, statistic: str) -> Iterator[str]:
     """Tell the least correlation that a study of this size detects in 80 % of repetitions."""
     rows = _design(design)
-    name = f"minimum_detectable_correlation{statistic.removeprefix('spearman')}"
+    name = companion("minimum_detectable_correlation", statistic)
     if name in rows.index and pd.notna(rows.loc[name, "value"]):
         yield (
-            f"A study of this size detects a correlation of "
+            "A study of this size detects a correlation of "
             f"{number(rows.loc[name, 'value'], digits=2)}, {_where(statistic)}, with a power of "
             "80 %; weaker ones it is likely to miss."
         )

@@ -4,6 +4,7 @@ import pytest
 from oracles.league_tables import WITHIN, made_statistics
 
 from generalization.statistics.league_rows import (
+    companion,
     league_rows,
     primary_statistic,
     shown,
@@ -71,3 +72,16 @@ def test_rows_are_those_of_one_selection_and_dataset():
     assert rows.loc["jacobian_norm", "networks"] == 128
     assert rows.loc["jacobian_norm", "shown"]
     assert not rows.loc["transitions", "shown"]
+
+
+@pytest.mark.parametrize(
+    ("statistic", "ceiling"),
+    [
+        ("spearman", "noise_ceiling"),
+        ("spearman_within_width", "noise_ceiling_within_width"),
+        ("spearman_given_design", "noise_ceiling_given_design"),
+        ("granulated_kendall", "noise_ceiling"),
+    ],
+)
+def test_ceilings_are_of_the_ranks_that_the_statistic_correlates(statistic, ceiling):
+    assert companion("noise_ceiling", statistic) == ceiling
