@@ -251,7 +251,7 @@ def _proxies(design: pd.DataFrame | None, statistic: str) -> str:
         return ""
     return (
         f" The former alone tells little: of random functions of the hyper-parameters (sums of "
-        f"main effects), {_percent(rows.loc[name, 'value'])} correlate with this gap "
+        f"main effects), {100 * rows.loc[name, 'value']:.0f} % correlate with this gap "
         f"{_where(statistic)}, by a test at 5 %."
     )
 

@@ -260,7 +260,7 @@ def test_correlations_of_losses_are_on_fishers_scale_and_their_other_numbers_on_
 OWN_SOURCES = {"novak_2018", "daroczy_2020", "forouzesh_2020", "graham_inner_activations"}
 
 
-@pytest.mark.parametrize("paper", set(PAPERS) - OWN_SOURCES)
+@pytest.mark.parametrize("paper", sorted(set(PAPERS) - OWN_SOURCES))
 def test_claims_of_papers_that_we_do_not_have_say_how_we_know_them(paper):
     for claim in claims_of({paper: PAPERS[paper]}):
         (known,) = (one for one in (BLOG, ABSTRACT, MEMORY) if f"({one})" in claim.source)

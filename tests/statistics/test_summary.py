@@ -64,7 +64,7 @@ def test_a_front_page(statistics, measures):
         "3 of 7 candidate measures are shown to rank the gap at equal label corruption and given "
         "all hyper-parameters too: logit Jacobian norm, normalized transitions, and noise to "
         "signal slope. The former alone tells little: of random functions of the hyper-parameters "
-        "(sums of main effects), 36.0 % correlate with this gap at equal label corruption, by a "
+        "(sums of main effects), 36 % correlate with this gap at equal label corruption, by a "
         "test at 5 %.",
         STUDIED,
         TWO_DISTRIBUTIONS,
