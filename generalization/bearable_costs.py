@@ -21,10 +21,10 @@ from generalization.errors import InputError
 from generalization.networks.modules import logits_of
 from generalization.regions.module_loop_costs import evaluation_work, loop_resolution
 
-RATE = 1e11
+MEASURES = "generalization.measures"
 # Work is in operations of large products of matrices, this many a second; all that follow are for
 # one input.
-MEASURES = "generalization.measures"
+RATE = 1e11
 # ASSUME: loops are followed exactly where this takes 5 s an image, and otherwise sampled at 4,096
 # points, or as many fewer as take 1 s.
 MOST_FOLLOWED_WORK = 5e11

@@ -21,7 +21,7 @@ from rates import Rates
 
 from generalization.catalog import DATASETS, Shape
 from generalization.hyperparameters import Hyperparameters
-from generalization.networks.architectures import Convolution, architecture_of
+from generalization.networks.architectures import architecture_of
 from generalization.networks.training_flops import layer_products, training_flops
 from generalization.regions.crossing_costs import (
     MOST_MODULE_WORK,
@@ -160,18 +160,15 @@ def _counted(one: Hyperparameters, about: Shape) -> Size:
     followed = ()
     if one.architecture == "fully_connected":
         widths = (prod(image), *[one.width] * (one.depth - 1), about.classes)
-        weights = products = [below * above for below, above in pairwise(widths)]
+        weights = [below * above for below, above in pairwise(widths)]
         channels = widths[1:]
     else:
         found = architecture_of(one, image, about.classes)
         widths = found.widths
         weights = [prod(layer.weight_shape) for layer in found.weighted]
-        products = [
-            weight * (prod(shape[1:]) if isinstance(layer, Convolution) else 1)
-            for weight, shape, layer in zip(weights, found.shapes, found.weighted, strict=True)
-        ]
         channels = [shape[0] for shape in found.shapes]
         followed = () if one.activation in SMOOTH_FUNCTIONS else tuple(convolutional_layers(found))
+    products = layer_products(one, image, about.classes)
     return Size(
         stored=sum(weights)
         + sum(channels) * one.biases
