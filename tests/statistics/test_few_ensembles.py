@@ -36,7 +36,7 @@ def made_by(table):
 
 
 def test_tables_without_intervals_are_those_of_single_networks_and_pairs():
-    without = {"pairs", "loss_estimates", "audit", "fragility"}
+    without = {"pairs", "loss_estimates", "audit", "fragility", "freezing_courses"}
     assert set(TABLES) - set(WITH_INTERVALS) == without
 
 

@@ -33,7 +33,7 @@ BUILT_IN = {"dataset": "digits", "batch_size": 32, "width": 20, "depth": [2, 3]}
 STUDY = {
     "device": "cpu",
     "ensembles": [BUILT_IN, FOREIGN],
-    "measures": {"jacobian_norm": {}, "weight_norm": {}, "path_norm": {}},
+    "measures": {"jacobian_norm": {}, "path_norm": {}, "power_law_exponent": {}},
     "statistics": {"resamples": 100, "permutations": 100},
 }
 
@@ -56,9 +56,11 @@ def test_foreign_networks_reach_the_report_and_edits_retrain_only_them(foreign):
     theirs = measures[measures["architecture"] == "convolutional:make"]
     assert set(theirs["architecture_arguments"]) == {'{"channels": 2}', '{"channels": 4}'}
     assert theirs[["depth", "width", "activation", "init_scale"]].isna().all(axis=None)
-    assert theirs.query("measure == 'jacobian_norm'")["value"].notna().all()
-    refused = theirs[theirs["measure"] == "path_norm"]
-    assert refused["value"].isna().all() and refused["reason"].str.contains("BatchNorm2d").all()
+    measured = theirs[theirs["measure"].isin(["jacobian_norm", "path_norm"])]
+    assert measured["value"].notna().all()
+    refused = theirs[theirs["measure"] == "power_law_exponent"]
+    assert refused["value"].isna().all()
+    assert refused["reason"].str.contains("needs 50 eigenvalues").all()
     assert (folder / "summary.txt").is_file()
     assert foreign.planned() == {}
 

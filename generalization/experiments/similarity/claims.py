@@ -58,7 +58,7 @@ def _freezing() -> Iterator[Claim]:
     statistic = "statistic == '{}'"
     yield Claim(
         "Freezing layers from the bottom up saves computation",
-        "freeze training (the paper is not among our sources)",
+        f"freeze training ({MEMORY})",
         "freezing_effects",
         statistic.format("cost_ratio"),
         "below",
@@ -67,7 +67,7 @@ def _freezing() -> Iterator[Claim]:
     )
     yield Claim(
         "Networks whose layers are frozen from the bottom up generalize better",
-        "freeze training (the paper is not among our sources)",
+        f"freeze training ({MEMORY})",
         "freezing_effects",
         statistic.format("accuracy_gain"),
         "above",
@@ -75,7 +75,7 @@ def _freezing() -> Iterator[Claim]:
     yield Claim(
         "Networks whose layers are frozen from the bottom up are more accurate than others that "
         "have cost as much computation",
-        "freeze training (the paper is not among our sources)",
+        f"freeze training ({MEMORY})",
         "freezing_effects",
         statistic.format("accuracy_gain_at_equal_cost"),
         "above",
