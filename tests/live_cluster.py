@@ -1,5 +1,6 @@
 """A private Slurm on this host, a study that runs there, and faults that befall its jobs."""
 
+import math
 import os
 import re
 import signal
@@ -24,7 +25,7 @@ POLL = 0.3
 # Of each, one training is struck while it runs.
 FAULTS = ("node", "limit", "requeue", "preempt", "cancel")
 WIDTHS = (30, 31, 32, 33, 34)
-TRAINING = {"dataset": "digits", "batch_size": 8, "max_steps": 6_000, "stop_at_accuracy": None}
+TRAINING = {"dataset": "digits", "batch_size": 8, "max_steps": 20_000, "stop_at_accuracy": None}
 CONFIG = {"ensembles": [TRAINING | {"width": list(WIDTHS)}], "measures": {"weight_norm": {}}}
 LIMITED = TRAINING | {"width": 35}
 REFUSED = "sbatch: error: Batch job submission failed: Unable to contact slurm controller"
@@ -201,11 +202,27 @@ def trainings(folder):
     return found
 
 
-def strike(cluster, fault, job, node, process):
-    """Let a fault befall a job, which trains in this process."""
-    if fault in {"limit", "timeout"}:
-        # Training must not end before Slurm's signal comes, which wakes it.
+def cpu_seconds(process):
+    """What a process has used; endlessly much when it is gone."""
+    with suppress(OSError):
+        ticks = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
+        return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+    return math.inf
+
+
+def hold(process):
+    """Let a process that begins to train take some steps, then stop it until it is signalled.
+
+    So it does not end before its fault comes: Slurm's signals wake it.
+    """
+    begun = cpu_seconds(process)
+    wait_for(lambda: cpu_seconds(process) >= begun + 0.2)
+    with suppress(ProcessLookupError):
         os.kill(process, signal.SIGSTOP)
+
+
+def strike(cluster, fault, job, node):
+    """Let a fault befall a job, whose training is held."""
     if fault == "cancel":
         cluster.run("scancel", job)
     elif fault in {"limit", "timeout"}:
@@ -289,19 +306,27 @@ def _run(cluster, study, targets, faults):
 
 def _strike_all(cluster, study, struck, head, log, faults):
     """Look again and again until the head has ended."""
-    refuse, dead, outage = cluster.folder / "refuse", None, None
+    refuse, dead, outage, held = cluster.folder / "refuse", None, None, set()
     limit = time.monotonic() + 900
     with ThreadPoolExecutor(1) as beside:
         while head.poll() is None:
             assert time.monotonic() < limit, log.read_text()
+            begun = {
+                job: (ensemble, process)
+                for job, (ensemble, process) in trainings(study.path).items()
+                if ensemble not in struck.ensemble.values()
+            }
+            for _, process in begun.values():
+                if process not in held:
+                    hold(process)
+                    held.add(process)
             found = cluster.observe()
-            for job, (ensemble, process) in trainings(study.path).items():
-                new = job in found and ensemble not in struck.ensemble.values()
-                if new and len(struck.job) < len(faults):
+            for job, (ensemble, _) in begun.items():
+                if job in found:
                     fault = faults[len(struck.job)]
                     if not struck.job and len(faults) > 1:
                         refuse.touch()
-                    strike(cluster, fault, job, found[job][1], process)
+                    strike(cluster, fault, job, found[job][1])
                     struck.job[fault], struck.ensemble[fault] = job, ensemble
                     if fault == "node":
                         dead = found[job][1]
