@@ -139,7 +139,7 @@ def share_of_test_set(
     ensembles, cut at 0.
 
     Args:
-        correct: Of every ensemble, whether each network classifies each image of its test set
+        correct: Whether each network of every ensemble classifies each image of its test set
             correctly.
 
     Returns:

@@ -77,6 +77,7 @@ from generalization.statistics.prediction import (
     added_r_squared_by_level_null,
     added_r_squared_null,
     largest,
+    resampled_hit_rates,
     selection,
     selection_null,
     with_baselines,
@@ -533,11 +534,12 @@ class _Judges:
     def chosen(self) -> Iterator[Row]:
         """Regret and hit rate of preferring networks by a measure, turned by its own sign.
 
-        There is no interval. Choosing one network is not smooth in the ensembles, and percentiles
-        of resamples do not cover what a study expects: of a nominal .95, the regret .90 to .96 if
-        the measure correlates by 0 or .5, .76 to .94 by .9 and .33 to .75 by .99, where resamples
-        hardly ever choose badly; the worst regret .94 to .99, .83 to .99 and .37 to .95. p-values
-        are of permutations within strata, after each of which the measure is turned anew.
+        Regrets have no interval. Choosing one network is not smooth in the ensembles, and
+        percentiles of resamples do not cover what a study expects: of a nominal .95, the regret .90
+        to .96 if the measure correlates by 0 or .5, .76 to .94 by .9 and .33 to .75 by .99, where
+        resamples hardly ever choose badly; the worst regret .94 to .99, .83 to .99 and .37 to .95.
+        Of the hit rate, which is of several networks, percentiles cover .95 or more. p-values are
+        of permutations within strata. The measure is turned anew after each, and in each resample.
         """
         strata = self._strata_of_dominant()
         signs = stratified_spearman(observed_counts(self.size), self.means, self.gap, strata)[:, 0]
@@ -554,10 +556,27 @@ class _Judges:
         }
         tested = self._chosen_by_chance(estimates, strata) if self.enough else {}
         for name, estimate in estimates.items():
-            interval = self._empty()._replace(estimate=estimate)
+            interval, notes = self._empty()._replace(estimate=estimate), note
+            if self.enough and name == "top_20_hit_rate":
+                interval = self._hit_rate_interval(estimate, strata)
+            elif self.enough:
+                notes = joined(note, NO_INTERVAL_OF_A_CHOICE)
             cells = in_strata.regret.shape[1] if name == "regret_worst" else 1
-            notes = [joined(note, NO_INTERVAL_OF_A_CHOICE) if self.enough else note] * len(estimate)
             yield from self.rows(name, interval, *tested.get(name, ()), cells=cells, notes=notes)
+
+    def _hit_rate_interval(
+        self, estimate: Numbers, strata: Int[np.ndarray, "ensembles"]
+    ) -> Interval:
+        """Percentiles of resamples within strata."""
+        resamples = self.resampling.resamples
+        counts = resampled_counts(strata, resamples=resamples, generator=self.generator)
+        falls = stratified_spearman(counts, self.means, self.gap, strata) < 0
+        draws = resampled_hit_rates(counts, self.means, self.gap, falls)
+        missing = np.isnan(estimate) | (self.population.ensembles() < FEWEST_ENSEMBLES)
+        draws[missing] = 0
+        low, high = np.nanquantile(draws, [(1 - self.level) / 2, (1 + self.level) / 2], axis=1)
+        bounds = np.fmin(low, estimate), np.fmax(high, estimate)
+        return Interval(estimate, *(np.where(missing, np.nan, one) for one in bounds))
 
     def _chosen_by_chance(
         self, estimates: dict[str, Numbers], strata: Int[np.ndarray, "ensembles"]

@@ -1,4 +1,8 @@
-"""What a measure adds to a prediction of the gap, and how well it selects networks."""
+"""What a measure adds to a prediction of the gap, and how well it selects networks.
+
+Args:
+    share: Share of the ensembles that counts as the top, at least one ensemble.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from generalization.statistics.design import main_effects, orthonormal_basis
 from generalization.statistics.draws import blocks, complete_sets, orders_among
@@ -207,7 +211,6 @@ def selection(
             where a measure has no value.
         environments: Where each ensemble belongs, a dataset or a level of a factor; by default
             all to one. Environments are in the order of their codes.
-        share: Share of the ensembles that counts as the top, at least one ensemble.
 
     Returns:
         Both numbers; NaN in environments with fewer than two ensembles or a constant gap. The worst
@@ -227,6 +230,41 @@ def selection(
             found.regret[row, column] = (preferred - g.min()) / (g.mean() - g.min())
             top = max(1, round(share * len(g)))
             found.hit_rate[row, column] = _chosen(mu, top) @ _chosen(g, top) / top
+    return found
+
+
+def resampled_hit_rates(
+    counts: Float[np.ndarray, "resamples ensembles"],
+    measures: Float[np.ndarray, "measures ensembles"],
+    gap: Float[np.ndarray, "ensembles"],
+    falls: Bool[np.ndarray, "measures resamples"],
+    *,
+    share: float = 0.2,
+) -> Float[np.ndarray, "measures resamples"]:
+    """Compute the hit rate in every resample, of which all copies of an ensemble are members.
+
+    Args:
+        measures: As in ``selection_null``.
+        falls: Whether the highest values of a measure are preferred in a resample, and not the
+            lowest.
+
+    Returns:
+        Hit rates, with ties broken at random, in expectation, as those of copies are; NaN without
+        a value.
+    """
+    found = np.full((len(measures), len(counts)), np.nan)
+    for rows, there in complete_sets(measures):
+        for block in blocks(len(counts), 8 * there.sum()):
+            held = counts[block][:, there]
+            top = np.maximum(1, np.round(share * held.sum(1)))
+            least = _shares_chosen(held, gap[there], top)
+            for row in rows:
+                low, high = (
+                    _shares_chosen(held, sign * measures[row, there], top) for sign in (1, -1)
+                )
+                preferred = np.where(falls[row, block, None], high, low)
+                with np.errstate(invalid="ignore", divide="ignore"):
+                    found[row, block] = _products(held, preferred, least) / top
     return found
 
 
@@ -250,7 +288,6 @@ def selection_null(
         strata: Strata of the rank correlation that tells the sign, and environments of the worst
             regret.
         orders: Permutations within these strata.
-        share: Share of the ensembles that counts as the top.
 
     Returns:
         Regret over all ensembles, the worst of strata, and the hit rate over all ensembles, of
@@ -294,6 +331,18 @@ def _chosen(values, top):
     limit = np.sort(values)[top - 1]
     below, equal = values < limit, values == limit
     return below + equal * (top - below.sum()) / equal.sum()
+
+
+def _shares_chosen(counts, values, top):
+    """Share of the copies of every ensemble that are among the lowest, by resample."""
+    order = np.argsort(values, kind="stable")
+    starts = np.flatnonzero(np.r_[True, values[order][1:] != values[order][:-1]])
+    tied = np.add.reduceat(counts[:, order], starts, axis=1)
+    before = tied.cumsum(1) - tied
+    taken = np.clip(top[:, None] - before, 0, tied) / np.where(tied > 0, tied, 1)
+    codes = np.empty(len(values), int)
+    codes[order] = np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, len(values)]))
+    return taken[:, codes]
 
 
 def _explained(y, z):

@@ -127,7 +127,7 @@ TESTED = {
     "repeatability": True,
     "regret": False,
     "regret_worst": False,
-    "top_20_hit_rate": False,
+    "top_20_hit_rate": True,
 }
 
 

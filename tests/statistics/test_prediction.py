@@ -13,6 +13,7 @@ from generalization.statistics.prediction import (
     added_r_squared_by_level_null,
     added_r_squared_null,
     largest,
+    resampled_hit_rates,
     selection,
     selection_null,
     with_baselines,
@@ -389,6 +390,47 @@ def test_percentiles_of_resampled_regret_do_not_cover(rho, least, generator):
         low, high = np.quantile(selection_of_rows(mu[some], gap[some]), [0.025, 0.975])
         held.append(low <= expected <= high)
     assert least < np.mean(held) < (0.99 if rho < 0.9 else 0.75)
+
+
+def test_resampled_hit_rates_are_those_of_the_copies(study, generator):
+    measures, gap = study
+    measures = measures.round()
+    measures[1, 4] = np.nan
+    counts = np.vstack([
+        ONCE,
+        resampled_counts(LEVELS[:, 1], resamples=12, generator=generator),
+    ])
+    falls = generator.random((3, 13)) < 0.5
+    found = resampled_hit_rates(counts, measures, gap, falls)
+    turned = np.where(falls, -1, 1)
+    for r, held in enumerate(counts.astype(int)):
+        for m, x in enumerate(measures):
+            copies = np.repeat(turned[m, r] * x, held)
+            expected = selection(copies[None], np.repeat(gap, held)).hit_rate.item()
+            assert found[m, r] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.5, 0.9, 0.99])
+def test_percentiles_of_resampled_hit_rates_cover(rho, generator):
+    """Of 24 ensembles, a measure that is turned by its own sign: .95 or more of a nominal .95."""
+    strata, held = np.zeros(24, int), []
+
+    def drawn(studies):
+        y, noise = generator.normal(size=(2, studies, 24))
+        return zip(rho * y + np.sqrt(1 - rho**2) * noise, y, strict=True)
+
+    def hit_rates(counts, x, y):
+        falls = stratified_spearman(counts, x[None], y, strata) < 0
+        return resampled_hit_rates(counts, x[None], y, falls)[0]
+
+    once = observed_counts(24)
+    expected = np.mean([hit_rates(once, *one) for one in drawn(3000)])
+    for one in drawn(300):
+        counts = resampled_counts(strata, resamples=200, generator=generator)
+        low, high = np.quantile(hit_rates(counts, *one), [0.025, 0.975])
+        held.append(low <= expected <= high)
+    print(f"a hit rate of {expected:.2f} is covered by {np.mean(held):.3f}")
+    assert np.mean(held) > 0.95 - 3 * np.sqrt(0.95 * 0.05 / 300)
 
 
 def selection_of_rows(measures, gaps):
