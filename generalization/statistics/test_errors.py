@@ -38,9 +38,9 @@ def test_errors(
         ``test_images``
             Number of test images.
         ``test_error``
-            Fraction of them that it gets wrong.
+            Fraction of the test images that it gets wrong.
         ``misclassified``
-            Which of them: ``packed_errors.unpacked_text`` reads it.
+            Test images that it gets wrong, bit by bit: ``packed_errors.unpacked_text`` reads it.
     """
     final = range(number_of_networks(networks)) if members is None else _final(members)
     rows = []
