@@ -55,6 +55,7 @@ from generalization.statistics.population import Population
 from generalization.statistics.prediction import (
     added_r_squared,
     added_r_squared_by_level,
+    added_r_squared_by_level_null,
     selection,
     with_baselines,
 )
@@ -210,7 +211,13 @@ def league(measures: int, seeds: int, factors: tuple[int, ...], resamples: int, 
             lambda z: [added_r_squared(c, mu, gap, z) for c in (counts["pooled"], left_out)],
             z,
         )
-    clock.time("added R² by level", added_r_squared_by_level, mu, gap, levels, mu[4:6])
+    clock.time("added R² by level: jackknife", added_r_squared_by_level, left_out, mu, gap, levels)
+    clock.time(
+        "added R² by level: permutations",
+        lambda: [
+            one.shape for one in added_r_squared_by_level_null(mu, gap, levels, orders["pooled"])
+        ],
+    )
     clock.time("selection", selection, mu, gap, dominant)
     clock.time(
         "noise ceilings",

@@ -335,6 +335,8 @@ NUISANCE = (
 # Folders of generalization/.
 ROOMS = {
     "statistics": Room(
+        # The league reads it, if the study has it.
+        profiles={"test_errors": Profile()},
         tables={
             # And from all tables that the claims of these papers are about, if the study has them.
             "claims": Table(("statistics", "training", "papers")),
@@ -344,7 +346,7 @@ ROOMS = {
             "model_statistics": Table(("measures", "statistics")),
             "selection_on_fit": Table(("measures", "statistics")),
             "fragility": Table(("measures",), sweeps=NUISANCE),
-        }
+        },
     ),
     # And from fragility, if the study has it.
     "audit": Room(tables={"audit": Table(("audit_checks",))}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,8 @@ import scipy.stats
 from jaxtyping import Bool, Float
 
 from generalization.statistics.design import orthonormal_basis
+from generalization.statistics.draws import leave_one_out_counts
+from generalization.statistics.intervals import Interval, jackknife_interval
 
 
 class Reliability(NamedTuple):
@@ -122,6 +125,35 @@ def accuracy_variance(correct: Bool[np.ndarray, "seeds images"]) -> GapVariance:
     of_images = correct.var(axis=0, ddof=1).sum()
     of_seeds = (n**2 * total - of_images) / (n * (n - 1))
     return GapVariance(float(total), float(of_seeds), float(total - of_seeds))
+
+
+def share_of_test_set(
+    correct: Sequence[Bool[np.ndarray, "seeds images"]], *, level: float = 0.95
+) -> tuple[Interval, int]:
+    """Estimate the share of the variance of test accuracies between seeds that the test set makes.
+
+    The sum over ensembles of what ``accuracy_variance`` calls that of the test set, divided by the
+    sum of the totals: a ratio of sums, to which an ensemble without any variance adds nothing. It
+    is 1 where seeds are equally good on the distribution and differ in which images of this test
+    set they get wrong; it may be larger by chance. Its interval is that of a jackknife over
+    ensembles, cut at 0.
+
+    Args:
+        correct: Whether each network of every ensemble classifies each image of its test set
+            correctly.
+
+    Returns:
+        The share, NaN without an ensemble of two seeds that differ; and the number of ensembles of
+        two seeds or more. Bounds are NaN with fewer than ``FEWEST_ENSEMBLES``.
+    """
+    parts = np.array([accuracy_variance(one) for one in correct]).reshape(-1, 3)
+    total, _, of_test_set = parts[np.isfinite(parts).all(1)].T
+    held = np.vstack([np.ones((1, len(total))), leave_one_out_counts(len(total))])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares = held @ of_test_set / (held @ total)
+    bounds = (0.0, np.inf)
+    interval = jackknife_interval(shares[:1], shares[None, 1:], level=level, bounds=bounds)
+    return Interval(*(float(part[0]) for part in interval)), len(total)
 
 
 def _residual(means, design):

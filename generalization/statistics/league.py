@@ -19,7 +19,11 @@ from jaxtyping import Float, Int
 from statsmodels.stats.multitest import multipletests
 
 from generalization.names import within
-from generalization.statistics.ceiling import noise_ceilings, reliability
+from generalization.statistics.ceiling import (
+    noise_ceilings,
+    reliability,
+    share_of_test_set,
+)
 from generalization.statistics.conditional_information import (
     conditional_information,
     conditional_information_left_out,
@@ -27,6 +31,7 @@ from generalization.statistics.conditional_information import (
 )
 from generalization.statistics.correlations import kendall, midranks, pearson
 from generalization.statistics.design import (
+    OneFactorPairs,
     adjusted_r_squared,
     allows_interactions,
     main_effects,
@@ -57,7 +62,7 @@ from generalization.statistics.intervals import (
     jackknife_interval,
     simultaneous_interval,
 )
-from generalization.statistics.league_rows import BEST_RIVAL
+from generalization.statistics.league_rows import BEST_RIVAL, TEST_SET_SHARE
 from generalization.statistics.multiplicity import permutation_p_values, westfall_young
 from generalization.statistics.partial import (
     NO_COVARIATES,
@@ -68,16 +73,21 @@ from generalization.statistics.partial import (
 from generalization.statistics.population import Population
 from generalization.statistics.prediction import (
     added_r_squared,
+    added_r_squared_by_level,
+    added_r_squared_by_level_null,
     added_r_squared_null,
     largest,
-    regret_null,
+    resampled_hit_rates,
     selection,
+    selection_null,
     with_baselines,
 )
 from generalization.statistics.resampling import Resampling
 from generalization.statistics.sign_errors import (
+    Weights,
     changes,
     hoeffding_weights,
+    mcnemar_weights,
     sign_error_intervals,
     sign_errors,
     sign_errors_left_out,
@@ -93,6 +103,9 @@ PERMUTATIONS_OF_PAIRS = 2000
 # ASSUME: of more ensembles they see so many, drawn at random. Time and memory grow with the square
 # of their number (5,000 would take hours and tens of gigabytes); errors shrink with its root only.
 ENSEMBLES_OF_PAIRS = 500
+# ASSUME: of fewer ensembles, a prediction of levels that were left out has no interval: a jackknife
+# of 8 covers half as often as it says.
+ENSEMBLES_OF_LEVELS = 12
 NO_INTERVAL_OF_A_CHOICE = "no interval, since resampling the choice of one network does not cover"
 
 OF_ENSEMBLE = "of the ensemble"
@@ -131,6 +144,7 @@ def league(population: Population, resampling: Resampling, *, permutations: int)
     for row in chain(of_pairs.information(), of_pairs.sign_errors()):
         yield row | {"note": joined(row["note"], _sampled(some, population))}
     yield from judges.added_prediction()
+    yield from judges.prediction_of_levels()
     yield from judges.beside_baselines()
     yield from judges.ceilings()
     yield from judges.chosen()
@@ -312,16 +326,18 @@ class _Judges:
                 yield from self.rows(name, self._empty(), notes=note)
             return
         population, pairs = self.population, one_factor_pairs(self.population.levels)
-        weights = hoeffding_weights(population.gap, population.test_sizes)
+        environments = changes(pairs, population.levels)
+        weights, weighted = self._certainty(pairs, environments)
         given = population.values, population.gap, pairs, weights
-        settings = {"environments": changes(pairs, population.levels)}
+        settings = {"environments": environments}
         told = summary(sign_errors(*given, **settings).errors)
         notes = ["" if n else "no environment has enough certain pairs" for n in told.environments]
         notes = np.where(self.population.of_ensembles, NO_NETWORKS, notes)
         if not self.enough:
             for name, estimate in zip(names, told, strict=False):
                 interval = self._empty()._replace(estimate=estimate)
-                yield from self.rows(name, interval, cells=told.environments, notes=notes)
+                for row in self.rows(name, interval, cells=told.environments, notes=notes):
+                    yield row | {"note": joined(row["note"], weighted)}
             return
         left_out = sign_errors_left_out(*given, **settings)
         # A mean is smooth in the weights of ensembles, which a quantile and a maximum are not.
@@ -333,7 +349,29 @@ class _Judges:
         tested += [self._tested(1 - told.high, 1 - null.high)]
         tested += [self._tested(1 - told.worst, 1 - null.worst)]
         for name, interval, p in zip(names, intervals, tested, strict=True):
-            yield from self.rows(name, interval, *p, cells=told.environments, notes=notes)
+            for row in self.rows(name, interval, *p, cells=told.environments, notes=notes):
+                yield row | {"note": joined(row["note"], weighted)}
+
+    def _certainty(
+        self, pairs: OneFactorPairs, environments: Int[np.ndarray, "pairs"]
+    ) -> tuple[Weights, str]:
+        """Weights of pairs of networks in sign errors, and what they are."""
+        some = self.population
+        if some.errors is None:
+            reason = f", since {self._without_errors()}" if some.without_errors else ""
+            weights = hoeffding_weights(some.gap, some.test_sizes)
+            return weights, f"weighted by two Hoeffding bounds{reason}"
+        sets, seeds = some.errors.test_sets, np.isfinite(some.gap).sum(1)
+        several = (sets[pairs.first] != sets[pairs.second]).any()
+        between = ", of two test sets by two binomial variances" if several else ""
+        # On average over environments.
+        compared = (seeds[pairs.first] * seeds[pairs.second]).sum() / (environments.max() + 1)
+        weights = mcnemar_weights(some.gap, some.errors, comparisons=max(compared, 1))
+        return weights, f"weighted by McNemar's test{between}"
+
+    def _without_errors(self) -> str:
+        networks = np.isfinite(self.population.gap).sum()
+        return f"{self.population.without_errors} of {networks} networks have no test errors"
 
     def added_prediction(self) -> Iterator[Row]:
         """Cross-validated R² that a measure adds to the design, and to design and baselines."""
@@ -361,6 +399,36 @@ class _Judges:
             # What is less than nothing says no more than nothing.
             tested = self._tested(np.maximum(observed, 0), np.maximum(null, 0))
             yield from self.rows(name, interval, *tested)
+
+    def prediction_of_levels(self) -> Iterator[Row]:
+        """Cross-validated R² that a measure adds where a level of a factor was never seen.
+
+        The interval is of other networks at the same levels: it does not tell of levels that the
+        study lacks. In simulations of 9 to 36 ensembles it covers .95 or more of a nominal .95,
+        mostly .99; of 8, where four predict the other four, .5. The p-value is of permutations
+        given all factors, that of the levels among them.
+        """
+        factors, levels = self.population.factors, self.population.levels
+        names = [f"added_r_squared_{factor}" for factor in factors]
+        if not self.enough:
+            for name in names:
+                yield from self.rows(name, self._empty())
+            return
+        given = self.means, self.gap, levels
+        observed = added_r_squared_by_level(observed_counts(self.size), *given)[:, :, 0]
+        left_out = added_r_squared_by_level(leave_one_out_counts(self.size), *given)
+        nulls = added_r_squared_by_level_null(*given, self.orders)
+        for factor, (name, null) in enumerate(zip(names, nulls, strict=True)):
+            without = only_where_measured(left_out[factor], self.means)
+            interval = jackknife_interval(
+                observed[factor], without, level=self.level, fewest=ENSEMBLES_OF_LEVELS
+            )
+            tested = self._tested(np.maximum(observed[factor], 0), np.maximum(null, 0))
+            cells = len(np.unique(levels[:, factor]))
+            few = 0 < self.size < ENSEMBLES_OF_LEVELS
+            note = f"no interval from fewer than {ENSEMBLES_OF_LEVELS} ensembles" if few else ""
+            notes = [note if np.isfinite(one) else "" for one in observed[factor]]
+            yield from self.rows(name, interval, *tested, cells=cells, notes=notes)
 
     def beside_baselines(self) -> Iterator[Row]:
         """|ρ| less that of the best rival, from resamples that all measures share."""
@@ -421,6 +489,7 @@ class _Judges:
             strata = self.population.strata_of(factor)[:, None]
             designs[f"noise_ceiling_within_{factor}"] = main_effects(strata)
         designs["noise_ceiling_given_design"] = self.population.design
+        yield from (about | row for row in self._share_of_test_set())
         for name, design in designs.items():
             found = reliability(self.population.gap, design, level=self.level)
             told = {
@@ -445,14 +514,32 @@ class _Judges:
         tested = self._corrected(found.p_value) if self.enough else ()
         yield from self.rows("repeatability", interval, *tested, notes=notes)
 
+    def _share_of_test_set(self) -> Iterator[Row]:
+        """What the finite test set makes of the variance of test accuracies between seeds."""
+        some = self.population
+        if some.errors is None and not some.without_errors:
+            return
+        row = {"statistic": TEST_SET_SHARE, "estimate": np.nan, "low": np.nan, "high": np.nan}
+        if some.errors is None:
+            yield row | {"note": self._without_errors()}
+            return
+        there = np.isfinite(some.gap)
+        correct = [some.errors.correct(place, seeds) for place, seeds in enumerate(there)]
+        interval, ensembles = share_of_test_set(correct, level=self.level)
+        note = "" if ensembles else "no ensemble has two seeds"
+        if ensembles and np.isnan(interval.estimate):
+            note = "no two seeds differ in their accuracy"
+        yield row | interval._asdict() | {"ensembles": ensembles, "note": note}
+
     def chosen(self) -> Iterator[Row]:
         """Regret and hit rate of preferring networks by a measure, turned by its own sign.
 
-        There is no interval. Choosing one network is not smooth in the ensembles, and percentiles
-        of resamples do not cover what a study expects: of a nominal .95, the regret .90 to .96 if
-        the measure correlates by 0 or .5, .76 to .94 by .9 and .33 to .75 by .99, where resamples
-        hardly ever choose badly; the worst regret .94 to .99, .83 to .99 and .37 to .95. p-values
-        are of permutations within strata, after each of which the measure is turned anew.
+        Regrets have no interval. Choosing one network is not smooth in the ensembles, and
+        percentiles of resamples do not cover what a study expects: of a nominal .95, the regret .90
+        to .96 if the measure correlates by 0 or .5, .76 to .94 by .9 and .33 to .75 by .99, where
+        resamples hardly ever choose badly; the worst regret .94 to .99, .83 to .99 and .37 to .95.
+        Of the hit rate, which is of several networks, percentiles cover .95 or more. p-values are
+        of permutations within strata. The measure is turned anew after each, and in each resample.
         """
         strata = self._strata_of_dominant()
         signs = stratified_spearman(observed_counts(self.size), self.means, self.gap, strata)[:, 0]
@@ -469,18 +556,35 @@ class _Judges:
         }
         tested = self._chosen_by_chance(estimates, strata) if self.enough else {}
         for name, estimate in estimates.items():
-            interval = self._empty()._replace(estimate=estimate)
+            interval, notes = self._empty()._replace(estimate=estimate), note
+            if self.enough and name == "top_20_hit_rate":
+                interval = self._hit_rate_interval(estimate, strata)
+            elif self.enough:
+                notes = joined(note, NO_INTERVAL_OF_A_CHOICE)
             cells = in_strata.regret.shape[1] if name == "regret_worst" else 1
-            notes = [joined(note, NO_INTERVAL_OF_A_CHOICE) if self.enough else note] * len(estimate)
             yield from self.rows(name, interval, *tested.get(name, ()), cells=cells, notes=notes)
+
+    def _hit_rate_interval(
+        self, estimate: Numbers, strata: Int[np.ndarray, "ensembles"]
+    ) -> Interval:
+        """Percentiles of resamples within strata."""
+        resamples = self.resampling.resamples
+        counts = resampled_counts(strata, resamples=resamples, generator=self.generator)
+        falls = stratified_spearman(counts, self.means, self.gap, strata) < 0
+        draws = resampled_hit_rates(counts, self.means, self.gap, falls)
+        missing = np.isnan(estimate) | (self.population.ensembles() < FEWEST_ENSEMBLES)
+        draws[missing] = 0
+        low, high = np.nanquantile(draws, [(1 - self.level) / 2, (1 + self.level) / 2], axis=1)
+        bounds = np.fmin(low, estimate), np.fmax(high, estimate)
+        return Interval(estimate, *(np.where(missing, np.nan, one) for one in bounds))
 
     def _chosen_by_chance(
         self, estimates: dict[str, Numbers], strata: Int[np.ndarray, "ensembles"]
     ) -> dict[str, tuple[Numbers, Numbers]]:
-        """p-values of regrets: how often permuted gaps have as little regret."""
+        """p-values: how often permuted gaps have as little regret, or as many hits."""
         orders = self.orders if strata.max(initial=0) == 0 else self._orders(strata)
-        null = regret_null(self.means, self.gap, strata, orders)
-        found = {}
+        null = selection_null(self.means, self.gap, strata, orders)
+        found = {"top_20_hit_rate": self._tested(estimates["top_20_hit_rate"], null.hit_rate)}
         for name, values in (("regret", null.whole), ("regret_worst", null.worst)):
             with np.errstate(invalid="ignore"):
                 most = np.fmax(np.fmax.reduce(values, axis=1), estimates[name])

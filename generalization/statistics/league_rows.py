@@ -7,6 +7,7 @@ import pandas as pd
 from generalization.statistics.shown import is_shown
 
 WITHIN = "spearman_within_"
+TEST_SET_SHARE = "test_set_share_of_seed_variance"
 BEST_RIVAL = "less that of "  # begins a note on which baseline or hyper-parameter is the best
 
 

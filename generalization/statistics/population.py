@@ -24,6 +24,7 @@ from generalization.statistics.design import (
     residuals,
     strata_codes,
 )
+from generalization.statistics.packed_errors import PackedErrors, errors_of_networks
 from generalization.statistics.selection import has_fitted
 from generalization.tables import NETWORK, swept_hyperparameters
 
@@ -62,6 +63,8 @@ class Population:
         test_sizes: Number of test points of every ensemble.
         train_loss: Training loss of every network; NaN where it is not known.
         of_pairs: Values of measures of ensembles, if there are any.
+        errors: Test images that every network gets wrong, if they are known of all.
+        without_errors: Number of networks of which a study that has test errors lacks them.
     """
 
     measures: list[str]
@@ -73,6 +76,8 @@ class Population:
     test_sizes: Int[np.ndarray, "ensembles"]
     train_loss: Float[np.ndarray, "ensembles seeds"]
     of_pairs: OfPairs | None = None
+    errors: PackedErrors | None = None
+    without_errors: int = 0
 
     @cached_property
     def means(self) -> Float[np.ndarray, "measures ensembles"]:
@@ -146,6 +151,7 @@ class Population:
             test_sizes=self.test_sizes[some],
             train_loss=self.train_loss[some],
             of_pairs=None if pairs is None else pairs._replace(means=pairs.means[:, some]),
+            errors=None if self.errors is None else self.errors.some(some),
         )
 
     def dominant(self) -> str:
@@ -185,6 +191,7 @@ def population(
     baselines: Collection[str] = (),
     test_sizes: Mapping[str, int] | None = None,
     ensemble_measures: pd.DataFrame | None = None,
+    test_errors: pd.DataFrame | None = None,
 ) -> Population:
     """Arrange the networks of a table of measures at their last step.
 
@@ -196,7 +203,11 @@ def population(
         generator: Source of the random controls.
         baselines: Measures that any other has to beat.
         test_sizes: Dataset → number of test points.
-    """
+        test_errors: Table of the profile of this name, if the study has it.
+
+    Raises:
+        InputError: If the errors of a network are not those of as many images as its row says.
+    """  # noqa: DOC502
     final = measures[measures["final"] & np.isfinite(measures["generalization_gap"])]
     if selection == "fitted":
         final = final[has_fitted(final, fitted_accuracy=fitted_accuracy)]
@@ -220,6 +231,10 @@ def population(
     every_seed = np.where(np.isnan(gap), np.nan, 1.0)
     as_measures = levels.T[:, :, None] * every_seed
     sizes = test_sizes or {}
+    errors, without_errors = None, 0
+    if test_errors is not None:
+        given = networks, ensembles.index, seeds
+        errors, without_errors = errors_of_networks(test_errors, *given)
     measured = [*names, *paired, *factors, *more]
     return Population(
         measures=measured,
@@ -238,6 +253,8 @@ def population(
         of_pairs=_of_pairs(ensemble_measures, networks, ensembles.index, measured)
         if paired
         else None,
+        errors=errors,
+        without_errors=without_errors,
     )
 
 

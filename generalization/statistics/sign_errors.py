@@ -20,11 +20,12 @@ from typing import NamedTuple
 import numpy as np
 import scipy.special
 import scipy.stats
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from generalization.statistics.design import OneFactorPairs
 from generalization.statistics.draws import blocks, orders_among
 from generalization.statistics.intervals import Interval
+from generalization.statistics.packed_errors import PackedErrors
 
 FEWEST_EFFECTIVE = 12  # Dziugaite et al. 2020, §6: effective sample size of an environment
 PRODUCT_IS_FASTER = 10  # than choosing rows, up to so many rows for each that is chosen
@@ -251,32 +252,50 @@ def hoeffding_weights(
 
 
 def mcnemar_weights(
-    gap: Float[np.ndarray, "ensembles seeds"],
-    correct: Bool[np.ndarray, "ensembles seeds images"],
+    gap: Float[np.ndarray, "ensembles seeds"], errors: PackedErrors, *, comparisons: float = 1
 ) -> Weights:
-    """Return max(0, w − ½) with w = 1 − p of McNemar's test on the images of a shared test set.
+    """Return max(0, w − ½), w = 1 − c·p, p of McNemar's test on the images of a shared test set.
 
     Two accuracies on the same n images differ by (b − c)/n, b and c being the images that one
     network alone classifies correctly, with variance [b + c − (b − c)²/n]/n² (Agresti 2002, eq.
     10.2). p is the two-sided normal one of Δg with this variance; training accuracies are known.
     Networks that err on the same images are told apart at smaller gaps than by two bounds.
 
+    Accuracies a and a' on two test sets of n and n' images are independent, and differ with
+    variance a(1 − a)/n + a'(1 − a')/n'.
+
+    p is multiplied by the number c of pairs of networks in an environment (Bonferroni). Of pairs
+    that are equally good, half have p < ½: an environment in which nothing changes would count, and
+    every measure, a perfect one too, be wrong of half of it. So fewer than one of its pairs does.
+    Two bounds need no correction, since they are far from exact: at an accuracy of .9 they drop
+    what differs by less than 4.6 standard errors of two test sets.
+
+    Memory is linear in networks and in pairs: b + c is counted in bits, of the pairs asked for.
+
     Args:
-        correct: Whether every network classifies every test image correctly; all networks saw the
-            same images.
+        errors: Images of its test set that every network gets wrong.
+        comparisons: Number of pairs of networks in an environment.
     """
-    values, images = gap.ravel(), correct.shape[2]
-    flat = correct.reshape(-1, images).astype(np.float32)
-    # Counts below 2^24 are exact in single precision.
-    both, alone = flat @ flat.T, flat.sum(1)
+    values, seeds = gap.ravel(), gap.shape[1]
+    bits = errors.bits.reshape(len(values), -1)
+    images, test_sets = np.repeat(errors.images, seeds), np.repeat(errors.test_sets, seeds)
+    wrong = errors.wrong.ravel()
+    alone = wrong / images * (1 - wrong / images) / images
+
+    def variances(a, b):
+        differing = np.bitwise_count(bits[a] ^ bits[b]).sum(1, dtype=int)
+        shared = (differing - (wrong[a] - wrong[b]) ** 2 / images[a]) / images[a] ** 2
+        return np.where(test_sets[a] == test_sets[b], shared, alone[a] + alone[b])
 
     def weights(a, b):
-        only_a, only_b = alone[a] - both[a, b], alone[b] - both[a, b]
-        variance = (only_a + only_b - (only_a - only_b) ** 2 / images) / images**2
+        pairs = np.stack([a.ravel(), b.ravel()])
+        variance = np.empty(pairs.shape[1])
+        for block in blocks(len(variance), 3 * bits.shape[1]):
+            variance[block] = variances(*pairs[:, block])
         difference = np.abs(values[a] - values[b])
         with np.errstate(divide="ignore", invalid="ignore"):
-            certain = scipy.special.erf(difference / np.sqrt(2 * variance))
-        return np.maximum(0, np.where(difference > 0, certain, 0) - 0.5)
+            p = scipy.special.erfc(difference / np.sqrt(2 * variance.reshape(a.shape)))
+        return np.maximum(0, np.where(difference > 0, 0.5 - comparisons * p, 0))
 
     return weights
 

@@ -11,6 +11,7 @@ from generalization.names import interval, listed, number, readable, value_name,
 from generalization.statistics.intervals import FEWEST_ENSEMBLES
 from generalization.statistics.league_rows import (
     BEST_RIVAL,
+    TEST_SET_SHARE,
     companion,
     league_rows,
     primary_statistic,
@@ -325,8 +326,18 @@ def _ceiling(statistics: pd.DataFrame, candidates: pd.DataFrame, statistic: str)
         yield (
             "Noise of seeds limits the rank correlation of any measure with the gap, "
             f"{_where(statistic)}, to {_interval(ceiling)}; {number(left, digits=2)} of it is left "
-            "beyond the strongest measure."
+            f"beyond the strongest measure.{_of_test_set(statistics)}"
         )
+
+
+def _of_test_set(statistics: pd.DataFrame) -> str:
+    """Sentence on what the finite test set makes of the noise of seeds."""
+    rows = league_rows(statistics, TEST_SET_SHARE).dropna(subset="estimate")
+    return "".join(
+        " Of the variance of test accuracies between seeds, the finite test set makes the fraction "
+        f"{_interval(row)}."
+        for _, row in rows.iterrows()
+    )
 
 
 def _power(design: pd.DataFrame | None, statistic: str) -> Iterator[str]:

@@ -4,7 +4,12 @@ import scipy.stats
 import statsmodels.formula.api as smf
 from pandas import DataFrame
 
-from generalization.statistics.ceiling import accuracy_variance, noise_ceilings, reliability
+from generalization.statistics.ceiling import (
+    accuracy_variance,
+    noise_ceilings,
+    reliability,
+    share_of_test_set,
+)
 from generalization.statistics.design import main_effects
 
 
@@ -131,3 +136,52 @@ def test_two_images_are_enough_to_split_the_variance_and_one_is_not():
     assert accuracy_variance(correct).of_seeds == pytest.approx(expected)
     assert accuracy_variance(correct[:2]).of_seeds == pytest.approx(0)
     assert np.isnan(accuracy_variance(correct[:, :1])).all()
+
+
+def made_correct(generator, ensembles, seeds, images, spread):
+    """Whether networks are right, whose accuracies on the distribution have this spread."""
+    accuracy = 0.8 + spread * generator.choice([-1, 1], size=(ensembles, seeds, 1))
+    return generator.random((ensembles, seeds, images)) < accuracy
+
+
+def test_share_of_the_test_set_is_a_ratio_of_sums_with_a_jackknife(generator):
+    correct = list(made_correct(generator, 6, 3, 50, 0.05))
+    correct[2] = correct[2][:, :20]
+    lonely = [np.ones((1, 50), bool), np.ones((0, 50), bool)]
+    found, ensembles = share_of_test_set([*correct, *lonely], level=0.9)
+    parts = [accuracy_variance(one) for one in correct]
+
+    def ratio(some):
+        return sum(one.of_test_set for one in some) / sum(one.total for one in some)
+
+    without = np.array([ratio(parts[:k] + parts[k + 1 :]) for k in range(6)])
+    error = np.sqrt(5 / 6 * np.square(without - without.mean()).sum())
+    half = scipy.stats.t.ppf(0.95, 5) * error
+    assert ensembles == 6
+    assert found.estimate == pytest.approx(ratio(parts))
+    assert found.low == pytest.approx(max(0, ratio(parts) - half))
+    assert found.high == pytest.approx(ratio(parts) + half)
+
+
+@pytest.mark.parametrize(("ensembles", "spread"), [(16, 0.0), (16, 0.03), (32, 0.03)])
+def test_share_of_the_test_set_has_its_level(ensembles, spread, generator):
+    of_images = (0.8 * 0.2 - spread**2) / 200
+    truth = of_images / (of_images + spread**2)
+    found = [
+        share_of_test_set(made_correct(generator, ensembles, 4, 200, spread))[0] for _ in range(300)
+    ]
+    assert np.mean([one.estimate for one in found]) == pytest.approx(truth, rel=0.05)
+    covered = np.mean([one.low <= truth <= one.high for one in found])
+    print(f"of {ensembles} ensembles, a share of {truth:.2f} is covered by {covered:.3f}")
+    assert 0.95 - 3 * np.sqrt(0.95 * 0.05 / 300) < covered
+
+
+def test_share_of_the_test_set_needs_seeds_that_differ():
+    equal = [np.tile([True, False, True], (2, 1))] * 6
+    found, ensembles = share_of_test_set(equal)
+    assert ensembles == 6
+    assert np.isnan(found.estimate)
+    found, ensembles = share_of_test_set([one[:1] for one in equal])
+    assert ensembles == 0
+    assert np.isnan(found).all()
+    assert share_of_test_set([])[1] == 0

@@ -10,6 +10,7 @@ import scipy.stats
 import yaml
 from oracles.studies import made_measures, made_measures_of_two
 
+from generalization.statistics.ceiling import accuracy_variance
 from generalization.statistics.claims import claims
 from generalization.statistics.fit_statistics import (
     COLUMNS,
@@ -17,9 +18,10 @@ from generalization.statistics.fit_statistics import (
     fit_statistics,
 )
 from generalization.statistics.intervals import order_bounds
-from generalization.statistics.league_rows import primary_statistic
+from generalization.statistics.league_rows import TEST_SET_SHARE, primary_statistic
+from generalization.statistics.packed_errors import packed_text, unpacked_text
 from generalization.statistics.power import least_correlation
-from generalization.statistics.prediction import regret_null
+from generalization.statistics.prediction import selection_null
 from generalization.statistics.resampling import Resampling
 from generalization.statistics.selection import excluded
 from generalization.statistics.verdicts import verdict
@@ -101,6 +103,7 @@ def test_every_measure_has_a_row_of_every_statistic_of_both_selections(measures,
                 "ols_slope",
                 *(f"spearman_within_{factor}" for factor in FACTORS),
                 *(f"granulated_kendall_{factor}" for factor in FACTORS),
+                *(f"added_r_squared_{factor}" for factor in FACTORS),
             } <= set(rows.index)
 
 
@@ -116,6 +119,7 @@ TESTED = {
     "sign_error_90th": True,
     "sign_error_worst": True,
     "added_r_squared": True,
+    "added_r_squared_label_corruption": True,
     "difference_to_best_baseline": True,
     "kendall": True,
     "pearson_log": True,
@@ -123,6 +127,7 @@ TESTED = {
     "repeatability": True,
     "regret": False,
     "regret_worst": False,
+    "top_20_hit_rate": True,
 }
 
 
@@ -556,9 +561,9 @@ def test_gaps_are_permuted_within_two_levels_of_the_dominant_factor(measures, mo
 
     def spied(means, gap, strata, orders):
         seen.append((strata, orders))
-        return regret_null(means, gap, strata, orders)
+        return selection_null(means, gap, strata, orders)
 
-    monkeypatch.setattr("generalization.statistics.league.regret_null", spied)
+    monkeypatch.setattr("generalization.statistics.league.selection_null", spied)
     # The slow judges, which permute gaps in ways of their own.
     for judge in ("stratified", "given_design", "granulated", "information", "sign_errors"):
         name = f"generalization.statistics.league._Judges.{judge}"
@@ -603,3 +608,114 @@ def test_many_ensembles_have_intervals_of_groups(measures, statistics, monkeypat
     width, before = usual["high"] - usual["low"], usual["high_before"] - usual["low_before"]
     assert 0.7 < (width / before).median() < 1.4
     assert len(usual) > 10
+
+
+def made_errors(measures, images=4000):
+    """Errors of all networks at their last step, as many as their accuracies say.
+
+    Nine in ten are among the images that are hardest for all.
+    """
+    generator = np.random.default_rng(3)
+    hardness, rows = generator.random(images), []
+    networks = measures[measures["final"]].drop_duplicates(["ensemble", "seed"])
+    for _, one in networks.iterrows():
+        order = np.argsort(hardness + 0.1 * generator.normal(size=images))
+        wrong = np.zeros(images, bool)
+        wrong[order[: round((1 - one["test_accuracy"]) * images)]] = True
+        cells = one[["ensemble", "seed", "step"]].to_list()
+        rows.append([*cells, images, wrong.mean(), packed_text(wrong)])
+    return pd.DataFrame(
+        rows, columns=["ensemble", "seed", "step", "test_images", "test_error", "misclassified"]
+    )
+
+
+WEIGHTED = "weighted by McNemar's test"
+BOUNDS = "weighted by two Hoeffding bounds"
+
+
+@pytest.fixture(scope="module")
+def with_errors(measures):
+    return fitted(measures, test_errors=made_errors(measures), test_sizes={"mnist_subset": 4000})[0]
+
+
+def sign_rows(statistics):
+    return statistics[statistics["statistic"].str.startswith("sign_error")]
+
+
+def test_rows_of_sign_errors_say_how_pairs_are_weighted(with_errors, statistics):
+    assert sign_rows(with_errors)["note"].str.endswith(WEIGHTED).all()
+    assert sign_rows(statistics)["note"].str.endswith(BOUNDS).all()
+
+
+def test_single_errors_change_sign_errors_alone(measures, with_errors):
+    bounds, _ = fitted(measures, test_sizes={"mnist_subset": 4000})
+    one = ["measure", "statistic", "selection", "dataset"]
+    both = with_errors.merge(bounds, on=one, suffixes=("", "_before"))
+    assert len(both) == len(bounds) == len(with_errors) - 2
+    others = both[~both["statistic"].str.startswith("sign_error")]
+    for column in ("estimate", "low", "high", "p_value", "p_value_corrected"):
+        assert (others[column].fillna(9) == others[f"{column}_before"].fillna(9)).all(), column
+    # Weights are those of the gap, so that every measure has at least as many environments.
+    signs = sign_rows(both)
+    assert (signs["cells"] >= signs["cells_before"]).all()
+    assert (signs["cells"] > signs["cells_before"]).any()
+
+
+def test_share_of_the_test_set_is_that_of_the_networks_that_count(measures, with_errors):
+    for selection in ("fitted", "all"):
+        row = of(with_errors, "generalization_gap", selection).loc[TEST_SET_SHARE]
+        some = measures[measures["final"]].drop_duplicates(["ensemble", "seed"])
+        if selection == "fitted":
+            some = some[(some["train_accuracy"] >= 0.999)]
+        errors = made_errors(measures).merge(some[["ensemble", "seed"]])
+        parts = []
+        for _, rows in errors.groupby("ensemble"):
+            wrong = np.stack([unpacked_text(one, 4000) for one in rows["misclassified"]])
+            parts.append(accuracy_variance(~wrong))
+        known = np.array([part for part in parts if np.isfinite(part.total)])
+        assert row["estimate"] == pytest.approx(known[:, 2].sum() / known[:, 0].sum())
+        assert row["low"] < row["estimate"] < row["high"]
+        assert row["ensembles"] == len(known)
+        assert row["networks"] == len(errors)
+
+
+def test_one_network_without_errors_leaves_two_bounds_to_all(measures):
+    some = measures[measures["measure"].isin(["jacobian_norm", "random_number"])]
+    errors = made_errors(some)
+    last = some[some["final"] & (some["train_accuracy"] >= 0.999)].drop_duplicates([
+        "ensemble",
+        "seed",
+    ])
+    found, _ = fitted(some, test_errors=errors.drop(errors.index[0]), permutations=19)
+    expected, _ = fitted(some, permutations=19)
+    rows = sign_rows(found).query("selection == 'fitted'")
+    lacking = f"1 of {len(last)} networks have no test errors"
+    assert rows["note"].str.endswith(f"{BOUNDS}, since {lacking}").all()
+    assert (
+        rows["estimate"] == sign_rows(expected).query("selection == 'fitted'")["estimate"]
+    ).all()
+    row = of(found, "generalization_gap").loc[TEST_SET_SHARE]
+    assert np.isnan(row["estimate"])
+    assert row["note"] == lacking
+
+
+def test_pairs_of_two_datasets_are_weighted_by_two_variances():
+    both = made_measures_of_two()
+    both = both[both["measure"].isin(["jacobian_norm", "random_number"])]
+    found, _ = fitted(both, test_errors=made_errors(both), permutations=19)
+    notes = sign_rows(found).set_index("dataset")["note"]
+    assert (
+        notes["all"].str.endswith(f"{WEIGHTED}, of two test sets by two binomial variances").all()
+    )
+    assert notes["digits"].str.endswith(WEIGHTED).all()
+
+
+def test_prediction_of_levels_of_few_ensembles_has_no_interval(measures):
+    names = sorted(measures["ensemble"].unique())[:11]
+    few = measures[measures["ensemble"].isin(names) & (measures["measure"] == "jacobian_norm")]
+    found, _ = fitted(few, permutations=19)
+    row = of(found, "jacobian_norm").loc["added_r_squared_depth"]
+    assert np.isfinite(row["estimate"])
+    assert np.isnan(row["low"])
+    assert row["note"] == "no interval from fewer than 12 ensembles"
+    assert row["cells"] == 3

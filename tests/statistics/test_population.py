@@ -1,7 +1,10 @@
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from generalization.statistics.packed_errors import packed_text
 from generalization.statistics.population import population
 
 NAN = np.nan
@@ -160,6 +163,34 @@ def test_controls_are_three_of_a_kind_and_an_oracle_with_a_tenth_of_noise():
 def test_test_points_are_those_of_the_dataset():
     assert of(test_sizes={"digits": 297}).test_sizes.tolist() == [297] * 3
     assert of().test_sizes.tolist() == [10_000] * 3
+
+
+def test_test_errors_are_those_of_the_networks_that_are_left():
+    generator = np.random.default_rng(0)
+    wrong = {key: generator.random(20) < 0.5 for key in product("abc", (1, 2))}
+    errors = pd.DataFrame(
+        [(ensemble, seed, 9, 20, packed_text(one)) for (ensemble, seed), one in wrong.items()],
+        columns=["ensemble", "seed", "step", "test_images", "misclassified"],
+    )
+    found = of(test_errors=errors).errors
+    every = np.array([True, True])
+    np.testing.assert_array_equal(
+        found.correct(0, every), ~np.stack([wrong["a", 1], wrong["a", 2]])
+    )
+    # The second network of c does not exist.
+    assert found.wrong.tolist() == [
+        [wrong["a", 1].sum(), wrong["a", 2].sum()],
+        [wrong["b", 1].sum(), wrong["b", 2].sum()],
+        [wrong["c", 1].sum(), 0],
+    ]
+    some = of(test_errors=errors).sample(2, np.random.default_rng(0))
+    places = np.flatnonzero(np.isin(of().gap[:, 0], some.gap[:, 0]))
+    np.testing.assert_array_equal(some.errors.bits, found.bits[places])
+    lacking = of(test_errors=errors.iloc[1:])
+    assert lacking.errors is None
+    assert lacking.without_errors == 1
+    assert of().errors is None
+    assert of().without_errors == 0
 
 
 def test_a_sample_has_some_ensembles_in_their_order():

@@ -1,3 +1,4 @@
+import tracemalloc
 from itertools import product
 
 import numpy as np
@@ -8,6 +9,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from generalization.statistics import draws
 from generalization.statistics.design import OneFactorPairs, one_factor_pairs
+from generalization.statistics.packed_errors import PackedErrors, packed_errors
 from generalization.statistics.sign_errors import (
     changes,
     hoeffding_weights,
@@ -130,7 +132,7 @@ def test_mcnemar_is_that_of_statsmodels(generator):
     difficulty = generator.random(20_000)
     correct = difficulty + 0.1 * generator.normal(size=(2, 1, 20_000)) < [[[0.8]], [[0.805]]]
     gap = 1 - correct.mean(2)
-    w = mcnemar_weights(gap, correct)(np.array([0]), np.array([1]))
+    w = mcnemar_weights(gap, packed_errors(~correct))(np.array([0]), np.array([1]))
     only = [(correct[0] & ~correct[1]).sum(), (correct[1] & ~correct[0]).sum()]
     p = mcnemar([[0, only[0]], [only[1], 0]], exact=False, correction=False).pvalue
     assert w == pytest.approx([max(0, 1 - p - 0.5)], abs=0.002)
@@ -140,10 +142,111 @@ def test_mcnemar_is_that_of_statsmodels(generator):
 
 
 def test_networks_with_equal_errors_are_certain_if_their_gaps_differ():
-    correct = np.ones((2, 1, 10), bool)
-    w = mcnemar_weights(np.array([[0.1], [0.2]]), correct)
+    errors = packed_errors(np.zeros((2, 1, 10), bool))
+    w = mcnemar_weights(np.array([[0.1], [0.2]]), errors)
     assert w(np.array([0]), np.array([1])) == 0.5
-    assert w(np.array([0]), np.array([0])) == 0
+
+
+def slow_weight(gaps, wrong, shared):
+    """Weight of one pair, image by image: the variance of the mean of n differences of errors."""
+    if shared:
+        differences = wrong[0].astype(float) - wrong[1]
+        variance = np.mean((differences - differences.mean()) ** 2) / len(differences)
+    else:
+        variance = sum(np.mean((one - one.mean()) ** 2) / len(one) for one in wrong)
+    z = abs(gaps[0] - gaps[1]) / np.sqrt(variance)
+    return max(0.0, 1 - 2 * scipy.stats.norm.sf(z) - 0.5)
+
+
+def test_weights_of_any_pairs_agree_with_images_one_by_one(generator, monkeypatch):
+    """Ensembles 0 and 1 share 131 images, and 2 has 70 others."""
+    wrong = [generator.random((2, n)) < 0.3 for n in (131, 131, 70)]
+    bits = np.zeros((3, 2, 24), np.uint8)
+    for ensemble, one in enumerate(wrong):
+        bits[ensemble, :, : -(-one.shape[1] // 8)] = np.packbits(one, axis=1)
+    errors = PackedErrors(bits.view(np.uint64), np.array([131, 131, 70]), np.array([0, 0, 1]))
+    gap = np.stack([one.mean(1) for one in wrong])
+    a, b = np.array([[0, 0, 1], [2, 3, 0]]), np.array([[2, 3, 2], [4, 5, 1]])
+    expected = [
+        [
+            slow_weight(
+                (gap.ravel()[i], gap.ravel()[j]),
+                (wrong[i // 2][i % 2], wrong[j // 2][j % 2]),
+                shared=i < 4 and j < 4,
+            )
+            for i, j in zip(*pair, strict=True)
+        ]
+        for pair in zip(a, b, strict=True)
+    ]
+    assert (np.array(expected) > 0).sum() == 2
+    found = mcnemar_weights(gap, errors)(a, b)
+    assert found == pytest.approx(np.array(expected))
+    monkeypatch.setattr(draws, "BLOCK_NUMBERS", 10)
+    assert mcnemar_weights(gap, errors)(a, b) == pytest.approx(found)
+
+
+@pytest.fixture
+def made(generator):
+    """3 × 4 ensembles of 7 networks, tested on 2,000 images of which one in four is hard.
+
+    The first factor costs 3 points of accuracy a level, the second none. Two bounds tell 4.4 points
+    apart, and so its outer levels alone.
+    """
+    levels = np.array(list(np.ndindex(3, 4)))
+    hard, share = generator.random(2000) < 0.25, 0.8 + 0.12 * levels[:, 0]
+    quantile = (generator.random(2000) + 0.1 * generator.normal(size=(12, 7, 2000))) % 1
+    return levels, hard & (quantile < share[:, None, None] / 1.2)
+
+
+def test_single_errors_keep_more_environments_than_two_bounds(made):
+    levels, wrong = made
+    gap, pairs = wrong.mean(2), one_factor_pairs(levels)
+    environments = changes(pairs, levels)
+    compared = 49 * len(pairs.first) / (environments.max() + 1)
+    measures = levels[None, :, :1] * np.ones((1, 1, 7))
+    kept = {
+        name: sign_errors(measures, gap, pairs, weights, environments=environments).errors[0]
+        for name, weights in {
+            "two bounds": hoeffding_weights(gap, 2000),
+            "single images": mcnemar_weights(gap, packed_errors(wrong), comparisons=compared),
+            "not corrected": mcnemar_weights(gap, packed_errors(wrong)),
+        }.items()
+    }
+    numbers = {name: int(np.isfinite(errors).sum()) for name, errors in kept.items()}
+    print(f"environments of 3 changes that matter and 6 that do not: {numbers}")
+    of_first = np.unique(environments[pairs.factor == 0])
+    assert numbers["two bounds"] == 1
+    # All changes of the first factor and none of the second, which the measure cannot know.
+    assert np.flatnonzero(np.isfinite(kept["single images"])).tolist() == of_first.tolist()
+    assert kept["single images"][of_first] == pytest.approx(0, abs=1e-6)
+    # Without a correction nothing is too uncertain, and a perfect measure is half wrong.
+    assert numbers["not corrected"] == 9
+    assert np.delete(kept["not corrected"], of_first) == pytest.approx([0.5] * 6)
+
+
+def test_corrected_weights_are_those_of_a_corrected_p(made):
+    _, wrong = made
+    gap, errors = wrong.mean(2), packed_errors(wrong)
+    ends = np.arange(7), 28 + np.arange(7)
+    once = mcnemar_weights(gap, errors)(*ends)
+    corrected = mcnemar_weights(gap, errors, comparisons=30)(*ends)
+    assert corrected == pytest.approx(np.maximum(0, 0.5 - 30 * (0.5 - once)))
+    assert (corrected > 0).any()
+    assert (corrected < once).all()
+
+
+def test_weights_of_many_networks_take_the_memory_of_the_pairs_asked_for(generator):
+    """10,000 networks and images: a matrix of all pairs would take 400 MB, images 400 MB more."""
+    bits = generator.integers(2**63, size=(10_000, 1, 157), dtype=np.uint64)
+    bits[:, :, -1] &= np.uint64(0xFFFF)
+    errors = PackedErrors(bits, np.full(10_000, 10_000), np.zeros(10_000, int))
+    gap, ends = errors.wrong / 1e4, generator.integers(10_000, size=(2, 30_000))
+    tracemalloc.start()
+    found = mcnemar_weights(gap, errors)(*ends)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.shape == (30_000,)
+    assert peak < 300e6
 
 
 def test_summary_is_over_the_environments_that_are_left():

@@ -93,6 +93,21 @@ def test_a_front_page(statistics, measures):
     ]
 
 
+def test_front_page_says_what_the_test_set_makes_of_the_noise_of_seeds(statistics, measures):
+    ceiling = statistics[statistics["statistic"] == f"noise_ceiling_within_{FACTOR}"]
+    share = ceiling.assign(
+        statistic="test_set_share_of_seed_variance", estimate=0.63, low=0.5, high=0.71
+    )
+    lines = summary(pd.concat([statistics, share]), measures)
+    (line,) = [one for one in lines if one.startswith("Noise of seeds")]
+    assert line.endswith(
+        "beyond the strongest measure. Of the variance of test accuracies between seeds, the "
+        "finite test set makes the fraction 0.63 [0.50, 0.71]."
+    )
+    unknown = pd.concat([statistics, share.assign(estimate=np.nan)])
+    assert summary(unknown, measures) == summary(statistics, measures)
+
+
 def test_networks_of_one_ensemble_from_two_devices_are_seen(statistics, measures):
     made_on = {"device": ["A100", "A100", "H100"], "driver": "580.65", "torch": "2.13"}
     training = pd.DataFrame({"ensemble": ["a", "b", "b"], "seed": [1, 1, 2], "final": True})
