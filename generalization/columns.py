@@ -42,7 +42,11 @@ COLUMNS = {
     "low": ("Lower end of the interval", "unit of the estimate"),
     "high": ("Upper end of the interval", "unit of the estimate"),
     "level": ("Confidence level of the interval", "fraction"),
-    "p_value": ("p-value of no relation", "probability"),
+    "p_value": (
+        "p-value of no relation; of granulated correlations, conditional information and sign "
+        "errors, of independence, hyper-parameters included",
+        "probability",
+    ),
     "p_value_corrected": ("p-value corrected for the number of measures", "probability"),
     "networks": ("Number of networks that the row rests on", "networks"),
     "ensembles": ("Number of ensembles that the row rests on", "ensembles"),

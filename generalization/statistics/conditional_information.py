@@ -16,6 +16,7 @@ from generalization.statistics.draws import blocks, complete_sets, orders_among
 
 MOST_CONDITIONS = 2  # Jiang et al. 2019
 PAIRS_AT_A_TIME = 1024
+ROUNDING = 1e-13  # share of a sum of n·ln n below which a difference of such sums is rounding
 
 
 class Cells(NamedTuple):
@@ -102,6 +103,11 @@ def conditional_information_null(
     orders: Int[np.ndarray, "permutations ensembles"],
 ) -> Float[np.ndarray, "measures permutations"]:
     """Compute the same after permuting the gap over all ensembles.
+
+    The null hypothesis is that measure and gap have nothing to do with each other, hyper-parameters
+    included. A measure that follows a hyper-parameter, with noise, has K = 0 given that one, but no
+    more so under permutations given any other: it is found far more often than the level says.
+    K of a measure that is a function of two hyper-parameters or fewer is 0 and never found.
 
     Returns:
         K of measures that say nothing: its mean is the bias to subtract, its upper tail the test.
@@ -265,5 +271,6 @@ def _information(n, n_m, n_g, by_gap, alike, table):
     )
     entropy = total - gap
     with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = (pair - measure - gap + total) / entropy
+        information = pair - measure - gap + total
+        ratio = np.where(information > ROUNDING * total, information, 0) / entropy
     return np.where(entropy > 1e-9 * np.maximum(total, 1), np.clip(ratio, 0, 1), np.nan)

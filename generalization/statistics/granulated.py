@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -40,17 +41,22 @@ def granulated_kendall(
     measures: Float[np.ndarray, "measures ensembles"],
     gap: Float[np.ndarray, "ensembles"],
     levels: Int[np.ndarray, "ensembles factors"],
+    averaged: Sequence[int] | None = None,
 ) -> Granulated:
     """Compute Ψ, the mean of ψ_i, each the mean of Kendall's τ over cells (Jiang et al. 2019).
 
     A cell of factor i holds the ensembles that differ in θ_i alone; τ is τ-a, ties count 0. Cells
     with fewer than two models are skipped, and factors without cells.
 
+    Args:
+        averaged: Positions of the factors whose ψ_i count in Ψ, by default all. What is left out,
+            such as the dataset, is held fixed by the cells of all others.
+
     Returns:
         Ψ and ψ_i of one draw; NaN where no cell is left. Unlike ρ, they are 0 for a constant
         measure.
     """
-    return granulated_kendall_null(measures, gap, levels, np.arange(len(gap))[None])
+    return granulated_kendall_null(measures, gap, levels, np.arange(len(gap))[None], averaged)
 
 
 def granulated_kendall_null(
@@ -58,6 +64,7 @@ def granulated_kendall_null(
     gap: Float[np.ndarray, "ensembles"],
     levels: Int[np.ndarray, "ensembles factors"],
     orders: Int[np.ndarray, "permutations ensembles"],
+    averaged: Sequence[int] | None = None,
 ) -> Granulated:
     """Compute the same after permuting the gap over all ensembles.
 
@@ -69,6 +76,7 @@ def granulated_kendall_null(
         measures: As in ``granulated_kendall``.
         gap: As in ``granulated_kendall``.
         levels: As in ``granulated_kendall``.
+        averaged: As in ``granulated_kendall``.
     """
     found = _empty(len(measures), len(orders), levels.shape[1])
     one_stratum = np.zeros(len(gap), int)
@@ -82,13 +90,14 @@ def granulated_kendall_null(
                 at = pairs.factor == factor
                 shared = signs[:, at] * _shares(cells[at])
                 found.by_factor[factor, rows, block] = shared @ permuted[:, at].T
-    return found._replace(overall=_mean_of_defined(found.by_factor))
+    return found._replace(overall=_mean_of_defined(found.by_factor, averaged))
 
 
 def granulated_intervals(
     measures: Float[np.ndarray, "measures ensembles"],
     gap: Float[np.ndarray, "ensembles"],
     levels: Int[np.ndarray, "ensembles factors"],
+    averaged: Sequence[int] | None = None,
     *,
     level: float,
 ) -> tuple[Interval, list[Interval]]:
@@ -104,12 +113,16 @@ def granulated_intervals(
     A pair of (x, y) is in order where r/√(1 − r²) > −Δnoise/Δy, so that each draw is a step
     function of r, and no correlation is drawn anew.
 
+    Args:
+        averaged: As in ``granulated_kendall``.
+
     Returns:
         Intervals of Ψ and of the ψ_i in order of factors. NaN where no cell is left, and bounds of
         fewer than ``FEWEST_ENSEMBLES``. Where all pairs of a measure are ties, 0 has no interval
         around it.
     """
-    observed = granulated_kendall(measures, gap, levels)
+    observed = granulated_kendall(measures, gap, levels, averaged)
+    in_mean = tuple(range(levels.shape[1]) if averaged is None else averaged)
     estimates = np.concatenate([observed.overall[None, :, 0], observed.by_factor[:, :, 0]])
     low, high = np.full((2, *estimates.shape), np.nan)
     for rows, there in complete_sets(measures):
@@ -118,9 +131,9 @@ def granulated_intervals(
         some = levels[there].astype(np.int64)
         pairs, _ = _pairs_in_cells(some)
         ordered = _signs(measures[rows][:, there], pairs) != 0
-        counted = [np.full(len(pairs.factor), True)]
+        counted = [np.isin(pairs.factor, in_mean)]
         counted += [pairs.factor == factor for factor in range(some.shape[1])]
-        for place, drawn in enumerate(_drawn(some.tobytes(), some.shape)):
+        for place, drawn in enumerate(_drawn(some.tobytes(), some.shape, in_mean)):
             low[place, rows], high[place, rows] = inverted(drawn, estimates[place, rows], level)
             tied = rows[~ordered[:, counted[place]].any(1)]
             low[place, tied] = high[place, tied] = estimates[place, tied]
@@ -129,7 +142,9 @@ def granulated_intervals(
 
 
 @lru_cache(maxsize=4)
-def _drawn(levels: bytes, shape: tuple[int, int]) -> list[Float[np.ndarray, "correlations draws"]]:
+def _drawn(
+    levels: bytes, shape: tuple[int, int], averaged: tuple[int, ...]
+) -> list[Float[np.ndarray, "correlations draws"]]:
     """Ψ, then every ψ_i, of normal values with each of ``CORRELATIONS``, in ascending order."""
     pairs, cells = _pairs_in_cells(np.frombuffer(levels, np.int64).reshape(shape))
     draws = int(np.clip(PAIRS_DRAWN // max(1, len(pairs.first)), FEWEST_DRAWS, MOST_DRAWS))
@@ -145,7 +160,7 @@ def _drawn(levels: bytes, shape: tuple[int, int]) -> list[Float[np.ndarray, "cor
             share, bins = _shares(cells[at]), len(steps) + 1
             ordered = np.array([np.bincount(one, share, bins) for one in first[:, at]])
             psi[factor, :, block] = 2 * ordered[:, :-1].cumsum(1).T - 1
-    return [np.sort(of, axis=1) for of in (_mean_of_defined(psi), *psi)]
+    return [np.sort(of, axis=1) for of in (_mean_of_defined(psi, averaged), *psi)]
 
 
 def granulated_cells(levels: Int[np.ndarray, "ensembles factors"]) -> Cells:
@@ -187,7 +202,8 @@ def _empty(measures, draws, factors):
     return Granulated(nothing[:0].sum(0), nothing)
 
 
-def _mean_of_defined(by_factor):
+def _mean_of_defined(by_factor, averaged=None):
+    by_factor = by_factor if averaged is None else by_factor[list(averaged)]
     defined = np.isfinite(by_factor)
     with np.errstate(invalid="ignore"):
         return np.where(defined, by_factor, 0).sum(0) / defined.sum(0)

@@ -283,15 +283,21 @@ class _Judges:
             )
 
     def granulated(self) -> Iterator[Row]:
-        """Granulated Kendall Ψ and its ψ of every factor (Jiang et al. 2019)."""
+        """Granulated Kendall Ψ and its ψ of every factor (Jiang et al. 2019).
+
+        Ψ is of hyper-parameters: it holds the dataset fixed, whose ψ has a row of its own. A
+        measure that tells one dataset from the other, and nothing within, would have Ψ = 1/n.
+        """
         factors, levels = self.population.factors, self.population.levels
         if not factors or not self.enough:
             yield from self.rows("granulated_kendall", self._empty())
             return
-        null = granulated_kendall_null(self.means, self.gap, levels, self.orders)
+        averaged = [place for place, name in enumerate(factors) if name != "dataset"]
+        given = self.means, self.gap, levels
+        null = granulated_kendall_null(*given, self.orders, averaged)
         cells = granulated_cells(levels)
-        overall, by_factor = granulated_intervals(self.means, self.gap, levels, level=self.level)
-        everything = [("granulated_kendall", overall, null.overall, cells.used.sum())] + [
+        overall, by_factor = granulated_intervals(*given, averaged, level=self.level)
+        everything = [("granulated_kendall", overall, null.overall, cells.used[averaged].sum())] + [
             (f"granulated_kendall_{factor}", interval, null.by_factor[place], cells.used[place])
             for place, (factor, interval) in enumerate(zip(factors, by_factor, strict=True))
         ]

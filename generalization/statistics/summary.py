@@ -209,6 +209,8 @@ def _where(statistic: str) -> str:
     """Clause on what a correlation holds fixed."""
     if statistic == "spearman_given_design":
         return "given all hyper-parameters"
+    if statistic == "granulated_kendall":
+        return "where one hyper-parameter varies at a time"
     held = stratum(statistic)
     return f"at equal {within(held)}" if held else "pooled over all networks"
 
@@ -246,6 +248,11 @@ def _beyond_design(
 
 def _proxies(design: pd.DataFrame | None, statistic: str) -> str:
     """Sentence on how often a random function of the hyper-parameters passes for a measure."""
+    if statistic == "granulated_kendall":
+        return (
+            " The former alone tells little: it is tested against independence, which functions of "
+            "the hyper-parameters are found to lack as well."
+        )
     rows, held = _design(design), stratum(statistic)
     name = f"shown_random_main_effects_within_{held}"
     if name not in rows.index or pd.isna(rows.loc[name, "value"]):

@@ -130,3 +130,13 @@ def test_every_ensemble_twice_says_what_every_ensemble_once_says(generator):
     measures, gap = generator.normal(size=(2, 24)), generator.normal(size=24)
     once = conditional_information(ONCE, measures, gap, LEVELS)
     assert conditional_information(2 * ONCE, measures, gap, LEVELS) == pytest.approx(once)
+
+
+def test_what_two_factors_tell_is_exactly_nothing(generator):
+    """K = 0 without rounding, so that no permutation has less: p = 1."""
+    factors = generator.normal(size=(2, 3))[LEVELS[:, 0], LEVELS[:, 1]]
+    measures = np.stack([LEVELS[:, 2].astype(float), factors])
+    gap = generator.normal(size=24)
+    orders = permuted_orders(np.zeros(24, int), permutations=99, generator=generator)
+    assert (conditional_information(ONCE, measures, gap, LEVELS) == 0).all()
+    assert (conditional_information_null(measures, gap, LEVELS, orders) == 0).all()

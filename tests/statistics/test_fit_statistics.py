@@ -146,6 +146,19 @@ def test_every_statistic_is_tested_and_says_on_how_much_it_rests(statistics):
     assert ceiling[["low", "high", "p_value", "networks", "ensembles"]].notna().all()
 
 
+def test_ceiling_of_pooled_ranks_is_that_of_gaps_around_their_mean(measures, statistics):
+    """An analysis of variance of fitted networks, by sums of squares."""
+    networks = measures[measures["final"] & (measures["train_accuracy"] >= 0.999)]
+    networks = networks.drop_duplicates(["ensemble", "seed"])
+    gaps = networks.groupby("ensemble")["generalization_gap"]
+    size, seeds = gaps.mean(), gaps.size()
+    within = (gaps.var().fillna(0) * (seeds - 1)).sum() / (seeds - 1).sum()
+    reliability = 1 - within / (len(seeds) / (1 / seeds).sum()) / size.var()
+    ceiling = 6 / np.pi * np.arcsin(np.sqrt(reliability) / 2)
+    found = of(statistics, "generalization_gap").loc["noise_ceiling", "estimate"]
+    assert found == pytest.approx(ceiling)
+
+
 def test_measure_that_says_nothing_passes_no_test(statistics):
     # It is a baseline, with which it is not compared.
     names = set(TESTED) - {"difference_to_best_baseline"}
@@ -303,6 +316,12 @@ def test_each_dataset_of_several_has_the_statistics_of_its_networks_alone():
     cells = of(together, "jacobian_norm")["cells"]
     assert cells["spearman_within_dataset"] == 2
     assert cells["spearman_within_label_corruption"] == 8
+    # Ψ holds the dataset fixed, whose ψ stands alone.
+    psi = of(together, "jacobian_norm")["estimate"]
+    swept = [f"granulated_kendall_{factor}" for factor in FACTORS]
+    assert psi["granulated_kendall"] == pytest.approx(psi[swept].mean())
+    assert cells["granulated_kendall"] == cells[swept].sum()
+    assert abs(psi["granulated_kendall_dataset"] - psi["granulated_kendall"]) > 0.01
 
 
 def test_correction_is_over_candidates_alone(statistics):

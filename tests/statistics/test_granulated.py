@@ -87,6 +87,34 @@ def test_null_is_the_statistic_of_permuted_gaps(generator, monkeypatch):
     assert cut.overall == pytest.approx(found.overall, abs=1e-12)
 
 
+def test_psi_averages_the_factors_it_is_told(generator):
+    """Not the first, as if it were the dataset: a measure that tells nothing else has Ψ = 0."""
+    gap = generator.normal(size=24) + 9 * LEVELS[:, 0]
+    measures = np.stack([generator.normal(size=24) + gap, LEVELS[:, 0].astype(float)])
+    found = granulated_kendall(measures, gap, LEVELS, [1, 2])
+    expected = np.array([by_definition(x, gap, LEVELS) for x in measures]).T
+    assert found.by_factor[:, :, 0] == pytest.approx(expected)
+    assert found.overall[:, 0] == pytest.approx(expected[1:].mean(0))
+    assert granulated_kendall(measures, gap, LEVELS).overall[1, 0] == pytest.approx(1 / 3)
+    assert found.overall[1, 0] == 0
+    orders = permuted_orders(np.zeros(24, int), permutations=9, generator=generator)
+    null = granulated_kendall_null(measures, gap, LEVELS, orders, [1, 2])
+    assert null.overall == pytest.approx(null.by_factor[1:].mean(0))
+
+
+def test_interval_of_psi_is_that_of_the_factors_it_averages(generator):
+    """With one factor, it is the interval of that ψ; a measure without order there has none."""
+    x, y = generator.normal(size=(2, 24))
+    measures = np.stack([x, LEVELS[:, 0].astype(float)])
+    overall, by_factor = granulated_intervals(measures, y, LEVELS, [2], level=0.95)
+    for bound in ("estimate", "low", "high"):
+        assert getattr(overall, bound) == pytest.approx(getattr(by_factor[2], bound))
+    assert overall.low[0] < overall.estimate[0] < overall.high[0]
+    assert (overall.low[1], overall.high[1]) == (0, 0)
+    every, _ = granulated_intervals(measures, y, LEVELS, level=0.95)
+    assert every.high[0] - every.low[0] < overall.high[0] - overall.low[0]
+
+
 def test_missing_value_costs_this_measure_alone(generator):
     measures, gap = generator.normal(size=(2, 24)), generator.normal(size=24)
     lacking = measures.copy()

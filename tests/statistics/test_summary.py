@@ -203,6 +203,14 @@ def test_judges_that_agree_are_said_to_agree(statistics, measures):
     assert found(summary(two, measures), "All judges agree on the best candidate: Jacobian norm by")
 
 
+def test_granulated_correlation_is_not_called_pooled(statistics, measures):
+    sentences = summary(statistics, measures, primary="granulated_kendall", design=made_design())
+    assert "best, where one hyper-parameter varies at a time: its rank" in sentences[0]
+    (beyond,) = (one for one in sentences if "given all hyper-parameters too" in one)
+    assert "to rank the gap where one hyper-parameter varies at a time and given" in beyond
+    assert beyond.endswith("which functions of the hyper-parameters are found to lack as well.")
+
+
 def test_few_ensembles_rank_no_measures(measures):
     sentences = summary(made_statistics(ensembles=4), measures, design=made_design())
     assert sentences == [
@@ -211,6 +219,8 @@ def test_few_ensembles_rank_no_measures(measures):
         "4 fitted ensembles are too few to rank measures by the gap, which takes at least 5.",
         EXCLUDED,
     ]
+    enough = summary(made_statistics(ensembles=5), measures, design=made_design())
+    assert enough[0] != STUDIED and not any("too few to rank" in one for one in enough)
 
 
 def test_nothing_estimated_claims_nothing(statistics, measures):
