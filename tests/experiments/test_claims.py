@@ -280,3 +280,16 @@ def test_what_is_told_from_memory_says_so():
         source for claim, source in told.items() if claim == "Wider networks are more similar"
     )
     assert "read in its abstract" in width
+
+
+def test_what_is_read_in_an_abstract_says_so():
+    told = {one.claim: one.source for one in claims_of({"morcos_2018": PAPERS["morcos_2018"]})}
+    abstract = {claim for claim, source in told.items() if ABSTRACT in source}
+    assert abstract == {
+        "Among networks of one topology trained on true labels, those with a larger area have a "
+        "higher test accuracy, whatever their other hyper-parameters",
+        "Dropout protects against ablation up to the dropout rate",
+        "Dropout does not protect against ablation beyond the dropout rate",
+        "Batch normalization lowers the selectivity of units",
+        "The class selectivity of a unit does not predict its importance",
+    }

@@ -516,3 +516,12 @@ def test_pairs_that_were_planned_and_lost_are_too_few():
     paired = {"pairs": 3, "ensembles": np.nan}
     assert judged(statistics("mnist", left_out=4, **paired))["verdict"].to_list() == [TOO_FEW]
     assert judged(statistics("mnist", left_out=1, **paired))["verdict"].to_list() == [NOT_TESTED]
+
+
+def test_a_row_of_other_labels_joins_nothing():
+    of_all = statistics("mnist", labels="all", width=np.nan)
+    few = statistics("mnist", labels="true", width=50).assign(ensembles=3)
+    table = judged(pd.concat([of_all, few]))
+    assert table["verdict"].to_list() == [REPLICATES, TOO_FEW]
+    joined = judged(pd.concat([of_all, few.assign(labels="all")]))
+    assert joined["verdict"].to_list() == [REPLICATES]

@@ -220,6 +220,7 @@ def test_number_of_test_points_decides_which_changes_are_certain(monkeypatch):
     taken = foreign_league.foreign_league(measures, **settings)
     with pytest.raises(InputError, match=r"^test_size must be at least 1, not 0\.$"):
         foreign_league.foreign_league(measures, **settings, test_size=0)
-    assert sizes == [{"one": 4000, "two": 4000}, {"one": 10_000, "two": 10_000}]
+    foreign_league.foreign_league(measures, **settings, test_size=1)
+    assert sizes == [{"one": size, "two": size} for size in (4000, 10_000, 1)]
     assert given["statistics"]["note"].tolist() == [""]
     assert taken["statistics"]["note"].tolist() == ["test points are taken for 10,000"]

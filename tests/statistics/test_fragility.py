@@ -196,3 +196,13 @@ def test_a_measure_that_is_constant_in_one_dataset_has_no_fragility():
     rows = pd.concat([one, other.assign(value=3.0)])
     found = fragility(rows, NUISANCE).set_index(["measure", "setting"])
     assert found.loc[("of_width", "any"), "note"] == CONSTANT
+
+
+def test_a_setting_that_some_ensembles_lack_is_swept():
+    measures = study()
+    crop = measures["learning_rate"].where(measures["learning_rate"] == 0.1)
+    rows = fragility(measures.assign(crop=crop, learning_rate=0.01), ("crop",))
+    assert rows["setting"].unique().tolist() == ["crop", "any"]
+    found = rows.set_index(["measure", "setting"]).loc[("of_width", "crop")]
+    same = fragility(measures, ("learning_rate",)).set_index(["measure", "setting"])
+    assert found["fragility"] == same.loc[("of_width", "learning_rate"), "fragility"]

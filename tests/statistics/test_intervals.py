@@ -203,6 +203,7 @@ def test_error_within_strata_is_that_of_their_correlations(generator):
         for stratum in (0, 1)
     ]
     assert stratified_error(left_out, strata) == pytest.approx(np.hypot(*squares))
+    assert stratified_error(left_out[0], strata) == pytest.approx(np.hypot(*squares)[0])
     gone = np.where(np.arange(16) == 3, np.nan, left_out)
     kept = np.arange(16) != 3
     of_others = stratified_error(gone[:, kept], strata[kept])

@@ -203,3 +203,14 @@ def test_a_large_mean_of_the_measure_leaves_the_slope_within():
     x, y, codes = made(np.random.default_rng(10))
     far = slope_within(x + 1e6, y, codes, level=0.95)
     assert far[:4] == pytest.approx(slope_within(x, y, codes, level=0.95)[:4], rel=1e-6)
+
+
+def test_one_degree_of_freedom_is_enough():
+    x, y, codes = made(np.random.default_rng(9))
+    few = codes < 7
+    design = np.column_stack([np.ones(7), np.eye(7)[:, :4]])
+    found = mixed_slope(x[few], y[few], codes[few], design, level=0.5)
+    assert found.low < found.estimate < found.high
+    none = np.column_stack([np.ones(7), np.eye(7)[:, :5]])
+    found = mixed_slope(x[few], y[few], codes[few], none, level=0.5)
+    assert found.note == "7 ensembles for 7 parameters"

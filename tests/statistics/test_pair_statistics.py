@@ -140,6 +140,17 @@ def test_draws_that_all_agree_have_an_exact_interval():
     assert even["low"] == pytest.approx(1 - even["high"])
 
 
+def test_interval_of_draws_is_one_of_a_fraction():
+    """One draw of six is a tie: the interval of t ends beyond 1."""
+    larger = np.full((2, 6), 2.0)
+    larger[0, 0] = 0.5
+    row = over_all(shared(larger))
+    means = np.array([0.5, 1, 1, 1, 1, 1])
+    half = t.ppf(0.975, 5) * sem(means)
+    assert means.mean() + half > 1
+    assert [row["low"], row["high"]] == [pytest.approx(means.mean() - half), 1]
+
+
 def test_draws_without_a_pair_in_every_dataset_count_as_much_as_others():
     row = over_all(shared([[2, 2, 0.5, 0.5], [2, 2, np.nan, np.nan]], note=""))
     assert (row["pairs"], row["draws"], row["estimate"]) == (6, 4, 0.5)
