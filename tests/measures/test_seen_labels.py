@@ -11,7 +11,6 @@ from generalization.catalog import ENSEMBLE_MEASURES, MEASURES, place_of
 from generalization.datasets.dataset import Dataset
 from generalization.measure_networks import measure_networks
 from generalization.measure_pairs import measure_pairs
-from generalization.measure_pairs import measure_pairs
 from generalization.networks.networks_file import KeptNetworks
 from generalization.signatures import imported
 
