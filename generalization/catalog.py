@@ -578,6 +578,16 @@ PAPERS = {
 }
 
 
+# What may be checked: measures of networks, of pairs of networks, and of pairs of layers.
+CHECKABLE = (*MEASURES, *ENSEMBLE_MEASURES, *SIMILARITIES)
+
+
+def seen_by(name: str) -> str:
+    """Return the labels that what may be checked sees; a similarity sees none."""
+    known = MEASURES | ENSEMBLE_MEASURES
+    return known[name].sees if name in known else "none"
+
+
 def folder_of(name: str) -> str:
     """Folder of the file of a measure, similarity, dataset, profile, table or figure.
 

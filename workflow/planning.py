@@ -17,6 +17,7 @@ from schema import MEASURED_PARTS, SCHEMA, among, check, check_keys, listed, set
 from generalization.blocks import seed_blocks
 from generalization.catalog import (
     ALWAYS,
+    CHECKABLE,
     COLLECTED,
     DATASETS,
     ENSEMBLE_MEASURES,
@@ -235,7 +236,8 @@ class Study:
     @property
     def checked_measures(self) -> dict[str, list[tuple[str, dict[str, Any]]]]:
         """Job → measures that it checks, with their settings; a hash decides which job."""
-        given = dict(self.measures.values())
+        given = dict([*self.measures.values(), *self.ensemble_measures.values()])
+        given |= self.similarities
         jobs: dict[str, list[tuple[str, dict[str, Any]]]] = {}
         for name in (self.audit_checks or {"measures": ()})["measures"]:
             job = f"job{int(short_hash({'measure': name}), 16) % CHECKING_JOBS + 1}"
@@ -446,7 +448,7 @@ def _audit_checks(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if given is None:
         return None
     settings = settings_of("audit_checks") | given
-    return settings | {"measures": settings["measures"] or list(MEASURES)}
+    return settings | {"measures": settings["measures"] or list(CHECKABLE)}
 
 
 def _inputs_of(one: Hyperparameters) -> tuple[Any, ...]:
@@ -518,8 +520,8 @@ def _impossible_checks(study: Study) -> Iterator[str]:
     if study.audit_checks is None:
         return
     for name in study.audit_checks["measures"]:
-        if name not in MEASURES:
-            yield f"audit_checks.measures must be among {among(MEASURES, name)}."
+        if name not in CHECKABLE:
+            yield f"audit_checks.measures must be among {among(CHECKABLE, name)}."
     needed = {"architecture": "fully_connected", "activation": "relu", "normalization": "none"}
     first = next(iter(study.ensembles.values()))
     for key, value in needed.items():

@@ -18,6 +18,8 @@ from generalization.networks.networks_file import KeptNetworks
 from generalization.training.initialization import initial_networks
 
 COLUMNS = ["measure", *OF_CHECKS]
+# Settings of what a study measures, and not of a function.
+ELSEWHERE = {"samples", "pairs", "layers", "convolution"}
 
 
 def audit_checks(
@@ -33,9 +35,9 @@ def audit_checks(
     """Check measures on the trained networks of an ensemble, and on a random one.
 
     Args:
-        measures: Name → measure, which names what it needs.
+        measures: Name → measure of networks or of pairs, or similarity, which names what it needs.
         settings: Name → its settings; ``samples`` among them is ignored, since all are checked on
-            the same inputs.
+            the same inputs, and so is what a similarity is computed of, the last hidden layer.
         samples: Number of test inputs, the first ones.
         repeats: Number of seeds of a sampled measure.
 
@@ -46,7 +48,7 @@ def audit_checks(
 
     def tables() -> Iterator[pd.DataFrame]:
         for name, function in measures.items():
-            chosen = {key: one for key, one in settings[name].items() if key != "samples"}
+            chosen = {key: one for key, one in settings[name].items() if key not in ELSEWHERE}
             rows = check_measure(function, chosen, case=case, repeats=repeats)
             yield rows.assign(measure=name)[COLUMNS]
 

@@ -20,7 +20,8 @@ same checks run on any function: `generalization.check_measure(function)`.
   first layer and the pixels per unit of input follow), or inputs are permuted. = is invariant;
   ≈ equal within the noise of its random numbers; otherwise the ratio of the changed to the
   original value, of the network that changes most; ≠ if a value appears or vanishes.
-* *modules*: = a stack has the values of its networks as modules; – it reads stacks only.
+* *modules*: = a stack has the values of its networks as modules; – it reads stacks only, or it
+  compares networks, by the mean over the pairs of each with all others.
 * *float32*: relative error of single precision.
 * *seeds*: relative standard deviation over random numbers.
 * *points*, *draws*: number of inputs, and of calls with other random numbers, for a relative
@@ -59,7 +60,7 @@ HEADS = {
     "seconds": "ms",
     "fragility": "fragility",
 }
-SIGNS = {"invariant": "=", "passed": "=", "stacks only": "–", "changes": "≠"}
+SIGNS = {"invariant": "=", "passed": "=", "stacks only": "–", "pairs": "–", "changes": "≠"}
 
 
 def audit_page(audit: pd.DataFrame, command: str) -> str:

@@ -10,17 +10,20 @@ from typing import Any
 from warnings import catch_warnings, simplefilter
 
 import pandas as pd
+import scipy.stats
 import torch
 from torch import Tensor
 
 from generalization.audit.cases import ROLES, Case, small_case
 from generalization.audit.changes import (
     INVARIANCES,
+    Change,
     exchanged_test_labels,
     exchanged_train_labels,
     reordered_points,
 )
-from generalization.audit.evaluations import Difference, Subject, compared, difference
+from generalization.audit.evaluations import LEVEL, Difference, Subject, compared, difference
+from generalization.audit.pairs_of_networks import is_of_pairs, mean_over_others
 from generalization.errors import InputError
 from generalization.signatures import named_by
 
@@ -30,8 +33,12 @@ PRECISION = 0.01
 # ASSUME: single precision suffices for a measure whose values it changes by less than this.
 SINGLE = 1e-3
 PARTS = 4
+# Permutations, or factors, that are tried before a measure is called invariant.
+DRAWS = 5
+# Confidence level of the range of a number that is needed.
+CONFIDENCE = 0.95
 POINTS = ("inputs", "train_inputs")
-OUTCOMES = {"same": "invariant", "different": "changes"}
+OUTCOMES = {"same": "invariant"}
 
 Row = dict[str, Any]
 
@@ -60,6 +67,8 @@ def check_measure(
     ``permutation of units``, ``rescaling of layers``, ``scale of logits``, ``scale of inputs``
         Whether it is invariant if units of hidden layers are permuted; if a layer is multiplied
         by 3 and the next one divided by 3; if the last layer, or all inputs, are multiplied by 3.
+        ``invariant`` is equal up to rounding, 1e-6 of the value, for this and for four other draws:
+        other permutations, and factors from 1/10 to 10, of all layers with product 1.
     ``unit of inputs``
         The same for inputs times 3, a first layer divided by 3, and a third of the pixels per unit
         of input: nothing but another unit.
@@ -72,16 +81,21 @@ def check_measure(
     ``points for 1 %``, ``draws for 1 %``
         Number of inputs, and of calls with other random numbers, of which the relative standard
         error would be 1 %. It is extrapolated from the spread by 1/√n; that over points is over the
-        values of inputs or, if there are none, over four disjoint parts of the points.
+        values of inputs or, if there are none, over four disjoint parts of the points. The detail
+        has the 95 % interval that the number of values leaves, if they are normal.
     ``cost``
         Seconds per network.
 
     A measure that is sampled is compared by means over seeds where a change moves random numbers:
-    what noise hides is ``within noise``.
+    if they differ, but not significantly, the outcome is ``within noise``, and the detail tells the
+    change in percent of the value that the tests would not have found.
 
     Args:
         function: Measure. Its parameters name what it needs as ``generalization.offered`` describes
-            it; ``module`` stands for ``networks`` that are given one at a time, as a module.
+            it; ``module`` stands for ``networks`` that are given one at a time, as a module. A
+            measure of pairs, with parameters such as ``logits_a`` and ``logits_b`` as
+            ``generalization.measure_pairs`` describes them, or a similarity of two layers ``a`` and
+            ``b``, is checked by the mean over the pairs of each network with all others.
         settings: Its keyword arguments.
         case: Other networks and points.
         repeats: Number of seeds of a measure that is sampled, at least 2.
@@ -99,6 +113,8 @@ def check_measure(
         raise InputError(f"repeats must be at least 2, not {repeats!r}.")
     case = case or small_case(seed)
     function = partial(function, **(settings or {}))
+    if is_of_pairs(function):
+        function = mean_over_others(function)
     first, battery = _returns(function, case, [seed + one for one in range(repeats)])
     if battery is None:
         rows = [first, *(_row(name, "skipped", detail="values cannot be read") for name in CHECKS)]
@@ -143,7 +159,11 @@ class Battery:
         return self.seeds if self.drawn else self.seeds[:1]
 
     def under(self, change: Callable[[Case], Case], **settings: float) -> Difference:
-        """Compare the values with those after a change."""
+        """Compare the values with those after a change.
+
+        Args:
+            settings: Those of ``compared``.
+        """
         compute = partial(self.subject.values, change(self.case))
         before = self.values[: len(self.needed_seeds)]
         return compared(before, compute, self.needed_seeds, **settings)
@@ -226,6 +246,8 @@ def _stack_and_modules(battery: Battery) -> Row:
     subject, case = battery.subject, battery.case
     if subject.modules:
         return _row("", "modules only", detail="it takes each network as a module")
+    if getattr(subject.function, "pairs", False):
+        return _row("", "pairs", detail="it compares networks, and has no value of one alone")
     positions = [0, len(case) - 1]
     members = [case.member(position) for position in positions]
 
@@ -254,21 +276,34 @@ def _stack_and_modules(battery: Battery) -> Row:
 
 
 def _hidden(hidden: float) -> str:
-    """Say how large a difference noise may hide."""
-    return f"noise would hide a difference below {100 * hidden:.2g} %" if hidden else ""
+    """Say how large a difference of means over seeds may be that noise hides."""
+    if not hidden:
+        return ""
+    return f"noise of the means over seeds would hide a change below {100 * hidden:.2g} % of them"
 
 
-def _invariance(battery: Battery, change: Callable[[Case], Case]) -> Row:
-    """Compare values before and after a change."""
-    found = battery.under(change)
-    told = battery.told(found.network) if found.outcome == "different" else _hidden(found.hidden)
-    if found.outcome == "different" and found.ratio != found.ratio:
+def _invariance(battery: Battery, change: Change) -> Row:
+    """Compare values before and after draws of a change, until one makes a difference."""
+    found = []
+    for draw in range(DRAWS):
+        found.append(battery.under(partial(change, draw=draw), level=LEVEL / DRAWS))
+        if found[-1].outcome == "different":
+            return _changed(battery, found[-1])
+    least = next((one for one in found if one.outcome != "same"), found[0])
+    outcome = OUTCOMES.get(least.outcome, least.outcome)
+    hidden = max(one.hidden for one in found)
+    return _row("", outcome, least.ratio, "ratio", _hidden(hidden))
+
+
+def _changed(battery: Battery, found: Difference) -> Row:
+    """Tell a counter-example."""
+    told = battery.told(found.network)
+    if found.ratio != found.ratio:
         told = f"a value appears or vanishes, {told}"
-    outcome = OUTCOMES.get(found.outcome, found.outcome)
-    return _row("", outcome, found.ratio, "ratio", told)
+    return _row("", "changes", found.ratio, "ratio", told)
 
 
-def _rescaling(battery: Battery, change: Callable[[Case], Case]) -> Row:
+def _rescaling(battery: Battery, change: Change) -> Row:
     """Compare values where positive factors pass through the activation function."""
     if battery.case.networks.activation != "relu":
         return _row("", "no value", detail="only ReLU passes factors through")
@@ -318,6 +353,15 @@ def _spread(values: Tensor) -> Tensor:
     return relative[relative.isfinite()]
 
 
+def _told_range(number: float, values: int) -> str:
+    """Tell the interval of a number needed, which is a variance of some values of a network."""
+    tail = (1 - CONFIDENCE) / 2
+    low, high = (
+        number * (values - 1) / scipy.stats.chi2.ppf(side, values - 1) for side in (1 - tail, tail)
+    )
+    return f"; from {_ceiling(low)} to {_ceiling(high)} with {100 * CONFIDENCE:g} % confidence"
+
+
 def _repeatability(battery: Battery) -> Row:
     if not battery.drawn:
         return _row("", "exact", 0.0, "relative deviation", "other random numbers change nothing")
@@ -334,8 +378,10 @@ def _draws(battery: Battery) -> Row:
     spread = _spread(battery.values)
     if not len(spread):
         return _row("", "no value")
-    calls = max(1, _ceiling((spread.max().item() / PRECISION) ** 2))
-    detail = f"extrapolated by 1/√n from the spread over {len(battery.seeds)} seeds"
+    number = (spread.max().item() / PRECISION) ** 2
+    calls, seeds = max(1, _ceiling(number)), len(battery.seeds)
+    told = _told_range(number, seeds)
+    detail = f"extrapolated by 1/√n from the spread over {seeds} seeds{told}"
     return _row("", "one suffices" if calls == 1 else "several", calls, "calls", detail)
 
 
@@ -346,21 +392,27 @@ def _points(battery: Battery) -> Row:
         return _row("", "none", 0, "points", "it needs no points")
     size, kind = len(getattr(battery.case, named[0])), named[0].replace("_", " ")
     if battery.raw.dim() == 2:
-        spread, per, detail = _spread(battery.raw.mT), 1, f"over {battery.raw.shape[1]} points"
-        ratio = ""
+        values, per, ratio = battery.raw.mT, 1, ""
+        spread, detail = _spread(values), f"over {len(values)} points"
     else:
         parts = [battery.case.part(position, PARTS) for position in range(PARTS)]
         seeds = battery.seeds[:1]
         values = torch.cat([battery.subject.values(part, seeds) for part in parts])
-        spread, per, detail = _spread(values), size // PARTS, f"over {PARTS} parts"
-        bias = (values.mean(0) / battery.values[0])[battery.values[0].isfinite()]
-        bias = bias[bias.isfinite()]
-        ratio = f"; parts have {bias.median():.3g} of the value of all" if len(bias) else ""
+        per = size // PARTS
+        spread, detail = _spread(values), f"over {PARTS} parts"
+        shares = (values.mean(0) / battery.values[0])[battery.values[0].isfinite()]
+        shares = shares[shares.isfinite()]
+        ratio = f"; parts have {shares.median():.3g} of the value of all" if len(shares) else ""
+        biased = len(shares) and (shares.median() - 1).abs() > PRECISION
+        if biased and len(spread) and spread.max() <= PRECISION:
+            # One part would be enough by its spread, though its value is not that of all.
+            return _row("", "biased", torch.nan, "points", f"by {size // PARTS} {kind}{ratio}")
     if not len(spread):
         return _row("", "no value")
-    count = _ceiling(per * (spread.max().item() / PRECISION) ** 2)
+    number = per * (spread.max().item() / PRECISION) ** 2
+    count, told = _ceiling(number), _told_range(number, len(values))
     outcome = "enough" if count <= size else "too few"
-    detail = f"extrapolated by 1/√n from the spread {detail} of {size} {kind}{ratio}"
+    detail = f"extrapolated by 1/√n from the spread {detail} of {size} {kind}{told}{ratio}"
     return _row("", outcome, count, "points", detail)
 
 

@@ -113,6 +113,7 @@ def compared(
     seeds: Sequence[int],
     *,
     rounding: float = ROUNDING,
+    level: float = LEVEL,
 ) -> Difference:
     """Compare values with others that are computed, of all seeds only if the first one differs.
 
@@ -121,10 +122,11 @@ def compared(
         seeds: Seed of every row of ``values``.
     """
     first = compute(seeds[:1])
-    found = difference(values[:1], first, rounding=rounding)
+    found = difference(values[:1], first, rounding=rounding, level=level)
     if len(seeds) == 1 or found.outcome in {"same", "no value"}:
         return found
-    return difference(values, torch.cat([first, compute(seeds[1:])]), rounding=rounding)
+    changed = torch.cat([first, compute(seeds[1:])])
+    return difference(values, changed, rounding=rounding, level=level)
 
 
 def difference(
@@ -132,6 +134,7 @@ def difference(
     changed: Float64[Tensor, "seeds networks"],
     *,
     rounding: float = ROUNDING,
+    level: float = LEVEL,
 ) -> Difference:
     """Compare values before and after a change, network by network.
 
@@ -142,6 +145,7 @@ def difference(
 
     Args:
         rounding: Relative difference that counts as none.
+        level: Level of the tests.
     """
     before, after = values.mean(0), changed.mean(0)
     there = before.isfinite() & after.isfinite()
@@ -159,12 +163,12 @@ def difference(
     pair = values[:, there], changed[:, there]
     if (pair[0] - pair[1]).abs().le(rounding * size[there]).all():
         return Difference("same", ratio, network)
-    p_value, hidden = _tested(*pair)
-    outcome = "different" if p_value < LEVEL else "within noise"
+    p_value, hidden = _tested(*pair, level)
+    outcome = "different" if p_value < level else "within noise"
     return Difference(outcome, ratio, network, hidden)
 
 
-def _tested(values: Tensor, changed: Tensor) -> tuple[float, float]:
+def _tested(values: Tensor, changed: Tensor, level: float) -> tuple[float, float]:
     """Return the corrected p-value that no network changes, and the difference that noise hides."""
     seeds, networks = values.shape
     if seeds < 2:
@@ -182,6 +186,6 @@ def _tested(values: Tensor, changed: Tensor) -> tuple[float, float]:
     for degrees, error in tests.items():
         statistic = shift / error if error else float("inf")
         p_values.append(2 * corrected * scipy.stats.t.sf(statistic, degrees))
-        hidden.append(error * scipy.stats.t.isf(LEVEL / (2 * corrected), degrees))
+        hidden.append(error * scipy.stats.t.isf(level / (2 * corrected), degrees))
     least = min(hidden)
     return float(min(p_values)), math.expm1(least) if positive else float(least)

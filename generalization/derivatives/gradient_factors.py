@@ -7,7 +7,9 @@ require only δ and a:
     ‖g_i‖² = Σ_l ‖δ_i‖² ‖(a_i, 1)‖²,   g_i · g_j = Σ_l (δ_i · δ_j) ((a_i, 1) · (a_j, 1)),
     Σ_i w_i g_i = Σ_i w_i δ_i (a_i, 1)ᵀ,   Σ_i g_i² = Σ_i δ_i² ((a_i, 1)ᵀ)².
 
-Gradients of a module are stored as factors too: the derivative by each parameter, and 1.
+Of a module whose parameters are those of fully connected layers and convolutions they require δ and
+a at every position, see ``module_factors``. Gradients of other modules are computed by autograd,
+sample by sample, and stored as factors too: the derivative by each parameter, and 1.
 
 Args:
     networks: A stack without normalizations, or a module that maps inputs to logits, evaluated in
@@ -26,16 +28,19 @@ from torch import Tensor, nn
 from torch.func import jacrev, vmap
 
 from generalization.derivatives.input_jacobian import Cotangents
+from generalization.derivatives.module_factors import (
+    Factors,
+    Layers,
+    Unfolded,
+    captured_calls,
+    layer_factors,
+    numbers_per_sample,
+    readable_layers,
+    trainable,
+)
 from generalization.devices import MODULE_SAMPLES, items_at_once, samples_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, evaluation_mode, logits_at, module_logits
-
-
-class Factors(NamedTuple):
-    """Factors of the gradients of one layer: δ for every row of cotangents, and (a, 1)."""
-
-    deltas: Float[Tensor, "networks samples rows _units"]
-    activations: Float[Tensor, "networks samples _fan_in"]
 
 
 class Block(NamedTuple):
@@ -44,7 +49,7 @@ class Block(NamedTuple):
     members: slice
     points: slice
     scale: Float64[Tensor, "networks samples"]
-    layers: list[Factors]
+    layers: list[Factors | Unfolded]
 
 
 def loss_rows(
@@ -97,15 +102,26 @@ def gradient_blocks(
     inputs: Float[Tensor, "samples *features"],
     cotangents: Cotangents,
     *of_points: Shaped[Tensor, "samples *_"],
+    partners: int | None = None,
 ) -> Iterator[Block]:
     """Compute the factors of the gradients of Cf by all parameters, for every sample.
+
+    Args:
+        partners: Number of samples with whose gradients those of a sample are to be multiplied.
+            Layers of a module are then left at their positions if products need fewer
+            multiplications there; else they are never ``Unfolded``.
 
     Yields:
         Factors for some networks and some samples. Every pair of a network and a sample occurs in
         one block; the samples of a network are in order.
     """
     if isinstance(networks, nn.Module):
-        yield from _module_blocks(networks, inputs, cotangents, of_points)
+        with evaluation_mode(networks):
+            layers = readable_layers(networks, inputs) if len(inputs) else None
+            if layers is None:
+                yield from _module_blocks(networks, inputs, cotangents, of_points)
+                return
+            yield from _layer_blocks(networks, layers, inputs, cotangents, of_points, partners)
         return
     rows = 1 if cotangents is loss_rows else None
     points, members = block_sizes(networks, inputs, rows)
@@ -179,10 +195,31 @@ def layer_cotangents(
         yield rows
 
 
+def _layer_blocks(
+    module: nn.Module,
+    layers: Layers,
+    inputs: Tensor,
+    cotangents: Cotangents,
+    of_points: Sequence[Tensor],
+    partners: int | None,
+) -> Iterator[Block]:
+    """Backpropagate rows of cotangents to the layers of a module in eval mode."""
+    logits, calls = captured_calls(module, layers, inputs[:1])
+    rows, _ = cotangents(logits.detach(), *(values[:1] for values in of_points))
+    numbers = numbers_per_sample(layers, calls, rows.shape[1], partners)
+    size = items_at_once("logit_gradients", numbers * inputs.element_size(), inputs.device)
+    for begin in range(0, len(inputs), size):
+        part = slice(begin, min(begin + size, len(inputs)))
+        logits, calls = captured_calls(module, layers, inputs[part])
+        rows, scale = cotangents(logits.detach(), *(values[part] for values in of_points))
+        factors = layer_factors(layers, calls, logits, rows, partners)
+        yield Block(slice(0, 1), part, scale.unsqueeze(0), factors)
+
+
 def _module_blocks(
     module: nn.Module, inputs: Tensor, cotangents: Cotangents, of_points: Sequence[Tensor]
 ) -> Iterator[Block]:
-    """Compute the gradients of a module by autograd."""
+    """Compute the gradients of a module by autograd, sample by sample."""
     parameters = {name: value.detach() for name, value in module.named_parameters()}
 
     def row_logits(parameters: dict[str, Tensor], point: Tensor, rows: Tensor) -> Tensor:
@@ -214,21 +251,20 @@ def _module_sum(
     module: nn.Module, inputs: Tensor, cotangents: Cotangents, of_points: Sequence[Tensor]
 ) -> list[Float64[Tensor, "1 _ 1"]]:
     """Sum gradients over samples without computing those of single samples."""
-    parameters = {
-        name: value.detach().requires_grad_() for name, value in module.named_parameters()
-    }
+    parameters = trainable(module)
     total = [value.new_zeros(1, value.numel(), 1).double() for value in parameters.values()]
     size = samples_at_once(MODULE_SAMPLES)
     with evaluation_mode(module), torch.enable_grad():
         for chunk, *values in zip(*(one.split(size) for one in (inputs, *of_points)), strict=True):
             logits = logits_at(module, parameters, chunk)
             rows, scale = cotangents(logits.detach(), *values)
-            rows = (rows * scale.view(-1, 1, 1).to(rows.dtype)).sum(1)
+            largest = scale.amax()
+            rows = (rows * (scale / largest).view(-1, 1, 1).to(rows.dtype)).sum(1)
             found = torch.autograd.grad(
                 logits, list(parameters.values()), rows, materialize_grads=True
             )
             for of_parameter, gradient in zip(total, found, strict=True):
-                of_parameter += gradient.reshape(1, -1, 1)
+                of_parameter += gradient.reshape(1, -1, 1).double() * largest
     return [one.detach() for one in total]
 
 
@@ -240,7 +276,7 @@ def gradient_squares(
     *of_points: Shaped[Tensor, "samples *_"],
 ) -> Float64[Tensor, "networks samples"]:
     """Return the squared norms ‖∂(Cf)/∂θ‖_F² of per-sample gradients."""
-    blocks = gradient_blocks(networks, inputs, cotangents, *of_points)
+    blocks = gradient_blocks(networks, inputs, cotangents, *of_points, partners=1)
     squares: dict[int, list[Tensor]] = {}
     for block in blocks:
         squares.setdefault(block.members.start, []).append(_block_squares(block))
@@ -258,16 +294,17 @@ def gradient_sum(
     """Sum the gradients, or the squares of their entries, over samples and rows.
 
     Products are in the dtype of the weights; blocks of samples are added in float64. Gradients of
-    a module so large that those of a single sample fill a block are summed by one backward pass.
+    a module are summed by one backward pass, squares of their entries layer by layer.
 
     Args:
         squared: Whether entries are squared.
 
     Returns:
-        One tensor per layer, in the shape of its weights with the bias as last column; for a
-        module, one column per parameter tensor.
+        One tensor per layer, in the shape of its weights with the bias as last column. For a
+        module, one column per parameter tensor; if squared, one per layer that has parameters where
+        these are of fully connected layers and convolutions.
     """
-    if isinstance(networks, nn.Module) and not squared and _samples_at_once(networks, inputs) == 1:
+    if isinstance(networks, nn.Module) and not squared:
         return _module_sum(networks, inputs, cotangents, of_points)
     blocks = gradient_blocks(networks, inputs, cotangents, *of_points)
     sums: dict[int, list[Tensor]] = {}
@@ -379,9 +416,14 @@ def _sum_of_squares(
 
 
 def _block_squares(block: Block) -> Float64[Tensor, "networks samples"]:
-    of_layers = [
-        _squares(deltas.flatten(2)) * _squares(activations) for deltas, activations in block.layers
-    ]
+    of_layers = []
+    for layer in block.layers:
+        if isinstance(layer, Unfolded):
+            products = torch.einsum("nprtu,nprsu->npts", layer.deltas, layer.deltas)
+            of_inputs = torch.einsum("npta,npsa->npts", layer.activations, layer.activations)
+            of_layers.append((products.double() * of_inputs.double()).sum((2, 3)))
+        else:
+            of_layers.append(_squares(layer.deltas.flatten(2)) * _squares(layer.activations))
     return torch.stack(of_layers).sum(0) * block.scale.square()
 
 

@@ -47,6 +47,23 @@ def test_logits_are_kept_or_scaled(case, change, factor):
     assert_close(logits(changed), factor * logits(case))
 
 
+@pytest.mark.parametrize("change", [permuted_units, rescaled_layers, scaled_units])
+@pytest.mark.parametrize("draw", [1, 2])
+def test_other_draws_keep_what_networks_compute(case, change, draw):
+    changed = change(case, draw)
+    first = change(case)
+    assert not torch.equal(changed.networks.weights[0], first.networks.weights[0])
+    assert_close(logits(changed), logits(case))
+
+
+@pytest.mark.parametrize("draw", [1, 2, 3, 4])
+def test_other_draws_have_other_factors_within_their_range(case, draw):
+    factor = (scaled_inputs(case, draw).inputs / case.inputs).mean().item()
+    assert 0.1 <= factor <= 10
+    assert abs(factor - 3) > 0.01
+    assert_close(logits(scaled_logits(case, draw)), factor * logits(case))
+
+
 def test_networks_and_their_beginnings_are_permuted_alike(case):
     one, other = (
         [a - b for a, b in zip(some.networks.weights, some.initial_networks.weights, strict=True)]

@@ -1,14 +1,29 @@
 """Checks say the truth of measures whose properties are known, and catch wrong ones."""
 
+import re
+from dataclasses import replace
+from math import log, sqrt
+
 import pytest
 import torch
 from torch import nn
+from torch.testing import assert_close
 
 import generalization
 from generalization import check_measure
 from generalization.audit.cases import small_case
+from generalization.audit.changes import (
+    INVARIANCES,
+    permuted_units,
+    rescaled_layers,
+    scaled_inputs,
+    scaled_logits,
+)
 from generalization.audit.check_measure import CHECKS, COLUMNS
+from generalization.audit.pairs_of_networks import mean_over_others
+from generalization.catalog import ENSEMBLE_MEASURES, SIMILARITIES
 from generalization.errors import InputError
+from generalization.signatures import named_by
 
 NAMES = ["returns", *CHECKS]
 
@@ -229,7 +244,11 @@ def test_number_of_points_follows_from_the_spread_over_points(case):
     row = checked(given, case).loc["points for 1 %"]
     assert row["outcome"] == "too few"
     assert row["value"] == -(-((values.std() / values.mean()).item() ** 2) // 1e-4)
-    assert row["detail"] == "extrapolated by 1/√n from the spread over 60 points of 60 inputs"
+    # Of 59 degrees of freedom, χ² is between 39.66 and 82.12 with a probability of 95 %.
+    assert row["detail"] == (
+        "extrapolated by 1/√n from the spread over 60 points of 60 inputs; "
+        "from 630 to 1304 with 95 % confidence"
+    )
 
 
 def test_number_of_draws_follows_from_the_spread_over_seeds(case):
@@ -243,6 +262,150 @@ def test_number_of_draws_follows_from_the_spread_over_seeds(case):
     assert 0 <= table.loc["draws for 1 %", "value"] - expected < 1
     # Nothing but noise: no change is found, and nothing is called invariant that is drawn anew.
     assert table.loc["permutation of units", "outcome"] == "invariant"
+
+
+def interval_of(row):
+    """Return the interval that a number of points or of draws is told with."""
+    low, high = re.search(r"from (\d+) to (\d+) with 95 % confidence", row["detail"]).groups()
+    return int(low), int(high)
+
+
+def test_means_over_the_number_of_points_that_is_told_deviate_by_one_percent(case):
+    """The squared norm of a normal vector of 64 entries has mean 64 and variance 128."""
+
+    def squared_norm(networks, inputs):
+        return inputs.flatten(1).square().sum(1).expand(len(networks), -1)
+
+    def points(count, seed):
+        generator = torch.Generator().manual_seed(seed)
+        return torch.randn(count, 1, 8, 8, generator=generator, dtype=torch.float64)
+
+    row = checked(squared_norm, replace(case, inputs=points(60, 0))).loc["points for 1 %"]
+    exact = 128 / 64**2 / 0.01**2
+    low, high = interval_of(row)
+    assert low <= exact <= high
+    assert low <= row["value"] <= high
+    # Fresh points, as many as it says: the deviation of their mean is 1 %, within its interval.
+    count = int(row["value"])
+    means = squared_norm([0], points(400 * count, 1))[0].view(400, count).mean(1)
+    deviation = (means.std() / 64).item()
+    # The deviation of 400 means is known to 1 / √800 itself, of which four are allowed.
+    slack = 1 + 4 / sqrt(800)
+    assert 0.01 * sqrt(exact / high) / slack <= deviation <= 0.01 * sqrt(exact / low) * slack
+    assert deviation == pytest.approx(0.01 * sqrt(exact / count), rel=slack - 1)
+
+
+def test_means_over_the_number_of_draws_that_is_told_deviate_by_one_percent(case):
+    def drawn(networks, generator):
+        return 2 + 0.3 * torch.randn(len(networks), generator=generator, dtype=torch.float64)
+
+    row = checked(drawn, case, repeats=30).loc["draws for 1 %"]
+    exact = (0.15 / 0.01) ** 2
+    low, high = interval_of(row)
+    # The larger one of two networks, each with its interval.
+    assert 0.9 * low <= exact <= 1.1 * high
+    count, generator = int(row["value"]), torch.Generator().manual_seed(0)
+    calls = torch.stack([drawn([0], generator) for _ in range(200 * count)])
+    deviation = (calls.view(200, count).mean(1).std() / 2).item()
+    assert deviation == pytest.approx(0.01 * sqrt(exact / count), rel=4 / sqrt(400))
+    assert 0.01 * sqrt(exact / high) / 1.2 <= deviation <= 0.01 * sqrt(exact / low) * 1.2
+
+
+def test_parts_that_agree_on_another_value_than_all_tell_no_number(case):
+    def per_input(networks, inputs):
+        return torch.full((len(networks),), 1.0 + 1 / len(inputs), dtype=torch.float64)
+
+    row = checked(per_input, case).loc["points for 1 %"]
+    assert row["outcome"] == "biased"
+    assert row["value"] != row["value"]
+    assert row["detail"] == "by 15 inputs; parts have 1.05 of the value of all"
+
+
+# Measures that one draw of a change leaves alone by chance, and others do not.
+
+
+def periodic_in_the_factor(networks):
+    """Have the same value where the ratio of two layers changes by a power of 9."""
+    first, second, _ = (weight.norm(dim=(1, 2)) for weight in networks.weights)
+    return 2 + torch.cos(2 * torch.pi * (first / second).log() / log(9))
+
+
+def periodic_in_the_logits(networks):
+    return 2 + torch.cos(2 * torch.pi * networks.weights[-1].norm(dim=(1, 2)).log() / log(3))
+
+
+def periodic_in_the_inputs(networks, inputs):
+    phases = inputs.abs().mean().log() / log(3)
+    return (2 + torch.cos(2 * torch.pi * phases)).expand(len(networks))
+
+
+def test_a_unit_that_the_first_permutation_leaves_is_moved_by_another():
+    # Of random permutations of 52 units, about two in three leave a unit where it is.
+    case = small_case(networks=2)
+    before, after = case.networks.weights[0], permuted_units(case).networks.weights[0]
+    member, unit = (before == after).all(2).nonzero()[0].tolist()
+
+    def of_one_unit(networks):
+        norms = networks.weights[0][:, unit].norm(dim=1)
+        chosen = torch.arange(len(networks)) == member
+        return norms.where(chosen, 1.0) if len(networks) > 1 else norms
+
+    assert_close(of_one_unit(permuted_units(case).networks), of_one_unit(case.networks))
+    row = checked(of_one_unit, case).loc["permutation of units"]
+    assert row["outcome"] == "changes"
+
+
+@pytest.mark.parametrize(
+    ("function", "check", "change"),
+    [
+        (periodic_in_the_factor, "rescaling of layers", rescaled_layers),
+        (periodic_in_the_logits, "scale of logits", scaled_logits),
+        (periodic_in_the_inputs, "scale of inputs", scaled_inputs),
+    ],
+)
+def test_a_measure_that_one_factor_leaves_alone_is_not_called_invariant(
+    case, function, check, change
+):
+    def value(some):
+        return function(**named_by(function, some.offered(0)))
+
+    assert_close(value(change(case)), value(case))
+    row = checked(function, case).loc[check]
+    assert row["outcome"] == "changes"
+    assert row["value"] != pytest.approx(1, rel=0.01)
+
+
+# Measures of pairs of networks, and similarities of layers.
+
+
+@pytest.mark.parametrize("name", [*ENSEMBLE_MEASURES, *SIMILARITIES])
+def test_measures_of_pairs_have_their_invariances(case, name):
+    table = checked(getattr(generalization, name), case)
+    assert table.loc["stack and modules", "outcome"] == "pairs"
+    assert (table.loc[[*INVARIANCES], "outcome"] == "invariant").all()
+    assert "failed" not in set(table["outcome"])
+    sees = ENSEMBLE_MEASURES[name].sees if name in ENSEMBLE_MEASURES else "none"
+    assert table.loc["labels", "outcome"] == sees
+
+
+def test_the_value_of_pairs_is_the_mean_over_the_other_networks():
+    three = small_case(networks=2).networks[:3]
+    inputs = small_case().inputs
+    classes = three.logits(inputs).argmax(-1)
+    slow = [
+        sum((classes[i] != classes[j]).double().mean() for j in range(3) if j != i) / 2
+        for i in range(3)
+    ]
+    found = mean_over_others(generalization.disagreement)(three, inputs=inputs)
+    assert_close(found, torch.stack(slow))
+
+
+def test_a_measure_of_pairs_that_names_units_is_caught(case):
+    def of_first_units(features_a, features_b):
+        return (features_a[:, None, :, 0] * features_b[None, :, :, 0]).double().mean(2) + 1
+
+    row = checked(of_first_units, case).loc["permutation of units"]
+    assert row["outcome"] == "changes"
 
 
 def test_settings_are_passed_on(case):

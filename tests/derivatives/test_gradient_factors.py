@@ -126,18 +126,17 @@ def test_module_equals_autograd_in_eval_mode():
     assert module.training
 
 
-def test_gradients_of_a_large_module_are_summed_without_those_of_samples(monkeypatch):
-    module, (inputs, labels) = convolutional().requires_grad_(False), points(6, 16)
+def test_gradients_of_a_module_are_summed_without_those_of_samples(monkeypatch):
+    module, (inputs, labels) = convolutional().eval(), points(6, 16)
     inputs = inputs.view(6, 1, 4, 4)
+    expected = loss_gradients(module, inputs, labels).sum(0)
+    rows, scale = fisher_rows(module(inputs).detach())
+    of_rows = (rows * scale[:, None, None]) @ logit_gradients(module, inputs)
+    module.requires_grad_(False)
     monkeypatch.setattr("generalization.derivatives.gradient_factors.MODULE_SAMPLES", 4)
-    for rows in (loss_rows, fisher_rows):
-        of_points = [labels] if rows is loss_rows else []
-        expected = gradient_sum(module, inputs, rows, *of_points)
-        with monkeypatch.context() as patched:
-            patched.setitem(BUDGETS, "logit_gradients", Budget(1, 1))
-            found = gradient_sum(module, inputs, rows, *of_points)
-        for values, before in zip(found, expected, strict=True):
-            assert_close(values, before, **EXACT)
+    for whole, of_points in ((expected, [labels]), (of_rows.sum((0, 1)), [])):
+        found = gradient_sum(module, inputs, loss_rows if of_points else fisher_rows, *of_points)
+        assert_close(torch.cat([part.flatten() for part in found]), whole, **EXACT)
     assert not any(one.requires_grad for one in module.parameters())
 
 

@@ -161,12 +161,18 @@ def test_all_measures_are_checked_once_with_the_settings_of_the_study():
     assert {"audit_checks", "audit"} <= study.tables
     assert study.audit_checks["repeats"] == 3
     checked = [measure for job in study.checked_measures.values() for measure in job]
-    assert sorted(name for name, _ in checked) == sorted(MEASURES)
+    assert sorted(name for name, _ in checked) == sorted(CHECKABLE)
     expected = {"samples": 7, "grid_points": 4096, "most_work": 1e13}
     assert dict(checked)["transitions"] == expected
     assert dict(checked)["curvature"] == settings_of("curvature")
     few = read_study(CONFIG | {"audit_checks": {"measures": ["path_norm"]}})
     assert list(few.checked_measures.values()) == [[("path_norm", {})]]
+    pairs = {"disagreement": {"samples": 50}}
+    checks = {"measures": ["disagreement", "svcca"]}
+    chosen = read_study(CONFIG | {"ensemble_measures": pairs, "audit_checks": checks})
+    checked = dict(one for job in chosen.checked_measures.values() for one in job)
+    assert checked["disagreement"] == {"samples": 50}
+    assert checked["svcca"]["explained_variance"] == 0.99
     assert read_study(CONFIG).checked_measures == {}
 
 

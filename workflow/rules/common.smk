@@ -259,7 +259,7 @@ def settings_of_table(table):
     if table == "audit":
         checked = study.audit_checks["measures"]
         chosen["definitions"] = {name: definition_of(name) for name in checked}
-        chosen["sees"] = {name: MEASURES[name].sees for name in checked}
+        chosen["sees"] = {name: seen_by(name) for name in checked}
     if TABLES[table].sweeps:
         chosen["nuisance"] = TABLES[table].sweeps
     return study.statistics | {"classes": study.classes} | chosen
@@ -280,9 +280,8 @@ def seen_labels(page):
     about = TABLES[page].made_from if page in TABLES else (page,)
     if {"measures", "statistics", "excluded"}.isdisjoint(about):
         return {}
-    known = MEASURES | ENSEMBLE_MEASURES
     names = {**study.measures, **study.ensemble_measures}.values()
-    return {name: known[name].sees for name, _ in names}
+    return {name: seen_by(name) for name, _ in names}
 
 
 def recorded_for(profile):
