@@ -28,6 +28,7 @@ from generalization.catalog import (
     caption_of,
     file_of,
     place_of,
+    seen_by,
 )
 from generalization.errors import InputError
 from generalization.experiments import claims_of
