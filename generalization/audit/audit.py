@@ -28,6 +28,7 @@ COLUMNS = [
     "fragility",
     "fragility_noise",
     "fragile_to",
+    "largest_fragility",
     "pairs",
     "note",
     "definition",
@@ -97,8 +98,11 @@ def audit(
             Root mean square of changes of ln μ that come without a change of the gap, over all
             nuisance settings, in standard deviations of ln μ in the study; and what seeds alone
             would give.
-        ``fragile_to``
-            Nuisance setting with the largest fragility.
+        ``fragile_to``, ``largest_fragility``
+            Nuisance setting with the largest fragility, and the fragility over pairs that differ in
+            it; missing where no setting has a pair whose gaps are equal.
+        ``pairs``
+            Number of pairs of ensembles that the fragility over all settings is of.
         ``note``
             What fails, and what is to be known of the checks.
     """
@@ -154,5 +158,6 @@ def _fragility(table: pd.DataFrame | None, name: str) -> dict[str, Any]:
         "fragility": rows.at[ANY, "fragility"],
         "fragility_noise": rows.at[ANY, "noise"],
         "fragile_to": each.idxmax() if len(each) else "",
+        "largest_fragility": each.max(),
         "pairs": rows.at[ANY, "pairs"],
     }

@@ -31,6 +31,8 @@ same checks run on any function: `generalization.check_measure(function)`.
 * *fragility*: root mean square change of ln μ between ensembles that differ in one setting of
   training and not in their gap, in standard deviations of ln μ in the study; in parentheses what
   seeds alone would give. A dash: the study does not measure it.
+* *fragile to*: the setting (optimizer, learning rate, batch size, initialization, width) with the
+  largest such change, and this change.
 
 | {head} |
 |{rule}|
@@ -59,6 +61,7 @@ HEADS = {
     "draws_needed": "draws",
     "seconds": "ms",
     "fragility": "fragility",
+    "fragile_to": "fragile to",
 }
 SIGNS = {"invariant": "=", "passed": "=", "stacks only": "–", "pairs": "–", "changes": "≠"}
 
@@ -103,6 +106,10 @@ def _cell(card: dict[str, object], column: str) -> str:
     if column == "fragility":
         told = f"{number(value, 2)} ({number(card['fragility_noise'], 2)})"
         return "–" if pd.isna(value) else told
+    if column == "fragile_to":
+        named = isinstance(value, str) and value
+        most = number(card["largest_fragility"], 2)
+        return f"{readable(value).lower()} {most}" if named else "–"
     if column == "seconds":
         return number(1000 * value)
     if isinstance(value, str):

@@ -57,12 +57,8 @@ def test_a_card_shows_outcomes_and_ratios(checks):
     ]
     assert card[["draws_needed", "seed_deviation"]].tolist() == [0, 0]
     assert 0 < card["float32_error"] < 1e-6
-    assert card[["fragility", "fragility_noise", "fragile_to", "pairs"]].tolist() == [
-        1.1,
-        0.15,
-        "learning_rate",
-        7,
-    ]
+    of_pairs = ["fragility", "fragility_noise", "fragile_to", "largest_fragility", "pairs"]
+    assert card[of_pairs].tolist() == [1.1, 0.15, "learning_rate", 1.5, 7]
     assert card["note"] == ""
 
 
@@ -79,6 +75,16 @@ def test_a_card_says_when_other_labels_are_seen_than_the_catalog_says(checks):
     assert card["note"] == "labels: it sees test labels, though it is said to see none"
 
 
+def test_no_setting_is_named_where_no_gaps_are_equal(checks):
+    unknown = fragility().assign(fragility=float("nan"), pairs=0)
+    table = cards(checks, fragility=unknown)
+    assert table.iloc[0]["fragile_to"] == ""
+    row = next(
+        line for line in audit_page(table, "").splitlines() if line.startswith("| Path norm |")
+    )
+    assert row.endswith("| – | – |")
+
+
 def test_a_card_without_fragility_leaves_it_empty(checks):
     assert cards(checks)["fragility"].isna().all()
 
@@ -91,6 +97,6 @@ def test_the_page_has_a_row_per_measure_and_all_definitions(checks):
     assert len(rows) == 1 + 3
     row = next(line for line in rows if line.startswith("| Path norm |"))
     assert row.split(" | ")[1:8] == ["none", "=", "=", "×3", "=", "×0.333", "="]
-    assert "| 1.1 (0.15) |" in row
+    assert row.endswith("| 1.1 (0.15) | learning rate 1.5 |")
     assert "* **First input**: order of inputs: " in page
     assert "### Path norm\n\n√Σ over paths." in page
