@@ -1,7 +1,10 @@
 """A card tells what the checks and the fragility of a measure say."""
 
+import re
+
 import pandas as pd
 import pytest
+import torch
 
 import generalization
 from generalization import check_measure
@@ -100,3 +103,34 @@ def test_the_page_has_a_row_per_measure_and_all_definitions(checks):
     assert row.endswith("| 1.1 (0.15) | learning rate 1.5 |")
     assert "* **First input**: order of inputs: " in page
     assert "### Path norm\n\n√Σ over paths." in page
+
+
+def random_sign(networks, generator):
+    """Have a noise that moves with the units, and a mean that does not."""
+    first = networks.weights[0]
+    signs = torch.randn(first.shape[1], generator=generator, dtype=first.dtype)
+    return 1e3 + (first.norm(dim=2) * signs).sum(1)
+
+
+def test_what_noise_hides_is_told_in_percent_of_the_mean_by_check():
+    table = check_measure(random_sign, case=small_case(networks=1)).assign(measure="path_norm")
+    shown = table.set_index("check").loc["permutation of units"]
+    assert shown["outcome"] == "within noise"
+    card = audit({"audit_checks": table}, DEFINITIONS, SEES).iloc[0]
+    percent = re.search(
+        r"permutation of units: noise of the means over seeds would hide a change below "
+        r"([\d.]+) % of them",
+        card["hidden"],
+    ).group(1)
+    # The standard deviation of a sum of 52 units of norm about 1 is some 10, of 1,000.
+    assert 0.1 < float(percent) < 20
+    assert card["note"] == ""
+    page = audit_page(pd.DataFrame([card]), "make audit")
+    assert "0 failed a check" in page
+    assert f"* **Path norm**: {card['hidden']}." in page
+
+
+def test_rounding_is_named_where_values_are_equal(checks):
+    page = audit_page(cards(checks), "make audit")
+    assert "rounding, a relative difference of 1e-06, also for 4 other permutations and\n" in page
+    assert cards(checks)["hidden"].iloc[0] == ""
