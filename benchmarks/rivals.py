@@ -228,9 +228,15 @@ def compare_convolutions(points: int = 200) -> None:
     def of_samples() -> torch.Tensor:
         return sample_gradients(module, inputs, labels)
 
+    def moments_of_samples() -> torch.Tensor:
+        formed = of_samples()
+        squares = formed.square()
+        squares.sum(0), formed.mean(0).square().sum()
+        return squares.sum(1)
+
     variants = {
         "moments": lambda: loss_moments(module, inputs, labels).squares[0],
-        "moments, torch.func per sample": lambda: of_samples().square().sum(1),
+        "moments, torch.func per sample": moments_of_samples,
         "Gram matrix": lambda: gradient_gram(module, inputs, loss_rows, labels)[0],
         "Gram matrix, torch.func per sample": lambda: of_samples() @ of_samples().T,
         "passes, forward and backward": passes,

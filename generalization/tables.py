@@ -36,7 +36,7 @@ WORDS = (
     *("bound", "sensitivity", "similarity", "contrast", "place", "task", "part", "mode"),
     *("status", "reason", "note", "underpowered", "larger_in", "pattern", "pixels"),
     *("claim", "about", "source", "quote", "ours", "heterogeneity", "verdict"),
-    *("check", "outcome", "unit", "detail", "sees", "fragile_to", "definition"),
+    *("check", "outcome", "unit", "detail", "sees", "fragile_to", "hidden", "definition"),
 )
 
 

@@ -28,8 +28,10 @@ COLUMNS = [
     "fragility",
     "fragility_noise",
     "fragile_to",
+    "largest_fragility",
     "pairs",
     "note",
+    "hidden",
     "definition",
 ]
 # Column → check whose outcome it shows, with the ratio of a counter-example.
@@ -97,10 +99,16 @@ def audit(
             Root mean square of changes of ln μ that come without a change of the gap, over all
             nuisance settings, in standard deviations of ln μ in the study; and what seeds alone
             would give.
-        ``fragile_to``
-            Nuisance setting with the largest fragility.
+        ``fragile_to``, ``largest_fragility``
+            Nuisance setting with the largest fragility, and the fragility over pairs that differ in
+            it; missing where no setting has a pair whose gaps are equal.
+        ``pairs``
+            Number of pairs of ensembles that the fragility over all settings is of.
         ``note``
-            What fails, and what is to be known of the checks.
+            What fails.
+        ``hidden``
+            Changes that noise may hide: of means over seeds, in percent of them, where a check has
+            the outcome ``within noise``.
     """
     checks = tables["audit_checks"]
     rows = [
@@ -121,7 +129,13 @@ def _card(checks: pd.DataFrame, sees: str) -> dict[str, Any]:
     """Columns of a card that are about checks."""
     shown = {column: _shown(checks.loc[check]) for column, check in SHOWN.items()}
     numbers = {column: checks.at[check, "value"] for column, check in NUMBERS.items()}
-    return {"sees": sees, **shown, **numbers, "note": _note(checks, sees)}
+    return {
+        "sees": sees,
+        **shown,
+        **numbers,
+        "note": _note(checks, sees),
+        "hidden": _hidden(checks),
+    }
 
 
 def _shown(row: pd.Series) -> str:
@@ -132,7 +146,7 @@ def _shown(row: pd.Series) -> str:
 
 
 def _note(checks: pd.DataFrame, sees: str) -> str:
-    """Say what fails, and which differences noise may hide."""
+    """Say what fails."""
     failed = [
         f"{check}: {_shown(row)}, {row['detail']}".removesuffix(", nan")
         for check, row in checks[checks["outcome"] == "failed"].iterrows()
@@ -140,8 +154,13 @@ def _note(checks: pd.DataFrame, sees: str) -> str:
     found = checks.at["labels", "outcome"]
     if found != sees and found != "skipped" and not (found == "none" and sees):
         failed.append(f"labels: it sees {found} labels, though it is said to see {sees or 'none'}")
-    hidden = checks.loc[checks["outcome"] == "within noise", "detail"].dropna()
-    return "; ".join([*failed, *hidden[:1]])
+    return "; ".join(failed)
+
+
+def _hidden(checks: pd.DataFrame) -> str:
+    """Say which differences noise may hide, check by check."""
+    noisy = checks[(checks["outcome"] == "within noise") & checks["detail"].notna()]
+    return "; ".join(f"{check}: {row['detail']}" for check, row in noisy.iterrows())
 
 
 def _fragility(table: pd.DataFrame | None, name: str) -> dict[str, Any]:
@@ -154,5 +173,6 @@ def _fragility(table: pd.DataFrame | None, name: str) -> dict[str, Any]:
         "fragility": rows.at[ANY, "fragility"],
         "fragility_noise": rows.at[ANY, "noise"],
         "fragile_to": each.idxmax() if len(each) else "",
+        "largest_fragility": each.max(),
         "pairs": rows.at[ANY, "pairs"],
     }

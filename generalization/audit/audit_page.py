@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from generalization.audit.check_measure import DRAWS
+from generalization.audit.evaluations import ROUNDING
 from generalization.names import number, readable
 
 PAGE = """# What changes each measure, and what it costs
@@ -17,8 +19,11 @@ same checks run on any function: `generalization.check_measure(function)`.
 * *units*, *layers*, *logits*, *inputs*, *unit of inputs*, *order*: whether it is invariant if
   hidden units are permuted, a layer is multiplied by 3 and the next one divided by 3, the last
   layer is multiplied by 3, inputs are multiplied by 3, inputs are written in another unit (the
-  first layer and the pixels per unit of input follow), or inputs are permuted. = is invariant;
-  ≈ equal within the noise of its random numbers; otherwise the ratio of the changed to the
+  first layer and the pixels per unit of input follow), or inputs are permuted. = is equal up to
+  rounding, a relative difference of {rounding:.0e}, also for {others} other permutations and
+  factors from 1/10 to 10; ≈ stands where the change moves random numbers, so that values are other
+  draws, and their means over seeds do not differ significantly: the change that these tests could
+  not have found is listed below, in percent of the mean; otherwise the ratio of the changed to the
   original value, of the network that changes most; ≠ if a value appears or vanishes.
 * *modules*: = a stack has the values of its networks as modules; – it reads stacks only, or it
   compares networks, by the mean over the pairs of each with all others.
@@ -31,6 +36,8 @@ same checks run on any function: `generalization.check_measure(function)`.
 * *fragility*: root mean square change of ln μ between ensembles that differ in one setting of
   training and not in their gap, in standard deviations of ln μ in the study; in parentheses what
   seeds alone would give. A dash: the study does not measure it.
+* *fragile to*: the setting (optimizer, learning rate, batch size, initialization, width) with the
+  largest such change, and this change.
 
 | {head} |
 |{rule}|
@@ -39,6 +46,10 @@ same checks run on any function: `generalization.check_measure(function)`.
 ## What fails
 
 {failures}
+
+## What noise hides
+
+{hidden}
 
 ## Definitions
 
@@ -59,6 +70,7 @@ HEADS = {
     "draws_needed": "draws",
     "seconds": "ms",
     "fragility": "fragility",
+    "fragile_to": "fragile to",
 }
 SIGNS = {"invariant": "=", "passed": "=", "stacks only": "–", "pairs": "–", "changes": "≠"}
 
@@ -71,11 +83,16 @@ def audit_page(audit: pd.DataFrame, command: str) -> str:
         command: Command that makes the page.
 
     Returns:
-        A table with one row per measure, what fails, and all definitions.
+        A table with one row per measure, what fails, what noise hides, and all definitions.
     """
     rows = [_row(card) for card in audit.to_dict("records")]
     failing = {card["measure"]: card["note"] for card in audit.to_dict("records") if _fails(card)}
     failures = [f"* **{readable(name)}**: {note}." for name, note in failing.items()]
+    hidden = [
+        f"* **{readable(str(card['measure']))}**: {card['hidden']}."
+        for card in audit.to_dict("records")
+        if isinstance(card["hidden"], str) and card["hidden"]
+    ]
     return PAGE.format(
         command=command,
         count=len(audit),
@@ -84,13 +101,16 @@ def audit_page(audit: pd.DataFrame, command: str) -> str:
         rule="|".join(["---"] * (len(HEADS) + 1)),
         rows="\n".join(rows),
         failures="\n".join(failures) or "Nothing.",
+        rounding=ROUNDING,
+        others=DRAWS - 1,
+        hidden="\n".join(hidden) or "Nothing.",
         definitions="\n\n".join(map(_definition, audit.to_dict("records"))),
     )
 
 
 def _fails(card: dict[str, object]) -> bool:
-    """Return whether a card has a failure, which its note begins with the check of."""
-    return isinstance(card["note"], str) and ": " in card["note"]
+    """Return whether a card has a note, which says what fails."""
+    return isinstance(card["note"], str) and card["note"] != ""
 
 
 def _row(card: dict[str, object]) -> str:
@@ -103,6 +123,10 @@ def _cell(card: dict[str, object], column: str) -> str:
     if column == "fragility":
         told = f"{number(value, 2)} ({number(card['fragility_noise'], 2)})"
         return "–" if pd.isna(value) else told
+    if column == "fragile_to":
+        named = isinstance(value, str) and value
+        most = number(card["largest_fragility"], 2)
+        return f"{readable(value).lower()} {most}" if named else "–"
     if column == "seconds":
         return number(1000 * value)
     if isinstance(value, str):

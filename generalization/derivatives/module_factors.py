@@ -85,14 +85,15 @@ def readable_layers(
     for (name, layer), delta in zip(parts.items(), deltas, strict=True):
         # Of one sample: the others have no cotangents, and so no part in the gradients.
         inputs_of = calls[name][0].inputs[[chosen]]
-        formed = _formed(*_at_positions(layer, inputs_of, [delta[[chosen]]])).deltas.flatten()
+        formed = _formed(
+            *_at_positions(layer, inputs_of, [delta[[chosen]]]), layer.bias is not None
+        )
         prefix = f"{name}." if name else ""
-        expected = [gradients[f"{prefix}weight"].flatten(1)]
-        if layer.bias is not None:
-            expected.append(gradients[f"{prefix}bias"].unsqueeze(1))
-        same = torch.cat(expected, 1).flatten()
-        if (formed - same).norm() > torch.finfo(same.dtype).eps ** 0.5 * same.norm():
-            return None
+        for factors, parameter in zip(formed, ("weight", "bias"), strict=False):
+            same = gradients[prefix + parameter].flatten()
+            error = (factors.deltas.flatten() - same).norm()
+            if error > torch.finfo(same.dtype).eps ** 0.5 * same.norm():
+                return None
     return parts
 
 
@@ -162,23 +163,31 @@ def layer_factors(
     ]
     factors: list[Factors | Unfolded] = []
     for layer, call, deltas in zip(layers.values(), calls, zip(*found, strict=True), strict=True):
-        factors.append(_factors(*_at_positions(layer, call.inputs, deltas), partners))
+        arranged = _at_positions(layer, call.inputs, deltas)
+        factors += _factors(*arranged, layer.bias is not None, partners)
     return factors
 
 
 def _factors(
     deltas: Float[Tensor, "samples rows groups positions _units"],
-    activations: Float[Tensor, "samples groups positions _fan_in"],
+    inputs: Float[Tensor, "samples groups positions _fan_in"],
+    biased: bool,
     partners: int | None,
-) -> Factors | Unfolded:
+) -> list[Factors | Unfolded]:
     """Return the factors of a layer in the form that needs the fewest multiplications."""
     _, rows, groups, positions, units = deltas.shape
-    if groups == positions == 1:
-        return Factors(deltas[:, :, 0, 0].unsqueeze(0), activations[:, 0, 0].unsqueeze(0))
-    sizes = units, activations.shape[-1]
-    if groups == 1 and partners and by_positions(*sizes, positions, rows, partners):
-        return Unfolded(deltas[:, :, 0].unsqueeze(0), activations[:, 0].unsqueeze(0))
-    return _formed(deltas, activations)
+    sizes = units, inputs.shape[-1] + biased
+    unfolded = partners and by_positions(*sizes, positions, rows, partners)
+    if groups > 1 or (positions > 1 and not unfolded):
+        return list(_formed(deltas, inputs, biased))
+    activations = inputs[:, 0].unsqueeze(0)
+    if biased:
+        ones = activations.new_ones(*activations.shape[:3], 1)
+        activations = torch.cat([activations, ones], 3)
+    deltas = deltas[:, :, 0].unsqueeze(0)
+    if positions > 1:
+        return [Unfolded(deltas, activations)]
+    return [Factors(deltas[:, :, :, 0], activations[:, :, 0])]
 
 
 def by_positions(units: int, fan_in: int, positions: int, rows: int, partners: int) -> bool:
@@ -193,14 +202,16 @@ def by_positions(units: int, fan_in: int, positions: int, rows: int, partners: i
 
 def _formed(
     deltas: Float[Tensor, "samples rows groups positions _units"],
-    activations: Float[Tensor, "samples groups positions _fan_in"],
-) -> Factors:
-    """Return the gradients of one layer as factors: the gradients, and 1."""
+    inputs: Float[Tensor, "samples groups positions _fan_in"],
+    biased: bool,
+) -> list[Factors]:
+    """Return the gradients by weights, and by biases, as factors: the gradients, and 1."""
     samples, rows, groups, positions, units = deltas.shape
     columns = deltas.permute(0, 2, 1, 4, 3).reshape(samples, groups, rows * units, positions)
-    gradients = (columns @ activations).unflatten(2, (rows, units)).transpose(1, 2)
-    ones = activations.new_ones(1, samples, 1)
-    return Factors(gradients.flatten(2).unsqueeze(0), ones)
+    gradients = (columns @ inputs).unflatten(2, (rows, units)).transpose(1, 2)
+    found = [gradients, deltas.sum(3)] if biased else [gradients]
+    ones = inputs.new_ones(1, samples, 1)
+    return [Factors(one.flatten(2).unsqueeze(0), ones) for one in found]
 
 
 def _at_positions(
@@ -209,25 +220,20 @@ def _at_positions(
     Float[Tensor, "samples rows groups positions _units"],
     Float[Tensor, "samples groups positions _fan_in"],
 ]:
-    """Arrange δ and (a, 1) of a layer by groups of channels and positions.
+    """Arrange δ and the unfolded inputs of a layer by groups of channels and positions.
 
     Args:
         inputs: Inputs of the layer.
         deltas: Derivatives by its outputs, one tensor per row of cotangents.
     """
     if isinstance(layer, nn.Linear):
-        activations = inputs.reshape(len(inputs), 1, -1, layer.in_features)
         rows = [one.reshape(len(one), 1, -1, layer.out_features) for one in deltas]
-    else:
-        columns = functional.unfold(
-            padded(layer, inputs), layer.kernel_size, layer.dilation, 0, layer.stride
-        )
-        activations = columns.unflatten(1, (layer.groups, -1)).transpose(2, 3)
-        rows = [one.flatten(2).unflatten(1, (layer.groups, -1)).transpose(2, 3) for one in deltas]
-    if layer.bias is not None:
-        ones = activations.new_ones(*activations.shape[:3], 1)
-        activations = torch.cat([activations, ones], 3)
-    return torch.stack(rows, 1), activations
+        return torch.stack(rows, 1), inputs.reshape(len(inputs), 1, -1, layer.in_features)
+    columns = functional.unfold(
+        padded(layer, inputs), layer.kernel_size, layer.dilation, 0, layer.stride
+    )
+    rows = [one.flatten(2).unflatten(1, (layer.groups, -1)).transpose(2, 3) for one in deltas]
+    return torch.stack(rows, 1), columns.unflatten(1, (layer.groups, -1)).transpose(2, 3)
 
 
 def numbers_per_sample(

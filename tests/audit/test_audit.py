@@ -1,7 +1,10 @@
 """A card tells what the checks and the fragility of a measure say."""
 
+import re
+
 import pandas as pd
 import pytest
+import torch
 
 import generalization
 from generalization import check_measure
@@ -57,12 +60,8 @@ def test_a_card_shows_outcomes_and_ratios(checks):
     ]
     assert card[["draws_needed", "seed_deviation"]].tolist() == [0, 0]
     assert 0 < card["float32_error"] < 1e-6
-    assert card[["fragility", "fragility_noise", "fragile_to", "pairs"]].tolist() == [
-        1.1,
-        0.15,
-        "learning_rate",
-        7,
-    ]
+    of_pairs = ["fragility", "fragility_noise", "fragile_to", "largest_fragility", "pairs"]
+    assert card[of_pairs].tolist() == [1.1, 0.15, "learning_rate", 1.5, 7]
     assert card["note"] == ""
 
 
@@ -79,6 +78,16 @@ def test_a_card_says_when_other_labels_are_seen_than_the_catalog_says(checks):
     assert card["note"] == "labels: it sees test labels, though it is said to see none"
 
 
+def test_no_setting_is_named_where_no_gaps_are_equal(checks):
+    unknown = fragility().assign(fragility=float("nan"), pairs=0)
+    table = cards(checks, fragility=unknown)
+    assert table.iloc[0]["fragile_to"] == ""
+    row = next(
+        line for line in audit_page(table, "").splitlines() if line.startswith("| Path norm |")
+    )
+    assert row.endswith("| – | – |")
+
+
 def test_a_card_without_fragility_leaves_it_empty(checks):
     assert cards(checks)["fragility"].isna().all()
 
@@ -91,6 +100,37 @@ def test_the_page_has_a_row_per_measure_and_all_definitions(checks):
     assert len(rows) == 1 + 3
     row = next(line for line in rows if line.startswith("| Path norm |"))
     assert row.split(" | ")[1:8] == ["none", "=", "=", "×3", "=", "×0.333", "="]
-    assert "| 1.1 (0.15) |" in row
+    assert row.endswith("| 1.1 (0.15) | learning rate 1.5 |")
     assert "* **First input**: order of inputs: " in page
     assert "### Path norm\n\n√Σ over paths." in page
+
+
+def random_sign(networks, generator):
+    """Have a noise that moves with the units, and a mean that does not."""
+    first = networks.weights[0]
+    signs = torch.randn(first.shape[1], generator=generator, dtype=first.dtype)
+    return 1e3 + (first.norm(dim=2) * signs).sum(1)
+
+
+def test_what_noise_hides_is_told_in_percent_of_the_mean_by_check():
+    table = check_measure(random_sign, case=small_case(networks=1)).assign(measure="path_norm")
+    shown = table.set_index("check").loc["permutation of units"]
+    assert shown["outcome"] == "within noise"
+    card = audit({"audit_checks": table}, DEFINITIONS, SEES).iloc[0]
+    percent = re.search(
+        r"permutation of units: noise of the means over seeds would hide a change below "
+        r"([\d.]+) % of them",
+        card["hidden"],
+    ).group(1)
+    # The standard deviation of a sum of 52 units of norm about 1 is some 10, of 1,000.
+    assert 0.1 < float(percent) < 20
+    assert card["note"] == ""
+    page = audit_page(pd.DataFrame([card]), "make audit")
+    assert "0 failed a check" in page
+    assert f"* **Path norm**: {card['hidden']}." in page
+
+
+def test_rounding_is_named_where_values_are_equal(checks):
+    page = audit_page(cards(checks), "make audit")
+    assert "rounding, a relative difference of 1e-06, also for 4 other permutations and\n" in page
+    assert cards(checks)["hidden"].iloc[0] == ""

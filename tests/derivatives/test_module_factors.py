@@ -149,10 +149,10 @@ def test_products_are_computed_where_they_cost_less():
     assert not by_positions(units=4, fan_in=5, positions=3, rows=2, partners=2)
     module, (inputs, labels) = made("residual"), points()
     (block,) = gradient_blocks(module, inputs, loss_rows, labels, partners=5)
-    # 36 positions of 2 units are formed; 4 positions of 40 units of fan-in 8 + 1 are, too.
-    kinds = [isinstance(layer, Unfolded) for layer in block.layers]
-    expected = [by_positions(2, 19, 36, 1, 5), by_positions(40, 9, 4, 1, 5), False]
-    assert kinds == expected
+    # 36 positions of 2 units are formed, as weights and biases; 4 positions of 40 units, too.
+    assert not by_positions(2, 19, 36, 1, 5)
+    assert not by_positions(40, 9, 4, 1, 5)
+    assert [layer.deltas.shape[-1] for layer in block.layers] == [36, 2, 320, 40, 3]
     wide = nn.Sequential(nn.Conv2d(2, 40, 5), nn.Tanh(), nn.Flatten(), nn.Linear(160, 3)).double()
     (block,) = gradient_blocks(wide, inputs, loss_rows, labels, partners=5)
     assert isinstance(block.layers[0], Unfolded)

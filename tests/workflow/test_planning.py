@@ -1,6 +1,7 @@
 import dataclasses
 from collections import Counter
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import yaml
 from planning import read_study
 from schema import SCHEMA, among, settings_of
 
-from generalization.catalog import MEASURES, PAPERS
+from generalization.catalog import CHECKABLE, MEASURES, PAPERS
 from generalization.errors import InputError
 from generalization.hyperparameters import Hyperparameters
 from generalization.statistics.correlations import spearman
@@ -127,8 +128,22 @@ def test_a_league_has_every_measure_that_its_networks_have(name):
         for measure, entry in MEASURES.items()
         if entry.fully_connected_only and name == "league_convolutional"
     }
-    twins = {"sampled_transitions"}  # Of transitions, which are exact.
-    assert {measure for measure, _ in study.measures.values()} | twins | lacking == {*MEASURES}
+    assert {measure for measure, _ in study.measures.values()} | lacking == {*MEASURES}
+
+
+def test_the_audit_sweeps_the_nuisance_settings_and_has_every_measure():
+    study = read_study(yaml.safe_load(Path("config/audit.yaml").read_text()))
+    assert {measure for measure, _ in study.measures.values()} == {*MEASURES}
+    needed = ("optimizer", "learning_rate", "batch_size", "initialization", "init_scale", "width")
+    ensembles = [dataclasses.asdict(one) for one in study.ensembles.values()]
+    for setting in needed:
+        # Pairs of ensembles that differ in this setting alone.
+        others = [{**one, setting: None} for one in ensembles]
+        pairs = sum(
+            others[i] == others[j] and ensembles[i] != ensembles[j]
+            for i, j in combinations(range(len(ensembles)), 2)
+        )
+        assert pairs >= 4, setting
 
 
 def test_a_study_has_the_figures_and_pages_of_its_tables():
