@@ -38,8 +38,8 @@ A p-value promises its level under its own null hypothesis, and nothing where th
   strata, correlations given the design and added R² tell.
 * ψ of a factor holds all other factors fixed, and Ψ the dataset. A mean over factors, Ψ is no
   relation within: where a measure turns round from one factor to the other, look at every ψ.
-* Regrets and hit rates are tested against measures that say nothing within strata. One choice is little to test:
-  the best of twelve is chosen by chance in one case of twelve, whatever the measure.
+* Regrets and hit rates are tested against measures that say nothing within strata. One choice is
+  little to test: the best of twelve is chosen by chance in one case of twelve.
 * A claim says no more than the correlation that it is about: on a pooled one, it replicates
   wherever a factor moves both. A claim of nearness is within ± {nearness:g}.
 
