@@ -66,7 +66,11 @@ def readable_layers(
     parts = {name: one for name, one in module.named_modules() if [*one.parameters(recurse=False)]}
     names = [name for name, _ in module.named_parameters(remove_duplicate=False)]
     shared = len(names) != len([*module.parameters()])
-    if shared or not all(type(one) in (nn.Linear, nn.Conv2d) for one in parts.values()):
+    known = all(
+        type(one) in (nn.Linear, nn.Conv2d) and "weight" in one._parameters
+        for one in parts.values()
+    )
+    if shared or not known:
         return None
     some = inputs[:COMPARED]
     chosen = len(some) - 1
@@ -85,9 +89,7 @@ def readable_layers(
     for (name, layer), delta in zip(parts.items(), deltas, strict=True):
         # Of one sample: the others have no cotangents, and so no part in the gradients.
         inputs_of = calls[name][0].inputs[[chosen]]
-        formed = _formed(
-            *_at_positions(layer, inputs_of, [delta[[chosen]]]), layer.bias is not None
-        )
+        formed = _formed(*_at_positions(layer, inputs_of, [delta[[chosen]]]), has_bias(layer))
         prefix = f"{name}." if name else ""
         for factors, parameter in zip(formed, ("weight", "bias"), strict=False):
             same = gradients[prefix + parameter].flatten()
@@ -100,6 +102,11 @@ def readable_layers(
 def _called_once(calls: Sequence[Captured | None], samples: int) -> bool:
     """Return whether a layer was called once, with one row of inputs per sample."""
     return len(calls) == 1 and calls[0] is not None and len(calls[0].inputs) == samples
+
+
+def has_bias(layer: Layer) -> bool:
+    """Return whether the bias of a layer is a parameter: one that is a buffer has no gradient."""
+    return layer._parameters.get("bias") is not None
 
 
 def trainable(module: nn.Module) -> dict[str, Tensor]:
@@ -164,7 +171,7 @@ def layer_factors(
     factors: list[Factors | Unfolded] = []
     for layer, call, deltas in zip(layers.values(), calls, zip(*found, strict=True), strict=True):
         arranged = _at_positions(layer, call.inputs, deltas)
-        factors += _factors(*arranged, layer.bias is not None, partners)
+        factors += _factors(*arranged, has_bias(layer), partners)
     return factors
 
 
@@ -248,7 +255,7 @@ def numbers_per_sample(
     for layer, call in zip(layers.values(), calls, strict=True):
         deltas = call.outputs[:1].numel()
         units = len(layer.weight)
-        fan_in = layer.weight[0].numel() + (layer.bias is not None)
+        fan_in = layer.weight[0].numel() + has_bias(layer)
         positions = deltas // units
         kept = positions * (rows * units + fan_in)
         formed = rows * units * fan_in

@@ -241,3 +241,22 @@ def test_gradients_of_almost_certain_labels_are_summed_in_their_own_scale():
     assert 0 < scale < 1e-50
     norm = torch.cat([one.flatten() for one in single]).norm() / len(inputs)
     assert norm.log().item() == pytest.approx(scale.log().item(), rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["bias", "weight"])
+def test_buffers_have_no_gradients(name):
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(1, 2, 2), nn.Tanh(), nn.Flatten(), nn.Linear(18, 3)]
+    module = nn.Sequential(*layers).double()
+    value = getattr(module[0], name).detach()
+    delattr(module[0], name)
+    module[0].register_buffer(name, value)
+    generator = torch.Generator().manual_seed(1)
+    inputs = torch.randn(6, 1, 4, 4, generator=generator, dtype=torch.float64)
+    labels = torch.arange(6) % 3
+    gradients = loss_gradients(module, inputs, labels)
+    moments = loss_moments(module, inputs, labels)
+    assert_close(moments.squares[0], gradients.square().sum(1), **EXACT)
+    assert_close(moments.square_of_mean[0], gradients.mean(0).square().sum(), **EXACT)
+    grams = gradient_gram(module, inputs, loss_rows, labels)
+    assert_close(grams[0], gradients @ gradients.T, **EXACT)
