@@ -3,6 +3,7 @@
 # A study is a file in config/: `snakemake --cores 2 --configfile config/smoke.yaml`.
 # Its keys are documented in workflow/schemas/study.schema.yaml.
 import gc
+import hashlib
 import inspect
 import json
 import shlex

@@ -348,8 +348,8 @@ ROOMS = {
             "fragility": Table(("measures",), sweeps=NUISANCE),
         },
     ),
-    # And from fragility, if the study has it.
-    "audit": Room(tables={"audit": Table(("audit_checks",))}),
+    # And from audit_checks and fragility, if the study has them.
+    "audit": Room(tables={"audit": Table(("statistics",))}),
     "figures": Room(
         figures={
             "measure_league": Figure("Overview", ("statistics",)),

@@ -1,6 +1,7 @@
-"""Write the cards of all measures as one page."""
+"""Write the cards of all measures as one page, and the checks that the package carries."""
 
 import argparse
+import shutil
 from pathlib import Path
 
 from generalization.audit.audit_page import audit_page
@@ -14,12 +15,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("audit", type=Path)
     parser.add_argument("--command", required=True, help="what makes the page")
+    parser.add_argument("--checks", type=Path, required=True, help="table of all checks")
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--carried", type=Path, nargs="*", help="copies of the table of checks")
     arguments = parser.parse_args()
 
     with written_whole(arguments.output) as beside:
         page = audit_page(read_table(arguments.audit), arguments.command)
         beside.write_text(page, encoding="utf-8")
+    for copy in arguments.carried:
+        with written_whole(copy) as beside:
+            shutil.copyfile(arguments.checks, beside)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from generalization.audit.changes import INVARIANCES
 from generalization.names import number
+from generalization.tables import read_table
 
 COLUMNS = [
     "measure",
@@ -55,6 +57,9 @@ NUMBERS = {
 }
 WITH_RATIO = {"changes", "failed", "within noise"}
 ANY = "any"  # Of fragility, pairs of all settings.
+# Checks of all measures of this project, which the study `audit` writes.
+CARRIED = Path(__file__).with_name("audit_checks.csv")
+UNCHECKED = "not checked: `make audit` checks the measures of the catalog"
 
 
 def audit(
@@ -64,9 +69,12 @@ def audit(
 ) -> pd.DataFrame:
     """Make the card of every measure from its checks, and from its fragility if the study has it.
 
+    Checks are those of the study. If it has none, they are those that the package carries, on small
+    networks trained on digits; fragility is always that of the study.
+
     Args:
-        tables: ``audit_checks``, and maybe ``fragility``.
-        definitions: Measure → its definition.
+        tables: Maybe ``audit_checks`` and ``fragility``.
+        definitions: Measure → its definition, of the measures that have a card.
         sees: Measure → the labels that it sees as the catalog says.
 
     Returns:
@@ -80,8 +88,8 @@ def audit(
         ``permutation``, ``rescaling``, ``logit_scale``, ``input_scale``, ``input_unit``
             Whether it is invariant to a permutation of hidden units, to a factor that moves from
             one layer to another, to a factor of the last layer, to a factor of inputs, and to
-            another unit of inputs; if not, the ratio of changed to original value of the network
-            that changes most.
+            another unit of inputs, of several draws each; if not, the ratio of changed to original
+            value of the network that changes most.
         ``input_order``
             Whether the order of inputs makes no difference.
         ``stack``
@@ -110,19 +118,16 @@ def audit(
             Changes that noise may hide: of means over seeds, in percent of them, where a check has
             the outcome ``within noise``.
     """
-    checks = tables["audit_checks"]
-    rows = [
-        {
-            "measure": name,
-            "definition": definitions.get(name, ""),
-            **_card(group.set_index("check"), sees.get(name, "")),
-            **_fragility(tables.get("fragility"), name),
-        }
-        for name, group in checks.groupby("measure", sort=False)
-    ]
-    order = list(definitions)
-    cards = pd.DataFrame(rows, columns=COLUMNS)
-    return cards.sort_values("measure", key=lambda names: names.map(order.index), kind="stable")
+    checks = tables["audit_checks"] if "audit_checks" in tables else read_table(CARRIED)
+    groups = dict(iter(checks.groupby("measure", sort=False)))
+    rows = []
+    for name, definition in definitions.items():
+        card = {"note": UNCHECKED, "sees": sees.get(name, "")}
+        if name in groups:
+            card = _card(groups[name].set_index("check"), sees.get(name, ""))
+        about = {"measure": name, "definition": definition}
+        rows.append({**about, **card, **_fragility(tables.get("fragility"), name)})
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _card(checks: pd.DataFrame, sees: str) -> dict[str, Any]:

@@ -8,9 +8,13 @@ import torch
 
 import generalization
 from generalization import check_measure
-from generalization.audit.audit import COLUMNS, audit
+from generalization.audit.audit import CARRIED, COLUMNS, UNCHECKED, audit
+from generalization.audit.audit_checks import COLUMNS as OF_CHECKS
 from generalization.audit.audit_page import audit_page
 from generalization.audit.cases import small_case
+from generalization.audit.check_measure import CHECKS
+from generalization.catalog import CHECKABLE
+from generalization.tables import read_table
 
 NAMES = ("path_norm", "output_sensitivity")
 DEFINITIONS = {"path_norm": "√Σ over paths.", "output_sensitivity": "Var of outputs."}
@@ -86,6 +90,25 @@ def test_no_setting_is_named_where_no_gaps_are_equal(checks):
         line for line in audit_page(table, "").splitlines() if line.startswith("| Path norm |")
     )
     assert row.endswith("| – | – |")
+
+
+def test_cards_of_a_study_without_checks_are_those_that_the_package_carries():
+    definitions = {"path_norm": "√Σ over paths.", "of_a_user": "Hers."}
+    table = audit({"fragility": fragility()}, definitions, {"path_norm": "none"})
+    assert table["measure"].tolist() == ["path_norm", "of_a_user"]
+    card, other = (row for _, row in table.iterrows())
+    # The factor 3 of the first layer, and of the last one.
+    assert card[["logit_scale", "input_unit"]].tolist() == ["changes ×3", "changes ×0.333"]
+    assert card["fragility"] == 1.1
+    assert other["note"] == UNCHECKED
+    assert other.drop(["measure", "definition", "note", "sees"]).isna().all()
+
+
+def test_the_package_carries_the_checks_of_everything_that_is_checked():
+    carried = read_table(CARRIED)
+    assert list(carried) == OF_CHECKS
+    assert set(carried["measure"]) == set(CHECKABLE)
+    assert carried.groupby("measure").size().eq(1 + len(CHECKS)).all()
 
 
 def test_a_card_without_fragility_leaves_it_empty(checks):

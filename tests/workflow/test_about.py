@@ -48,6 +48,7 @@ def test_terms_are_measures_and_tables_of_the_study():
         ("table", "model_statistics", "generalization/statistics/model_statistics.py"),
         ("table", "selection_on_fit", "generalization/statistics/selection_on_fit.py"),
         ("table", "fragility", "generalization/statistics/fragility.py"),
+        ("table", "audit", "generalization/audit/audit.py"),
         ("table", "design", "generalization/statistics/design.py"),
         ("table", "excluded", "generalization/statistics/selection.py"),
         ("table", "statistics", "generalization/statistics/fit_statistics.py"),

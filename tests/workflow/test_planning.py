@@ -151,7 +151,7 @@ def test_a_study_has_the_figures_and_pages_of_its_tables():
     assert "gap_against_measure" in figures
     assert not {"paired_ensembles", "ellipse_trajectories", "loss_bounds"} & set(figures)
     of_every_study = ["statistics", "design", "excluded", "model_statistics", "selection_on_fit"]
-    assert pages == [*of_every_study, "fragility"]
+    assert pages == [*of_every_study, "fragility", "audit"]
     assert "gap_residuals" in figures
     comparison = {"setting": "width", "better": 100, "worse": 50}
     changes = {"profiles": {"points": {}}, "comparisons": [comparison], "papers": ["novak_2018"]}

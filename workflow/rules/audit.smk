@@ -67,9 +67,12 @@ if study.audit_checks:
 
     rule write_audit:
         input:
-            f"{STUDY}/audit.csv",
+            audit=f"{STUDY}/audit.csv",
+            checks=f"{STUDY}/audit_checks.csv",
         output:
-            "docs/audit.md",
+            page="docs/audit.md",
+            # Cards of all other studies, whose measures are among these.
+            carried=CARRIED_CHECKS if study.name == "audit" else [],
         log:
             "results/logs/write_audit.log",
         localrule: True
@@ -85,5 +88,5 @@ if study.audit_checks:
         message:
             "Write the cards of all measures as one page."
         shell:
-            "run_script write_audit {input} --command {params.command:q}"
-            " --output {output} 2> >(tee {log} >&2)"
+            "run_script write_audit {input.audit} --checks {input.checks} --command {params.command:q}"
+            " --output {output.page} --carried {output.carried} 2> >(tee {log} >&2)"

@@ -231,7 +231,7 @@ def made_from(table):
     if table == "claims":
         names |= study.tables & {claim.table for claim in claims_of(study.rooms)}
     if table == "audit":
-        names |= study.tables & {"fragility"}
+        names |= study.tables & {"audit_checks", "fragility"}
     return tables(*sorted(names.difference(SETTINGS)))
 
 
@@ -240,6 +240,27 @@ def claim_files(table):
     rooms = dict.fromkeys(room for rooms in study.rooms.values() for room in rooms)
     files = [f"generalization/experiments/{room}/claims.py" for room in rooms]
     return files if table == "claims" else []
+
+
+# Checks of all measures, which reports of studies without checks of their own show.
+CARRIED_CHECKS = "generalization/audit/audit_checks.csv"
+
+
+def names_of_cards():
+    """List what the study has cards of: all that it checks, or else all that it measures."""
+    if study.audit_checks:
+        return study.audit_checks["measures"]
+    measures = {**study.measures, **study.ensemble_measures}.values()
+    return list(dict.fromkeys([*(name for name, _ in measures), *study.similarities]))
+
+
+def code_of_table(table):
+    """Return the fingerprint of a table, with that of the checks that the package carries."""
+    code = fingerprint("scripts/derive_table.py", file_of(table), *claim_files(table))
+    if table != "audit" or study.audit_checks:
+        return code
+    checks = Path(workflow.basedir, CARRIED_CHECKS).read_bytes()
+    return f"{code}-{hashlib.sha256(checks).hexdigest()[:8]}"
 
 
 def settings_of_table(table):
@@ -257,7 +278,7 @@ def settings_of_table(table):
     if table == "claims":
         chosen["untested_claims"] = study.untested_claims
     if table == "audit":
-        checked = study.audit_checks["measures"]
+        checked = names_of_cards()
         chosen["definitions"] = {name: definition_of(name) for name in checked}
         chosen["sees"] = {name: seen_by(name) for name in checked}
     if TABLES[table].sweeps:

@@ -45,9 +45,7 @@ for table in sorted(study.tables.intersection(TABLES)):
         resources:
             table=place_of(table),
         params:
-            code=fingerprint(
-                "scripts/derive_table.py", file_of(table), *claim_files(table)
-            ),
+            code=code_of_table(table),
             # A function, since words in braces are no wildcards here.
             settings=lambda wildcards, table=table: json.dumps(settings_of_table(table)),
         message:
