@@ -21,9 +21,11 @@ AFTER_MEASURES = {
     "lay_out_excluded": 1,
     "derive_model_statistics": 1,
     "derive_selection_on_fit": 1,
+    "derive_audit": 1,
     "draw_gap_residuals": 1,
     "lay_out_model_statistics": 1,
     "lay_out_selection_on_fit": 1,
+    "lay_out_audit": 1,
     "summarize_study": 1,
 }
 MEASURE = "generalization/measures"
