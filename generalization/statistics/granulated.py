@@ -114,7 +114,7 @@ def granulated_intervals(
     function of r, and no correlation is drawn anew.
 
     Args:
-        averaged: As in ``granulated_kendall``.
+        averaged: Positions of the factors whose ψ_i count in Ψ, by default all.
 
     Returns:
         Intervals of Ψ and of the ψ_i in order of factors. NaN where no cell is left, and bounds of
