@@ -21,22 +21,11 @@ from generalization.datasets.dataset import Dataset
 from generalization.devices import halving_memory
 from generalization.errors import InputError
 from generalization.finite_networks import NOT_FINITE, Groups
-from generalization.networks.hidden_layers import unit_activations
-from generalization.networks.modules import Networks, logits_of
 from generalization.networks.networks_file import KeptNetworks
+from generalization.seen_in_networks import SEEN
 from generalization.tables import PAIR
 
 NO_VALUE = "no finite value"
-# What is known of a network, by the name without its side → what computes it.
-SEEN: dict[str, Callable[[Networks, Dataset, int | None], Tensor]] = {
-    "logits": lambda networks, data, samples: logits_of(networks, data.test_inputs[:samples]),
-    "train_accuracy": lambda networks, data, _: (
-        (logits_of(networks, data.train_inputs).argmax(-1) == data.train_labels).double().mean(1)
-    ),
-    "features": lambda networks, data, samples: unit_activations(
-        networks, data.test_inputs[:samples]
-    )[-1],
-}
 
 
 def measure_pairs(

@@ -26,11 +26,11 @@ from generalization.catalog import (
     place_of,
 )
 from generalization.experiments import claims_of
-from generalization.measure_pairs import SEEN
 from generalization.networks.architectures import ARCHITECTURES, POOLINGS
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.initial_layers import INITIALIZATIONS
 from generalization.offered import OfferedToMeasures, OfferedToProfiles
+from generalization.seen_in_networks import SEEN
 from generalization.signatures import imported
 
 OFFERED = {field.name for field in fields(OfferedToMeasures)} | set(MEASURES)

@@ -37,7 +37,14 @@ FLOORS = (
     ("measures", "ensemble_measures"),
     ("statistics",),
     ("figures",),
-    ("offered", "finite_networks", "bearable_costs", "measuring_modules", "own_population"),
+    (
+        "offered",
+        "seen_in_networks",
+        "finite_networks",
+        "bearable_costs",
+        "measuring_modules",
+        "own_population",
+    ),
     ("measure_networks", "measure_pairs", "profile_networks", "audit"),
     ("experiments",),
     ("own_networks",),  # Reads the catalog: of modules of a user, not of a study.

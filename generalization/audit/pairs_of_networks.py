@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from generalization.measure_pairs import SEEN
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.seen_in_networks import SEEN
 
 # What is known of a network → its points, by their names in a dataset.
 NEEDS = {
