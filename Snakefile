@@ -6,6 +6,7 @@ import gc
 import hashlib
 import inspect
 import json
+import os
 import shlex
 import subprocess
 import sys

@@ -336,7 +336,7 @@ NUISANCE = (
 ROOMS = {
     "statistics": Room(
         # The league reads it, if the study has it.
-        profiles={"test_errors": Profile()},
+        profiles={"image_errors": Profile()},
         tables={
             # And from all tables that the claims of these papers are about, if the study has them.
             "claims": Table(("statistics", "training", "papers")),

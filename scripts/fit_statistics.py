@@ -19,7 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("measures", type=Path)
     parser.add_argument("--ensemble-measures", type=read_table, nargs="?", help="if there are any")
-    parser.add_argument("--test-errors", type=read_table, nargs="?", help="if the study has them")
+    parser.add_argument("--image-errors", type=read_table, nargs="?", help="if the study has them")
     parser.add_argument("--settings", type=json.loads, required=True)
     parser.add_argument("--baselines", nargs="*", default=[], help="measures to beat")
     parser.add_argument("--test-sizes", type=json.loads, default={}, help="dataset → test points")
@@ -38,7 +38,7 @@ def main() -> None:
         baselines=arguments.baselines,
         test_sizes=arguments.test_sizes,
         ensemble_measures=arguments.ensemble_measures,
-        test_errors=arguments.test_errors,
+        image_errors=arguments.image_errors,
         **named_by(fit_statistics, settings),
     )
     write_table(arguments.statistics, statistics)

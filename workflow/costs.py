@@ -523,7 +523,7 @@ for _count, _names in {
     COUNTED |= dict.fromkeys(_names.split(), _count)
 COUNTED |= {
     "translation_jacobian_norm": lambda m: jacobian(m, m.settings["grid_points"]),
-    "test_errors": lambda m: forward(m._replace(settings={"random_samples": m.about.test})),
+    "image_errors": lambda m: forward(m._replace(settings={"random_samples": m.about.test})),
     "points": _repeated(jacobian, 2),
     "train_test_sensitivity": _repeated(jacobian, 2.5),
     "mean_tangent_sensitivity": _repeated(tangents, 14),

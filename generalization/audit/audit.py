@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from generalization.audit.changes import INVARIANCES
 from generalization.names import number
-from generalization.tables import read_table
 
 COLUMNS = [
     "measure",
@@ -57,8 +55,6 @@ NUMBERS = {
 }
 WITH_RATIO = {"changes", "failed", "within noise"}
 ANY = "any"  # Of fragility, pairs of all settings.
-# Checks of all measures of this project, which the study `audit` writes.
-CARRIED = Path(__file__).with_name("audit_checks.csv")
 UNCHECKED = "not checked: `make audit` checks the measures of the catalog"
 
 
@@ -69,11 +65,11 @@ def audit(
 ) -> pd.DataFrame:
     """Make the card of every measure from its checks, and from its fragility if the study has it.
 
-    Checks are those of the study. If it has none, they are those that the package carries, on small
-    networks trained on digits; fragility is always that of the study.
+    Checks are those of the study, or if it has none those of the study `audit`, on small networks
+    trained on digits; fragility is always that of the study.
 
     Args:
-        tables: Maybe ``audit_checks`` and ``fragility``.
+        tables: ``audit_checks``, and maybe ``fragility``.
         definitions: Measure → its definition, of the measures that have a card.
         sees: Measure → the labels that it sees as the catalog says.
 
@@ -118,8 +114,7 @@ def audit(
             Changes that noise may hide: of means over seeds, in percent of them, where a check has
             the outcome ``within noise``.
     """
-    checks = tables["audit_checks"] if "audit_checks" in tables else read_table(CARRIED)
-    groups = dict(iter(checks.groupby("measure", sort=False)))
+    groups = dict(iter(tables["audit_checks"].groupby("measure", sort=False)))
     rows = []
     for name, definition in definitions.items():
         card = {"note": UNCHECKED, "sees": sees.get(name, "")}

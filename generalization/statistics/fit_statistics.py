@@ -67,7 +67,7 @@ def fit_statistics(
     baselines: Collection[str] = (),
     test_sizes: Mapping[str, int] | None = None,
     ensemble_measures: pd.DataFrame | None = None,
-    test_errors: pd.DataFrame | None = None,
+    image_errors: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Judge every measure by every statistic of the league, over networks at their last step.
 
@@ -81,7 +81,7 @@ def fit_statistics(
         permutations: Their number; no p-value is less than 1 / (1 + permutations).
         baselines: Measures that any other has to beat; they are no candidates.
         test_sizes: Dataset → number of test points; 10,000 by default.
-        test_errors: Table of the profile of this name. With it, sign errors weight pairs by tests
+        image_errors: Table of the profile of this name. With it, sign errors weight pairs by tests
             on single images, and a row tells what the finite test set makes of the variance
             between seeds.
 
@@ -95,7 +95,7 @@ def fit_statistics(
         not exist is empty; ``note`` says why.
 
     Raises:
-        InputError: If the test errors of a network are not those of as many images as it has.
+        InputError: If the image errors of a network are not those of as many images as it has.
         ValueError: If permutations are none.
     """  # noqa: DOC502
     if permutations < 1:
@@ -111,7 +111,7 @@ def fit_statistics(
                 baselines=baselines,
                 test_sizes=test_sizes,
                 ensemble_measures=ensemble_measures,
-                test_errors=test_errors,
+                image_errors=image_errors,
             )
             about = {"selection": selection, "dataset": dataset}
             rows += [about | row for row in league(some, resampling, permutations=permutations)]

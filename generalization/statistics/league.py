@@ -377,7 +377,7 @@ class _Judges:
 
     def _without_errors(self) -> str:
         networks = np.isfinite(self.population.gap).sum()
-        return f"{self.population.without_errors} of {networks} networks have no test errors"
+        return f"{self.population.without_errors} of {networks} networks have no image errors"
 
     def added_prediction(self) -> Iterator[Row]:
         """Cross-validated R² that a measure adds to the design, and to design and baselines."""

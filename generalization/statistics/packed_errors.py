@@ -79,12 +79,15 @@ def packed_errors(wrong: Bool[np.ndarray, "ensembles seeds images"]) -> PackedEr
 
 
 def errors_of_networks(
-    test_errors: pd.DataFrame, networks: pd.DataFrame, ensembles: pd.Index, seeds: Sequence[int]
+    image_errors: pd.DataFrame,
+    networks: pd.DataFrame,
+    ensembles: pd.Index,
+    seeds: Sequence[int],
 ) -> tuple[PackedErrors | None, int]:
     """Arrange the errors of networks by ensemble and seed.
 
     Args:
-        test_errors: Table of the profile of this name, of a study.
+        image_errors: Table of the profile of this name, of a study.
         networks: Networks that count: ensemble, seed and dataset. A dataset is a test set.
         ensembles: Names of the ensembles, in their order.
         seeds: Seeds, in their order.
@@ -96,7 +99,7 @@ def errors_of_networks(
         InputError: If a text is not one of as many images as its row says.
     """  # noqa: DOC502
     rows = networks[[*NETWORK, "dataset"]].merge(
-        test_errors.drop_duplicates(NETWORK, keep="last")[
+        image_errors.drop_duplicates(NETWORK, keep="last")[
             [*NETWORK, "test_images", "misclassified"]
         ],
         on=NETWORK,

@@ -64,7 +64,7 @@ class Population:
         train_loss: Training loss of every network; NaN where it is not known.
         of_pairs: Values of measures of ensembles, if there are any.
         errors: Test images that every network gets wrong, if they are known of all.
-        without_errors: Number of networks of which a study that has test errors lacks them.
+        without_errors: Number of networks of which a study that has image errors lacks them.
     """
 
     measures: list[str]
@@ -191,7 +191,7 @@ def population(
     baselines: Collection[str] = (),
     test_sizes: Mapping[str, int] | None = None,
     ensemble_measures: pd.DataFrame | None = None,
-    test_errors: pd.DataFrame | None = None,
+    image_errors: pd.DataFrame | None = None,
 ) -> Population:
     """Arrange the networks of a table of measures at their last step.
 
@@ -203,7 +203,7 @@ def population(
         generator: Source of the random controls.
         baselines: Measures that any other has to beat.
         test_sizes: Dataset → number of test points.
-        test_errors: Table of the profile of this name, if the study has it.
+        image_errors: Table of the profile of this name, if the study has it.
 
     Raises:
         InputError: If the errors of a network are not those of as many images as its row says.
@@ -232,9 +232,9 @@ def population(
     as_measures = levels.T[:, :, None] * every_seed
     sizes = test_sizes or {}
     errors, without_errors = None, 0
-    if test_errors is not None:
+    if image_errors is not None:
         given = networks, ensembles.index, seeds
-        errors, without_errors = errors_of_networks(test_errors, *given)
+        errors, without_errors = errors_of_networks(image_errors, *given)
     measured = [*names, *paired, *factors, *more]
     return Population(
         measures=measured,

@@ -136,7 +136,8 @@ def added_r_squared_by_level(
     found = np.full((levels.shape[1], len(measures), len(counts)), np.nan)
     for rows, there in complete_sets(measures):
         y = gap[there]
-        for factor, (codes, z) in enumerate(_folds(levels[there])):
+        for factor in range(levels.shape[1]):
+            codes, z = _fold(levels[there], factor)
             if len(np.unique(codes)) < 2 or np.ptp(y) == 0:
                 continue
             size = len(y) * (2 * z.shape[1] + len(rows))
@@ -170,7 +171,7 @@ def added_r_squared_by_level_null(
         found = np.full((len(measures), len(orders)), np.nan)
         for rows, there, some in sets:
             y, full = gap[there], orthonormal_basis(main_effects(levels[there]))
-            codes, z = list(_folds(levels[there]))[factor]
+            codes, z = _fold(levels[there], factor)
             if len(np.unique(codes)) < 2 or np.ptp(y) == 0:
                 continue
             fitted, errors = _explained(y, full)
@@ -401,11 +402,10 @@ def _difference(counts, alone, base, more):
         return (errors[0] - errors[1]) / total
 
 
-def _folds(levels):
-    """Codes of every factor, and main effects of the others."""
-    for factor in range(levels.shape[1]):
-        others = main_effects(np.delete(levels, factor, axis=1))
-        yield levels[:, factor], orthonormal_basis(others)
+def _fold(levels, factor):
+    """Codes of a factor, and main effects of the others."""
+    others = main_effects(np.delete(levels, factor, axis=1))
+    return levels[:, factor], orthonormal_basis(others)
 
 
 def _by_level(counts, measures, y, z, codes):

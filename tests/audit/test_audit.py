@@ -8,7 +8,7 @@ import torch
 
 import generalization
 from generalization import check_measure
-from generalization.audit.audit import CARRIED, COLUMNS, UNCHECKED, audit
+from generalization.audit.audit import COLUMNS, UNCHECKED, audit
 from generalization.audit.audit_checks import COLUMNS as OF_CHECKS
 from generalization.audit.audit_page import audit_page
 from generalization.audit.cases import small_case
@@ -92,9 +92,16 @@ def test_no_setting_is_named_where_no_gaps_are_equal(checks):
     assert row.endswith("| – | – |")
 
 
-def test_cards_of_a_study_without_checks_are_those_that_the_package_carries():
+@pytest.fixture(scope="module")
+def carried():
+    """The checks that come with the project."""
+    return read_table("generalization/audit/audit_checks.csv")
+
+
+def test_cards_are_of_what_is_defined_also_if_it_was_not_checked(carried):
     definitions = {"path_norm": "√Σ over paths.", "of_a_user": "Hers."}
-    table = audit({"fragility": fragility()}, definitions, {"path_norm": "none"})
+    tables = {"audit_checks": carried, "fragility": fragility()}
+    table = audit(tables, definitions, {"path_norm": "none"})
     assert table["measure"].tolist() == ["path_norm", "of_a_user"]
     card, other = (row for _, row in table.iterrows())
     # The factor 3 of the first layer, and of the last one.
@@ -104,8 +111,7 @@ def test_cards_of_a_study_without_checks_are_those_that_the_package_carries():
     assert other.drop(["measure", "definition", "note", "sees"]).isna().all()
 
 
-def test_the_package_carries_the_checks_of_everything_that_is_checked():
-    carried = read_table(CARRIED)
+def test_the_project_comes_with_the_checks_of_everything_that_is_checked(carried):
     assert list(carried) == OF_CHECKS
     assert set(carried["measure"]) == set(CHECKABLE)
     assert carried.groupby("measure").size().eq(1 + len(CHECKS)).all()

@@ -654,7 +654,9 @@ BOUNDS = "weighted by two Hoeffding bounds"
 
 @pytest.fixture(scope="module")
 def with_errors(measures):
-    return fitted(measures, test_errors=made_errors(measures), test_sizes={"mnist_subset": 4000})[0]
+    return fitted(measures, image_errors=made_errors(measures), test_sizes={"mnist_subset": 4000})[
+        0
+    ]
 
 
 def sign_rows(statistics):
@@ -705,10 +707,10 @@ def test_one_network_without_errors_leaves_two_bounds_to_all(measures):
         "ensemble",
         "seed",
     ])
-    found, _ = fitted(some, test_errors=errors.drop(errors.index[0]), permutations=19)
+    found, _ = fitted(some, image_errors=errors.drop(errors.index[0]), permutations=19)
     expected, _ = fitted(some, permutations=19)
     rows = sign_rows(found).query("selection == 'fitted'")
-    lacking = f"1 of {len(last)} networks have no test errors"
+    lacking = f"1 of {len(last)} networks have no image errors"
     assert rows["note"].str.endswith(f"{BOUNDS}, since {lacking}").all()
     assert (
         rows["estimate"] == sign_rows(expected).query("selection == 'fitted'")["estimate"]
@@ -721,7 +723,7 @@ def test_one_network_without_errors_leaves_two_bounds_to_all(measures):
 def test_pairs_of_two_datasets_are_weighted_by_two_variances():
     both = made_measures_of_two()
     both = both[both["measure"].isin(["jacobian_norm", "random_number"])]
-    found, _ = fitted(both, test_errors=made_errors(both), permutations=19)
+    found, _ = fitted(both, image_errors=made_errors(both), permutations=19)
     notes = sign_rows(found).set_index("dataset")["note"]
     assert (
         notes["all"].str.endswith(f"{WEIGHTED}, of two test sets by two binomial variances").all()

@@ -165,14 +165,14 @@ def test_test_points_are_those_of_the_dataset():
     assert of().test_sizes.tolist() == [10_000] * 3
 
 
-def test_test_errors_are_those_of_the_networks_that_are_left():
+def test_image_errors_are_those_of_the_networks_that_are_left():
     generator = np.random.default_rng(0)
     wrong = {key: generator.random(20) < 0.5 for key in product("abc", (1, 2))}
     errors = pd.DataFrame(
         [(ensemble, seed, 9, 20, packed_text(one)) for (ensemble, seed), one in wrong.items()],
         columns=["ensemble", "seed", "step", "test_images", "misclassified"],
     )
-    found = of(test_errors=errors).errors
+    found = of(image_errors=errors).errors
     every = np.array([True, True])
     np.testing.assert_array_equal(
         found.correct(0, every), ~np.stack([wrong["a", 1], wrong["a", 2]])
@@ -183,10 +183,10 @@ def test_test_errors_are_those_of_the_networks_that_are_left():
         [wrong["b", 1].sum(), wrong["b", 2].sum()],
         [wrong["c", 1].sum(), 0],
     ]
-    some = of(test_errors=errors).sample(2, np.random.default_rng(0))
+    some = of(image_errors=errors).sample(2, np.random.default_rng(0))
     places = np.flatnonzero(np.isin(of().gap[:, 0], some.gap[:, 0]))
     np.testing.assert_array_equal(some.errors.bits, found.bits[places])
-    lacking = of(test_errors=errors.iloc[1:])
+    lacking = of(image_errors=errors.iloc[1:])
     assert lacking.errors is None
     assert lacking.without_errors == 1
     assert of().errors is None

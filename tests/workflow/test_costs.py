@@ -30,7 +30,7 @@ from generalization.regions.module_loop_costs import layers_of_loops
 from generalization.regions.stages import can_be_followed
 from generalization.representations.convolutions import LAYOUTS, smallest_size
 from generalization.representations.layers import represented_layer
-from generalization.statistics.test_errors import test_errors as errors_of_test_set
+from generalization.statistics.image_errors import image_errors
 from generalization.training import train_ensemble
 from generalization.training.stacks import Training
 
@@ -97,14 +97,14 @@ def test_everything_that_is_measured_has_a_cost(part):
 
 
 @pytest.mark.parametrize("chosen", KINDS)
-def test_flops_of_test_errors_are_those_that_torch_counts(digits, chosen):
+def test_flops_of_image_errors_are_those_that_torch_counts(digits, chosen):
     one = hyperparameters(**chosen, max_steps=1, kept_steps=(0,))
     networks = train_ensemble(digits, one, [1]).kept.networks[-1].folded()
     # Of convolutional networks, a profile is given modules.
     given = module_of(networks) if sized(one).size.convolutional else networks
     with FlopCounterMode(display=False) as counter:
-        errors_of_test_set(given, digits.test_inputs, digits.test_labels)
-    counted = measuring_work("test_errors", sized(one), settings_of("test_errors"))
+        image_errors(given, digits.test_inputs, digits.test_labels)
+    counted = measuring_work("image_errors", sized(one), settings_of("image_errors"))
     # Beside the two inputs at which outputs of modules are checked.
     assert counter.get_total_flops() == pytest.approx(counted.flops, rel=0.02)
 

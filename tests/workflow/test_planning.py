@@ -35,6 +35,18 @@ def test_every_study_of_the_project_is_read():
         assert study.name == path.stem
 
 
+def test_the_default_study_and_its_twin_differ_in_where_training_stops():
+    one, other = (
+        yaml.safe_load(Path(f"config/{name}.yaml").read_text())
+        for name in ("study", "study_to_accuracy")
+    )
+    for key in ("study", "title", "statistics"):
+        one.pop(key), other.pop(key, None)
+    stops = [one["ensembles"][0].pop(key) for key in ("stop_at_accuracy", "stop_at_loss")]
+    assert stops == [None, 0.01]
+    assert one == other
+
+
 PAPER_STUDIES = [path for path in sorted(Path("config").glob("*.yaml")) if "_" in path.stem]
 
 

@@ -26,7 +26,7 @@ FEW = {
     "output_distances": {"samples": 20},
     "ablation_curves": {"train_samples": 50, "orders": 2, "increments": 4},
     "single_units": {"train_samples": 50, "bins": 5, "permutations": 2},
-    "test_errors": {},
+    "image_errors": {},
 }
 LABELS = {"setting": "label_corruption", "better": 0, "worse": 1}
 CHANGES = {
@@ -84,7 +84,10 @@ def test_profiles_hold_the_networks_of_all_ensembles(done):
         table = pd.read_csv(results / f"{profile}.csv")
         networks = set(table[["ensemble", "seed", "step"]].itertuples(index=False, name=None))
         # Of one seed, the end of training has neither a later step nor another end beside it.
-        some = {"canonical_spectra": kept[~kept["final"]], "test_errors": kept[kept["final"]]}
+        some = {
+            "canonical_spectra": kept[~kept["final"]],
+            "image_errors": kept[kept["final"]],
+        }
         assert networks == set(
             some.get(profile, kept)[["ensemble", "seed", "step"]].itertuples(index=False, name=None)
         ), profile

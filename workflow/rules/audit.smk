@@ -72,7 +72,7 @@ if study.audit_checks:
         output:
             page="docs/audit.md",
             # Cards of all other studies, whose measures are among these.
-            carried=CARRIED_CHECKS if study.name == "audit" else [],
+            carried=os.path.relpath(CARRIED_CHECKS) if study.name == "audit" else [],
         log:
             "results/logs/write_audit.log",
         localrule: True

@@ -225,6 +225,10 @@ def tables(*names):
     return [f"{STUDY}/{name}.csv" for name in names]
 
 
+# Checks of all measures, which reports of studies without checks of their own show.
+CARRIED_CHECKS = Path(workflow.basedir, "generalization/audit/audit_checks.csv")
+
+
 def made_from(table):
     """List the files of tables that a table is derived from."""
     names = set(TABLES[table].made_from)
@@ -232,7 +236,10 @@ def made_from(table):
         names |= study.tables & {claim.table for claim in claims_of(study.rooms)}
     if table == "audit":
         names |= study.tables & {"audit_checks", "fragility"}
-    return tables(*sorted(names.difference(SETTINGS)))
+    carried = table == "audit" and not study.audit_checks
+    # A checkout gives a file of the project a new time: its contents count, in code_of_table.
+    others = [ancient(os.path.relpath(CARRIED_CHECKS))] if carried else []
+    return tables(*sorted(names.difference(SETTINGS))) + others
 
 
 def claim_files(table):
@@ -240,10 +247,6 @@ def claim_files(table):
     rooms = dict.fromkeys(room for rooms in study.rooms.values() for room in rooms)
     files = [f"generalization/experiments/{room}/claims.py" for room in rooms]
     return files if table == "claims" else []
-
-
-# Checks of all measures, which reports of studies without checks of their own show.
-CARRIED_CHECKS = "generalization/audit/audit_checks.csv"
 
 
 def names_of_cards():
@@ -255,12 +258,11 @@ def names_of_cards():
 
 
 def code_of_table(table):
-    """Return the fingerprint of a table, with that of the checks that the package carries."""
+    """Return the fingerprint of a table, with that of the checks that the project carries."""
     code = fingerprint("scripts/derive_table.py", file_of(table), *claim_files(table))
     if table != "audit" or study.audit_checks:
         return code
-    checks = Path(workflow.basedir, CARRIED_CHECKS).read_bytes()
-    return f"{code}-{hashlib.sha256(checks).hexdigest()[:8]}"
+    return f"{code}-{hashlib.sha256(CARRIED_CHECKS.read_bytes()).hexdigest()[:8]}"
 
 
 def settings_of_table(table):

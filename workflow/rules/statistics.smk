@@ -4,7 +4,9 @@ rule fit_statistics:
         ensemble_measures=(
             tables("ensemble_measures") if study.ensemble_measures else []
         ),
-        test_errors=(tables("test_errors") if "test_errors" in study.profiles else []),
+        image_errors=(
+            tables("image_errors") if "image_errors" in study.profiles else []
+        ),
     output:
         statistics=f"{STUDY}/statistics.csv",
         design=f"{STUDY}/design.csv",
@@ -23,7 +25,7 @@ rule fit_statistics:
         "Correlate all measures with the generalization gap."
     shell:
         "run_script fit_statistics {input.measures} --ensemble-measures {input.ensemble_measures}"
-        " --test-errors {input.test_errors} --settings {params.settings:q} --baselines {params.baselines}"
+        " --image-errors {input.image_errors} --settings {params.settings:q} --baselines {params.baselines}"
         " --test-sizes {params.test_sizes:q} --design {output.design} --statistics {output.statistics} --excluded {output.excluded}"
         " 2> >(tee {log} >&2)"
 

@@ -16,7 +16,7 @@ COLUMNS = ["network", "test_images", "test_error", "misclassified"]
 
 @reads_networks
 @torch.no_grad()
-def test_errors(
+def image_errors(
     networks: Networks,
     inputs: Float[Tensor, "samples *features"],
     labels: Int64[Tensor, "samples"],
@@ -50,10 +50,6 @@ def test_errors(
         wrong = (logits_of(one, inputs)[0].argmax(-1) != labels).cpu().numpy()
         rows.append((network, len(wrong), wrong.mean(), packed_text(wrong)))
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-# Not one of pytest, which collects what bears such a name.
-test_errors.__test__ = False  # type: ignore[attr-defined]
 
 
 def _final(members: pd.DataFrame) -> list[int]:
