@@ -40,7 +40,9 @@ ITERATIONS = 2684  # As in ``training.lbfgs``, which imports torch.
 LINE_SEARCH = 1.25  # ASSUME: evaluations of the loss per iteration of L-BFGS.
 # ASSUME: a network that may stop early stops after so many epochs; 28 to 145 were seen.
 EPOCHS_TO_FIT = 100
-PROCESS = 700 * MIB  # A process that has imported torch, with one thread and its buffers.
+# Processes of a job: Snakemake's, the one that has imported packages, and its fork. A cluster that
+# adds their sizes, shared pages and all, saw 1,225 MiB at most.
+PROCESS = 1000 * MIB
 COPIES_OF_DATA = 3  # As read, normalized, and of one experiment.
 COPIES_OF_NETWORKS = 5  # As read, trained, folded, initial, and of those that are measured.
 ITS_OWN = 600  # ASSUME: operations of whatever is measured of a network, beside its products.

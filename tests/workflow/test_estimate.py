@@ -213,7 +213,7 @@ def test_blocks_are_as_large_as_the_limits_allow():
         (
             "novak_small",
             {"memory_gb": 2},
-            "limits.memory_gb must be at least 15 for measure_networks of one network of "
+            "limits.memory_gb must be at least 16 for measure_networks of one network of "
             "cifar100-ab3db606 (width 3000, depth 20), not 2; smaller networks would do.",
         ),
         (
