@@ -50,7 +50,7 @@ def test_front_page_states_the_results(page, finished):
     nothing_went_wrong(page)
 
 
-TABLES = ("statistics", "design", "excluded", "model_statistics", "selection_on_fit")
+TABLES = ("statistics", "design", "excluded", "model_statistics", "selection_on_fit", "audit")
 
 
 @pytest.mark.parametrize(
