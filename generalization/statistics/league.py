@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 from jaxtyping import Float, Int
-from statsmodels.stats.multitest import multipletests
 
 from generalization.names import within
 from generalization.statistics.ceiling import (
@@ -63,7 +62,7 @@ from generalization.statistics.intervals import (
     simultaneous_interval,
 )
 from generalization.statistics.league_rows import BEST_RIVAL, TEST_SET_SHARE
-from generalization.statistics.multiplicity import permutation_p_values, westfall_young
+from generalization.statistics.multiplicity import holm, permutation_p_values, westfall_young
 from generalization.statistics.partial import (
     NO_COVARIATES,
     partial_rank_correlation,
@@ -677,7 +676,7 @@ class _Judges:
         corrected, family = np.full(len(p), np.nan), self.population.candidates
         family = family[np.isfinite(p[family])]
         if len(family):
-            corrected[family] = multipletests(p[family], method="holm")[1]
+            corrected[family] = holm(p[family])
         return p, corrected
 
     def _squares(self, x: np.ndarray) -> np.ndarray:

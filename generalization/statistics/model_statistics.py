@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 from jaxtyping import Float
-from statsmodels.stats.multitest import multipletests
 
 from generalization.statistics.design import main_effects
 from generalization.statistics.draws import observed_counts, resampled_counts
 from generalization.statistics.estimates import INTERVAL, few_ensembles, table_of
 from generalization.statistics.intervals import FEWEST_ENSEMBLES
 from generalization.statistics.mixed_models import Slope, mixed_slope, slope_within
+from generalization.statistics.multiplicity import holm
 from generalization.statistics.population import Population, population
 from generalization.statistics.quantile_regression import quantile_slopes
 from generalization.statistics.resampling import Resampling
@@ -155,5 +155,5 @@ def _corrected(rows: pd.DataFrame) -> pd.DataFrame:
     corrected = pd.Series(np.nan, rows.index)
     tested = rows[(rows["kind"] == "candidate") & rows["p_value"].notna()]
     for _, family in tested.groupby("statistic"):
-        corrected[family.index] = multipletests(family["p_value"].astype(float), method="holm")[1]
+        corrected[family.index] = holm(family["p_value"].to_numpy(float))
     return rows.assign(p_value_corrected=corrected)

@@ -26,6 +26,22 @@ def permutation_p_values(
     return np.where(undefined, np.nan, (1 + as_large.sum(1)) / (1 + null.shape[1]))
 
 
+def holm(p_values: Float[np.ndarray, "family"]) -> Float[np.ndarray, "family"]:
+    """Return step-down p-values (Holm 1979): max_{i ≤ j} (m − i + 1) p_(i), at most 1.
+
+    ``statsmodels.stats.multitest.multipletests`` collects garbage at every call: of 0.11 s for the
+    first five statistics of a league of one measure, 0.10 s.
+
+    Args:
+        p_values: p-values of the family, without NaN.
+    """
+    ascending, size = np.argsort(p_values, kind="stable"), len(p_values)
+    adjusted = np.empty(size)
+    stepped = p_values[ascending] * np.arange(size, 0, -1)
+    adjusted[ascending] = np.minimum(np.maximum.accumulate(stepped), 1)
+    return adjusted
+
+
 def westfall_young(
     observed: Float[np.ndarray, "measures"], null: Float[np.ndarray, "measures permutations"]
 ) -> Float[np.ndarray, "measures"]:

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from statsmodels.stats.multitest import multipletests
 
-from generalization.statistics.multiplicity import permutation_p_values, westfall_young
+from generalization.statistics.multiplicity import holm, permutation_p_values, westfall_young
 
 
 @pytest.fixture
@@ -20,6 +21,13 @@ def by_definition(observed, null):
         largest = max(largest, (1 + hits) / (1 + null.shape[1]))
         adjusted[m] = largest
     return [adjusted[m] for m in range(len(observed))]
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 7, 30])
+def test_holm_is_that_of_statsmodels(generator, size):
+    p_values = generator.random(size).round(1) ** 3
+    expected = multipletests(p_values, method="holm")[1] if size else []
+    np.testing.assert_allclose(holm(p_values), expected, rtol=1e-12)
 
 
 def test_p_values_count_permutations_that_are_as_large():
