@@ -55,6 +55,10 @@ NUMBERS = {
 }
 WITH_RATIO = {"changes", "failed", "within noise"}
 ANY = "any"  # Of fragility, pairs of all settings.
+# ASSUME: a setting is named from five pairs on, as verdicts need five ensembles, if its fragility
+# is more than twice that of seeds: F of 5 and 10 degrees of freedom is below 2² in 97 % of draws.
+FEWEST_PAIRS = 5
+BEYOND = 2.0
 UNCHECKED = "not checked: `make audit` checks the measures of the catalog"
 
 
@@ -105,7 +109,8 @@ def audit(
             would give.
         ``fragile_to``, ``largest_fragility``
             Nuisance setting with the largest fragility, and the fragility over pairs that differ in
-            it; missing where no setting has a pair whose gaps are equal.
+            it; missing where no setting has five pairs whose gaps are equal, and a fragility of
+            more than twice what seeds alone would give.
         ``pairs``
             Number of pairs of ensembles that the fragility over all settings is of.
         ``note``
@@ -168,7 +173,9 @@ def _fragility(table: pd.DataFrame | None, name: str) -> dict[str, Any]:
     if table is None or name not in set(table["measure"]):
         return {}
     rows = table[table["measure"] == name].set_index("setting")
-    each = rows.drop(index=ANY)["fragility"].dropna()
+    each = rows.drop(index=ANY)
+    each = each[(each["pairs"] >= FEWEST_PAIRS) & (each["fragility"] > BEYOND * each["noise"])]
+    each = each["fragility"].astype(float)
     return {
         "fragility": rows.at[ANY, "fragility"],
         "fragility_noise": rows.at[ANY, "noise"],

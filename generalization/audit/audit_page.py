@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from generalization.audit.audit import BEYOND, FEWEST_PAIRS
 from generalization.audit.check_measure import DRAWS
 from generalization.audit.evaluations import ROUNDING
 from generalization.names import number, readable
@@ -39,7 +40,8 @@ same checks run on any function: `generalization.check_measure(function)`.
   training and not in their gap, in standard deviations of ln μ in the study; in parentheses what
   seeds alone would give. A dash: the study does not measure it.
 * *fragile to*: the setting (optimizer, learning rate, batch size, initialization, width) with the
-  largest such change, and this change.
+  largest such change, and this change, of settings with {pairs} such pairs of ensembles or more and
+  a change beyond {beyond} times what seeds alone would give.
 
 | {head} |
 |{rule}|
@@ -104,6 +106,8 @@ def audit_page(audit: pd.DataFrame, command: str) -> str:
         rows="\n".join(rows),
         failures="\n".join(failures) or "Nothing.",
         rounding=ROUNDING,
+        pairs=FEWEST_PAIRS,
+        beyond=number(BEYOND),
         others=DRAWS - 1,
         hidden="\n".join(hidden) or "Nothing.",
         definitions="\n\n".join(map(_definition, audit.to_dict("records"))),

@@ -73,7 +73,8 @@ def check_measure(
         The same for inputs times 3, a first layer divided by 3, and a third of the pixels per unit
         of input: nothing but another unit.
     ``labels``
-        Labels that it sees: ``none``, ``training``, or ``test``, which only an oracle may.
+        Labels that it sees: ``none``, ``training``, or ``test``, which only an oracle may. None
+        where five permutations make no difference.
     ``float32``
         Relative error of single precision.
     ``repeatability``
@@ -319,7 +320,7 @@ def _order_of_inputs(battery: Battery) -> Row:
 
 
 def _labels(battery: Battery) -> Row:
-    """Find out which labels change a value if they are permuted."""
+    """Find out which labels change a value if they are permuted, by any of several draws."""
     kinds = {
         "test": ("labels", exchanged_test_labels),
         "training": ("train_labels", exchanged_train_labels),
@@ -327,10 +328,9 @@ def _labels(battery: Battery) -> Row:
     for kind, (name, change) in kinds.items():
         if name not in battery.subject.needs:
             continue
-        found = battery.under(change)
-        if found.outcome == "different":
-            detail = f"permuted {kind} labels change the value"
-            return _row("", kind, found.ratio, "ratio", detail)
+        row = _invariance(battery, change)
+        if row["outcome"] == "changes":
+            return row | {"outcome": kind, "detail": f"permuted {kind} labels change the value"}
     return _row("", "none", 1.0, "ratio", "permuted labels change nothing")
 
 

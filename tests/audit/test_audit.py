@@ -36,12 +36,13 @@ def checks():
 
 
 def fragility():
+    """Fragility of which batch size is not beyond seeds, and initialization of too few pairs."""
     return pd.DataFrame({
         "measure": "path_norm",
-        "setting": ["width", "learning_rate", "any"],
-        "fragility": [0.3, 1.5, 1.1],
-        "noise": [0.1, 0.2, 0.15],
-        "pairs": [3, 4, 7],
+        "setting": ["width", "learning_rate", "batch_size", "initialization", "any"],
+        "fragility": [0.3, 1.5, 1.9, 2.5, 1.1],
+        "noise": [0.1, 0.2, 1.0, 0.1, 0.15],
+        "pairs": [5, 5, 8, 4, 22],
     })
 
 
@@ -65,7 +66,7 @@ def test_a_card_shows_outcomes_and_ratios(checks):
     assert card[["draws_needed", "seed_deviation"]].tolist() == [0, 0]
     assert 0 < card["float32_error"] < 1e-6
     of_pairs = ["fragility", "fragility_noise", "fragile_to", "largest_fragility", "pairs"]
-    assert card[of_pairs].tolist() == [1.1, 0.15, "learning_rate", 1.5, 7]
+    assert card[of_pairs].tolist() == [1.1, 0.15, "learning_rate", 1.5, 22]
     assert card["note"] == ""
 
 

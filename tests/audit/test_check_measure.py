@@ -14,6 +14,7 @@ from generalization import check_measure
 from generalization.audit.cases import small_case
 from generalization.audit.changes import (
     INVARIANCES,
+    exchanged_test_labels,
     permuted_units,
     rescaled_layers,
     scaled_inputs,
@@ -146,6 +147,16 @@ def names_units(networks):
 def test_a_wrong_measure_is_caught(function, check, outcome):
     # A case of its own, which it may spoil.
     assert checked(function, small_case(networks=1)).loc[check, "outcome"] == outcome
+
+
+def test_a_label_is_seen_that_the_first_permutation_leaves(case):
+    unmoved = (exchanged_test_labels(case).labels == case.labels).nonzero()
+    place = unmoved[0].item()
+
+    def one_label(networks, labels):
+        return networks.weights[0].norm(dim=(1, 2)) + labels[place]
+
+    assert checked(one_label, case).loc["labels", "outcome"] == "test"
 
 
 def scalar(networks):
