@@ -1,6 +1,7 @@
 from argparse import ArgumentParser
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from oracles.blobs import blobs
@@ -48,16 +49,18 @@ def test_new_blocks_are_as_small_as_a_job_must_be(tmp_path, existing, most, bloc
 
 
 @pytest.mark.parametrize("chosen", [{"width": 9}, {"width": 300}, {"dropout": 0.2}], ids=str)
-def test_seeds_trained_in_several_blocks_are_the_same_bits(chosen):
+def test_seeds_trained_in_several_blocks_are_the_same_up_to_rounding(chosen):
+    # Products of a stack of one round in another way than those of several on some processors.
     one = Hyperparameters(dataset="blobs", batch_size=16, max_steps=40, **chosen)
     blocks = [train_ensemble(blobs(), one, seeds) for seeds in ((1, 2, 3, 4), (1, 2, 3), (4,))]
     whole, *parts = [trained.kept.networks for trained in blocks]
     for step, stack in enumerate(whole):
         for name, tensor in stack.tensors.items():
             found = torch.cat([part[step].tensors[name] for part in parts])
-            assert torch.equal(tensor, found)
+            torch.testing.assert_close(found, tensor, rtol=0, atol=1e-4)
+            assert step == 0 or (tensor[0] - tensor[1]).abs().max() > 1e-2
     rows = [row for trained in blocks[1:] for row in trained.training]
-    assert blocks[0].training == rows
+    pd.testing.assert_frame_equal(pd.DataFrame(rows), pd.DataFrame(blocks[0].training), rtol=1e-3)
 
 
 def test_blocks_of_an_ensemble_of_two_grids_are_found_once_in_the_order_of_seeds(tmp_path):
