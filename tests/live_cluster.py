@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event, Thread
 
 import torch
 
@@ -210,17 +211,6 @@ def cpu_seconds(process):
     return math.inf
 
 
-def hold(process):
-    """Let a process that begins to train take some steps, then stop it until it is signalled.
-
-    So it does not end before its fault comes: Slurm's signals wake it.
-    """
-    begun = cpu_seconds(process)
-    wait_for(lambda: cpu_seconds(process) >= begun + 0.2)
-    with suppress(ProcessLookupError):
-        os.kill(process, signal.SIGSTOP)
-
-
 def strike(cluster, fault, job, node):
     """Let a fault befall a job, whose training is held."""
     if fault == "cancel":
@@ -294,47 +284,62 @@ def _run(cluster, study, targets, faults):
             stdout=stream,
             stderr=subprocess.STDOUT,
         )
+    held, ended = {}, Event()
+    watch = Thread(target=_watch, args=(study, struck, held, ended))
+    watch.start()
     try:
-        _strike_all(cluster, study, struck, head, log, faults)
+        _strike_all(cluster, struck, held, head, log, faults)
     finally:
         head.kill()
+        ended.set()
+        watch.join()
     struck.status, struck.said = head.wait(), log.read_text()
     struck.states, struck.about = cluster.seen, cluster.about
     struck.seconds = time.monotonic() - begun
     return struck
 
 
-def _strike_all(cluster, study, struck, head, log, faults):
+def _watch(study, struck, held, ended):
+    """Hold trainings that wait for their fault, and note what they say when they are told to end.
+
+    Each takes some steps and is then stopped, so that it does not end before its fault comes:
+    Slurm's signals wake it. What it says is gone when the next attempt begins.
+
+    Args:
+        held: Job → ensemble of the trainings that are held.
+    """
+    begun, logs = {}, study.path / "results/logs/train_ensemble"
+    while not ended.wait(POLL / 3):
+        for job, (ensemble, process) in trainings(study.path).items():
+            used = cpu_seconds(process)
+            if job in held or ensemble in struck.ensemble.values():
+                continue
+            if used >= begun.setdefault(process, used) + 0.2:
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGSTOP)
+                held[job] = ensemble
+        for log in logs.glob("*-seeds-1-1.log"):
+            if line := re.search(r"^Interrupted: .*", log.read_text(), re.M):
+                struck.interrupted[log.name.removesuffix("-seeds-1-1.log")] = line[0]
+
+
+def _strike_all(cluster, struck, held, head, log, faults):
     """Look again and again until the head has ended."""
-    refuse, dead, outage, held = cluster.folder / "refuse", None, None, set()
+    refuse, dead, outage = cluster.folder / "refuse", None, None
     limit = time.monotonic() + 900
     with ThreadPoolExecutor(1) as beside:
         while head.poll() is None:
             assert time.monotonic() < limit, log.read_text()
-            begun = {
-                job: (ensemble, process)
-                for job, (ensemble, process) in trainings(study.path).items()
-                if ensemble not in struck.ensemble.values()
-            }
-            for _, process in begun.values():
-                if process not in held:
-                    hold(process)
-                    held.add(process)
             found = cluster.observe()
-            for job, (ensemble, _) in begun.items():
-                if job in found:
+            for job, ensemble in held.copy().items():
+                if job in found and ensemble not in struck.ensemble.values():
                     fault = faults[len(struck.job)]
                     if not struck.job and len(faults) > 1:
                         refuse.touch()
-                    strike(cluster, fault, job, found[job][1])
                     struck.job[fault], struck.ensemble[fault] = job, ensemble
+                    strike(cluster, fault, job, found[job][1])
                     if fault == "node":
                         dead = found[job][1]
-            for ensemble in struck.ensemble.values():
-                path = study.path / f"results/logs/train_ensemble/{ensemble}-seeds-1-1.log"
-                said = path.read_text() if path.exists() else ""
-                if line := re.search(r"^Interrupted: .*", said, re.M):
-                    struck.interrupted[ensemble] = line[0]
             if refuse.exists() and "sbatch fails for now" in log.read_text():
                 refuse.unlink()
             all_struck = len(struck.job) == len(faults) > 1
