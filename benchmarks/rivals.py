@@ -205,7 +205,7 @@ def compare_with_curvlinops(points: int = 200) -> None:
         print(f"  {name:<44} {seconds * 1e3:8.2f} ms   relative error {error:.1e}")
 
 
-def compare_convolutions(points: int = 200) -> None:
+def compare_convolutions(points: int) -> None:
     """Print errors and times of moments and Gram matrices of convolutions beside autograd.
 
     Beside them is what one forward and one backward pass of the points cost.
@@ -294,5 +294,6 @@ if __name__ == "__main__":
     cost_of_all(1000)
     cost_of_all(POINTS)
     compare_traces()
-    compare_convolutions()
+    for points in (200, 2000):
+        compare_convolutions(points)
     compare_with_curvlinops()

@@ -280,7 +280,8 @@ def _hidden(hidden: float) -> str:
     """Say how large a difference of means over seeds may be that noise hides."""
     if not hidden:
         return ""
-    return f"noise of the means over seeds would hide a change below {100 * hidden:.2g} % of them"
+    percent = float(f"{100 * hidden:.2g}")
+    return f"noise of the means over seeds would hide a change below {percent:g} % of them"
 
 
 def _invariance(battery: Battery, change: Change) -> Row:
