@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from generalization.figures.small_multiples import Facet, Panel, SmallMultiples
-from generalization.figures.style import FITTED, QUIET, figure_of_words, headline, styled
+from generalization.figures.style import FITTED, QUIET, figure_of_reasons, headline, styled
 from generalization.names import interval, readable
 from generalization.statistics.design import residuals
 from generalization.statistics.league_rows import league_rows
@@ -44,7 +44,8 @@ def gap_residuals(
     of_networks = given[given.index.isin(measures["measure"])]
     candidates = of_networks[of_networks["kind"] == "candidate"].dropna(subset="estimate")
     if candidates.empty:
-        return figure_of_words("No measure differs between ensembles beyond the hyper-parameters.")
+        rows = of_networks if len(of_networks) else league_rows(statistics, "spearman")
+        return figure_of_reasons("partial correlation", rows["note"])
     order = candidates["estimate"].abs().sort_values(ascending=False, kind="stable")
     leading = tuple(order.index[:LEADING])
     some = population(
@@ -72,9 +73,15 @@ def gap_residuals(
         pd.concat([_points(some, measure) for measure in leading]),
         lambda panel: _draw(panel.axes, panel.table),
     )
-    words = f"What the design leaves of the gap and of the {len(leading)} leading measures"
-    headline(figure, words, fontsize=13)
+    headline(figure, _heading(len(leading)), fontsize=13)
     return figure
+
+
+def _heading(measures: int) -> str:
+    """Say what is shown, in two lines over a single panel."""
+    if measures == 1:
+        return "What the design leaves of the gap\nand of the leading measure"
+    return f"What the design leaves of the gap and of the {measures} leading measures"
 
 
 def _points(some: Population, measure: str) -> pd.DataFrame:

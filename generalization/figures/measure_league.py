@@ -18,7 +18,7 @@ from generalization.figures.league_panels import (
     draw_sign_errors,
 )
 from generalization.figures.legends import labelled
-from generalization.figures.style import ALL, FITTED, QUIET, figure_of_words, headline, styled
+from generalization.figures.style import ALL, FITTED, QUIET, figure_of_reasons, headline, styled
 from generalization.names import interval, number, readable, within
 from generalization.statistics.league_rows import (
     companion,
@@ -47,7 +47,7 @@ def measure_league(statistics: pd.DataFrame, *, primary: str = "spearman_within"
     statistic = primary_statistic(statistics, primary)
     judged, pooled = league_rows(statistics, statistic), league_rows(statistics, "spearman")
     if judged["estimate"].isna().all() and pooled["estimate"].isna().all():
-        return _no_league(judged["note"], pooled["note"])
+        return figure_of_reasons("correlation", judged["note"], pooled["note"])
     order = _order(judged, pooled)
     judged, pooled, partial, mean_error, worst_error = (
         league_rows(statistics, name).reindex(order)
@@ -69,13 +69,6 @@ def measure_league(statistics: pd.DataFrame, *, primary: str = "spearman_within"
     _explain(figure, words, reversal=reversal)
     headline(figure, _title(judged, held), fontsize=13)
     return figure
-
-
-def _no_league(*notes: pd.Series) -> Figure:
-    """Return the reasons why there is no correlation."""
-    reasons = sorted({note for column in notes for note in column.dropna()})
-    why = "; ".join(reasons) or "there is no measure"
-    return figure_of_words(f"No correlation could be estimated: {why}.")
 
 
 def _order(judged: pd.DataFrame, pooled: pd.DataFrame) -> pd.Index:

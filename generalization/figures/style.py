@@ -71,3 +71,10 @@ def figure_of_words(words: str) -> Figure:
     figure = Figure(figsize=(8, 1.5))
     figure.text(0.5, 0.5, words, ha="center", va="center", wrap=True, color=QUIET, fontsize=12)
     return figure
+
+
+def figure_of_reasons(what: str, *notes: pd.Series) -> Figure:
+    """A figure that says why nothing could be estimated, by the notes of rows."""
+    reasons = sorted({note for column in notes for note in column.dropna()})
+    why = "; ".join(reasons) or "there is no measure"
+    return figure_of_words(f"No {what} could be estimated: {why}.")

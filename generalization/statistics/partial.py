@@ -31,10 +31,14 @@ def partial_rank_correlation(
             example.
 
     Returns:
-        Correlations; NaN where Z explains all of the ranks of measure or gap: see ``reasons``.
+        Correlations; NaN where Z explains all of the ranks of measure or gap, and where it leaves
+        one degree of freedom, in which every correlation is 1 or −1: see ``reasons``.
     """
     found = np.full((len(measures), len(counts)), np.nan)
     for rows, there in complete_sets(measures):
+        basis = _basis(design, covariates, there)
+        if there.sum() <= basis.shape[1] + 1:
+            continue
         values = [gap, *covariates, *measures[rows]]
         columns = [value[there] for value in values]
         fixed = 1 + len(covariates)
@@ -71,7 +75,9 @@ def partial_rank_correlation_null(
     one_stratum = np.zeros(len(gap), int)
     for rows, there in complete_sets(measures):
         some = orders_among(orders, there, one_stratum)
-        basis = orthonormal_basis(np.hstack([design, _ranks(covariates, len(gap)).T])[there])
+        basis = _basis(design, covariates, there)
+        if there.sum() <= basis.shape[1] + 1:
+            continue
         ranks = _ranks(np.vstack([gap, measures[rows]])[:, there], there.sum())
         left = ranks - (ranks @ basis) @ basis.T
         left[_explained(np.square(left).sum(1), np.square(ranks).sum(1))] = np.nan
@@ -92,8 +98,7 @@ def reasons(
     """Tell for every measure why it has no partial correlation; empty where it has one."""
     found = ["the measure has no value"] * len(measures)
     for rows, there in complete_sets(measures):
-        regressors = np.hstack([design, _ranks(covariates, len(gap)).T])[there]
-        basis = orthonormal_basis(regressors)
+        basis = _basis(design, covariates, there)
         ranks = _ranks(np.vstack([gap, measures[rows]])[:, there], there.sum())
         left = np.square(ranks - (ranks @ basis) @ basis.T).sum(1)
         explained = _explained(left, np.square(ranks).sum(1))
@@ -107,6 +112,11 @@ def reasons(
                 covariates=len(covariates),
             )
     return found
+
+
+def _basis(design, covariates, there):
+    """Return an orthonormal basis of the design and the ranks of the covariates."""
+    return orthonormal_basis(np.hstack([design, _ranks(covariates, len(design)).T])[there])
 
 
 def _reason(*, ensembles, rank, constant, measure_explained, gap_explained, covariates):

@@ -54,9 +54,19 @@ def test_line_has_the_slope_of_a_regression_on_design_and_measure(statistics):
             assert points[:, 1] == pytest.approx(left, abs=1e-8)
 
 
-def test_words_where_no_measure_has_a_residual(statistics):
-    nothing = statistics.assign(estimate=np.nan)
+def test_the_heading_of_one_panel_fits(statistics):
+    one = statistics[statistics["measure"] == "jacobian_norm"]
+    figure = gap_residuals(MEASURES, one)
+    figure.draw_without_rendering()
+    assert figure.get_suptitle().startswith("What the design leaves of the gap")
+    assert figure._suptitle.get_window_extent().x1 <= figure.bbox.x1
+
+
+@pytest.mark.parametrize("rows", ["spearman_given_design", "spearman"])
+def test_words_where_no_measure_has_a_residual(statistics, rows):
+    nothing = statistics.query(f"statistic == '{rows}'")
+    nothing = nothing.assign(estimate=np.nan, note="no network is left")
     figure = gap_residuals(MEASURES, nothing)
     assert [text.get_text().replace("\n", " ") for text in figure.texts] == [
-        "No measure differs between ensembles beyond the hyper-parameters."
+        "No partial correlation could be estimated: no network is left."
     ]

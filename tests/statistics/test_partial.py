@@ -128,9 +128,17 @@ def test_what_has_no_correlation_says_why(study, generator):
     ]
 
 
-def test_fewer_ensembles_than_parameters_have_no_correlation(study):
+def test_one_degree_of_freedom_or_none_leaves_no_correlation(study, generator):
+    """With one, every correlation would be 1 or −1."""
     measures, gap, *_ = study
-    full = np.eye(36)[:, :35]
-    full = np.hstack([np.ones((36, 1)), full])
-    assert reasons(measures[:1], gap, full) == ["36 ensembles for 36 parameters of the design"]
-    assert np.isnan(partial_rank_correlation(observed_counts(36), measures, gap, full)).all()
+    orders = permuted_orders(np.zeros(36, int), permutations=3, generator=generator)
+    one = np.ones((36, 1))
+    for columns, held in ((35, "36"), (34, "35")):
+        full = np.hstack([one, np.eye(36)[:, :columns]])
+        told = f"36 ensembles for {held} parameters of the design"
+        assert reasons(measures[:1], gap, full) == [told]
+        assert np.isnan(partial_rank_correlation(observed_counts(36), measures, gap, full)).all()
+        assert np.isnan(partial_rank_correlation_null(measures, gap, full, orders)).all()
+    enough = np.hstack([one, np.eye(36)[:, :33]])
+    assert reasons(measures[:1], gap, enough) == [""]
+    assert np.isfinite(partial_rank_correlation(observed_counts(36), measures, gap, enough)).all()
