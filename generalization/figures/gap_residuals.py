@@ -39,12 +39,10 @@ def gap_residuals(
     Returns:
         The figure; words, if no measure has a residual.
     """
-    given = league_rows(statistics, GIVEN)
-    # Measures of ensembles have no values of networks, of which points could be means.
-    of_networks = given[given.index.isin(measures["measure"])]
-    candidates = of_networks[of_networks["kind"] == "candidate"].dropna(subset="estimate")
+    given = _candidates(statistics, GIVEN, measures)
+    candidates = given.dropna(subset="estimate")
     if candidates.empty:
-        rows = of_networks if len(of_networks) else league_rows(statistics, "spearman")
+        rows = given if len(given) else _candidates(statistics, "spearman", measures)
         return figure_of_reasons("partial correlation", rows["note"])
     order = candidates["estimate"].abs().sort_values(ascending=False, kind="stable")
     leading = tuple(order.index[:LEADING])
@@ -75,6 +73,12 @@ def gap_residuals(
     )
     headline(figure, _heading(len(leading)), fontsize=13)
     return figure
+
+
+def _candidates(statistics: pd.DataFrame, statistic: str, measures: pd.DataFrame) -> pd.DataFrame:
+    """Rows of candidates that have values of networks, of which points can be means."""
+    rows = league_rows(statistics, statistic)
+    return rows[(rows["kind"] == "candidate") & rows.index.isin(measures["measure"])]
 
 
 def _heading(measures: int) -> str:
