@@ -66,7 +66,7 @@ measure: .venv/.ready
 export: .venv/.ready
 	@$(SNAKEMAKE) --quiet -- results/studies/$(STUDY)/columns.csv
 
-# Join all studies that have results in one page, docs/findings.md.
+# Record what studies with results have found in docs/findings; join all records in one page.
 findings: .venv/.ready
 	@$(SNAKEMAKE) --quiet --force -- docs/findings.md
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from generalization.names import readable
@@ -14,6 +16,13 @@ from generalization.statistics.league_rows import league_rows, primary_statistic
 from generalization.tables import read_table
 
 CANDIDATE = "candidate"
+OF_CLAIMS = (
+    *("claim", "labels", "about", "expected", "estimate", "low", "high", "of"),
+    *("verdict", "reason"),
+)
+OF_MEASURES = ("measure", "kind", "estimate", "low", "high")
+
+Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -47,34 +56,74 @@ class StudyResults:
         )
 
 
-def findings(studies: Sequence[StudyResults], versions: Mapping[str, str], *, primary: str) -> str:
+def record_of(results: StudyResults, made_with: Mapping[str, str], *, primary: str) -> Record:
+    """Return what a study has found, as it is kept and joined with that of others.
+
+    Args:
+        made_with: Commit and packages that it was computed with.
+        primary: Statistic by which measures are judged.
+
+    Returns:
+        Name and title; ``made_with``; numbers of networks and ensembles; datasets; ``claims`` and
+        ``measures``, rows with numbers to four digits, None where there is none.
+    """
+    final = results.training[results.training["final"]]
+    claims = results.claims if results.claims is not None else pd.DataFrame(columns=OF_CLAIMS)
+    rows = league_rows(results.statistics, primary_statistic(results.statistics, primary))
+    rows = rows[rows["kind"].isin([CANDIDATE, "baseline"])].reset_index()
+    return {
+        "study": results.name,
+        "title": results.title,
+        "made_with": dict(made_with),
+        "networks": len(final),
+        "ensembles": final["ensemble"].nunique(),
+        "datasets": sorted(final["dataset"].astype(str).unique()),
+        "claims": _rows(claims, OF_CLAIMS),
+        "measures": _rows(rows, OF_MEASURES),
+    }
+
+
+def _rows(table: pd.DataFrame, columns: Sequence[str]) -> list[Record]:
+    """Return rows without NaN, and numbers to four digits."""
+    return [{name: _plain(row.get(name)) for name in columns} for row in table.to_dict("records")]
+
+
+def _plain(value: object) -> object:
+    if value is None or pd.isna(value):
+        return None
+    return float(f"{value:.4g}") if isinstance(value, Real) else str(value)
+
+
+def findings(records: Sequence[Record]) -> str:
     """Write the page, in Markdown.
 
     Args:
-        studies: All studies that have results.
-        versions: Commit and packages that they were computed with.
+        records: Those of all studies, by ``record_of``.
 
     Returns:
         Three parts: verdicts by study, claim by claim, and measures across studies.
     """
-    made_with = ", ".join(f"{name} {version}" for name, version in versions.items())
     lines = [
         "# Findings",
         "",
-        f"Written by `make findings` ({made_with}) from the results of {len(studies)} studies,",
-        "which earlier commits may have made: the report of a study names its own. Estimates have",
-        "95 % intervals over ensembles. A claim has one row per study, dataset and setting that it",
-        "is judged in; claims are not corrected for their number.",
+        f"Written by `make findings` from what {len(records)} studies have found, each recorded",
+        "at the commit that is named; `docs/findings` has a file per study, with its versions.",
+        "Estimates have 95 % intervals over ensembles. A claim has one row per study, dataset and",
+        "setting that it is judged in; claims are not corrected for their number.",
         "",
         "## Studies",
         "",
-        *_table(["study", "networks", "ensembles", "datasets", "verdicts"], map(_study, studies)),
+        *_table(
+            ["study", "networks", "ensembles", "datasets", "verdicts", "commit"],
+            map(_study, records),
+        ),
     ]
-    judged = [study for study in studies if study.claims is not None and len(study.claims)]
     lines += ["", "## Claims", ""]
-    for study in judged:
-        header = ["claim", "about", "expected", "estimate", "of", "verdict"]
-        lines += [f"### {study.title}", "", *_table(header, _claims(study.claims)), ""]
+    for record in records:
+        if record["claims"]:
+            header = ["claim", "about", "expected", "estimate", "of", "verdict"]
+            table = _table(header, map(_claim, record["claims"]))
+            lines += [f"### {record['title']}", "", *table, ""]
     lines += ["## Measures", ""]
     lines += [
         "Rank correlation with the generalization gap among fitted networks, at equal values of",
@@ -82,68 +131,60 @@ def findings(studies: Sequence[StudyResults], versions: Mapping[str, str], *, pr
         "Baselines are in italics.",
         "",
     ]
-    lines += _measures(studies, primary)
+    lines += _measures(records)
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def _study(study: StudyResults) -> list[str]:
+def _study(record: Record) -> list[str]:
     """Row of a study."""
-    final = study.training[study.training["final"]]
-    verdicts = "not judged"
-    if study.claims is not None and len(study.claims):
-        # Of claims that the study does not judge, nothing is expected.
-        judged = study.claims[study.claims["expected"].notna()]
-        counts = judged["verdict"].value_counts()
-        verdicts = "; ".join(f"{count} {verdict}" for verdict, count in counts.items())
-    ensembles = final["ensemble"].nunique()
-    datasets = ", ".join(sorted(final["dataset"].astype(str).unique()))
-    name = study.name if verdicts == "not judged" else f"[{study.name}](#{_anchor(study.title)})"
-    return [name, str(len(final)), str(ensembles), datasets, verdicts]
+    # Of claims that the study does not judge, nothing is expected.
+    judged = Counter(row["verdict"] for row in record["claims"] if row["expected"])
+    verdicts = "; ".join(f"{count} {verdict}" for verdict, count in judged.most_common())
+    name = record["study"]
+    return [
+        f"[{name}](#{_anchor(record['title'])})" if record["claims"] else name,
+        str(record["networks"]),
+        str(record["ensembles"]),
+        ", ".join(record["datasets"]),
+        verdicts or "not judged",
+        record["made_with"]["commit"],
+    ]
 
 
-def _claims(claims: pd.DataFrame) -> Iterator[list[str]]:
-    """Row of every claim that was judged."""
-    text = claims.astype(object).where(claims.notna(), "")
-    for row in text.to_dict("records"):
-        about = "; ".join(filter(None, (str(row["labels"]), str(row["about"]))))
-        verdict = f"**{row['verdict']}**" + f": {row['reason']}" * bool(row["reason"])
-        interval = _estimate(row["estimate"], row["low"], row["high"])
-        yield [row["claim"], about, str(row["expected"]), interval, str(row["of"]), verdict]
+def _claim(row: Record) -> list[str]:
+    """Row of a claim that was judged."""
+    about = "; ".join(filter(None, (row["labels"], row["about"])))
+    verdict = f"**{row['verdict']}**" + (f": {row['reason']}" if row["reason"] else "")
+    told = [row["claim"], about, row["expected"], _estimate(row), row["of"], verdict]
+    return [one or "" for one in told]
 
 
-def _measures(studies: Sequence[StudyResults], primary: str) -> list[str]:
+def _measures(records: Sequence[Record]) -> list[str]:
     """Table of measures by studies, those first that were judged most often."""
-    columns = {}
-    for study in studies:
-        statistic = primary_statistic(study.statistics, primary)
-        rows = league_rows(study.statistics, statistic)
-        rows = rows[rows["kind"].isin([CANDIDATE, "baseline"])]
-        columns[study.name] = rows
-    kinds = pd.concat([rows["kind"] for rows in columns.values()])
-    kinds = kinds[~kinds.index.duplicated()]
-    counts = (
-        pd.concat([rows["estimate"].notna() for rows in columns.values()]).groupby(level=0).sum()
+    columns = {one["study"]: {row["measure"]: row for row in one["measures"]} for one in records}
+    kinds = {name: row["kind"] for rows in reversed(columns.values()) for name, row in rows.items()}
+    counts = Counter(
+        name
+        for rows in columns.values()
+        for name, row in rows.items()
+        if row["estimate"] is not None
     )
-    order = sorted(kinds.index, key=lambda name: (kinds[name] != CANDIDATE, -counts[name], name))
+    order = sorted(kinds, key=lambda name: (kinds[name] != CANDIDATE, -counts[name], name))
     table = []
     for name in order:
         shown = readable(name) if kinds[name] == CANDIDATE else f"*{readable(name)}*"
-        cells = [
-            _estimate(*rows.loc[name, ["estimate", "low", "high"]]) if name in rows.index else ""
-            for rows in columns.values()
-        ]
+        cells = [_estimate(rows[name]) if name in rows else "" for rows in columns.values()]
         table.append([shown, *cells])
     return _table(["measure", *columns], table)
 
 
-def _estimate(estimate: object, low: object, high: object) -> str:
+def _estimate(row: Record) -> str:
     """Write an estimate with its interval, if there are any."""
-    values = [float(one) if one != "" else np.nan for one in (estimate, low, high)]
-    if np.isnan(values[0]):
+    estimate, *interval = row["estimate"], row["low"], row["high"]
+    if estimate is None:
         return "–"
-    if np.isnan(values[1:]).any():
-        return f"{values[0]:.2f}".replace("-", "−")
-    return f"{values[0]:.2f} [{values[1]:.2f}, {values[2]:.2f}]".replace("-", "−")
+    within = "" if None in interval else " [{:.2f}, {:.2f}]".format(*interval)
+    return f"{estimate:.2f}{within}".replace("-", "−")
 
 
 def _table(

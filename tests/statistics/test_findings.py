@@ -1,8 +1,10 @@
 import dataclasses
+import json
 
 import pandas as pd
 
-from generalization.statistics.findings import StudyResults, findings
+from generalization.statistics.findings import StudyResults, findings, record_of
+from generalization.tables import write_table
 
 
 def study(name, claims=None, estimate=0.5):
@@ -44,9 +46,50 @@ CLAIMS = pd.DataFrame({
 })
 
 
+def recorded(results, commit="abc"):
+    """What is read again of a record."""
+    made_with = {"commit": commit, "torch": "2"}
+    return json.loads(json.dumps(record_of(results, made_with, primary="spearman_within")))
+
+
 def page():
-    studies = [study("one", CLAIMS), study("two", estimate=0.25)]
-    return findings(studies, {"commit": "abc", "torch": "2"}, primary="spearman_within")
+    one, two = study("one", CLAIMS), study("two", estimate=0.25)
+    return findings([recorded(one), recorded(two, "def")])
+
+
+def test_a_record_has_numbers_to_four_digits_and_none_where_there_is_none():
+    record = recorded(study("one", CLAIMS, estimate=1 / 3))
+    assert record["made_with"] == {"commit": "abc", "torch": "2"}
+    assert (record["networks"], record["ensembles"], record["datasets"]) == (2, 2, ["digits"])
+    assert record["measures"] == [
+        {
+            "measure": "jacobian_norm",
+            "kind": "candidate",
+            "estimate": 0.3333,
+            "low": 0.1,
+            "high": 0.9,
+        },
+        {
+            "measure": "weight_norm",
+            "kind": "baseline",
+            "estimate": -0.25,
+            "low": None,
+            "high": None,
+        },
+    ]
+    assert record["claims"][1]["labels"] is None and record["claims"][1]["low"] is None
+    assert recorded(study("two"))["claims"] == []
+
+
+def test_results_are_read_from_the_tables_of_a_study(tmp_path):
+    results, folder = study("one", CLAIMS), tmp_path / "one"
+    folder.mkdir()
+    for name in ("statistics", "training"):
+        write_table(folder / f"{name}.csv", getattr(results, name))
+    assert StudyResults.read(folder, "T").claims is None
+    write_table(folder / "claims.csv", CLAIMS)
+    again = StudyResults.read(folder, results.title)
+    assert recorded(again) == recorded(results)
 
 
 def test_page_has_every_claim_with_interval_and_verdict():
@@ -68,9 +111,9 @@ def test_page_has_every_measure_across_studies_and_no_control():
 
 def test_page_says_what_was_computed_and_from_how_many_networks():
     lines = page().splitlines()
-    assert any("(commit abc, torch 2) from the results of 2 studies" in line for line in lines)
-    assert "| [one](#title-of-one) | 2 | 2 | digits | 1 replicates; 1 inconclusive |" in lines
-    assert "| two | 2 | 2 | digits | not judged |" in lines
+    assert any("from what 2 studies have found" in line for line in lines)
+    assert "| [one](#title-of-one) | 2 | 2 | digits | 1 replicates; 1 inconclusive | abc |" in lines
+    assert "| two | 2 | 2 | digits | not judged | def |" in lines
 
 
 def test_measures_that_were_judged_most_often_come_first_and_then_baselines():
@@ -82,7 +125,7 @@ def test_measures_that_were_judged_most_often_come_first_and_then_baselines():
         dataclasses.replace(one, statistics=lacking),
         dataclasses.replace(two, statistics=renamed.assign(low=[None, None, 0.0])),
     ]
-    lines = findings(studies, {}, primary="spearman_within").splitlines()
+    lines = findings([recorded(one) for one in studies]).splitlines()
     # A measure may be in one study alone; an interval has both ends or is none.
     assert lines[lines.index("| measure | one | two |") + 2 :] == [
         "| Transitions |  | 0.50 |",

@@ -1,15 +1,49 @@
-# One page over all studies that have results: `make findings`. No other rule needs it.
-FINISHED = sorted(Path("results/studies").glob("*/summary.txt"))
+# What every study has found, and one page over all of them: `make findings`. No other rule needs
+# it. Studies that have no results here, but ran elsewhere, keep their records.
+FINISHED = sorted(
+    summary.parent.name for summary in Path("results/studies").glob("*/summary.txt")
+)
+RECORDED = sorted(one.stem for one in Path("docs/findings").glob("*.json"))
+
+
+rule record_findings:
+    input:
+        lambda wildcards: [
+            str(file)
+            for name in ("statistics", "training", "claims")
+            if (
+                file := Path(f"results/studies/{wildcards.finished}/{name}.csv")
+            ).is_file()
+        ],
+    output:
+        "docs/findings/{finished}.json",
+    log:
+        "results/logs/record_findings/{finished}.log",
+    wildcard_constraints:
+        finished="|".join(FINISHED) or "(?!)",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    resources:
+        # Not a parameter: a commit changes nothing of what was found before it.
+        made_with=json.dumps({"commit": config["commit"], **config["versions"]}),
+    params:
+        code=fingerprint("scripts/record_findings.py"),
+        title=lambda wildcards: titles_of([f"config/{wildcards.finished}.yaml"]).get(
+            wildcards.finished, wildcards.finished
+        ),
+        primary=study.statistics["primary"],
+    message:
+        "Record the findings of {wildcards.finished}."
+    shell:
+        "run_script record_findings results/studies/{wildcards.finished} --title {params.title:q}"
+        " --made-with {resources.made_with:q} --primary {params.primary} --output {output}"
+        " 2> >(tee {log} >&2)"
 
 
 rule collect_findings:
     input:
-        [
-            str(folder / file)
-            for folder in (summary.parent for summary in FINISHED)
-            for file in ("statistics.csv", "training.csv", "summary.txt", "claims.csv")
-            if (folder / file).is_file()
-        ],
+        [f"docs/findings/{name}.json" for name in sorted({*FINISHED, *RECORDED})],
     output:
         "docs/findings.md",
     log:
@@ -19,18 +53,10 @@ rule collect_findings:
         "../../environment.yml"
     params:
         code=fingerprint("scripts/collect_findings.py"),
-        studies=[str(summary.parent) for summary in FINISHED],
-        titles=json.dumps(
-            titles_of(f"config/{summary.parent.name}.yaml" for summary in FINISHED)
-        ),
-        versions=json.dumps({"commit": config["commit"], **config["versions"]}),
-        primary=study.statistics["primary"],
     message:
         "Collect the findings of all studies."
     shell:
-        "run_script collect_findings {params.studies} --titles {params.titles:q}"
-        " --versions {params.versions:q} --primary {params.primary} --output {output}"
-        " 2> >(tee {log} >&2)"
+        "run_script collect_findings {input} --output {output} 2> >(tee {log} >&2)"
 
 
 # One page for a paper, once its reduced studies have run: `make paper PAPER=novak_2018`.
