@@ -89,7 +89,7 @@ def _rows(table: pd.DataFrame, columns: Sequence[str]) -> list[Record]:
 
 
 def _plain(value: object) -> object:
-    if value is None or pd.isna(value):
+    if value is None or value == "" or pd.isna(value):
         return None
     return float(f"{value:.4g}") if isinstance(value, Real) else str(value)
 
