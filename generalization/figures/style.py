@@ -25,6 +25,8 @@ styled = matplotlib.rc_context({
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
+    # A tick is the number itself, not its difference from one in the corner.
+    "axes.formatter.useoffset": False,
     "grid.color": "#E4E4E4",
     "grid.linewidth": 0.8,
     "legend.frameon": False,

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from generalization.catalog import FIGURES, file_of, module_of
-from generalization.figures.style import figure_of_words, headline, title
+from generalization.figures.style import figure_of_words, headline, styled, title
 
 # Figures of the same room that share code: the first imports the second.
 FAMILIES = {
@@ -21,6 +21,16 @@ def test_style_stays_inside_figures():
     before = dict(matplotlib.rcParams)
     figure_of_words("Nothing to show.")
     assert dict(matplotlib.rcParams) == before
+
+
+def test_a_tick_is_the_number_itself():
+    figure = Figure()
+    axes = styled(figure.subplots)()
+    axes.plot([0.99998, 1.00001])
+    figure.draw_without_rendering()
+    assert axes.yaxis.get_offset_text().get_text() == ""
+    shown = [float(tick.get_text().replace("−", "-")) for tick in axes.get_yticklabels()]
+    assert min(shown) < 0.99998 and max(shown) > 1.00001
 
 
 def test_words_are_in_the_figure():
