@@ -56,6 +56,8 @@ class Claim:
         scale: On which estimates are joined over datasets and tested for equivalence:
             ``identity``, ``fisher`` (correlations), ``log`` (ratios), ``logit`` (shares).
         control: Control that decides with the claim or stands beside it, if there is one.
+        counted: Whether the estimate is counted from the design, such as FLOPs: if all units have
+            the same, it is the number itself, and no sign that the interval says nothing.
 
     Raises:
         ValueError: If a claim that is ``near`` has no tolerance, or another one has.
@@ -73,6 +75,7 @@ class Claim:
     ours: str = ""
     scale: str = "identity"
     control: Control | None = None
+    counted: bool = False
 
     def __post_init__(self) -> None:
         if (self.expected == "near") != (self.tolerance is not None):

@@ -97,7 +97,7 @@ def verdict(row: Mapping[str, Any], claim: Claim, *, level: float = 0.95) -> tup
     note = row.get("note")
     if np.isnan(found).any():
         return NO_INTERVAL, note if isinstance(note, str) else ""
-    if found.low == found.high:
+    if found.low == found.high and not claim.counted:
         return NO_INTERVAL, f"all {units(fewest)} are alike, which gives the interval no width"
     if reason := underpowered(row):
         return NO_POWER, reason

@@ -218,6 +218,14 @@ def test_interval_without_width_is_not_joined_to_a_mean():
     assert np.isnan([joined["control_low"], joined["control_high"]]).all()
 
 
+@pytest.mark.parametrize(("number", "verdict"), [(1.0, REPLICATES), (-1.0, OPPOSITE)])
+def test_what_is_counted_from_the_design_needs_no_width(number, verdict):
+    counted = dataclasses.replace(ABOVE, counted=True)
+    table = judged(statistics("a", "b", "c", low=number, high=number), counted)
+    assert table["verdict"].to_list() == [verdict] * 4
+    assert table.iloc[-1]["reason"] == "judged in each of them"
+
+
 def test_theorem_is_refuted_in_any_dataset():
     theorem = dataclasses.replace(ABOVE, expected="always")
     rows = statistics("mnist", "digits", exceptions=[0, 3])

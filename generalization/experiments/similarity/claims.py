@@ -64,6 +64,7 @@ def _freezing() -> Iterator[Claim]:
         "below",
         1.0,
         scale="log",
+        counted=True,
     )
     yield Claim(
         "Networks whose layers are frozen from the bottom up generalize better",
