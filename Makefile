@@ -68,7 +68,7 @@ export: .venv/.ready
 
 # Record what studies with results have found in docs/findings; join all records in one page.
 findings: .venv/.ready
-	@$(SNAKEMAKE) --quiet --force -- docs/findings.md
+	@$(SNAKEMAKE) --quiet --forcerun record_findings --force -- docs/findings.md
 
 # Run the reduced studies of a paper, and show its claims and figures on one page.
 paper: .venv/.ready

@@ -61,6 +61,24 @@ def figures_of(paper: str) -> list[tuple[str, str, str, str]]:
     return sorted(rows, key=lambda row: _place(row[0]))
 
 
+def figures_of_study(folder: Path) -> list[tuple[str, str, str]]:
+    """List the figures that carry a study with results in a folder of its name.
+
+    Returns:
+        Place in the paper, name of the figure, and what it shows: figures of its papers that are
+        drawn, or else, without a place, the league of measures.
+    """
+    rows = [
+        (place, figure, headline_of(figure.split("/")[0]))
+        for name, about in published_values().items()
+        for place, figure in about["figures"].items()
+        if folder.name in about.get("reduced", [f"{name}_reduced"])
+        and (folder / f"figures/{figure}.svg").is_file()
+    ]
+    league = ("", "measure_league", headline_of("measure_league"))
+    return sorted(rows, key=lambda row: _place(row[0])) or [league]
+
+
 def draws(study: Study, figure: str) -> bool:
     """Return whether a study draws a figure, of one measure or factor if there is one of each."""
     name, _, each = figure.partition("/")

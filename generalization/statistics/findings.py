@@ -56,16 +56,23 @@ class StudyResults:
         )
 
 
-def record_of(results: StudyResults, made_with: Mapping[str, str], *, primary: str) -> Record:
+def record_of(
+    results: StudyResults,
+    made_with: Mapping[str, str],
+    figures: Sequence[Mapping[str, str]] = (),
+    *,
+    primary: str,
+) -> Record:
     """Return what a study has found, as it is kept and joined with that of others.
 
     Args:
         made_with: Commit and packages that it was computed with.
+        figures: Figures that carry it: ``place`` in the paper, ``file`` and what it ``shows``.
         primary: Statistic by which measures are judged.
 
     Returns:
-        Name and title; ``made_with``; numbers of networks and ensembles; datasets; ``claims`` and
-        ``measures``, rows with numbers to four digits, None where there is none.
+        Name and title; ``made_with``; numbers of networks and ensembles; datasets; ``figures``;
+        ``claims`` and ``measures``, rows with numbers to four digits, None where there is none.
     """
     final = results.training[results.training["final"]]
     claims = results.claims if results.claims is not None else pd.DataFrame(columns=OF_CLAIMS)
@@ -78,6 +85,7 @@ def record_of(results: StudyResults, made_with: Mapping[str, str], *, primary: s
         "networks": len(final),
         "ensembles": final["ensemble"].nunique(),
         "datasets": sorted(final["dataset"].astype(str).unique()),
+        "figures": list(figures),
         "claims": _rows(claims, OF_CLAIMS),
         "measures": _rows(rows, OF_MEASURES),
     }
@@ -123,7 +131,7 @@ def findings(records: Sequence[Record]) -> str:
         if record["claims"]:
             header = ["claim", "about", "expected", "estimate", "of", "verdict"]
             table = _table(header, map(_claim, record["claims"]))
-            lines += [f"### {record['title']}", "", *table, ""]
+            lines += [f"### {record['title']}", "", *_pictures(record), *table, ""]
     lines += ["## Measures", ""]
     lines += [
         "Rank correlation with the generalization gap among fitted networks, at equal values of",
@@ -132,6 +140,9 @@ def findings(records: Sequence[Record]) -> str:
         "",
     ]
     lines += _measures(records)
+    for record in records:
+        if not record["claims"]:
+            lines += ["", *_pictures(record)]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
@@ -149,6 +160,14 @@ def _study(record: Record) -> list[str]:
         verdicts or "not judged",
         record["made_with"]["commit"],
     ]
+
+
+def _pictures(record: Record) -> Iterator[str]:
+    """Yield the figures of a study, each with its place in the paper and what it shows."""
+    for figure in record["figures"]:
+        said = f"{figure['place']}: {figure['shows']}" if figure["place"] else figure["shows"]
+        file = f"findings/{record['study']}/{figure['file']}"
+        yield from (f"{said} Study `{record['study']}`.", "", f"![{said}]({file})", "")
 
 
 def _claim(row: Record) -> list[str]:

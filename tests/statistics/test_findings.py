@@ -46,10 +46,17 @@ CLAIMS = pd.DataFrame({
 })
 
 
-def recorded(results, commit="abc"):
+FIGURES = [
+    {"place": "Fig. 1", "file": "course.svg", "shows": "The course."},
+    {"place": "", "file": "league.svg", "shows": "The league."},
+]
+
+
+def recorded(results, commit="abc", figures=()):
     """What is read again of a record."""
     made_with = {"commit": commit, "torch": "2"}
-    return json.loads(json.dumps(record_of(results, made_with, primary="spearman_within")))
+    record = record_of(results, made_with, figures, primary="spearman_within")
+    return json.loads(json.dumps(record))
 
 
 def page():
@@ -78,7 +85,16 @@ def test_a_record_has_numbers_to_four_digits_and_none_where_there_is_none():
         },
     ]
     assert record["claims"][1]["labels"] is None and record["claims"][1]["low"] is None
-    assert recorded(study("two"))["claims"] == []
+    assert recorded(study("two"))["claims"] == [] == recorded(study("two"))["figures"]
+    assert recorded(study("two"), figures=FIGURES)["figures"] == FIGURES
+
+
+def test_page_has_the_figures_of_a_study_above_its_claims_or_at_the_end():
+    one, two = study("one", CLAIMS), study("two")
+    text = findings([recorded(one, figures=FIGURES[:1]), recorded(two, figures=FIGURES[1:])])
+    above = "### Title of one\n\nFig. 1: The course. Study `one`.\n\n![Fig. 1: The course.]"
+    assert f"{above}(findings/one/course.svg)\n\n| claim |" in text
+    assert text.endswith("The league. Study `two`.\n\n![The league.](findings/two/league.svg)\n")
 
 
 def test_results_are_read_from_the_tables_of_a_study(tmp_path):

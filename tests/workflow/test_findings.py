@@ -18,7 +18,8 @@ The norm falls,,digits,below 0,{},,,2 ensembles,{},
 def results(study, name, estimate=0.5, verdict="inconclusive"):
     """Tables of a study that has run here."""
     folder = study.path / "results/studies" / name
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    (folder / "figures/measure_league.svg").write_text("<svg/>")
     (folder / "statistics.csv").write_text(STATISTICS)
     (folder / "training.csv").write_text(TRAINING)
     (folder / "claims.csv").write_text(CLAIMS.format(estimate, verdict))
@@ -35,6 +36,7 @@ def test_studies_that_ran_elsewhere_keep_their_records(new_study):
         "networks": 8,
         "ensembles": 4,
         "datasets": ["digits"],
+        "figures": [],
         "claims": [],
         "measures": [],
     }
@@ -51,6 +53,8 @@ def test_studies_that_ran_elsewhere_keep_their_records(new_study):
     assert "| elsewhere | 8 | 4 | digits | not judged | abc |" in text
     assert re.search(r"\[here\]\(#near-by\) \| 2 \| 2 \| digits \| 1 inconclusive", text)
     assert "| Path norm |  | 0.50 [0.25, 0.75] |" in text
+    assert "(findings/here/measure_league.svg)" in text
+    assert (records / "here/measure_league.svg").read_text() == "<svg/>"
     assert new_study.planned("--", "docs/findings.md") == {}
 
     results(new_study, "here", estimate=-0.5, verdict="replicates")

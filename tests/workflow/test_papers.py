@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from papers import draws, figures_of, reduced_studies, title_of
+from papers import draws, figures_of, figures_of_study, reduced_studies, title_of
 from values import ROOT, published_values, read_studies
 
 from generalization.catalog import PAPERS
@@ -44,6 +44,19 @@ def test_a_figure_of_another_measure_or_none_is_not_drawn():
     assert not draws(study, "gap_against_measure/path_norm")
     assert not draws(study, "gap_against_measure")
     assert not draws(study, "boundary_maps")
+
+
+def test_a_study_is_carried_by_the_figures_of_its_papers_or_by_the_league(tmp_path):
+    folder = tmp_path / "novak_trajectories_reduced"
+    (folder / "figures").mkdir(parents=True)
+    ((place, name, shows),) = figures_of_study(folder)
+    assert (place, name) == ("", "measure_league") and shows.endswith(".")
+    for name in ("translation_rings", "ellipse_trajectories"):
+        (folder / f"figures/{name}.svg").touch()
+    assert [(place, name) for place, name, _ in figures_of_study(folder)] == [
+        ("Fig. 2", "ellipse_trajectories"),
+        ("Fig. App. 9", "translation_rings"),
+    ]
 
 
 def test_an_unknown_paper_is_refused():

@@ -6,17 +6,26 @@ FINISHED = sorted(
 RECORDED = sorted(one.stem for one in Path("docs/findings").glob("*.json"))
 
 
+def folder_of_findings(wildcards):
+    """Return the folder of results of a study that has run here."""
+    return Path(f"results/studies/{wildcards.finished}")
+
+
+def recorded_files(wildcards):
+    """List what a record is made from: tables, and the figures that carry the study."""
+    folder = folder_of_findings(wildcards)
+    tables = [folder / f"{name}.csv" for name in ("statistics", "training", "claims")]
+    figures = [name for _, name, _ in papers.figures_of_study(folder)]
+    drawn = [folder / f"figures/{name}.svg" for name in figures]
+    return [str(file) for file in tables + drawn if file.is_file()]
+
+
 rule record_findings:
     input:
-        lambda wildcards: [
-            str(file)
-            for name in ("statistics", "training", "claims")
-            if (
-                file := Path(f"results/studies/{wildcards.finished}/{name}.csv")
-            ).is_file()
-        ],
+        recorded_files,
     output:
-        "docs/findings/{finished}.json",
+        record="docs/findings/{finished}.json",
+        figures=directory("docs/findings/{finished}"),
     log:
         "results/logs/record_findings/{finished}.log",
     wildcard_constraints:
@@ -29,15 +38,20 @@ rule record_findings:
         made_with=json.dumps({"commit": config["commit"], **config["versions"]}),
     params:
         code=fingerprint("scripts/record_findings.py"),
+        folder=folder_of_findings,
         title=lambda wildcards: titles_of([f"config/{wildcards.finished}.yaml"]).get(
             wildcards.finished, wildcards.finished
+        ),
+        figures=lambda wildcards: json.dumps(
+            papers.figures_of_study(folder_of_findings(wildcards))
         ),
         primary=study.statistics["primary"],
     message:
         "Record the findings of {wildcards.finished}."
     shell:
-        "run_script record_findings results/studies/{wildcards.finished} --title {params.title:q}"
-        " --made-with {resources.made_with:q} --primary {params.primary} --output {output}"
+        "run_script record_findings {params.folder} --title {params.title:q}"
+        " --made-with {resources.made_with:q} --primary {params.primary}"
+        " --figures {params.figures:q} --output {output.record} --output-figures {output.figures}"
         " 2> >(tee {log} >&2)"
 
 
