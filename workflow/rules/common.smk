@@ -381,6 +381,20 @@ def labels_of(figure, label):
     return {"figure": headed(label, about)}
 
 
+def folder_of_findings(wildcards):
+    """Return the folder of results of a study that has run here."""
+    return Path(f"results/studies/{wildcards.finished}")
+
+
+def recorded_files(wildcards):
+    """List what a record is made from: tables, and the figures that carry the study."""
+    folder = folder_of_findings(wildcards)
+    tables = [folder / f"{name}.csv" for name in ("statistics", "training", "claims")]
+    figures = [name for _, name, _ in papers.figures_of_study(folder)]
+    drawn = [folder / f"figures/{name}.svg" for name in figures]
+    return [str(file) for file in tables + drawn if file.is_file()]
+
+
 def studies_of_paper(wildcards):
     """List the folders of the reduced studies of a paper."""
     return [
