@@ -28,7 +28,7 @@ def cluster_maps(similarities: pd.DataFrame, training: pd.DataFrame) -> Figure:
     """Distances of the last hidden layers of all pairs of networks, after Morcos et al. 2018.
 
     Networks on true labels of one architecture are in the order of their clusters, which white
-    lines tell apart.
+    lines tell apart; all maps have one scale.
 
     Returns:
         One heat map per similarity, dataset, architecture, depth and width, at most three; words,
@@ -42,14 +42,20 @@ def cluster_maps(similarities: pd.DataFrame, training: pd.DataFrame) -> Figure:
     grid = figure.subplots(1, len(shown), squeeze=False)[0]
     about_all = pd.DataFrame([about for about, *_ in shown])
     hyperparameters = training.drop_duplicates("ensemble").set_index("ensemble")
+    largest = max(distances.max() for *_, distances in shown) or 1
     for axes, (about, networks, distances) in zip(grid, shown, strict=True):
         order, clusters, score = ordered_clusters(distances)
         labels = _labels(networks, hyperparameters)
-        image = _draw(axes, distances, order, clusters, labels)
+        image = _draw(axes, distances[np.ix_(order, order)], clusters[order], largest)
+        if len(labels) <= MOST_LABELS:
+            named = [labels[network] for network in order]
+            axes.set_yticks(range(len(order)), named, fontsize=min(9, 180 / len(order)))
         kind = name_of_networks(about_all, about["dataset"], about["architecture"], about["depth"])
-        count = f"{clusters.max()} clusters, silhouette {score:.2f}"
-        title(axes, f"{kind}, {NAMES[about['similarity']]}", [f"{len(labels)} networks, {count}"])
-        figure.colorbar(image, ax=axes, shrink=0.7, label="Distance, 1 − similarity")
+        dataset, *rest = kind.split(", ")
+        count = f"{len(labels)} networks, {clusters.max()} clusters"
+        similarity = ", ".join([*rest, NAMES[about["similarity"]]])
+        title(axes, dataset, [similarity, count, f"silhouette {score:.2f}"])
+    figure.colorbar(image, ax=list(grid), shrink=0.7, label="Distance, 1 − similarity")
     headline(figure, "Distances of networks in the last hidden layer")
     return figure
 
@@ -67,19 +73,13 @@ def _labels(networks: pd.DataFrame, hyperparameters: pd.DataFrame) -> list[str]:
     return [", ".join(setting_name(key, value) for key, value in row.items()) for row in rows]
 
 
-def _draw(
-    axes: Axes, distances: Distances, order: np.ndarray, clusters: Clusters, labels: list[str]
-) -> object:
+def _draw(axes: Axes, ordered: Distances, clusters: Clusters, largest: float) -> object:
     """Draw one heat map with the borders of its clusters."""
-    ordered = distances[np.ix_(order, order)]
-    image = axes.imshow(ordered, vmin=0, vmax=ordered.max() or 1, cmap="viridis")
-    for border in np.flatnonzero(np.diff(clusters[order])) + 0.5:
+    image = axes.imshow(ordered, vmin=0, vmax=largest, cmap="viridis")
+    for border in np.flatnonzero(np.diff(clusters)) + 0.5:
         axes.axhline(border, color="white", linewidth=1.4)
         axes.axvline(border, color="white", linewidth=1.4)
     axes.grid(visible=False)
     axes.set_xticks([])
     axes.set_yticks([])
-    if len(labels) <= MOST_LABELS:
-        named = [labels[network] for network in order]
-        axes.set_yticks(range(len(order)), named, fontsize=min(9, 180 / len(order)))
     return image
