@@ -22,6 +22,8 @@ from generalization.statistics.selection_on_fit import WARNING
 from generalization.tables import swept_hyperparameters
 
 # Statistic → its name in a sentence, and whether the largest absolute value wins or the smallest.
+# ASSUME: a correlation above which a study needs one is out of reach: two digits make it 1.
+UNATTAINABLE = 0.99
 JUDGES = {
     "spearman": ("the pooled correlation", True),
     "spearman_given_design": ("the correlation given all hyper-parameters", True),
@@ -351,12 +353,19 @@ def _power(design: pd.DataFrame | None, statistic: str) -> Iterator[str]:
     """Tell the least correlation that a study of this size detects in 80 % of repetitions."""
     rows = _design(design)
     name = companion("minimum_detectable_correlation", statistic)
-    if name in rows.index and pd.notna(rows.loc[name, "value"]):
+    if name not in rows.index or not rows.loc[name, "ensembles"]:
+        return
+    least = rows.loc[name, "value"]
+    if not least < UNATTAINABLE:
         yield (
-            "A study of this size detects a correlation of "
-            f"{number(rows.loc[name, 'value'], digits=2)}, {_where(statistic)}, with a power of "
-            "80 %; weaker ones it is likely to miss."
+            f"A study of this size is likely to miss any correlation, {_where(statistic)}, however "
+            "strong."
         )
+        return
+    yield (
+        f"A study of this size detects a correlation of {number(least, digits=2)}, "
+        f"{_where(statistic)}, with a power of 80 %; weaker ones it is likely to miss."
+    )
 
 
 def _judges(statistics: pd.DataFrame, statistic: str) -> Iterator[str]:

@@ -93,6 +93,23 @@ def test_a_front_page(statistics, measures):
     ]
 
 
+@pytest.mark.parametrize("least", [0.995, np.nan])
+def test_a_study_that_can_hardly_find_anything_says_so(statistics, measures, least):
+    design = made_design()
+    power = design["factor"].str.startswith("minimum_detectable")
+    lines = summary(
+        statistics, measures, design=design.assign(value=design["value"].mask(power, least))
+    )
+    (line,) = [one for one in lines if one.startswith("A study of this size")]
+    assert line == (
+        "A study of this size is likely to miss any correlation, at equal label corruption, "
+        "however strong."
+    )
+    nothing = design.assign(ensembles=0)
+    lines = summary(statistics, measures, design=nothing)
+    assert not [one for one in lines if one.startswith("A study of this size")]
+
+
 def test_front_page_says_what_the_test_set_makes_of_the_noise_of_seeds(statistics, measures):
     ceiling = statistics[statistics["statistic"] == f"noise_ceiling_within_{FACTOR}"]
     share = ceiling.assign(
