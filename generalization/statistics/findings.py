@@ -22,6 +22,10 @@ OF_CLAIMS = (
 )
 OF_MEASURES = ("measure", "kind", "estimate", "low", "high")
 
+# Verdicts begin with these words; all others say that there is too little to judge.
+VERDICTS = ("replicates", "does not replicate", "inconclusive")
+TOO_LITTLE = "too few or not enough power"
+
 Record = dict[str, Any]
 
 
@@ -122,7 +126,7 @@ def findings(records: Sequence[Record]) -> str:
         "## Studies",
         "",
         *_table(
-            ["study", "networks", "ensembles", "datasets", "verdicts", "commit"],
+            ["study", "networks", "ensembles", "datasets", *VERDICTS, TOO_LITTLE, "commit"],
             map(_study, records),
         ),
     ]
@@ -148,18 +152,26 @@ def findings(records: Sequence[Record]) -> str:
 
 def _study(record: Record) -> list[str]:
     """Row of a study."""
-    # Of claims that the study does not judge, nothing is expected.
-    judged = Counter(row["verdict"] for row in record["claims"] if row["expected"])
-    verdicts = "; ".join(f"{count} {verdict}" for verdict, count in judged.most_common())
     name = record["study"]
     return [
         f"[{name}](#{_anchor(record['title'])})" if record["claims"] else name,
         str(record["networks"]),
         str(record["ensembles"]),
         ", ".join(record["datasets"]),
-        verdicts or "not judged",
+        *_counts(record["claims"]),
         record["made_with"]["commit"],
     ]
+
+
+def _counts(claims: Sequence[Record]) -> list[str]:
+    """Count the verdicts of each kind; dashes where nothing is judged."""
+    # Of claims that the study does not judge, nothing is expected.
+    judged = [row["verdict"] for row in claims if row["expected"]]
+    kinds = Counter(
+        next((kind for kind in VERDICTS if verdict.startswith(kind)), TOO_LITTLE)
+        for verdict in judged
+    )
+    return [str(kinds[kind]) if judged else "–" for kind in (*VERDICTS, TOO_LITTLE)]
 
 
 def _pictures(record: Record) -> Iterator[str]:

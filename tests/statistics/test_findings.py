@@ -128,8 +128,8 @@ def test_page_has_every_measure_across_studies_and_no_control():
 def test_page_says_what_was_computed_and_from_how_many_networks():
     lines = page().splitlines()
     assert any("from what 2 studies have found" in line for line in lines)
-    assert "| [one](#title-of-one) | 2 | 2 | digits | 1 replicates; 1 inconclusive | abc |" in lines
-    assert "| two | 2 | 2 | digits | not judged | def |" in lines
+    assert "| [one](#title-of-one) | 2 | 2 | digits | 1 | 0 | 1 | 0 | abc |" in lines
+    assert "| two | 2 | 2 | digits | – | – | – | – | def |" in lines
 
 
 def test_measures_that_were_judged_most_often_come_first_and_then_baselines():
