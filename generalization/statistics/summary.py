@@ -21,9 +21,10 @@ from generalization.statistics.selection import excluded, final_networks, has_fi
 from generalization.statistics.selection_on_fit import WARNING
 from generalization.tables import swept_hyperparameters
 
-# Statistic → its name in a sentence, and whether the largest absolute value wins or the smallest.
-# ASSUME: a correlation above which a study needs one is out of reach: two digits make it 1.
+# ASSUME: a study that would need a correlation above this finds none: Fisher's z, by which power is
+# approximated, says little so near to 1.
 UNATTAINABLE = 0.99
+# Statistic → its name in a sentence, and whether the largest absolute value wins or the smallest.
 JUDGES = {
     "spearman": ("the pooled correlation", True),
     "spearman_given_design": ("the correlation given all hyper-parameters", True),
