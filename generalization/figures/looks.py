@@ -36,6 +36,21 @@ def markers(values: Sequence) -> dict:
     return {value: MARKERS[place % len(MARKERS)] for place, value in enumerate(values)}
 
 
+def looks_apart(count: int) -> list[dict[str, str]]:
+    """Return a color and a marker for every series; up to 49 look different.
+
+    Each round of colors has its markers one place further on.
+    """
+    size = len(CATEGORIES)
+    return [
+        {
+            "color": CATEGORIES[place % size],
+            "marker": MARKERS[(place + place // size) % len(MARKERS)],
+        }
+        for place in range(count)
+    ]
+
+
 @dataclass(frozen=True)
 class Looks:
     """Colors or markers of the values of a hyper-parameter.

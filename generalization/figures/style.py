@@ -78,5 +78,5 @@ def figure_of_words(words: str) -> Figure:
 def figure_of_reasons(what: str, *notes: pd.Series) -> Figure:
     """A figure that says why nothing could be estimated, by the notes of rows."""
     reasons = sorted({note for column in notes for note in column.dropna()})
-    why = "; ".join(reasons) or "there is no measure"
+    why = "; ".join(reasons) or "there is no candidate measure"
     return figure_of_words(f"No {what} could be estimated: {why}.")

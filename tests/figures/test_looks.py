@@ -4,7 +4,20 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
-from generalization.figures.looks import Looks, colors, ensemble_legend, markers, told_apart
+from generalization.figures.looks import (
+    Looks,
+    colors,
+    ensemble_legend,
+    looks_apart,
+    markers,
+    told_apart,
+)
+
+
+def test_series_look_different_as_far_as_there_are_looks():
+    looks = [tuple(look.values()) for look in looks_apart(49)]
+    assert len(set(looks)) == 49
+    assert looks_apart(3) == looks_apart(49)[:3]
 
 
 def test_numbers_get_a_scale_and_names_get_colors_apart():

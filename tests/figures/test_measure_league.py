@@ -154,5 +154,5 @@ def test_nothing_to_show_is_stated(statistics):
         "No correlation could be estimated: no network is left."
     )
     assert measure_league(statistics[:0]).texts[0].get_text() == (
-        "No correlation could be estimated: there is no measure."
+        "No correlation could be estimated: there is no candidate measure."
     )

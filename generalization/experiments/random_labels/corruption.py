@@ -15,9 +15,10 @@ from generalization.experiments.random_labels.fitting_curves import (
 )
 from generalization.figures.facets import Facet
 from generalization.figures.legends import entries, labelled
+from generalization.figures.looks import looks_apart
 from generalization.figures.marks import bars
 from generalization.figures.small_multiples import Panel, SmallMultiples
-from generalization.figures.style import CATEGORIES, MARKERS, QUIET, figure_of_words, styled
+from generalization.figures.style import QUIET, figure_of_words, styled
 
 # Statistic → heading and label of its panel.
 PANELS = {
@@ -42,10 +43,7 @@ def corruption(fitting_times: pd.DataFrame, classes: Mapping[str, int]) -> Figur
     networks = Facet.of(
         rows, *keys, name=lambda *values: architecture(dict(zip(keys, values, strict=True)))
     )
-    looks = {
-        name: {"color": CATEGORIES[place % 7], "marker": MARKERS[place % 7]}
-        for place, name in enumerate(networks.names)
-    }
+    looks = dict(zip(networks.names, looks_apart(len(networks.names)), strict=True))
 
     def draw(panel: Panel) -> None:
         axes = panel.axes

@@ -15,9 +15,10 @@ from generalization.experiments.random_labels.fitting_curves import (
 from generalization.experiments.random_labels.regularization_effects import ALL, NONE, REGULARIZERS
 from generalization.figures.facets import Facet
 from generalization.figures.legends import labelled
+from generalization.figures.looks import looks_apart
 from generalization.figures.marks import bars
 from generalization.figures.small_multiples import Panel, SmallMultiples, at_top
-from generalization.figures.style import CATEGORIES, MARKERS, QUIET, figure_of_words, styled
+from generalization.figures.style import QUIET, figure_of_words, styled
 
 # Data and statistic → label of the axis, in the order of the rows of panels.
 ROWS = {
@@ -53,10 +54,7 @@ def regularizers(regularization_effects: pd.DataFrame, classes: Mapping[str, int
         *keys,
         name=lambda *values: _setting(dict(zip(keys, values, strict=True))),
     )
-    looks = [
-        {"color": CATEGORIES[place % 7], "marker": MARKERS[place % 7]}
-        for place in range(len(networks.values))
-    ]
+    looks = looks_apart(len(networks.values))
 
     def draw(panel: Panel) -> None:
         here = panel.table[panel.table["kind"] == panel.row]
