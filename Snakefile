@@ -54,6 +54,7 @@ from provenance import dataset_digest
 from rates import read_rates
 from scheduling import inspect_functions_once, one_timer_at_a_time
 from schema import settings_of, typed
+from submissions import submit_short_jobs_together
 from watchdog import watch
 
 min_version("9.27")
@@ -87,6 +88,7 @@ gpus = [] if on_cluster or study.device == "cpu" else visible_gpus()
 estimate = Estimate(study, read_rates(study.rates), gpus=len(gpus), cluster=on_cluster)
 if gpus and "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", len(gpus))
+submissions = submit_short_jobs_together(workflow, estimate)
 
 # `run_script NAME` in a shell command works in any working directory; commands stay the same when the
 # repository moves.

@@ -27,7 +27,8 @@ POLL = 0.3
 FAULTS = ("node", "limit", "requeue", "preempt", "cancel")
 WIDTHS = (30, 31, 32, 33, 34)
 TRAINING = {"dataset": "digits", "batch_size": 8, "max_steps": 20_000, "stop_at_accuracy": None}
-CONFIG = {"ensembles": [TRAINING | {"width": list(WIDTHS)}], "measures": {"weight_norm": {}}}
+# Every job is struck by itself.
+CONFIG = {"measures": {"weight_norm": {}}, "limits": {"together_minutes": 0}}
 LIMITED = TRAINING | {"width": 35}
 REFUSED = "sbatch: error: Batch job submission failed: Unable to contact slurm controller"
 
@@ -247,7 +248,7 @@ def run_struck(cluster, study):
     stopped for some seconds. The job of measures has too little memory at first.
     """
     trained, one = ensembles(), "results/ensembles/{}/seeds-1-1/{}"
-    study.configure(**CONFIG)
+    study.configure(**CONFIG, ensembles=[TRAINING | {"width": list(WIDTHS)}])
     study.edit(
         "workflow/profiles/slurm/config.yaml",
         "set-resources:\n",
@@ -260,7 +261,7 @@ def run_struck(cluster, study):
 
 def run_limited(cluster, study):
     """Run a study whose training exceeds its first time limit, of which it is not told before."""
-    study.configure(ensembles=[LIMITED], measures={"weight_norm": {}})
+    study.configure(**CONFIG, ensembles=[LIMITED])
     study.edit(
         "workflow/profiles/slurm/config.yaml",
         "slurm_extra: \"'--signal=TERM@120'\"",

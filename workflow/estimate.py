@@ -278,19 +278,27 @@ class Estimate:
             asked = self.resources(self._own(wildcards["network"]), attempt)
             wanted = self.may_use_gpus and self.study.device != "cpu"
             return asked._replace(gpu=int(wanted or asked.gpu))
-        ensemble = wildcards.get("ensemble") or wildcards["dataset"]
-        blocks = [wildcards[key] for key in ("block", "other_block") if key in wildcards]
-        sizes = [seeds_of_block(block) for block in blocks]
-        files = [wildcards[key] for key in ("measure", "profile") if key in wildcards]
-        if "similarity" in wildcards:
-            files = ["{similarity}/{pairs}".format(**wildcards)]
-        name = "".join(files)
-        job = self.job(rule, ensemble, max(sizes, default=0), name)
         # How long a job with one network takes decides on threads, of which there may be several
         # where the time is limited.
-        limited = sizes and self.limits["hours"] is not None
-        alone = self.job(rule, ensemble, 1, name) if limited else job
-        return self.resources(job, attempt, alone=alone)
+        limited = "block" in wildcards and self.limits["hours"] is not None
+        alone = self.job_of(rule, wildcards, networks=1) if limited else None
+        return self.resources(self.job_of(rule, wildcards), attempt, alone=alone)
+
+    def job_of(
+        self, rule: str, wildcards: Mapping[str, str], *, networks: int | None = None
+    ) -> Job:
+        """Return the cost of a job of the workflow.
+
+        Args:
+            rule: Name of its rule.
+            wildcards: Its wildcards.
+            networks: Number of seeds; by default that of the larger of its blocks.
+        """
+        ensemble = wildcards.get("ensemble") or wildcards["dataset"]
+        blocks = [wildcards[key] for key in ("block", "other_block") if key in wildcards]
+        most = max(map(seeds_of_block, blocks), default=0)
+        seeds = most if networks is None else networks
+        return self.job(rule, ensemble, seeds, computed_file(wildcards))
 
     def _own(self, network: str) -> Job:
         """Return the cost of measuring a network that was trained elsewhere, from its files.
@@ -524,6 +532,13 @@ def _cure(estimate: Estimate, key: str, worst: float, job: Job, attempts: int) -
     if not estimate.resources(job).gpu and threads <= MOST_THREADS:
         return f"; limits.threads: {threads} would do"
     return "; fewer max_steps or smaller networks would do"
+
+
+def computed_file(wildcards: Mapping[str, str]) -> str:
+    """Return the measure or profile that a job computes, or the similarity and its pairs."""
+    if "similarity" in wildcards:
+        return "{similarity}/{pairs}".format(**wildcards)
+    return wildcards.get("measure") or wildcards.get("profile") or ""
 
 
 def seeds_of_block(block: str) -> int:

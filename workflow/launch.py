@@ -50,7 +50,8 @@ def main() -> None:
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     given = [part for part in os.environ.get("PYTHONPATH", "").split(":") if part and part != root]
     os.environ["PYTHONPATH"] = ":".join([root, *given])
-    connection = None if "SLURM_JOB_ID" in os.environ else _connect()
+    alone = "SLURM_JOB_ID" in os.environ and "GENERALIZATION_TOGETHER" not in os.environ
+    connection = None if alone else _connect()
     _take_gpu()
     if connection is None:
         os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
@@ -97,7 +98,8 @@ def _address() -> str:
     packages = f"{sys.prefix}/lib/{version}/site-packages"
     installed = os.stat(packages).st_mtime_ns if os.path.isdir(packages) else 0
     chosen = sorted(item for item in os.environ.items() if item[0].startswith(READ_AT_IMPORT))
-    identity = json.dumps([sys.executable, sys.version, installed, PACKAGES, chosen])
+    submission = os.environ.get("SLURM_JOB_ID")
+    identity = json.dumps([sys.executable, sys.version, installed, PACKAGES, chosen, submission])
     return f"{folder}/{blake2b(identity.encode(), digest_size=8).hexdigest()}"
 
 

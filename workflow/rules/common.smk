@@ -201,6 +201,16 @@ def asked(rule, resource):
     return asked_for
 
 
+def together(name, last=lambda wildcards: False):
+    """Return the function that gives the group of a job of a rule: short ones are submitted as one."""
+
+    def group(wildcards):
+        known = dict(wildcards.items())
+        return submissions.of(name, known, last=last(wildcards))
+
+    return group
+
+
 def code_of_training(wildcards):
     """Return the fingerprint of training, with that of the module of a user that builds networks."""
     code = fingerprint("scripts/train_ensemble.py")

@@ -23,6 +23,8 @@ if study.sharing_ensemble_measures:
             ),
         log:
             "results/logs/measure_pairs/{ensemble}-{block}-{other_block}.log",
+        group:
+            together("measure_pairs")
         conda:
             "../../environment.yml"
         threads: asked("measure_pairs", "threads")
@@ -57,6 +59,8 @@ rule measure_pairs_alone:
         "results/logs/measure_pairs/{ensemble}-{block}-{other_block}-{measure}.log",
     wildcard_constraints:
         measure=any_of(study.lone_ensemble_measures),
+    group:
+        together("measure_pairs_alone")
     conda:
         "../../environment.yml"
     threads: asked("measure_pairs_alone", "threads")

@@ -6,6 +6,8 @@ rule train_ensemble:
         training=f"{BLOCK}/training.csv",
     log:
         "results/logs/train_ensemble/{ensemble}-{block}.log",
+    group:
+        together("train_ensemble")
     conda:
         "../../environment.yml"
     threads: asked("train_ensemble", "threads")
@@ -36,6 +38,8 @@ rule record_activations:
         f"{BLOCK}/{study.activations_file}",
     log:
         "results/logs/record_activations/{ensemble}-{block}.log",
+    group:
+        together("record_activations")
     conda:
         "../../environment.yml"
     threads: asked("record_activations", "threads")
@@ -68,6 +72,8 @@ if "noise_clouds" in study.profiles:
             temp(f"{BLOCK}/{study.noisy_copies_file}"),
         log:
             "results/logs/record_noisy_copies/{ensemble}-{block}.log",
+        group:
+            together("record_noisy_copies")
         conda:
             "../../environment.yml"
         threads: asked("record_noisy_copies", "threads")

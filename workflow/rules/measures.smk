@@ -25,6 +25,8 @@ if study.sharing_measures:
             ),
         log:
             "results/logs/measure_networks/{ensemble}-{block}.log",
+        group:
+            together("measure_networks")
         conda:
             "../../environment.yml"
         threads: asked("measure_networks", "threads")
@@ -58,6 +60,8 @@ rule measure_networks_alone:
         "results/logs/measure_networks/{ensemble}-{block}-{measure}.log",
     wildcard_constraints:
         measure=any_of(study.lone_measures),
+    group:
+        together("measure_networks_alone")
     conda:
         "../../environment.yml"
     threads: asked("measure_networks_alone", "threads")

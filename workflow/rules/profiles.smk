@@ -7,6 +7,11 @@ rule profile_networks:
         f"{BLOCK}/profiles/{{profile}}.csv",
     log:
         "results/logs/profile_networks/{ensemble}-{block}-{profile}.log",
+    group:
+        together(
+            "profile_networks",
+            last=lambda wildcards: bool(recorded_for(wildcards.profile)),
+        )
     conda:
         "../../environment.yml"
     threads: asked("profile_networks", "threads")

@@ -13,6 +13,8 @@ rule compare_representations:
         f"{BLOCK}/{COMPARED}",
     log:
         "results/logs/compare_representations/{ensemble}-{block}-{similarity}-{pairs}-{other}-{other_block}.log",
+    group:
+        together("compare_representations", last=lambda wildcards: True)
     conda:
         "../../environment.yml"
     threads: asked("compare_representations", "threads")

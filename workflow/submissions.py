@@ -1,0 +1,276 @@
+"""Submissions to a cluster that run many short jobs, one after the other.
+
+Snakemake submits the jobs of a group as one. Here short jobs of some ensembles are a group, whose
+expected length has a limit. Snakemake's own way with groups is changed in two respects, on which
+users of a cluster depend:
+
+* Jobs of a group run one after the other, so that the group asks for the time of all and for the
+  memory of the largest. Snakemake would run them at once, and ask for the memory of all.
+* If a job fails, those that have ended keep their files, and the others are submitted again, each
+  by itself. Snakemake would delete the files of all, and submit the same group again.
+
+Snakemakes that do this elsewhere submit every job by itself.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil, prod
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import snakemake.api
+from estimate import MARGIN, Estimate, Job, computed_file
+from snakemake.iocontainers import ResourceList
+from snakemake.jobs import GroupJob
+from snakemake.logging import logger
+from snakemake.scheduling.job_scheduler import JobScheduler
+
+DAG = snakemake.dag.DAG  # Its module imports others that import it, unless the first is `api`.
+TOGETHER = "together"
+MOST_JOBS = 200  # The command of a submission names all of its jobs.
+ALL = 10**9
+KNOWN = hasattr(DAG, "update_groups") and hasattr(JobScheduler, "_handle_error")
+UPDATE_GROUPS = getattr(DAG, "update_groups", None)
+START, RUN = JobScheduler.__init__, JobScheduler.run
+HANDLE_ERROR = getattr(JobScheduler, "_handle_error", None)
+
+
+@dataclass(frozen=True)
+class Submissions:
+    """Which short jobs are submitted together.
+
+    Attributes:
+        estimate: Costs of the jobs.
+        workflow: Snakemake's.
+    """
+
+    estimate: Estimate
+    workflow: Any
+
+    @property
+    def seconds(self) -> float:
+        """Expected length of a submission."""
+        return 60 * self.estimate.limits["together_minutes"]
+
+    def of(self, rule: str, wildcards: Mapping[str, str], *, last: bool) -> str | None:
+        """Return the group of a job; none if it is submitted by itself.
+
+        Args:
+            rule: Name of its rule.
+            wildcards: Its wildcards.
+            last: Whether it reads what other jobs than trainings have written. Then it is in a
+                group of its own kind: a job that is submitted alone may lie between, and a group
+                that needs a job that needs the group could not run.
+        """
+        if not (KNOWN and self.workflow.non_local_exec and self.seconds):
+            return None
+        if not self.is_short(self.estimate.job_of(rule, wildcards)):
+            return None
+        place, parts = self.places[wildcards["ensemble"]]
+        name = f"{TOGETHER}-{place}{'-last' * last}"
+        if wildcards.get("pairs") == "between_ensembles":
+            name = f"{name}-{self._compared(rule, wildcards)}"
+        elif part := parts.get((rule, computed_file(wildcards))):
+            name = f"{name}-{part}"
+        self.workflow.parent_groupids[name] = TOGETHER
+        return name
+
+    def _compared(self, rule: str, wildcards: Mapping[str, str]) -> str:
+        """Return which part of the comparisons with ensembles of a submission a job is in."""
+        places = [self.places[wildcards[key]][0] for key in ("ensemble", "other")]
+        expected = self._expected(self.estimate.job_of(rule, wildcards))
+        most = min(self.seconds / expected, MOST_JOBS)
+        parts = ceil(prod(self._members[place] for place in places) / most)
+        return f"{places[1]}-{crc32(' '.join(sorted(wildcards.values())).encode()) % parts}"
+
+    def is_short(self, job: Job) -> bool:
+        """Return whether a job shares a submission; where some jobs have a GPU, these do not."""
+        if self.estimate.on_gpu(job):
+            return self.estimate.study.device == "cuda" and job.gpu_seconds <= self.seconds
+        return job.seconds <= self.seconds
+
+    @cached_property
+    def places(self) -> dict[str, tuple[int, dict[tuple[str, str], int]]]:
+        """Ensemble → number of the submission of its short jobs, and its parts.
+
+        An ensemble that is too long for one submission has several by itself: (rule, file) → part.
+        """
+        estimate, found, place, seconds, jobs = self.estimate, {}, 0, 0.0, 0
+        for ensemble in estimate.study.ensembles:
+            short = {
+                (rule, file): self._expected(job)
+                for rule, _, file in estimate.of_ensemble(ensemble)
+                for job in [estimate.job(rule, ensemble, estimate.study.seeds, file)]
+                if self.is_short(job)
+            }
+            length = sum(short.values())
+            if jobs and (seconds + length > self.seconds or jobs + len(short) > MOST_JOBS):
+                place, seconds, jobs = place + 1, 0.0, 0
+            seconds, jobs = seconds + length, jobs + len(short)
+            found[ensemble] = place, self._parts(short)
+        return found
+
+    def _parts(self, short: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], int]:
+        """Divide the jobs of an ensemble, the first of which is its training if that is short."""
+        found, part, seconds, jobs = {}, 0, 0.0, 0
+        for job, expected in short.items():
+            if jobs and (seconds + expected > self.seconds or jobs == MOST_JOBS):
+                part, seconds, jobs = part + 1, 0.0, 0
+            seconds, jobs = seconds + expected, jobs + 1
+            found[job] = part
+        return found if part else {}
+
+    @cached_property
+    def _members(self) -> Counter[int]:
+        """Number of a submission → of its ensembles."""
+        return Counter(place for place, _ in self.places.values())
+
+    def minutes(self, group: GroupJob) -> int:
+        """Return the time that a group asks for."""
+        jobs = [self.estimate.job_of(job.rule.name, job.wildcards_dict) for job in group]
+        minutes = ceil(10 + MARGIN * sum(map(self._expected, jobs)) / 60) * group.attempt
+        hours = self.estimate.limits["hours"]
+        return minutes if hours is None else min(minutes, ceil(60 * hours))
+
+    def _expected(self, job: Job) -> float:
+        return job.gpu_seconds if self.estimate.on_gpu(job) else job.seconds
+
+
+def submit_short_jobs_together(workflow: Any, estimate: Estimate) -> Submissions:
+    """Let Snakemake submit short jobs of some ensembles as one.
+
+    Args:
+        workflow: Snakemake's. Whether it submits jobs at all is known when it has read all rules.
+        estimate: Costs of the jobs.
+
+    Returns:
+        The groups of jobs.
+    """
+    submissions = Submissions(estimate, workflow)
+    if KNOWN and not workflow.remote_exec:
+        JobScheduler.run, JobScheduler._handle_error = _run, _handle_error
+    if KNOWN:
+        JobScheduler.__init__ = _start
+        DAG.update_groups = _update_groups
+        GroupJob.resources = property(lambda group: _one_after_the_other(group, submissions))
+        GroupJob.log_error = _log_unfinished
+        GroupJob.__eq__ = _are_equal
+    return submissions
+
+
+def _start(scheduler: JobScheduler, workflow: Any, *given: Any, **named: Any) -> None:
+    """Start a scheduler; inside a submission, for one job at a time and as many as can end.
+
+    There are two inside: one that starts the other by ``srun``, and has no business with files, and
+    that other one.
+    """
+    if workflow.remote_exec and len(workflow.dag_settings.target_jobs) > 1:
+        workflow.execution_settings.keep_going = True
+        workflow.execution_settings.keep_incomplete = workflow.non_local_exec
+        workflow.register_resource("_cores", 1)
+        os.environ["GENERALIZATION_TOGETHER"] = "1"
+    START(scheduler, workflow, *given, **named)
+
+
+def _update_groups(dag: DAG) -> None:
+    """Find groups, which are one even where no job of an ensemble needs another's."""
+    dag.workflow.group_settings.group_components = {TOGETHER: ALL}
+    UPDATE_GROUPS(dag)
+
+
+def _one_after_the_other(group: GroupJob, submissions: Submissions) -> ResourceList:
+    """Return what a group asks for: the most of every resource, and the time of all jobs."""
+    if group._resources is None:
+        found: dict[str, set[Any]] = {}
+        for job in group:
+            for name, value in job.resources.items():
+                found.setdefault(name, set()).add(value)
+        # Words are kept where all jobs agree that have any, such as options of a partition.
+        group._resources = {
+            name: max(values) if all(isinstance(one, int) for one in values) else min(values)
+            for name, values in found.items()
+            if len(values) == 1 or all(isinstance(one, int) for one in values)
+        } | {"runtime": submissions.minutes(group)}
+    return ResourceList(fromdict=group._resources)
+
+
+def _unfinished(group: GroupJob) -> list[Any]:
+    """List the jobs of a group of which files are missing, in the order in which they run."""
+    return [job for job in group if not all(Path(file).exists() for file in job.output)]
+
+
+def _log_unfinished(
+    group: GroupJob, msg: str | None = None, aux_logs: Sequence[str] | None = None, **said: Any
+) -> None:
+    """Say which jobs of a group have not ended, with their logs, and where that of all is."""
+    unfinished = _unfinished(group)
+    logs = f" ({', '.join(aux_logs)})" if aux_logs else ""
+    logger.error(
+        f"{len(unfinished)} of the {len(group)} jobs of the submission {group.groupid} did not "
+        f"end{logs}: {msg or 'it failed.'}"
+    )
+    for job in unfinished:
+        job.log_error(**said)
+
+
+def _are_equal(group: GroupJob, other: object) -> bool:
+    """Compare groups, of which Snakemake compares one with itself for each pair of its jobs."""
+    return group is other or (isinstance(other, GroupJob) and group.jobs == other.jobs)
+
+
+def _run(scheduler: JobScheduler, jobs: Any, executor: Any = None) -> None:
+    """Run jobs, of groups after their former files are gone: a file then means that a job ended."""
+    if not scheduler.dryrun:
+        for group in (job for job in jobs if job.is_group()):
+            scheduler.workflow.async_run(group.remove_existing_output())
+    RUN(scheduler, jobs, executor)
+
+
+def _handle_error(scheduler: JobScheduler, job: Any, postprocess_job: bool = True) -> None:
+    """Handle the failure of a job; of a group, keep what has ended and submit the rest singly."""
+    if not job.is_group() or len(job) == 1:
+        HANDLE_ERROR(scheduler, job, postprocess_job)
+        return
+    dag, unfinished = scheduler.workflow.dag, _unfinished(job)
+    scheduler.get_executor(job).handle_job_error(job)
+    scheduler.running.remove(job)
+    scheduler._free_resources(job)
+    dag._running.remove(job)
+    for member in list(job):
+        alone = GroupJob(job.groupid, frozenset([member]), job.global_resources)
+        alone.finalize()
+        alone.attempt = job.attempt
+        dag._group[member] = alone
+        if member not in unfinished:
+            _end(scheduler, alone)
+        elif alone.restart_times > alone.attempt - 1:
+            alone.attempt += 1
+            dag._n_until_ready[member] = sum(
+                dag.needrun(needed) and not dag.finished(needed)
+                for needed in dag.dependencies[member]
+            )
+            dag.update_ready([member])
+        else:
+            HANDLE_ERROR(scheduler, _running(scheduler, alone), postprocess_job)
+    scheduler._open_jobs.release()
+
+
+def _end(scheduler: JobScheduler, job: GroupJob) -> None:
+    """Let a scheduler find a job that has ended."""
+    scheduler._tofinish.append(_running(scheduler, job))
+
+
+def _running(scheduler: JobScheduler, job: GroupJob) -> GroupJob:
+    """Return a job, which the scheduler now takes for one that runs."""
+    scheduler.running.add(job)
+    scheduler.workflow.dag._running.add(job)
+    for name, value in job.scheduler_resources.items():
+        if name in scheduler.resources and name != "_job_count":
+            scheduler.resources[name] -= value
+    return job
