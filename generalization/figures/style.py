@@ -52,19 +52,29 @@ def title(axes: Axes, words: str, lines: Sequence[str] = (), **font: object) -> 
     axes.set_title(words, **font)
 
 
+class LogarithmicTicks(LogLocator):
+    """Round numbers on a logarithmic axis: the more, the fewer decades it shows.
+
+    An axis shows more than values, such as the intervals around them.
+    """
+
+    def tick_values(self, low: float, high: float) -> Sequence[float]:
+        """Return the numbers at which there are ticks, of an axis between two numbers."""
+        ratio = high / low
+        if ratio < 8:  # Powers of ten and their multiples are too few here.
+            return MaxNLocator(5).tick_values(low, high)
+        self.set_params(subs=(1, 2, 3, 5) if ratio < 40 else (1, 3) if ratio < 500 else (1,))
+        return super().tick_values(low, high)
+
+
 def logarithmic(axis: Axis, values: pd.Series) -> None:
-    """Ticks of a logarithmic axis as plain numbers: more of them where values lie close."""
+    """Make an axis logarithmic, with plain numbers at its ticks unless values need long ones."""
     axis.axes.set(**{f"{axis.axis_name}scale": "log"})
-    ratio = values.max() / values.min()
-    if ratio < 6:  # Powers of ten and their multiples are too few here.
-        axis.set_major_locator(MaxNLocator(5))
-    else:
-        subs = (1, 2, 3, 5) if ratio < 30 else (1, 3) if ratio < 300 else (1,)
-        axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_locator(LogarithmicTicks())
     axis.set_minor_locator(LogLocator(subs=range(2, 10)))
     axis.set_minor_formatter(NullFormatter())
     # Over more decades than five there is no room for long numbers.
-    if values.max() < 1e6 and values.min() > 1e-4 and ratio < 1e5:
+    if values.max() < 1e6 and values.min() > 1e-4 and values.max() < 1e5 * values.min():
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
 
 

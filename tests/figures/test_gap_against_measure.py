@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -235,3 +237,16 @@ def test_ticks_of_a_logarithmic_axis_are_plain_numbers(values, labels):
         if low <= tick <= high
     ]
     assert shown == labels
+
+
+def test_ticks_of_a_logarithmic_axis_have_room_where_intervals_are_wide():
+    axes = Figure(figsize=(6, 4)).add_subplot()
+    axes.errorbar([0.02, 0.3], [0, 1], xerr=[[0.0188, 0.1], [0.1, 0.2]])
+    logarithmic(axes.xaxis, pd.Series([0.02, 0.3]))
+    axes.figure.canvas.draw()
+    boxes = sorted(
+        (label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()),
+        key=lambda box: box.x0,
+    )
+    assert len(boxes) >= 3
+    assert all(one.x1 < other.x0 for one, other in pairwise(boxes))
