@@ -14,6 +14,7 @@ from generalization.statistics.intervals import FEWEST_ENSEMBLES
 from generalization.statistics.joining import NUMBERS, join_datasets
 from generalization.statistics.verdicts import (
     NO_INTERVAL,
+    NO_PREMISE,
     NOT_TESTED,
     TOO_FEW,
     interval_of,
@@ -218,7 +219,8 @@ def _groups(
     """Rows that differ in dataset alone and have enough ensembles, two or more, and verdicts."""
     groups: dict[tuple[str, ...], list[tuple[dict[str, Any], str]]] = {}
     for row, (word, _) in zip(rows, verdicts, strict=True):
-        if word not in {TOO_FEW, NO_INTERVAL, NOT_TESTED} and not underpowered(row):
+        without = {TOO_FEW, NO_INTERVAL, NO_PREMISE, NOT_TESTED}
+        if word not in without and not underpowered(row):
             groups.setdefault(_key(row), []).append((row, word))
     for members in groups.values():
         datasets = {row.get("dataset") for row, _ in members}

@@ -37,6 +37,8 @@ COLUMNS = [
     *OVER_UNTRAINED,
     "networks",
     "left_out",
+    "unfitted",
+    "premise",
     "note",
 ]
 PAIR = ["dataset", "ensemble_better", "ensemble_worse"]
@@ -76,7 +78,9 @@ def pair_statistics(pairs: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame
         whose excess is counted; ``draws`` counts different hyper-parameters of the pairs;
         ``ratio`` is the geometric mean of worse / better, where all values are positive;
         ``networks`` are those of the pairs. ``left_out`` counts pairs without both values;
-        ``note`` says why.
+        ``note`` says why. ``unfitted`` counts networks that have not fitted. Where some have not,
+        a small gap is no sign of generalization: then ``premise`` says that the setting which
+        should generalize better is not shown to have the higher test accuracy, if it is not.
 
     Raises:
         ValueError: If level is not between 0 and 1.
@@ -95,7 +99,25 @@ def pair_statistics(pairs: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame
         for key, group in _with_signs(pairs).groupby([*COMPARISON, "quantity"], sort=False)
         for dataset, block in by_dataset(group, datasets).items()
     ]
-    return pd.DataFrame(rows, columns=COLUMNS).assign(level=level)
+    found = pd.DataFrame(rows, columns=COLUMNS).assign(level=level)
+    return found.assign(premise=_premises(found))
+
+
+def _premises(found: pd.DataFrame) -> pd.Series:
+    """Say where networks need not fit and are not shown to generalize better; empty elsewhere."""
+    of_accuracy = found["quantity"] == "test_accuracy"
+    keys = [*COMPARISON, "dataset"]
+    share = ["estimate", "low", "high"]
+    accuracy = found.loc[of_accuracy, [*keys, *share]]
+    beside = found[keys].merge(accuracy, on=keys, how="left", validate="many_to_one")
+    words = [
+        f"not all networks fit, and with {better} the test accuracy is higher in "
+        f"{100 * estimate:.0f} % [{100 * low:.0f}, {100 * high:.0f}] of pairs"
+        for better, estimate, low, high in beside[["better", *share]].itertuples(index=False)
+    ]
+    unfit = (found["unfitted"] > 0) & ~of_accuracy
+    shown = (beside["low"] > 0.5).to_numpy()
+    return pd.Series(words, found.index).where(unfit & ~shown, "")
 
 
 def _with_signs(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -132,6 +154,7 @@ def _sign_test(block: pd.DataFrame, level: float) -> dict[str, object]:
         "ratio": np.exp(np.log(worse / better).mean()) if positive else np.nan,
         "networks": int(counting["networks"].sum()),
         "left_out": len(left_out),
+        "unfitted": int(counting["unfitted"].sum()),
         "note": joined(*dict.fromkeys(block.loc[~there, "note"]), _few(counting)) or none,
     }
 

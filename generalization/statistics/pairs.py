@@ -29,6 +29,7 @@ COLUMNS = [
     "untrained_better",
     "untrained_worse",
     "networks",
+    "unfitted",
     "note",
 ]
 PERFORMANCES = ("generalization_gap", "test_accuracy", "test_loss")
@@ -67,10 +68,11 @@ def pairs(
     Returns:
         One row per comparison, pair and quantity, with the columns ``COLUMNS``: names of the two
         ensembles, their values with the standard error of the mean, the number of networks of
-        both. ``untrained_better`` and ``untrained_worse`` are the means of the same networks before
-        training, of measures that were taken there. ``draw`` is the same for pairs of a comparison
-        that differ in the dataset alone. A value that does not exist is empty, and ``note`` says
-        why. A comparison without any pair has one row per quantity that says so.
+        both; ``unfitted`` counts those of them that have not fitted. ``untrained_better`` and
+        ``untrained_worse`` are the means of the same networks before training, of measures that
+        were taken there. ``draw`` is the same for pairs of a comparison that differ in the dataset
+        alone. A value that does not exist is empty, and ``note`` says why. A comparison without
+        any pair has one row per quantity that says so.
 
     Raises:
         InputError: If a setting cannot be compared in this study.
@@ -124,7 +126,8 @@ def _compared(
     fitted: Callable[[pd.DataFrame], pd.Series],
 ) -> pd.DataFrame:
     """The rows of one comparison."""
-    counting = _counting(networks, comparison, fitted)
+    networks = networks.assign(unfitted=~fitted(networks))
+    counting = _counting(networks, comparison)
     values = (
         counting[np.isfinite(counting["value"])]
         .groupby(["ensemble", "quantity"])
@@ -133,6 +136,7 @@ def _compared(
             error=("value", "sem"),
             untrained=("untrained", "mean"),
             networks=("value", "size"),
+            unfitted=("unfitted", "sum"),
         )
         .reset_index()
     )
@@ -147,21 +151,18 @@ def _compared(
     return rows.assign(
         **{key: value_name(comparison[key]) for key in COMPARISON},
         networks=sizes.sum(axis=1),
+        unfitted=rows[["unfitted_better", "unfitted_worse"]].fillna(0).sum(axis=1).astype(int),
         note=_notes(rows, sizes, set(counting["ensemble"])),
     )
 
 
-def _counting(
-    networks: pd.DataFrame,
-    comparison: Mapping[str, Any],
-    fitted: Callable[[pd.DataFrame], pd.Series],
-) -> pd.DataFrame:
+def _counting(networks: pd.DataFrame, comparison: Mapping[str, Any]) -> pd.DataFrame:
     """The networks that count in a comparison."""
     # ASSUME: as in Novak et al. 2018, Fig. 4, both ensembles of a pair must have fitted, unless the
     # study excepts a comparison, as the paper does that of data augmentation; those that diverged
     # never count.
     if comparison.get("fitted", True):
-        return networks[fitted(networks)]
+        return networks[~networks["unfitted"]]
     return networks[networks["status"] != "diverged"]
 
 

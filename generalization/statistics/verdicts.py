@@ -24,6 +24,7 @@ CONTROL_SHOWS_IT = "does not replicate: the control shows the same"
 MAYBE_CONTROL = "inconclusive: may be no more than the control"
 NO_POWER = "not enough power"
 UNDECIDED = "inconclusive: the interval contains the threshold"
+NO_PREMISE = "inconclusive: its premise is not shown"
 NOT_SHOWN = "inconclusive: the test does not show it"
 NOT_TESTED = "not tested"
 # What is resampled: the verdict rests on the fewest of those that a row counts.
@@ -79,7 +80,8 @@ def verdict(row: Mapping[str, Any], claim: Claim, *, level: float = 0.95) -> tup
     Args:
         row: Row of a table of statistics, with the claim's columns, ``ensembles`` or ``pairs``, and
             maybe ``draws``, ``shared``, ``note``, ``p_value``, ``exceptions`` (of a claim of kind
-            ``always``) and ``underpowered``: why no verdict could come out, whatever the estimate.
+            ``always``), ``underpowered``: why no verdict could come out, whatever the estimate, and
+            ``premise``: what the claim takes for granted and the row does not show.
         level: Level of the row's interval.
 
     Returns:
@@ -101,6 +103,8 @@ def verdict(row: Mapping[str, Any], claim: Claim, *, level: float = 0.95) -> tup
         return NO_INTERVAL, f"all {units(fewest)} are alike, which gives the interval no width"
     if reason := underpowered(row):
         return NO_POWER, reason
+    if isinstance(premise := row.get("premise"), str) and premise:
+        return NO_PREMISE, premise
     contrast = interval_of(row, claim.control.columns) if claim.control else None
     return judged(
         claim,

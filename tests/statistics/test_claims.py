@@ -25,6 +25,7 @@ from generalization.statistics.verdicts import (
     MAYBE_CONTROL,
     NO_INTERVAL,
     NO_POWER,
+    NO_PREMISE,
     NOT_TESTED,
     OPPOSITE,
     REPLICATES,
@@ -192,6 +193,8 @@ def test_datasets_with_too_few_ensembles_are_not_joined():
     assert len(judged(statistics("mnist", "digits", ensembles=[10, 4]))) == 2
     unable = judged(statistics("mnist", "digits", underpowered=["", "losses are alike"]))
     assert unable["verdict"].to_list() == [REPLICATES, NO_POWER]
+    empty = judged(statistics("mnist", "digits", premise=["", "not all networks fit"]))
+    assert empty["verdict"].to_list() == [REPLICATES, NO_PREMISE]
 
 
 def test_datasets_are_joined_within_what_else_differs():
@@ -381,7 +384,7 @@ def test_coupling_needs_changes_of_both_directions(coupling, spread, verdict):
             "draw": range(20),
             "ensemble_better": "b" + names,
             "ensemble_worse": "w" + names,
-        }).assign(dataset="digits", networks=2, **about)
+        }).assign(dataset="digits", networks=2, unfitted=0, **about)
         for quantity, change in (("generalization_gap", gap), ("jacobian_norm", coupling * gap))
     ])
     excess = tuple(f"coupled_excess{end}" for end in ("", "_low", "_high"))

@@ -24,6 +24,7 @@ def made(better, worse, quantity="norm", **columns):
         ensemble_worse=[f"w{place}" for place in table.index],
         draw=table.index,
         networks=8,
+        unfitted=0,
         quantity=quantity,
         **about | columns,
     )
@@ -312,3 +313,26 @@ def test_dataset_of_one_draw_may_be_left_out_by_the_jackknife():
     half = t.ppf(0.975, 7) * np.sqrt(7 / 8 * np.square(left_out - left_out.mean()).sum())
     assert row["coupled_excess"] == pytest.approx(excess(every))
     assert row["coupled_excess_high"] - row["coupled_excess"] == pytest.approx(half)
+
+
+@pytest.mark.parametrize(
+    ("unfitted", "accuracies", "says"),
+    [(0, [1, 2], False), (1, [1, 2], True), (1, [2, 1], False), (1, [1, 1], True)],
+    ids=["all fit", "less accurate", "more accurate", "as accurate"],
+)
+def test_where_networks_need_not_fit_the_better_setting_must_be_more_accurate(
+    unfitted, accuracies, says
+):
+    better, worse = (np.full(8, value) for value in accuracies)
+    table = pd.concat([
+        made(np.ones(8), np.full(8, 2), "generalization_gap"),
+        made(better, worse, "test_accuracy"),
+    ]).assign(unfitted=unfitted)
+    gap, accuracy = pair_statistics(table).to_dict("records")
+    assert gap["estimate"] == 1
+    assert gap["unfitted"] == 8 * unfitted
+    assert accuracy["premise"] == ""
+    assert gap["premise"].startswith("not all networks fit, and with 3 the") is says
+    if says:
+        share = f"{50 * (1 + np.sign(accuracies[0] - accuracies[1])):.0f} % ["
+        assert share in gap["premise"]

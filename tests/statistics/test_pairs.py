@@ -226,3 +226,10 @@ def test_ensembles_of_which_a_seed_has_not_fitted_have_no_pair_if_asked_for():
         .to_dict("records")
     )
     assert np.isnan(row["value_better"])
+
+
+def test_networks_that_have_not_fitted_are_counted():
+    table = study({"depth": 3}, {"depth": 5, "train_accuracy": 0.9, "status": "not fitted"})
+    compared = pairs(table, [DEPTH | {"fitted": False}])
+    assert set(compared["unfitted"]) == {2}
+    assert set(pairs(table, [DEPTH])["unfitted"]) == {0}

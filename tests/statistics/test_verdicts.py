@@ -14,6 +14,7 @@ from generalization.statistics.verdicts import (
     MAYBE_CONTROL,
     NO_INTERVAL,
     NO_POWER,
+    NO_PREMISE,
     NOT_SHOWN,
     OPPOSITE,
     REPLICATES,
@@ -116,6 +117,12 @@ def test_row_that_could_not_tell_has_its_reason():
     told = row(-1, -0.5, underpowered="losses span 0.4 orders of magnitude")
     assert verdict(told, claim("above")) == (NO_POWER, "losses span 0.4 orders of magnitude")
     assert word(row(1, 2, underpowered=""), claim("above")) == REPLICATES
+
+
+def test_row_whose_premise_is_not_shown_says_what_is_missing():
+    told = row(1, 2, premise="not all networks fit")
+    assert verdict(told, claim("above")) == (NO_PREMISE, "not all networks fit")
+    assert word(row(1, 2, premise=""), claim("above")) == REPLICATES
 
 
 @pytest.mark.parametrize(
