@@ -101,7 +101,9 @@ docs: .venv/.ready
 	@mkdocs build --config-file docs/mkdocs.yml
 	@echo "The documentation is results/documentation/site/index.html"
 
-BENCHMARKS := $(filter-out %/timing.py %/mutations.py,$(wildcard benchmarks/*.py))
+# Those that time something.
+BENCHMARKS := $(filter-out $(addprefix %/,timing.py mutations.py kills.py slurm_faults.py \
+    known_truth.py),$(wildcard benchmarks/*.py))
 bench: .venv/.ready
 	@set -e; for benchmark in $(or $(ARGS),$(BENCHMARKS)); do \
 	    echo; echo "== $$benchmark"; python $$benchmark; done
