@@ -465,10 +465,11 @@ def simultaneous_interval(
     limit = 1 - 1e-9
     z = np.arctanh(np.clip(estimates, -limit, limit))
     drawn = np.arctanh(np.clip(draws, -limit, limit))
-    defined = np.isfinite(z) & np.isfinite(drawn).any(1)
+    # Where all draws are equal, their standard deviation is 0 only up to rounding.
+    varies = np.fmax.reduce(drawn, axis=1) > np.fmin.reduce(drawn, axis=1)
+    used = np.isfinite(z) & varies
     error = np.full(len(z), np.nan)
-    error[defined] = np.nanstd(drawn[defined], axis=1, ddof=1)
-    used = defined & (error > 0)
+    error[used] = np.nanstd(drawn[used], axis=1, ddof=1)
     low, high = np.full((2, len(z)), np.nan)
     if used.any():
         away = np.abs(drawn[used] - z[used, None]) / error[used, None]
