@@ -14,7 +14,14 @@ from matplotlib.figure import Figure
 from generalization.figures.facets import Facet
 from generalization.figures.looks import ensemble_legend, told_apart
 from generalization.figures.small_multiples import Panel, SmallMultiples
-from generalization.figures.style import figure_of_words, headline, logarithmic, styled
+from generalization.figures.style import (
+    figure_of_words,
+    headline,
+    logarithmic,
+    logarithmic_from_zero,
+    spans_decades,
+    styled,
+)
 from generalization.names import interval, readable, within
 from generalization.statistics.selection import has_fitted, selected
 
@@ -35,7 +42,8 @@ def gap_against_measure(
 
     As Novak et al. 2018, Fig. 5 and §A.5.1, but that ensembles of which not all networks have
     fitted are drawn too, hollow. Datasets have a panel each and share the scale of the gap. The
-    axis is logarithmic where all values are positive.
+    axis is logarithmic where all values are positive, and where none is negative and the positive
+    ones span more than three decades; then a stretch at its left begins at 0.
 
     Returns:
         The figure; words, if no network has the measure and a gap.
@@ -53,6 +61,8 @@ def gap_against_measure(
             _draw(panel.axes, point, color=hues.of(point), marker=shapes.of(point))
         if len(panel.table) and (networks["value"] > 0).all():
             logarithmic(panel.axes.xaxis, panel.table["x_mean"])
+        elif len(panel.table) and spans_decades(networks["value"]):
+            logarithmic_from_zero(panel.axes.xaxis, panel.table["x_mean"])
 
     def below(panel: Panel) -> list[str]:
         if single:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil, floor, log10
 
 import matplotlib
 import pandas as pd
@@ -76,6 +77,25 @@ def logarithmic(axis: Axis, values: pd.Series) -> None:
     # Over more decades than five there is no room for long numbers.
     if values.max() < 1e6 and values.min() > 1e-4 and values.max() < 1e5 * values.min():
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+
+
+def logarithmic_from_zero(axis: Axis, values: pd.Series) -> None:
+    """Make an axis logarithmic, but for a stretch from 0 to the smallest value above it."""
+    least = values[values > 0].min()
+    getattr(axis.axes, f"set_{axis.axis_name}scale")("symlog", linthresh=least, linscale=0.4)
+    axis.axes.set(**{f"{axis.axis_name}lim": (-0.3 * least, None)})
+    # At most seven powers of ten, of which the first is not next to 0.
+    first, last = ceil(log10(3 * least)), floor(log10(values.max()))
+    axis.set_ticks([
+        0.0,
+        *(10.0**power for power in range(first, last + 1, 1 + (last - first) // 7)),
+    ])
+
+
+def spans_decades(values: pd.Series) -> bool:
+    """Tell whether values of at least 0, some of them 0, span more than three decades."""
+    above = values[values > 0]
+    return (values >= 0).all() and len(above) > 0 and above.max() > 1000 * above.min()
 
 
 def figure_of_words(words: str) -> Figure:

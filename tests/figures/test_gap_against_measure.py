@@ -117,6 +117,20 @@ def test_axis_is_logarithmic_where_all_is_positive(measures, statistics):
     assert scales == ["log", "linear"]
 
 
+@pytest.mark.parametrize(("largest", "scale"), [(1e6, "symlog"), (1.0, "linear")])
+def test_a_zero_does_not_squeeze_values_of_many_decades(measures, statistics, largest, scale):
+    of_measure = measures["measure"] == "jacobian_norm"
+    values = measures["value"].where(~of_measure, 1.0)
+    first, second = measures["ensemble"].unique()[:2]
+    values[of_measure & (measures["ensemble"] == first)] = 0.0
+    values[of_measure & (measures["ensemble"] == second)] = largest
+    figure = gap_against_measure(measures.assign(value=values), statistics, "jacobian_norm")
+    axes = figure.axes[0]
+    assert axes.get_xscale() == scale
+    low, high = axes.get_xlim()
+    assert low < 0 < largest < high
+
+
 def test_correlation_stands_above(measures, statistics):
     figure = gap_against_measure(measures, statistics, "jacobian_norm")
     row = statistics.query("measure == 'jacobian_norm' and statistic == 'spearman'").iloc[0]
