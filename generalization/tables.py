@@ -34,8 +34,7 @@ WORDS = (
     *("dataset", "labels", "given", "selection", "statistic", "quantity", "measure", "kind"),
     *("x", "y", "factor", "hyperparameter", "regularizers", "variant", "output", "estimator"),
     *("bound", "sensitivity", "similarity", "contrast", "place", "task", "part", "mode"),
-    *("status", "reason", "note", "underpowered", "premise", "larger_in", "pattern"),
-    "pixels",
+    *("status", "reason", "note", "underpowered", "larger_in", "pattern", "pixels"),
     *("claim", "about", "source", "quote", "ours", "heterogeneity", "verdict"),
     *("check", "outcome", "unit", "detail", "sees", "fragile_to", "hidden", "definition"),
 )
