@@ -61,7 +61,7 @@ def training(generator):
 
 def measure_tables(training, generator):
     """Measures that follow the gap closely, hardly, not at all; one that is constant, one lost."""
-    last = training.sort_values("step").groupby(["ensemble", "seed"]).tail(1)
+    last = training.sort_values("step", kind="stable").groupby(["ensemble", "seed"]).tail(1)
     gap = (last["train_accuracy"] - last["test_accuracy"]).to_numpy()
     about = [hyperparameters()[ensemble] for ensemble in last["ensemble"]]
     width, depth, scale = (
