@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil, prod
+from math import ceil, inf, prod
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -55,8 +55,9 @@ class Submissions:
 
     @property
     def seconds(self) -> float:
-        """Expected length of a submission."""
-        return 60 * self.estimate.limits["together_minutes"]
+        """Expected length of a submission, with the margin of a job below the limit of time."""
+        limits = self.estimate.limits
+        return min(60 * limits["together_minutes"], 3600 * (limits["hours"] or inf) / MARGIN)
 
     def of(self, rule: str, wildcards: Mapping[str, str], *, last: bool) -> str | None:
         """Return the group of a job; none if it is submitted by itself.
@@ -211,9 +212,9 @@ def _log_unfinished(
     """Say which jobs of a group have not ended, with their logs, and where that of all is."""
     unfinished = _unfinished(group)
     logs = f" ({', '.join(aux_logs)})" if aux_logs else ""
+    jobs = f"{len(unfinished)} of the {len(group)} jobs" if len(group) > 1 else "The job"
     logger.error(
-        f"{len(unfinished)} of the {len(group)} jobs of the submission {group.groupid} did not "
-        f"end{logs}: {msg or 'it failed.'}"
+        f"{jobs} of the submission {group.groupid} did not end{logs}: {msg or 'it failed.'}"
     )
     for job in unfinished:
         job.log_error(**said)

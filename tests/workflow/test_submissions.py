@@ -121,3 +121,15 @@ def test_comparisons_of_ensembles_are_divided_into_as_many_parts_as_they_need():
                 "compare_representations", wildcards
             ).seconds
     assert max(found.values()) < 2.5 * submissions.seconds
+
+
+def test_submissions_end_within_the_limit_of_a_job():
+    submissions = submissions_of("study", hours=0.05)
+    jobs = jobs_of(submissions)
+    assert submissions.seconds == pytest.approx(3600 * 0.05 / MARGIN)
+    jobs.pop(None, None)
+    assert max(sum(seconds) for seconds in jobs.values()) <= submissions.seconds
+    # What needs several cores to end in time is submitted alone.
+    needs = submissions.estimate.job("train_ensemble", next(iter(submissions.places)), 4)
+    needs = needs._replace(seconds=1.01 * submissions.seconds)
+    assert not submissions.is_short(needs)
