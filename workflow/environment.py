@@ -40,4 +40,4 @@ def run_scripts(*, deployed: bool) -> str:
     """
     python = "python" if deployed else shlex.quote(sys.executable)
     launch, scripts = (shlex.quote(str(ROOT / name)) for name in ("workflow/launch.py", "scripts"))
-    return f"{python} {launch} {scripts}"
+    return f"{python} -ES {launch} {scripts}"

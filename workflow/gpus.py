@@ -1,4 +1,4 @@
-"""GPUs of this machine, one for every job that asks for one. Imports no torch."""
+"""GPUs of this machine, one for every job that asks for one. Imports little: each job does."""
 
 from __future__ import annotations
 
@@ -6,27 +6,26 @@ import fcntl
 import os
 import sys
 import time
-from collections.abc import Mapping
-from pathlib import Path
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
-def visible_gpus(
-    environment: Mapping[str, str] = os.environ, devices: Path = Path("/dev")
-) -> list[str]:
+def visible_gpus(environment: dict[str, str] | None = None, devices: str = "/dev") -> list[str]:
     """Return the GPUs of NVIDIA that a process may use, as CUDA_VISIBLE_DEVICES names them.
 
     Args:
-        environment: Environment of the process; if it names GPUs, these are the ones.
+        environment: Environment of the process, this one's by default; if it names GPUs, these are
+            the ones.
         devices: Folder with one ``nvidia<number>`` per GPU.
     """
+    environment = os.environ if environment is None else environment
     if VISIBLE in environment:
         named = [name.strip() for name in environment[VISIBLE].split(",")]
         # Names after one that does not exist do not count.
         return named[: named.index("-1")] if "-1" in named else [name for name in named if name]
-    found = (path.name.removeprefix("nvidia") for path in devices.glob("nvidia[0-9]*"))
-    return [str(number) for number in range(len([name for name in found if name.isdigit()]))]
+    names = [entry.name for entry in os.scandir(devices)]
+    found = [name for name in names if name.startswith("nvidia") and name[6:].isdigit()]
+    return [str(number) for number in range(len(found))]
 
 
 def wanted_gpus(arguments: list[str]) -> bool:

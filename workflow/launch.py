@@ -8,17 +8,19 @@ which imports third-party packages only, so that an edit of the project is alway
 every script and ends when it was idle for ``IDLE`` seconds. Inside a job of a cluster, where a
 server would count on the job that happened to start it, and wherever no server can be had, the
 script is run as it is.
+
+Each job starts this file. So it imports little, and the workflow calls it by ``python -ES``, which
+finds only the standard library; what it starts has the environment whole.
 """
 
 from __future__ import annotations
 
 import array
 import fcntl
-import json
+import marshal
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -32,8 +34,11 @@ PACKAGES = (
     "scipy.stats",
     "statsmodels.api",
     "h5py",
+    "hdf5plugin",
     "safetensors.torch",
+    "torch.utils.flop_counter",
     "jaxtyping",
+    "rich.progress",
     "matplotlib.figure",
     "matplotlib.backends.backend_svg",
 )
@@ -95,11 +100,12 @@ def _address() -> str:
     """Return the socket path of a server that imports the same packages as this process."""
     folder = _folder()
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    packages = f"{sys.prefix}/lib/{version}/site-packages"
+    prefix = os.path.dirname(os.path.dirname(sys.executable))
+    packages = f"{prefix}/lib/{version}/site-packages"
     installed = os.stat(packages).st_mtime_ns if os.path.isdir(packages) else 0
     chosen = sorted(item for item in os.environ.items() if item[0].startswith(READ_AT_IMPORT))
     submission = os.environ.get("SLURM_JOB_ID")
-    identity = json.dumps([sys.executable, sys.version, installed, PACKAGES, chosen, submission])
+    identity = repr([sys.executable, sys.version, installed, PACKAGES, chosen, submission])
     return f"{folder}/{blake2b(identity.encode(), digest_size=8).hexdigest()}"
 
 
@@ -128,6 +134,8 @@ def _connected(address: str) -> socket.socket | None:
 
 def _start(address: str) -> None:
     """Start a server, in a session of its own, and wait until it listens."""
+    import subprocess
+
     if os.path.exists(address):
         os.unlink(address)
     subprocess.Popen(
@@ -145,7 +153,7 @@ def _start(address: str) -> None:
 
 def _follow(connection: socket.socket) -> int:
     """Hand over the script, pass signals on, and return its exit status."""
-    asked = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode()
+    asked = marshal.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)])
     streams = array.array("i", [0, 1, 2])
     header = len(asked).to_bytes(8, "big")
     connection.sendmsg([header], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, streams)])
@@ -250,7 +258,7 @@ def _fork(
         listener.close()
         for other in (connection, *running.values()):
             other.close()
-        _run(json.loads(asked), streams)
+        _run(marshal.loads(asked), streams)
     for stream in streams:
         os.close(stream)
     return pid

@@ -43,7 +43,8 @@ def main() -> None:
     folder, found = str(Path.cwd()), processes()
     local, queued = list(orphans(found, folder)), list(queued_orphans(found, folder))
     for pid in local:
-        print(f"process {pid}: {' '.join(found[pid].words[2:])[:150]}")
+        words = found[pid].words
+        print(f"process {pid}: {' '.join(words[words.index(LAUNCH) + 1 :])[:150]}")
     for job in queued:
         print(f"cluster job {job}")
     if not local and not queued:
@@ -82,7 +83,7 @@ def orphans(found: dict[int, Process], folder: str) -> Iterator[int]:
     """Yield the processes in a folder that run a job and have no Snakemake above them."""
     for pid, process in found.items():
         # The server of launch.py ends what it runs for whom is gone.
-        runs_job = LAUNCH in process.words[1:2] and "--serve" not in process.words
+        runs_job = LAUNCH in process.words[1:3] and "--serve" not in process.words
         if runs_job and process.folder == folder:
             above = process.parent
             while above in found and not is_head(found[above]):

@@ -1,13 +1,15 @@
 """Submissions to a cluster that run many short jobs, one after the other.
 
 Snakemake submits the jobs of a group as one. Here short jobs of some ensembles are a group, whose
-expected length has a limit. Snakemake's own way with groups is changed in two respects, on which
+expected length has a limit. Snakemake's own way with groups is changed in three respects, on which
 users of a cluster depend:
 
 * Jobs of a group run one after the other, so that the group asks for the time of all and for the
   memory of the largest. Snakemake would run them at once, and ask for the memory of all.
 * If a job fails, those that have ended keep their files, and the others are submitted again, each
   by itself. Snakemake would delete the files of all, and submit the same group again.
+* The Snakemake inside a submission runs the jobs. It would start another one by ``srun``, which
+  takes as long to start as some jobs do.
 
 Snakemakes that do this elsewhere submit every job by itself.
 """
@@ -16,12 +18,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from math import ceil, inf, prod
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import snakemake.api
@@ -39,6 +41,23 @@ KNOWN = hasattr(DAG, "update_groups") and hasattr(JobScheduler, "_handle_error")
 UPDATE_GROUPS = getattr(DAG, "update_groups", None)
 START, RUN = JobScheduler.__init__, JobScheduler.run
 HANDLE_ERROR = getattr(JobScheduler, "_handle_error", None)
+# What the command of a submission says of how it runs its jobs, and what that of a group says.
+JOB_STEP, NO_JOB_STEP = "--executor slurm-jobstep --jobs 1", "--executor local"
+
+
+class Place(NamedTuple):
+    """Where the short jobs of an ensemble are.
+
+    Attributes:
+        number: Number of their submission.
+        parts: (rule, file) → part, of an ensemble that is too long for one submission, which has
+            several by itself.
+        whole: Whether all jobs of the ensemble are in one submission.
+    """
+
+    number: int
+    parts: dict[tuple[str, str], int]
+    whole: bool
 
 
 @dataclass(frozen=True)
@@ -66,25 +85,28 @@ class Submissions:
             rule: Name of its rule.
             wildcards: Its wildcards.
             last: Whether it reads what other jobs than trainings have written. Then it is in a
-                group of its own kind: a job that is submitted alone may lie between, and a group
-                that needs a job that needs the group could not run.
+                group of its own kind unless all jobs of the ensemble are in one: a job that is
+                submitted alone may lie between, and a group that needs a job that needs the group
+                could not run.
         """
         if not (KNOWN and self.workflow.non_local_exec and self.seconds):
             return None
         if not self.is_short(self.estimate.job_of(rule, wildcards)):
             return None
-        place, parts = self.places[wildcards["ensemble"]]
-        name = f"{TOGETHER}-{place}{'-last' * last}"
-        if wildcards.get("pairs") == "between_ensembles":
+        place = self.places[wildcards["ensemble"]]
+        between = wildcards.get("pairs") == "between_ensembles"
+        last = last and (between or not place.whole)
+        name = f"{TOGETHER}-{place.number}{'-last' * last}"
+        if between:
             name = f"{name}-{self._compared(rule, wildcards)}"
-        elif part := parts.get((rule, computed_file(wildcards))):
+        elif part := place.parts.get((rule, computed_file(wildcards))):
             name = f"{name}-{part}"
         self.workflow.parent_groupids[name] = TOGETHER
         return name
 
     def _compared(self, rule: str, wildcards: Mapping[str, str]) -> str:
         """Return which part of the comparisons with ensembles of a submission a job is in."""
-        places = [self.places[wildcards[key]][0] for key in ("ensemble", "other")]
+        places = [self.places[wildcards[key]].number for key in ("ensemble", "other")]
         expected = self._expected(self.estimate.job_of(rule, wildcards))
         most = min(self.seconds / expected, MOST_JOBS)
         parts = ceil(prod(self._members[place] for place in places) / most)
@@ -97,24 +119,21 @@ class Submissions:
         return job.seconds <= self.seconds
 
     @cached_property
-    def places(self) -> dict[str, tuple[int, dict[tuple[str, str], int]]]:
-        """Ensemble → number of the submission of its short jobs, and its parts.
-
-        An ensemble that is too long for one submission has several by itself: (rule, file) → part.
-        """
-        estimate, found, place, seconds, jobs = self.estimate, {}, 0, 0.0, 0
+    def places(self) -> dict[str, Place]:
+        """Ensemble → where its short jobs are."""
+        estimate, found, number, seconds, jobs = self.estimate, {}, 0, 0.0, 0
         for ensemble in estimate.study.ensembles:
-            short = {
-                (rule, file): self._expected(job)
+            each = {
+                (rule, file): estimate.job(rule, ensemble, estimate.study.seeds, file)
                 for rule, _, file in estimate.of_ensemble(ensemble)
-                for job in [estimate.job(rule, ensemble, estimate.study.seeds, file)]
-                if self.is_short(job)
             }
+            short = {one: self._expected(job) for one, job in each.items() if self.is_short(job)}
             length = sum(short.values())
             if jobs and (seconds + length > self.seconds or jobs + len(short) > MOST_JOBS):
-                place, seconds, jobs = place + 1, 0.0, 0
+                number, seconds, jobs = number + 1, 0.0, 0
             seconds, jobs = seconds + length, jobs + len(short)
-            found[ensemble] = place, self._parts(short)
+            parts = self._parts(short)
+            found[ensemble] = Place(number, parts, whole=not parts and len(short) == len(each))
         return found
 
     def _parts(self, short: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], int]:
@@ -130,7 +149,7 @@ class Submissions:
     @cached_property
     def _members(self) -> Counter[int]:
         """Number of a submission → of its ensembles."""
-        return Counter(place for place, _ in self.places.values())
+        return Counter(place.number for place in self.places.values())
 
     def minutes(self, group: GroupJob) -> int:
         """Return the time that a group asks for."""
@@ -166,17 +185,22 @@ def submit_short_jobs_together(workflow: Any, estimate: Estimate) -> Submissions
 
 
 def _start(scheduler: JobScheduler, workflow: Any, *given: Any, **named: Any) -> None:
-    """Start a scheduler; inside a submission, for one job at a time and as many as can end.
-
-    There are two inside: one that starts the other by ``srun``, and has no business with files, and
-    that other one.
-    """
+    """Start a scheduler; inside a submission, for one job at a time and as many as can end."""
     if workflow.remote_exec and len(workflow.dag_settings.target_jobs) > 1:
         workflow.execution_settings.keep_going = True
-        workflow.execution_settings.keep_incomplete = workflow.non_local_exec
         workflow.register_resource("_cores", 1)
         os.environ["GENERALIZATION_TOGETHER"] = "1"
     START(scheduler, workflow, *given, **named)
+    if workflow.non_local_exec and not workflow.remote_exec:
+        executor = scheduler._executor
+        executor.format_job_exec = partial(_command, executor.format_job_exec)
+
+
+def _command(format_job: Callable[[Any], str], job: Any) -> str:
+    """Return the command of a submission, of a group without a job step."""
+    command = format_job(job)
+    alone = not job.is_group() or len(job) == 1
+    return command if alone else command.replace(JOB_STEP, NO_JOB_STEP)
 
 
 def _update_groups(dag: DAG) -> None:

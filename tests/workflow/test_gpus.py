@@ -93,7 +93,7 @@ def test_it_is_told_which_jobs_have_a_gpu():
 def test_gpus_are_those_that_a_process_may_see(tmp_path):
     for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm", "sda"):
         (tmp_path / name).touch()
-    assert visible_gpus({}, tmp_path) == ["0", "1"]
+    assert visible_gpus({}, str(tmp_path)) == ["0", "1"]
     for named, seen in {"": [], "1": ["1"], "3, GPU-a,-1,0": ["3", "GPU-a"], "-1": []}.items():
         assert visible_gpus({"CUDA_VISIBLE_DEVICES": named}, tmp_path) == seen
 

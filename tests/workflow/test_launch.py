@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LAUNCH = ROOT / "workflow/launch.py"
+LAUNCH = ("-ES", str(ROOT / "workflow/launch.py"))
 SCRIPT = """
 import os, signal, sys, time
 import helper
@@ -52,14 +52,14 @@ def environment(runtime, **more):
     return kept | {"XDG_RUNTIME_DIR": runtime, "SAID": "here"} | more
 
 
-def launched(runtime, folder, *arguments, launch=(LAUNCH,), **more):
-    command = [sys.executable, *map(str, launch), "script.py", *arguments]
+def launched(runtime, folder, *arguments, launch=LAUNCH, **more):
+    command = [sys.executable, *launch, "script.py", *arguments]
     about = {"cwd": folder, "env": environment(runtime, **more), "text": True}
     return subprocess.run(command, capture_output=True, check=False, **about)
 
 
 def started(runtime, folder, *arguments):
-    command = [sys.executable, str(LAUNCH), "script.py", *arguments]
+    command = [sys.executable, *LAUNCH, "script.py", *arguments]
     return subprocess.Popen(command, cwd=folder, env=environment(runtime))
 
 

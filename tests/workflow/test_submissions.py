@@ -7,15 +7,17 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import snakemake_executor_plugin_slurm as slurm
 import yaml
 from estimate import MARGIN, Estimate
 from planning import read_study
 from rates import CORE
 from schema import settings_of
-from submissions import MOST_JOBS, Submissions
+from submissions import JOB_STEP, MOST_JOBS, NO_JOB_STEP, Submissions, _command
 
 SUBMITTED = SimpleNamespace(non_local_exec=True)
 LOCAL = SimpleNamespace(non_local_exec=False)
+STEPS = SimpleNamespace(executor_settings=SimpleNamespace(pass_command_as_script=False))
 
 
 @cache
@@ -60,7 +62,29 @@ def test_the_default_study_is_a_handful_of_submissions():
     jobs = jobs_of(submissions_of("study"))
     assert None not in jobs
     assert sum(map(len, jobs.values())) > 60
-    assert len(jobs) <= 6
+    assert len(jobs) <= 3
+
+
+def test_comparisons_are_with_the_other_jobs_of_their_ensemble_only_if_none_of_these_is_alone():
+    whole, torn = submissions_of("study"), submissions_of("study")
+    ensemble = next(iter(whole.places))
+    torn.places[ensemble] = torn.places[ensemble]._replace(whole=False)
+    wildcards = {"ensemble": ensemble, "block": "seeds-1-2", "pairs": "between_seeds"}
+    wildcards["similarity"] = next(iter(whole.estimate.study.similarities))
+    groups = [one.of("compare_representations", wildcards, last=True) for one in (whole, torn)]
+    assert groups == ["together-0", "together-0-last"]
+    assert whole.of("train_ensemble", wildcards, last=False) == "together-0"
+
+
+def test_a_group_is_run_by_the_snakemake_of_its_submission_and_a_long_job_in_a_step():
+    said = f"python -m snakemake {JOB_STEP} --mode remote"
+
+    class Group(list):
+        is_group = lambda group: True  # noqa: E731
+
+    assert _command(lambda job: said, Group("ab")) == said.replace(JOB_STEP, NO_JOB_STEP)
+    assert _command(lambda job: said, Group("a")) == said
+    assert slurm.Executor.additional_general_args(SimpleNamespace(workflow=STEPS)) == JOB_STEP
 
 
 def test_more_minutes_make_fewer_submissions():
