@@ -54,7 +54,7 @@ from provenance import dataset_digest
 from rates import read_rates
 from scheduling import inspect_functions_once, one_timer_at_a_time
 from schema import settings_of, typed
-from submissions import submit_short_jobs_together
+from submissions import are_submitted, submit_short_jobs_together
 from watchdog import watch
 
 min_version("9.27")
@@ -83,8 +83,10 @@ except InputError as error:
 if study.architectures:
     let_jobs_import_from(study.folders)
 
-on_cluster = workflow.non_local_exec or workflow.remote_exec
+on_cluster = workflow.remote_exec
 gpus = [] if on_cluster or study.device == "cpu" else visible_gpus()
+if gpus and workflow.is_main_process and are_submitted(sys.argv[1:]):
+    gpus, on_cluster = [], True
 estimate = Estimate(study, read_rates(study.rates), gpus=len(gpus), cluster=on_cluster)
 if gpus and "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", len(gpus))

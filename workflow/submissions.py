@@ -19,8 +19,10 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from functools import cached_property, partial
+from io import StringIO
 from math import ceil, inf, prod
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +30,7 @@ from zlib import crc32
 
 import snakemake.api
 from estimate import MARGIN, Estimate, Job, computed_file
+from snakemake.cli import parse_args
 from snakemake.iocontainers import ResourceList
 from snakemake.jobs import GroupJob
 from snakemake.logging import logger
@@ -160,6 +163,20 @@ class Submissions:
 
     def _expected(self, job: Job) -> float:
         return job.gpu_seconds if self.estimate.on_gpu(job) else job.seconds
+
+
+def are_submitted(arguments: Sequence[str]) -> bool:
+    """Return whether the jobs of a command of Snakemake are submitted.
+
+    Snakemake itself knows its executor only when it has read all rules. A command that is not one
+    of Snakemake, such as that of a program that uses it, submits nothing.
+    """
+    try:
+        with redirect_stderr(StringIO()):
+            _, given = parse_args(arguments)
+    except SystemExit:
+        return False
+    return given.executor not in {None, "local", "dryrun", "touch"}
 
 
 def submit_short_jobs_together(workflow: Any, estimate: Estimate) -> Submissions:

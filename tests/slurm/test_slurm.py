@@ -31,8 +31,10 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def quiet(cluster, shared_study):
-    """What Snakemake said of a study to which nothing happened."""
-    return shared_study.snakemake(*WORDS)
+    """What Snakemake said of a study to which nothing happened, on a head that sees a GPU."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CUDA_VISIBLE_DEVICES", "0")
+        return shared_study.snakemake(*WORDS)
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +46,7 @@ def struck(cluster, shared_study, quiet):
 def test_a_study_runs_on_slurm(quiet, shared_study):
     """Nobody says that this cluster has no accounting: it is found out."""
     assert "this cluster has no accounting, so that squeue tells" in quiet.stderr
+    assert "found 1 GPU" not in quiet.stderr
     submitted = (quiet.stdout + quiet.stderr).count("has been submitted with SLURM jobid")
     assert submitted == 1 + 1  # a dataset; all networks and measures, which take seconds
     measures = pd.read_csv(shared_study.path / "results/studies/study/measures.csv")

@@ -13,7 +13,14 @@ from estimate import MARGIN, Estimate
 from planning import read_study
 from rates import CORE
 from schema import settings_of
-from submissions import JOB_STEP, MOST_JOBS, NO_JOB_STEP, Submissions, _command
+from submissions import (
+    JOB_STEP,
+    MOST_JOBS,
+    NO_JOB_STEP,
+    Submissions,
+    _command,
+    are_submitted,
+)
 
 SUBMITTED = SimpleNamespace(non_local_exec=True)
 LOCAL = SimpleNamespace(non_local_exec=False)
@@ -157,3 +164,11 @@ def test_submissions_end_within_the_limit_of_a_job():
     needs = submissions.estimate.job("train_ensemble", next(iter(submissions.places)), 4)
     needs = needs._replace(seconds=1.01 * submissions.seconds)
     assert not submissions.is_short(needs)
+
+
+def test_whether_jobs_are_submitted_is_known_from_the_command(capsys):
+    assert are_submitted(["--profile", "slurm", "-n"])
+    assert are_submitted(["--executor", "slurm", "--jobs", "3", "all"])
+    assert not are_submitted(["--cores", "2", "--workflow-profile", "workflow/profiles/local"])
+    assert not are_submitted(["what", "another", "--program", "is given"])
+    assert capsys.readouterr().err == ""
