@@ -55,7 +55,7 @@ class Place(NamedTuple):
         number: Number of their submission.
         parts: (rule, file) → part, of an ensemble that is too long for one submission, which has
             several by itself.
-        whole: Whether all jobs of the ensemble are in one submission.
+        whole: Whether all jobs of the ensemble may be in this one submission.
     """
 
     number: int
@@ -88,7 +88,7 @@ class Submissions:
             rule: Name of its rule.
             wildcards: Its wildcards.
             last: Whether it reads what other jobs than trainings have written. Then it is in a
-                group of its own kind unless all jobs of the ensemble are in one: a job that is
+                group of its own kind unless all jobs of the ensemble may be in one: a job that is
                 submitted alone may lie between, and a group that needs a job that needs the group
                 could not run.
         """
@@ -124,11 +124,11 @@ class Submissions:
     @cached_property
     def places(self) -> dict[str, Place]:
         """Ensemble → where its short jobs are."""
-        estimate, found, number, seconds, jobs = self.estimate, {}, 0, 0.0, 0
-        for ensemble in estimate.study.ensembles:
+        study, found, number, seconds, jobs = self.estimate.study, {}, 0, 0.0, 0
+        for ensemble in study.ensembles:
             each = {
-                (rule, file): estimate.job(rule, ensemble, estimate.study.seeds, file)
-                for rule, _, file in estimate.of_ensemble(ensemble)
+                (rule, file): self.estimate.job(rule, ensemble, study.seeds, file)
+                for rule, _, file in self.estimate.of_ensemble(ensemble)
             }
             short = {one: self._expected(job) for one, job in each.items() if self.is_short(job)}
             length = sum(short.values())
@@ -136,7 +136,10 @@ class Submissions:
                 number, seconds, jobs = number + 1, 0.0, 0
             seconds, jobs = seconds + length, jobs + len(short)
             parts = self._parts(short)
-            found[ensemble] = Place(number, parts, whole=not parts and len(short) == len(each))
+            # A record that is deleted once it is read must outlive its submission, whose jobs would
+            # else seem not to have ended.
+            whole = not parts and len(short) == len(each) and "noise_clouds" not in study.profiles
+            found[ensemble] = Place(number, parts, whole)
         return found
 
     def _parts(self, short: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], int]:
