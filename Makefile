@@ -23,7 +23,9 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
     docs bench mutations lock
 .DELETE_ON_ERROR:
 
+# A configuration is checked first: Snakemake would run code that one of others may hold.
 study: .venv/.ready
+	@python workflow/schema.py config/$(STUDY).yaml
 	@python workflow/rates.py results/rates.json
 	@$(SNAKEMAKE) --quiet --workflow-profile workflow/profiles/local datasets
 	@$(SNAKEMAKE) $(LOGGER) --workflow-profile workflow/profiles/local
@@ -64,6 +66,7 @@ measure: .venv/.ready
 
 # Describe the columns of the tables of a study, and write these as Parquet.
 export: .venv/.ready
+	@python workflow/schema.py config/$(STUDY).yaml
 	@$(SNAKEMAKE) --quiet -- results/studies/$(STUDY)/columns.csv
 
 # Record what studies with results have found in docs/findings; join all records in one page.

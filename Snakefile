@@ -34,6 +34,7 @@ from generalization.catalog import (
 )
 from generalization.errors import InputError
 from generalization.experiments import claims_of
+from generalization.files import read_checked
 from generalization.names import readable
 
 sys.path.insert(0, f"{workflow.basedir}/workflow")
@@ -114,7 +115,12 @@ config["title"] = study.title
 config["statistics"] = study.statistics
 config["fitting"] = study.fitting
 config |= about(study, workflow.configfiles)
-config["summary"] = summary.read_text().splitlines() if summary.exists() else []
+try:
+    config["summary"] = (
+        read_checked(summary).decode().splitlines() if summary.exists() else []
+    )
+except InputError as error:
+    sys.exit(f"InputError before anything is computed: {error}")
 
 
 report: "workflow/report/study.rst"

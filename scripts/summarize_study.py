@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from generalization.errors import exit_on_input_error
-from generalization.files import written_whole
+from generalization.files import write_checked
 from generalization.signatures import named_by
 from generalization.statistics.summary import summary
 from generalization.tables import read_table
@@ -21,8 +21,7 @@ def main() -> None:
 
     tables = {path.stem: read_table(path) for path in arguments.tables}
     lines = summary(**named_by(summary, arguments.settings | tables))
-    with written_whole(arguments.output) as beside:
-        beside.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_checked(arguments.output, ("\n".join(lines) + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -63,3 +63,23 @@ def test_a_changed_digit_is_named(tmp_path):
     paths[1].write_text(paths[1].read_text().replace("0.25", "0.35"))
     with pytest.raises(InputError, match=rf"^{paths[1]} must have the contents of which"):
         read_tables(paths)
+
+
+def test_a_table_of_another_ensemble_or_measure_is_named(tmp_path):
+    block = tmp_path / "digits-00000000/seeds-1-2/measures"
+    right, hashed, copied = (block / f"{name}.csv" for name in ("a", "a-01234567", "b"))
+    for path in (right, hashed, copied):
+        write_table(path, table(measure="a", value=0.5))
+    assert len(read_tables([right, hashed])) == 4
+    with pytest.raises(InputError) as error:
+        read_tables([right, copied])
+    assert str(error.value) == (
+        f"{copied} must have rows of measure b, not 'a'; without it the same command makes it "
+        "again."
+    )
+    other = tmp_path / "digits-ffffffff/seeds-1-2/training.csv"
+    write_table(other, table(final=True))
+    with pytest.raises(
+        InputError, match="must have rows of ensemble digits-ffffffff, not 'digits-0"
+    ):
+        read_tables([other])

@@ -10,6 +10,7 @@ from pathlib import Path
 from platform import python_version
 from typing import TYPE_CHECKING
 
+import numpy as np
 import yaml
 from fingerprint import reached
 
@@ -181,11 +182,12 @@ def commit(folder: Path = ROOT) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the version of Python and of the packages that decide over numbers."""
+    """Return the versions of Python, and of packages and libraries that decide over numbers."""
     found = {"Python": python_version()}
     for package in PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    return found | {"BLAS of numpy": f"{blas['name']} {blas['version']}"}

@@ -469,7 +469,7 @@ def _ensembles_of(
     known, sample = SCHEMA["$defs"]["hyperparameters"]["properties"], grid.get("sample", {})
     known = known | {"dataset": {"enum": [*known["dataset"]["enum"], *own]}}
     for key in sample.get("paired", ()):
-        if key not in grid:
+        if key not in grid or key == "sample":
             raise InputError(f"{name}.sample.paired must be keys of the grid, not {key!r}.")
     for key, value in grid.items():
         if key == "sample":

@@ -39,7 +39,9 @@ def _networks_digest(file: Path) -> str:
     """Return the digest in the header of a safetensors file, without reading its tensors."""
     try:
         with file.open("rb") as opened:
-            header = json.loads(opened.read(int.from_bytes(opened.read(8), "little")))
+            length = int.from_bytes(opened.read(8), "little")
+            # A damaged length would ask for more memory than there is.
+            header = json.loads(opened.read(min(length, file.stat().st_size)))
         return json.loads(header["__metadata__"]["description"])["dataset_sha256"] or ""
     except (OSError, ValueError, LookupError, TypeError):
         return ""

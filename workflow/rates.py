@@ -16,6 +16,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from generalization.errors import exit_on_input_error
+from generalization.files import written_whole
+
 FILE = Path("results/rates.json")
 
 
@@ -87,14 +90,16 @@ def _machine() -> str:
 
 def main(file: Path) -> None:
     """Measure the rates of this machine, unless the file has them."""
-    known = json.loads(file.read_text()) if file.exists() else {}
+    try:
+        known = dict(json.loads(file.read_text()))
+    except (OSError, ValueError, TypeError):
+        known = {}  # None were measured, or the file is damaged.
     if _machine() not in known:
         known[_machine()] = measured_rates()._asdict()
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_name(f"{file.name}.partial")
-        partial.write_text(json.dumps(known, indent=1))
-        partial.replace(file)
+        with written_whole(file) as beside:
+            beside.write_text(json.dumps(known, indent=1))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    with exit_on_input_error():
+        main(Path(sys.argv[1]))

@@ -1,9 +1,16 @@
-"""Schema of a study, and the sentences for values that violate it. Imports no torch."""
+"""Schema of a study, and the sentences for values that violate it. Imports no torch.
+
+    python workflow/schema.py FILE
+
+tells whether a configuration file can be read safely, before Snakemake reads it.
+"""
 
 from __future__ import annotations
 
+import json
 import math
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,7 +19,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from generalization.errors import InputError
+from generalization.errors import InputError, exit_on_input_error
 
 SCHEMA = yaml.safe_load(
     Path(__file__).with_name("schemas").joinpath("study.schema.yaml").read_text()
@@ -101,22 +108,34 @@ class _UniqueKeys(yaml.SafeLoader):
 
 
 def check_keys(file: Path | str) -> None:
-    """Refuse a configuration file in which a key stands twice, of which the last would win.
+    """Refuse a configuration file that Snakemake cannot read, or reads otherwise than it stands.
+
+    Args:
+        file: A configuration of a study. Snakemake evaluates expressions in one with a true
+            ``__use_yte__``, before the rules are read: a file of others is checked before that.
 
     Raises:
-        InputError: If it does, or if lists and mappings are nested too deeply to be read.
+        InputError: If a key stands twice, of which the last would win; if lists and mappings are
+            nested too deeply, or within themselves; or if it is not YAML.
     """
-    text = Path(file).read_text(encoding="utf-8")
-    loader = _UniqueKeys(text)
-    loader.name = str(file)
     try:
-        loader.get_single_data()
+        loader = _UniqueKeys(Path(file).read_text(encoding="utf-8"))
+        loader.name = str(file)
+        found = loader.get_single_data()
+        # It counts lists and mappings that are within themselves.
+        json.dumps(found, default=str, skipkeys=True)
     except RecursionError as error:
         raise InputError(f"{file} must be nested less deeply to be read.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file} must be text in UTF-8, but is not: {error}.") from error
     except yaml.YAMLError as error:
         raise InputError(f"{file} must be YAML: {' '.join(str(error).split())}.") from error
-    finally:
-        loader.dispose()
+    except InputError:
+        raise
+    except ValueError as error:  # Numbers of more than 4,300 digits, or what contains itself.
+        raise InputError(f"{file} must have values that can be read: {error}.") from error
+    if isinstance(found, Mapping) and "__use_yte__" in found:
+        raise InputError(f"{file} must have no key '__use_yte__', by which a file runs code.")
 
 
 def typed(value: Any) -> Any:
@@ -235,3 +254,8 @@ def _alternative(schema: Mapping[str, Any]) -> str:
 def _types(names: str | Sequence[str]) -> str:
     names = [names] if isinstance(names, str) else names
     return " or ".join(TYPES.get(name, f"a {name}") for name in names)
+
+
+if __name__ == "__main__":
+    with exit_on_input_error():
+        check_keys(sys.argv[1])

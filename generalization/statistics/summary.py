@@ -90,26 +90,43 @@ def summary(
             *_biased(selection_on_fit),
         ]
     opening = [] if claims is None else _claims(claims)
-    return [*opening, *lines, _excluded(measures, fitted_accuracy), *_several_devices(training)]
+    return [*opening, *lines, _excluded(measures, fitted_accuracy), *_made_on(training)]
 
 
-def _several_devices(training: pd.DataFrame | None) -> Iterator[str]:
-    """Say which ensembles have networks of several devices, drivers or versions of torch."""
+def _made_on(training: pd.DataFrame | None) -> Iterator[str]:
+    """Say on which device, with which driver and torch networks were trained, if that is known.
+
+    Yields:
+        One sentence; if they differ, on ensembles whose own networks do, or else on all.
+    """
     if training is None or "device" not in training:
         return
-    networks = training[training["final"]].fillna({"driver": ""})
-    made_on = networks[["device", "driver", "torch"]].astype(str).agg(" ".join, axis=1)
+    networks = training[training["final"]]
+    known = networks[["device", "driver", "torch"]].astype(object).fillna("").astype(str)
+    made_on = known.agg(" ".join, axis=1).str.split().str.join(" ")
     # One that was interrupted names all on which it went on.
     several = made_on.groupby(networks["ensemble"]).nunique() > 1
     several |= made_on.str.contains(", then ").groupby(networks["ensemble"]).any()
     if several.any():
         names = several[several].index
-        found = sorted(set(made_on[networks["ensemble"].isin(names)].str.split().str.join(" ")))
+        found = sorted(set(made_on[networks["ensemble"].isin(names)]))
         yield (
             f"Networks of {_count(len(names), 'ensemble')} ({listed(list(names[:3]))}"
             f"{' and others' if len(names) > 3 else ''}) were not all trained on the same device, "
             f"with the same driver and torch: {'; '.join(found)}. The same seeds give the same "
             "bits on one of them only."
+        )
+    elif made_on.nunique() > 1:
+        counts = made_on.value_counts().sort_index()
+        yield (
+            "Networks of different ensembles were not all trained on the same device, with the "
+            "same driver and torch: "
+            f"{'; '.join(f'{count} with {words}' for words, count in counts.items())}."
+        )
+    elif len(made_on):
+        yield (
+            "All networks were trained on the same device, with the same driver and torch: "
+            f"{made_on.iloc[0]}."
         )
 
 

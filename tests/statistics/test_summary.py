@@ -137,8 +137,22 @@ def test_networks_of_one_ensemble_from_two_devices_are_seen(statistics, measures
     made_on["device"] = ["A100, then H100", "A100", "A100"]
     last = summary(statistics, measures, training=training.assign(**made_on))[-1]
     assert last.startswith("Networks of 1 ensemble (a) were not all")
-    for alike in (training, training.assign(**made_on | {"device": ["A100", "H100", "H100"]})):
-        assert summary(statistics, measures, training=alike)[-1] == EXCLUDED
+    assert summary(statistics, measures, training=training)[-1] == EXCLUDED
+
+
+def test_what_networks_were_trained_on_is_told_and_another_torch_is_seen(statistics, measures):
+    made_on = {"device": "A100", "driver": np.nan, "torch": "2.13"}
+    training = pd.DataFrame({"ensemble": ["a", "b", "b"], "seed": [1, 1, 2], "final": True})
+    last = summary(statistics, measures, training=training.assign(**made_on))[-1]
+    assert last == (
+        "All networks were trained on the same device, with the same driver and torch: A100 2.13."
+    )
+    made_on["torch"] = ["2.12", "2.13", "2.13"]
+    last = summary(statistics, measures, training=training.assign(**made_on))[-1]
+    assert last == (
+        "Networks of different ensembles were not all trained on the same device, with the same "
+        "driver and torch: 1 with A100 2.12; 2 with A100 2.13."
+    )
 
 
 def test_strength_has_no_sign(statistics, measures):

@@ -88,4 +88,4 @@ def test_commit_says_if_files_differ(tmp_path):
 
 
 def test_versions_are_of_what_decides_over_numbers():
-    assert {"Python", "torch", "numpy", "snakemake"} <= set(versions())
+    assert {"Python", "torch", "numpy", "snakemake", "BLAS of numpy"} <= set(versions())

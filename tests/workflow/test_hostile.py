@@ -1,6 +1,8 @@
 """Any value at any key of a configuration is accepted or refused in one sentence."""
 
 import copy
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -43,7 +45,7 @@ def placed(config, path, value):
     part = config
     for key in outer:
         if isinstance(part, dict) and part.get(key) is None:
-            part[key] = {}
+            part[key] = {"size": 2} if key == "sample" else {}
         part = part[key]
     part[last] = value
     return config
@@ -82,15 +84,41 @@ def test_nothing_can_be_computed_with_an_integer_of_many_digits():
             "must have every key once, not 'weight_norm' in lines 2 and 3.",
         ),
         ("study: " + "[" * 2_000 + "]" * 2_000, "must be nested less deeply to be read."),
+        ("a: &a [1, *a]\n", "must have values that can be read: Circular reference detected."),
+        ("seeds: 1" + "0" * 5_000, "must have values that can be read: Exceeds the limit (4300"),
+        ("study: caf\xe9".encode("latin-1"), "must be text in UTF-8, but is not: 'utf-8' codec"),
+        ("study: s".encode("utf-16"), "must be text in UTF-8, but is not: 'utf-8' codec"),
+        ("study: a\0b", "must be YAML: unacceptable character #x0000"),
+        (
+            "__use_yte__: true\nseeds: ?print(1)\n",
+            "must have no key '__use_yte__', by which a file runs code.",
+        ),
     ],
-    ids=["top", "nested", "deep"],
+    ids=["top", "nested", "deep", "itself", "digits", "latin", "utf-16", "nul", "code"],
 )
-def test_a_file_that_yaml_would_read_otherwise_than_it_stands(tmp_path, text, sentence):
+def test_a_file_that_would_be_read_otherwise_than_it_stands(tmp_path, text, sentence):
     file = tmp_path / "study.yaml"
-    file.write_text(text)
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(InputError) as error:
         check_config_files([file])
-    assert str(error.value) == f"{file} {sentence}"
+    assert str(error.value).startswith(f"{file} {sentence}")
+
+
+def test_a_file_is_checked_before_snakemake_reads_it(tmp_path):
+    """`make study` begins with it: Snakemake would run the code, and fail in deep lists."""
+    file = tmp_path / "study.yaml"
+    file.write_text(f"__use_yte__: true\nseeds: ?open('{tmp_path}/ran', 'w').write('x')\n")
+    command = [sys.executable, "workflow/schema.py", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"InputError: {file} must have no key '__use_yte__', by which a file runs code.\n"
+    )
+    assert not (tmp_path / "ran").exists()
+    study = Path("Makefile").read_text().partition("\nstudy:")[2].partition("\n\n")[0]
+    check, *others = study.splitlines()[1:]
+    assert "workflow/schema.py config/$(STUDY).yaml" in check
+    assert any("$(SNAKEMAKE)" in line for line in others)
 
 
 def test_merged_keys_may_be_written_over(tmp_path):
