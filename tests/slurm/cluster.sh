@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # A private Slurm on this host, without systemd and cgroups: `cluster.sh up|down FOLDER`.
-# Every node has one core, so that it runs one job; time limits, requeues and the death of a node
-# are noticed within seconds. ACCOUNTING=yes adds slurmdbd and a MariaDB of its own.
+# Every node has one core, so that it runs one job, and the last two have a GPU that is only a file;
+# time limits, requeues and the death of a node are noticed within seconds. ACCOUNTING=yes adds slurmdbd and a MariaDB of its own.
 set -euo pipefail
 folder=$2
 nodes=(n1 n2 n3 n4 n5)
+gpu_nodes="n4 n5"
 
 stop() {
     for pid in "$folder"/run/{slurmd.n?,slurmctld,slurmdbd,mariadbd,munged}.pid; do
@@ -65,17 +66,25 @@ SlurmdTimeout=9
 ReturnToService=2
 KillWait=10
 MinJobAge=60
+GresTypes=gpu
 CONF
 if [ "${ACCOUNTING:-no}" = yes ]; then
     cat >>"$folder/etc/slurm.conf" <<CONF
 AccountingStorageType=accounting_storage/slurmdbd
 AccountingStorageHost=127.0.0.1
 AccountingStoragePass=$folder/run/munge.sock
+AccountingStorageTRES=gres/gpu
 CONF
 fi
 for node in "${nodes[@]}"; do
+    gpu=""
+    if [[ " $gpu_nodes " == *" $node "* ]]; then
+        touch "$folder/run/gpu-$node"
+        echo "NodeName=$node Name=gpu Flags=nvidia_gpu_env File=$folder/run/gpu-$node" >>"$folder/etc/gres.conf"
+        gpu=" Gres=gpu:1"
+    fi
     echo "NodeName=$node NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 Port=$((17000 + ${node#n}))" \
-        "CPUs=1 RealMemory=9000 State=UNKNOWN" >>"$folder/etc/slurm.conf"
+        "CPUs=1 RealMemory=9000$gpu State=UNKNOWN" >>"$folder/etc/slurm.conf"
 done
 cat >>"$folder/etc/slurm.conf" <<CONF
 PartitionName=cpu Nodes=ALL Default=YES PriorityTier=1
@@ -90,12 +99,10 @@ chmod +x "$folder/bin/srun"
 export SLURM_CONF="$folder/etc/slurm.conf"
 if [ "${ACCOUNTING:-no}" = yes ]; then
     mkdir -p "$folder/database"
-    chown mysql "$folder/database"
-    chmod 777 "$folder/run"
-    mariadb-install-db --no-defaults --user=mysql --datadir="$folder/database" --skip-test-db \
+    mariadb-install-db --no-defaults --user="$(id -un)" --datadir="$folder/database" --skip-test-db \
         --auth-root-authentication-method=normal >"$folder/log/install.log" 2>&1
     export MYSQL_UNIX_PORT="$folder/run/mysql.sock"
-    mariadbd --no-defaults --user=mysql --datadir="$folder/database" --skip-networking \
+    mariadbd --no-defaults --user="$(id -un)" --datadir="$folder/database" --skip-networking \
         --socket="$MYSQL_UNIX_PORT" --pid-file="$folder/run/mariadbd.pid" \
         >"$folder/log/mariadbd.log" 2>&1 &
     for _ in $(seq 100); do

@@ -7,6 +7,7 @@ import shutil
 import pandas as pd
 import pytest
 from live_cluster import FAULTS, REFUSED, Cluster, different_networks, ensembles, run_struck
+from small_study import checkout
 
 pytestmark = pytest.mark.slurm
 
@@ -17,11 +18,14 @@ WORDS = (
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    if not (shutil.which("slurmctld") and shutil.which("munged")) and "CI" not in os.environ:
-        pytest.skip("Slurm is not installed: apt-get install slurm-wlm munge.")
+def cluster(tmp_path_factory, request):
+    """A cluster, with accounting if a test asks for that."""
+    accounting = getattr(request, "param", False)
+    needed = ["slurmctld", "munged", *(["slurmdbd", "mariadbd"] if accounting else [])]
+    if not all(map(shutil.which, needed)) and "CI" not in os.environ:
+        pytest.skip(f"Not all of {', '.join(needed)} are installed: see .ci/run.")
     with (
-        Cluster(tmp_path_factory.mktemp("slurm")) as cluster,
+        Cluster(tmp_path_factory.mktemp("slurm"), accounting) as cluster,
         pytest.MonkeyPatch.context() as patch,
     ):
         for name in ("SLURM_CONF", "PATH"):
@@ -145,3 +149,23 @@ def test_jobs_outlive_a_restart_of_the_controller(struck, cluster):
     assert log.count("Running as primary controller") == 2
     submitted = struck.said.count("has been submitted with SLURM jobid")
     assert submitted == 5 + 4 + 2  # trainings, four of them once more; measures, twice
+
+
+@pytest.mark.parametrize("cluster", [True], indirect=True)
+def test_a_job_that_profits_has_a_gpu_where_there_is_accounting(cluster, tmp_path):
+    """A core so slow that training is worth a GPU, on nodes whose GPUs can compute nothing."""
+    study = checkout(tmp_path / "study")
+    study.configure(
+        ensembles=[{"dataset": "digits", "batch_size": 32, "width": 20, "depth": 2}],
+        measures={"weight_norm": {}},
+        rates={"flops": 1e5, "numbers": 1e5},
+    )
+    limits = "limits={hours: 24, memory_gb: 4, gpus: 1}"
+    said = study.snakemake(*WORDS, "--config", limits).stderr
+    assert "this cluster has no accounting" not in said
+    words = ("--allusers", "--allocations", "--noheader", "--parsable2", "--format=State,AllocTRES")
+    jobs = cluster.run("sacct", *words).splitlines()
+    assert len(jobs) == 3  # a dataset, networks, norms of their weights
+    assert all(job.startswith("COMPLETED|") for job in jobs)
+    assert ["gres/gpu=1" in job for job in jobs] == [False, True, False]
+    assert study.planned("--config", limits) == {}
