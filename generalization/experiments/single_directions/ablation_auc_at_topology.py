@@ -56,7 +56,7 @@ def ablation_auc_at_topology(
     def name(*topology: object) -> str:
         about = dict(zip(TOPOLOGY, topology, strict=True))
         words = [setting_name(key, about[key]) for key in told]
-        return "\n".join(filter(None, [", ".join(words[:2]), ", ".join(words[2:])]))
+        return "\n".join(", ".join(words[place : place + 2]) for place in range(0, len(words), 2))
 
     def draw(panel: Panel) -> None:
         for _, of_value in panel.table.groupby(color, dropna=False):
