@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from generalization.devices import at_most
+from generalization.errors import InputError
 from generalization.measuring_modules import fitting_batch_size, measured_row
 from generalization.networks.modules import left_as_it_was, logits_of
 from generalization.tables import TRAINING
@@ -34,11 +35,19 @@ def evaluated(
 
     Returns:
         One row, as in ``training.csv``: mean cross-entropy and accuracy on both sets.
+
+    Raises:
+        InputError: If a label has no logit.
     """
     row: dict[str, Any] = {"ensemble": ensemble, "seed": seed, "step": STEP, "status": "fitted"}
     with at_most(fitting_batch_size(module, test[0])):
         for name, (inputs, labels) in (("train", train), ("test", test)):
             logits = logits_of(module, inputs)[0].double()
+            if labels.max() >= logits.shape[1]:
+                raise InputError(
+                    f"{name} must have labels below {logits.shape[1]}, the number of logits of "
+                    f"{ensemble}, not {labels.max()}."
+                )
             row[f"{name}_loss"] = cross_entropy(logits, labels).item()
             row[f"{name}_accuracy"] = (logits.argmax(1) == labels).double().mean().item()
     return pd.DataFrame([row], columns=TRAINING)

@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from generalization.datasets.own_data import own_data
+from generalization.datasets.own_parts import own_parts
 from generalization.devices import prepare_device
 from generalization.errors import exit_on_input_error
 from generalization.networks.own_module import own_module
@@ -28,9 +28,8 @@ def main() -> None:
     sys.path[:0] = arguments.path.split(":")
     device = prepare_device(arguments.device, arguments.threads)
     about, data = arguments.network, arguments.data
-    train, test = (
-        tuple(part.to(device) for part in own_data(data[name])) for name in ("train", "test")
-    )
+    parts = own_parts(data)
+    train, test = (tuple(one.to(device) for one in parts[part]) for part in ("train", "test"))
     module = own_module(about["factory"], about["arguments"], arguments.weights).to(device)
     table = evaluated(module, about["ensemble"], about["seed"], train, test)
     write_table(arguments.output, table)

@@ -11,10 +11,9 @@ import numpy as np
 from generalization.datasets.dataset_file import content_sha256, write_dataset
 from generalization.datasets.normalization import NORMALIZATION, normalized_images, pixel_units
 from generalization.datasets.own_data import own_arrays
+from generalization.datasets.own_parts import PARTS, check_sources, class_names, numbered
 from generalization.datasets.raw_dataset import random_order
 from generalization.errors import InputError
-
-PARTS = ("train", "test")
 
 
 class OwnDataset(NamedTuple):
@@ -69,10 +68,10 @@ def own_dataset(name: str, about: Mapping[str, Any]) -> OwnDataset:
             f"{places['test']} must have inputs of the shape of those of train, {shapes[0]}, "
             f"not {shapes[1]}."
         )
-    _check_folders(sources, places)
-    names = _class_names(read["train"][1])
+    check_sources(sources, places)
+    names = class_names(read["train"][1])
     labels = {
-        part: _labels(read[part][1], names, len(inputs[part]), places[part]) for part in PARTS
+        part: numbered(read[part][1], names, len(inputs[part]), places[part]) for part in PARTS
     }
     classes = int(labels["train"].max()) + 1
     for part, one in labels.items():
@@ -137,51 +136,6 @@ def _inputs(found: Any, place: str) -> np.ndarray:
     if not finite.all():
         raise InputError(f"{place} must have finite inputs, but input {finite.argmin()} is not.")
     return array
-
-
-def _check_folders(sources: Mapping[str, str], places: Mapping[str, str]) -> None:
-    """Refuse folders of images whose classes differ: their numbers would mean different things.
-
-    Raises:
-        InputError: If they do.
-    """
-    folders = [Path(source) for source in sources.values()]
-    if not all(folder.is_dir() for folder in folders):
-        return
-    train, test = (sorted(one.name for one in f.iterdir() if one.is_dir()) for f in folders)
-    if train != test:
-        raise InputError(
-            f"{places['test']} must have the folders of train, {', '.join(train)}, "
-            f"not {', '.join(test) or 'none'}."
-        )
-
-
-def _class_names(labels: Any) -> list[str]:
-    """Return the classes of labels that are names, in alphabetical order; none of numbers."""
-    array = np.asarray(labels)
-    return sorted(set(array.astype(str).tolist())) if array.dtype.kind in "OU" else []
-
-
-def _labels(found: Any, names: list[str], count: int, place: str) -> np.ndarray:
-    """Return one integer per input.
-
-    Raises:
-        InputError: If they are none, or a name is not among those of the training set.
-    """
-    array = np.asarray(found)
-    if names and array.ndim == 1:
-        unknown = sorted(set(array.astype(str).tolist()) - set(names))
-        if unknown:
-            raise InputError(
-                f"{place} must have classes of train, {', '.join(names)}, not {unknown[0]!r}."
-            )
-        array = np.searchsorted(names, array.astype(str))
-    if array.dtype.kind not in "iu" or array.shape != (count,):
-        raise InputError(
-            f"{place} must have one integer label per input, not labels of {array.dtype} and "
-            f"shape {array.shape} for {count} inputs."
-        )
-    return array.astype(np.int64)
 
 
 def _standardized(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

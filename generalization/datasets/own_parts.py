@@ -1,0 +1,122 @@
+"""Training and test data of a user, in which classes and features are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from generalization.datasets.own_data import own_arrays
+from generalization.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PARTS = ("train", "test")
+
+
+def own_parts(sources: Mapping[str, str]) -> dict[str, tuple[Tensor, Tensor]]:
+    """Read the data on which networks of a user were trained and are tested.
+
+    Args:
+        sources: ``train`` and ``test``, as in ``own_data``.
+
+    Returns:
+        Part → inputs in float32, pixels of image files from 0 to 1, channels first; and labels from
+        0, in which a name is the number of its class among those of the training set.
+
+    Raises:
+        InputError: If a part has other classes, features or shapes than the training set, inputs
+            that are not finite, or not one label from 0 per input.
+    """
+    import torch
+
+    places = {part: f"data.{part} ({sources[part]})" for part in PARTS}
+    check_sources(sources, places)
+    read = {part: own_arrays(sources[part], f"data.{part}") for part in PARTS}
+    names = class_names(read["train"][1])
+    found = {}
+    for part, (given, words) in read.items():
+        inputs = given if torch.is_tensor(given) else torch.as_tensor(np.ascontiguousarray(given))
+        inputs = inputs.float()
+        if not len(inputs):
+            raise InputError(f"{places[part]} must have at least one input, not none.")
+        if not inputs.isfinite().all():
+            wrong = inputs.flatten(1).isfinite().all(1).int().argmin()
+            raise InputError(f"{places[part]} must have finite inputs, but input {wrong} is not.")
+        labels = numbered(words, names, len(inputs), places[part])
+        if labels.min() < 0:
+            raise InputError(f"{places[part]} must have labels from 0, not {labels.min()}.")
+        found[part] = inputs, torch.from_numpy(labels)
+    train, test = (tuple(found[part][0].shape[1:]) for part in PARTS)
+    if train != test:
+        raise InputError(
+            f"{places['test']} must have inputs of the shape of those of train, {train}, "
+            f"not {test}."
+        )
+    return found
+
+
+def check_sources(sources: Mapping[str, str], places: Mapping[str, str]) -> None:
+    """Refuse folders of other classes than the training set, and tables of other features.
+
+    The number of a class is the place of its folder, that of a feature the place of its column.
+
+    Args:
+        sources: Part → source.
+        places: Part → what a sentence calls it.
+
+    Raises:
+        InputError: If they differ.
+    """
+    paths = [Path(sources[part]) for part in PARTS]
+    if all(path.is_dir() for path in paths):
+        what = "folders"
+        train, test = (sorted(one.name for one in f.iterdir() if one.is_dir()) for f in paths)
+    elif all(path.suffix == ".csv" and path.is_file() for path in paths):
+        what = "columns"
+        train, test = (list(pd.read_csv(path, nrows=0)) for path in paths)
+    else:
+        return
+    if train != test:
+        raise InputError(
+            f"{places['test']} must have the {what} of train, {', '.join(train)}, "
+            f"not {', '.join(test) or 'none'}."
+        )
+
+
+def class_names(labels: Any) -> list[str]:
+    """Return the classes of labels that are names, in alphabetical order; none of numbers."""
+    array = np.asarray(labels)
+    return sorted(set(array.astype(str).tolist())) if array.dtype.kind in "OU" else []
+
+
+def numbered(found: Any, names: list[str], count: int, place: str) -> np.ndarray:
+    """Return one integer per input.
+
+    Args:
+        found: Labels: integers, or names.
+        names: Classes of the training set; none if its labels are integers.
+        count: Number of inputs.
+        place: What a sentence calls them.
+
+    Raises:
+        InputError: If they are none, or a name is not among those of the training set.
+    """
+    array = np.asarray(found)
+    if names and array.ndim == 1:
+        unknown = sorted(set(array.astype(str).tolist()) - set(names))
+        if unknown:
+            raise InputError(
+                f"{place} must have classes of train, {', '.join(names)}, not {unknown[0]!r}."
+            )
+        array = np.searchsorted(names, array.astype(str))
+    if array.dtype.kind not in "iu" or array.shape != (count,):
+        raise InputError(
+            f"{place} must have one integer label per input, not labels of {array.dtype} and "
+            f"shape {array.shape} for {count} inputs."
+        )
+    return array.astype(np.int64)
