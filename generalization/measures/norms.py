@@ -97,7 +97,7 @@ def frobenius_product(networks: Networks) -> Float64[Tensor, "networks"]:
 
     Arguments, invariances and results are those of ``spectral_product``.
     """
-    return _log_squares(frobenius_norms(layer_weights(networks))).sum(1)
+    return _log_squares(frobenius_norms(layer_weights(networks, every_layer=True))).sum(1)
 
 
 @reads_weights
@@ -122,7 +122,7 @@ def frobenius_sum(networks: Networks) -> Float64[Tensor, "networks"]:
 
     Arguments, invariances and results are those of ``spectral_product``.
     """
-    return _balanced_sum(frobenius_norms(layer_weights(networks)))
+    return _balanced_sum(frobenius_norms(layer_weights(networks, every_layer=True)))
 
 
 @reads_weights
@@ -138,7 +138,7 @@ def frobenius_sum_over_margin(
     Arguments, invariances and results are those of ``spectral_product_over_margin``.
     """
     gamma = training_gamma(networks, train_inputs, train_labels, training_margin)
-    return _balanced_sum(frobenius_norms(layer_weights(networks)), gamma)
+    return _balanced_sum(frobenius_norms(layer_weights(networks, every_layer=True)), gamma)
 
 
 @reads_weights
@@ -150,7 +150,11 @@ def stable_rank_sum(networks: Networks) -> Float64[Tensor, "networks"]:
     Returns:
         R numbers from L to the sum of the smaller sides of the L matrices.
     """
-    return (frobenius_norms(layer_weights(networks)) / spectral_norms_of(networks)).square().sum(1)
+    return (
+        (frobenius_norms(layer_weights(networks, every_layer=True)) / spectral_norms_of(networks))
+        .square()
+        .sum(1)
+    )
 
 
 @reads_weights
@@ -168,7 +172,9 @@ def spectral_distance(
     Raises:
         ValueError: If the two have weights of different shapes.
     """  # noqa: DOC502
-    return spectral_norms(weight_changes(networks, initial_networks)).square().sum(1)
+    return (
+        spectral_norms(weight_changes(networks, initial_networks, every_layer=True)).square().sum(1)
+    )
 
 
 def _log_squares(norms: Float64[Tensor, "networks layers"]) -> Float64[Tensor, "networks layers"]:

@@ -87,9 +87,14 @@ def _module_paths(
     """Return the sum over the paths to every logit.
 
     Raises:
-        InputError: If there is a layer of another kind.
+        InputError: If there is a layer of another kind, or one with a hook.
     """
     for layer in flat_layers(module):
+        if layer._forward_hooks or layer._forward_pre_hooks:
+            kind = type(layer).__name__
+            raise InputError(
+                f"networks must have layers without hooks for a path norm, unlike a {kind}."
+            )
         if isinstance(layer, nn.Linear):
             paths = functional.linear(paths, layer.weight.double().square())
         elif isinstance(layer, nn.Conv2d) and layer.padding_mode == "zeros":

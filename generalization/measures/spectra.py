@@ -136,7 +136,7 @@ def _spectra_and_tails(
     networks: Networks,
 ) -> tuple[list[tuple[Float64[Tensor, "_"], ...]], list[list[Tail | None]]]:
     """Return for every network the spectra of all layers, and the tails that can be fitted."""
-    weights = matrices(layer_weights(networks))
+    weights = matrices(layer_weights(networks, every_layer=True))
     layers = zip(once(weight_spectra, networks), weights, strict=True)
     spectra = list(zip(*(_positive(values, matrix) for values, matrix in layers), strict=True))
     eps = torch.finfo(next(iter(weights_by_name(networks).values())).dtype).eps

@@ -64,7 +64,7 @@ def spectral_complexity_from_initialization(
     Raises:
         ValueError: If the two have weights of different shapes.
     """  # noqa: DOC502
-    moved = frobenius_norms(weight_changes(networks, initial_networks))
+    moved = frobenius_norms(weight_changes(networks, initial_networks, every_layer=True))
     ranks = (moved / spectral_norms_of(networks)).square().sum(1)
     product = spectral_product_over_margin(
         networks, train_inputs, train_labels, training_margin=training_margin
@@ -84,7 +84,7 @@ def bartlett_complexity(networks: Networks) -> Float64[Tensor, "networks"]:
     Returns:
         R complexities.
     """
-    return _bartlett(networks, layer_weights(networks))
+    return _bartlett(networks, layer_weights(networks, every_layer=True))
 
 
 @reads_weights
@@ -101,7 +101,7 @@ def bartlett_complexity_from_initialization(
     Raises:
         ValueError: If the two have weights of different shapes.
     """  # noqa: DOC502
-    return _bartlett(networks, weight_changes(networks, initial_networks))
+    return _bartlett(networks, weight_changes(networks, initial_networks, every_layer=True))
 
 
 @reads_weights

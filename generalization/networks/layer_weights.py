@@ -15,22 +15,36 @@ Weights = list[Float64[Tensor, "networks ..."]]
 Matrices = list[Float64[Tensor, "networks _ _"]]
 
 
-def layer_weights(networks: Networks) -> Weights:
-    """Return the weights of every layer, with a leading network axis."""
+def layer_weights(networks: Networks, *, every_layer: bool = False) -> Weights:
+    """Return the weights of every layer, with a leading network axis.
+
+    Args:
+        every_layer: Whether weights that several layers of a module share, or a layer under several
+            names, count once for each: layer by layer a network is what it is with copies of them,
+            while its vector of parameters has them once.
+    """
     if isinstance(networks, nn.Module):
-        weights = [value.unsqueeze(0) for value in networks.parameters() if value.dim() > 1]
+        named = networks.named_parameters(remove_duplicate=not every_layer)
+        weights = [value.unsqueeze(0) for _, value in named if value.dim() > 1]
     else:
         weights = list(networks.weights)
     return [weight.detach().double() for weight in weights]
 
 
-def weight_changes(networks: Networks, initial_networks: Networks) -> Weights:
+def weight_changes(
+    networks: Networks, initial_networks: Networks, *, every_layer: bool = False
+) -> Weights:
     """Return the differences between weights and initial weights.
+
+    Args:
+        every_layer: As in ``layer_weights``.
 
     Raises:
         ValueError: If they have different shapes.
     """
-    weights, initial = layer_weights(networks), layer_weights(initial_networks)
+    weights, initial = (
+        layer_weights(one, every_layer=every_layer) for one in (networks, initial_networks)
+    )
     shapes = [tuple(weight.shape) for weight in weights]
     initial_shapes = [tuple(weight.shape) for weight in initial]
     if shapes != initial_shapes:
@@ -69,7 +83,8 @@ def spectral_norms(weights: Weights) -> Float64[Tensor, "networks layers"]:
 
 def weight_spectra(networks: Networks) -> list[Float64[Tensor, "networks _"]]:
     """Return the ascending ``gram_eigenvalues`` of every layer."""
-    return [gram_eigenvalues(matrix) for matrix in matrices(layer_weights(networks))]
+    weights = layer_weights(networks, every_layer=True)
+    return [gram_eigenvalues(matrix) for matrix in matrices(weights)]
 
 
 def spectral_norms_of(networks: Networks) -> Float64[Tensor, "networks layers"]:

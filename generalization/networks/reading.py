@@ -18,7 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.utils.parametrize import is_parametrized
+from torch.nn.utils import remove_weight_norm
+from torch.nn.utils.parametrizations import _WeightNorm
+from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
+from torch.nn.utils.weight_norm import WeightNorm
 from torch.overrides import TorchFunctionMode
 
 from generalization.errors import Approximated, InputError
@@ -129,10 +132,12 @@ def _reader(
         with _kernels_with_all_derivatives(), _evaluated([given[one] for one in modules]):
             for one in modules:
                 module = _readable(function.__name__, given[one], given, named.parameters)
-                # ``trained_networks`` are read as they were trained.
+                # ``trained_networks`` are read as they were trained, but for lengths of weights,
+                # which would count twice beside the weights themselves.
+                kind = ParametrizationList if "networks" in given else _WeightNorm
+                if _is_made(module, kind):
+                    module = _without_parametrizations(module, kind)
                 if "networks" in given:
-                    if _has_parametrizations(module):
-                        module = _without_parametrizations(module)
                     module = prepared(module, next((given[i] for i in INPUTS if i in given), None))
                 given[one] = module
             read_modules = [given[one] for one in modules]
@@ -294,14 +299,32 @@ def _functions_with_all_derivatives(modules: list[nn.Module]) -> Iterator[None]:
         yield
 
 
-def _has_parametrizations(module: nn.Module) -> bool:
-    return any(map(is_parametrized, module.modules()))
+def _is_made(module: nn.Module, kind: type[nn.Module]) -> bool:
+    """Return whether weights of a module, or of a part, are made of others by parametrizations."""
+    parts = list(module.modules())
+    return any(isinstance(part, kind) for part in parts) or any(map(_lengths, parts))
 
 
-def _without_parametrizations(module: nn.Module) -> nn.Module:
-    """Return a copy whose weights are what the parametrizations make of their parameters."""
+def _lengths(part: nn.Module) -> list[WeightNorm]:
+    """Return the weight normalizations of the former kind, which are hooks."""
+    return [one for one in part._forward_pre_hooks.values() if isinstance(one, WeightNorm)]
+
+
+def _without_parametrizations(module: nn.Module, kind: type[nn.Module]) -> nn.Module:
+    """Return a copy whose weights are what the parametrizations make of their parameters.
+
+    Args:
+        kind: ``ParametrizationList`` for all of them, or the one by which others are left.
+    """
+    for part in module.modules():
+        for one in _lengths(part):  # What they made last has a graph, and cannot be copied.
+            setattr(part, one.name, getattr(part, one.name).detach())
     module = deepcopy(module)
-    for part in filter(is_parametrized, list(module.modules())):
+    for part in list(module.modules()):
+        for one in _lengths(part):
+            remove_weight_norm(part, one.name)
+        if not is_parametrized(part) or not any(isinstance(one, kind) for one in part.modules()):
+            continue
         made = {
             name: getattr(part, name).detach().clone(memory_format=torch.contiguous_format)
             for name in part.parametrizations

@@ -1,7 +1,9 @@
 """Every measure and profile gives every kind of module a right value or one sentence."""
 
+import copy
 import inspect
 import re
+import warnings
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from torch import Generator, nn
 from torch.nn.functional import cross_entropy
 
 from generalization.catalog import MEASURES, SIMILARITIES, place_of
+from generalization.errors import InputError
 from generalization.measures.gauss_newton_eigenvalue import gauss_newton_eigenvalue
 from generalization.measures.gradient_norm import gradient_norm
 from generalization.measures.jacobian_norm import jacobian_norm
@@ -51,7 +54,6 @@ def test_every_kind_of_module_has_a_value_or_a_sentence_and_is_left_as_it_was(na
 
 # These read the parameters or the layers themselves, which differ between the two.
 OF_PARAMETERS = {
-    "weight normalization": {"trained_networks"},
     "adapter on frozen weights": {"trained_networks", "initial_networks"},
     "hook on the container": {"networks", "trained_networks"},
 }
@@ -136,6 +138,56 @@ def test_an_optimizer_still_moves_every_parameter(case):
     for parameter, value in zip(module.parameters(), old, strict=True):
         moves = parameter.grad is not None and bool(parameter.grad.any())
         assert torch.equal(parameter, value) != moves
+
+
+def test_weight_normalization_of_the_former_kind_is_that_of_today():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        plain = perceptron()
+        former = copy.deepcopy(plain)
+        for layer in (former[1], former[3]):
+            nn.utils.weight_norm(layer)
+    inputs, case = BY_NAME["perceptron"].inputs(), BY_NAME["perceptron"]
+    before = state(former)
+    for name in ("weight_norm", "number_of_parameters", "spectral_product", "path_norm"):
+        with torch.no_grad():
+            former(inputs)
+        function, named = arguments(name, former, case)
+        former(inputs)  # With a graph, as after a step of training, which deepcopy does not copy.
+        found = values_of(function(**named))
+        function, named = arguments(name, plain, case)
+        assert torch.allclose(found, values_of(function(**named)), rtol=1e-5), name
+    assert state(former) == before
+    former(inputs).sum().backward()
+    assert former[1].weight_g.grad is not None
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in MEASURES if MEASURES[name].file in {"norms", "spectral_complexity"}]
+)
+def test_layer_by_layer_a_layer_under_two_names_is_two(name):
+    case, module = BY_NAME["one layer twice"], BY_NAME["one layer twice"].module()
+    untied = nn.Sequential(*map(copy.deepcopy, module))
+    shared, copied = (arguments(name, one, case) for one in (module, untied))
+    for given in (shared[1], copied[1]):
+        if "initial_networks" in given:
+            start = BY_NAME["one layer twice"].module()
+            with torch.no_grad():
+                for value in start.parameters():
+                    value.mul_(0.5)
+            given["initial_networks"] = (
+                start if given is shared[1] else nn.Sequential(*map(copy.deepcopy, start))
+            )
+    found, expected = (values_of(function(**named)) for function, named in (shared, copied))
+    assert torch.allclose(found, expected, equal_nan=True)
+
+
+def test_a_hook_on_a_layer_is_not_ignored_by_path_norms():
+    module = perceptron()
+    module[3].register_forward_hook(lambda _, __, output: 2 * output)
+    function, named = arguments("path_norm", module, BY_NAME["perceptron"])
+    with pytest.raises(InputError, match="must have layers without hooks for a path norm"):
+        function(**named)
 
 
 def test_normalizations_of_a_stack_are_not_ignored():
