@@ -101,7 +101,7 @@ def numbered(found: Any, names: list[str], count: int, place: str) -> np.ndarray
         found: Labels: integers, or names.
         names: Classes of the training set; none if its labels are integers.
         count: Number of inputs.
-        place: What a sentence calls them.
+        place: Key and source, for sentences.
 
     Raises:
         InputError: If they are none, or a name is not among those of the training set.

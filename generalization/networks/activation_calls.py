@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,7 @@ from torch.fx import GraphModule, symbolic_trace
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from generalization.errors import InputError
 from generalization.networks.activation_functions import Thresholds, activation_module
 
 RELU = (functional.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_)
@@ -46,12 +48,29 @@ THRESHOLDS: dict[Callable[..., Tensor], Callable[..., Thresholds]] = {
     functional.hardtanh: lambda *values, inplace=False, **named: _hardtanh(*values, **named),
     functional.softshrink: _softshrink,
 }
+# Functions by which a module may bend what it computes, without a hidden layer that is known.
+BENT = ("abs", "clamp", "clamp_max", "clamp_min", "clip", "cos", "fmax", "fmin", "maximum")
+BENT += ("minimum", "sin", "where")
+BENDING = {
+    getattr(place, f"{name}{end}")
+    for name in BENT
+    for end in ("", "_")
+    for place in (torch, Tensor)
+    if hasattr(place, f"{name}{end}")
+}
+BENDING |= {torch.gt, torch.ge, torch.lt, torch.le, Tensor.gt, Tensor.ge, Tensor.lt, Tensor.le}
+BENDING |= {Tensor.__gt__, Tensor.__ge__, Tensor.__lt__, Tensor.__le__}
+# As a traced module has them.
+BENDING |= {operator.gt, operator.ge, operator.lt, operator.le, abs}
 # Modules that do what functions or methods of these names do in a traced module.
 AS_MODULE = {"relu": nn.ReLU, "relu_": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 
 
 class ActivationCalls(TorchFunctionMode):
     """Shows all calls of activation functions that are made inside.
+
+    Functions of ``BENDING`` are refused outside of activation functions: their hidden layers would
+    be missing without a word.
 
     Args:
         before: Is given preactivations, thresholds, and the name of the function.
@@ -69,6 +88,11 @@ class ActivationCalls(TorchFunctionMode):
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
+        if not self.inside and function in BENDING:
+            raise InputError(
+                "networks must have activation functions of torch.nn or torch.nn.functional, not "
+                f"{function.__name__}, whose hidden layers are not known."
+            )
         thresholds = None if self.inside else THRESHOLDS.get(function)
         if thresholds is None:
             return function(*args, **kwargs)
@@ -96,15 +120,15 @@ class ActivationCalls(TorchFunctionMode):
                 hook.remove()
 
     def _enter(self, module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-        if not self.inside:
+        self.inside += 1
+        if self.inside == 1:
             thresholds = activation_module(module).thresholds(module)
             self.before(arguments[0], thresholds, type(module).__name__)
-        self.inside += 1
 
     def _leave(self, _: nn.Module, __: tuple[Tensor, ...], activations: Tensor) -> None:
-        self.inside -= 1
-        if not self.inside:
+        if self.inside == 1:
             self.after(activations)
+        self.inside -= 1
 
 
 def hides_activations(layer: nn.Module) -> bool:
@@ -162,7 +186,7 @@ def _is_activation(traced: GraphModule, node: Any) -> bool:
             activation_module(part)
         )
     known = getattr(Tensor, node.target, None) if node.op == "call_method" else node.target
-    return node.op.startswith("call") and known in THRESHOLDS
+    return node.op.startswith("call") and (known in THRESHOLDS or known in BENDING)
 
 
 def _layer(traced: GraphModule, node: Any) -> nn.Module | None:

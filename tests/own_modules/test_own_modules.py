@@ -182,6 +182,51 @@ def test_layer_by_layer_a_layer_under_two_names_is_two(name):
     assert torch.allclose(found, expected, equal_nan=True)
 
 
+class Bent(nn.Module):
+    """Applies any function between two linear layers, and ReLU after the second."""
+
+    def __init__(self, function, alone):
+        super().__init__()
+        self.one, self.two = nn.Linear(PIXELS, WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.last, self.function, self.alone = nn.Linear(WIDTH, CLASSES), function, alone
+
+    def forward(self, x):
+        hidden = self.two(self.function(self.one(x.flatten(1))))
+        return self.last(hidden if self.alone else torch.relu(hidden))
+
+
+BENT = {
+    "clamp": lambda x: x.clamp(min=0),
+    "maximum": lambda x: torch.maximum(x, torch.zeros_like(x)),
+    "product": lambda x: x * (x > 0),
+    "where": lambda x: torch.where(x.gt(0), x, 0.1 * x),
+    "sine": torch.sin,
+}
+
+
+@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize("function", BENT.values(), ids=BENT)
+@pytest.mark.parametrize(
+    "name",
+    ["transitions", "sampled_transitions", "class_selectivity", "ablation_auc", "mixup_margin"],
+)
+def test_hidden_layers_that_are_not_known_are_not_left_out(name, function, alone):
+    module = Bent(function, alone)
+    for one in (module, nn.Sequential(nn.Flatten(), Inside(module))):
+        function_of, named = arguments(name, one, BY_NAME["perceptron"])
+        with pytest.raises(ValueError, match="networks must"):
+            function_of(**named)
+
+
+class Inside(nn.Module):
+    def __init__(self, body):
+        super().__init__()
+        self.body = body
+
+    def forward(self, x):
+        return self.body(x)
+
+
 def test_a_hook_on_a_layer_is_not_ignored_by_path_norms():
     module = perceptron()
     module[3].register_forward_hook(lambda _, __, output: 2 * output)
