@@ -43,6 +43,8 @@ GIVEN_BY = {
     "init_scale": "init_scale",
 }
 BATCHES = (1, 1024)
+# ASSUME: so many at once for an input; one with 1,000 classes took 14 MB, of which each has 4 MB.
+MATRICES_OF_CLASSES = 4
 
 
 def measured_row(
@@ -254,7 +256,10 @@ def _collected(key: str, data: Data, labels: Data, samples: int | None) -> tuple
 
 @torch.no_grad()
 def fitting_batch_size(module: nn.Module, inputs: Tensor) -> int:
-    """Return how many inputs' activations, with a graph, fit into a quarter of the free memory."""
+    """Return how many inputs' activations, with a graph, fit into a quarter of the free memory.
+
+    Beside them there are some matrices of classes by classes, as the Jacobian of a softmax has.
+    """
     sizes: list[int] = []
 
     def count(_: nn.Module, __: Any, output: Any) -> None:
@@ -265,7 +270,9 @@ def fitting_batch_size(module: nn.Module, inputs: Tensor) -> int:
     try:
         hooks += [one.register_forward_hook(count) for one in module.modules()]
         with evaluation_mode(module):
-            module(inputs[:1])
+            output = module(inputs[:1])
+        logits = getattr(output, "logits", output)
+        sizes.append(MATRICES_OF_CLASSES * logits.element_size() * logits.shape[-1] ** 2)
     except Exception:
         return BATCHES[1]  # The measures say what is wrong with it.
     finally:

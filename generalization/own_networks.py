@@ -39,6 +39,7 @@ from generalization.networks.modules import (
     evaluation_mode,
     left_as_it_was,
     refuse_empty,
+    refuse_statistics_of_batches,
     unwrapped,
 )
 from generalization.networks.sharing import sharing_results
@@ -194,7 +195,8 @@ def compare(
         which directions were not fitted), ``status`` and ``samples``.
 
     Raises:
-        InputError: If a layer or a similarity does not exist, or data cannot be read.
+        InputError: If a layer or a similarity does not exist, a named layer has not one tensor of
+            activations, a network normalizes by statistics of batches, or data cannot be read.
 
     Example:
         >>> _ = torch.manual_seed(0)
@@ -205,7 +207,7 @@ def compare(
                   0   1.00
                   1   0.53
                   2   0.23
-    """  # noqa: DOC502
+    """
     progress = sys.stderr.isatty() if progress is None else progress
     known = _named("similarities", similarities, SIMILARITIES)
     recorded = []
@@ -213,10 +215,15 @@ def compare(
     inputs = _given("inputs", inputs)
     for key, module, names in (("one", one, layers), ("other", other, other_layers)):
         _read_module(key, module)
+        refuse_statistics_of_batches(module)
         with left_as_it_was(module):
             points, _ = read_points("inputs", inputs, None, tensor_like(module), samples)
             size = batch_size or fitting_batch_size(module, points)
             recorded.append(_activations(module, _layer_names(module, names), points, size))
+        for name in set(names or ()) - set(recorded[-1]):
+            raise InputError(
+                f"layers of {key} must be used once and return a tensor, unlike {name!r}."
+            )
     rows = []
     for similarity, settings in known.items():
         function = _with_settings(similarity, settings)

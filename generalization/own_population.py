@@ -37,12 +37,13 @@ def evaluated(
         One row, as in ``training.csv``: mean cross-entropy and accuracy on both sets.
 
     Raises:
-        InputError: If a label has no logit.
+        InputError: If the network cannot read the inputs, gives probabilities, or has no logit of a
+            label.
     """
     row: dict[str, Any] = {"ensemble": ensemble, "seed": seed, "step": STEP, "status": "fitted"}
     with at_most(fitting_batch_size(module, test[0])):
         for name, (inputs, labels) in (("train", train), ("test", test)):
-            logits = logits_of(module, inputs)[0].double()
+            logits = _logits(module, inputs, f"inputs of {name}").double()
             if labels.max() >= logits.shape[1]:
                 raise InputError(
                     f"{name} must have labels below {logits.shape[1]}, the number of logits of "
@@ -51,6 +52,32 @@ def evaluated(
             row[f"{name}_loss"] = cross_entropy(logits, labels).item()
             row[f"{name}_accuracy"] = (logits.argmax(1) == labels).double().mean().item()
     return pd.DataFrame([row], columns=TRAINING)
+
+
+def _logits(module: nn.Module, inputs: Tensor, place: str) -> Tensor:
+    """Return the logits of a network at all inputs.
+
+    Raises:
+        InputError: If it fails there, or if they are probabilities.
+        OutOfMemoryError: If a GPU has too little memory.
+    """
+    try:
+        logits = logits_of(module, inputs)[0]
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        said = " ".join(str(error).split())[:200].rstrip(".")
+        raise InputError(
+            f"{place} must be what a {type(module).__name__} reads, not of shape "
+            f"{tuple(inputs.shape)} ({said})."
+        ) from error
+    sums = logits.sum(-1)
+    if (logits >= 0).all() and torch.allclose(sums, torch.ones_like(sums)) and logits.shape[-1] > 1:
+        raise InputError(
+            f"a {type(module).__name__} must return logits, not probabilities: drop the last "
+            "softmax."
+        )
+    return logits
 
 
 def measure_own_network(

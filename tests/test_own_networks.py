@@ -13,6 +13,9 @@ import generalization
 from generalization.catalog import FUNCTIONS, MEASURES
 from generalization.devices import at_most, samples_at_once
 from generalization.errors import InputError, warn_of_no_value
+from generalization.measuring_modules import fitting_batch_size
+from generalization.networks.own_module import own_module
+from generalization.own_population import evaluated
 
 HEAVY = {"local_learning_coefficient", "noise_cloud_slope", "gauss_newton_eigenvalue"}
 LIGHT = sorted(
@@ -447,3 +450,53 @@ def test_reasons_of_any_repeat_are_told(module, inputs):
 def test_calls_that_cannot_be_meant_are_refused(module, inputs, arguments, sentence):
     with pytest.raises(InputError, match=f"^{re.escape(sentence)}$"):
         generalization.measure(module, **{"inputs": inputs, **arguments})
+
+
+def test_layers_that_batches_couple_or_that_are_no_tensor_are_not_compared():
+    coupled = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3, track_running_stats=False))
+    with pytest.raises(InputError, match=r"must normalize batches by running statistics"):
+        generalization.compare(coupled, coupled, torch.randn(20, 4))
+    relu = nn.ReLU()
+    twice = nn.Sequential(nn.Linear(4, 3), relu, nn.Linear(3, 3), relu)
+    with pytest.raises(InputError) as error:
+        generalization.compare(twice, twice, torch.randn(20, 4), layers=["0", "1"])
+    assert str(error.value) == "layers of one must be used once and return a tensor, unlike '1'."
+
+
+def test_fewer_inputs_fit_where_classes_are_many(monkeypatch):
+    monkeypatch.setattr("generalization.measuring_modules.usable_memory", lambda _: 1e9)
+    few, many = (
+        fitting_batch_size(nn.Sequential(nn.Linear(4, 8), nn.Linear(8, classes)), torch.randn(2, 4))
+        for classes in (10, 1000)
+    )
+    assert few == 1024
+    assert many == int(0.25 * 1e9 / (4 * (8 + 2 * 1000 + 4 * 1000**2)))
+
+
+@pytest.mark.parametrize(
+    ("last", "inputs", "labels", "sentence"),
+    [
+        (nn.Softmax(1), (5, 4), 2, "a Sequential must return logits, not probabilities: drop the"),
+        (nn.Identity(), (5, 3), 2, "inputs of train must be what a Sequential reads, not of shape"),
+        (
+            nn.Identity(),
+            (5, 4),
+            7,
+            "train must have labels below 3, the number of logits of n, not",
+        ),
+    ],
+    ids=["probabilities", "shape", "label"],
+)
+def test_a_network_that_cannot_be_evaluated_is_told_why(last, inputs, labels, sentence):
+    module = nn.Sequential(nn.Linear(4, 3), last)
+    data = torch.randn(inputs), torch.full((5,), labels)
+    with pytest.raises(InputError) as error:
+        evaluated(module, "n", 1, data, data)
+    assert str(error.value).startswith(sentence)
+
+
+def test_damaged_weights_are_named(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(b"\x10" * 40)
+    with pytest.raises(InputError, match=rf"^{path} must be a state_dict of tensors, but: "):
+        own_module("torch.nn:ReLU", {}, path)

@@ -51,13 +51,18 @@ def _state(path: Path) -> dict[str, Tensor]:
     Raises:
         InputError: If the file holds anything else.
     """
+    from safetensors import SafetensorError
+
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, pickle.UnpicklingError, EOFError, RuntimeError, ValueError) as error:
+    except (
+        *(OSError, pickle.UnpicklingError, EOFError, RuntimeError, ValueError),
+        SafetensorError,
+    ) as error:
         reason = " ".join(str(error).split())[:200].rstrip(".")
         raise InputError(f"{path} must be a state_dict of tensors, but: {reason}.") from error
     if isinstance(state, dict):
