@@ -5,6 +5,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from generalization.derivatives.layer_noise import layer_noise
+from generalization.errors import warn_of_no_value
 from generalization.networks.modules import Networks
 from generalization.networks.reading import reads_networks
 from generalization.samples import Inputs
@@ -31,5 +32,7 @@ def noise_to_signal_slope(
     at_input = (points.shape[1] - 1) / points.square().sum(1)
     slopes = (ratios[..., -1].log() - at_input.log()) / ratios.shape[-1]
     defined = slopes.isfinite()
+    without = (~defined.any(-1)).tolist()
+    warn_of_no_value("no input has two active units in the last hidden layer", without)
     means = slopes.where(defined, torch.nan).nanmean(-1, keepdim=True)
     return slopes.where(defined, means)

@@ -4,6 +4,7 @@ from oracles.softmax_jacobian import random_networks
 from torch.testing import assert_close
 
 from generalization.derivatives.layer_noise import layer_noise
+from generalization.errors import NoValue
 from generalization.measures.noise_to_signal_slope import noise_to_signal_slope
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.sequences import sequence_of
@@ -63,3 +64,13 @@ def test_dead_layer_has_no_slope():
     networks = random_networks((9, 7, 4))
     networks.weights[0].zero_()
     assert noise_to_signal_slope(networks, points(2, 9)).isnan().all()
+
+
+def test_networks_without_a_slope_are_told_and_others_are_not():
+    weights = (torch.ones(2, 1, 3).double(), torch.ones(2, 2, 1).double())
+    with pytest.warns(
+        NoValue, match="no input has two active units in the last hidden layer"
+    ) as said:
+        slopes = noise_to_signal_slope(FullyConnectedNetworks(weights, "relu"), points(5, 3).abs())
+    assert slopes.isnan().all()
+    assert said[0].message.networks == [True, True]
