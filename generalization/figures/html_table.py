@@ -12,6 +12,7 @@ from generalization.names import interval, number, readable, value_name
 
 # Columns whose cells are names of the project, shown in words.
 NAMES = {"measure", "statistic", "factor", "quantity", "setting", "larger_in", "table", "name"}
+LONG = 60  # Characters of a cell that narrow columns would break into many lines.
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -25,6 +26,7 @@ input {{ font: inherit; padding: .3rem .5rem; width: 18rem; max-width: 100%; }}
 output {{ color: #5a5a5a; margin-left: .6rem; }}
 table {{ border-collapse: collapse; margin-top: .7rem; }}
 td {{ white-space: pre-line; vertical-align: top; max-width: 60rem; }}
+td.words {{ min-width: 15rem; }}
 th, td {{ padding: .3rem .7rem; text-align: left; border-bottom: 1px solid #e4e4e4; }}
 th {{ position: sticky; top: 0; background: #f4f6f8; white-space: nowrap; }}
 th button {{ all: unset; cursor: pointer; font-weight: 600; }}
@@ -126,7 +128,8 @@ def _cell(row: dict, key: str, *, numeric: bool) -> str:
     else:
         shown = number(value) if numeric else "" if pd.isna(value) else value_name(value)
     order = "" if pd.isna(value) else str(value)
-    return f'<td data-key="{escape(order)}"{_looks(numeric)}>{escape(shown)}</td>'
+    looks = ' class="words"' if len(shown) > LONG else _looks(numeric)
+    return f'<td data-key="{escape(order)}"{looks}>{escape(shown)}</td>'
 
 
 def _looks(numeric: bool) -> str:
