@@ -19,13 +19,15 @@ LOGGER := $(shell [ -t 1 ] && echo --logger rich)
 SNAKEMAKE := snakemake --cores $(CORES) --configfile config/$(STUDY).yaml
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: study estimate report test check format measure export findings paper audit values league \
+.PHONY: checked study estimate report test check format measure export findings paper audit values league \
     docs bench mutations lock
 .DELETE_ON_ERROR:
 
-# A configuration is checked first: Snakemake would run code that one of others may hold.
-study: .venv/.ready
+# A configuration of others may hold code, which Snakemake would run.
+checked: .venv/.ready
 	@python workflow/schema.py config/$(STUDY).yaml
+
+study: checked
 	@python workflow/rates.py results/rates.json
 	@$(SNAKEMAKE) --quiet --workflow-profile workflow/profiles/local datasets
 	@$(SNAKEMAKE) $(LOGGER) --workflow-profile workflow/profiles/local
@@ -33,12 +35,12 @@ study: .venv/.ready
 
 # Jobs, work, time, memory and disk of a study by rule, from scratch.
 # Rates of a core are measured once per machine.
-estimate: .venv/.ready
+estimate: checked
 	@python workflow/rates.py results/rates.json
 	@python workflow/estimate.py config/$(STUDY).yaml
 
 # Rebuild the report if a result, a caption or the configuration is newer.
-report: .venv/.ready
+report: checked
 	@if [ ! -e $(REPORT) ] || [ -n "$$(find results/studies/$(STUDY) workflow/report config/$(STUDY).yaml \
 	    generalization/experiments -type f ! -name '*.py*' -newer $(REPORT) -print -quit)" ]; then \
 	    PYTHONPATH=. python workflow/write_report.py $(REPORT) $(SNAKEMAKE) --quiet; fi
@@ -65,8 +67,7 @@ measure: .venv/.ready
 	@python workflow/new_measure.py $(NAME)
 
 # Describe the columns of the tables of a study, and write these as Parquet.
-export: .venv/.ready
-	@python workflow/schema.py config/$(STUDY).yaml
+export: checked
 	@$(SNAKEMAKE) --quiet -- results/studies/$(STUDY)/columns.csv
 
 # Record what studies with results have found in docs/findings; join all records in one page.

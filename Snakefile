@@ -78,6 +78,8 @@ try:
     check_config_files(workflow.configfiles)
     update_config(config, typed(workflow.config_settings.config))
     study = read_study(config, workflow.configfiles)
+    summary = Path("results/studies", study.name, "summary.txt")
+    lines = read_checked(summary).decode().splitlines() if summary.exists() else []
 except InputError as error:
     sys.exit(f"InputError before anything is computed: {error}")
 
@@ -110,17 +112,11 @@ figures, pages = study.figures_and_pages
 BLOCK = "results/ensembles/{ensemble}/{block}"
 
 # Values used by captions and by the front page of the report.
-summary = Path(STUDY, "summary.txt")
 config["title"] = study.title
 config["statistics"] = study.statistics
 config["fitting"] = study.fitting
 config |= about(study, workflow.configfiles)
-try:
-    config["summary"] = (
-        read_checked(summary).decode().splitlines() if summary.exists() else []
-    )
-except InputError as error:
-    sys.exit(f"InputError before anything is computed: {error}")
+config["summary"] = lines
 
 
 report: "workflow/report/study.rst"

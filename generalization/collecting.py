@@ -63,7 +63,7 @@ def _check_place(path: Path, head: bytes, rows: bytes) -> None:
         InputError: If it is one.
     """
     expected = {
-        b"ensemble": [name for name, block in pairwise(path.parts) if BLOCK.fullmatch(block)],
+        b"ensemble": [one for one, block in pairwise(path.parts) if BLOCK.fullmatch(block)][:1],
         b"measure": [path.stem, path.stem.split("-")[0]] if path.parent.name == "measures" else [],
     }
     for column, value in zip(head.split(b","), rows.split(b"\n")[0].split(b","), strict=False):

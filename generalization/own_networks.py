@@ -220,7 +220,7 @@ def compare(
             points, _ = read_points("inputs", inputs, None, tensor_like(module), samples)
             size = batch_size or fitting_batch_size(module, points)
             recorded.append(_activations(module, _layer_names(module, names), points, size))
-        for name in set(names or ()) - set(recorded[-1]):
+        for name in sorted(set(names or ()) - set(recorded[-1])):
             raise InputError(
                 f"layers of {key} must be used once and return a tensor, unlike {name!r}."
             )

@@ -22,6 +22,7 @@ from generalization.devices import at_most
 from generalization.errors import InputError
 from generalization.measuring_modules import fitting_batch_size, measured_row
 from generalization.networks.modules import left_as_it_was, logits_of
+from generalization.networks.reading import refuse_probabilities
 from generalization.tables import TRAINING
 
 Labelled = tuple[Tensor, Tensor]
@@ -71,12 +72,7 @@ def _logits(module: nn.Module, inputs: Tensor, place: str) -> Tensor:
             f"{place} must be what a {type(module).__name__} reads, not of shape "
             f"{tuple(inputs.shape)} ({said})."
         ) from error
-    sums = logits.sum(-1)
-    if (logits >= 0).all() and torch.allclose(sums, torch.ones_like(sums)) and logits.shape[-1] > 1:
-        raise InputError(
-            f"a {type(module).__name__} must return logits, not probabilities: drop the last "
-            "softmax."
-        )
+    refuse_probabilities("evaluation", logits)
     return logits
 
 

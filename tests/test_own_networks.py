@@ -476,7 +476,12 @@ def test_fewer_inputs_fit_where_classes_are_many(monkeypatch):
 @pytest.mark.parametrize(
     ("last", "inputs", "labels", "sentence"),
     [
-        (nn.Softmax(1), (5, 4), 2, "a Sequential must return logits, not probabilities: drop the"),
+        (
+            nn.Softmax(1),
+            (5, 4),
+            2,
+            "evaluation needs networks that return logits, not probabilities:",
+        ),
         (nn.Identity(), (5, 3), 2, "inputs of train must be what a Sequential reads, not of shape"),
         (
             nn.Identity(),

@@ -115,8 +115,8 @@ def check_keys(file: Path | str) -> None:
             ``__use_yte__``, before the rules are read: a file of others is checked before that.
 
     Raises:
-        InputError: If a key stands twice, of which the last would win; if lists and mappings are
-            nested too deeply, or within themselves; or if it is not YAML.
+        InputError: If it is not there, or not YAML; if a key stands twice, of which the last would
+            win; or if lists and mappings are nested too deeply, or within themselves.
     """
     try:
         loader = _UniqueKeys(Path(file).read_text(encoding="utf-8"))
@@ -126,6 +126,8 @@ def check_keys(file: Path | str) -> None:
         json.dumps(found, default=str, skipkeys=True)
     except RecursionError as error:
         raise InputError(f"{file} must be nested less deeply to be read.") from error
+    except OSError as error:
+        raise InputError(f"{file} must be a file that can be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{file} must be text in UTF-8, but is not: {error}.") from error
     except yaml.YAMLError as error:

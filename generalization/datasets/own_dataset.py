@@ -11,7 +11,13 @@ import numpy as np
 from generalization.datasets.dataset_file import content_sha256, write_dataset
 from generalization.datasets.normalization import NORMALIZATION, normalized_images, pixel_units
 from generalization.datasets.own_data import own_arrays
-from generalization.datasets.own_parts import PARTS, check_sources, class_names, numbered
+from generalization.datasets.own_parts import (
+    PARTS,
+    check_shapes,
+    check_sources,
+    class_names,
+    numbered,
+)
 from generalization.datasets.raw_dataset import random_order
 from generalization.errors import InputError
 
@@ -62,12 +68,7 @@ def own_dataset(name: str, about: Mapping[str, Any]) -> OwnDataset:
     read = {part: own_arrays(source, f"{key}.{part}") for part, source in sources.items()}
     places = {part: f"{key}.{part} ({source})" for part, source in sources.items()}
     inputs = {part: _inputs(read[part][0], places[part]) for part in PARTS}
-    if inputs["train"].shape[1:] != inputs["test"].shape[1:]:
-        shapes = [one.shape[1:] for one in inputs.values()]
-        raise InputError(
-            f"{places['test']} must have inputs of the shape of those of train, {shapes[0]}, "
-            f"not {shapes[1]}."
-        )
+    check_shapes(inputs, places)
     check_sources(sources, places)
     names = class_names(read["train"][1])
     labels = {

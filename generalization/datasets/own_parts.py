@@ -1,4 +1,8 @@
-"""Training and test data of a user, in which classes and features are the same."""
+"""Training and test data of a user, in which classes and features are the same.
+
+Args:
+    places: Part → what a sentence calls it.
+"""
 
 from __future__ import annotations
 
@@ -51,13 +55,25 @@ def own_parts(sources: Mapping[str, str]) -> dict[str, tuple[Tensor, Tensor]]:
         if labels.min() < 0:
             raise InputError(f"{places[part]} must have labels from 0, not {labels.min()}.")
         found[part] = inputs, torch.from_numpy(labels)
-    train, test = (tuple(found[part][0].shape[1:]) for part in PARTS)
+    check_shapes({part: inputs for part, (inputs, _) in found.items()}, places)
+    return found
+
+
+def check_shapes(inputs: Mapping[str, Any], places: Mapping[str, str]) -> None:
+    """Refuse test inputs of another shape than the training inputs.
+
+    Args:
+        inputs: Part → arrays or tensors.
+
+    Raises:
+        InputError: If they differ.
+    """
+    train, test = (tuple(inputs[part].shape[1:]) for part in PARTS)
     if train != test:
         raise InputError(
             f"{places['test']} must have inputs of the shape of those of train, {train}, "
             f"not {test}."
         )
-    return found
 
 
 def check_sources(sources: Mapping[str, str], places: Mapping[str, str]) -> None:
@@ -67,7 +83,6 @@ def check_sources(sources: Mapping[str, str], places: Mapping[str, str]) -> None
 
     Args:
         sources: Part → source.
-        places: Part → what a sentence calls it.
 
     Raises:
         InputError: If they differ.

@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from generalization.datasets.own_data import resolved
 from generalization.errors import InputError
+
+UNREADABLE = OSError, EOFError, RuntimeError, ValueError, SafetensorError, pickle.UnpicklingError
 
 
 def own_module(factory: str, arguments: Mapping[str, Any], weights: Path | str) -> nn.Module:
@@ -51,18 +55,11 @@ def _state(path: Path) -> dict[str, Tensor]:
     Raises:
         InputError: If the file holds anything else.
     """
-    from safetensors import SafetensorError
-
     try:
         if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        *(OSError, pickle.UnpicklingError, EOFError, RuntimeError, ValueError),
-        SafetensorError,
-    ) as error:
+    except UNREADABLE as error:
         reason = " ".join(str(error).split())[:200].rstrip(".")
         raise InputError(f"{path} must be a state_dict of tensors, but: {reason}.") from error
     if isinstance(state, dict):

@@ -468,6 +468,19 @@ def _check_logits(name: str, module: nn.Module, inputs: Tensor, labelled: bool) 
             f"{name} needs networks whose logits are those of single inputs in eval mode, "
             f"not of a {type(module).__name__} whose logits change with the other inputs."
         )
+    refuse_probabilities(name, logits)
+
+
+def refuse_probabilities(name: str, logits: Tensor) -> None:
+    """Refuse outputs that are probabilities, as those of a network that ends in a softmax.
+
+    Args:
+        name: What needs logits, for the sentence.
+        logits: Of shape (samples, classes).
+
+    Raises:
+        InputError: If they are.
+    """
     sums = logits.sum(1)
     if logits.shape[1] > 1 and (logits >= 0).all() and torch.allclose(sums, torch.ones_like(sums)):
         raise InputError(

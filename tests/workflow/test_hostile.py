@@ -105,7 +105,7 @@ def test_a_file_that_would_be_read_otherwise_than_it_stands(tmp_path, text, sent
 
 
 def test_a_file_is_checked_before_snakemake_reads_it(tmp_path):
-    """`make study` begins with it: Snakemake would run the code, and fail in deep lists."""
+    """Commands of make begin with it: Snakemake would run the code, and fail in deep lists."""
     file = tmp_path / "study.yaml"
     file.write_text(f"__use_yte__: true\nseeds: ?open('{tmp_path}/ran', 'w').write('x')\n")
     command = [sys.executable, "workflow/schema.py", str(file)]
@@ -115,10 +115,23 @@ def test_a_file_is_checked_before_snakemake_reads_it(tmp_path):
         f"InputError: {file} must have no key '__use_yte__', by which a file runs code.\n"
     )
     assert not (tmp_path / "ran").exists()
-    study = Path("Makefile").read_text().partition("\nstudy:")[2].partition("\n\n")[0]
-    check, *others = study.splitlines()[1:]
-    assert "workflow/schema.py config/$(STUDY).yaml" in check
-    assert any("$(SNAKEMAKE)" in line for line in others)
+
+
+@pytest.mark.parametrize("command", ["study", "report", "export", "estimate"])
+def test_a_command_of_make_checks_the_file_first(command):
+    words = ["make", "--dry-run", command, "STUDY=mine"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    lines = [line for line in done.stdout.splitlines() if "config/mine.yaml" in line]
+    assert lines[0] == "python workflow/schema.py config/mine.yaml"
+    assert len(lines) > 1
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(InputError) as error:
+        check_config_files([tmp_path / "study.yaml"])
+    assert str(error.value) == (
+        f"{tmp_path}/study.yaml must be a file that can be read: No such file or directory."
+    )
 
 
 def test_merged_keys_may_be_written_over(tmp_path):
