@@ -1,7 +1,7 @@
 """Training and test data of a user, in which classes and features are the same.
 
 Args:
-    places: Part → what a sentence calls it.
+    places: Key and source of every part, for sentences.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def numbered(found: Any, names: list[str], count: int, place: str) -> np.ndarray
         found: Labels: integers, or names.
         names: Classes of the training set; none if its labels are integers.
         count: Number of inputs.
-        place: Key and source, for sentences.
+        place: Key and source of the part.
 
     Raises:
         InputError: If they are none, or a name is not among those of the training set.
