@@ -63,7 +63,7 @@ def check_shapes(inputs: Mapping[str, Any], places: Mapping[str, str]) -> None:
     """Refuse test inputs of another shape than the training inputs.
 
     Args:
-        inputs: Part → arrays or tensors.
+        inputs: Arrays or tensors of every part.
 
     Raises:
         InputError: If they differ.
@@ -82,7 +82,7 @@ def check_sources(sources: Mapping[str, str], places: Mapping[str, str]) -> None
     The number of a class is the place of its folder, that of a feature the place of its column.
 
     Args:
-        sources: Part → source.
+        sources: Source of every part.
 
     Raises:
         InputError: If they differ.
