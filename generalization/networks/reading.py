@@ -475,8 +475,8 @@ def refuse_probabilities(name: str, logits: Tensor) -> None:
     """Refuse outputs that are probabilities, as those of a network that ends in a softmax.
 
     Args:
-        name: What needs logits, for the sentence.
-        logits: Of shape (samples, classes).
+        name: Name of the function that needs logits.
+        logits: Outputs of shape (samples, classes).
 
     Raises:
         InputError: If they are.
