@@ -83,8 +83,7 @@ def orphans(found: dict[int, Process], folder: str) -> Iterator[int]:
     """Yield the processes in a folder that run a job and have no Snakemake above them."""
     for pid, process in found.items():
         # The server of launch.py ends what it runs for whom is gone.
-        runs_job = LAUNCH in process.words[1:3] and "--serve" not in process.words
-        if runs_job and process.folder == folder:
+        if LAUNCH in process.words[1:3] and process.folder == folder:
             above = process.parent
             while above in found and not is_head(found[above]):
                 above = found[above].parent

@@ -85,7 +85,7 @@ def test_at_sigterm_training_writes_its_checkpoint_and_goes_on_later(
 ):
     process = start(launch, dataset, tmp_path, runtime)
     # A script that was launched is a fork, which bears the name of its server.
-    mark = f"--serve\0{runtime}" if launch else f"{tmp_path}/networks"
+    mark = f"launch_server.py\0{runtime}" if launch else f"{tmp_path}/networks"
     while not notices_sigterm(mark):
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.02)

@@ -1,11 +1,13 @@
 """A script that is launched does what it does when it is run, without importing torch anew."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -32,12 +34,18 @@ elif mark == "wait":
 """
 
 
-@pytest.fixture(scope="module")
-def runtime():
-    """A folder for the sockets of these tests, with a path as short as sockets need it."""
+@contextmanager
+def folder_of_sockets():
+    """Make a folder with a path as short as sockets need it, and end its servers."""
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         yield folder
-        subprocess.run(["pkill", "-f", f"serve {folder}"], check=False)
+        subprocess.run(["pkill", "-f", f"launch_server.py {folder}"], check=False)
+
+
+@pytest.fixture(scope="module")
+def runtime():
+    with folder_of_sockets() as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -71,7 +79,9 @@ def wait_for(condition):
 
 
 def servers(runtime):
-    found = subprocess.run(["pgrep", "-f", f"serve {runtime}"], capture_output=True, text=True)
+    found = subprocess.run(
+        ["pgrep", "-f", f"launch_server.py {runtime}"], capture_output=True, text=True
+    )
     return found.stdout.split()
 
 
@@ -95,6 +105,70 @@ def test_an_edit_of_the_project_is_seen(runtime, folder):
     assert "True 1 here" in launched(runtime, folder, "say").stdout
     (folder / "helper.py").write_text("VALUE = 20\n")
     assert "True 20 here" in launched(runtime, folder, "say").stdout
+
+
+@pytest.fixture
+def its_runtime():
+    with folder_of_sockets() as folder:
+        yield folder
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A checkout with a small package, and a script that says what is imported before it begins."""
+    for folder in ("workflow", "generalization/inner"):
+        (tmp_path / folder).mkdir(parents=True)
+    for name in ("launch", "launch_server", "gpus"):
+        shutil.copy(ROOT / f"workflow/{name}.py", tmp_path / "workflow")
+    (tmp_path / "generalization/__init__.py").touch()
+    (tmp_path / "generalization/inner/value.py").write_text("VALUE = 1\n")
+    (tmp_path / "script.py").write_text(
+        'import sys\nbefore = "generalization.inner.value" in sys.modules\n'
+        "from generalization.inner.value import VALUE\nprint(before, VALUE)\n"
+    )
+    return tmp_path
+
+
+def said(its_runtime, checkout):
+    return launched(its_runtime, checkout, launch=("-ES", "workflow/launch.py")).stdout.split()
+
+
+def test_what_a_script_has_imported_of_the_project_the_next_ones_have(its_runtime, checkout):
+    assert [said(its_runtime, checkout) for _ in range(3)] == [["False", "1"]] + 2 * [["True", "1"]]
+
+
+@pytest.mark.parametrize("edit", ["longer", "same_length_and_time", "new", "deleted"])
+def test_every_edit_of_what_the_server_has_imported_is_seen(its_runtime, checkout, edit):
+    module = checkout / "generalization/inner/value.py"
+    for _ in range(2):
+        said(its_runtime, checkout)
+    about = module.stat()
+    if edit == "new":
+        (checkout / "generalization/other.py").touch()
+    elif edit == "deleted":
+        module.unlink()
+    else:
+        module.write_text("VALUE = 2\n" + "#" * (edit == "longer"))
+    if edit == "same_length_and_time":  # To the second, as some file systems have it.
+        os.utime(module, ns=(about.st_atime_ns, about.st_mtime_ns + 1))
+        shutil.rmtree(checkout / "generalization/inner/__pycache__", ignore_errors=True)
+    expected = {"new": ["1"], "deleted": []}.get(edit, ["2"])
+    assert said(its_runtime, checkout)[1:] == expected
+    # The next server knows the new state.
+    assert [said(its_runtime, checkout)[1:] for _ in range(2)] == [expected, expected]
+
+
+def test_who_waits_while_the_project_changes_is_not_forgotten(its_runtime, checkout):
+    (checkout / "script.py").write_text(
+        "import time\nfrom generalization.inner.value import VALUE\ntime.sleep(0.3)\nprint(VALUE)\n"
+    )
+    said(its_runtime, checkout)
+    (checkout / "generalization/inner/value.py").write_text("VALUE = 20\n")
+    command = [sys.executable, "-ES", "workflow/launch.py", "script.py"]
+    about = {"cwd": checkout, "env": environment(its_runtime), "stdout": subprocess.PIPE}
+    many = [subprocess.Popen(command, **about) for _ in range(12)]
+    assert [process.communicate()[0] for process in many] == [b"20\n"] * 12
+    assert [process.returncode for process in many] == [0] * 12
 
 
 def test_one_server_serves_all(runtime, folder):

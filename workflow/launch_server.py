@@ -1,0 +1,256 @@
+"""The server of ``launch.py``, which runs scripts in forks that have imported what it has.
+
+    python workflow/launch_server.py SOCKET
+
+It imports third-party packages, and then for those that follow what a script has imported of the
+project. An edit of the project is always seen: once a file of it has changed, the server runs a
+script as it is, and leaves the next one to another server. It ends when it was idle for ``IDLE``
+seconds.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import runpy
+import select
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+
+from launch import INT, PASSED_ON, ROOT
+
+IDLE = 30.0
+PROJECT = "generalization"
+PACKAGES = (
+    "numpy",
+    "torch",
+    "pandas",
+    "scipy.stats",
+    "statsmodels.api",
+    "h5py",
+    "hdf5plugin",
+    "safetensors.torch",
+    "torch.utils.flop_counter",
+    "jaxtyping",
+    "rich.progress",
+    "matplotlib.figure",
+    "matplotlib.backends.backend_svg",
+)
+
+
+@dataclass(frozen=True)
+class _Child:
+    """A script that runs in a fork.
+
+    Attributes:
+        connection: Socket of its client.
+        imported: Read end of a pipe, into which it writes what it has imported of the project.
+    """
+
+    connection: socket.socket
+    imported: int
+
+    def end(self, code: int) -> None:
+        """Import what the script has imported, and send the client its exit status."""
+        with suppress(BlockingIOError):  # It was ended before it could say.
+            _import(os.read(self.imported, 1 << 16).decode().split())
+        with suppress(OSError):  # Maybe nobody waits for it any more.
+            self.connection.sendall(code.to_bytes(4, "big", signed=True))
+        self.connection.close()
+        os.close(self.imported)
+
+
+def serve(address: str) -> None:
+    """Fork for every script, until none was asked for in a while, or the project has changed."""
+    listener = _listener(address)
+    project = _project_files()
+    _import(PACKAGES)
+    woken, wake = os.pipe()
+    for end in (woken, wake):
+        os.set_blocking(end, False)
+    signal.set_wakeup_fd(wake)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    running: dict[int, _Child] = {}
+    last, listening = time.monotonic(), True
+    while running or listening:
+        waiting = {child.connection: pid for pid, child in running.items()}
+        ready, _, _ = select.select([woken, *waiting, *[listener] * listening], [], [], 1.0)
+        if woken in ready:
+            os.read(woken, 4096)
+        for connection in waiting.keys() & set(ready):
+            if not _pass_on(connection, waiting[connection]):
+                os.kill(waiting[connection], signal.SIGKILL)
+        last = _reap(running) or last
+        if listening:
+            current = listener not in ready or _project_files() == project
+            if not current or (not running and time.monotonic() - last > IDLE):
+                # Who has connected before is waited on, who comes later starts another server.
+                os.unlink(address)
+                listening = False
+            _accept_all(listener, running, current=current)
+
+
+def _listener(address: str) -> socket.socket:
+    """Return a socket to which clients connect as soon as it is there."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    beside = f"{address}.{os.getpid()}"
+    listener.bind(beside)
+    listener.listen(512)
+    listener.setblocking(False)
+    os.rename(beside, address)
+    return listener
+
+
+def _project_files() -> dict[str, tuple[int, int]]:
+    """Return when each file of the project was changed, and how long it is."""
+    found, folders = {}, [f"{ROOT}/{PROJECT}"]
+    for folder in folders:
+        for entry in os.scandir(folder):
+            if entry.name != "__pycache__" and entry.is_dir():
+                folders.append(entry.path)
+            elif entry.name.endswith(".py"):
+                about = entry.stat()
+                found[entry.path] = about.st_mtime_ns, about.st_size
+    return found
+
+
+def _import(names: Iterable[str]) -> None:
+    for name in names:
+        with suppress(Exception):  # The script says it better.
+            import_module(name)
+
+
+def _pass_on(connection: socket.socket, pid: int) -> bool:
+    """Pass signals that a client received to its script; return false if the client is gone."""
+    try:
+        numbers = connection.recv(64)
+    except OSError:
+        return False
+    for number in numbers:
+        os.kill(pid, number)
+    return bool(numbers)
+
+
+def _reap(running: dict[int, _Child]) -> float | None:
+    """Send clients the exit status of their scripts; return the time if any has ended."""
+    ended = None
+    for pid in list(running):
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            child, ended = running.pop(pid), time.monotonic()
+            child.end(os.waitstatus_to_exitcode(status))
+    return ended
+
+
+def _accept_all(listener: socket.socket, running: dict[int, _Child], *, current: bool) -> None:
+    """Fork processes that run the scripts of all clients that have connected.
+
+    Args:
+        listener: Where clients connect.
+        running: The scripts that run, to which these are added.
+        current: Whether the project is as it was when this process imported it.
+    """
+    with suppress(BlockingIOError):
+        while True:
+            connection, _ = listener.accept()
+            _accept(connection, listener, running, current=current)
+
+
+def _accept(
+    connection: socket.socket,
+    listener: socket.socket,
+    running: dict[int, _Child],
+    *,
+    current: bool,
+) -> None:
+    """Fork a process that runs the script of one client."""
+    asked, streams = _received(connection)
+    if asked is None:
+        connection.close()
+        return
+    imported, say = os.pipe()
+    os.set_blocking(imported, False)
+    pid = os.fork()
+    if pid == 0:
+        listener.close()
+        for other in (connection, *(child.connection for child in running.values())):
+            other.close()
+        _run(marshal.loads(asked), streams, say, current=current)
+    for stream in (say, *streams):
+        os.close(stream)
+    running[pid] = _Child(connection, imported)
+
+
+def _received(connection: socket.socket) -> tuple[bytes | None, list[int]]:
+    """Return what a client asks for, None if it is gone, and its three streams."""
+    header, rights, _, _ = connection.recvmsg(8, socket.CMSG_LEN(3 * INT))
+    streams = [
+        int.from_bytes(sent[place : place + INT], sys.byteorder)
+        for _, _, sent in rights
+        for place in range(0, len(sent), INT)
+    ]
+    size, asked = int.from_bytes(header, "big"), b""
+    while len(header) == 8 and len(asked) < size:
+        part = connection.recv(size - len(asked))
+        if not part:
+            break
+        asked += part
+    if streams and asked and len(asked) == size:
+        return asked, streams
+    for stream in streams:
+        os.close(stream)
+    return None, []
+
+
+def _run(asked: list, streams: list[int], say: int, *, current: bool) -> None:
+    """Run a script in this forked process and exit with its status."""
+    arguments, folder, environment = asked
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, *PASSED_ON):
+        signal.signal(number, signal.SIG_DFL)
+    for place, stream in enumerate(streams):
+        os.dup2(stream, place)
+        os.close(stream)
+    os.chdir(folder)
+    if not current:
+        os.execve(sys.executable, [sys.executable, *arguments], environment)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = arguments
+    path = [part for part in environment.get("PYTHONPATH", "").split(":") if part]
+    sys.path[:] = [os.path.dirname(os.path.abspath(arguments[0])), *path, *sys.path[1:]]
+    known = set(sys.modules)
+    code = _status(arguments[0])
+    imported = [name for name in sys.modules.keys() - known if name.split(".")[0] == PROJECT]
+    os.write(say, " ".join(sorted(imported)).encode())
+    os._exit(code)
+
+
+def _status(script: str) -> int:
+    """Run a script, and return the exit status that it would have by itself."""
+    code = 0
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except SystemExit as end:
+        code = end.code
+        if code is not None and not isinstance(code, int):
+            print(code, file=sys.stderr)
+            code = 1
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    return (code or 0) & 0xFF
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])
