@@ -32,14 +32,18 @@ PACKAGES = (
     "numpy",
     "torch",
     "pandas",
-    "scipy.stats",
-    "statsmodels.api",
     "h5py",
     "hdf5plugin",
     "safetensors.torch",
     "torch.utils.flop_counter",
     "jaxtyping",
     "rich.progress",
+)
+# Jobs that share a submission of a cluster are none of statistics and figures.
+OF_STATISTICS = (
+    "scipy.stats",
+    "statsmodels.regression.mixed_linear_model",
+    "statsmodels.stats.proportion",
     "matplotlib.figure",
     "matplotlib.backends.backend_svg",
 )
@@ -71,7 +75,7 @@ def serve(address: str) -> None:
     """Fork for every script, until none was asked for in a while, or the project has changed."""
     listener = _listener(address)
     project = _project_files()
-    _import(PACKAGES)
+    _import(PACKAGES if "SLURM_JOB_ID" in os.environ else PACKAGES + OF_STATISTICS)
     woken, wake = os.pipe()
     for end in (woken, wake):
         os.set_blocking(end, False)

@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.stats
-import statsmodels.api as sm
 from jaxtyping import Float, Int
+from statsmodels.regression.linear_model import OLS
+from statsmodels.regression.mixed_linear_model import MixedLM
 
 from generalization.statistics.design import orthonormal_basis
 from generalization.statistics.intervals import FEWEST_ENSEMBLES, cr2_slope
@@ -79,7 +80,7 @@ def mixed_slope(
     if _explained(basis, means[0]):
         return _nothing(f"{why}, and its means are a function of the hyper-parameters alone")
     regressors = np.column_stack([basis, means[0]])
-    of_means = sm.OLS(means[1] / scale, regressors).fit()
+    of_means = OLS(means[1] / scale, regressors).fit()
     note = f"least squares of ensemble means: {why}"
     return _slope(of_means.params[-1], of_means.bse[-1], free, level, scale, np.nan, note)
 
@@ -130,7 +131,7 @@ def _reml(x, y, ensembles, basis):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            model = sm.MixedLM(y, np.column_stack([basis[ensembles], x]), ensembles)
+            model = MixedLM(y, np.column_stack([basis[ensembles], x]), ensembles)
             # The default, BFGS, may stop beside the maximum and report that it has converged.
             fitted = model.fit(reml=True, method=["powell"])
         except np.linalg.LinAlgError:
