@@ -8,17 +8,20 @@ users of a cluster depend:
   memory of the largest. Snakemake would run them at once, and ask for the memory of all.
 * If a job fails, those that have ended keep their files, and the others are submitted again, each
   by itself. Snakemake would delete the files of all, and submit the same group again.
-* The Snakemake inside a submission runs the jobs. It would start another one by ``srun``, which
-  takes as long to start as some jobs do.
+* A light program (``run_submission.py``) runs the jobs. Snakemake would start a Snakemake in the
+  submission, and by ``srun`` another one, each of which takes as long to start as some jobs do.
 
-Snakemakes that do this elsewhere submit every job by itself.
+Snakemakes that do this elsewhere submit every job by itself; so does one that gives its jobs an
+environment of their own, or has no file system in common with them.
 """
 
 from __future__ import annotations
 
-import os
+import json
+import shlex
+import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -35,6 +38,8 @@ from snakemake.iocontainers import ResourceList
 from snakemake.jobs import GroupJob
 from snakemake.logging import logger
 from snakemake.scheduling.job_scheduler import JobScheduler
+from snakemake.settings.types import SharedFSUsage
+from snakemake.shell import shell
 
 DAG = snakemake.dag.DAG  # Its module imports others that import it, unless the first is `api`.
 TOGETHER = "together"
@@ -44,8 +49,7 @@ KNOWN = hasattr(DAG, "update_groups") and hasattr(JobScheduler, "_handle_error")
 UPDATE_GROUPS = getattr(DAG, "update_groups", None)
 START, RUN = JobScheduler.__init__, JobScheduler.run
 HANDLE_ERROR = getattr(JobScheduler, "_handle_error", None)
-# What the command of a submission says of how it runs its jobs, and what that of a group says.
-JOB_STEP, NO_JOB_STEP = "--executor slurm-jobstep --jobs 1", "--executor local"
+RUNNER = Path(__file__).with_name("run_submission.py")
 
 
 class Place(NamedTuple):
@@ -75,6 +79,14 @@ class Submissions:
     estimate: Estimate
     workflow: Any
 
+    @cached_property
+    def are_possible(self) -> bool:
+        """Whether jobs are submitted, and run as this process would run them."""
+        workflow = self.workflow
+        shared = SharedFSUsage.all() <= set(workflow.storage_settings.shared_fs_usage)
+        deployed = workflow.deployment_settings.deployment_method
+        return KNOWN and workflow.non_local_exec and shared and not deployed
+
     @property
     def seconds(self) -> float:
         """Expected length of a submission, with the margin of a job below the limit of time."""
@@ -82,7 +94,7 @@ class Submissions:
         return min(60 * limits["together_minutes"], 3600 * (limits["hours"] or inf) / MARGIN)
 
     def of(self, rule: str, wildcards: Mapping[str, str], *, last: bool) -> str | None:
-        """Return the group of a job; none if it is submitted by itself.
+        """Return the group of a short job, a dataset's being its own; none of a long one.
 
         Args:
             rule: Name of its rule.
@@ -92,10 +104,12 @@ class Submissions:
                 submitted alone may lie between, and a group that needs a job that needs the group
                 could not run.
         """
-        if not (KNOWN and self.workflow.non_local_exec and self.seconds):
+        if not (self.are_possible and self.seconds):
             return None
         if not self.is_short(self.estimate.job_of(rule, wildcards)):
             return None
+        if "ensemble" not in wildcards:
+            return f"{TOGETHER}-{wildcards['dataset']}"
         place = self.places[wildcards["ensemble"]]
         between = wildcards.get("pairs") == "between_ensembles"
         last = last and (between or not place.whole)
@@ -205,22 +219,31 @@ def submit_short_jobs_together(workflow: Any, estimate: Estimate) -> Submissions
 
 
 def _start(scheduler: JobScheduler, workflow: Any, *given: Any, **named: Any) -> None:
-    """Start a scheduler; inside a submission, for one job at a time and as many as can end."""
-    if workflow.remote_exec and len(workflow.dag_settings.target_jobs) > 1:
-        workflow.execution_settings.keep_going = True
-        workflow.register_resource("_cores", 1)
-        os.environ["GENERALIZATION_TOGETHER"] = "1"
+    """Start a scheduler, which lets submissions be run by a light program."""
     START(scheduler, workflow, *given, **named)
     if workflow.non_local_exec and not workflow.remote_exec:
         executor = scheduler._executor
-        executor.format_job_exec = partial(_command, executor.format_job_exec)
+        executor.format_job_exec = partial(_command, executor)
 
 
-def _command(format_job: Callable[[Any], str], job: Any) -> str:
-    """Return the command of a submission, of a group without a job step."""
-    command = format_job(job)
-    alone = not job.is_group() or len(job) == 1
-    return command if alone else command.replace(JOB_STEP, NO_JOB_STEP)
+def _command(executor: Any, job: Any) -> str:
+    """Return the command of a submission; of short jobs, write down what there is to run."""
+    if not (job.is_group() and job.groupid.startswith(TOGETHER)):
+        return type(executor).format_job_exec(executor, job)
+    file = Path(executor.tmpdir, f"{job.jobid}.json")
+    file.write_text(json.dumps([_written(one) for one in job]))
+    words = [sys.executable, "-E", str(RUNNER), str(file)]
+    return f"cd {shlex.quote(str(Path.cwd()))} && {shlex.join(words)}"
+
+
+def _written(job: Any) -> dict[str, Any]:
+    """Return a job as ``run_submission.py`` reads it."""
+    return {
+        "message": job.message or job.name,
+        "command": f"{shell._get_process_prefix()}{job.shellcmd}",
+        "threads": job.threads,
+        **{kind: list(map(str, getattr(job, kind))) for kind in ("input", "output", "log")},
+    }
 
 
 def _update_groups(dag: DAG) -> None:

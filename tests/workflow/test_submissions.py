@@ -1,30 +1,40 @@
 """Which jobs are submitted together, and what they ask for."""
 
 import dataclasses
+import subprocess
+import time
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import snakemake_executor_plugin_slurm as slurm
 import yaml
 from estimate import MARGIN, Estimate
 from planning import read_study
 from rates import CORE
 from schema import settings_of
+from snakemake.settings.types import SharedFSUsage
 from submissions import (
-    JOB_STEP,
     MOST_JOBS,
-    NO_JOB_STEP,
     Submissions,
     _command,
     are_submitted,
 )
 
-SUBMITTED = SimpleNamespace(non_local_exec=True)
-LOCAL = SimpleNamespace(non_local_exec=False)
-STEPS = SimpleNamespace(executor_settings=SimpleNamespace(pass_command_as_script=False))
+ALL_SHARED = SharedFSUsage.all()
+
+
+def submitted(*, deployment_method=(), shared_fs_usage=ALL_SHARED, to_cluster=True):
+    """Snakemake's workflow whose jobs are submitted."""
+    return SimpleNamespace(
+        non_local_exec=to_cluster,
+        storage_settings=SimpleNamespace(shared_fs_usage=shared_fs_usage),
+        deployment_settings=SimpleNamespace(deployment_method=deployment_method),
+    )
+
+
+SUBMITTED, LOCAL = submitted(), submitted(to_cluster=False)
 
 
 @cache
@@ -83,16 +93,87 @@ def test_comparisons_are_with_the_other_jobs_of_their_ensemble_only_if_none_of_t
     assert whole.of("train_ensemble", wildcards, last=False) == "together-0"
 
 
-def test_a_group_is_run_by_the_snakemake_of_its_submission_and_a_long_job_in_a_step():
-    said = f"python -m snakemake {JOB_STEP} --mode remote"
+class Executor:
+    """An executor of which the command of a job is that it is Snakemake's."""
 
-    class Group(list):
-        def is_group(self):
-            return True
+    def __init__(self, folder):
+        self.tmpdir = folder
 
-    assert _command(lambda job: said, Group("ab")) == said.replace(JOB_STEP, NO_JOB_STEP)
-    assert _command(lambda job: said, Group("a")) == said
-    assert slurm.Executor.additional_general_args(SimpleNamespace(workflow=STEPS)) == JOB_STEP
+    def format_job_exec(self, job):
+        return "snakemake"
+
+
+class Job(SimpleNamespace):
+    """A job that writes words to a file."""
+
+    input, log, message, threads = (), (), "Write.", 2
+
+    def is_group(self):
+        return False
+
+
+class Group(list):
+    groupid = "together-3"
+
+    @property
+    def jobid(self):
+        return "-".join(job.output[0].replace("/", "_") for job in self)
+
+    def is_group(self):
+        return True
+
+
+def run(folder, *jobs):
+    """Run jobs as their submission does."""
+    command = _command(Executor(folder), Group(jobs))
+    return subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+
+
+def test_a_long_job_is_run_by_snakemake():
+    other = Group()
+    other.groupid = "of_the_user"
+    assert {_command(Executor(""), job) for job in (Job(), other)} == {"snakemake"}
+
+
+def test_jobs_of_a_submission_are_run_in_order_in_the_folder_of_the_study(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = Job(shellcmd="echo $OMP_NUM_THREADS > a_one", output=["a_one"], log=["b/log"])
+    second = Job(shellcmd="cat a_one a_one > a/two; test -d b", output=["a/two"], input=["a_one"])
+    done = run(tmp_path, first, second)
+    assert done.returncode == 0
+    assert Path("a/two").read_text() == "2\n2\n"
+    assert "1 of 2: Write." in done.stderr
+
+
+def test_what_needs_a_job_that_failed_is_not_run_and_all_else_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    failing = Job(shellcmd="touch one; false; true", output=["one"])
+    needing = Job(shellcmd="touch two", output=["two"], input=["one"])
+    silent = Job(shellcmd="true", output=["three"])
+    other = Job(shellcmd="touch four", output=["four"])
+    begun = time.monotonic()
+    done = run(tmp_path, failing, needing, silent, other)
+    assert done.returncode == 1
+    assert {one.name for one in tmp_path.iterdir()} == {"four", "one-two-three-four.json"}
+    assert "it ended with status 1, and wrote 1 of 1 files" in done.stderr
+    assert "its input one is missing" in done.stderr
+    assert "it ended with status 0, and wrote 0 of 1 files" in done.stderr
+    assert time.monotonic() - begun < 10  # Nobody waits for what will not be there.
+
+
+def test_submissions_of_one_group_do_not_run_each_others_jobs(tmp_path, monkeypatch):
+    """As after a failure, when what has not ended is submitted again, each job by itself."""
+    monkeypatch.chdir(tmp_path)
+    jobs = [Job(shellcmd=f"touch {name}", output=[name]) for name in ("one", "two")]
+    commands = [_command(Executor(tmp_path), Group([job])) for job in jobs]
+    subprocess.run(commands[0], shell=True, check=True)
+    assert Path("one").exists()
+    assert not Path("two").exists()
+
+
+def test_every_job_is_alone_where_snakemake_runs_them_elsewhere():
+    for apart in ({"deployment_method": {"conda"}}, {"shared_fs_usage": {SharedFSUsage.SOURCES}}):
+        assert set(jobs_of(submissions_of("study", submitted(**apart)))) == {None}
 
 
 def test_more_minutes_make_fewer_submissions():

@@ -3,6 +3,8 @@ rule prepare_dataset:
         "results/datasets/{dataset}.h5",
     log:
         "results/logs/prepare_dataset/{dataset}.log",
+    group:
+        together("prepare_dataset")
     conda:
         "../../environment.yml"
     threads: asked("prepare_dataset", "threads")
