@@ -27,7 +27,8 @@ def main() -> None:
     if len(sys.argv) != 2:
         sys.exit("usage: python workflow/run_submission.py FILE")
     jobs = json.loads(Path(sys.argv[1]).read_text())
-    os.environ["GENERALIZATION_TOGETHER"] = "1"
+    if len(jobs) > 1:
+        os.environ["GENERALIZATION_TOGETHER"] = "1"  # They share a server of launch.py.
     failed: set[str] = set()  # Files that will not be there.
     for number, job in enumerate(jobs, start=1):
         _tell(f"{number} of {len(jobs)}: {job['message']}")

@@ -145,6 +145,16 @@ def test_jobs_of_a_submission_are_run_in_order_in_the_folder_of_the_study(tmp_pa
     assert "1 of 2: Write." in done.stderr
 
 
+@pytest.mark.parametrize(("jobs", "shared"), [(1, "alone\n"), (2, "1\n")])
+def test_jobs_share_a_server_if_there_are_several(jobs, shared, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GENERALIZATION_TOGETHER", raising=False)
+    command = "echo ${GENERALIZATION_TOGETHER:-alone} > "
+    files = [f"file{number}" for number in range(jobs)]
+    run(tmp_path, *(Job(shellcmd=command + file, output=[file]) for file in files))
+    assert [Path(file).read_text() for file in files] == [shared] * jobs
+
+
 def test_what_needs_a_job_that_failed_is_not_run_and_all_else_is(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     failing = Job(shellcmd="touch one; false; true", output=["one"])
