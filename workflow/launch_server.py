@@ -2,14 +2,15 @@
 
     python workflow/launch_server.py SOCKET
 
-It imports third-party packages, and then for those that follow what a script has imported of the
-project. An edit of the project is always seen: once a file of it has changed, the server runs a
-script as it is, and leaves the next one to another server. It ends when it was idle for ``IDLE``
-seconds.
+Before the first fork for a script it imports what the script imports, of packages and of the
+project; what a script imports later, the server then imports for those that follow. An edit of the
+project is always seen: once a file of it has changed, the server runs a script as it is, and leaves
+the next one to another server. It ends when it was idle for ``IDLE`` seconds.
 """
 
 from __future__ import annotations
 
+import ast
 import ctypes
 import gc
 import marshal
@@ -21,10 +22,12 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 from launch import INT, PASSED_ON, ROOT
@@ -33,25 +36,6 @@ IDLE = 30.0
 PROJECT = "generalization"
 HUGE = 2 << 20
 MADV_COLLAPSE = 25
-PACKAGES = (
-    "numpy",
-    "torch",
-    "pandas",
-    "h5py",
-    "hdf5plugin",
-    "safetensors.torch",
-    "torch.utils.flop_counter",
-    "jaxtyping",
-    "rich.progress",
-)
-# Jobs that share a submission of a cluster are none of statistics and figures.
-OF_STATISTICS = (
-    "scipy.stats",
-    "statsmodels.regression.mixed_linear_model",
-    "statsmodels.stats.proportion",
-    "matplotlib.figure",
-    "matplotlib.backends.backend_svg",
-)
 
 
 @dataclass(frozen=True)
@@ -80,7 +64,6 @@ def serve(address: str) -> None:
     """Fork for every script, until none was asked for in a while, or the project has changed."""
     listener = _listener(address)
     project = _project_files()
-    _import(PACKAGES if "SLURM_JOB_ID" in os.environ else PACKAGES + OF_STATISTICS)
     woken, wake = os.pipe()
     for end in (woken, wake):
         os.set_blocking(end, False)
@@ -141,6 +124,32 @@ def _import(names: Iterable[str]) -> None:
         gc.freeze()  # Else the collector of a fork would write to all objects, and so copy them.
         with suppress(OSError, AttributeError):
             _use_huge_pages()
+
+
+@cache
+def _import_for(script: str) -> None:
+    """Import what a script imports at its beginning, but for what lies beside it."""
+    with suppress(OSError, SyntaxError, ValueError):
+        _import(_kept(_imported_by(ast.parse(Path(script).read_bytes()))))
+
+
+def _imported_by(tree: ast.Module) -> Iterator[str]:
+    """Yield the modules that a script names in its imports, and what may be one."""
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def _kept(names: Iterable[str]) -> Iterator[str]:
+    """Yield those of packages that are installed, or of the project."""
+    places = sys.prefix, sys.base_prefix, f"{ROOT}/{PROJECT}"
+    for name in names:
+        about = find_spec(name.split(".")[0])
+        if about is not None and (about.origin or "").startswith(places):
+            yield name
 
 
 def _use_huge_pages() -> None:
@@ -204,6 +213,10 @@ def _accept(
     if asked is None:
         connection.close()
         return
+    request = marshal.loads(asked)
+    if current:
+        arguments, folder, _ = request
+        _import_for(os.path.join(folder, arguments[0]))
     imported, say = os.pipe()
     os.set_blocking(imported, False)
     pid = os.fork()
@@ -211,7 +224,7 @@ def _accept(
         listener.close()
         for other in (connection, *(child.connection for child in running.values())):
             other.close()
-        _run(marshal.loads(asked), streams, say, current=current)
+        _run(request, streams, say, current=current)
     for stream in (say, *streams):
         os.close(stream)
     running[pid] = _Child(connection, imported)

@@ -16,10 +16,11 @@ ROOT = Path(__file__).parents[2]
 LAUNCH = ("-ES", str(ROOT / "workflow/launch.py"))
 SCRIPT = """
 import os, signal, sys, time
-import helper
+imported = "pandas" in sys.modules
+import helper, pandas
 mark = sys.argv[1]
 if mark == "say":
-    print("torch" in sys.modules, helper.VALUE, os.environ["SAID"], os.getcwd(), sys.argv[2:])
+    print(imported, helper.VALUE, os.environ["SAID"], os.getcwd(), sys.argv[2:])
     print("to the other stream", file=sys.stderr)
 elif mark == "sentence":
     sys.exit("InputError: a sentence.")
@@ -133,8 +134,15 @@ def said(its_runtime, checkout):
     return launched(its_runtime, checkout, launch=("-ES", "workflow/launch.py")).stdout.split()
 
 
-def test_what_a_script_has_imported_of_the_project_the_next_ones_have(its_runtime, checkout):
-    assert [said(its_runtime, checkout) for _ in range(3)] == [["False", "1"]] + 2 * [["True", "1"]]
+def test_what_a_script_imports_is_imported_before(its_runtime, checkout):
+    assert said(its_runtime, checkout) == ["True", "1"]
+
+
+def test_what_a_script_imports_later_the_next_ones_have(its_runtime, checkout):
+    script = checkout / "script.py"
+    lines = script.read_text().splitlines()
+    script.write_text("\n".join([*lines[:2], f"if True:\n    {lines[2]}", lines[3]]))
+    assert [said(its_runtime, checkout) for _ in range(2)] == [["False", "1"], ["True", "1"]]
 
 
 @pytest.mark.parametrize("edit", ["longer", "same_length_and_time", "new", "deleted"])
