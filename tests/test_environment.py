@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,12 @@ for name in dir(generalization):
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_marks_that_snakemake_leaves_in_folders_are_not_tracked():
+    git = partial(subprocess.run, capture_output=True, text=True)
+    if git(["git", "rev-parse"]).returncode:
+        pytest.skip("this is no checkout of git")
+    mark = "docs/findings/study/.snakemake_timestamp"
+    assert git(["git", "check-ignore", "--no-index", mark]).stdout == f"{mark}\n"
+    assert git(["git", "ls-files", "*/.snakemake_timestamp"]).stdout == ""
