@@ -113,7 +113,7 @@ def _evaluations(finite: FiniteNetworks, training: pd.DataFrame | None) -> dict[
     courses = []
     for _, place, step in finite.finite_rows if training is not None else ():
         rows = training[training["seed"] == finite.kept.seeds[place]]
-        rows = rows[rows["step"] <= step].sort_values("step")
+        rows = rows[rows["step"] <= step].sort_values("step", kind="stable")
         courses.append(torch.tensor(rows[["step", "train_loss"]].to_numpy(float)))
     if not courses:
         courses = [torch.empty(0, 2, dtype=torch.float64)] * len(finite.positions)

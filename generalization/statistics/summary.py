@@ -333,7 +333,7 @@ def _explained(design: pd.DataFrame | None) -> Iterator[str]:
         "all_main_effects": "all hyper-parameters together",
         "pairwise_interactions": "with their pairwise interactions",
     }
-    alone = shares.drop(together, errors="ignore").sort_values(ascending=False)
+    alone = shares.drop(together, errors="ignore").sort_values(ascending=False, kind="stable")
     if alone.empty:
         return
     others = [f"{within(factor)} {_percent(share)}" for factor, share in alone.iloc[1:].items()]

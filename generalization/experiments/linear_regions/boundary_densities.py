@@ -18,7 +18,7 @@ CELLS = 8  # Along each side of the square.
 
 def boundary_map(rows: pd.DataFrame) -> Bool[np.ndarray, "grid grid"]:
     """The boundary pixels of one network, from v = 1 down and from u = −1 on."""
-    found = rows[rows["kind"] == "boundary"].sort_values("row")
+    found = rows[rows["kind"] == "boundary"].sort_values("row", kind="stable")
     return np.unpackbits(unpacked(found["pixels"]), axis=1, count=len(found)).astype(bool)
 
 
@@ -30,7 +30,9 @@ def images(rows: pd.DataFrame) -> list[UInt8[np.ndarray, "height width"]]:
 
 def places(rows: pd.DataFrame) -> Float[np.ndarray, "images 2"]:
     """Where the images lie in the square, each as (u, v)."""
-    shown = rows[rows["kind"] == "image"].drop_duplicates("image").sort_values("image")
+    shown = (
+        rows[rows["kind"] == "image"].drop_duplicates("image").sort_values("image", kind="stable")
+    )
     return shown[["u", "v"]].to_numpy(float)
 
 

@@ -42,7 +42,7 @@ def translation_rings(
         return figure_of_words("No network has transitions at its last step to show.")
     same = (translation_trajectory[KEPT_NETWORK] == network[KEPT_NETWORK]).all(axis=1)
     rows = translation_trajectory[same]
-    image = unpacked(rows[rows["kind"] == "image"].sort_values("row")["pixels"])
+    image = unpacked(rows[rows["kind"] == "image"].sort_values("row", kind="stable")["pixels"])
     found = rows[rows["kind"] == "transition"]
 
     figure = Figure(figsize=(9.4, 7))

@@ -53,7 +53,7 @@ def courses(noise_clouds: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
     cloud = [*KEPT_NETWORK, "part", "class", "sigma"]
     at_input = clouds.loc[clouds["layer"] == 0, [*cloud, "noise"]]
     hidden = clouds[clouds["layer"] > 0].merge(at_input, on=cloud, suffixes=("", "_at_input"))
-    rows = with_networks(hidden, training).sort_values("step")
+    rows = with_networks(hidden, training).sort_values("step", kind="stable")
     there = [key for key in ("dataset", *VARIANTS) if key in rows]
     found = [
         _of_network(network, there) for _, network in rows.groupby(NETWORK, sort=True, dropna=False)

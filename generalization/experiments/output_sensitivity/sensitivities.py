@@ -78,7 +78,7 @@ def _sizes(measures: pd.DataFrame) -> pd.Series:
 
 def _size_classes(sizes: pd.Series) -> pd.Series:
     """From the least size on, a class goes as far as to ``SAME_SIZE`` times its own least."""
-    ascending, least, classes = sizes.sort_values(), -np.inf, []
+    ascending, least, classes = sizes.sort_values(kind="stable"), -np.inf, []
     for size in ascending:
         least = size if size > SAME_SIZE * least else least
         classes.append(least)

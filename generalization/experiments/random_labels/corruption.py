@@ -75,7 +75,7 @@ def _draw(panel: Panel, rows: pd.DataFrame, look: Mapping[str, str]) -> None:
     """Draw a line with intervals; true labels have none relative to themselves, but 1."""
     if rows.empty:
         return
-    rows = rows.sort_values("label_corruption")
+    rows = rows.sort_values("label_corruption", kind="stable")
     points = rows[["label_corruption", "estimate", "low", "high"]].to_numpy(float)
     if panel.column == "over_true_labels":
         points = np.vstack([[0, 1, 1, 1], points])

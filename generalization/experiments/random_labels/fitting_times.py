@@ -214,7 +214,7 @@ def steps_to_fit(training: pd.DataFrame, accuracy: float) -> pd.DataFrame:
 
 def _steps_to(training: pd.DataFrame, final: pd.DataFrame, accuracies: pd.Series) -> list[float]:
     """Step at which every network reached its own target accuracy."""
-    courses = dict(list(training.sort_values("step").groupby(NETWORK)))
+    courses = dict(list(training.sort_values("step", kind="stable").groupby(NETWORK)))
     networks = final[NETWORK].itertuples(index=False, name=None)
     return [
         _step_to_fit(courses[network], accuracy)

@@ -65,7 +65,9 @@ def _of_setting(alike: pd.DataFrame) -> Iterator[dict[str, Any]]:
         accuracy, cost = last["test_accuracy"].mean(), last["flops"].mean()
         as_dear = [
             np.interp(np.log(cost), np.log(course["flops"]), course["test_accuracy"])
-            for _, course in whole[whole["step"] > 0].sort_values("step").groupby(NETWORK)
+            for _, course in whole[whole["step"] > 0]
+            .sort_values("step", kind="stable")
+            .groupby(NETWORK)
         ]
         values = {
             "cost_ratio": cost / ends["flops"].mean(),

@@ -76,7 +76,7 @@ def similarity_of_groups(similarity_contrasts: pd.DataFrame) -> Figure:
 def _draw(panel: Panel) -> None:
     """Draw the lines of one panel."""
     for place, (group, look) in enumerate(LOOKS.items()):
-        rows = panel.table[panel.table["statistic"] == group].sort_values("layer")
+        rows = panel.table[panel.table["statistic"] == group].sort_values("layer", kind="stable")
         panel.axes.errorbar(
             rows["layer"] + APART * (place - 1),
             rows["estimate"],

@@ -88,7 +88,7 @@ def convergence_step(course: pd.DataFrame, threshold: float) -> float:
     Returns:
         The step; the first one, if the layer is never less alike.
     """
-    ordered = course.sort_values("step")
+    ordered = course.sort_values("step", kind="stable")
     steps, values = np.log1p(ordered["step"].to_numpy(float)), ordered["value"].to_numpy(float)
     below = np.flatnonzero(values < threshold)
     if not len(below) or below[-1] == len(values) - 1:

@@ -78,6 +78,6 @@ def _means(rows: pd.DataFrame) -> pd.DataFrame:
         np.interp(
             PARTS, (one["rank"] - 1) / np.maximum(one["directions"] - 1, 1), one["correlation"]
         )
-        for _, one in rows.sort_values("rank").groupby(NETWORK)
+        for _, one in rows.sort_values("rank", kind="stable").groupby(NETWORK)
     ]
     return pd.DataFrame(curves, columns=PARTS).agg(["mean", "sem"]).T

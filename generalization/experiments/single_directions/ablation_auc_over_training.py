@@ -92,7 +92,7 @@ def _chosen(rows: pd.DataFrame, color: str) -> list[str]:
 
 def _draw(axes: Axes, course: pd.DataFrame, quantity: str, hue: str) -> None:
     """Draw every network, and their mean over seeds, by step."""
-    for _, network in course.sort_values("step").groupby("seed"):
+    for _, network in course.sort_values("step", kind="stable").groupby("seed"):
         axes.plot(network["step"], network[quantity], color=hue, linewidth=0.7, alpha=0.5)
     mean = mean_course(course, quantity)
     axes.plot(mean.index, mean, color=hue, linewidth=2, marker=".", label=quantity)

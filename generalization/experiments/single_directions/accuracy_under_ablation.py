@@ -80,6 +80,8 @@ def _draw_lines(panel: Panel, hues: Looks) -> None:
 def _interpolated(rows: pd.DataFrame) -> pd.DataFrame:
     """Mean over networks and its standard error by amount: networks of other sizes have others."""
     amounts = np.linspace(0, rows["amount"].max(), PLACES)
-    networks = [curve.sort_values("amount") for _, curve in rows.groupby(KEPT_NETWORK)]
+    networks = [
+        curve.sort_values("amount", kind="stable") for _, curve in rows.groupby(KEPT_NETWORK)
+    ]
     accuracies = [np.interp(amounts, one["amount"], one["accuracy"]) for one in networks]
     return pd.DataFrame(accuracies, columns=amounts).agg(["mean", "sem"]).T

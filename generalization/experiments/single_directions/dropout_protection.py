@@ -100,7 +100,7 @@ def relative_accuracy(curves: pd.DataFrame) -> np.ndarray:
         curves: Rows of one ensemble and one kind of ablation.
     """
     of_seeds = []
-    for _, curve in curves.sort_values("amount").groupby("seed"):
+    for _, curve in curves.sort_values("amount", kind="stable").groupby("seed"):
         accuracy = np.interp(FRACTIONS, curve["amount"], curve["accuracy"])
         of_seeds.append(accuracy / accuracy[0])
     return np.mean(of_seeds, axis=0)

@@ -90,7 +90,7 @@ def courses(ablation_curves: pd.DataFrame, training: pd.DataFrame) -> pd.DataFra
     areas = areas[(areas["layer"] == "all") & (areas["mode"] == "zero") & (areas["step"] > 0)]
     keys = [*NETWORK, *GROUP, "label_corruption"]
     found = [
-        network | _of_network(steps.sort_values("step"))
+        network | _of_network(steps.sort_values("step", kind="stable"))
         for network, steps in groups(areas.dropna(subset="test_loss"), keys, dropna=False)
         if len(steps) >= FEWEST_STEPS
     ]

@@ -55,7 +55,7 @@ def bound_courses(
     """
     profile = train_test_sensitivity.reindex(columns=[*NETWORK, "step", *MEASURES])
     rows = with_networks(profile, training)
-    courses = rows[(rows["step"] > 0) & on_true_labels(rows)].sort_values("step")
+    courses = rows[(rows["step"] > 0) & on_true_labels(rows)].sort_values("step", kind="stable")
     keys = ["dataset", *NETWORK]
     found = pd.DataFrame(
         [about | row for about, course in groups(courses, keys) for row in _of_network(course)],

@@ -143,12 +143,12 @@ def _drawable(rows: pd.DataFrame) -> pd.DataFrame:
 def _draw_course(axes: Axes, network: pd.DataFrame) -> None:
     """Truth and estimates of one network."""
     for place, (estimator, (_, look)) in enumerate(LINES.items()):
-        course = network[network["estimator"] == estimator].sort_values("step")
+        course = network[network["estimator"] == estimator].sort_values("step", kind="stable")
         every = -(-len(course) // MOST_MARKERS)
         # Markers of lines that lie on each other are beside each other.
         marked = {"markevery": (place * every // len(LINES), every)} if every else {}
         axes.plot(course["step"], course["estimate"], label=estimator, **MARK | look | marked)
-    truth = network[network["estimator"] == "train"].sort_values("step")
+    truth = network[network["estimator"] == "train"].sort_values("step", kind="stable")
     axes.plot(truth["step"], truth["truth"], label="test", **MARK | TRUTH)
     # Eq. 5 divides by ln w, which may be near 0: its peaks are cut off.
     measured = network.loc[network["estimator"] == "train", ["estimate", "truth"]]
