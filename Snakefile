@@ -39,7 +39,7 @@ from generalization.names import readable
 
 sys.path.insert(0, f"{workflow.basedir}/workflow")
 import papers
-from about import about, definition_of, headline_of, titles_of
+from about import about, definition_of, headline_of, is_reported, titles_of
 from check_catalog import NAME, check_catalog
 from environment import check_environment, run_scripts
 from estimate import Estimate, headline, impossible, told_gpus
@@ -115,7 +115,7 @@ BLOCK = "results/ensembles/{ensemble}/{block}"
 config["title"] = study.title
 config["statistics"] = study.statistics
 config["fitting"] = study.fitting
-config |= about(study, workflow.configfiles)
+config |= about(study, workflow.configfiles, reported=is_reported(sys.argv[1:]))
 config["summary"] = lines
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -127,12 +128,13 @@ def files_of(study: Study) -> list[Path]:
     return sorted(found)
 
 
-def about(study: Study, files: Sequence[str]) -> dict[str, object]:
+def about(study: Study, files: Sequence[str], *, reported: bool = False) -> dict[str, object]:
     """Collect what the report says of how its results came about.
 
     Args:
         study: The study.
         files: Its configuration file.
+        reported: Whether a report is written, for which torch is asked for its BLAS.
 
     Returns:
         ``definitions`` of what it measures and tabulates, ``assumptions``, ``commit``,
@@ -151,7 +153,7 @@ def about(study: Study, files: Sequence[str]) -> dict[str, object]:
             *assumptions(files_of(study)),
         ],
         "commit": commit(),
-        "versions": versions(),
+        "versions": versions() | (blas_of_torch() if reported else {}),
         "settings": "".join(file.read_text(encoding="utf-8") for file in configs),
     }
 
@@ -191,3 +193,32 @@ def versions() -> dict[str, str]:
             continue
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     return found | {"BLAS of numpy": f"{blas['name']} {blas['version']}"}
+
+
+def is_reported(arguments: Sequence[str]) -> bool:
+    """Return whether a command of Snakemake writes a report."""
+    return any(word.partition("=")[0] == "--report" for word in arguments)
+
+
+def blas_of_torch() -> dict[str, str]:
+    """Return the name of the BLAS of torch, and its version where torch tells it."""
+    # Another process imports torch, so that planning needs neither its time nor its memory.
+    command = (sys.executable, "-c", "import torch; print(torch.__config__.show())")
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return {"BLAS of torch": told_blas(told.stdout)}
+
+
+def told_blas(configuration: str) -> str:
+    """Return the BLAS of a build of torch in the words of numpy: name and version.
+
+    Args:
+        configuration: Text of ``torch.__config__.show()``.
+    """
+    name = re.search(r"\bBLAS_INFO=(\w+)", configuration)
+    mkl = re.search(r"Math Kernel Library Version ([\d.]+)", configuration)
+    if name is None:
+        return "unknown"
+    return f"{name[1]} {mkl[1]}" if name[1] == "mkl" and mkl else name[1]

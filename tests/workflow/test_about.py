@@ -1,9 +1,21 @@
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
-from about import about, assumptions, commit, files_of, headline_of, terms, versions
+from about import (
+    about,
+    assumptions,
+    commit,
+    files_of,
+    headline_of,
+    is_reported,
+    terms,
+    told_blas,
+    versions,
+)
 from planning import read_study
 
 PLAIN = {
@@ -89,3 +101,29 @@ def test_commit_says_if_files_differ(tmp_path):
 
 def test_versions_are_of_what_decides_over_numbers():
     assert {"Python", "torch", "numpy", "snakemake", "BLAS of numpy"} <= set(versions())
+
+
+@pytest.mark.parametrize(
+    ("configuration", "told"),
+    [
+        (
+            "- Intel(R) Math Kernel Library Version 2024.2-Product\n- BLAS_INFO=mkl, X=1",
+            "mkl 2024.2",
+        ),
+        ("- Intel(R) Math Kernel Library Version 2024.2-Product\n- BLAS_INFO=open, X=1", "open"),
+        ("- Build settings: BLAS_INFO=accelerate, X=1", "accelerate"),
+        ("- Build settings: X=1", "unknown"),
+    ],
+)
+def test_blas_of_torch_is_told_as_that_of_numpy(configuration, told):
+    assert told_blas(configuration) == told
+
+
+def test_torch_is_asked_for_its_blas_where_a_report_is_written():
+    study = read_study(PLAIN)
+    name = re.search(r"BLAS_INFO=(\w+)", torch.__config__.show())[1]
+    assert about(study, [], reported=True)["versions"]["BLAS of torch"].startswith(name)
+    assert "BLAS of torch" not in about(study, [])["versions"]
+    assert is_reported(["--cores", "2", "--report", "report.html"])
+    assert is_reported(["--report=report.html"])
+    assert not is_reported(["--report-stylesheet", "own.css"])
