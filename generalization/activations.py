@@ -24,6 +24,7 @@ from torch import Tensor
 from generalization.devices import halving_memory, items_at_once
 from generalization.errors import InputError
 from generalization.hdf5 import hdf5_written_whole
+from generalization.networks.block_file import check_block
 from generalization.networks.layer_activations import layer_activations
 from generalization.networks.networks_file import KeptNetworks
 
@@ -189,7 +190,7 @@ class Activations:
             path: Path of the HDF5 file, which is opened read-only.
 
         Raises:
-            InputError: If the file is missing, damaged or of another kind.
+            InputError: If the file is missing, damaged, or of another kind, ensemble or block.
         """
         self._path = str(path)
         try:
@@ -209,6 +210,7 @@ class Activations:
             self.shapes = [self._file[f"layers/{layer}"].shape[2:] for layer in self.layers]
         except (OSError, RuntimeError, LookupError, AttributeError, TypeError, ValueError) as error:
             raise InputError(_damaged(self._path, error)) from error
+        check_block(path, self.ensemble, self.seeds)
 
     def read(
         self, *, layer: int, seed: int, kept_step: int = -1, samples: slice = slice(None)

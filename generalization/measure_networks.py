@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from generalization.datasets.dataset import Dataset
 from generalization.devices import at_most, halving_memory
-from generalization.errors import Approximated, in_order, reason_of
+from generalization.errors import Approximated, InputError, in_order, reason_of
 from generalization.finite_networks import NOT_FINITE, FiniteNetworks, Groups, offered_of_ensemble
 from generalization.measuring_modules import fitting_batch_size
 from generalization.networks.modules import Networks, left_as_it_was, number_of_networks
@@ -63,9 +63,11 @@ def measure_networks(
         ``reason`` says why, and where it is an approximation, how close.
 
     Raises:
-        InputError: If a measure asks for something that is not offered, which is known before any
-            is computed, or returns something else than values of the networks.
+        InputError: If a measure asks for something that is not offered, or ``training`` is of
+            another ensemble, which is known before any is computed, or a measure returns something
+            else than values of the networks.
     """  # noqa: DOC502
+    _check_ensemble(kept, training)
     for name, measure in measures.items():
         check_signature(f"measure {name}", measure, OfferedToMeasures, settings[name])
     finite = FiniteNetworks.of(kept)
@@ -94,6 +96,21 @@ def measure_networks(
 
         before[name], reasons = halving_memory(f"measure {name}", values)
         yield name, _table(finite, name, before[name], reasons)
+
+
+def _check_ensemble(kept: KeptNetworks, training: pd.DataFrame | None) -> None:
+    """Refuse a table of training that was copied from another ensemble.
+
+    Raises:
+        InputError: If it is one.
+    """
+    ensemble = kept.hyperparameters.name
+    others = [] if training is None else sorted({*training["ensemble"]} - {ensemble})
+    if others:
+        raise InputError(
+            f"The table of training must be of {ensemble}, not of {', '.join(others)}; without it "
+            "the same command makes it again."
+        )
 
 
 def _stacks(

@@ -9,7 +9,7 @@ from generalization.datasets.dataset import read_dataset
 from generalization.datasets.experiment_data import experiment_data
 from generalization.devices import prepare_device
 from generalization.errors import exit_on_input_error
-from generalization.networks.networks_file import read_networks
+from generalization.networks.block_file import read_block
 from generalization.signatures import imported
 from generalization.tables import write_table
 
@@ -30,7 +30,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     device = prepare_device(arguments.device, arguments.threads)
-    kept = read_networks(arguments.networks, device)
+    kept = read_block(arguments.networks, device)
     data = experiment_data(read_dataset(arguments.dataset), kept.hyperparameters).to(device)
     measures = {measure.__name__: measure for measure in arguments.measures}
     table = audit_checks(kept, data, measures, arguments.settings, **arguments.checks)

@@ -8,7 +8,7 @@ from pathlib import Path
 from generalization.activations import Activations
 from generalization.devices import prepare_device
 from generalization.errors import exit_on_input_error
-from generalization.networks.networks_file import read_networks
+from generalization.networks.block_file import read_block
 from generalization.representations.comparing import compare_networks
 from generalization.signatures import imported
 from generalization.tables import write_table
@@ -29,7 +29,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     device = prepare_device(arguments.device, arguments.threads)
-    kept = arguments.networks and read_networks(arguments.networks)
+    kept = arguments.networks and read_block(arguments.networks)
     first, second = arguments.activations
     compare = partial(compare_networks, asymmetric=arguments.asymmetric, device=device)
     with Activations(first) as a, Activations(second) as b:

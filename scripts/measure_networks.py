@@ -10,7 +10,7 @@ from generalization.datasets.experiment_data import experiment_data
 from generalization.devices import prepare_device
 from generalization.errors import exit_on_input_error
 from generalization.measure_networks import measure_networks
-from generalization.networks.networks_file import read_networks
+from generalization.networks.block_file import read_block
 from generalization.signatures import imported
 from generalization.tables import read_table, write_table
 
@@ -32,7 +32,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     device = prepare_device(arguments.device, arguments.threads)
-    kept = read_networks(arguments.networks)
+    kept = read_block(arguments.networks)
     data = experiment_data(read_dataset(arguments.dataset), kept.hyperparameters).to(device)
     measures = {measure.__name__: measure for measure in arguments.measures}
     training = read_table(arguments.training)

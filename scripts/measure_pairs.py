@@ -9,7 +9,7 @@ from generalization.datasets.experiment_data import experiment_data
 from generalization.devices import prepare_device
 from generalization.errors import exit_on_input_error
 from generalization.measure_pairs import measure_pairs
-from generalization.networks.networks_file import read_networks
+from generalization.networks.block_file import read_block
 from generalization.signatures import imported
 from generalization.tables import write_table
 
@@ -29,7 +29,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     device = prepare_device(arguments.device, arguments.threads)
-    a, b = (read_networks(path) for path in arguments.networks)
+    a, b = (read_block(path) for path in arguments.networks)
     data = experiment_data(read_dataset(arguments.dataset), a.hyperparameters).to(device)
     measures = {measure.__name__: measure for measure in arguments.measures}
     tables = measure_pairs(a, b, data, measures, arguments.settings)

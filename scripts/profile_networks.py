@@ -9,7 +9,7 @@ from generalization.datasets.dataset import read_dataset
 from generalization.datasets.experiment_data import experiment_data
 from generalization.devices import prepare_device
 from generalization.errors import exit_on_input_error
-from generalization.networks.networks_file import read_networks
+from generalization.networks.block_file import read_block
 from generalization.profile_networks import profile_networks
 from generalization.recorded import opened_record
 from generalization.signatures import imported
@@ -31,7 +31,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     device = prepare_device(arguments.device, arguments.threads)
-    kept = read_networks(arguments.networks)
+    kept = read_block(arguments.networks)
     data = experiment_data(read_dataset(arguments.dataset), kept.hyperparameters).to(device)
     profile = partial(profile_networks, together=arguments.together)
     with opened_record(arguments.recorded) as recorded:

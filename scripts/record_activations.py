@@ -9,7 +9,7 @@ from generalization.datasets.dataset import read_dataset
 from generalization.datasets.experiment_data import experiment_data
 from generalization.devices import prepare_device
 from generalization.errors import exit_on_input_error
-from generalization.networks.networks_file import read_networks
+from generalization.networks.block_file import read_block
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     device = prepare_device(arguments.device, arguments.threads)
-    kept = read_networks(arguments.networks)
+    kept = read_block(arguments.networks)
     data = experiment_data(read_dataset(arguments.dataset), kept.hyperparameters)
     inputs = data.test_inputs[: arguments.settings.pop("samples")].to(device)
     write_activations(arguments.output, kept, inputs, **arguments.settings)

@@ -9,7 +9,7 @@ from generalization.datasets.dataset import read_dataset
 from generalization.datasets.experiment_data import experiment_data
 from generalization.devices import prepare_device
 from generalization.errors import exit_on_input_error
-from generalization.networks.networks_file import read_networks
+from generalization.networks.block_file import read_block
 from generalization.randomness import generator_for
 from generalization.units.cloud_spectra import noisy_images
 
@@ -26,7 +26,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     device, settings = prepare_device(arguments.device, arguments.threads), arguments.settings
-    kept = read_networks(arguments.networks)
+    kept = read_block(arguments.networks)
     data = experiment_data(read_dataset(arguments.dataset), kept.hyperparameters)
     generator = generator_for(data.name, "noisy_copies")
     write_activations(

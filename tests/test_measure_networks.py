@@ -13,7 +13,7 @@ from schema import settings_of
 from torch.testing import assert_close
 
 from generalization.catalog import MEASURES, file_of, place_of
-from generalization.errors import Approximated, warn_of_no_value
+from generalization.errors import Approximated, InputError, warn_of_no_value
 from generalization.measure_networks import measure_networks
 from generalization.measures.number_of_parameters import number_of_parameters
 from generalization.measures.output_entropy import output_entropy
@@ -75,6 +75,19 @@ def test_every_network_is_a_row_at_every_step_at_which_it_changed():
     last = kept().networks[2][[0]]
     expected = output_entropy(last, data().test_inputs[:5]).mean().item()
     assert table["value"].iloc[-1] == pytest.approx(expected)
+
+
+def test_a_table_of_training_of_another_ensemble_is_named_before_anything_is_computed():
+    called, name = [], kept().hyperparameters.name
+    training = pd.DataFrame({"ensemble": [name, "digits-ffffffff"], "seed": 1, "step": 0})
+    found = measure_networks(kept(), data(), {"one": called.append}, {"one": {}}, training=training)
+    with pytest.raises(InputError) as error:
+        next(found)
+    assert str(error.value) == (
+        f"The table of training must be of {name}, not of digits-ffffffff; without it the same "
+        "command makes it again."
+    )
+    assert called == []
 
 
 def test_noise_of_a_dataset_is_the_same_for_all_ensembles_and_measures():

@@ -77,6 +77,7 @@ def test_a_kept_network_has_the_course_until_its_step():
     rows = [(kept_step, place, step) for kept_step, place, step in some.distinct()]
     steps = sorted({step for *_, step in rows})
     training = pd.DataFrame({
+        "ensemble": some.hyperparameters.name,
         "seed": [seed for seed in some.seeds for _ in steps],
         "step": [step for _ in some.seeds for step in steps][::-1],
         "train_loss": 1.0,

@@ -11,8 +11,9 @@ from generalization.errors import InputError
 from generalization.hyperparameters import Hyperparameters
 from generalization.measure_networks import measure_networks
 from generalization.measures.path_norm import path_norm
+from generalization.networks.block_file import read_block
 from generalization.networks.module_networks import reason_apart, template_of
-from generalization.networks.networks_file import read_networks, write_networks
+from generalization.networks.networks_file import write_networks
 from generalization.randomness import generator_for
 from generalization.training import architecture_for, initial_networks, train_ensemble
 from generalization.training.course import Course
@@ -176,7 +177,7 @@ def test_a_killed_training_ends_with_the_same_bits(kind, tmp_path):
     assert_same(resumed.kept, whole.kept, rtol=0, atol=0)
     assert resumed.training == whole.training
     write_networks(tmp_path / "networks.safetensors", resumed.kept)
-    read = read_networks(tmp_path / "networks.safetensors")
+    read = read_block(tmp_path / "networks.safetensors")
     assert_same(read, whole.kept, rtol=0, atol=0)
     assert read.hyperparameters.name == hyperparameters.name
 

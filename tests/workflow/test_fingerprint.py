@@ -50,7 +50,7 @@ def test_imports_of_project_are_all_found():
     imports = module._parsed(module.ROOT / "scripts/measure_networks.py").imports
     reached = {one.file for one in imports}
     assert module.ROOT / "generalization/measure_networks.py" in reached
-    assert module.ROOT / "generalization/networks/networks_file.py" in reached
+    assert module.ROOT / "generalization/networks/block_file.py" in reached
 
 
 def test_where_a_file_lies_and_in_which_order_it_is_imported_does_not_count(project):
