@@ -34,7 +34,7 @@ study: checked
 	@$(MAKE) --no-print-directory report
 
 # Jobs, work, time, memory and disk of a study by rule, from scratch.
-# Rates of a core are measured once per machine.
+# Rates of a core and of a GPU are measured once per machine.
 estimate: checked
 	@python workflow/rates.py results/rates.json
 	@python workflow/estimate.py config/$(STUDY).yaml

@@ -52,7 +52,7 @@ from planning import (
     read_study,
 )
 from provenance import dataset_digest
-from rates import read_rates
+from rates import read_gpu_rates, read_rates
 from scheduling import inspect_functions_once, one_timer_at_a_time
 from schema import settings_of, typed
 from submissions import are_submitted, submit_short_jobs_together
@@ -90,7 +90,9 @@ on_cluster = workflow.remote_exec
 gpus = [] if on_cluster or study.device == "cpu" else visible_gpus()
 if gpus and workflow.is_main_process and are_submitted(sys.argv[1:]):
     gpus, on_cluster = [], True
-estimate = Estimate(study, read_rates(study.rates), gpus=len(gpus), cluster=on_cluster)
+estimate = Estimate(
+    study, read_rates(study.rates), len(gpus), on_cluster, gpu=read_gpu_rates()
+)
 if gpus and "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", len(gpus))
 submissions = submit_short_jobs_together(workflow, estimate)

@@ -41,7 +41,7 @@ from costs import (
     training_work,
 )
 from planning import Study, check_config_files, read_study
-from rates import GPU, Rates, read_rates
+from rates import ASSUMED_GPU, GpuRates, Rates, read_gpu_rates, read_rates
 
 from generalization.errors import InputError
 
@@ -97,12 +97,14 @@ class Estimate:
         rates: Rates of one core.
         gpus: Number of GPUs of this machine, if the jobs run here.
         cluster: Whether the jobs run elsewhere.
+        gpu: Rates of one GPU.
     """
 
     study: Study
     rates: Rates
     gpus: int = 0
     cluster: bool = False
+    gpu: GpuRates = ASSUMED_GPU
     _jobs: dict[tuple[Any, ...], Job] = field(default_factory=dict)
     _sized: dict[str, Sized] = field(default_factory=dict)
 
@@ -211,7 +213,8 @@ class Estimate:
         return self._job(work, memory, 65536)
 
     def _job(self, work: Work, memory: float, disk: float) -> Job:
-        on_gpu, on_core = work._replace(slower=1).seconds(GPU), START + work.seconds(self.rates)
+        on_gpu = work._replace(slower=1).seconds(self.gpu.rates)
+        on_core = START + work.seconds(self.rates)
         profits = on_core > WORTHWHILE * (on_gpu + 30)
         return Job(work.flops, on_core, on_gpu, memory, disk, profits)
 
@@ -440,7 +443,8 @@ def headline(estimate: Estimate) -> str:
     """Return the costs of a study from scratch in one line."""
     study, total = estimate.study, totals(estimate)["total"]
     networks = study.seeds * len(study.ensembles)
-    gpus = f" and {_hours(total.gpu_hours, 'GPU')}" if total.gpu_hours else ""
+    gpus = f" and {_hours(total.gpu_hours, 'GPU')} ({estimate.gpu.source})"
+    gpus = gpus if total.gpu_hours else ""
     return (
         f"{study.name} from scratch: {total.jobs:,} jobs before tables and figures, "
         f"{networks:,} networks, {total.flops:.2g} FLOPs, about "
@@ -460,6 +464,12 @@ def told_gpus(estimate: Estimate) -> str:
         else "all"
     )
     return f"device: {study.device} found {gpus}: jobs have one each, {why}."
+
+
+def told_gpu_rates(estimate: Estimate) -> str:
+    """Return in one line how fast a GPU is taken to be, and who says so."""
+    rates, source = estimate.gpu
+    return f"Rates of a GPU are {source}; {rates.flops / 1e12:.3g} TFLOP/s of matrix products."
 
 
 def _hours(hours: float, of: str = "") -> str:
@@ -562,8 +572,8 @@ def main(files: list[str]) -> None:
         study = read_study(yaml.safe_load(Path(files[0]).read_text(encoding="utf-8")), files)
     except InputError as error:
         sys.exit(f"InputError: {error}")
-    estimate = Estimate(study, read_rates(study.rates))
-    print("\n".join([*table(estimate), headline(estimate)]))
+    estimate = Estimate(study, read_rates(study.rates), gpu=read_gpu_rates())
+    print("\n".join([*table(estimate), headline(estimate), told_gpu_rates(estimate)]))
     if problem := impossible(estimate):
         print(problem)
 

@@ -16,7 +16,9 @@ from costs import (
     step_work,
     training_work,
 )
-from rates import CORE, read_rates
+from oracles.pretended_gpu import pretended_gpu
+from rates import ASSUMED_GPU, CORE, Rates, read_gpu_rates, read_rates
+from rates import main as measure_rates
 from schema import MEASURED_PARTS, SCHEMA, settings_of
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -165,6 +167,48 @@ def test_rates_are_those_given_then_measured_then_assumed(tmp_path, monkeypatch)
     assert read_rates({"flops": 2.0}, file) == CORE._replace(flops=2.0)
     file.write_text("{")
     assert read_rates({}, file) == CORE
+
+
+H200 = {"flops": 4e13, "numbers": 1e12, "call": 5e-6}
+OLD = H200 | {"flops": 1e13}
+
+
+def test_rates_of_a_gpu_are_those_of_this_machine_then_of_any_then_assumed(tmp_path, monkeypatch):
+    file = tmp_path / "rates.json"
+    monkeypatch.setattr("rates._machine", lambda: "here x86_64")
+    assert read_gpu_rates(file) == ASSUMED_GPU
+    file.write_text(json.dumps({"here x86_64": H200, "node x86_64, NVIDIA H200": {"flops": 1e13}}))
+    assert read_gpu_rates(file) == ASSUMED_GPU
+    there = {"node x86_64, NVIDIA H200": H200, "node x86_64, Old, slow": OLD}
+    file.write_text(json.dumps(there))
+    assert read_gpu_rates(file) == (Rates(**OLD), "measured on Old, slow of node")
+    file.write_text(json.dumps(there | {"here x86_64, NVIDIA H200": H200}))
+    assert read_gpu_rates(file) == (Rates(**H200), "measured on NVIDIA H200 of here")
+    file.write_text("{")
+    assert read_gpu_rates(file) == ASSUMED_GPU
+
+
+def test_a_gpu_is_measured_once_per_machine(tmp_path, monkeypatch):
+    file = tmp_path / "rates.json"
+    monkeypatch.setattr("rates._machine", lambda: "here x86_64")
+    known = {"here x86_64": CORE._asdict(), "node x86_64, NVIDIA H200": H200}
+    file.write_text(json.dumps(known))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    measure_rates(file)
+    assert json.loads(file.read_text()) == known
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    with pretended_gpu() as gpu:
+        measure_rates(file)
+        assert gpu.peak > 2**25
+        found = json.loads(file.read_text())
+        measure_rates(file)
+    assert json.loads(file.read_text()) == found
+    of_gpu = found.pop("here x86_64, Pretended GPU")
+    assert found == known
+    assert read_gpu_rates(file) == (Rates(**of_gpu), "measured on Pretended GPU of here")
+    assert 1e8 < of_gpu["flops"] < 1e14
+    assert 1e6 < of_gpu["numbers"] < 1e13
+    assert 1e-8 < of_gpu["call"] < 1e-1
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])

@@ -11,9 +11,17 @@ from pathlib import Path
 import pytest
 import yaml
 from costs import FLOAT, kept_of, sized
-from estimate import Estimate, Resources, headline, impossible, table, totals
+from estimate import (
+    Estimate,
+    Resources,
+    headline,
+    impossible,
+    table,
+    told_gpu_rates,
+    totals,
+)
 from planning import read_study
-from rates import CORE, Rates
+from rates import CORE, GPU, GpuRates, Rates
 from schema import settings_of
 
 from generalization.regions.crossing_costs import are_layers_followed, is_curvature_followed
@@ -172,6 +180,21 @@ def test_one_key_asks_for_gpus_where_they_are_faster():
     assert totals(asking)["train_ensemble"].core_hours == 0
     small = estimate_of("smoke", gpus=1)
     assert totals(small)["total"].gpu_hours == 0
+
+
+def test_hours_of_a_gpu_are_those_of_its_rates_and_the_estimate_says_whose():
+    limits = {"gpus": 1}
+    assumed = estimate_of("novak_small", **limits)
+    twice = GPU._replace(flops=2 * GPU.flops, numbers=2 * GPU.numbers, call=GPU.call / 2)
+    measured = dataclasses.replace(assumed, gpu=GpuRates(twice, "measured on a GPU"), _jobs={})
+    hours = [totals(one)["train_ensemble"].gpu_hours for one in (assumed, measured)]
+    assert hours[1] == pytest.approx(hours[0] / 2)
+    assert " GPU-days (assumed: no GPU was measured), " in headline(assumed)
+    assert " GPU-days (measured on a GPU), " in headline(measured)
+    assert told_gpu_rates(assumed) == (
+        "Rates of a GPU are assumed: no GPU was measured; 20 TFLOP/s of matrix products."
+    )
+    assert "GPU" not in headline(estimate_of("novak_small"))
 
 
 def test_blocks_are_as_large_as_the_limits_allow():
