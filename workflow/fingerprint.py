@@ -15,6 +15,8 @@ DECLARATIONS = {ROOT / "generalization/hyperparameters.py"}
 # Depth to which the hash of a module includes its imports; deeper ones are hashed separately.
 DEPTH = 3
 
+SIZE = 8  # Bytes of a hash.
+
 
 @cache
 def fingerprint(*files: str) -> str:
@@ -68,9 +70,15 @@ class _Import(NamedTuple):
 
 
 class _Parsed(NamedTuple):
-    """Syntax tree of a file without docstrings and imports of the project, and these imports."""
+    """A file, as far as it matters here.
 
-    tree: str
+    Attributes:
+        tree: Hash that goes on from its syntax tree without docstrings and imports of the project;
+            the trees of all files would take megabytes.
+        imports: These imports.
+    """
+
+    tree: blake2b
     imports: list[_Import]
 
 
@@ -82,7 +90,9 @@ def _code(file: Path, depth: int) -> str:
         f"{name} {known_as} {_code(of, depth - 1) if depth and of not in DECLARATIONS else ''}"
         for name, known_as, of in parsed.imports
     ]
-    return _hash(parsed.tree, *sorted(brought))
+    tree = parsed.tree.copy()
+    tree.update("".join(f"\n{one}" for one in sorted(brought)).encode())
+    return tree.hexdigest()
 
 
 @cache
@@ -97,7 +107,7 @@ def _parsed(file: Path) -> _Parsed:
                 statements[:] = [
                     one for one, of_one in zip(statements, found, strict=True) if not of_one
                 ]
-    return _Parsed(ast.dump(tree), imports)
+    return _Parsed(blake2b(ast.dump(tree).encode(), digest_size=SIZE), imports)
 
 
 def _imports(statement: ast.AST) -> list[_Import]:
@@ -125,4 +135,4 @@ def _file(module: str) -> Path | None:
 
 
 def _hash(*texts: str) -> str:
-    return blake2b("\n".join(texts).encode(), digest_size=8).hexdigest()
+    return blake2b("\n".join(texts).encode(), digest_size=SIZE).hexdigest()
