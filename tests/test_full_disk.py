@@ -172,3 +172,26 @@ def test_too_little_room_is_told_before_it_starts(kind, folder, told):
     )
     assert left == []
     assert after == [kind]
+
+
+FULL = "mount -t tmpfs -o size=4k,nr_inodes=1 tmpfs"  # There is no room for a file, not even empty.
+
+
+@needs_mounts
+def test_a_full_temporary_folder_stops_nothing(new_study, tmp_path):
+    """Sockets of the server that scripts are forked from are there, too."""
+    full, output = tmp_path / "full", "results/datasets/digits.h5"
+    full.mkdir()
+    environment = os.environ | {
+        **{"TMPDIR": str(full), "XDG_RUNTIME_DIR": str(full)},
+        "PYTHONPATH": str(new_study.path),
+    }
+    snakemake = Path(sys.executable).with_name("snakemake")
+    # The scheduler of other profiles writes there.
+    profile = "--workflow-profile workflow/profiles/local"
+    commands = (
+        f"{FULL} {full} && ! touch {full}/file && {snakemake} --cores 1 {profile} -- {output}"
+    )
+    done = in_namespace("sh", "-c", commands, check=False, env=environment, cwd=new_study.path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (new_study.path / output).stat().st_size > 100_000
