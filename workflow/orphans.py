@@ -93,7 +93,13 @@ def orphans(found: dict[int, Process], folder: str) -> Iterator[int]:
 
 def queued_orphans(found: dict[int, Process], folder: str) -> Iterator[str]:
     """Yield the Slurm jobs that were submitted in a folder in which no Snakemake lives."""
-    if shutil.which("squeue") is None or any(is_head(one, folder) for one in found.values()):
+    if not any(is_head(one, folder) for one in found.values()):
+        yield from queued_jobs(folder)
+
+
+def queued_jobs(folder: str) -> Iterator[str]:
+    """Yield the Slurm jobs of this user that were submitted in a folder and have not ended."""
+    if shutil.which("squeue") is None:
         return
     command = ["squeue", "--me", "--noheader", "--format=%i %Z"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

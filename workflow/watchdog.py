@@ -5,7 +5,8 @@ without accounting is found out, and asked by ``squeue``. Answers that would mak
 for ever are put right: a question without an answer, after which it forgets its jobs; a job that
 was preempted and does not come back; a job that the queue no longer lists; ``CANCELLED by 1000``.
 A submission that fails because Slurm does not answer is tried again. What cannot be put right is
-told in one sentence: a job that neither runs nor ends, and a queue that does not answer.
+told in one sentence: a job that neither runs nor ends, a queue that does not answer, and jobs that
+a Snakemake which was killed has left in the queue.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Collection
+from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from orphans import queued_jobs
 
 PLUGIN = "snakemake_executor_plugin_slurm"
 PATIENCE = 600.0  # Seconds until something is told, or given up.
@@ -51,6 +55,7 @@ def watch(workflow: Any, tell: Callable[[str], object] | None = None) -> str | N
     problem = watchdog.choose_status_command(executor)
     if problem is None:
         watchdog.wrap(plugin, executor)
+        watchdog.tell_of_orphans(str(Path.cwd()))
     return problem
 
 
@@ -107,6 +112,19 @@ class Watchdog:
         if executor._fallback_account_arg is None:
             executor._fallback_account_arg = ""  # There is none to be guessed.
         return None
+
+    def tell_of_orphans(self, folder: str) -> None:
+        """Tell of jobs in the queue before this Snakemake has submitted any.
+
+        Args:
+            folder: Folder of this Snakemake, which locks it against others.
+        """
+        if jobs := " ".join(queued_jobs(folder)):
+            self.tell(
+                f"jobs of a Snakemake that was killed here are still in the queue: {jobs}. They "
+                "take time and write the same bits as those that replace them; "
+                f"`scancel {jobs}` ends them."
+            )
 
     def wrap(self, plugin: ModuleType, executor: Any) -> None:
         """Stand between the plugin and Slurm: where it asks for states, and where it submits."""

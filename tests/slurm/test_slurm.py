@@ -3,10 +3,21 @@
 import os
 import re
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
-from live_cluster import FAULTS, REFUSED, Cluster, different_networks, ensembles, run_struck
+from live_cluster import (
+    FAULTS,
+    REFUSED,
+    Cluster,
+    different_networks,
+    ensembles,
+    run_struck,
+    wait_for,
+)
 from small_study import checkout
 
 pytestmark = pytest.mark.slurm
@@ -89,6 +100,47 @@ def test_what_has_ended_in_a_submission_that_failed_is_kept(cluster, shared_stud
     measures = pd.read_csv(shared_study.path / "results/studies/study/measures.csv")
     assert measures["value"].notna().all()
     assert measures["ensemble"].nunique() == 3
+
+
+def test_jobs_of_a_killed_head_are_named_by_the_next_and_cancelled_by_one_command(
+    cluster, shared_study, quiet
+):
+    """They queue where no node takes them, and later because they are held."""
+
+    def queued():
+        return cluster.run("squeue", "--noheader", "--format=%i").split()
+
+    def nodes(state):
+        cluster.run("scontrol", "update", "nodename=ALL", f"state={state}", "reason=test")
+
+    def orphans(*arguments):
+        command = [sys.executable, "workflow/orphans.py", *arguments]
+        return subprocess.check_output(command, cwd=shared_study.path, text=True)
+
+    few = {"dataset": "digits", "batch_size": 32, "depth": 2, "width": 23, "max_steps": 40}
+    shared_study.configure(ensembles=[few], measures={"weight_norm": {}})
+    snakemake = str(Path(sys.executable).with_name("snakemake"))
+    nodes("drain")
+    try:
+        environment = os.environ | {"PYTHONPATH": str(shared_study.path)}
+        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        words, place = [snakemake, *WORDS], shared_study.path
+        with subprocess.Popen(words, cwd=place, env=environment, **silent) as head:
+            wait_for(queued)
+            assert "No orphans" in orphans()
+            head.kill()
+        (job,) = queued()
+        cluster.run("scontrol", "hold", job)
+    finally:
+        nodes("resume")
+    assert f"cluster job {job}\n" in orphans()
+    shared_study.snakemake("--unlock")
+    said = shared_study.snakemake(*WORDS).stderr
+    assert f"Slurm: jobs of a Snakemake that was killed here are still in the queue: {job}." in said
+    assert queued() == [job]
+    assert "1 ended, 0 half-written files removed." in orphans("--end")
+    wait_for(lambda: not queued())
+    assert shared_study.planned() == {}
 
 
 def test_a_study_that_is_struck_by_every_fault_ends_well(struck):

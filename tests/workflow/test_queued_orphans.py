@@ -1,0 +1,81 @@
+"""Jobs that a killed Snakemake left in the queue of Slurm are named, and ended by one command."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import snakemake_executor_plugin_slurm as plugin
+from orphans import queued_orphans
+from watchdog import watch
+
+ORPHANS = Path(__file__).parents[2] / "workflow/orphans.py"
+SAID = (
+    "jobs of a Snakemake that was killed here are still in the queue: 7 9. They take time and "
+    "write the same bits as those that replace them; `scancel 7 9` ends them."
+)
+
+
+@pytest.fixture
+def queue(tmp_path, monkeypatch):
+    """A folder of which two jobs are in the queue, beside one of another folder."""
+    folder = tmp_path / "study"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    (tmp_path / "bin").mkdir()
+    jobs = f"7 {folder}\\n8 {folder}2\\n9 {folder}\\n"
+    for name, script in {
+        "squeue": f"printf '{jobs}'",
+        "scancel": f"echo $@ >>{tmp_path / 'cancelled'}",
+        "scontrol": "echo AccountingStorageType = accounting_storage/slurmdbd",
+    }.items():
+        command = tmp_path / "bin" / name
+        command.write_text(f"#!/bin/sh\n{script}\n")
+        command.chmod(0o755)
+    return folder
+
+
+def orphans(*arguments):
+    """What the command says that finds and ends orphans."""
+    command = [sys.executable, str(ORPHANS), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_they_are_listed_and_cancelled(queue):
+    assert orphans() == (
+        "cluster job 7\ncluster job 9\n`python workflow/orphans.py --end` ends them.\n"
+    )
+    assert not (queue.parent / "cancelled").exists()
+    assert "2 ended, 0 half-written files removed." in orphans("--end")
+    assert (queue.parent / "cancelled").read_text() == "7 9\n"
+
+
+def test_jobs_of_a_snakemake_that_lives_are_no_orphans(queue):
+    head = SimpleNamespace(words=["python", "/bin/snakemake", "--jobs", "3"], folder=str(queue))
+    assert list(queued_orphans({1: head}, str(queue))) == []
+    head.folder = "/elsewhere"
+    assert list(queued_orphans({1: head}, str(queue))) == ["7", "9"]
+
+
+class Executor:
+    """As much of the plugin's as is looked at before anything is submitted."""
+
+    next_seconds_between_status_checks = 20
+    check_active_jobs = None
+
+    def __init__(self):
+        settings = SimpleNamespace(status_command="sacct", no_requeue=True)
+        self.workflow = SimpleNamespace(executor_settings=settings)
+
+
+def test_a_new_head_names_them(queue, monkeypatch):
+    for name in ("query_job_status", "get_submit_command"):  # They are replaced.
+        monkeypatch.setattr(plugin, name, getattr(plugin, name))
+    monkeypatch.setattr(Executor, "__module__", plugin.__name__)
+    told = []
+    workflow = SimpleNamespace(scheduler=SimpleNamespace(_executor=Executor()))
+    assert watch(workflow, told.append) is None
+    assert told == [SAID]
