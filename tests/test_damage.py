@@ -18,9 +18,11 @@ from oracles.blobs import blobs
 from oracles.made_up import kept
 
 from generalization.activations import Activations, write_activations
+from generalization.collecting import read_tables
 from generalization.datasets.dataset import read_dataset
 from generalization.datasets.dataset_file import write_dataset
 from generalization.errors import InputError
+from generalization.files import read_checked, write_checked
 from generalization.hyperparameters import Hyperparameters
 from generalization.networks.networks_file import read_networks, write_networks
 from generalization.tables import read_table, write_table
@@ -132,6 +134,18 @@ KINDS = {
     },
     "dataset": ("toy.h5", write_some_dataset, read_all_of_dataset, "The dataset {path} must "),
     "table": ("training.csv", write_some_table, read_table, "{path} must have the contents "),
+    "one of many tables": (
+        "weight_norm.csv",
+        write_some_table,
+        lambda path: read_tables([path]),
+        "{path} must have the contents ",
+    ),
+    "text": (
+        "summary.txt",
+        lambda path: write_checked(path, "ρ is 0.7.\nNo network diverged.\n".encode()),
+        read_checked,
+        "{path} must have the contents ",
+    ),
 }
 
 
@@ -255,6 +269,7 @@ def test_no_flipped_bit_changes_what_is_read(kind, sound, damaged):
 
 
 RECORDS = ("activations", "noisy_copies", "compressed")
+TABLES = ("table", "one of many tables")
 
 
 def rewritten(name, change):
@@ -342,7 +357,7 @@ def test_sha256sum_verifies_tables(sound):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("other", KINDS)
 def test_a_file_of_another_kind(kind, other, sound, damaged):
-    if kind == other or {kind, other} <= set(RECORDS):
+    if any({kind, other} <= alike for alike in ({kind}, {*RECORDS}, {*TABLES})):
         return
     refusal(kind, damaged(kind, lambda _: sound[other][0].read_bytes()))
 
