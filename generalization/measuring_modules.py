@@ -23,6 +23,7 @@ from generalization.errors import Approximated, InputError, in_order, reason_of
 from generalization.networks.modules import evaluation_mode
 from generalization.offered import checked_values
 from generalization.randomness import generator_for
+from generalization.refusals import named_refusals, with_name
 from generalization.regions.stages import can_be_followed
 from generalization.signatures import named_by
 from generalization.standard_errors import collecting_standard_errors
@@ -63,7 +64,7 @@ def measured_row(
     try:
         function, offered, reduced = bearable(name, function, module, offered)
     except InputError as error:
-        return measure_row(name, reason_of(error))
+        return measure_row(name, with_name(name, reason_of(error)))
     values: list[Tensor] = []
     warned: list[WarningMessage] = []
     own_errors: list[Tensor] = []  # Of every repeat, over the draws within it.
@@ -72,7 +73,7 @@ def measured_row(
         def compute(repeat: int = repeat) -> Tensor:
             generator = generator_for(name, seed, repeat)
             given = {**offered, "generator": generator, "shared_generator": generator}
-            with collecting_standard_errors() as told:
+            with named_refusals(name), collecting_standard_errors() as told:
                 found = function(**named_by(function, given))
             own_errors[repeat:] = told[-1:]
             return found
@@ -84,7 +85,7 @@ def measured_row(
             warned += of_repeat
             values.append(checked_values(f"measure {name}", found, 1).double().reshape(-1).cpu())
         except Exception as error:  # One measure that fails leaves the others.
-            return measure_row(name, reason_of(error))
+            return measure_row(name, with_name(name, reason_of(error)))
         if name in CONVERGED or not DRAWN & signature(function).parameters.keys():
             break
         if repeat and torch.equal(values[0], values[1]):
@@ -113,7 +114,8 @@ def measured_row(
         if drawn and value:
             apart = (one_per_repeat.std() / len(values) ** 0.5).item() / abs(value)
             notes = [f"{reduced}, ±{apart:.1%} over repeats"]
-    said = [" ".join(str(one).split()) for one in messages]
+    reasons = (" ".join(str(one).split()).rstrip(".") for one in messages)
+    said = [f"{name} has no value: {one}." for one in reasons]
     reason = [f"{name} is {value}, not a finite number", *said][-1]
     return measure_row(
         name,

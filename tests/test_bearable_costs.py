@@ -69,8 +69,8 @@ def test_too_few_steps_are_refused_unless_they_are_given(module, inputs, monkeyp
     labels, name = torch.arange(20) % 3, "adaptive_sharpness"
     status = generalization.measure(module, inputs, labels, name)["status"].item()
     sentence = (
-        r"ascent_steps must be given where they are costly, about \S+ s each, and 10 by default, "
-        r"not left out\."
+        r"adaptive_sharpness: ascent_steps must be given where they are costly, about \S+ s each, "
+        r"and 10 by default, not left out\."
     )
     assert re.fullmatch(sentence, status)
     given = generalization.measure(module, inputs, labels, {name: {"ascent_steps": 2}})

@@ -407,7 +407,7 @@ def test_reasons_of_any_repeat_are_told(module, inputs):
         return torch.ones(1)
 
     table = generalization.measure(module, inputs, measures={"theirs": theirs})
-    assert table["status"].item() == "the first has none"
+    assert table["status"].item() == "theirs has no value: the first has none."
 
 
 @pytest.mark.parametrize(

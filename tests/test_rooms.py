@@ -14,6 +14,7 @@ FLOORS = (
         "hdf5",
         "docstrings",
         "randomness",
+        "refusals",
         "names",
         "signatures",
         "standard_errors",

@@ -18,8 +18,27 @@ Args:
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from generalization.errors import InputError
+
 LogitsA = Float[Tensor, "networks_a samples classes"]
 LogitsB = Float[Tensor, "networks_b samples classes"]
 FeaturesA = Float[Tensor, "networks_a samples units"]
 FeaturesB = Float[Tensor, "networks_b samples units"]
 Pairs = Float64[Tensor, "networks_a networks_b"]
+
+
+def refuse_others(third: str, **blocks: Tensor) -> None:
+    """Refuse what is not known of a block of networks at samples.
+
+    Args:
+        third: Name of the third axis.
+        blocks: Values by the name of the argument, of shape (networks, samples, third).
+
+    Raises:
+        InputError: If one is no tensor of three axes.
+    """
+    for name, values in blocks.items():
+        shape = tuple(values.shape) if isinstance(values, Tensor) else ()
+        if len(shape) != 3:
+            found = f"of shape {shape}" if shape else f"a {type(values).__name__}"
+            raise InputError(f"{name} must be of shape (networks, samples, {third}), not {found}.")

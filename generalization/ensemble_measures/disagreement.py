@@ -8,9 +8,12 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from generalization.ensemble_measures import LogitsA, LogitsB, Pairs
+from generalization.ensemble_measures import LogitsA, LogitsB, Pairs, refuse_others
+from generalization.errors import InputError
+from generalization.refusals import refuses_by_name
 
 
+@refuses_by_name
 def disagreement(logits_a: LogitsA, logits_b: LogitsB) -> Pairs:
     """Fraction of test inputs to which two networks assign different classes (Jiang et al. 2022).
 
@@ -19,13 +22,20 @@ def disagreement(logits_a: LogitsA, logits_b: LogitsB) -> Pairs:
 
     Returns:
         R × S numbers from 0 to 1.
+
+    Raises:
+        InputError: If there are no logits of several classes.
     """
+    refuse_others("classes", logits_a=logits_a, logits_b=logits_b)
+    if logits_a.shape[2] < 2:
+        raise InputError(f"logits must be of at least two classes, not {logits_a.shape[2]}.")
     classes_a, classes_b = logits_a.argmax(-1), logits_b.argmax(-1)
     # One network at a time: R × S × N truth values of thousands of inputs would not fit a cache.
     rates = [(one != classes_b).double().mean(1) for one in classes_a]
     return torch.stack(rates)
 
 
+@refuses_by_name
 def agreement_gap(
     logits_a: LogitsA,
     logits_b: LogitsB,
@@ -41,10 +51,11 @@ def agreement_gap(
     Returns:
         R × S numbers from −1 to 1.
     """
-    train_accuracies = (train_accuracy_a[:, None] + train_accuracy_b) / 2
-    return train_accuracies - (1 - disagreement(logits_a, logits_b))
+    agreement = 1 - disagreement(logits_a, logits_b)
+    return (train_accuracy_a[:, None] + train_accuracy_b) / 2 - agreement
 
 
+@refuses_by_name
 def independent_error(logits_a: LogitsA, logits_b: LogitsB) -> Pairs:
     """Error of two equally accurate networks, were their errors independent and uniform.
 

@@ -54,7 +54,11 @@ def balanced_tangent_sensitivity(
     if isinstance(networks, nn.Module):
         refuse_statistics_of_batches(networks)
     if not _has_closed_form(networks):
-        warn_of_no_value("needs piecewise linear activations in a sequence of known layers")
+        of_module = isinstance(networks, nn.Module)
+        found = f"a {type(networks).__name__}" if of_module else networks.activation
+        warn_of_no_value(
+            f"needs piecewise linear activations in a sequence of known layers, not {found}"
+        )
         shape = number_of_networks(networks), len(inputs)
         return torch.full(shape, torch.nan, dtype=torch.float64, device=inputs.device)
     outputs = chosen_outputs(reduction, logits_of(networks, inputs[:1])[0])

@@ -32,5 +32,7 @@ def class_selectivity(
     layers = unit_activations(networks, inputs)
     selectivities = [class_selectivities(layer, labels) for layer in layers]
     values = torch.cat(selectivities, dim=-1).mean(-1)
-    warn_of_no_value("needs hidden activations of at least 0", values.isnan().reshape(-1).tolist())
+    smallest = min(layer.min().item() for layer in layers)
+    reason = f"needs hidden activations of at least 0, not {smallest:.3g}"
+    warn_of_no_value(reason, values.isnan().reshape(-1).tolist())
     return values

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import wraps
-from inspect import signature
+from inspect import BoundArguments, signature
 from typing import Any, ParamSpec, TypeVar
 
 import torch
@@ -36,6 +36,7 @@ from generalization.networks.modules import (
 from generalization.networks.recurrent import STEP_BY_STEP
 from generalization.networks.sharing import once
 from generalization.networks.stacked_networks import StackedNetworks
+from generalization.refusals import named_refusals
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -126,12 +127,17 @@ def _reader(
         modules = [one for one in NETWORKS if isinstance(given.get(one), nn.Module)]
         if not modules:
             return function(*bound.args, **bound.kwargs)
+        with named_refusals(function.__name__) as name:
+            return read_modules(name, modules, bound)
+
+    def read_modules(name: str, modules: list[str], bound: BoundArguments) -> Result:
+        given = bound.arguments
         for one in modules:
             given[one] = unwrapped(given[one])
             refuse_empty(given[one])
         with _kernels_with_all_derivatives(), _evaluated([given[one] for one in modules]):
             for one in modules:
-                module = _readable(function.__name__, given[one], given, named.parameters)
+                module = _readable(name, given[one], given, named.parameters)
                 # ``trained_networks`` are read as they were trained, but for lengths of weights,
                 # which would count twice beside the weights themselves.
                 kind = ParametrizationList if "networks" in given else _WeightNorm
@@ -140,12 +146,12 @@ def _reader(
                 if "networks" in given:
                     module = prepared(module, next((given[i] for i in INPUTS if i in given), None))
                 given[one] = module
-            read_modules = [given[one] for one in modules]
-            with _functions_with_all_derivatives(read_modules):
+            modules_read = [given[one] for one in modules]
+            with _functions_with_all_derivatives(modules_read):
                 try:
                     return function(*bound.args, **bound.kwargs)
                 except Exception as error:
-                    refusal = _refusal(function.__name__, read_modules, error)
+                    refusal = _refusal(name, modules_read, error)
                     if refusal:
                         raise InputError(refusal) from error
                     raise
@@ -173,8 +179,9 @@ def _refusal(name: str, modules: list[nn.Module], error: Exception) -> str:
     without = [module for module in modules if not any(True for _ in module.parameters())]
     if without:
         return f"{name} needs networks with parameters, not a {type(without[0]).__name__} without."
-    if not all(one.isfinite().all() for module in modules for one in module.parameters()):
-        return f"{name} needs networks with finite weights."
+    lost = sum(int((~one.isfinite()).sum()) for module in modules for one in module.parameters())
+    if lost:
+        return f"{name} needs networks with finite weights, not with {lost} that are not finite."
     for said, need in IMPOSSIBLE.items():
         if said in str(error):
             return f"{name} needs networks with {need}, not a {_kind(modules[0])}."
@@ -201,7 +208,7 @@ def _folded(module: nn.Module, inputs: Any) -> nn.Module:
         if not torch.allclose(logits, own, rtol=0, atol=close, equal_nan=True):
             folded, left = module, f"batch normalizations of a {type(module).__name__} are unknown"
     if left:
-        warnings.warn(Approximated(left, (True,)), stacklevel=4)
+        warnings.warn(Approximated(left, (True,)), stacklevel=5)
     return folded
 
 
@@ -219,8 +226,8 @@ def reads_stacks(function: Callable[Parameters, Result]) -> Callable[Parameters,
         for one in NETWORKS:
             if isinstance(bound.arguments.get(one), nn.Module):
                 raise InputError(
-                    f"networks must be a stack, which {function.__name__} reads layer by layer, "
-                    f"not {type(bound.arguments[one]).__name__}."
+                    f"{function.__name__} needs a stack of networks, which it reads layer by "
+                    f"layer, not a {type(bound.arguments[one]).__name__}."
                 )
         if isinstance(bound.arguments.get("networks"), StackedNetworks):
             bound.arguments["networks"] = bound.arguments["networks"].folded()

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import torch
 from jaxtyping import Float64, Inexact
-from torch import Tensor
+from torch import Tensor, nn
 
 from generalization.errors import InputError
 from generalization.representations.bases import Part
@@ -107,10 +107,15 @@ def represented(activations: Values | Representation) -> Representation:
         the rounding of the largest.
 
     Raises:
-        InputError: If there are fewer than two samples.
+        InputError: If they are no activations, or of fewer than two samples.
     """
     if isinstance(activations, Representation):
         return activations
+    if isinstance(activations, nn.Module):
+        raise InputError(
+            f"activations must be samples × units, not a {type(activations).__name__}: "
+            "generalization.compare records those of its layers."
+        )
     if isinstance(activations, np.ndarray):
         # Torch knows no negative strides.
         activations = np.ascontiguousarray(activations)

@@ -5,11 +5,13 @@ import math
 from jaxtyping import Inexact
 from torch import Tensor
 
+from generalization.refusals import refuses_by_name
 from generalization.representations.products import Products, prepared
 from generalization.representations.representation import Representation, Values, joined
 from generalization.representations.score import Score, is_constant, score
 
 
+@refuses_by_name
 def linear_cka(
     a: Values | Representation,
     b: Values | Representation,

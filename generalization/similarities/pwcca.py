@@ -3,6 +3,7 @@
 from jaxtyping import Float64, Inexact
 from torch import Tensor
 
+from generalization.refusals import refuses_by_name
 from generalization.representations.bases import Basis
 from generalization.representations.canonical import canonical_directions, held_out_correlations
 from generalization.representations.null_levels import null_mean_correlation
@@ -11,6 +12,7 @@ from generalization.representations.representation import Representation, Values
 from generalization.representations.score import Score, score
 
 
+@refuses_by_name
 def pwcca(
     a: Values | Representation,
     b: Values | Representation,

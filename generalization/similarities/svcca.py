@@ -1,6 +1,7 @@
 """Singular vector canonical correlation of two layers."""
 
 from generalization.errors import InputError
+from generalization.refusals import refuses_by_name
 from generalization.representations.canonical import canonical_correlations, held_out_correlations
 from generalization.representations.null_levels import null_mean_correlation
 from generalization.representations.products import Products, prepared
@@ -8,6 +9,7 @@ from generalization.representations.representation import Representation, Values
 from generalization.representations.score import Score, score
 
 
+@refuses_by_name
 def svcca(
     a: Values | Representation,
     b: Values | Representation,

@@ -8,6 +8,7 @@ from generalization.ensemble_measures.disagreement import (
     disagreement,
     independent_error,
 )
+from generalization.errors import InputError
 
 
 def logits_of_classes(*networks, classes=4):
@@ -65,3 +66,28 @@ def test_networks_that_agree_less_than_by_chance_err_as_by_chance():
     one, other = logits_of_classes([0, 1, 2, 3]), logits_of_classes([1, 2, 3, 0])
     assert independent_error(one, other).item() == 0.75
     assert math.isfinite(independent_error(one, one).item())
+
+
+@pytest.mark.parametrize(
+    ("logits", "found"),
+    [
+        (torch.nn.Linear(2, 3), "of shape (networks, samples, classes), not a Linear"),
+        (A[0], "of shape (networks, samples, classes), not of shape (4, 4)"),
+    ],
+)
+def test_what_is_no_logits_of_networks_is_refused(logits, found):
+    ones = torch.ones(2).double()
+    for measure, rest in (
+        (disagreement, ()),
+        (independent_error, ()),
+        (agreement_gap, (ones,) * 2),
+    ):
+        with pytest.raises(InputError) as caught:
+            measure(A, logits, *rest)
+        assert str(caught.value) == f"{measure.__name__}: logits_b must be {found}."
+
+
+def test_networks_of_one_class_agree_on_nothing():
+    with pytest.raises(InputError) as caught:
+        independent_error(A[..., :1], B[..., :1])
+    assert str(caught.value) == "independent_error: logits must be of at least two classes, not 1."

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from generalization.ensemble_measures.seed_similarity import seed_similarity
+from generalization.errors import InputError
 
 
 def features(networks, units, seed=0):
@@ -28,3 +29,12 @@ def test_permuted_and_scaled_units_are_the_same_representation():
 
 def test_a_layer_without_varying_units_has_no_value():
     assert seed_similarity(features(1, 3), torch.ones(1, 50, 4).double()).isnan().all()
+
+
+def test_a_module_has_no_activations():
+    sentence = (
+        "seed_similarity: features_a must be of shape (networks, samples, units), not a Linear."
+    )
+    with pytest.raises(InputError) as caught:
+        seed_similarity(torch.nn.Linear(2, 3), features(1, 3))
+    assert str(caught.value) == sentence

@@ -199,7 +199,7 @@ def test_module_with_tanh_is_sampled(monkeypatch, numbers):
 
 def test_statistics_of_a_batch_are_refused():
     module = nn.Sequential(nn.BatchNorm2d(1, track_running_stats=False), nn.Flatten())
-    with pytest.raises(InputError, match=r"^networks must normalize batches by running statistics"):
+    with pytest.raises(InputError, match=r"^curvature: networks must normalize batches by running"):
         curvature(module, random_images(1, 1, 4, 4))
 
 

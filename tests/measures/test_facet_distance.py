@@ -79,6 +79,8 @@ def test_units_that_depend_on_no_input_are_infinitely_far():
 
 
 def test_modules_are_refused():
-    sentence = "^networks must be a stack, which facet_distance reads layer by layer, not Linear.$"
+    sentence = (
+        r"^facet_distance needs a stack of networks, which it reads layer by layer, not a Linear\.$"
+    )
     with pytest.raises(InputError, match=sentence):
         facet_distance(nn.Linear(5, 3), points())

@@ -135,6 +135,6 @@ def test_no_training_input_is_refused():
 
 def test_module_without_hidden_layers_is_refused():
     module, (inputs, labels) = nn.Sequential(nn.Linear(5, 3)).double(), data()
-    sentence = r"^networks must be sequences of layers with activation functions among them, .*\.$"
+    sentence = r"^median_normalized_margin: networks must be sequences of layers with .*\.$"
     with pytest.raises(InputError, match=sentence):
         median_normalized_margin(module, inputs, labels)

@@ -170,5 +170,7 @@ def test_estimate_needs_a_generator_and_probes():
     message = r"^generator must be given where probes estimate, as for tanh, not None\.$"
     with pytest.raises(InputError, match=message):
         mean_tangent_sensitivity(networks, inputs)
-    with pytest.raises(InputError, match=r"^probes must be at least 1, not 0\.$"):
+    with pytest.raises(
+        InputError, match=r"^mean_tangent_sensitivity: probes must be at least 1, not 0\.$"
+    ):
         mean_tangent_sensitivity(PlainNetwork(networks), inputs, seeded(), probes=0)

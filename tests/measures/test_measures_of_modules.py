@@ -124,5 +124,6 @@ def test_convolutional_module_has_every_other_measure(name):
 @pytest.mark.parametrize("name", LAYERED)
 def test_the_others_refuse_a_module_in_one_sentence(name):
     module = nn.Sequential(nn.Flatten(), nn.Linear(16, 3)).double()
-    with pytest.raises((InputError, TypeError), match=r"^networks must be .*, not Sequential\.$"):
+    sentence = rf"^{name} needs a stack of networks, which it reads layer by layer, not a Seq"
+    with pytest.raises(InputError, match=sentence):
         measured(name, {"networks": module})

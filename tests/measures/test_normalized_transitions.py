@@ -93,8 +93,8 @@ def test_image_that_translations_do_not_change_has_no_quotient():
 
 def test_module_is_refused():
     sentence = (
-        r"^networks must be a stack, which normalized_transitions reads layer by "
-        r"layer, not Linear\.$"
+        r"^normalized_transitions needs a stack of networks, which it reads layer by layer, "
+        r"not a Linear\.$"
     )
     with pytest.raises(ValueError, match=sentence):
         normalized_transitions(nn.Linear(4, 2), torch.zeros(1, 1, 2, 2))

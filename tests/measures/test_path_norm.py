@@ -68,8 +68,8 @@ def test_path_norm_of_convolutions_is_that_of_their_matrices():
 def test_path_norm_of_another_layer_is_refused():
     module = nn.Sequential(nn.Linear(5, 3), nn.LayerNorm(3))
     sentence = (
-        r"^networks must be sequences of linear layers, convolutions, poolings and activation "
-        r"functions for a path norm, not with LayerNorm\.$"
+        r"^path_norm: networks must be sequences of linear layers, convolutions, poolings and "
+        r"activation functions for a path norm, not with LayerNorm\.$"
     )
     with pytest.raises(InputError, match=sentence):
         path_norm(module, torch.zeros(1, 5))

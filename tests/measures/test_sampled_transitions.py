@@ -140,8 +140,9 @@ def test_one_point_is_refused():
 def test_activation_without_thresholds_is_refused():
     module = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 3), nn.GELU())
     sentence = (
-        r"^networks must have activation modules of known thresholds \(ReLU, LeakyReLU, PReLU, "
-        r"Tanh, ReLU6, Hardtanh, Hardsigmoid, RReLU, Softshrink\), not GELU at '4'\.$"
+        r"^sampled_transitions: networks must have activation modules of known thresholds \(ReLU, "
+        r"LeakyReLU, PReLU, Tanh, ReLU6, Hardtanh, Hardsigmoid, RReLU, Softshrink\), not GELU at "
+        r"'4'\.$"
     )
     with pytest.raises(ValueError, match=sentence):
         sampled_transitions(module, random_images(1, 1, 2, 2))
@@ -150,8 +151,8 @@ def test_activation_without_thresholds_is_refused():
 def test_module_whose_activations_cannot_be_seen_is_refused():
     module = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
     sentence = (
-        r"^networks must have activation modules \(ReLU, LeakyReLU, PReLU, Tanh, ReLU6, Hardtanh, "
-        r"Hardsigmoid, RReLU, Softshrink\), not none\.$"
+        r"^sampled_transitions: networks must have activation modules \(ReLU, LeakyReLU, PReLU, "
+        r"Tanh, ReLU6, Hardtanh, Hardsigmoid, RReLU, Softshrink\), not none\.$"
     )
     with pytest.raises(ValueError, match=sentence):
         sampled_transitions(module, random_images(1, 1, 2, 2))

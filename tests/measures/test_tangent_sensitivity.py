@@ -306,7 +306,9 @@ def test_estimate_needs_a_generator_and_probes():
     message = r"^generator must be given where probes estimate, as for tanh, not None\.$"
     with pytest.raises(InputError, match=message):
         tangent_sensitivity(networks, inputs)
-    with pytest.raises(InputError, match=r"^probes must be at least 1, not 0\.$"):
+    with pytest.raises(
+        InputError, match=r"^tangent_sensitivity: probes must be at least 1, not 0\.$"
+    ):
         tangent_sensitivity(PlainNetwork(networks), inputs, seeded(), probes=0)
     with pytest.raises(
         InputError, match=r"^probes must be at least 2 for a standard error, not 1\.$"
@@ -318,8 +320,8 @@ def test_estimate_needs_a_generator_and_probes():
 def test_points_of_a_module_must_not_be_coupled(last):
     module = nn.Sequential(nn.Linear(6, 3), nn.BatchNorm1d(3, track_running_stats=False), last())
     message = (
-        r"^networks must normalize batches by running statistics, since those of a batch couple "
-        r"its points, not by BatchNorm1d without\.$"
+        r"^tangent_sensitivity: networks must normalize batches by running statistics, since those "
+        r"of a batch couple its points, not by BatchNorm1d without\.$"
     )
     with pytest.raises(InputError, match=message):
         tangent_sensitivity(module.double(), points(3, 6), seeded())

@@ -363,7 +363,7 @@ def test_module_without_activations_has_no_transitions():
 
 def test_statistics_of_a_batch_are_refused():
     module = nn.Sequential(nn.BatchNorm2d(1, track_running_stats=False), nn.ReLU(), nn.Flatten())
-    with pytest.raises(InputError, match=r"^networks must normalize batches by running statistics"):
+    with pytest.raises(InputError, match=r"^transitions: networks must normalize batches by"):
         transitions(module, random_images(3, 1, 4, 4))
 
 

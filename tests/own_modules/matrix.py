@@ -36,6 +36,9 @@ QUICK = {
     "repeats": 2,
     "steps": 4,
     "samples": 8,
+    "ascent_steps": 2,
+    "chains": 1,
+    "chain_steps": 20,
 }
 
 

@@ -8,7 +8,15 @@ import warnings
 import pytest
 import torch
 from own_modules.cases import CASES, CLASSES, PIXELS, WIDTH, labels, perceptron
-from own_modules.matrix import OF_MODULES, SLOW, arguments, outcome, state, values_of
+from own_modules.matrix import (
+    OF_MODULES,
+    SLOW,
+    arguments,
+    fitted_labels,
+    outcome,
+    state,
+    values_of,
+)
 from torch import Generator, nn
 from torch.nn.functional import cross_entropy
 
@@ -18,9 +26,12 @@ from generalization.measures.gauss_newton_eigenvalue import gauss_newton_eigenva
 from generalization.measures.gradient_norm import gradient_norm
 from generalization.measures.jacobian_norm import jacobian_norm
 from generalization.measures.mean_tangent_sensitivity import mean_tangent_sensitivity
+from generalization.measures.norms import spectral_product
 from generalization.measures.tangent_sensitivity import tangent_sensitivity
+from generalization.measures.transitions import transitions
 from generalization.networks.batch_normalization import BatchNormalization
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.own_networks import measure
 from generalization.signatures import imported
 from generalization.similarities.svcca import svcca
 
@@ -33,11 +44,35 @@ NO_NUMBER = {
     *("inverse_squared_margin", "noise_cloud_slope"),
     *(name for name in MEASURES if MEASURES[name].file == "spectra" or name.endswith("exponent")),
 }
-SENTENCE = re.compile(r"[^\n]+\.")
+
+# The name, the need and what was found, once each.
+REFUSAL = (
+    r"{name}(: (?!{name}\b)[^\n]* (must|needs) [^\n]*| needs [^\n]*),? (not|unlike) [^\n]+\."
+    r"|{name} has no value: [^\n]+\."
+)
 
 
 def kinds(name):
     return [BY_NAME[kind] for kind in FEW] if name in SLOW else CASES
+
+
+def is_refusal(name, sentence):
+    """Whether a sentence says what refuses, what it needs and what it was given instead."""
+    return re.fullmatch(REFUSAL.format(name=name), sentence) is not None
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "networks must have logits with derivatives, not those of a Without.",
+        "points: networks must be finite.",
+        "points: points needs a stack of networks, not a Linear.",
+        "points: networks must have one logit per class, not one logit",
+        "ellipses: networks must have one logit per class, not one logit.",
+    ],
+)
+def test_sentences_that_lack_something_are_no_refusals(sentence):
+    assert not is_refusal("points", sentence)
 
 
 @pytest.mark.parametrize("name", OF_MODULES)
@@ -47,7 +82,7 @@ def test_every_kind_of_module_has_a_value_or_a_sentence_and_is_left_as_it_was(na
         assert not said.error, (case.name, said.error)
         assert not said.changed, (case.name, said.changed)
         if said.values is None:
-            assert SENTENCE.fullmatch(said.refusal), (case.name, said.refusal)
+            assert is_refusal(name, said.refusal), (case.name, said.refusal)
         elif name in MEASURES and name not in NO_NUMBER and case.name != "narrow":
             assert said.values.isfinite().all(), (case.name, said.values)
 
@@ -231,7 +266,7 @@ def test_a_hook_on_a_layer_is_not_ignored_by_path_norms():
     module = perceptron()
     module[3].register_forward_hook(lambda _, __, output: 2 * output)
     function, named = arguments("path_norm", module, BY_NAME["perceptron"])
-    with pytest.raises(InputError, match="must have layers without hooks for a path norm"):
+    with pytest.raises(InputError, match=r"^path_norm: networks must have layers without hooks"):
         function(**named)
 
 
@@ -248,8 +283,8 @@ def test_normalizations_of_a_stack_are_not_ignored():
 
 def test_the_sentences_name_the_measure_the_need_and_what_was_found():
     expected = {
-        "batch statistics": "networks must normalize batches by running statistics, since those of "
-        "a batch couple its points, not by BatchNorm1d without.",
+        "batch statistics": "jacobian_norm: networks must normalize batches by running statistics, "
+        "since those of a batch couple its points, not by BatchNorm1d without.",
         "hidden batch statistics": "jacobian_norm needs networks whose logits are those of single "
         "inputs in eval mode, not of a InstanceStatistics whose logits change with the other "
         "inputs.",
@@ -257,17 +292,56 @@ def test_the_sentences_name_the_measure_the_need_and_what_was_found():
         "(samples, classes), not (2, 1, 4, 4) to (6,).",
         "softmax at the end": "jacobian_norm needs networks that return logits, not probabilities: "
         "drop the last softmax.",
-        "one logit": "The softmax needs at least two logits, not 1.",
-        "logits without a graph": "networks must have logits with derivatives, not those of a "
-        "Without.",
-        "buffers that change": "networks must leave their buffers as they are in eval mode, not "
-        "change calls as a Counting does.",
+        "one logit": "jacobian_norm: The softmax needs at least two logits, not 1.",
+        "logits without a graph": "jacobian_norm: networks must have logits with derivatives, not "
+        "those of a Without.",
+        "buffers that change": "jacobian_norm: networks must leave their buffers as they are in "
+        "eval mode, not change calls as a Counting does.",
     }
     for kind, sentence in expected.items():
         assert outcome("jacobian_norm", BY_NAME[kind]).refusal == sentence
     assert outcome("gradient_norm", BY_NAME["no parameters"]).refusal == (
         "gradient_norm needs networks with parameters, not a WithoutParameters without."
     )
+
+
+def test_a_measure_that_computes_another_refuses_in_its_own_name():
+    case = BY_NAME["no parameters"]
+    said = outcome("bartlett_complexity_over_margin", case).refusal
+    assert said == (
+        "bartlett_complexity_over_margin needs networks with parameters, not a WithoutParameters "
+        "without."
+    )
+
+
+def test_a_refusal_keeps_its_class_and_its_cause():
+    case = BY_NAME["logits without a graph"]
+    with pytest.raises(InputError, match=r"^jacobian_norm: ") as caught:
+        jacobian_norm(case.module(), case.inputs())
+    assert str(caught.value.__cause__) == (
+        "networks must have logits with derivatives, not those of a Without."
+    )
+    with pytest.raises(ValueError, match=r"^transitions: networks must have .* known") as caught:
+        transitions(BY_NAME["SELU"].module(), BY_NAME["SELU"].inputs())
+    assert type(caught.value) is ValueError
+
+
+def test_networks_that_are_not_finite_are_counted():
+    module = perceptron()
+    with torch.no_grad():
+        module[1].weight[0, :2] = torch.nan
+    sentence = "^spectral_product needs networks with finite weights, not with 2 that are not"
+    with pytest.raises(InputError, match=sentence):
+        spectral_product(module)
+
+
+@pytest.mark.parametrize("kind", ["SELU", "buffers that change", "one logit", "no parameters"])
+def test_the_table_of_measures_refuses_in_the_same_words(kind):
+    case, names = BY_NAME[kind], ["jacobian_norm", "class_selectivity", "path_norm", "transitions"]
+    table = measure(case.module(), case.inputs(), fitted_labels(case), names)
+    refusals = [outcome(name, case).refusal for name in names]
+    assert any(refusals)
+    assert [said or "ok" for said in refusals] == list(table["status"])
 
 
 def test_gradients_of_recurrent_layers_are_those_of_autograd():
@@ -283,13 +357,13 @@ def test_gradients_of_recurrent_layers_are_those_of_autograd():
     [
         (
             lambda module: module.to("meta"),
-            "networks must have parameters that are initialized, not '1.weight' of Sequential, "
-            "which is on the device meta.",
+            "jacobian_norm: networks must have parameters that are initialized, not '1.weight' of "
+            "Sequential, which is on the device meta.",
         ),
         (
             lambda module: nn.Sequential(module[0], nn.LazyLinear(CLASSES)),
-            "networks must have parameters that are initialized, not '1.weight' of Sequential, "
-            "which is lazy.",
+            "jacobian_norm: networks must have parameters that are initialized, not '1.weight' of "
+            "Sequential, which is lazy.",
         ),
         (
             lambda module: module[1:],
@@ -341,13 +415,14 @@ def test_similarities_take_activations_as_people_have_them(name, layers):
         assert half == similarity(a.to(dtype).float(), b.to(dtype).float()).value
         assert half == pytest.approx(expected, abs=0.01)
     assert similarity(a.half(), b.double()).value == pytest.approx(expected, abs=0.01)
-    with pytest.raises(ValueError, match=r"^activations must be of at least 2 samples, not 0\.$"):
+    sentence = rf"^{name}: activations must be of at least 2 samples, not 0\.$"
+    with pytest.raises(ValueError, match=sentence):
         similarity(a[:0], b[:0])
 
 
 @pytest.mark.parametrize("share", [0, -0.5, 1.5, float("nan")])
 def test_svcca_refuses_to_keep_nothing(share, layers):
-    sentence = f"explained_variance must be above 0 and at most 1, not {share!r}."
+    sentence = f"svcca: explained_variance must be above 0 and at most 1, not {share!r}."
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
         svcca(*layers, explained_variance=share)
 

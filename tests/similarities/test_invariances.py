@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles.similarities import planted
+from torch import nn
 
 from generalization.catalog import SIMILARITIES
 from generalization.errors import InputError
@@ -136,8 +137,10 @@ def test_bad_input_is_reported_in_one_sentence(name):
         "activations must be of at least 2 samples, not 1.": (x[:1], y[:1]),
         "activations must be samples × units, not of shape (2, 3, 1, 1); feature maps become so "
         "by layer_matrices.": (np.ones((2, 3, 1, 1)), y),
+        "activations must be samples × units, not a Linear: generalization.compare records those "
+        "of its layers.": (nn.Linear(2, 3), y),
     }
     for sentence, pair in sentences.items():
         with pytest.raises(InputError) as caught:
             FUNCTIONS[name](*pair)
-        assert str(caught.value) == sentence
+        assert str(caught.value) == f"{name}: {sentence}"

@@ -68,7 +68,7 @@ def test_network_without_hidden_layers_has_no_rows():
 def test_module_is_refused():
     with pytest.raises(
         ValueError,
-        match=r"^networks must be a stack, which transitions_per_layer reads layer by layer, "
-        r"not Linear\.$",
+        match=r"^transitions_per_layer needs a stack of networks, which it reads layer by layer, "
+        r"not a Linear\.$",
     ):
         transitions_per_layer(nn.Linear(36, 2), random_images(1))
