@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from generalization.catalog import MEASURES, SIMILARITIES, place_of
 from generalization.devices import at_most
-from generalization.errors import InputError
+from generalization.errors import InputError, reason_of
 from generalization.measuring_modules import (
     Data,
     fitting_batch_size,
@@ -35,14 +35,14 @@ from generalization.measuring_modules import (
     read_points,
     tensor_like,
 )
+from generalization.module_layers import layer_activations, layer_names, samples_by_units
 from generalization.networks.modules import (
-    evaluation_mode,
     left_as_it_was,
     refuse_empty,
-    refuse_statistics_of_batches,
     unwrapped,
 )
 from generalization.networks.sharing import sharing_results
+from generalization.refusals import named_refusals
 from generalization.signatures import imported
 
 LOSSES = ("cross_entropy", "squared")
@@ -177,15 +177,15 @@ def compare(
 ) -> pd.DataFrame:
     """Compare layers of two networks by their activations on the same inputs.
 
-    A layer is a submodule, by its name in ``named_modules``. Of feature maps and of tokens, units
-    are channels, and every position of every input is a sample; maps of two sizes are averaged over
-    positions first.
+    A layer is a submodule, by its name in ``named_modules``, that is used once and returns a
+    tensor. Of feature maps and of tokens, units are channels, and every position of every input is
+    a sample; maps of two sizes are averaged over positions first.
 
     Args:
         one: A network.
         other: Another, or the same.
         inputs: Inputs that both are shown: a tensor, an array, a ``Dataset`` or a ``DataLoader``.
-        layers: Names of submodules of ``one``; by default all that contain no other.
+        layers: Names of submodules of ``one``; by default all such that contain no other.
         other_layers: Names of submodules of ``other``; by default as for ``one``.
         similarities: ``all``, one name, several names, or name → settings.
 
@@ -196,7 +196,7 @@ def compare(
 
     Raises:
         InputError: If a layer or a similarity does not exist, a named layer has not one tensor of
-            activations, a network normalizes by statistics of batches, or data cannot be read.
+            activations, those of an input depend on the other inputs, or data cannot be read.
 
     Example:
         >>> _ = torch.manual_seed(0)
@@ -213,13 +213,14 @@ def compare(
     recorded = []
     _require_positive(samples=samples, batch_size=batch_size)
     inputs = _given("inputs", inputs)
-    for key, module, names in (("one", one, layers), ("other", other, other_layers)):
-        _read_module(key, module)
-        refuse_statistics_of_batches(module)
+    for key, given, names in (("one", one, layers), ("other", other, other_layers)):
+        module = _read_module(key, given)
+        chosen = layer_names(module, names)
         with left_as_it_was(module):
             points, _ = read_points("inputs", inputs, None, tensor_like(module), samples)
             size = batch_size or fitting_batch_size(module, points)
-            recorded.append(_activations(module, _layer_names(module, names), points, size))
+            with named_refusals(", ".join(known)):
+                recorded.append(layer_activations(module, chosen, points, size))
         for name in sorted(set(names or ()) - set(recorded[-1])):
             raise InputError(
                 f"layers of {key} must be used once and return a tensor, unlike {name!r}."
@@ -337,65 +338,12 @@ def _with_settings(name: str, settings: Mapping[str, Any]) -> Callable[..., Any]
     return partial(function, **settings)
 
 
-def _layer_names(module: nn.Module, names: Sequence[str] | None) -> list[str]:
-    """Return names of submodules; by default of all that contain no other.
-
-    Raises:
-        InputError: If there is no submodule of that name.
-    """
-    known = dict(module.named_modules())
-    if names is None:
-        return [name for name, one in known.items() if not next(one.children(), None)]
-    for name in names:
-        if name not in known:
-            near = get_close_matches(name, known) or sorted(filter(None, known))
-            raise InputError(f"layers must be among {', '.join(near)}, not {name!r}.")
-    return list(names)
-
-
-@torch.no_grad()
-def _activations(
-    module: nn.Module, names: Sequence[str], inputs: Tensor, batch_size: int
-) -> dict[str, Tensor]:
-    """Record the outputs of submodules in eval mode."""
-    found: dict[str, list[Tensor]] = {name: [] for name in names}
-    known = dict(module.named_modules())
-
-    def record(name: str, _: nn.Module, __: Any, output: Any) -> None:
-        if isinstance(output, Tensor):
-            found[name].append(output.detach().clone())
-
-    hooks = [known[name].register_forward_hook(partial(record, name)) for name in names]
-    try:
-        with evaluation_mode(module):
-            for chunk in inputs.split(batch_size):
-                module(chunk)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    # A layer that is used twice has two outputs per batch, which are no one layer.
-    batches = -(-len(inputs) // batch_size)
-    return {name: torch.cat(one) for name, one in found.items() if len(one) == batches}
-
-
 def _compared(function: Callable[..., Any], a: Tensor, b: Tensor) -> dict[str, Any]:
     """Similarity of two recorded layers."""
     try:
-        score = function(*_samples_by_units(a, b))
+        score = function(*samples_by_units(a, b))
     except ValueError as error:
-        return {"value": np.nan, "status": " ".join(str(error).split()), "samples": len(a)}
+        return {"value": np.nan, "status": reason_of(error), "samples": len(a)}
     return {
         name: getattr(score, name) for name in ("value", "null", "held_out", "status", "samples")
     }
-
-
-def _samples_by_units(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Matrices of samples by units; positions are samples where both layers have the same."""
-    same = a.shape[2:] == b.shape[2:]
-    layers = []
-    for layer in (a, b):
-        flat = layer.flatten(2) if layer.dim() > 2 else layer
-        if flat.dim() == 3:
-            flat = flat.transpose(1, 2).flatten(0, 1) if same else flat.mean(2)
-        layers.append(flat)
-    return layers[0], layers[1]

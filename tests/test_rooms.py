@@ -44,6 +44,7 @@ FLOORS = (
         "finite_networks",
         "bearable_costs",
         "measuring_modules",
+        "module_layers",
         "own_population",
     ),
     ("measure_networks", "measure_pairs", "profile_networks", "audit"),

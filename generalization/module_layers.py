@@ -1,0 +1,143 @@
+"""Layers of a ``torch.nn.Module``: their names, and their activations as similarities take them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from functools import partial
+from typing import Any
+
+import torch
+from jaxtyping import Inexact
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.conv import _ConvNd
+
+from generalization.errors import InputError
+from generalization.networks.modules import evaluation_mode, refuse_statistics_of_batches
+from generalization.networks.reading import ROUNDING
+
+# Layers that tell on which axis of their outputs the units are, positions being on the others.
+UNITS_LAST = (nn.Linear, nn.Bilinear, nn.LayerNorm, nn.RMSNorm, nn.Embedding)
+UNITS_SECOND = (_ConvNd, _NormBase, nn.GroupNorm)
+TOKENS = 3  # Axes of sequences of tokens, on whose last axis the units are.
+
+
+def layer_names(module: nn.Module, names: Sequence[str] | None) -> list[str]:
+    """Return names of submodules; by default of all that contain no other, but for weights.
+
+    Raises:
+        InputError: If there is no submodule of that name.
+    """
+    known = dict(module.named_modules())
+    if names is None:
+        return [
+            name
+            for name, one in known.items()
+            if not one._modules.keys() - {"parametrizations"}
+            and "parametrizations" not in name.split(".")
+        ]
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known) or sorted(filter(None, known))
+            raise InputError(f"layers must be among {', '.join(near)}, not {name!r}.")
+    return list(names)
+
+
+@torch.no_grad()
+def layer_activations(
+    module: nn.Module,
+    names: Sequence[str],
+    inputs: Inexact[Tensor, "samples *features"],
+    batch_size: int,
+) -> dict[str, Inexact[Tensor, "samples units *positions"]]:
+    """Record the outputs of submodules in eval mode, without those that have none of every input.
+
+    Raises:
+        InputError: If the module fails, no submodule has activations, or those of an input depend
+            on the others.
+    """
+    refuse_statistics_of_batches(module)
+    with evaluation_mode(module):
+        alone, together = (_outputs(module, names, inputs[:count]) for count in (1, 2))
+        for name, of_two in together.items():
+            if name in alone:
+                _refuse_coupled(module, name, alone[name], of_two)
+        chunks = [_outputs(module, names, chunk) for chunk in inputs.split(batch_size)]
+    found = [name for name in names if all(name in chunk for chunk in (alone, *chunks))]
+    if not found:
+        raise InputError(
+            "networks must have layers that are used once and return a tensor, not a "
+            f"{type(module).__name__} without."
+        )
+    return {name: torch.cat([chunk[name] for chunk in chunks]) for name in found}
+
+
+def _outputs(module: nn.Module, names: Sequence[str], inputs: Tensor) -> dict[str, Tensor]:
+    """Return what submodules return, once, of every input, the units on the second axis.
+
+    Raises:
+        InputError: If the module fails.
+        OutOfMemoryError: If a GPU has too little memory.
+    """
+    found: dict[str, list[Any]] = {name: [] for name in names}
+    units: dict[int, int] = {}  # Axis of the units, by the number of axes, of the last such layer.
+
+    def tell(part: nn.Module, _: Any, output: Any) -> None:
+        units[output.dim()] = -1 if isinstance(part, UNITS_LAST) else 1
+
+    def record(name: str, _: nn.Module, __: Any, output: Any) -> None:
+        of_each = isinstance(output, Tensor) and output.dim() > 1 and len(output) == len(inputs)
+        if of_each:
+            axis = units.get(output.dim(), -1 if output.dim() == TOKENS else 1)
+            output = output.detach().clone().movedim(axis, 1)
+        found[name].append(output if of_each else None)
+
+    parts = dict(module.named_modules())
+    telling = [one for one in parts.values() if isinstance(one, UNITS_LAST + UNITS_SECOND)]
+    hooks = [one.register_forward_hook(tell) for one in telling]
+    hooks += [parts[name].register_forward_hook(partial(record, name)) for name in names]
+    try:
+        module(inputs)
+    except (InputError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split()).rstrip(".")
+        raise InputError(
+            f"networks must map a batch of inputs to logits, not fail as a {type(module).__name__} "
+            f"does at inputs of shape {tuple(inputs.shape)} ({said})."
+        ) from error
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {name: one[0] for name, one in found.items() if len(one) == 1 and one[0] is not None}
+
+
+def _refuse_coupled(module: nn.Module, name: str, alone: Tensor, together: Tensor) -> None:
+    """Refuse activations of an input that depend on the other inputs.
+
+    Raises:
+        InputError: If those of the first input are others alone than together with the second.
+    """
+    first = together[:1]
+    close = ROUNDING * float(first.nan_to_num(0, 0, 0).abs().max())
+    if first.shape != alone.shape or not torch.allclose(
+        first, alone, rtol=0, atol=close, equal_nan=True
+    ):
+        raise InputError(
+            "networks must have layers whose activations are those of single inputs in eval mode, "
+            f"not {name!r} of {type(module).__name__}, whose activations change with the other "
+            "inputs."
+        )
+
+
+def samples_by_units(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Return matrices of samples by units; positions are samples where both have the same."""
+    same = a.shape[2:] == b.shape[2:]
+    layers = []
+    for layer in (a, b):
+        flat = layer.flatten(2) if layer.dim() > 2 else layer
+        if flat.dim() == 3:
+            flat = flat.transpose(1, 2).flatten(0, 1) if same else flat.mean(2)
+        layers.append(flat)
+    return layers[0], layers[1]
