@@ -15,6 +15,7 @@ from generalization.networks.linearized_layers import (
 )
 from generalization.networks.modules import (
     Networks,
+    kind_of,
     logits_of,
     number_of_networks,
     refuse_statistics_of_batches,
@@ -55,7 +56,7 @@ def balanced_tangent_sensitivity(
         refuse_statistics_of_batches(networks)
     if not _has_closed_form(networks):
         of_module = isinstance(networks, nn.Module)
-        found = f"a {type(networks).__name__}" if of_module else networks.activation
+        found = f"a {kind_of(networks)}" if of_module else networks.activation
         warn_of_no_value(
             f"needs piecewise linear activations in a sequence of known layers, not {found}"
         )

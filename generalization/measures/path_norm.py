@@ -17,7 +17,7 @@ from generalization.measures.margins import Margins, training_gamma
 from generalization.networks.activation_functions import is_piecewise_linear
 from generalization.networks.layer_weights import layer_weights
 from generalization.networks.linearized_layers import KEEPING_FEATURES, flat_layers
-from generalization.networks.modules import Networks
+from generalization.networks.modules import Networks, kind_of
 from generalization.networks.reading import reads_weights
 from generalization.samples import TrainInputs, TrainLabels
 
@@ -91,9 +91,9 @@ def _module_paths(
     """
     for layer in flat_layers(module):
         if layer._forward_hooks or layer._forward_pre_hooks:
-            kind = type(layer).__name__
             raise InputError(
-                f"networks must have layers without hooks for a path norm, unlike a {kind}."
+                "networks must have layers without hooks for a path norm, unlike a "
+                f"{kind_of(layer)}."
             )
         if isinstance(layer, nn.Linear):
             paths = functional.linear(paths, layer.weight.double().square())
@@ -108,6 +108,6 @@ def _module_paths(
         elif not (is_piecewise_linear(layer) or isinstance(layer, SMOOTH)):
             raise InputError(
                 "networks must be sequences of linear layers, convolutions, poolings and "
-                f"activation functions for a path norm, not with {type(layer).__name__}."
+                f"activation functions for a path norm, not with {kind_of(layer)}."
             )
     return paths

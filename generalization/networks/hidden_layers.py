@@ -17,7 +17,7 @@ from generalization.networks.activation_calls import (
 from generalization.networks.activation_functions import activation_module
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.linearized_layers import flat_layers
-from generalization.networks.modules import Networks, evaluation_mode
+from generalization.networks.modules import Networks, evaluation_mode, kind_of
 from generalization.networks.sequences import module_of
 
 
@@ -46,10 +46,10 @@ def layer_maps(module: nn.Module) -> list[nn.Sequential]:
     pieces: list[list[nn.Module]] = [[]]
     for layer in layers:
         if hides_activations(layer):
+            inside = "" if layer is module else f" with {kind_of(layer)}"
             raise InputError(
                 "networks must be sequences of layers with activation functions among them, "
-                f"not {type(module).__name__} with {type(layer).__name__}, which may have some "
-                "inside."
+                f"not {kind_of(module)}{inside}, which may have some inside."
             )
         pieces[-1].append(layer)
         if activation_module(layer):
@@ -57,7 +57,7 @@ def layer_maps(module: nn.Module) -> list[nn.Sequential]:
     if len(pieces) == 1:
         raise InputError(
             "networks must be sequences of layers with activation functions among them, "
-            f"not {type(module).__name__} without."
+            f"not {kind_of(module)} without."
         )
     return [nn.Sequential(*piece) for piece in pieces]
 
@@ -125,7 +125,7 @@ def _activations_of_calls(
     if not found:
         raise InputError(
             "networks must have activation functions that are modules, functions or methods of "
-            f"torch, not none as in {type(module).__name__}."
+            f"torch, not none as in {kind_of(module)}."
         )
     sequences = not any(isinstance(part, nn.Conv1d) for part in module.modules())
     for layer in found:

@@ -87,6 +87,19 @@ def _give_back(tensor: Tensor, values: Tensor) -> None:
         tensor.copy_(values)
 
 
+class Wrapping(nn.Module):
+    """Wraps a module for a measure, whose errors speak of what is wrapped."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+
+def kind_of(module: nn.Module) -> str:
+    """Return the name of the class that the user gave."""
+    return type(module.body if isinstance(module, Wrapping) else module).__name__
+
+
 def unwrapped(module: nn.Module) -> nn.Module:
     """Return the module that ``torch.compile`` or data parallelism has wrapped."""
     parallel = nn.DataParallel, nn.parallel.DistributedDataParallel

@@ -27,8 +27,10 @@ from torch.overrides import TorchFunctionMode
 from generalization.errors import Approximated, InputError
 from generalization.networks.folding import folded_module
 from generalization.networks.modules import (
+    Wrapping,
     evaluation_mode,
     kept_buffers,
+    kind_of,
     refuse_empty,
     refuse_statistics_of_batches,
     unwrapped,
@@ -49,24 +51,16 @@ PRECISE = (torch.float32, torch.float64)
 ROUNDING = 5e-3
 
 
-class LogitsOf(nn.Module):
+class LogitsOf(Wrapping):
     """A module that gives an object, of which its ``logits`` are read."""
-
-    def __init__(self, body: nn.Module) -> None:
-        super().__init__()
-        self.body = body
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the logits."""
         return self.body(inputs).logits
 
 
-class WithoutDerivatives(nn.Module):
+class WithoutDerivatives(Wrapping):
     """A module that computes its logits without a graph, so that derivatives would be zero."""
-
-    def __init__(self, body: nn.Module) -> None:
-        super().__init__()
-        self.body = body
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the logits.
@@ -75,8 +69,9 @@ class WithoutDerivatives(nn.Module):
             InputError: If they are to be differentiated.
         """
         if torch.is_grad_enabled() or torch._C._functorch.maybe_current_level() is not None:
-            kind = type(self.body).__name__
-            raise InputError(f"networks must have logits with derivatives, not those of a {kind}.")
+            raise InputError(
+                f"networks must have logits with derivatives, not those of a {kind_of(self)}."
+            )
         return self.body(inputs)
 
 
@@ -184,14 +179,8 @@ def _refusal(name: str, modules: list[nn.Module], error: Exception) -> str:
         return f"{name} needs networks with finite weights, not with {lost} that are not finite."
     for said, need in IMPOSSIBLE.items():
         if said in str(error):
-            return f"{name} needs networks with {need}, not a {_kind(modules[0])}."
+            return f"{name} needs networks with {need}, not a {kind_of(modules[0])}."
     return ""
-
-
-def _kind(module: nn.Module) -> str:
-    """Return the name of the class that the user gave."""
-    wrapping = isinstance(module, LogitsOf | WithoutDerivatives)
-    return type(module.body if wrapping else module).__name__
 
 
 def _as_it_is(module: nn.Module, inputs: Any) -> nn.Module:
@@ -400,7 +389,7 @@ def _first_output(name: str, module: nn.Module, inputs: Tensor) -> Any:
     except Exception as error:
         said = str(error).strip().split("\n")[0].rstrip(".")
         raise InputError(
-            f"{name} needs networks that map a batch of inputs to logits, not a {_kind(module)}, "
+            f"{name} needs networks that map a batch of inputs to logits, not a {kind_of(module)}, "
             f"which fails at inputs of shape {tuple(inputs.shape)} ({said})."
         ) from error
 
