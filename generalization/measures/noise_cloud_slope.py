@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from generalization.errors import warn_of_no_value
 from generalization.networks.modules import Networks
 from generalization.networks.reading import reads_networks
 from generalization.samples import Inputs
@@ -38,7 +39,7 @@ def noise_cloud_slope(
         copies: Number of noisy copies per input.
 
     Returns:
-        R × N slopes per layer; NaN where the last hidden layer has no active unit.
+        R × N slopes per layer; NaN, with a warning, where the last hidden layer has no active unit.
     """
     slopes = []
     for point in inputs:
@@ -48,4 +49,8 @@ def noise_cloud_slope(
         features, square = point.numel(), point.double().square().sum()
         at_input = (features - 1) * noise_std**2 / (square + features * noise_std**2)
         slopes.append(((second + rest).log() - at_input.log()) / len(spectra))
-    return torch.stack(slopes, dim=1)
+    found = torch.stack(slopes, dim=1)
+    lost = ~found.isfinite()
+    reason = f"noise does not reach the last hidden layer at {lost.sum()} of {lost.numel()} inputs"
+    warn_of_no_value(reason, lost.any(1).tolist())
+    return found

@@ -53,7 +53,7 @@ def level_of_rise(rise: Rise, networks: int, device: torch.device | None = None)
         too_far = rise(level).mean(0) > RISE
         low, high = low.where(too_far, level), level.where(too_far, high)
     level = (low + high) / 2
-    limits = f"from {SMALLEST_LEVEL} to {LARGEST_LEVEL}"
+    limits = f"from {SMALLEST_LEVEL:.2g} to {LARGEST_LEVEL:g}"
     warn_of_no_value(f"the training error rises by {RISE} at no level {limits}", (~exists).tolist())
     error = _standard_error(rise, level)
     return Level(level.where(exists, torch.nan), error.where(exists, torch.nan), exists)
