@@ -6,6 +6,7 @@ another output.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -22,27 +23,49 @@ class Case:
     """A kind of module.
 
     Attributes:
-        name: Shown in the matrix of the documentation.
+        name: Name in tests.
         build: Makes the module.
         dtype: Of the inputs.
         twin: From the module to one of plain layers that is the same function.
+        title: Heading in the documentation, if that is not the name.
     """
 
     name: str
     build: Callable[[], nn.Module]
     dtype: torch.dtype = torch.float32
     twin: Callable[[nn.Module], nn.Module] | None = None
+    title: str = ""
+
+    @property
+    def heading(self) -> str:
+        """Heading in the documentation."""
+        return self.title or self.name
 
     def module(self) -> nn.Module:
         """Return a new module, the same at every call, in train mode as people have it."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return self.build().train()
+            return with_several_classes(self.build(), self.inputs()).train()
 
     def inputs(self) -> Tensor:
         """Return the inputs, the same at every call."""
         generator = Generator().manual_seed(1)
         return torch.randn(SAMPLES, 1, 4, 4, generator=generator).to(self.dtype)
+
+
+@torch.no_grad()
+def with_several_classes(module: nn.Module, inputs: Tensor) -> nn.Module:
+    """Shift the last biases so that the mean logits are 0, and not all inputs of one class."""
+    copied, logits = copy.deepcopy(module).eval(), []
+    heads, copied_heads = (
+        [one for one in parts.modules() if isinstance(one, nn.Linear) and one.bias is not None]
+        for parts in (module, copied)
+    )
+    if heads:
+        copied_heads[-1].register_forward_hook(lambda _, __, output: logits.append(output))
+        copied(inputs)
+        heads[-1].bias.sub_(logits[-1].mean(0))
+    return module
 
 
 def labels() -> Tensor:
@@ -99,7 +122,7 @@ def batch_norm() -> nn.Module:
 def convolutional() -> nn.Module:
     """Build a convolutional network with batch normalization and pooling."""
     layers = [nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2)]
-    layers += [nn.Conv2d(4, 5, 2), nn.ReLU(), nn.Flatten(), nn.Linear(5, CLASSES, bias=False)]
+    layers += [nn.Conv2d(4, 5, 2), nn.ReLU(), nn.Flatten(), nn.Linear(5, CLASSES)]
     return with_statistics(nn.Sequential(*layers))
 
 
@@ -349,37 +372,101 @@ ACTIVATIONS = (
     *(nn.Tanh, nn.GELU, nn.SiLU, nn.LeakyReLU, nn.ReLU6, nn.Hardshrink, nn.RReLU),
 )
 
-CASES = (
-    Case("perceptron", perceptron),
-    Case("one layer twice", tied),
-    Case("tied weights", Autoencoder),
-    Case("batch normalization", batch_norm),
-    Case("convolutions", convolutional),
-    Case("batch statistics", batch_statistics),
-    Case("hidden batch statistics", InstanceStatistics),
-    *(Case(kind.__name__, lambda kind=kind: perceptron(kind)) for kind in ACTIVATIONS),
-    Case("residual", lambda: with_statistics(Residual())),
-    Case("children of a residual network", children_of_residual),
-    Case("functional activation", Functional, twin=plain_functional),
-    Case("float16", lambda: perceptron().half(), torch.float16, nn.Module.float),
-    Case("bfloat16", lambda: perceptron().bfloat16(), torch.bfloat16, nn.Module.float),
-    Case("float64", lambda: perceptron().double(), torch.float64),
-    Case("mixed precision", Mixed, twin=plain_mixed),
-    Case("one logit", lambda: ending_in(classes=1)),
-    Case("vector output", lambda: ending_in(nn.Flatten(0))),
-    Case("softmax at the end", lambda: ending_in(nn.Softmax(1))),
-    Case("logits in an object", Output, twin=lambda module: module.body),
-    Case("transformer", Attention),
-    Case("fused attention", ScaledDotProduct),
-    Case("weight normalization", weight_norm, twin=plain_weights),
-    Case("hook on the container", hooked, twin=doubled),
-    Case("recurrent", Recurrent),
-    Case("adapter on frozen weights", adapted, twin=plain_adapted),
-    Case("data parallel", lambda: nn.DataParallel(perceptron()), twin=lambda one: one.module),
-    Case("channels last", lambda: convolutional().to(memory_format=torch.channels_last)),
-    Case("logits without a graph", Without),
-    Case("buffers that change", Counting),
-    Case("no parameters", WithoutParameters),
-    Case("narrow", narrow),
-    Case("no hidden layer", lambda: nn.Sequential(nn.Flatten(), nn.Linear(PIXELS, CLASSES))),
-)
+# In the order of the documentation.
+KINDS = {
+    "Architectures": (
+        Case("perceptron", perceptron, title="Fully connected, ReLU"),
+        Case("convolutions", convolutional, title="Convolutions, batch normalization, pooling"),
+        Case("residual", lambda: with_statistics(Residual()), title="Residual network (ResNet)"),
+        Case(
+            "children of a residual network",
+            children_of_residual,
+            title="Children of a residual network in a sequence",
+        ),
+        Case("transformer", Attention, title="Transformer (ViT)"),
+        Case(
+            "fused attention",
+            ScaledDotProduct,
+            title="Fused attention without activation functions",
+        ),
+        Case("recurrent", Recurrent, title="Recurrent network (LSTM, GRU)"),
+        Case(
+            "no hidden layer",
+            lambda: nn.Sequential(nn.Flatten(), nn.Linear(PIXELS, CLASSES)),
+            title="Linear, without hidden layers",
+        ),
+        Case("narrow", narrow, title="One unit per layer"),
+        Case("no parameters", WithoutParameters, title="Without parameters"),
+    ),
+    "Activation functions of a perceptron": (
+        *(Case(kind.__name__, lambda kind=kind: perceptron(kind)) for kind in ACTIVATIONS),
+        Case(
+            "functional activation",
+            Functional,
+            twin=plain_functional,
+            title="Activation functions called as functions",
+        ),
+    ),
+    "Normalization and weights": (
+        Case("batch normalization", batch_norm, title="Batch normalization"),
+        Case(
+            "batch statistics",
+            batch_statistics,
+            title="Batch normalization without running statistics",
+        ),
+        Case(
+            "hidden batch statistics",
+            InstanceStatistics,
+            title="Logits that depend on the other inputs",
+        ),
+        Case("weight normalization", weight_norm, twin=plain_weights, title="Weight normalization"),
+        Case(
+            "adapter on frozen weights",
+            adapted,
+            twin=plain_adapted,
+            title="Adapter (LoRA) on frozen weights",
+        ),
+        Case("one layer twice", tied, title="One layer used twice"),
+        Case("tied weights", Autoencoder, title="Tied weights (autoencoder)"),
+        Case("hook on the container", hooked, twin=doubled, title="Forward hook on a container"),
+    ),
+    "Numbers and memory": (
+        Case("float16", lambda: perceptron().half(), torch.float16, nn.Module.float),
+        Case("bfloat16", lambda: perceptron().bfloat16(), torch.bfloat16, nn.Module.float),
+        Case("float64", lambda: perceptron().double(), torch.float64),
+        Case("mixed precision", Mixed, twin=plain_mixed, title="Layers of two precisions"),
+        Case(
+            "channels last",
+            lambda: convolutional().to(memory_format=torch.channels_last),
+            title="Memory format channels_last",
+        ),
+        Case(
+            "data parallel",
+            lambda: nn.DataParallel(perceptron()),
+            twin=lambda one: one.module,
+            title="DataParallel",
+        ),
+    ),
+    "Outputs": (
+        Case(
+            "logits in an object",
+            Output,
+            twin=lambda module: module.body,
+            title="Logits in an output object",
+        ),
+        Case("one logit", lambda: ending_in(classes=1), title="One logit"),
+        Case(
+            "vector output",
+            lambda: ending_in(nn.Flatten(0)),
+            title="A vector instead of one row per input",
+        ),
+        Case(
+            "softmax at the end",
+            lambda: ending_in(nn.Softmax(1)),
+            title="Probabilities (softmax at the end)",
+        ),
+        Case("logits without a graph", Without, title="Forward pass under no_grad"),
+        Case("buffers that change", Counting, title="Buffers that change in eval mode"),
+    ),
+}
+CASES = tuple(case for kinds in KINDS.values() for case in kinds)

@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 import copy
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from inspect import signature
 from typing import Any
+from unittest.mock import patch
 from warnings import catch_warnings, simplefilter
 
 import pandas as pd
 import torch
-from own_modules.cases import CASES, SAMPLES, Case, labels
+from own_modules.cases import SAMPLES, Case, labels
 from torch import Generator, Tensor, nn
 
 from generalization.catalog import (
-    ENSEMBLE_MEASURES,
     FUNCTIONS,
-    MEASURES,
-    PROFILES,
     SIMILARITIES,
     place_of,
 )
 from generalization.errors import NoValue
 from generalization.hyperparameters import Hyperparameters
+from generalization.own_networks import compare
 from generalization.signatures import imported, named_by
 
-# Fewer points and draws than by default: the modules are small.
+# Fewer points, draws and steps than by default: the modules are small.
 QUICK = {
     "grid_points": 16,
     "probes": 4,
@@ -40,6 +40,10 @@ QUICK = {
     "chains": 1,
     "chain_steps": 20,
 }
+
+# These are given the course of the training loss, and no network.
+OF_TRAINING = ("steps_to_loss", "steps_between_losses")
+OF_MODULES = tuple(name for name in FUNCTIONS if name not in OF_TRAINING)
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,13 @@ class Outcome:
     refusal: str = ""
     error: str = ""
     changed: tuple[str, ...] = ()
+
+    @property
+    def sign(self) -> str:
+        """Sign in the matrix."""
+        if self.values is None:
+            return "–"
+        return "✓" if self.values.isfinite().all() else "NaN"
 
 
 def state(module: nn.Module) -> dict[str, Any]:
@@ -81,19 +92,26 @@ def difference(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...]
     return tuple(name for name in {**before, **after} if before.get(name) != after.get(name))
 
 
+def seen(module: nn.Module, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Return logits and the inputs of the last linear layer, as a researcher records them."""
+    module, features = copy.deepcopy(module).eval(), [inputs.flatten(1)]
+    for layer in [one for one in module.modules() if isinstance(one, nn.Linear)][-1:]:
+        layer.register_forward_pre_hook(lambda _, given: features.append(given[0]))
+    with torch.no_grad():
+        logits = module(inputs)
+    return getattr(logits, "logits", logits), features[-1]
+
+
 def fitted_labels(case: Case) -> Tensor:
     """Return the classes that the network predicts: many measures need a training set that fits."""
-    module = case.module().eval()
-    with torch.no_grad():
-        logits = module(case.inputs())
-    logits = getattr(logits, "logits", logits)
+    logits, _ = seen(case.module(), case.inputs())
     predicted = logits.argmax(-1) if logits.dim() == 2 and logits.shape[1] > 1 else labels()
     return predicted if predicted.unique().numel() > 1 else labels()
 
 
-def given(module: nn.Module, case: Case) -> dict[str, Any]:
-    """Return all that measures and profiles may name."""
-    inputs, labels_ = case.inputs(), fitted_labels(case)
+def given(module: nn.Module, case: Case, inputs: Tensor) -> dict[str, Any]:
+    """Return all that measures, profiles and measures of pairs may name."""
+    labels_ = fitted_labels(case)
     initial = copy.deepcopy(module)
     with torch.no_grad():
         for parameter in initial.parameters():
@@ -116,7 +134,18 @@ def given(module: nn.Module, case: Case) -> dict[str, Any]:
         "shared_generator": Generator().manual_seed(4),
         "members": pd.DataFrame({"seed": [0], "step": [0], "final": [True]}),
         "recorded": None,
+        **of_pair(module, initial, inputs),
     }
+
+
+def of_pair(one: nn.Module, other: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
+    """Return what measures of pairs are given of two networks."""
+    found = {}
+    for side, network in (("a", one), ("b", other)):
+        logits, features = seen(network, inputs)
+        found[f"logits_{side}"], found[f"features_{side}"] = logits[None], features[None]
+        found[f"train_accuracy_{side}"] = torch.ones(1, dtype=torch.float64)
+    return found
 
 
 def settings(function: Callable[..., Any]) -> dict[str, Any]:
@@ -128,25 +157,53 @@ def values_of(found: Any) -> Tensor:
     """Return the numbers of a result, whatever its kind."""
     if isinstance(found, Tensor):
         return found.double().flatten()
-    if isinstance(found, pd.DataFrame):
-        return torch.tensor(found.select_dtypes("number").to_numpy(dtype=float)).flatten()
-    return torch.tensor([found.value], dtype=torch.float64)
+    return torch.tensor(found.select_dtypes("number").to_numpy(dtype=float)).flatten()
 
 
-def arguments(name: str, module: nn.Module, case: Case) -> tuple[Callable[..., Any], dict]:
-    """Return a function and all that it is given for a module."""
+def arguments(
+    name: str, module: nn.Module, case: Case, dtype: torch.dtype | None = None
+) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """Return a function and all that it is given for a module.
+
+    Args:
+        dtype: Of the inputs, if it is not that of the case.
+    """
+    inputs = case.inputs().to(dtype or case.dtype)
+    if name in SIMILARITIES:
+        return similarity, {"name": name, "module": module, "inputs": inputs}
     function = imported(place_of(name))
-    return function, named_by(function, given(module, case)) | settings(function)
+    return function, named_by(function, given(module, case, inputs)) | settings(function)
 
 
-def outcome(name: str, case: Case) -> Outcome:
-    """Call a measure or a profile with a module."""
-    module = case.module()
-    function, named = arguments(name, module, case)
+def similarity(name: str, module: nn.Module, inputs: Tensor) -> Tensor:
+    """Return a similarity of all pairs of layers of a module.
+
+    Raises:
+        ValueError: If a pair of layers is refused.
+    """
+    table = compare(module, module, inputs, similarities=name)
+    for status in table["status"]:
+        if status.startswith(f"{name}: "):
+            raise ValueError(status)
+    return torch.tensor(table["value"].to_numpy())
+
+
+@contextmanager
+def short_spectra() -> Iterator[None]:
+    """Let spectra of few eigenvalues count: those of the modules are no longer."""
+    with patch("generalization.measures.spectra.SMALLEST_SPECTRUM", 3):
+        yield
+
+
+def outcome_of(
+    name: str, module: nn.Module, case: Case, dtype: torch.dtype | None = None
+) -> Outcome:
+    """Call a function with a module, as ``arguments`` gives it."""
+    function, named = arguments(name, module, case, dtype)
     before = state(module)
     found, refusal, error = None, "", ""
     try:
-        with catch_warnings(record=True) as warned:
+        with catch_warnings(record=True) as warned, short_spectra():
             simplefilter("always", UserWarning)
             found = values_of(function(**named))
         reasons = [one.message for one in warned if isinstance(one.message, NoValue)]
@@ -159,45 +216,7 @@ def outcome(name: str, case: Case) -> Outcome:
     return Outcome(found, refusal, error, difference(before, state(module)))
 
 
-OF_MODULES = (*MEASURES, *PROFILES)
-assert {*OF_MODULES, *SIMILARITIES, *ENSEMBLE_MEASURES} == set(FUNCTIONS)
-
-# Tens of seconds over all kinds, by the same kernels as others: of these, few kinds only.
-SLOW = {
-    *("gauss_newton_eigenvalue", "local_learning_coefficient"),
-    *(name for name in MEASURES if MEASURES[name].file in {"pac_bayes", "worst_case_flatness"}),
-}
-
-
-def printed(names: Sequence[str] = OF_MODULES, cases: Sequence[Case] = CASES) -> str:
-    """Return the page of the documentation: value or refusal of every function and kind."""
-    rows, sentences = [], dict[str, list[str]]()
-    for name in names:
-        cells = []
-        for case in cases:
-            said = outcome(name, case)
-            number = said.values is not None and bool(said.values.isfinite().all())
-            cells.append("✓" if number else "NaN" if said.values is not None else "–")
-            if said.refusal:
-                sentence = said.refusal.replace(name, "MEASURE")
-                sentences.setdefault(sentence, []).append(f"{name} of “{case.name}”")
-        rows.append(f"| `{name}` | {' | '.join(cells)} |")
-    numbers = range(1, len(cases) + 1)
-    kinds = [f"{number}. {case.name}" for number, case in zip(numbers, cases, strict=True)]
-    head = f"| measure or profile | {' | '.join(map(str, numbers))} |"
-    rule = "|---" * (len(cases) + 1) + "|"
-    refused = [f"* {sentence} ({len(of)}, as {of[0]})" for sentence, of in sentences.items()]
-    return "\n".join([HEADING, *kinds, "", head, rule, *rows, "", REFUSED, *refused, ""])
-
-
-HEADING = """# Kinds of modules
-
-Every measure and profile, given every kind of module of `tests/own_modules/cases.py`: ✓ a value,
-NaN none for this network (a layer on which nothing depends), – a refusal in one sentence, or the
-reason why such a network has no value. Made by
-`PYTHONPATH=tests:. python -m own_modules.matrix > docs/modules.md`.
-"""
-REFUSED = "## Refusals\n"
-
-if __name__ == "__main__":
-    sys.stdout.write(printed())
+@cache
+def outcome(name: str, case: Case) -> Outcome:
+    """Call a function with the module of a case."""
+    return outcome_of(name, case.module(), case)

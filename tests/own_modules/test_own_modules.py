@@ -1,26 +1,35 @@
-"""Every measure and profile gives every kind of module a right value or one sentence."""
+"""Everything in the catalog gives every kind of module a right value or one sentence."""
 
 import copy
 import inspect
 import re
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
 from own_modules.cases import CASES, CLASSES, PIXELS, WIDTH, labels, perceptron
 from own_modules.matrix import (
     OF_MODULES,
-    SLOW,
     arguments,
     fitted_labels,
     outcome,
+    outcome_of,
     state,
     values_of,
 )
+from own_modules.page import anchor, listed, matrix
 from torch import Generator, nn
 from torch.nn.functional import cross_entropy
 
-from generalization.catalog import MEASURES, SIMILARITIES, place_of
+import generalization
+from generalization.catalog import (
+    ENSEMBLE_MEASURES,
+    MEASURES,
+    PROFILES,
+    SIMILARITIES,
+    place_of,
+)
 from generalization.errors import InputError
 from generalization.measures.gauss_newton_eigenvalue import gauss_newton_eigenvalue
 from generalization.measures.gradient_norm import gradient_norm
@@ -36,13 +45,10 @@ from generalization.signatures import imported
 from generalization.similarities.svcca import svcca
 
 BY_NAME = {case.name: case for case in CASES}
-FEW = ("one layer twice", "batch statistics", "bfloat16", "logits in an object", "vector output")
-# NaN by definition: of training samples that are not fitted, of fewer singular values than a tail
-# needs, of a last layer that noise does not reach, and of networks that are constant on the inputs.
+# NaN by definition: of a last layer that noise does not reach, or that is constant on the inputs.
 NO_NUMBER = {
-    *(name for name in MEASURES if "over_margin" in name or name.startswith("spectral_complexity")),
-    *("inverse_squared_margin", "noise_cloud_slope"),
-    *(name for name in MEASURES if MEASURES[name].file == "spectra" or name.endswith("exponent")),
+    *(("noise_cloud_slope", kind) for kind in ("convolutions", "channels last", "Hardshrink")),
+    ("seed_similarity", "Hardshrink"),
 }
 
 # The name, the need and what was found, once each.
@@ -50,10 +56,6 @@ REFUSAL = (
     r"{name}(: (?!{name}\b)[^\n]* (must|needs) [^\n]*| needs [^\n]*),? (not|unlike) [^\n]+\."
     r"|{name} has no value: [^\n]+\."
 )
-
-
-def kinds(name):
-    return [BY_NAME[kind] for kind in FEW] if name in SLOW else CASES
 
 
 def is_refusal(name, sentence):
@@ -77,13 +79,13 @@ def test_sentences_that_lack_something_are_no_refusals(sentence):
 
 @pytest.mark.parametrize("name", OF_MODULES)
 def test_every_kind_of_module_has_a_value_or_a_sentence_and_is_left_as_it_was(name):
-    for case in kinds(name):
+    for case in CASES:
         said = outcome(name, case)
         assert not said.error, (case.name, said.error)
         assert not said.changed, (case.name, said.changed)
         if said.values is None:
             assert is_refusal(name, said.refusal), (case.name, said.refusal)
-        elif name in MEASURES and name not in NO_NUMBER and case.name != "narrow":
+        elif name not in PROFILES and (name, case.name) not in NO_NUMBER and case.name != "narrow":
             assert said.values.isfinite().all(), (case.name, said.values)
 
 
@@ -97,27 +99,31 @@ OF_FUNCTIONS = ("jacobian_norm", "output_entropy", "training_loss", "output_sens
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.twin], ids=lambda case: case.name)
 def test_a_module_has_the_values_of_a_plain_one_that_is_the_same_function(case):
-    for name in sorted(set(MEASURES) - SLOW):
-        function = imported(place_of(name))
-        reads = OF_PARAMETERS.get(case.name, set())
-        if reads & inspect.signature(function).parameters.keys() and name not in OF_FUNCTIONS:
+    for name in OF_MODULES:
+        if depends_on_parameters(name, case) or is_drawn_differently(name, case):
             continue
-        own = outcome(name, case)
         module = case.twin(case.module()).train()
-        dtype = next(iter(module.parameters())).dtype
-        function, named = arguments(name, module, case)
-        for key, value in named.items():
-            if torch.is_tensor(value) and value.is_floating_point() and key != "pixel_deviations":
-                named[key] = value.to(dtype)
-        try:
-            expected = values_of(function(**named))
-        except ValueError:
-            expected = None
-        if own.values is None or expected is None:
+        own = outcome(name, case).values
+        expected = outcome_of(name, module, case, next(module.parameters()).dtype).values
+        if own is None or expected is None or has_fewer_layers(name, case):
             continue
-        if is_drawn_differently(name, case):
-            continue
-        assert torch.allclose(own.values, expected, rtol=1e-4, atol=1e-6, equal_nan=True), name
+        # Similarities are of activations, which have the precision of the module.
+        rounded = case.dtype.itemsize == 2 and name in {*SIMILARITIES, *ENSEMBLE_MEASURES}
+        close = 1e-2 if rounded else 1e-4
+        assert torch.allclose(own, expected, rtol=close, atol=1e-6, equal_nan=True), name
+
+
+def depends_on_parameters(name, case):
+    """Whether a function reads parameters or layers that differ between the two."""
+    seen = inspect.signature(imported(place_of(name))).parameters.keys()
+    if name in ENSEMBLE_MEASURES:
+        seen = {"initial_networks"}
+    return bool(OF_PARAMETERS.get(case.name, set()) & seen) and name not in OF_FUNCTIONS
+
+
+def has_fewer_layers(name, case):
+    """Whether one of the two applies functions that the other has as layers."""
+    return name in SIMILARITIES and case.name in {"functional activation", "mixed precision"}
 
 
 def is_drawn_differently(name, case):
@@ -344,6 +350,15 @@ def test_the_table_of_measures_refuses_in_the_same_words(kind):
     assert [said or "ok" for said in refusals] == list(table["status"])
 
 
+def test_sentences_speak_of_the_class_that_was_given():
+    for name, kind, found in (
+        ("path_norm", "logits in an object", "not with Output."),
+        ("mixup_margin", "logits without a graph", "not Without, which may have some inside."),
+        ("balanced_tangent_sensitivity", "logits in an object", "not a Output."),
+    ):
+        assert outcome(name, BY_NAME[kind]).refusal.endswith(found)
+
+
 def test_gradients_of_recurrent_layers_are_those_of_autograd():
     module, inputs = BY_NAME["recurrent"].module(), BY_NAME["recurrent"].inputs()
     loss = cross_entropy(module(inputs), labels())
@@ -439,3 +454,38 @@ def test_narrow_networks_have_a_slope():
 
 def test_labels_are_those_of_three_classes():
     assert labels().unique().tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("name", SIMILARITIES)
+def test_a_layer_of_any_module_is_similar_to_itself(name):
+    for case in CASES:
+        if outcome(name, case).values is None:
+            continue
+        table = generalization.compare(
+            case.module(), case.module(), case.inputs(), similarities=name
+        )
+        itself = table.loc[table["layer"] == table["other_layer"], "value"].dropna()
+        assert len(itself)
+        assert itself.to_list() == pytest.approx([1] * len(itself), abs=1e-4), case.name
+
+
+def test_the_documentation_has_the_matrix_of_today():
+    shown = Path("docs/modules.md").read_text(encoding="utf-8")
+    for line in matrix(OF_MODULES):
+        assert f"{line}\n" in shown, "docs/modules.md must be made anew, as its first lines say."
+
+
+def test_the_page_leads_to_every_kind():
+    shown = Path("docs/modules.md").read_text(encoding="utf-8")
+    for case in CASES:
+        assert f"[{case.heading}](#{anchor(case.heading)})" in shown
+        assert f"\n## {case.heading}\n" in shown
+
+
+def test_long_lists_are_those_of_the_others():
+    names = [f"n{number}" for number in range(40)]
+    assert listed(names[:2], names) == "`n0`, `n1`"
+    assert listed(names[2:], names) == "all but `n0`, `n1`"
+    many = [f"n{number}" for number in range(80)]
+    assert listed(many[:40], many).startswith("`n0`, `n1`")
+    assert listed(names, names).startswith("`n0`, `n1`")
