@@ -1,5 +1,6 @@
 # study · report · test · check · format · bench · lock     make study STUDY=smoke   runs config/smoke.yaml
 # measure                                                   make measure NAME=…      starts a new measure
+# stub                                                      make stub               types of public names
 # export                                                    make export STUDY=…      Parquet and data dictionary
 # docs                                                      make docs                results/documentation/site
 # mutations                                                 make mutations           small faults that tests notice
@@ -19,7 +20,7 @@ LOGGER := $(shell [ -t 1 ] && echo --logger rich)
 SNAKEMAKE := snakemake --cores $(CORES) --configfile config/$(STUDY).yaml
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: checked study estimate report test check format measure export findings paper audit values league \
+.PHONY: checked study estimate report test check format measure stub export findings paper audit values league \
     docs bench mutations lock
 .DELETE_ON_ERROR:
 
@@ -65,6 +66,10 @@ format: .venv/.ready
 # Skeletons of a measure and of its test: make measure NAME=gradient_norm.
 measure: .venv/.ready
 	@python workflow/new_measure.py $(NAME)
+
+# Types of the public names, of which editors and type checkers read generalization/__init__.pyi.
+stub: .venv/.ready
+	@python workflow/write_stub.py
 
 # Describe the columns of the tables of a study, and write these as Parquet.
 export: checked
