@@ -51,6 +51,11 @@ def test_every_requirement_is_locked_with_hashes(name):
     assert "sha256:" in entry[1]
 
 
+def test_only_the_lock_asks_for_a_version():
+    groups = PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()
+    assert not [one for group in groups for one in group if "==" in one]
+
+
 def test_lock_names_no_host():
     assert "://" not in LOCK
     assert "--index-url" not in LOCK
