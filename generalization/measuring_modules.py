@@ -83,7 +83,7 @@ def measured_row(
                 simplefilter("always")
                 found = halving_memory(f"measure {name}", compute)
             warned += of_repeat
-            values.append(checked_values(f"measure {name}", found, 1).double().reshape(-1).cpu())
+            values.append(checked_values(name, found, 1).double().reshape(-1).cpu())
         except Exception as error:  # One measure that fails leaves the others.
             return measure_row(name, with_name(name, reason_of(error)))
         if name in CONVERGED or not DRAWN & signature(function).parameters.keys():

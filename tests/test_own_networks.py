@@ -396,6 +396,14 @@ def test_the_random_state_and_buffers_that_a_forward_pass_changes_are_given_back
     assert buffer.item() == 0
 
 
+def test_a_measure_that_returns_no_numbers_is_named_once(module, inputs):
+    table = generalization.measure(module, inputs, measures={"theirs": lambda networks: 1})
+    assert table["status"].item() == (
+        "theirs must return a floating-point tensor of shape (1,) or (1, inputs) for 1 networks, "
+        "not a int."
+    )
+
+
 def test_reasons_of_any_repeat_are_told(module, inputs):
     """The mean over repeats has no value if one has none."""
     repeats = iter([True, False, False])
