@@ -107,9 +107,10 @@ def test_a_module_has_the_values_of_a_plain_one_that_is_the_same_function(case):
         expected = outcome_of(name, module, case, next(module.parameters()).dtype).values
         if own is None or expected is None or has_fewer_layers(name, case):
             continue
-        # Similarities are of activations, which have the precision of the module.
+        # Similarities are of activations, which have the precision of the module; the weights of
+        # PWCCA depend on rounding where correlations are equal.
         rounded = case.dtype.itemsize == 2 and name in {*SIMILARITIES, *ENSEMBLE_MEASURES}
-        close = 1e-2 if rounded else 1e-4
+        close = 2e-2 if rounded else 1e-4
         assert torch.allclose(own, expected, rtol=close, atol=1e-6, equal_nan=True), name
 
 
