@@ -179,7 +179,8 @@ def properties(kind: str, name: str) -> str:
         if found:
             lines.append(f"* **{title}:** {escaped(' '.join(found))}")
     drawn = "generator" in names or "shared_generator" in names
-    lines.append(f"* **Randomness:** {'draws random numbers' if drawn else 'none'}.")
+    of_many = " for modules of many classes" if "rows" in names else ""
+    lines.append(f"* **Randomness:** {'draws random numbers' if drawn else 'none'}{of_many}.")
     if kind in {"measures", "profiles"}:
         entry = KINDS[kind][name]
         stacks = entry.fully_connected_only

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from generalization.derivatives.row_sketch import computed_rows
 from generalization.errors import InputError
 from generalization.networks.modules import logits_of
 from generalization.regions.module_loop_costs import evaluation_work, loop_resolution
@@ -88,7 +89,7 @@ NOISE = Reduced("draws", 1, _passes(30, 12_000))
 WORST_CASE = Reduced("ascent_steps", 4, _passes(120, 50_000))
 REDUCED = {
     "gaussian_jacobian_norm": Reduced(
-        "random_samples", 32, lambda size: (1 + 2 * size.classes) * size.evaluation
+        "random_samples", 32, lambda size: (1 + 2 * computed_rows(size.classes)) * size.evaluation
     ),
     "tangent_sensitivity": Reduced(
         "probes", 1, lambda size: size.inputs * (8 * size.evaluation + 1700 * size.parameters)

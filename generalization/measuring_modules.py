@@ -68,14 +68,17 @@ def measured_row(
     values: list[Tensor] = []
     warned: list[WarningMessage] = []
     own_errors: list[Tensor] = []  # Of every repeat, over the draws within it.
+    draws = [False]  # Whether the last repeat drew from the generator that it was given.
     for repeat in range(repeats):
 
         def compute(repeat: int = repeat) -> Tensor:
             generator = generator_for(name, seed, repeat)
+            before = generator.get_state()
             given = {**offered, "generator": generator, "shared_generator": generator}
             with named_refusals(name), collecting_standard_errors() as told:
                 found = function(**named_by(function, given))
             own_errors[repeat:] = told[-1:]
+            draws[0] = not torch.equal(generator.get_state(), before)
             return found
 
         try:
@@ -86,7 +89,7 @@ def measured_row(
             values.append(checked_values(name, found, 1).double().reshape(-1).cpu())
         except Exception as error:  # One measure that fails leaves the others.
             return measure_row(name, with_name(name, reason_of(error)))
-        if name in CONVERGED or not DRAWN & signature(function).parameters.keys():
+        if name in CONVERGED or not _may_vary(function, draws[0]):
             break
         if repeat and torch.equal(values[0], values[1]):
             break  # Other random numbers change nothing: a closed form.
@@ -105,10 +108,12 @@ def measured_row(
     one_per_repeat = torch.stack([one.mean() for one in values])
     over = values[0] if len(values[0]) > 1 else one_per_repeat
     error = over.std() / len(over) ** 0.5 if len(over) > 1 else torch.tensor(torch.nan)
+    value = one_per_repeat.mean().item()
     pooled = torch.tensor([one.item() for one in own_errors[: len(values)]]).double()
     if len(pooled) == len(values) and (pooled.isfinite() & (pooled > 0)).all():
+        if len(values[0]) > 1 and notes and value:
+            notes.append(f"{notes[-1]}; ±{error.item() / abs(value):.1%} over inputs")
         error = pooled.norm() / len(pooled)
-    value = one_per_repeat.mean().item()
     if reduced:
         notes = [reduced]
         if drawn and value:
@@ -127,6 +132,19 @@ def measured_row(
         seconds=time.perf_counter() - began,
         note=notes[-1] if notes and np.isfinite(value) else "",
     )
+
+
+def _may_vary(function: Callable[..., Tensor], draws: bool) -> bool:
+    """Return whether other random numbers may give another value.
+
+    Args:
+        function: A measure.
+        draws: Whether it drew from its generator, which counts if the generator is optional. Others
+            may draw from a copy.
+    """
+    parameters = signature(function).parameters
+    optional = [parameters[one].default is not Parameter.empty for one in DRAWN & {*parameters}]
+    return draws if optional and all(optional) else bool(optional)
 
 
 def _note_of_sampling(

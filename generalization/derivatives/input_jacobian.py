@@ -53,11 +53,8 @@ def input_jacobian_norm(
         One norm per network and input.
     """
     if isinstance(networks, nn.Module):
-        with evaluation_mode(networks) as module:
-            chunks = [
-                _module_norms(module, chunk, cotangents, of_chunk)
-                for chunk, *of_chunk in _chunks(samples_at_once(MODULE_SAMPLES), inputs, *of_points)
-            ]
+        row_norms = module_row_norms(networks, inputs, cotangents, *of_points)
+        chunks = [scale * norms.norm(dim=0) for norms, scale in row_norms]
         return torch.cat(chunks).unsqueeze(0)
     points = _points_per_block(networks, inputs)
     members = max(1, points // max(1, len(inputs)))
@@ -78,10 +75,31 @@ def _chunks(size: int, *of_points: Tensor) -> Iterator[tuple[Tensor, ...]]:
     return zip(*(values.split(size) for values in of_points), strict=True)
 
 
-def _module_norms(
+def module_row_norms(
+    module: nn.Module,
+    inputs: Float[Tensor, "samples *features"],
+    cotangents: Cotangents,
+    *of_points: Shaped[Tensor, "samples *_"],
+) -> Iterator[tuple[Float64[Tensor, "rows _samples"], Float64[Tensor, "_samples"]]]:
+    """Compute the norms of the rows of C ∂f/∂x, by one backward pass each.
+
+    Args:
+        module: Map from inputs to logits, evaluated in eval mode.
+        cotangents: As of ``input_jacobian_norm``.
+        of_points: As of ``input_jacobian_norm``.
+
+    Yields:
+        Norms and their scale, of one chunk of inputs after the other.
+    """
+    with evaluation_mode(module):
+        for chunk, *of_chunk in _chunks(samples_at_once(MODULE_SAMPLES), inputs, *of_points):
+            yield _row_norms(module, chunk, cotangents, of_chunk)
+
+
+def _row_norms(
     module: nn.Module, inputs: Tensor, cotangents: Cotangents, of_points: Sequence[Tensor]
-) -> Tensor:
-    """Return the norms of one chunk, by one backward pass per row."""
+) -> tuple[Tensor, Tensor]:
+    """Return the norms of the rows of one chunk, and their scale."""
     inputs = inputs.detach().requires_grad_()
     with torch.enable_grad():
         logits = module_logits(module, inputs)
@@ -90,7 +108,7 @@ def _module_norms(
         torch.autograd.grad(logits, inputs, row, retain_graph=True)[0] for row in rows.unbind(1)
     )
     norms = [gradient.double().flatten(1).norm(dim=1) for gradient in gradients]
-    return scale * torch.stack(norms).norm(dim=0)
+    return torch.stack(norms), scale
 
 
 def _stack_norms(

@@ -1,10 +1,24 @@
-"""Norms of the Jacobians of the softmax and of the logits, on the data and away from it."""
+"""Norms of the Jacobians of the softmax and of the logits, on the data and away from it.
+
+Args:
+    rows: Number of rows of the Jacobian, one backward pass each, that are drawn at every input of a
+        module with more than 128 classes; ``all`` for the exact norm. See ``row_sketch``.
+"""
 
 import torch
 from jaxtyping import Float, Float64
 from torch import Generator, Tensor
 
-from generalization.derivatives.input_jacobian import input_jacobian_norm
+from generalization.derivatives.row_sketch import (
+    ROWS,
+    Norms,
+    Rows,
+    jacobian_norms,
+    joined,
+    logit_directions,
+    softmax_directions,
+    told_mean,
+)
 from generalization.devices import items_at_once
 from generalization.errors import InputError, require_positive
 from generalization.networks.modules import Networks
@@ -14,12 +28,21 @@ from generalization.samples import Images, Inputs, TrainInputs, first_samples
 
 
 @reads_networks
-def jacobian_norm(networks: Networks, inputs: Inputs) -> Float64[Tensor, "networks samples"]:
+def jacobian_norm(
+    networks: Networks,
+    inputs: Inputs,
+    *,
+    generator: Generator | None = None,
+    rows: int | str = ROWS,
+) -> Float64[Tensor, "networks samples"]:
     """Norm ‖∂σ(f(x))/∂xᵀ‖_F at every input, σ the softmax (Novak et al. 2018, §3).
 
     See ``input_jacobian_norm`` for the computation and ``softmax_jacobian_rows`` for its accuracy
     where σ is saturated. Results are float64: confident networks have norms near e^-margin, which
     underflows in float32 for margins above 104.
+
+    Args:
+        generator: Source of the rows that are drawn, on the CPU; without it, all are computed.
 
     Returns:
         R × N norms, in probability per unit of input.
@@ -32,12 +55,17 @@ def jacobian_norm(networks: Networks, inputs: Inputs) -> Float64[Tensor, "networ
         >>> jacobian_norm(network, torch.zeros(1, 2))
         tensor([[0.5000]], dtype=torch.float64)
     """
-    return input_jacobian_norm(networks, inputs, softmax_jacobian_rows)
+    return told_mean(_softmax_norms(networks, inputs, rows, generator))
 
 
 @reads_networks
 def train_jacobian_norm(
-    networks: Networks, train_inputs: TrainInputs, *, train_samples: int = 1000
+    networks: Networks,
+    train_inputs: TrainInputs,
+    *,
+    generator: Generator | None = None,
+    train_samples: int = 1000,
+    rows: int | str = ROWS,
 ) -> Float64[Tensor, "networks _"]:
     """Norm ``jacobian_norm`` at the first training inputs.
 
@@ -48,12 +76,18 @@ def train_jacobian_norm(
     Returns:
         R × min(train_samples, N) norms, in probability per unit of input.
     """
-    return jacobian_norm(networks, *first_samples(train_samples, train_inputs))
+    (first,) = first_samples(train_samples, train_inputs)
+    return told_mean(_softmax_norms(networks, first, rows, generator))
 
 
 @reads_networks
 def translation_jacobian_norm(
-    networks: Networks, inputs: Images, *, grid_points: int = 56
+    networks: Networks,
+    inputs: Images,
+    *,
+    generator: Generator | None = None,
+    grid_points: int = 56,
+    rows: int | str = ROWS,
 ) -> Float64[Tensor, "networks samples"]:
     """Mean of ``jacobian_norm`` around the horizontal-translation loop of each image.
 
@@ -76,12 +110,12 @@ def translation_jacobian_norm(
     require_positive(grid_points=grid_points)
     numbers_per_image = grid_points * inputs.shape[1:].numel()
     images = items_at_once("loop_points", numbers_per_image, inputs.device)
-    means = []
+    found = []
     for some in inputs.split(images):
         on_loops = equidistant_points(translation_loops(some), grid_points, 0, grid_points)
-        norms = jacobian_norm(networks, on_loops.flatten(0, 1))
-        means.append(norms.unflatten(1, (len(some), grid_points)).mean(2))
-    return torch.cat(means, dim=1)
+        norms = _softmax_norms(networks, on_loops.flatten(0, 1), rows, generator)
+        found.append(norms.over_groups(grid_points))
+    return told_mean(joined(found))
 
 
 @reads_networks
@@ -91,6 +125,7 @@ def gaussian_jacobian_norm(
     generator: Generator,
     *,
     random_samples: int = 1000,
+    rows: int | str = ROWS,
 ) -> Float64[Tensor, "networks random_samples"]:
     """Norm ``jacobian_norm`` at random inputs x ~ N(0, I).
 
@@ -100,7 +135,8 @@ def gaussian_jacobian_norm(
 
     Args:
         train_inputs: Training inputs, which determine shape, dtype and device of the random inputs.
-        generator: Source of the random inputs, on the CPU, which all networks share.
+        generator: Source of the random inputs, on the CPU, which all networks share, and then of
+            the rows that are drawn.
         random_samples: Number of random inputs.
 
     Returns:
@@ -108,11 +144,18 @@ def gaussian_jacobian_norm(
     """
     require_positive(random_samples=random_samples)
     points = torch.randn(random_samples, *train_inputs.shape[1:], generator=generator)
-    return jacobian_norm(networks, points.to(train_inputs))
+    # The points are draws, too: their spread has all of the error, which is not told apart.
+    return _softmax_norms(networks, points.to(train_inputs), rows, generator).values
 
 
 @reads_networks
-def logit_jacobian_norm(networks: Networks, inputs: Inputs) -> Float64[Tensor, "networks samples"]:
+def logit_jacobian_norm(
+    networks: Networks,
+    inputs: Inputs,
+    *,
+    generator: Generator | None = None,
+    rows: int | str = ROWS,
+) -> Float64[Tensor, "networks samples"]:
     """Norm ‖∂f(x)/∂xᵀ‖_F at every input, f the logits (cf. Novak et al. 2018, §3).
 
     Arguments are those of ``jacobian_norm``.
@@ -120,7 +163,15 @@ def logit_jacobian_norm(networks: Networks, inputs: Inputs) -> Float64[Tensor, "
     Returns:
         R × N norms, in logits per unit of input.
     """
-    return input_jacobian_norm(networks, inputs, _every_logit)
+    of_rows = Rows(rows, generator)
+    return told_mean(jacobian_norms(networks, inputs, _every_logit, logit_directions, of_rows))
+
+
+def _softmax_norms(
+    networks: Networks, inputs: Inputs, rows: int | str, generator: Generator | None
+) -> Norms:
+    of_rows = Rows(rows, generator)
+    return jacobian_norms(networks, inputs, softmax_jacobian_rows, softmax_directions, of_rows)
 
 
 def softmax_jacobian_rows(

@@ -1,0 +1,262 @@
+"""Norms of the input Jacobian of modules with many classes, from a few random rows of it.
+
+Let A = C ∂f/∂x have K rows, one backward pass each, and let u_1, …, u_m be orthonormal vectors,
+uniformly distributed in a subspace of D dimensions with the projection P. Then D ‖Aᵀu_i‖² has the
+mean ‖PA‖_F². The u_i are the first m of D such vectors, so that their mean is that of a sample
+without replacement: its variance is S²/m (1 − m/D) with S² the sample variance, and 0 if m = D. The
+complement of the subspace is computed exactly, one pass for each vector of an orthonormal basis.
+
+The root of an unbiased square is too small, by an eighth of its relative variance to first order.
+The jackknife over the m vectors removes this term, and gives the variance of the norm.
+
+Args:
+    logits: Logits f of N inputs.
+    rows: Number of backward passes per input.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Generator, Tensor, nn
+
+from generalization.derivatives.input_jacobian import (
+    Cotangents,
+    input_jacobian_norm,
+    module_row_norms,
+)
+from generalization.errors import Approximated, InputError
+from generalization.networks.modules import Networks, logits_of
+from generalization.standard_errors import tell_standard_error
+
+# ASSUME: of modules with more classes than this, rows are drawn. ``measure`` repeats a draw three
+# times, 96 passes in all; up to 128 classes all rows take hardly longer, and have no error.
+MOST_EXACT_CLASSES = 128
+# ASSUME: 32 rows. At one input the relative standard error is then below 18 % even if the part that
+# is drawn has rank one; over the N inputs of a measure it is divided by √N.
+ROWS = 32
+FEWEST_ROWS = 4
+
+
+class Directions(NamedTuple):
+    """Vectors u, as the rows Cᵀu that are backpropagated.
+
+    Attributes:
+        cotangents: Rows divided by the scale, in the dtype of the logits; those that are computed
+            exactly come first.
+        scale: Largest entry of each input's rows.
+        exact: Number of rows that are computed exactly.
+        dimensions: Dimension D of the subspace of the others.
+    """
+
+    cotangents: Float[Tensor, "samples rows classes"]
+    scale: Float64[Tensor, "samples"]
+    exact: int
+    dimensions: int
+
+
+DrawDirections = Callable[[Tensor, int, Generator], Directions]
+
+
+class Norms(NamedTuple):
+    """Norms ‖A‖_F.
+
+    Attributes:
+        values: One norm per network and input.
+        variances: Their variances, where rows are drawn; None where the norms are exact.
+        how: How they are approximated, as a clause.
+    """
+
+    values: Float64[Tensor, "networks samples"]
+    variances: Float64[Tensor, "networks samples"] | None = None
+    how: str = ""
+
+    def over_groups(self, size: int) -> Norms:
+        """Return means over groups of consecutive inputs, and their variances."""
+        values = self.values.unflatten(1, (-1, size)).mean(2)
+        if self.variances is None:
+            return Norms(values)
+        variances = self.variances.unflatten(1, (-1, size)).mean(2) / size
+        return Norms(values, variances, self.how)
+
+
+def joined(parts: Sequence[Norms]) -> Norms:
+    """Return the norms at all inputs from those at some after the other."""
+    values = torch.cat([part.values for part in parts], dim=1)
+    if parts[0].variances is None:
+        return Norms(values)
+    variances = torch.cat([part.variances for part in parts], dim=1)
+    return Norms(values, variances, parts[0].how)
+
+
+class Rows(NamedTuple):
+    """Setting of how many rows are computed, and the source of those that are drawn."""
+
+    count: int | str
+    generator: Generator | None
+
+
+def jacobian_norms(
+    networks: Networks,
+    inputs: Float[Tensor, "samples *features"],
+    every: Cotangents,
+    draw: DrawDirections,
+    rows: Rows,
+) -> Norms:
+    """Compute norms ‖C ∂f/∂x‖_F, of modules with many classes from a few rows.
+
+    Stacks, whose rows are multiplied together, and modules of up to 128 classes are computed by all
+    rows, and so is any network without a source of randomness.
+
+    Args:
+        every: All rows, as of ``input_jacobian_norm``.
+        draw: Function that chooses a few of them.
+        rows: A count is used where there are more classes than it and than 128.
+    """
+    count = _checked(rows.count)
+    if count is None or rows.generator is None or not isinstance(networks, nn.Module):
+        return Norms(input_jacobian_norm(networks, inputs, every))
+    classes = logits_of(networks, inputs[:1]).shape[-1]
+    if computed_rows(classes, count) == classes:
+        return Norms(input_jacobian_norm(networks, inputs, every))
+    values, variances = sketched_jacobian_norm(networks, inputs, draw, count, rows.generator)
+    how = f"{count} rows drawn of {classes}"
+    return Norms(values.unsqueeze(0), variances.unsqueeze(0), how)
+
+
+def computed_rows(classes: int, rows: int = ROWS) -> int:
+    """Return how many rows of the Jacobian of a module are computed."""
+    return classes if classes <= max(rows, MOST_EXACT_CLASSES) else rows
+
+
+def _checked(rows: int | str) -> int | None:
+    """Return a number of rows; None for all.
+
+    Raises:
+        InputError: If they are neither all nor a number that is large enough.
+    """
+    if rows == "all":
+        return None
+    if isinstance(rows, bool) or not isinstance(rows, int) or rows < FEWEST_ROWS:
+        raise InputError(
+            f"rows must be 'all' or an integer of at least {FEWEST_ROWS}, not {rows!r}."
+        )
+    return rows
+
+
+def told_mean(norms: Norms) -> Float64[Tensor, "networks samples"]:
+    """Return norms, and tell the standard error of their mean over inputs if rows are drawn.
+
+    The vectors at different inputs are independent, so that the variances add up.
+    """
+    if norms.variances is not None:
+        error = norms.variances.sum(1).sqrt() / norms.variances.shape[1]
+        tell_standard_error(error)
+        relative = (error / norms.values.mean(1).clamp_min(1e-300)).max().item()
+        how = f"{norms.how}, ±{100 * relative:.2g}% a draw"
+        warnings.warn(Approximated(how, [True]), stacklevel=3)
+    return norms.values
+
+
+@torch.no_grad()
+def sketched_jacobian_norm(
+    module: nn.Module,
+    inputs: Float[Tensor, "samples *features"],
+    draw: DrawDirections,
+    rows: int,
+    generator: Generator,
+) -> tuple[Float64[Tensor, "samples"], Float64[Tensor, "samples"]]:
+    """Estimate the norm ‖C ∂f/∂x‖_F at every input, with independent vectors at each.
+
+    Args:
+        module: Map from inputs to logits, in eval mode, whose samples do not interact.
+        draw: Function that chooses the vectors, such as ``logit_directions``.
+        generator: Source of the vectors, on the CPU.
+
+    Returns:
+        Norms, and the variances of these estimates.
+    """
+    found: list[Directions] = []
+
+    def cotangents(logits: Tensor) -> tuple[Tensor, Tensor]:
+        found.append(draw(logits, rows, generator))
+        return found[-1].cotangents, found[-1].scale
+
+    parts = []
+    for norms, scale in module_row_norms(module, inputs, cotangents):
+        norm, variance = _jackknifed(norms.square(), found[-1].exact, found[-1].dimensions)
+        parts.append((scale * norm, scale.square() * variance))
+    norms, variances = zip(*parts, strict=True)
+    return torch.cat(norms), torch.cat(variances)
+
+
+def logit_directions(
+    logits: Float[Tensor, "samples classes"], rows: int, generator: Generator
+) -> Directions:
+    """Draw vectors for the Jacobian of the logits, C = I, anywhere in the K dimensions."""
+    vectors = torch.linalg.qr(_normal(logits, rows, generator)).Q.mT
+    scale = vectors.abs().amax((1, 2))
+    return Directions((vectors / scale[:, None, None]).to(logits), scale, 0, logits.shape[1])
+
+
+def softmax_directions(
+    logits: Float[Tensor, "samples classes"], rows: int, generator: Generator
+) -> Directions:
+    """Draw vectors for the Jacobian of the softmax, C = diag(σ) − σσᵀ, which is known.
+
+    Row k of A is σ_k (∂f_k/∂x − Σ_j σ_j ∂f_j/∂x): where the network is confident, most of the norm
+    is in the rows of its likeliest classes. So half of the passes go to the likeliest T classes,
+    and to the sum of all others, exactly. The vectors that are drawn lie in what remains, K − T − 1
+    dimensions; the vector of ones is in none of the two parts alone, and 1ᵀA = 0.
+
+    Cu = σ ∘ (u − Σ_j σ_j u_j), of which nothing cancels for a saturated softmax once the entry of
+    the likeliest class is subtracted from all entries of u.
+    """
+    classes, likeliest = logits.shape[1], rows // 2 - 1
+    probabilities = logits.double().softmax(1)
+    top = probabilities.topk(likeliest, dim=1).indices
+    others = torch.ones_like(probabilities).scatter(1, top, 0.0)
+    of_classes = torch.nn.functional.one_hot(top, classes).to(probabilities)
+    of_others = others.unsqueeze(1) / (classes - likeliest) ** 0.5
+    drawn = _normal(logits, rows - rows // 2, generator) * others.unsqueeze(2)
+    drawn -= others.unsqueeze(2) * drawn.sum(1, keepdim=True) / (classes - likeliest)
+    vectors = torch.cat([of_classes, of_others, torch.linalg.qr(drawn).Q.mT], 1)
+    changes = vectors - vectors.gather(2, top[:, None, :1].expand(-1, rows, -1))
+    sigma = probabilities.unsqueeze(1)
+    cotangents = sigma * (changes - (sigma * changes).sum(2, keepdim=True))
+    scale = cotangents.abs().amax((1, 2)).clamp_min(torch.finfo(torch.float64).tiny)
+    cotangents = (cotangents / scale[:, None, None]).to(logits)
+    return Directions(cotangents, scale, likeliest + 1, classes - likeliest - 1)
+
+
+def _normal(
+    logits: Tensor, count: int, generator: Generator
+) -> Float64[Tensor, "samples classes count"]:
+    """Draw normal numbers input by input, so that they do not depend on the size of chunks."""
+    shape = logits.shape[1], count
+    drawn = [torch.randn(shape, generator=generator, dtype=torch.float64) for _ in logits]
+    return torch.stack(drawn).to(logits.device)
+
+
+def _jackknifed(
+    squares: Float64[Tensor, "rows samples"], exact: int, dimensions: int
+) -> tuple[Float64[Tensor, "samples"], Float64[Tensor, "samples"]]:
+    """Return norms without the bias of the root to first order, and their variances.
+
+    Args:
+        squares: ‖Aᵀu‖² of all rows.
+        exact: Number of rows that are computed exactly, which come first.
+        dimensions: Dimension of the subspace of the others.
+    """
+    drawn, rest = squares[exact:], squares[:exact].sum(0)
+    count, total = len(drawn), drawn.sum(0)
+    norm = (rest + dimensions * total / count).sqrt()
+    left_out = (rest + dimensions * (total - drawn).clamp_min(0) / (count - 1)).sqrt()
+    missing = 1 - count / dimensions
+    mean = left_out.mean(0)
+    spread = (left_out - mean).square().mean(0)
+    return norm + missing * (count - 1) * (norm - mean), missing * (count - 1) * spread
