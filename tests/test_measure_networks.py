@@ -51,8 +51,10 @@ EMPTY = pd.DataFrame({"network": []})
 
 
 def reads_random_numbers(name):
-    """Whether a measure draws random numbers that are not those of a whole dataset."""
-    return "generator" in inspect.signature(imported(place_of(name))).parameters
+    """Whether a measure draws random numbers of stacks that are not those of a whole dataset."""
+    generator = inspect.signature(imported(place_of(name))).parameters.get("generator")
+    # Those that only modules need are given by keyword.
+    return generator is not None and generator.kind is not generator.KEYWORD_ONLY
 
 
 def measured(measures, settings, networks=None):

@@ -41,6 +41,7 @@ from generalization.derivatives.module_factors import (
 from generalization.devices import MODULE_SAMPLES, items_at_once, samples_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, evaluation_mode, logits_at, module_logits
+from generalization.networks.softmax import softmax
 
 
 class Block(NamedTuple):
@@ -60,7 +61,7 @@ def loss_rows(
     σ_y − 1 is computed as −Σ_{j≠y} σ_j, which is accurate where the label is almost certain.
     """
     labels = labels.expand(logits.shape[:-1]).unsqueeze(-1)
-    others = logits.double().softmax(-1).scatter(-1, labels, 0.0)
+    others = softmax(logits).scatter(-1, labels, 0.0)
     return _scaled(others.scatter(-1, labels, -others.sum(-1, keepdim=True)).unsqueeze(-2), logits)
 
 
@@ -71,14 +72,11 @@ def fisher_rows(
 
     They are the Cholesky factor of Tanabe & Sagae 1992: with q_k = Σ_{j>k} σ_j, row k is 0 before
     class k, √(σ_k q_k / q_{k−1}) at it and −σ_j √(σ_k / (q_k q_{k−1})) at every class j after it.
-    All are products and sums of positive numbers, so accurate where a class is almost certain. Of
-    one class there is one row, of zeros.
+    All are products and sums of positive numbers, so accurate where a class is almost certain.
     """
-    probabilities = logits.double().softmax(-1)
+    probabilities = softmax(logits)
     from_here = probabilities.flip(-1).cumsum(-1).flip(-1)
     before, after = from_here[..., :-1], from_here[..., 1:]
-    if logits.shape[-1] == 1:
-        return _scaled(torch.zeros_like(probabilities).unsqueeze(-2), logits)
     ratios = (probabilities[..., :-1] / before).sqrt()
     roots = after.sqrt()
     ratios = ratios.nan_to_num(0.0)

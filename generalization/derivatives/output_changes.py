@@ -10,6 +10,7 @@ from torch import Generator, Tensor, nn
 from generalization.devices import items_at_once
 from generalization.errors import require_positive
 from generalization.networks.modules import Networks, logits_of
+from generalization.networks.softmax import softmax
 
 # Map from logits (…, classes) to outputs (…, outputs), linear or the softmax.
 Outputs = Callable[[Float64[Tensor, "*batch classes"]], Float64[Tensor, "*batch outputs"]]
@@ -52,7 +53,7 @@ def centered_logits(logits: Float64[Tensor, "*batch classes"]) -> Float64[Tensor
 
 def probabilities(logits: Float64[Tensor, "*batch classes"]) -> Float64[Tensor, "*batch classes"]:
     """Return the softmax of the logits."""
-    return logits.softmax(-1)
+    return softmax(logits)
 
 
 @torch.no_grad()

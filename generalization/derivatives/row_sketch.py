@@ -31,6 +31,7 @@ from generalization.derivatives.input_jacobian import (
 )
 from generalization.errors import Approximated, InputError
 from generalization.networks.modules import Networks, logits_of
+from generalization.networks.softmax import softmax
 from generalization.standard_errors import tell_standard_error
 
 # ASSUME: of modules with more classes than this, rows are drawn. ``measure`` repeats a draw three
@@ -217,7 +218,7 @@ def softmax_directions(
     the likeliest class is subtracted from all entries of u.
     """
     classes, likeliest = logits.shape[1], rows // 2 - 1
-    probabilities = logits.double().softmax(1)
+    probabilities = softmax(logits)
     top = probabilities.topk(likeliest, dim=1).indices
     others = torch.ones_like(probabilities).scatter(1, top, 0.0)
     of_classes = torch.nn.functional.one_hot(top, classes).to(probabilities)

@@ -11,6 +11,7 @@ from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, logits_of
 from generalization.networks.reading import reads_weights
 from generalization.networks.sharing import once
+from generalization.networks.softmax import softmax
 from generalization.samples import TrainInputs, TrainLabels, first_samples
 
 
@@ -68,6 +69,6 @@ def _along_parameters(
     if isinstance(networks, FullyConnectedNetworks) and networks.is_homogeneous:
         # Euler's theorem: the logits f are homogeneous of degree L, so that J w is L f.
         logits = once(logits_of, networks, inputs).double()
-        return logits.softmax(-1), networks.depth * logits
+        return softmax(logits), networks.depth * logits
     logits, along = directional_derivatives(networks, inputs, None)
-    return logits.double().softmax(-1), along.double()
+    return softmax(logits), along.double()

@@ -17,6 +17,7 @@ from generalization.derivatives.gradient_factors import gradient_sum
 from generalization.errors import warn_of_no_value
 from generalization.networks.modules import Networks
 from generalization.networks.reading import reads_weights
+from generalization.networks.softmax import softmax
 from generalization.samples import TrainInputs, first_samples
 
 
@@ -83,13 +84,13 @@ def _largest_eigenvalue(
     except ArpackError:
         if product(begin).any():
             raise
-        return 0.0  # The matrix is 0, as where a softmax has one logit.
+        return 0.0  # The matrix is 0, as where the logits do not depend on the parameters.
 
 
 def _curvature_rows(
     logits: Float[Tensor, "*batch classes"], along: Float[Tensor, "*batch classes"]
 ) -> tuple[Float[Tensor, "*batch 1 classes"], Float64[Tensor, "*batch"]]:
     """Return σ ∘ (h − ⟨σ, h⟩), the Hessian in logit space times a change h, and the scale 1."""
-    probabilities, along = logits.double().softmax(-1), along.double()
+    probabilities, along = softmax(logits), along.double()
     rows = probabilities * (along - (probabilities * along).sum(-1, keepdim=True))
     return rows.unsqueeze(-2).to(logits.dtype), rows.new_ones(rows.shape[:-1])

@@ -20,9 +20,10 @@ from generalization.derivatives.row_sketch import (
     told_mean,
 )
 from generalization.devices import items_at_once
-from generalization.errors import InputError, require_positive
+from generalization.errors import require_positive
 from generalization.networks.modules import Networks
 from generalization.networks.reading import reads_networks
+from generalization.networks.softmax import softmax
 from generalization.regions.trajectories import equidistant_points, translation_loops
 from generalization.samples import Images, Inputs, TrainInputs, first_samples
 
@@ -196,14 +197,8 @@ def softmax_jacobian_rows(
     Returns:
         Rows C_i − C_0 / (1 + √K) divided by the scale, in the dtype of the logits; and the scale,
         the largest entry of C, which is on its diagonal.
-
-    Raises:
-        InputError: If there are fewer than two logits.
     """
-    classes = logits.shape[-1]
-    if classes < 2:
-        raise InputError(f"The softmax needs at least two logits, not {classes}.")
-    probabilities = logits.double().softmax(-1)
+    probabilities, classes = softmax(logits), logits.shape[-1]
     others = probabilities @ (1 - torch.eye(classes, device=logits.device, dtype=torch.float64))
     diagonal = probabilities * others
     scale = diagonal.amax(-1, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)

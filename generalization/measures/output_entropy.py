@@ -7,6 +7,7 @@ from torch import Tensor
 from generalization.networks.modules import Networks, logits_of
 from generalization.networks.reading import reads_networks
 from generalization.networks.sharing import once
+from generalization.networks.softmax import refuse_one_logit
 from generalization.samples import Inputs
 
 
@@ -23,7 +24,9 @@ def output_entropy(networks: Networks, inputs: Inputs) -> Float64[Tensor, "netwo
     Returns:
         R × N entropies, in nats.
     """
-    logits = once(logits_of, networks, inputs).double().sort(descending=True).values
+    logits = once(logits_of, networks, inputs)
+    refuse_one_logit(logits)
+    logits = logits.double().sort(descending=True).values
     below = (logits[..., 1:] - logits[..., :1]).exp()
     rest = below.sum(-1)
     return rest.log1p() + torch.special.entr(below).sum(-1) / (1 + rest)

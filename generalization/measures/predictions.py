@@ -12,6 +12,7 @@ from generalization.errors import require_positive
 from generalization.networks.modules import Networks, logits_of
 from generalization.networks.reading import reads_networks
 from generalization.networks.sharing import once
+from generalization.networks.softmax import softmax
 from generalization.networks.softmax_losses import softmax_losses
 from generalization.samples import Inputs, TrainInputs, TrainLabels
 
@@ -71,7 +72,7 @@ def prediction_nuclear_norm(networks: Networks, inputs: Inputs) -> Float64[Tenso
     Returns:
         R numbers from 0 to 1.
     """
-    probabilities = once(logits_of, networks, inputs).double().softmax(-1)
+    probabilities = softmax(once(logits_of, networks, inputs))
     samples, classes = probabilities.shape[1:]
     bound = (samples * min(samples, classes)) ** 0.5
     return torch.linalg.svdvals(probabilities).sum(1) / bound
@@ -122,4 +123,4 @@ def _doubts(
 ) -> Float64[Tensor, "networks samples"]:
     """Return the total probability of all classes but the likeliest."""
     largest = logits.argmax(-1, keepdim=True)
-    return logits.double().softmax(-1).scatter(-1, largest, 0.0).sum(-1)
+    return softmax(logits).scatter(-1, largest, 0.0).sum(-1)

@@ -24,6 +24,7 @@ from generalization.errors import Approximated
 from generalization.networks.modules import Networks, logits_of, number_of_networks
 from generalization.networks.reading import reads_weights
 from generalization.networks.sharing import once
+from generalization.networks.softmax import softmax
 from generalization.samples import TrainInputs, TrainLabels, first_samples
 
 MOST_ENTRIES = 2**22  # of a matrix of gradients that is formed where its Gram matrix is singular
@@ -167,7 +168,7 @@ def _projected(
     among the classes from k on. So c is √(σ_k / (q_k q_{k−1})) at k < y, −√(q_y / (σ_y q_{y−1})) at
     y, and 0 above.
     """
-    sigma = logits.softmax(1)
+    sigma = softmax(logits)
     of_label = labels.unsqueeze(1)
     if basis is None:
         others = sigma.scatter(1, of_label, 0.0).sum(1)

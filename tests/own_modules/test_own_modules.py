@@ -402,10 +402,11 @@ def test_labels_without_a_logit_are_refused():
         gradient_norm(module, inputs, labels() - 1)
 
 
-def test_the_softmax_of_one_logit_has_no_curvature():
-    case = BY_NAME["one logit"]
-    found = gauss_newton_eigenvalue(case.module(), case.inputs(), Generator().manual_seed(0))
-    assert found.item() == 0
+def test_dead_networks_have_no_curvature():
+    module = nn.Sequential(nn.Flatten(), nn.Linear(PIXELS, 6), nn.ReLU(), nn.Linear(6, 3, False))
+    nn.init.constant_(module[1].bias, -100)
+    inputs = BY_NAME["perceptron"].inputs()
+    assert gauss_newton_eigenvalue(module, inputs, Generator().manual_seed(0)).item() == 0
 
 
 @pytest.fixture
