@@ -9,12 +9,20 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.fx import GraphModule, symbolic_trace
+from torch.fx import GraphModule, Node, symbolic_trace
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from generalization.errors import InputError
 from generalization.networks.activation_functions import Thresholds, activation_module
+from generalization.networks.bending import (
+    BENT,
+    bends,
+    is_feature,
+    mark_feature,
+    mark_results,
+    writes,
+)
 
 RELU = (functional.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_)
 TANH = (torch.tanh, torch.tanh_, Tensor.tanh, Tensor.tanh_, functional.tanh)
@@ -49,8 +57,6 @@ THRESHOLDS: dict[Callable[..., Tensor], Callable[..., Thresholds]] = {
     functional.softshrink: _softshrink,
 }
 # Functions by which a module may bend what it computes, without a hidden layer that is known.
-BENT = ("abs", "clamp", "clamp_max", "clamp_min", "clip", "cos", "fmax", "fmin", "maximum")
-BENT += ("minimum", "sin", "where")
 BENDING = {
     getattr(place, f"{name}{end}")
     for name in BENT
@@ -62,6 +68,8 @@ BENDING |= {torch.gt, torch.ge, torch.lt, torch.le, Tensor.gt, Tensor.ge, Tensor
 BENDING |= {Tensor.__gt__, Tensor.__ge__, Tensor.__lt__, Tensor.__le__}
 # As a traced module has them.
 BENDING |= {operator.gt, operator.ge, operator.lt, operator.le, abs}
+BENDING_LAYERS = (nn.GLU, nn.Softmax, nn.Softmin, nn.Softmax2d, nn.LogSoftmax, nn.Bilinear)
+BENDING_LAYERS += (nn.RNNBase, nn.RNNCellBase, nn.LPPool1d, nn.LPPool2d)
 # Modules that do what functions or methods of these names do in a traced module.
 AS_MODULE = {"relu": nn.ReLU, "relu_": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 
@@ -69,8 +77,9 @@ AS_MODULE = {"relu": nn.ReLU, "relu_": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.S
 class ActivationCalls(TorchFunctionMode):
     """Shows all calls of activation functions that are made inside.
 
-    Functions of ``BENDING`` are refused outside of activation functions: their hidden layers would
-    be missing without a word.
+    Functions that bend features are refused outside of activation functions: their hidden layers
+    would be missing without a word. A gate of whole channels is none of them, if it is what an
+    activation function returns and multiplies what another one does: the units of both are seen.
 
     Args:
         before: Is given preactivations, thresholds, and the name of the function.
@@ -88,23 +97,48 @@ class ActivationCalls(TorchFunctionMode):
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        if not self.inside and function in BENDING:
-            raise InputError(
-                "networks must have activation functions of torch.nn or torch.nn.functional, not "
-                f"{function.__name__}, whose hidden layers are not known."
-            )
+        name = getattr(function, "__name__", "")
+        given = (*args, *kwargs.values())
+        if not self.inside:
+            self._refuse(function, name, given)
         thresholds = None if self.inside else THRESHOLDS.get(function)
         if thresholds is None:
-            return function(*args, **kwargs)
-        self.before(args[0], thresholds(*args, **kwargs), function.__name__)
-        found = function(*args, **kwargs)
-        self.after(found)
+            found = function(*args, **kwargs)
+        else:
+            self.before(args[0], thresholds(*args, **kwargs), name)
+            found = function(*args, **kwargs)
+            self._show(found)
+        if thresholds is None and writes(name) and isinstance(given[0], Tensor):
+            given[0]._is_activation = False
+        mark_results(name, given, found)
         return found
+
+    def _refuse(self, function: Callable[..., Any], name: str, args: tuple[Any, ...]) -> None:
+        """Refuse a function that bends features without an activation function.
+
+        Raises:
+            InputError: If it is one.
+        """
+        curved = bends(name, args, is_feature) and not _is_gate(name, args)
+        if curved or function in BENDING:
+            of_features = " of features" if curved else ""
+            raise InputError(
+                "networks must have activation functions of torch.nn or torch.nn.functional, not "
+                f"{name}{of_features}, whose hidden layers are not known."
+            )
+
+    def _show(self, activations: Tensor) -> None:
+        """Show what an activation function returns."""
+        activations._is_activation = True
+        self.after(activations)
 
     @contextmanager
     def of(self, module: nn.Module) -> Iterator[None]:
         """Show the calls of a module; an activation module counts once, whatever it calls."""
-        hooks = []
+        hooks = [
+            module.register_forward_pre_hook(self._begin),
+            module.register_forward_hook(self._refuse_what_is_not_seen),
+        ]
         for part in module.modules():
             entry = activation_module(part)
             if entry:
@@ -119,6 +153,10 @@ class ActivationCalls(TorchFunctionMode):
             for hook in hooks:
                 hook.remove()
 
+    def _begin(self, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        for one in inputs:
+            mark_feature(one)
+
     def _enter(self, module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
         self.inside += 1
         if self.inside == 1:
@@ -127,8 +165,28 @@ class ActivationCalls(TorchFunctionMode):
 
     def _leave(self, _: nn.Module, __: tuple[Tensor, ...], activations: Tensor) -> None:
         if self.inside == 1:
-            self.after(activations)
+            self._show(activations)
         self.inside -= 1
+
+    def _refuse_what_is_not_seen(self, module: nn.Module, _: Any, logits: Any) -> None:
+        """Refuse modules that compute without functions of torch, such as an autograd.Function.
+
+        Raises:
+            InputError: If no function of torch has made the logits of the inputs.
+        """
+        if isinstance(logits, Tensor) and not is_feature(logits):
+            raise InputError(
+                "networks must compute their logits by functions of torch from the first to the "
+                f"last, not by others as a {type(module).__name__} does, whose hidden layers are "
+                "not known."
+            )
+
+
+def _is_gate(name: str, args: tuple[Any, ...]) -> bool:
+    """Return whether a function multiplies activations by activations of whole channels."""
+    activations = [getattr(one, "_is_activation", False) for one in args]
+    shapes = {one.shape for one in args if isinstance(one, Tensor)}
+    return name.strip("_") in {"mul", "multiply"} and all(activations) and len(shapes) == 2
 
 
 def hides_activations(layer: nn.Module) -> bool:
@@ -138,9 +196,12 @@ def hides_activations(layer: nn.Module) -> bool:
     """
     parts = [part for name, part in layer.named_children() if name != "parametrizations"]
     if activation_module(layer) or (type(layer).__module__.startswith("torch.nn") and not parts):
-        return False
+        return isinstance(layer, BENDING_LAYERS)
     traced = _traced(layer)
-    return traced is None or any(_is_activation(traced, node) for node in traced.graph.nodes)
+    if traced is None:
+        return True
+    features = _features(traced)
+    return any(_is_activation(traced, node, features) for node in traced.graph.nodes)
 
 
 def as_sequence(module: nn.Module) -> nn.Sequential | None:
@@ -180,13 +241,27 @@ def _has_hooks_on_containers(module: nn.Module) -> bool:
     return any(part._forward_hooks or part._forward_pre_hooks for part in containers)
 
 
-def _is_activation(traced: GraphModule, node: Any) -> bool:
+def _is_activation(traced: GraphModule, node: Node, features: set[Node]) -> bool:
     if node.op == "call_module":
         return hides_activations(part := traced.get_submodule(node.target)) or bool(
             activation_module(part)
         )
+    if not node.op.startswith("call"):
+        return False
     known = getattr(Tensor, node.target, None) if node.op == "call_method" else node.target
-    return node.op.startswith("call") and (known in THRESHOLDS or known in BENDING)
+    name = node.target if node.op == "call_method" else getattr(known, "__name__", "")
+    given = (*node.args, *node.kwargs.values())
+    bent = bends(name, given, lambda one: isinstance(one, Node) and one in features)
+    return bent or known in THRESHOLDS or known in BENDING
+
+
+def _features(traced: GraphModule) -> set[Node]:
+    """Return the nodes of a graph that depend on its inputs."""
+    found: set[Node] = set()
+    for node in traced.graph.nodes:
+        if node.op == "placeholder" or not found.isdisjoint(node.all_input_nodes):
+            found.add(node)
+    return found
 
 
 def _layer(traced: GraphModule, node: Any) -> nn.Module | None:
