@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from generalization.bearable_costs import bearable
 from generalization.devices import SHARE_OF_MEMORY, halving_memory, usable_memory
 from generalization.errors import Approximated, InputError, in_order, reason_of
+from generalization.networks.activation_calls import pools_maxima
 from generalization.networks.modules import evaluation_mode
 from generalization.offered import checked_values
 from generalization.randomness import generator_for
@@ -33,6 +34,7 @@ Data = Any  # A tensor, an array, a Dataset or a DataLoader.
 # These follow a sequence of layers exactly, and sample a grid of points on other modules.
 FOLLOWED = {"transitions", "curvature"}
 SAMPLED = {"sampled_transitions"}
+COUNTED = {"transitions", "sampled_transitions"}
 FEW = 2  # Images on which the error of sampling is estimated.
 CONVERGED = {"gauss_newton_eigenvalue"}  # Random numbers begin an iteration, and change no digit.
 DRAWN = {"generator", "shared_generator"}
@@ -103,6 +105,8 @@ def measured_row(
         notes = [_note_of_sampling(function, module, offered["inputs"], values[0])]
     elif on_a_grid and not notes:
         notes = [f"sampled at {_grid_points(function)} points"]
+    if name in COUNTED and pools_maxima(module, offered["inputs"][:1]):
+        notes.append("; ".join([*notes[-1:], "switches of max-pooling are not counted"]))
     if not drawn:
         values = values[:1]
     one_per_repeat = torch.stack([one.mean() for one in values])

@@ -194,6 +194,42 @@ def test_loops_of_costly_modules_are_sampled_at_fewer_points_which_the_note_says
     assert re.fullmatch(r"sampled at 96 points, about \d\.\d% below the exact count", note)
 
 
+class Pooled(nn.Module):
+    """A network that pools by a function."""
+
+    def __init__(self):
+        super().__init__()
+        self.maps, self.head = nn.Conv2d(1, 2, 3, padding=1), nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.head(nn.functional.max_pool2d(self.maps(x).relu(), 2).flatten(1))
+
+
+def test_switches_of_max_pooling_are_told_to_be_left_out():
+    images = torch.randn(3, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    layers = nn.Conv2d(1, 2, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()
+    names = ["transitions", "sampled_transitions"]
+    for module in (nn.Sequential(*layers, nn.Linear(8, 3)), Pooled()):
+        notes = generalization.measure(module, images, measures=names)["note"]
+        assert notes.str.endswith("switches of max-pooling are not counted").all()
+    without = nn.Sequential(*layers[:2], nn.Flatten(), nn.Linear(32, 3))
+    notes = generalization.measure(without, images, measures=names)["note"]
+    assert not notes.str.contains("max-pooling").any()
+
+
+def test_max_pooling_alone_has_no_transitions_to_count():
+    images = torch.randn(3, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    layers = nn.Conv2d(1, 2, 3, padding=1), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 3)
+    with pytest.raises(InputError) as raised:
+        generalization.transitions(nn.Sequential(*layers), images)
+    assert str(raised.value) == (
+        "networks must have activation modules (ReLU, LeakyReLU, PReLU, Tanh, ReLU6, Hardtanh, "
+        "Hardsigmoid, RReLU, Softshrink), not max-pooling alone, whose switches are no transitions."
+    )
+    linear = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 3))
+    assert not generalization.transitions(linear, images).any()
+
+
 def test_progress_names_what_is_computed_before_it_is_done(module, inputs, capsys):
     seen = []
 

@@ -10,11 +10,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import Module
 
-from generalization.errors import Approximated
+from generalization.errors import Approximated, InputError
 from generalization.measures.sampled_transitions import (
     nan_if_diverged,
     sampled_transitions_per_layer,
 )
+from generalization.networks.activation_calls import pools_maxima
+from generalization.networks.activation_functions import MODULES_WITH_THRESHOLDS as KNOWN
+from generalization.networks.activation_functions import unit_thresholds
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, refuse_statistics_of_batches
 from generalization.networks.reading import reads_networks
@@ -46,9 +49,10 @@ def transitions(
     affine, so that threshold crossings can be solved for, see ``crossings_per_layer``.
 
     Modules that are sequences of piecewise-linear layers are treated in the same way, where a unit
-    is the input of an activation at one position of one channel. Max-pooling has no thresholds,
-    hence no transitions; changes of the largest entry of a window add breakpoints to the layers
-    above, which are solved for as well, see ``crossings_per_activation``.
+    is the input of an activation at one position of one channel. Max-pooling has no thresholds: its
+    switches from one entry of a window to another are not counted, and a module that bends by them
+    alone is refused. They add breakpoints to the layers above, which are solved for as well, see
+    ``crossings_per_activation``.
 
     The cost of this grows with the cube of the width and the square of the depth. Where
     ``loop_costs`` makes it more than ``MOST_WORK`` per image or, of a module, ``module_loop_costs``
@@ -75,7 +79,8 @@ def transitions(
         R × N counts, in float64; NaN where the logits are not finite.
 
     Raises:
-        InputError: If a module normalizes by the statistics of a batch.
+        InputError: If a module normalizes by the statistics of a batch, or has no hidden units but
+            max-pooling.
         ValueError: If the inputs are not images, or if a module has to be sampled and has an
             activation module that ``sampled_transitions`` does not know.
     """  # noqa: DOC502
@@ -111,11 +116,25 @@ def transitions_per_layer(
     inputs = inputs.to(dtype)
     if isinstance(networks, Module):
         networks = deepcopy(networks).to(dtype).eval()
+        _refuse_maxima_alone(networks, inputs)
         counts = _module_counts(networks, inputs).unsqueeze(0)
     else:
         networks = networks.to(dtype)
         counts = torch.stack([_stack_counts(network, inputs) for network in networks])
     return nan_if_diverged(counts, networks, inputs)
+
+
+def _refuse_maxima_alone(module: Module, inputs: Images) -> None:
+    """Refuse a sequence of layers that bends only by max-pooling, of which 0 would be counted.
+
+    Raises:
+        InputError: If it does.
+    """
+    if not any(map(unit_thresholds, module.modules())) and pools_maxima(module, inputs[:1]):
+        raise InputError(
+            f"networks must have activation modules ({KNOWN}), not max-pooling alone, whose "
+            "switches are no transitions."
+        )
 
 
 def _can_be_followed(networks: Networks, inputs: Images, most_work: float) -> bool:

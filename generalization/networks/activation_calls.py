@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.fx import GraphModule, Node, symbolic_trace
 from torch.nn import functional
@@ -187,6 +188,26 @@ def _is_gate(name: str, args: tuple[Any, ...]) -> bool:
     activations = [getattr(one, "_is_activation", False) for one in args]
     shapes = {one.shape for one in args if isinstance(one, Tensor)}
     return name.strip("_") in {"mul", "multiply"} and all(activations) and len(shapes) == 2
+
+
+class _MaximumCalls(TorchFunctionMode):
+    """Notices max-pooling, by modules or functions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = False
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        self.found |= "max_pool" in getattr(function, "__name__", "")
+        return function(*args, **(kwargs or {}))
+
+
+@torch.no_grad()
+def pools_maxima(module: nn.Module, inputs: Float[Tensor, "samples *features"]) -> bool:
+    """Return whether a module in eval mode applies max-pooling to inputs."""
+    with _MaximumCalls() as calls:
+        module(inputs)
+    return calls.found
 
 
 def hides_activations(layer: nn.Module) -> bool:

@@ -357,7 +357,7 @@ def test_diverged_module_has_no_count(damage):
 
 
 def test_module_without_activations_has_no_transitions():
-    module = nn.Sequential(nn.MaxPool2d(2), nn.Flatten(), nn.Linear(4, 2))
+    module = nn.Sequential(nn.AvgPool2d(2), nn.Flatten(), nn.Linear(4, 2))
     assert transitions(module, random_images(3, 1, 4, 4)).tolist() == [[0, 0, 0]]
 
 
