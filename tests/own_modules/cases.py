@@ -262,6 +262,38 @@ class Recurrent(nn.Module):
         return self.head(self.cell(rows[:, -1], self.cell(rows[:, 0])))
 
 
+class Gated(nn.Module):
+    """Multiplies features by a gate, as gated linear units do, after a layer of ReLUs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(PIXELS, WIDTH), nn.Linear(WIDTH, 2 * WIDTH)
+        self.head = nn.Linear(WIDTH, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features, gate = self.two(torch.relu(self.one(x.flatten(1)))).chunk(2, 1)
+        return self.head(features * torch.sigmoid(gate))
+
+
+class RecurrentBesideReLU(nn.Module):
+    """Reads rows of the image one after the other, then has a layer of ReLUs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gru, self.one = nn.GRU(4, 3, batch_first=True), nn.Linear(3, WIDTH)
+        self.head = nn.Linear(WIDTH, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows, _ = self.gru(x.flatten(1, 2))
+        return self.head(torch.relu(self.one(rows[:, -1])))
+
+
+def maxima() -> nn.Module:
+    """Build a network that bends by max-pooling alone."""
+    layers = nn.Conv2d(1, 4, 3, padding=1), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(16, CLASSES)
+    return nn.Sequential(*layers)
+
+
 class LowRank(nn.Module):
     """Adds a product of two thin matrices to a weight, as adapters do."""
 
@@ -390,6 +422,8 @@ KINDS = {
             title="Fused attention without activation functions",
         ),
         Case("recurrent", Recurrent, title="Recurrent network (LSTM, GRU)"),
+        Case("recurrent beside ReLU", RecurrentBesideReLU, title="Recurrent layer beside ReLU"),
+        Case("max-pooling alone", maxima, title="Max-pooling as the only nonlinearity"),
         Case(
             "no hidden layer",
             lambda: nn.Sequential(nn.Flatten(), nn.Linear(PIXELS, CLASSES)),
@@ -406,6 +440,7 @@ KINDS = {
             twin=plain_functional,
             title="Activation functions called as functions",
         ),
+        Case("gate written by hand", Gated, title="Gate written by hand"),
     ),
     "Normalization and weights": (
         Case("batch normalization", batch_norm, title="Batch normalization"),
