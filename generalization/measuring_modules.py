@@ -16,6 +16,13 @@ from warnings import WarningMessage, catch_warnings, simplefilter
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    RandomSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+)
 
 from generalization.bearable_costs import bearable
 from generalization.devices import SHARE_OF_MEMORY, halving_memory, usable_memory
@@ -228,6 +235,33 @@ def read_points(
     return inputs, labels.long()
 
 
+def whole(key: str, data: Data, samples: int | None) -> Tensor:
+    """Return all inputs as a tensor, of which a ``Dataset`` or a ``DataLoader`` is read once."""
+    known = isinstance(data, Tensor | np.ndarray)
+    return _as_tensor(key, data) if known else _collected(key, data, None, samples)[0]
+
+
+SHUFFLING = (RandomSampler, SubsetRandomSampler, WeightedRandomSampler)
+
+
+def refuse_shuffled(key: str, data: Data, given: str) -> None:
+    """Refuse a ``DataLoader`` whose order is random beside what is given in an order.
+
+    Args:
+        given: Argument that has one entry for each input.
+
+    Raises:
+        InputError: If its sampler draws.
+    """
+    if isinstance(data, DataLoader):
+        sampler = getattr(data.batch_sampler, "sampler", data.sampler)
+        if isinstance(sampler, SHUFFLING) or getattr(sampler, "shuffle", False):
+            raise InputError(
+                f"{key} must be in the order of {given}, not in that of a DataLoader which "
+                "shuffles: let it give pairs, or set shuffle=False."
+            )
+
+
 def _as_tensor(key: str, values: Data) -> Tensor:
     """Return a tensor; arrays are copied where torch cannot share their strides.
 
@@ -252,9 +286,9 @@ def _collected(key: str, data: Data, labels: Data, samples: int | None) -> tuple
     """
     if isinstance(data, tuple) and len(data) == 2:
         return _as_tensor(key, data[0]), data[1] if labels is None else labels
-    if isinstance(data, torch.utils.data.Dataset):
-        data = torch.utils.data.DataLoader(data, batch_size=256)
-    if not isinstance(data, torch.utils.data.DataLoader):
+    if isinstance(data, Dataset):
+        data = DataLoader(data, batch_size=256)
+    if not isinstance(data, DataLoader):
         raise InputError(
             f"{key} must be a tensor, an array, a pair of inputs and labels, a Dataset or a "
             f"DataLoader, not a {type(data).__name__}."

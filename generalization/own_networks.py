@@ -33,7 +33,9 @@ from generalization.measuring_modules import (
     measure_row,
     measured_row,
     read_points,
+    refuse_shuffled,
     tensor_like,
+    whole,
 )
 from generalization.module_layers import layer_activations, layer_names, samples_by_units
 from generalization.networks.modules import (
@@ -46,6 +48,7 @@ from generalization.refusals import named_refusals
 from generalization.signatures import imported
 
 LOSSES = ("cross_entropy", "squared")
+TRIAL = torch.eye(8)[:, :2]
 COLUMNS = ["measure", "value", "standard_error", "status", "method", "inputs", "seconds", "note"]
 
 
@@ -123,16 +126,18 @@ def measure(
         training_loss    NaN training_loss needs train_inputs and train_labels: give labels or train
     """
     progress = sys.stderr.isatty() if progress is None else progress
-    if repeats < 2:
-        # Two draws tell whether anything is drawn at all.
-        raise InputError(f"repeats must be at least 2, not {repeats!r}.")
+    # Two draws tell whether anything is drawn at all.
+    _require_counts(fewest=2, repeats=repeats)
     if loss not in LOSSES:
         raise InputError(f"loss must be among {', '.join(LOSSES)}, not {loss!r}.")
-    _require_positive(samples=samples, batch_size=batch_size)
+    _require_counts(samples=samples, batch_size=batch_size)
     module = _read_module("module", module)
     initial = None if initial is None else _read_module("initial", initial)
     chosen = dict(_chosen_measures(measures))
     like = tensor_like(module)
+    if labels is not None or np.ndim(pixel_deviations):
+        given = "labels" if labels is not None else "pixel_deviations"
+        refuse_shuffled("inputs", inputs, given)
     with torch.random.fork_rng([]):  # Loaders draw.
         points, labels = read_points("inputs", _given("inputs", inputs), labels, like, samples)
         train_inputs, train_labels = read_points("train", train, None, like, None)
@@ -212,8 +217,10 @@ def compare(
     progress = sys.stderr.isatty() if progress is None else progress
     known = _named("similarities", similarities, SIMILARITIES)
     recorded = []
-    _require_positive(samples=samples, batch_size=batch_size)
-    inputs = _given("inputs", inputs)
+    _require_counts(samples=samples, batch_size=batch_size)
+    with torch.random.fork_rng([]):
+        # Read once: a loader may shuffle.
+        inputs = whole("inputs", _given("inputs", inputs), samples)
     for key, given, names in (("one", one, layers), ("other", other, other_layers)):
         module = _read_module(key, given)
         chosen = layer_names(module, names)
@@ -226,9 +233,11 @@ def compare(
             raise InputError(
                 f"layers of {key} must be used once and return a tensor, unlike {name!r}."
             )
+    functions = {name: _with_settings(name, settings) for name, settings in known.items()}
+    for name, function in functions.items():
+        _refuse_settings(name, function)
     rows = []
-    for similarity, settings in known.items():
-        function = _with_settings(similarity, settings)
+    for similarity, function in functions.items():
         for layer, a in recorded[0].items():
             for other_layer, b in recorded[1].items():
                 rows.append(_compared(function, a, b))
@@ -262,15 +271,20 @@ def _given(key: str, data: Data) -> Data:
     return data
 
 
-def _require_positive(**counts: int | None) -> None:
-    """Refuse numbers that are given and not positive.
+def _require_counts(fewest: int = 1, **counts: int | None) -> None:
+    """Refuse counts that are given and are none.
+
+    Args:
+        fewest: The least that they may be.
 
     Raises:
-        InputError: If one is less than 1.
+        InputError: If one is no integer, or is less.
     """
     for name, count in counts.items():
-        if count is not None and count < 1:
-            raise InputError(f"{name} must be positive, not {count!r}.")
+        known = isinstance(count, int | np.integer) and not isinstance(count, bool)
+        if count is not None and not (known and count >= fewest):
+            need = "a positive integer" if fewest == 1 else f"an integer of at least {fewest}"
+            raise InputError(f"{name} must be {need}, not {count!r}.")
 
 
 def _deviations(given: Data, points: Tensor) -> Tensor:
@@ -279,7 +293,10 @@ def _deviations(given: Data, points: Tensor) -> Tensor:
     Raises:
         InputError: If they are not one positive number, or one for each of the inputs.
     """
-    found = torch.as_tensor(given, dtype=torch.float64, device=points.device)
+    try:
+        found = torch.as_tensor(given, dtype=torch.float64, device=points.device)
+    except (TypeError, ValueError, RuntimeError):
+        found = torch.empty(0, 0)
     if found.shape not in ((), (1,), (len(points),)) or not (found > 0).all():
         raise InputError(
             "pixel_deviations must be one positive number, or one for each of the "
@@ -337,6 +354,22 @@ def _with_settings(name: str, settings: Mapping[str, Any]) -> Callable[..., Any]
             these = ", ".join(known) or "none"
             raise InputError(f"Settings of {name} must be among {these}, not {setting!r}.")
     return partial(function, **settings)
+
+
+def _refuse_settings(name: str, function: partial[Any]) -> None:
+    """Refuse settings of a similarity that cannot be meant, by two layers that have a value.
+
+    Raises:
+        InputError: If the function refuses them, or they are of another type than it takes.
+    """
+    try:
+        function(TRIAL, TRIAL)
+    except TypeError as error:
+        said = str(error).rstrip(".")
+        raise InputError(
+            f"Settings of {name} must have the types of their defaults, not "
+            f"{function.keywords!r} ({said})."
+        ) from error
 
 
 def _compared(function: Callable[..., Any], a: Tensor, b: Tensor) -> dict[str, Any]:

@@ -7,7 +7,14 @@ import pandas as pd
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    DistributedSampler,
+    RandomSampler,
+    SubsetRandomSampler,
+    TensorDataset,
+)
 
 import generalization
 from generalization.catalog import FUNCTIONS, MEASURES
@@ -318,7 +325,7 @@ def test_an_error_of_torch_is_a_row(module):
         ),
         (
             lambda m, x: generalization.measure(m, x, batch_size=-1),
-            "batch_size must be positive, not -1.",
+            "batch_size must be a positive integer, not -1.",
         ),
         (
             lambda m, x: generalization.measure(m, x, measures={"weight_norm": {"order": 1}}),
@@ -457,8 +464,19 @@ def test_reasons_of_any_repeat_are_told(module, inputs):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"batch_size": 0}, "batch_size must be positive, not 0."),
-        ({"samples": -1}, "samples must be positive, not -1."),
+        ({"batch_size": 0}, "batch_size must be a positive integer, not 0."),
+        ({"batch_size": "4"}, "batch_size must be a positive integer, not '4'."),
+        ({"batch_size": 2.5}, "batch_size must be a positive integer, not 2.5."),
+        ({"batch_size": True}, "batch_size must be a positive integer, not True."),
+        ({"samples": -1}, "samples must be a positive integer, not -1."),
+        ({"samples": "all"}, "samples must be a positive integer, not 'all'."),
+        ({"repeats": 1}, "repeats must be an integer of at least 2, not 1."),
+        ({"repeats": "3"}, "repeats must be an integer of at least 2, not '3'."),
+        (
+            {"pixel_deviations": "one"},
+            "pixel_deviations must be one positive number, or one for each of the 24 inputs, not "
+            "'one'.",
+        ),
         ({"loss": "hinge"}, "loss must be among cross_entropy, squared, not 'hinge'."),
         ({"initial": "x"}, "initial must be a torch.nn.Module, not a str."),
         (
@@ -507,6 +525,80 @@ def test_layers_that_batches_couple_or_that_are_no_tensor_are_not_compared():
     assert str(error.value) == "layers of one must be used once and return a tensor, unlike '1'."
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"batch_size": "4"}, "batch_size must be a positive integer, not '4'."),
+        ({"batch_size": 2.5}, "batch_size must be a positive integer, not 2.5."),
+        ({"samples": 0}, "samples must be a positive integer, not 0."),
+        (
+            {"similarities": {"svcca": {"explained_variance": "0.9"}}},
+            "explained_variance must be above 0 and at most 1, not '0.9'.",
+        ),
+        (
+            {"similarities": {"svcca": {"explained_variance": 2}}},
+            "explained_variance must be above 0 and at most 1, not 2.",
+        ),
+        (
+            {"similarities": {"svcca": {"explained_variance": float("nan")}}},
+            "explained_variance must be above 0 and at most 1, not nan.",
+        ),
+        (
+            {"similarities": {"mean_cca": {"mode": "regularized"}}},
+            "mode must be among exact, google, not 'regularized'.",
+        ),
+        ({"similarities": {"mean_cca": {"epsilon": "0", "mode": "google"}}}, None),
+    ],
+)
+def test_comparisons_that_cannot_be_meant_are_refused(module, inputs, arguments, sentence):
+    with pytest.raises(InputError) as raised:
+        generalization.compare(module, module, inputs, **arguments)
+    start = (
+        "Settings of mean_cca must have the types of their defaults, not {'epsilon': '0', 'mode':"
+    )
+    assert str(raised.value) == sentence or str(raised.value).startswith(start)
+
+
+def shuffling(inputs, labels):
+    data = TensorDataset(inputs, labels)
+    yield DataLoader(data, batch_size=5, shuffle=True)
+    yield DataLoader(data, sampler=SubsetRandomSampler(range(24)))
+    batches = BatchSampler(RandomSampler(data), 5, drop_last=False)
+    yield DataLoader(data, batch_sampler=batches)
+    yield DataLoader(data, sampler=DistributedSampler(data, 1, 0))
+
+
+def test_a_loader_that_shuffles_is_refused_beside_labels(module, inputs, labels):
+    sentence = (
+        "inputs must be in the order of {}, not in that of a DataLoader which shuffles: let it "
+        "give pairs, or set shuffle=False."
+    )
+    for loader in shuffling(inputs, labels):
+        with pytest.raises(InputError) as raised:
+            generalization.measure(module, loader, labels, "training_loss")
+        assert str(raised.value) == sentence.format("labels")
+        with pytest.raises(InputError) as raised:
+            generalization.measure(
+                module, loader, measures="weight_norm", pixel_deviations=[1] * 24
+            )
+        assert str(raised.value) == sentence.format("pixel_deviations")
+    ordered = DataLoader(TensorDataset(inputs, labels), batch_size=5)
+    expected = generalization.measure(module, inputs, labels, "training_loss")["value"].item()
+    found = generalization.measure(module, ordered, labels, "training_loss")["value"].item()
+    assert found == expected
+    pairs = next(shuffling(inputs, labels))
+    found = generalization.measure(module, pairs, measures="training_loss", train=pairs)
+    assert found["value"].item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_both_networks_see_a_loader_that_shuffles_in_one_order(module, inputs, labels):
+    loader = next(shuffling(inputs, labels))
+    table = generalization.compare(
+        module, module, loader, layers=["1"], other_layers=["1"], similarities="linear_cka"
+    )
+    assert table["value"].item() == pytest.approx(1)
+
+
 def test_fewer_inputs_fit_where_classes_are_many(monkeypatch):
     monkeypatch.setattr("generalization.measuring_modules.usable_memory", lambda _: 1e9)
     few, many = (
@@ -542,6 +634,39 @@ def test_a_network_that_cannot_be_evaluated_is_told_why(last, inputs, labels, se
     with pytest.raises(InputError) as error:
         evaluated(module, "n", 1, data, data)
     assert str(error.value).startswith(sentence)
+
+
+def made():
+    return nn.Linear(3, 2)
+
+
+@pytest.fixture
+def factory(monkeypatch):
+    monkeypatch.setattr("generalization.networks.own_module.resolved", lambda *_: made)
+    return "mine:made"
+
+
+@pytest.mark.parametrize("key", ["model_state_dict", "state_dict", "model", "net", "network"])
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "module._orig_mod."])
+def test_weights_are_found_where_checkpoints_keep_them(tmp_path, factory, key, prefix):
+    module, path = made(), tmp_path / "weights.pt"
+    state = {f"{prefix}{name}": one for name, one in module.state_dict().items()}
+    torch.save({"epoch": 3, "optimizer": {"lr": 0.1}, key: state}, path)
+    assert torch.equal(own_module(factory, {}, path).weight, module.weight)
+
+
+def test_a_checkpoint_without_weights_says_what_it_holds(tmp_path, factory):
+    path = tmp_path / "weights.pt"
+    torch.save({"epoch": 3, "optimizer": {"lr": 0.1}, "generator": {}}, path)
+    with pytest.raises(InputError) as raised:
+        own_module(factory, {}, path)
+    assert str(raised.value) == (
+        f"{path} must be a state_dict of tensors, or hold one under model_state_dict, state_dict, "
+        "model, net, network, weights, not a dictionary of epoch, optimizer, generator."
+    )
+    torch.save([1, 2], path)
+    with pytest.raises(InputError, match=r"weights, not a list\.$"):
+        own_module(factory, {}, path)
 
 
 def test_damaged_weights_are_named(tmp_path):

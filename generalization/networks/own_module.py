@@ -15,6 +15,9 @@ from torch import Tensor, nn
 from generalization.datasets.own_data import resolved
 from generalization.errors import InputError
 
+# Where checkpoints of training keep the weights.
+UNDER = ("model_state_dict", "state_dict", "model", "net", "network", "weights")
+WRAPPED = ("module.", "_orig_mod.")
 UNREADABLE = OSError, EOFError, RuntimeError, ValueError, SafetensorError, pickle.UnpicklingError
 
 
@@ -25,7 +28,7 @@ def own_module(factory: str, arguments: Mapping[str, Any], weights: Path | str) 
         factory: ``package.module:function``, which returns a ``torch.nn.Module``.
         arguments: Keyword arguments of the factory.
         weights: Its ``state_dict``: a ``.safetensors`` file, or one that ``torch.save`` wrote, of
-            tensors alone.
+            tensors alone, or a checkpoint that holds it under a usual key.
 
     Returns:
         The network in eval mode, on the CPU.
@@ -42,7 +45,7 @@ def own_module(factory: str, arguments: Mapping[str, Any], weights: Path | str) 
     if not isinstance(module, nn.Module):
         raise InputError(f"{factory} must return a torch.nn.Module, not a {type(module).__name__}.")
     try:
-        module.load_state_dict(_state(Path(weights)))
+        module.load_state_dict(_unwrapped(_state(Path(weights)), module))
     except RuntimeError as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise InputError(f"{weights} must hold the weights of {factory}, but: {reason}.") from error
@@ -62,10 +65,31 @@ def _state(path: Path) -> dict[str, Tensor]:
     except UNREADABLE as error:
         reason = " ".join(str(error).split())[:200].rstrip(".")
         raise InputError(f"{path} must be a state_dict of tensors, but: {reason}.") from error
-    if isinstance(state, dict):
-        # Checkpoints of training often keep the weights beside other things.
-        inner = next((state[key] for key in ("state_dict", "model") if key in state), None)
-        state = inner if isinstance(inner, dict) else state
-    if not (isinstance(state, dict) and all(isinstance(one, Tensor) for one in state.values())):
-        raise InputError(f"{path} must be a state_dict of tensors, not a {type(state).__name__}.")
+    found = next((state[key] for key in UNDER if _holds(state, key)), state)
+    if not _is_state(found):
+        kind = f"a {type(state).__name__}"
+        if isinstance(state, dict):
+            kind = f"a dictionary of {', '.join(map(str, state)) or 'nothing'}"
+        raise InputError(
+            f"{path} must be a state_dict of tensors, or hold one under {', '.join(UNDER)}, not "
+            f"{kind}."
+        )
+    return found
+
+
+def _unwrapped(state: dict[str, Tensor], module: nn.Module) -> dict[str, Tensor]:
+    """Return weights by the names of a module that data parallelism or compilation has wrapped."""
+    own = module.state_dict()
+    for prefix in WRAPPED:
+        if state and not own.keys() & state.keys() and all(key.startswith(prefix) for key in state):
+            state = {key.removeprefix(prefix): one for key, one in state.items()}
     return state
+
+
+def _holds(state: Any, key: str) -> bool:
+    """Return whether a checkpoint has weights under a key, beside what else training keeps."""
+    return isinstance(state, dict) and not _is_state(state) and _is_state(state.get(key))
+
+
+def _is_state(state: Any) -> bool:
+    return isinstance(state, dict) and all(isinstance(one, Tensor) for one in state.values())

@@ -1,5 +1,6 @@
 """Mean canonical correlation of two layers."""
 
+from generalization.errors import InputError
 from generalization.refusals import refuses_by_name
 from generalization.representations.canonical import canonical_correlations, held_out_correlations
 from generalization.representations.null_levels import null_correlations, null_mean_correlation
@@ -7,6 +8,8 @@ from generalization.representations.products import Products, prepared
 from generalization.representations.published_cca import leading_mean, published_correlations
 from generalization.representations.representation import Representation, Values, joined
 from generalization.representations.score import Score, score
+
+MODES = ("exact", "google")
 
 
 @refuses_by_name
@@ -35,7 +38,12 @@ def mean_cca(
 
     Returns:
         The score.
+
+    Raises:
+        InputError: If the mode is unknown.
     """
+    if mode not in MODES:
+        raise InputError(f"mode must be among {', '.join(MODES)}, not {mode!r}.")
     a, b, products = prepared(a, b, products)
     if mode == "google":
         correlations = published_correlations(a, b, joined(a, b, products), epsilon)

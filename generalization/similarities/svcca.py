@@ -1,5 +1,7 @@
 """Singular vector canonical correlation of two layers."""
 
+from numbers import Real
+
 from generalization.errors import InputError
 from generalization.refusals import refuses_by_name
 from generalization.representations.canonical import canonical_correlations, held_out_correlations
@@ -35,7 +37,7 @@ def svcca(
     Raises:
         InputError: If there are fewer than two samples, or no part of the variance is kept.
     """
-    if not 0 < explained_variance <= 1:
+    if not isinstance(explained_variance, Real) or not 0 < explained_variance <= 1:
         raise InputError(
             f"explained_variance must be above 0 and at most 1, not {explained_variance!r}."
         )
