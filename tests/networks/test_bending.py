@@ -9,7 +9,7 @@ from generalization.errors import InputError
 from generalization.measures.class_information import class_information
 from generalization.measures.sampled_transitions import sampled_transitions
 from generalization.measures.transitions import transitions
-from generalization.networks.hidden_layers import module_activations
+from generalization.networks.hidden_layers import is_sequence, module_activations
 
 
 class Network(nn.Module):
@@ -57,6 +57,11 @@ BENT = {
     "glu": ("glu of features", lambda net, h: functional.glu(h).repeat(1, 2)),
     "glu module": ("glu of features", lambda net, h: nn.GLU()(h).repeat(1, 2)),
     "squared relu": ("square of features", lambda net, h: torch.relu(h).square()),
+    "two activations": ("mul of features", lambda net, h: h.relu() * h.tanh()),
+    "gate of a sum": (
+        "mul of features",
+        lambda net, h: h.relu().add_(h) * h.mean(1, keepdim=True).sigmoid(),
+    ),
     "product in place": ("mul_ of features", lambda net, h: h.mul_(h.tanh())),
     "product of written": ("mul of features", lambda net, h: written(h)),
     "quotient": ("div of features", lambda net, h: h / h.cumsum(1)),
@@ -175,6 +180,30 @@ def test_a_layer_in_a_sequence_that_bends_is_refused():
         for measure in MEASURES.values():
             with pytest.raises(ValueError, match=r"^networks must have activation .*\.$"):
                 measure(module, images())
+
+
+class Scaled(nn.Module):
+    """A layer of one's own: features times a parameter, or times features."""
+
+    def __init__(self, squares):
+        super().__init__()
+        self.scale, self.squares = nn.Parameter(torch.full((6,), 2.0)), squares
+
+    def forward(self, x):
+        return x * (x + self.scale if self.squares else self.scale)
+
+
+def test_a_layer_of_ones_own_in_a_sequence_hides_units_only_if_it_bends():
+    def sequence(squares):
+        layers = nn.Flatten(), nn.Linear(16, 6), nn.ReLU(), Scaled(squares), nn.Linear(6, 3)
+        return nn.Sequential(*layers).eval()
+
+    assert is_sequence(sequence(False))
+    assert not is_sequence(sequence(True))
+    for measure in MEASURES.values():
+        assert measure(sequence(False), images()).isfinite().all()
+        with pytest.raises(InputError, match="not mul of features, whose hidden layers"):
+            measure(sequence(True), images())
 
 
 def test_parameters_are_not_taken_for_features_afterwards():
