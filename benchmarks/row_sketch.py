@@ -1,11 +1,12 @@
-"""Jacobian norms of networks of many classes: all rows beside a few that are drawn.
+"""Jacobian norms and traces of networks of many classes: all rows beside a few that are drawn.
 
-Times are of the measure at a batch of images; errors are of its value, the mean norm, over seeds,
-beside the standard error that it tells.
+Times are of the measure at a batch of images; errors are of its value, the mean over images, over
+seeds, beside the standard error that it tells.
 """
 
 import time
 import warnings
+from collections.abc import Callable, Mapping
 
 import torch
 import torchvision
@@ -13,11 +14,13 @@ from timing import print_table, take_turns
 from torch import Generator, Tensor, nn
 
 from generalization.derivatives.row_sketch import ROWS
+from generalization.measures.gauss_newton_trace import gauss_newton_trace
 from generalization.measures.jacobian_norm import jacobian_norm, logit_jacobian_norm
 from generalization.standard_errors import collecting_standard_errors
 
 MEASURES = {"softmax": jacobian_norm, "logits": logit_jacobian_norm}
-DRAWS = 100
+TRACE = {"trace": gauss_newton_trace}
+DRAWS = 50
 
 
 def convolutional_network(classes: int, channels: int = 16) -> nn.Sequential:
@@ -44,8 +47,14 @@ def with_confidence(module: nn.Module, inputs: Tensor, confidence: float) -> nn.
     return module
 
 
-def compare_speed(title: str, module: nn.Module, inputs: Tensor, repeats: int) -> None:
-    for name, measure in MEASURES.items():
+def compare_speed(
+    title: str,
+    module: nn.Module,
+    inputs: Tensor,
+    repeats: int,
+    measures: Mapping[str, Callable[..., Tensor]] = MEASURES,
+) -> None:
+    for name, measure in measures.items():
         seconds = take_turns(
             {
                 f"{ROWS} rows": lambda measure=measure: measure(
@@ -60,7 +69,7 @@ def compare_speed(title: str, module: nn.Module, inputs: Tensor, repeats: int) -
 
 
 def compare_errors(title: str, module: nn.Module, inputs: Tensor) -> None:
-    for name, measure in MEASURES.items():
+    for name, measure in (MEASURES | TRACE).items():
         exact = measure(module, inputs).mean()
         values, errors = [], []
         for seed in range(DRAWS):
@@ -85,12 +94,13 @@ if __name__ == "__main__":
     for classes in (200, 1000):
         module = convolutional_network(classes).eval()
         compare_speed(f"16 images, convolutions, {classes} classes", module, images, 3)
-    print(f"\nErrors over {DRAWS} seeds, 16 images, {ROWS} rows")
+        compare_speed(f"4 images, convolutions, {classes} classes", module, images[:4], 1, TRACE)
+    print(f"\nErrors over {DRAWS} seeds, 8 images, {ROWS} rows")
     for classes in (200, 1000):
         for confidence in (0.05, 0.5, 0.95):
             module = convolutional_network(classes).eval()
             module = with_confidence(module, images, confidence)
-            compare_errors(f"{classes} classes, confidence {confidence}", module, images)
+            compare_errors(f"{classes} classes, confidence {confidence}", module, images[:8])
     resnet = torchvision.models.resnet18(num_classes=1000).eval()
     compare_speed("1 image of 3×224×224, ResNet-18", resnet, torch.randn(1, 3, 224, 224), 1)
     print(f"\n{time.perf_counter() - began:.0f} s")

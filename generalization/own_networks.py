@@ -105,10 +105,10 @@ def measure(
     Returns:
         One row per measure: ``measure``; ``value``; ``standard_error``, over inputs where the value
         is a mean over inputs, over the draws of all repeats where a measure tells it (flatness,
-        learning coefficients, and Jacobian norms of more than 128 classes, whose error over inputs
-        is in the note), else over repeats, NaN for exact values; ``status``, ``ok`` or the reason
-        why there is no value; ``method``, ``exact`` or ``sampled``; ``inputs``, the number of
-        inputs; ``seconds``; ``note``, how a value is approximated or what it leaves out. Loops
+        learning coefficients, and rows of Jacobians of more than 128 classes, whose error over
+        inputs is in the note), else over repeats, NaN for exact values; ``status``, ``ok`` or the
+        reason why there is no value; ``method``, ``exact`` or ``sampled``; ``inputs``, the number
+        of inputs; ``seconds``; ``note``, how a value is approximated or what it leaves out. Loops
         that are sampled are sampled at 4,096 points, or at fewer where a point of a large network
         is costly, unless ``grid_points`` is among the settings; the note says at how many. If it is
         interrupted, the rows that are done are kept, and the others say so.

@@ -425,6 +425,19 @@ def _block_squares(block: Block) -> Float64[Tensor, "networks samples"]:
     return torch.stack(of_layers).sum(0) * block.scale.square()
 
 
+def row_squares(block: Block) -> Float64[Tensor, "networks samples rows"]:
+    """Return the squared norms of the gradients of every row, over the squared scale.
+
+    Args:
+        block: Factors that are not ``Unfolded``.
+    """
+    of_layers = [
+        _squares(deltas) * _squares(activations).unsqueeze(2)
+        for deltas, activations in block.layers
+    ]
+    return torch.stack(of_layers).sum(0)
+
+
 def _squares(vectors: Float[Tensor, "*batch _"]) -> Float64[Tensor, "*batch"]:
     return torch.linalg.vector_norm(vectors, dim=-1, dtype=torch.float64).square()
 

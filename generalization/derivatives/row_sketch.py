@@ -1,4 +1,4 @@
-"""Norms of the input Jacobian of modules with many classes, from a few random rows of it.
+"""Norms of Jacobians of modules with many classes, from a few random rows of them.
 
 Let A = C ∂f/∂x have K rows, one backward pass each, and let u_1, …, u_m be orthonormal vectors,
 uniformly distributed in a subspace of D dimensions with the projection P. Then D ‖Aᵀu_i‖² has the
@@ -24,6 +24,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Generator, Tensor, nn
 
+from generalization.derivatives.gradient_factors import gradient_blocks, row_squares
 from generalization.derivatives.input_jacobian import (
     Cotangents,
     input_jacobian_norm,
@@ -64,11 +65,11 @@ DrawDirections = Callable[[Tensor, int, Generator], Directions]
 
 
 class Norms(NamedTuple):
-    """Norms ‖A‖_F.
+    """Norms ‖A‖_F, or their squares.
 
     Attributes:
-        values: One norm per network and input.
-        variances: Their variances, where rows are drawn; None where the norms are exact.
+        values: One per network and input.
+        variances: Their variances, where rows are drawn; None where they are exact.
         how: How they are approximated, as a clause.
     """
 
@@ -94,11 +95,36 @@ def joined(parts: Sequence[Norms]) -> Norms:
     return Norms(values, variances, parts[0].how)
 
 
+class Drawn(NamedTuple):
+    """Number of rows that are drawn, and this as a clause."""
+
+    rows: int
+    how: str
+
+
 class Rows(NamedTuple):
     """Setting of how many rows are computed, and the source of those that are drawn."""
 
     count: int | str
     generator: Generator | None
+
+    def drawn(self, networks: Networks, inputs: Tensor) -> Drawn | None:
+        """Return how many rows are drawn; None where all are computed.
+
+        Raises:
+            InputError: If the count is neither all nor a number that is large enough.
+        """
+        count = self.count
+        known = isinstance(count, int) and not isinstance(count, bool) and count >= FEWEST_ROWS
+        if count != "all" and not known:
+            need = f"'all' or an integer of at least {FEWEST_ROWS}"
+            raise InputError(f"rows must be {need}, not {count!r}.")
+        if count == "all" or self.generator is None or not isinstance(networks, nn.Module):
+            return None
+        classes = logits_of(networks, inputs[:1]).shape[-1]
+        if computed_rows(classes, count) == classes:
+            return None
+        return Drawn(count, f"{count} rows drawn of {classes}")
 
 
 def jacobian_norms(
@@ -118,35 +144,16 @@ def jacobian_norms(
         draw: Function that chooses a few of them.
         rows: A count is used where there are more classes than it and than 128.
     """
-    count = _checked(rows.count)
-    if count is None or rows.generator is None or not isinstance(networks, nn.Module):
+    drawn = rows.drawn(networks, inputs)
+    if drawn is None:
         return Norms(input_jacobian_norm(networks, inputs, every))
-    classes = logits_of(networks, inputs[:1]).shape[-1]
-    if computed_rows(classes, count) == classes:
-        return Norms(input_jacobian_norm(networks, inputs, every))
-    values, variances = sketched_jacobian_norm(networks, inputs, draw, count, rows.generator)
-    how = f"{count} rows drawn of {classes}"
-    return Norms(values.unsqueeze(0), variances.unsqueeze(0), how)
+    found = sketched_jacobian_norm(networks, inputs, draw, drawn.rows, rows.generator)
+    return Norms(*(one.unsqueeze(0) for one in found), drawn.how)
 
 
 def computed_rows(classes: int, rows: int = ROWS) -> int:
     """Return how many rows of the Jacobian of a module are computed."""
     return classes if classes <= max(rows, MOST_EXACT_CLASSES) else rows
-
-
-def _checked(rows: int | str) -> int | None:
-    """Return a number of rows; None for all.
-
-    Raises:
-        InputError: If they are neither all nor a number that is large enough.
-    """
-    if rows == "all":
-        return None
-    if isinstance(rows, bool) or not isinstance(rows, int) or rows < FEWEST_ROWS:
-        raise InputError(
-            f"rows must be 'all' or an integer of at least {FEWEST_ROWS}, not {rows!r}."
-        )
-    return rows
 
 
 def told_mean(norms: Norms) -> Float64[Tensor, "networks samples"]:
@@ -195,13 +202,42 @@ def sketched_jacobian_norm(
     return torch.cat(norms), torch.cat(variances)
 
 
+@torch.no_grad()
+def fisher_traces(
+    networks: Networks, inputs: Float[Tensor, "samples *features"], rows: Rows
+) -> Norms | None:
+    """Estimate the traces ‖C^½ ∂f/∂θ‖_F² of the Gauss–Newton matrix at every input.
+
+    Returns:
+        Unbiased traces and their variances; None where all rows are to be computed.
+    """
+    drawn = rows.drawn(networks, inputs)
+    if drawn is None:
+        return None
+    found: list[Directions] = []
+
+    def cotangents(logits: Tensor) -> tuple[Tensor, Tensor]:
+        found.append(fisher_directions(logits, drawn.rows, rows.generator))
+        return found[-1].cotangents, found[-1].scale
+
+    parts = []
+    for block in gradient_blocks(networks, inputs, cotangents):
+        exact, dimensions = found[-1].exact, found[-1].dimensions
+        squares, sizes = row_squares(block)[0].mT, block.scale[0].square()
+        total = squares[:exact].sum(0) + dimensions * squares[exact:].mean(0)
+        missing = 1 - (drawn.rows - exact) / dimensions
+        variance = dimensions**2 * missing * squares[exact:].var(0) / (drawn.rows - exact)
+        parts.append((sizes * total, sizes.square() * variance))
+    values, variances = (torch.cat(one).unsqueeze(0) for one in zip(*parts, strict=True))
+    return Norms(values, variances, drawn.how)
+
+
 def logit_directions(
     logits: Float[Tensor, "samples classes"], rows: int, generator: Generator
 ) -> Directions:
     """Draw vectors for the Jacobian of the logits, C = I, anywhere in the K dimensions."""
     vectors = torch.linalg.qr(_normal(logits, rows, generator)).Q.mT
-    scale = vectors.abs().amax((1, 2))
-    return Directions((vectors / scale[:, None, None]).to(logits), scale, 0, logits.shape[1])
+    return _scaled(vectors, logits, 0, logits.shape[1])
 
 
 def softmax_directions(
@@ -229,9 +265,38 @@ def softmax_directions(
     changes = vectors - vectors.gather(2, top[:, None, :1].expand(-1, rows, -1))
     sigma = probabilities.unsqueeze(1)
     cotangents = sigma * (changes - (sigma * changes).sum(2, keepdim=True))
-    scale = cotangents.abs().amax((1, 2)).clamp_min(torch.finfo(torch.float64).tiny)
-    cotangents = (cotangents / scale[:, None, None]).to(logits)
-    return Directions(cotangents, scale, likeliest + 1, classes - likeliest - 1)
+    return _scaled(cotangents, logits, likeliest + 1, classes - likeliest - 1)
+
+
+def fisher_directions(
+    logits: Float[Tensor, "samples classes"], rows: int, generator: Generator
+) -> Directions:
+    """Draw vectors for the root (I − √σ√σᵀ) diag(√σ) of diag(σ) − σσᵀ, in place of C.
+
+    Row k is √σ_k (e_k − σ), the gradient of the loss at the label k times √σ_k, so that half of the
+    passes go to the likeliest T classes. The others are drawn from the other K − T dimensions.
+    """
+    classes, likeliest = logits.shape[1], rows // 2
+    probabilities = softmax(logits)
+    top = probabilities.topk(likeliest, dim=1).indices
+    left = torch.ones_like(probabilities).scatter(1, top, 0.0).unsqueeze(2)
+    drawn = torch.linalg.qr(_normal(logits, rows - likeliest, generator) * left).Q * left
+    sigma, roots = probabilities.unsqueeze(1), probabilities.sqrt().unsqueeze(1)
+    of_drawn = roots * drawn.mT - sigma * (roots @ drawn).mT
+    # 1 − σ_k cancels for the likeliest class only.
+    others = 1 - probabilities.gather(1, top)
+    others[:, 0] = probabilities.scatter(1, top[:, :1], 0.0).sum(1)
+    of_classes = (
+        (-sigma).expand(-1, likeliest, -1).scatter(2, top.unsqueeze(2), others.unsqueeze(2))
+    )
+    of_classes = of_classes * probabilities.gather(1, top).sqrt().unsqueeze(2)
+    return _scaled(torch.cat([of_classes, of_drawn], 1), logits, likeliest, classes - likeliest)
+
+
+def _scaled(rows: Tensor, logits: Tensor, exact: int, dimensions: int) -> Directions:
+    """Divide rows by their largest entry, and round them to the dtype of logits."""
+    scale = rows.abs().amax((1, 2)).clamp_min(torch.finfo(torch.float64).tiny)
+    return Directions((rows / scale[:, None, None]).to(logits), scale, exact, dimensions)
 
 
 def _normal(

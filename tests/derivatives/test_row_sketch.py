@@ -11,13 +11,17 @@ from generalization.derivatives.input_jacobian import input_jacobian_norm
 from generalization.derivatives.row_sketch import (
     MOST_EXACT_CLASSES,
     ROWS,
+    Rows,
     computed_rows,
+    fisher_directions,
+    fisher_traces,
     logit_directions,
     sketched_jacobian_norm,
     softmax_directions,
 )
 from generalization.devices import at_most
 from generalization.errors import InputError
+from generalization.measures.gauss_newton_trace import gauss_newton_trace
 from generalization.measures.jacobian_norm import (
     gaussian_jacobian_norm,
     jacobian_norm,
@@ -133,7 +137,41 @@ def test_constant_networks_are_zero_without_an_error():
         assert norms.abs().max() == variances.max() == 0
 
 
+@pytest.mark.parametrize("scale", [1.0, 8.0])
+@pytest.mark.parametrize("build", [linear, perceptron])
+def test_traces_are_unbiased_and_their_error_covers_the_exact_mean(build, scale):
+    module = build(scale)
+    exact = gauss_newton_trace(module, images())[0]
+    norms = fisher_traces(module, images().repeat(DRAWS, 1, 1, 1), Rows(ROWS, seeded()))
+    values = norms.values.view(DRAWS, -1).mean(1)
+    errors = norms.variances.view(DRAWS, -1).sum(1).sqrt() / len(exact)
+    assert covers_at_its_rate(values, errors, exact.mean())
+    assert (values.mean() - exact.mean()).abs() < 3.5 * errors.mean() / DRAWS**0.5
+    assert errors.square().mean().sqrt().item() == pytest.approx(values.std().item(), rel=0.15)
+    assert errors.mean() < 0.1 * exact.mean()
+
+
+@pytest.mark.parametrize("scale", [0.1, 10.0, 3000.0])
+def test_rows_of_the_fisher_information_are_those_of_its_root(scale):
+    logits = scale * torch.randn(5, 12, generator=seeded(), dtype=torch.float64)
+    sigma = logits.softmax(1)
+    fisher = torch.diag_embed(sigma) - sigma[:, :, None] * sigma[:, None, :]
+    rows, size, exact, dimensions = fisher_directions(logits, 12, seeded())
+    assert (exact, dimensions) == (6, 6)
+    found = size[:, None, None].square() * rows.mT @ rows
+    assert_close(found, fisher, rtol=1e-9, atol=1e-14)
+
+
+def test_traces_of_a_saturated_softmax_keep_their_digits():
+    module = perceptron(300.0)
+    exact = gauss_newton_trace(module, images())[0]
+    assert exact.min() < 1e-9 * exact.max()
+    norms = fisher_traces(module, images(), Rows(CLASSES // 2, seeded()))
+    assert_close(norms.values[0], exact, rtol=1e-2, atol=0)
+
+
 MEASURES = {
+    "gauss_newton_trace": lambda module, **how: gauss_newton_trace(module, images(), **how),
     "jacobian_norm": lambda module, **how: jacobian_norm(module, images(), **how),
     "logit_jacobian_norm": lambda module, **how: logit_jacobian_norm(module, images(), **how),
     "train_jacobian_norm": lambda module, **how: train_jacobian_norm(module, images(), **how),
@@ -161,7 +199,9 @@ def test_measures_tell_their_error_and_follow_their_seed(name):
 
 
 @pytest.mark.filterwarnings("ignore:.* rows drawn of")
-@pytest.mark.parametrize("name", ["jacobian_norm", "translation_jacobian_norm"])
+@pytest.mark.parametrize(
+    "name", ["jacobian_norm", "translation_jacobian_norm", "gauss_newton_trace"]
+)
 def test_the_error_that_is_told_is_the_spread_over_seeds(name):
     module, values, errors = perceptron(), [], []
     for seed in range(60):
