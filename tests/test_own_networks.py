@@ -230,8 +230,8 @@ def test_max_pooling_alone_has_no_transitions_to_count():
     with pytest.raises(InputError) as raised:
         generalization.transitions(nn.Sequential(*layers), images)
     assert str(raised.value) == (
-        "networks must have activation modules (ReLU, LeakyReLU, PReLU, Tanh, ReLU6, Hardtanh, "
-        "Hardsigmoid, RReLU, Softshrink), not max-pooling alone, whose switches are no transitions."
+        "transitions: networks must have activation modules (ReLU, LeakyReLU, PReLU, Tanh, ReLU6, "
+        "Hardtanh, Hardsigmoid, RReLU, Softshrink), not max-pooling alone, whose switches are no transitions."
     )
     linear = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 3))
     assert not generalization.transitions(linear, images).any()
@@ -533,19 +533,19 @@ def test_layers_that_batches_couple_or_that_are_no_tensor_are_not_compared():
         ({"samples": 0}, "samples must be a positive integer, not 0."),
         (
             {"similarities": {"svcca": {"explained_variance": "0.9"}}},
-            "explained_variance must be above 0 and at most 1, not '0.9'.",
+            "svcca: explained_variance must be above 0 and at most 1, not '0.9'.",
         ),
         (
             {"similarities": {"svcca": {"explained_variance": 2}}},
-            "explained_variance must be above 0 and at most 1, not 2.",
+            "svcca: explained_variance must be above 0 and at most 1, not 2.",
         ),
         (
             {"similarities": {"svcca": {"explained_variance": float("nan")}}},
-            "explained_variance must be above 0 and at most 1, not nan.",
+            "svcca: explained_variance must be above 0 and at most 1, not nan.",
         ),
         (
             {"similarities": {"mean_cca": {"mode": "regularized"}}},
-            "mode must be among exact, google, not 'regularized'.",
+            "mean_cca: mode must be among exact, google, not 'regularized'.",
         ),
         ({"similarities": {"mean_cca": {"epsilon": "0", "mode": "google"}}}, None),
     ],

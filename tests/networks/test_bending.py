@@ -120,7 +120,7 @@ def test_a_hidden_layer_that_is_not_seen_is_refused(kind):
         module_activations(network(function), images())
     assert str(raised.value) == sentence
     for measure in ("transitions", "sampled_transitions"):
-        with pytest.raises(ValueError, match=r"^networks must have activation .*\.$"):
+        with pytest.raises(ValueError, match=r"^\w+: networks must have activation .*\.$"):
             MEASURES[measure](network(function), images())
 
 
@@ -133,7 +133,7 @@ def test_what_is_affine_in_features_is_no_hidden_layer(kind):
 
 def test_functions_with_gradients_of_their_own_are_seen():
     for measure in MEASURES.values():
-        with pytest.raises(ValueError, match=r"^networks must have activation .*\.$"):
+        with pytest.raises(ValueError, match=r"^\w+: networks must have activation .*\.$"):
             measure(network(lambda net, h: Swish.apply(h)), images())
 
 
@@ -146,7 +146,7 @@ def test_what_no_function_of_torch_computes_is_refused():
     with pytest.raises(InputError, match=f"^{sentence}$"):
         module_activations(module, images())
     for measure in MEASURES.values():
-        with pytest.raises(ValueError, match=r"^networks must .*\.$"):
+        with pytest.raises(ValueError, match=r"^\w+: networks must .*\.$"):
             measure(module, images())
 
 
@@ -178,7 +178,7 @@ def test_a_layer_in_a_sequence_that_bends_is_refused():
         module = nn.Sequential(*layers, layer, nn.LazyLinear(3)).eval()
         module(images())
         for measure in MEASURES.values():
-            with pytest.raises(ValueError, match=r"^networks must have activation .*\.$"):
+            with pytest.raises(ValueError, match=r"^\w+: networks must have activation .*\.$"):
                 measure(module, images())
 
 

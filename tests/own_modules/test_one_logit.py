@@ -37,7 +37,7 @@ def one_logit(seed):
 def test_one_logit_has_a_value_that_tells_something_or_a_sentence(name):
     said = outcome(name, one_logit(1))
     assert not said.error
-    assert (said.refusal == SENTENCE) == (name in THROUGH_THE_SOFTMAX)
+    assert (said.refusal == f"{name}: {SENTENCE}") == (name in THROUGH_THE_SOFTMAX)
     if name in MEASURES and said.values is not None and name not in CONSTANT:
         assert not torch.equal(said.values, outcome(name, one_logit(2)).values)
 
