@@ -72,6 +72,9 @@ def normalized_ablation_auc(
     (acc(0) − 1/K), which is 0 if any ablation reduces the accuracy to chance. All other arguments
     are those of ``ablation_auc``.
 
+    Source: this project's own, because the area of Morcos et al. 2018 also depends on how well
+    a network fits before ablation.
+
     Returns:
         R ratios; NaN where the denominator is not positive.
     """

@@ -35,6 +35,10 @@ def gauss_newton_eigenvalue(
     The matrix is never formed: a product with a vector is a directional derivative of the logits,
     the curvature of the loss in logit space, and a backward pass.
 
+    Source: this project's own choice: the largest eigenvalue of the Hessian, the sharpness of
+    Cohen et al. 2021, with the Gauss–Newton matrix of Schraudolph 2002 in its place, which has
+    no negative eigenvalues.
+
     Args:
         generator: Source of the initial vector, on the CPU, which all networks share.
         tolerance: Relative accuracy of the eigenvalue.

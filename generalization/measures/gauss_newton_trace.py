@@ -31,6 +31,9 @@ def gauss_newton_trace(
 
         tr = Σ_l ‖(a_{l-1}, 1)‖² tr(δ_lᵀ (diag(σ) − σσᵀ) δ_l).
 
+    Source: this project's own choice, because it is exact and needs no labels; the matrix is
+    that of Schraudolph 2002.
+
     Args:
         generator: Source on the CPU of random rows; the traces are exact without one.
         rows: Number of rows of a root of diag(σ) − σσᵀ, one backward pass each, that are drawn at

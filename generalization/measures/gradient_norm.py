@@ -28,6 +28,9 @@ def sample_gradient_norm(
 
     Its square is Σ_l ‖δ_l‖² ‖(a_{l-1}, 1)‖² with δ_l the derivative of the loss by z_l.
 
+    Source: this project's own baseline; the mean of its square is the trace of the second
+    moment C in the criterion of Takeuchi 1976.
+
     Returns:
         R × N norms, in nats per unit of the parameters.
     """
@@ -45,6 +48,9 @@ def gradient_norm(
 ) -> Float64[Tensor, "networks"]:
     """Norm ‖∇L‖₂ of the gradient of the mean training loss L by all parameters.
 
+    Source: this project's own baseline; its square is the denominator of the noise scale of
+    McCandlish et al. 2018, Eq. 2.9.
+
     Returns:
         R norms, in nats per unit of the parameters.
     """
@@ -61,6 +67,9 @@ def gradient_variance(
     train_samples: int = 1000,
 ) -> Float64[Tensor, "networks"]:
     """Trace E‖g‖² − ‖E g‖² of the covariance of the per-sample gradients g.
+
+    Source: this project's own baseline; it is the numerator of the noise scale of McCandlish et
+    al. 2018, Eq. 2.9.
 
     Returns:
         R variances, in squared nats per squared unit of the parameters.

@@ -161,6 +161,8 @@ def logit_jacobian_norm(
 
     Arguments are those of ``jacobian_norm``.
 
+    Source: Novak et al. 2018, §3.
+
     Returns:
         R × N norms, in logits per unit of input.
     """

@@ -18,6 +18,8 @@ def layerwise_norm(networks: FullyConnectedNetworks) -> Float64[Tensor, "network
 
     Among networks of one architecture, only this part of the bound of Theorem 3.1 varies.
 
+    Source: Daróczy 2020, Eqs 1 and 5.
+
     Returns:
         R natural logarithms, in float64.
     """
@@ -33,6 +35,8 @@ def theorem_3_1_bound(
     All bounds are on the tangent sensitivity of the sum of the logits, which the author
     differentiates. This bound is independent of the inputs.
 
+    Source: Daróczy 2020, Theorem 3.1, Eq. 1.
+
     Returns:
         R natural logarithms; NaN without hidden layers, and for tanh, which has no linear regions.
     """
@@ -46,6 +50,9 @@ def layerwise_bound(
     """Logarithm of the corrected bound of Theorem 3.1, see ``path_bounds.layerwise``.
 
     All units are counted. Arguments and results are those of ``theorem_3_1_bound``.
+
+    Source: this project's own correction of Daróczy 2020, Theorem 3.1, whose product has one
+    factor too many.
     """
     return _bound("layerwise", networks, inputs)
 
@@ -57,6 +64,9 @@ def layerwise_active_bound(
     """Logarithm of ``layerwise_bound`` with only the active units counted, averaged over inputs.
 
     Arguments and results are those of ``theorem_3_1_bound``.
+
+    Source: this project's own variant of the corrected bound of Daróczy 2020, Theorem 3.1, for
+    comparison with that of Theorem 3.2, which counts active units.
     """
     return _bound("layerwise_active", networks, inputs)
 
@@ -69,6 +79,8 @@ def theorem_3_2_bound(
 
     The number of active units at an input is approximated as normal. Arguments and results are
     those of ``theorem_3_1_bound``.
+
+    Source: Daróczy 2020, Theorem 3.2, Eq. 2.
     """
     return _bound("theorem_3_2", networks, inputs)
 

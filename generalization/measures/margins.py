@@ -29,6 +29,8 @@ def training_margin(
     The margin is negative for misclassified samples. It is invariant to permuting units and to
     rescaling layers against each other, and proportional to the logits.
 
+    Source: Bartlett et al. 2017, whose bound divides by margins.
+
     Returns:
         R × N margins, in logits.
     """
@@ -66,6 +68,8 @@ def lower_normalized_margin(
     """Lower quartile of ``normalized_margins`` over training samples, averaged over layers.
 
     Arguments, invariances and results are those of ``median_normalized_margin``.
+
+    Source: Jiang et al. 2018, as median_normalized_margin.
     """
     return _quartile(0.25, networks, train_inputs, train_labels, train_samples)
 
@@ -101,6 +105,8 @@ def upper_normalized_margin(
     """Upper quartile of ``normalized_margins`` over training samples, averaged over layers.
 
     Arguments, invariances and results are those of ``median_normalized_margin``.
+
+    Source: Jiang et al. 2018, as median_normalized_margin.
     """
     return _quartile(0.75, networks, train_inputs, train_labels, train_samples)
 

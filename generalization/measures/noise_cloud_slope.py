@@ -33,6 +33,9 @@ def noise_cloud_slope(
 
     ``noise_to_signal_slope`` is its limit for small σ and many copies.
 
+    Source: this project's own summary of the shares that Graham, *From Generalization to Inner
+    Activations*, draws layer by layer, because the league needs one number per network.
+
     Args:
         generator: Source of the noise, which all networks share.
         noise_std: Standard deviation σ of the noise, in units of the inputs.

@@ -22,6 +22,9 @@ def noise_to_signal_slope(
     it is the limit of ``noise_cloud_slope`` in closed form. An input of d numbers has
     ρ_0 = (d − 1) / ‖x‖².
 
+    Source: this project's own, because noise_cloud_slope is sampled and this limit of it is
+    exact.
+
     Returns:
         R × N slopes per layer. Inputs with fewer than two active units in the last hidden layer
         have none, as often in narrow networks: there stands the mean over all other inputs, so that

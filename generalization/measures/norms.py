@@ -65,7 +65,9 @@ def spectral_product_over_margin(
 
 @reads_weights
 def spectral_sum(networks: Networks) -> Float64[Tensor, "networks"]:
-    """Logarithm of L (Π_l ‖W_l‖₂²)^{1/L}, the sum of squared norms of balanced layers (ibid.).
+    """Logarithm of L (Π_l ‖W_l‖₂²)^{1/L}, the sum of squared norms of balanced layers.
+
+    Source: Jiang et al. 2019.
 
     It ranks networks of one depth as ``spectral_product`` does, and has the same invariances.
 
@@ -83,7 +85,7 @@ def spectral_sum_over_margin(
     *,
     training_margin: Margins | None = None,
 ) -> Float64[Tensor, "networks"]:
-    """Logarithm of L (Π_l ‖W_l‖₂² / γ²)^{1/L} (ibid.).
+    """Logarithm of L (Π_l ‖W_l‖₂² / γ²)^{1/L} (Jiang et al. 2019).
 
     Arguments, invariances and results are those of ``spectral_product_over_margin``.
     """
@@ -93,7 +95,7 @@ def spectral_sum_over_margin(
 
 @reads_weights
 def frobenius_product(networks: Networks) -> Float64[Tensor, "networks"]:
-    """Logarithm Σ_l ln ‖W_l‖_F² of the product of squared Frobenius norms (ibid.).
+    """Logarithm Σ_l ln ‖W_l‖_F² of the product of squared Frobenius norms (Jiang et al. 2019).
 
     Arguments, invariances and results are those of ``spectral_product``.
     """
@@ -108,7 +110,7 @@ def frobenius_product_over_margin(
     *,
     training_margin: Margins | None = None,
 ) -> Float64[Tensor, "networks"]:
-    """Logarithm of Π_l ‖W_l‖_F² / γ² (ibid.).
+    """Logarithm of Π_l ‖W_l‖_F² / γ² (Jiang et al. 2019).
 
     Arguments, invariances and results are those of ``spectral_product_over_margin``.
     """
@@ -118,7 +120,7 @@ def frobenius_product_over_margin(
 
 @reads_weights
 def frobenius_sum(networks: Networks) -> Float64[Tensor, "networks"]:
-    """Logarithm of L (Π_l ‖W_l‖_F²)^{1/L} (ibid.).
+    """Logarithm of L (Π_l ‖W_l‖_F²)^{1/L} (Jiang et al. 2019).
 
     Arguments, invariances and results are those of ``spectral_product``.
     """
@@ -133,7 +135,7 @@ def frobenius_sum_over_margin(
     *,
     training_margin: Margins | None = None,
 ) -> Float64[Tensor, "networks"]:
-    """Logarithm of L (Π_l ‖W_l‖_F² / γ²)^{1/L} (ibid.).
+    """Logarithm of L (Π_l ‖W_l‖_F² / γ²)^{1/L} (Jiang et al. 2019).
 
     Arguments, invariances and results are those of ``spectral_product_over_margin``.
     """
@@ -143,7 +145,9 @@ def frobenius_sum_over_margin(
 
 @reads_weights
 def stable_rank_sum(networks: Networks) -> Float64[Tensor, "networks"]:
-    """Sum Σ_l ‖W_l‖_F² / ‖W_l‖₂² of the stable ranks of layers (ibid., "fro over spec").
+    """Sum Σ_l ‖W_l‖_F² / ‖W_l‖₂² of the stable ranks of layers.
+
+    Source: Jiang et al. 2019, "fro over spec".
 
     Invariant to scaling any layer. Independent of the data.
 

@@ -12,6 +12,9 @@ from generalization.networks.reading import reads_networks
 def random_number(networks: Networks, generator: Generator) -> Float64[Tensor, "networks"]:
     """Null measure: uniform random numbers from 0 to 1, independent of the networks.
 
+    Source: this project's own, because chance alone gives some measure a high rank in a league
+    of many.
+
     Args:
         networks: A stack of R networks, or a ``torch.nn.Module``; only their number matters.
 

@@ -44,6 +44,8 @@ def power_law_exponent(networks: Networks) -> Float64[Tensor, "networks"]:
 
     See ``fitted_tail``. Invariant to scaling any layer.
 
+    Source: Martin & Mahoney 2021.
+
     Returns:
         R exponents above 1; NaN where no layer has 50 eigenvalues.
     """
@@ -53,6 +55,8 @@ def power_law_exponent(networks: Networks) -> Float64[Tensor, "networks"]:
 @reads_weights
 def weighted_power_law_exponent(networks: Networks) -> Float64[Tensor, "networks"]:
     """Exponent times logarithm of the largest eigenvalue, α log₁₀ λ_max, averaged over layers (α̂).
+
+    Source: Martin & Mahoney 2021.
 
     Returns:
         R numbers; NaN where no layer has 50 eigenvalues.
@@ -65,6 +69,8 @@ def weighted_power_law_exponent(networks: Networks) -> Float64[Tensor, "networks
 @reads_weights
 def log_alpha_norm(networks: Networks) -> Float64[Tensor, "networks"]:
     """Logarithm of the α-norm, log₁₀ Σ_i λ_i^α, averaged over layers.
+
+    Source: Martin & Mahoney 2021.
 
     Returns:
         R numbers; NaN where no layer has 50 eigenvalues.

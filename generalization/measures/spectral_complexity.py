@@ -53,7 +53,7 @@ def spectral_complexity_from_initialization(
     *,
     training_margin: Margins | None = None,
 ) -> Float64[Tensor, "networks"]:
-    """Complexity Π_l ‖W_l‖₂² Σ_l (‖W_l − W_l⁰‖_F² / ‖W_l‖₂²) / γ² (ibid., "spec-init").
+    """Complexity Π_l ‖W_l‖₂² Σ_l (‖W_l − W_l⁰‖_F² / ‖W_l‖₂²) / γ² (Pitas et al. 2017, "spec-init").
 
     Not invariant to rescaling layers against each other, which moves them away from their
     initialization.
@@ -91,7 +91,7 @@ def bartlett_complexity(networks: Networks) -> Float64[Tensor, "networks"]:
 def bartlett_complexity_from_initialization(
     networks: Networks, initial_networks: Networks
 ) -> Float64[Tensor, "networks"]:
-    """Spectral complexity with the initial weights as reference (ibid.).
+    """Spectral complexity with the initial weights as reference (Bartlett et al. 2017, Eq. 1.2).
 
     ‖(W_l − W_l⁰)ᵀ‖_{2,1} takes the place of ‖W_lᵀ‖_{2,1}.
 
@@ -112,7 +112,7 @@ def bartlett_complexity_over_margin(
     *,
     training_margin: Margins | None = None,
 ) -> Float64[Tensor, "networks"]:
-    """Bound R √(Σ_i ‖x_i‖²) / (γ m) over m training samples (ibid., Theorem 1.1).
+    """Bound R √(Σ_i ‖x_i‖²) / (γ m) over m training samples (Bartlett et al. 2017, Theorem 1.1).
 
     Invariant to rescaling layers against each other, to scaling the logits and, without biases, to
     scaling the inputs.

@@ -61,6 +61,9 @@ def tic_of_diagonals(
     Parameters that do not affect the logits have C_pp = H_pp = 0 and are omitted. Invariant to
     rescaling units against the next layer.
 
+    Source: this project's own approximation of Takeuchi 1976, because it is invariant to
+    rescaling units, which tic_of_traces is not.
+
     Returns:
         R sums, in nats.
     """

@@ -22,6 +22,9 @@ def training_loss(
     the label is almost certain; ln Σ_j exp(f_j) − f_y would be a small difference of large numbers.
     Logits are in the dtype of the weights, the rest is float64.
 
+    Source: this project's own baseline, because a measure that only tells how well a network
+    fits is of no use.
+
     Args:
         train_inputs: Training set, in the dtype of the weights.
         train_labels: Classes from 0.

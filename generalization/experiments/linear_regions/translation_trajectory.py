@@ -23,6 +23,8 @@ def translation_trajectory(
     They are those that ``transitions`` counts in float64 (Novak et al. 2018, §3 and Fig. App. 9),
     none of them sampled. Tanh has no linear regions, thus no such places.
 
+    Source: Novak et al. 2018, §3 and Fig. App. 9.
+
     Args:
         inputs: Images, of which only the first is used.
 

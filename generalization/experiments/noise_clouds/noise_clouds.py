@@ -53,6 +53,9 @@ def noise_clouds(
     Its limit for small σ is given without sampling (see ``LayerNoise``). The two differ because the
     network is not linear and copies are few.
 
+    Source: Graham, *From Generalization to Inner Activations*, last section; the limit for
+    small σ is this project's own.
+
     Args:
         networks: A stack of R networks, or an ``nn.Sequential``, in eval mode.
         recorded: Function from a slice, counted over images, σ and copies, to the ``noisy_copies``
