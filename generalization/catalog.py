@@ -219,17 +219,29 @@ ENSEMBLE_MEASURES = {
 
 
 class Similarity(NamedTuple):
-    """A number of two layers; ``asymmetric`` if it changes when the layers change places."""
+    """A number of two layers.
 
+    Attributes:
+        invariances: Change of a layer → the layers, ``a``, ``b`` or both, of which it leaves the
+            value as it is (the table of Kornblith et al. 2019).
+        asymmetric: Whether it changes when the layers change places.
+    """
+
+    invariances: Mapping[str, str]
     asymmetric: bool = False
 
 
+ANY_AXES = dict.fromkeys(
+    ("permutations of units", "translations", "isotropic scaling", "orthogonal maps"), "ab"
+)
+LINEAR = "invertible linear maps"
+
 # Files in generalization/similarities/.
 SIMILARITIES = {
-    "mean_cca": Similarity(),
-    "svcca": Similarity(),
-    "pwcca": Similarity(asymmetric=True),
-    "linear_cka": Similarity(),
+    "mean_cca": Similarity(ANY_AXES | {LINEAR: "ab"}),
+    "svcca": Similarity(ANY_AXES),
+    "pwcca": Similarity(ANY_AXES | {"orthogonal maps": "b", LINEAR: "b"}, asymmetric=True),
+    "linear_cka": Similarity(ANY_AXES),
 }
 
 

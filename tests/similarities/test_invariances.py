@@ -25,30 +25,32 @@ def layers(seed=0, widths=(4, 6)):
     return x, y + 0.5 * generator.standard_normal(y.shape), generator
 
 
-def changed(x, how, generator):
-    width = x.shape[1]
-    matrix = generator.standard_normal((width, width))
-    order, signs = generator.permutation(width), generator.choice([-1, 1], width)
-    return {
-        "translation": lambda: x + generator.standard_normal(width),
-        "scale": lambda: 3.7 * x,
-        "orthogonal": lambda: x @ np.linalg.qr(matrix).Q,
-        "linear": lambda: x @ (matrix + 3 * np.diag(np.arange(width))),
-        "permutation": lambda: x[:, order] * signs,
-    }[how]()
+def rotation(width, generator):
+    return np.linalg.qr(generator.standard_normal((width, width))).Q
 
 
-# Layers whose change leaves the value invariant: a, b.
-INVARIANT = {
-    "mean_cca": dict.fromkeys(("translation", "scale", "orthogonal", "linear"), "ab"),
-    "svcca": dict.fromkeys(("translation", "scale", "orthogonal"), "ab") | {"linear": ""},
-    "pwcca": {"translation": "ab", "scale": "ab", "orthogonal": "b", "linear": "b"},
-    "linear_cka": dict.fromkeys(("translation", "scale", "orthogonal"), "ab") | {"linear": ""},
+def stretched(width, generator):
+    return generator.standard_normal((width, width)) + 3 * np.diag(np.arange(width))
+
+
+CHANGES = {
+    "permutations of units": lambda x, some: x[:, some.permutation(x.shape[1])],
+    "translations": lambda x, some: x + some.standard_normal(x.shape[1]),
+    "isotropic scaling": lambda x, _: 3.7 * x,
+    "orthogonal maps": lambda x, some: x @ rotation(x.shape[1], some),
+    "invertible linear maps": lambda x, some: x @ stretched(x.shape[1], some),
 }
+
+
+def test_the_catalog_names_changes_that_are_tested():
+    assert {how for one in SIMILARITIES.values() for how in one.invariances} == {*CHANGES}
+
+
+# Similarity, change, layer that is changed, and whether the catalog says that this is no matter.
 CASES = [
-    (name, how, side, side in sides)
-    for name, table in INVARIANT.items()
-    for how, sides in (table | {"permutation": "ab"}).items()
+    (name, how, side, side in similarity.invariances.get(how, ""))
+    for name, similarity in SIMILARITIES.items()
+    for how in CHANGES
     for side in "ab"
 ]
 
@@ -58,9 +60,9 @@ def test_what_leaves_a_similarity_as_it_is(name, how, side, invariant):
     x, y, generator = layers()
     before = FUNCTIONS[name](x, y)
     if side == "a":
-        x = changed(x, how, generator)
+        x = CHANGES[how](x, generator)
     else:
-        y = changed(y, how, generator)
+        y = CHANGES[how](y, generator)
     after = FUNCTIONS[name](x, y)
     assert (after.value == pytest.approx(before.value, abs=1e-9)) == invariant
     if invariant:
@@ -73,7 +75,8 @@ def test_what_leaves_a_similarity_as_it_is(name, how, side, invariant):
 def test_which_similarities_are_symmetric(name, widths):
     x, y, _ = layers(widths=widths)
     one, other = FUNCTIONS[name](x, y), FUNCTIONS[name](y, x)
-    assert (one.value == pytest.approx(other.value, abs=1e-9)) == (name != "pwcca")
+    symmetric = one.value == pytest.approx(other.value, abs=1e-9)
+    assert symmetric != SIMILARITIES[name].asymmetric
     assert (one.units_a, one.units_b) == (other.units_b, other.units_a) == widths
 
 

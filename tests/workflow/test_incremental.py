@@ -163,7 +163,7 @@ ENTRIES = {
     ),
     "similarity": (
         "generalization/similarities/procrustes.py",
-        ('    "svcca": Similarity(', '    "procrustes": Similarity(),\n'),
+        ('    "svcca": Similarity(', '    "procrustes": Similarity(ANY_AXES),\n'),
         ("      svcca:\n", "      procrustes: {type: object}\n"),
     ),
     "dataset": (
