@@ -3,6 +3,7 @@
 # stub                                                      make stub               types of public names
 # export                                                    make export STUDY=…      Parquet and data dictionary
 # docs                                                      make docs                results/documentation/site
+# properties                                                what pages say of costs, and of what changes profiles
 # mutations                                                 make mutations           small faults that tests notice
 # estimate                                                  make estimate STUDY=…    what a study costs
 # findings                                                  make findings            all studies on one page
@@ -21,7 +22,7 @@ SNAKEMAKE := snakemake --cores $(CORES) --configfile config/$(STUDY).yaml
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: checked study estimate report test check format measure stub export findings paper audit values league \
-    docs bench mutations lock
+    docs properties bench mutations lock
 .DELETE_ON_ERROR:
 
 # A configuration of others may hold code, which Snakemake would run.
@@ -102,6 +103,11 @@ league: .venv/.ready
 	@python scripts/league_of_table.py $(TABLE) --hyperparameters $(HYPERPARAMETERS) \
 	    --baselines $(BASELINES) $(if $(TEST_SIZE),--test-size $(TEST_SIZE)) \
 	    --output results/leagues/$(basename $(notdir $(TABLE)))
+
+# Count the costs of everything, and find what changes profiles, for their pages; about six minutes.
+properties: .venv/.ready
+	@PYTHONPATH=. python docs/counted_costs.py
+	@PYTHONPATH=. python docs/profile_changes.py
 
 # Make the pages and build the site from them, without network.
 docs: export NO_MKDOCS_2_WARNING = 1

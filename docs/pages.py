@@ -17,26 +17,13 @@ from typing import Any
 
 import yaml
 from examples import example_of
+from properties import KINDS, LEGEND, card, escaped, function_of, properties
 
-from generalization.catalog import (
-    ENSEMBLE_MEASURES,
-    FIGURES,
-    MEASURES,
-    PROFILES,
-    SIMILARITIES,
-    caption_of,
-    file_of,
-)
+from generalization.catalog import FIGURES, caption_of, file_of
 from generalization.docstrings import arguments, definition, first_sentence
 
 ROOT = Path(__file__).parents[1]
 OUTPUT = ROOT / "results/documentation/pages"
-KINDS = {
-    "measures": MEASURES,
-    "ensemble_measures": ENSEMBLE_MEASURES,
-    "profiles": PROFILES,
-    "similarities": SIMILARITIES,
-}
 LINKS = {name: f"{kind}/{name}.md" for kind, entries in KINDS.items() for name in entries}
 SCHEMA = "workflow/schemas/study.schema.yaml"
 BOUNDS = {
@@ -48,6 +35,7 @@ BOUNDS = {
 YAML = {"None": "null", "True": "true", "False": "false"}
 # Larger pictures are left to the report: a page of the gallery shows many.
 PICTURE_BYTES = 300_000
+MEANING = "how-invariances-and-costs-were-found"
 
 
 def write_pages(output: Path = OUTPUT, studies: Path = ROOT / "results/studies") -> None:
@@ -58,9 +46,8 @@ def write_pages(output: Path = OUTPUT, studies: Path = ROOT / "results/studies")
         studies: Folder of results, whose figures the gallery shows.
     """
     shutil.rmtree(output, ignore_errors=True)
-    shutil.copytree(
-        ROOT / "docs", output, ignore=shutil.ignore_patterns("*.py", "*.yml", "README.md", "__*")
-    )
+    made_from = shutil.ignore_patterns("*.py", "*.yml", "*.csv", "*.json", "README.md", "__*")
+    shutil.copytree(ROOT / "docs", output, ignore=made_from)
     # Links of committed pages lead to configurations beside the folder of pages.
     shutil.copytree(ROOT / "config", output / "config", ignore=only_studies)
     for page in output.glob("*.md"):
@@ -98,7 +85,10 @@ def page_of(kind: str, name: str) -> str:
     path = ROOT / file_of(name)
     text = definition(path, name)
     parts = [f"# {titled(name)}", f"`{signature_of(path, name)}`", as_markdown(text)]
-    parts += ["## Properties", properties(kind, name), "## Example", example(name)]
+    parts += ["## Properties", properties(kind, name), f"[What this means](index.md#{MEANING})"]
+    if audited := card(name):
+        parts += ["## Audit card", audited, "[How to read it, and all cards](../audit.md)"]
+    parts += ["## Example", example(name)]
     explained = arguments(path, name)
     if explained:
         listed = (f"* `{key}`: {as_markdown(said)}" for key, said in explained.items())
@@ -108,12 +98,6 @@ def page_of(kind: str, name: str) -> str:
         parts += ["## Returns", as_markdown(returned)]
     parts += ["## Code", f"`{file_of(name)}`, function `{name}`", f"[{titled(kind)}](index.md)"]
     return "\n\n".join(parts)
-
-
-def function_of(path: Path, name: str) -> ast.FunctionDef:
-    """Return the syntax tree of a function."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return next(one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name == name)
 
 
 def signature_of(path: Path, name: str) -> str:
@@ -154,47 +138,6 @@ def as_markdown(text: str) -> str:
     return "\n".join([*lines, "```"] if inside else lines)
 
 
-def escaped(line: str) -> str:
-    """Return a line whose marks of Markdown outside of literals stand for themselves."""
-    parts = re.split(r"(`[^`]*`)", line)
-    return "".join(
-        one if one.startswith("`") else re.sub(r"([*_<\[\]|])", r"\\\1", one) for one in parts
-    )
-
-
-def properties(kind: str, name: str) -> str:
-    """Return what the catalog, the signature and the docstring say of a function, as a list."""
-    path = ROOT / file_of(name)
-    names = {one.arg for one in ast.walk(function_of(path, name).args) if isinstance(one, ast.arg)}
-    of_signature = "training" if "train_labels" in names else "none"
-    sees = getattr(KINDS[kind][name], "sees", of_signature)
-    said = " ".join(definition(path, name).split())
-    sentences = re.split(r"(?<=[.)])\s+(?=[A-Z])", said)
-    lines = [f"* **Labels it sees:** {sees}."]
-    for title, words in (("Source", r"\b(1[89]|20)\d\d\b"), ("Invariance", r"[Ii]nvarian")):
-        found = [one for one in sentences if re.search(words, one)]
-        cited = re.findall(r"\(([^()]*\b(?:1[89]|20)\d\d\b[^()]*)\)", " ".join(found))
-        if title == "Source" and cited:
-            found = [f"{'; '.join(cited)}."]
-        if found:
-            lines.append(f"* **{title}:** {escaped(' '.join(found))}")
-    drawn = "generator" in names or "shared_generator" in names
-    of_many = " for modules of many classes" if "rows" in names else ""
-    lines.append(f"* **Randomness:** {'draws random numbers' if drawn else 'none'}{of_many}.")
-    if kind in {"measures", "profiles"}:
-        entry = KINDS[kind][name]
-        stacks = entry.fully_connected_only
-        reads = "stacks of fully connected networks only" if stacks else "stacks and modules"
-        lines.append(f"* **Reads:** {reads}; see [kinds of modules](../modules.md).")
-    if kind == "measures":
-        cheap = MEASURES[name].shares_a_job
-        cost = "low; shares a job with other cheap measures" if cheap else "high; a job of its own"
-        lines.append(f"* **Cost:** {cost}.")
-        if MEASURES[name].baseline:
-            lines.append("* **Baseline:** other measures have to outperform it.")
-    return "\n".join(lines)
-
-
 def example(name: str) -> str:
     """Return an example that runs in milliseconds, made from the signature."""
     return f"```python\n{example_of(name)}\n```"
@@ -206,6 +149,7 @@ def index_of(kind: str) -> str:
     for name in KINDS[kind]:
         said = first_sentence(definition(ROOT / file_of(name), name))
         lines.append(f"| [`{name}`]({name}.md) | {escaped(' '.join(said.split()))} |")
+    lines += ["", "## How invariances and costs were found", "", LEGEND]
     return "\n".join(lines)
 
 

@@ -87,7 +87,7 @@ def columns(path: Path | str, name: str) -> dict[str, str]:
 
 def first_sentence(text: str) -> str:
     """Return the first sentence of a definition."""
-    return re.split(r"(?<=\.)\s", text, maxsplit=1)[0]
+    return re.split(r"(?<=\.)(?<!et al\.)\s", text, maxsplit=1)[0]
 
 
 def _joined(paragraph: str) -> str:

@@ -8,15 +8,18 @@ import sys
 from importlib import import_module
 from warnings import catch_warnings, simplefilter
 
+import counted_costs
 import pandas as pd
+import profile_changes
 import pytest
 import torch
 from examples import example_of, result_of
 from pages import KINDS, LINKS, PICTURE_BYTES, ROOT, write_gallery, write_pages
 
-from generalization.catalog import FUNCTIONS
+from generalization.catalog import CHECKABLE, FUNCTIONS
 from generalization.docstrings import arguments
 from generalization.hyperparameters import OF_BUILT_IN
+from generalization.names import readable
 
 # Pages written by hand, and those whose first lines name the command that writes them.
 WRITTEN = ["README.md", *(str(p.relative_to(ROOT)) for p in sorted(ROOT.glob("docs/**/*.md")))]
@@ -52,6 +55,72 @@ def test_everything_of_the_catalog_has_a_page(pages):
     for name, link in LINKS.items():
         text = (pages / link).read_text(encoding="utf-8")
         assert f"function `{name}`" in text and f"g.{name}(" in text
+
+
+PARTS = {
+    "definition": r"^# .+\n\n`\w+\(.*\)`\n\n\w",
+    "source": r"^\* \*\*Source:\*\* .{8,}",
+    "invariances": r"^\* \*\*Invariant to:\*\* \w",
+    "cost": r"^\* \*\*Cost:\*\* .* at peak",
+    "example": r"^## Example\n\n```python\n",
+    "code": r"^## Code\n",
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_page_has_every_part(pages, part):
+    texts = {name: (pages / link).read_text(encoding="utf-8") for name, link in LINKS.items()}
+    lacking = [name for name in texts if not re.search(PARTS[part], texts[name], re.MULTILINE)]
+    assert lacking == []
+    assert not [name for name, text in texts.items() if "not known yet" in text]
+
+
+def test_everything_that_is_checked_has_its_card_on_its_page(pages):
+    for name in CHECKABLE:
+        text = (pages / LINKS[name]).read_text(encoding="utf-8")
+        card = text.split("## Audit card\n")[1].split("\n## ")[0]
+        assert f"\n| {readable(name)} | " in card and "](../audit.md)" in card
+
+
+def test_invariances_are_those_of_the_audit_and_of_the_catalog(pages):
+    said = (pages / "measures/jacobian_norm.md").read_text(encoding="utf-8")
+    assert (
+        "* **Invariant to:** permutation of units, rescaling of layers, order of inputs.\n"
+        "* **Changed by:** scale of logits (×"
+    ) in said
+    said = (pages / "similarities/pwcca.md").read_text(encoding="utf-8")
+    assert "orthogonal maps of `b` only" in said and "changes if the layers change places" in said
+    said = (pages / "profiles/points.md").read_text(encoding="utf-8")
+    assert "unit of inputs: `jacobian_norm`, `true_row_norm`, `logit_gram_m`" in said
+
+
+# Counted again in well under a second.
+QUICK = 5e7
+
+
+COSTS = pd.read_csv(counted_costs.FILE).set_index("name")
+
+
+def test_costs_of_everything_are_counted():
+    assert {*COSTS.index} == {*FUNCTIONS}
+
+
+@pytest.mark.parametrize("name", COSTS.index[COSTS["operations"] < QUICK])
+def test_costs_are_what_is_counted(name):
+    known = COSTS.loc[name]
+    found = counted_costs.cost_of(name)
+    assert found["operations"] == known["operations"]
+    assert found["passes"] == pytest.approx(known["passes"], rel=1e-5)
+    assert found["decompositions"] == (
+        known["decompositions"] if pd.notna(known["decompositions"]) else ""
+    )
+
+
+@pytest.mark.parametrize("name", ["points", "image_errors", "tangent_bounds", "canonical_spectra"])
+def test_changes_of_profiles_are_what_is_found(name):
+    known = profile_changes.known()
+    known = known[known["profile"] == name].reset_index(drop=True)
+    pd.testing.assert_frame_equal(profile_changes.changes_of(name), known)
 
 
 @pytest.mark.parametrize("kind", KINDS)

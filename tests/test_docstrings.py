@@ -66,6 +66,7 @@ def test_definition_is_the_docstring_up_to_the_arguments(file, name, expected):
 def test_first_sentence_ends_at_a_full_stop_before_a_space():
     assert first_sentence("Norm with 1.5 in it. And more.") == "Norm with 1.5 in it."
     assert first_sentence("No stop") == "No stop"
+    assert first_sentence("Norm (Novak et al. 2018). More.") == "Norm (Novak et al. 2018)."
 
 
 @pytest.mark.parametrize("name", [*MEASURES, *PROFILES, *SIMILARITIES, *TABLES])

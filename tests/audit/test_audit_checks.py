@@ -1,12 +1,20 @@
 """Measures are checked on the networks of an ensemble at the end of their training."""
 
+import pandas as pd
+import pytest
 import torch
 from oracles.blobs import blobs
 from oracles.made_up import kept
 
 import generalization
 from generalization.audit.audit_checks import COLUMNS, audit_checks, case_of
-from generalization.audit.check_measure import CHECKS
+from generalization.audit.cases import small_case
+from generalization.audit.changes import INVARIANCES
+from generalization.audit.check_measure import CHECKS, Battery
+from generalization.audit.evaluations import Subject
+from generalization.audit.pairs_of_networks import is_of_pairs, mean_over_others
+from generalization.catalog import CHECKABLE, place_of
+from generalization.signatures import imported
 
 SIZES = {"samples": 12, "train_samples": 20}
 
@@ -36,3 +44,32 @@ def test_every_measure_has_every_check():
     assert table["measure"].unique().tolist() == [*names]
     assert table.groupby("measure").size().tolist() == 2 * [1 + len(CHECKS)]
     assert "failed" not in set(table["outcome"])
+
+
+KNOWN = pd.read_csv("generalization/audit/audit_checks.csv").set_index(["measure", "check"])
+# Those that draw nothing and are quick.
+EXACT = [
+    name
+    for name in CHECKABLE
+    if KNOWN.loc[name].at["repeatability", "outcome"] == "exact"
+    and KNOWN.loc[name].at["cost", "value"] < 0.01
+]
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_invariances_that_are_known_hold_on_other_networks(name):
+    function = imported(place_of(name))
+    function = mean_over_others(function) if is_of_pairs(function) else function
+    battery = Battery(Subject(function), small_case(networks=1), [0])
+    for check, change in INVARIANCES.items():
+        known = KNOWN.loc[(name, check)]
+        found = battery.under(change).outcome
+        if known["outcome"] == "invariant":
+            assert found == "same", check
+        elif abs(known["value"] - 1) > 0.01:
+            assert found != "same", check
+
+
+def test_everything_that_can_be_checked_was_checked():
+    assert {*KNOWN.index.unique("measure")} == {*CHECKABLE}
+    assert len(EXACT) > 80

@@ -13,6 +13,7 @@ from oracles.blobs import blobs
 from oracles.made_up import kept
 from oracles.softmax_jacobian import random_networks
 
+from generalization.audit.changes import INVARIANCES
 from generalization.catalog import MEASURES, file_of, place_of
 from generalization.measure_networks import measure_networks
 from generalization.networks.fully_connected import FullyConnectedNetworks
@@ -156,6 +157,17 @@ def test_measure_changes_if_and_only_if_it_is_not_invariant(name, change):
 
 def test_every_measure_of_these_files_says_what_it_is_invariant_to():
     assert set(INVARIANT) == {name for name in MEASURES if Path(file_of(name)).stem in FILES}
+
+
+# Change here → check of the audit, which changes networks in the same way.
+AUDITED = dict(zip(CHANGES, list(INVARIANCES)[: len(CHANGES)], strict=True))
+
+
+def test_cards_of_measures_say_the_same():
+    checks = pd.read_csv("generalization/audit/audit_checks.csv").set_index(["measure", "check"])
+    for name, changes in INVARIANT.items():
+        outcomes = {one: checks.at[(name, AUDITED[one]), "outcome"] for one in CHANGES}
+        assert {one for one in CHANGES if outcomes[one] == "invariant"} == changes, name
 
 
 @pytest.mark.parametrize("name", INVARIANT)
