@@ -3,7 +3,7 @@
 # stub                                                      make stub               types of public names
 # export                                                    make export STUDY=…      Parquet and data dictionary
 # docs                                                      make docs                results/documentation/site
-# properties                                                what pages say of costs, and of what changes profiles
+# properties · ratios                                       what pages say of costs, invariances and benchmarks
 # mutations                                                 make mutations           small faults that tests notice
 # estimate                                                  make estimate STUDY=…    what a study costs
 # findings                                                  make findings            all studies on one page
@@ -22,7 +22,7 @@ SNAKEMAKE := snakemake --cores $(CORES) --configfile config/$(STUDY).yaml
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: checked study estimate report test check format measure stub export findings paper audit values league \
-    docs properties bench mutations lock
+    docs properties bench ratios mutations lock
 .DELETE_ON_ERROR:
 
 # A configuration of others may hold code, which Snakemake would run.
@@ -118,10 +118,14 @@ docs: .venv/.ready
 
 # Those that time something.
 BENCHMARKS := $(filter-out $(addprefix %/,timing.py mutations.py kills.py slurm_faults.py \
-    known_truth.py),$(wildcard benchmarks/*.py))
+    known_truth.py record.py),$(wildcard benchmarks/*.py))
 bench: .venv/.ready
 	@set -e; for benchmark in $(or $(ARGS),$(BENCHMARKS)); do \
 	    echo; echo "== $$benchmark"; python $$benchmark; done
+
+# Run those that print ratios twice, and record the ratios for the page of benchmarks.
+ratios: .venv/.ready
+	@python benchmarks/record.py $(ARGS)
 
 # Change operators, bounds and constants of the statistics one at a time: do tests notice?
 mutations: .venv/.ready

@@ -1,10 +1,16 @@
 """Fair timing: variants take turns in one process, beside the machine's sgemm rate."""
 
+import json
+import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import torch
+
+# Environment variable that names the file to which tables are added, one JSON object per line.
+RECORDED = "RECORDED_TABLES"
 
 
 def sgemm_rate(threads: int = 1, size: int = 1024, repeats: int = 15) -> float:
@@ -47,6 +53,8 @@ def print_table(
 ) -> None:
     """One line per variant: median, how many times slower than ours, fraction of the sgemm limit.
 
+    The table is also added to the file that the environment variable ``RECORDED_TABLES`` names.
+
     Args:
         title: What was timed, with its shape.
         seconds: Variant → median seconds, as ``take_turns`` gives them.
@@ -54,9 +62,15 @@ def print_table(
         flops: Floating point operations of our variant.
         limit: FLOP per second of ``sgemm_rate``, measured in the same run.
     """
+    fraction = flops / seconds[ours] / limit if flops is not None and limit is not None else None
     print(f"\n{title}")
     for name, value in seconds.items():
         line = f"  {name:<44} {value * 1e3:12.3f} ms   {value / seconds[ours]:9.2f} x ours"
-        if name == ours and flops is not None and limit is not None:
-            line += f"   {flops / value / limit:6.1%} of sgemm ({limit / 1e9:.0f} GFLOP/s)"
+        if name == ours and fraction is not None and limit is not None:
+            line += f"   {fraction:6.1%} of sgemm ({limit / 1e9:.0f} GFLOP/s)"
         print(line)
+    if RECORDED in os.environ:
+        facts = {"title": title, "threads": torch.get_num_threads(), "ours": ours}
+        table = {**facts, "seconds": dict(seconds), "fraction": fraction, "limit": limit}
+        with Path(os.environ[RECORDED]).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(table) + "\n")

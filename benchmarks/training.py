@@ -113,7 +113,7 @@ def compare(
 
 if __name__ == "__main__":
     # One thread, as a job of a study has, and all cores, as torch takes by default.
-    for threads in (1, torch.get_num_threads()):
+    for threads in sorted({1, torch.get_num_threads()}):
         torch.set_num_threads(threads)
         print(f"\n{threads} thread{'s' if threads > 1 else ''}")
         compare(features=64, width=100, depth=3, train=1280, batch_size=128, epochs=25)

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from benchmark_page import benchmarks
 from examples import example_of
-from properties import KINDS, LEGEND, card, escaped, function_of, properties
+from markup import as_markdown, escaped, titled
+from properties import KINDS, LEGEND, card, function_of, properties
 
 from generalization.catalog import FIGURES, caption_of, file_of
 from generalization.docstrings import arguments, definition, first_sentence
@@ -72,14 +74,6 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text.rstrip() + "\n", encoding="utf-8")
 
 
-def titled(name: str) -> str:
-    """Return the title of a page."""
-    words = name.replace("_", " ").capitalize()
-    return re.sub(
-        r"\b(auc|cca|cka|mse|pwcca|svcca)\b", lambda one: one[0].upper(), words, flags=re.I
-    )
-
-
 def page_of(kind: str, name: str) -> str:
     """Return the page of a measure, ensemble measure, profile or similarity."""
     path = ROOT / file_of(name)
@@ -120,22 +114,6 @@ def section(path: Path, name: str, title: str) -> str:
     text = ast.get_docstring(function_of(path, name)) or ""
     found = re.search(rf"\n{title}:\n((?:    .*\n?|\n)+)", text)
     return re.sub(r"^    ", "", found[1], flags=re.MULTILINE).strip() if found else ""
-
-
-def as_markdown(text: str) -> str:
-    """Return paragraphs of a docstring as Markdown; indented lines, formulas, become blocks."""
-    text = re.sub(r"``([^`]+)``", r"`\1`", text)
-    lines: list[str] = []
-    inside = False
-    for line in text.split("\n"):
-        formula = line.startswith("    ") or (inside and not line.strip())
-        if formula != inside:
-            lines += ["```text"] if formula else ["```", ""]
-            if formula:
-                lines.insert(-1, "")
-            inside = formula
-        lines.append(line[4:] if formula else escaped(line))
-    return "\n".join([*lines, "```"] if inside else lines)
 
 
 def example(name: str) -> str:
@@ -279,26 +257,6 @@ def gallery(shown: Mapping[str, str]) -> str:
                 lines += ["", f"![{titled(name)}, study {shown[name]}](figures/{name}.svg)"]
             drawn = f"Drawn in the study `{shown[name]}` by" if name in shown else "Made by"
             lines += ["", f"{drawn} `{file_of(name)}`; its caption is `{caption_of(name)}`."]
-    return "\n".join(lines)
-
-
-def benchmarks() -> str:
-    """Return the page that says what every benchmark measures, and how to run it."""
-    lines = [
-        "# Benchmarks",
-        "",
-        "Each compares a hot path with a straightforward implementation and with the limit of the",
-        "machine, in one run: variants take turns, so that load of the machine meets all alike.",
-        "",
-        "```sh",
-        "make bench                                       # all, about half an hour",
-        "make bench ARGS=benchmarks/jacobian_norm.py      # one",
-        "```",
-    ]
-    for path in sorted((ROOT / "benchmarks").glob("*.py")):
-        said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-        lines += ["", f"## {titled(path.stem)}", "", as_markdown(said.replace("``", "`"))]
-        lines += ["", f"`benchmarks/{path.name}`"]
     return "\n".join(lines)
 
 

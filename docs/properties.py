@@ -20,6 +20,7 @@ from pathlib import Path
 import counted_costs
 import pandas as pd
 import profile_changes
+from markup import escaped
 
 from generalization.audit.cases import CLASSES, HIDDEN, SIDE, TEST, TRAIN
 from generalization.audit.changes import FACTOR, INVARIANCES
@@ -206,11 +207,3 @@ decompositions of matrices, and the largest number of bytes in live tensors; in 
 operations and bytes grow if there are twice as many points. Settings are the defaults; of
 profiles, numbers of points and draws are those of their examples.
 """
-
-
-def escaped(line: str) -> str:
-    """Return a line whose marks of Markdown outside of literals stand for themselves."""
-    parts = re.split(r"(`[^`]*`)", line)
-    return "".join(
-        one if one.startswith("`") else re.sub(r"([*_<\[\]|])", r"\\\1", one) for one in parts
-    )

@@ -1,6 +1,7 @@
 """Pages of the documentation, their links, and the examples in them and in docstrings."""
 
 import doctest
+import json
 import os
 import re
 import subprocess
@@ -13,6 +14,7 @@ import pandas as pd
 import profile_changes
 import pytest
 import torch
+from benchmark_page import recorded
 from examples import example_of, result_of
 from pages import KINDS, LINKS, PICTURE_BYTES, ROOT, write_gallery, write_pages
 
@@ -37,10 +39,11 @@ DOCTESTED = [
 ]
 
 
-def blocks(page, language):
-    """Return the blocks of code of a page."""
+def programs(page):
+    """Return the programs of a page, each with the output that follows it, if there is one."""
     text = (ROOT / page).read_text(encoding="utf-8")
-    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+    inside = r"((?:(?!```).)*)```"
+    return re.findall(rf"```python\n{inside}(?:\n\n```text\n{inside})?", text, flags=re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +114,7 @@ def test_costs_are_what_is_counted(name):
     found = counted_costs.cost_of(name)
     assert found["operations"] == known["operations"]
     assert found["passes"] == pytest.approx(known["passes"], rel=1e-5)
+    assert found["peak_bytes"] == pytest.approx(known["peak_bytes"], rel=0.1)
     assert found["decompositions"] == (
         known["decompositions"] if pd.notna(known["decompositions"]) else ""
     )
@@ -121,6 +125,30 @@ def test_changes_of_profiles_are_what_is_found(name):
     known = profile_changes.known()
     known = known[known["profile"] == name].reset_index(drop=True)
     pd.testing.assert_frame_equal(profile_changes.changes_of(name), known)
+
+
+def test_ratios_of_benchmarks_are_shown_as_they_were_recorded(tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    timing = import_module("timing")
+    runs = []
+    for index, plain in enumerate((3.0, 2.5)):
+        monkeypatch.setenv(timing.RECORDED, str(tmp_path / f"{index}.jsonl"))
+        seconds = {"ours": 0.5, "plain_loop": plain}
+        timing.print_table("Two networks", seconds, ours="ours", flops=1e9, limit=8e9)
+        runs.append([json.loads((tmp_path / f"{index}.jsonl").read_text(encoding="utf-8"))])
+    assert "25.0% of sgemm (8 GFLOP/s)" in capsys.readouterr().out
+    about = {"processor": "P", "vectors": "avx2", "cores": 2, "system": "S", "python": "3.11"}
+    record = {"machine": about | {"torch": "2.4", "load": 1.5}, "limit": 9, "runs": runs}
+    assert recorded(record).split("\n")[2:] == [
+        "| variant | ms | × ours | of sgemm |",
+        "|---|---|---|---|",
+        "| **ours** | 500, 500 | 1 | 25%, 25% |",
+        "| plain\\_loop | 3,000, 2,500 | 6, 5 |  |",
+        "",
+        "2 runs: P (avx2), 2 cores, S, Python 3.11, torch 2.4; the load average was 1.5 at the "
+        "beginning.",
+    ]
+    assert recorded(record | {"runs": []}).startswith("Not recorded here: it takes more than 9 s")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -190,14 +218,22 @@ def test_examples_in_docstrings_print_what_they_say(module):
     assert result.attempted > 0 and result.failed == 0
 
 
-PROGRAMS = [(page, index) for page in WRITTEN for index in range(len(blocks(page, "python")))]
+PROGRAMS = [(page, index) for page in WRITTEN for index in range(len(programs(page)))]
+# A number with a fraction.
+NUMBER = r"(?<![\w.])\d+\.\d+(?:e-?\d+)?"
 
 
 @pytest.mark.parametrize(("page", "index"), PROGRAMS)
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script.*")
-def test_programs_run_in_an_empty_folder(page, index, tmp_path, monkeypatch):
+def test_programs_run_in_an_empty_folder(page, index, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    exec(blocks(page, "python")[index], {"__name__": "program"})
+    program, shown = programs(page)[index]
+    exec(program, {"__name__": "program"})
+    if shown:
+        printed = capsys.readouterr().out
+        assert re.sub(NUMBER, "", printed) == re.sub(NUMBER, "", shown)
+        values = [*map(float, re.findall(NUMBER, shown))]
+        assert [*map(float, re.findall(NUMBER, printed))] == pytest.approx(values, rel=0.01)
 
 
 def test_refused_keys_of_own_architectures_are_listed():
