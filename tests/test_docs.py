@@ -236,6 +236,16 @@ def test_programs_run_in_an_empty_folder(page, index, tmp_path, monkeypatch, cap
         assert [*map(float, re.findall(NUMBER, printed))] == pytest.approx(values, rel=0.01)
 
 
+def test_the_manifest_of_the_tutorial_is_the_one_that_its_program_writes(tmp_path, monkeypatch):
+    page = "docs/tutorials/own_networks.md"
+    monkeypatch.chdir(tmp_path)
+    program = next(program for program, _ in programs(page) if "runs.csv" in program)
+    exec(program, {"__name__": "program"})
+    shown = re.search(r"```csv\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)[1]
+    written = (tmp_path / "config/runs.csv").read_text(encoding="utf-8")
+    assert written.startswith(shown) and len(written.splitlines()) == 11
+
+
 def test_refused_keys_of_own_architectures_are_listed():
     text = (ROOT / "docs/tutorials/foreign_architecture.md").read_text(encoding="utf-8")
     listed = text.split("has its own layers: ")[1].split(" are refused")[0]
