@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import resource
 import subprocess
 import sys
@@ -20,13 +21,13 @@ from timing import RECORDED
 
 HERE = Path(__file__).parent
 RECORDS = HERE.parent / "docs/benchmarks"
-PRINTS_RATIOS = "    print_table("
+PRINTS_RATIOS = re.compile(r"^ +print_table\(", re.MULTILINE)
 
 
 def benchmarks() -> list[str]:
     """Return the names of the benchmarks that print tables of ratios."""
     files = sorted(HERE.glob("*.py"))
-    return [file.stem for file in files if PRINTS_RATIOS in file.read_text(encoding="utf-8")]
+    return [one.stem for one in files if PRINTS_RATIOS.search(one.read_text(encoding="utf-8"))]
 
 
 def machine() -> dict[str, str | int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,10 @@ from generalization.names import number
 
 ROOT = Path(__file__).parents[1]
 RECORDS = ROOT / "docs/benchmarks"
+# Call by which benchmarks print a table of ratios.
+PRINTS_RATIOS = r"^ +print_table\("
+# Files beside the benchmarks that are none.
+NONE = {"record", "timing"}
 HEAD = """\
 # Benchmarks
 
@@ -40,11 +45,16 @@ def benchmarks(records: Path = RECORDS) -> str:
     """
     parts = [HEAD.rstrip()]
     for path in sorted((ROOT / "benchmarks").glob("*.py")):
-        said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        if path.stem in NONE:
+            continue
+        code = path.read_text(encoding="utf-8")
+        said = ast.get_docstring(ast.parse(code)) or ""
         parts += [f"## {titled(path.stem)}", as_markdown(said.replace("``", "`"))]
         record = records / f"{path.stem}.json"
         if record.exists():
             parts.append(recorded(json.loads(record.read_text(encoding="utf-8"))))
+        elif re.search(PRINTS_RATIOS, code, re.MULTILINE):
+            parts.append(f"Not recorded: `make ratios ARGS={path.stem}` does it.")
         parts.append(f"`benchmarks/{path.name}`")
     return "\n\n".join(parts)
 

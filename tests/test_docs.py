@@ -14,7 +14,7 @@ import pandas as pd
 import profile_changes
 import pytest
 import torch
-from benchmark_page import recorded
+from benchmark_page import RECORDS, recorded
 from examples import example_of, result_of
 from pages import KINDS, LINKS, PICTURE_BYTES, ROOT, write_gallery, write_pages
 
@@ -149,6 +149,18 @@ def test_ratios_of_benchmarks_are_shown_as_they_were_recorded(tmp_path, monkeypa
         "beginning.",
     ]
     assert recorded(record | {"runs": []}).startswith("Not recorded here: it takes more than 9 s")
+
+
+def test_ratios_are_recorded_at_least_twice(pages):
+    page = (pages / "benchmarks.md").read_text(encoding="utf-8")
+    records = sorted(RECORDS.glob("*.json"))
+    assert len(records) > 5
+    for record in records:
+        runs = json.loads(record.read_text(encoding="utf-8"))["runs"]
+        assert len(runs) != 1, record
+        shown = page.split(f"\n`benchmarks/{record.stem}.py`")[0].rsplit("\n## ", 1)[1]
+        said = "| × ours |" if runs else "Not recorded here: it takes more than"
+        assert said in shown, record
 
 
 @pytest.mark.parametrize("kind", KINDS)
