@@ -1,9 +1,23 @@
 """A function of a user builds networks that a study trains, measures and reports."""
 
+import dataclasses
 import json
+import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
+import yaml
+from oracles.blobs import blobs
+from planning import read_study
+
+from generalization.measure_networks import measure_networks
+from generalization.measures.jacobian_norm import jacobian_norm
+from generalization.measures.path_norm import path_norm
+from generalization.training import train_ensemble
+
+TUTORIAL = Path(__file__).parents[2] / "docs/tutorials/foreign_architecture.md"
 
 MODULES = {
     "convolutional.py": """
@@ -95,3 +109,34 @@ def test_foreign_networks_reach_the_report_and_edits_retrain_only_them(foreign):
     about = [json.loads(file.read_text())["about"] for file in kept]
     assert sorted(one["hidden"] for one in about) == [[2], [4]]
     assert all(one["couples"] and not one["draws"] for one in about)
+
+
+def block_of_tutorial(language):
+    """Return the first block of a language in the tutorial."""
+    text = TUTORIAL.read_text(encoding="utf-8")
+    return re.search(rf"```{language}\n(.*?)```", text, re.DOTALL)[1]
+
+
+def test_the_study_of_the_tutorial_is_valid_and_trains(tmp_path, monkeypatch):
+    """The very files of the tutorial; only images and steps are fewer."""
+    folder = tmp_path / "config"
+    folder.mkdir()
+    (folder / "small_resnet.py").write_text(block_of_tutorial("python"), encoding="utf-8")
+    (folder / "mine.yaml").write_text(block_of_tutorial("yaml"), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(folder)
+    study = read_study(yaml.safe_load(block_of_tutorial("yaml")), ["config/mine.yaml"])
+    assert [one.architecture_arguments for one in study.ensembles.values()] == [
+        '{"channels": 4}',
+        '{"channels": 8}',
+    ]
+    data = blobs(height=28, width=28, classes=10, train=40, test=20, noise=0.3)
+    one = dataclasses.replace(next(iter(study.ensembles.values())), batch_size=20, max_steps=16)
+    trained = train_ensemble(data, one, range(2), device=torch.device("cpu"))
+    losses = pd.DataFrame(trained.training).pivot(index="seed", columns="step", values="train_loss")
+    assert (losses.iloc[:, -1] < losses.iloc[:, 0]).all()
+    measures = {"jacobian_norm": jacobian_norm, "path_norm": path_norm}
+    settings = {"jacobian_norm": {"samples": 5}, "path_norm": {}}
+    found = dict(measure_networks(trained.kept, data, measures, settings))
+    assert (found["jacobian_norm"]["value"] > 0).all()
+    assert found["path_norm"]["value"].isna().all()
