@@ -181,14 +181,18 @@ def cost(kind: str, name: str) -> str:
 
 
 def card(name: str) -> str:
-    """Return the row of a measure in the page of audit cards, below the head of its table.
+    """Return the card of a measure, its row on the page of all cards, as a table of two columns.
 
     Empty for what is not there: profiles, and measures without a card.
     """
     lines = (ROOT / "docs/audit.md").read_text(encoding="utf-8").split("\n")
-    begin = next(place for place, line in enumerate(lines) if line.startswith("| measure |"))
+    head = next(line for line in lines if line.startswith("| measure |"))
     row = next((one for one in lines if one.startswith(f"| {readable(name)} |")), "")
-    return "\n".join([lines[begin], lines[begin + 1], row]) if row else ""
+    if not row:
+        return ""
+    cells = zip(*(line.strip("| ").split(" | ") for line in (head, row)), strict=True)
+    first, *rest = (f"| {column} | {value} |" for column, value in cells)
+    return "\n".join([first, "|---|---|", *rest])
 
 
 WIDTHS = "-".join(map(str, (SIDE**2, *HIDDEN, CLASSES)))

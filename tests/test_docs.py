@@ -82,7 +82,10 @@ def test_everything_that_is_checked_has_its_card_on_its_page(pages):
     for name in CHECKABLE:
         text = (pages / LINKS[name]).read_text(encoding="utf-8")
         card = text.split("## Audit card\n")[1].split("\n## ")[0]
-        assert f"\n| {readable(name)} | " in card and "](../audit.md)" in card
+        rows = card.split("\n\n")[0].strip().split("\n")
+        assert rows[:2] == [f"| measure | {readable(name)} |", "|---|---|"]
+        assert len(rows) == 17 and rows[-1].startswith("| fragile to | ")
+        assert "](../audit.md)" in card
 
 
 def test_invariances_are_those_of_the_audit_and_of_the_catalog(pages):
