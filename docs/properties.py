@@ -203,7 +203,8 @@ or all inputs are multiplied by {FACTOR:g} and by other factors (*scale of logit
 inputs*); inputs are written in another unit, and the first layer and the pixels per unit of input
 follow (*unit of inputs*); inputs are given in another order. A ratio is that of the changed to the
 original value, of the network that changes most. Of a profile, columns are compared, whatever the
-order of rows, by the first of these factors only.
+order of rows, by the first of these factors only. Of a similarity, maps of single layers come first
+(the table of Kornblith et al. 2019), which are tested on layers of random numbers.
 
 Costs are counted, not timed, on networks {WIDTHS} in double precision at {TEST} test inputs and
 {TRAIN} training inputs: operations of matrix products as multiples of a forward pass, then
