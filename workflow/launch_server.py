@@ -2,10 +2,10 @@
 
     python workflow/launch_server.py SOCKET
 
-Before the first fork for a script it imports what the script imports, of packages and of the
-project; what a script imports later, the server then imports for those that follow. An edit of the
-project is always seen: once a file of it has changed, the server runs a script as it is, and leaves
-the next one to another server. It ends when it was idle for ``IDLE`` seconds.
+Before it forks for a script it imports what the script imports, of packages and of the project, and
+what its arguments name; what is imported later, the server then imports for those that follow. An
+edit of the project is always seen: once a file of it has changed, the server runs a script as it is,
+and leaves the next one to another server. It ends when it was idle for ``IDLE`` seconds.
 """
 
 from __future__ import annotations
@@ -143,6 +143,14 @@ def _imported_by(tree: ast.Module) -> Iterator[str]:
             yield from (f"{node.module}.{name.name}" for name in node.names)
 
 
+def _named_by(arguments: list[str]) -> Iterator[str]:
+    """Yield the modules of the project that arguments name, as ``MODULE:FUNCTION``."""
+    for argument in arguments:
+        name, *_ = argument.split(":")
+        if name.startswith(f"{PROJECT}.") and name not in sys.modules:
+            yield name
+
+
 def _kept(names: Iterable[str]) -> Iterator[str]:
     """Yield those of packages that are installed, or of the project."""
     places = sys.prefix, sys.base_prefix, f"{ROOT}/{PROJECT}"
@@ -215,8 +223,9 @@ def _accept(
         return
     request = marshal.loads(asked)
     if current:
-        arguments, folder, _ = request
-        _import_for(os.path.join(folder, arguments[0]))
+        (script, *arguments), folder, _ = request
+        _import_for(os.path.join(folder, script))
+        _import(_named_by(arguments))
     imported, say = os.pipe()
     os.set_blocking(imported, False)
     pid = os.fork()

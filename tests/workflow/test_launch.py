@@ -138,6 +138,16 @@ def test_what_a_script_imports_is_imported_before(its_runtime, checkout):
     assert said(its_runtime, checkout) == ["True", "1"]
 
 
+def test_what_arguments_name_is_imported_before(its_runtime, checkout):
+    script = checkout / "script.py"
+    script.write_text(
+        'import sys\nprint("generalization.inner.value" in sys.modules, "pandas" in sys.modules)\n'
+    )
+    words = ["generalization.inner.value:VALUE", "pandas", "generalization.absent:x"]
+    done = launched(its_runtime, checkout, *words, launch=("-ES", "workflow/launch.py"))
+    assert done.stdout.split() == ["True", "False"]
+
+
 def test_what_a_script_imports_later_the_next_ones_have(its_runtime, checkout):
     script = checkout / "script.py"
     lines = script.read_text().splitlines()
