@@ -4,8 +4,8 @@
 
 Before it forks for a script it imports what the script imports, of packages and of the project, and
 what its arguments name; what is imported later, the server then imports for those that follow. An
-edit of the project is always seen: once a file of it has changed, the server runs a script as it is,
-and leaves the next one to another server. It ends when it was idle for ``IDLE`` seconds.
+edit of the project is always seen: once a file has changed, the server runs a script as it is, and
+leaves the next one to another server. It ends when it was idle for ``IDLE`` seconds.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ def test_a_measure_without_fault_passes(case):
 def test_a_measure_of_stacks_says_that_it_refuses_modules(case):
     row = checked(generalization.layerwise_norm, case).loc["stack and modules"]
     assert row["outcome"] == "stacks only"
-    assert row["detail"].startswith("networks must be ")
+    assert row["detail"].startswith("layerwise_norm needs a stack of networks")
 
 
 # Wrong measures, each with the check that catches it.
