@@ -231,7 +231,8 @@ def test_max_pooling_alone_has_no_transitions_to_count():
         generalization.transitions(nn.Sequential(*layers), images)
     assert str(raised.value) == (
         "transitions: networks must have activation modules (ReLU, LeakyReLU, PReLU, Tanh, ReLU6, "
-        "Hardtanh, Hardsigmoid, RReLU, Softshrink), not max-pooling alone, whose switches are no transitions."
+        "Hardtanh, Hardsigmoid, RReLU, Softshrink), not max-pooling alone, whose switches are no "
+        "transitions."
     )
     linear = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 3))
     assert not generalization.transitions(linear, images).any()
