@@ -13,8 +13,9 @@ from generalization.names import listed, readable
 from generalization.statistics.findings import StudyResults
 from generalization.statistics.verdicts import NOT_TESTED
 
-COLUMNS = ["claim", "verdict", "estimate", "low", "high", "expected", "reason"]
-ABOUT = ["labels", "about", "of", "control", "source", "quote", "ours"]
+COLUMNS = ["claim", "about", "verdict", "estimate", "low", "high", "expected", "reason"]
+ABOUT = ["labels", "of", "control", "source", "quote", "ours"]
+MAY_LACK = ["reason", *ABOUT]
 
 
 class PaperFigure(NamedTuple):
@@ -66,7 +67,7 @@ def paper_page(
 
 
 def _claims(studies: Sequence[StudyResults], order: Sequence[str]) -> pd.DataFrame:
-    """Rows of all studies, by claim in the paper's order."""
+    """Rows of all studies, by claim in the paper's order, without columns that say nothing."""
     tables = [
         study.claims.assign(study=study.name).reindex(columns=[*COLUMNS, "study", *ABOUT])
         for study in studies
@@ -78,7 +79,8 @@ def _claims(studies: Sequence[StudyResults], order: Sequence[str]) -> pd.DataFra
     places = {claim: place for place, claim in enumerate(order)}
     # Studies count the claims that they cannot judge: here others may judge them.
     rows = rows[rows["claim"].isin(places) | (rows["verdict"] != NOT_TESTED)]
-    return rows.sort_values(
+    said = rows[MAY_LACK].replace("", pd.NA).notna().any()
+    return rows.drop(columns=said.index[~said]).sort_values(
         "claim", key=lambda claims: claims.map(places), kind="stable", ignore_index=True
     )
 
@@ -89,7 +91,8 @@ def _verdicts(table: pd.DataFrame, order: Sequence[str]) -> str:
         return "No claim was judged."
     counts = [f"{count} {escape(word)}" for word, count in table["verdict"].value_counts().items()]
     claims = table["claim"].nunique()
-    told = f"{claims} claims in {len(table)} rows, of a dataset and setting each: {listed(counts)}."
+    rows = f"{len(table)} row{'s' * (len(table) > 1)}, of a dataset and setting each"
+    told = f"{claims} claim{'s' * (claims > 1)} in {rows}: {listed(counts)}."
     left = len(set(order) - set(table["claim"]))
     if left:
         further = f"{left} further claim{'s' * (left > 1)}"

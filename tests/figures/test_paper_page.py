@@ -40,12 +40,19 @@ def test_page_counts_what_no_study_can_judge():
     counted = {"claim": "2 claims that this study's design cannot judge", "verdict": "not tested"}
     one = replace(one, claims=pd.concat([one.claims, pd.DataFrame([counted])]))
     page = paper_page("Me", [one], [], ["It grows", "It falls", "It turns"])
-    assert "1 claims in 1 rows" in page and "not tested" not in page
+    assert "1 claim in 1 row, of" in page and "not tested" not in page
     assert "2 further claims of the paper cannot be judged by the design of these studies." in page
     page = paper_page(
         "Me", [one, study("two", "It turns")], [], ["It grows", "It falls", "It turns"]
     )
     assert "1 further claim of the paper cannot be judged" in page
+
+
+def test_page_has_no_column_that_says_nothing():
+    one = study("one", "It grows")
+    told = replace(one, claims=one.claims.assign(labels="", of="9 networks"))
+    heads = re.findall(r"<th.*?>(.*?)</th>", paper_page("Me", [told], [], ["It grows"]))
+    assert "Of" in " ".join(heads) and "Labels" not in " ".join(heads)
 
 
 def test_page_shows_figures_in_order_and_links_to_reports():
