@@ -81,12 +81,17 @@ def serve(address: str) -> None:
                 os.kill(waiting[connection], signal.SIGKILL)
         last = _reap(running) or last
         if listening:
-            current = listener not in ready or _project_files() == project
-            if not current or (not running and time.monotonic() - last > IDLE):
+            arrived = _arrived(listener)
+            # Whoever edits a file and then starts a script has its new contents.
+            current = not arrived or _project_files() == project
+            idle = not arrived and not running and time.monotonic() - last > IDLE
+            if idle or not current:
                 # Who has connected before is waited on, who comes later starts another server.
                 os.unlink(address)
-                listening = False
-            _accept_all(listener, running, current=current)
+                listening = current = False
+                arrived += _arrived(listener)
+            for connection in arrived:
+                _accept(connection, listener, running, current=current)
 
 
 def _listener(address: str) -> socket.socket:
@@ -195,18 +200,13 @@ def _reap(running: dict[int, _Child]) -> float | None:
     return ended
 
 
-def _accept_all(listener: socket.socket, running: dict[int, _Child], *, current: bool) -> None:
-    """Fork processes that run the scripts of all clients that have connected.
-
-    Args:
-        listener: Where clients connect.
-        running: The scripts that run, to which these are added.
-        current: Whether the project is as it was when this process imported it.
-    """
+def _arrived(listener: socket.socket) -> list[socket.socket]:
+    """Return the connections of clients that have come since."""
+    found = []
     with suppress(BlockingIOError):
         while True:
-            connection, _ = listener.accept()
-            _accept(connection, listener, running, current=current)
+            found.append(listener.accept()[0])
+    return found
 
 
 def _accept(
@@ -216,7 +216,14 @@ def _accept(
     *,
     current: bool,
 ) -> None:
-    """Fork a process that runs the script of one client."""
+    """Fork a process that runs the script of a client.
+
+    Args:
+        connection: That of the client.
+        listener: Where clients connect.
+        running: The scripts that run, to which it is added.
+        current: Whether the project is as it was when this process imported it.
+    """
     asked, streams = _received(connection)
     if asked is None:
         connection.close()

@@ -176,6 +176,18 @@ def test_every_edit_of_what_the_server_has_imported_is_seen(its_runtime, checkou
     assert [said(its_runtime, checkout)[1:] for _ in range(2)] == [expected, expected]
 
 
+def test_an_edit_while_the_server_is_busy_is_seen(its_runtime, checkout):
+    """A client that comes while the server is at something else has come after the edit."""
+    server = checkout / "workflow/launch_server.py"
+    busy = "last = _reap(running) or last"
+    assert busy in server.read_text()
+    server.write_text(server.read_text().replace(busy, f"{busy}\n        time.sleep(0.5)"))
+    for _ in range(2):
+        said(its_runtime, checkout)
+    (checkout / "generalization/inner/value.py").write_text("VALUE = 20\n")
+    assert said(its_runtime, checkout)[1:] == ["20"]
+
+
 def test_who_waits_while_the_project_changes_is_not_forgotten(its_runtime, checkout):
     (checkout / "script.py").write_text(
         "import time\nfrom generalization.inner.value import VALUE\ntime.sleep(0.3)\nprint(VALUE)\n"
