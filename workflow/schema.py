@@ -250,7 +250,8 @@ def _alternative(schema: Mapping[str, Any]) -> str:
         return listed(schema["enum"])
     if schema["type"] == "array":
         return f"a list of different integers of at least {schema['items']['minimum']}"
-    return _types(schema["type"])
+    least = f" of at least {schema['minimum']}" if "minimum" in schema else ""
+    return f"{_types(schema['type'])}{least}"
 
 
 def _types(names: str | Sequence[str]) -> str:

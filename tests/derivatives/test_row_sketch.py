@@ -245,7 +245,7 @@ def test_few_classes_and_stacks_are_exact():
 
 @pytest.mark.parametrize("rows", [3, 0, -1, True, 8.0, "8", "every", None])
 def test_a_number_of_rows_that_cannot_be_meant_is_refused(rows):
-    sentence = f"rows must be 'all' or an integer of at least 4, not {rows!r}."
+    sentence = f"jacobian_norm: rows must be 'all' or an integer of at least 4, not {rows!r}."
     with pytest.raises(InputError, match=f"^{re.escape(sentence)}$"):
         jacobian_norm(perceptron(), images(), rows=rows)
 

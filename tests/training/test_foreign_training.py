@@ -212,8 +212,8 @@ def test_a_measure_that_does_not_apply_says_why():
     ((_, table),) = measure_networks(kept, data, {"path_norm": path_norm}, {"path_norm": {}})
     assert table["value"].isna().all() and len(table) == 4
     assert set(table["reason"]) == {
-        "networks must be sequences of linear layers, convolutions, poolings and activation "
-        "functions for a path norm, not with Residual."
+        "path_norm: networks must be sequences of linear layers, convolutions, poolings and "
+        "activation functions for a path norm, not with Residual."
     }
 
 
