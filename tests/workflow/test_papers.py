@@ -92,4 +92,4 @@ def test_snakemake_writes_the_page_of_a_paper(new_study):
     text = (new_study.path / page).read_text()
     assert "<h1>Morcos, Raghu &amp; Bengio 2018" in text
     assert 'src="../studies/pwcca_reduced/figures/similarity_against_width.svg"' in text
-    assert "1 claims in 2 rows" in text and "2 replicates" in text
+    assert "1 claim in 2 rows" in text and "2 replicates" in text

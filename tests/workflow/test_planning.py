@@ -562,8 +562,8 @@ ALL = "those in workflow/schemas/study.schema.yaml"
         ),
         (
             {"measures": {"tangent_sensitivity": {"reduction": "mean"}}},
-            "measures.tangent_sensitivity.reduction must be sum, full or be an integer, "
-            "not 'mean'.",
+            "measures.tangent_sensitivity.reduction must be sum, full or be an integer of at least "
+            "0, not 'mean'.",
         ),
         (
             {"measures": {"jacobian_norm": {"samples": 0}}},
