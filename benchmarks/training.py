@@ -1,7 +1,7 @@
 """Training 8 networks as stacks, beside the ordinary loop over the 8 in ``torch.nn``.
 
-Limits: 6 times as fast at 64-100-100-10 with batches of 128; 1.6 times and 70 % of the sgemm rate
-at 784-200-200-200-10 with batches of 256.
+Limits: 5 to 6 times as fast at 64-100-100-10 with batches of 128; 1.5 to 1.6 times and 70 % of the
+sgemm rate at 784-200-200-200-10 with batches of 256.
 """
 
 from functools import partial

@@ -1,7 +1,6 @@
 """Paths of modules for all tests, and a small study that is run once."""
 
 import os
-import shutil
 import sys
 from functools import wraps
 from pathlib import Path
@@ -38,7 +37,7 @@ judging.claims = distinct(judging.claims)
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "workflow")]
 
-from small_study import StudyFolder, checkout  # noqa: E402
+from small_study import checkout  # noqa: E402
 
 
 @pytest.fixture
@@ -64,5 +63,4 @@ def finished(tmp_path_factory):
 @pytest.fixture
 def study(finished, tmp_path):
     """A copy of the finished small study, modification times included."""
-    shutil.copytree(finished.path, tmp_path / "study", symlinks=True)
-    return StudyFolder(tmp_path / "study")
+    return finished.copied_to(tmp_path / "study")

@@ -35,6 +35,20 @@ class StudyFolder:
         config = CONFIG | changes
         (self.path / "config/study.yaml").write_text(yaml.safe_dump(config))
 
+    def copied_to(self, path):
+        """A copy of it, modification times included."""
+        shutil.copytree(self.path, path, symlinks=True)
+        return StudyFolder(path)
+
+    def results(self):
+        """Contents of every result but for logs, by path."""
+        files = (path for path in (self.path / "results").rglob("*") if path.is_file())
+        return {
+            str(path.relative_to(self.path)): path.read_bytes()
+            for path in files
+            if "logs" not in path.parts
+        }
+
     def edit(self, file, old, new):
         path = self.path / file
         assert old in path.read_text()

@@ -87,7 +87,8 @@ def serve(address: str) -> None:
             idle = not arrived and not running and time.monotonic() - last > IDLE
             if idle or not current:
                 # Who has connected before is waited on, who comes later starts another server.
-                os.unlink(address)
+                with suppress(FileNotFoundError):  # Old files of a folder may be removed.
+                    os.unlink(address)
                 listening = current = False
                 arrived += _arrived(listener)
             for connection in arrived:

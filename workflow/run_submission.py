@@ -4,7 +4,7 @@
 
 FILE lists jobs in JSON, as ``submissions.py`` writes it: what a job does in words, its shell
 command, its threads, and its input, output and log files. It does what Snakemake would do, which
-takes 3 seconds to start: make folders, run the command, remove the output of a job that has failed.
+takes 2 seconds to start: make folders, run the command, remove the output of a job that has failed.
 A job of which an input is missing is not run. Its status is 1 unless all jobs have ended well.
 """
 

@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from conftest import StudyFolder, checkout
+from conftest import checkout
 from small_study import CONFIG
 
 CHANGES = {
@@ -51,16 +51,6 @@ KINDS = {
 }
 
 
-def results(study):
-    """Contents of every result but for logs, by path."""
-    files = (path for path in (study.path / "results").rglob("*") if path.is_file())
-    return {
-        str(path.relative_to(study.path)): path.read_bytes()
-        for path in files
-        if "logs" not in path.parts
-    }
-
-
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory):
     """The study with results of every kind, finished. Tests only read it."""
@@ -73,8 +63,7 @@ def sound(tmp_path_factory):
 @pytest.fixture
 def study(sound, tmp_path):
     """A copy of it, modification times included."""
-    shutil.copytree(sound.path, tmp_path / "study", symlinks=True)
-    return StudyFolder(tmp_path / "study")
+    return sound.copied_to(tmp_path / "study")
 
 
 def first(study, pattern):
@@ -92,7 +81,7 @@ def made_again(study, file, target, sentence):
     assert sentence in done.stdout + done.stderr
     (study.path / file).unlink()
     study.snakemake(*command)
-    return results(study)
+    return study.results()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -105,7 +94,7 @@ def test_a_damaged_file_is_named_and_made_again_with_the_same_bits(kind, study, 
     whole = len(content) // 2
     (study.path / file).write_bytes(content[:whole] + bytes(len(content) - whole))
     told = sentence.format(file=file, name=file.name)
-    assert made_again(study, file, target, told) == results(sound)
+    assert made_again(study, file, target, told) == sound.results()
 
 
 def test_networks_of_another_ensemble_are_named_before_they_are_measured(study, sound):
@@ -117,4 +106,4 @@ def test_networks_of_another_ensemble_are_named_before_they_are_measured(study, 
         f"{other.parts[-3]} with seeds 1; without it the same command makes it again."
     )
     target = file.parent / "measures/weight_norm.csv"
-    assert made_again(study, file, target, told) == results(sound)
+    assert made_again(study, file, target, told) == sound.results()

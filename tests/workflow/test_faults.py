@@ -65,16 +65,6 @@ def training_runs(study):
     )
 
 
-def results(study):
-    """Contents of every result but for logs, by path."""
-    files = (path for path in (study.path / "results").rglob("*") if path.is_file())
-    return {
-        str(path.relative_to(study.path)): path.read_bytes()
-        for path in files
-        if "logs" not in path.parts
-    }
-
-
 @pytest.fixture
 def slow(new_study):
     """A study whose datasets are prepared, and whose training takes some seconds."""
@@ -112,12 +102,12 @@ def resume(study):
 def test_an_orphan_that_trains_beside_its_successor_changes_nothing(killed, tmp_path):
     resume(killed)
     wait_for(lambda: "No orphans" in orphans(killed))
-    found = results(killed)
+    found = killed.results()
     assert not [path for path in found if ".partial" in path or "checkpoint" in path]
     shutil.rmtree(killed.path / "results")
     shutil.rmtree(killed.path / ".snakemake")
     killed.snakemake()
-    assert results(killed) == found
+    assert killed.results() == found
 
 
 def test_one_command_ends_orphans(killed):

@@ -1,11 +1,9 @@
 """Profiles, pairs and claims through Snakemake: all are made, and an edit makes what follows."""
 
-import shutil
-
 import pandas as pd
 import pytest
 from conftest import checkout
-from small_study import CONFIG, StudyFolder
+from small_study import CONFIG
 
 from generalization.catalog import FIGURES, PAGES, PAPERS, PROFILES, TABLES
 
@@ -61,8 +59,7 @@ def done(tmp_path_factory):
 
 @pytest.fixture
 def study(done, tmp_path):
-    shutil.copytree(done.path, tmp_path / "study", symlinks=True)
-    return StudyFolder(tmp_path / "study")
+    return done.copied_to(tmp_path / "study")
 
 
 def test_every_table_figure_and_page_is_made(done):
