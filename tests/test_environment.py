@@ -1,5 +1,6 @@
 """environment.yml, requirements.lock and pyproject.toml say the same."""
 
+import os
 import re
 import subprocess
 import sys
@@ -78,7 +79,7 @@ for name in dir(generalization):
 
 def test_marks_that_snakemake_leaves_in_folders_are_not_tracked():
     git = partial(subprocess.run, capture_output=True, text=True)
-    if git(["git", "rev-parse"]).returncode:
+    if git(["git", "rev-parse"]).returncode and "CI" not in os.environ:
         pytest.skip("this is no checkout of git")
     mark = "docs/findings/study/.snakemake_timestamp"
     assert git(["git", "check-ignore", "--no-index", mark]).stdout == f"{mark}\n"

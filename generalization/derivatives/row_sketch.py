@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -64,6 +65,28 @@ class Directions(NamedTuple):
 
 
 DrawDirections = Callable[[Tensor, int, Generator], Directions]
+
+
+@dataclass
+class _DrawnDirections:
+    """Rows to backpropagate, which are drawn for one chunk of inputs after the other.
+
+    Attributes:
+        draw: Function that draws them.
+        rows: Their number.
+        generator: Source of randomness, on the CPU.
+        of_chunk: Number of exact rows, and dimension of the others, of the last chunk.
+    """
+
+    draw: DrawDirections
+    rows: int
+    generator: Generator
+    of_chunk: tuple[int, int] = 0, 0
+
+    def __call__(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        found = self.draw(logits, self.rows, self.generator)
+        self.of_chunk = found.exact, found.dimensions
+        return found.cotangents, found.scale
 
 
 class Norms(NamedTuple):
@@ -190,15 +213,9 @@ def sketched_jacobian_norm(
     Returns:
         Norms, and the variances of these estimates.
     """
-    found: list[Directions] = []  # Of the last chunk.
-
-    def cotangents(logits: Tensor) -> tuple[Tensor, Tensor]:
-        found[:] = [draw(logits, rows, generator)]
-        return found[-1].cotangents, found[-1].scale
-
-    parts = []
-    for norms, scale in module_row_norms(module, inputs, cotangents):
-        norm, variance = _jackknifed(norms.square(), found[-1].exact, found[-1].dimensions)
+    directions, parts = _DrawnDirections(draw, rows, generator), []
+    for norms, scale in module_row_norms(module, inputs, directions):
+        norm, variance = _jackknifed(norms.square(), *directions.of_chunk)
         parts.append((scale * norm, scale.square() * variance))
     norms, variances = zip(*parts, strict=True)
     return torch.cat(norms), torch.cat(variances)
@@ -216,15 +233,9 @@ def fisher_traces(
     drawn = rows.drawn(networks, inputs)
     if drawn is None:
         return None
-    found: list[Directions] = []  # Of the last chunk.
-
-    def cotangents(logits: Tensor) -> tuple[Tensor, Tensor]:
-        found[:] = [fisher_directions(logits, drawn.rows, rows.generator)]
-        return found[-1].cotangents, found[-1].scale
-
-    parts = []
-    for block in gradient_blocks(networks, inputs, cotangents):
-        exact, dimensions = found[-1].exact, found[-1].dimensions
+    directions, parts = _DrawnDirections(fisher_directions, drawn.rows, rows.generator), []
+    for block in gradient_blocks(networks, inputs, directions):
+        exact, dimensions = directions.of_chunk
         squares, sizes = row_squares(block)[0].mT, block.scale[0].square()
         total = squares[:exact].sum(0) + dimensions * squares[exact:].mean(0)
         missing = 1 - (drawn.rows - exact) / dimensions
