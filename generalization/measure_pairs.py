@@ -22,6 +22,7 @@ from generalization.devices import halving_memory
 from generalization.errors import InputError
 from generalization.finite_networks import NOT_FINITE, Groups
 from generalization.networks.networks_file import KeptNetworks
+from generalization.refusals import with_article
 from generalization.seen_in_networks import SEEN
 from generalization.tables import PAIR
 
@@ -126,7 +127,7 @@ def _checked(name: str, values: Any, shape: tuple[int, ...]) -> Tensor:
     of_shape = isinstance(values, Tensor) and f"one of {values.dtype} and {tuple(values.shape)}"
     raise InputError(
         f"Ensemble measure {name} must return a floating-point tensor of shape {shape}, "
-        f"not {of_shape or f'a {type(values).__name__}'}."
+        f"not {of_shape or with_article(type(values).__name__)}."
     )
 
 

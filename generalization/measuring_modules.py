@@ -31,7 +31,7 @@ from generalization.networks.activation_calls import pools_maxima
 from generalization.networks.modules import evaluation_mode
 from generalization.offered import checked_values
 from generalization.randomness import generator_for
-from generalization.refusals import named_refusals, with_name
+from generalization.refusals import named_refusals, with_article, with_name
 from generalization.regions.stages import can_be_followed
 from generalization.signatures import named_by
 from generalization.standard_errors import collecting_standard_errors
@@ -291,7 +291,7 @@ def _collected(key: str, data: Data, labels: Data, samples: int | None) -> tuple
     if not isinstance(data, DataLoader):
         raise InputError(
             f"{key} must be a tensor, an array, a pair of inputs and labels, a Dataset or a "
-            f"DataLoader, not a {type(data).__name__}."
+            f"DataLoader, not {with_article(type(data).__name__)}."
         )
     inputs, found, count = [], [], 0
     for batch in data:

@@ -16,6 +16,7 @@ from torch.nn.modules.conv import _ConvNd
 from generalization.errors import InputError
 from generalization.networks.modules import evaluation_mode, refuse_statistics_of_batches
 from generalization.networks.reading import ROUNDING
+from generalization.refusals import with_article
 
 # Layers that tell on which axis of their outputs the units are, positions being on the others.
 UNITS_LAST = (nn.Linear, nn.Bilinear, nn.LayerNorm, nn.RMSNorm, nn.Embedding)
@@ -104,8 +105,9 @@ def _outputs(module: nn.Module, names: Sequence[str], inputs: Tensor) -> dict[st
     except Exception as error:
         said = " ".join(str(error).split()).rstrip(".")
         raise InputError(
-            f"networks must map a batch of inputs to logits, not fail as a {type(module).__name__} "
-            f"does at inputs of shape {tuple(inputs.shape)} ({said})."
+            "networks must map a batch of inputs to logits, not fail as "
+            f"{with_article(type(module).__name__)} does at inputs of shape "
+            f"{tuple(inputs.shape)} ({said})."
         ) from error
     finally:
         for hook in hooks:

@@ -23,6 +23,7 @@ from torch import Generator, Tensor
 from generalization.errors import InputError
 from generalization.hyperparameters import Hyperparameters
 from generalization.networks.modules import Networks
+from generalization.refusals import with_article
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +131,7 @@ def checked_values(name: str, values: Any, networks: int) -> Tensor:
         InputError: If it is not a floating-point tensor of shape (R,) or (R, …).
     """
     if not isinstance(values, Tensor):
-        found = f"a {type(values).__name__}"
+        found = with_article(type(values).__name__)
     elif not values.is_floating_point():
         # Missing values are NaN, which requires a floating-point dtype.
         found = f"one of {values.dtype}"
@@ -161,7 +162,7 @@ def checked_table(name: str, table: Any, networks: int) -> pd.DataFrame:
         InputError: If it is not a table, or its column ``network`` is not an index of networks.
     """
     if not isinstance(table, pd.DataFrame):
-        found = f"a {type(table).__name__}"
+        found = with_article(type(table).__name__)
     elif "network" not in table:
         found = f"one with the columns {', '.join(map(str, table)) or 'none'}"
     elif not (known := table["network"].isin(range(networks))).all():

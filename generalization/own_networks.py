@@ -44,7 +44,7 @@ from generalization.networks.modules import (
     unwrapped,
 )
 from generalization.networks.sharing import sharing_results
-from generalization.refusals import named_refusals
+from generalization.refusals import named_refusals, with_article
 from generalization.signatures import imported
 
 LOSSES = ("cross_entropy", "squared")
@@ -255,7 +255,9 @@ def _read_module(key: str, module: nn.Module) -> nn.Module:
         InputError: If it is no module, or has no parameters yet.
     """
     if not isinstance(module, nn.Module):
-        raise InputError(f"{key} must be a torch.nn.Module, not a {type(module).__name__}.")
+        raise InputError(
+            f"{key} must be a torch.nn.Module, not {with_article(type(module).__name__)}."
+        )
     refuse_empty(module)
     return unwrapped(module)
 

@@ -23,6 +23,7 @@ from generalization.errors import InputError
 from generalization.measuring_modules import fitting_batch_size, measured_row
 from generalization.networks.modules import left_as_it_was, logits_of
 from generalization.networks.reading import refuse_probabilities
+from generalization.refusals import with_article
 from generalization.tables import TRAINING
 
 Labelled = tuple[Tensor, Tensor]
@@ -69,7 +70,7 @@ def _logits(module: nn.Module, inputs: Tensor, place: str) -> Tensor:
     except RuntimeError as error:
         said = " ".join(str(error).split())[:200].rstrip(".")
         raise InputError(
-            f"{place} must be what a {type(module).__name__} reads, not of shape "
+            f"{place} must be what {with_article(type(module).__name__)} reads, not of shape "
             f"{tuple(inputs.shape)} ({said})."
         ) from error
     refuse_probabilities("evaluation", logits)

@@ -54,3 +54,9 @@ def refuses_by_name(function: Callable[Parameters, Result]) -> Callable[Paramete
 def with_name(name: str, sentence: str) -> str:
     """Return a sentence that begins with a name, which is put before it if it does not."""
     return sentence if sentence.startswith((f"{name} ", f"{name}: ")) else f"{name}: {sentence}"
+
+
+def with_article(kind: str) -> str:
+    """Return the name of a class with its article: a ResNet, an Attention, an LSTM."""
+    spelled = kind[:2].isupper()  # Letter by letter.
+    return f"{'an' if kind[:1] in ('AEFHILMNORSX' if spelled else 'AEIOaeio') else 'a'} {kind}"

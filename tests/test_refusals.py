@@ -3,7 +3,7 @@
 import pytest
 
 from generalization.errors import InputError
-from generalization.refusals import named_refusals, refuses_by_name, with_name
+from generalization.refusals import named_refusals, refuses_by_name, with_article, with_name
 
 
 @refuses_by_name
@@ -57,3 +57,20 @@ def test_a_longer_name_and_a_word_within_are_no_name():
     assert with_name("norm", "norms must be 1, not 2.") == "norm: norms must be 1, not 2."
     assert with_name("points", "it couples points.") == "points: it couples points."
     assert with_name("norm", "norm: it must be 1.") == "norm: it must be 1."
+
+
+@pytest.mark.parametrize(
+    ("kind", "named"),
+    [
+        ("ResNet", "a ResNet"),
+        ("Attention", "an Attention"),
+        ("LSTM", "an LSTM"),
+        ("GRU", "a GRU"),
+        ("UNet", "a UNet"),
+        ("int", "an int"),
+        ("str", "a str"),
+        ("_Private", "a _Private"),
+    ],
+)
+def test_kinds_have_the_article_that_they_are_spoken_with(kind, named):
+    assert with_article(kind) == named

@@ -19,6 +19,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from generalization.errors import InputError
+from generalization.refusals import with_article
 
 LogitsA = Float[Tensor, "networks_a samples classes"]
 LogitsB = Float[Tensor, "networks_b samples classes"]
@@ -40,5 +41,5 @@ def refuse_others(third: str, **blocks: Tensor) -> None:
     for name, values in blocks.items():
         shape = tuple(values.shape) if isinstance(values, Tensor) else ()
         if len(shape) != 3:
-            found = f"of shape {shape}" if shape else f"a {type(values).__name__}"
+            found = f"of shape {shape}" if shape else with_article(type(values).__name__)
             raise InputError(f"{name} must be of shape (networks, samples, {third}), not {found}.")

@@ -21,6 +21,7 @@ from generalization.networks.modules import (
     refuse_statistics_of_batches,
 )
 from generalization.networks.reading import reads_weights
+from generalization.refusals import with_article
 from generalization.samples import Inputs
 
 
@@ -56,7 +57,7 @@ def balanced_tangent_sensitivity(
         refuse_statistics_of_batches(networks)
     if not _has_closed_form(networks):
         of_module = isinstance(networks, nn.Module)
-        found = f"a {kind_of(networks)}" if of_module else networks.activation
+        found = with_article(kind_of(networks)) if of_module else networks.activation
         warn_of_no_value(
             f"needs piecewise linear activations in a sequence of known layers, not {found}"
         )

@@ -24,6 +24,7 @@ from generalization.networks.bending import (
     mark_results,
     writes,
 )
+from generalization.refusals import with_article
 
 RELU = (functional.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_)
 TANH = (torch.tanh, torch.tanh_, Tensor.tanh, Tensor.tanh_, functional.tanh)
@@ -178,8 +179,8 @@ class ActivationCalls(TorchFunctionMode):
         if isinstance(logits, Tensor) and not is_feature(logits):
             raise InputError(
                 "networks must compute their logits by functions of torch from the first to the "
-                f"last, not by others as a {type(module).__name__} does, whose hidden layers are "
-                "not known."
+                f"last, not by others as {with_article(type(module).__name__)} does, whose hidden "
+                "layers are not known."
             )
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from generalization.datasets.own_data import resolved
 from generalization.errors import InputError
+from generalization.refusals import with_article
 
 # Where checkpoints of training keep the weights.
 UNDER = ("model_state_dict", "state_dict", "model", "net", "network", "weights")
@@ -43,7 +44,9 @@ def own_module(factory: str, arguments: Mapping[str, Any], weights: Path | str) 
         reason = " ".join(str(error).split()).rstrip(".")
         raise InputError(f"arguments of {factory} must be its own, but: {reason}.") from error
     if not isinstance(module, nn.Module):
-        raise InputError(f"{factory} must return a torch.nn.Module, not a {type(module).__name__}.")
+        raise InputError(
+            f"{factory} must return a torch.nn.Module, not {with_article(type(module).__name__)}."
+        )
     try:
         module.load_state_dict(_unwrapped(_state(Path(weights)), module))
     except RuntimeError as error:
@@ -67,7 +70,7 @@ def _state(path: Path) -> dict[str, Tensor]:
         raise InputError(f"{path} must be a state_dict of tensors, but: {reason}.") from error
     found = next((state[key] for key in UNDER if _holds(state, key)), state)
     if not _is_state(found):
-        kind = f"a {type(state).__name__}"
+        kind = with_article(type(state).__name__)
         if isinstance(state, dict):
             kind = f"a dictionary of {', '.join(map(str, state)) or 'nothing'}"
         raise InputError(

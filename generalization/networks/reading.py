@@ -38,7 +38,7 @@ from generalization.networks.modules import (
 from generalization.networks.recurrent import STEP_BY_STEP
 from generalization.networks.sharing import once
 from generalization.networks.stacked_networks import StackedNetworks
-from generalization.refusals import named_refusals
+from generalization.refusals import named_refusals, with_article
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -70,7 +70,8 @@ class WithoutDerivatives(Wrapping):
         """
         if torch.is_grad_enabled() or torch._C._functorch.maybe_current_level() is not None:
             raise InputError(
-                f"networks must have logits with derivatives, not those of a {kind_of(self)}."
+                "networks must have logits with derivatives, not those of "
+                f"{with_article(kind_of(self))}."
             )
         return self.body(inputs)
 
@@ -173,13 +174,14 @@ def _refusal(name: str, modules: list[nn.Module], error: Exception) -> str:
         return ""
     without = [module for module in modules if not any(True for _ in module.parameters())]
     if without:
-        return f"{name} needs networks with parameters, not a {type(without[0]).__name__} without."
+        found = with_article(type(without[0]).__name__)
+        return f"{name} needs networks with parameters, not {found} without."
     lost = sum(int((~one.isfinite()).sum()) for module in modules for one in module.parameters())
     if lost:
         return f"{name} needs networks with finite weights, not with {lost} that are not finite."
     for said, need in IMPOSSIBLE.items():
         if said in str(error):
-            return f"{name} needs networks with {need}, not a {kind_of(modules[0])}."
+            return f"{name} needs networks with {need}, not {with_article(kind_of(modules[0]))}."
     return ""
 
 
@@ -195,7 +197,8 @@ def _folded(module: nn.Module, inputs: Any) -> nn.Module:
             logits, own = folded(inputs[:2]), module(inputs[:2])
         close = ROUNDING * float(own.nan_to_num(0, 0, 0).abs().max())
         if not torch.allclose(logits, own, rtol=0, atol=close, equal_nan=True):
-            folded, left = module, f"batch normalizations of a {type(module).__name__} are unknown"
+            kind = with_article(type(module).__name__)
+            folded, left = module, f"batch normalizations of {kind} are unknown"
     if left:
         warnings.warn(Approximated(left, (True,)), stacklevel=5)
     return folded
@@ -216,7 +219,7 @@ def reads_stacks(function: Callable[Parameters, Result]) -> Callable[Parameters,
             if isinstance(bound.arguments.get(one), nn.Module):
                 raise InputError(
                     f"{function.__name__} needs a stack of networks, which it reads layer by "
-                    f"layer, not a {type(bound.arguments[one]).__name__}."
+                    f"layer, not {with_article(type(bound.arguments[one]).__name__)}."
                 )
         if isinstance(bound.arguments.get("networks"), StackedNetworks):
             bound.arguments["networks"] = bound.arguments["networks"].folded()
@@ -389,8 +392,9 @@ def _first_output(name: str, module: nn.Module, inputs: Tensor) -> Any:
     except Exception as error:
         said = str(error).strip().split("\n")[0].rstrip(".")
         raise InputError(
-            f"{name} needs networks that map a batch of inputs to logits, not a {kind_of(module)}, "
-            f"which fails at inputs of shape {tuple(inputs.shape)} ({said})."
+            f"{name} needs networks that map a batch of inputs to logits, not "
+            f"{with_article(kind_of(module))}, which fails at inputs of shape "
+            f"{tuple(inputs.shape)} ({said})."
         ) from error
 
 
@@ -410,7 +414,7 @@ def _refuse_changes(module: nn.Module, before: list[tuple[str, Tensor, int]]) ->
         if after.get(name) is not one or _changes(one) != version:
             raise InputError(
                 f"networks must leave their buffers as they are in eval mode, not change {name} "
-                f"as a {type(module).__name__} does."
+                f"as {with_article(type(module).__name__)} does."
             )
 
 
@@ -449,7 +453,7 @@ def _check_logits(name: str, module: nn.Module, inputs: Tensor, labelled: bool) 
     logits, alone = module(inputs), module(inputs[:1])
     if not isinstance(logits, Tensor):
         raise InputError(
-            f"{name} needs networks that return logits, not a {type(logits).__name__}."
+            f"{name} needs networks that return logits, not {with_article(type(logits).__name__)}."
         )
     if logits.dim() != 2 or len(logits) != len(inputs):
         raise InputError(
@@ -461,8 +465,8 @@ def _check_logits(name: str, module: nn.Module, inputs: Tensor, labelled: bool) 
     close = ROUNDING * float(logits.nan_to_num(0, 0, 0).abs().max())
     if not torch.allclose(logits[:1], alone, rtol=0, atol=close, equal_nan=True):
         raise InputError(
-            f"{name} needs networks whose logits are those of single inputs in eval mode, "
-            f"not of a {type(module).__name__} whose logits change with the other inputs."
+            f"{name} needs networks whose logits are those of single inputs in eval mode, not of "
+            f"{with_article(type(module).__name__)} whose logits change with the other inputs."
         )
     refuse_probabilities(name, logits)
 

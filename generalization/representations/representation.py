@@ -11,6 +11,7 @@ from jaxtyping import Float64, Inexact
 from torch import Tensor, nn
 
 from generalization.errors import InputError
+from generalization.refusals import with_article
 from generalization.representations.bases import Part
 from generalization.representations.convolutions import one_matrix
 
@@ -113,7 +114,7 @@ def represented(activations: Values | Representation) -> Representation:
         return activations
     if isinstance(activations, nn.Module):
         raise InputError(
-            f"activations must be samples × units, not a {type(activations).__name__}: "
+            f"activations must be samples × units, not {with_article(type(activations).__name__)}: "
             "generalization.compare records those of its layers."
         )
     if isinstance(activations, np.ndarray):
