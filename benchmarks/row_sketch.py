@@ -1,4 +1,4 @@
-"""Jacobian norms and traces of networks of many classes: all rows beside a few that are drawn.
+"""Jacobians, curvatures and traces of many classes: all rows beside a few that are drawn.
 
 Times are of the measure at a batch of images; errors are of its value, the mean over images, over
 seeds, beside the standard error that it tells.
@@ -7,20 +7,32 @@ seeds, beside the standard error that it tells.
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 import torchvision
 from timing import print_table, take_turns
 from torch import Generator, Tensor, nn
 
-from generalization.derivatives.row_sketch import ROWS
+from generalization.derivatives.row_counts import ROWS
+from generalization.measures.curvature import curvature
 from generalization.measures.gauss_newton_trace import gauss_newton_trace
 from generalization.measures.jacobian_norm import jacobian_norm, logit_jacobian_norm
+from generalization.measures.takeuchi import tic_of_diagonals, tic_of_traces
 from generalization.standard_errors import collecting_standard_errors
 
 MEASURES = {"softmax": jacobian_norm, "logits": logit_jacobian_norm}
-TRACE = {"trace": gauss_newton_trace}
+OF_PARAMETERS = {
+    "trace": gauss_newton_trace,
+    "ratio of traces": lambda *of, **how: tic_of_traces(*of, labels_of(of[1]), **how),
+    "ratios of diagonals": lambda *of, **how: tic_of_diagonals(*of, labels_of(of[1]), **how),
+}
+CURVATURE = {"curvature": partial(curvature, grid_points=32)}
 DRAWS = 50
+
+
+def labels_of(inputs: Tensor) -> Tensor:
+    return torch.arange(len(inputs))
 
 
 def convolutional_network(classes: int, channels: int = 16) -> nn.Sequential:
@@ -69,7 +81,7 @@ def compare_speed(
 
 
 def compare_errors(title: str, module: nn.Module, inputs: Tensor) -> None:
-    for name, measure in (MEASURES | TRACE).items():
+    for name, measure in (MEASURES | OF_PARAMETERS).items():
         exact = measure(module, inputs).mean()
         values, errors = [], []
         for seed in range(DRAWS):
@@ -80,7 +92,7 @@ def compare_errors(title: str, module: nn.Module, inputs: Tensor) -> None:
         ratios, errors = torch.stack(values) / exact - 1, torch.stack(errors) / exact
         inside = (ratios.abs() < 1.96 * errors).double().mean()
         print(
-            f"  {title:<34} {name:<8} error {ratios.square().mean().sqrt():8.3%}   told "
+            f"  {title:<34} {name:<19} error {ratios.square().mean().sqrt():8.3%}   told "
             f"{errors.mean():8.3%}   mean {ratios.mean():+8.3%}   within 1.96 errors {inside:4.0%}"
         )
 
@@ -94,7 +106,10 @@ if __name__ == "__main__":
     for classes in (200, 1000):
         module = convolutional_network(classes).eval()
         compare_speed(f"16 images, convolutions, {classes} classes", module, images, 3)
-        compare_speed(f"4 images, convolutions, {classes} classes", module, images[:4], 1, TRACE)
+        compare_speed(
+            f"4 images, convolutions, {classes} classes", module, images[:4], 1, OF_PARAMETERS
+        )
+        compare_speed(f"1 image, convolutions, {classes} classes", module, images[:1], 1, CURVATURE)
     print(f"\nErrors over {DRAWS} seeds, 8 images, {ROWS} rows")
     for classes in (200, 1000):
         for confidence in (0.05, 0.5, 0.95):

@@ -17,24 +17,33 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from generalization.derivatives.row_sketch import computed_rows
+from generalization.derivatives.row_counts import ROWS, computed_rows
 from generalization.errors import InputError
 from generalization.networks.modules import logits_of
-from generalization.regions.module_loop_costs import evaluation_work, loop_resolution
+from generalization.regions.module_loop_costs import (
+    evaluation_work,
+    is_module_curvature_followed,
+    is_module_followed,
+    loop_resolution,
+)
 
 MEASURES = "generalization.measures"
 # Work is in operations of large products of matrices, this many a second; all that follow are for
 # one input.
 RATE = 1e11
 # ASSUME: loops are followed exactly where this takes 5 s an image, and otherwise sampled at 4,096
-# points, or as many fewer as take 1 s.
+# points, or as many fewer as take 1 s; if one point per translation takes longer, of fewer images.
 MOST_FOLLOWED_WORK = 5e11
 MOST_SAMPLED_WORK = 1e11
 # ASSUME: other measures take 0.2 s an input for every repeat, of at least 16 inputs.
 MOST_WORK = 2e10
 FEWEST_INPUTS = 16
-# Evaluations per point of a grid, and per point and logit.
+# Evaluations per point of a grid, and per point and row of the Jacobian.
 ON_LOOPS = {"transitions": (1.5, 0), "sampled_transitions": (1, 0), "curvature": (1.2, 2.4)}
+FOLLOWED = {
+    "transitions": is_module_followed,
+    "curvature": partial(is_module_curvature_followed, rows=ROWS),
+}
 
 
 class Size(NamedTuple):
@@ -74,6 +83,12 @@ def _passes(forward: float, parameters: float) -> Callable[[Size], float]:
     return lambda size: forward * size.inputs * size.evaluation + parameters * size.parameters
 
 
+def _eigenvalues(size: Size) -> float:
+    """Return the work of the Gram matrix of all gradients of logits, and of its eigenvalues."""
+    rows = min(TAKEUCHI_SAMPLES, size.inputs) * (size.classes - 1)
+    return 20 * rows**3 + 2 * rows * size.evaluation
+
+
 def _bounds(kind: str) -> list[str]:
     """Return the names of a flatness and of the bounds by it."""
     of = "" if kind == "pac_bayes" else "worst_case_"
@@ -81,6 +96,7 @@ def _bounds(kind: str) -> list[str]:
     return [f"{one}{rest}" for one in kinds for rest in BOUNDS]
 
 
+TAKEUCHI_SAMPLES = 50  # By default.
 BOUNDS = ("flatness", "from_initialization", "from_origin")
 # Fitted to seconds of a residual network of 11 million parameters on 16 images of 3×32×32. A vision
 # transformer of 80,000, whose operations are small, takes 1.4 (tangent sensitivity) to 4.1 times
@@ -96,6 +112,10 @@ REDUCED = {
     ),
     "mean_tangent_sensitivity": Reduced("probes", 1, _passes(20, 1800)),
     "noise_to_signal_slope": Reduced("inputs", 1, lambda size: 3 * size.features * size.evaluation),
+    # A sum over samples, of which fewer would be another number: all that it takes, or none.
+    "takeuchi_criterion": Reduced(
+        "train_samples", TAKEUCHI_SAMPLES, lambda size: _eigenvalues(size) / TAKEUCHI_SAMPLES
+    ),
     "adaptive_sharpness": Reduced("ascent_steps", 4, _passes(4, 2600)),
     "local_learning_coefficient": Reduced("chain_steps", 100, _passes(8, 3700)),
     **dict.fromkeys(_bounds("pac_bayes"), NOISE),
@@ -130,7 +150,7 @@ def bearable(
     except Exception:
         return unchanged  # The measure says what is wrong with the module.
     if name in ON_LOOPS:
-        return _on_loops(name, function, size, offered["inputs"].shape[-1]), offered, ""
+        return _on_loops(name, function, module, size, offered)
     return _reduced(REDUCED[name], function, size, offered)
 
 
@@ -145,14 +165,49 @@ def _size(module: nn.Module, inputs: Tensor) -> Size:
 
 
 def _on_loops(
-    name: str, function: partial[Tensor], size: Size, translations: int
-) -> Callable[..., Tensor]:
-    alone, per_logit = ON_LOOPS[name]
-    work = (alone + per_logit * size.classes) * size.evaluation
-    chosen = {"grid_points": loop_resolution(work, translations, MOST_SAMPLED_WORK)}
-    if "most_work" in signature(function).parameters:
+    name: str,
+    function: partial[Tensor],
+    module: nn.Module,
+    size: Size,
+    offered: Mapping[str, Any],
+) -> tuple[Callable[..., Tensor], Mapping[str, Any], str]:
+    alone, per_row = ON_LOOPS[name]
+    rows = computed_rows(size.classes, function.keywords.get("rows", ROWS))
+    work = (alone + per_row * rows) * size.evaluation
+    inputs, given = offered["inputs"], function.keywords
+    chosen = {"grid_points": loop_resolution(work, inputs.shape[-1], MOST_SAMPLED_WORK)}
+    if name in FOLLOWED:
         chosen["most_work"] = MOST_FOLLOWED_WORK
-    return partial(function, **chosen | function.keywords)
+    chosen |= given
+    function = partial(function, **chosen)
+    if "grid_points" in given or _is_followed(name, module, inputs, chosen.get("most_work")):
+        return function, offered, ""
+    of_image = chosen["grid_points"] * work
+    count = math.floor(MOST_SAMPLED_WORK * max(size.inputs, FEWEST_INPUTS) / of_image)
+    if count:
+        return function, *_first_inputs(count, size, offered)
+    raise InputError(
+        f"grid_points must be given where they are costly, about {of_image / RATE:.2g} s an image "
+        f"at {chosen['grid_points']}, not left out."
+    )
+
+
+def _is_followed(name: str, module: nn.Module, inputs: Tensor, most_work: float | None) -> bool:
+    """Return whether loops are not sampled, or the measure is to say what is wrong with them."""
+    try:
+        return name in FOLLOWED and FOLLOWED[name](module, inputs, most_work)
+    except Exception:
+        return True
+
+
+def _first_inputs(
+    count: int, size: Size, offered: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], str]:
+    """Return arguments with the first inputs only, and a note that says so."""
+    if count >= size.inputs:
+        return offered, ""
+    few = {key: offered[key][:count] for key in ("inputs", "pixel_deviations")}
+    return {**offered, **few}, f"at the first {count} of {size.inputs} inputs"
 
 
 def _reduced(
@@ -161,11 +216,7 @@ def _reduced(
     most = MOST_WORK * max(size.inputs, FEWEST_INPUTS)
     count = math.floor(most / how.work(size))
     if how.setting == "inputs":
-        count = max(how.fewest, count)
-        if count >= size.inputs:
-            return function, offered, ""
-        few = {key: offered[key][:count] for key in ("inputs", "pixel_deviations")}
-        return function, {**offered, **few}, f"at the first {count} of {size.inputs} inputs"
+        return function, *_first_inputs(max(how.fewest, count), size, offered)
     default = signature(function).parameters[how.setting].default
     if how.setting in function.keywords or count >= default:
         return function, offered, ""

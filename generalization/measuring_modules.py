@@ -126,10 +126,10 @@ def measured_row(
             notes.append(f"{notes[-1]}; ±{error.item() / abs(value):.1%} over inputs")
         error = pooled.norm() / len(pooled)
     if reduced:
-        notes = [reduced]
         if drawn and value:
             apart = (one_per_repeat.std() / len(values) ** 0.5).item() / abs(value)
-            notes = [f"{reduced}, ±{apart:.1%} over repeats"]
+            reduced = f"{reduced}, ±{apart:.1%} over repeats"
+        notes = ["; ".join([reduced, *notes[-1:]])]
     reasons = (" ".join(str(one).split()).rstrip(".") for one in messages)
     said = [f"{name} has no value: {one}." for one in reasons]
     reason = [f"{name} is {value}, not a finite number", *said][-1]

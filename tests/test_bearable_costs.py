@@ -64,6 +64,43 @@ def test_costly_means_are_over_the_first_inputs(module, inputs, monkeypatch):
     assert (row["note"], row["inputs"]) == ("at the first 5 of 20 inputs", 5)
 
 
+@pytest.mark.parametrize("name", ["transitions", "sampled_transitions", "curvature"])
+def test_costly_loops_are_of_the_first_images_or_refused(module, inputs, monkeypatch, name):
+    alone, per_row = bearable_costs.ON_LOOPS[name]
+    of_image = 4 * (alone + 3 * per_row) * bearable_costs._size(module, inputs).evaluation
+    monkeypatch.setattr(bearable_costs, "MOST_SAMPLED_WORK", 5.5 * of_image / len(inputs))
+    row = generalization.measure(module, inputs, measures=name).iloc[0]
+    assert row["inputs"] == 5
+    assert row["note"].startswith("at the first 5 of 20 inputs; sampled at 4 points")
+    given = {name: {"grid_points": 4}}
+    whole = generalization.measure(module, inputs[:5], measures=given).iloc[0]
+    assert row["value"] == whole["value"]
+    assert generalization.measure(module, inputs, measures=given)["inputs"].item() == 20
+    monkeypatch.setattr(bearable_costs, "MOST_SAMPLED_WORK", 0.9 * of_image / len(inputs))
+    status = generalization.measure(module, inputs, measures=name)["status"].item()
+    sentence = (
+        rf"{name}: grid_points must be given where they are costly, about \S+ s an image at 4, not "
+        r"left out\."
+    )
+    assert re.fullmatch(sentence, status)
+
+
+def test_a_gram_matrix_of_many_classes_is_refused_unless_it_is_asked_for():
+    classes, count = 200, 16
+    module = nn.Sequential(nn.Flatten(), nn.Linear(16, classes))
+    inputs = torch.randn(count, 1, 4, 4, generator=torch.Generator().manual_seed(1))
+    labels = torch.arange(count)
+    name = "takeuchi_criterion"
+    status = generalization.measure(module, inputs, labels, name)["status"].item()
+    sentence = (
+        rf"{name}: train_samples must be given where they are costly, about \S+ s each, and 50 by "
+        r"default, not left out\."
+    )
+    assert re.fullmatch(sentence, status)
+    given = generalization.measure(module, inputs, labels, {name: {"train_samples": 2}})
+    assert given["status"].item() == "ok"
+
+
 def test_too_few_steps_are_refused_unless_they_are_given(module, inputs, monkeypatch):
     monkeypatch.setattr(bearable_costs, "MOST_WORK", 0)
     labels, name = torch.arange(20) % 3, "adaptive_sharpness"

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from rates import Rates
 
 from generalization.catalog import DATASETS, Shape
+from generalization.derivatives.row_counts import computed_rows
 from generalization.hyperparameters import Hyperparameters
 from generalization.networks.architectures import architecture_of
 from generalization.networks.training_flops import layer_products, training_flops
@@ -337,6 +338,13 @@ class Measured(NamedTuple):
             return min(given("train_samples"), self.about.train)
         return given("random_samples") or self.about.train
 
+    def rows(self) -> int:
+        """Return the number of rows of a Jacobian that are computed."""
+        classes = self.size.widths[-1]
+        if not self.size.convolutional or "rows" not in self.settings:
+            return classes
+        return computed_rows(classes, self.settings["rows"])
+
     def product(self, *names: str) -> int:
         """Return the product of settings."""
         return prod(self.settings[name] for name in names)
@@ -376,7 +384,7 @@ def gradients(m: Measured, repeats: float = 1) -> Work:
 
 def jacobian(m: Measured, points: float = 1) -> Work:
     """Return the work of Jacobians of the logits by the inputs."""
-    rows, samples = m.size.widths[-1], points * m.samples()
+    rows, samples = m.rows(), points * m.samples()
     # The first layer enters by a triangular factor of its weights.
     first = min(m.size.inputs, m.size.widths[1]) * m.size.widths[1]
     if m.size.convolutional:
@@ -434,7 +442,7 @@ def curvatures(m: Measured) -> Work:
     if not m.size.convolutional:
         return loops(m).times(4)
     layers, most_work = m.size.followed, m.settings["most_work"]
-    chosen = layers, m.about.width, m.about.classes, most_work
+    chosen = layers, m.about.width, m.rows(), most_work
     if not (layers and is_curvature_followed(*chosen, convolves=m.size.convolves)):
         return jacobian(m, 1.2 * m.settings["grid_points"])
     regions = costs_of_layers(layers, m.about.width).regions

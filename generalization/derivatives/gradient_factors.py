@@ -438,6 +438,13 @@ def row_squares(block: Block) -> Float64[Tensor, "networks samples rows"]:
     return torch.stack(of_layers).sum(0)
 
 
+def summed_squares(block: Block, rows: slice) -> list[Float64[Tensor, "networks _ _"]]:
+    """Sum the squares of the entries of the gradients of some rows over samples, as products."""
+    chosen = [layer._replace(deltas=layer.deltas[:, :, rows]) for layer in block.layers]
+    _, diagonal = _squares_and_diagonal(block._replace(layers=chosen))
+    return [part.double() * factor for part, factor in diagonal]
+
+
 def _squares(vectors: Float[Tensor, "*batch _"]) -> Float64[Tensor, "*batch"]:
     return torch.linalg.vector_norm(vectors, dim=-1, dtype=torch.float64).square()
 

@@ -27,24 +27,16 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Generator, Tensor, nn
 
-from generalization.derivatives.gradient_factors import gradient_blocks, row_squares
 from generalization.derivatives.input_jacobian import (
     Cotangents,
     input_jacobian_norm,
     module_row_norms,
 )
+from generalization.derivatives.row_counts import FEWEST_ROWS, computed_rows
 from generalization.errors import Approximated, InputError
 from generalization.networks.modules import Networks, logits_of
 from generalization.networks.softmax import softmax
 from generalization.standard_errors import tell_standard_error
-
-# ASSUME: of modules with more classes than this, rows are drawn. ``measure`` repeats a draw three
-# times, 96 passes in all; up to 128 classes all rows take hardly longer, and have no error.
-MOST_EXACT_CLASSES = 128
-# ASSUME: 32 rows. At one input the relative standard error is then below 18 % even if the part that
-# is drawn has rank one; over the N inputs of a measure it is divided by √N.
-ROWS = 32
-FEWEST_ROWS = 4
 
 
 class Directions(NamedTuple):
@@ -68,7 +60,7 @@ DrawDirections = Callable[[Tensor, int, Generator], Directions]
 
 
 @dataclass
-class _DrawnDirections:
+class DrawnDirections:
     """Rows to backpropagate, which are drawn for one chunk of inputs after the other.
 
     Attributes:
@@ -84,6 +76,7 @@ class _DrawnDirections:
     of_chunk: tuple[int, int] = 0, 0
 
     def __call__(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the rows of a chunk, and their scale."""
         found = self.draw(logits, self.rows, self.generator)
         self.of_chunk = found.exact, found.dimensions
         return found.cotangents, found.scale
@@ -121,9 +114,10 @@ def joined(parts: Sequence[Norms]) -> Norms:
 
 
 class Drawn(NamedTuple):
-    """Number of rows that are drawn, and this as a clause."""
+    """Number of rows that are drawn, that of all, and both as a clause."""
 
     rows: int
+    classes: int
     how: str
 
 
@@ -149,7 +143,7 @@ class Rows(NamedTuple):
         classes = logits_of(networks, inputs[:1]).shape[-1]
         if computed_rows(classes, count) == classes:
             return None
-        return Drawn(count, f"{count} rows drawn of {classes}")
+        return Drawn(count, classes, f"{count} rows drawn of {classes}")
 
 
 def jacobian_norms(
@@ -176,11 +170,6 @@ def jacobian_norms(
     return Norms(*(one.unsqueeze(0) for one in found), drawn.how)
 
 
-def computed_rows(classes: int, rows: int = ROWS) -> int:
-    """Return how many rows of the Jacobian of a module are computed."""
-    return classes if classes <= max(rows, MOST_EXACT_CLASSES) else rows
-
-
 def told_mean(norms: Norms) -> Float64[Tensor, "networks samples"]:
     """Return norms, and tell the standard error of their mean over inputs if rows are drawn.
 
@@ -188,11 +177,17 @@ def told_mean(norms: Norms) -> Float64[Tensor, "networks samples"]:
     """
     if norms.variances is not None:
         error = norms.variances.sum(1).sqrt() / norms.variances.shape[1]
-        tell_standard_error(error)
-        relative = (error / norms.values.mean(1).clamp_min(1e-300)).max().item()
-        how = f"{norms.how}, ±{100 * relative:.2g}% a draw"
-        warnings.warn(Approximated(how, [True]), stacklevel=3)
+        tell_error(norms.values.mean(1), error, norms.how)
     return norms.values
+
+
+def tell_error(
+    values: Float64[Tensor, "networks"], error: Float64[Tensor, "networks"], how: str
+) -> None:
+    """Tell the standard errors of values over draws, and warn of the largest one."""
+    tell_standard_error(error)
+    relative = (error / values.abs().clamp_min(1e-300)).max().item()
+    warnings.warn(Approximated(f"{how}, ±{100 * relative:.2g}% a draw", [True]), stacklevel=4)
 
 
 @torch.no_grad()
@@ -213,44 +208,20 @@ def sketched_jacobian_norm(
     Returns:
         Norms, and the variances of these estimates.
     """
-    directions, parts = _DrawnDirections(draw, rows, generator), []
+    directions, parts = DrawnDirections(draw, rows, generator), []
     for norms, scale in module_row_norms(module, inputs, directions):
-        norm, variance = _jackknifed(norms.square(), *directions.of_chunk)
+        norm, variance = _of_squares(norms.square(), *directions.of_chunk)
         parts.append((scale * norm, scale.square() * variance))
     norms, variances = zip(*parts, strict=True)
     return torch.cat(norms), torch.cat(variances)
-
-
-@torch.no_grad()
-def fisher_traces(
-    networks: Networks, inputs: Float[Tensor, "samples *features"], rows: Rows
-) -> Norms | None:
-    """Estimate the traces ‖C^½ ∂f/∂θ‖_F² of the Gauss–Newton matrix at every input.
-
-    Returns:
-        Unbiased traces and their variances; None where all rows are to be computed.
-    """
-    drawn = rows.drawn(networks, inputs)
-    if drawn is None:
-        return None
-    directions, parts = _DrawnDirections(fisher_directions, drawn.rows, rows.generator), []
-    for block in gradient_blocks(networks, inputs, directions):
-        exact, dimensions = directions.of_chunk
-        squares, sizes = row_squares(block)[0].mT, block.scale[0].square()
-        total = squares[:exact].sum(0) + dimensions * squares[exact:].mean(0)
-        missing = 1 - (drawn.rows - exact) / dimensions
-        variance = dimensions**2 * missing * squares[exact:].var(0) / (drawn.rows - exact)
-        parts.append((sizes * total, sizes.square() * variance))
-    values, variances = (torch.cat(one).unsqueeze(0) for one in zip(*parts, strict=True))
-    return Norms(values, variances, drawn.how)
 
 
 def logit_directions(
     logits: Float[Tensor, "samples classes"], rows: int, generator: Generator
 ) -> Directions:
     """Draw vectors for the Jacobian of the logits, C = I, anywhere in the K dimensions."""
-    vectors = torch.linalg.qr(_normal(logits, rows, generator)).Q.mT
-    return _scaled(vectors, logits, 0, logits.shape[1])
+    vectors = torch.linalg.qr(normal(logits, rows, generator)).Q.mT
+    return scaled(vectors, logits, 0, logits.shape[1])
 
 
 def softmax_directions(
@@ -272,47 +243,22 @@ def softmax_directions(
     others = torch.ones_like(probabilities).scatter(1, top, 0.0)
     of_classes = torch.nn.functional.one_hot(top, classes).to(probabilities)
     of_others = others.unsqueeze(1) / (classes - likeliest) ** 0.5
-    drawn = _normal(logits, rows - rows // 2, generator) * others.unsqueeze(2)
+    drawn = normal(logits, rows - rows // 2, generator) * others.unsqueeze(2)
     drawn -= others.unsqueeze(2) * drawn.sum(1, keepdim=True) / (classes - likeliest)
     vectors = torch.cat([of_classes, of_others, torch.linalg.qr(drawn).Q.mT], 1)
     changes = vectors - vectors.gather(2, top[:, None, :1].expand(-1, rows, -1))
     sigma = probabilities.unsqueeze(1)
     cotangents = sigma * (changes - (sigma * changes).sum(2, keepdim=True))
-    return _scaled(cotangents, logits, likeliest + 1, classes - likeliest - 1)
+    return scaled(cotangents, logits, likeliest + 1, classes - likeliest - 1)
 
 
-def fisher_directions(
-    logits: Float[Tensor, "samples classes"], rows: int, generator: Generator
-) -> Directions:
-    """Draw vectors for the root (I − √σ√σᵀ) diag(√σ) of diag(σ) − σσᵀ, in place of C.
-
-    Row k is √σ_k (e_k − σ), the gradient of the loss at the label k times √σ_k, so that half of the
-    passes go to the likeliest T classes. The others are drawn from the other K − T dimensions.
-    """
-    classes, likeliest = logits.shape[1], rows // 2
-    probabilities = softmax(logits)
-    top = probabilities.topk(likeliest, dim=1).indices
-    left = torch.ones_like(probabilities).scatter(1, top, 0.0).unsqueeze(2)
-    drawn = torch.linalg.qr(_normal(logits, rows - likeliest, generator) * left).Q * left
-    sigma, roots = probabilities.unsqueeze(1), probabilities.sqrt().unsqueeze(1)
-    of_drawn = roots * drawn.mT - sigma * (roots @ drawn).mT
-    # 1 − σ_k cancels for the likeliest class only.
-    others = 1 - probabilities.gather(1, top)
-    others[:, 0] = probabilities.scatter(1, top[:, :1], 0.0).sum(1)
-    of_classes = (
-        (-sigma).expand(-1, likeliest, -1).scatter(2, top.unsqueeze(2), others.unsqueeze(2))
-    )
-    of_classes = of_classes * probabilities.gather(1, top).sqrt().unsqueeze(2)
-    return _scaled(torch.cat([of_classes, of_drawn], 1), logits, likeliest, classes - likeliest)
-
-
-def _scaled(rows: Tensor, logits: Tensor, exact: int, dimensions: int) -> Directions:
+def scaled(rows: Tensor, logits: Tensor, exact: int, dimensions: int) -> Directions:
     """Divide rows by their largest entry, and round them to the dtype of logits."""
     scale = rows.abs().amax((1, 2)).clamp_min(torch.finfo(torch.float64).tiny)
     return Directions((rows / scale[:, None, None]).to(logits), scale, exact, dimensions)
 
 
-def _normal(
+def normal(
     logits: Tensor, count: int, generator: Generator
 ) -> Float64[Tensor, "samples classes count"]:
     """Draw normal numbers input by input, so that they do not depend on the size of chunks."""
@@ -321,10 +267,25 @@ def _normal(
     return torch.stack(drawn).to(logits.device)
 
 
-def _jackknifed(
+def vectors_of_curves(
+    rows: int, generator: Generator, curves: int, logits: Float[Tensor, "_samples classes"]
+) -> Float[Tensor, "curves rows classes"]:
+    """Draw orthonormal vectors for the Jacobian of the logits, the same all along a curve."""
+    like = logits.new_empty(curves, logits.shape[1])
+    return torch.linalg.qr(normal(like, rows, generator)).Q.mT.to(logits)
+
+
+def _of_squares(
     squares: Float64[Tensor, "rows samples"], exact: int, dimensions: int
 ) -> tuple[Float64[Tensor, "samples"], Float64[Tensor, "samples"]]:
-    """Return norms without the bias of the root to first order, and their variances.
+    """Return norms without the bias of the root to first order, and their variances."""
+    return jackknifed(*roots(squares, exact, dimensions), dimensions)
+
+
+def roots(
+    squares: Float64[Tensor, "rows samples"], exact: int, dimensions: int
+) -> tuple[Float64[Tensor, "samples"], Float64[Tensor, "drawn samples"]]:
+    """Return norms by all vectors, and with each vector that is drawn left out.
 
     Args:
         squares: ‖Aᵀu‖² of all rows.
@@ -334,8 +295,25 @@ def _jackknifed(
     drawn, rest = squares[exact:], squares[:exact].sum(0)
     count, total = len(drawn), drawn.sum(0)
     norm = (rest + dimensions * total / count).sqrt()
-    left_out = (rest + dimensions * (total - drawn).clamp_min(0) / (count - 1)).sqrt()
-    missing = 1 - count / dimensions
+    return norm, (rest + dimensions * (total - drawn).clamp_min(0) / (count - 1)).sqrt()
+
+
+def jackknifed(
+    estimate: Float64[Tensor, "samples"],
+    left_out: Float64[Tensor, "drawn samples"],
+    dimensions: int,
+    drawn: int | None = None,
+) -> tuple[Float64[Tensor, "samples"], Float64[Tensor, "samples"]]:
+    """Return estimates without their bias to first order, and their variances.
+
+    Args:
+        estimate: Function of the mean over all vectors that are drawn.
+        left_out: The same with each vector, or group of vectors, left out.
+        dimensions: Number of vectors that all would be.
+        drawn: Number of vectors that are drawn, if they are left out in groups.
+    """
+    count = len(left_out)
+    missing = 1 - (drawn or count) / dimensions
     mean = left_out.mean(0)
     spread = (left_out - mean).square().mean(0)
-    return norm + missing * (count - 1) * (norm - mean), missing * (count - 1) * spread
+    return estimate + missing * (count - 1) * (estimate - mean), missing * (count - 1) * spread

@@ -7,11 +7,19 @@ from functools import partial
 
 import torch
 from jaxtyping import Float, Float64
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.nn import Module
 
 from generalization.derivatives.input_jacobian import logits_and_slopes
 from generalization.derivatives.preactivation_jacobians import without_features
+from generalization.derivatives.row_counts import ROWS
+from generalization.derivatives.row_sketch import (
+    Norms,
+    Rows,
+    jackknifed,
+    told_mean,
+    vectors_of_curves,
+)
 from generalization.devices import items_at_once
 from generalization.errors import Approximated
 from generalization.measures.sampled_transitions import nan_if_diverged
@@ -30,15 +38,19 @@ from generalization.regions.polylines import around_translations
 from generalization.regions.trajectories import equidistant_points, translation_loops
 from generalization.samples import Images
 
+FEW = 2  # Images on which the gain of more points is estimated.
+
 
 @reads_networks
 def curvature(
     networks: Networks,
     inputs: Images,
     *,
+    generator: Generator | None = None,
     dtype: torch.dtype = torch.float32,
     grid_points: int = 4096,
     most_work: float = MOST_CURVATURE_WORK,
+    rows: int | str = ROWS,
 ) -> Float64[Tensor, "networks samples"]:
     """Total variation of the logit Jacobian along the translation loop of each image.
 
@@ -71,9 +83,12 @@ def curvature(
 
     Args:
         networks: A stack of R networks, or a module from images to logits (R = 1), in eval mode.
+        generator: Source on the CPU of the rows that are drawn; all are computed without one.
         grid_points: Number of points on a loop where C is sampled; otherwise unused.
         most_work: Operations per image, at 10¹¹ a second, up to which all regions of a module are
             found.
+        rows: Number of rows of the Jacobian, one backward pass each, that are drawn for every loop
+            of a module with more than 128 classes; ``all`` for the exact sum. See ``row_sketch``.
 
     Returns:
         R × N sums, in logits per unit of input; NaN where the logits are not finite.
@@ -84,17 +99,15 @@ def curvature(
     """  # noqa: DOC502
     if grid_points < 2:
         raise ValueError(f"grid_points must be at least 2, not {grid_points!r}.")
+    inputs = inputs.to(dtype)
     if isinstance(networks, Module):
         refuse_statistics_of_batches(networks)
         networks = deepcopy(networks).to(dtype).eval().requires_grad_(False)
+        sums = _module_curvature(networks, inputs, grid_points, most_work, Rows(rows, generator))
     else:
         networks = networks.to(dtype)
-    inputs = inputs.to(dtype)
-    alone = isinstance(networks, Module)
-    evaluate = partial(_module_curvature, most_work=most_work) if alone else _stack_curvature
-    members = [networks] if alone else networks
-    sums = [evaluate(network, inputs, grid_points) for network in members]
-    return nan_if_diverged(torch.stack(sums).unsqueeze(2), networks, inputs).squeeze(2)
+        sums = torch.stack([_stack_curvature(one, inputs, grid_points) for one in networks])
+    return nan_if_diverged(sums.unsqueeze(2), networks, inputs).squeeze(2)
 
 
 def _stack_curvature(
@@ -109,30 +122,35 @@ def _stack_curvature(
 
 
 def _module_curvature(
-    module: Module, inputs: Images, grid_points: int, *, most_work: float
-) -> Float64[Tensor, "samples"]:
-    """Return the curvatures of a module."""
-    if not is_module_curvature_followed(module, inputs, most_work):
-        return _sampled_of_module(module, inputs, grid_points)
-    variation = partial(module_jacobian_variation, module)
-    return around_translations(variation, inputs, numbers_per_point(module, inputs))
-
-
-FEW = 2  # Images on which the gain of more points is estimated.
-
-
-def _sampled_of_module(
-    module: Module, inputs: Images, grid_points: int
-) -> Float64[Tensor, "samples"]:
-    """Sum over points, and warn of how much less half as many find."""
-    loops = translation_loops(inputs)
-    sums = sampled_jacobian_variation(module, loops, grid_points)
-    fewer = sampled_jacobian_variation(module, loops[:FEW], max(2, grid_points // 2)).sum()
-    gain = float(sums[:FEW].sum() / fewer - 1)
-    if math.isfinite(gain):
-        how = f"sampled at {grid_points} points, {gain:.1%} more than at half as many"
-        warnings.warn(Approximated(how, [True]), stacklevel=2)
-    return sums
+    module: Module, inputs: Images, grid_points: int, most_work: float, rows: Rows
+) -> Float64[Tensor, "1 samples"]:
+    """Return the curvatures of a module, and tell how they are approximated."""
+    drawn = rows.drawn(module, inputs)
+    draw = again = None
+    if drawn:
+        draw, again = (
+            partial(vectors_of_curves, drawn.rows, generator)
+            for generator in (rows.generator, rows.generator.clone_state())
+        )
+    clauses = []
+    if is_module_curvature_followed(module, inputs, most_work, drawn.rows if drawn else "all"):
+        variation = partial(module_jacobian_variation, module, draw=draw)
+        sums = around_translations(variation, inputs, numbers_per_point(module, inputs))
+    else:
+        sums = sampled_jacobian_variation(module, translation_loops(inputs), grid_points, draw)
+        few, half = translation_loops(inputs[:FEW]), max(2, grid_points // 2)
+        fewer = sampled_jacobian_variation(module, few, half, again)
+        gain = float(sums[:FEW, 0].sum() / fewer[:, 0].sum() - 1)
+        if math.isfinite(gain):
+            how = f"sampled at {grid_points} points, {gain:.1%} more than at half as many"
+            clauses.append(how)
+    if drawn:
+        values, variances = jackknifed(sums[:, 0], sums[:, 1:].mT, drawn.classes)
+        how = ", ".join([*clauses, drawn.how])
+        return told_mean(Norms(values.unsqueeze(0), variances.unsqueeze(0), how))
+    if clauses:
+        warnings.warn(Approximated(*clauses, [True]), stacklevel=3)
+    return sums.mT
 
 
 @torch.inference_mode()

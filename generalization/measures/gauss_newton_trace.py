@@ -7,8 +7,10 @@ trace is invariant to permuting units, but not to rescaling layers against each 
 from jaxtyping import Float64
 from torch import Generator, Tensor
 
+from generalization.derivatives.fisher_sketch import fisher_traces
 from generalization.derivatives.gradient_factors import fisher_moments
-from generalization.derivatives.row_sketch import ROWS, Rows, fisher_traces, told_mean
+from generalization.derivatives.row_counts import ROWS
+from generalization.derivatives.row_sketch import Rows, told_mean
 from generalization.networks.modules import Networks
 from generalization.networks.reading import reads_weights
 from generalization.networks.sharing import once

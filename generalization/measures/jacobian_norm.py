@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Generator, Tensor
 
+from generalization.derivatives.row_counts import ROWS
 from generalization.derivatives.row_sketch import (
-    ROWS,
     Norms,
     Rows,
     jacobian_norms,

@@ -4,15 +4,22 @@ C = E g gᵀ is the second moment of the per-sample gradients of the training lo
 matrix. The criterion itself, tr(C H⁺), tells little of overparametrized networks: where N (K − 1)
 gradients of the logits of N samples are linearly independent, it is Σ_i (1 − σ_y) / σ_y, a function
 of the probabilities only.
+
+Args:
+    generator: Source on the CPU of random rows; values are exact without one.
+    rows: Number of rows of a root of the curvature in logit space, one backward pass each, that are
+        drawn at every sample of a module with more than 128 classes; ``all`` for exact values.
 """
 
 import warnings
+from collections.abc import Sequence
 from copy import deepcopy
 
 import torch
 from jaxtyping import Float64, Int64
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
+from generalization.derivatives.fisher_sketch import fisher_diagonals, fisher_traces
 from generalization.derivatives.gradient_factors import (
     fisher_moments,
     fisher_rows,
@@ -20,6 +27,8 @@ from generalization.derivatives.gradient_factors import (
     loss_moments,
 )
 from generalization.derivatives.gradient_gram import gradient_gram
+from generalization.derivatives.row_counts import ROWS
+from generalization.derivatives.row_sketch import Rows, jackknifed, tell_error
 from generalization.errors import Approximated
 from generalization.networks.modules import Networks, logits_of, number_of_networks
 from generalization.networks.reading import reads_weights
@@ -36,16 +45,28 @@ def tic_of_traces(
     train_inputs: TrainInputs,
     train_labels: TrainLabels,
     *,
+    generator: Generator | None = None,
     train_samples: int = 1000,
+    rows: int | str = ROWS,
 ) -> Float64[Tensor, "networks"]:
     """Ratio tr C / tr H of Takeuchi's information criterion (Thomas et al. 2020).
+
+    Where rows are drawn, the ratio is freed of the bias of 1 / tr H to first order, its relative
+    variance.
 
     Returns:
         R ratios, in nats.
     """
     inputs, labels = first_samples(train_samples, train_inputs, train_labels)
-    squares = once(loss_moments, networks, inputs, labels).squares
-    return squares.mean(1) / once(fisher_moments, networks, inputs).traces.mean(1)
+    seconds = once(loss_moments, networks, inputs, labels).squares.mean(1)
+    drawn = fisher_traces(networks, inputs, Rows(rows, generator))
+    if drawn is None:
+        return seconds / once(fisher_moments, networks, inputs).traces.mean(1)
+    traces = drawn.values.mean(1)
+    relative = drawn.variances.sum(1).sqrt() / len(inputs) / traces
+    ratios = seconds / traces * (1 - relative.square())
+    tell_error(ratios, ratios * relative, drawn.how)
+    return ratios
 
 
 @reads_weights
@@ -54,7 +75,9 @@ def tic_of_diagonals(
     train_inputs: TrainInputs,
     train_labels: TrainLabels,
     *,
+    generator: Generator | None = None,
     train_samples: int = 1000,
+    rows: int | str = ROWS,
 ) -> Float64[Tensor, "networks"]:
     """Sum Σ_p C_pp / H_pp over parameters: Takeuchi's criterion with diagonal matrices.
 
@@ -64,12 +87,29 @@ def tic_of_diagonals(
     Source: this project's own approximation of Takeuchi 1976, because it is invariant to
     rescaling units, which tic_of_traces is not.
 
+    Where rows are drawn, the jackknife over groups of them frees the sum of the bias of 1 / H_pp to
+    first order.
+
     Returns:
         R sums, in nats.
     """
     inputs, labels = first_samples(train_samples, train_inputs, train_labels)
     seconds = once(loss_moments, networks, inputs, labels).diagonal
-    curvatures = once(fisher_moments, networks, inputs).diagonal
+    drawn = fisher_diagonals(networks, inputs, Rows(rows, generator))
+    if drawn is None:
+        return _sum_of_ratios(seconds, once(fisher_moments, networks, inputs).diagonal)
+    left_out = torch.stack([_sum_of_ratios(seconds, one) for one in drawn.left_out])
+    whole = _sum_of_ratios(seconds, drawn.total)
+    sums, variances = jackknifed(whole, left_out, drawn.dimensions, drawn.drawn)
+    tell_error(sums, variances.sqrt(), drawn.how)
+    return sums
+
+
+def _sum_of_ratios(
+    seconds: Sequence[Float64[Tensor, "networks _ _"]],
+    curvatures: Sequence[Float64[Tensor, "networks _ _"]],
+) -> Float64[Tensor, "networks"]:
+    """Return Σ_p C_pp / H_pp."""
     of_layers = [
         (c / h).where(h > 0, 0.0).sum((1, 2)) for c, h in zip(seconds, curvatures, strict=True)
     ]

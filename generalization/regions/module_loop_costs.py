@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from generalization.derivatives.row_counts import computed_rows
 from generalization.networks.modules import evaluation_mode
 from generalization.regions.crossing_costs import (
     WORK_PER_ACTIVATION,
@@ -73,13 +74,20 @@ def is_module_followed(
 
 
 def is_module_curvature_followed(
-    module: nn.Module, inputs: Float[Tensor, "samples *features"], most_work: float
+    module: nn.Module,
+    inputs: Float[Tensor, "samples *features"],
+    most_work: float,
+    rows: int | str = "all",
 ) -> bool:
-    """Return whether all regions are found and their Jacobians computed, at a bearable cost."""
+    """Return whether all regions are found and their Jacobians computed, at a bearable cost.
+
+    Args:
+        rows: Number of rows of a Jacobian that are computed where there are many classes.
+    """
     if not can_be_followed(module):
         return False
     with evaluation_mode(module), torch.no_grad():
-        classes = module(inputs[:1]).shape[-1]
+        classes = computed_rows(module(inputs[:1]).shape[-1], rows)
     layers = layers_of_loops(module, inputs)
     return is_curvature_followed(
         layers, inputs.shape[-1], classes, most_work, convolves=convolves(module)

@@ -7,20 +7,18 @@ from torch import Generator, nn
 from torch.testing import assert_close
 
 import generalization
+from generalization.derivatives.fisher_sketch import fisher_directions, fisher_traces
 from generalization.derivatives.input_jacobian import input_jacobian_norm
+from generalization.derivatives.row_counts import MOST_EXACT_CLASSES, ROWS, computed_rows
 from generalization.derivatives.row_sketch import (
-    MOST_EXACT_CLASSES,
-    ROWS,
     Rows,
-    computed_rows,
-    fisher_directions,
-    fisher_traces,
     logit_directions,
     sketched_jacobian_norm,
     softmax_directions,
 )
 from generalization.devices import at_most
 from generalization.errors import InputError
+from generalization.measures.curvature import curvature
 from generalization.measures.gauss_newton_trace import gauss_newton_trace
 from generalization.measures.jacobian_norm import (
     gaussian_jacobian_norm,
@@ -29,10 +27,13 @@ from generalization.measures.jacobian_norm import (
     train_jacobian_norm,
     translation_jacobian_norm,
 )
+from generalization.measures.takeuchi import tic_of_diagonals, tic_of_traces
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.standard_errors import collecting_standard_errors
 
 CLASSES = 200
+LABELS = torch.arange(60) % CLASSES
+SUMS = ["tic_of_traces", "tic_of_diagonals"]  # Over parameters or samples: one value each.
 DRAWS = 500
 DIRECTIONS = {"logits": logit_directions, "softmax": softmax_directions}
 EXACT = {"logits": logit_jacobian_norm, "softmax": jacobian_norm}
@@ -172,6 +173,9 @@ def test_traces_of_a_saturated_softmax_keep_their_digits():
 
 MEASURES = {
     "gauss_newton_trace": lambda module, **how: gauss_newton_trace(module, images(), **how),
+    "tic_of_traces": lambda module, **how: tic_of_traces(module, images(60), LABELS, **how),
+    "tic_of_diagonals": lambda module, **how: tic_of_diagonals(module, images(60), LABELS, **how),
+    "curvature": lambda module, **how: curvature(module, images(), grid_points=16, **how),
     "jacobian_norm": lambda module, **how: jacobian_norm(module, images(), **how),
     "logit_jacobian_norm": lambda module, **how: logit_jacobian_norm(module, images(), **how),
     "train_jacobian_norm": lambda module, **how: train_jacobian_norm(module, images(), **how),
@@ -200,7 +204,8 @@ def test_measures_tell_their_error_and_follow_their_seed(name):
 
 @pytest.mark.filterwarnings("ignore:.* rows drawn of")
 @pytest.mark.parametrize(
-    "name", ["jacobian_norm", "translation_jacobian_norm", "gauss_newton_trace"]
+    "name",
+    ["jacobian_norm", "translation_jacobian_norm", "gauss_newton_trace", "curvature", *SUMS],
 )
 def test_the_error_that_is_told_is_the_spread_over_seeds(name):
     module, values, errors = perceptron(), [], []
@@ -209,6 +214,25 @@ def test_the_error_that_is_told_is_the_spread_over_seeds(name):
             values.append(MEASURES[name](module, generator=seeded(seed), rows=8).mean())
         errors.append(told[-1].item())
     assert torch.stack(values).std().item() == pytest.approx(sum(errors) / 60, rel=0.3)
+
+
+@pytest.mark.filterwarnings("ignore:.* rows drawn of")
+def test_curvature_over_all_regions_is_unbiased_and_its_error_covers_it():
+    layers = [nn.Flatten(), nn.Linear(48, 12), nn.ReLU(), nn.Linear(12, 12), nn.ReLU()]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        module = nn.Sequential(*layers, nn.Linear(12, CLASSES)).double()
+    exact, ratios, errors = curvature(module, images(), rows="all").mean(), [], []
+    for seed in range(100):
+        with collecting_standard_errors() as told:
+            found = curvature(module, images(), generator=seeded(seed)).mean()
+        ratios.append(found / exact)
+        errors.append(told[-1] / exact)
+    ratios, errors = torch.stack(ratios), torch.cat(errors)
+    assert (ratios.mean() - 1).abs() < 3 * ratios.std() / 100**0.5
+    assert errors.mean().item() == pytest.approx(ratios.std().item(), rel=0.2)
+    assert errors.mean() < 0.05
+    assert covers_at_its_rate(ratios, errors, 1.0)
 
 
 @pytest.mark.filterwarnings("ignore:.* rows drawn of")
@@ -252,20 +276,29 @@ def test_a_number_of_rows_that_cannot_be_meant_is_refused(rows):
 
 def test_a_row_says_that_it_is_sampled_and_how():
     names = [*MEASURES, "gaussian_jacobian_norm"]
-    chosen = {name: {} for name in names} | {"gaussian_jacobian_norm": {"random_samples": 20}}
+    chosen = {name: {} for name in names} | {
+        "gaussian_jacobian_norm": {"random_samples": 20},
+        "curvature": {"grid_points": 16},
+    }
     table = generalization.measure(perceptron(), images(), torch.arange(6), chosen)
     table = table.set_index("measure")
     assert (table["status"] == "ok").all()
     assert (table["method"] == "sampled").all()
-    how = r"32 rows drawn of 200, ±[\d.]+% a draw; ±\d+\.\d% over inputs"
-    assert all(re.fullmatch(how, table.loc[name, "note"]) for name in MEASURES)
+    how = r"32 rows drawn of 200, ±[\d.]+% a draw"
+    grid = r"sampled at 16 points, \d+\.\d% more than at half as many, "
+    for name in MEASURES:
+        before = grid if name == "curvature" else ""
+        after = "" if name in SUMS else r"; ±\d+\.\d% over inputs"
+        assert re.fullmatch(before + how + after, table.loc[name, "note"])
     every = {name: {**settings, "rows": "all"} for name, settings in chosen.items()}
     exact = generalization.measure(perceptron(), images(), torch.arange(6), every)
     exact = exact.set_index("measure")
-    assert list(exact["method"]) == ["exact"] * len(MEASURES) + ["sampled"]
+    sampled = {"curvature", "gaussian_jacobian_norm"}
+    assert all((exact["method"] == "sampled") == exact.index.isin(sampled))
     apart = (table["value"] - exact["value"]).abs() / table["standard_error"]
     assert (apart < 4).all()
-    assert (table["standard_error"] < exact["standard_error"])[list(MEASURES)].all()
+    means = [name for name in MEASURES if name not in SUMS]
+    assert (table["standard_error"] < exact["standard_error"])[means].all()
 
 
 def test_few_classes_are_measured_once(monkeypatch):
