@@ -46,7 +46,7 @@ def inverse_squared_margin(
     *,
     training_margin: Margins | None = None,
 ) -> Float64[Tensor, "networks"]:
-    """Inverse 1/γ² of the squared margin (Jiang et al. 2019).
+    """Inverse 1/γ² of the squared margin (Jiang et al. 2019, Eq. 22).
 
     Invariant to permuting units and to rescaling layers against each other; multiplying the logits
     by c divides it by c².

@@ -33,7 +33,9 @@ from generalization.samples import TrainInputs, TrainLabels
 
 @reads_weights
 def spectral_product(networks: Networks) -> Float64[Tensor, "networks"]:
-    """Logarithm Σ_l ln ‖W_l‖₂² of the product of squared spectral norms (Jiang et al. 2019).
+    """Logarithm Σ_l ln ‖W_l‖₂² of the product of squared spectral norms.
+
+    Source: Jiang et al. 2019, Eq. 32.
 
     Invariant to rescaling layers against each other; multiplying the logits by c adds 2 ln c.
     Independent of the data.
@@ -52,7 +54,7 @@ def spectral_product_over_margin(
     *,
     training_margin: Margins | None = None,
 ) -> Float64[Tensor, "networks"]:
-    """Logarithm of Π_l ‖W_l‖₂² / γ² (Jiang et al. 2019).
+    """Logarithm of Π_l ‖W_l‖₂² / γ² (Jiang et al. 2019, Eq. 31).
 
     Invariant to rescaling layers against each other and to scaling the logits.
 
@@ -67,7 +69,7 @@ def spectral_product_over_margin(
 def spectral_sum(networks: Networks) -> Float64[Tensor, "networks"]:
     """Logarithm of L (Π_l ‖W_l‖₂²)^{1/L}, the sum of squared norms of balanced layers.
 
-    Source: Jiang et al. 2019.
+    Source: Jiang et al. 2019, Eq. 35.
 
     It ranks networks of one depth as ``spectral_product`` does, and has the same invariances.
 
@@ -85,7 +87,7 @@ def spectral_sum_over_margin(
     *,
     training_margin: Margins | None = None,
 ) -> Float64[Tensor, "networks"]:
-    """Logarithm of L (Π_l ‖W_l‖₂² / γ²)^{1/L} (Jiang et al. 2019).
+    """Logarithm of L (Π_l ‖W_l‖₂² / γ²)^{1/L} (Jiang et al. 2019, Eq. 34).
 
     Arguments, invariances and results are those of ``spectral_product_over_margin``.
     """
@@ -95,7 +97,9 @@ def spectral_sum_over_margin(
 
 @reads_weights
 def frobenius_product(networks: Networks) -> Float64[Tensor, "networks"]:
-    """Logarithm Σ_l ln ‖W_l‖_F² of the product of squared Frobenius norms (Jiang et al. 2019).
+    """Logarithm Σ_l ln ‖W_l‖_F² of the product of squared Frobenius norms.
+
+    Source: Jiang et al. 2019, Eq. 37.
 
     Arguments, invariances and results are those of ``spectral_product``.
     """
@@ -110,7 +114,7 @@ def frobenius_product_over_margin(
     *,
     training_margin: Margins | None = None,
 ) -> Float64[Tensor, "networks"]:
-    """Logarithm of Π_l ‖W_l‖_F² / γ² (Jiang et al. 2019).
+    """Logarithm of Π_l ‖W_l‖_F² / γ² (Jiang et al. 2019, Eq. 36).
 
     Arguments, invariances and results are those of ``spectral_product_over_margin``.
     """
@@ -120,7 +124,7 @@ def frobenius_product_over_margin(
 
 @reads_weights
 def frobenius_sum(networks: Networks) -> Float64[Tensor, "networks"]:
-    """Logarithm of L (Π_l ‖W_l‖_F²)^{1/L} (Jiang et al. 2019).
+    """Logarithm of L (Π_l ‖W_l‖_F²)^{1/L} (Jiang et al. 2019, Eq. 39).
 
     Arguments, invariances and results are those of ``spectral_product``.
     """
@@ -135,7 +139,7 @@ def frobenius_sum_over_margin(
     *,
     training_margin: Margins | None = None,
 ) -> Float64[Tensor, "networks"]:
-    """Logarithm of L (Π_l ‖W_l‖_F² / γ²)^{1/L} (Jiang et al. 2019).
+    """Logarithm of L (Π_l ‖W_l‖_F² / γ²)^{1/L} (Jiang et al. 2019, Eq. 38).
 
     Arguments, invariances and results are those of ``spectral_product_over_margin``.
     """
@@ -147,7 +151,7 @@ def frobenius_sum_over_margin(
 def stable_rank_sum(networks: Networks) -> Float64[Tensor, "networks"]:
     """Sum Σ_l ‖W_l‖_F² / ‖W_l‖₂² of the stable ranks of layers.
 
-    Source: Jiang et al. 2019, "fro over spec".
+    Source: Jiang et al. 2019, Eq. 33, "fro over spec".
 
     Invariant to scaling any layer. Independent of the data.
 
@@ -165,7 +169,9 @@ def stable_rank_sum(networks: Networks) -> Float64[Tensor, "networks"]:
 def spectral_distance(
     networks: Networks, initial_networks: Networks
 ) -> Float64[Tensor, "networks"]:
-    """Distance Σ_l ‖W_l − W_l⁰‖₂² from initialization (Jiang et al. 2019, "dist spec init").
+    """Distance Σ_l ‖W_l − W_l⁰‖₂² from initialization.
+
+    Source: Jiang et al. 2019, Eq. 41, "dist spec init".
 
     With Frobenius norms it would be the square of ``distance_from_initialization``, for folded
     weights.

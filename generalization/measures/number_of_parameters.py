@@ -10,7 +10,7 @@ from generalization.networks.reading import reads_networks
 
 @reads_networks
 def number_of_parameters(trained_networks: Networks) -> Float64[Tensor, "networks"]:
-    """Number of parameters that training moves, the ω of Jiang et al. 2019.
+    """Number of parameters that training moves, the ω of Jiang et al. 2019, Eq. 20.
 
     Weights, biases, and scales and shifts of normalizations.
 

@@ -47,7 +47,9 @@ def pac_bayes_flatness(
     train_samples: int = 1000,
     draws: int = 10,
 ) -> Float64[Tensor, "networks"]:
-    """Inverse variance 1/σ² of the largest tolerable Gaussian weight noise (Jiang et al. 2019).
+    """Inverse variance 1/σ² of the largest tolerable Gaussian weight noise.
+
+    Source: Jiang et al. 2019, Eq. 53.
 
     The noise is u ~ N(0, σ² I). σ is not invariant to rescaling layers against each other.
 
@@ -69,7 +71,7 @@ def pac_bayes_from_initialization(
     train_samples: int = 1000,
     draws: int = 10,
 ) -> Float64[Tensor, "networks"]:
-    """PAC-Bayes bound ‖w − w⁰‖² / 4σ² + ln(m/σ) + 10 (Jiang et al. 2019, "pacbayes-init").
+    """PAC-Bayes bound ‖w − w⁰‖² / 4σ² + ln(m/σ) + 10 (Jiang et al. 2019, Eq. 48, "pacbayes-init").
 
     σ is that of ``pac_bayes_flatness``.
 
@@ -92,7 +94,7 @@ def pac_bayes_from_origin(
     train_samples: int = 1000,
     draws: int = 10,
 ) -> Float64[Tensor, "networks"]:
-    """PAC-Bayes bound ‖w‖² / 4σ² + ln(m/σ) + 10 (Jiang et al. 2019, "pacbayes-orig").
+    """PAC-Bayes bound ‖w‖² / 4σ² + ln(m/σ) + 10 (Jiang et al. 2019, Eq. 49, "pacbayes-orig").
 
     σ is that of ``pac_bayes_flatness``.
 
@@ -115,7 +117,9 @@ def magnitude_aware_flatness(
     train_samples: int = 1000,
     draws: int = 10,
 ) -> Float64[Tensor, "networks"]:
-    """Inverse 1/σ² of the largest tolerable noise relative to weights (Jiang et al. 2019, "mag").
+    """Inverse 1/σ² of the largest tolerable noise relative to weights.
+
+    Source: Jiang et al. 2019, Eq. 61, "mag".
 
     The noise of weight w_i has the standard deviation √(σ² w_i² + ε²), ε = 10⁻³. Except for ε, σ is
     invariant to rescaling layers against each other.
@@ -139,7 +143,9 @@ def magnitude_aware_from_initialization(
     train_samples: int = 1000,
     draws: int = 10,
 ) -> Float64[Tensor, "networks"]:
-    """Magnitude-aware PAC-Bayes bound with the initial weights as prior mean (Jiang et al. 2019).
+    """Magnitude-aware PAC-Bayes bound with the initial weights as prior mean.
+
+    Source: Jiang et al. 2019, Eq. 56.
 
     ¼ Σ_i ln[(ε² + (σ² + 1) ‖w − w⁰‖²/ω) / (ε² + σ² (w_i − w_i⁰)²)] + ln(m/σ) + 10, with ω the
     number of weights and σ that of ``magnitude_aware_flatness``.
@@ -166,7 +172,7 @@ def magnitude_aware_from_origin(
     train_samples: int = 1000,
     draws: int = 10,
 ) -> Float64[Tensor, "networks"]:
-    """Magnitude-aware PAC-Bayes bound with ‖w‖² in place of ‖w − w⁰‖² (Jiang et al. 2019).
+    """Magnitude-aware PAC-Bayes bound with ‖w‖² in place of ‖w − w⁰‖² (Jiang et al. 2019, Eq. 57).
 
     Otherwise equal to ``magnitude_aware_from_initialization``.
 

@@ -66,7 +66,7 @@ def path_norm_over_margin(
     *,
     training_margin: Margins | None = None,
 ) -> Float64[Tensor, "networks"]:
-    """Path norm divided by the margin γ of ``margin_percentile`` (Jiang et al. 2019).
+    """Path norm divided by the margin γ of ``margin_percentile`` (Jiang et al. 2019, Eq. 43).
 
     Invariant to permuting units, to rescaling layers against each other and to scaling the logits.
 

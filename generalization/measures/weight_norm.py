@@ -15,7 +15,7 @@ from generalization.networks.reading import reads_networks
 
 @reads_networks
 def weight_norm(trained_networks: Networks) -> Float64[Tensor, "networks"]:
-    """Euclidean norm ‖w‖₂ of all weights of a network (Jiang et al. 2019).
+    """Euclidean norm ‖w‖₂ of all weights of a network (Jiang et al. 2019, Eq. 42).
 
     Biases and the scales and shifts of normalizations are omitted, as in the public code of
     Dziugaite et al. 2020.
@@ -36,7 +36,9 @@ def weight_norm(trained_networks: Networks) -> Float64[Tensor, "networks"]:
 def distance_from_initialization(
     trained_networks: Networks, initial_networks: Networks
 ) -> Float64[Tensor, "networks"]:
-    """Euclidean distance ‖w − w⁰‖₂ of all weights from their initialization (Jiang et al. 2019).
+    """Euclidean distance ‖w − w⁰‖₂ of all weights from their initialization.
+
+    Source: Jiang et al. 2019, Eq. 40.
 
     Biases are omitted, as in ``weight_norm``.
 
