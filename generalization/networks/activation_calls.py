@@ -75,6 +75,10 @@ BENDING_LAYERS += (nn.RNNBase, nn.RNNCellBase, nn.LPPool1d, nn.LPPool2d)
 # Modules that do what functions or methods of these names do in a traced module.
 AS_MODULE = {"relu": nn.ReLU, "relu_": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 
+# Functions that give activations another shape, in which each may stand several times.
+RESHAPED = {"expand", "expand_as", "flatten", "reshape", "reshape_as", "squeeze", "unflatten"}
+RESHAPED |= {"unsqueeze", "view", "view_as"}
+
 
 class ActivationCalls(TorchFunctionMode):
     """Shows all calls of activation functions that are made inside.
@@ -111,7 +115,9 @@ class ActivationCalls(TorchFunctionMode):
             found = function(*args, **kwargs)
             self._show(found)
         if thresholds is None and writes(name) and isinstance(given[0], Tensor):
-            given[0]._is_activation = False
+            given[0]._activations = 0
+        if name in RESHAPED or (name == "__getitem__" and found.numel() == given[0].numel()):
+            found._activations = _activations(given[0])
         mark_results(name, given, found)
         return found
 
@@ -131,7 +137,7 @@ class ActivationCalls(TorchFunctionMode):
 
     def _show(self, activations: Tensor) -> None:
         """Show what an activation function returns."""
-        activations._is_activation = True
+        activations._activations = activations.numel()
         self.after(activations)
 
     @contextmanager
@@ -186,9 +192,13 @@ class ActivationCalls(TorchFunctionMode):
 
 def _is_gate(name: str, args: tuple[Any, ...]) -> bool:
     """Return whether a function multiplies activations by activations of whole channels."""
-    activations = [getattr(one, "_is_activation", False) for one in args]
-    shapes = {one.shape for one in args if isinstance(one, Tensor)}
-    return name.strip("_") in {"mul", "multiply"} and all(activations) and len(shapes) == 2
+    counts = {_activations(one) for one in args}
+    return name.strip("_") in {"mul", "multiply"} and all(counts) and len(counts) == 2
+
+
+def _activations(value: Any) -> int:
+    """Return the number of activations that a tensor holds, each of them once or more often."""
+    return getattr(value, "_activations", 0)
 
 
 class _MaximumCalls(TorchFunctionMode):

@@ -153,15 +153,16 @@ def test_what_no_function_of_torch_computes_is_refused():
 class SqueezeAndExcitation(nn.Module):
     """Channels times activations of whole channels, after an activation function or before."""
 
-    def __init__(self, seen):
+    def __init__(self, seen, reshaped=lambda gate, maps: gate):
         super().__init__()
         self.convolution, self.squeeze = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 4, 1)
-        self.head, self.seen = nn.Linear(4, 3), seen
+        self.head, self.seen, self.reshaped = nn.Linear(4, 3), seen, reshaped
 
     def forward(self, x):
         maps = self.convolution(x)
         maps = maps.relu() if self.seen else maps
-        maps = maps * functional.hardsigmoid(self.squeeze(maps.mean((2, 3), keepdim=True)))
+        gate = functional.hardsigmoid(self.squeeze(maps.mean((2, 3), keepdim=True)))
+        maps = maps * self.reshaped(gate, maps)
         return self.head(maps.relu().mean((2, 3)))
 
 
@@ -170,6 +171,28 @@ def test_gates_of_whole_channels_multiply_units_that_are_seen():
     assert [tuple(one.shape[1:]) for one in found] == [(4, 4, 4), (4, 1, 1), (4, 4, 4)]
     with pytest.raises(InputError, match="not mul of features, whose hidden layers"):
         module_activations(SqueezeAndExcitation(False).eval(), images())
+
+
+@pytest.mark.parametrize(
+    "reshaped",
+    [
+        lambda gate, maps: gate.expand_as(maps),
+        lambda gate, maps: gate.flatten(1).view(len(gate), 4, 1, 1).expand(maps.shape),
+        lambda gate, maps: gate.squeeze(3).squeeze(2)[:, :, None, None],
+    ],
+    ids=["expand_as", "view", "index"],
+)
+def test_gates_are_read_in_any_shape(reshaped):
+    seen = module_activations(SqueezeAndExcitation(True, reshaped).eval(), images())
+    assert [tuple(one.shape[1:]) for one in seen] == [(4, 4, 4), (4, 1, 1), (4, 4, 4)]
+    with pytest.raises(InputError, match="not mul of features, whose hidden layers"):
+        module_activations(SqueezeAndExcitation(False, reshaped).eval(), images())
+
+
+def test_products_of_all_units_are_refused_in_any_shape():
+    module = network(lambda net, h: h.relu() * torch.sigmoid(h).view(h.shape))
+    with pytest.raises(InputError, match="not mul of features, whose hidden layers"):
+        module_activations(module, images())
 
 
 def test_a_layer_in_a_sequence_that_bends_is_refused():
