@@ -1,6 +1,7 @@
 """A script that is launched does what it does when it is run, without importing torch anew."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -33,6 +34,9 @@ elif mark == "wait":
     time.sleep(60)
     open(sys.argv[2] + ".done", "w").close()
 """
+
+IDLE = 2.0
+WAIT = f"pathlib.Path('begun').touch()\ntime.sleep({2 * IDLE})\n"
 
 
 @contextmanager
@@ -67,8 +71,8 @@ def launched(runtime, folder, *arguments, launch=LAUNCH, **more):
     return subprocess.run(command, capture_output=True, check=False, **about)
 
 
-def started(runtime, folder, *arguments):
-    command = [sys.executable, *LAUNCH, "script.py", *arguments]
+def started(runtime, folder, *arguments, launch=LAUNCH):
+    command = [sys.executable, *launch, "script.py", *arguments]
     return subprocess.Popen(command, cwd=folder, env=environment(runtime))
 
 
@@ -247,3 +251,20 @@ def test_inside_a_job_of_a_cluster_the_script_is_run_as_it_is(runtime, folder):
 def test_where_no_server_can_be_had_the_script_is_run_as_it_is(folder):
     far = "/tmp/" + "x" * 120
     assert "False 1 here" in launched(far, folder, "say").stdout
+
+
+def test_an_idle_server_ends_and_leaves_no_socket(its_runtime, checkout):
+    server = checkout / "workflow/launch_server.py"
+    text, changed = re.subn(r"(?m)^IDLE = .*$", f"IDLE = {IDLE}", server.read_text())
+    assert changed == 1
+    server.write_text(text)
+    (checkout / "script.py").write_text("import pathlib, time\n" + WAIT)
+    launch = "-ES", "workflow/launch.py"
+    script = started(its_runtime, checkout, launch=launch)
+    wait_for((checkout / "begun").exists)
+    assert any(path.is_socket() for path in Path(its_runtime).rglob("*"))
+    # A script that takes longer than an idle server waits is not left alone.
+    assert script.wait(60) == 0
+    assert servers(its_runtime)
+    wait_for(lambda: not servers(its_runtime))
+    assert [path for path in Path(its_runtime).rglob("*") if path.is_socket()] == []
