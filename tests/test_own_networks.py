@@ -444,7 +444,7 @@ def test_a_measure_that_returns_no_numbers_is_named_once(module, inputs):
     table = generalization.measure(module, inputs, measures={"theirs": lambda networks: 1})
     assert table["status"].item() == (
         "theirs must return a floating-point tensor of shape (1,) or (1, inputs) for 1 networks, "
-        "not a int."
+        "not an int."
     )
 
 

@@ -293,7 +293,7 @@ def test_the_sentences_name_the_measure_the_need_and_what_was_found():
         "batch statistics": "jacobian_norm: networks must normalize batches by running statistics, "
         "since those of a batch couple its points, not by BatchNorm1d without.",
         "hidden batch statistics": "jacobian_norm needs networks whose logits are those of single "
-        "inputs in eval mode, not of a InstanceStatistics whose logits change with the other "
+        "inputs in eval mode, not of an InstanceStatistics whose logits change with the other "
         "inputs.",
         "vector output": "jacobian_norm needs networks that map inputs to logits of shape "
         "(samples, classes), not (2, 1, 4, 4) to (6,).",
@@ -355,7 +355,7 @@ def test_sentences_speak_of_the_class_that_was_given():
     for name, kind, found in (
         ("path_norm", "logits in an object", "not with Output."),
         ("mixup_margin", "logits without a graph", "not Without, which may have some inside."),
-        ("balanced_tangent_sensitivity", "logits in an object", "not a Output."),
+        ("balanced_tangent_sensitivity", "logits in an object", "not an Output."),
     ):
         assert outcome(name, BY_NAME[kind]).refusal.endswith(found)
 
