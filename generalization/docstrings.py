@@ -13,6 +13,25 @@ from pathlib import Path
 
 SECTIONS = r"\n(?:Args|Attributes|Returns|Yields|Raises|Example|Examples):\n"
 
+# Full stops after which a sentence goes on.
+ABBREVIATIONS = (
+    "et al",
+    "e.g",
+    "i.e",
+    "cf",
+    "vs",
+    "Fig",
+    "Figs",
+    "Eq",
+    "Eqs",
+    "App",
+    "Sec",
+    "eq",
+    "eqs",
+    "fig",
+)
+NOT_AFTER = "".join(rf"(?<!\b{re.escape(one)}\.)" for one in ABBREVIATIONS)
+
 
 def definition(path: Path | str, name: str) -> str:
     """Return the definition of a function: its docstring up to the arguments.
@@ -87,7 +106,7 @@ def columns(path: Path | str, name: str) -> dict[str, str]:
 
 def first_sentence(text: str) -> str:
     """Return the first sentence of a definition."""
-    return re.split(r"(?<=\.)(?<!et al\.)\s", text, maxsplit=1)[0]
+    return re.split(rf"(?<=\.){NOT_AFTER}\s", text, maxsplit=1)[0]
 
 
 def _joined(paragraph: str) -> str:

@@ -67,6 +67,16 @@ def test_first_sentence_ends_at_a_full_stop_before_a_space():
     assert first_sentence("Norm with 1.5 in it. And more.") == "Norm with 1.5 in it."
     assert first_sentence("No stop") == "No stop"
     assert first_sentence("Norm (Novak et al. 2018). More.") == "Norm (Novak et al. 2018)."
+    one = "Pairs, as in Novak et al. 2018, Fig. 4, Eqs. 1 and 2, e.g. of widths vs. depths."
+    assert first_sentence(f"{one} More of them.") == one
+
+
+def test_no_first_sentence_ends_within_parentheses():
+    for path in PACKAGE.rglob("*.py"):
+        for function in ast.walk(ast.parse(path.read_text())):
+            text = ast.get_docstring(function) if isinstance(function, ast.FunctionDef) else None
+            said = first_sentence(text or "")
+            assert said.count("(") == said.count(")"), (path, said)
 
 
 @pytest.mark.parametrize("name", [*MEASURES, *PROFILES, *SIMILARITIES, *TABLES])
