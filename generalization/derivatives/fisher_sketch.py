@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int64
 from torch import Generator, Tensor
 
 from generalization.derivatives.gradient_factors import (
@@ -78,9 +78,17 @@ def fisher_traces(
 
 @torch.no_grad()
 def fisher_diagonals(
-    networks: Networks, inputs: Float[Tensor, "samples *features"], rows: Rows
+    networks: Networks,
+    inputs: Float[Tensor, "samples *features"],
+    labels: Int64[Tensor, "samples"],
+    rows: Rows,
 ) -> Diagonals | None:
     """Estimate the diagonal of the Gauss–Newton matrix, without bias.
+
+    Args:
+        labels: Classes whose rows, √σ_y times the gradients of the loss, are exact at their inputs:
+            where C_pp is divided by an estimate of H_pp, this is then no less than σ_y C_pp of any
+            one input.
 
     Returns:
         Estimates, from all rows that are drawn and from groups of them; None where all rows are to
@@ -91,7 +99,7 @@ def fisher_diagonals(
         return None
     directions = DrawnDirections(fisher_directions, drawn.rows, rows.generator)
     sums: list[list[Tensor]] = []
-    for block in gradient_blocks(networks, inputs, directions):
+    for block in gradient_blocks(networks, inputs, directions, labels):
         exact, dimensions = directions.of_chunk
         groups = _groups(exact, drawn.rows)
         found = [summed_squares(block, part) for part in (slice(exact), *groups)]
@@ -125,23 +133,33 @@ def _added(one: Sequence[Tensor], other: Sequence[Tensor]) -> list[Tensor]:
 
 
 def fisher_directions(
-    logits: Float[Tensor, "samples classes"], rows: int, generator: Generator
+    logits: Float[Tensor, "samples classes"],
+    rows: int,
+    generator: Generator,
+    labels: Int64[Tensor, "samples"] | None = None,
 ) -> Directions:
     """Draw vectors for the root (I − √σ√σᵀ) diag(√σ) of diag(σ) − σσᵀ, in place of C.
 
     Row k is √σ_k (e_k − σ), the gradient of the loss at the label k times √σ_k, so that half of the
     passes go to the likeliest T classes. The others are drawn from the other K − T dimensions.
+
+    Args:
+        labels: Classes that are among the T, however unlikely they are.
     """
     classes, likeliest = logits.shape[1], rows // 2
     probabilities = softmax(logits)
-    top = probabilities.topk(likeliest, dim=1).indices
+    ranked = probabilities
+    if labels is not None:
+        ranked = probabilities.scatter(1, labels.unsqueeze(1), 2.0)
+    top = ranked.topk(likeliest, dim=1).indices
     left = torch.ones_like(probabilities).scatter(1, top, 0.0).unsqueeze(2)
     drawn = torch.linalg.qr(normal(logits, rows - likeliest, generator) * left).Q * left
     sigma, roots = probabilities.unsqueeze(1), probabilities.sqrt().unsqueeze(1)
     of_drawn = roots * drawn.mT - sigma * (roots @ drawn).mT
     # 1 − σ_k cancels for the likeliest class only.
-    others = 1 - probabilities.gather(1, top)
-    others[:, 0] = probabilities.scatter(1, top[:, :1], 0.0).sum(1)
+    first = probabilities.argmax(1, keepdim=True)
+    of_others = probabilities.scatter(1, first, 0.0).sum(1, keepdim=True)
+    others = of_others.where(top == first, 1 - probabilities.gather(1, top))
     of_classes = (
         (-sigma).expand(-1, likeliest, -1).scatter(2, top.unsqueeze(2), others.unsqueeze(2))
     )

@@ -56,7 +56,7 @@ class Directions(NamedTuple):
     dimensions: int
 
 
-DrawDirections = Callable[[Tensor, int, Generator], Directions]
+DrawDirections = Callable[..., Directions]
 
 
 @dataclass
@@ -75,9 +75,9 @@ class DrawnDirections:
     generator: Generator
     of_chunk: tuple[int, int] = 0, 0
 
-    def __call__(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, logits: Tensor, *of_points: Tensor) -> tuple[Tensor, Tensor]:
         """Return the rows of a chunk, and their scale."""
-        found = self.draw(logits, self.rows, self.generator)
+        found = self.draw(logits, self.rows, self.generator, *of_points)
         self.of_chunk = found.exact, found.dimensions
         return found.cotangents, found.scale
 

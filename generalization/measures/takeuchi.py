@@ -87,15 +87,15 @@ def tic_of_diagonals(
     Source: this project's own approximation of Takeuchi 1976, because it is invariant to
     rescaling units, which tic_of_traces is not.
 
-    Where rows are drawn, the jackknife over groups of them frees the sum of the bias of 1 / H_pp to
-    first order.
+    Where rows are drawn, the jackknife over four groups of them frees the sum of the bias of
+    1 / H_pp to first order, and gives its standard error, with three degrees of freedom.
 
     Returns:
-        R sums, in nats.
+        R sums, in nats; infinite where H_pp underflows and C_pp does not.
     """
     inputs, labels = first_samples(train_samples, train_inputs, train_labels)
     seconds = once(loss_moments, networks, inputs, labels).diagonal
-    drawn = fisher_diagonals(networks, inputs, Rows(rows, generator))
+    drawn = fisher_diagonals(networks, inputs, labels, Rows(rows, generator))
     if drawn is None:
         return _sum_of_ratios(seconds, once(fisher_moments, networks, inputs).diagonal)
     left_out = torch.stack([_sum_of_ratios(seconds, one) for one in drawn.left_out])
@@ -111,7 +111,7 @@ def _sum_of_ratios(
 ) -> Float64[Tensor, "networks"]:
     """Return Σ_p C_pp / H_pp."""
     of_layers = [
-        (c / h).where(h > 0, 0.0).sum((1, 2)) for c, h in zip(seconds, curvatures, strict=True)
+        (c / h).where(c != 0, 0.0).sum((1, 2)) for c, h in zip(seconds, curvatures, strict=True)
     ]
     return torch.stack(of_layers).sum(0)
 

@@ -152,15 +152,37 @@ def test_traces_are_unbiased_and_their_error_covers_the_exact_mean(build, scale)
     assert errors.mean() < 0.1 * exact.mean()
 
 
+@pytest.mark.parametrize("labels", [None, torch.tensor([0, 3, 11, 5, 7])], ids=["no", "labels"])
 @pytest.mark.parametrize("scale", [0.1, 10.0, 3000.0])
-def test_rows_of_the_fisher_information_are_those_of_its_root(scale):
+def test_rows_of_the_fisher_information_are_those_of_its_root(scale, labels):
     logits = scale * torch.randn(5, 12, generator=seeded(), dtype=torch.float64)
     sigma = logits.softmax(1)
     fisher = torch.diag_embed(sigma) - sigma[:, :, None] * sigma[:, None, :]
-    rows, size, exact, dimensions = fisher_directions(logits, 12, seeded())
+    rows, size, exact, dimensions = fisher_directions(logits, 12, seeded(), labels)
     assert (exact, dimensions) == (6, 6)
     found = size[:, None, None].square() * rows.mT @ rows
     assert_close(found, fisher, rtol=1e-9, atol=1e-14)
+
+
+def test_rows_of_labels_are_exact_however_unlikely_they_are():
+    logits = 10 * torch.randn(5, 40, generator=seeded(), dtype=torch.float64)
+    labels = logits.argmin(1)
+    rows, size, exact, _ = fisher_directions(logits, 8, seeded(), labels)
+    sigma = logits.softmax(1)
+    of_labels = torch.nn.functional.one_hot(labels, 40) - sigma
+    expected = sigma.gather(1, labels.unsqueeze(1)).sqrt() * of_labels
+    found = (size[:, None, None] * rows)[:, :exact]
+    assert torch.isclose(found, expected.unsqueeze(1), rtol=1e-12, atol=0).all(2).any(1).all()
+
+
+@pytest.mark.filterwarnings("ignore:.* rows drawn of")
+def test_ratios_at_unlikely_labels_are_close():
+    module, images_of = perceptron(300.0), images(30)
+    labels = module(images_of).argmin(1)
+    exact = tic_of_diagonals(module, images_of, labels, rows="all")
+    for seed in range(5):
+        found = tic_of_diagonals(module, images_of, labels, generator=seeded(seed))
+        assert_close(found, exact, rtol=0.01, atol=0)
 
 
 def test_traces_of_a_saturated_softmax_keep_their_digits():

@@ -125,3 +125,16 @@ def test_passes_are_shared_at_as_many_points_only():
     assert len(results) == 4
     for value, alone in zip(values, expected, strict=True):
         assert torch.equal(value, alone)
+
+
+def test_curvatures_that_underflow_are_not_left_out():
+    """The label has the probability e⁻¹²⁰, the other two classes ½ each."""
+    network = torch.nn.Linear(1, 3)
+    with torch.no_grad():
+        network.weight.copy_(torch.tensor([[0.0], [0.0], [-120.0]]))
+        network.bias.zero_()
+    inputs, labels = torch.ones(1, 1), torch.tensor([2])
+    assert tic_of_diagonals(network, inputs, labels).isinf()
+    found = tic_of_diagonals(network.double(), inputs.double(), labels)
+    # Of weight and bias of each class, (1 − σ) / σ of the label and σ / (1 − σ) of the others.
+    assert_close(found, 2 * (2 * torch.exp(torch.tensor([120.0]).double()) + 2))
