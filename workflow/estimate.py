@@ -467,9 +467,15 @@ def told_gpus(estimate: Estimate) -> str:
 
 
 def told_gpu_rates(estimate: Estimate) -> str:
-    """Return in one line how fast a GPU is taken to be, and who says so."""
+    """Return in one line how fast a GPU is taken to be, who says so, and what it would do."""
     rates, source = estimate.gpu
-    return f"Rates of a GPU are {source}; {rates.flops / 1e12:.3g} TFLOP/s of matrix products."
+    said = f"Rates of a GPU are {source}; {rates.flops / 1e12:.3g} TFLOP/s of matrix products."
+    worth = [job for *_, job, asked in estimate.jobs() if job.profits and not asked.gpu]
+    if worth and estimate.study.device == "auto":
+        hours = _hours(sum(job.gpu_seconds for job in worth) / 3600, "GPU")
+        cores = _hours(sum(job.seconds for job in worth) / 3600, "core")
+        said += f" With limits.gpus: 1, {hours} would take the place of {cores}."
+    return said
 
 
 def _hours(hours: float, of: str = "") -> str:

@@ -194,7 +194,10 @@ def test_hours_of_a_gpu_are_those_of_its_rates_and_the_estimate_says_whose():
     assert told_gpu_rates(assumed) == (
         "Rates of a GPU are assumed: no GPU was measured; 20 TFLOP/s of matrix products."
     )
-    assert "GPU" not in headline(estimate_of("novak_small"))
+    plain = estimate_of("novak_small")
+    assert "GPU" not in headline(plain)
+    gpu_days = sum(job.gpu_seconds for *_, job, _ in plain.jobs() if job.profits) / 86400
+    assert f" With limits.gpus: 1, {gpu_days:.2g} GPU-days would take" in told_gpu_rates(plain)
 
 
 def test_blocks_are_as_large_as_the_limits_allow():
