@@ -33,6 +33,9 @@ Every study at a paper's scale is compared with its paper value by value. *Same*
 command; where a value differs, the page says why, and a test holds that it does. ASSUME marks what
 a paper leaves open. Values that a source lost, or that are not among our sources, say where they
 come from.
+
+Minutes of reduced studies were measured on two cores of an AMD EPYC, beside other work in most
+cases, and so are upper bounds.
 """
 
 

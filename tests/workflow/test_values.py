@@ -1,5 +1,7 @@
 """docs/values.md compares every value of every study at a paper's scale, and is up to date."""
 
+import re
+
 import pytest
 import yaml
 from values import (
@@ -18,6 +20,10 @@ STUDIES, PUBLISHED = read_studies(), published_values()
 OF_PAPERS = [name for name, study in STUDIES.items() if study.papers and name != "smoke"]
 REDUCED = [name for name in OF_PAPERS if name.endswith("_reduced")]
 FULL = [name for name in OF_PAPERS if name not in REDUCED]
+TIME = re.compile(
+    r"It takes at most [\d.]+ minutes on two cores of an AMD EPYC\."
+    r"|By an estimate, not measured, it takes [\d.]+ core-hours, thus .+ on two cores\."
+)
 
 
 def test_page_is_that_of_the_configurations():
@@ -48,6 +54,15 @@ def test_a_value_that_differs_or_is_open_says_why_and_no_other(name):
 @pytest.mark.parametrize("name", REDUCED)
 def test_a_reduced_study_says_what_it_can_show(name):
     assert "It can show" in head_of(name)
+
+
+@pytest.mark.parametrize("name", [name for name in STUDIES if name.endswith("_reduced")])
+def test_a_reduced_study_says_how_long_it_takes(name):
+    assert len(TIME.findall(head_of(name))) == 1
+
+
+def test_a_time_is_of_a_measurement_or_of_an_estimate():
+    assert not TIME.search("In about nine core-minutes. It takes 3 core-hours.")
 
 
 def test_values_are_those_of_the_ensembles_that_are_asked_for():
