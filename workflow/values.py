@@ -26,6 +26,9 @@ from generalization.hyperparameters import OF_BUILT_IN, Hyperparameters  # noqa:
 PUBLISHED, PAGE = ROOT / "workflow/published_values.yaml", ROOT / "docs/values.md"
 OPEN = "open"  # Value of a paper that leaves one open.
 MOST_VALUES = 14  # Of more, the middle ones are left out.
+# Parts of a study that hold settings by name, and those that are settings themselves.
+NAMED = ("measures", "ensemble_measures", "profiles", "similarities")
+SINGLE = ("activations", "fitting", "regularization", "statistics")
 HEAD = """# Values of the papers, and ours
 
 Written by `make values` from the studies in `config/` and from `workflow/published_values.yaml`.
@@ -34,8 +37,9 @@ command; where a value differs, the page says why, and a test holds that it does
 a paper leaves open. Values that a source lost, or that are not among our sources, say where they
 come from.
 
-Minutes of reduced studies were measured on two cores of an AMD EPYC, beside other work in most
-cases, and so are upper bounds.
+Below each stands the study for two cores, with all in which it differs, defaults filled in. Its
+minutes were measured on two cores of an AMD EPYC, beside other work in most cases, and so are upper
+bounds. Where a setting asks for more samples than a dataset has test images, all of them are taken.
 """
 
 
@@ -137,7 +141,7 @@ def _section(study: Study, about: Mapping[str, Any], studies: Mapping[str, Study
         reduced = studies[name]
         counts = f"{len(reduced.ensembles):,} ensembles, {networks_of(reduced):,} networks"
         yield from ("", f"#### {name}", "", f"{head_of(name)} Here: {counts}.", "")
-        yield from _table(["what", study.name, name], _differences(study, reduced))
+        yield from _table(["what", study.name, name], differences(study, reduced))
 
 
 def _rows(study: Study, about: Mapping[str, Any]) -> Iterator[list[str]]:
@@ -157,13 +161,59 @@ def _rows(study: Study, about: Mapping[str, Any]) -> Iterator[list[str]]:
         yield [other["what"], other["paper"], other["ours"], other.get("where", ""), other["why"]]
 
 
-def _differences(study: Study, reduced: Study) -> Iterator[list[str]]:
-    """Rows of the hyper-parameters in which a reduced study differs."""
+def differences(study: Study, reduced: Study) -> Iterator[list[str]]:
+    """Rows of all in which a reduced study differs: training, measuring and selection."""
     keys = next(iter(study.ensembles.values())).as_dict()
     for key in ("seeds", *keys):
         full, less = values_of(study, key), values_of(reduced, key)
         if not same(full, less):
             yield [f"`{key}`", _shown(full), _shown(less)]
+    images = [sorted(set(one.test_sizes.values())) for one in (study, reduced)]
+    if images[0] != images[1]:
+        yield ["test images", *map(_shown, images)]
+    yield from _other_settings(settings_by_part(study), settings_by_part(reduced))
+    compared = [_comparisons(one) for one in (study, reduced)]
+    if compared[0] != compared[1]:
+        yield ["`comparisons`", *compared]
+
+
+def settings_by_part(study: Study) -> dict[str, dict[str, Any]]:
+    """Collect the settings of measures, profiles, statistics and the like, defaults filled in.
+
+    Returns:
+        Part of the study, such as ``profiles.ellipses`` or ``statistics`` → its settings.
+    """
+    found = {part: getattr(study, part) for part in SINGLE if getattr(study, part) is not None}
+    for part in NAMED:
+        for file, about in getattr(study, part).items():
+            # A measure stands beside its settings, under the name of its file.
+            name, settings = about if isinstance(about, tuple) else (file, about)
+            found[f"{part}.{name}"] = settings
+    return found
+
+
+def _other_settings(
+    full: Mapping[str, Mapping[str, Any]], less: Mapping[str, Mapping[str, Any]]
+) -> Iterator[list[str]]:
+    """Rows of parts that only one of two studies has, then of settings of parts in both."""
+    alone = [_names(set(one) - set(other)) for one, other in ((full, less), (less, full))]
+    if alone != ["–", "–"]:
+        yield ["in one study alone", *alone]
+    for part in sorted(set(full) & set(less)):
+        for key, value in full[part].items():
+            if _plain(value) != _plain(less[part][key]):
+                yield [f"`{part}.{key}`", _shown(value), _shown(less[part][key])]
+
+
+def _comparisons(study: Study) -> str:
+    """Write the pairs of values of which one is expected to generalize better."""
+    pairs = [f"{one['setting']}: {one['better']}, {one['worse']}" for one in study.comparisons]
+    return "; ".join(pairs) or "none"
+
+
+def _names(names: Iterable[str]) -> str:
+    """Write all of some names, in alphabetical order."""
+    return ", ".join(f"`{name}`" for name in sorted(names)) or "–"
 
 
 def _shown(values: Any) -> str:

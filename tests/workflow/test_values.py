@@ -1,6 +1,7 @@
 """docs/values.md compares every value of every study at a paper's scale, and is up to date."""
 
 import re
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -8,6 +9,7 @@ from values import (
     OPEN,
     PAGE,
     ROOT,
+    differences,
     head_of,
     page,
     published_values,
@@ -63,6 +65,37 @@ def test_a_reduced_study_says_how_long_it_takes(name):
 
 def test_a_time_is_of_a_measurement_or_of_an_estimate():
     assert not TIME.search("In about nine core-minutes. It takes 3 core-hours.")
+
+
+def test_differences_are_of_networks_measures_and_statistics():
+    full, reduced = STUDIES["novak_trajectories"], STUDIES["novak_trajectories_reduced"]
+    rows = list(differences(full, reduced))
+    assert ["`seeds`", "16", "1"] in rows
+    assert ["test images", "10,000", "4,000, 10,000"] in rows
+    assert ["`profiles.ellipses.of_each_seed`", "yes", "no"] in rows
+    # Defaults are filled in.
+    assert ["`profiles.ellipses.angles`", "192", "96"] in rows
+    small = list(differences(STUDIES["novak_small"], STUDIES["novak_small_reduced"]))
+    assert ["`statistics.whole_ensembles`", "yes", "no"] in small
+    assert list(differences(full, full)) == []
+
+
+def test_differences_are_of_what_only_one_study_measures_and_compares():
+    full = STUDIES["svcca"]
+    file, *others = full.measures
+    measure, _ = full.measures[file]
+    fewer = replace(
+        full,
+        measures={one: full.measures[one] for one in others},
+        activations=None,
+        comparisons=[{"setting": "width", "better": 2, "worse": 1}],
+    )
+    assert list(differences(full, fewer)) == [
+        ["in one study alone", f"`activations`, `measures.{measure}`", "–"],
+        ["`comparisons`", "none", "width: 2, 1"],
+    ]
+    changed = replace(fewer, statistics=fewer.statistics | {"level": 0.9})
+    assert list(differences(fewer, changed)) == [["`statistics.level`", "0.95", "0.9"]]
 
 
 def test_values_are_those_of_the_ensembles_that_are_asked_for():
