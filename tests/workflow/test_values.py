@@ -18,10 +18,19 @@ from values import (
     values_of,
 )
 
+from generalization.catalog import DATASETS
+from generalization.regions.crossing_costs import is_followed
+from generalization.training.optimizers import RULES
+
 STUDIES, PUBLISHED = read_studies(), published_values()
 OF_PAPERS = [name for name, study in STUDIES.items() if study.papers and name != "smoke"]
 REDUCED = [name for name in OF_PAPERS if name.endswith("_reduced")]
 FULL = [name for name in OF_PAPERS if name not in REDUCED]
+# Keys that are compared even where a study leaves them at their defaults.
+ALWAYS_COMPARED = {
+    *("seeds", "optimizer", "stop_at_accuracy"),
+    *("statistics.fitted_accuracy", "statistics.whole_ensembles"),
+}
 TIME = re.compile(
     r"It takes at most [\d.]+ minutes on two cores of an AMD EPYC\."
     r"|By an estimate, not measured, it takes [\d.]+ core-hours, thus .+ on two cores\."
@@ -42,7 +51,31 @@ def test_every_study_of_a_paper_is_compared():
 def test_every_value_of_a_study_is_compared(name):
     config = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text(encoding="utf-8"))
     given = {key for grid in config["ensembles"] for key in grid} - {"sample", "kept_steps"}
-    assert given | {"seeds"} <= {value["key"] for value in PUBLISHED[name]["values"]}
+    assert given | ALWAYS_COMPARED <= {value["key"] for value in PUBLISHED[name]["values"]}
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_momentum_is_compared_where_networks_have_it(name):
+    ours = [one["ours"] for one in PUBLISHED[name].get("beyond", ()) if one["what"] == "momentum"]
+    has_momentum = "momentum" in values_of(STUDIES[name], "optimizer")
+    assert ours == [RULES["momentum"].memory] * has_momentum
+
+
+@pytest.mark.parametrize("name", ["novak_small", "novak_large"])
+def test_counts_of_networks_whose_loops_are_followed_are_right(name):
+    networks = STUDIES[name].ensembles.values()
+    followed = 0
+    for one in networks:
+        shape = DATASETS[one.dataset]
+        height, width = (one.crop, one.crop) if one.crop else (shape.height, shape.width)
+        widths = [shape.channels * height * width, *[one.width] * (one.depth - 1), shape.classes]
+        followed += is_followed(widths, width, one.activation)
+    (ours,) = [
+        one["ours"]
+        for one in PUBLISHED[name]["beyond"]
+        if one["what"] == "sampling of trajectories"
+    ]
+    assert f"exact crossings of {followed:,} of the {len(networks):,} settings" in ours
 
 
 @pytest.mark.parametrize("name", FULL)
