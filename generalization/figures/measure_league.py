@@ -33,7 +33,7 @@ BESIDE = "spearman_given_design"
 
 @styled
 def measure_league(statistics: pd.DataFrame, *, primary: str = "spearman_within") -> Figure:
-    """Draw the correlation of every measure with the gap of fitted networks, over all datasets.
+    """The correlation of every measure with the gap of fitted networks, over all datasets.
 
     The first panel has the pooled Spearman correlation and the primary statistic, joined by an
     arrow that is orange where the sign changes and at least one of the two is shown. The second has

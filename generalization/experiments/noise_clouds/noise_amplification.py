@@ -21,7 +21,7 @@ from generalization.tables import KEPT_NETWORK
 
 @styled
 def noise_amplification(noise_clouds: pd.DataFrame, training: pd.DataFrame) -> Figure:
-    """Draw noise relative to its closed form and to the input, and singular values.
+    """Noise relative to its closed form and to the input, and singular values of noisy copies.
 
     Panels as those of ``noise_clouds``: 1 − EV_1 over its closed form, 1 − EV_1 of a layer over
     that of the input, and the two largest singular values, divided by √N.

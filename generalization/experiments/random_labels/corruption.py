@@ -29,7 +29,9 @@ PANELS = {
 
 @styled
 def corruption(fitting_times: pd.DataFrame, classes: Mapping[str, int]) -> Figure:
-    """As Zhang et al. 2017, Figs 1b and 1c; one line per dataset and architecture.
+    """Time to fit and test error against label corruption, as Zhang et al. 2017, Figs 1b and 1c.
+
+    One line per dataset and architecture.
 
     Returns:
         The figure; words, if labels were not corrupted.
