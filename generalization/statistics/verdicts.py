@@ -262,5 +262,5 @@ def _against_control(claim: Claim, contrast: Interval, free: int, level: float) 
     # A claim of nearness names no side: any difference from the control is one.
     agrees = {"above": above, "below": below}.get(claim.expected, above or below)
     if max(high - same, same - low) <= tolerance or (not agrees and (above or below)):
-        return CONTROL_SHOWS_IT, f"{within(control.name)} show as much"
+        return CONTROL_SHOWS_IT, f"as much is shown by {within(control.name)}"
     return (REPLICATES, "") if agrees else (MAYBE_CONTROL, "")

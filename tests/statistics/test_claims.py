@@ -112,7 +112,7 @@ def test_what_the_control_shows_stands_next_to_the_estimate():
     (row,) = judged(rows, control).to_dict("records")
     assert (row["control"], row["verdict"]) == ("untrained networks", CONTROL_SHOWS_IT)
     assert [row[f"control_{key}"] for key in ("estimate", "low", "high")] == [0.01, -0.01, 0.03]
-    assert row["reason"] == "untrained networks show as much"
+    assert row["reason"] == "as much is shown by untrained networks"
 
 
 @pytest.mark.parametrize(
