@@ -32,7 +32,7 @@ CLAIMS_OF = {
         "near",
         "tolerance",
         "the test and train accuracy are not drastically altered by this amount of noise",
-        "layer == 1",
+        "",
     ),
     "ev_1_change": (
         "In convolutional layers, the first component explains less variance at the last step than "

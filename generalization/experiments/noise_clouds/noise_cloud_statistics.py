@@ -35,8 +35,9 @@ RATIOS = (
     "settled_over_least_loss",
     "settled_over_least_loss_from_untrained",
 )
+OF_NETWORK = "accuracy_change"
 DIFFERENCES = (
-    "accuracy_change",
+    OF_NETWORK,
     "ev_1_change",
     "ev_2_change",
     "ev_1_change_from_untrained",
@@ -45,13 +46,14 @@ DIFFERENCES = (
     "s_1_volatility",
     "settled_beyond_first",
 )
+NO_LAYER = {"layer": np.nan, "kind": ""}
 CORRELATION = "settled_least_loss_spearman"
 # Statistics that do not need a network that was kept at the end of the first epoch.
 WITHOUT_EPOCH = (
     "measured_over_predicted",
     "noise_over_input",
     "noise_over_untrained",
-    "accuracy_change",
+    OF_NETWORK,
     "s_1_change_since_least_loss",
 )
 KEYS = ["dataset", *VARIANTS, "part", "layer", "kind", "sigma"]
@@ -95,8 +97,8 @@ def noise_cloud_statistics(
     Means of differences:
 
     ``accuracy_change``
-        Accuracy with noise σ less that at the same images without, at the last step; the same in
-        all layers.
+        Accuracy with noise σ less that at the same images without, at the last step; of the whole
+        network, without a layer.
     ``ev_1_change``, ``ev_2_change`` and both ``…_from_untrained``
         Last value less the first one.
     ``ev_1_change_beyond_first``, ``settled_beyond_first``
@@ -121,9 +123,11 @@ def noise_cloud_statistics(
     found = courses(noise_clouds, training)
     keys = [key for key in KEYS if key in found]
     rows = [
-        about | row
+        about | row | (NO_LAYER if row["statistic"] == OF_NETWORK else {})
         for about, clouds in groups(found, keys, sort=True, dropna=False)
         for row in _of_clouds(clouds, resampling)
+        # All layers have the same accuracy.
+        if row["statistic"] != OF_NETWORK or about["layer"] == found["layer"].min()
     ]
     return table_of(rows, COLUMNS, resampling)
 

@@ -30,13 +30,16 @@ def statistics_of(study, resamples=200, level=0.95):
 
 def of(table, statistic, layer=1, sigma=0.1, part="test"):
     chosen = (table["statistic"] == statistic) & (table["part"] == part)
-    return table[chosen & (table["layer"] == layer) & (table["sigma"] == sigma)].squeeze()
+    # What is of the network has no layer.
+    there = table["layer"].fillna(layer) == layer
+    return table[chosen & there & (table["sigma"] == sigma)].squeeze()
 
 
 def test_estimates_are_means_over_networks(study):
     table = statistics_of(study)
     assert list(table) == COLUMNS
-    assert len(table) == 2 * 2 * 2 * (len(RATIOS) + len(DIFFERENCES) + 1)
+    # In two layers, but for the change in accuracy, which is one of the network.
+    assert len(table) == 2 * 2 * (2 * (len(RATIOS) + len(DIFFERENCES) + 1) - 1)
     networks = courses(*study).query("part == 'test' and layer == 2 and sigma == 0.01")
     for name in RATIOS:
         found = of(table, name, 2, 0.01)["estimate"]
@@ -85,6 +88,13 @@ def test_change_beyond_that_of_the_first_layer(study):
     beyond = of(table, "ev_1_change_beyond_first", 2)
     assert beyond["estimate"] == pytest.approx(changes[1] - changes[0])
     assert beyond["low"] <= beyond["estimate"] <= beyond["high"]
+
+
+def test_the_accuracy_with_noise_is_that_of_a_network_and_not_of_a_layer(study):
+    rows = statistics_of(study).query("statistic == 'accuracy_change'")
+    assert rows["layer"].isna().all() and set(rows["kind"]) == {""}
+    settings = ["architecture", "depth", "part", "sigma"]
+    assert len(rows) == 4 and not rows.duplicated(settings).any()
 
 
 def claimed(table, statistic):
