@@ -96,10 +96,11 @@ def blocks(
             _scale(axes, of_ensemble["step"])
         part.align_ylabels(part.axes[:: len(multiples.columns.values)])
         headline(part, about(networks, training), weight="normal", fontsize=11.5)
-    counts = f"{len(rows.drop_duplicates(NETWORK))} networks"
+    drawn = len(rows.drop_duplicates(NETWORK))
+    counts = f"{'means over ' * (drawn > len(ensembles))}{drawn} networks"
     if training["ensemble"].nunique() > len(ensembles):
         counts += f" of {len(ensembles)} of {training['ensemble'].nunique()} ensembles"
-    headline(figure, f"{words}: means over {counts}")
+    headline(figure, f"{words}: {counts}")
     return figure
 
 

@@ -26,7 +26,7 @@ LINES = {
     "eq_7_log": ("Eq. 7: empirical", {"color": "#009E73", "marker": "^"}),
 }
 TRUTH = {"color": "#000000", "linewidth": 2, "linestyle": "--"}
-LAST = {"last": ("Test, one step ago", {"color": "#000000", "marker": "D"})}
+LAST = {"last": ("Test, one kept step ago", {"color": "#000000", "marker": "D"})}
 MARK = {"markersize": 4, "linewidth": 1.2}
 STEP = "Training step"
 # Kind of panel and quantity → labels of the axes.

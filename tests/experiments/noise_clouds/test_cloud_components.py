@@ -97,7 +97,7 @@ def test_blocks_say_what_ensembles_differ_in():
 def test_of_many_ensembles_the_first_are_drawn():
     figure = cloud_components(*made_clouds(np.random.default_rng(0), ensembles=5, seeds=1))
     assert len(figure.subfigs) == MOST == 4
-    assert figure.get_suptitle() == "Noise in layers: means over 4 networks of 4 of 5 ensembles"
+    assert figure.get_suptitle() == "Noise in layers: 4 networks of 4 of 5 ensembles"
 
 
 def test_architectures_take_turns():
