@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 from about import headline_of  # noqa: E402
 from planning import Study  # noqa: E402
 from schema import among  # noqa: E402
-from values import published_values, read_studies  # noqa: E402
+from values import ROOT, published_values, read_studies  # noqa: E402
 
 from generalization.catalog import FIGURES, PAPERS  # noqa: E402
 from generalization.errors import InputError, exit_on_input_error  # noqa: E402
-
-
-def title_of(paper: str) -> str:
-    """Return author, year and title of a paper, from a study that has it as its first."""
-    studies = read_studies()
-    return next(
-        about["of"]
-        for name, about in published_values().items()
-        if next(iter(studies[name].papers)) == paper
-    )
+from generalization.names import listed, number  # noqa: E402
 
 
 def reduced_studies(paper: str) -> list[Study]:
@@ -79,6 +75,48 @@ def figures_of_study(folder: Path) -> list[tuple[str, str, str]]:
     return sorted(rows, key=lambda row: _place(row[0])) or [league]
 
 
+def captions() -> dict[str, str]:
+    """Return file of a figure that carries a study → what it shows."""
+    figures = [one for about in published_values().values() for one in about["figures"].values()]
+    return {
+        f"{figure.replace('/', '_')}.svg": headline_of(figure.split("/")[0])
+        for figure in [*figures, "measure_league"]
+    }
+
+
+def titles() -> dict[str, str]:
+    """Return paper → author, year and title, of those whose studies are configured."""
+    studies, found = _configurations(), {}
+    for name, about in published_values().items():
+        # A study that judges the claims of several papers is of the first.
+        for paper in studies.get(name, {}).get("papers", ())[:1]:
+            found.setdefault(paper, about["of"])
+    return found
+
+
+def training_images() -> dict[str, str]:
+    """Return study → how many training images its networks have, as it is configured."""
+    found = {}
+    for name, config in _configurations().items():
+        sizes = {size for grid in config.get("ensembles", ()) for size in _train_sizes(grid)}
+        found[name] = listed(["all" if math.isinf(one) else number(one) for one in sorted(sizes)])
+    return found
+
+
+def _train_sizes(grid: Mapping[str, Any]) -> list[float]:
+    """List numbers of training images, infinite for all that there are."""
+    sizes = grid.get("train_size")
+    return [
+        math.inf if one is None else one for one in (sizes if isinstance(sizes, list) else [sizes])
+    ]
+
+
+def _configurations() -> dict[str, dict[str, Any]]:
+    """Read configurations by name, also those that are not whole yet."""
+    files = (ROOT / "config").glob("*.yaml")
+    return {file.stem: yaml.safe_load(file.read_text("utf-8")) or {} for file in files}
+
+
 def draws(study: Study, figure: str) -> bool:
     """Return whether a study draws a figure, of one measure or factor if there is one of each."""
     name, _, each = figure.partition("/")
@@ -87,10 +125,10 @@ def draws(study: Study, figure: str) -> bool:
     return each in study.names_of_figures(name) if FIGURES[name].one_per else not each
 
 
-def _place(words: str) -> tuple[bool, int]:
-    """Return where a figure stands in its paper: the appendix comes last."""
-    number = int(re.search(r"\d+", words)[0])
-    return bool(re.match(r"Figs? App\.", words)), number
+def _place(words: str) -> tuple[bool, int, bool, list[int]]:
+    """Return where a figure stands in its paper: the appendix comes last, parts from top down."""
+    number, *others = map(int, re.findall(r"\d+", words))
+    return bool(re.match(r"Figs? App\.", words)), number, "bottom" in words, others
 
 
 if __name__ == "__main__":

@@ -1,7 +1,13 @@
-"""One page over all studies: every claim with its verdict, every measure beside the gap."""
+"""One page over all studies: every claim with its verdict, every measure beside the gap.
+
+Args:
+    records: Findings of all studies, by ``record_of``.
+"""
 
 from __future__ import annotations
 
+import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +17,9 @@ from typing import Any
 
 import pandas as pd
 
-from generalization.names import readable
+from generalization.names import interval, number, readable, within
+from generalization.statistics.claim import Claim
+from generalization.statistics.joining import NUMBERS
 from generalization.statistics.league_rows import league_rows, primary_statistic
 from generalization.tables import read_table
 
@@ -20,11 +28,23 @@ OF_CLAIMS = (
     *("claim", "labels", "about", "expected", "estimate", "low", "high", "of"),
     *("verdict", "reason"),
 )
+OF_STUDIES = ("study", "networks", "ensembles", "datasets", "training images")
 OF_MEASURES = ("measure", "kind", "estimate", "low", "high")
 
 # Verdicts begin with these words; all others say that there is too little to judge.
 VERDICTS = ("replicates", "does not replicate", "inconclusive")
 TOO_LITTLE = "too few or not enough power"
+LARGE = 10  # Numbers from here on keep their decimals.
+UNTESTED = "Claims that no study judges"
+HEAD = (
+    "Estimates have 95 % intervals over ensembles; that an estimate is near a number (“within 0.05",
+    "of 0”) is judged by the 90 % interval, which is that of two one-sided tests at 5 %. A claim",
+    "has one row per study, dataset and setting that it is judged in; claims are not corrected for",
+    "their number. A row that joins two datasets has no interval of its own, since it is judged in",
+    "each of them; its counts are sums over them. Above each table are links to the figures of its",
+    "study. What a study cannot judge is counted in its last row: other studies judge it, or it is",
+    "listed under [claims that no study judges](#claims-that-no-study-judges).",
+)
 
 Record = dict[str, Any]
 
@@ -106,36 +126,47 @@ def _plain(value: object) -> object:
     return float(f"{value:.4g}") if isinstance(value, Real) else str(value)
 
 
-def findings(records: Sequence[Record]) -> str:
+def findings(
+    records: Sequence[Record],
+    *,
+    captions: Mapping[str, str],
+    images: Mapping[str, str],
+    untested: Sequence[Sequence[str]],
+) -> str:
     """Write the page, in Markdown.
 
     Args:
-        records: Those of all studies, by ``record_of``.
+        captions: File of a figure → what it shows; of others, the record says it.
+        images: Study → how many training images its networks have.
+        untested: Claims that no study judges: paper, claim and why, by ``untested_claims``.
 
     Returns:
-        Three parts: verdicts by study, claim by claim, and measures across studies.
+        Four parts: verdicts by study, claim by claim, claims that are not judged, and measures
+        across studies.
     """
     lines = [
         "# Findings",
         "",
         f"Written by `make findings` from what {len(records)} studies have found, each recorded",
         "at the commit that is named; `docs/findings` has a file per study, with its versions.",
-        "Estimates have 95 % intervals over ensembles. A claim has one row per study, dataset and",
-        "setting that it is judged in; claims are not corrected for their number.",
+        *HEAD,
         "",
         "## Studies",
         "",
         *_table(
-            ["study", "networks", "ensembles", "datasets", *VERDICTS, TOO_LITTLE, "commit"],
-            map(_study, records),
+            [*OF_STUDIES, *VERDICTS, TOO_LITTLE, "commit"],
+            [_study(record, images.get(record["study"]) or "–") for record in records],
         ),
     ]
     lines += ["", "## Claims", ""]
     for record in records:
         if record["claims"]:
             header = ["claim", "about", "expected", "estimate", "of", "verdict"]
-            table = _table(header, map(_claim, record["claims"]))
-            lines += [f"### {record['title']}", "", *_pictures(record), *table, ""]
+            table = _table(header, [_claim(row, record) for row in record["claims"]])
+            lines += [f"### {record['title']}", "", *_pictures(record, captions)]
+            lines += [*_links(record), *table, ""]
+    if untested:
+        lines += [f"## {UNTESTED}", "", *_table(["paper", "claim", "why"], untested), ""]
     lines += ["## Measures", ""]
     lines += [
         "Rank correlation with the generalization gap among fitted networks, at equal values of",
@@ -146,18 +177,53 @@ def findings(records: Sequence[Record]) -> str:
     lines += _measures(records)
     for record in records:
         if not record["claims"]:
-            lines += ["", *_pictures(record)]
+            lines += ["", *_pictures(record, captions)]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def _study(record: Record) -> list[str]:
-    """Row of a study."""
+def untested_claims(
+    records: Sequence[Record],
+    papers: Mapping[str, str],
+    claims: Mapping[str, Sequence[Claim]],
+    beyond: Mapping[str, Sequence[str]],
+) -> list[tuple[str, str, str]]:
+    """List the claims of all papers that no recorded study judges.
+
+    Args:
+        papers: Paper → its author, year and title.
+        claims: Paper → its claims.
+        beyond: Paper → claims that no study can speak to, with the reason after a dash.
+
+    Returns:
+        Title of the paper, claim, and why it is not judged.
+    """
+    judged = {row["claim"] for record in records for row in record["claims"]}
+    found = []
+    for paper, title in papers.items():
+        left = [one for one in claims[paper] if one.claim not in judged]
+        found += [
+            (
+                title,
+                one.claim,
+                f"no study has rows for it with enough units in its table {within(one.table)}",
+            )
+            for one in left
+        ]
+        for text in beyond[paper]:
+            words, _, why = text.partition(" — ")
+            found.append((title, words, why))
+    return found
+
+
+def _study(record: Record, images: str) -> list[str]:
+    """Row of a study, whose networks have so many training images."""
     name = record["study"]
     return [
         f"[{name}](#{_anchor(record['title'])})" if record["claims"] else name,
         str(record["networks"]),
         str(record["ensembles"]),
         ", ".join(record["datasets"]),
+        images,
         *_counts(record["claims"]),
         record["made_with"]["commit"],
     ]
@@ -174,20 +240,51 @@ def _counts(claims: Sequence[Record]) -> list[str]:
     return [str(kinds[kind]) if judged else "–" for kind in (*VERDICTS, TOO_LITTLE)]
 
 
-def _pictures(record: Record) -> Iterator[str]:
+def _pictures(record: Record, captions: Mapping[str, str]) -> Iterator[str]:
     """Yield the figures of a study, each with its place in the paper and what it shows."""
     for figure in record["figures"]:
-        said = f"{figure['place']}: {figure['shows']}" if figure["place"] else figure["shows"]
+        shows = captions.get(figure["file"], figure["shows"])
+        said = f"{figure['place']}: {shows}" if figure["place"] else shows
         file = f"findings/{record['study']}/{figure['file']}"
-        yield from (f"{said} Study `{record['study']}`.", "", f"![{said}]({file})", "")
+        anchor = f'<a id="{_anchor_of(figure, record)}"></a>'
+        yield from (f"{anchor}{said} Study `{record['study']}`.", "", f"![{said}]({file})", "")
 
 
-def _claim(row: Record) -> list[str]:
+def _links(record: Record) -> list[str]:
+    """Link from above the table of a study to its figures."""
+    links = [f"[{one['place']}](#{_anchor_of(one, record)})" for one in record["figures"]]
+    return [f"Figures of these claims: {' · '.join(links)}.", ""] if links else []
+
+
+def _anchor_of(figure: Mapping[str, str], record: Record) -> str:
+    """Return the anchor of a figure."""
+    return f"{record['study']}-{Path(figure['file']).stem}"
+
+
+def _claim(row: Record, record: Record) -> list[str]:
     """Row of a claim that was judged."""
     about = "; ".join(filter(None, (row["labels"], row["about"])))
     verdict = f"**{row['verdict']}**" + (f": {row['reason']}" if row["reason"] else "")
-    told = [row["claim"], about, row["expected"], _estimate(row), row["of"], verdict]
+    of = _of_joined(row, record) or row["of"]
+    told = [row["claim"], about, row["expected"], _estimate(row), of, verdict]
     return [one or "" for one in told]
+
+
+def _of_joined(row: Record, record: Record) -> str:
+    """Add what the rows that a row joins are estimated from; empty if it joins none."""
+    names = "|".join(map(re.escape, record["datasets"]))
+    joined = re.match(rf"joined over (?:(?:{names})(?:, | and ))*(?:{names})", row["about"] or "")
+    if joined is None:
+        return ""
+    rest = row["about"].removeprefix(joined[0])
+    there = {f"{name}{rest}" for name in re.findall(names, joined[0])}
+    about = (row["claim"], row["labels"])
+    counts: Counter[str] = Counter()
+    for one in record["claims"]:
+        if (one["claim"], one["labels"]) == about and one["about"] in there:
+            for count, things in re.findall(r"(?:^|, )([\d,]*\d) ([a-z -]+)", one["of"]):
+                counts[things.removesuffix("s") + "s"] += int(count.replace(",", ""))
+    return ", ".join([row["of"], *(f"{number(count)} {of}" for of, count in counts.items())])
 
 
 def _measures(records: Sequence[Record]) -> list[str]:
@@ -210,12 +307,25 @@ def _measures(records: Sequence[Record]) -> list[str]:
 
 
 def _estimate(row: Record) -> str:
-    """Write an estimate with its interval, if there are any."""
-    estimate, *interval = row["estimate"], row["low"], row["high"]
-    if estimate is None:
+    """Write an estimate with its interval, if there are any.
+
+    Large numbers have two decimals; one that would be written as zero, but is not, has two
+    significant digits.
+    """
+    if row["estimate"] is None:
         return "–"
-    within = "" if None in interval else " [{:.2f}, {:.2f}]".format(*interval)
-    return f"{estimate:.2f}{within}".replace("-", "−")
+    values = [row[key] for key in NUMBERS]
+    if None in values:
+        values = [row["estimate"], math.nan, math.nan]
+    if max(map(abs, values)) < LARGE:
+        shown = interval(*values).rstrip("]").replace(" [", ", ").split(", ")
+    else:
+        shown = [f"{value:.2f}".replace("-", "−") for value in values if not math.isnan(value)]
+    told = [
+        number(value, digits=2) if value and not re.search("[1-9]", one) else one
+        for one, value in zip(shown, values, strict=False)
+    ]
+    return told[0] if len(told) == 1 else f"{told[0]} [{told[1]}, {told[2]}]"
 
 
 def _table(

@@ -2,8 +2,10 @@ import dataclasses
 import json
 
 import pandas as pd
+import pytest
 
-from generalization.statistics.findings import StudyResults, findings, record_of
+from generalization.statistics.claim import Claim
+from generalization.statistics.findings import StudyResults, findings, record_of, untested_claims
 from generalization.tables import write_table
 
 
@@ -59,9 +61,14 @@ def recorded(results, commit="abc", figures=()):
     return json.loads(json.dumps(record))
 
 
+def page_of(*records, captions=(), untested=()):
+    images = {"one": "300 and 1,000"}
+    return findings(records, captions=dict(captions), images=images, untested=untested)
+
+
 def page():
     one, two = study("one", CLAIMS), study("two", estimate=0.25)
-    return findings([recorded(one), recorded(two, "def")])
+    return page_of(recorded(one), recorded(two, "def"))
 
 
 def test_a_record_has_numbers_to_four_digits_and_none_where_there_is_none():
@@ -91,10 +98,75 @@ def test_a_record_has_numbers_to_four_digits_and_none_where_there_is_none():
 
 def test_page_has_the_figures_of_a_study_above_its_claims_or_at_the_end():
     one, two = study("one", CLAIMS), study("two")
-    text = findings([recorded(one, figures=FIGURES[:1]), recorded(two, figures=FIGURES[1:])])
-    above = "### Title of one\n\nFig. 1: The course. Study `one`.\n\n![Fig. 1: The course.]"
-    assert f"{above}(findings/one/course.svg)\n\n| claim |" in text
+    text = page_of(recorded(one, figures=FIGURES[:1]), recorded(two, figures=FIGURES[1:]))
+    above = (
+        '### Title of one\n\n<a id="one-course"></a>Fig. 1: The course. Study `one`.\n\n'
+        "![Fig. 1: The course.](findings/one/course.svg)\n\n"
+        "Figures of these claims: [Fig. 1](#one-course).\n\n| claim |"
+    )
+    assert above in text
     assert text.endswith("The league. Study `two`.\n\n![The league.](findings/two/league.svg)\n")
+
+
+def test_a_figure_shows_what_the_code_says_and_not_what_was_recorded():
+    one = recorded(study("one", CLAIMS), figures=FIGURES[:1])
+    text = page_of(one, captions={"course.svg": "The whole course."})
+    assert "![Fig. 1: The whole course.](findings/one/course.svg)" in text
+    assert "The course." not in text
+
+
+@pytest.mark.parametrize(
+    ("numbers", "shown"),
+    [
+        ((3e-5, 1e-5, 4.6e-5), "3e−5 [1e−5, 4.6e−5]"),
+        ((0.0024, 0.001, 0.0031), "0.0024 [0.0010, 0.0031]"),
+        ((-0.0021, -0.27, 0.26), "−0.0021 [−0.27, 0.26]"),
+        ((0.51, 0.0049, 1.01), "0.51 [0.0049, 1.01]"),
+        ((0.0, -0.1, 0.1), "0.00 [−0.10, 0.10]"),
+        ((0.0012, None, 0.1), "0.0012"),
+        ((-9.846, -10.342, -9.36), "−9.85 [−10.34, −9.36]"),
+        ((-12.346, None, None), "−12.35"),
+    ],
+)
+def test_no_number_is_written_as_zero_that_is_not(numbers, shown):
+    rows = CLAIMS.iloc[:1].assign(**dict(zip(("estimate", "low", "high"), numbers, strict=True)))
+    assert f"| above 0 | {shown} | 8 ensembles |" in page_of(recorded(study("one", rows)))
+
+
+def test_a_row_that_joins_datasets_has_the_sums_of_their_counts():
+    about = ["a, layer 1", "b, layer 1", "a, layer 2", "c, layer 1"]
+    counts = [f"{networks:,} network{'s' * (networks > 1)}, 5 ensembles" for networks in (1, 2000)]
+    rows = pd.DataFrame({
+        "claim": ["It grows"] * 5 + ["It falls"],
+        "labels": ["true"] * 6,
+        "about": [*about, "joined over a and b, layer 1", "a, layer 1"],
+        "of": [*(f"{one}, train accuracy 90 %" for one in counts * 2), "2 datasets", counts[1]],
+        "verdict": "replicates",
+    })
+    record = recorded(study("one", rows.reindex(columns=CLAIMS.columns))) | {
+        "datasets": ["a", "b", "c"]
+    }
+    assert "| 2 datasets, 2,001 networks, 10 ensembles |" in page_of(record)
+
+
+def test_claims_that_no_study_judges_are_named_with_the_reason():
+    about = {"source": "§1", "table": "size_effects", "rows": "", "expected": "above"}
+    claims = {"paper": [Claim("It grows", **about), Claim("It shrinks", **about)]}
+    beyond = {"paper": ["On ImageNet — datasets are smaller — by far"]}
+    record = recorded(study("one", CLAIMS))
+    untested = untested_claims([record], {"paper": "Title"}, claims, beyond)
+    assert untested == [
+        (
+            "Title",
+            "It shrinks",
+            "no study has rows for it with enough units in its table size effects",
+        ),
+        ("Title", "On ImageNet", "datasets are smaller — by far"),
+    ]
+    text = page_of(record, untested=untested)
+    assert "\n## Claims that no study judges\n" in text
+    assert "| Title | On ImageNet | datasets are smaller — by far |" in text
+    assert "(#claims-that-no-study-judges)" in text
 
 
 def test_results_are_read_from_the_tables_of_a_study(tmp_path):
@@ -128,8 +200,10 @@ def test_page_has_every_measure_across_studies_and_no_control():
 def test_page_says_what_was_computed_and_from_how_many_networks():
     lines = page().splitlines()
     assert any("from what 2 studies have found" in line for line in lines)
-    assert "| [one](#title-of-one) | 2 | 2 | digits | 1 | 0 | 1 | 0 | abc |" in lines
-    assert "| two | 2 | 2 | digits | – | – | – | – | def |" in lines
+    assert (
+        "| [one](#title-of-one) | 2 | 2 | digits | 300 and 1,000 | 1 | 0 | 1 | 0 | abc |" in lines
+    )
+    assert "| two | 2 | 2 | digits | – | – | – | – | – | def |" in lines
 
 
 def test_measures_that_were_judged_most_often_come_first_and_then_baselines():
@@ -141,7 +215,7 @@ def test_measures_that_were_judged_most_often_come_first_and_then_baselines():
         dataclasses.replace(one, statistics=lacking),
         dataclasses.replace(two, statistics=renamed.assign(low=[None, None, 0.0])),
     ]
-    lines = findings([recorded(one) for one in studies]).splitlines()
+    lines = page_of(*(recorded(one) for one in studies)).splitlines()
     # A measure may be in one study alone; an interval has both ends or is none.
     assert lines[lines.index("| measure | one | two |") + 2 :] == [
         "| Transitions |  | 0.50 |",

@@ -1,9 +1,18 @@
 """One page per paper: which studies and figures it has, and that Snakemake writes it."""
 
+import re
 import shutil
 
 import pytest
-from papers import draws, figures_of, figures_of_study, reduced_studies, title_of
+from papers import (
+    captions,
+    draws,
+    figures_of,
+    figures_of_study,
+    reduced_studies,
+    titles,
+    training_images,
+)
 from values import ROOT, published_values, read_studies
 
 from generalization.catalog import PAPERS
@@ -29,13 +38,34 @@ def test_every_paper_has_studies_and_all_of_its_figures(paper):
     assert all(
         draws(studies[name], figure) for name, some in of_paper.items() for figure in some.values()
     )
-    assert title_of(paper)
+    assert titles()[paper]
 
 
 def test_figures_are_in_the_order_of_the_paper():
     places = [place for place, *_ in figures_of("novak_2018")]
     assert places[:3] == ["Fig. 1", "Fig. 2", "Fig. 3"]
     assert places[-3:] == ["Fig. App. 7", "Fig. App. 9", "Fig. App. 11"]
+    assert [place for place in places if place.startswith(("Fig. 4", "Fig. 5"))] == [
+        *("Fig. 4 (rows 1, 3 and 4)", "Fig. 4 (row 2)"),
+        *("Fig. 5 (top)", "Fig. 5 (bottom)"),
+    ]
+
+
+def test_every_figure_of_a_record_has_its_caption_from_the_code():
+    files = {one.name for one in (ROOT / "docs/findings").glob("*/*.svg")}
+    assert files and files <= captions().keys()
+    assert captions()["corruption.svg"].endswith("Figs 1b and 1c.")
+    assert all(said.endswith(".") and said[0].isupper() for said in captions().values())
+
+
+def test_training_images_are_told_in_words():
+    images = training_images()
+    for name, study in read_studies().items():
+        sizes = {one.train_size for one in study.ensembles.values()}
+        told = {"all" if size is None else f"{size:,}" for size in sizes}
+        assert set(re.findall(r"all|\d[\d,]*\d", images[name])) == told
+    assert images["study"] == "300 and 1,000"
+    assert images["novak_small"] == "50,000" and images["novak_large"] == "all"
 
 
 def test_a_figure_of_another_measure_or_none_is_not_drawn():

@@ -53,10 +53,16 @@ rule collect_findings:
         "../../environment.yml"
     params:
         code=fingerprint("scripts/collect_findings.py"),
+        papers=lambda wildcards: json.dumps(papers.titles()),
+        rooms=json.dumps(PAPERS),
+        captions=lambda wildcards: json.dumps(papers.captions()),
+        images=lambda wildcards: json.dumps(papers.training_images()),
     message:
         "Collect the findings of all studies."
     shell:
-        "run_script collect_findings {input} --output {output} 2> >(tee {log} >&2)"
+        "run_script collect_findings {input} --papers {params.papers:q} --rooms {params.rooms:q}"
+        " --captions {params.captions:q} --images {params.images:q} --output {output}"
+        " 2> >(tee {log} >&2)"
 
 
 # One page for a paper, once its reduced studies have run: `make paper PAPER=novak_2018`.
@@ -73,7 +79,7 @@ rule collect_paper:
     params:
         code=fingerprint("scripts/collect_paper.py"),
         studies=studies_of_paper,
-        title=lambda wildcards: papers.title_of(wildcards.paper),
+        title=lambda wildcards: papers.titles()[wildcards.paper],
         titles=lambda wildcards: json.dumps(titles_of_paper(wildcards)),
         figures=lambda wildcards: json.dumps(papers.figures_of(wildcards.paper)),
         rooms=lambda wildcards: json.dumps({wildcards.paper: PAPERS[wildcards.paper]}),
