@@ -207,7 +207,8 @@ def _neural_collapse(
     centered = means - means.mean(1, keepdim=True)
     _, values, directions = torch.linalg.svd(centered, full_matrices=False)
     # ‖Σ_B^{−1/2} (a − μ_y)‖² with Σ_B = Mᵀ M / K, M the centered means.
-    rounding = values[:, :1] * max(centered.shape[1:]) * torch.finfo(torch.float64).eps
+    # Independent errors of ten roundings have a spectral norm below that of M times ten eps.
+    rounding = 10 * torch.finfo(chunks[0].dtype).eps * means.norm(dim=(1, 2)).unsqueeze(1)
     inverse = values.reciprocal().where(values > rounding, 0.0)
     scaled = directions.mT * inverse.unsqueeze(1)
     along = torch.cat([torch.bmm(chunk.double(), scaled) for chunk in chunks], dim=1)

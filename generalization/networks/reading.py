@@ -18,9 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.utils import remove_weight_norm
+from torch.nn.utils import prune, remove_spectral_norm, remove_weight_norm
 from torch.nn.utils.parametrizations import _WeightNorm
 from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
+from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 from torch.overrides import TorchFunctionMode
 
@@ -49,6 +50,8 @@ LABELS = ("labels", "train_labels")
 PRECISE = (torch.float32, torch.float64)
 # Relative difference of logits that rounding may make, also of tensor cores.
 ROUNDING = 5e-3
+# Normalizations of the former kind.
+HOOKS = {WeightNorm: remove_weight_norm, SpectralNorm: remove_spectral_norm}
 
 
 class LogitsOf(Wrapping):
@@ -301,12 +304,19 @@ def _functions_with_all_derivatives(modules: list[nn.Module]) -> Iterator[None]:
 def _is_made(module: nn.Module, kind: type[nn.Module]) -> bool:
     """Return whether weights of a module, or of a part, are made of others by parametrizations."""
     parts = list(module.modules())
-    return any(isinstance(part, kind) for part in parts) or any(map(_lengths, parts))
+    return any(isinstance(part, kind) for part in parts) or any(map(_made_by_hooks, parts))
 
 
-def _lengths(part: nn.Module) -> list[WeightNorm]:
-    """Return the weight normalizations of the former kind, which are hooks."""
-    return [one for one in part._forward_pre_hooks.values() if isinstance(one, WeightNorm)]
+def _made_by_hooks(part: nn.Module) -> list[tuple[str, Callable[[nn.Module, str], nn.Module]]]:
+    """Return the names of weights that hooks make before every forward pass, and what ends it."""
+    found = []
+    for hook in part._forward_pre_hooks.values():
+        if isinstance(hook, prune.BasePruningMethod):
+            found.append((hook._tensor_name, prune.remove))
+        for kind, remove in HOOKS.items():
+            if isinstance(hook, kind):
+                found.append((hook.name, remove))
+    return found
 
 
 def _without_parametrizations(module: nn.Module, kind: type[nn.Module]) -> nn.Module:
@@ -316,12 +326,12 @@ def _without_parametrizations(module: nn.Module, kind: type[nn.Module]) -> nn.Mo
         kind: ``ParametrizationList`` for all of them, or the one by which others are left.
     """
     for part in module.modules():
-        for one in _lengths(part):  # What they made last has a graph, and cannot be copied.
-            setattr(part, one.name, getattr(part, one.name).detach())
+        for name, _ in _made_by_hooks(part):  # What they made last may have a graph: no copies.
+            setattr(part, name, getattr(part, name).detach())
     module = deepcopy(module)
     for part in list(module.modules()):
-        for one in _lengths(part):
-            remove_weight_norm(part, one.name)
+        for name, remove in _made_by_hooks(part):
+            remove(part, name)
         if not is_parametrized(part) or not any(isinstance(one, kind) for one in part.modules()):
             continue
         made = {

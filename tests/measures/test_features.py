@@ -4,6 +4,7 @@ import pytest
 import torch
 from oracles.softmax_jacobian import random_networks
 from sklearn.metrics import davies_bouldin_score
+from torch import nn
 from torch.testing import assert_close
 
 from generalization.measures.features import (
@@ -93,3 +94,16 @@ def test_first_training_inputs_are_used(measure):
     assert_close(values, measure(networks, inputs[:30], labels[:30]), equal_nan=True)
     with pytest.raises(ValueError, match=r"^train_samples must be at least 1, not 0\.$"):
         measure(networks, inputs, labels, train_samples=0)
+
+
+@pytest.mark.parametrize("bottleneck", [1, 2, 3])
+def test_collapse_of_few_directions_is_the_same_in_single_precision(bottleneck):
+    """The means of five classes span as many directions as the bottleneck has units."""
+    torch.manual_seed(0)
+    layers = [nn.Linear(16, bottleneck), nn.ReLU(), nn.Linear(bottleneck, 20, bias=False)]
+    module = nn.Sequential(*layers, nn.ReLU(), nn.Linear(20, 5))
+    module[2].weight.data.abs_()
+    inputs, labels = torch.randn(200, 16), torch.arange(200) % 5
+    single = neural_collapse(module, inputs, labels).item()
+    double = neural_collapse(module.double(), inputs.double(), labels).item()
+    assert single == pytest.approx(double, rel=1e-5)

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import prune
 
 SAMPLES, CLASSES, PIXELS, WIDTH = 12, 3, 16, 6
 
@@ -249,6 +250,24 @@ def weight_norm() -> nn.Module:
     return module
 
 
+@torch.no_grad()
+def pruned() -> nn.Module:
+    """Build a network of whose weights and biases some are masked."""
+    module = perceptron()
+    prune.l1_unstructured(module[1], "weight", amount=0.5)
+    prune.random_structured(module[3], "weight", amount=1, dim=0)
+    prune.l1_unstructured(module[3], "bias", amount=1)
+    return module
+
+
+@torch.no_grad()
+def spectrally_normalized() -> nn.Module:
+    """Build a network whose weights hooks divide by their spectral norm, the former way."""
+    module = perceptron()
+    nn.utils.spectral_norm(module[3])
+    return module
+
+
 class Recurrent(nn.Module):
     """Reads rows of the image one after the other, by a fused kernel and by steps."""
 
@@ -389,6 +408,19 @@ def plain_weights(module: nn.Module) -> nn.Module:
     return module
 
 
+def without_masks(module: nn.Module) -> nn.Module:
+    """Return the module with weights that are 0 where they were masked."""
+    for layer, name in ((module[1], "weight"), (module[3], "weight"), (module[3], "bias")):
+        prune.remove(layer, name)
+    return module
+
+
+def without_spectral_norm(module: nn.Module) -> nn.Module:
+    """Return the module with weights that were divided."""
+    nn.utils.remove_spectral_norm(module[3])
+    return module
+
+
 def doubled(module: nn.Module) -> nn.Module:
     """Return the hooked network without a hook and with a last layer that is twice as large."""
     twin = perceptron()
@@ -455,6 +487,13 @@ KINDS = {
             title="Logits that depend on the other inputs",
         ),
         Case("weight normalization", weight_norm, twin=plain_weights, title="Weight normalization"),
+        Case("pruned weights", pruned, twin=without_masks, title="Pruned weights"),
+        Case(
+            "spectral normalization by hooks",
+            spectrally_normalized,
+            twin=without_spectral_norm,
+            title="Spectral normalization of the former kind",
+        ),
         Case(
             "adapter on frozen weights",
             adapted,

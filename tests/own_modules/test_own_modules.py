@@ -48,6 +48,7 @@ BY_NAME = {case.name: case for case in CASES}
 # NaN by definition: of a last layer that noise does not reach, or that is constant on the inputs.
 NO_NUMBER = {
     *(("noise_cloud_slope", kind) for kind in ("convolutions", "channels last", "Hardshrink")),
+    ("noise_cloud_slope", "spectral normalization by hooks"),
     ("seed_similarity", "Hardshrink"),
 }
 
@@ -93,6 +94,7 @@ def test_every_kind_of_module_has_a_value_or_a_sentence_and_is_left_as_it_was(na
 OF_PARAMETERS = {
     "adapter on frozen weights": {"trained_networks", "initial_networks"},
     "hook on the container": {"networks", "trained_networks"},
+    "spectral normalization by hooks": {"initial_networks"},
 }
 OF_FUNCTIONS = ("jacobian_norm", "output_entropy", "training_loss", "output_sensitivity")
 
