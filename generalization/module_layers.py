@@ -28,8 +28,10 @@ def layer_names(module: nn.Module, names: Sequence[str] | None) -> list[str]:
     """Return names of submodules; by default of all that contain no other, but for weights.
 
     Raises:
-        InputError: If there is no submodule of that name.
+        InputError: If there is no submodule of that name, or none can have hooks.
     """
+    if isinstance(module, torch.jit.ScriptModule):
+        raise InputError("networks must be written in Python for hooks, not in TorchScript.")
     known = dict(module.named_modules())
     if names is None:
         return [

@@ -112,10 +112,10 @@ def unwrapped(module: nn.Module) -> nn.Module:
 
 
 def refuse_empty(module: nn.Module) -> None:
-    """Refuse modules whose parameters have no numbers yet: lazy ones, and those on ``meta``.
+    """Refuse parameters that have no numbers yet, lazy or on ``meta``, or can have no derivatives.
 
     Raises:
-        InputError: If a parameter or a buffer holds no numbers.
+        InputError: If a parameter or a buffer holds no numbers, or was made in inference mode.
     """
     for name, one in (*module.named_parameters(), *module.named_buffers()):
         if is_lazy(one) or one.is_meta:
@@ -123,6 +123,11 @@ def refuse_empty(module: nn.Module) -> None:
             raise InputError(
                 f"networks must have parameters that are initialized, not {name!r} of "
                 f"{type(module).__name__}, which is {kind}."
+            )
+        if one.is_inference():
+            raise InputError(
+                f"networks must have parameters made outside of torch.inference_mode, not {name!r} "
+                f"of {type(module).__name__}."
             )
 
 

@@ -370,6 +370,17 @@ def test_gradients_of_recurrent_layers_are_those_of_autograd():
     assert gradient_norm(module, inputs, labels()).item() == pytest.approx(expected.item())
 
 
+def made_in_inference_mode():
+    with torch.inference_mode():
+        return perceptron()
+
+
+def test_layers_of_a_script_are_refused():
+    module, inputs = perceptron(), BY_NAME["perceptron"].inputs()
+    with pytest.raises(InputError, match=r"^networks must be written in Python for hooks"):
+        generalization.compare(torch.jit.script(module), module, inputs)
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -382,6 +393,11 @@ def test_gradients_of_recurrent_layers_are_those_of_autograd():
             lambda module: nn.Sequential(module[0], nn.LazyLinear(CLASSES)),
             "jacobian_norm: networks must have parameters that are initialized, not '1.weight' of "
             "Sequential, which is lazy.",
+        ),
+        (
+            lambda module: made_in_inference_mode(),
+            "jacobian_norm: networks must have parameters made outside of torch.inference_mode, "
+            "not '1.weight' of Sequential.",
         ),
         (
             lambda module: module[1:],
