@@ -126,7 +126,7 @@ def read_own_networks(config: Mapping[str, Any]) -> OwnNetworks:
     return OwnNetworks(
         networks={one.name: one for one in networks},
         hyperparameters={
-            group: {"dataset": Path(config["data"]["test"]).stem} | rows[keys].iloc[0].to_dict()
+            group: {"dataset": Path(config["data"]["train"]).stem} | rows[keys].iloc[0].to_dict()
             for group, rows in table.astype({"group": str}).groupby("group", sort=False)
         },
         data=data,
