@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -24,7 +25,7 @@ from generalization.measuring_modules import fitting_batch_size, measured_row
 from generalization.networks.modules import left_as_it_was, logits_of
 from generalization.networks.reading import refuse_probabilities
 from generalization.refusals import with_article
-from generalization.tables import TRAINING
+from generalization.tables import PERFORMANCE, TRAINING
 
 Labelled = tuple[Tensor, Tensor]
 STEP = 1  # The networks are there; how many steps were taken is not known.
@@ -36,13 +37,16 @@ def evaluated(
     """Evaluate a network on its training set and its test set.
 
     Returns:
-        One row, as in ``training.csv``: mean cross-entropy and accuracy on both sets.
+        One row, as in ``training.csv``: mean cross-entropy and accuracy on both sets. The status is
+        ``diverged`` where weights or logits are not finite, which have no accuracy, else
+        ``stopped``: whether the network is fitted depends on the study, see ``with_statuses``.
 
     Raises:
         InputError: If the network cannot read the inputs, gives probabilities, or has no logit of a
             label.
     """
-    row: dict[str, Any] = {"ensemble": ensemble, "seed": seed, "step": STEP, "status": "fitted"}
+    row: dict[str, Any] = {"ensemble": ensemble, "seed": seed, "step": STEP, "status": "stopped"}
+    finite = all(one.isfinite().all() for one in module.parameters())
     with at_most(fitting_batch_size(module, test[0])):
         for name, (inputs, labels) in (("train", train), ("test", test)):
             logits = _logits(module, inputs, f"inputs of {name}").double()
@@ -51,9 +55,34 @@ def evaluated(
                     f"{name} must have labels below {logits.shape[1]}, the number of logits of "
                     f"{ensemble}, not {labels.max()}."
                 )
+            finite = finite and bool(logits.isfinite().all())
             row[f"{name}_loss"] = cross_entropy(logits, labels).item()
             row[f"{name}_accuracy"] = (logits.argmax(1) == labels).double().mean().item()
+    if not finite:
+        row |= dict.fromkeys(PERFORMANCE, np.nan) | {"status": "diverged"}
     return pd.DataFrame([row], columns=TRAINING)
+
+
+def with_statuses(
+    training: pd.DataFrame, known: pd.DataFrame, *, fitted_accuracy: float
+) -> pd.DataFrame:
+    """Say which networks are fitted, by accuracies that are known or else were measured.
+
+    Args:
+        training: Rows of ``evaluated``.
+        known: Ensemble, seed, train and test accuracy; NaN where they are not known.
+
+    Returns:
+        The rows of ``training`` with these accuracies, and the status ``fitted``, ``stopped`` or
+        ``diverged``. Those that diverged have no accuracy: a known one is not of these weights.
+    """
+    keys = ["ensemble", "seed"]
+    found = training.set_index(keys)
+    found.update(known.set_index(keys).astype(float))
+    diverged = found["status"] == "diverged"
+    found.loc[diverged, PERFORMANCE] = np.nan
+    found.loc[~diverged & (found["train_accuracy"] >= fitted_accuracy), "status"] = "fitted"
+    return found.reset_index()
 
 
 def _logits(module: nn.Module, inputs: Tensor, place: str) -> Tensor:
@@ -101,8 +130,8 @@ def measure_own_network(
         loss: Name of the training loss.
 
     Yields:
-        Table of one row: ensemble, seed, step, measure, value, status, and what ``measure`` of the
-        package says beside: standard error, reason, method and seconds.
+        Table of one row: ensemble, seed, step, measure, value, and what ``measure`` of the package
+        says beside: standard error, reason, method and seconds.
     """
     offered = {
         "networks": module,
@@ -127,7 +156,6 @@ def measure_own_network(
                 "step": STEP,
                 "measure": name,
                 "value": row["value"],
-                "status": "fitted",
                 "standard_error": row["standard_error"],
                 "reason": row["note"] if row["status"] == "ok" else row["status"],
                 "method": row["method"],

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from generalization.errors import exit_on_input_error
+from generalization.own_population import with_statuses
 from generalization.tables import collect_measures, collect_training, read_table, write_table
 
 
@@ -17,17 +18,16 @@ def main() -> None:
     parser.add_argument("--networks", type=Path, required=True, help="folder of all networks")
     parser.add_argument("--manifest", type=json.loads, required=True, help="ensembles and members")
     parser.add_argument("--measures", nargs="+", required=True, help="names of their files")
+    parser.add_argument("--fitted-accuracy", type=float, required=True)
     parser.add_argument("--output-measures", type=Path, required=True)
     parser.add_argument("--output-training", type=Path, required=True)
     arguments = parser.parse_args()
 
     hyperparameters = arguments.manifest["hyperparameters"]
     folders = [arguments.networks / name for name in arguments.manifest["networks"]]
-    training = pd.concat(read_table(folder / "training.csv") for folder in folders)
-    known = pd.DataFrame(arguments.manifest["accuracies"]).set_index(["ensemble", "seed"])
-    training = training.set_index(["ensemble", "seed"])
-    training.update(known)
-    training = training.reset_index()
+    evaluated = pd.concat(read_table(folder / "training.csv") for folder in folders)
+    known = pd.DataFrame(arguments.manifest["accuracies"])
+    training = with_statuses(evaluated, known, fitted_accuracy=arguments.fitted_accuracy)
     tables = [
         read_table(folder / f"measures/{measure}.csv")
         for folder, measure in product(folders, arguments.measures)

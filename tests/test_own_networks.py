@@ -22,7 +22,8 @@ from generalization.devices import at_most, samples_at_once
 from generalization.errors import InputError, warn_of_no_value
 from generalization.measuring_modules import fitting_batch_size
 from generalization.networks.own_module import own_module
-from generalization.own_population import evaluated
+from generalization.own_population import evaluated, with_statuses
+from generalization.tables import PERFORMANCE
 
 HEAVY = {"local_learning_coefficient", "noise_cloud_slope", "gauss_newton_eigenvalue"}
 LIGHT = sorted(
@@ -637,6 +638,52 @@ def test_a_network_that_cannot_be_evaluated_is_told_why(last, inputs, labels, se
     with pytest.raises(InputError) as error:
         evaluated(module, "n", 1, data, data)
     assert str(error.value).startswith(sentence)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+@pytest.mark.parametrize("used", [True, False])
+def test_networks_without_finite_weights_have_diverged_and_no_accuracy(value, used):
+    module = nn.Linear(4, 3)
+    if not used:
+        module.register_parameter("other", nn.Parameter(torch.ones(2)))
+    data = torch.randn(6, 4), torch.arange(6) % 3
+    assert evaluated(module, "n", 1, data, data)["status"].item() == "stopped"
+    with torch.no_grad():
+        (module.weight if used else module.other)[0] = value
+    row = evaluated(module, "n", 1, data, data)
+    assert row["status"].item() == "diverged"
+    assert row[PERFORMANCE].isna().all(axis=None)
+
+
+def test_logits_that_overflow_have_diverged():
+    module = nn.Linear(4, 3)
+    data = torch.full((6, 4), 1e30), torch.arange(6) % 3
+    with torch.no_grad():
+        module.weight[:] = 1e30
+    assert evaluated(module, "n", 1, data, data)["status"].item() == "diverged"
+
+
+def test_statuses_follow_known_or_measured_accuracies():
+    training = pd.DataFrame({
+        "ensemble": "n",
+        "seed": range(5),
+        "train_accuracy": [1.0, 0.356, 0.5, 1.0, np.nan],
+        "test_accuracy": 0.25,
+        "train_loss": 0.1,
+        "test_loss": 0.2,
+        "status": ["stopped"] * 4 + ["diverged"],
+    })
+    known = pd.DataFrame({
+        "ensemble": "n",
+        "seed": range(5),
+        "train_accuracy": [None, None, 0.9, 0.89, 1.0],
+        "test_accuracy": None,
+    })
+    found = with_statuses(training, known, fitted_accuracy=0.9)
+    assert list(found["status"]) == ["fitted", "stopped", "fitted", "stopped", "diverged"]
+    assert list(found["train_accuracy"][:4]) == [1, 0.356, 0.9, 0.89]
+    assert list(found["test_accuracy"][:4]) == [0.25] * 4
+    assert found.loc[4, PERFORMANCE].isna().all()
 
 
 def made():

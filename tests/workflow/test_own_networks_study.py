@@ -141,6 +141,26 @@ def test_known_accuracies_are_kept(own):
     assert measures["test_accuracy"].notna().all()
 
 
+def test_statuses_are_by_the_accuracy_of_the_study(own):
+    rows = manifest(own)
+    known = [{"train_accuracy": 0.75} | rows[0], {"train_accuracy": 0.356} | rows[1]]
+    diverged = torch.load(own.path / "theirs" / rows[2]["weights"], weights_only=True)
+    torch.save(
+        {key: one * torch.nan for key, one in diverged.items()}, own.path / "theirs/diverged.pt"
+    )
+    write(
+        own.path / "theirs",
+        [*known, {"train_accuracy": 1.0} | rows[2] | {"weights": "diverged.pt"}],
+    )
+    configure(own, statistics=STUDY["statistics"] | {"fitted_accuracy": 0.75})
+    own.snakemake("results/studies/study/measures.csv")
+    measures = pd.read_csv(own.path / "results/studies/study/measures.csv")
+    statuses = measures.groupby(["ensemble", "seed"])["status"].unique().explode()
+    assert list(statuses.loc["mlp 5"]) == ["fitted", "stopped"]
+    assert list(statuses.loc["mlp 9"]) == ["diverged"]
+    assert measures.query("ensemble == 'mlp 9'")["generalization_gap"].isna().all()
+
+
 class Malicious:
     def __init__(self, mark):
         self.mark = mark

@@ -155,10 +155,12 @@ rule collect_own_networks:
         code=fingerprint("scripts/collect_own_networks.py"),
         manifest=json.dumps(study.own.manifest),
         measures=list(study.measures),
+        fitted_accuracy=study.statistics["fitted_accuracy"],
     message:
         "Collect the measures of all networks in one table."
     shell:
         "run_script collect_own_networks --networks results/networks"
         " --manifest {params.manifest:q} --measures {params.measures}"
+        " --fitted-accuracy {params.fitted_accuracy}"
         " --output-measures {output.measures} --output-training {output.training}"
         " 2> >(tee {log} >&2)"
