@@ -170,9 +170,10 @@ def _faults(table: pd.DataFrame, manifest: Path) -> Iterator[str]:
                 f"{counts.max()} values in group {counts.idxmax()}."
             )
     for key in ("train_accuracy", "test_accuracy"):
-        if key in table and not table[key].dropna().between(0, 1).all():
-            wrong = table.loc[~table[key].fillna(0).between(0, 1), key].iloc[0]
-            yield f"{key} of {manifest} must be from 0 to 1, not {wrong}."
+        given = table.get(key, pd.Series(dtype=float)).dropna()
+        wrong = given[~pd.to_numeric(given, errors="coerce").between(0, 1)]
+        if len(wrong):
+            yield f"{key} of {manifest} must be from 0 to 1, not {shown(wrong.tolist()[0])}."
 
 
 def _network(row: Mapping[str, Any], folder: Path) -> OwnNetwork:

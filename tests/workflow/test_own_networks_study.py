@@ -213,6 +213,10 @@ def test_nothing_in_a_file_of_weights_is_run(own, tmp_path):
             lambda rows: [rows[0] | {"train_accuracy": 75}],
             "train_accuracy of theirs/runs.csv must be from 0 to 1, not 75.",
         ),
+        (
+            lambda rows: [rows[0] | {"test_accuracy": 0.5}, rows[1] | {"test_accuracy": "foo"}],
+            "test_accuracy of theirs/runs.csv must be from 0 to 1, not 'foo'.",
+        ),
     ],
 )
 def test_a_manifest_that_cannot_be_is_refused_before_anything_is_computed(own, change, sentence):
