@@ -719,8 +719,41 @@ def test_a_checkpoint_without_weights_says_what_it_holds(tmp_path, factory):
         own_module(factory, {}, path)
 
 
-def test_damaged_weights_are_named(tmp_path):
-    path = tmp_path / "weights.safetensors"
-    path.write_bytes(b"\x10" * 40)
-    with pytest.raises(InputError, match=rf"^{path} must be a state_dict of tensors, but: "):
+def damaged_archive(path):
+    torch.save({"weight": torch.zeros(99)}, path)
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def scripted(path):
+    torch.jit.save(torch.jit.trace(nn.Linear(2, 2), torch.zeros(1, 2)), path)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        ("w.pt", b"hello", "bytes of another kind"),
+        ("w.pt", b"a,b\n1,2\n", "bytes of another kind"),
+        ("w.pt", b"\x89PNG\r\n\x1a\n000000", "bytes of another kind"),
+        ("w.pt", b"", "nothing"),
+        ("w.safetensors", b"", "nothing"),
+        ("w.safetensors", b"\x10" * 40, "bytes of another kind"),
+        ("w.pt", damaged_archive, "a damaged or foreign archive"),
+        ("w.pt", scripted, "a TorchScript archive"),
+        (
+            "w.pt",
+            lambda path: torch.save(nn.Linear(2, 2), path),
+            "an object of torch.nn.modules.linear.Linear, which could run code",
+        ),
+    ],
+    ids=["text", "table", "image", "empty", "no_tensors", "header", "damaged", "script", "module"],
+)
+def test_files_that_hold_no_tensors_are_told_in_one_sentence(tmp_path, name, content, found):
+    path = tmp_path / name
+    content(path) if callable(content) else path.write_bytes(content)
+    with pytest.raises(InputError) as raised:
         own_module("torch.nn:ReLU", {}, path)
+    assert str(raised.value) == (
+        f"{path} must hold tensors only, in a .safetensors file or a state_dict of torch.save, "
+        f"not {found}."
+    )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -19,7 +18,6 @@ from generalization.refusals import with_article
 # Where checkpoints of training keep the weights.
 UNDER = ("model_state_dict", "state_dict", "model", "net", "network", "weights")
 WRAPPED = ("module.", "_orig_mod.")
-UNREADABLE = OSError, EOFError, RuntimeError, ValueError, SafetensorError, pickle.UnpicklingError
 
 
 def own_module(factory: str, arguments: Mapping[str, Any], weights: Path | str) -> nn.Module:
@@ -65,9 +63,11 @@ def _state(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except UNREADABLE as error:
-        reason = " ".join(str(error).split())[:200].rstrip(".")
-        raise InputError(f"{path} must be a state_dict of tensors, but: {reason}.") from error
+    except Exception as error:  # Other bytes than a pickle's fail in any way.
+        raise InputError(
+            f"{path} must hold tensors only, in a .safetensors file or a state_dict of torch.save, "
+            f"not {_found(path, error)}."
+        ) from error
     found = next((state[key] for key in UNDER if _holds(state, key)), state)
     if not _is_state(found):
         kind = with_article(type(state).__name__)
@@ -78,6 +78,24 @@ def _state(path: Path) -> dict[str, Tensor]:
             f"{kind}."
         )
     return found
+
+
+def _found(path: Path, error: Exception) -> str:
+    """Return what a file that cannot be read holds; what torch says beside is advice to run it."""
+    if isinstance(error, OSError):
+        return f"what cannot be opened ({error.strerror or type(error).__name__})"
+    with path.open("rb") as file:
+        beginning = file.read(4)
+    foreign = re.search(r"GLOBAL ([\w.]+)", str(error))
+    if not beginning:
+        return "nothing"
+    if foreign:
+        return f"an object of {foreign[1]}, which could run code"
+    if "TorchScript" in str(error):
+        return "a TorchScript archive"
+    return (
+        "a damaged or foreign archive" if beginning.startswith(b"PK") else "bytes of another kind"
+    )
 
 
 def _unwrapped(state: dict[str, Tensor], module: nn.Module) -> dict[str, Tensor]:
