@@ -10,7 +10,6 @@ import numpy as np
 
 from generalization.datasets.dataset_file import content_sha256, write_dataset
 from generalization.datasets.normalization import NORMALIZATION, normalized_images, pixel_units
-from generalization.datasets.own_data import own_arrays
 from generalization.datasets.own_parts import (
     PARTS,
     check_shapes,
@@ -18,6 +17,7 @@ from generalization.datasets.own_parts import (
     class_names,
     numbered,
 )
+from generalization.datasets.own_sources import checked_arrays
 from generalization.datasets.raw_dataset import random_order
 from generalization.errors import InputError
 
@@ -65,7 +65,7 @@ def own_dataset(name: str, about: Mapping[str, Any]) -> OwnDataset:
     """
     key = f"own_datasets.{name}"
     sources = {part: about[part] for part in PARTS}
-    read = {part: own_arrays(source, f"{key}.{part}") for part, source in sources.items()}
+    read = {part: checked_arrays(source, f"{key}.{part}") for part, source in sources.items()}
     places = {part: f"{key}.{part} ({source})" for part, source in sources.items()}
     inputs = {part: _inputs(read[part][0], places[part]) for part in PARTS}
     check_shapes(inputs, places)

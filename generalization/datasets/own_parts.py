@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from generalization.datasets.own_data import own_arrays
+from generalization.datasets.own_sources import checked_arrays
 from generalization.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ def own_parts(sources: Mapping[str, str]) -> dict[str, tuple[Tensor, Tensor]]:
     import torch
 
     places = {part: f"data.{part} ({sources[part]})" for part in PARTS}
+    read = {part: checked_arrays(sources[part], f"data.{part}") for part in PARTS}
     check_sources(sources, places)
-    read = {part: own_arrays(sources[part], f"data.{part}") for part in PARTS}
     names = class_names(read["train"][1])
     found = {}
     for part, (given, words) in read.items():

@@ -32,7 +32,7 @@ def test_names_are_numbered_as_in_the_training_set(tmp_path):
             "must have the columns of train, a, b, y, not b, a, y.",
         ),
         ("a,y\n1,cat\n2,dog\n", "a,y\n1,owl\n", "must have classes of train, cat, dog, not 'owl'."),
-        ("a,y\n1,0\n2,1\n", "a,y\n1,\n", "must have one integer label per input, not labels of"),
+        ("a,y\n1,0\n2,1\n", "a,y\n1,\n", "must have a label in every row, not '' in row 1"),
         ("a,y\n1,0\n2,1\n", "a,y\n,1\n", "must have finite inputs, but input 0 is not."),
         ("a,y\n1,0\n2,1\n", "a,y\n1,-1\n", "must have labels from 0, not -1."),
     ],
