@@ -757,3 +757,12 @@ def test_files_that_hold_no_tensors_are_told_in_one_sentence(tmp_path, name, con
         f"{path} must hold tensors only, in a .safetensors file or a state_dict of torch.save, "
         f"not {found}."
     )
+
+
+def test_weights_that_do_not_fit_into_memory_are_not_called_other_bytes(tmp_path, monkeypatch):
+    def failing(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(torch, "load", failing)
+    with pytest.raises(MemoryError):
+        own_module("torch.nn:ReLU", {}, tmp_path / "weights.pt")

@@ -25,6 +25,7 @@ def checked_arrays(source: str, key: str) -> tuple[Any, Any]:
     Raises:
         InputError: If the source cannot be read, lacks labels or features, or has images that would
             lose what distinguishes them.
+        MemoryError: If it does not fit into memory.
     """
     path, place = Path(source), f"{key} ({source})"
     if path.suffix == ".csv":
@@ -33,7 +34,7 @@ def checked_arrays(source: str, key: str) -> tuple[Any, Any]:
         _check_images(path, place)
     try:
         return own_data.own_arrays(source, key)
-    except InputError:
+    except (InputError, MemoryError):
         raise
     except Exception as error:
         if path.suffix == ".npz":

@@ -58,11 +58,14 @@ def _state(path: Path) -> dict[str, Tensor]:
 
     Raises:
         InputError: If the file holds anything else.
+        MemoryError: If they do not fit into memory.
     """
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
     except Exception as error:  # Other bytes than a pickle's fail in any way.
         raise InputError(
             f"{path} must hold tensors only, in a .safetensors file or a state_dict of torch.save, "

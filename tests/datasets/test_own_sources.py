@@ -147,3 +147,14 @@ def test_tensors_of_a_function_are_passed_on(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     inputs, labels = checked_arrays("their_tensors:data", "data.train")
     assert torch.equal(inputs, torch.ones(3, 2)) and labels.tolist() == [0, 1, 2]
+
+
+def test_arrays_that_do_not_fit_into_memory_are_not_called_damaged(tmp_path, monkeypatch):
+    def failing(*_, **__):
+        raise MemoryError
+
+    path = tmp_path / "train.npz"
+    np.savez(path, inputs=np.zeros((9, 4)), labels=np.arange(9))
+    monkeypatch.setattr(np, "load", failing)
+    with pytest.raises(MemoryError):
+        checked_arrays(str(path), "data.train")
