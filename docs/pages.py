@@ -141,6 +141,8 @@ def configuration() -> str:
         f"This page is made from `{SCHEMA}`.",
     ]
     for key, entry in schema["properties"].items():
+        # Settings of measures, profiles and similarities are defined by that name.
+        entry = {**schema["$defs"].get(key, {}), **entry}
         lines += ["", f"## {key}", "", *_entry(key, entry, schema["$defs"], schema["required"])]
     lines += ["", "## Hyper-parameters", "", "Keys of an entry of `ensembles`."]
     known = schema["$defs"]["hyperparameters"]
@@ -156,16 +158,34 @@ def _entry(key: str, entry: Mapping[str, Any], known: Mapping[str, Any], require
     facts = list(_facts(entry)) + (["required"] if key in required else [])
     if facts:
         lines += ["", "; ".join(facts) + "."]
-    if entry.get("properties"):
+    keys = dict(_keys_below(entry, known))
+    if keys:
         lines += ["", "| key | | |", "|---|---|---|"]
-    for name, below in entry.get("properties", {}).items():
-        below = _resolved(below, known)
-        said = cell(below.get("description", ""))
-        inner = ", ".join(f"`{one}`" for one in below.get("properties", {}))
-        allowed = "; ".join([*_facts(below), *([f"settings: {inner}"] if inner else [])])
+    for name, below in keys.items():
+        said, allowed = cell(below.get("description", "")), cell("; ".join(_facts(below)))
         shown = f"[`{name}`]({LINKS[name]})" if name in LINKS else f"`{name}`"
-        lines.append(f"| {shown} | {said} | {cell(allowed)} |")
+        lines.append(f"| {shown} | {said} | {allowed} |")
     return lines
+
+
+def _keys_below(
+    entry: Mapping[str, Any], known: Mapping[str, Any], above: str = ""
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield all keys below an entry of the schema, with those above them, but hyper-parameters.
+
+    Names that a user chooses are written as NAME.
+    """
+    entry = _resolved(entry, known)
+    if entry.get("properties") == known["hyperparameters"]["properties"]:
+        return
+    for name, below in entry.get("properties", {}).items():
+        yield f"{above}{name}", _resolved(below, known)
+        yield from _keys_below(below, known, f"{above}{name}.")
+    for kind, name in (("additionalProperties", "NAME."), ("items", "")):
+        if isinstance(entry.get(kind), dict):
+            yield from _keys_below(entry[kind], known, f"{above}{name}")
+    for branch in (*entry.get("anyOf", ()), *entry.get("oneOf", ())):
+        yield from _keys_below(branch, known, above)
 
 
 def _resolved(entry: Mapping[str, Any], known: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -14,9 +14,10 @@ import pandas as pd
 import profile_changes
 import pytest
 import torch
+import yaml
 from benchmark_page import RECORDS, recorded
 from examples import example_of, result_of
-from pages import KINDS, LINKS, PICTURE_BYTES, ROOT, write_gallery, write_pages
+from pages import KINDS, LINKS, PICTURE_BYTES, ROOT, SCHEMA, write_gallery, write_pages
 
 from generalization.catalog import CHECKABLE, FUNCTIONS
 from generalization.docstrings import arguments
@@ -176,6 +177,22 @@ def test_arguments_are_explained(pages, kind):
 
 def _file(text):
     return re.search(r"\n`(\S+\.py)`, function", text)[1]
+
+
+def test_the_configuration_page_has_every_key(pages):
+    """Those of measures by the schema of each; the others are examples of every way to nest."""
+    page = (pages / "configuration.md").read_text(encoding="utf-8")
+    schema = yaml.safe_load((ROOT / SCHEMA).read_text(encoding="utf-8"))
+    known = schema["$defs"]
+    keys = [*schema["properties"], *known["hyperparameters"]["properties"]]
+    assert all(re.search(rf"^##+ {key}$", page, re.MULTILINE) for key in keys)
+    for kind in ("measures", "ensemble_measures", "profiles", "similarities", "statistics"):
+        for name, entry in known[kind]["properties"].items():
+            assert f"`{name}`" in page
+            entry = known[entry["$ref"].rsplit("/", 1)[1]] if "$ref" in entry else entry
+            assert all(f"`{name}.{one}`" in page for one in entry.get("properties", {}))
+    for key in ("NAME.white", "sample.paired", "better", "svcca.explained_variance", "manifest"):
+        assert f"`{key}`" in page
 
 
 def test_the_gallery_shows_the_figures_of_studies_that_were_run(tmp_path):
