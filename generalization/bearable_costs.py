@@ -40,10 +40,6 @@ MOST_WORK = 2e10
 FEWEST_INPUTS = 16
 # Evaluations per point of a grid, and per point and row of the Jacobian.
 ON_LOOPS = {"transitions": (1.5, 0), "sampled_transitions": (1, 0), "curvature": (1.2, 2.4)}
-FOLLOWED = {
-    "transitions": is_module_followed,
-    "curvature": partial(is_module_curvature_followed, rows=ROWS),
-}
 
 
 class Size(NamedTuple):
@@ -62,6 +58,18 @@ class Size(NamedTuple):
     classes: int
     features: int
     inputs: int
+
+
+class Loop(NamedTuple):
+    """How the loops of a measure are followed or sampled.
+
+    Attributes:
+        settings: All that are given or chosen.
+        work: Work for one image; 0 if it is bearable, or asked for.
+    """
+
+    settings: dict[str, Any]
+    work: float
 
 
 class Reduced(NamedTuple):
@@ -145,12 +153,15 @@ def bearable(
     ours = place.startswith(f"{MEASURES}.") and named == name
     if not ours or name not in {*ON_LOOPS, *REDUCED}:
         return unchanged
+    loop = None
     try:
         size = _size(module, offered["inputs"])
+        if name in ON_LOOPS:
+            loop = _loop(name, function.keywords, module, offered["inputs"], size)
     except Exception:
-        return unchanged  # The measure says what is wrong with the module.
-    if name in ON_LOOPS:
-        return _on_loops(name, function, module, size, offered)
+        return unchanged  # The measure says what is wrong with the module or with a setting.
+    if loop:
+        return _on_loops(function, loop, size, offered)
     return _reduced(REDUCED[name], function, size, offered)
 
 
@@ -164,40 +175,40 @@ def _size(module: nn.Module, inputs: Tensor) -> Size:
     )
 
 
-def _on_loops(
-    name: str,
-    function: partial[Tensor],
-    module: nn.Module,
-    size: Size,
-    offered: Mapping[str, Any],
-) -> tuple[Callable[..., Tensor], Mapping[str, Any], str]:
+def _loop(
+    name: str, given: Mapping[str, Any], module: nn.Module, inputs: Tensor, size: Size
+) -> Loop:
+    """Choose the settings of a measure on loops; those that are given are kept."""
     alone, per_row = ON_LOOPS[name]
-    rows = computed_rows(size.classes, function.keywords.get("rows", ROWS))
+    rows = computed_rows(size.classes, given.get("rows", ROWS))
     work = (alone + per_row * rows) * size.evaluation
-    inputs, given = offered["inputs"], function.keywords
-    chosen = {"grid_points": loop_resolution(work, inputs.shape[-1], MOST_SAMPLED_WORK)}
-    if name in FOLLOWED:
-        chosen["most_work"] = MOST_FOLLOWED_WORK
-    chosen |= given
-    function = partial(function, **chosen)
-    if "grid_points" in given or _is_followed(name, module, inputs, chosen.get("most_work")):
+    settings = {"grid_points": loop_resolution(work, inputs.shape[-1], MOST_SAMPLED_WORK)}
+    is_followed = {
+        "transitions": is_module_followed,
+        "curvature": partial(is_module_curvature_followed, rows=rows),
+    }.get(name)
+    if is_followed:
+        settings["most_work"] = MOST_FOLLOWED_WORK
+    settings |= given
+    bearable = "grid_points" in given or (
+        is_followed and is_followed(module, inputs, settings["most_work"])
+    )
+    return Loop(settings, 0.0 if bearable else settings["grid_points"] * work)
+
+
+def _on_loops(
+    function: partial[Tensor], loop: Loop, size: Size, offered: Mapping[str, Any]
+) -> tuple[Callable[..., Tensor], Mapping[str, Any], str]:
+    function = partial(function, **loop.settings)
+    if not loop.work:
         return function, offered, ""
-    of_image = chosen["grid_points"] * work
-    count = math.floor(MOST_SAMPLED_WORK * max(size.inputs, FEWEST_INPUTS) / of_image)
+    count = math.floor(MOST_SAMPLED_WORK * max(size.inputs, FEWEST_INPUTS) / loop.work)
     if count:
         return function, *_first_inputs(count, size, offered)
     raise InputError(
-        f"grid_points must be given where they are costly, about {of_image / RATE:.2g} s an image "
-        f"at {chosen['grid_points']}, not left out."
+        f"grid_points must be given where they are costly, about {loop.work / RATE:.2g} s an image "
+        f"at {loop.settings['grid_points']}, not left out."
     )
-
-
-def _is_followed(name: str, module: nn.Module, inputs: Tensor, most_work: float | None) -> bool:
-    """Return whether loops are not sampled, or the measure is to say what is wrong with them."""
-    try:
-        return name in FOLLOWED and FOLLOWED[name](module, inputs, most_work)
-    except Exception:
-        return True
 
 
 def _first_inputs(

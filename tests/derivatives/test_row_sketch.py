@@ -296,6 +296,17 @@ def test_a_number_of_rows_that_cannot_be_meant_is_refused(rows):
         jacobian_norm(perceptron(), images(), rows=rows)
 
 
+@pytest.mark.parametrize("rows", [3, "every", None])
+def test_rows_that_cannot_be_meant_cost_no_other_row(rows):
+    names = [*MEASURES, "gaussian_jacobian_norm"]
+    settings = {name: {"rows": rows} for name in names} | {"output_entropy": {}}
+    table = generalization.measure(perceptron(), images(), torch.arange(6), settings)
+    status = table.set_index("measure")["status"]
+    assert status.pop("output_entropy") == "ok"
+    refused = f"rows must be 'all' or an integer of at least 4, not {rows!r}."
+    assert list(status) == [f"{name}: {refused}" for name in names]
+
+
 def test_a_row_says_that_it_is_sampled_and_how():
     names = [*MEASURES, "gaussian_jacobian_norm"]
     chosen = {name: {} for name in names} | {
