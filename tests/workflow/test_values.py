@@ -33,7 +33,7 @@ ALWAYS_COMPARED = {
 }
 TIME = re.compile(
     r"It takes at most [\d.]+ minutes on two cores of an AMD EPYC\."
-    r"|By an estimate, not measured, it takes [\d.]+ core-hours, thus .+ on two cores\."
+    r"|By an estimate, not measured, it takes [\d.]+ core-(?:hours|minutes), thus .+ on two cores\."
 )
 
 
