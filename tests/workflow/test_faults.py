@@ -15,7 +15,7 @@ import pytest
 # Training that takes some seconds, so that it can be interrupted.
 SLOW = {
     "ensembles": [
-        {"dataset": "digits", "batch_size": 8, "width": 60, "max_steps": 60_000}
+        {"dataset": "digits", "batch_size": 8, "width": 60, "max_steps": 120_000}
         | {"stop_at_accuracy": None}
     ],
     "measures": {"weight_norm": {}},
@@ -25,8 +25,13 @@ SLOW = {
 LOCAL = ("--workflow-profile", "workflow/profiles/local")
 
 
+def heed_interrupts():
+    """Undo what a shell without job control does to programs in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(study, *arguments):
-    """Start a Snakemake in the folder of a study, in a session of its own."""
+    """Start a Snakemake in the folder of a study, in a session of its own, as a terminal would."""
     return subprocess.Popen(
         [str(Path(sys.executable).with_name("snakemake")), "--cores", "2", *arguments],
         cwd=study.path,
@@ -35,6 +40,7 @@ def start(study, *arguments):
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=heed_interrupts,
     )
 
 
