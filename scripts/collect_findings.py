@@ -17,6 +17,7 @@ def main() -> None:
     parser.add_argument("--papers", type=json.loads, required=True, help="paper → title")
     parser.add_argument("--rooms", type=json.loads, required=True, help="paper → rooms")
     parser.add_argument("--captions", type=json.loads, required=True, help="file → what it shows")
+    parser.add_argument("--drawn", type=json.loads, required=True, help="claim → files of figures")
     parser.add_argument("--images", type=json.loads, required=True, help="study → their number")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
@@ -30,7 +31,11 @@ def main() -> None:
         {paper: list(untested_of(room)) for paper, room in rooms.items()},
     )
     page = findings(
-        records, captions=arguments.captions, images=arguments.images, untested=untested
+        records,
+        captions=arguments.captions,
+        images=arguments.images,
+        untested=untested,
+        drawn=arguments.drawn,
     )
     with written_whole(arguments.output) as beside:
         beside.write_text(page, encoding="utf-8")

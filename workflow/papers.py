@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,14 @@ from planning import Study  # noqa: E402
 from schema import among  # noqa: E402
 from values import ROOT, published_values, read_studies  # noqa: E402
 
-from generalization.catalog import FIGURES, PAPERS  # noqa: E402
+from generalization.catalog import FIGURES, PAPERS, TABLES  # noqa: E402
 from generalization.errors import InputError, exit_on_input_error  # noqa: E402
+from generalization.experiments import claims_of  # noqa: E402
 from generalization.names import listed, number  # noqa: E402
+from generalization.statistics.claim import Claim  # noqa: E402
+
+# What most tables and figures are made from.
+OF_MOST = {"measures", "training"}
 
 
 def reduced_studies(paper: str) -> list[Study]:
@@ -84,6 +89,17 @@ def captions() -> dict[str, str]:
     }
 
 
+def drawn_claims() -> dict[str, list[str]]:
+    """Return claim → files of figures that draw it, of those that carry a study."""
+    figures = {one for about in published_values().values() for one in about["figures"].values()}
+    return {
+        claim.claim: [
+            f"{figure.replace('/', '_')}.svg" for figure in sorted(figures) if shows(figure, claim)
+        ]
+        for claim in claims_of(PAPERS)
+    }
+
+
 def titles() -> dict[str, str]:
     """Return paper → author, year and title, of those whose studies are configured."""
     studies, found = _configurations(), {}
@@ -123,6 +139,37 @@ def draws(study: Study, figure: str) -> bool:
     if name not in study.figures_and_pages[0]:
         return False
     return each in study.names_of_figures(name) if FIGURES[name].one_per else not each
+
+
+def shows(figure: str, claim: Claim) -> bool:
+    """Return whether a figure draws the rows that speak to a claim.
+
+    Args:
+        figure: Its name; of one that is drawn per measure or factor, ``NAME/MEASURE``.
+
+    Returns:
+        Whether it is made from their table, or from what this is made from; of figures of
+        measures, whether the claim names a measure or factor that they draw.
+    """
+    name, _, each = figure.partition("/")
+    about, table = FIGURES[name], TABLES[claim.table]
+    if about.one_per:
+        return f"'{each}'" in claim.rows
+    if about.made_from == ("measures", "statistics"):
+        of_networks = claim.table == "paper_relations"
+        return of_networks and any(f"'{one}'" in claim.rows for one in about.measures)
+    made_from = {*about.made_from} - OF_MOST
+    origins = _origins(made_from)
+    of_table = {*table.made_from}
+    return bool(made_from & {claim.table, *of_table} or (origins and origins <= of_table))
+
+
+def _origins(names: Iterable[str]) -> set[str]:
+    """Return the profiles, comparisons and their like that tables are made from in the end."""
+    found = set()
+    for name in names:
+        found |= _origins(TABLES[name].made_from) if name in TABLES else {name}
+    return found - OF_MOST
 
 
 def _place(words: str) -> tuple[bool, int, bool, list[int]]:

@@ -41,8 +41,9 @@ HEAD = (
     "of 0”) is judged by the 90 % interval, which is that of two one-sided tests at 5 %. A claim",
     "has one row per study, dataset and setting that it is judged in; claims are not corrected for",
     "their number. A row that joins two datasets has no interval of its own, since it is judged in",
-    "each of them; its counts are sums over them. Above each table are links to the figures of its",
-    "study. What a study cannot judge is counted in its last row: other studies judge it, or it is",
+    "each of them; its counts are sums over them. The figures that draw a row stand above its",
+    "table; where none does, the report of the study may have one. What a study cannot judge is",
+    "counted in its last row: other studies judge it, or it is",
     "listed under [claims that no study judges](#claims-that-no-study-judges).",
 )
 
@@ -132,6 +133,7 @@ def findings(
     captions: Mapping[str, str],
     images: Mapping[str, str],
     untested: Sequence[Sequence[str]],
+    drawn: Mapping[str, Sequence[str]],
 ) -> str:
     """Write the page, in Markdown.
 
@@ -139,6 +141,7 @@ def findings(
         captions: File of a figure → what it shows; of others, the record says it.
         images: Study → how many training images its networks have.
         untested: Claims that no study judges: paper, claim and why, by ``untested_claims``.
+        drawn: Claim → files of the figures that draw it.
 
     Returns:
         Four parts: verdicts by study, claim by claim, claims that are not judged, and measures
@@ -161,10 +164,12 @@ def findings(
     lines += ["", "## Claims", ""]
     for record in records:
         if record["claims"]:
-            header = ["claim", "about", "expected", "estimate", "of", "verdict"]
-            table = _table(header, [_claim(row, record) for row in record["claims"]])
-            lines += [f"### {record['title']}", "", *_pictures(record, captions)]
-            lines += [*_links(record), *table, ""]
+            header = ["claim", "about", "expected", "estimate", "of", "verdict", "drawn in"]
+            table = _table(
+                header,
+                [_claim(row, record, drawn.get(row["claim"], ())) for row in record["claims"]],
+            )
+            lines += [f"### {record['title']}", "", *_pictures(record, captions), *table, ""]
     if untested:
         lines += [f"## {UNTESTED}", "", *_table(["paper", "claim", "why"], untested), ""]
     lines += ["## Measures", ""]
@@ -250,10 +255,13 @@ def _pictures(record: Record, captions: Mapping[str, str]) -> Iterator[str]:
         yield from (f"{anchor}{said} Study `{record['study']}`.", "", f"![{said}]({file})", "")
 
 
-def _links(record: Record) -> list[str]:
-    """Link from above the table of a study to its figures."""
-    links = [f"[{one['place']}](#{_anchor_of(one, record)})" for one in record["figures"]]
-    return [f"Figures of these claims: {' · '.join(links)}.", ""] if links else []
+def _links(files: Sequence[str], record: Record) -> str:
+    """Link to those figures of a study that are in some files."""
+    return " · ".join(
+        f"[{one['place']}](#{_anchor_of(one, record)})"
+        for one in record["figures"]
+        if one["file"] in files
+    )
 
 
 def _anchor_of(figure: Mapping[str, str], record: Record) -> str:
@@ -261,12 +269,13 @@ def _anchor_of(figure: Mapping[str, str], record: Record) -> str:
     return f"{record['study']}-{Path(figure['file']).stem}"
 
 
-def _claim(row: Record, record: Record) -> list[str]:
-    """Row of a claim that was judged."""
+def _claim(row: Record, record: Record, drawn: Sequence[str]) -> list[str]:
+    """Row of a claim that was judged, and is drawn in some files."""
     about = "; ".join(filter(None, (row["labels"], row["about"])))
     verdict = f"**{row['verdict']}**" + (f": {row['reason']}" if row["reason"] else "")
     of = _of_joined(row, record) or row["of"]
-    told = [row["claim"], about, row["expected"], _estimate(row), of, verdict]
+    links = _links(drawn, record) if row["expected"] else ""
+    told = [row["claim"], about, row["expected"], _estimate(row), of, verdict, links]
     return [one or "" for one in told]
 
 

@@ -10,13 +10,16 @@ from papers import (
     figures_of,
     figures_of_study,
     reduced_studies,
+    shows,
     titles,
     training_images,
 )
 from values import ROOT, published_values, read_studies
 
-from generalization.catalog import PAPERS
+from generalization.catalog import FIGURES, PAPERS
 from generalization.errors import InputError
+from generalization.experiments import claims_of
+from generalization.statistics.claim import Claim
 
 
 @pytest.mark.parametrize("paper", PAPERS)
@@ -123,3 +126,29 @@ def test_snakemake_writes_the_page_of_a_paper(new_study):
     assert "<h1>Morcos, Raghu &amp; Bengio 2018" in text
     assert 'src="../studies/pwcca_reduced/figures/similarity_against_width.svg"' in text
     assert "1 claim in 2 rows" in text and "2 replicates" in text
+
+
+@pytest.mark.parametrize(
+    ("figure", "table", "rows", "shown"),
+    [
+        ("similarity_of_groups", "similarity_contrasts", "", True),  # Made from it.
+        ("accuracy_under_ablation", "early_stopping", "", True),  # From the same profile.
+        ("similarity_against_width", "similarity_trends", "", True),
+        ("variance_against_sensitivity", "sensitivity_statistics", "", False),  # From more.
+        ("loss_against_norm", "ellipse_contrasts", "", False),
+        ("gap_against_measure/transitions", "paper_relations", "x == 'transitions'", True),
+        ("gap_against_measure/transitions", "paper_relations", "x == 'jacobian_norm'", False),
+        ("sensitivity_by_factor/pooling", "pair_statistics", "setting == 'pooling'", True),
+        ("capacity", "paper_relations", "x == 'number_of_parameters'", True),
+        ("capacity", "paper_relations", "x == 'transitions'", False),
+        ("ablation_auc_over_training", "pair_statistics", "x == 'ablation_auc'", False),
+    ],
+)
+def test_a_figure_shows_what_it_is_made_from(figure, table, rows, shown):
+    assert shows(figure, Claim("", "", table, rows, "above")) == shown
+
+
+@pytest.mark.parametrize("claim", list(claims_of(PAPERS)), ids=lambda claim: claim.claim)
+def test_a_claim_of_a_profile_is_drawn(claim):
+    of_networks = {"paper_relations", "pair_statistics"}  # Figures of these are one per measure.
+    assert claim.table in of_networks or any(shows(figure, claim) for figure in FIGURES)
