@@ -1,4 +1,8 @@
-"""Data of a user: arrays, tables, folders of images, or what a function returns."""
+"""Data of a user: arrays, tables, folders of images, or what a function returns.
+
+Studies read them by ``own_sources``, which refuses what is passed over here. Networks depend on
+this module by ``resolved``: a change of its code trains all of them anew.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,8 @@ from generalization.datasets.own_parts import (
 from generalization.datasets.own_sources import checked_arrays
 from generalization.datasets.raw_dataset import random_order
 from generalization.errors import InputError
+
+CHANNELS = {1, 3, 4}  # Of images in gray, in color, and in color with transparency.
 
 
 class OwnDataset(NamedTuple):
@@ -74,19 +76,19 @@ def own_dataset(name: str, about: Mapping[str, Any]) -> OwnDataset:
     labels = {
         part: numbered(read[part][1], names, len(inputs[part]), places[part]) for part in PARTS
     }
-    classes = int(labels["train"].max()) + 1
+    classes = _classes(labels["train"], places["train"])
     for part, one in labels.items():
-        if not 0 <= one.min() <= one.max() < max(classes, 2):
+        if not 0 <= one.min() <= one.max() < classes:
             wrong = one.min() if one.min() < 0 else one.max()
             raise InputError(
-                f"{places[part]} must have labels from 0 to {max(classes, 2) - 1}, the largest of "
-                f"train, not {wrong}."
+                f"{places[part]} must have labels from 0 to {classes - 1}, the largest of train, "
+                f"not {wrong}."
             )
-    if classes < 2:
-        raise InputError(f"{places['train']} must have at least 2 classes, not {classes}.")
     table = inputs["train"].ndim == 2
     if about.get("standardize", table):
         inputs = _standardized(inputs)
+    elif "white" not in about and not table:
+        _check_white(inputs, places, key)
     elif about.get("white", 1) != 1:
         inputs = {part: one / np.float32(about["white"]) for part, one in inputs.items()}
     images = {part: one[:, None, None] if table else one for part, one in inputs.items()}
@@ -118,6 +120,29 @@ def prepare_own_dataset(
     write_dataset(path, dataset.arrays, **about_file, source=source)
 
 
+def _classes(labels: np.ndarray, place: str) -> int:
+    """Return the number of classes.
+
+    Args:
+        labels: Labels of the training set.
+
+    Raises:
+        InputError: If they do not begin at 0, have a gap, or are all equal.
+    """
+    there = np.unique(labels)
+    if there[0] < 0:
+        raise InputError(f"{place} must have labels from 0, not {there[0]}.")
+    missing = np.setdiff1d(np.arange(len(there)), there)
+    if len(missing):
+        raise InputError(
+            f"{place} must have inputs of every class from 0 to {there[-1]}, but none of label "
+            f"{missing[0]}."
+        )
+    if len(there) < 2:
+        raise InputError(f"{place} must have at least 2 classes, not {len(there)}.")
+    return len(there)
+
+
 def _inputs(found: Any, place: str) -> np.ndarray:
     """Return finite inputs, float32, of shape (n, features) or (n, channels, height, width).
 
@@ -132,11 +157,51 @@ def _inputs(found: Any, place: str) -> np.ndarray:
             f"{place} must have numbers of shape (n, features), (n, height, width) or "
             f"(n, channels, height, width), not {array.dtype} of shape {array.shape}."
         )
+    if array.ndim == 4:
+        _check_channels(array.shape, place)
     array = array.astype(np.float32, order="C")  # Images of files have their channels last.
     finite = np.isfinite(array.reshape(len(array), -1)).all(1)
     if not finite.all():
         raise InputError(f"{place} must have finite inputs, but input {finite.argmin()} is not.")
     return array
+
+
+def _check_channels(shape: Sequence[int], place: str) -> None:
+    """Refuse images whose channels are the last axis.
+
+    Args:
+        shape: Shape of all images.
+
+    Raises:
+        InputError: If the last axis has as many entries as images have channels, and the axis of
+            channels has not.
+    """
+    if shape[-1] in CHANNELS and shape[1] not in CHANNELS:
+        raise InputError(
+            f"{place} must have images of shape (n, channels, height, width), not {tuple(shape)}, "
+            "whose last axis looks like channels: transpose(0, 3, 1, 2) moves it."
+        )
+
+
+def _check_white(inputs: Mapping[str, np.ndarray], places: Mapping[str, str], key: str) -> None:
+    """Refuse pixels that are not from 0 to 1 where nothing says what is white.
+
+    Pixels with negative ones are on a scale of their own.
+
+    Args:
+        inputs: Images of every part.
+        places: Key and source of every part.
+        key: Key of the dataset.
+
+    Raises:
+        InputError: If they are such pixels.
+    """
+    least, largest = (min(one.min() for one in inputs.values()), inputs["train"].max())
+    if least >= 0 and largest > 1:
+        raise InputError(
+            f"{key}.white must be given where pixels are not from 0 to 1, 255 for bytes: the "
+            f"largest of {places['train']} is {largest:g}."
+        )
 
 
 def _standardized(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

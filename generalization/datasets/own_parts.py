@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from generalization.datasets.own_images import class_folders
 from generalization.datasets.own_sources import checked_arrays
 from generalization.errors import InputError
 
@@ -44,10 +45,13 @@ def own_parts(sources: Mapping[str, str]) -> dict[str, tuple[Tensor, Tensor]]:
     names = class_names(read["train"][1])
     found = {}
     for part, (given, words) in read.items():
-        inputs = given if torch.is_tensor(given) else torch.as_tensor(np.ascontiguousarray(given))
-        inputs = inputs.float()
-        if not len(inputs):
-            raise InputError(f"{places[part]} must have at least one input, not none.")
+        plain = given if torch.is_tensor(given) else np.array(given, np.float32, order="C")
+        inputs = torch.as_tensor(plain).float()
+        if inputs.dim() < 2 or not len(inputs):
+            raise InputError(
+                f"{places[part]} must have inputs of shape (n, features) or (n, channels, height, "
+                f"width), at least one, not of shape {tuple(inputs.shape)}."
+            )
         if not inputs.isfinite().all():
             wrong = inputs.flatten(1).isfinite().all(1).int().argmin()
             raise InputError(f"{places[part]} must have finite inputs, but input {wrong} is not.")
@@ -79,7 +83,7 @@ def check_shapes(inputs: Mapping[str, Any], places: Mapping[str, str]) -> None:
 def check_sources(sources: Mapping[str, str], places: Mapping[str, str]) -> None:
     """Refuse folders of other classes than the training set, and tables of other features.
 
-    The number of a class is the place of its folder, that of a feature the place of its column.
+    The number of a feature is the place of its column.
 
     Args:
         sources: Source of every part.
@@ -90,7 +94,7 @@ def check_sources(sources: Mapping[str, str], places: Mapping[str, str]) -> None
     paths = [Path(sources[part]) for part in PARTS]
     if all(path.is_dir() for path in paths):
         what = "folders"
-        train, test = (sorted(one.name for one in f.iterdir() if one.is_dir()) for f in paths)
+        train, test = ([one.name for one in class_folders(path)] for path in paths)
     elif all(path.suffix == ".csv" and path.is_file() for path in paths):
         what = "columns"
         train, test = (list(pd.read_csv(path, nrows=0)) for path in paths)

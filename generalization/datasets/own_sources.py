@@ -1,110 +1,199 @@
-"""Sources of a user's data, checked before they are read: what would be lost in silence is refused.
+"""Sources of a user's data, read as they are meant or refused: nothing is lost in silence.
 
 Args:
+    source: Arrays, table, folder of images or function, in the words of ``own_data``.
+    key: Name of the source in the configuration, such as ``data.train``.
     place: Key and source, for sentences.
 """
 
 from __future__ import annotations
 
+from inspect import signature
+from numbers import Integral
+from operator import index
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
-import pandas as pd
+import numpy as np
 
-from generalization.datasets import own_data
+from generalization.datasets.own_data import INPUTS, LABELS, own_arrays, resolved
+from generalization.datasets.own_images import image_arrays
+from generalization.datasets.own_tables import table_arrays
 from generalization.errors import InputError
 
 
 def checked_arrays(source: str, key: str) -> tuple[Any, Any]:
-    """Read inputs and labels as ``own_arrays`` does.
+    """Read inputs and labels as they are; labels may also be names of classes.
 
-    Args:
-        source: Arrays, table, folder or function, in the words of ``own_data``.
-        key: Name of the source in the configuration, such as ``data.train``.
+    Returns:
+        Inputs, an array or a tensor of real numbers; labels, an array of numbers or of names.
 
     Raises:
-        InputError: If the source cannot be read, lacks labels or features, or has images that would
-            lose what distinguishes them.
+        InputError: If the source is of another kind, cannot be read, lacks labels or features, or
+            has what would be lost.
         MemoryError: If it does not fit into memory.
-    """
+    """  # noqa: DOC502
+    check_kind(source, key)
     path, place = Path(source), f"{key} ({source})"
-    if path.suffix == ".csv":
-        _check_table(path, place)
-    elif path.is_dir():
-        _check_images(path, place)
-    try:
-        return own_data.own_arrays(source, key)
-    except (InputError, MemoryError):
-        raise
-    except Exception as error:
-        if path.suffix == ".npz":
-            need = "be a .npz file that is whole"
-        elif ":" in source and _is_of_reading(error):
-            need = (
-                "be a function without arguments that returns inputs and labels, or a Dataset of "
-                "pairs of a tensor and an integer"
-            )
-        else:  # An error in the code of the user is told with its traceback.
-            raise
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise InputError(f"{place} must {need}, but: {reason}.") from error
+    if path.is_dir():
+        inputs, labels = image_arrays(path, place)
+    elif path.suffix == ".csv":
+        inputs, labels = table_arrays(path, place)
+    elif path.suffix == ".npz":
+        inputs, labels = _from_file(path, place)
+    else:
+        inputs, labels = _from_function(source, key, place)
+    return _real(inputs, place), _labels(labels, place)
 
 
-def _is_of_reading(error: Exception) -> bool:
-    """Return whether an error was raised by what reads, not by what it calls."""
-    trace = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    return trace is not None and trace.tb_frame.f_code.co_filename == own_data.__file__
-
-
-def _check_table(path: Path, place: str) -> None:
-    """Refuse tables without rows or features, and rows without a label.
+def check_kind(source: str, key: str) -> None:
+    """Refuse sources of kinds that are not read.
 
     Raises:
-        InputError: If it is one. pandas takes words such as NA and null for missing, which would
-            all be of one class.
+        InputError: If it is a file of another kind, or nothing.
     """
-    try:
-        first = pd.read_csv(path, nrows=1)
-        name = next((one for one in own_data.LABELS if one in first), None)
-        if name is None:
-            return
-        labels = pd.read_csv(path, usecols=[name])[name]
-        words = pd.read_csv(path, usecols=[name], keep_default_na=False, dtype=str)[name]
-    except (OSError, ValueError):
-        return  # Whoever reads all of it says why it cannot be read.
-    if first.empty:
-        raise InputError(f"{place} must have at least one row, not none.")
-    if first.shape[1] == 1:
-        raise InputError(f"{place} must have a column of features beside {name}, not none.")
-    missing = labels.isna().to_numpy() | (words.str.strip() == "").to_numpy()
-    if missing.any():
-        row = missing.argmax()
+    path = Path(source)
+    if not path.is_dir() and path.suffix not in {".npz", ".csv"} and ":" not in source:
         raise InputError(
-            f"{place} must have a label in every row, not {words.iloc[row]!r} in row {row + 1}, "
-            f"which counts as missing."
+            f"{key} must be a .npz file, a .csv file, a folder with one folder of images per "
+            f"class, or package.module:function, not {source!r}."
         )
 
 
-def _check_images(folder: Path, place: str) -> None:
-    """Refuse images of more than 8 bits per pixel, which would all become white or black.
+def _from_file(path: Path, place: str) -> tuple[Any, Any]:
+    """Read a ``.npz`` file.
+
+    Args:
+        path: The file.
 
     Raises:
-        InputError: If one has 16-bit, 32-bit or floating-point pixels.
+        InputError: If it cannot be read, or has two arrays that may be inputs or labels.
+        MemoryError: If it does not fit into memory.
     """
-    from PIL import Image
-
-    for file in sorted(folder.glob("*/*")):
-        if file.suffix.lower() not in own_data.IMAGES:
-            continue
-        try:
-            with Image.open(file) as image:
-                mode = image.mode
-        except OSError:
-            continue  # Whoever reads its pixels says why they cannot be read.
-        if mode.startswith(("I", "F")):
+    if path.is_file() and not is_zipfile(path):
+        raise InputError(f"{place} must be a .npz file that is whole, not bytes of another kind.")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            names = list(arrays)
+        found = own_arrays(str(path))
+    except InputError as error:
+        raise InputError(f"{place}{str(error).removeprefix(str(path))}") from error
+    except MemoryError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise InputError(f"{place} must be a .npz file that is whole, but: {reason}.") from error
+    for known in (INPUTS, LABELS):
+        there = [name for name in known if name in names]
+        if len(there) > 1:
             raise InputError(
-                f"{place} must have images of 8 bits per channel, but {file} has pixels of mode "
-                f"{mode}: a .npz file keeps them."
+                f"{place} must have one of the arrays {', '.join(known)}, not "
+                f"{' and '.join(there)}."
             )
+    return found
+
+
+def _from_function(source: str, key: str, place: str) -> tuple[Any, Any]:
+    """Call a function that returns inputs and labels, or a ``Dataset`` of pairs.
+
+    Raises:
+        InputError: If it takes arguments, or returns neither.
+    """
+    need = (
+        "must be a function without arguments that returns inputs and labels, or a Dataset of "
+        "pairs of a tensor and an integer"
+    )
+    function = resolved(source, key)
+    try:
+        signature(function).bind()
+    except TypeError as error:
+        raise InputError(f"{place} {need}, but: {str(error).rstrip('.')}.") from error
+    found = function()  # An error in the code of the user is told with its traceback.
+    if isinstance(found, tuple) and len(found) == 2:
+        return found
+    if not (hasattr(found, "__getitem__") and hasattr(found, "__len__")):
+        raise InputError(f"{place} {need}, but returns {type(found).__name__}.")
+    inputs: list[np.ndarray] = []
+    labels = []
+    for position in range(len(found)):
+        pair = found[position]
+        if not _is_pair(pair):
+            raise InputError(f"{place} {need}, but item {position} is {_kind(pair)}.")
+        inputs.append(np.asarray(_real(pair[0], place)))
+        labels.append(index(pair[1]))
+        if inputs[-1].shape != inputs[0].shape:
+            raise InputError(
+                f"{place} must give inputs of one shape, not {inputs[0].shape} of item 0 and "
+                f"{inputs[-1].shape} of item {position}."
+            )
+    return np.stack(inputs) if inputs else np.empty((0, 1)), np.array(labels, np.int64)
+
+
+def _is_pair(item: Any) -> bool:
+    """Return whether an item of a ``Dataset`` begins with an array or a tensor and an integer."""
+    if not (isinstance(item, tuple | list) and len(item) > 1 and hasattr(item[0], "dtype")):
+        return False
+    try:
+        index(item[1])
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _kind(item: Any) -> str:
+    """Return what an item is, by its types."""
+    kinds = map(_kind, item) if isinstance(item, tuple | list) else ()
+    return f"({', '.join(kinds)})" if isinstance(item, tuple | list) else type(item).__name__
+
+
+def _real(found: Any, place: str) -> Any:
+    """Return inputs as an array of real numbers, or as a tensor on the CPU without a graph.
+
+    Raises:
+        InputError: If they are something else.
+    """
+    if hasattr(found, "detach"):
+        tensor = found.detach().cpu()
+        if not tensor.is_complex():
+            return tensor.float() if tensor.is_floating_point() else tensor
+        kind = tensor.dtype
+    else:
+        try:
+            array = np.asarray(found)
+        except ValueError:  # Lists of different lengths.
+            kind = "different shapes"
+        else:
+            if array.dtype.kind in "biuf":
+                return array
+            kind = array.dtype
+    raise InputError(f"{place} must have inputs that are real numbers of one shape, not {kind}.")
+
+
+def _labels(found: Any, place: str) -> np.ndarray:
+    """Return labels as an array of numbers or of names.
+
+    Raises:
+        InputError: If they are neither, or a name is blank.
+    """
+    try:
+        array = np.asarray(found.detach().cpu() if hasattr(found, "detach") else found)
+    except ValueError as error:  # Lists of different lengths.
+        raise InputError(f"{place} must have one label per input, not lists of them.") from error
+    if array.dtype.kind == "O":
+        kinds = (str, Integral) if array.ndim == 1 else ()
+        kind = next((one for one in kinds if isinstance(array[0], one)), None)
+        for position, label in enumerate(array):
+            if kind is None or not isinstance(label, kind):
+                raise InputError(
+                    f"{place} must have labels that are all integers or all names, not "
+                    f"{label!r} for input {position}."
+                )
+        array = np.array(array.tolist())
+    if array.dtype.kind == "U":
+        blank = np.char.strip(array) == ""
+        if blank.any():
+            raise InputError(
+                f"{place} must have a label for every input, not '' for input {blank.argmax()}."
+            )
+    return array

@@ -69,7 +69,7 @@ def test_images_are_normalized_and_can_be_had_back(write, tmp_path, shape):
     assert found == [
         pytest.approx(row, abs=1e-6) for row in sorted((images / 255).reshape(9, -1).tolist())
     ]
-    assert own_dataset("mine", about).constant == "train input 4"
+    assert own_dataset("mine", about | {"white": 1}).constant == "train input 4"
 
 
 def test_description_is_what_the_file_holds(tables, tmp_path):
@@ -100,10 +100,67 @@ FAULTS = {
         r"must have one integer label per input, not labels of float64 and shape \(4,\) for "
         r"4 inputs\.",
     ),
-    "negative": (
-        (X, Y - 1),
+    "one-hot": (
+        (X, np.eye(2, dtype=int)[Y]),
         (X, Y),
+        r"must have one integer label per input, not labels of int64 and shape \(4, 2\) for "
+        r"4 inputs\.",
+    ),
+    "whole floats": (
+        (X, Y * 1.0),
+        (X, Y),
+        r"must have one integer label per input, not labels of float64 and shape \(4,\) for "
+        r"4 inputs\.",
+    ),
+    "truth values": (
+        (X, Y > 0),
+        (X, Y),
+        r"must have one integer label per input, not labels of bool and shape \(4,\) for "
+        r"4 inputs\.",
+    ),
+    "fewer labels": (
+        (X, Y),
+        (X, Y[:3]),
+        r"must have one integer label per input, not labels of int64 and shape \(3,\) for "
+        r"4 inputs\.",
+    ),
+    "negative": ((X, Y - 1), (X, Y), r"must have labels from 0, not -1\."),
+    "negative test": (
+        (X, Y),
+        (X, Y - 1),
         r"must have labels from 0 to 1, the largest of train, not -1\.",
+    ),
+    "from 1": (
+        (X, Y + 1),
+        (X, Y + 1),
+        r"must have inputs of every class from 0 to 2, but none of label 0\.",
+    ),
+    "gap": (
+        (X, Y * 10**12),
+        (X, Y),
+        r"must have inputs of every class from 0 to 1000000000000, but none of label 1\.",
+    ),
+    "words and numbers": (
+        (X, np.array(list("abab"))),
+        (X, Y),
+        "must have classes of train, a, b, not '0'\\.",
+    ),
+    "numbers and words": (
+        (X, Y),
+        (X, np.array(list("abab"))),
+        r"must have one integer label per input, not labels of <U1 and shape \(4,\) for "
+        r"4 inputs\.",
+    ),
+    "infinite": (
+        (X, Y),
+        (np.where(X[2, 1, 1] == X, np.inf, X), Y),
+        r"must have finite inputs, but input 2 is not\.",
+    ),
+    "channels last": (
+        (np.zeros((4, 5, 6, 3)), Y),
+        (np.zeros((4, 5, 6, 3)), Y),
+        r"must have images of shape \(n, channels, height, width\), not \(4, 5, 6, 3\), whose last "
+        r"axis looks like channels: transpose\(0, 3, 1, 2\) moves it\.",
     ),
     "more classes": (
         (X, Y),
@@ -127,6 +184,46 @@ def test_what_cannot_be_trained_on(write, fault):
         own_dataset("mine", write(train=train, test=test))
 
 
+@pytest.mark.parametrize(
+    ("pixels", "largest"),
+    [(np.uint8([0, 255]), "255"), (np.float64([0, 255]), "255"), (np.float32([0, 1.5]), "1.5")],
+)
+def test_pixels_that_are_not_from_0_to_1_must_have_a_white(write, pixels, largest):
+    images = pixels[np.arange(16).reshape(4, 2, 2) % 3 % 2]
+    about = write(train=(images, Y), test=(images, Y))
+    with pytest.raises(InputError) as error:
+        own_dataset("mine", about)
+    assert str(error.value) == (
+        "own_datasets.mine.white must be given where pixels are not from 0 to 1, 255 for bytes: "
+        f"the largest of own_datasets.mine.train ({about['train']}) is {largest}."
+    )
+    for more in ({"white": 255}, {"white": 1}, {"standardize": True}):
+        assert own_dataset("mine", about | more).classes == 2
+
+
+@pytest.mark.parametrize(
+    ("shape", "image"),
+    [
+        ((4, 3, 5, 6), [3, 5, 6]),
+        ((4, 1, 5, 3), [1, 5, 3]),
+        ((4, 4, 5, 3), [4, 5, 3]),
+        ((4, 1, 1, 4), [1, 1, 4]),
+        ((4, 5, 3), [1, 5, 3]),
+        ((4, 5), [1, 1, 5]),
+    ],
+)
+def test_channels_that_are_first_are_taken_for_channels(write, shape, image):
+    images = np.random.default_rng(0).random(shape)
+    about = write(train=(images, Y), test=(images, Y))
+    assert own_dataset("mine", about).description["shape"] == [4, 4, *image, 2]
+
+
+def test_pixels_on_a_scale_of_their_own_are_taken_as_they_are(write):
+    images = np.random.default_rng(0).normal(0, 2, (4, 3, 5, 6))
+    about = write(train=(images, Y), test=(images, Y))
+    assert own_dataset("mine", about).classes == 2
+
+
 def test_the_order_of_inputs_in_memory_makes_no_difference(write, tmp_path):
     """Color images of files have their channels last, arrays may be in the order of Fortran."""
     generator = np.random.default_rng(0)
@@ -142,6 +239,13 @@ def test_the_order_of_inputs_in_memory_makes_no_difference(write, tmp_path):
     found = own_dataset("mine", write(train=(arrays, labels), test=(arrays, labels)))
     assert found.description == folders.description
     assert folders.description["shape"] == [6, 6, 3, 4, 5, 2]
+
+
+def test_a_class_may_be_named_as_what_is_missing(tmp_path):
+    for part in ("train", "test"):
+        (tmp_path / f"{part}.csv").write_text("a,b,label\n1,2,yes\n3,5,NA\n4,1,null\n")
+    about = {part: str(tmp_path / f"{part}.csv") for part in ("train", "test")}
+    assert own_dataset("mine", about).classes == 3
 
 
 def test_folders_must_have_the_same_classes(tmp_path):
