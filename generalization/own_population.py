@@ -10,6 +10,7 @@ Args:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -29,6 +30,22 @@ from generalization.tables import PERFORMANCE, TRAINING
 
 Labelled = tuple[Tensor, Tensor]
 STEP = 1  # The networks are there; how many steps were taken is not known.
+
+
+@contextmanager
+def named_network(ensemble: str, seed: int, manifest: str) -> Iterator[None]:
+    """Put the row of a network before the sentences of refusals.
+
+    Args:
+        manifest: File that has the row.
+
+    Raises:
+        InputError: If one is raised within.
+    """
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{manifest}, group {ensemble}, seed {seed}: {error}") from error
 
 
 def evaluated(
@@ -90,13 +107,14 @@ def _logits(module: nn.Module, inputs: Tensor, place: str) -> Tensor:
 
     Raises:
         InputError: If it fails there, or if they are probabilities.
-        OutOfMemoryError: If a GPU has too little memory.
+        MemoryError: If there is too little memory.
+        OutOfMemoryError: If a GPU has too little.
     """
     try:
         logits = logits_of(module, inputs)[0]
-    except torch.OutOfMemoryError:
+    except (InputError, MemoryError, torch.OutOfMemoryError):
         raise
-    except RuntimeError as error:
+    except Exception as error:  # In code of the user anything may fail.
         said = " ".join(str(error).split())[:200].rstrip(".")
         raise InputError(
             f"{place} must be what {with_article(type(module).__name__)} reads, not of shape "

@@ -56,6 +56,23 @@ def code_of(place: str, folders: tuple[str, ...]) -> str:
     return short_hash({"modules": found}) if found else ""
 
 
+def state_of(source: str, folders: Sequence[str]) -> Any:
+    """Return what changes if a source does: of files sizes and times, of a function its module.
+
+    Args:
+        source: A file, a folder, or ``package.module:function``.
+    """
+    path = Path(source)
+    if not path.exists():
+        return code_of(source, tuple(folders))
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return [
+        [str(file), (stat := file.stat()).st_size, stat.st_mtime_ns]
+        for file in files
+        if file.is_file()
+    ]
+
+
 def answer_of(script: str, request: Mapping[str, Any], need: str) -> Any:
     """Run a script in a process of its own, since modules of a user may import anything.
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from check_catalog import NAME
 from fingerprint import fingerprint
-from own_code import answer_of, code_of
+from own_code import answer_of, state_of
 from own_study import existing
 from schema import listed, shown
 
@@ -95,7 +95,7 @@ def _described(name: str, about: Mapping[str, Any], folder: Path) -> DeclaredDat
         "folders": [str(folder), "."],
     }
     state = {"code": fingerprint("scripts/prepare_own_dataset.py"), **request}
-    state["files"] = [_state(source, request["folders"]) for source in sources.values()]
+    state["files"] = [state_of(source, request["folders"]) for source in sources.values()]
     state = json.loads(json.dumps(state))
     kept = Path(f"results/datasets/{name}.json")
     try:
@@ -114,19 +114,6 @@ def _described(name: str, about: Mapping[str, Any], folder: Path) -> DeclaredDat
         sha256=description["sha256"],
         constant=description["constant"],
     )
-
-
-def _state(source: str, folders: Sequence[str]) -> Any:
-    """Return what changes if a source does: of files sizes and times, of a function its module."""
-    path = Path(source)
-    if not path.exists():
-        return code_of(source, tuple(folders))
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    return [
-        [str(file), (stat := file.stat()).st_size, stat.st_mtime_ns]
-        for file in files
-        if file.is_file()
-    ]
 
 
 def _description(name: str, request: Mapping[str, Any]) -> dict[str, Any]:

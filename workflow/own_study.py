@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from own_checks import check_shared
 from own_code import code_of
 from schema import listed, shown
 
+from generalization.datasets.own_tables import column_names, words_of
 from generalization.errors import InputError
 from generalization.hyperparameters import short_hash
 from generalization.networks.foreign_architecture import PLACE
@@ -20,6 +22,7 @@ from generalization.tables import PERFORMANCE, read_table
 
 REQUIRED = ["group", "seed", "factory", "weights"]
 OPTIONAL = ["arguments", "initial_weights", "train_accuracy", "test_accuracy"]
+TEXT = ("group", "seed", "factory", "arguments", "weights", "initial_weights")
 # Parts of a study that need networks which it has trained itself.
 ONLY_TRAINED = (
     *("ensembles", "seeds", "profiles", "similarities", "activations", "fitting"),
@@ -67,6 +70,7 @@ class OwnNetworks:
     """Networks of a user, and what they are measured on.
 
     Attributes:
+        file: The manifest.
         networks: Folder name → network.
         hyperparameters: Ensemble → hyper-parameter → value.
         data: ``train`` and ``test``, each the source of data, and the ``loss``.
@@ -75,6 +79,7 @@ class OwnNetworks:
         repeats: Draws of a sampled measure.
     """
 
+    file: str
     networks: dict[str, OwnNetwork]
     hyperparameters: dict[str, dict[str, Any]]
     data: dict[str, str]
@@ -115,7 +120,7 @@ def read_own_networks(config: Mapping[str, Any]) -> OwnNetworks:
     manifest = Path(config["networks"]["manifest"])
     if not manifest.is_file():
         raise InputError(f"networks.manifest must be a CSV file, not {shown(str(manifest))}.")
-    table = read_table(manifest, REQUIRED)
+    table = _read(manifest)
     for sentence in _faults(table, manifest):
         raise InputError(sentence)
     folder, keys = manifest.parent, _hyperparameters(table)
@@ -123,7 +128,8 @@ def read_own_networks(config: Mapping[str, Any]) -> OwnNetworks:
     data = {"loss": "cross_entropy"} | config["data"]
     files = [existing(f"data.{key}", data[key], folder) for key in ("train", "test")]
     data |= dict(zip(("train", "test"), files, strict=True))
-    return OwnNetworks(
+    own = OwnNetworks(
+        file=str(manifest),
         networks={one.name: one for one in networks},
         hyperparameters={
             group: {"dataset": Path(config["data"]["train"]).stem} | rows[keys].iloc[0].to_dict()
@@ -134,6 +140,21 @@ def read_own_networks(config: Mapping[str, Any]) -> OwnNetworks:
         folders=[str(folder), "."],
         repeats=config["networks"].get("repeats", 3),
     )
+    factories = {one.factory: (one.ensemble, one.seed) for one in reversed(networks)}
+    check_shared(own.file, factories, files, own.folders)
+    return own
+
+
+def _read(manifest: Path) -> pd.DataFrame:
+    """Read a manifest, in which names, files and arguments are text, and blank cells are missing.
+
+    Raises:
+        InputError: If a column is missing, or has no name.
+    """  # noqa: DOC502
+    table = read_table(manifest, REQUIRED)
+    columns = [one for one in column_names(manifest, str(manifest)) if one in TEXT]
+    words = words_of(manifest, str(manifest), columns)
+    return table.assign(**words.where(words.apply(lambda column: column.str.strip() != "")))
 
 
 def _hyperparameters(table: pd.DataFrame) -> list[str]:
@@ -148,9 +169,12 @@ def _faults(table: pd.DataFrame, manifest: Path) -> Iterator[str]:
         if table[column].isna().any():
             line = int(table[column].isna().idxmax()) + 2
             yield f"{column} of {manifest} must be given in line {line}."
-    if not pd.api.types.is_integer_dtype(table["seed"]):
-        yield f"seed of {manifest} must be an integer, not {shown(table['seed'].iloc[0])}."
-    again = table.duplicated(["group", "seed"])
+    whole = table["seed"].str.fullmatch(r"[+-]?\d{1,18}").tolist()
+    if not all(whole):
+        row = whole.index(False)
+        found = shown(table["seed"].iloc[row])
+        yield f"seed of {manifest} must be an integer, not {found} in line {row + 2}."
+    again = table.assign(seed=table["seed"].astype(int)).duplicated(["group", "seed"])
     if again.any():
         row = table[again].iloc[0]
         yield (
@@ -190,17 +214,18 @@ def _network(row: Mapping[str, Any], folder: Path) -> OwnNetwork:
         arguments = None
     if not isinstance(arguments, dict):
         raise InputError(f"arguments of {name} must be a JSON object, not {shown(text)}.")
-    weights = [
-        row["weights"],
-        *filter(lambda one: isinstance(one, str), [row.get("initial_weights")]),
-    ]
+    weights = {
+        f"{key} of {name}": row[key]
+        for key in ("weights", "initial_weights")
+        if isinstance(row.get(key), str)
+    }
     accuracies = {key: row.get(key) for key in ("train_accuracy", "test_accuracy")}
     return OwnNetwork(
         ensemble=str(row["group"]),
         seed=int(row["seed"]),
         factory=row["factory"],
         arguments=arguments,
-        weights=tuple(existing(f"weights of {name}", one, folder) for one in weights),
+        weights=tuple(_file(key, one, folder) for key, one in weights.items()),
         accuracies={
             key: float(one) for key, one in accuracies.items() if one == one and one is not None
         },
@@ -212,13 +237,33 @@ def existing(key: str, source: str, folder: Path) -> str:
 
     Raises:
         InputError: If there is no such file.
+    """  # noqa: DOC502
+    return source if PLACE.fullmatch(source) else _path(key, source, folder)
+
+
+def _path(key: str, source: str, folder: Path) -> str:
+    """Return a path relative to here.
+
+    Raises:
+        InputError: If there is no such file.
     """
-    if PLACE.fullmatch(source):
-        return source
     for path in (folder / source, Path(source)):
         if path.exists():
             return str(path)
     raise InputError(f"{key} must be a file, not {shown(source)}: there is none in {folder}.")
+
+
+def _file(key: str, source: str, folder: Path) -> str:
+    """Return the path of a file that is not empty, relative to here.
+
+    Raises:
+        InputError: If it is a folder, or empty, or nothing.
+    """
+    path = _path(key, source, folder)
+    if not Path(path).is_file() or not Path(path).stat().st_size:
+        found = "an empty file" if Path(path).is_file() else "a folder"
+        raise InputError(f"{key} must be a file of weights, not {shown(source)}, {found}.")
+    return path
 
 
 def known_measures(measures: Sequence[str], layered: Sequence[str]) -> Iterator[str]:

@@ -37,14 +37,14 @@ def table_arrays(path: Path, place: str) -> tuple[np.ndarray, np.ndarray]:
             column of labels, or more than one, or no feature; or if a label is blank, or a feature
             is no finite number.
     """
-    name = _column_of_labels(_names(path, place), place)
+    name = _column_of_labels(column_names(path, place), place)
     table = _read(path, place)
     if table.empty:
         raise InputError(f"{place} must have at least one row, not none.")
     features = table.drop(columns=name)
     if not features.shape[1]:
         raise InputError(f"{place} must have a column of features beside {name}, not none.")
-    words = _read(path, place, usecols=[name], dtype=str, keep_default_na=False)[name]
+    words = words_of(path, place, [name])[name]
     return _numbers(features, path, place), _labels(words.str.strip(), place)
 
 
@@ -73,7 +73,16 @@ def _read(path: Path, place: str, **how: Any) -> pd.DataFrame:
         ) from error
 
 
-def _names(path: Path, place: str) -> list[str]:
+def words_of(path: Path, place: str, columns: list[str]) -> pd.DataFrame:
+    """Return what stands in columns.
+
+    Args:
+        columns: Names of columns.
+    """
+    return _read(path, place, usecols=columns, dtype=str, keep_default_na=False)
+
+
+def column_names(path: Path, place: str) -> list[str]:
     """Return the names of the columns.
 
     Raises:
@@ -122,7 +131,7 @@ def _numbers(features: pd.DataFrame, path: Path, place: str) -> np.ndarray:
     """
     for name, column in features.items():
         if not pd.api.types.is_numeric_dtype(column) or not _finite(column).all():
-            words = _read(path, place, usecols=[name], dtype=str, keep_default_na=False)[name]
+            words = words_of(path, place, [name])[name]
             row = _finite(pd.to_numeric(words, errors="coerce")).argmin()
             raise InputError(
                 f"{place} must have finite numbers in column {name}, not {words.iloc[row]!r} in "

@@ -1,10 +1,18 @@
-"""Networks of a user: a factory and the weights that it is given."""
+"""Networks of a user: a factory and the weights that it is given.
+
+Args:
+    factory: ``package.module:function``, which returns a ``torch.nn.Module``.
+    arguments: Keyword arguments of the factory.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from inspect import signature
 from pathlib import Path
+from sysconfig import get_path
+from traceback import extract_tb
 from typing import Any
 
 import torch
@@ -17,15 +25,16 @@ from generalization.refusals import with_article
 
 # Where checkpoints of training keep the weights.
 UNDER = ("model_state_dict", "state_dict", "model", "net", "network", "weights")
+LONGEST = 400  # Characters of an error of torch in a sentence, which may list all weights.
 WRAPPED = ("module.", "_orig_mod.")
+# Where code is that is not the user's, beside what is installed.
+FOREIGN = ("<", get_path("stdlib"), str(Path(__file__).parents[1]))
 
 
 def own_module(factory: str, arguments: Mapping[str, Any], weights: Path | str) -> nn.Module:
     """Build a network and load its weights; nothing in the file is run.
 
     Args:
-        factory: ``package.module:function``, which returns a ``torch.nn.Module``.
-        arguments: Keyword arguments of the factory.
         weights: Its ``state_dict``: a ``.safetensors`` file, or one that ``torch.save`` wrote, of
             tensors alone, or a checkpoint that holds it under a usual key.
 
@@ -34,23 +43,97 @@ def own_module(factory: str, arguments: Mapping[str, Any], weights: Path | str) 
 
     Raises:
         InputError: If it cannot be built, or the weights are not its own.
+        MemoryError: If it does not fit into memory.
     """
-    make = resolved(factory, "factory")
+    module = _built(factory, arguments)
+    state = _unwrapped(_state(Path(weights)), module)
+    try:
+        module.load_state_dict(state)
+    except MemoryError:
+        raise
+    except Exception as error:  # Also of code of the user.
+        reason = " ".join(str(error).split())[:LONGEST].rstrip(".")
+        raise InputError(f"{weights} must hold the weights of {factory}, but: {reason}.") from error
+    return module.eval()
+
+
+def imported_factory(factory: str) -> Callable[..., Any]:
+    """Import a factory.
+
+    Raises:
+        InputError: If it is none, or cannot be imported.
+    """
+    try:
+        make = resolved(factory, "factory")
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"factory must be importable, but {factory!r} raises {raised_where(error)}."
+        ) from error
+    if not callable(make):
+        raise InputError(
+            f"factory must be a function or a class, but {factory!r} is "
+            f"{with_article(type(make).__name__)}."
+        )
+    return make
+
+
+def _built(factory: str, arguments: Mapping[str, Any]) -> nn.Module:
+    """Build a network.
+
+    Raises:
+        InputError: If the factory refuses them, fails, or returns something else.
+        MemoryError: If the network does not fit into memory.
+    """
+    make = imported_factory(factory)
+    _check_arguments(make, factory, arguments)
     try:
         module = make(**arguments)
-    except TypeError as error:
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise InputError(f"arguments of {factory} must be its own, but: {reason}.") from error
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{factory} must build a network of the arguments {dict(arguments)}, but raises "
+            f"{raised_where(error)}."
+        ) from error
     if not isinstance(module, nn.Module):
         raise InputError(
             f"{factory} must return a torch.nn.Module, not {with_article(type(module).__name__)}."
         )
+    return module
+
+
+def _check_arguments(make: Callable[..., Any], factory: str, arguments: Mapping[str, Any]) -> None:
+    """Refuse arguments that a function does not take.
+
+    Args:
+        make: The function.
+
+    Raises:
+        InputError: If one is missing, or unknown.
+    """
     try:
-        module.load_state_dict(_unwrapped(_state(Path(weights)), module))
-    except RuntimeError as error:
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise InputError(f"{weights} must hold the weights of {factory}, but: {reason}.") from error
-    return module.eval()
+        parameters = signature(make)
+    except ValueError:  # Functions that are not written in Python may have none.
+        return
+    try:
+        parameters.bind(**arguments)
+    except TypeError as error:
+        raise InputError(
+            f"arguments of {factory} must be its own, not {dict(arguments)}: {error}."
+        ) from error
+
+
+def raised_where(error: Exception) -> str:
+    """Return the type of an error, what it says, and the last line of the user that led to it."""
+    said = " ".join(str(error).split()).rstrip(".")
+    lines = [
+        f" in line {one.lineno} of {one.filename}"
+        for one in extract_tb(error.__traceback__)
+        if not one.filename.startswith(FOREIGN) and "site-packages" not in one.filename
+    ]
+    return f"{type(error).__name__}{said and f' ({said})'}{lines[-1] if lines else ''}"
 
 
 def _state(path: Path) -> dict[str, Tensor]:

@@ -175,7 +175,8 @@ def test_nothing_in_a_file_of_weights_is_run(own, tmp_path):
     done = own.snakemake("--quiet", check=False)
     said = " ".join((done.stdout + done.stderr).split())
     assert done.returncode != 0
-    assert "mlp-5-1.pt must hold tensors only, in a .safetensors file" in said
+    row = "InputError: theirs/runs.csv, group mlp 5, seed 1: theirs/mlp-5-1.pt"
+    assert f"{row} must hold tensors only, in a .safetensors file" in said
     assert "mkdir, which could run code." in said
     assert not mark.exists()
 

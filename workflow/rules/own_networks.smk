@@ -4,9 +4,9 @@ OWN = "results/networks/{network}"
 
 MEASURE_OWN_NETWORK = (
     "run_script measure_own_network --network {params.network:q} --weights {input.weights:q}"
-    " --data {params.data:q} --path {resources.path:q} --repeats {params.repeats}"
-    " --settings {params.settings:q} --measures {resources.measures} --device {resources.device}"
-    " --threads {threads} -- {output} 2> >(tee {log} >&2)"
+    " --data {params.data:q} --path {resources.path:q} --manifest {resources.manifest:q}"
+    " --repeats {params.repeats} --settings {params.settings:q} --measures {resources.measures}"
+    " --device {resources.device} --threads {threads} -- {output} 2> >(tee {log} >&2)"
 )
 
 
@@ -46,6 +46,7 @@ rule evaluate_own_network:
         gpu=asked("evaluate_own_network", "gpu"),
         device=asked("evaluate_own_network", "device"),
         path=":".join(study.own.folders),
+        manifest=study.own.file,
     params:
         network=about_network,
         code=fingerprint("scripts/evaluate_own_network.py"),
@@ -55,8 +56,8 @@ rule evaluate_own_network:
         "Evaluate the network {wildcards.network}."
     shell:
         "run_script evaluate_own_network --network {params.network:q} --weights {input.weights:q}"
-        " --data {params.data:q} --path {resources.path:q} --device {resources.device}"
-        " --threads {threads} --output {output} 2> >(tee {log} >&2)"
+        " --data {params.data:q} --path {resources.path:q} --manifest {resources.manifest:q}"
+        " --device {resources.device} --threads {threads} --output {output} 2> >(tee {log} >&2)"
 
 
 if study.sharing_measures:
@@ -83,6 +84,7 @@ if study.sharing_measures:
             device=asked("measure_own_network", "device"),
             measures=" ".join(map(place_of, study.sharing_measures)),
             path=":".join(study.own.folders),
+            manifest=study.own.file,
         params:
             network=about_network,
             code=fingerprint(
@@ -120,6 +122,7 @@ rule measure_own_network_alone:
         device=asked("measure_own_network_alone", "device"),
         measures=lambda wildcards: place_of(named(wildcards.measure)),
         path=":".join(study.own.folders),
+        manifest=study.own.file,
     params:
         network=about_network,
         code=lambda wildcards: fingerprint(
