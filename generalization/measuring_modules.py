@@ -18,7 +18,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import (
     DataLoader,
-    Dataset,
     RandomSampler,
     SubsetRandomSampler,
     WeightedRandomSampler,
@@ -27,16 +26,15 @@ from torch.utils.data import (
 from generalization.bearable_costs import bearable
 from generalization.devices import SHARE_OF_MEMORY, halving_memory, usable_memory
 from generalization.errors import Approximated, InputError, in_order, reason_of
+from generalization.given_data import Data, as_tensor, collected
 from generalization.networks.activation_calls import pools_maxima
 from generalization.networks.modules import evaluation_mode
 from generalization.offered import checked_values
 from generalization.randomness import generator_for
-from generalization.refusals import named_refusals, with_article, with_name
+from generalization.refusals import named_refusals, with_name
 from generalization.regions.stages import can_be_followed
 from generalization.signatures import named_by
 from generalization.standard_errors import collecting_standard_errors
-
-Data = Any  # A tensor, an array, a Dataset or a DataLoader.
 
 # These follow a sequence of layers exactly, and sample a grid of points on other modules.
 FOLLOWED = {"transitions", "curvature"}
@@ -211,9 +209,9 @@ def read_points(
     if data is None:
         return None, None
     if isinstance(data, Tensor | np.ndarray):
-        inputs = _as_tensor(key, data)
+        inputs = as_tensor(key, data)
     else:
-        inputs, labels = _collected(key, data, labels, samples)
+        inputs, labels = collected(key, data, labels, samples)
     if inputs.dim() < 2 or inputs.is_complex():
         raise InputError(
             f"{key} must be real numbers of shape (samples, *features), not {inputs.dtype} of "
@@ -226,7 +224,7 @@ def read_points(
         raise InputError(f"{key} must hold at least one input, not none.")
     if labels is None:
         return inputs, None
-    labels = _as_tensor(f"labels of {key}", labels)[:samples].detach().to(like.device)
+    labels = as_tensor(f"labels of {key}", labels)[:samples].detach().to(like.device)
     if labels.is_floating_point() or labels.dim() != 1 or len(labels) != len(inputs):
         raise InputError(
             f"labels of {key} must be {len(inputs)} integers, one per input, not "
@@ -238,7 +236,7 @@ def read_points(
 def whole(key: str, data: Data, samples: int | None) -> Tensor:
     """Return all inputs as a tensor, of which a ``Dataset`` or a ``DataLoader`` is read once."""
     known = isinstance(data, Tensor | np.ndarray)
-    return _as_tensor(key, data) if known else _collected(key, data, None, samples)[0]
+    return as_tensor(key, data) if known else collected(key, data, None, samples)[0]
 
 
 SHUFFLING = (RandomSampler, SubsetRandomSampler, WeightedRandomSampler)
@@ -260,56 +258,6 @@ def refuse_shuffled(key: str, data: Data, given: str) -> None:
                 f"{key} must be in the order of {given}, not in that of a DataLoader which "
                 "shuffles: let it give pairs, or set shuffle=False."
             )
-
-
-def _as_tensor(key: str, values: Data) -> Tensor:
-    """Return a tensor; arrays are copied where torch cannot share their strides.
-
-    Raises:
-        InputError: If they are not numbers.
-    """
-    if isinstance(values, Tensor):
-        return values
-    try:
-        return torch.from_numpy(np.ascontiguousarray(values))
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"{key} must be numbers, not {type(values).__name__} ({error})."
-        ) from error
-
-
-def _collected(key: str, data: Data, labels: Data, samples: int | None) -> tuple[Tensor, Data]:
-    """Return the inputs and labels of a pair, a ``Dataset`` or a ``DataLoader``.
-
-    Raises:
-        InputError: If it is nothing of that kind.
-    """
-    if isinstance(data, tuple) and len(data) == 2:
-        return _as_tensor(key, data[0]), data[1] if labels is None else labels
-    if isinstance(data, Dataset):
-        data = DataLoader(data, batch_size=256)
-    if not isinstance(data, DataLoader):
-        raise InputError(
-            f"{key} must be a tensor, an array, a pair of inputs and labels, a Dataset or a "
-            f"DataLoader, not {with_article(type(data).__name__)}."
-        )
-    inputs, found, count = [], [], 0
-    for batch in data:
-        pair = batch if isinstance(batch, list | tuple) else [batch]
-        if not isinstance(pair[0], Tensor):
-            raise InputError(
-                f"{key} must give batches of inputs, or pairs of inputs and labels, not a "
-                f"{type(pair[0]).__name__}."
-            )
-        inputs.append(pair[0])
-        found += pair[1:2]
-        count += len(pair[0])
-        if samples is not None and count >= samples:
-            break
-    if not inputs:
-        raise InputError(f"{key} must hold at least one input, not none.")
-    labelled = labels is None and len(found) == len(inputs) > 0
-    return torch.cat(inputs), torch.cat(found) if labelled else labels
 
 
 @torch.no_grad()

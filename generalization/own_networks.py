@@ -27,8 +27,8 @@ from torch import Tensor, nn
 from generalization.catalog import MEASURES, SIMILARITIES, place_of
 from generalization.devices import at_most
 from generalization.errors import InputError, reason_of
+from generalization.given_data import Data
 from generalization.measuring_modules import (
-    Data,
     fitting_batch_size,
     measure_row,
     measured_row,

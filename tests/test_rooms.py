@@ -25,6 +25,7 @@ FLOORS = (
         "devices",
         "samples",
         "blocks",
+        "given_data",
     ),
     ("datasets",),
     ("networks",),
