@@ -233,6 +233,11 @@ def test_what_programs_leave_behind_is_neither_a_class_nor_an_image(folder, plac
             "folder of a class, not the folder cat/old.",
         ),
         (
+            "cat/old.png/0.png",
+            "have only images (.png, .jpg, .jpeg, .bmp, .gif, .webp, .ppm, .tif, .tiff) in the "
+            "folder of a class, not the folder cat/old.png.",
+        ),
+        (
             "dog/2.heic",
             "have only images (.png, .jpg, .jpeg, .bmp, .gif, .webp, .ppm, .tif, .tiff) in the "
             "folder of a class, not the file dog/2.heic.",

@@ -110,6 +110,7 @@ def functions(tmp_path, monkeypatch):
 def test_functions_that_return_data(functions, name, inputs, labels):
     found, classes = checked_arrays(f"their_sources:{name}", "data.train")
     assert found.tolist() == inputs and classes.tolist() == labels
+    assert classes.dtype.kind in "iU"
 
 
 NEED = (

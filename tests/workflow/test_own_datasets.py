@@ -63,6 +63,17 @@ def test_changed_sources_are_prepared_and_trained_on_again_and_unchanged_ones_ar
             {},
             "own_datasets.mine.train must be a file, not 'mine/no.npz': there is none in config.",
         ),
+        (
+            {"mine": {**DATASETS["mine"], "train": "mine"}},
+            {},
+            "own_datasets.mine.train (mine) must have one folder of images per class, not none.",
+        ),
+        (
+            {"mine": {**DATASETS["mine"], "train": "Snakefile"}},
+            {},
+            "own_datasets.mine.train must be a .npz file, a .csv file, a folder with one folder of "
+            "images per class, or package.module:function, not 'Snakefile'.",
+        ),
         (DATASETS, {"train_size": 25}, "train_size must be at most 24, the training images of"),
         (
             {"digits": DATASETS["mine"]},
