@@ -204,7 +204,7 @@ def read_points(
     """Return inputs and labels as tensors: the first ones, in the dtype of the weights.
 
     Raises:
-        InputError: If they are none, not numbers, or not as many labels as inputs.
+        InputError: If they are none, not finite numbers, or not as many labels as inputs.
     """
     if data is None:
         return None, None
@@ -222,6 +222,11 @@ def read_points(
     inputs = inputs.clone() if inputs.is_inference() else inputs
     if not len(inputs):
         raise InputError(f"{key} must hold at least one input, not none.")
+    finite = inputs.flatten(1).isfinite().all(1)
+    if not finite.all():
+        raise InputError(
+            f"{key} must be finite in {inputs.dtype}, but input {finite.int().argmin()} is not."
+        )
     if labels is None:
         return inputs, None
     labels = as_tensor(f"labels of {key}", labels)[:samples].detach().to(like.device)

@@ -501,6 +501,14 @@ def test_reasons_of_any_repeat_are_told(module, inputs):
             "shape ().",
         ),
         (
+            {"inputs": torch.tensor([[1.0, 2.0], [torch.nan, 0.0]])},
+            "inputs must be finite in torch.float32, but input 1 is not.",
+        ),
+        (
+            {"inputs": torch.tensor([[1e39, 2.0]], dtype=torch.float64)},
+            "inputs must be finite in torch.float32, but input 0 is not.",
+        ),
+        (
             {"inputs": DataLoader(TensorDataset(torch.zeros(0, 4)))},
             "inputs must hold at least one input, not none.",
         ),
