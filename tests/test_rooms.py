@@ -26,6 +26,7 @@ FLOORS = (
         "samples",
         "blocks",
         "given_data",
+        "own_code",
     ),
     ("datasets",),
     ("networks",),

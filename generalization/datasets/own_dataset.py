@@ -1,4 +1,4 @@
-"""Datasets of a user to train on, from the sources of ``own_data``. Does not import torch."""
+"""Datasets of a user to train on, from ``own_sources``. Does not import torch."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def own_dataset(name: str, about: Mapping[str, Any]) -> OwnDataset:
     none`` undoes; a constant input becomes 0.
 
     Args:
-        about: ``train`` and ``test``, sources as in ``own_data``; ``white``, the value that is
+        about: ``train`` and ``test``, sources as in ``own_sources``; ``white``, the value that is
             divided by, so that pixels are from 0 to 1; ``standardize``, whether every feature gets
             the mean 0 and the variance 1 on the training set, by default only those of tables.
 

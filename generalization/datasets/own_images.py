@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from generalization.datasets.own_data import IMAGES
 from generalization.errors import InputError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".tif", ".tiff")
 
 # Beside hidden files and folders, what file managers and archives leave behind.
 LEFT_BEHIND = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}

@@ -27,7 +27,7 @@ def own_parts(sources: Mapping[str, str]) -> dict[str, tuple[Tensor, Tensor]]:
     """Read the data on which networks of a user were trained and are tested.
 
     Args:
-        sources: ``train`` and ``test``, as in ``own_data``.
+        sources: ``train`` and ``test``, as in ``own_sources``.
 
     Returns:
         Part → inputs in float32, pixels of image files from 0 to 1, channels first; and labels from

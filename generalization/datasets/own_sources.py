@@ -1,7 +1,10 @@
 """Sources of a user's data, read as they are meant or refused: nothing is lost in silence.
 
 Args:
-    source: Arrays, table, folder of images or function, in the words of ``own_data``.
+    source: A ``.npz`` file with the arrays ``inputs`` (or ``images``, ``x``) and ``labels`` (or
+        ``y``, ``label``); a ``.csv`` file with a column ``label`` and one column per feature; a
+        folder with one folder of images of one shape per class; or ``package.module:function``,
+        which returns inputs and labels, or a ``Dataset``.
     key: Name of the source in the configuration, such as ``data.train``.
     place: Key and source, for sentences.
 """
@@ -17,10 +20,12 @@ from zipfile import is_zipfile
 
 import numpy as np
 
-from generalization.datasets.own_data import INPUTS, LABELS, own_arrays, resolved
 from generalization.datasets.own_images import image_arrays
-from generalization.datasets.own_tables import table_arrays
+from generalization.datasets.own_tables import LABELS, table_arrays
 from generalization.errors import InputError
+from generalization.own_code import resolved
+
+INPUTS = ("inputs", "images", "x")
 
 
 def checked_arrays(source: str, key: str) -> tuple[Any, Any]:
@@ -61,37 +66,52 @@ def check_kind(source: str, key: str) -> None:
         )
 
 
-def _from_file(path: Path, place: str) -> tuple[Any, Any]:
-    """Read a ``.npz`` file.
+def _from_file(path: Path, place: str) -> tuple[np.ndarray, np.ndarray]:
+    """Read a ``.npz`` file; objects in it, which could run code, are refused.
 
     Args:
         path: The file.
 
     Raises:
-        InputError: If it cannot be read, or has two arrays that may be inputs or labels.
+        InputError: If it cannot be read, or has not one array of inputs and one of labels.
         MemoryError: If it does not fit into memory.
     """
     if path.is_file() and not is_zipfile(path):
         raise InputError(f"{place} must be a .npz file that is whole, not bytes of another kind.")
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            names = list(arrays)
-        found = own_arrays(str(path))
-    except InputError as error:
-        raise InputError(f"{place}{str(error).removeprefix(str(path))}") from error
-    except MemoryError:
+            found = [arrays[_name_among(list(arrays), known, place)] for known in (INPUTS, LABELS)]
+    except (InputError, MemoryError):
         raise
     except Exception as error:
+        # NumPy tells of objects by ValueError; damaged files raise errors of many kinds.
+        need = "of plain arrays" if isinstance(error, ValueError | OSError) else "that is whole"
         reason = " ".join(str(error).split()).rstrip(".")
-        raise InputError(f"{place} must be a .npz file that is whole, but: {reason}.") from error
-    for known in (INPUTS, LABELS):
-        there = [name for name in known if name in names]
-        if len(there) > 1:
-            raise InputError(
-                f"{place} must have one of the arrays {', '.join(known)}, not "
-                f"{' and '.join(there)}."
-            )
-    return found
+        raise InputError(f"{place} must be a .npz file {need}, but: {reason}.") from error
+    return found[0], found[1]
+
+
+def _name_among(names: list[str], known: tuple[str, ...], place: str) -> str:
+    """Return the one name of arrays that is known.
+
+    Args:
+        names: Names of the arrays of a file.
+        known: Names that may be there.
+
+    Raises:
+        InputError: If there is none, or more than one.
+    """
+    there = [name for name in known if name in names]
+    if not there:
+        raise InputError(
+            f"{place} must have an array {' or '.join(known)}; its arrays are "
+            f"{', '.join(names) or 'none'}."
+        )
+    if len(there) > 1:
+        raise InputError(
+            f"{place} must have one of the arrays {', '.join(known)}, not {' and '.join(there)}."
+        )
+    return there[0]
 
 
 def _from_function(source: str, key: str, place: str) -> tuple[Any, Any]:

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from generalization.datasets.own_data import LABELS
 from generalization.errors import InputError
+
+LABELS = ("labels", "y", "label")
 
 # Words that stand for a missing value where all others are numbers; of names, each is a class.
 MISSING = {"na", "n/a", "#n/a", "nan", "-nan", "null", "none", "nil", "<na>", "?"}

@@ -21,11 +21,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from generalization.datasets.own_data import resolved
 from generalization.errors import InputError
 from generalization.networks.foreign_architecture import ForeignArchitecture
 from generalization.networks.recurrent import weights_replaced
 from generalization.networks.stacked_networks import TensorStack
+from generalization.own_code import resolved
 
 PROBES = 4  # Inputs of the trial runs that tell what a module does.
 

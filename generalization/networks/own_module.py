@@ -19,8 +19,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from generalization.datasets.own_data import resolved
 from generalization.errors import InputError
+from generalization.own_code import resolved
 from generalization.refusals import with_article
 
 # Where checkpoints of training keep the weights.

@@ -202,6 +202,14 @@ def saved_array():
     return file.getvalue()
 
 
+@pytest.mark.parametrize("names", [("inputs", "labels"), ("x", "y"), ("images", "label")])
+def test_arrays_are_found_by_their_names(tmp_path, names):
+    given = np.arange(8.0, dtype=np.float32).reshape(2, 1, 2, 2), np.array([1, 0])
+    np.savez(tmp_path / "train.npz", more=[0], **dict(zip(names, given, strict=True)))
+    found = checked_arrays(str(tmp_path / "train.npz"), "data.train")
+    assert all(map(np.array_equal, found, given))
+
+
 PLAIN = "must be a .npz file of plain arrays, but: {}."
 REAL = "must have inputs that are real numbers of one shape, not {}."
 
