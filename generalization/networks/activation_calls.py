@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,7 +16,6 @@ from torch.overrides import TorchFunctionMode
 from generalization.errors import InputError
 from generalization.networks.activation_functions import Thresholds, activation_module
 from generalization.networks.bending import (
-    BENT,
     bends,
     is_feature,
     mark_feature,
@@ -58,18 +56,6 @@ THRESHOLDS: dict[Callable[..., Tensor], Callable[..., Thresholds]] = {
     functional.hardtanh: lambda *values, inplace=False, **named: _hardtanh(*values, **named),
     functional.softshrink: _softshrink,
 }
-# Functions by which a module may bend what it computes, without a hidden layer that is known.
-BENDING = {
-    getattr(place, f"{name}{end}")
-    for name in BENT
-    for end in ("", "_")
-    for place in (torch, Tensor)
-    if hasattr(place, f"{name}{end}")
-}
-BENDING |= {torch.gt, torch.ge, torch.lt, torch.le, Tensor.gt, Tensor.ge, Tensor.lt, Tensor.le}
-BENDING |= {Tensor.__gt__, Tensor.__ge__, Tensor.__lt__, Tensor.__le__}
-# As a traced module has them.
-BENDING |= {operator.gt, operator.ge, operator.lt, operator.le, abs}
 BENDING_LAYERS = (nn.GLU, nn.Softmax, nn.Softmin, nn.Softmax2d, nn.LogSoftmax, nn.Bilinear)
 BENDING_LAYERS += (nn.RNNBase, nn.RNNCellBase, nn.LPPool1d, nn.LPPool2d)
 # Modules that do what functions or methods of these names do in a traced module.
@@ -106,8 +92,10 @@ class ActivationCalls(TorchFunctionMode):
         name = getattr(function, "__name__", "")
         given = (*args, *kwargs.values())
         if not self.inside:
-            self._refuse(function, name, given)
-        thresholds = None if self.inside else THRESHOLDS.get(function)
+            self._refuse(name, given)
+        # Applied to weights alone, it makes no hidden layer.
+        of_features = not self.inside and any(map(is_feature, given))
+        thresholds = THRESHOLDS.get(function) if of_features else None
         if thresholds is None:
             found = function(*args, **kwargs)
         else:
@@ -121,18 +109,16 @@ class ActivationCalls(TorchFunctionMode):
         mark_results(name, given, found)
         return found
 
-    def _refuse(self, function: Callable[..., Any], name: str, args: tuple[Any, ...]) -> None:
+    def _refuse(self, name: str, args: tuple[Any, ...]) -> None:
         """Refuse a function that bends features without an activation function.
 
         Raises:
             InputError: If it is one.
         """
-        curved = bends(name, args, is_feature) and not _is_gate(name, args)
-        if curved or function in BENDING:
-            of_features = " of features" if curved else ""
+        if bends(name, args, is_feature) and not _is_gate(name, args):
             raise InputError(
                 "networks must have activation functions of torch.nn or torch.nn.functional, not "
-                f"{name}{of_features}, whose hidden layers are not known."
+                f"{name} of features, whose hidden layers are not known."
             )
 
     def _show(self, activations: Tensor) -> None:
@@ -283,8 +269,11 @@ def _is_activation(traced: GraphModule, node: Node, features: set[Node]) -> bool
     known = getattr(Tensor, node.target, None) if node.op == "call_method" else node.target
     name = node.target if node.op == "call_method" else getattr(known, "__name__", "")
     given = (*node.args, *node.kwargs.values())
-    bent = bends(name, given, lambda one: isinstance(one, Node) and one in features)
-    return bent or known in THRESHOLDS or known in BENDING
+
+    def depends(one: Any) -> bool:
+        return isinstance(one, Node) and one in features
+
+    return bends(name, given, depends) or (known in THRESHOLDS and any(map(depends, given)))
 
 
 def _features(traced: GraphModule) -> set[Node]:

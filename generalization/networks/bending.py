@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import torch
 from torch import Tensor
 
-# Not affine in a feature. The former ones are refused whatever they are applied to.
-BENT = ("abs", "clamp", "clamp_max", "clamp_min", "clip", "cos", "fmax", "fmin", "maximum")
-BENT += ("minimum", "sin", "where")
+# Not affine in a feature; what numpy makes of one is not seen.
 CURVED = {
+    *("abs", "clamp", "clamp_max", "clamp_min", "clip", "cos", "fmax", "fmin", "maximum"),
+    *("minimum", "sin", "gt", "ge", "lt", "le", "array", "numpy"),
     *("acos", "asin", "asinh", "atan", "atan2", "atanh", "ceil", "cosh", "erf", "erfc", "exp"),
     *("exp2", "expm1", "floor", "fmod", "frac", "log", "log10", "log1p", "log2", "logaddexp"),
     *("logit", "rdiv", "reciprocal", "remainder", "round", "rpow", "rsqrt", "rtruediv", "sgn"),
@@ -58,7 +59,10 @@ def bends(name: str, arguments: tuple[Any, ...], is_feature: Callable[[Any], boo
         return any(map(is_feature, arguments[1:]))
     if name in POWERS:
         return bool(features) and arguments[1:2] not in {(1,), (1.0,)}
-    return False
+    # Which of two features is chosen bends them; a node of a traced module has no type.
+    return name == "where" and any(
+        getattr(one, "dtype", None) in {torch.bool, None} for one in features
+    )
 
 
 def leaves(values: Any) -> Iterator[Any]:

@@ -77,6 +77,10 @@ BENT = {
     "lstm": ("lstm of features", lambda net, h: net.lstm(h[:, None])[0][:, 0]),
     "gru": ("gru of features", lambda net, h: net.gru(h[:, None])[0][:, 0]),
     "cell": ("rnn_tanh_cell of features", lambda net, h: net.cell(h)),
+    "absolute values": ("abs of features", lambda net, h: abs(h)),
+    "comparison": ("gt of features", lambda net, h: h.masked_fill(h > 0, 0.0)),
+    "choice": ("where of features", lambda net, h: torch.where(h.bool(), h, 2 * h)),
+    "numpy": ("numpy of features", lambda net, h: h + torch.from_numpy(h.detach().numpy())),
 }
 KEPT = {
     "scaled": lambda net, h: h * net.scale,
@@ -87,6 +91,11 @@ KEPT = {
     "weights of weights": lambda net, h: h @ (net.two.weight @ net.two.weight),
     "residual": lambda net, h: h + torch.relu(h) / 2,
     "first power": lambda net, h: h**1,
+    "positions": lambda net, h: h + torch.arange(6.0).sin() + torch.arange(6.0).cos().abs(),
+    "clamped weights": lambda net, h: h * net.scale.exp().clamp(max=100),
+    "activated weights": lambda net, h: h * torch.sigmoid(net.scale) + net.two.bias.relu(),
+    "mask of positions": lambda net, h: torch.where(torch.arange(6) < 4, h, 0.0),
+    "triangle": lambda net, h: h @ torch.where(net.two.weight.abs() > 0.1, net.two.weight, 0.0),
 }
 MEASURES = {
     "transitions": lambda module, inputs: transitions(module, inputs, grid_points=8),
@@ -138,7 +147,7 @@ def test_functions_with_gradients_of_their_own_are_seen():
 
 
 def test_what_no_function_of_torch_computes_is_refused():
-    module = network(lambda net, h: torch.from_numpy(h.detach().numpy() ** 2))
+    module = network(lambda net, h: torch.tensor(h.tolist()))
     sentence = (
         "networks must compute their logits by functions of torch from the first to the last, not "
         "by others as a Network does, whose hidden layers are not known."
