@@ -14,8 +14,8 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
 from generalization.errors import InputError
+from generalization.networks.coupling import differ, other_batches, some_points
 from generalization.networks.modules import evaluation_mode, refuse_statistics_of_batches
-from generalization.networks.reading import ROUNDING
 from generalization.refusals import with_article
 
 # Layers that tell on which axis of their outputs the units are, positions being on the others.
@@ -62,16 +62,14 @@ def layer_activations(
     """
     refuse_statistics_of_batches(module)
     with evaluation_mode(module):
-        alone, together = (_outputs(module, names, inputs[:count]) for count in (1, 2))
-        for name, of_two in together.items():
-            if name in alone:
-                _refuse_coupled(module, name, alone[name], of_two)
+        alone = _outputs(module, names, inputs[:1])
+        _refuse_coupled(module, [*alone], inputs)
         chunks = [_outputs(module, names, chunk) for chunk in inputs.split(batch_size)]
     found = [name for name in names if all(name in chunk for chunk in (alone, *chunks))]
     if not found:
         raise InputError(
-            "networks must have layers that are used once and return a tensor, not a "
-            f"{type(module).__name__} without."
+            "networks must have layers that are used once and return a tensor, not "
+            f"{with_article(type(module).__name__)} without."
         )
     return {name: torch.cat([chunk[name] for chunk in chunks]) for name in found}
 
@@ -117,22 +115,23 @@ def _outputs(module: nn.Module, names: Sequence[str], inputs: Tensor) -> dict[st
     return {name: one[0] for name, one in found.items() if len(one) == 1 and one[0] is not None}
 
 
-def _refuse_coupled(module: nn.Module, name: str, alone: Tensor, together: Tensor) -> None:
-    """Refuse activations of an input that depend on the other inputs.
+def _refuse_coupled(module: nn.Module, names: Sequence[str], inputs: Tensor) -> None:
+    """Refuse activations of a point that depend on the other points, or on their order.
 
     Raises:
-        InputError: If those of the first input are others alone than together with the second.
+        InputError: If those of a few points do.
     """
-    first = together[:1]
-    close = ROUNDING * float(first.nan_to_num(0, 0, 0).abs().max())
-    if first.shape != alone.shape or not torch.allclose(
-        first, alone, rtol=0, atol=close, equal_nan=True
-    ):
-        raise InputError(
-            "networks must have layers whose activations are those of single inputs in eval mode, "
-            f"not {name!r} of {type(module).__name__}, whose activations change with the other "
-            "inputs."
-        )
+    points = some_points(inputs)
+    together = _outputs(module, names, points)
+    for places in other_batches(len(points)):
+        others = _outputs(module, names, points[places])
+        for name in filter(others.__contains__, together):
+            if differ(together[name][places], others[name]):
+                raise InputError(
+                    "networks must have layers whose activations are those of single inputs in "
+                    f"eval mode, not {name!r} of {type(module).__name__}, whose activations change "
+                    "with the other inputs."
+                )
 
 
 def samples_by_units(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:

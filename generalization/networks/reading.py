@@ -26,6 +26,7 @@ from torch.nn.utils.weight_norm import WeightNorm
 from torch.overrides import TorchFunctionMode
 
 from generalization.errors import Approximated, InputError
+from generalization.networks.coupling import differ, other_batches, some_points
 from generalization.networks.folding import folded_module
 from generalization.networks.modules import (
     Wrapping,
@@ -48,8 +49,6 @@ NETWORKS = ("networks", "trained_networks", "initial_networks")
 INPUTS = ("inputs", "train_inputs")
 LABELS = ("labels", "train_labels")
 PRECISE = (torch.float32, torch.float64)
-# Relative difference of logits that rounding may make, also of tensor cores.
-ROUNDING = 5e-3
 # Normalizations of the former kind.
 HOOKS = {WeightNorm: remove_weight_norm, SpectralNorm: remove_spectral_norm}
 
@@ -198,8 +197,7 @@ def _folded(module: nn.Module, inputs: Any) -> nn.Module:
     if folded is not module and isinstance(inputs, Tensor) and len(inputs):
         with torch.no_grad():
             logits, own = folded(inputs[:2]), module(inputs[:2])
-        close = ROUNDING * float(own.nan_to_num(0, 0, 0).abs().max())
-        if not torch.allclose(logits, own, rtol=0, atol=close, equal_nan=True):
+        if differ(own, logits):
             kind = with_article(type(module).__name__)
             folded, left = module, f"batch normalizations of {kind} are unknown"
     if left:
@@ -378,26 +376,29 @@ def _readable(
         return module
     refuse_statistics_of_batches(module)
     before = [(name, one, _changes(one)) for name, one in module.named_buffers()]
-    output = _first_output(name, module, inputs[:1])
+    first = inputs[:1].detach().clone().requires_grad_(inputs.is_floating_point())
+    with _evaluated_at(name, module, first), torch.enable_grad():
+        output = module(first)
     _refuse_changes(module, before)
     if hasattr(output, "logits"):
         module, output = LogitsOf(module), output.logits
     with torch.no_grad():
-        _check_logits(name, module, inputs[:2], any(one in given for one in LABELS))
+        _check_logits(name, module, inputs, any(one in given for one in LABELS))
         _check_labels(name, output.shape[-1], given)
     return module if output.requires_grad else WithoutDerivatives(module)
 
 
-def _first_output(name: str, module: nn.Module, inputs: Tensor) -> Any:
-    """Compute what a module gives for one input, with a graph.
+@contextmanager
+def _evaluated_at(name: str, module: nn.Module, inputs: Tensor) -> Iterator[None]:
+    """Say of which module, at which inputs, an evaluation within fails.
 
     Raises:
-        InputError: If it cannot.
+        InputError: If it does.
+        OutOfMemoryError: If a GPU has too little memory.
     """
     try:
-        with torch.enable_grad():
-            return module(inputs.detach().clone().requires_grad_(inputs.is_floating_point()))
-    except InputError:
+        yield
+    except (InputError, torch.OutOfMemoryError):
         raise
     except Exception as error:
         said = str(error).strip().split("\n")[0].rstrip(".")
@@ -460,25 +461,35 @@ def _check_logits(name: str, module: nn.Module, inputs: Tensor, labelled: bool) 
     Raises:
         InputError: If they have another shape, depend on other inputs, or are probabilities.
     """
-    logits, alone = module(inputs), module(inputs[:1])
+    two = inputs[:2]
+    with _evaluated_at(name, module, two):
+        logits = module(two)
     if not isinstance(logits, Tensor):
         raise InputError(
             f"{name} needs networks that return logits, not {with_article(type(logits).__name__)}."
         )
-    if logits.dim() != 2 or len(logits) != len(inputs):
+    if logits.dim() != 2 or len(logits) != len(two):
         raise InputError(
             f"{name} needs networks that map inputs to logits of shape (samples, classes), "
-            f"not {tuple(inputs.shape)} to {tuple(logits.shape)}."
+            f"not {tuple(two.shape)} to {tuple(logits.shape)}."
         )
     if labelled and logits.shape[1] == 1:
         raise InputError(f"{name} needs networks with one logit per class, not with one logit.")
-    close = ROUNDING * float(logits.nan_to_num(0, 0, 0).abs().max())
-    if not torch.allclose(logits[:1], alone, rtol=0, atol=close, equal_nan=True):
+    with _evaluated_at(name, module, some_points(inputs)):
+        coupled = once(_is_coupled, module, inputs)
+    if coupled:
         raise InputError(
             f"{name} needs networks whose logits are those of single inputs in eval mode, not of "
             f"{with_article(type(module).__name__)} whose logits change with the other inputs."
         )
     refuse_probabilities(name, logits)
+
+
+def _is_coupled(module: nn.Module, inputs: Tensor) -> bool:
+    """Return whether logits of points change with the other points, or with their order."""
+    points = some_points(inputs)
+    logits, batches = module(points), other_batches(len(points))
+    return any(differ(logits[places], module(points[places])) for places in batches)
 
 
 def refuse_probabilities(name: str, logits: Tensor) -> None:
