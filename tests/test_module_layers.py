@@ -98,7 +98,8 @@ def test_positions_that_only_one_has_are_averaged():
         ),
         (
             nn.LSTM(4, 3, batch_first=True),
-            "networks must have layers that are used once and return a tensor, not an LSTM without.",
+            "networks must have layers that are used once and return a tensor, not an LSTM "
+            "without.",
         ),
         (
             nn.Sequential(nn.Linear(3, 3)),

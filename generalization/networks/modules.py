@@ -97,7 +97,9 @@ class Wrapping(nn.Module):
 
 def kind_of(module: nn.Module) -> str:
     """Return the name of the class that the user gave."""
-    return type(module.body if isinstance(module, Wrapping) else module).__name__
+    while isinstance(module, Wrapping):
+        module = module.body
+    return type(module).__name__
 
 
 def unwrapped(module: nn.Module) -> nn.Module:

@@ -27,6 +27,12 @@ from torch.overrides import TorchFunctionMode
 
 from generalization.errors import Approximated, InputError
 from generalization.networks.coupling import differ, other_batches, some_points
+from generalization.networks.differentiability import (
+    ComingBack,
+    WithoutDerivatives,
+    leads_to,
+    refusal,
+)
 from generalization.networks.folding import folded_module
 from generalization.networks.modules import (
     Wrapping,
@@ -59,23 +65,6 @@ class LogitsOf(Wrapping):
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the logits."""
         return self.body(inputs).logits
-
-
-class WithoutDerivatives(Wrapping):
-    """A module that computes its logits without a graph, so that derivatives would be zero."""
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Return the logits.
-
-        Raises:
-            InputError: If they are to be differentiated.
-        """
-        if torch.is_grad_enabled() or torch._C._functorch.maybe_current_level() is not None:
-            raise InputError(
-                "networks must have logits with derivatives, not those of "
-                f"{with_article(kind_of(self))}."
-            )
-        return self.body(inputs)
 
 
 def reads_networks(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
@@ -149,42 +138,12 @@ def _reader(
                 try:
                     return function(*bound.args, **bound.kwargs)
                 except Exception as error:
-                    refusal = _refusal(name, modules_read, error)
-                    if refusal:
-                        raise InputError(refusal) from error
+                    sentence = refusal(name, modules_read, error)
+                    if sentence:
+                        raise InputError(sentence) from error
                     raise
 
     return read
-
-
-# What torch says of modules that it cannot differentiate or batch, and what they lack.
-IMPOSSIBLE = {
-    "to not have been used in the graph": "logits that depend smoothly on the inputs",
-    "does not require grad and does not have a grad_fn": "logits that have derivatives",
-    "Trying to use forward AD": "layers that have forward derivatives",
-    "vmap: It looks like you're": "layers that torch.vmap can batch",
-    "Batching rule not implemented": "layers that torch.vmap can batch",
-    "data-dependent control flow": "layers that torch.vmap can batch",
-    "The stateless API can't be used": "parameters that can be replaced",
-    "is not supported on ScriptModules": "layers that are written in Python",
-}
-
-
-def _refusal(name: str, modules: list[nn.Module], error: Exception) -> str:
-    """Return what a network must have that torch lacked of it; empty if that is not why."""
-    if isinstance(error, InputError) or str(error).startswith("networks must"):
-        return ""
-    without = [module for module in modules if not any(True for _ in module.parameters())]
-    if without:
-        found = with_article(type(without[0]).__name__)
-        return f"{name} needs networks with parameters, not {found} without."
-    lost = sum(int((~one.isfinite()).sum()) for module in modules for one in module.parameters())
-    if lost:
-        return f"{name} needs networks with finite weights, not with {lost} that are not finite."
-    for said, need in IMPOSSIBLE.items():
-        if said in str(error):
-            return f"{name} needs networks with {need}, not {with_article(kind_of(modules[0]))}."
-    return ""
 
 
 def _as_it_is(module: nn.Module, inputs: Any) -> nn.Module:
@@ -377,15 +336,35 @@ def _readable(
     refuse_statistics_of_batches(module)
     before = [(name, one, _changes(one)) for name, one in module.named_buffers()]
     first = inputs[:1].detach().clone().requires_grad_(inputs.is_floating_point())
-    with _evaluated_at(name, module, first), torch.enable_grad():
-        output = module(first)
+    with _evaluated_at(name, module, first):
+        output, differentiable = _first_output(module, first)
     _refuse_changes(module, before)
     if hasattr(output, "logits"):
         module, output = LogitsOf(module), output.logits
     with torch.no_grad():
         _check_logits(name, module, inputs, any(one in given for one in LABELS))
         _check_labels(name, output.shape[-1], given)
-    return module if output.requires_grad else WithoutDerivatives(module)
+    if differentiable and output.requires_grad and first.requires_grad:
+        differentiable = leads_to(output, first)
+    known = isinstance(module, WithoutDerivatives) or (differentiable and output.requires_grad)
+    return module if known else WithoutDerivatives(module)
+
+
+def _first_output(module: nn.Module, inputs: Tensor) -> tuple[Any, bool]:
+    """Compute what a module gives, and tell whether torch computes all of it, with a graph.
+
+    Raises:
+        RuntimeError: If torch cannot compute it.
+    """
+    if not isinstance(module, WithoutDerivatives):
+        try:
+            with torch.enable_grad(), ComingBack(module, inputs) as arrays:
+                return module(inputs), not arrays.noticed
+        except RuntimeError as error:
+            if "Can't call numpy()" not in str(error):
+                raise
+    with torch.no_grad():
+        return module(inputs.detach()), False
 
 
 @contextmanager

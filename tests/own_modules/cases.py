@@ -10,7 +10,9 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
@@ -351,6 +353,44 @@ class Without(nn.Module):
         return self.body(x)
 
 
+class ThroughNumpy(nn.Module):
+    """Computes a hidden layer by numpy, as code of others may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.body = nn.Linear(PIXELS, PIXELS), perceptron()
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.one(x.flatten(1))
+        return self.body(torch.from_numpy(np.tanh(hidden.detach().numpy())))
+
+
+class Clipped(torch.autograd.Function):
+    """A function of the former kind, with a derivative of its own."""
+
+    @staticmethod
+    def forward(context: Any, x: Tensor) -> Tensor:
+        context.save_for_backward(x)
+        return x.clamp(-1, 1)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        (x,) = context.saved_tensors
+        return gradient * (x.abs() < 1)
+
+
+class OwnFunction(nn.Module):
+    """Applies a function with a derivative of its own in the first layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(PIXELS, WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.three = nn.Linear(WIDTH, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.three(torch.relu(self.two(Clipped.apply(self.one(x.flatten(1))))))
+
+
 class Counting(nn.Module):
     """Counts its calls in a buffer, and puts another one in its place."""
 
@@ -472,6 +512,7 @@ KINDS = {
             twin=plain_functional,
             title="Activation functions called as functions",
         ),
+        Case("own function", OwnFunction, title="autograd.Function of one's own"),
         Case("gate written by hand", Gated, title="Gate written by hand"),
     ),
     "Normalization and weights": (
@@ -540,6 +581,7 @@ KINDS = {
             title="Probabilities (softmax at the end)",
         ),
         Case("logits without a graph", Without, title="Forward pass under no_grad"),
+        Case("through numpy", ThroughNumpy, title="Forward pass through numpy"),
         Case("buffers that change", Counting, title="Buffers that change in eval mode"),
     ),
 }
