@@ -37,7 +37,8 @@ def mean_tangent_sensitivity(
 
     The paper defines Sens as a mean over inputs but reports the mean of norms, which is
     ``tangent_sensitivity``. The latter is an upper bound on this norm of the mean; the two are
-    equal if all inputs lie in one activation region (Lemma 3.3), as for a linear network.
+    equal if all inputs lie in one activation region (Lemma 3.3), as for a linear network. Both are
+    of the same parameters θ.
 
     **Closed form**, for stacks with a piecewise-linear activation. The block of layer l is
     δ_l ⊗ A_{l-1} with δ_l = ∂(Cf)/∂z_l and A_l = ∂a_l/∂x, hence

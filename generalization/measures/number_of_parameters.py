@@ -5,14 +5,16 @@ from jaxtyping import Float64
 from torch import Tensor, nn
 
 from generalization.networks.modules import Networks
-from generalization.networks.reading import reads_networks
+from generalization.networks.reading import reads_parameters
 
 
-@reads_networks
+@reads_parameters
 def number_of_parameters(trained_networks: Networks) -> Float64[Tensor, "networks"]:
     """Number of parameters that training moves, the ω of Jiang et al. 2019, Eq. 20.
 
-    Weights, biases, and scales and shifts of normalizations.
+    Weights, biases, and scales and shifts of normalizations. Of a weight that a parametrization
+    makes of others, such as an adapter, the others count, but for the lengths of weight
+    normalization: length and direction are one weight.
 
     Args:
         trained_networks: A stack of R networks, or a ``torch.nn.Module``, of which a parameter

@@ -31,7 +31,8 @@ def tangent_sensitivity(
     """Norm ‖∂²f/∂θ∂x‖_F at every input, θ all parameters (Daróczy 2020, definition 3.1).
 
     The measure of a network is the mean over inputs. It depends on the parametrization:
-    W_1 → cW_1, W_2 → W_2/c changes it, but not the function of a ReLU network.
+    W_1 → cW_1, W_2 → W_2/c changes it, but not the function of a ReLU network. A weight that a
+    module makes of others, as spectral normalization does, is a parameter as it is made.
 
     **Closed form**, for stacks with a piecewise-linear activation. Inside a linear region
     δ_l = ∂(Cf)/∂z_l does not depend on x, where the rows of C select the outputs, hence

@@ -18,7 +18,8 @@ def weight_norm(trained_networks: Networks) -> Float64[Tensor, "networks"]:
     """Euclidean norm ‖w‖₂ of all weights of a network (Jiang et al. 2019, Eq. 42).
 
     Biases and the scales and shifts of normalizations are omitted, as in the public code of
-    Dziugaite et al. 2020.
+    Dziugaite et al. 2020. Weights are those that the network computes with: what parametrizations
+    or hooks make, as spectral normalization does, not what it is made of.
 
     Returns:
         R norms, accumulated in float64, since a sum of a million float32 squares loses digits.
@@ -40,7 +41,8 @@ def distance_from_initialization(
 
     Source: Jiang et al. 2019, Eq. 40.
 
-    Biases are omitted, as in ``weight_norm``.
+    Biases are omitted, and weights are those that the networks compute with, as in
+    ``weight_norm``.
 
     Returns:
         R distances, computed in float64.

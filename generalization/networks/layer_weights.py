@@ -24,11 +24,13 @@ def layer_weights(networks: Networks, *, every_layer: bool = False) -> Weights:
             while its vector of parameters has them once.
     """
     if isinstance(networks, nn.Module):
-        named = networks.named_parameters(remove_duplicate=not every_layer)
-        weights = [value.unsqueeze(0) for _, value in named if value.dim() > 1]
-    else:
-        weights = list(networks.weights)
-    return [weight.detach().double() for weight in weights]
+        return list(_weights_by_name(networks, every_layer).values())
+    return [weight.detach().double() for weight in networks.weights]
+
+
+def _weights_by_name(module: nn.Module, every_layer: bool) -> dict[str, Float64[Tensor, "1 ..."]]:
+    named = module.named_parameters(remove_duplicate=not every_layer)
+    return {name: one.detach().double().unsqueeze(0) for name, one in named if one.dim() > 1}
 
 
 def weight_changes(
@@ -45,6 +47,11 @@ def weight_changes(
     weights, initial = (
         layer_weights(one, every_layer=every_layer) for one in (networks, initial_networks)
     )
+    if isinstance(networks, nn.Module) and isinstance(initial_networks, nn.Module):
+        # A weight that was made of others stands behind those of its layer that were not.
+        named = _weights_by_name(initial_networks, every_layer)
+        names = _weights_by_name(networks, every_layer)
+        initial = [named[name] for name in names] if named.keys() == names.keys() else initial
     shapes = [tuple(weight.shape) for weight in weights]
     initial_shapes = [tuple(weight.shape) for weight in initial]
     if shapes != initial_shapes:

@@ -70,14 +70,26 @@ class LogitsOf(Wrapping):
 def reads_networks(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """Give a measure or a profile networks that it can read, or refuse them.
 
-    Stacks get their normalizations folded into the weights where the argument is ``networks``. Of
-    modules the outputs are checked at two inputs: logits of shape (samples, classes) that do not
-    depend on other inputs and are no probabilities.
+    Stacks get their normalizations folded into the weights where the argument is ``networks``. A
+    module has the weights that it computes with, whatever they are made of. Its outputs are checked
+    at a few inputs: logits of shape (samples, classes) that do not depend on other inputs and are
+    no probabilities.
 
     Args:
         function: A function with an argument ``networks`` or ``trained_networks``.
     """
     return _reader(function, _as_it_is)
+
+
+def reads_parameters(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Give a measure networks as ``reads_networks`` does, modules with what their weights are of.
+
+    Lengths of weights are left out, which would count twice beside the weights themselves.
+
+    Args:
+        function: A function of the parameters that training moves.
+    """
+    return _reader(function, _as_it_is, _WeightNorm)
 
 
 def reads_weights(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
@@ -92,7 +104,9 @@ def reads_weights(function: Callable[Parameters, Result]) -> Callable[Parameters
 
 
 def _reader(
-    function: Callable[Parameters, Result], prepared: Callable[[nn.Module, Any], nn.Module]
+    function: Callable[Parameters, Result],
+    prepared: Callable[[nn.Module, Any], nn.Module],
+    kind: type[nn.Module] = ParametrizationList,
 ) -> Callable[Parameters, Result]:
     """Wrap a function.
 
@@ -100,6 +114,7 @@ def _reader(
         function: The function to wrap.
         prepared: Function from a module and some inputs, or None, to the module whose weights are
             read; it is applied to ``networks`` and ``initial_networks``.
+        kind: Parametrizations that are replaced by the weights they make.
     """
     named = signature(function)
 
@@ -125,9 +140,6 @@ def _reader(
         with _kernels_with_all_derivatives(), _evaluated([given[one] for one in modules]):
             for one in modules:
                 module = _readable(name, given[one], given, named.parameters)
-                # ``trained_networks`` are read as they were trained, but for lengths of weights,
-                # which would count twice beside the weights themselves.
-                kind = ParametrizationList if "networks" in given else _WeightNorm
                 if _is_made(module, kind):
                     module = _without_parametrizations(module, kind)
                 if "networks" in given:

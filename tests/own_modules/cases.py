@@ -335,6 +335,21 @@ def adapted() -> nn.Module:
     return module
 
 
+def parametrized() -> nn.Module:
+    """Build a network of whose weights one has a spectral norm of 1, one orthogonal rows."""
+    module = perceptron()
+    nn.utils.parametrizations.spectral_norm(module[1])
+    nn.utils.parametrizations.orthogonal(module[3])
+    return module
+
+
+def plain_parametrized(module: nn.Module) -> nn.Module:
+    """Return the module with the weights that it has in eval mode."""
+    for layer in (module.eval()[1], module[3]):
+        nn.utils.parametrize.remove_parametrizations(layer, "weight")
+    return module
+
+
 def plain_adapted(module: nn.Module) -> nn.Module:
     """Return the module with the adapter added to its weight."""
     nn.utils.parametrize.remove_parametrizations(module[1], "weight")
@@ -540,6 +555,12 @@ KINDS = {
             adapted,
             twin=plain_adapted,
             title="Adapter (LoRA) on frozen weights",
+        ),
+        Case(
+            "parametrizations",
+            parametrized,
+            twin=plain_parametrized,
+            title="Spectral norm and orthogonality by parametrizations",
         ),
         Case("one layer twice", tied, title="One layer used twice"),
         Case("tied weights", Autoencoder, title="Tied weights (autoencoder)"),

@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from own_modules.cases import CASES, CLASSES, PIXELS, WIDTH, labels, perceptron
+from own_modules.cases import (
+    CASES,
+    CLASSES,
+    PIXELS,
+    WIDTH,
+    labels,
+    parametrized,
+    perceptron,
+    plain_parametrized,
+)
 from own_modules.matrix import (
     OF_MODULES,
     arguments,
@@ -90,10 +99,12 @@ def test_every_kind_of_module_has_a_value_or_a_sentence_and_is_left_as_it_was(na
             assert said.values.isfinite().all(), (case.name, said.values)
 
 
-# These read the parameters or the layers themselves, which differ between the two.
+# These read layers themselves, which differ between the two, as initial weights of half the
+# parameters do where weights are made of these.
 OF_PARAMETERS = {
-    "adapter on frozen weights": {"trained_networks", "initial_networks"},
+    "adapter on frozen weights": {"initial_networks"},
     "hook on the container": {"networks", "trained_networks"},
+    "parametrizations": {"initial_networks"},
     "spectral normalization by hooks": {"initial_networks"},
 }
 OF_FUNCTIONS = ("jacobian_norm", "output_entropy", "training_loss", "output_sensitivity")
@@ -121,6 +132,8 @@ def depends_on_parameters(name, case):
     seen = inspect.signature(imported(place_of(name))).parameters.keys()
     if name in ENSEMBLE_MEASURES:
         seen = {"initial_networks"}
+    if name == "number_of_parameters" and case.name == "adapter on frozen weights":
+        return True
     return bool(OF_PARAMETERS.get(case.name, set()) & seen) and name not in OF_FUNCTIONS
 
 
@@ -204,6 +217,32 @@ def test_weight_normalization_of_the_former_kind_is_that_of_today():
     assert state(former) == before
     former(inputs).sum().backward()
     assert former[1].weight_g.grad is not None
+
+
+def measures_from_initialization():
+    return [
+        name
+        for name in MEASURES
+        if "initial_networks" in inspect.signature(imported(place_of(name))).parameters
+    ]
+
+
+@pytest.mark.parametrize("name", measures_from_initialization())
+def test_distances_from_initialization_are_of_the_weights_that_networks_compute_with(name):
+    def initial():
+        with torch.random.fork_rng():
+            torch.manual_seed(5)
+            return parametrized().eval()
+
+    case = BY_NAME["parametrizations"]
+    made, plain = case.module(), case.twin(case.module())
+    plain_initial, found = plain_parametrized(initial()), []
+    for network, start in ((made, initial()), (made, plain_initial), (plain, plain_initial)):
+        function, named = arguments(name, network, case)
+        found.append(values_of(function(**named | {"initial_networks": start})))
+    assert found[0].isfinite().all()
+    for values in found[:2]:
+        assert torch.allclose(values, found[2], rtol=1e-5)
 
 
 @pytest.mark.parametrize(
