@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from generalization.networks.hidden_layers import unit_activations
+from generalization.networks.hidden_layers import last_hidden_layer
 from generalization.networks.modules import Networks, logits_of
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ SEEN: dict[str, Callable[[Networks, Dataset, int | None], Tensor]] = {
     "train_accuracy": lambda networks, data, _: (
         (logits_of(networks, data.train_inputs).argmax(-1) == data.train_labels).double().mean(1)
     ),
-    "features": lambda networks, data, samples: unit_activations(
+    "features": lambda networks, data, samples: last_hidden_layer(
         networks, data.test_inputs[:samples]
-    )[-1],
+    ),
 }

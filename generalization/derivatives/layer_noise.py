@@ -1,6 +1,6 @@
 """Response of hidden layers to small input noise, to first order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +15,11 @@ from generalization.derivatives.preactivation_jacobians import (
 )
 from generalization.devices import DIRECTIONS_PER_CHUNK, items_at_once
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.hidden_layers import module_activations, network_modules
+from generalization.networks.hidden_layers import (
+    last_hidden_layer,
+    module_activations,
+    network_modules,
+)
 from generalization.networks.modules import Networks
 
 OfLayers = Float64[Tensor, "networks samples hidden_layers"]
@@ -47,7 +51,9 @@ class LayerNoise:
 
 
 @torch.no_grad()
-def layer_noise(networks: Networks, inputs: Float[Tensor, "samples *features"]) -> LayerNoise:
+def layer_noise(
+    networks: Networks, inputs: Float[Tensor, "samples *features"], *, last: bool = False
+) -> LayerNoise:
     """Compute signal and noise of every hidden layer at every input.
 
     In a stack Jacobians are multiplied from the input up, A_l = D_l W_l A_{l-1}, with as many
@@ -55,12 +61,17 @@ def layer_noise(networks: Networks, inputs: Float[Tensor, "samples *features"]) 
     ‖ĥᵀA‖. In a module they are computed for every direction of the input. Products are in the dtype
     of the weights, sums of squares are float64. ĥĥᵀA is subtracted before squaring to avoid
     cancellation.
+
+    Args:
+        last: Whether only the last hidden layer is wanted, see ``last_hidden_layer``.
     """
     if isinstance(networks, FullyConnectedNetworks):
         folded = networks.folded()
         found = [_network_norms(folded[[member]], inputs) for member in range(len(folded))]
+        found = [norms[:, -1:] for norms in found] if last else found
     else:
-        found = [_module_norms(module, inputs) for module in network_modules(networks)]
+        layers = last_hidden_layer if last else module_activations
+        found = [_module_norms(module, inputs, layers) for module in network_modules(networks)]
     return LayerNoise(*torch.stack(found).unbind(-1))
 
 
@@ -96,21 +107,27 @@ def _point_norms(
 
 
 def _module_norms(
-    module: nn.Module, inputs: Float[Tensor, "samples *features"]
+    module: nn.Module,
+    inputs: Float[Tensor, "samples *features"],
+    layers: Callable[[nn.Module, Tensor], Iterable[Tensor]],
 ) -> Float64[Tensor, "samples hidden_layers quantities"]:
-    """Compute the norms of a module, sample by sample, in all directions."""
+    """Compute the norms of a module, sample by sample, in all directions.
+
+    Args:
+        layers: Function from a module and inputs to the activations of layers.
+    """
     basis = torch.eye(inputs[0].numel(), dtype=inputs.dtype, device=inputs.device)
 
     def activations(point: Tensor) -> tuple[Tensor, ...]:
-        return tuple(layer.flatten(1) for layer in module_activations(module, point))
+        return tuple(layer.flatten(1) for layer in layers(module, point))
 
     def of_point(point: Tensor) -> Tensor:
         def derivative(direction: Tensor) -> tuple[Tensor, ...]:
             return jvp(activations, (point,), (direction.view_as(point),))[1]
 
         jacobians = vmap(derivative, chunk_size=DIRECTIONS_PER_CHUNK)(basis)
-        layers = zip(activations(point), jacobians, strict=True)
-        return torch.stack([_norms(h, jacobian.transpose(0, 1).mT) for h, jacobian in layers], 1)
+        pairs = zip(activations(point), jacobians, strict=True)
+        return torch.stack([_norms(h, jacobian.transpose(0, 1).mT) for h, jacobian in pairs], 1)
 
     # Tangents are allocated for the whole storage that a sample is a view of; a copy has its own.
     return torch.cat([of_point(point.clone()) for point in inputs.split(1)])

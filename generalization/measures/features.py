@@ -1,9 +1,10 @@
 """Geometry of hidden activations: their rank, and the clustering of classes.
 
-Activations of feature maps are averaged over positions. K is the number of classes that occur among
-the training samples used. All measures are invariant to permuting units and to scaling the
-activations of a layer, hence to rescaling layers against each other and, for ReLU networks without
-biases, to scaling the inputs.
+The last hidden layer is what enters the last linear layer, of modules whatever has made it, see
+``entering_head``. Feature maps of the first are averaged over positions. K is the number of classes
+that occur among the training samples used. All measures are invariant to permuting units and to
+scaling the activations of a layer, hence to rescaling layers against each other and, for ReLU
+networks without biases, to scaling the inputs.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from generalization.derivatives.gradient_factors import activations_and_logits
 from generalization.devices import samples_at_once
 from generalization.measures.margins import margins_and_errors, normalized_margins
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.hidden_layers import unit_activations
+from generalization.networks.hidden_layers import last_hidden_layer, unit_activations
 from generalization.networks.modules import SAMPLES_PER_CHUNK, Networks, logits_of
 from generalization.networks.reading import reads_networks
 from generalization.networks.sharing import once
@@ -59,6 +60,8 @@ def neural_collapse(
         R numbers.
     """
     first = first_samples(train_samples, train_inputs, train_labels)
+    if isinstance(networks, nn.Module):
+        return once(_collapse_of_last, networks, *first)
     return once(_clustering, networks, *first).neural_collapse
 
 
@@ -80,6 +83,8 @@ def davies_bouldin_index(
         R numbers; infinite where two classes have the same mean.
     """
     first = first_samples(train_samples, train_inputs, train_labels)
+    if isinstance(networks, nn.Module):
+        return once(_index_of_first, networks, *first)
     return once(_clustering, networks, *first).davies_bouldin
 
 
@@ -153,30 +158,32 @@ class Clustering(NamedTuple):
     davies_bouldin: Float64[Tensor, "networks"]
 
 
-def _clustering(networks: Networks, inputs: Tensor, labels: Tensor) -> Clustering:
+def _collapse_of_last(module: nn.Module, inputs: Tensor, labels: Tensor) -> Float64[Tensor, "1"]:
+    return _neural_collapse([_last_activations(module, inputs)], _classes(labels))
+
+
+@torch.no_grad()
+def _index_of_first(module: nn.Module, inputs: Tensor, labels: Tensor) -> Float64[Tensor, "1"]:
+    return _davies_bouldin([unit_activations(module, inputs)[0]], _classes(labels))
+
+
+@torch.no_grad()
+def _clustering(networks: FullyConnectedNetworks, inputs: Tensor, labels: Tensor) -> Clustering:
     """Compute both measures of clustering by one forward pass, network by network."""
-    _, index = labels.unique(return_inverse=True)
-    of_networks = []
-    for network in [networks] if isinstance(networks, nn.Module) else networks:
-        first, last = _first_and_last(network, inputs)
+    index, of_networks = _classes(labels), []
+    for network in networks:
+        first, last = [], []
+        for some in inputs.split(samples_at_once(SAMPLES_PER_CHUNK)):
+            layers = activations_and_logits(network, some)[0][1:]
+            first.append(layers[0])
+            last.append(layers[-1])
         of_networks.append((_neural_collapse(last, index), _davies_bouldin(first, index)))
     return Clustering(*map(torch.cat, zip(*of_networks, strict=True)))
 
 
-@torch.no_grad()
-def _first_and_last(
-    network: Networks, inputs: Tensor
-) -> tuple[list[Float[Tensor, "1 _chunk units"]], list[Float[Tensor, "1 _chunk units"]]]:
-    """Return the activations of the first and the last hidden layer, in chunks of inputs."""
-    first, last = [], []
-    for some in inputs.split(samples_at_once(SAMPLES_PER_CHUNK)):
-        if isinstance(network, nn.Module):
-            layers = unit_activations(network, some)
-        else:
-            layers = activations_and_logits(network, some)[0][1:]
-        first.append(layers[0])
-        last.append(layers[-1])
-    return first, last
+def _classes(labels: Tensor) -> Int64[Tensor, "samples"]:
+    """Return the labels, numbered from 0 among those that occur."""
+    return labels.unique(return_inverse=True)[1]
 
 
 @torch.no_grad()
@@ -185,7 +192,7 @@ def _last_activations(
 ) -> Float[Tensor, "networks samples units"]:
     """Return the activations of the last hidden layer, storing no others for a stack."""
     if isinstance(networks, nn.Module):
-        return unit_activations(networks, inputs)[-1]
+        return last_hidden_layer(networks, inputs)
     chunks = inputs.split(samples_at_once(SAMPLES_PER_CHUNK))
     return torch.cat([activations_and_logits(networks, some)[0][-1] for some in chunks], dim=1)
 

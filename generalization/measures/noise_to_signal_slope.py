@@ -6,6 +6,7 @@ from torch import Tensor
 
 from generalization.derivatives.layer_noise import layer_noise
 from generalization.errors import warn_of_no_value
+from generalization.networks.hidden_layers import number_of_hidden_layers
 from generalization.networks.modules import Networks
 from generalization.networks.reading import reads_networks
 from generalization.samples import Inputs
@@ -30,10 +31,11 @@ def noise_to_signal_slope(
         have none, as often in narrow networks: there stands the mean over all other inputs, so that
         the mean over inputs is that over inputs with a slope; NaN if no input has one.
     """
-    ratios = layer_noise(networks, inputs).noise_to_signal
+    ratios = layer_noise(networks, inputs, last=True).noise_to_signal[..., 0]
+    layers = number_of_hidden_layers(networks, inputs)
     points = inputs.flatten(1).double()
     at_input = (points.shape[1] - 1) / points.square().sum(1)
-    slopes = (ratios[..., -1].log() - at_input.log()) / ratios.shape[-1]
+    slopes = (ratios.log() - at_input.log()) / layers
     defined = slopes.isfinite()
     without = (~defined.any(-1)).tolist()
     warn_of_no_value("no input has two active units in the last hidden layer", without)

@@ -6,7 +6,7 @@ Args:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from generalization.errors import InputError
 from generalization.networks.bending import is_feature, leaves, mark_feature
-from generalization.networks.modules import Wrapping, kind_of
+from generalization.networks.modules import Wrapping, kind_of, owned_tensors
 from generalization.refusals import with_article
 
 # What torch says of modules that it cannot differentiate or batch, and what they lack.
@@ -68,7 +68,7 @@ class ComingBack(TorchFunctionMode):
 
     def __init__(self, module: nn.Module, inputs: Tensor) -> None:
         super().__init__()
-        self.known = set(_owned_tensors(module))
+        self.known = set(owned_tensors(module))
         self.left = self.noticed = False
         mark_feature(inputs)
 
@@ -89,15 +89,6 @@ class ComingBack(TorchFunctionMode):
         if isinstance(value, Tensor):
             return not hasattr(value, "_is_feature") and id(value) not in self.known
         return isinstance(value, np.ndarray)
-
-
-def _owned_tensors(module: nn.Module) -> Iterator[int]:
-    """Yield identities of the tensors that a module and its parts hold, in lists or not."""
-    for part in module.modules():
-        for value in vars(part).values():
-            held = value.values() if isinstance(value, dict) else value
-            many = held if isinstance(value, dict | list | tuple) else [value]
-            yield from (id(one) for one in many if isinstance(one, Tensor))
 
 
 def leads_to(output: Tensor, inputs: Tensor) -> bool:

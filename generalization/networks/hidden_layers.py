@@ -16,6 +16,7 @@ from generalization.networks.activation_calls import (
 )
 from generalization.networks.activation_functions import activation_module
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.heads import entering_head
 from generalization.networks.linearized_layers import flat_layers
 from generalization.networks.modules import Networks, evaluation_mode, kind_of
 from generalization.networks.sequences import module_of
@@ -169,3 +170,27 @@ def unit_activations(
         for chunk in inputs.split(samples_at_once(SAMPLES_PER_CHUNK))
     ]
     return [torch.cat(layer, dim=1) for layer in zip(*of_chunks, strict=True)]
+
+
+@torch.no_grad()
+def last_hidden_layer(
+    networks: Networks, inputs: Float[Tensor, "samples *features"]
+) -> Float[Tensor, "networks samples units"]:
+    """Compute the activations of the last hidden layer at any number of inputs, in eval mode.
+
+    Of modules, also of those that convolutional stacks are converted to, it is what enters the last
+    linear layer, see ``entering_head``.
+    """
+    chunks = inputs.split(samples_at_once(SAMPLES_PER_CHUNK))
+    if isinstance(networks, FullyConnectedNetworks):
+        return torch.cat([hidden_activations(networks, chunk)[-1] for chunk in chunks], dim=1)
+    found = []
+    for module in network_modules(networks):
+        with evaluation_mode(module):
+            found.append(torch.cat([entering_head(module, chunk) for chunk in chunks]))
+    return torch.stack(found)
+
+
+def number_of_hidden_layers(networks: Networks, inputs: Float[Tensor, "samples *features"]) -> int:
+    """Return the number of hidden layers, with activation functions, of each network."""
+    return len(hidden_activations(networks, inputs[:1]))
