@@ -22,6 +22,7 @@ from generalization.networks.hidden_layers import last_hidden_layer, unit_activa
 from generalization.networks.modules import SAMPLES_PER_CHUNK, Networks, logits_of
 from generalization.networks.reading import reads_networks
 from generalization.networks.sharing import once
+from generalization.representations.precision import rounded_to
 from generalization.samples import Inputs, TrainInputs, TrainLabels, first_samples
 
 
@@ -54,7 +55,8 @@ def neural_collapse(
     Σ_W is the within-class covariance, averaged over all samples; Σ_B is that of the K class means
     around their unweighted mean, of rank K − 1. Papyan et al. center them on the mean of all
     samples, which is the same for classes of one size, the only ones that they use. The measure is
-    0 if all samples of a class have the same activations.
+    0 if all samples of a class have the same activations. Directions of class means within rounding
+    are left out: that of the type of activations, or of a narrower one that holds them all.
 
     Returns:
         R numbers.
@@ -215,7 +217,8 @@ def _neural_collapse(
     _, values, directions = torch.linalg.svd(centered, full_matrices=False)
     # ‖Σ_B^{−1/2} (a − μ_y)‖² with Σ_B = Mᵀ M / K, M the centered means.
     # Independent errors of ten roundings have a spectral norm below that of M times ten eps.
-    rounding = 10 * torch.finfo(chunks[0].dtype).eps * means.norm(dim=(1, 2)).unsqueeze(1)
+    epsilon = min(torch.finfo(rounded_to(chunk)).eps for chunk in chunks)
+    rounding = 10 * epsilon * means.norm(dim=(1, 2)).unsqueeze(1)
     inverse = values.reciprocal().where(values > rounding, 0.0)
     scaled = directions.mT * inverse.unsqueeze(1)
     along = torch.cat([torch.bmm(chunk.double(), scaled) for chunk in chunks], dim=1)

@@ -14,6 +14,7 @@ from generalization.errors import InputError
 from generalization.refusals import with_article
 from generalization.representations.bases import Part
 from generalization.representations.convolutions import one_matrix
+from generalization.representations.precision import rounded_to
 
 Values = np.ndarray | Tensor
 
@@ -100,8 +101,9 @@ def represented(activations: Values | Representation) -> Representation:
     """Return the representation of a layer.
 
     Args:
-        activations: Samples × units, real or complex; single precision counts as rounded to it.
-            Samples of even and odd index form the two halves. A representation is returned as is.
+        activations: Samples × units, real or complex. Half and single precision count as rounded to
+            it, also if they were converted to a wider type since, see ``rounded_to``. Samples of
+            even and odd index form the two halves. A representation is returned as is.
 
     Returns:
         The layer without units that never vary: those whose values differ by at most ten times
@@ -133,7 +135,7 @@ def represented_halves(
 ) -> Representation:
     """Return the representation of datapoints that are given in two halves."""
     values = torch.cat([first, second])
-    rounding = 0.0
+    values, rounding = values.to(rounded_to(values)), 0.0
     if values.dtype in {torch.float16, torch.bfloat16}:
         rounding = torch.finfo(values.dtype).eps
         values = values.float()

@@ -7,7 +7,8 @@ Settings are keyword-only. A similarity returns a ``Score``: the value, its chan
 value on held-out samples.
 
 Args:
-    a: Activations of one layer, datapoints × units.
+    a: Activations of one layer, datapoints × units. Directions within rounding of 0 are left out:
+        that of the type, or of a narrower one that holds all numbers, see ``rounded_to``.
     b: Activations of another layer on the same datapoints.
     products: Products of the two representations, if already computed.
 """
