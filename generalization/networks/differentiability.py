@@ -7,7 +7,6 @@ Args:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -37,6 +36,7 @@ IMPOSSIBLE = {
     "The stateless API can't be used": "parameters that can be replaced",
     "is not supported on ScriptModules": "layers that are written in Python",
 }
+INTEGERS = {torch.int64, torch.int32}
 TO_NUMPY = {"numpy", "__array__"}
 
 
@@ -64,12 +64,13 @@ class ComingBack(TorchFunctionMode):
 
     Attributes:
         noticed: Whether there are any.
+        counts: Whether features become integers, by which other features are chosen.
     """
 
     def __init__(self, module: nn.Module, inputs: Tensor) -> None:
         super().__init__()
         self.known = set(owned_tensors(module))
-        self.left = self.noticed = False
+        self.left = self.noticed = self.counts = False
         mark_feature(inputs)
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
@@ -83,6 +84,7 @@ class ComingBack(TorchFunctionMode):
         for one in leaves(found):
             if isinstance(one, Tensor) and id(one) not in self.known:
                 one._is_feature = features
+                self.counts |= features and one.dtype in INTEGERS
         return found
 
     def _is_unknown(self, value: Any) -> bool:
@@ -91,9 +93,12 @@ class ComingBack(TorchFunctionMode):
         return isinstance(value, np.ndarray)
 
 
-def leads_to(output: Tensor, inputs: Tensor) -> bool:
-    """Return whether the graph of an output has inputs that require gradients among its leaves."""
-    stack, seen = [output.grad_fn], set()
+def leads_to(output: Any, inputs: Tensor) -> bool:
+    """Return whether the graph of an output has inputs among its leaves, if they can be there."""
+    logits = getattr(output, "logits", output)
+    if not (isinstance(logits, Tensor) and inputs.requires_grad):
+        return True
+    stack, seen = [logits.grad_fn], set()
     while stack:
         node = stack.pop()
         if node is None or node in seen:
@@ -102,7 +107,7 @@ def leads_to(output: Tensor, inputs: Tensor) -> bool:
             return True
         seen.add(node)
         stack += [source for source, _ in node.next_functions]
-    return output is inputs
+    return logits is inputs
 
 
 def refusal(name: str, modules: Sequence[nn.Module], error: Exception) -> str:
@@ -138,15 +143,9 @@ def _is_raised_within(modules: Sequence[nn.Module], error: Exception) -> bool:
     parts = {id(part) for module in modules for part in module.modules()}
     trace = error.__traceback__
     while trace is not None:
-        if any(
-            id(one) in parts or isinstance(one, FunctionCtx) for one in _arguments(trace.tb_frame)
-        ):
+        values = trace.tb_frame.f_locals
+        within = any(isinstance(one, FunctionCtx) for one in values.values())
+        if within or id(values.get("self")) in parts:
             return True
         trace = trace.tb_next
     return False
-
-
-def _arguments(frame: FrameType) -> list[Any]:
-    """Return the first argument of the function of a frame: the object of a method."""
-    names = frame.f_code.co_varnames[: min(1, frame.f_code.co_argcount)]
-    return [frame.f_locals[name] for name in names if name in frame.f_locals]

@@ -193,4 +193,6 @@ def last_hidden_layer(
 
 def number_of_hidden_layers(networks: Networks, inputs: Float[Tensor, "samples *features"]) -> int:
     """Return the number of hidden layers, with activation functions, of each network."""
+    if isinstance(networks, FullyConnectedNetworks):
+        return networks.depth - 1
     return len(hidden_activations(networks, inputs[:1]))

@@ -356,8 +356,6 @@ def _readable(
     with torch.no_grad():
         _check_logits(name, module, inputs, any(one in given for one in LABELS))
         _check_labels(name, output.shape[-1], given)
-    if differentiable and output.requires_grad and first.requires_grad:
-        differentiable = leads_to(output, first)
     known = isinstance(module, WithoutDerivatives) or (differentiable and output.requires_grad)
     return module if known else WithoutDerivatives(module)
 
@@ -371,7 +369,8 @@ def _first_output(module: nn.Module, inputs: Tensor) -> tuple[Any, bool]:
     if not isinstance(module, WithoutDerivatives):
         try:
             with torch.enable_grad(), ComingBack(module, inputs) as arrays:
-                return module(inputs), not arrays.noticed
+                output = module(inputs)
+            return output, not arrays.noticed and (arrays.counts or leads_to(output, inputs))
         except RuntimeError as error:
             if "Can't call numpy()" not in str(error):
                 raise

@@ -6,6 +6,7 @@ import torch
 from torch import Generator, nn
 
 from generalization.errors import InputError
+from generalization.measures.class_information import class_information
 from generalization.measures.fisher_rao_norm import fisher_rao_norm
 from generalization.measures.gradient_norm import gradient_norm
 from generalization.measures.jacobian_norm import jacobian_norm
@@ -150,6 +151,35 @@ def test_gradients_of_functions_of_ones_own_are_those_of_autograd(kind, points):
     found = torch.autograd.grad(loss, list(module.parameters()))
     expected = torch.cat([one.flatten() for one in found]).norm().item()
     assert gradient_norm(module, *points).item() == pytest.approx(expected, rel=1e-5)
+
+
+class Tokens(nn.Module):
+    """Counts inputs in steps, each of which has an embedding."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.head = nn.Embedding(9, 5), nn.Linear(5, 3)
+
+    def forward(self, x):
+        return self.head(self.embedding((x.clamp(-2, 2) + 4).round().long()).mean(1))
+
+
+def test_inputs_that_are_counted_leave_gradients_whole(points):
+    torch.manual_seed(0)
+    module = Tokens()
+    loss = nn.functional.cross_entropy(module(points[0]), points[1])
+    found = torch.autograd.grad(loss, list(module.parameters()))
+    expected = torch.cat([one.flatten() for one in found]).norm().item()
+    assert gradient_norm(module, *points).item() == pytest.approx(expected, rel=1e-5)
+    sentence = "^jacobian_norm needs networks with logits that depend smoothly on the inputs, not a"
+    with pytest.raises(InputError, match=sentence):
+        jacobian_norm(module, points[0])
+
+
+def test_settings_that_cannot_be_meant_are_no_fault_of_a_module(points):
+    module = network(WHOLE["relu"])
+    with pytest.raises(ValueError, match=r"^class_information: bins must be at least 1, not 0\.$"):
+        class_information(module, *points, bins=0)
 
 
 @pytest.mark.parametrize(
