@@ -11,14 +11,17 @@ from collections.abc import Iterator
 import torch
 from torch import Generator, Tensor
 
+from generalization.devices import samples_at_once
+
 POINTS = 8
 # Relative difference of outputs that rounding may make, also of tensor cores.
 ROUNDING = 5e-3
 
 
 def some_points(inputs: Tensor) -> Tensor:
-    """Return a few inputs from the first to the last."""
-    return inputs[torch.linspace(0, len(inputs) - 1, min(POINTS, len(inputs))).round().long()]
+    """Return a few inputs from the first to the last, no more than fit the memory together."""
+    count = min(len(inputs), max(2, samples_at_once(POINTS)))
+    return inputs[torch.linspace(0, len(inputs) - 1, count).round().long()]
 
 
 def other_batches(count: int) -> Iterator[list[int]]:

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 import generalization
+from generalization.devices import at_most
 from generalization.measures.jacobian_norm import jacobian_norm
 from generalization.measures.training_loss import training_loss
 from generalization.networks.coupling import POINTS, differ, other_batches, some_points
@@ -91,6 +92,13 @@ def test_all_points_are_reordered_and_the_first_and_the_last_stand_alone(count):
     *alone, reordered = other_batches(len(points))
     assert alone[0] == [0] and alone[-1] == [len(points) - 1]
     assert sorted(reordered) == list(range(len(points)))
+
+
+def test_no_more_points_are_taken_than_fit_the_memory():
+    with at_most(3):
+        assert some_points(torch.arange(20)).tolist() == [0, 10, 19]
+    with at_most(1):
+        assert some_points(torch.arange(20)).tolist() == [0, 19]
 
 
 def test_rounding_is_no_difference():
