@@ -63,8 +63,9 @@ def sensitivity_factors(
     Returns:
         One row per dataset, ``trained`` (networks at their last step, whether they have fitted or
         not, and networks at step 0), ``sensitivity`` (a bound, or ``exact``) and ``factor``; and
-        the differences between the shares of depth and norm, and of norm and variance. Columns
-        ``COLUMNS``; ``explained`` is R². What does not exist is empty; ``note`` says why.
+        the differences between the shares of depth and norm, and of norm and variance, of factors
+        that differ between networks. Columns ``COLUMNS``; ``explained`` is R². What does not exist
+        is empty; ``note`` says why.
     """
     # ASSUME: "most important" means the share in the variance of logarithms; the paper shows a
     # figure. It varies the width as well, so that a share is left for it.
@@ -100,7 +101,11 @@ def _shares(networks: pd.DataFrame, resampling: Resampling) -> dict[str, dict[st
     ensembles = networks["ensemble"][finite]
     few = few_ensembles(ensembles.nunique())
     about = {"networks": int(finite.sum()), "ensembles": ensembles.nunique(), "note": few}
-    wanted = [*FACTORS, *(" - ".join(pair) for pair in CONTRASTS)]
+    # A factor that the design holds fixed has no share, which tells nothing of its importance.
+    differs = {
+        name for name, column in zip(FACTORS, values, strict=True) if len(set(column[finite])) > 1
+    }
+    wanted = [*FACTORS, *(" - ".join(pair) for pair in CONTRASTS if differs.issuperset(pair))]
     if about["networks"] < FEWEST_NETWORKS:
         note = f"{about['networks']} of the {FEWEST_NETWORKS} networks that a regression needs"
         return {name: about | {"note": note} for name in wanted}

@@ -7,6 +7,7 @@ import statsmodels.api as sm
 
 from generalization.experiments.tangent_sensitivity.sensitivity_factors import (
     COLUMNS,
+    FACTORS,
     importances,
     sensitivities,
     sensitivity_factors,
@@ -71,6 +72,14 @@ def test_shares_of_factors_that_do_not_correlate_are_their_variances():
     assert (table["networks"] == 48).all()
     assert (table["ensembles"] == 16).all()
     assert table["explained"].tolist() == pytest.approx([1.0] * len(table))
+
+
+def test_a_factor_that_is_the_same_in_all_networks_is_not_compared():
+    profile, training = made_tables((3.0, 2.0, 1.0, 0.0))
+    of_one_depth = training["depth"] == 2
+    table = factors(profile[of_one_depth], training[of_one_depth])
+    assert estimates(table)["depth"] == 0
+    assert set(table["factor"]) == {*FACTORS, "norm - active_variance"}
 
 
 def test_shares_sum_to_what_the_regression_explains():
