@@ -364,9 +364,10 @@ class Estimate:
                     yield f"{rule}_alone", ensemble, file
         for profile in study.profiles:
             yield "profile_networks", ensemble, study.profile_file(profile)
+        others = {"between_ensembles"} | ({"between_seeds"} if study.seeds == 1 else set())
         for similarity, settings in study.similarities.items():
             for pairs in settings["pairs"]:
-                if pairs != "between_ensembles":
+                if pairs not in others:
                     yield "compare_representations", ensemble, f"{similarity}/{pairs}"
 
     def jobs(self) -> Iterator[tuple[str, str, Job, Resources]]:

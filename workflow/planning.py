@@ -14,7 +14,7 @@ from own_datasets import DeclaredDataset, impossible_with, read_own_datasets
 from own_study import OwnNetworks, known_measures, read_own_networks
 from schema import MEASURED_PARTS, SCHEMA, among, check, check_keys, listed, settings_of, shown
 
-from generalization.blocks import seed_blocks
+from generalization.blocks import paired_blocks, seed_blocks
 from generalization.catalog import (
     ALWAYS,
     CHECKABLE,
@@ -272,10 +272,10 @@ class Study:
             for name in sorted(self.ensembles)
         }
         alone = [(name, block, name, block) for name in blocks for block in blocks[name]]
-        across = [
+        paired = [
             (name, one, name, other)
             for name in blocks
-            for one, other in combinations(blocks[name], 2)
+            for one, other in paired_blocks(blocks[name])
         ]
         different = [
             (one, block, other, another)
@@ -287,7 +287,7 @@ class Study:
         return {
             "over_training": alone,
             "straight_line": alone,
-            "between_seeds": alone + across,
+            "between_seeds": paired,
             "between_ensembles": different,
         }
 

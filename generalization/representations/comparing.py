@@ -19,11 +19,8 @@ from generalization.networks.networks_file import KeptNetworks
 from generalization.representations.convolutions import smallest_size
 from generalization.representations.layers import Layer, compared_layers, represented_layer
 from generalization.representations.score import Score
+from generalization.representations.similarity_tables import COLUMNS, SCORE
 from generalization.representations.straight_line import straight_line
-
-PLACE = ("ensemble", "seed", "step", "layer")
-SCORE = ("value", "null", "samples", "units_a", "units_b", "held_out", "status")
-COLUMNS = ["similarity", "pairs", *(f"{key}_{side}" for side in "ab" for key in PLACE), *SCORE]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,10 @@ import pandas as pd
 from generalization.collecting import read_tables
 from generalization.hyperparameters import Hyperparameters
 
+PLACE = ("ensemble", "seed", "step", "layer")
+SCORE = ("value", "null", "samples", "units_a", "units_b", "held_out", "status")
+COLUMNS = ["similarity", "pairs", *(f"{key}_{side}" for side in "ab" for key in PLACE), *SCORE]
+
 
 def similarity_files(
     ensembles: Iterable[tuple[Hyperparameters, list[Path]]],
@@ -40,5 +44,8 @@ def collect_similarities(files: Iterable[Path], seeds: int) -> pd.DataFrame:
         files: Tables of pairs of blocks.
         seeds: Number of seeds; a block may hold more.
     """
+    found = list(files)
+    if not found:  # As where ensembles have one network, whose seeds are not compared.
+        return pd.DataFrame(columns=COLUMNS)
     wanted = f"seed_a <= {seeds} and seed_b <= {seeds}"
-    return read_tables(files).query(wanted).reset_index(drop=True)
+    return read_tables(found).query(wanted).reset_index(drop=True)

@@ -3,6 +3,7 @@ import pandas as pd
 from generalization.blocks import blocks_of_grids
 from generalization.hyperparameters import Hyperparameters
 from generalization.representations.similarity_tables import (
+    COLUMNS,
     collect_similarities,
     similarity_files,
 )
@@ -42,6 +43,11 @@ def test_only_the_first_seeds_are_collected(tmp_path):
     collected = collect_similarities(files, 2)
     assert collected[["seed_a", "seed_b"]].to_numpy().tolist() == [[1, 2], [2, 2]]
     assert collected.index.tolist() == [0, 1]
+
+
+def test_where_no_networks_are_compared_the_table_is_empty():
+    collected = collect_similarities(iter([]), 1)
+    assert collected.empty and list(collected) == COLUMNS
 
 
 def test_empty_tables_do_not_change_types(tmp_path):

@@ -115,6 +115,13 @@ def test_jobs_and_networks_are_those_of_the_study():
     assert [line.split()[0] for line in table(estimate)] == ["rule", *found]
 
 
+def test_a_network_alone_is_compared_with_none():
+    study = study_of("study")
+    jobs = [totals(Estimate(one, CORE)) for one in (study, dataclasses.replace(study, seeds=1))]
+    assert jobs[0]["compare_representations"].jobs == 32
+    assert "compare_representations" not in jobs[1]
+
+
 def test_ten_thousand_networks_are_estimated_in_a_second():
     estimate, begin = estimate_of("novak_small"), time.process_time()
     assert prod([estimate.study.seeds, len(estimate.study.ensembles)]) == 9_216
