@@ -6,15 +6,13 @@ what was found is kept in ``results/manifests``.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fingerprint import fingerprint
-from own_code import answer_of, code_of, state_of
+from own_code import code_of, kept_answer, state_of
 from schema import listed
 
-from generalization.files import written_whole
 from generalization.hyperparameters import short_hash
 
 KEPT = Path("results/manifests")
@@ -44,16 +42,10 @@ def check_shared(
         "data": dict(zip(("train", "test"), sources, strict=True)),
         "folders": list(folders),
     }
-    codes = {factory: code_of(factory, tuple(folders)) for factory in factories}
-    states = [state_of(source, folders) for source in sources]
-    state = {"code": fingerprint(SCRIPT), "codes": codes, "states": states, **request}
-    state = json.loads(json.dumps(state))
+    state = {
+        "code": fingerprint(SCRIPT),
+        "codes": {factory: code_of(factory, tuple(folders)) for factory in factories},
+        "states": [state_of(source, folders) for source in sources],
+    }
     kept = KEPT / f"{short_hash({'manifest': manifest})}.json"
-    try:
-        known = json.loads(kept.read_text())
-    except (OSError, ValueError):
-        known = {}
-    if known.get("state") != state:
-        shapes = answer_of(SCRIPT, request, f"data must be readable, but {listed(sources)}")
-        with written_whole(kept) as beside:
-            beside.write_text(json.dumps({"state": state, "shapes": shapes}))
+    kept_answer(kept, SCRIPT, request, f"data must be readable, but {listed(sources)}", state=state)

@@ -19,6 +19,7 @@ from typing import Any
 from fingerprint import ROOT, fingerprint, strip_docstring
 
 from generalization.errors import InputError
+from generalization.files import written_whole
 from generalization.hyperparameters import short_hash
 
 
@@ -98,6 +99,33 @@ def answer_of(script: str, request: Mapping[str, Any], need: str) -> Any:
         own = last.startswith("InputError: ")
         raise InputError(last.removeprefix("InputError: ") if own else f"{need} failed: {last}")
     return json.loads(done.stdout)
+
+
+def kept_answer(
+    kept: Path, script: str, request: Mapping[str, Any], need: str, *, state: Mapping[str, Any]
+) -> Any:
+    """Return the answer of a script, which is asked again only if what it depends on has changed.
+
+    Args:
+        kept: File in which the answer is kept.
+        script: File of the project, as of ``answer_of``.
+        request: What it is asked, on which the answer depends, too.
+        need: What the configuration needs, as of ``answer_of``.
+        state: What the answer depends on beside the request.
+
+    Raises:
+        InputError: If the script fails.
+    """  # noqa: DOC502
+    current = json.loads(json.dumps({**state, **request}))
+    try:
+        known = json.loads(kept.read_text())
+    except (OSError, ValueError):
+        known = {}
+    if known.get("state") != current or "answer" not in known:  # Former ones had other names.
+        known = {"state": current, "answer": answer_of(script, request, need)}
+        with written_whole(kept) as beside:
+            beside.write_text(json.dumps(known))
+    return known["answer"]
 
 
 def let_jobs_import_from(folders: Sequence[str]) -> None:

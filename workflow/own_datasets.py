@@ -6,7 +6,6 @@ found is kept in ``results/datasets/<name>.json``. Imports no torch.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,13 +14,12 @@ from typing import Any
 
 from check_catalog import NAME
 from fingerprint import fingerprint
-from own_code import answer_of, state_of
+from own_code import kept_answer, state_of
 from own_study import existing
 from schema import listed, shown
 
 from generalization.catalog import DATASETS, Shape
 from generalization.errors import InputError
-from generalization.files import written_whole
 from generalization.hyperparameters import Hyperparameters
 
 PARTS = ("train", "test")
@@ -94,19 +92,17 @@ def _described(name: str, about: Mapping[str, Any], folder: Path) -> DeclaredDat
         "about": {**about, **sources},
         "folders": [str(folder), "."],
     }
-    state = {"code": fingerprint("scripts/prepare_own_dataset.py"), **request}
-    state["files"] = [state_of(source, request["folders"]) for source in sources.values()]
-    state = json.loads(json.dumps(state))
-    kept = Path(f"results/datasets/{name}.json")
-    try:
-        found = json.loads(kept.read_text())
-    except (OSError, ValueError):
-        found = {}
-    if found.get("state") != state:
-        found = {"state": state, "description": _description(name, request)}
-        with written_whole(kept) as beside:
-            beside.write_text(json.dumps(found))
-    description = found["description"]
+    state = {
+        "code": fingerprint("scripts/prepare_own_dataset.py"),
+        "files": [state_of(source, request["folders"]) for source in sources.values()],
+    }
+    description = kept_answer(
+        Path(f"results/datasets/{name}.json"),
+        "workflow/describe_dataset.py",
+        request,
+        f"own_datasets.{name} must be readable, but {listed(sources.values())}",
+        state=state,
+    )
     return DeclaredDataset(
         about=request["about"],
         folders=request["folders"],
@@ -114,14 +110,3 @@ def _described(name: str, about: Mapping[str, Any], folder: Path) -> DeclaredDat
         sha256=description["sha256"],
         constant=description["constant"],
     )
-
-
-def _description(name: str, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Read and check a dataset in a process of its own.
-
-    Raises:
-        InputError: If it cannot be trained on.
-    """  # noqa: DOC502
-    sources = listed(request["about"][part] for part in PARTS)
-    need = f"own_datasets.{name} must be readable, but {sources}"
-    return answer_of("workflow/describe_dataset.py", request, need)

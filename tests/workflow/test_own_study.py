@@ -164,12 +164,12 @@ def test_data_are_read_before_anything_is_computed(read, data, sentence):
 def test_what_is_unchanged_is_not_tried_again(read, tmp_path, monkeypatch):
     read(ROW)
     kept = next((tmp_path / "results/manifests").glob("*.json"))
-    assert json.loads(kept.read_text())["shapes"] == {"train": [3, 4], "test": [3, 4]}
+    assert json.loads(kept.read_text())["answer"] == {"train": [3, 4], "test": [3, 4]}
 
     def failing(*_):
         raise InputError("it is tried again")
 
-    monkeypatch.setattr("own_checks.answer_of", failing)
+    monkeypatch.setattr("own_code.answer_of", failing)
     read(ROW, ROW | {"seed": "2", "arguments": '{"width": 7}'})
     np.savez(tmp_path / "theirs/test.npz", x=np.ones((5, 4)), y=[0, 1, 0, 1, 0])
     with pytest.raises(InputError, match="it is tried again"):
