@@ -104,7 +104,8 @@ def test_differences_are_of_networks_measures_and_statistics():
     full, reduced = STUDIES["novak_trajectories"], STUDIES["novak_trajectories_reduced"]
     rows = list(differences(full, reduced))
     assert ["`seeds`", "16", "1"] in rows
-    assert ["test images", "10,000", "4,000, 10,000"] in rows
+    directions = (STUDIES["single_directions"], STUDIES["single_directions_reduced"])
+    assert ["test images", "10,000", "4,000, 10,000"] in list(differences(*directions))
     assert ["`profiles.ellipses.of_each_seed`", "yes", "no"] in rows
     # Defaults are filled in.
     assert ["`profiles.ellipses.angles`", "192", "96"] in rows
