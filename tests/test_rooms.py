@@ -27,6 +27,7 @@ FLOORS = (
         "blocks",
         "given_data",
         "own_code",
+        "precision",
     ),
     ("datasets",),
     ("networks",),

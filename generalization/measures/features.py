@@ -22,7 +22,7 @@ from generalization.networks.hidden_layers import last_hidden_layer, unit_activa
 from generalization.networks.modules import SAMPLES_PER_CHUNK, Networks, logits_of
 from generalization.networks.reading import reads_networks
 from generalization.networks.sharing import once
-from generalization.representations.precision import rounded_to
+from generalization.precision import rounded_to
 from generalization.samples import Inputs, TrainInputs, TrainLabels, first_samples
 
 
@@ -31,7 +31,8 @@ def effective_rank(networks: Networks, inputs: Inputs) -> Float64[Tensor, "netwo
     """Effective rank of the activations of the last hidden layer (Roy & Vetterli 2007).
 
     exp(−Σ p_i ln p_i) with p_i = s_i / Σ_j s_j, where s_i are the singular values of the uncentered
-    matrix of activations at test inputs.
+    matrix of activations at test inputs. These are as given: what rounding has added to small
+    singular values counts with its share, whatever the type.
 
     Returns:
         R numbers from 1 to the number of units; NaN where all activations are 0.

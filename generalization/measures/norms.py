@@ -8,8 +8,10 @@ input is in at most h w windows.
 Biases are omitted, and normalizations are folded into the weights. Products and sums are returned
 as logarithms. The factor 1/√m of the underlying bounds is omitted, since the number of training
 samples is a hyper-parameter of the networks. γ is that of ``margin_percentile``; measures that
-divide by it are NaN where it is not positive. All measures are invariant to permuting units, those
-of the initialization too to permuting the units of both networks.
+divide by it are NaN where it is not positive. Values are those of the weights as given, whatever
+type stores them: norms and stable ranks are continuous, and rounding to half precision changes them
+by about as much as the weights. All measures are invariant to permuting units, those of the
+initialization too to permuting the units of both networks.
 """
 
 import math

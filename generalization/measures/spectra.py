@@ -4,8 +4,10 @@
 of output channels × entries of a window, where WeightWatcher uses one matrix per position in the
 window. Layers with fewer than 50 positive eigenvalues, such as the last layer of a classifier with
 ten classes, are too small to fit a tail and are omitted, as are layers whose eigenvalues are all
-equal; a warning says how many layers a value is of. Invariant to permuting units and independent of
-the data.
+equal; a warning says how many layers a value is of. Eigenvalues count as positive and as different
+beyond what rounding makes of 0 and of equal ones, in the precision of the weights: half where such
+weights are stored in a wider type. Those that count are of the weights as given. Invariant to
+permuting units and independent of the data.
 
 Args:
     networks: A stack of R networks with normalizations folded into the weights, or a
@@ -21,9 +23,14 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from generalization.errors import Approximated, warn_of_no_value
-from generalization.networks.layer_weights import layer_weights, matrices, weight_spectra
+from generalization.networks.layer_weights import (
+    layer_weights,
+    matrices,
+    rounding_norms,
+    weight_precisions,
+    weight_spectra,
+)
 from generalization.networks.modules import Networks
-from generalization.networks.perturbed_weights import weights_by_name
 from generalization.networks.reading import reads_weights
 from generalization.networks.sharing import once
 
@@ -140,15 +147,17 @@ def _mean_over_layers(
 
 def _spectra_and_tails(
     networks: Networks,
-) -> tuple[list[tuple[Float64[Tensor, "_"], ...]], list[list[Tail | None]]]:
+) -> tuple[list[tuple[Float64[Tensor, "_"], ...]], list[tuple[Tail | None, ...]]]:
     """Return for every network the spectra of all layers, and the tails that can be fitted."""
     weights = matrices(layer_weights(networks, every_layer=True))
-    layers = zip(once(weight_spectra, networks), weights, strict=True)
-    spectra = list(zip(*(_positive(values, matrix) for values, matrix in layers), strict=True))
-    eps = torch.finfo(next(iter(weights_by_name(networks).values())).dtype).eps
-    roundings = [max(matrix.shape[1:]) * eps for matrix in weights]
-    tails = [[_tail(*layer) for layer in zip(some, roundings, strict=True)] for some in spectra]
-    return spectra, tails
+    spectra, tails = [], []
+    parts = zip(once(weight_spectra, networks), weights, weight_precisions(networks), strict=True)
+    for values, matrix, precisions in parts:
+        errors, size = rounding_norms(matrix, precisions), max(matrix.shape[1:])
+        spectra.append(_positive(values, size, errors))
+        of_networks = zip(spectra[-1], errors.tolist(), precisions, strict=True)
+        tails.append([_tail(some, _rounding(some, size, *of)) for some, *of in of_networks])
+    return list(zip(*spectra, strict=True)), list(zip(*tails, strict=True))
 
 
 def _tail(eigenvalues: Float64[Tensor, "_"], rounding: float) -> Tail | None:
@@ -158,11 +167,36 @@ def _tail(eigenvalues: Float64[Tensor, "_"], rounding: float) -> Tail | None:
     return fitted_tail(eigenvalues, rounding)
 
 
+def _rounding(
+    eigenvalues: Float64[Tensor, "_"], size: int, error: float, precision: torch.dtype
+) -> float:
+    """Return the relative difference up to which eigenvalues are equal.
+
+    Singular values move by at most the spectral norm of the errors: two of them by twice as much,
+    and their squares by four times. What computed the weights, in single precision or in double,
+    has added more than one rounding.
+
+    Args:
+        eigenvalues: The positive ones, ascending.
+        size: The larger side of the matrix.
+        error: Spectral norm of the errors of the weights.
+        precision: Type to which they were rounded.
+    """
+    computed = size * min(torch.finfo(precision).eps, torch.finfo(torch.float32).eps)
+    return (
+        max(computed, 4 * error / eigenvalues[-1].sqrt().item()) if len(eigenvalues) else computed
+    )
+
+
 def _positive(
     eigenvalues: Float64[Tensor, "networks _smaller"],
-    matrix: Float64[Tensor, "networks rows columns"],
+    size: int,
+    errors: Float64[Tensor, "networks"],
 ) -> list[Float64[Tensor, "_eigenvalues"]]:
-    """Return the ascending eigenvalues of each Gram matrix that exceed rounding errors of 0."""
-    rounding = eigenvalues[:, -1:] * max(matrix.shape[1:]) * torch.finfo(torch.float64).eps
-    positive = eigenvalues > rounding
+    """Return the ascending eigenvalues of each Gram matrix that exceed rounding errors of 0.
+
+    These are of the Gram matrix, in double precision, and of the weights.
+    """
+    of_gram = eigenvalues[:, -1] * size * torch.finfo(torch.float64).eps
+    positive = eigenvalues > torch.maximum(of_gram, errors.square()).unsqueeze(1)
     return [some[chosen] for some, chosen in zip(eigenvalues, positive, strict=True)]

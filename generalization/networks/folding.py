@@ -19,6 +19,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from generalization.errors import reason_of
 from generalization.networks.linearized_layers import flat_layers
 from generalization.networks.modules import BATCH_NORMS
+from generalization.precision import rounded_to
 
 AFFINE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -42,7 +43,8 @@ def folded_module(module: nn.Module) -> Folded:
     of ``AFFINE``, has other uses, shares parameters, or has hooks.
 
     Args:
-        module: In eval mode. The copy shares with it all tensors that are not folded.
+        module: In eval mode. The copy shares with it all tensors that are not folded; weights that
+            are have the precision to which they were ``rounded_to`` before as an attribute.
     """
     normalizations = _normalizations(module)
     if not normalizations:
@@ -177,10 +179,12 @@ def _fold(layer: nn.Module, normalization: nn.Module) -> None:
         bias = bias + scale * layer.bias
     if normalization.bias is not None:
         bias = bias + normalization.bias
+    precision = rounded_to(layer.weight)  # Scaled, they no longer show it.
     weight = layer.weight * scale.view(-1, *[1] * (layer.weight.dim() - 1))
     for name, value in (("weight", weight), ("bias", bias)):
         folded = nn.Parameter(value.to(layer.weight.dtype), layer.weight.requires_grad)
         layer.register_parameter(name, folded)
+    layer.weight.rounded_to = precision
     # The object stays, since code may refer to it by other ways than its name.
     normalization.__class__ = nn.Identity
     normalization._parameters.clear()

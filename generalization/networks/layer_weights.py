@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from generalization.networks.modules import Networks
 from generalization.networks.sharing import once
+from generalization.precision import rounded_to
 
 Weights = list[Float64[Tensor, "networks ..."]]
 Matrices = list[Float64[Tensor, "networks _ _"]]
@@ -77,6 +78,34 @@ def gram_eigenvalues(
     """Return the eigenvalues of the smaller of the two Gram matrices, in ascending order."""
     wide = matrix if matrix.shape[1] <= matrix.shape[2] else matrix.mT
     return torch.linalg.eigvalsh(wide @ wide.mT)
+
+
+def weight_precisions(networks: Networks) -> list[list[torch.dtype]]:
+    """Return for every layer the precision to which the weights of each network were rounded.
+
+    Of weights into which normalizations were folded it is that before, see ``folded_module``.
+    """
+    if not isinstance(networks, nn.Module):
+        return [[rounded_to(one) for one in weight.detach()] for weight in networks.weights]
+    named = networks.named_parameters(remove_duplicate=False)
+    weights = [one for _, one in named if one.dim() > 1]
+    return [[getattr(one, "rounded_to", None) or rounded_to(one.detach())] for one in weights]
+
+
+def rounding_norms(
+    matrix: Float64[Tensor, "networks rows columns"], precisions: list[torch.dtype]
+) -> Float64[Tensor, "networks"]:
+    """Return what the spectral norm of independent roundings of the entries hardly exceeds.
+
+    It is that of the longest row and column of the errors (Bandeira & van Handel 2016), which are
+    at most eps/2 of the entries.
+
+    Args:
+        precisions: Precision of the entries, by network.
+    """
+    eps = [torch.finfo(one).eps for one in precisions]
+    longest = matrix.norm(dim=2).amax(1) + matrix.norm(dim=1).amax(1)
+    return longest * torch.tensor(eps, dtype=matrix.dtype, device=matrix.device) / 2
 
 
 def spectral_norms(weights: Weights) -> Float64[Tensor, "networks layers"]:

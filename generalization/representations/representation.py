@@ -11,10 +11,10 @@ from jaxtyping import Float64, Inexact
 from torch import Tensor, nn
 
 from generalization.errors import InputError
+from generalization.precision import rounded_to
 from generalization.refusals import with_article
 from generalization.representations.bases import Part
 from generalization.representations.convolutions import one_matrix
-from generalization.representations.precision import rounded_to
 
 Values = np.ndarray | Tensor
 

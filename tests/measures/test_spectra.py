@@ -4,6 +4,7 @@ import pytest
 import torch
 from oracles.softmax_jacobian import random_networks
 from torch import nn
+from torch.testing import assert_close
 
 from generalization.errors import Approximated, NoValue
 from generalization.measures.spectra import (
@@ -13,6 +14,10 @@ from generalization.measures.spectra import (
     weighted_power_law_exponent,
 )
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.layer_weights import rounding_norms
+
+MEASURES = [power_law_exponent, weighted_power_law_exponent, log_alpha_norm]
+HALF = [torch.float16, torch.bfloat16]
 
 
 def quantiles(exponent, count=400, least=0.5):
@@ -74,9 +79,7 @@ def test_measures_are_means_over_layers():
     assert log_alpha_norm(networks).item() == pytest.approx(sum(norms) / 2)
 
 
-@pytest.mark.parametrize(
-    "measure", [power_law_exponent, weighted_power_law_exponent, log_alpha_norm]
-)
+@pytest.mark.parametrize("measure", MEASURES)
 def test_layers_with_fewer_than_fifty_eigenvalues_are_left_out(measure):
     networks = random_networks((80, 60, 49, 10), count=2)
     assert measure(random_networks((80, 49, 10), count=2)).isnan().tolist() == [True, True]
@@ -105,13 +108,12 @@ def orthogonal(size, dtype):
     return torch.linalg.qr(torch.randn(size, size, dtype=torch.float64)).Q.to(dtype)
 
 
-@pytest.mark.parametrize(
-    "measure", [power_law_exponent, weighted_power_law_exponent, log_alpha_norm]
-)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 @pytest.mark.parametrize("make", [orthogonal, lambda size, dtype: torch.eye(size, dtype=dtype)])
 def test_equal_eigenvalues_have_no_tail(make, dtype, measure):
-    networks = FullyConnectedNetworks((make(64, dtype)[None], make(64, dtype)[None, :9]), "relu")
+    weights = (make(64, dtype)[None].double(), make(64, dtype)[None, :9].double())
+    networks = FullyConnectedNetworks(weights, "relu")
     said = "^needs 50 eigenvalues, but the 64 eigenvalues of layer 1 are all equal, layer 2 has 9$"
     with pytest.warns(NoValue, match=said):
         assert measure(networks).isnan().all()
@@ -135,3 +137,60 @@ def test_layers_that_are_left_out_are_told():
     said = [(str(one.message), one.message.networks) for one in warned]
     how = "mean over 1 of 3 layers: others have too few eigenvalues that differ"
     assert said == [(how, [True, False]), (how, [False, True])]
+
+
+def thin_product(rank, size=100):
+    """A square matrix of a rank, with eigenvalues of a power law but for this."""
+    generator = torch.Generator().manual_seed(0)
+    sides = (torch.randn(size, rank, dtype=torch.float64, generator=generator) for _ in range(2))
+    left, right = (torch.linalg.qr(one).Q for one in sides)
+    return left * quantiles(2.5, rank).sqrt() @ right.mT
+
+
+def of_one_layer(weight, dtype, normalized):
+    """A network that stores a weight in a type, followed by a normalization of equal scales."""
+    layers = [nn.Linear(*weight.shape, bias=False)]
+    if normalized:
+        layers.append(nn.BatchNorm1d(len(weight)))
+        layers[-1].running_var.fill_(1 / 3)
+    with torch.no_grad():
+        layers[0].weight.copy_(weight)
+    return nn.Sequential(*layers, nn.ReLU()).to(dtype).eval()
+
+
+@pytest.mark.parametrize("normalized", [False, True])
+@pytest.mark.parametrize("wide", [torch.float32, torch.float64])
+@pytest.mark.parametrize("narrow", HALF)
+@pytest.mark.parametrize("measure", MEASURES)
+def test_rounding_to_half_precision_adds_no_eigenvalues(measure, narrow, wide, normalized):
+    exact, few = (thin_product(rank) for rank in (60, 40))
+    found = measure(of_one_layer(exact.to(narrow), wide, normalized))
+    assert_close(found, measure(of_one_layer(exact, torch.float64, normalized)), rtol=0.05, atol=0)
+    said = "^needs 50 eigenvalues, but layer 1 has 40$"
+    with pytest.warns(NoValue, match=said):
+        measure(of_one_layer(few.to(narrow), wide, normalized))
+
+
+@pytest.mark.parametrize("narrow", [*HALF, torch.float32])
+@pytest.mark.parametrize("measure", MEASURES)
+def test_weights_have_one_value_in_all_types_that_hold_them(measure, narrow):
+    weight = torch.randn(90, 70, generator=torch.Generator().manual_seed(0)).to(narrow)
+    values = []
+    for wide in (narrow, torch.float32, torch.float64):
+        stack = FullyConnectedNetworks((weight.to(wide)[None],), "relu")
+        values += [measure(stack).item()]
+        layer = nn.Linear(70, 90, bias=False, dtype=wide)
+        layer.weight = nn.Parameter(weight.to(wide))
+        values += [measure(nn.Sequential(layer, nn.ReLU())).item()]
+    assert values == pytest.approx([values[-1]] * len(values), rel=1e-9)
+
+
+@pytest.mark.parametrize("narrow", HALF)
+def test_rounding_of_large_matrices_is_below_its_bound_and_not_far(narrow):
+    generator = torch.Generator().manual_seed(0)
+    for shape in ((300, 300), (20, 700), (700, 60)):
+        exact = torch.randn(1, *shape, dtype=torch.float64, generator=generator)
+        exact *= torch.randn(1, shape[0], 1, dtype=torch.float64, generator=generator).exp()
+        error = torch.linalg.matrix_norm(exact.to(narrow).double() - exact, 2)
+        bound = rounding_norms(exact.to(narrow).double(), [narrow])
+        assert error < bound < 5 * error

@@ -569,6 +569,11 @@ KINDS = {
     "Numbers and memory": (
         Case("float16", lambda: perceptron().half(), torch.float16, nn.Module.float),
         Case("bfloat16", lambda: perceptron().bfloat16(), torch.bfloat16, nn.Module.float),
+        Case(
+            "half precision in float32",
+            lambda: perceptron().bfloat16().float(),
+            title="Weights of half precision stored in float32",
+        ),
         Case("float64", lambda: perceptron().double(), torch.float64),
         Case("mixed precision", Mixed, twin=plain_mixed, title="Layers of two precisions"),
         Case(

@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from generalization.catalog import SIMILARITIES, place_of
 from generalization.measures.features import neural_collapse
-from generalization.representations.precision import rounded_to
+from generalization.precision import rounded_to
 from generalization.representations.representation import represented
 from generalization.signatures import imported
 

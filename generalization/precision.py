@@ -1,6 +1,6 @@
 """Precision to which numbers were rounded, whatever type they are stored in.
 
-Activations of half or single precision are often converted before they are saved or compared. What
+Activations and weights of half or single precision are often converted before they are saved. What
 rounding has added to them remains, and looks like directions of its own to the wider type.
 """
 
