@@ -18,7 +18,6 @@ def main() -> None:
     parser.add_argument("--rooms", type=json.loads, required=True, help="paper → rooms")
     parser.add_argument("--captions", type=json.loads, required=True, help="file → what it shows")
     parser.add_argument("--drawn", type=json.loads, required=True, help="claim → files of figures")
-    parser.add_argument("--images", type=json.loads, required=True, help="study → their number")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
 
@@ -33,7 +32,6 @@ def main() -> None:
     page = findings(
         records,
         captions=arguments.captions,
-        images=arguments.images,
         untested=untested,
         drawn=arguments.drawn,
     )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from values import ROOT, published_values, read_studies  # noqa: E402
 from generalization.catalog import FIGURES, PAPERS, TABLES  # noqa: E402
 from generalization.errors import InputError, exit_on_input_error  # noqa: E402
 from generalization.experiments import claims_of  # noqa: E402
-from generalization.names import listed, number  # noqa: E402
 from generalization.statistics.claim import Claim  # noqa: E402
 
 # What most tables and figures are made from.
@@ -108,23 +106,6 @@ def titles() -> dict[str, str]:
         for paper in studies.get(name, {}).get("papers", ())[:1]:
             found.setdefault(paper, about["of"])
     return found
-
-
-def training_images() -> dict[str, str]:
-    """Return study → how many training images its networks have, as it is configured."""
-    found = {}
-    for name, config in _configurations().items():
-        sizes = {size for grid in config.get("ensembles", ()) for size in _train_sizes(grid)}
-        found[name] = listed(["all" if math.isinf(one) else number(one) for one in sorted(sizes)])
-    return found
-
-
-def _train_sizes(grid: Mapping[str, Any]) -> list[float]:
-    """List numbers of training images, infinite for all that there are."""
-    sizes = grid.get("train_size")
-    return [
-        math.inf if one is None else one for one in (sizes if isinstance(sizes, list) else [sizes])
-    ]
 
 
 def _configurations() -> dict[str, dict[str, Any]]:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from generalization.names import interval, number, readable, within
+from generalization.names import interval, listed, number, readable, values_of, within
 from generalization.statistics.claim import Claim
 from generalization.statistics.joining import NUMBERS
 from generalization.statistics.league_rows import league_rows, primary_statistic
@@ -96,8 +96,9 @@ def record_of(
         primary: Statistic by which measures are judged.
 
     Returns:
-        Name and title; ``made_with``; numbers of networks and ensembles; datasets; ``figures``;
-        ``claims`` and ``measures``, rows with numbers to four digits, None where there is none.
+        Name and title; ``made_with``; numbers of networks and ensembles; datasets; numbers of
+        training images, ``all`` where they are not limited; ``figures``; ``claims`` and
+        ``measures``, rows with numbers to four digits, None where there is none.
     """
     final = results.training[results.training["final"]]
     claims = results.claims if results.claims is not None else pd.DataFrame(columns=OF_CLAIMS)
@@ -110,10 +111,17 @@ def record_of(
         "networks": len(final),
         "ensembles": final["ensemble"].nunique(),
         "datasets": sorted(final["dataset"].astype(str).unique()),
+        "training_images": _training_images(final),
         "figures": list(figures),
         "claims": _rows(claims, OF_CLAIMS),
         "measures": _rows(rows, OF_MEASURES),
     }
+
+
+def _training_images(networks: pd.DataFrame) -> list[str]:
+    """List the numbers of training images; none of networks that were trained elsewhere."""
+    sizes = values_of(networks["train_size"]) if "train_size" in networks else []
+    return ["all" if size is None else number(size) for size in sizes]
 
 
 def _rows(table: pd.DataFrame, columns: Sequence[str]) -> list[Record]:
@@ -131,7 +139,6 @@ def findings(
     records: Sequence[Record],
     *,
     captions: Mapping[str, str],
-    images: Mapping[str, str],
     untested: Sequence[Sequence[str]],
     drawn: Mapping[str, Sequence[str]],
 ) -> str:
@@ -139,7 +146,6 @@ def findings(
 
     Args:
         captions: File of a figure → what it shows; of others, the record says it.
-        images: Study → how many training images its networks have.
         untested: Claims that no study judges: paper, claim and why, by ``untested_claims``.
         drawn: Claim → files of the figures that draw it.
 
@@ -158,7 +164,7 @@ def findings(
         "",
         *_table(
             [*OF_STUDIES, *VERDICTS, TOO_LITTLE, "commit"],
-            [_study(record, images.get(record["study"]) or "–") for record in records],
+            [_study(record) for record in records],
         ),
     ]
     lines += ["", "## Claims", ""]
@@ -220,15 +226,15 @@ def untested_claims(
     return found
 
 
-def _study(record: Record, images: str) -> list[str]:
-    """Row of a study, whose networks have so many training images."""
+def _study(record: Record) -> list[str]:
+    """Row of a study."""
     name = record["study"]
     return [
         f"[{name}](#{_anchor(record['title'])})" if record["claims"] else name,
         str(record["networks"]),
         str(record["ensembles"]),
         ", ".join(record["datasets"]),
-        images,
+        listed(record["training_images"]) or "–",
         *_counts(record["claims"]),
         record["made_with"]["commit"],
     ]

@@ -29,6 +29,7 @@ def study(name, claims=None, estimate=0.5):
     training = pd.DataFrame({
         "ensemble": ["a", "a", "b", "b"],
         "dataset": "digits",
+        "train_size": [300, 300, 1000, 1000],
         "final": [False, True, False, True],
     })
     return StudyResults(name, f"Title of {name}", claims, statistics, training)
@@ -62,14 +63,7 @@ def recorded(results, commit="abc", figures=()):
 
 
 def page_of(*records, captions=(), untested=(), drawn=()):
-    images = {"one": "300 and 1,000"}
-    return findings(
-        records,
-        captions=dict(captions),
-        images=images,
-        untested=untested,
-        drawn=dict(drawn),
-    )
+    return findings(records, captions=dict(captions), untested=untested, drawn=dict(drawn))
 
 
 def page():
@@ -81,6 +75,7 @@ def test_a_record_has_numbers_to_four_digits_and_none_where_there_is_none():
     record = recorded(study("one", CLAIMS, estimate=1 / 3))
     assert record["made_with"] == {"commit": "abc", "torch": "2"}
     assert (record["networks"], record["ensembles"], record["datasets"]) == (2, 2, ["digits"])
+    assert record["training_images"] == ["300", "1,000"]
     assert record["measures"] == [
         {
             "measure": "jacobian_norm",
@@ -100,6 +95,15 @@ def test_a_record_has_numbers_to_four_digits_and_none_where_there_is_none():
     assert record["claims"][1]["labels"] is None and record["claims"][1]["low"] is None
     assert recorded(study("two"))["claims"] == [] == recorded(study("two"))["figures"]
     assert recorded(study("two"), figures=FIGURES)["figures"] == FIGURES
+
+
+def test_training_images_are_those_of_the_networks():
+    one = study("one")
+    every = one.training.assign(train_size=[None, None, 1000, 1000])
+    given = one.training.drop(columns="train_size")
+    assert recorded(dataclasses.replace(one, training=every))["training_images"] == ["1,000", "all"]
+    elsewhere = recorded(dataclasses.replace(one, training=given))
+    assert elsewhere["training_images"] == [] and "| – |" in page_of(elsewhere)
 
 
 def test_page_has_the_figures_of_a_study_above_its_claims_or_at_the_end():
@@ -215,7 +219,7 @@ def test_page_says_what_was_computed_and_from_how_many_networks():
     assert (
         "| [one](#title-of-one) | 2 | 2 | digits | 300 and 1,000 | 1 | 0 | 1 | 0 | abc |" in lines
     )
-    assert "| two | 2 | 2 | digits | – | – | – | – | – | def |" in lines
+    assert "| two | 2 | 2 | digits | 300 and 1,000 | – | – | – | – | def |" in lines
 
 
 def test_measures_that_were_judged_most_often_come_first_and_then_baselines():

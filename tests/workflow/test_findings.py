@@ -36,6 +36,7 @@ def test_studies_that_ran_elsewhere_keep_their_records(new_study):
         "networks": 8,
         "ensembles": 4,
         "datasets": ["digits"],
+        "training_images": ["300"],
         "figures": [],
         "claims": [],
         "measures": [],
@@ -50,7 +51,7 @@ def test_studies_that_ran_elsewhere_keep_their_records(new_study):
     assert record["made_with"]["pandas"] == pd.__version__
     assert [row["measure"] for row in record["measures"]] == ["path_norm", "weight_norm"]
     text = page.read_text()
-    assert "| elsewhere | 8 | 4 | digits | – | – | – | – | – | abc |" in text
+    assert "| elsewhere | 8 | 4 | digits | 300 | – | – | – | – | abc |" in text
     assert re.search(r"\[here\]\(#near-by\) \| 2 \| 2 \| digits \| – \| 0 \| 0 \| 1 \| 0 \|", text)
     assert "| Path norm |  | 0.50 [0.25, 0.75] |" in text
     assert "(findings/here/measure_league.svg)" in text

@@ -1,6 +1,5 @@
 """One page per paper: which studies and figures it has, and that Snakemake writes it."""
 
-import re
 import shutil
 
 import pytest
@@ -12,7 +11,6 @@ from papers import (
     reduced_studies,
     shows,
     titles,
-    training_images,
 )
 from values import ROOT, published_values, read_studies
 
@@ -59,16 +57,6 @@ def test_every_figure_of_a_record_has_its_caption_from_the_code():
     assert files and files <= captions().keys()
     assert captions()["corruption.svg"].endswith("Figs 1b and 1c.")
     assert all(said.endswith(".") and said[0].isupper() for said in captions().values())
-
-
-def test_training_images_are_told_in_words():
-    images = training_images()
-    for name, study in read_studies().items():
-        sizes = {one.train_size for one in study.ensembles.values()}
-        told = {"all" if size is None else f"{size:,}" for size in sizes}
-        assert set(re.findall(r"all|\d[\d,]*\d", images[name])) == told
-    assert images["study"] == "300 and 1,000"
-    assert images["novak_small"] == "50,000" and images["novak_large"] == "all"
 
 
 def test_a_figure_of_another_measure_or_none_is_not_drawn():

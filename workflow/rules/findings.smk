@@ -57,13 +57,11 @@ rule collect_findings:
         rooms=json.dumps(PAPERS),
         captions=lambda wildcards: json.dumps(papers.captions()),
         drawn=lambda wildcards: json.dumps(papers.drawn_claims()),
-        images=lambda wildcards: json.dumps(papers.training_images()),
     message:
         "Collect the findings of all studies."
     shell:
         "run_script collect_findings {input} --papers {params.papers:q} --rooms {params.rooms:q}"
-        " --captions {params.captions:q} --drawn {params.drawn:q} --images {params.images:q}"
-        " --output {output}"
+        " --captions {params.captions:q} --drawn {params.drawn:q} --output {output}"
         " 2> >(tee {log} >&2)"
 
 

@@ -149,6 +149,8 @@ def _width() -> Iterator[Claim]:
 
 def _stability() -> Iterator[Claim]:
     # That directions differ where they were told apart says nothing; later kept steps count.
+    # ASSUME: a correlation that is less than 0.01 smaller is as good as the same: in a network that
+    # has stopped learning, directions differ by less, and always in this sense.
     yield Claim(
         "Directions that are stable at half of training remain more correlated with the layer "
         "than unstable ones",
@@ -156,8 +158,9 @@ def _stability() -> Iterator[Claim]:
         "stability_statistics",
         "statistic == 'stable_minus_unstable_later'",
         "above",
+        0.01,
         quote="contain both “signal” and “noise” components",
-        ours="statistic",
+        ours="threshold, statistic",
     )
 
 
