@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
 import venv
 from importlib.metadata import distribution, packages_distributions
@@ -14,7 +15,9 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-(PIP,) = Path(ensurepip.__file__).parent.glob("_bundled/pip-*.whl")  # Runs where none is installed.
+# A pip that runs where none is installed; Debian keeps it elsewhere.
+WHEELS = sysconfig.get_config_var("WHEEL_PKG_DIR") or Path(ensurepip.__file__).parent / "_bundled"
+*_, PIP = sorted(Path(WHEELS).glob("pip-*.whl"))
 NOWHERE = {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_COMPILE": "1"}
 PROJECT = tomllib.loads(Path("pyproject.toml").read_text())["project"]
 BUILD = "from setuptools.build_meta import build_wheel; print(build_wheel('built'))"
