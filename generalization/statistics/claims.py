@@ -204,7 +204,7 @@ def _judged(
         shown = some[0] | {"dataset": f"joined over {listed([row['dataset'] for row in some])}"}
         pooled_row = over_all.get(_key(some[0]))
         joined = join_datasets(some, words, pooled_row, claim, level=level)
-        yield about | _described(shown, told) | joined | {"of": f"{len(some)} datasets"}
+        yield about | _described(shown, told) | joined | {"of": ", ".join(_joined(some))}
 
 
 def _by_dataset(rows: pd.DataFrame) -> pd.DataFrame:
@@ -240,9 +240,7 @@ def _described(row: Mapping[str, Any], told: Sequence[str]) -> dict[str, Any]:
     there = [key for key in there if (key, row[key]) != ("given", "none")]
     # Told with the name of the hyper-parameter.
     there = [key for key in there if key not in {"value", "better", "worse"}]
-    # Pairs are their own draws where no two of them share one.
-    counts = [key for key in COUNTS if key != "draws" or row.get("draws") != row.get("pairs")]
-    of = [_counted(row[key], key) for key in counts if pd.notna(row.get(key))]
+    of = [_counted(count, key) for key, count in _counts(row).items()]
     # Of networks that count whether they have fitted or not.
     if pd.notna(row.get("train_accuracy")):
         of.append(f"train accuracy {100 * row['train_accuracy']:.4g} %")
@@ -251,6 +249,22 @@ def _described(row: Mapping[str, Any], told: Sequence[str]) -> dict[str, Any]:
         "about": ", ".join(_told(row, key) for key in there),
         "of": ", ".join(of),
     }
+
+
+def _counts(row: Mapping[str, Any]) -> dict[str, float]:
+    """From how many things of each kind a row is estimated."""
+    counts = {key: row[key] for key in COUNTS if pd.notna(row.get(key))}
+    # Pairs are their own draws where no two of them share one.
+    return {
+        key: counts[key] for key in counts if key != "draws" or row["draws"] != row.get("pairs")
+    }
+
+
+def _joined(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How many datasets are joined, and sums over them of what their rows are estimated from."""
+    counts = [_counts(row) for row in rows]
+    sums = {key: sum(one.get(key, 0) for one in counts) for one in counts for key in one}
+    return [f"{len(rows)} datasets", *(_counted(count, key) for key, count in sums.items())]
 
 
 def _numbers(row: Mapping[str, Any], claim: Claim) -> dict[str, Any]:

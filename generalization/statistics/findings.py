@@ -279,27 +279,9 @@ def _claim(row: Record, record: Record, drawn: Sequence[str]) -> list[str]:
     """Row of a claim that was judged, and is drawn in some files."""
     about = "; ".join(filter(None, (row["labels"], row["about"])))
     verdict = f"**{row['verdict']}**" + (f": {row['reason']}" if row["reason"] else "")
-    of = _of_joined(row, record) or row["of"]
     links = _links(drawn, record) if row["expected"] else ""
-    told = [row["claim"], about, row["expected"], _estimate(row), of, verdict, links]
+    told = [row["claim"], about, row["expected"], _estimate(row), row["of"], verdict, links]
     return [one or "" for one in told]
-
-
-def _of_joined(row: Record, record: Record) -> str:
-    """Add what the rows that a row joins are estimated from; empty if it joins none."""
-    names = "|".join(map(re.escape, record["datasets"]))
-    joined = re.match(rf"joined over (?:(?:{names})(?:, | and ))*(?:{names})", row["about"] or "")
-    if joined is None:
-        return ""
-    rest = row["about"].removeprefix(joined[0])
-    there = {f"{name}{rest}" for name in re.findall(names, joined[0])}
-    about = (row["claim"], row["labels"])
-    counts: Counter[str] = Counter()
-    for one in record["claims"]:
-        if (one["claim"], one["labels"]) == about and one["about"] in there:
-            for count, things in re.findall(r"(?:^|, )([\d,]*\d) ([a-z -]+)", one["of"]):
-                counts[things.removesuffix("s") + "s"] += int(count.replace(",", ""))
-    return ", ".join([row["of"], *(f"{number(count)} {of}" for of, count in counts.items())])
 
 
 def _measures(records: Sequence[Record]) -> list[str]:

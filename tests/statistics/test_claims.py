@@ -64,11 +64,17 @@ def judged(table, claim=ABOVE, **settings):
 
 
 def test_every_row_that_speaks_to_a_claim_is_judged():
-    table = judged(statistics("all", "mnist", "digits", low=[0.7, 0.7, -0.1]))
+    rows = statistics("all", "mnist", "digits", low=[0.7, 0.7, -0.1])
+    table = judged(rows.assign(networks=[2001, 1, 2000], ensembles=[15, 10, 5]))
     assert list(table) == COLUMNS
     assert table["about"].to_list() == ["mnist", "digits", "joined over mnist and digits"]
     assert table["verdict"].to_list() == [REPLICATES, UNDECIDED, UNDECIDED]
-    assert table["of"].to_list() == ["30 networks, 10 ensembles"] * 2 + ["2 datasets"]
+    joined = "2 datasets, 2,001 networks, 15 ensembles"
+    assert table["of"].to_list() == [
+        "1 network, 10 ensembles",
+        "2,000 networks, 5 ensembles",
+        joined,
+    ]
     assert set(table["quote"]) == {"grows"}
     (row,) = judged(statistics("all")).to_dict("records")
     assert (row["about"], row["verdict"], row["expected"]) == ("all", REPLICATES, "above 0")

@@ -150,22 +150,6 @@ def test_no_number_is_written_as_zero_that_is_not(numbers, shown):
     assert f"| above 0 | {shown} | 8 ensembles |" in page_of(recorded(study("one", rows)))
 
 
-def test_a_row_that_joins_datasets_has_the_sums_of_their_counts():
-    about = ["a, layer 1", "b, layer 1", "a, layer 2", "c, layer 1"]
-    counts = [f"{networks:,} network{'s' * (networks > 1)}, 5 ensembles" for networks in (1, 2000)]
-    rows = pd.DataFrame({
-        "claim": ["It grows"] * 5 + ["It falls"],
-        "labels": ["true"] * 6,
-        "about": [*about, "joined over a and b, layer 1", "a, layer 1"],
-        "of": [*(f"{one}, train accuracy 90 %" for one in counts * 2), "2 datasets", counts[1]],
-        "verdict": "replicates",
-    })
-    record = recorded(study("one", rows.reindex(columns=CLAIMS.columns))) | {
-        "datasets": ["a", "b", "c"]
-    }
-    assert "| 2 datasets, 2,001 networks, 10 ensembles |" in page_of(record)
-
-
 def test_claims_that_no_study_judges_are_named_with_the_reason():
     about = {"source": "§1", "table": "size_effects", "rows": "", "expected": "above"}
     claims = {"paper": [Claim("It grows", **about), Claim("It shrinks", **about)]}
