@@ -42,7 +42,7 @@ def main() -> None:
     _take_gpu()
     if connection is None:
         os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
-    sys.exit(_follow(connection))
+    os._exit(_follow(connection))  # Nothing is left to be written.
 
 
 def _connect() -> _socket.socket | None:

@@ -28,12 +28,14 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 
 from launch import INT, PASSED_ON, ROOT
 
 IDLE = 30.0
 PROJECT = "generalization"
+MANY = 300  # new modules that moving memory is worth; what was written since then moves again
 HUGE = 2 << 20
 MADV_COLLAPSE = 25
 
@@ -125,9 +127,11 @@ def _import(names: Iterable[str]) -> None:
     for name in names:
         with suppress(Exception):  # The script says it better.
             import_module(name)
-    if len(sys.modules) > before:
+    added = len(sys.modules) - before
+    if added:
         gc.collect()
         gc.freeze()  # Else the collector of a fork would write to all objects, and so copy them.
+    if added >= MANY:
         with suppress(OSError, AttributeError):
             _use_huge_pages()
 
@@ -286,9 +290,11 @@ def _run(asked: list, streams: list[int], say: int, *, current: bool) -> None:
     sys.argv = arguments
     path = [part for part in environment.get("PYTHONPATH", "").split(":") if part]
     sys.path[:] = [os.path.dirname(os.path.abspath(arguments[0])), *path, *sys.path[1:]]
-    known = set(sys.modules)
+    known = len(sys.modules)
     code = _status(arguments[0])
-    imported = [name for name in sys.modules.keys() - known if name.split(".")[0] == PROJECT]
+    # The latest, since counting references to all names would copy the memory that they are in.
+    added = islice(reversed(sys.modules), max(0, len(sys.modules) - known))
+    imported = [name for name in added if name.split(".")[0] == PROJECT]
     os.write(say, " ".join(sorted(imported)).encode())
     os._exit(code)
 
