@@ -167,7 +167,7 @@ rule all:
     default_target: True
     input:
         [file for figure in figures for file in drawn(figure).values()],
-        [f"{STUDY}/tables/{page}.html" for page in pages],
+        rules.lay_out_tables.output,
         f"{STUDY}/summary.txt",
         of_all_blocks(study.activations_file) if study.activations is not None else [],
         tables("similarities") if study.similarities else [],

@@ -16,16 +16,11 @@ AFTER_MEASURES = {
     "draw_gap_against_measure": 1,
     "draw_measure_league": 1,
     "draw_training_curves": 1,
-    "lay_out_statistics": 1,
-    "lay_out_design": 1,
-    "lay_out_excluded": 1,
+    "lay_out_tables": 1,
     "derive_model_statistics": 1,
     "derive_selection_on_fit": 1,
     "derive_audit": 1,
     "draw_gap_residuals": 1,
-    "lay_out_model_statistics": 1,
-    "lay_out_selection_on_fit": 1,
-    "lay_out_audit": 1,
     "summarize_study": 1,
 }
 MEASURE = "generalization/measures"
@@ -90,6 +85,13 @@ def test_an_edit_of_a_figure_draws_it_alone(study):
     path = study.path / "generalization/figures/measure_league.py"
     path.write_text(path.read_text() + "\nEDITED = True\n")
     assert study.planned() == {"draw_measure_league": 1}
+
+
+def test_a_missing_page_is_laid_out_again(study):
+    (study.path / "results/studies/study/tables/design.html").unlink()
+    assert study.planned() == {"lay_out_tables": 1}
+    study.snakemake()
+    assert study.planned() == {}
 
 
 def test_an_edit_of_training_trains(study):
@@ -203,7 +205,7 @@ ENTRIES = {
     ),
 }
 NEW_JOBS = {
-    "table of this study": {"derive_triples": 1, "lay_out_triples": 1},
+    "table of this study": {"derive_triples": 1, "lay_out_tables": 1},
     "figure of this study": {"draw_second_league": 1},
 }
 
@@ -245,14 +247,14 @@ def test_a_new_claim_is_judged_alone(study):
         "CLAIMS = {",
         "EDITED = 1\nCLAIMS = {",
     )
-    assert study.planned() == {"derive_claims": 1, "lay_out_claims": 1, "summarize_study": 1}
+    assert study.planned() == {"derive_claims": 1, "lay_out_tables": 1, "summarize_study": 1}
 
 
 def test_a_docstring_makes_nothing_anew_but_the_cards_that_quote_it(study):
     for path in (study.path / "generalization").rglob("*.py"):
         text = path.read_text()
         path.write_text(text.replace('    """', '    """In other words, ', 1))
-    assert study.planned() == {"derive_audit": 1, "lay_out_audit": 1}
+    assert study.planned() == {"derive_audit": 1, "lay_out_tables": 1}
 
 
 @pytest.mark.parametrize(

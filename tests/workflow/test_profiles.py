@@ -102,8 +102,7 @@ def test_an_edit_of_a_profile_takes_it_alone(study):
         "derive_ellipse_contrasts": 1,
         "derive_claims": 1,
         "draw_ellipse_trajectories": 1,
-        "lay_out_ellipse_contrasts": 1,
-        "lay_out_claims": 1,
+        "lay_out_tables": 1,
         "summarize_study": 1,
     }
 

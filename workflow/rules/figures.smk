@@ -35,32 +35,32 @@ for figure in figures:
             " --one-per={params.one_per} --tables {input} --settings {params.settings:q} -- {output} 2> >(tee {log} >&2)"
 
 
-for page in pages:
-
-    rule:
-        name:
-            f"lay_out_{page}"
-        input:
-            f"{STUDY}/{page}.csv",
-        output:
+rule lay_out_tables:
+    input:
+        tables(*pages),
+    output:
+        [
             report(
                 f"{STUDY}/tables/{page}.html",
                 caption=caption(page),
                 category=numbered("Tables"),
                 labels={"table": headed(page, page)},
-            ),
-        log:
-            f"results/logs/lay_out_table/{study.name}-{page}.log",
-        localrule: True
-        conda:
-            "../../environment.yml"
-        params:
-            code=fingerprint("scripts/lay_out_table.py"),
-            sees=json.dumps(seen_labels(page)),
-        message:
-            f"Lay out the table {page} as a page."
-        shell:
-            "run_script lay_out_table {input} {output} --sees {params.sees:q} 2> >(tee {log} >&2)"
+            )
+            for page in pages
+        ],
+    log:
+        f"results/logs/lay_out_tables/{study.name}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=fingerprint("scripts/lay_out_tables.py"),
+        sees=json.dumps({page: seen_labels(page) for page in pages}),
+    message:
+        "Lay out the tables as pages."
+    shell:
+        "run_script lay_out_tables {input} --sees {params.sees:q} --outputs {output}"
+        " 2> >(tee {log} >&2)"
 
 
 rule summarize_study:
