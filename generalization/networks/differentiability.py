@@ -41,7 +41,16 @@ TO_NUMPY = {"numpy", "__array__"}
 
 
 class WithoutDerivatives(Wrapping):
-    """A module that computes its logits without a graph, so that derivatives would be zero."""
+    """A module whose logits have no graph, or one with other derivatives than theirs.
+
+    Args:
+        body: The module.
+        replaced: Whether there are other derivatives.
+    """
+
+    def __init__(self, body: nn.Module, replaced: bool = False) -> None:
+        super().__init__(body)
+        self.replaced = replaced
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the logits.
@@ -50,9 +59,12 @@ class WithoutDerivatives(Wrapping):
             InputError: If they are to be differentiated.
         """
         if torch.is_grad_enabled() or torch._C._functorch.maybe_current_level() is not None:
+            found = with_article(kind_of(self))
             raise InputError(
-                "networks must have logits with derivatives, not those of "
-                f"{with_article(kind_of(self))}."
+                f"networks must have logits with derivatives that are those of their values, not "
+                f"those of {found}, which cuts or replaces gradients."
+                if self.replaced
+                else f"networks must have logits with derivatives, not those of {found}."
             )
         return self.body(inputs)
 
@@ -69,7 +81,7 @@ class ComingBack(TorchFunctionMode):
 
     def __init__(self, module: nn.Module, inputs: Tensor) -> None:
         super().__init__()
-        self.known = set(owned_tensors(module))
+        self.known = set(map(id, owned_tensors(module)))
         self.left = self.noticed = self.counts = False
         mark_feature(inputs)
 

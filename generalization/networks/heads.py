@@ -59,7 +59,7 @@ class HeadCalls(TorchFunctionMode):
 
     def __init__(self, module: nn.Module, samples: int) -> None:
         super().__init__()
-        self.constants, self.samples = set(owned_tensors(module)), samples
+        self.constants, self.samples = set(map(id, owned_tensors(module))), samples
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}

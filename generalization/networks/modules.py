@@ -113,13 +113,13 @@ def unwrapped(module: nn.Module) -> nn.Module:
         module = module._modules[name]
 
 
-def owned_tensors(module: nn.Module) -> Iterator[int]:
-    """Yield identities of the tensors that a module and its parts hold, in lists or not."""
+def owned_tensors(module: nn.Module) -> Iterator[Tensor]:
+    """Yield the tensors that a module and its parts hold, in lists or not."""
     for part in module.modules():
         for value in vars(part).values():
             held = value.values() if isinstance(value, dict) else value
             many = held if isinstance(value, dict | list | tuple) else [value]
-            yield from (id(one) for one in many if isinstance(one, Tensor))
+            yield from (one for one in many if isinstance(one, Tensor))
 
 
 def refuse_empty(module: nn.Module) -> None:

@@ -33,6 +33,7 @@ from generalization.networks.differentiability import (
     leads_to,
     refusal,
 )
+from generalization.networks.finite_differences import has_true_derivatives
 from generalization.networks.folding import folded_module
 from generalization.networks.modules import (
     Wrapping,
@@ -141,10 +142,11 @@ def _reader(
             for one in modules:
                 module = _readable(name, given[one], given, named.parameters)
                 if _is_made(module, kind):
-                    module = _without_parametrizations(module, kind)
-                if "networks" in given:
-                    module = prepared(module, next((given[i] for i in INPUTS if i in given), None))
-                given[one] = module
+                    module = once(_without_parametrizations, module, kind)
+                inputs = next((given[i] for i in INPUTS if i in given), None)
+                if one != "initial_networks":
+                    module = _with_true_derivatives(module, inputs)
+                given[one] = prepared(module, inputs) if "networks" in given else module
             modules_read = [given[one] for one in modules]
             with _functions_with_all_derivatives(modules_read):
                 try:
@@ -315,6 +317,14 @@ def _without_parametrizations(module: nn.Module, kind: type[nn.Module]) -> nn.Mo
     return module
 
 
+def _with_true_derivatives(module: nn.Module, inputs: Any) -> nn.Module:
+    """Return a module, or one that refuses to be differentiated if that would give others."""
+    if isinstance(module, WithoutDerivatives) or not (isinstance(inputs, Tensor) and len(inputs)):
+        return module
+    true = once(has_true_derivatives, module, inputs)
+    return module if true else WithoutDerivatives(module, replaced=True)
+
+
 @contextmanager
 def _evaluated(modules: list[nn.Module]) -> Iterator[None]:
     """Put modules into eval mode for the time."""
@@ -336,7 +346,7 @@ def _readable(
         given: All arguments of the measure; floating-point inputs are replaced.
         parameters: Names of all that it takes: ``dtype`` is that of the module if it is double.
     """
-    module, dtype = _in_one_precision(module)
+    module, dtype = once(_in_one_precision, module)
     for one in INPUTS:
         if isinstance(given.get(one), Tensor) and given[one].is_floating_point() and dtype:
             given[one] = given[one].to(dtype)
@@ -352,7 +362,7 @@ def _readable(
         output, differentiable = _first_output(module, first)
     _refuse_changes(module, before)
     if hasattr(output, "logits"):
-        module, output = LogitsOf(module), output.logits
+        module, output = once(LogitsOf, module), output.logits
     with torch.no_grad():
         _check_logits(name, module, inputs, any(one in given for one in LABELS))
         _check_labels(name, output.shape[-1], given)

@@ -380,6 +380,35 @@ class ThroughNumpy(nn.Module):
         return self.body(torch.from_numpy(np.tanh(hidden.detach().numpy())))
 
 
+class PassingNumbers(nn.Module):
+    """Scales every hidden layer by a number, which leaves the graph on its way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two, self.head = (
+            *(nn.Linear(PIXELS, WIDTH), nn.Linear(WIDTH, WIDTH)),
+            nn.Linear(WIDTH, CLASSES),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = torch.relu(self.one(x.flatten(1)))
+        scales = hidden.new_tensor([[1 / (1 + row.norm().item())] for row in hidden])
+        return self.head(torch.relu(self.two(hidden * scales)))
+
+
+class Quantized(nn.Module):
+    """Rounds its weights, with gradients as if it did not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(PIXELS, WIDTH), nn.Linear(WIDTH, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.one.weight
+        weight = weight + ((8 * weight).round() / 8 - weight).detach()
+        return self.two(torch.relu(functional.linear(x.flatten(1), weight, self.one.bias)))
+
+
 class Clipped(torch.autograd.Function):
     """A function of the former kind, with a derivative of its own."""
 
@@ -608,6 +637,16 @@ KINDS = {
         ),
         Case("logits without a graph", Without, title="Forward pass under no_grad"),
         Case("through numpy", ThroughNumpy, title="Forward pass through numpy"),
+        Case(
+            "numbers passed on",
+            PassingNumbers,
+            title="Gradients cut by item, tolist, data or detach",
+        ),
+        Case(
+            "straight-through estimator",
+            Quantized,
+            title="Straight-through estimator (quantized weights)",
+        ),
         Case("buffers that change", Counting, title="Buffers that change in eval mode"),
     ),
 }

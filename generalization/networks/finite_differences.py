@@ -1,0 +1,232 @@
+"""Whether the derivatives of a module are those of its values, by finite differences.
+
+A forward pass may cut or replace gradients without a word: by ``detach``, ``data``, ``item``,
+``tolist``, a straight-through estimator, or an autograd.Function. Its Jacobians are then those of
+another function. Derivatives along a direction of the inputs and one of the parameters tell.
+
+Args:
+    steps: Lengths and tolerances of differences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from copy import deepcopy
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from generalization.devices import SHARE_OF_MEMORY, usable_memory
+from generalization.networks.modules import owned_tensors
+
+POINTS = 2
+# Relative changes before: without one, units without biases may be at a kink, and pooled values
+# equal; with one, a function may have no value.
+CHANGES = (1e-2, 0.0)
+SIZE_OF_ZEROS = 1e-2  # A step in what is 0 has no relative length.
+NARROW = {torch.bfloat16, torch.float16, torch.float32}
+CASTS = {"bfloat16", "float", "half", "to", "type", "type_as"}
+
+
+class Steps(NamedTuple):
+    """How differences of values are compared with a slope.
+
+    Attributes:
+        lengths: Relative lengths of steps; the slope is right if it is at any of them: longer ones
+            cross more kinks, shorter ones lose more digits.
+        tolerance: Relative difference, which a few kinks make.
+        rounding: Relative error of values.
+    """
+
+    lengths: tuple[float, ...]
+    tolerance: float
+    rounding: float
+
+
+DOUBLE = Steps((1e-6, 1e-5, 1e-4), 5e-3, 1e-13)
+SINGLE = Steps((1e-3, 1e-2), 5e-2, 2e-6)
+
+
+class Line(NamedTuple):
+    """Tensors that are moved along a direction."""
+
+    tensors: list[Tensor]
+    directions: list[Tensor]
+
+    @torch.no_grad()
+    def move(self, length: float) -> None:
+        """Change the tensors by a multiple of the direction."""
+        for one, direction in zip(self.tensors, self.directions, strict=True):
+            one.add_(direction, alpha=length)
+
+    def part(self, places: Sequence[int]) -> Line:
+        """Return the line of some of the tensors, the others standing still."""
+        return Line([self.tensors[i] for i in places], [self.directions[i] for i in places])
+
+    @torch.no_grad()
+    def has_slope(self, values: Callable[[], Tensor], slope: Tensor, steps: Steps) -> bool:
+        """Return whether values have a slope, each of theirs."""
+
+        def values_at(length: float) -> Tensor:
+            self.move(length)
+            found = values()
+            self.move(-length)
+            return found
+
+        right = torch.zeros_like(slope, dtype=torch.bool)
+        for length in steps.lengths:
+            above, below = values_at(length), values_at(-length)
+            found = (above - below) / (2 * length)
+            allowed = steps.tolerance * torch.maximum(found.abs(), slope.abs())
+            right |= (found - slope).abs() <= allowed + steps.rounding / length * above.abs().max()
+            if right.all():
+                return True
+        return False
+
+
+class InDouble(TorchFunctionMode):
+    """Computes everything in double precision, also what a module asks for in a narrower one.
+
+    In this a number that has left the graph would stay as it is when inputs move a little.
+    """
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = dict(kwargs or {})
+        if kwargs.get("dtype") in NARROW:
+            kwargs["dtype"] = torch.float64
+        found = function(*args, **kwargs)
+        if not isinstance(found, Tensor) or found.dtype not in NARROW:
+            return found
+        cast = getattr(function, "__name__", "") in CASTS
+        return (args[0] if cast else found).to(found.device, torch.float64)
+
+
+@contextmanager
+def _in_double() -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with InDouble():
+            yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def has_true_derivatives(module: nn.Module, inputs: Tensor) -> bool:
+    """Return whether derivatives are those of values, as far as they can be computed.
+
+    Modules in which only code of torch runs are right.
+
+    Args:
+        module: In eval mode; a copy is evaluated.
+    """
+    if is_of_torch(module):
+        return True
+    points = inputs[torch.linspace(0, len(inputs) - 1, min(POINTS, len(inputs))).round().long()]
+    # In double precision: a copy, its gradients and a direction.
+    needed = 24 * sum(one.numel() for one in module.parameters())
+    roomy = needed <= SHARE_OF_MEMORY * usable_memory(inputs.device)
+    for steps in (DOUBLE, SINGLE) if roomy else (SINGLE,):
+        try:
+            copied, given = _copy(module), points.detach().clone()
+            if steps is DOUBLE:
+                copied = copied.double()
+                given = given.double() if given.is_floating_point() else given
+            with _in_double() if steps is DOUBLE else nullcontext():
+                return any(_agree(copied, given, change, steps) for change in CHANGES)
+        except Exception:  # Code of others, which may need its own precision.
+            continue
+    return True  # What lacks derivatives says so itself.
+
+
+def is_of_torch(module: nn.Module) -> bool:
+    """Return whether nothing but layers of torch.nn run in the forward pass of a module."""
+    return all(
+        type(part).__module__.startswith("torch.nn.modules.")
+        and not (part._forward_hooks or part._forward_pre_hooks or "forward" in vars(part))
+        for part in module.modules()
+    )
+
+
+def _copy(module: nn.Module) -> nn.Module:
+    """Copy a module, which may hold what it has computed, with a graph."""
+    made = [one for one in owned_tensors(module) if not one.is_leaf]
+    return deepcopy(module, {id(one): one.detach().clone() for one in made})
+
+
+@torch.enable_grad()
+def _agree(module: nn.Module, inputs: Tensor, change: float, steps: Steps) -> bool:
+    """Return whether derivatives by inputs, point by point, and by parameters are those of values.
+
+    Args:
+        module: A copy, which is changed.
+        inputs: A few points, which are changed.
+        change: Relative length of a change of everything before.
+    """
+    parameters = [one.requires_grad_() for one in module.parameters() if one.is_floating_point()]
+    points = [inputs.requires_grad_()] if inputs.is_floating_point() else []
+    line = Line(points + parameters, [*map(_around, points), *map(_rolled, parameters)])
+
+    def values() -> Tensor:
+        return _mixed(module(inputs))
+
+    line.move(change)
+    found = torch.autograd.grad(
+        values().sum(), line.tensors, allow_unused=True, materialize_grads=True
+    )
+    if all(one.isfinite().all() for one in found):
+        agree = _has_slopes(line, found, values, bool(points), steps)
+    else:
+        agree = change == 0  # What is no number is not wrong in silence.
+    line.move(-change)
+    return agree
+
+
+def _has_slopes(
+    line: Line,
+    gradients: Sequence[Tensor],
+    values: Callable[[], Tensor],
+    begins_with_points: bool,
+    steps: Steps,
+) -> bool:
+    """Return whether values have the slopes that the gradients of their sum give them.
+
+    Parameters without a gradient are moved by themselves, lest others outweigh them.
+    """
+    slopes = [one * along for one, along in zip(gradients, line.directions, strict=True)]
+    count = int(begins_with_points)
+    if count and not line.part([0]).has_slope(values, slopes[0].flatten(1).sum(1), steps):
+        return False
+    for reached in (True, False):
+        places = [i for i in range(count, len(slopes)) if bool(gradients[i].any()) == reached]
+        slope = sum((slopes[i].sum() for i in places), torch.zeros(()))
+        if places and not line.part(places).has_slope(lambda: values().sum(), slope, steps):
+            return False
+    return True
+
+
+def _mixed(output: Tensor) -> Tensor:
+    """Return a sum of the logits of every point with different weights."""
+    logits = getattr(output, "logits", output)
+    weights = torch.arange(1, logits.numel() + 1, device=logits.device).cos().view_as(logits)
+    return (weights * logits).where(logits.isfinite(), 0.0).flatten(1).sum(1)
+
+
+@torch.no_grad()
+def _around(points: Tensor) -> Tensor:
+    """Draw a direction, of every point as long as it."""
+    generator = Generator().manual_seed(0)
+    drawn = torch.randn(points.shape, generator=generator, dtype=torch.float64).to(points)
+    sizes = points.square().flatten(1).mean(1).sqrt()
+    sizes = sizes.where(sizes > 0, SIZE_OF_ZEROS)
+    return drawn * sizes.view(-1, *[1] * (points.dim() - 1))
+
+
+@torch.no_grad()
+def _rolled(parameter: Tensor) -> Tensor:
+    """Return the next entry of a parameter for each: a direction as long as it, without drawing."""
+    rolled = parameter.flatten().roll(1).view_as(parameter)
+    return rolled if rolled.any() else torch.full_like(rolled, SIZE_OF_ZEROS)
