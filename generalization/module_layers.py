@@ -123,7 +123,7 @@ def _refuse_coupled(module: nn.Module, names: Sequence[str], inputs: Tensor) -> 
     Raises:
         InputError: If those of a few points do.
     """
-    points = some_points(inputs)
+    points = some_points(module, inputs)
     together = _outputs(module, names, points)
     for places in other_batches(len(points)):
         others = _outputs(module, names, points[places])

@@ -1,7 +1,9 @@
 """Whether a module couples the points of a batch, so that they have no outputs of their own.
 
-A few points are evaluated together, in another order, and some of them alone: a statistic of the
-batch, running or of groups of points, changes outputs in one of the three ways.
+Points are evaluated together, in another order, some of them in smaller batches, and some alone: a
+statistic of the batch, running or of groups of points, changes outputs in one of these ways. The
+largest batch is as large as those in which measures evaluate modules, since a module may couple
+points of large batches only; a module of layers of torch.nn does not.
 """
 
 from __future__ import annotations
@@ -9,30 +11,42 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
-from generalization.devices import samples_at_once
+from generalization.devices import SAMPLES_PER_CHUNK, samples_at_once
+from generalization.networks.modules import is_of_torch
 
 POINTS = 8
 # Relative difference of outputs that rounding may make, also of tensor cores.
 ROUNDING = 5e-3
 
 
-def some_points(inputs: Tensor) -> Tensor:
-    """Return a few inputs from the first to the last, no more than fit the memory together."""
-    count = min(len(inputs), max(2, samples_at_once(POINTS)))
-    return inputs[torch.linspace(0, len(inputs) - 1, count).round().long()]
+def some_points(module: nn.Module, inputs: Tensor) -> Tensor:
+    """Return inputs from the first to the last, as many as are evaluated together, at least two.
+
+    Args:
+        module: The module, of which a few points tell all if it is of layers of torch.nn.
+    """
+    most = samples_at_once(POINTS if is_of_torch(module) else SAMPLES_PER_CHUNK)
+    return inputs[spread(len(inputs), max(2, most))]
 
 
 def other_batches(count: int) -> Iterator[list[int]]:
-    """Yield places of points, to be evaluated as batches of their own: one, and all reordered.
+    """Yield places of points, to be evaluated as batches of their own: one, a few, all reordered.
 
     Args:
         count: Number of points.
     """
     for place in sorted({0, count // 2, count - 1}):
         yield [place]
+    if count > POINTS:
+        yield spread(count, POINTS).tolist()
     yield torch.randperm(count, generator=Generator().manual_seed(0)).tolist()
+
+
+def spread(count: int, most: int) -> Tensor:
+    """Return no more than so many places of points, from the first to the last."""
+    return torch.linspace(0, count - 1, min(count, most)).round().long()
 
 
 def differ(outputs: Tensor, others: Tensor) -> bool:

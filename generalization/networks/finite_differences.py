@@ -20,7 +20,8 @@ from torch import Generator, Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from generalization.devices import SHARE_OF_MEMORY, usable_memory
-from generalization.networks.modules import owned_tensors
+from generalization.networks.coupling import spread
+from generalization.networks.modules import is_of_torch, owned_tensors
 
 POINTS = 2
 # Relative changes before: without one, units without biases may be at a kink, and pooled values
@@ -125,7 +126,7 @@ def has_true_derivatives(module: nn.Module, inputs: Tensor) -> bool:
     """
     if is_of_torch(module):
         return True
-    points = inputs[torch.linspace(0, len(inputs) - 1, min(POINTS, len(inputs))).round().long()]
+    points = inputs[spread(len(inputs), POINTS)]
     # In double precision: a copy, its gradients and a direction.
     needed = 24 * sum(one.numel() for one in module.parameters())
     roomy = needed <= SHARE_OF_MEMORY * usable_memory(inputs.device)
@@ -140,15 +141,6 @@ def has_true_derivatives(module: nn.Module, inputs: Tensor) -> bool:
         except Exception:  # Code of others, which may need its own precision.
             continue
     return True  # What lacks derivatives says so itself.
-
-
-def is_of_torch(module: nn.Module) -> bool:
-    """Return whether nothing but layers of torch.nn run in the forward pass of a module."""
-    return all(
-        type(part).__module__.startswith("torch.nn.modules.")
-        and not (part._forward_hooks or part._forward_pre_hooks or "forward" in vars(part))
-        for part in module.modules()
-    )
 
 
 def _copy(module: nn.Module) -> nn.Module:

@@ -113,6 +113,15 @@ def unwrapped(module: nn.Module) -> nn.Module:
         module = module._modules[name]
 
 
+def is_of_torch(module: nn.Module) -> bool:
+    """Return whether nothing but layers of torch.nn run in the forward pass of a module."""
+    return all(
+        type(part).__module__.startswith("torch.nn.modules.")
+        and not (part._forward_hooks or part._forward_pre_hooks or "forward" in vars(part))
+        for part in module.modules()
+    )
+
+
 def owned_tensors(module: nn.Module) -> Iterator[Tensor]:
     """Yield the tensors that a module and its parts hold, in lists or not."""
     for part in module.modules():

@@ -352,8 +352,9 @@ def _readable(
             given[one] = given[one].to(dtype)
     if dtype == torch.float64 and "dtype" in parameters:
         given.setdefault("dtype", dtype)
-    inputs = next((given[one] for one in INPUTS if one in given), None)
-    if not isinstance(inputs, Tensor) or not len(inputs):
+    tensors = [given[one] for one in INPUTS if isinstance(given.get(one), Tensor)]
+    inputs = max(tensors, key=len, default=())
+    if not len(inputs):
         return module
     refuse_statistics_of_batches(module)
     before = [(name, one, _changes(one)) for name, one in module.named_buffers()]
@@ -475,7 +476,7 @@ def _check_logits(name: str, module: nn.Module, inputs: Tensor, labelled: bool) 
         )
     if labelled and logits.shape[1] == 1:
         raise InputError(f"{name} needs networks with one logit per class, not with one logit.")
-    with _evaluated_at(name, module, some_points(inputs)):
+    with _evaluated_at(name, module, some_points(module, inputs)):
         coupled = once(_is_coupled, module, inputs)
     if coupled:
         raise InputError(
@@ -487,7 +488,7 @@ def _check_logits(name: str, module: nn.Module, inputs: Tensor, labelled: bool) 
 
 def _is_coupled(module: nn.Module, inputs: Tensor) -> bool:
     """Return whether logits of points change with the other points, or with their order."""
-    points = some_points(inputs)
+    points = some_points(module, inputs)
     logits, batches = module(points), other_batches(len(points))
     return any(differ(logits[places], module(points[places])) for places in batches)
 

@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 import generalization
-from generalization.devices import at_most
+from generalization.devices import SAMPLES_PER_CHUNK, at_most
 from generalization.measures.jacobian_norm import jacobian_norm
+from generalization.measures.predictions import thresholded_confidence_error
 from generalization.measures.training_loss import training_loss
 from generalization.networks.coupling import POINTS, differ, other_batches, some_points
 
@@ -46,7 +47,30 @@ def places(x):
     return x * torch.where(torch.arange(len(x)) % 4 == 1, 2.0, 1.0).unsqueeze(1)
 
 
-COUPLED = (running_mean, groups, neighbours, places)
+def large_batches(x, above=POINTS):
+    """Normalizes batches of more points than so many."""
+    return (x - x.mean(0)) / x.std(0) if len(x) > above else x
+
+
+def small_batches(x):
+    """Centers batches of a few points, but not single ones and large ones."""
+    return x - x.mean(0) if 1 < len(x) <= POINTS else x
+
+
+def chunks(x):
+    """Attends within chunks of 16 points, of which 20 have one whole."""
+    return groups(x, 16)
+
+
+def last_of_many(x):
+    """Adds the point before to the eighteenth."""
+    return torch.cat([x[:17], x[17:18] + x[16:17], x[18:]]) if len(x) > 17 else x
+
+
+COUPLED = (
+    *(running_mean, groups, neighbours, places),
+    *(large_batches, small_batches, chunks, last_of_many),
+)
 
 
 @pytest.fixture
@@ -77,28 +101,43 @@ def test_points_are_evaluated_once_for_all_measures(inputs):
     torch.manual_seed(0)
     module = Coupling(lambda x: calls.append(len(x)) or x).eval()
     generalization.measure(module, inputs, measures=["jacobian_norm"], repeats=2)
-    alone = calls.count(POINTS)
+    assert calls.count(POINTS) == 1
     calls.clear()
     names = ["jacobian_norm", "output_entropy", "output_sensitivity"]
     generalization.measure(module, inputs, measures=names, repeats=2)
-    assert calls.count(POINTS) == alone == 2
+    assert calls.count(POINTS) == 1
 
 
-@pytest.mark.parametrize("count", [1, 2, 5, 300])
-def test_all_points_are_reordered_and_the_first_and_the_last_stand_alone(count):
-    points = some_points(torch.arange(count))
-    assert len(points) == min(count, POINTS) == len(points.unique())
-    assert points[0] == 0 and points[-1] == count - 1
-    *alone, reordered = other_batches(len(points))
-    assert alone[0] == [0] and alone[-1] == [len(points) - 1]
-    assert sorted(reordered) == list(range(len(points)))
+@pytest.mark.parametrize("count", [1, 2, 5, 20, 300])
+def test_all_points_are_reordered_some_are_few_and_the_first_and_the_last_stand_alone(count):
+    *alone, reordered = other_batches(count)
+    if count > POINTS:
+        *alone, few = alone
+        assert few[0] == 0 and few[-1] == count - 1
+        assert len(few) == POINTS == len(set(few))
+    assert alone[0] == [0] and alone[-1] == [count - 1]
+    assert sorted(reordered) == list(range(count))
 
 
-def test_no_more_points_are_taken_than_fit_the_memory():
+def test_batches_are_as_large_as_those_of_measures():
+    inputs, module = torch.arange(3000), Coupling(large_batches)
+    points = some_points(module, inputs)
+    assert len(points) == SAMPLES_PER_CHUNK == len(points.unique())
+    assert points[0] == 0 and points[-1] == 2999
+    assert torch.equal(some_points(module, inputs[:20]), inputs[:20])
+    assert some_points(module.body, inputs[:9]).tolist() == [0, 1, 2, 3, 5, 6, 7, 8]
     with at_most(3):
-        assert some_points(torch.arange(20)).tolist() == [0, 10, 19]
+        assert some_points(module, inputs[:21]).tolist() == [0, 10, 20]
     with at_most(1):
-        assert some_points(torch.arange(20)).tolist() == [0, 19]
+        assert some_points(module, inputs[:21]).tolist() == [0, 20]
+
+
+def test_interactions_of_large_training_batches_are_noticed_beside_few_inputs(inputs):
+    torch.manual_seed(0)
+    module, labels = Coupling(large_batches).eval(), torch.arange(20) % 3
+    assert thresholded_confidence_error(module, inputs[:8], inputs[:8], labels[:8]).isfinite().all()
+    with pytest.raises(ValueError, match=r"whose logits change with the other inputs\.$"):
+        thresholded_confidence_error(module, inputs[:8], inputs, labels)
 
 
 def test_rounding_is_no_difference():
