@@ -1,10 +1,11 @@
 """Geometry of hidden activations: their rank, and the clustering of classes.
 
 The last hidden layer is what enters the last linear layer, of modules whatever has made it, see
-``entering_head``. Feature maps of the first are averaged over positions. K is the number of classes
-that occur among the training samples used. All measures are invariant to permuting units and to
-scaling the activations of a layer, hence to rescaling layers against each other and, for ReLU
-networks without biases, to scaling the inputs.
+``entering_head``; the first is what the first activation function returns, if all else is computed
+from it, see ``first_hidden_layer``. Feature maps of the first are averaged over positions. K is the
+number of classes that occur among the training samples used. All measures are invariant to
+permuting units and to scaling the activations of a layer, hence to rescaling layers against each
+other and, for ReLU networks without biases, to scaling the inputs.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from generalization.derivatives.gradient_factors import activations_and_logits
 from generalization.devices import samples_at_once
 from generalization.measures.margins import margins_and_errors, normalized_margins
 from generalization.networks.fully_connected import FullyConnectedNetworks
-from generalization.networks.hidden_layers import last_hidden_layer, unit_activations
+from generalization.networks.hidden_layers import first_hidden_layer, last_hidden_layer
 from generalization.networks.modules import SAMPLES_PER_CHUNK, Networks, logits_of
 from generalization.networks.reading import reads_networks
 from generalization.networks.sharing import once
@@ -80,7 +81,8 @@ def davies_bouldin_index(
 
     (1/K) Σ_i max_{j≠i} (S_i + S_j) / ‖μ_i − μ_j‖, with S_i the mean distance of the samples of
     class i from their mean μ_i. Natekar & Sharma 2020 use it in the first layers to predict the
-    gap.
+    gap. Modules that begin with a gate, with branches beside each other, or with a shortcut past
+    the first activation function have no first hidden layer, and are refused.
 
     Returns:
         R numbers; infinite where two classes have the same mean.
@@ -167,7 +169,7 @@ def _collapse_of_last(module: nn.Module, inputs: Tensor, labels: Tensor) -> Floa
 
 @torch.no_grad()
 def _index_of_first(module: nn.Module, inputs: Tensor, labels: Tensor) -> Float64[Tensor, "1"]:
-    return _davies_bouldin([unit_activations(module, inputs)[0]], _classes(labels))
+    return _davies_bouldin([first_hidden_layer(module, inputs)], _classes(labels))
 
 
 @torch.no_grad()

@@ -15,11 +15,13 @@ from generalization.networks.activation_calls import (
     hides_activations,
 )
 from generalization.networks.activation_functions import activation_module
+from generalization.networks.coupling import POINTS, differ, spread
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.heads import entering_head
 from generalization.networks.linearized_layers import flat_layers
 from generalization.networks.modules import Networks, evaluation_mode, kind_of
 from generalization.networks.sequences import module_of
+from generalization.refusals import with_article
 
 
 def network_modules(networks: Networks) -> list[nn.Module]:
@@ -170,6 +172,40 @@ def unit_activations(
         for chunk in inputs.split(samples_at_once(SAMPLES_PER_CHUNK))
     ]
     return [torch.cat(layer, dim=1) for layer in zip(*of_chunks, strict=True)]
+
+
+@torch.no_grad()
+def first_hidden_layer(
+    module: nn.Module, inputs: Float[Tensor, "samples *features"]
+) -> Float[Tensor, "1 samples units"]:
+    """Compute the activations of the first hidden layer of a module, averaged over positions.
+
+    It is what the activation function that is called first returns, if the logits depend on the
+    inputs through it alone: no gate, and no branch beside others or a shortcut.
+
+    Raises:
+        InputError: If the logits depend on the inputs past it.
+    """
+    if not is_sequence(module) and _is_passed(module, inputs[spread(len(inputs), POINTS)]):
+        raise InputError(
+            "networks must compute their logits from what their first activation function returns "
+            f"alone, not past it as {with_article(kind_of(module))} does, whose first hidden layer "
+            "is not known."
+        )
+    return unit_activations(module, inputs)[0]
+
+
+def _is_passed(module: nn.Module, points: Float[Tensor, "samples *features"]) -> bool:
+    """Return whether other inputs give other logits while the first activations stay."""
+    first = module_activations(module, points)[0]
+
+    def hold(layer: int, activations: Tensor) -> None:
+        if layer == 0:
+            activations.copy_(first)
+
+    with evaluation_mode(module):
+        held = logits_of_changed_layers(module, points.flip(0), hold)
+        return differ(module(points), held)
 
 
 @torch.no_grad()

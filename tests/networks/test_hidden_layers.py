@@ -5,9 +5,12 @@ from oracles.softmax_jacobian import random_networks
 from torch import nn
 from torch.testing import assert_close
 
+from generalization.errors import InputError
+from generalization.measures.features import davies_bouldin_index, davies_bouldin_mixup
 from generalization.networks.batch_normalization import BatchNormalization
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.hidden_layers import (
+    first_hidden_layer,
     hidden_activations,
     layer_maps,
     network_modules,
@@ -109,3 +112,81 @@ def test_pieces_are_the_network_in_order():
     pieces = layer_maps(network)
     assert [len(piece) for piece in pieces] == [2, 2, 1]
     assert_close(nn.Sequential(*pieces)(inputs(3, 4)), network(inputs(3, 4)))
+
+
+class Beginning(nn.Module):
+    """Begins with any function of feature maps, before a hidden layer of its own."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.one, self.other = (nn.Conv2d(1, 4, 3, padding=1) for _ in range(2))
+        self.gate, self.hidden, self.head = nn.Linear(4, 4), nn.Linear(4, 5), nn.Linear(5, 3)
+        self.function = function
+
+    def forward(self, x):
+        features = self.function(self, x).mean((2, 3))
+        return self.head(self.hidden(features).relu())
+
+
+def stem(net, x):
+    return net.one(x).relu()
+
+
+def squeezed(net, x):
+    """Multiplies channels by a gate that is computed from them."""
+    features = stem(net, x)
+    return features * net.gate(features.mean((2, 3))).sigmoid()[:, :, None, None]
+
+
+def gate_first(net, x):
+    """Computes the gate from other features before."""
+    gate = net.gate(net.other(x).mean((2, 3))).sigmoid()[:, :, None, None]
+    return net.one(x).relu() * gate
+
+
+def before_its_shortcut(net, x):
+    """Applies the activation function within the branch of a residual block."""
+    features = net.one(x)
+    return features + features.tanh()
+
+
+WITH_A_FIRST = {
+    "stem": stem,
+    "residual block": lambda net, x: (h := stem(net, x)) + net.other(h[:, :1]).relu(),
+    "gate of channels": squeezed,
+    "branches after": lambda net, x: torch.cat([(h := stem(net, x))[:, :2], h[:, 2:].tanh()], 1),
+}
+WITHOUT_A_FIRST = {
+    "gate": gate_first,
+    "branches": lambda net, x: net.one(x).relu() + net.other(x).tanh(),
+    "branches side by side": lambda net, x: torch.cat(
+        [net.one(x)[:, :2].relu(), net.other(x)[:, :2].tanh()], 1
+    ),
+    "shortcut": lambda net, x: net.one(x).relu() + x,
+    "residual block that begins with it": before_its_shortcut,
+}
+
+
+def beginning(function):
+    torch.manual_seed(0)
+    return Beginning(function).double().eval()
+
+
+@pytest.mark.parametrize("kind", WITH_A_FIRST)
+def test_the_first_hidden_layer_is_what_all_else_is_computed_from(kind):
+    module, images = beginning(WITH_A_FIRST[kind]), inputs(20, 1, 4, 4)
+    expected = module.one(images).relu().mean((2, 3))
+    assert_close(first_hidden_layer(module, images)[0], expected.detach())
+
+
+@pytest.mark.parametrize("measure", [davies_bouldin_index, davies_bouldin_mixup])
+@pytest.mark.parametrize("kind", WITHOUT_A_FIRST)
+def test_what_has_no_first_hidden_layer_is_refused(kind, measure):
+    module, images = beginning(WITHOUT_A_FIRST[kind]), inputs(20, 1, 4, 4)
+    with pytest.raises(InputError) as raised:
+        measure(module, images, torch.arange(20) % 3)
+    assert str(raised.value) == (
+        f"{measure.__name__}: networks must compute their logits from what their first activation "
+        "function returns alone, not past it as a Beginning does, whose first hidden layer is not "
+        "known."
+    )
