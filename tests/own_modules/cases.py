@@ -137,14 +137,18 @@ def batch_statistics() -> nn.Module:
 
 
 class InstanceStatistics(nn.Module):
-    """Normalizes by the statistics of the batch with no module that says so."""
+    """Normalizes by the statistics of the batch with no module that says so.
 
-    def __init__(self) -> None:
+    Attributes:
+        above: Number of inputs of a batch above which it does.
+    """
+
+    def __init__(self, above: int = 0) -> None:
         super().__init__()
-        self.body = perceptron()
+        self.body, self.above = perceptron(), above
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.body((x - x.mean(0)) / x.std(0))
+        return self.body((x - x.mean(0)) / x.std(0) if len(x) > self.above else x)
 
 
 class Block(nn.Module):
@@ -281,6 +285,24 @@ class Recurrent(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         rows, _ = self.lstm(x.flatten(1, 2))
         return self.head(self.cell(rows[:, -1], self.cell(rows[:, 0])))
+
+
+def parametrized_recurrent() -> nn.Module:
+    """Build a recurrent network of whose fused weights some are made of others, in both ways."""
+    module, made = Recurrent(), nn.utils.parametrizations
+    made.weight_norm(module.lstm, "weight_ih_l0")
+    made.orthogonal(module.lstm, "weight_hh_l0")
+    made.spectral_norm(module.lstm, "weight_ih_l0_reverse")
+    made.weight_norm(module.cell, "weight_hh")
+    return module
+
+
+def plain_recurrent(module: nn.Module) -> nn.Module:
+    """Return the module with the weights that it has in eval mode."""
+    for layer in (module.eval().lstm, module.cell):
+        for name in list(layer.parametrizations):
+            nn.utils.parametrize.remove_parametrizations(layer, name)
+    return module
 
 
 class Gated(nn.Module):
@@ -571,6 +593,11 @@ KINDS = {
             InstanceStatistics,
             title="Logits that depend on the other inputs",
         ),
+        Case(
+            "statistics of large batches",
+            lambda: InstanceStatistics(above=8),
+            title="Batch statistics of more than eight inputs",
+        ),
         Case("weight normalization", weight_norm, twin=plain_weights, title="Weight normalization"),
         Case("pruned weights", pruned, twin=without_masks, title="Pruned weights"),
         Case(
@@ -590,6 +617,12 @@ KINDS = {
             parametrized,
             twin=plain_parametrized,
             title="Spectral norm and orthogonality by parametrizations",
+        ),
+        Case(
+            "parametrizations of recurrent layers",
+            parametrized_recurrent,
+            twin=plain_recurrent,
+            title="Parametrizations of recurrent layers (LSTM, GRU)",
         ),
         Case("one layer twice", tied, title="One layer used twice"),
         Case("tied weights", Autoencoder, title="Tied weights (autoencoder)"),

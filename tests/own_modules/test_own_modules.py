@@ -58,6 +58,7 @@ BY_NAME = {case.name: case for case in CASES}
 NO_NUMBER = {
     *(("noise_cloud_slope", kind) for kind in ("convolutions", "channels last", "Hardshrink")),
     ("noise_cloud_slope", "spectral normalization by hooks"),
+    ("noise_cloud_slope", "straight-through estimator"),
     ("seed_similarity", "Hardshrink"),
 }
 
@@ -105,6 +106,7 @@ OF_PARAMETERS = {
     "adapter on frozen weights": {"initial_networks"},
     "hook on the container": {"networks", "trained_networks"},
     "parametrizations": {"initial_networks"},
+    "parametrizations of recurrent layers": {"initial_networks"},
     "spectral normalization by hooks": {"initial_networks"},
 }
 OF_FUNCTIONS = ("jacobian_norm", "output_entropy", "training_loss", "output_sensitivity")
@@ -217,6 +219,31 @@ def test_weight_normalization_of_the_former_kind_is_that_of_today():
     assert state(former) == before
     former(inputs).sum().backward()
     assert former[1].weight_g.grad is not None
+
+
+@pytest.mark.parametrize("normalization", [nn.utils.weight_norm, nn.utils.spectral_norm])
+def test_normalizations_by_hooks_of_recurrent_layers_leave_values_and_graphs(normalization):
+    case = BY_NAME["recurrent"]
+    plain, made = case.module().eval(), case.module().eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        for layer, name in ((made.lstm, "weight_hh_l0"), (made.cell, "weight_ih")):
+            normalization(layer, name)
+    made(case.inputs()).sum().backward()  # With a graph, as after a step of training.
+    with torch.no_grad():
+        for layer, name in ((plain.lstm, "weight_hh_l0"), (plain.cell, "weight_ih")):
+            of_made = made.lstm if layer is plain.lstm else made.cell
+            getattr(layer, name).copy_(getattr(of_made, name))
+    before = {name: one.clone() for name, one in made.state_dict().items()}
+    names = [
+        *("jacobian_norm", "gradient_norm", "tangent_sensitivity", "takeuchi_criterion"),
+        *("weight_norm", "spectral_product", "stable_rank_sum", "adaptive_sharpness"),
+    ]
+    found, expected = (measure(one, case.inputs(), labels(), names) for one in (made, plain))
+    assert (expected["status"] == "ok").all()
+    assert found["value"].to_list() == pytest.approx(expected["value"].to_list(), rel=1e-4)
+    assert all(torch.equal(before[name], one) for name, one in made.state_dict().items())
+    made(case.inputs()).sum().backward()
 
 
 def measures_from_initialization():
