@@ -24,6 +24,9 @@ from generalization.refusals import with_article
 IMPOSSIBLE = {
     "to not have been used in the graph": "logits that depend smoothly on the inputs",
     "does not require grad and does not have a grad_fn": "logits that have derivatives",
+    "One of the differentiated Tensors does not require grad": "logits that have derivatives",
+    "inside of a function being transformed by a functorch": "layers that take no gradients",
+    "linalg.eigh: The algorithm failed to converge": "finite derivatives of logits",
     "Trying to use forward AD": "layers that have forward derivatives",
     "must implement the jvp function": "layers that have forward derivatives",
     "vmap: It looks like you're": "layers that torch.vmap can batch",
@@ -110,16 +113,37 @@ def leads_to(output: Any, inputs: Tensor) -> bool:
     logits = getattr(output, "logits", output)
     if not (isinstance(logits, Tensor) and inputs.requires_grad):
         return True
-    stack, seen = [logits.grad_fn], set()
+    return logits is inputs or any(one is inputs for one in _leaves_of(logits))
+
+
+def refuse_foreign_parameters(module: nn.Module, output: Any) -> None:
+    """Refuse logits that depend on parameters that a module holds, but not as its own.
+
+    Raises:
+        InputError: If there are any, as of layers in a list.
+    """
+    logits, own = getattr(output, "logits", output), set(map(id, module.parameters()))
+    of_graph = _leaves_of(logits) if isinstance(logits, Tensor) else ()
+    foreign = [one for one in of_graph if isinstance(one, nn.Parameter) and id(one) not in own]
+    if foreign:
+        raise InputError(
+            "networks must have all parameters that they compute with in named_parameters, not "
+            f"compute with {len(foreign)} others as {with_article(kind_of(module))} does."
+        )
+
+
+def _leaves_of(tensor: Tensor) -> list[Tensor]:
+    """Return the leaves of the graph of a tensor."""
+    stack, seen, found = [tensor.grad_fn], set(), []
     while stack:
         node = stack.pop()
         if node is None or node in seen:
             continue
-        if getattr(node, "variable", None) is inputs:
-            return True
+        if hasattr(node, "variable"):
+            found.append(node.variable)
         seen.add(node)
         stack += [source for source, _ in node.next_functions]
-    return logits is inputs
+    return found
 
 
 def refusal(name: str, modules: Sequence[nn.Module], error: Exception) -> str:
@@ -152,12 +176,13 @@ def refusal(name: str, modules: Sequence[nn.Module], error: Exception) -> str:
 
 def _is_raised_within(modules: Sequence[nn.Module], error: Exception) -> bool:
     """Return whether an error comes from the code of modules, or of an autograd.Function."""
-    parts = {id(part) for module in modules for part in module.modules()}
+    # Measures may evaluate copies.
+    kinds = {type(part) for module in modules for part in module.modules()}
     trace = error.__traceback__
     while trace is not None:
         values = trace.tb_frame.f_locals
         within = any(isinstance(one, FunctionCtx) for one in values.values())
-        if within or id(values.get("self")) in parts:
+        if within or type(values.get("self")) in kinds:
             return True
         trace = trace.tb_next
     return False

@@ -7,6 +7,7 @@ per output channel and one column per entry of its window.
 import torch
 from jaxtyping import Float64
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvTransposeNd
 
 from generalization.networks.modules import Networks
 from generalization.networks.sharing import once
@@ -31,7 +32,17 @@ def layer_weights(networks: Networks, *, every_layer: bool = False) -> Weights:
 
 def _weights_by_name(module: nn.Module, every_layer: bool) -> dict[str, Float64[Tensor, "1 ..."]]:
     named = module.named_parameters(remove_duplicate=not every_layer)
-    return {name: one.detach().double().unsqueeze(0) for name, one in named if one.dim() > 1}
+    groups = {
+        f"{prefix}.weight" if prefix else "weight": part.groups
+        for prefix, part in module.named_modules(remove_duplicate=False)
+        if isinstance(part, _ConvTransposeNd)
+    }
+    weights = {name: one.detach().double() for name, one in named if one.dim() > 1}
+    for name in groups.keys() & weights.keys():
+        # Of the shape inputs × outputs of a group: to one row per output.
+        split = weights[name].unflatten(0, (groups[name], -1))
+        weights[name] = split.transpose(1, 2).flatten(0, 1)
+    return {name: one.unsqueeze(0) for name, one in weights.items()}
 
 
 def weight_changes(

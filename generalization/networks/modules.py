@@ -17,6 +17,7 @@ from generalization.networks.recurrent import weights_replaced
 # The networks of convolutional stacks are passed to measures as modules, one by one.
 Networks = FullyConnectedNetworks | nn.Module
 
+QUANTIZED = ("torch.ao.nn.quantized.", "torch.ao.nn.intrinsic.quantized.")
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
@@ -30,9 +31,17 @@ def evaluation_mode(module: nn.Module) -> Iterator[nn.Module]:
     """Put a module into eval mode, and restore the mode of each of its parts afterwards.
 
     Parts that are compiled in place are evaluated as they are written.
+
+    Raises:
+        InputError: If a module has no eval mode.
     """
     modes = [(part, part.training, part._compiled_call_impl) for part in module.modules()]
-    module.eval()
+    try:
+        module.eval()
+    except NotImplementedError as error:
+        raise InputError(
+            "networks must have an eval mode, not be exported, as by torch.export."
+        ) from error
     for part, _, compiled in modes:
         if compiled is not None:
             part._compiled_call_impl = None
@@ -135,8 +144,21 @@ def refuse_empty(module: nn.Module) -> None:
     """Refuse parameters that have no numbers yet, lazy or on ``meta``, or can have no derivatives.
 
     Raises:
-        InputError: If a parameter or a buffer holds no numbers, or was made in inference mode.
+        InputError: If a parameter or a buffer holds no numbers, or was made in inference mode; if a
+            parameter is complex, of integers or sparse, or weights are packed by quantization.
     """
+    for part in module.modules():
+        if type(part).__module__.startswith(QUANTIZED):
+            raise InputError(
+                "networks must have weights of floating-point numbers, not quantized ones as those "
+                f"of {type(part).__name__}."
+            )
+    for name, one in module.named_parameters():
+        if not is_lazy(one) and not (one.is_floating_point() and one.layout == torch.strided):
+            raise InputError(
+                "networks must have parameters that are dense and real floating-point numbers, not "
+                f"{name!r} of {type(module).__name__}, which is of {one.dtype} and {one.layout}."
+            )
     for name, one in (*module.named_parameters(), *module.named_buffers()):
         if is_lazy(one) or one.is_meta:
             kind = "lazy" if is_lazy(one) else "on the device meta"

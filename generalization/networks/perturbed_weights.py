@@ -84,5 +84,7 @@ def losses_and_gradients_with(
     with torch.enable_grad():
         leaves = {name: value.detach().requires_grad_() for name, value in weights.items()}
         losses = losses_with(networks, leaves, inputs, labels)
-        gradients = torch.autograd.grad(losses.sum(), list(leaves.values()))
+        gradients = torch.autograd.grad(
+            losses.sum(), list(leaves.values()), allow_unused=True, materialize_grads=True
+        )
     return losses.detach(), dict(zip(leaves, gradients, strict=True))

@@ -32,6 +32,7 @@ from generalization.networks.differentiability import (
     WithoutDerivatives,
     leads_to,
     refusal,
+    refuse_foreign_parameters,
 )
 from generalization.networks.finite_differences import has_true_derivatives
 from generalization.networks.folding import folded_module
@@ -362,6 +363,7 @@ def _readable(
     with _evaluated_at(name, module, first):
         output, differentiable = _first_output(module, first)
     _refuse_changes(module, before)
+    refuse_foreign_parameters(module, output)
     if hasattr(output, "logits"):
         module, output = once(LogitsOf, module), output.logits
     with torch.no_grad():

@@ -17,6 +17,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import prune
+from torch.utils.checkpoint import checkpoint
 
 SAMPLES, CLASSES, PIXELS, WIDTH = 12, 3, 16, 6
 
@@ -331,6 +332,39 @@ class RecurrentBesideReLU(nn.Module):
         return self.head(torch.relu(self.one(rows[:, -1])))
 
 
+def transposed() -> nn.Module:
+    """Build a network whose first layer is a transposed convolution."""
+    layers = [nn.ConvTranspose2d(1, 4, 2, stride=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 5, 3)]
+    return nn.Sequential(*layers, nn.ReLU(), nn.Flatten(), nn.Linear(20, CLASSES))
+
+
+class Checkpointed(nn.Module):
+    """Computes a block once more for its gradients, to save memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(PIXELS, WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.head = nn.Linear(WIDTH, CLASSES)
+
+    def block(self, hidden: Tensor) -> Tensor:
+        return torch.relu(self.two(torch.relu(hidden)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.one(x.flatten(1))
+        return self.head(checkpoint(self.block, hidden, use_reentrant=False))
+
+
+class InList(nn.Module):
+    """Holds a layer in a list, so that its parameters are not those of the module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers, self.head = [nn.Linear(PIXELS, WIDTH)], nn.Linear(WIDTH, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(torch.relu(self.layers[0](x.flatten(1))))
+
+
 def maxima() -> nn.Module:
     """Build a network that bends by max-pooling alone."""
     layers = nn.Conv2d(1, 4, 3, padding=1), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(16, CLASSES)
@@ -547,6 +581,7 @@ KINDS = {
     "Architectures": (
         Case("perceptron", perceptron, title="Fully connected, ReLU"),
         Case("convolutions", convolutional, title="Convolutions, batch normalization, pooling"),
+        Case("transposed convolutions", transposed, title="Transposed convolutions"),
         Case("residual", lambda: with_statistics(Residual()), title="Residual network (ResNet)"),
         Case(
             "children of a residual network",
@@ -643,6 +678,12 @@ KINDS = {
             lambda: convolutional().to(memory_format=torch.channels_last),
             title="Memory format channels_last",
         ),
+        Case(
+            "checkpointed block",
+            Checkpointed,
+            title="Checkpointed blocks (torch.utils.checkpoint)",
+        ),
+        Case("layers in a list", InList, title="Layers in a list, which are not registered"),
         Case(
             "data parallel",
             lambda: nn.DataParallel(perceptron()),

@@ -49,6 +49,7 @@ from generalization.measures.tangent_sensitivity import tangent_sensitivity
 from generalization.measures.transitions import transitions
 from generalization.networks.batch_normalization import BatchNormalization
 from generalization.networks.fully_connected import FullyConnectedNetworks
+from generalization.networks.layer_weights import layer_weights, matrices
 from generalization.own_networks import measure
 from generalization.signatures import imported
 from generalization.similarities.svcca import svcca
@@ -477,6 +478,90 @@ def test_modules_that_give_no_logits_are_refused(change, sentence):
     module = change(perceptron())
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
         jacobian_norm(module, BY_NAME["perceptron"].inputs())
+
+
+class OfComplex(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(CLASSES, PIXELS, dtype=torch.complex64))
+
+    def forward(self, x):
+        return (x.flatten(1).to(torch.complex64) @ self.weight.mT).abs()
+
+
+def with_a_parameter(change):
+    module = perceptron()
+    module[1].weight = nn.Parameter(change(module[1].weight.detach()), requires_grad=False)
+    return module
+
+
+def exported(module, inputs):
+    return torch.export.export(module, (inputs,)).module()
+
+
+def quantized(module, inputs):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.ao.quantization.quantize_dynamic(module, {nn.Linear})
+
+
+NOT_NUMBERS = {
+    "complex": (lambda *_: OfComplex(), "'weight' of OfComplex, which is of torch.complex64"),
+    "sparse": (
+        lambda *_: with_a_parameter(torch.Tensor.to_sparse),
+        "'1.weight' of Sequential, which is of torch.float32 and torch.sparse_coo",
+    ),
+    "integers": (
+        lambda *_: with_a_parameter(torch.Tensor.char),
+        "'1.weight' of Sequential, which is of torch.int8",
+    ),
+    "exported": (exported, "an eval mode, not be exported, as by torch.export"),
+    "quantized": (quantized, "of floating-point numbers, not quantized ones as those of Linear"),
+}
+
+
+@pytest.mark.parametrize("kind", NOT_NUMBERS)
+def test_weights_that_are_no_plain_numbers_are_refused(kind):
+    build, sentence = NOT_NUMBERS[kind]
+    inputs = BY_NAME["perceptron"].inputs()
+    module = build(perceptron().eval(), inputs)
+    for call in (
+        lambda: measure(module, inputs),
+        lambda: generalization.compare(module, module, inputs),
+        lambda: jacobian_norm(module, inputs),
+        lambda: generalization.weight_norm(module),
+        lambda: generalization.number_of_parameters(module),
+    ):
+        with pytest.raises(InputError, match=f"networks must have .*{re.escape(sentence)}"):
+            call()
+
+
+def test_parameters_that_are_not_used_have_gradients_of_zero():
+    case, sharpness = BY_NAME["perceptron"], imported(place_of("adaptive_sharpness"))
+    module, values = case.module(), []
+    for unused in (None, nn.Linear(3, 3)):
+        if unused is not None:
+            module.unused = unused
+            module.forward = lambda x: nn.Sequential(*list(module)[:-1])(x)
+        values.append(sharpness(module, case.inputs(), fitted_labels(case)))
+    assert values[0] > 0
+    assert torch.allclose(*values)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_transposed_convolutions_have_one_row_per_output(groups):
+    torch.manual_seed(0)
+    layer = nn.ConvTranspose2d(4, 6, 3, groups=groups, bias=False)
+    (weight,) = matrices(layer_weights(nn.Sequential(layer)))
+    flipped = nn.Conv2d(6, 4, 3, groups=groups, bias=False)
+    flipped.weight = layer.weight
+    assert weight.shape == (1, 6, 4 // groups * 9)
+    for output in range(6):
+        one = torch.zeros(1, 6, 3, 3)
+        one[0, output, 1, 1] = 1
+        # What reaches an output of a transposed convolution is what its flipped twin sends there.
+        sent = torch.nn.functional.conv2d(one, layer.weight, padding=2, groups=groups)
+        assert torch.allclose(weight[0, output].norm(), sent.double().norm())
 
 
 def test_labels_without_a_logit_are_refused():
