@@ -71,17 +71,21 @@ def test_the_root_of_the_mean_may_exceed_the_cross_entropy():
     assert row["lower_bound"] < row["cross_entropy"] < np.sqrt(row["squared_error"] / 2)
 
 
+class Shifted(torch.nn.Module):
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x):
+        return self.module(x) + x.square().sum(-1, keepdim=True)
+
+
 def test_a_shift_of_all_logits_changes_only_the_error_of_logits(drawn):
     inputs, labels, networks = drawn
     plain = prediction_errors(networks, inputs, labels)
     modules = [PlainNetwork(networks, member) for member in range(3)]
     for member, module in enumerate(modules):
-
-        class Shifted(torch.nn.Module):
-            def forward(self, x, module=module):
-                return module(x) + x.square().sum(-1, keepdim=True)
-
-        shifted = prediction_errors(Shifted(), inputs, labels).iloc[0]
+        shifted = prediction_errors(Shifted(module), inputs, labels).iloc[0]
         for name in ("cross_entropy", "squared_error", "lower_bound"):
             assert shifted[name] == pytest.approx(plain[name][member])
         assert abs(shifted["squared_logit_error"] - plain["squared_logit_error"][member]) > 1
