@@ -111,12 +111,6 @@ WHOLE = {
 }
 
 
-@pytest.fixture
-def points():
-    generator = Generator().manual_seed(0)
-    return torch.randn(12, 4, generator=generator), torch.arange(12) % 3
-
-
 def network(function):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
