@@ -69,6 +69,8 @@ def number(value: Real, digits: int = 3) -> str:
 def interval(estimate: float, low: float, high: float) -> str:
     """Format an estimate with its interval as ``0.83 [0.71, 0.90]``, with equally many decimals.
 
+    A number that would be written as zero, but is not, has two significant digits.
+
     Args:
         estimate: Estimate; if missing, the result is a dash.
         low: Lower end; if missing, the estimate is returned without an interval.
@@ -82,6 +84,10 @@ def interval(estimate: float, low: float, high: float) -> str:
     else:
         decimals = 2 if 0.1 <= largest < 10 else _decimals(largest, 2)
         shown = [_minus(f"{value:.{decimals}f}") for value in (estimate, low, high)]
+    shown = [
+        number(value, digits=2) if value and not re.search("[1-9–]", one) else one
+        for one, value in zip(shown, (estimate, low, high), strict=True)
+    ]
     return shown[0] if math.isnan(low) else f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 

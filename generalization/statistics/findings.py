@@ -7,7 +7,6 @@ Args:
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -304,25 +303,16 @@ def _measures(records: Sequence[Record]) -> list[str]:
 
 
 def _estimate(row: Record) -> str:
-    """Write an estimate with its interval, if there are any.
-
-    Large numbers have two decimals; one that would be written as zero, but is not, has two
-    significant digits.
-    """
+    """Write an estimate with its interval, if there are any; large numbers have two decimals."""
     if row["estimate"] is None:
         return "–"
     values = [row[key] for key in NUMBERS]
     if None in values:
         values = [row["estimate"], math.nan, math.nan]
     if max(map(abs, values)) < LARGE:
-        shown = interval(*values).rstrip("]").replace(" [", ", ").split(", ")
-    else:
-        shown = [f"{value:.2f}".replace("-", "−") for value in values if not math.isnan(value)]
-    told = [
-        number(value, digits=2) if value and not re.search("[1-9]", one) else one
-        for one, value in zip(shown, values, strict=False)
-    ]
-    return told[0] if len(told) == 1 else f"{told[0]} [{told[1]}, {told[2]}]"
+        return interval(*values)
+    shown = [f"{value:.2f}".replace("-", "−") for value in values if not math.isnan(value)]
+    return shown[0] if len(shown) == 1 else f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 
 def _table(
