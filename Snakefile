@@ -169,7 +169,7 @@ rule all:
         [file for figure in figures for file in drawn(figure).values()],
         rules.lay_out_tables.output,
         f"{STUDY}/summary.txt",
-        of_all_blocks(study.activations_file) if study.activations is not None else [],
+        of_all_blocks(study.activations_file) if study.records_all else [],
         tables("similarities") if study.similarities else [],
         tables(*study.profiles),
     localrule: True

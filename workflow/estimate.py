@@ -349,7 +349,10 @@ class Estimate:
         """Yield rule, ensemble and file of every job of an ensemble with one block of seeds."""
         study = self.study
         yield "train_ensemble", ensemble, ""
-        if study.activations is not None:
+        compared = {pairs for one in study.similarities.values() for pairs in one["pairs"]}
+        if study.seeds == 1:
+            compared.discard("between_seeds")
+        if study.records_all or compared:
             yield "record_activations", ensemble, ""
         if "noise_clouds" in study.profiles:
             yield "record_noisy_copies", ensemble, ""
@@ -364,10 +367,10 @@ class Estimate:
                     yield f"{rule}_alone", ensemble, file
         for profile in study.profiles:
             yield "profile_networks", ensemble, study.profile_file(profile)
-        others = {"between_ensembles"} | ({"between_seeds"} if study.seeds == 1 else set())
+        compared.discard("between_ensembles")
         for similarity, settings in study.similarities.items():
             for pairs in settings["pairs"]:
-                if pairs not in others:
+                if pairs in compared:
                     yield "compare_representations", ensemble, f"{similarity}/{pairs}"
 
     def jobs(self) -> Iterator[tuple[str, str, Job, Resources]]:

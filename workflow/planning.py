@@ -68,6 +68,7 @@ class Study:
         fitting: Criterion for having fitted random data, or None.
         regularization: That for networks with and without regularizers, or None.
         activations: Settings of the record of activations, or None.
+        records_all: Whether activations of all networks are recorded, also if none are compared.
         ensemble_measures: Name of the ensemble measure's file → the measure and its settings.
         audit_checks: Settings of the checks of measures, or None.
         similarities: Similarity → its settings.
@@ -102,6 +103,7 @@ class Study:
     figures: dict[str, Any]
     limits: dict[str, Any]
     rates: dict[str, float]
+    records_all: bool = False
     own: OwnNetworks | None = None
     own_datasets: Mapping[str, DeclaredDataset] = field(default_factory=dict)
     architectures: Mapping[str, DeclaredArchitecture] = field(default_factory=dict)
@@ -358,6 +360,7 @@ def read_study(config: Mapping[str, Any], files: Sequence[str] = ()) -> Study:
             for key in ("fitting", "regularization")
         },
         activations=_activations(config, ensembles),
+        records_all="activations" in config,
         ensemble_measures={
             _file_name(measure, settings): (measure, settings_of(measure) | settings)
             for measure, settings in given["ensemble_measures"].items()

@@ -3,10 +3,14 @@
 import pandas as pd
 import pytest
 from conftest import checkout
+from estimate import Estimate
+from planning import read_study
+from rates import CORE
 from small_study import CONFIG, StudyFolder
 
 from generalization.catalog import SIMILARITIES
 
+BETWEEN_SEEDS = {"svcca": {"pairs": ["between_seeds"]}}
 GRID = CONFIG["ensembles"][0] | {"depth": 2, "label_corruption": [0, 1], "max_steps": 40}
 ALL = ["over_training", "between_seeds", "between_ensembles"]
 CHANGES = {
@@ -48,6 +52,24 @@ def test_all_pairs_are_in_one_table(study):
     assert counts["linear_cka", "between_ensembles"] == 16
     assert table["value"].notna().all()
     assert study.planned("--", TABLE) == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "recorded"),
+    [
+        ({"similarities": BETWEEN_SEEDS}, 0),
+        ({"similarities": BETWEEN_SEEDS, "seeds": 2}, 2),
+        ({"similarities": {"svcca": {"pairs": ["between_ensembles"]}}}, 2),
+        ({"similarities": {"svcca": {"pairs": ["over_training"]}}}, 2),
+        ({"activations": {}}, 2),
+        ({}, 0),
+    ],
+)
+def test_activations_are_recorded_that_are_compared_or_asked_for(new_study, changes, recorded):
+    new_study.configure(**changes)
+    assert new_study.planned().get("record_activations", 0) == recorded
+    estimate = Estimate(read_study(CONFIG | changes), CORE)
+    assert [rule for rule, *_ in estimate.jobs()].count("record_activations") == recorded
 
 
 def test_what_is_new_is_compared_alone(study):
