@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,15 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 from about import headline_of  # noqa: E402
 from planning import Study  # noqa: E402
-from schema import among  # noqa: E402
+from schema import SCHEMA, among  # noqa: E402
 from values import ROOT, published_values, read_studies  # noqa: E402
 
-from generalization.catalog import FIGURES, PAPERS, TABLES  # noqa: E402
+from generalization.catalog import FIGURES, MEASURES, PAPERS, TABLES  # noqa: E402
 from generalization.errors import InputError, exit_on_input_error  # noqa: E402
 from generalization.experiments import claims_of  # noqa: E402
+from generalization.hyperparameters import FIXED_SIZE  # noqa: E402
 from generalization.statistics.claim import Claim  # noqa: E402
+from generalization.tables import read_table  # noqa: E402
 
 # What most tables and figures are made from.
 OF_MOST = {"measures", "training"}
@@ -65,35 +67,63 @@ def figures_of_study(folder: Path) -> list[tuple[str, str, str]]:
 
     Returns:
         Place in the paper, name of the figure, and what it shows: figures of its papers that are
-        drawn, or else, without a place, the league of measures.
+        drawn; then, without a place, others that draw claims which it judges and these do not; or
+        else the league of measures.
     """
-    rows = [
-        (place, figure, headline_of(figure.split("/")[0]))
+    drawn = [figure for figure in _figures() if (folder / f"figures/{figure}.svg").is_file()]
+    places = {
+        figure: place
         for name, about in published_values().items()
         for place, figure in about["figures"].items()
-        if folder.name in about.get("reduced", [f"{name}_reduced"])
-        and (folder / f"figures/{figure}.svg").is_file()
+        if folder.name in about.get("reduced", [f"{name}_reduced"]) and figure in drawn
+    }
+    chosen = sorted(places, key=lambda figure: _place(places[figure]))
+    chosen += _others(_judged_in(folder), chosen, drawn)
+    return [
+        (places.get(figure, ""), figure, headline_of(figure.split("/")[0]))
+        for figure in chosen or ["measure_league"]
     ]
-    league = ("", "measure_league", headline_of("measure_league"))
-    return sorted(rows, key=lambda row: _place(row[0])) or [league]
+
+
+def _judged_in(folder: Path) -> list[Claim]:
+    """List the claims that a study judges, of which its table of claims has a row."""
+    file = folder / "claims.csv"
+    found = set(read_table(file)["claim"]) if file.is_file() else set()
+    return [one for one in claims_of(PAPERS) if one.claim in found]
+
+
+def _others(claims: Iterable[Claim], chosen: Sequence[str], drawn: Sequence[str]) -> list[str]:
+    """Choose drawn figures of claims that no chosen one draws, those of most claims first."""
+    left = [one for one in claims if not any(shows(figure, one) for figure in chosen)]
+    counts = {figure: sum(shows(figure, one) for one in left) for figure in drawn}
+    best = max(counts, key=counts.get, default="")
+    if not counts.get(best):
+        return []
+    return [best, *_others(left, [best], drawn)]
+
+
+def _figures() -> Iterator[str]:
+    """Yield all figures that a study may have, of each measure and factor where there is one."""
+    factors = [*SCHEMA["$defs"]["hyperparameters"]["properties"], FIXED_SIZE]
+    each = {"": [""], "measure": MEASURES, "factor": factors}
+    for name, about in FIGURES.items():
+        yield from (f"{name}/{one}".rstrip("/") for one in each[about.one_per])
+
+
+def _file(figure: str) -> str:
+    """Return the file of a figure in a record."""
+    return f"{figure.replace('/', '_')}.svg"
 
 
 def captions() -> dict[str, str]:
-    """Return file of a figure that carries a study → what it shows."""
-    figures = [one for about in published_values().values() for one in about["figures"].values()]
-    return {
-        f"{figure.replace('/', '_')}.svg": headline_of(figure.split("/")[0])
-        for figure in [*figures, "measure_league"]
-    }
+    """Return file of a figure → what it shows."""
+    return {_file(figure): headline_of(figure.split("/")[0]) for figure in _figures()}
 
 
 def drawn_claims() -> dict[str, list[str]]:
-    """Return claim → files of figures that draw it, of those that carry a study."""
-    figures = {one for about in published_values().values() for one in about["figures"].values()}
+    """Return claim → files of figures that draw it."""
     return {
-        claim.claim: [
-            f"{figure.replace('/', '_')}.svg" for figure in sorted(figures) if shows(figure, claim)
-        ]
+        claim.claim: [_file(figure) for figure in _figures() if shows(figure, claim)]
         for claim in claims_of(PAPERS)
     }
 

@@ -263,7 +263,7 @@ def _pictures(record: Record, captions: Mapping[str, str]) -> Iterator[str]:
 def _links(files: Sequence[str], record: Record) -> str:
     """Link to those figures of a study that are in some files."""
     return " · ".join(
-        f"[{one['place']}](#{_anchor_of(one, record)})"
+        f"[{one['place'] or readable(Path(one['file']).stem)}](#{_anchor_of(one, record)})"
         for one in record["figures"]
         if one["file"] in files
     )

@@ -80,6 +80,30 @@ def test_a_study_is_carried_by_the_figures_of_its_papers_or_by_the_league(tmp_pa
     ]
 
 
+def test_what_no_figure_of_the_paper_draws_is_drawn_by_the_fewest_others(tmp_path):
+    folder = tmp_path / "novak_trajectories_reduced"
+    (folder / "figures/gap_against_measure").mkdir(parents=True)
+    # Both are drawn beside each other in one, and each in one of its own.
+    losses = [
+        "The training loss does not correlate with the gap",
+        "Among networks that fit their training set, larger ones have a smaller gap",
+    ]
+    transitions = "The number of transitions alone does not correlate with the gap"
+    rows = ["claim", *losses, transitions, "Unknown"]
+    (folder / "claims.csv").write_text("".join(f'"{row}"\n' for row in rows))
+    of_loss, of_size, of_transitions = (
+        f"gap_against_measure/{name}"
+        for name in ("training_loss", "number_of_parameters", "transitions")
+    )
+    for name in ("ellipse_trajectories", "measure_league", "capacity", of_loss, of_size):
+        (folder / f"figures/{name}.svg").touch()
+    found = [(place, name) for place, name, _ in figures_of_study(folder)]
+    assert found == [("Fig. 2", "ellipse_trajectories"), ("", "capacity")]
+    (folder / f"figures/{of_transitions}.svg").touch()
+    found = [name for _, name, _ in figures_of_study(folder)]
+    assert found == ["ellipse_trajectories", "capacity", of_transitions]
+
+
 def test_an_unknown_paper_is_refused():
     with pytest.raises(InputError, match=r"^PAPER must be among novak_2018, .*, not 'nowhere'\.$"):
         reduced_studies("nowhere")

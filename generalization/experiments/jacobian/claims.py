@@ -105,7 +105,7 @@ def _capacity() -> Iterator[Claim]:
         "networks that generalize worse",
         source,
         "paper_relations",
-        "selection == 'fitted' and statistic == 'best_over_least_loss'",
+        "selection == 'fitted' and x == 'training_loss' and statistic == 'best_over_least_loss'",
         "above",
         2.0,
         quote="the best model … has training loss many orders of magnitude higher than models that"
