@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, PercentFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator
 
 from generalization.figures.legends import entries
 from generalization.figures.looks import colors
 from generalization.figures.style import (
     FITTED,
     QUIET,
+    Percentages,
     figure_of_words,
     headline,
     logarithmic,
@@ -140,7 +141,7 @@ def _equal_axes(axes: Axes, points: pd.DataFrame, quantity: str) -> None:
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(4))
             if quantity in SHARES:
-                axis.set_major_formatter(PercentFormatter(1, decimals=0 if margin > 0.004 else 1))
+                axis.set_major_formatter(Percentages())
     axes.set(xlim=limits, ylim=limits)
 
 

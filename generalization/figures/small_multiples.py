@@ -11,12 +11,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import PercentFormatter
 
 from generalization.figures.facets import WHOLE, Facet
 from generalization.figures.legends import legend
 from generalization.figures.network_counts import count_networks
-from generalization.figures.style import QUIET, headline, styled, title
+from generalization.figures.style import QUIET, Percentages, headline, styled, title
 
 
 @dataclass(frozen=True)
@@ -169,7 +168,7 @@ class SmallMultiples:
         if panel.axes.figure is None:
             return
         if self.percent:
-            panel.axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+            panel.axes.yaxis.set_major_formatter(Percentages())
         panel.axes.set(**self.limits)
         title(panel.axes, self.heading(panel), self.below(panel), fontsize=self.heading_size)
         names = {"row": panel.row_name, "column": panel.column_name}

@@ -10,11 +10,18 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import (
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    PercentFormatter,
+)
 
 FITTED, ALL, QUIET = "#0072B2", "#D55E00", "#6B6B6B"
 # Okabe & Ito's colors, which people with any color vision tell apart; yellow is too pale for lines.
 CATEGORIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MOST_DECIMALS = 4  # of a percentage
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 styled = matplotlib.rc_context({
@@ -51,6 +58,24 @@ def title(axes: Axes, words: str, lines: Sequence[str] = (), **font: object) -> 
         axes.annotate(text, (0, 1), (0, 6), "axes fraction", "offset points", fontsize=10.5)
         font = {"pad": 10 + 14 * len(lines)} | font
     axes.set_title(words, **font)
+
+
+class Percentages(PercentFormatter):
+    """Shares as percentages, at all ticks with the decimals that one of them needs."""
+
+    def __init__(self) -> None:
+        super().__init__(xmax=1)
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        """Return the labels of ticks."""
+        of_hundred = [100 * value for value in values]
+        exact = (
+            decimals
+            for decimals in range(MOST_DECIMALS)
+            if all(abs(round(one, decimals) - one) < 1e-6 for one in of_hundred)
+        )
+        self.decimals = next(exact, MOST_DECIMALS)
+        return super().format_ticks(values)
 
 
 class LogarithmicTicks(LogLocator):

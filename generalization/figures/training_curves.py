@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from generalization.figures.facets import Facet
 from generalization.figures.looks import told_apart
 from generalization.figures.marks import mean_over_seeds
 from generalization.figures.small_multiples import Panel, SmallMultiples
-from generalization.figures.style import figure_of_words, styled
+from generalization.figures.style import Percentages, figure_of_words, styled
 
 LABELS = {"loss": "Cross-entropy (nats)", "accuracy": "Accuracy"}
 
@@ -44,7 +43,7 @@ def training_curves(training: pd.DataFrame, *, color: str = "label_corruption") 
         if panel.row == "loss":
             panel.axes.set_yscale("log")
         else:
-            panel.axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+            panel.axes.yaxis.set_major_formatter(Percentages())
 
     return SmallMultiples(
         rows=Facet.each(LABELS),

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from generalization.catalog import FIGURES, file_of, module_of
-from generalization.figures.style import figure_of_words, headline, styled, title
+from generalization.figures.style import Percentages, figure_of_words, headline, styled, title
 
 # Figures of the same room that share code: the first imports the second.
 FAMILIES = {
@@ -57,3 +57,18 @@ def test_no_figure_imports_another(figure):
     others = {other for other in FIGURES if module_of(other) in imported}
     assert {(figure, other) for other in others} <= FAMILIES
     assert all(Path(file_of(other)).parent == Path(file_of(figure)).parent for other in others)
+
+
+@pytest.mark.parametrize(
+    ("ticks", "labels"),
+    [
+        ([0, 0.5, 1], ["0%", "50%", "100%"]),
+        ([0.0075, 0.01, 0.0125], ["0.75%", "1.00%", "1.25%"]),
+        ([0.006, 0.008, 0.01], ["0.6%", "0.8%", "1.0%"]),
+        ([-0.3, 0.0, 0.1 + 0.2], ["−30%", "0%", "30%"]),
+    ],
+)
+def test_percentages_have_the_decimals_that_a_tick_needs(ticks, labels):
+    axes = Figure().subplots()
+    axes.yaxis.set_major_formatter(Percentages())
+    assert axes.yaxis.get_major_formatter().format_ticks(ticks) == labels

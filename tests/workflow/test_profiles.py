@@ -1,5 +1,7 @@
 """Profiles, pairs and claims through Snakemake: all are made, and an edit makes what follows."""
 
+import re
+
 import pandas as pd
 import pytest
 from conftest import checkout
@@ -71,6 +73,10 @@ def test_every_table_figure_and_page_is_made(done):
     elsewhere = {name for name, figure in FIGURES.items() if figure.course or figure.sweeps}
     assert figures == {*FIGURES} - elsewhere
     assert done.planned() == {}
+    for figure in results.glob("figures/**/*.svg"):
+        for axis in figure.read_text().split('<g id="matplotlib.axis_')[1:]:
+            ticks = re.findall(r'<g id="[xy]tick_[^!]*<!-- ([^>]*%) -->', axis)
+            assert len(ticks) == len(set(ticks)), (figure, ticks)
 
 
 def test_profiles_hold_the_networks_of_all_ensembles(done):

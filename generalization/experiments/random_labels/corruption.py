@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from generalization.experiments.random_labels.fitting_curves import (
     architecture,
@@ -18,7 +17,7 @@ from generalization.figures.legends import entries, labelled
 from generalization.figures.looks import looks_apart
 from generalization.figures.marks import bars
 from generalization.figures.small_multiples import Panel, SmallMultiples
-from generalization.figures.style import QUIET, figure_of_words, styled
+from generalization.figures.style import QUIET, Percentages, figure_of_words, styled
 
 # Statistic → heading and label of its panel.
 PANELS = {
@@ -57,7 +56,7 @@ def corruption(fitting_times: pd.DataFrame, classes: Mapping[str, int]) -> Figur
         for dataset in rows["dataset"].unique():
             axes.axhline(1 - 1 / classes[dataset], color=QUIET, linestyle="--", linewidth=1.2)
         axes.set_ylim(0, 1)
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.yaxis.set_major_formatter(Percentages())
 
     lines = labelled(looks, linestyle="", markersize=7, markeredgewidth=1.4)
     chance = entries({"chance": QUIET}, "color", marker="", linestyle="--")

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from generalization.experiments.random_labels.fitting_curves import (
     architecture,
@@ -18,7 +17,7 @@ from generalization.figures.legends import labelled
 from generalization.figures.looks import looks_apart
 from generalization.figures.marks import bars
 from generalization.figures.small_multiples import Panel, SmallMultiples, at_top
-from generalization.figures.style import QUIET, figure_of_words, styled
+from generalization.figures.style import QUIET, Percentages, figure_of_words, styled
 
 # Data and statistic → label of the axis, in the order of the rows of panels.
 ROWS = {
@@ -70,7 +69,7 @@ def regularizers(regularization_effects: pd.DataFrame, classes: Mapping[str, int
         if panel.row[1] != "early_stopping_gain":
             panel.axes.axhline(1 / classes[panel.column], **CHANCE)
             panel.axes.set_ylim(0, 1.02)
-        panel.axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+        panel.axes.yaxis.set_major_formatter(Percentages())
         words = [name.replace(" + ", "\n+ ").replace(" ", "\n", 1) for name in places]
         panel.axes.set_xticks(range(len(places)), words if panel.bottom else [""] * len(places))
         panel.axes.set_xlim(-0.6, len(places) - 0.4)

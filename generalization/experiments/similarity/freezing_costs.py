@@ -5,14 +5,13 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from generalization.experiments.similarity.layer_maps import name_of_networks
 from generalization.figures.facets import Facet
 from generalization.figures.legends import labelled
 from generalization.figures.marks import mean_line
 from generalization.figures.small_multiples import Panel, SmallMultiples
-from generalization.figures.style import CATEGORIES, QUIET, figure_of_words, styled
+from generalization.figures.style import CATEGORIES, QUIET, Percentages, figure_of_words, styled
 from generalization.tables import NETWORK
 
 GROUP = ["dataset", "architecture", "depth"]
@@ -49,8 +48,7 @@ def freezing_costs(freezing_courses: pd.DataFrame) -> Figure:
         if panel.row == "step":
             for step in _borders(panel.table):
                 panel.axes.axvline(step, zorder=1, **FROZEN)
-        # Accuracies differ by less than a percent, so that as many decimals are shown as needed.
-        panel.axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+        panel.axes.yaxis.set_major_formatter(Percentages())
 
     def heading(panel: Panel) -> str:
         networks = len(panel.table.drop_duplicates(NETWORK))

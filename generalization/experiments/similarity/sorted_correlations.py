@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from generalization.experiments.similarity.layer_panels import panels_of_layers
 from generalization.experiments.similarity.network_pairs import GENERALIZING, task
@@ -14,7 +13,7 @@ from generalization.experiments.similarity.stable_directions import END, SEED
 from generalization.figures.legends import entries
 from generalization.figures.looks import colors
 from generalization.figures.marks import mean_line
-from generalization.figures.style import figure_of_words, styled
+from generalization.figures.style import Percentages, figure_of_words, styled
 from generalization.tables import NETWORK, with_networks
 
 MOST_STEPS = 6
@@ -47,7 +46,7 @@ def sorted_correlations(canonical_spectra: pd.DataFrame, training: pd.DataFrame)
             mean_line(axes, _means(to_end[to_end["step"] == step]), color=hues[step])
         seeds = _means(layer[layer["compared"] == SEED])
         mean_line(axes, seeds, color="black", **BETWEEN_SEEDS)
-        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.xaxis.set_major_formatter(Percentages())
 
     named = {f"{step:,}": hues[step] for step in steps}
     seeds = {"at their end": "black"} if (rows["compared"] == SEED).any() else {}

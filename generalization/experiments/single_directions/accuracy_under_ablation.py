@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from generalization.figures.facets import Facet
 from generalization.figures.looks import Looks, told_apart
 from generalization.figures.marks import mean_line
 from generalization.figures.small_multiples import Panel, SmallMultiples
-from generalization.figures.style import QUIET, figure_of_words, styled
+from generalization.figures.style import QUIET, Percentages, figure_of_words, styled
 from generalization.names import value_name
 from generalization.tables import KEPT_NETWORK, with_networks
 
@@ -51,7 +50,7 @@ def accuracy_under_ablation(
         axes, dropout = panel.axes, panel.table["dropout"].unique()
         _draw_lines(panel, hues)
         if panel.column != "noise":
-            axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+            axes.xaxis.set_major_formatter(Percentages())
             if len(dropout) == 1 and pd.notna(dropout[0]) and dropout[0]:
                 axes.axvline(dropout[0], color=QUIET, linestyle=":", linewidth=1.2)
 

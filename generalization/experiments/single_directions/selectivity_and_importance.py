@@ -8,14 +8,21 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
 from generalization.experiments.single_directions.single_unit_statistics import GROUP
 from generalization.figures.facets import Facet
 from generalization.figures.legends import entries
 from generalization.figures.looks import colors
 from generalization.figures.small_multiples import Panel, SmallMultiples
-from generalization.figures.style import CATEGORIES, QUIET, figure_of_words, headline, styled
+from generalization.figures.style import (
+    CATEGORIES,
+    QUIET,
+    Percentages,
+    figure_of_words,
+    headline,
+    styled,
+)
 from generalization.names import interval, setting_name, value_name, values_of, within
 from generalization.tables import KEPT_NETWORK, with_networks
 
@@ -60,12 +67,12 @@ def selectivity_and_importance(
 
     def scatter(panel: Panel) -> None:
         _scatter(panel.axes, panel.table, layers)
-        panel.axes.yaxis.set_major_formatter(PercentFormatter(1))
+        panel.axes.yaxis.set_major_formatter(Percentages())
 
     def distributions(panel: Panel) -> None:
         for group, units in groups.items():
             _distribution(panel.axes, units[panel.column].dropna(), shades[group])
-        panel.axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        panel.axes.yaxis.set_major_formatter(Percentages())
 
     SmallMultiples(
         columns=Facet(tuple(GROUP), tuple(groups), tuple(fill(n, 26) for n in names.values())),
