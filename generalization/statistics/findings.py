@@ -251,10 +251,10 @@ def _counts(claims: Sequence[Record]) -> list[str]:
 
 
 def _pictures(record: Record, captions: Mapping[str, str]) -> Iterator[str]:
-    """Yield the figures of a study, each with its place in the paper and what it shows."""
+    """Yield the figures of a study, each with its name and what it shows."""
     for figure in record["figures"]:
         shows = captions.get(figure["file"], figure["shows"])
-        said = f"{figure['place']}: {shows}" if figure["place"] else shows
+        said = f"{_name_of(figure)}: {shows}"
         file = f"findings/{record['study']}/{figure['file']}"
         anchor = f'<a id="{_anchor_of(figure, record)}"></a>'
         yield from (f"{anchor}{said} Study `{record['study']}`.", "", f"![{said}]({file})", "")
@@ -263,10 +263,15 @@ def _pictures(record: Record, captions: Mapping[str, str]) -> Iterator[str]:
 def _links(files: Sequence[str], record: Record) -> str:
     """Link to those figures of a study that are in some files."""
     return " · ".join(
-        f"[{one['place'] or readable(Path(one['file']).stem)}](#{_anchor_of(one, record)})"
+        f"[{_name_of(one)}](#{_anchor_of(one, record)})"
         for one in record["figures"]
         if one["file"] in files
     )
+
+
+def _name_of(figure: Mapping[str, str]) -> str:
+    """Return the place of a figure in the paper, or its own name where it has none."""
+    return figure["place"] or readable(Path(figure["file"]).stem)
 
 
 def _anchor_of(figure: Mapping[str, str], record: Record) -> str:

@@ -114,7 +114,8 @@ def test_page_has_the_figures_of_a_study_above_its_claims_or_at_the_end():
         "![Fig. 1: The course.](findings/one/course.svg)\n\n| claim |"
     )
     assert above in text
-    assert text.endswith("The league. Study `two`.\n\n![The league.](findings/two/league.svg)\n")
+    last = "League: The league. Study `two`.\n\n![League: The league.](findings/two/league.svg)\n"
+    assert text.endswith(last)
 
 
 def test_a_claim_links_to_the_figures_of_its_study_that_draw_it():
