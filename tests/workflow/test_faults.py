@@ -15,7 +15,7 @@ import pytest
 # Training that takes some seconds, so that it can be interrupted.
 SLOW = {
     "ensembles": [
-        {"dataset": "digits", "batch_size": 8, "width": 60, "max_steps": 120_000}
+        {"dataset": "digits", "batch_size": 8, "width": 60, "max_steps": 40_000}
         | {"stop_at_accuracy": None}
     ],
     "measures": {"weight_norm": {}},
