@@ -148,10 +148,7 @@ def bearable(
         InputError: If so few as are bearable would say nothing.
     """  # noqa: DOC502
     unchanged = function, offered, ""
-    measure = getattr(function, "func", function)
-    place, named = getattr(measure, "__module__", ""), getattr(measure, "__name__", "")
-    ours = place.startswith(f"{MEASURES}.") and named == name
-    if not ours or name not in {*ON_LOOPS, *REDUCED}:
+    if not is_ours(name, function) or name not in {*ON_LOOPS, *REDUCED}:
         return unchanged
     loop = None
     try:
@@ -163,6 +160,13 @@ def bearable(
     if loop:
         return _on_loops(function, loop, size, offered)
     return _reduced(REDUCED[name], function, size, offered)
+
+
+def is_ours(name: str, function: Callable[..., Tensor]) -> bool:
+    """Return whether a function is the measure of a name, with settings, and none of the user."""
+    measure = getattr(function, "func", function)
+    place, named = getattr(measure, "__module__", ""), getattr(measure, "__name__", "")
+    return place.startswith(f"{MEASURES}.") and named == name
 
 
 def _size(module: nn.Module, inputs: Tensor) -> Size:

@@ -23,12 +23,14 @@ from torch.utils.data import (
     WeightedRandomSampler,
 )
 
-from generalization.bearable_costs import bearable
+from generalization.bearable_costs import bearable, is_ours
 from generalization.devices import SHARE_OF_MEMORY, halving_memory, usable_memory
 from generalization.errors import Approximated, InputError, in_order, reason_of
 from generalization.given_data import Data, as_tensor, collected
 from generalization.networks.activation_calls import pools_maxima
+from generalization.networks.differentiability import refuse_foreign_parameters
 from generalization.networks.modules import evaluation_mode
+from generalization.networks.sharing import once
 from generalization.offered import checked_values
 from generalization.randomness import generator_for
 from generalization.refusals import named_refusals, with_name
@@ -69,6 +71,8 @@ def measured_row(
     if lacking:
         return measure_row(name, f"{name} needs {' and '.join(lacking)}: {_remedy(lacking)}")
     try:
+        if is_ours(name, function):  # Also where it is given weights alone.
+            once(refuse_foreign_parameters, module, offered["inputs"][:1])
         function, offered, reduced = bearable(name, function, module, offered)
     except InputError as error:
         return measure_row(name, with_name(name, reason_of(error)))

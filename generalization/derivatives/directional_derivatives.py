@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.func import jvp
 
 from generalization.derivatives.gradient_factors import block_sizes
+from generalization.devices import SAMPLES_PER_CHUNK, samples_at_once
+from generalization.networks.differentiability import needs_derivatives
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, evaluation_mode, logits_at
 
@@ -82,6 +84,7 @@ def _affine(networks: FullyConnectedNetworks, along: Tensor, values: Tensor) -> 
 def _module_derivatives(
     module: nn.Module, inputs: Tensor, direction: Parameters
 ) -> tuple[Tensor, Tensor]:
+    needs_derivatives("parameters")
     parameters = {name: value.detach() for name, value in module.named_parameters()}
     along = {
         name: part.view(value.shape).to(value.dtype)
@@ -89,7 +92,7 @@ def _module_derivatives(
     }
     chunks = []
     with evaluation_mode(module):
-        for chunk in inputs.split(1024):
+        for chunk in inputs.split(samples_at_once(SAMPLES_PER_CHUNK)):
             logits = partial(_logits_at, module, chunk)
             chunks.append(jvp(logits, (parameters,), (along,)))
     logits, derivatives = (torch.cat(values).unsqueeze(0) for values in zip(*chunks, strict=True))

@@ -38,7 +38,13 @@ from generalization.derivatives.module_factors import (
     readable_layers,
     trainable,
 )
-from generalization.devices import MODULE_SAMPLES, items_at_once, samples_at_once
+from generalization.devices import (
+    MODULE_SAMPLES,
+    SAMPLES_PER_CHUNK,
+    items_at_once,
+    samples_at_once,
+)
+from generalization.networks.differentiability import needs_derivatives
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, evaluation_mode, logits_at, module_logits
 from generalization.networks.softmax import softmax
@@ -114,6 +120,7 @@ def gradient_blocks(
         one block; the samples of a network are in order.
     """
     if isinstance(networks, nn.Module):
+        needs_derivatives("parameters")
         with evaluation_mode(networks):
             layers = readable_layers(networks, inputs) if len(inputs) else None
             if layers is None:
@@ -205,7 +212,7 @@ def _layer_blocks(
     logits, calls = captured_calls(module, layers, inputs[:1])
     rows, _ = cotangents(logits.detach(), *(values[:1] for values in of_points))
     numbers = numbers_per_sample(layers, calls, rows.shape[1], partners)
-    size = items_at_once("logit_gradients", numbers * inputs.element_size(), inputs.device)
+    size = _samples_of_size(numbers, inputs)
     for begin in range(0, len(inputs), size):
         part = slice(begin, min(begin + size, len(inputs)))
         logits, calls = captured_calls(module, layers, inputs[part])
@@ -225,7 +232,9 @@ def _module_blocks(
 
     of_parameters = vmap(jacrev(row_logits), (None, 0, 0), randomness="different")
     with evaluation_mode(module):
-        size = _samples_at_once(module, inputs)
+        with torch.no_grad():
+            classes = module_logits(module, inputs[:1]).shape[1]
+        size = _samples_of_size(classes * sum(one.numel() for one in parameters.values()), inputs)
         for begin in range(0, len(inputs), size):
             part = slice(begin, min(begin + size, len(inputs)))
             logits = module_logits(module, inputs[part])
@@ -236,19 +245,17 @@ def _module_blocks(
             yield Block(slice(0, 1), part, scale.unsqueeze(0), layers)
 
 
-@torch.no_grad()
-def _samples_at_once(module: nn.Module, inputs: Tensor) -> int:
-    """Return the number of samples whose gradients of all logits fit the budget."""
-    with evaluation_mode(module):
-        classes = module_logits(module, inputs[:1]).shape[1]
-    of_point = inputs.element_size() * sum(one.numel() for one in module.parameters()) * classes
-    return items_at_once("logit_gradients", of_point, inputs.device)
+def _samples_of_size(numbers: int, inputs: Tensor) -> int:
+    """Return how many samples of so many numbers each fit the budget of a module's gradients."""
+    fitting = items_at_once("logit_gradients", numbers * inputs.element_size(), inputs.device)
+    return min(fitting, samples_at_once(SAMPLES_PER_CHUNK))
 
 
 def _module_sum(
     module: nn.Module, inputs: Tensor, cotangents: Cotangents, of_points: Sequence[Tensor]
 ) -> list[Float64[Tensor, "1 _ 1"]]:
     """Sum gradients over samples without computing those of single samples."""
+    needs_derivatives("parameters")
     parameters = trainable(module)
     total = [value.new_zeros(1, value.numel(), 1).double() for value in parameters.values()]
     size = samples_at_once(MODULE_SAMPLES)

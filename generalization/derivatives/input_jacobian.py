@@ -8,6 +8,7 @@ from jaxtyping import Float, Float64, Shaped
 from torch import Tensor, nn
 
 from generalization.devices import MODULE_SAMPLES, items_at_once, samples_at_once
+from generalization.networks.differentiability import needs_derivatives
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, evaluation_mode, module_logits
 
@@ -91,6 +92,7 @@ def module_row_norms(
     Yields:
         Norms and their scale, of one chunk of inputs after the other.
     """
+    needs_derivatives("inputs")
     with evaluation_mode(module):
         for chunk, *of_chunk in _chunks(samples_at_once(MODULE_SAMPLES), inputs, *of_points):
             yield _row_norms(module, chunk, cotangents, of_chunk)

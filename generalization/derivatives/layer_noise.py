@@ -14,6 +14,7 @@ from generalization.derivatives.preactivation_jacobians import (
     without_features,
 )
 from generalization.devices import DIRECTIONS_PER_CHUNK, items_at_once
+from generalization.networks.differentiability import needs_derivatives
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.hidden_layers import (
     last_hidden_layer,
@@ -116,6 +117,7 @@ def _module_norms(
     Args:
         layers: Function from a module and inputs to the activations of layers.
     """
+    needs_derivatives("inputs")
     basis = torch.eye(inputs[0].numel(), dtype=inputs.dtype, device=inputs.device)
 
     def activations(point: Tensor) -> tuple[Tensor, ...]:

@@ -5,8 +5,10 @@ from collections.abc import Callable
 import torch
 from jaxtyping import Float, Float64
 from torch import Generator, Tensor, nn
-from torch.func import grad, jvp
 
+from generalization.devices import MODULE_SAMPLES, samples_at_once
+from generalization.networks.differentiability import needs_derivatives
+from generalization.networks.finite_differences import gradients_of
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, evaluation_mode, logits_at
 from generalization.randomness import random_signs
@@ -29,9 +31,9 @@ def probed_mean_mixed_derivative_norm(
     For random signs u and v, E uuᵀ and E vvᵀ are identities, hence, with the same signs at all
     inputs,
 
-        ‖E_x ∂²(Cf)/∂θ∂x‖_F² = E ‖∂/∂θ E_x (∂(uᵀCf)/∂x · v)‖².
+        ‖E_x ∂²(Cf)/∂θ∂x‖_F² = E ‖∂/∂θ E_x (∂(uᵀCf)/∂x · v)‖²,
 
-    All networks share the probes.
+    by two backward passes for some inputs at a time. All networks share the probes.
 
     Returns:
         Root of the mean over probes, for each network.
@@ -39,6 +41,7 @@ def probed_mean_mixed_derivative_norm(
     directions = random_signs((probes, *inputs.shape[1:]), inputs, generator)
     cotangents = random_signs((probes, len(outputs)), inputs, generator) @ outputs
     if isinstance(networks, nn.Module):
+        needs_derivatives("inputs and parameters")
         with evaluation_mode(networks) as module:
             squares = [_mean_square(*_module_function(module), inputs, directions, cotangents)]
     else:
@@ -78,14 +81,17 @@ def _mean_square(
     cotangents: Float[Tensor, "probes classes"],
 ) -> Float64[Tensor, ""]:
     """Return the mean over probes of ‖∂/∂θ E_x (∂(uᵀCf)/∂x · v)‖²."""
-    total = 0
+    parameters = tuple(part.detach().requires_grad_() for part in parameters)
+    total = torch.zeros((), dtype=torch.float64, device=inputs.device)
     for direction, cotangent in zip(directions, cotangents, strict=True):
-
-        def mean_slope(parameters: Parameters, v: Tensor = direction, u: Tensor = cotangent):
-            along = (v.expand_as(inputs),)
-            _, slopes = jvp(lambda x: logits(parameters, x), (inputs,), along)
-            return (slopes @ u).mean()
-
-        gradients = grad(mean_slope)(parameters)
-        total = total + sum(gradient.double().square().sum() for gradient in gradients)
+        sums = [torch.zeros_like(part, dtype=torch.float64) for part in parameters]
+        for chunk in inputs.split(samples_at_once(MODULE_SAMPLES)):
+            chunk = chunk.detach().requires_grad_()
+            with torch.enable_grad():
+                outputs = logits(parameters, chunk) @ cotangent
+                (slopes,) = gradients_of(outputs, [chunk], create_graph=True)
+                slopes = slopes * direction
+            for of_part, found in zip(sums, gradients_of(slopes, parameters), strict=True):
+                of_part += found
+        total += sum((of_part / len(inputs)).square().sum() for of_part in sums)
     return total / len(directions)

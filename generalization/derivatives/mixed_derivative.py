@@ -8,6 +8,7 @@ from torch import Generator, Tensor, nn
 from torch.func import grad, jvp, vmap
 
 from generalization.devices import items_at_once
+from generalization.networks.differentiability import needs_derivatives
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, evaluation_mode, logits_at
 from generalization.randomness import random_signs
@@ -40,6 +41,7 @@ def probed_mixed_derivative_norm(
         return _root_and_error(
             _squares_of_draws(_stack_squares, networks, inputs, outputs, generator, probes)
         )
+    needs_derivatives("inputs and parameters")
     with evaluation_mode(networks) as module:
         return _root_and_error(
             _squares_of_draws(_module_squares, module, inputs, outputs, generator, probes)

@@ -7,6 +7,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
 from generalization.devices import items_at_once
+from generalization.networks.differentiability import needs_derivatives
 from generalization.networks.linearized_layers import (
     KEEPING_FEATURES,
     flat_layers,
@@ -59,6 +60,7 @@ def sensitivity_of_module_layers(
     Returns:
         One norm per input and layer with parameters; NaN where logits are not finite.
     """
+    needs_derivatives("inputs and parameters")
     layers = flat_layers(module)
     if not len(inputs):
         count = len(having_parameters(layers))

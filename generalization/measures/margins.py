@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from generalization.derivatives.gradient_factors import activations_and_logits
 from generalization.devices import SAMPLES_PER_BACKWARD, samples_at_once
 from generalization.errors import warn_of_no_value
+from generalization.networks.differentiability import needs_derivatives
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.hidden_layers import layer_maps
 from generalization.networks.modules import Networks, evaluation_mode, logits_of
@@ -234,6 +235,8 @@ def _module_margins(
     module: nn.Module, inputs: Tensor, labels: Tensor
 ) -> list[Float64[Tensor, "1 samples"]]:
     """Return the normalized margins of a sequence of layers, by one backward pass."""
+    *pieces, last = layer_maps(module)
+    needs_derivatives("inputs")
     layers, ratios = [], []
     with evaluation_mode(module), torch.enable_grad():
         for some, of_some in zip(
@@ -242,7 +245,6 @@ def _module_margins(
             strict=True,
         ):
             activations = [some.detach().requires_grad_()]
-            *pieces, last = layer_maps(module)
             for piece in pieces:
                 activations.append(piece(activations[-1].clone()))
             logits = last(activations[-1]).unsqueeze(0)

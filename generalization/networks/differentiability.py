@@ -6,7 +6,10 @@ Args:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,7 +20,9 @@ from torch.overrides import TorchFunctionMode
 
 from generalization.errors import InputError
 from generalization.networks.bending import is_feature, leaves, mark_feature
-from generalization.networks.modules import Wrapping, kind_of, owned_tensors
+from generalization.networks.finite_differences import WAYS, has_true_derivatives
+from generalization.networks.modules import is_of_torch, kind_of, owned_tensors
+from generalization.networks.sharing import once
 from generalization.refusals import with_article
 
 # What torch says of modules that it cannot differentiate or batch, and what they lack.
@@ -39,37 +44,71 @@ IMPOSSIBLE = {
     "The stateless API can't be used": "parameters that can be replaced",
     "is not supported on ScriptModules": "layers that are written in Python",
 }
-INTEGERS = {torch.int64, torch.int32}
 TO_NUMPY = {"numpy", "__array__"}
 
 
-class WithoutDerivatives(Wrapping):
-    """A module whose logits have no graph, or one with other derivatives than theirs.
+@dataclass(frozen=True)
+class Read:
+    """A network as a measure reads it.
 
-    Args:
-        body: The module.
-        replaced: Whether there are other derivatives.
+    Attributes:
+        inputs: Points of the measure, if it has any.
+        by_arrays: Whether arrays compute a part of it.
+        true: Results of ``has_true_derivatives``, by what values are differentiated by.
     """
 
-    def __init__(self, body: nn.Module, replaced: bool = False) -> None:
-        super().__init__(body)
-        self.replaced = replaced
+    module: nn.Module
+    inputs: Any
+    by_arrays: bool
+    true: dict[str, bool] = field(default_factory=dict)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Return the logits.
+    def require(self, by: str) -> None:
+        """Refuse derivatives that are not those of values.
 
         Raises:
-            InputError: If they are to be differentiated.
+            InputError: If they are not.
         """
-        if torch.is_grad_enabled() or torch._C._functorch.maybe_current_level() is not None:
-            found = with_article(kind_of(self))
+        if not isinstance(self.inputs, Tensor) or not len(self.inputs):
+            return
+        found = with_article(kind_of(self.module))
+        if self.by_arrays:
+            raise InputError(f"networks must have logits with derivatives, not those of {found}.")
+        if by not in self.true:
+            self.true[by] = once(has_true_derivatives, self.module, self.inputs, by)
+        if not self.true[by]:
             raise InputError(
-                f"networks must have logits with derivatives that are those of their values, not "
-                f"those of {found}, which cuts or replaces gradients."
-                if self.replaced
-                else f"networks must have logits with derivatives, not those of {found}."
+                f"networks must have logits with derivatives by {by} that are those of their "
+                f"values, not those of {found}, which cuts or replaces gradients."
             )
-        return self.body(inputs)
+
+
+_read: ContextVar[tuple[Read, ...]] = ContextVar("read", default=())
+
+
+@contextmanager
+def reading(networks: Sequence[Read]) -> Iterator[None]:
+    """Let ``needs_derivatives`` ask these networks within the block."""
+    token = _read.set(tuple(networks))
+    try:
+        yield
+    finally:
+        _read.reset(token)
+
+
+def needs_derivatives(by: str) -> None:
+    """Refuse to differentiate the networks that a measure reads if torch gives other derivatives.
+
+    What differentiates modules calls it before.
+
+    Args:
+        by: One of ``WAYS``; ``inputs and parameters`` for a mixed second derivative.
+
+    Raises:
+        InputError: If derivatives are not those of values.
+    """  # noqa: DOC502
+    for network in _read.get():
+        for one in WAYS if by == "inputs and parameters" else (by,):
+            network.require(one)
 
 
 class ComingBack(TorchFunctionMode):
@@ -79,13 +118,12 @@ class ComingBack(TorchFunctionMode):
 
     Attributes:
         noticed: Whether there are any.
-        counts: Whether features become integers, by which other features are chosen.
     """
 
     def __init__(self, module: nn.Module, inputs: Tensor) -> None:
         super().__init__()
         self.known = set(map(id, owned_tensors(module)))
-        self.left = self.noticed = self.counts = False
+        self.left = self.noticed = False
         mark_feature(inputs)
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
@@ -99,7 +137,6 @@ class ComingBack(TorchFunctionMode):
         for one in leaves(found):
             if isinstance(one, Tensor) and id(one) not in self.known:
                 one._is_feature = features
-                self.counts |= features and one.dtype in INTEGERS
         return found
 
     def _is_unknown(self, value: Any) -> bool:
@@ -108,42 +145,54 @@ class ComingBack(TorchFunctionMode):
         return isinstance(value, np.ndarray)
 
 
-def leads_to(output: Any, inputs: Tensor) -> bool:
-    """Return whether the graph of an output has inputs among its leaves, if they can be there."""
-    logits = getattr(output, "logits", output)
-    if not (isinstance(logits, Tensor) and inputs.requires_grad):
-        return True
-    return logits is inputs or any(one is inputs for one in _leaves_of(logits))
+class _Used(TorchFunctionMode):
+    """Notices parameters that a module computes with.
+
+    Attributes:
+        parameters: Those that are not known, by their identity.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.known = set(map(id, module.parameters()))
+        self.parameters: dict[int, Tensor] = {}
+        self.made: list[Tensor] = []  # Kept, lest another tensor has their identity.
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        # What asks a tensor for its shape or its type does not compute with it.
+        if getattr(function, "__name__", "") != "__get__":
+            for one in leaves((args, kwargs or {})):
+                if _is_trained(one) and id(one) not in self.known:
+                    self.parameters[id(one)] = one
+        found = function(*args, **(kwargs or {}))
+        self.made += filter(_is_trained, leaves(found))
+        self.known.update(map(id, self.made))
+        return found
 
 
-def refuse_foreign_parameters(module: nn.Module, output: Any) -> None:
-    """Refuse logits that depend on parameters that a module holds, but not as its own.
+def _is_trained(value: Any) -> bool:
+    """Return whether a value is a parameter, or a leaf like one."""
+    if not isinstance(value, Tensor):
+        return False
+    return isinstance(value, nn.Parameter) or (value.is_leaf and value.requires_grad)
+
+
+@torch.no_grad()
+def refuse_foreign_parameters(module: nn.Module, inputs: Tensor) -> None:
+    """Refuse a module that computes with parameters that it holds, but not as its own.
 
     Raises:
         InputError: If there are any, as of layers in a list.
     """
-    logits, own = getattr(output, "logits", output), set(map(id, module.parameters()))
-    of_graph = _leaves_of(logits) if isinstance(logits, Tensor) else ()
-    foreign = [one for one in of_graph if isinstance(one, nn.Parameter) and id(one) not in own]
-    if foreign:
+    if is_of_torch(module):
+        return
+    with _Used(module) as used, suppress(Exception):  # What fails says so itself.
+        module(inputs)
+    if used.parameters:
         raise InputError(
             "networks must have all parameters that they compute with in named_parameters, not "
-            f"compute with {len(foreign)} others as {with_article(kind_of(module))} does."
+            f"compute with {len(used.parameters)} others as {with_article(kind_of(module))} does."
         )
-
-
-def _leaves_of(tensor: Tensor) -> list[Tensor]:
-    """Return the leaves of the graph of a tensor."""
-    stack, seen, found = [tensor.grad_fn], set(), []
-    while stack:
-        node = stack.pop()
-        if node is None or node in seen:
-            continue
-        if hasattr(node, "variable"):
-            found.append(node.variable)
-        seen.add(node)
-        stack += [source for source, _ in node.next_functions]
-    return found
 
 
 def refusal(name: str, modules: Sequence[nn.Module], error: Exception) -> str:

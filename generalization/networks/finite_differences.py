@@ -2,10 +2,13 @@
 
 A forward pass may cut or replace gradients without a word: by ``detach``, ``data``, ``item``,
 ``tolist``, a straight-through estimator, or an autograd.Function. Its Jacobians are then those of
-another function. Derivatives along a direction of the inputs and one of the parameters tell.
+another function. Derivatives along a direction of the inputs and one of the parameters tell. An
+autograd.Function may have a derivative that is right and cannot be differentiated itself: the
+derivative by the parameters of that along the inputs tells.
 
 Args:
     steps: Lengths and tolerances of differences.
+    by: By what values are differentiated, one of ``WAYS``; by both one after the other.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from torch.overrides import TorchFunctionMode
 
 from generalization.devices import SHARE_OF_MEMORY, usable_memory
 from generalization.networks.coupling import spread
-from generalization.networks.modules import is_of_torch, owned_tensors
+from generalization.networks.modules import is_of_torch, left_as_it_was, owned_tensors
 
 POINTS = 2
 # Relative changes before: without one, units without biases may be at a kink, and pooled values
@@ -40,15 +43,24 @@ class Steps(NamedTuple):
             cross more kinks, shorter ones lose more digits.
         tolerance: Relative difference, which a few kinks make.
         rounding: Relative error of values.
+        in_double: Whether values are in double precision.
     """
 
     lengths: tuple[float, ...]
     tolerance: float
     rounding: float
+    in_double: bool
 
 
-DOUBLE = Steps((1e-6, 1e-5, 1e-4), 5e-3, 1e-13)
-SINGLE = Steps((1e-3, 1e-2), 5e-2, 2e-6)
+DOUBLE = Steps((1e-6, 1e-7, 1e-5), 1e-4, 1e-13, in_double=True)
+SINGLE = Steps((1e-3, 1e-2), 5e-2, 2e-6, in_double=False)
+# A gradient jumps at a kink: most shorter steps cross none, and single precision has no shorter.
+OF_GRADIENTS = Steps((1e-8, 1e-9, 1e-7), 1e-3, 1e-13, in_double=True)
+WAYS = {
+    "inputs": (DOUBLE, SINGLE),
+    "parameters": (DOUBLE, SINGLE),
+    "inputs and parameters": (OF_GRADIENTS,),
+}
 
 
 class Line(NamedTuple):
@@ -116,10 +128,11 @@ def _in_double() -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
-def has_true_derivatives(module: nn.Module, inputs: Tensor) -> bool:
+def has_true_derivatives(module: nn.Module, inputs: Tensor, by: str) -> bool:
     """Return whether derivatives are those of values, as far as they can be computed.
 
-    Modules in which only code of torch runs are right.
+    Modules in which only code of torch runs are right. Second derivatives are compared with
+    differences of first ones, which must be right.
 
     Args:
         module: In eval mode; a copy is evaluated.
@@ -130,28 +143,36 @@ def has_true_derivatives(module: nn.Module, inputs: Tensor) -> bool:
     # In double precision: a copy, its gradients and a direction.
     needed = 24 * sum(one.numel() for one in module.parameters())
     roomy = needed <= SHARE_OF_MEMORY * usable_memory(inputs.device)
-    for steps in (DOUBLE, SINGLE) if roomy else (SINGLE,):
+    for steps in WAYS[by]:
+        if steps.in_double and not roomy:
+            continue
         try:
-            copied, given = _copy(module), points.detach().clone()
-            if steps is DOUBLE:
-                copied = copied.double()
-                given = given.double() if given.is_floating_point() else given
-            with _in_double() if steps is DOUBLE else nullcontext():
-                return any(_agree(copied, given, change, steps) for change in CHANGES)
+            with left_as_it_was(module), _in_double() if steps.in_double else nullcontext():
+                copied, given = _copy(module, points, double=steps.in_double)
+                return any(_agree(copied, given, by, change, steps) for change in CHANGES)
         except Exception:  # Code of others, which may need its own precision.
             continue
     return True  # What lacks derivatives says so itself.
 
 
-def _copy(module: nn.Module) -> nn.Module:
-    """Copy a module, which may hold what it has computed, with a graph."""
-    made = [one for one in owned_tensors(module) if not one.is_leaf]
-    return deepcopy(module, {id(one): one.detach().clone() for one in made})
+def _copy(module: nn.Module, points: Tensor, *, double: bool) -> tuple[nn.Module, Tensor]:
+    """Copy a module and points; in its own precision one that cannot be copied is taken itself."""
+    made = [one for one in owned_tensors(module) if not one.is_leaf]  # They have a graph.
+    points = points.detach().clone()
+    try:
+        copied = deepcopy(module, {id(one): one.detach().clone() for one in made})
+    except Exception:
+        if double:
+            raise
+        return module, points
+    if double:
+        return copied.double(), points.double() if points.is_floating_point() else points
+    return copied, points
 
 
 @torch.enable_grad()
-def _agree(module: nn.Module, inputs: Tensor, change: float, steps: Steps) -> bool:
-    """Return whether derivatives by inputs, point by point, and by parameters are those of values.
+def _agree(module: nn.Module, inputs: Tensor, by: str, change: float, steps: Steps) -> bool:
+    """Return whether derivatives, by inputs those of every point, are those of values.
 
     Args:
         module: A copy, which is changed.
@@ -160,40 +181,59 @@ def _agree(module: nn.Module, inputs: Tensor, change: float, steps: Steps) -> bo
     """
     parameters = [one.requires_grad_() for one in module.parameters() if one.is_floating_point()]
     points = [inputs.requires_grad_()] if inputs.is_floating_point() else []
-    line = Line(points + parameters, [*map(_around, points), *map(_rolled, parameters)])
+    given = Line(points + parameters, [*map(_around, points), *map(_rolled, parameters)])
+    begin = 0 if by == "inputs" else len(points)
+    end = len(points) if by == "inputs" else None
+    line = given.part(range(len(given.tensors))[begin:end])
 
     def values() -> Tensor:
-        return _mixed(module(inputs))
+        if by != "inputs and parameters":
+            return _mixed(module(inputs))
+        with torch.enable_grad():
+            (found,) = gradients_of(_mixed(module(inputs)), points, create_graph=True)
+        return (found * given.directions[0]).flatten(1).sum(1)
 
-    line.move(change)
-    found = torch.autograd.grad(
-        values().sum(), line.tensors, allow_unused=True, materialize_grads=True
-    )
+    if not line.tensors or (by == "inputs and parameters" and not points):
+        return True
+    given.move(change)
+    found = gradients_of(values(), line.tensors)
     if all(one.isfinite().all() for one in found):
-        agree = _has_slopes(line, found, values, bool(points), steps)
+        agree = _has_slopes(line, found, values, steps, of_points=by == "inputs")
     else:
         agree = change == 0  # What is no number is not wrong in silence.
-    line.move(-change)
+    given.move(-change)
     return agree
+
+
+def gradients_of(values: Tensor, tensors: Sequence[Tensor], **settings: bool) -> tuple[Tensor, ...]:
+    """Return the gradients of a sum, which are zeros where there is no graph."""
+    if not values.requires_grad:
+        return tuple(map(torch.zeros_like, tensors))
+    return torch.autograd.grad(
+        values, tensors, torch.ones_like(values), materialize_grads=True, **settings
+    )
 
 
 def _has_slopes(
     line: Line,
     gradients: Sequence[Tensor],
     values: Callable[[], Tensor],
-    begins_with_points: bool,
     steps: Steps,
+    *,
+    of_points: bool,
 ) -> bool:
     """Return whether values have the slopes that the gradients of their sum give them.
 
     Parameters without a gradient are moved by themselves, lest others outweigh them.
+
+    Args:
+        of_points: Whether every point has a slope of its own.
     """
     slopes = [one * along for one, along in zip(gradients, line.directions, strict=True)]
-    count = int(begins_with_points)
-    if count and not line.part([0]).has_slope(values, slopes[0].flatten(1).sum(1), steps):
-        return False
+    if of_points:
+        return line.has_slope(values, slopes[0].flatten(1).sum(1), steps)
     for reached in (True, False):
-        places = [i for i in range(count, len(slopes)) if bool(gradients[i].any()) == reached]
+        places = [i for i, one in enumerate(gradients) if bool(one.any()) == reached]
         slope = sum((slopes[i].sum() for i in places), torch.zeros(()))
         if places and not line.part(places).has_slope(lambda: values().sum(), slope, steps):
             return False

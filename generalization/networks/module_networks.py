@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from generalization.errors import InputError
+from generalization.networks.differentiability import refuse_foreign_parameters
 from generalization.networks.foreign_architecture import ForeignArchitecture
 from generalization.networks.recurrent import weights_replaced
 from generalization.networks.stacked_networks import TensorStack
@@ -134,6 +135,7 @@ def template_of(architecture: ForeignArchitecture) -> Template:
         if not trained:
             raise InputError(f"{architecture} must have parameters to train, not none.")
         images = torch.randn(PROBES, *architecture.image)
+        refuse_foreign_parameters(module.eval(), images.to(_dtype(module)))
         given = {
             "module": module,
             "parameters": tuple(trained),

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from generalization.devices import samples_at_once
+from generalization.networks.differentiability import needs_derivatives
 from generalization.networks.modules import SAMPLES_PER_CHUNK, Networks, evaluation_mode, logits_at
 
 # Name → weights with a leading network axis. Vectors, such as biases, are not weights.
@@ -81,6 +82,8 @@ def losses_and_gradients_with(
     networks: Networks, weights: Weights, inputs: Tensor, labels: Tensor
 ) -> tuple[Float64[Tensor, "networks"], dict[str, Tensor]]:
     """Return ``losses_with`` and their gradients with respect to the weights."""
+    if isinstance(networks, nn.Module):
+        needs_derivatives("parameters")
     with torch.enable_grad():
         leaves = {name: value.detach().requires_grad_() for name, value in weights.items()}
         losses = losses_with(networks, leaves, inputs, labels)

@@ -7,11 +7,11 @@ have all derivatives. It is not changed: where another precision is needed, a co
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import wraps
-from inspect import BoundArguments, signature
+from inspect import BoundArguments, Parameter, signature
 from typing import Any, ParamSpec, TypeVar
 
 import torch
@@ -26,15 +26,18 @@ from torch.nn.utils.weight_norm import WeightNorm
 from torch.overrides import TorchFunctionMode
 
 from generalization.errors import Approximated, InputError
-from generalization.networks.coupling import differ, other_batches, some_points
+from generalization.networks.coupling import (
+    differ,
+    other_batches,
+    some_points,
+)
 from generalization.networks.differentiability import (
     ComingBack,
-    WithoutDerivatives,
-    leads_to,
+    Read,
+    reading,
     refusal,
     refuse_foreign_parameters,
 )
-from generalization.networks.finite_differences import has_true_derivatives
 from generalization.networks.folding import folded_module
 from generalization.networks.modules import (
     Wrapping,
@@ -75,7 +78,7 @@ def reads_networks(function: Callable[Parameters, Result]) -> Callable[Parameter
     Stacks get their normalizations folded into the weights where the argument is ``networks``. A
     module has the weights that it computes with, whatever they are made of. Its outputs are checked
     at a few inputs: logits of shape (samples, classes) that do not depend on other inputs and are
-    no probabilities.
+    no probabilities. Where it differentiates them, see ``needs_derivatives``.
 
     Args:
         function: A function with an argument ``networks`` or ``trained_networks``.
@@ -140,16 +143,20 @@ def _reader(
             given[one] = unwrapped(given[one])
             refuse_empty(given[one])
         with _kernels_with_all_derivatives(), _evaluated([given[one] for one in modules]):
+            read = []
             for one in modules:
-                module = _readable(name, given[one], given, named.parameters)
+                module, by_arrays = _readable(name, given[one], given, named.parameters)
                 if _is_made(module, kind):
                     module = once(_without_parametrizations, module, kind)
                 inputs = next((given[i] for i in INPUTS if i in given), None)
                 if one != "initial_networks":
-                    module = _with_true_derivatives(module, inputs)
+                    read.append(Read(module, inputs, by_arrays))
                 given[one] = prepared(module, inputs) if "networks" in given else module
             modules_read = [given[one] for one in modules]
-            with _functions_with_all_derivatives(modules_read):
+            with (
+                _functions_with_all_derivatives(modules_read),
+                reading(read),
+            ):
                 try:
                     return function(*bound.args, **bound.kwargs)
                 except Exception as error:
@@ -318,14 +325,6 @@ def _without_parametrizations(module: nn.Module, kind: type[nn.Module]) -> nn.Mo
     return module
 
 
-def _with_true_derivatives(module: nn.Module, inputs: Any) -> nn.Module:
-    """Return a module, or one that refuses to be differentiated if that would give others."""
-    if isinstance(module, WithoutDerivatives) or not (isinstance(inputs, Tensor) and len(inputs)):
-        return module
-    true = once(has_true_derivatives, module, inputs)
-    return module if true else WithoutDerivatives(module, replaced=True)
-
-
 @contextmanager
 def _evaluated(modules: list[nn.Module]) -> Iterator[None]:
     """Put modules into eval mode for the time."""
@@ -337,15 +336,18 @@ def _evaluated(modules: list[nn.Module]) -> Iterator[None]:
 
 
 def _readable(
-    name: str, module: nn.Module, given: dict[str, Any], parameters: Collection[str]
-) -> nn.Module:
+    name: str, module: nn.Module, given: dict[str, Any], parameters: Mapping[str, Parameter]
+) -> tuple[nn.Module, bool]:
     """Return a module, or a copy, that can be read; convert inputs to its precision.
 
     Args:
         name: Name of the measure, for error messages.
         module: In eval mode.
         given: All arguments of the measure; floating-point inputs are replaced.
-        parameters: Names of all that it takes: ``dtype`` is that of the module if it is double.
+        parameters: All that it takes: ``dtype`` is that of the module if it is double.
+
+    Returns:
+        The module, and whether arrays compute a part of it, which torch cannot differentiate.
     """
     module, dtype = once(_in_one_precision, module)
     for one in INPUTS:
@@ -353,42 +355,50 @@ def _readable(
             given[one] = given[one].to(dtype)
     if dtype == torch.float64 and "dtype" in parameters:
         given.setdefault("dtype", dtype)
-    tensors = [given[one] for one in INPUTS if isinstance(given.get(one), Tensor)]
-    inputs = max(tensors, key=len, default=())
-    if not len(inputs):
-        return module
+    points = _points(given, parameters)
+    if not points:
+        return module, False
+    inputs = max(points, key=len)
     refuse_statistics_of_batches(module)
     before = [(name, one, _changes(one)) for name, one in module.named_buffers()]
     first = inputs[:1].detach().clone().requires_grad_(inputs.is_floating_point())
     with _evaluated_at(name, module, first):
-        output, differentiable = _first_output(module, first)
+        output, by_arrays = _first_output(module, first)
     _refuse_changes(module, before)
-    refuse_foreign_parameters(module, output)
+    once(refuse_foreign_parameters, module, inputs[:1])
     if hasattr(output, "logits"):
         module, output = once(LogitsOf, module), output.logits
     with torch.no_grad():
         _check_logits(name, module, inputs, any(one in given for one in LABELS))
         _check_labels(name, output.shape[-1], given)
-    known = isinstance(module, WithoutDerivatives) or (differentiable and output.requires_grad)
-    return module if known else WithoutDerivatives(module)
+    return module, by_arrays
+
+
+def _points(given: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> list[Tensor]:
+    """Return the inputs that a measure reads, of training inputs the first ones, unless none."""
+    count = None
+    if "train_samples" in parameters:
+        count = given.get("train_samples", parameters["train_samples"].default)
+    read = {"inputs": None, "train_inputs": count}
+    points = [given[one][:most] for one, most in read.items() if isinstance(given.get(one), Tensor)]
+    return [one for one in points if len(one)]
 
 
 def _first_output(module: nn.Module, inputs: Tensor) -> tuple[Any, bool]:
-    """Compute what a module gives, and tell whether torch computes all of it, with a graph.
+    """Compute what a module gives, and tell whether arrays compute a part of it.
 
     Raises:
         RuntimeError: If torch cannot compute it.
     """
-    if not isinstance(module, WithoutDerivatives):
-        try:
-            with torch.enable_grad(), ComingBack(module, inputs) as arrays:
-                output = module(inputs)
-            return output, not arrays.noticed and (arrays.counts or leads_to(output, inputs))
-        except RuntimeError as error:
-            if "Can't call numpy()" not in str(error):
-                raise
+    try:
+        with torch.enable_grad(), ComingBack(module, inputs) as arrays:
+            output = module(inputs)
+        return output, arrays.noticed
+    except RuntimeError as error:
+        if "Can't call numpy()" not in str(error):
+            raise
     with torch.no_grad():
-        return module(inputs.detach()), False
+        return module(inputs.detach()), True
 
 
 @contextmanager

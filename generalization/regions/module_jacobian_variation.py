@@ -7,7 +7,8 @@ from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
 from generalization.derivatives.row_sketch import roots
-from generalization.devices import items_at_once
+from generalization.devices import SAMPLES_PER_CHUNK, items_at_once, samples_at_once
+from generalization.networks.differentiability import needs_derivatives
 from generalization.networks.modules import module_logits
 from generalization.regions.breakpoints import curve_at, interpolated
 from generalization.regions.module_polylines import borders_of_regions
@@ -99,6 +100,7 @@ def _blocks(module: nn.Module, point: Float[Tensor, "1 *features"], edges: int) 
     """Split the points at the ends of edges into blocks; consecutive blocks share one point."""
     numbers_per_point = point.numel() * module_logits(module, point).shape[1]
     size = items_at_once("polygons", numbers_per_point, point.device)
+    size = max(1, min(size, samples_at_once(SAMPLES_PER_CHUNK) - 1))  # And one point more.
     for first in range(0, edges, size):
         yield slice(first, min(first + size, edges) + 1)
 
@@ -111,6 +113,7 @@ def _changes(
     drawn: bool,
 ) -> Float64[Tensor, "edges _"]:
     """Return ‖Δf'‖_F between consecutive points, by all rows or by those drawn."""
+    needs_derivatives("inputs")
     points = points.detach().requires_grad_()
     with torch.enable_grad():
         logits = module_logits(module, points)

@@ -119,10 +119,15 @@ def network(function):
 
 @pytest.mark.parametrize("kind", CUT)
 def test_gradients_that_stop_halfway_are_no_gradients(kind, points):
-    sentence = "networks must have logits with derivatives, not those of a Network."
-    for measure, given in ((gradient_norm, points), (jacobian_norm, points[:1])):
-        with pytest.raises(InputError, match=rf"^{measure.__name__}: {sentence}$"):
-            measure(network(CUT[kind]), *given)
+    for by, measure in (("parameters", gradient_norm), ("inputs", jacobian_norm)):
+        with pytest.raises(InputError) as raised:
+            measure(network(CUT[kind]), *points[: 2 if by == "parameters" else 1])
+        assert str(raised.value) == f"{measure.__name__}: networks must have logits with " + (
+            "derivatives, not those of a Network."
+            if "graph" not in kind
+            else f"derivatives by {by} that are those of their values, not those of a Network, "
+            "which cuts or replaces gradients."
+        )
 
 
 @pytest.mark.parametrize("kind", CUT)
@@ -184,7 +189,6 @@ def test_settings_that_cannot_be_meant_are_no_fault_of_a_module(points):
             {
                 tangent_sensitivity: "layers whose autograd.Function has a setup_context",
                 fisher_rao_norm: "layers whose autograd.Function has a setup_context",
-                mean_tangent_sensitivity: "layers whose autograd.Function has a setup_context",
             },
         ),
         (
@@ -192,7 +196,6 @@ def test_settings_that_cannot_be_meant_are_no_fault_of_a_module(points):
             {
                 tangent_sensitivity: "layers that torch.vmap can batch",
                 fisher_rao_norm: "layers that have forward derivatives",
-                mean_tangent_sensitivity: "layers that have forward derivatives",
             },
         ),
     ],
@@ -206,6 +209,9 @@ def test_what_functions_of_ones_own_lack_is_said(function, need, points):
         assert str(raised.value) == (
             f"{measure.__name__} needs networks with {lacking}, not a Network."
         )
+    expected = mean_tangent_sensitivity(network(WHOLE["relu"]), points[0], Generator())
+    found = mean_tangent_sensitivity(network(function), points[0], Generator())
+    assert torch.allclose(found, expected, rtol=1e-5)
 
 
 def test_what_a_module_raises_itself_is_told(points):

@@ -4,15 +4,17 @@ from itertools import product
 
 import pytest
 import torch
-from torch import nn
+from torch import Generator, nn
 from torch.nn import functional
 
 from generalization.errors import InputError
 from generalization.measures.gradient_norm import gradient_norm
 from generalization.measures.jacobian_norm import jacobian_norm
+from generalization.measures.mean_tangent_sensitivity import mean_tangent_sensitivity
+from generalization.measures.tangent_sensitivity import tangent_sensitivity
 from generalization.measures.training_loss import training_loss
 from generalization.networks import finite_differences
-from generalization.networks.finite_differences import has_true_derivatives
+from generalization.networks.finite_differences import WAYS, has_true_derivatives
 
 
 class Network(nn.Module):
@@ -25,6 +27,11 @@ class Network(nn.Module):
 
     def forward(self, x):
         return self.head(torch.relu(self.two(self.function(self, x))))
+
+
+class Uncopied(Network):
+    def __deepcopy__(self, memory):
+        raise TypeError("no copies.")
 
 
 class Reversed(torch.autograd.Function):
@@ -121,9 +128,17 @@ WHOLE = {
         net.one(x).masked_fill(torch.arange(6) > 3, -torch.inf), 1
     ),
 }
+# The others have no derivatives by either.
+RIGHT = {
+    "detached inputs": {"parameters"},
+    "detached weight": {"inputs"},
+    "detached bias": {"inputs"},
+    "rounded weight": {"inputs"},
+    "sign of weight": {"inputs"},
+}
 REFUSAL = (
-    "{}: networks must have logits with derivatives that are those of their values, not those of a "
-    "Network, which cuts or replaces gradients."
+    "{}: networks must have logits with derivatives by {} that are those of their values, not "
+    "those of a Network, which cuts or replaces gradients."
 )
 
 
@@ -136,10 +151,14 @@ def network(function):
 @pytest.mark.parametrize("kind", CUT)
 def test_gradients_of_another_function_are_refused(kind, points):
     module = network(CUT[kind])
-    for measure, given in ((gradient_norm, points), (jacobian_norm, points[:1])):
+    measures = {"parameters": (gradient_norm, points), "inputs": (jacobian_norm, points[:1])}
+    for by, (measure, given) in measures.items():
+        if by in RIGHT.get(kind, ()):
+            assert measure(module, *given).isfinite().all()
+            continue
         with pytest.raises(InputError) as raised:
             measure(module, *given)
-        assert str(raised.value) == REFUSAL.format(measure.__name__)
+        assert str(raised.value) == REFUSAL.format(measure.__name__, by)
     assert training_loss(module, *points).isfinite()
 
 
@@ -153,8 +172,9 @@ def test_gradients_of_another_function_are_refused(kind, points):
 def test_gradients_of_the_values_are_not(kind, dtype, points):
     module = network(WHOLE[kind]).to(dtype)
     before = {name: one.clone() for name, one in module.state_dict().items()}
-    assert has_true_derivatives(module, points[0].to(dtype))
-    assert has_true_derivatives(module, torch.zeros(3, 4, dtype=dtype))
+    for by in WAYS:
+        assert has_true_derivatives(module, points[0].to(dtype), by)
+        assert has_true_derivatives(module, torch.zeros(3, 4, dtype=dtype), by)
     assert all(torch.equal(before[name], one) for name, one in module.state_dict().items())
     assert not any(one.grad is not None for one in module.parameters())
 
@@ -162,17 +182,23 @@ def test_gradients_of_the_values_are_not(kind, dtype, points):
 @pytest.mark.parametrize("kind", CUT)
 def test_single_precision_tells_them_too(kind, points, monkeypatch):
     monkeypatch.setattr(finite_differences, "usable_memory", lambda device: 0)
-    fine = {"a twentieth", "rounded weight"}
-    assert has_true_derivatives(network(CUT[kind]), points[0]) == (kind in fine)
-    assert has_true_derivatives(network(WHOLE["relu"]), points[0])
+    missed = {
+        "a twentieth": {"inputs", "parameters"},
+        "rounded weight": {"parameters"},
+        "reversed gradients": {"parameters"},
+    }
+    for by in ("inputs", "parameters"):
+        fine = by in {*RIGHT.get(kind, ()), *missed.get(kind, ())}
+        assert has_true_derivatives(network(CUT[kind]), points[0], by) == fine
+        assert has_true_derivatives(network(WHOLE["relu"]), points[0], by)
 
 
 def test_networks_of_torch_alone_are_not_evaluated(points):
     module = nn.Sequential(nn.Linear(4, 3), nn.ReLU())
-    assert has_true_derivatives(module, None)
+    assert has_true_derivatives(module, None, "inputs")
     module[1].register_forward_hook(lambda _, __, output: output.detach())
     with pytest.raises(TypeError):
-        has_true_derivatives(module, None)
+        has_true_derivatives(module, None, "inputs")
     module[0].forward = lambda x: functional.linear(x, module[0].weight.sign())
     assert not finite_differences.is_of_torch(nn.Sequential(module[0]))
 
@@ -183,9 +209,93 @@ def test_derivatives_are_compared_once_for_all_measures(points, monkeypatch):
     compared = []
     agree = finite_differences._agree
     monkeypatch.setattr(
-        finite_differences, "_agree", lambda *given: compared.append(1) or agree(*given)
+        finite_differences, "_agree", lambda *given: compared.append(given[2]) or agree(*given)
     )
-    names = ["jacobian_norm", "output_entropy", "gradient_norm"]
-    table = generalization.measure(network(WHOLE["relu"]), *points, names)
-    assert (table["status"] == "ok").all()
-    assert len(compared) == 1
+    for names, expected in (
+        (["training_loss", "output_entropy", "weight_norm"], []),
+        (["jacobian_norm", "gradient_norm", "gaussian_jacobian_norm"], ["inputs", "parameters"]),
+        (["tangent_sensitivity", "mean_tangent_sensitivity", "jacobian_norm"], [*WAYS]),
+    ):
+        compared.clear()
+        table = generalization.measure(network(WHOLE["relu"]), *points, names)
+        assert (table["status"] == "ok").all()
+        assert compared == expected
+
+
+def test_modules_that_cannot_be_copied_are_compared_and_left_as_they_were(points):
+    module = network(CUT["reversed gradients"])
+    module.__class__ = Uncopied
+    before = {name: one.clone() for name, one in module.state_dict().items()}
+    assert not has_true_derivatives(module, points[0], "inputs")
+    assert all(torch.equal(before[name], one) for name, one in module.state_dict().items())
+    module.function = WHOLE["relu"]
+    assert has_true_derivatives(module, points[0], "inputs")
+    assert all(torch.equal(before[name], one) for name, one in module.state_dict().items())
+
+
+class Tanh(torch.autograd.Function):
+    """A function whose derivative is right, of which autograd may not know the derivative."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x):
+        return x.tanh()
+
+    @staticmethod
+    def setup_context(context, inputs, output):
+        context.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(context, gradient):
+        (x,) = context.saved_tensors
+        return gradient * (1 - x.tanh() ** 2)
+
+
+class Cut(Tanh):
+    @staticmethod
+    def backward(context, gradient):
+        (x,) = context.saved_tensors
+        return gradient * (1 - x.detach().tanh() ** 2)
+
+
+class Rounded(Tanh):
+    @staticmethod
+    def backward(context, gradient):
+        (x,) = context.saved_tensors
+        slope = 1 - x.tanh() ** 2
+        return gradient * (x + slope - x.detach() - (slope - slope.detach()))
+
+
+class Once(Tanh):
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(context, gradient):
+        (x,) = context.saved_tensors
+        return gradient * (1 - x.tanh() ** 2)
+
+
+def applied(function):
+    return lambda net, x: function.apply(net.one(x))
+
+
+OF_SECOND_ORDER = (tangent_sensitivity, mean_tangent_sensitivity)
+
+
+@pytest.mark.parametrize("function", [Cut, Rounded, Once])
+def test_second_derivatives_of_another_function_are_refused(function, points):
+    module, plain = network(applied(function)), network(lambda net, x: net.one(x).tanh())
+    for measure in OF_SECOND_ORDER:
+        with pytest.raises(InputError) as raised:
+            measure(module, points[0], Generator().manual_seed(0))
+        assert str(raised.value) == REFUSAL.format(measure.__name__, "inputs and parameters")
+    for measure, given in ((gradient_norm, points), (jacobian_norm, points[:1])):
+        assert torch.allclose(measure(module, *given), measure(plain, *given), rtol=1e-5)
+
+
+@pytest.mark.parametrize("measure", OF_SECOND_ORDER)
+def test_second_derivatives_of_functions_of_ones_own_are_right(measure, points):
+    plain = network(lambda net, x: net.one(x).tanh())
+    expected = measure(plain, points[0], Generator().manual_seed(0))
+    found = measure(network(applied(Tanh)), points[0], Generator().manual_seed(0))
+    assert torch.allclose(found, expected, rtol=1e-5)

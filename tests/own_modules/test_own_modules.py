@@ -369,8 +369,11 @@ def test_the_sentences_name_the_measure_the_need_and_what_was_found():
         "softmax at the end": "jacobian_norm needs networks that return logits, not probabilities: "
         "drop the last softmax.",
         "one logit": "jacobian_norm: The softmax needs at least two logits, not 1.",
-        "logits without a graph": "jacobian_norm: networks must have logits with derivatives, not "
-        "those of a Without.",
+        "logits without a graph": "jacobian_norm: networks must have logits with derivatives by "
+        "inputs that are those of their values, not those of a Without, which cuts or replaces "
+        "gradients.",
+        "through numpy": "jacobian_norm: networks must have logits with derivatives, not those of "
+        "a ThroughNumpy.",
         "buffers that change": "jacobian_norm: networks must leave their buffers as they are in "
         "eval mode, not change calls as a Counting does.",
     }
@@ -395,7 +398,8 @@ def test_a_refusal_keeps_its_class_and_its_cause():
     with pytest.raises(InputError, match=r"^jacobian_norm: ") as caught:
         jacobian_norm(case.module(), case.inputs())
     assert str(caught.value.__cause__) == (
-        "networks must have logits with derivatives, not those of a Without."
+        "networks must have logits with derivatives by inputs that are those of their values, not "
+        "those of a Without, which cuts or replaces gradients."
     )
     with pytest.raises(ValueError, match=r"^transitions: networks must have .* known") as caught:
         transitions(BY_NAME["SELU"].module(), BY_NAME["SELU"].inputs())
@@ -423,7 +427,12 @@ def test_the_table_of_measures_refuses_in_the_same_words(kind):
 def test_sentences_speak_of_the_class_that_was_given():
     for name, kind, found in (
         ("path_norm", "logits in an object", "not with Output."),
-        ("mixup_margin", "logits without a graph", "not Without, which may have some inside."),
+        ("mixup_margin", "residual", "not Residual, which may have some inside."),
+        (
+            "mixup_margin",
+            "logits without a graph",
+            "of a Without, which cuts or replaces gradients.",
+        ),
         ("balanced_tangent_sensitivity", "logits in an object", "not an Output."),
     ):
         assert outcome(name, BY_NAME[kind]).refusal.endswith(found)

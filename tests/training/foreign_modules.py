@@ -57,5 +57,20 @@ def too_many(image, classes):
     return linear(image, classes + 1)
 
 
+class InList(nn.Module):
+    """Holds a layer in a list, which no gradient would train."""
+
+    def __init__(self, image, classes):
+        super().__init__()
+        self.layers, self.head = [nn.Linear(prod(image), 4)], nn.Linear(4, classes)
+
+    def forward(self, images):
+        return self.head(torch.relu(self.layers[0](images.flatten(1))))
+
+
+def in_list(image, classes):
+    return InList(image, classes)
+
+
 def none_at_all(image, classes):
     return "a network"
