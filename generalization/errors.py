@@ -10,6 +10,10 @@ class InputError(ValueError):
     """Invalid user input; the message is one sentence with name, requirement and value."""
 
 
+class NotFinite(InputError):
+    """Networks whose numbers are not finite have no value; others may."""
+
+
 class Interrupted(Exception):
     """A job that was told to end has ended; the message is one sentence that says what follows."""
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from generalization.datasets.dataset import Dataset
 from generalization.devices import at_most, halving_memory
-from generalization.errors import Approximated, InputError, in_order, reason_of
+from generalization.errors import Approximated, InputError, NotFinite, in_order, reason_of
 from generalization.finite_networks import NOT_FINITE, FiniteNetworks, Groups, offered_of_ensemble
 from generalization.measuring_modules import fitting_batch_size
 from generalization.networks.modules import Networks, left_as_it_was, number_of_networks
@@ -85,8 +85,8 @@ def measure_networks(
         before = computed.setdefault(samples, {})
         purpose = partial(_purpose, finite, name, alone=name in alone)
         offer = partial(_offered_to_measure, purpose, kept, data, samples, course)
-        values_of = _values_of_modules if kept.hyperparameters.is_foreign else _values
-        compute = partial(values_of, name, partial(measure, **chosen))
+        foreign = kept.hyperparameters.is_foreign
+        compute = partial(_values_or_reasons, name, partial(measure, **chosen), foreign=foreign)
 
         def values(compute=compute, one_by_one=name in alone, offer=offer, before=before):
             members = groups.one_by_one() if one_by_one else groups
@@ -169,31 +169,35 @@ def _values(
     return torch.cat(values), reasons
 
 
-def _values_of_modules(
+def _values_or_reasons(
     name: str,
     measure: Callable[..., Tensor],
     groups: Iterable[tuple[slice, dict[str, Networks]]],
     offer: Callable[..., OfferedToMeasures],
     before: Mapping[str, Tensor],
+    *,
+    foreign: bool,
 ) -> tuple[Tensor, list[tuple[str, str]]]:
-    """Values of a measure for modules of a user, which it may refuse: then it says why.
+    """Values of a measure; of networks that it refuses, why: those whose logits are not finite.
 
-    It is given as many inputs at a time as the memory holds.
+    Of modules of a user it may refuse all, and is given as many inputs as the memory holds.
 
     Raises:
         OutOfMemoryError: If a GPU holds less, which is no reason of the measure.
     """
     values: list[Tensor | None] = []
     reasons = []
+    refusals = Exception if foreign else NotFinite
     for members, networks in groups:
         # What another measure could not compute is none of its values.
         known = {other: one for other, one in before.items() if not one[members].isnan().all()}
         try:
-            with _as_much_as_fits(networks["trained_networks"], offer(members, **networks).inputs):
+            module = networks["trained_networks"] if foreign else None
+            with _as_much_as_fits(module, offer(members, **networks).inputs):
                 found, said = _values(name, measure, [(members, networks)], offer, known)
         except torch.OutOfMemoryError:
             raise
-        except Exception as error:  # One measure that does not apply leaves the others.
+        except refusals as error:  # One measure that does not apply leaves the others.
             found, said = None, [(reason_of(error), "")] * number_of_networks(networks["networks"])
         values.append(found)
         reasons += said
@@ -203,7 +207,7 @@ def _values_of_modules(
 
 
 @contextmanager
-def _as_much_as_fits(module: Networks, inputs: Tensor) -> Iterator[None]:
+def _as_much_as_fits(module: Networks | None, inputs: Tensor) -> Iterator[None]:
     """Restore a module afterwards, and limit its batches to a share of the free memory."""
     if not isinstance(module, nn.Module):
         yield

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
-from generalization.devices import at_most
+from generalization.devices import SAMPLES_PER_CHUNK, at_most, samples_at_once
 from generalization.errors import InputError
 from generalization.networks.coupling import differ, other_batches, some_points
 from generalization.networks.modules import evaluation_mode, refuse_statistics_of_batches
@@ -66,7 +66,8 @@ def layer_activations(
         alone = _outputs(module, names, inputs[:1])
         with at_most(batch_size):
             _refuse_coupled(module, [*alone], inputs)
-        chunks = [_outputs(module, names, chunk) for chunk in inputs.split(batch_size)]
+            size = samples_at_once(SAMPLES_PER_CHUNK)
+        chunks = [_outputs(module, names, chunk) for chunk in inputs.split(size)]
     found = [name for name in names if all(name in chunk for chunk in (alone, *chunks))]
     if not found:
         raise InputError(

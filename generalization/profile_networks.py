@@ -11,6 +11,7 @@ from torch import Tensor
 
 from generalization.datasets.dataset import Dataset
 from generalization.devices import halving_memory
+from generalization.errors import NotFinite
 from generalization.finite_networks import FiniteNetworks, Groups, offered_of_ensemble
 from generalization.networks.modules import number_of_networks
 from generalization.networks.networks_file import KeptNetworks
@@ -45,7 +46,7 @@ def profile_networks(
 
     Returns:
         The rows of the profile, with ensemble, seed and step before its own columns. A network
-        whose weights are not finite has none.
+        whose weights or logits are not finite has none.
 
     Raises:
         InputError: If the profile asks for something that is not offered, or returns something else
@@ -71,13 +72,17 @@ def profile_networks(
                 generator=generator_for(data.name, profile.__name__),
                 recorded=recorded and partial(recorded, _recorded_as(finite)[members]),
             )
-            table = profile(**named_by(profile, vars(offered)), **chosen)
+            try:
+                table = profile(**named_by(profile, vars(offered)), **chosen)
+            except NotFinite:
+                continue
             table = checked_table(name, table, number_of_networks(offered.networks))
             table["network"] += members.start or 0
             yield table
 
     found = halving_memory(name, lambda: list(tables()))
-    return _named(finite, pd.concat(found, ignore_index=True))
+    nothing = pd.DataFrame(columns=["network"])
+    return _named(finite, pd.concat(found or [nothing], ignore_index=True))
 
 
 def _about(finite: FiniteNetworks) -> pd.DataFrame:

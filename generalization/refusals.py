@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import ParamSpec, TypeVar
 
-from generalization.errors import InputError
+from generalization.errors import InputError, NotFinite
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -39,7 +39,7 @@ def named_refusals(name: str) -> Iterator[str]:
     except ValueError as error:
         sentence = with_name(name, str(error))
         # Subclasses of others, such as that of invalid Unicode, are made of more than a sentence.
-        if sentence == str(error) or type(error) not in {InputError, ValueError}:
+        if sentence == str(error) or type(error) not in {InputError, NotFinite, ValueError}:
             raise
         raise type(error)(sentence) from error
     finally:

@@ -327,6 +327,17 @@ def test_convolutional_networks_are_given_one_by_one_as_modules():
         assert_close(logits, expected, rtol=1e-4, atol=1e-4)
 
 
+def test_convolutional_networks_with_logits_that_are_not_finite_say_so():
+    networks = kept_convolutions(hyperparameters_of("convolutional"))
+    networks.networks[2].tensors["layers.1.weight"][0].fill_(3e38)
+    measures = {"entropy": output_entropy, "norm": weight_norm}
+    tables = dict(measure_networks(networks, images(), measures, {name: {} for name in measures}))
+    lost = tables["entropy"]["value"].isna()
+    assert lost.tolist() == [False] * 4 + [True]
+    assert "whose logits are not finite at" in tables["entropy"]["reason"].iloc[4]
+    assert tables["norm"]["value"].notna().all()
+
+
 @pytest.mark.parametrize(
     "measure", sorted(name for name in MEASURES if not MEASURES[name].fully_connected_only)
 )

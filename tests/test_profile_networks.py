@@ -70,6 +70,21 @@ def test_a_profile_of_convolutional_networks_names_each_of_them():
     assert table["cross_entropy"].tail(3).tolist() == pytest.approx(expected.tolist(), rel=1e-4)
 
 
+def test_networks_whose_logits_are_not_finite_have_no_profile():
+    networks = kept_convolutions(hyperparameters_of("convolutional"))
+    networks.networks[2].tensors["layers.1.weight"][0].fill_(3e38)
+    table = profile_networks(networks, images(), points, {"samples": 3})
+    assert table[["seed", "step"]].drop_duplicates().to_numpy().tolist() == [
+        [1, 0],
+        [2, 0],
+        [1, 8],
+        [2, 8],
+    ]
+    for stack in networks.networks:
+        stack.tensors["layers.1.weight"].fill_(3e38)
+    assert profile_networks(networks, images(), points, {"samples": 3}).empty
+
+
 def test_profiles_know_which_networks_they_are_given():
     seen = {}
 

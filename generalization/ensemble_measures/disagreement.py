@@ -21,7 +21,7 @@ def disagreement(logits_a: LogitsA, logits_b: LogitsB) -> Pairs:
     (generalization disagreement equality).
 
     Returns:
-        R × S numbers from 0 to 1.
+        R × S numbers from 0 to 1; NaN where logits are not finite.
 
     Raises:
         InputError: If there are no logits of several classes.
@@ -31,8 +31,9 @@ def disagreement(logits_a: LogitsA, logits_b: LogitsB) -> Pairs:
         raise InputError(f"logits must be of at least two classes, not {logits_a.shape[2]}.")
     classes_a, classes_b = logits_a.argmax(-1), logits_b.argmax(-1)
     # One network at a time: R × S × N truth values of thousands of inputs would not fit a cache.
-    rates = [(one != classes_b).double().mean(1) for one in classes_a]
-    return torch.stack(rates)
+    rates = torch.stack([(one != classes_b).double().mean(1) for one in classes_a])
+    finite_a, finite_b = (one.isfinite().all(2).all(1) for one in (logits_a, logits_b))
+    return rates.where(finite_a.unsqueeze(1) & finite_b, torch.nan)
 
 
 @refuses_by_name
@@ -49,7 +50,7 @@ def agreement_gap(
     generalization gap.
 
     Returns:
-        R × S numbers from −1 to 1.
+        R × S numbers from −1 to 1; NaN where logits are not finite.
     """
     agreement = 1 - disagreement(logits_a, logits_b)
     return (train_accuracy_a[:, None] + train_accuracy_b) / 2 - agreement
@@ -65,7 +66,7 @@ def independent_error(logits_a: LogitsA, logits_b: LogitsB) -> Pairs:
     chance, counts as 1/K.
 
     Returns:
-        R × S numbers from 0 to 1 − 1/K.
+        R × S numbers from 0 to 1 − 1/K; NaN where logits are not finite.
     """
     agreement = 1 - disagreement(logits_a, logits_b)
     chance = 1 - 1 / logits_a.shape[-1]

@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from generalization.devices import items_at_once
-from generalization.errors import warn_of_no_value
+from generalization.devices import SAMPLES_PER_CHUNK, items_at_once, samples_at_once
+from generalization.errors import NotFinite, warn_of_no_value
 from generalization.networks.activation_calls import ActivationCalls
 from generalization.networks.activation_functions import MODULES_WITH_THRESHOLDS as KNOWN
 from generalization.networks.activation_functions import unit_thresholds
@@ -92,7 +92,10 @@ def sampled_transitions_per_layer(
     else:
         networks = networks.to(dtype)
         coders, numbers = map(_coder_of_network, networks), max(networks.widths)
-    block = max(2, items_at_once("activations", numbers, inputs.device))
+    block = items_at_once("activations", numbers, inputs.device)
+    if isinstance(networks, nn.Module):
+        block = min(block, samples_at_once(SAMPLES_PER_CHUNK))
+    block = max(1, block - 1)  # A block has one point more.
     counts = torch.stack([_count(coder, inputs, grid_points, block) for coder in coders])
     return nan_if_diverged(counts, networks, inputs)
 
@@ -160,6 +163,10 @@ def _coder_of_module(module: nn.Module) -> Callable[[Tensor], Codes]:
             raise ValueError(
                 f"networks must have activation functions of known thresholds ({KNOWN}), "
                 f"not {name}."
+            )
+        if preactivations.isnan().any():
+            raise NotFinite(
+                f"networks must have preactivations that are numbers, not NaN before {name}."
             )
         units = preactivations.flatten(1)
         codes.append([units > threshold for threshold in thresholds])

@@ -2,18 +2,19 @@
 
 Points are evaluated together, in another order, some of them in smaller batches, and some alone: a
 statistic of the batch, running or of groups of points, changes outputs in one of these ways. The
-largest batch is as large as those in which measures evaluate modules, since a module may couple
-points of large batches only; a module of layers of torch.nn does not.
+largest batch is as large as those in which measures evaluate a module, since it may couple points
+of large batches only; a module of layers of torch.nn does not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Generator, Tensor, nn
 
-from generalization.devices import SAMPLES_PER_CHUNK, samples_at_once
+from generalization.devices import SAMPLES_PER_CHUNK, at_most, samples_at_once
 from generalization.networks.modules import is_of_torch
 
 POINTS = 8
@@ -29,6 +30,21 @@ def some_points(module: nn.Module, inputs: Tensor) -> Tensor:
     """
     most = samples_at_once(POINTS if is_of_torch(module) else SAMPLES_PER_CHUNK)
     return inputs[spread(len(inputs), max(2, most))]
+
+
+@contextmanager
+def as_many_as_compared(modules: Sequence[nn.Module], points: Sequence[Tensor]) -> Iterator[None]:
+    """Evaluate modules in batches no larger than those that were compared.
+
+    Args:
+        points: Inputs, of the most of which ``some_points`` were compared.
+    """
+    foreign = [module for module in modules if not is_of_torch(module)]
+    if not (foreign and points):
+        yield
+        return
+    with at_most(len(some_points(foreign[0], max(points, key=len)))):
+        yield
 
 
 def other_batches(count: int) -> Iterator[list[int]]:

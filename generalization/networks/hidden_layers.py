@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from generalization.devices import SAMPLES_PER_CHUNK, samples_at_once
-from generalization.errors import InputError
+from generalization.errors import InputError, NotFinite
 from generalization.networks.activation_calls import (
     ActivationCalls,
     as_sequence,
@@ -148,12 +148,31 @@ def hidden_activations(
 
     Returns:
         One tensor per hidden layer, from the first to the last.
-    """
+
+    Raises:
+        NotFinite: If some of a module are NaN.
+    """  # noqa: DOC502
     if isinstance(networks, FullyConnectedNetworks):
         preactivations = networks.preactivations(inputs)[:-1]
         return [networks.phi.in_place(layer) for layer in preactivations]
     of_members = [module_activations(module, inputs) for module in network_modules(networks)]
+    if isinstance(networks, nn.Module):
+        _refuse_nan(networks, of_members[0])
     return [torch.stack(layer) for layer in zip(*of_members, strict=True)]
+
+
+def _refuse_nan(module: nn.Module, layers: list[Tensor]) -> None:
+    """Refuse hidden layers that are no numbers, whether logits depend on them or not.
+
+    Raises:
+        NotFinite: If activations are NaN.
+    """
+    for number, layer in enumerate(layers, 1):
+        if layer.isnan().any():
+            raise NotFinite(
+                "networks must have hidden activations that are numbers, not NaN in layer "
+                f"{number} as {with_article(kind_of(module))} does."
+            )
 
 
 def unit_activations(

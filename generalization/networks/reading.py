@@ -25,8 +25,9 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 from torch.overrides import TorchFunctionMode
 
-from generalization.errors import Approximated, InputError
+from generalization.errors import Approximated, InputError, NotFinite
 from generalization.networks.coupling import (
+    as_many_as_compared,
     differ,
     other_batches,
     some_points,
@@ -44,6 +45,7 @@ from generalization.networks.modules import (
     evaluation_mode,
     kept_buffers,
     kind_of,
+    logits_of,
     refuse_empty,
     refuse_statistics_of_batches,
     unwrapped,
@@ -78,7 +80,8 @@ def reads_networks(function: Callable[Parameters, Result]) -> Callable[Parameter
     Stacks get their normalizations folded into the weights where the argument is ``networks``. A
     module has the weights that it computes with, whatever they are made of. Its outputs are checked
     at a few inputs: logits of shape (samples, classes) that do not depend on other inputs and are
-    no probabilities. Where it differentiates them, see ``needs_derivatives``.
+    no probabilities; at all that the function reads, they must be finite. Where it differentiates
+    them, see ``needs_derivatives``.
 
     Args:
         function: A function with an argument ``networks`` or ``trained_networks``.
@@ -155,6 +158,7 @@ def _reader(
             modules_read = [given[one] for one in modules]
             with (
                 _functions_with_all_derivatives(modules_read),
+                as_many_as_compared(modules_read, _points(given, named.parameters)),
                 reading(read),
             ):
                 try:
@@ -371,6 +375,8 @@ def _readable(
     with torch.no_grad():
         _check_logits(name, module, inputs, any(one in given for one in LABELS))
         _check_labels(name, output.shape[-1], given)
+        for one in points:
+            _check_finite(name, module, one)
     return module, by_arrays
 
 
@@ -496,6 +502,26 @@ def _check_logits(name: str, module: nn.Module, inputs: Tensor, labelled: bool) 
             f"{with_article(type(module).__name__)} whose logits change with the other inputs."
         )
     refuse_probabilities(name, logits)
+
+
+def _check_finite(name: str, module: nn.Module, inputs: Tensor) -> None:
+    """Refuse networks that have no logits at some inputs.
+
+    Raises:
+        NotFinite: If some are NaN or infinite.
+    """
+    with _evaluated_at(name, module, inputs):
+        lost = once(_not_finite, module, inputs)
+    if lost:
+        raise NotFinite(
+            f"{name} needs networks with finite logits, not {with_article(kind_of(module))}, whose "
+            f"logits are not finite at {lost} of {len(inputs)} inputs."
+        )
+
+
+def _not_finite(module: nn.Module, inputs: Tensor) -> int:
+    """Return at how many inputs logits are not finite."""
+    return int((~logits_of(module, inputs)[0].isfinite().all(1)).sum())
 
 
 def _is_coupled(module: nn.Module, inputs: Tensor) -> bool:

@@ -465,6 +465,76 @@ class Quantized(nn.Module):
         return self.two(torch.relu(functional.linear(x.flatten(1), weight, self.one.bias)))
 
 
+class RoundedInputs(nn.Module):
+    """Rounds its inputs, with gradients as if it did not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = perceptron()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x + ((8 * x).round() / 8 - x).detach())
+
+
+class TanhOnce(torch.autograd.Function):
+    """A function with a derivative that is right, and has none itself."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return x.tanh()
+
+    @staticmethod
+    def setup_context(context: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        context.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        (x,) = context.saved_tensors
+        return gradient * (1 - x.detach().tanh() ** 2)
+
+    @staticmethod
+    def jvp(context: Any, tangent: Tensor) -> Tensor:
+        (x,) = context.saved_tensors
+        return tangent * (1 - x.detach().tanh() ** 2)
+
+
+class DifferentiatedOnce(nn.Module):
+    """Applies a function that can be differentiated once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(PIXELS, WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.three = nn.Linear(WIDTH, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.three(torch.relu(self.two(TanhOnce.apply(self.one(x.flatten(1))))))
+
+
+class NotFiniteAtSome(nn.Module):
+    """Adds something to the logits of inputs whose first pixel is above a half."""
+
+    def __init__(self, added: float) -> None:
+        super().__init__()
+        self.body, self.added = perceptron(), added
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x) + torch.where(x.flatten(1)[:, :1] > 0.5, self.added, 0.0)
+
+
+class UnusedNaN(nn.Module):
+    """Computes a hidden layer that is NaN, and does not use it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.side, self.relu = perceptron(), nn.Linear(PIXELS, WIDTH), nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.relu(self.side(x.flatten(1)) * torch.nan)
+        return self.body(x)
+
+
 class Clipped(torch.autograd.Function):
     """A function of the former kind, with a derivative of its own."""
 
@@ -721,7 +791,28 @@ KINDS = {
             Quantized,
             title="Straight-through estimator (quantized weights)",
         ),
+        Case(
+            "rounded inputs",
+            RoundedInputs,
+            title="Straight-through estimator (rounded inputs)",
+        ),
+        Case(
+            "differentiated once",
+            DifferentiatedOnce,
+            title="autograd.Function whose derivative has none",
+        ),
         Case("buffers that change", Counting, title="Buffers that change in eval mode"),
+        Case(
+            "NaN logits",
+            lambda: NotFiniteAtSome(torch.nan),
+            title="Logits that are NaN at some inputs",
+        ),
+        Case(
+            "infinite logits",
+            lambda: NotFiniteAtSome(torch.inf),
+            title="Logits that are infinite at some inputs",
+        ),
+        Case("unused NaN", UnusedNaN, title="NaN in a hidden layer that is not used"),
     ),
 }
 CASES = tuple(case for kinds in KINDS.values() for case in kinds)

@@ -60,6 +60,9 @@ NO_NUMBER = {
     *(("noise_cloud_slope", kind) for kind in ("convolutions", "channels last", "Hardshrink")),
     ("noise_cloud_slope", "spectral normalization by hooks"),
     ("noise_cloud_slope", "straight-through estimator"),
+    *((name, kind) for name in SIMILARITIES for kind in ("NaN logits", "unused NaN")),
+    *((name, "NaN logits") for name in ("disagreement", "agreement_gap", "independent_error")),
+    *((name, "infinite logits") for name in ("disagreement", "agreement_gap", "independent_error")),
     ("seed_similarity", "Hardshrink"),
 }
 
