@@ -38,6 +38,7 @@ MOST_SAMPLED_WORK = 1e11
 # ASSUME: other measures take 0.2 s an input for every repeat, of at least 16 inputs.
 MOST_WORK = 2e10
 FEWEST_INPUTS = 16
+MOST_WORK_ALONE = 1.5e13  # ASSUME: a single input may take 150 s.
 # Evaluations per point of a grid, and per point and row of the Jacobian.
 ON_LOOPS = {"transitions": (1.5, 0), "sampled_transitions": (1, 0), "curvature": (1.2, 2.4)}
 
@@ -79,11 +80,13 @@ class Reduced(NamedTuple):
         setting: The setting that is reduced; ``inputs`` for the points themselves.
         fewest: The least that it is reduced to; with fewer the measure says nothing.
         work: Work for each of the setting.
+        times: How many times as long as others it may take.
     """
 
     setting: str
     fewest: int
     work: Callable[[Size], float]
+    times: int = 1
 
 
 def _passes(forward: float, parameters: float) -> Callable[[Size], float]:
@@ -114,6 +117,12 @@ WORST_CASE = Reduced("ascent_steps", 4, _passes(120, 50_000))
 REDUCED = {
     "gaussian_jacobian_norm": Reduced(
         "random_samples", 32, lambda size: (1 + 2 * computed_rows(size.classes)) * size.evaluation
+    ),
+    "translation_jacobian_norm": Reduced(
+        "grid_points",
+        8,
+        lambda size: size.inputs * (1 + 2 * computed_rows(size.classes)) * size.evaluation,
+        times=10,  # Its points stand for one another.
     ),
     "tangent_sensitivity": Reduced(
         "probes", 1, lambda size: size.inputs * (8 * size.evaluation + 1700 * size.parameters)
@@ -228,9 +237,14 @@ def _first_inputs(
 def _reduced(
     how: Reduced, function: partial[Tensor], size: Size, offered: Mapping[str, Any]
 ) -> tuple[Callable[..., Tensor], Mapping[str, Any], str]:
-    most = MOST_WORK * max(size.inputs, FEWEST_INPUTS)
+    most = how.times * MOST_WORK * max(size.inputs, FEWEST_INPUTS)
     count = math.floor(most / how.work(size))
     if how.setting == "inputs":
+        if how.work(size) > max(most, MOST_WORK_ALONE):
+            raise InputError(
+                f"inputs must take at most {MOST_WORK_ALONE / RATE:.2g} s each, not about "
+                f"{how.work(size) / RATE:.2g} s, as those of so many features do."
+            )
         return function, *_first_inputs(max(how.fewest, count), size, offered)
     default = signature(function).parameters[how.setting].default
     if how.setting in function.keywords or count >= default:

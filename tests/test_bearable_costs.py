@@ -64,6 +64,38 @@ def test_costly_means_are_over_the_first_inputs(module, inputs, monkeypatch):
     assert (row["note"], row["inputs"]) == ("at the first 5 of 20 inputs", 5)
 
 
+def test_a_single_input_that_is_costly_is_refused(module, inputs, monkeypatch):
+    name = "noise_to_signal_slope"
+    size = bearable_costs._size(module, inputs)
+    monkeypatch.setattr(bearable_costs, "MOST_WORK", 0)
+    monkeypatch.setattr(bearable_costs, "MOST_WORK_ALONE", REDUCED[name].work(size))
+    assert generalization.measure(module, inputs, measures=name)["inputs"].item() == 1
+    monkeypatch.setattr(bearable_costs, "MOST_WORK_ALONE", 0.9 * REDUCED[name].work(size))
+    status = generalization.measure(module, inputs, measures=name)["status"].item()
+    sentence = (
+        rf"{name}: inputs must take at most \S+ s each, not about \S+ s, as those of so many "
+        r"features do\."
+    )
+    assert re.fullmatch(sentence, status)
+
+
+def test_costly_means_over_loops_are_over_fewer_points_or_refused(module, inputs, monkeypatch):
+    name = "translation_jacobian_norm"
+    of_point = REDUCED[name].work(bearable_costs._size(module, inputs))
+    monkeypatch.setattr(bearable_costs, "MOST_WORK", 9.5 * of_point / len(inputs) / 10)
+    row = generalization.measure(module, inputs, measures=name).iloc[0]
+    given = generalization.measure(module, inputs, measures={name: {"grid_points": 9}}).iloc[0]
+    assert (row["value"], row["note"]) == (given["value"], "9 of 56 grid points")
+    assert given["note"] == ""
+    monkeypatch.setattr(bearable_costs, "MOST_WORK", 7.5 * of_point / len(inputs) / 10)
+    status = generalization.measure(module, inputs, measures=name)["status"].item()
+    assert re.fullmatch(
+        rf"{name}: grid_points must be given where they are costly, about \S+ s each, and 56 by "
+        r"default, not left out\.",
+        status,
+    )
+
+
 @pytest.mark.parametrize("name", ["transitions", "sampled_transitions", "curvature"])
 def test_costly_loops_are_of_the_first_images_or_refused(module, inputs, monkeypatch, name):
     alone, per_row = bearable_costs.ON_LOOPS[name]

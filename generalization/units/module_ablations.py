@@ -65,6 +65,8 @@ def module_ablations(
                 some = piece(some)
             size = some.numel() if in_sequence else largest_layer(module, inputs) * len(some)
             at_once = items_at_once("operation", size, some.device)
+            if not in_sequence:  # One batch of the module.
+                at_once = max(1, min(at_once, samples_at_once(SAMPLES_PER_CHUNK) // len(some)))
             parts = zip(*(mask.split(at_once) for mask in masks), strict=True)
             about = fills[lowest:], classes, groups
             right += torch.cat([
