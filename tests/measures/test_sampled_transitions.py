@@ -127,7 +127,12 @@ def test_network_without_hidden_layers_has_no_transitions():
 def test_diverged_module_has_no_count():
     module = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 2))
     module[1].weight.data.fill_(torch.nan)
-    assert sampled_transitions(module, random_images(2, 1, 4, 4), grid_points=8).isnan().all()
+    sentence = (
+        "sampled_transitions needs networks with finite logits, not a Sequential, whose logits are "
+        "not finite at 2 of 2 inputs."
+    )
+    with pytest.raises(ValueError, match=f"^{sentence}$"):
+        sampled_transitions(module, random_images(2, 1, 4, 4), grid_points=8)
 
 
 def test_one_point_is_refused():

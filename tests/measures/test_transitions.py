@@ -353,7 +353,12 @@ def test_module_whose_regions_are_not_known_is_sampled(layers):
 def test_diverged_module_has_no_count(damage):
     module = small_cnn(nn.ReLU())
     module[0][0].weight.data[1] = damage
-    assert transitions(module, random_images(2, 2, 4, 5)).isnan().all()
+    sentence = (
+        "transitions needs networks with finite logits, not a Sequential, whose logits are not "
+        "finite at 2 of 2 inputs."
+    )
+    with pytest.raises(ValueError, match=f"^{sentence}$"):
+        transitions(module, random_images(2, 2, 4, 5))
 
 
 def test_module_without_activations_has_no_transitions():
