@@ -21,8 +21,8 @@ from matplotlib.ticker import (
 FITTED, ALL, QUIET = "#0072B2", "#D55E00", "#6B6B6B"
 # Okabe & Ito's colors, which people with any color vision tell apart; yellow is too pale for lines.
 CATEGORIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MOST_DECIMALS = 4  # of a percentage
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MOST_DECIMALS = 4  # of a percentage
 
 styled = matplotlib.rc_context({
     "font.size": 11,

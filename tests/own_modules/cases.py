@@ -168,6 +168,17 @@ class Block(nn.Module):
         return self.relu(out + x)
 
 
+class Inside(nn.Module):
+    """A module that has another one inside, so that it is no sequence."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x)
+
+
 class Residual(nn.Module):
     """A small ResNet."""
 
@@ -500,8 +511,10 @@ class TanhOnce(torch.autograd.Function):
         return tangent * (1 - x.detach().tanh() ** 2)
 
 
-class DifferentiatedOnce(nn.Module):
-    """Applies a function that can be differentiated once."""
+class Applying(nn.Module):
+    """Applies an autograd.Function in the first layer."""
+
+    function: type[torch.autograd.Function]
 
     def __init__(self) -> None:
         super().__init__()
@@ -509,7 +522,13 @@ class DifferentiatedOnce(nn.Module):
         self.three = nn.Linear(WIDTH, CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.three(torch.relu(self.two(TanhOnce.apply(self.one(x.flatten(1))))))
+        return self.three(torch.relu(self.two(self.function.apply(self.one(x.flatten(1))))))
+
+
+class DifferentiatedOnce(Applying):
+    """Applies a function that can be differentiated once."""
+
+    function = TanhOnce
 
 
 class NotFiniteAtSome(nn.Module):
@@ -549,16 +568,10 @@ class Clipped(torch.autograd.Function):
         return gradient * (x.abs() < 1)
 
 
-class OwnFunction(nn.Module):
-    """Applies a function with a derivative of its own in the first layer."""
+class OwnFunction(Applying):
+    """Applies a function with a derivative of its own."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.one, self.two = nn.Linear(PIXELS, WIDTH), nn.Linear(WIDTH, WIDTH)
-        self.three = nn.Linear(WIDTH, CLASSES)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.three(torch.relu(self.two(Clipped.apply(self.one(x.flatten(1))))))
+    function = Clipped
 
 
 class Counting(nn.Module):

@@ -10,6 +10,7 @@ from own_modules.cases import (
     PIXELS,
     SAMPLES,
     Case,
+    Inside,
     InstanceStatistics,
     perceptron,
 )
@@ -52,17 +53,6 @@ def test_logits_that_are_not_finite_have_no_value(name, kind):
         )
     elif not stacks:
         assert said.values.isfinite().all()
-
-
-class Inside(nn.Module):
-    """A perceptron that is no sequence."""
-
-    def __init__(self, body):
-        super().__init__()
-        self.body = body
-
-    def forward(self, x):
-        return self.body(x)
 
 
 def is_that_of_a_perceptron(name, said, case, body):

@@ -13,6 +13,7 @@ from own_modules.cases import (
     CLASSES,
     PIXELS,
     WIDTH,
+    Inside,
     labels,
     parametrized,
     perceptron,
@@ -330,15 +331,6 @@ def test_hidden_layers_that_are_not_known_are_not_left_out(name, function, alone
         function_of, named = arguments(name, one, BY_NAME["perceptron"])
         with pytest.raises(ValueError, match="networks must"):
             function_of(**named)
-
-
-class Inside(nn.Module):
-    def __init__(self, body):
-        super().__init__()
-        self.body = body
-
-    def forward(self, x):
-        return self.body(x)
 
 
 def test_a_hook_on_a_layer_is_not_ignored_by_path_norms():
