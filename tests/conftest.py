@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Threads do not speed up small tensors, and slow them down where cores are shared. Read when numpy
+# and torch are imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from generalization.statistics import claims as judging
 
 # No deadlines: the machine may be busy.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
-
-# Threads do not speed up small tensors, and slow them down where cores are shared.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def distinct(judge):

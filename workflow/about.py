@@ -12,8 +12,8 @@ from platform import python_version
 from typing import TYPE_CHECKING
 
 import numpy as np
-import yaml
 from fingerprint import reached
+from schema import read_yaml
 
 from generalization.catalog import (
     ENSEMBLE_MEASURES,
@@ -91,9 +91,7 @@ def left_open(name: str) -> list[str]:
     Args:
         name: Name of the study.
     """
-    published = yaml.safe_load(
-        (ROOT / "workflow/published_values.yaml").read_text(encoding="utf-8")
-    )
+    published = read_yaml(ROOT / "workflow/published_values.yaml")
     values = published.get(name, {}).get("values", ())
     return [
         f"Of this study: {value['key']} ({value['where']} leaves it open): {value['why']}."
@@ -168,7 +166,7 @@ def titles_of(files: Iterable[str]) -> dict[str, str]:
     titles = {}
     for file in map(Path, files):
         if file.is_file():
-            found = yaml.safe_load(file.read_text(encoding="utf-8"))
+            found = read_yaml(file)
             titles[file.stem] = found.get("title", file.stem)
     return titles
 

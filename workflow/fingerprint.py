@@ -1,12 +1,26 @@
-"""Fingerprint of the code on which a result depends, through all imports."""
+"""Fingerprint of the code on which a result depends, through all imports.
+
+Every start of Snakemake takes it of all that a study uses. So what was parsed of a file is kept, as
+Python keeps compiled modules, until its contents change.
+"""
 
 import ast
+import atexit
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from hashlib import blake2b
+from os.path import relpath
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from generalization.errors import InputError
+from generalization.files import read_checked, write_checked
 
 ROOT = Path(__file__).parents[1]
+KEPT = Path(__file__).with_name("__pycache__") / f"parsed.{sys.implementation.cache_tag}.json"
 
 # Declares hyper-parameters and their defaults. A new one with a default changes no ensemble, so it
 # must not retrain any; a test ensures that defaults never change.
@@ -73,12 +87,11 @@ class _Parsed(NamedTuple):
     """A file, as far as it matters here.
 
     Attributes:
-        tree: Hash that goes on from its syntax tree without docstrings and imports of the project;
-            the trees of all files would take megabytes.
+        tree: Hash of its syntax tree without docstrings and imports of the project.
         imports: These imports.
     """
 
-    tree: blake2b
+    tree: str
     imports: list[_Import]
 
 
@@ -90,14 +103,38 @@ def _code(file: Path, depth: int) -> str:
         f"{name} {known_as} {_code(of, depth - 1) if depth and of not in DECLARATIONS else ''}"
         for name, known_as, of in parsed.imports
     ]
-    tree = parsed.tree.copy()
-    tree.update("".join(f"\n{one}" for one in sorted(brought)).encode())
-    return tree.hexdigest()
+    return _hash(parsed.tree, *sorted(brought))
 
 
 @cache
 def _parsed(file: Path) -> _Parsed:
-    tree, imports = ast.parse(file.read_text(), filename=str(file)), []
+    """Parse a file, unless that is known of the same contents with the same modules around it."""
+    contents = file.read_bytes()
+    now = blake2b(contents, digest_size=SIZE).hexdigest()
+    known = _known().get(_place(file))
+    if (
+        known
+        and known["contents"] == now
+        and all(_file(module) == _path(of) for module, of in known["modules"].items())
+    ):
+        imports = [_Import(name, known_as, ROOT / of) for name, known_as, of in known["imports"]]
+        return _Parsed(known["tree"], imports)
+    tree = ast.parse(contents, filename=str(file))
+    modules = {module: _file(module) for node in ast.walk(tree) for module in _modules(node)}
+    parsed = _without_imports(tree)
+    _known()[_place(file)] = {
+        "contents": now,
+        "tree": parsed.tree,
+        "imports": [(*names, _place(of)) for *names, of in parsed.imports],
+        "modules": {module: _place(of) for module, of in modules.items()},
+    }
+    _keep_at_exit()
+    return parsed
+
+
+def _without_imports(tree: ast.Module) -> _Parsed:
+    """Hash a syntax tree without docstrings and imports of the project, which it loses."""
+    imports = []
     for node in ast.walk(tree):
         strip_docstring(node)
         for statements in (getattr(node, "body", None), getattr(node, "orelse", None)):
@@ -107,21 +144,63 @@ def _parsed(file: Path) -> _Parsed:
                 statements[:] = [
                     one for one, of_one in zip(statements, found, strict=True) if not of_one
                 ]
-    return _Parsed(blake2b(ast.dump(tree).encode(), digest_size=SIZE), imports)
+    return _Parsed(_hash(ast.dump(tree)), imports)
+
+
+@cache
+def _known() -> dict[str, dict[str, Any]]:
+    """Return what was parsed of files before, by this very module."""
+    with suppress(OSError, InputError, ValueError):
+        kept = json.loads(read_checked(KEPT))
+        if kept["by"] == _this():
+            return kept["files"]
+    return {}
+
+
+@cache
+def _keep_at_exit() -> None:
+    atexit.register(_keep)
+
+
+def _keep() -> None:
+    """Write what is known of files, where that is possible."""
+    with suppress(OSError, InputError):
+        write_checked(KEPT, json.dumps({"by": _this(), "files": _known()}).encode())
+
+
+@cache
+def _this() -> str:
+    return _hash(sys.version, Path(__file__).read_text(encoding="utf-8"))
+
+
+def _place(file: Path | None) -> str | None:
+    return file and relpath(file, ROOT)
+
+
+def _path(place: str | None) -> Path | None:
+    return ROOT / place if place else None
+
+
+def _imported(statement: ast.AST) -> list[tuple[ast.alias, str, str]]:
+    """List the names of an import, each with the module that it is or that it is of."""
+    if isinstance(statement, ast.Import):
+        return [(alias, alias.name, "") for alias in statement.names]
+    if isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
+        package = statement.module
+        return [(alias, f"{package}.{alias.name}", package) for alias in statement.names]
+    return []
+
+
+def _modules(statement: ast.AST) -> Iterator[str]:
+    for _, *modules in _imported(statement):
+        yield from modules
 
 
 def _imports(statement: ast.AST) -> list[_Import]:
     """List the imports of a statement from the project."""
-    if isinstance(statement, ast.Import):
-        named = [(alias, alias.name, "") for alias in statement.names]
-    elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
-        package = statement.module
-        named = [(alias, f"{package}.{alias.name}", package) for alias in statement.names]
-    else:
-        return []
     return [
         _Import("" if _file(module) else alias.name, alias.asname or alias.name, file)
-        for alias, module, package in named
+        for alias, module, package in _imported(statement)
         if (file := _file(module) or _file(package))
     ]
 

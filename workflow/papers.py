@@ -8,13 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 from about import headline_of  # noqa: E402
 from planning import Study  # noqa: E402
-from schema import SCHEMA, among  # noqa: E402
+from schema import SCHEMA, among, read_yaml  # noqa: E402
 from values import ROOT, published_values, read_studies  # noqa: E402
 
 from generalization.catalog import FIGURES, MEASURES, PAPERS, TABLES  # noqa: E402
@@ -141,7 +139,7 @@ def titles() -> dict[str, str]:
 def _configurations() -> dict[str, dict[str, Any]]:
     """Read configurations by name, also those that are not whole yet."""
     files = (ROOT / "config").glob("*.yaml")
-    return {file.stem: yaml.safe_load(file.read_text("utf-8")) or {} for file in files}
+    return {file.stem: read_yaml(file) or {} for file in files}
 
 
 def draws(study: Study, figure: str) -> bool:

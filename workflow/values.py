@@ -13,12 +13,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "workflow"), str(ROOT)]
 
 from planning import Study, read_study  # noqa: E402
+from schema import read_yaml  # noqa: E402
 
 from generalization.catalog import PAPERS  # noqa: E402
 from generalization.hyperparameters import OF_BUILT_IN, Hyperparameters  # noqa: E402
@@ -59,14 +58,14 @@ def page() -> str:
 @cache
 def published_values() -> dict[str, Any]:
     """Read what the papers say: study → source and values."""
-    return yaml.safe_load(PUBLISHED.read_text(encoding="utf-8"))
+    return read_yaml(PUBLISHED)
 
 
 @cache
 def read_studies() -> dict[str, Study]:
     """Read all studies of the project, by name."""
     files = sorted((ROOT / "config").glob("*.yaml"))
-    return {file.stem: read_study(yaml.safe_load(file.read_text("utf-8"))) for file in files}
+    return {file.stem: read_study(read_yaml(file)) for file in files}
 
 
 def values_of(study: Study, key: str, of: Mapping[str, Any] | None = None) -> list[Any]:

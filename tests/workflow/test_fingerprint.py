@@ -4,7 +4,7 @@ import pytest
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A script that imports a module that imports a helper; caches know nothing of it."""
+    """A script that imports a module that imports a helper; what was parsed is kept on disk."""
     files = {
         "scripts/act.py": "from pack.work import work\nwork()\n",
         "pack/__init__.py": "",
@@ -18,13 +18,21 @@ def project(tmp_path, monkeypatch):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(module, "KEPT", tmp_path / "kept/parsed.json")
+    monkeypatch.setattr(module, "_keep_at_exit", module._keep)
 
     def take():
-        for function in (module.fingerprint, module._code, module._parsed, module._file):
-            function.cache_clear()
+        forget()
         return module.fingerprint("scripts/act.py")
 
-    return tmp_path, take
+    yield tmp_path, take
+    forget()
+
+
+def forget():
+    """Empty the caches, as in another process."""
+    for name in ("fingerprint", "_code", "_parsed", "_file", "_known"):
+        getattr(module, name).cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -76,6 +84,46 @@ def test_another_function_of_the_same_name_counts(project):
         (folder / "scripts/act.py").write_text(script)
         answers.append(take())
     assert answers[0] != answers[1]
+
+
+def test_what_was_parsed_before_is_not_parsed_again(project, monkeypatch):
+    _, take = project
+    before = take()
+    monkeypatch.setattr(module.ast, "parse", pytest.fail)
+    assert take() == before
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize("damage", ["contents", "checksum", "no file", "another parser"])
+def test_what_was_kept_and_is_damaged_is_parsed_again(project, monkeypatch, damage):
+    folder, take = project
+    before = take()
+    kept = folder / "kept/parsed.json"
+    if damage == "contents":
+        kept.write_text(kept.read_text().replace('"tree": "', '"tree": "0'))
+    elif damage == "checksum":
+        kept.with_name(f".{kept.name}.sha256").write_text("0\n")
+    elif damage == "no file":
+        kept.unlink()
+        kept.mkdir()
+    else:
+        monkeypatch.setattr(module, "_this", lambda: "another")
+    assert take() == before
+
+
+def test_a_name_that_has_become_a_module_is_followed(project):
+    """The file that imports it is the same."""
+    folder, take = project
+    (folder / "scripts/act.py").write_text("from pack import other\nfrom pack.work import grown\n")
+    (folder / "pack/other.py").write_text("")
+    before = take()
+    (folder / "pack/work.py").unlink()
+    (folder / "pack/work").mkdir()
+    (folder / "pack/work/__init__.py").write_text("")
+    (folder / "pack/work/grown.py").write_text("VALUE = 1\n")
+    grown = take()
+    (folder / "pack/work/grown.py").write_text("VALUE = 2\n")
+    assert len({before, grown, take()}) == 3
 
 
 def test_declarations_of_hyperparameters_do_not_count(monkeypatch):
