@@ -6,9 +6,9 @@ another output.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -47,9 +47,27 @@ class Case:
 
     def module(self) -> nn.Module:
         """Return a new module, the same at every call, in train mode as people have it."""
+        module = self._built()
+        if self._mean_logits is not None:
+            with torch.no_grad():
+                biased_layers(module)[-1].bias.sub_(self._mean_logits)
+        return module.train()
+
+    def _built(self) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return with_several_classes(self.build(), self.inputs()).train()
+            return self.build()
+
+    @cached_property
+    @torch.no_grad()
+    def _mean_logits(self) -> Tensor | None:
+        """Means that are taken from the last biases, so that not all inputs are of one class."""
+        module, logits = self._built().eval(), []
+        if not biased_layers(module):
+            return None
+        biased_layers(module)[-1].register_forward_hook(lambda _, __, found: logits.append(found))
+        module(self.inputs())
+        return logits[-1].mean(0)
 
     def inputs(self) -> Tensor:
         """Return the inputs, the same at every call."""
@@ -57,19 +75,10 @@ class Case:
         return torch.randn(SAMPLES, 1, 4, 4, generator=generator).to(self.dtype)
 
 
-@torch.no_grad()
-def with_several_classes(module: nn.Module, inputs: Tensor) -> nn.Module:
-    """Shift the last biases so that the mean logits are 0, and not all inputs of one class."""
-    copied, logits = copy.deepcopy(module).eval(), []
-    heads, copied_heads = (
-        [one for one in parts.modules() if isinstance(one, nn.Linear) and one.bias is not None]
-        for parts in (module, copied)
-    )
-    if heads:
-        copied_heads[-1].register_forward_hook(lambda _, __, output: logits.append(output))
-        copied(inputs)
-        heads[-1].bias.sub_(logits[-1].mean(0))
-    return module
+def biased_layers(module: nn.Module) -> list[nn.Linear]:
+    """Return its linear layers that have biases."""
+    layers = [one for one in module.modules() if isinstance(one, nn.Linear)]
+    return [one for one in layers if one.bias is not None]
 
 
 def labels() -> Tensor:

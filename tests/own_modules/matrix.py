@@ -82,7 +82,7 @@ def state(module: nn.Module) -> dict[str, Any]:
             if tensor is not None:
                 found[f"{key} of {name}"] = (id(tensor), tensor.dtype, tensor.requires_grad)
                 bits = tensor.detach().contiguous().reshape(-1).view(torch.uint8)
-                found[f"values of {key} of {name}"] = bits.tolist()
+                found[f"values of {key} of {name}"] = bits.numpy().tobytes()
                 found[f"gradient of {key} of {name}"] = tensor.grad
     return found
 
@@ -102,6 +102,7 @@ def seen(module: nn.Module, inputs: Tensor) -> tuple[Tensor, Tensor]:
     return getattr(logits, "logits", logits), features[-1]
 
 
+@cache
 def fitted_labels(case: Case) -> Tensor:
     """Return the classes that the network predicts: many measures need a training set that fits."""
     logits, _ = seen(case.module(), case.inputs())
@@ -109,17 +110,14 @@ def fitted_labels(case: Case) -> Tensor:
     return predicted if predicted.unique().numel() > 1 else labels()
 
 
-def given(module: nn.Module, case: Case, inputs: Tensor) -> dict[str, Any]:
-    """Return all that measures, profiles and measures of pairs may name."""
-    labels_ = fitted_labels(case)
-    initial = copy.deepcopy(module)
-    with torch.no_grad():
-        for parameter in initial.parameters():
-            parameter.mul_(0.5)
-    return {
+def given(
+    function: Callable[..., Any], module: nn.Module, case: Case, inputs: Tensor
+) -> dict[str, Any]:
+    """Return what a measure, a profile or a measure of pairs names."""
+    labels_, named = fitted_labels(case), signature(function).parameters
+    offered = {
         "networks": module,
         "trained_networks": module,
-        "initial_networks": initial,
         "inputs": inputs,
         "labels": labels_,
         "pixel_deviations": torch.ones(SAMPLES, dtype=torch.float64),
@@ -134,8 +132,21 @@ def given(module: nn.Module, case: Case, inputs: Tensor) -> dict[str, Any]:
         "shared_generator": Generator().manual_seed(4),
         "members": pd.DataFrame({"seed": [0], "step": [0], "final": [True]}),
         "recorded": None,
-        **of_pair(module, initial, inputs),
     }
+    if "initial_networks" in named:
+        offered["initial_networks"] = halved(module)
+    if "logits_a" in named or "features_a" in named:
+        offered |= of_pair(module, halved(module), inputs)
+    return named_by(function, offered)
+
+
+@torch.no_grad()
+def halved(module: nn.Module) -> nn.Module:
+    """Return a copy with half of every parameter."""
+    module = copy.deepcopy(module)
+    for parameter in module.parameters():
+        parameter.mul_(0.5)
+    return module
 
 
 def of_pair(one: nn.Module, other: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
@@ -172,7 +183,7 @@ def arguments(
     if name in SIMILARITIES:
         return similarity, {"name": name, "module": module, "inputs": inputs}
     function = imported(place_of(name))
-    return function, named_by(function, given(module, case, inputs)) | settings(function)
+    return function, given(function, module, case, inputs) | settings(function)
 
 
 def similarity(name: str, module: nn.Module, inputs: Tensor) -> Tensor:
