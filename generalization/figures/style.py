@@ -90,6 +90,9 @@ class LogarithmicTicks(LogLocator):
         if ratio < 8:  # Powers of ten and their multiples are too few here.
             return MaxNLocator(5).tick_values(low, high)
         self.set_params(subs=(1, 2, 3, 5) if ratio < 40 else (1, 3) if ratio < 500 else (1,))
+        if ratio > 1e6 and self.axis.axis_name == "x":
+            # Powers of ten with two digits are wider than numbers, for which there is room.
+            self.set_params(numticks=max(2, self.axis.get_tick_space() * 2 // 3))
         return super().tick_values(low, high)
 
 
@@ -121,6 +124,13 @@ def spans_decades(values: pd.Series) -> bool:
     """Tell whether values of at least 0, some of them 0, span more than three decades."""
     above = values[values > 0]
     return (values >= 0).all() and len(above) > 0 and above.max() > 1000 * above.min()
+
+
+def empty(axes: Axes, words: str) -> None:
+    """Say in a panel why nothing is drawn there; what stands beside its axes stays."""
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    axes.annotate(words, (0.5, 0.5), xycoords="axes fraction", ha="center")
 
 
 def figure_of_words(words: str) -> Figure:

@@ -9,7 +9,7 @@ from oracles.studies import made_measures, made_measures_of_two
 
 from generalization.figures.gap_against_measure import gap_against_measure
 from generalization.figures.looks import colors
-from generalization.figures.style import logarithmic
+from generalization.figures.style import logarithmic, styled
 from generalization.statistics.fit_statistics import fit_statistics
 from generalization.statistics.resampling import Resampling
 
@@ -253,14 +253,33 @@ def test_ticks_of_a_logarithmic_axis_are_plain_numbers(values, labels):
     assert shown == labels
 
 
+def boxes_of_ticks(axes):
+    """Where the labels of an x axis stand, from left to right."""
+    axes.figure.canvas.draw()
+    low, high = axes.get_xlim()
+    labels = zip(axes.get_xticklabels(), axes.get_xticks(), strict=True)
+    shown = [label for label, tick in labels if low <= tick <= high and label.get_text()]
+    return sorted((label.get_window_extent() for label in shown), key=lambda box: box.x0)
+
+
 def test_ticks_of_a_logarithmic_axis_have_room_where_intervals_are_wide():
     axes = Figure(figsize=(6, 4)).add_subplot()
     axes.errorbar([0.02, 0.3], [0, 1], xerr=[[0.0188, 0.1], [0.1, 0.2]])
     logarithmic(axes.xaxis, pd.Series([0.02, 0.3]))
-    axes.figure.canvas.draw()
-    boxes = sorted(
-        (label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()),
-        key=lambda box: box.x0,
-    )
+    boxes = boxes_of_ticks(axes)
     assert len(boxes) >= 3
     assert all(one.x1 < other.x0 for one, other in pairwise(boxes))
+
+
+@pytest.mark.parametrize("width", [2.8, 3.3, 4.1, 5, 7])
+@pytest.mark.parametrize("least", [1e-6, 1e-9, 1e-14, 1e-21, 1e-28, 1e-42, 1e-120])
+@styled
+def test_powers_of_ten_have_room_between_them(least, width):
+    axes = Figure(figsize=(width, 4)).add_subplot()
+    values = pd.Series([least, 20])
+    axes.plot(values, [0, 1])
+    logarithmic(axes.xaxis, values)
+    boxes = boxes_of_ticks(axes)
+    assert len(boxes) >= 2
+    space = 0.5 * 10.5 * axes.figure.dpi / 72  # half the size of their font
+    assert all(one.x1 + space < other.x0 for one, other in pairwise(boxes))

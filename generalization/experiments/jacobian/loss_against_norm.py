@@ -12,7 +12,14 @@ from generalization.experiments.jacobian.single_points import fitted_points
 from generalization.figures.facets import Facet
 from generalization.figures.legends import entries
 from generalization.figures.small_multiples import Panel, SmallMultiples
-from generalization.figures.style import CATEGORIES, QUIET, figure_of_words, logarithmic, styled
+from generalization.figures.style import (
+    CATEGORIES,
+    QUIET,
+    empty,
+    figure_of_words,
+    logarithmic,
+    styled,
+)
 from generalization.names import number
 from generalization.tables import NETWORK
 
@@ -59,9 +66,7 @@ def loss_against_norm(
             points = pd.concat([network.assign(color=color) for network, color in pairs])
             draw_points(panel.axes, points, LOSSES[panel.row][0], "jacobian_norm")
         else:
-            panel.axes.set_axis_off()
-            words = "no fitted network"
-            panel.axes.annotate(words, (0.5, 0.5), xycoords="axes fraction", ha="center")
+            empty(panel.axes, "no fitted network")
 
     def below(panel: Panel) -> list[str]:
         return [_relation(first_networks(panel.table, networks), LOSSES[panel.row][0])]

@@ -83,8 +83,10 @@ def test_zeros_have_no_place_on_logarithmic_axes(study):
 def test_dataset_without_networks_of_a_loss_says_so(study):
     points, training = study
     training.loc[training["ensemble"].str.startswith("mnist-squared"), "train_accuracy"] = 0.5
-    texts = [text.get_text() for text in loss_against_norm(points, training).axes[3].texts]
-    assert texts == ["no fitted network"]
+    axes = loss_against_norm(points, training).axes[3]
+    assert [text.get_text() for text in axes.texts] == ["no fitted network"]
+    assert axes.get_xlabel() == "Squared loss ‖σ − e$_y$‖²"
+    assert axes.axison  # Else its labels are not drawn.
 
 
 def test_norms_that_are_all_zero_leave_panels_empty(study):
