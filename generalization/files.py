@@ -5,13 +5,15 @@ Args:
     size: Bytes that it will need at least.
 """
 
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from shutil import disk_usage
 from tempfile import mkstemp
+from typing import Any
 
 from generalization.errors import InputError
 
@@ -113,6 +115,24 @@ def read_checked(path: Path | str) -> bytes:
                 "again."
             )
     return contents
+
+
+def read_kept(path: Path | str) -> dict[str, Any]:
+    """Read the JSON object of ``write_kept``, which saves making it again.
+
+    Returns:
+        It; an empty one if there is none, or what there is was damaged.
+    """
+    try:
+        kept = json.loads(read_checked(path))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
+
+
+def write_kept(path: Path | str, kept: Mapping[str, Any]) -> None:
+    """Write what can be made again as a JSON object, with its checksum."""
+    write_checked(path, json.dumps(kept, indent=1).encode())
 
 
 def _checksum_file(path: Path) -> Path:

@@ -6,7 +6,6 @@ Python keeps compiled modules, until its contents change.
 
 import ast
 import atexit
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from generalization.errors import InputError
-from generalization.files import read_checked, write_checked
+from generalization.files import read_kept, write_kept
 
 ROOT = Path(__file__).parents[1]
 KEPT = Path(__file__).with_name("__pycache__") / f"parsed.{sys.implementation.cache_tag}.json"
@@ -150,11 +149,8 @@ def _without_imports(tree: ast.Module) -> _Parsed:
 @cache
 def _known() -> dict[str, dict[str, Any]]:
     """Return what was parsed of files before, by this very module."""
-    with suppress(OSError, InputError, ValueError):
-        kept = json.loads(read_checked(KEPT))
-        if kept["by"] == _this():
-            return kept["files"]
-    return {}
+    kept = read_kept(KEPT)
+    return kept["files"] if kept.get("by") == _this() else {}
 
 
 @cache
@@ -165,7 +161,7 @@ def _keep_at_exit() -> None:
 def _keep() -> None:
     """Write what is known of files, where that is possible."""
     with suppress(OSError, InputError):
-        write_checked(KEPT, json.dumps({"by": _this(), "files": _known()}).encode())
+        write_kept(KEPT, {"by": _this(), "files": _known()})
 
 
 @cache

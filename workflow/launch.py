@@ -134,7 +134,9 @@ def _start(address: str) -> None:
 
 def _follow(connection: _socket.socket) -> int:
     """Hand over the script, pass signals on, and return its exit status."""
-    asked = marshal.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)])
+    umask = os.umask(0)
+    os.umask(umask)
+    asked = marshal.dumps([sys.argv[1:], os.getcwd(), dict(os.environ), umask])
     streams = b"".join(number.to_bytes(INT, sys.byteorder) for number in (0, 1, 2))
     header = len(asked).to_bytes(8, "big")
     connection.sendmsg([header], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)])

@@ -38,6 +38,7 @@ PROJECT = "generalization"
 MANY = 300  # new modules that moving memory is worth; what was written since then moves again
 HUGE = 2 << 20
 MADV_COLLAPSE = 25
+PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -235,17 +236,17 @@ def _accept(
         return
     request = marshal.loads(asked)
     if current:
-        (script, *arguments), folder, _ = request
+        (script, *arguments), folder, *_ = request
         _import_for(os.path.join(folder, script))
         _import(_named_by(arguments))
     imported, say = os.pipe()
     os.set_blocking(imported, False)
-    pid = os.fork()
+    server, pid = os.getpid(), os.fork()
     if pid == 0:
         listener.close()
         for other in (connection, *(child.connection for child in running.values())):
             other.close()
-        _run(request, streams, say, current=current)
+        _run(request, streams, server, say, current=current)
     for stream in (say, *streams):
         os.close(stream)
     running[pid] = _Child(connection, imported)
@@ -272,12 +273,22 @@ def _received(connection: socket.socket) -> tuple[bytes | None, list[int]]:
     return None, []
 
 
-def _run(asked: list, streams: list[int], say: int, *, current: bool) -> None:
+def _end_with(server: int) -> None:
+    """Let Linux tell this process to end when its server does, of which its client then knows."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != server:
+        os._exit(1)
+
+
+def _run(asked: list, streams: list[int], server: int, say: int, *, current: bool) -> None:
     """Run a script in this forked process and exit with its status."""
-    arguments, folder, environment = asked
+    arguments, folder, environment, umask = asked
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, *PASSED_ON):
         signal.signal(number, signal.SIG_DFL)
+    _end_with(server)
+    os.umask(umask)
     for place, stream in enumerate(streams):
         os.dup2(stream, place)
         os.close(stream)

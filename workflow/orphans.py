@@ -23,7 +23,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-LAUNCH = str(Path(__file__).with_name("launch.py").resolve())
+ROOT = Path(__file__).resolve().parents[1]
+LAUNCH, SCRIPTS = ROOT / "workflow/launch.py", ROOT / "scripts"
 PATIENCE = 10.0
 
 
@@ -43,10 +44,10 @@ def main() -> None:
     folder, found = str(Path.cwd()), processes()
     local, queued = list(orphans(found, folder)), list(queued_orphans(found, folder))
     for pid in local:
-        words = found[pid].words
-        print(f"process {pid}: {' '.join(words[words.index(LAUNCH) + 1 :])[:150]}")
-    for job in queued:
-        print(f"cluster job {job}")
+        words = job(found[pid], LAUNCH)[1:] or job(found[pid], SCRIPTS)
+        print(f"process {pid}: {' '.join(words)[:150]}")
+    for number in queued:
+        print(f"cluster job {number}")
     if not local and not queued:
         print(f"No orphans in {folder}.")
     if arguments.end:
@@ -82,13 +83,30 @@ def is_head(process: Process, folder: str | None = None) -> bool:
 def orphans(found: dict[int, Process], folder: str) -> Iterator[int]:
     """Yield the processes in a folder that run a job and have no Snakemake above them."""
     for pid, process in found.items():
-        # The server of launch.py ends what it runs for whom is gone.
-        if LAUNCH in process.words[1:3] and process.folder == folder:
-            above = process.parent
-            while above in found and not is_head(found[above]):
-                above = found[above].parent
-            if above not in found:
+        above = list(ancestors(found, process))
+        if process.folder == folder and not any(map(is_head, above)):
+            # A server of launch.py ends the scripts that it runs for whom is gone. Where there can
+            # be none, a script is run as it is, as a user may run it, but by the shell of a job.
+            by_shell = any("run_script()" in word for one in above[:1] for word in one.words)
+            if job(process, LAUNCH) or (job(process, SCRIPTS) and by_shell):
                 yield pid
+
+
+def ancestors(found: dict[int, Process], process: Process) -> Iterator[Process]:
+    """Yield the parent of a process, and its parents, of those that there are."""
+    while process.parent in found:
+        process = found[process.parent]
+        yield process
+
+
+def job(process: Process, place: Path) -> list[str]:
+    """Return the words from a place of this checkout on, a file or a folder, that a Python runs."""
+    for number, word in enumerate(process.words[1:3], start=1):  # The first may be an option.
+        # Folders of a checkout may be links, and paths relative.
+        file = Path(process.folder, word).resolve()
+        if place in {file, file.parent}:
+            return process.words[number:]
+    return []
 
 
 def queued_orphans(found: dict[int, Process], folder: str) -> Iterator[str]:

@@ -17,7 +17,7 @@ from own_code import answer_of, code_of
 
 from generalization.catalog import Shape
 from generalization.errors import InputError
-from generalization.files import written_whole
+from generalization.files import read_kept, write_kept
 from generalization.hyperparameters import Hyperparameters, short_hash
 from generalization.networks.foreign_architecture import ForeignArchitecture
 
@@ -104,23 +104,15 @@ def _described(
         for one in architectures
     }
     files = {one: KEPT / f"{short_hash(asdict(one))}.json" for one in architectures}
-    known = {one: _read(files[one]) for one in architectures}
+    known = {one: read_kept(files[one]) for one in architectures}
     new = [one for one in architectures if known[one].get("state") != states[one]]
     for one, about in zip(new, _descriptions(new, folders), strict=True):
         known[one] = {"state": states[one], "about": about}
-        with written_whole(files[one]) as beside:
-            beside.write_text(json.dumps(known[one]))
+        write_kept(files[one], known[one])
     return {
         one: DeclaredArchitecture(one, states[one]["code"], known[one]["about"])
         for one in architectures
     }
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        return json.loads(file.read_text())
-    except (OSError, ValueError):
-        return {}
 
 
 def _descriptions(

@@ -19,7 +19,7 @@ from typing import Any
 from fingerprint import ROOT, fingerprint, strip_docstring
 
 from generalization.errors import InputError
-from generalization.files import written_whole
+from generalization.files import read_kept, write_kept
 from generalization.hyperparameters import short_hash
 
 
@@ -117,14 +117,10 @@ def kept_answer(
         InputError: If the script fails.
     """  # noqa: DOC502
     current = json.loads(json.dumps({**state, **request}))
-    try:
-        known = json.loads(kept.read_text())
-    except (OSError, ValueError):
-        known = {}
+    known = read_kept(kept)
     if known.get("state") != current or "answer" not in known:  # Former ones had other names.
         known = {"state": current, "answer": answer_of(script, request, need)}
-        with written_whole(kept) as beside:
-            beside.write_text(json.dumps(known))
+        write_kept(kept, known)
     return known["answer"]
 
 

@@ -13,7 +13,7 @@ Args:
 
 from __future__ import annotations
 
-import json
+import math
 import platform
 import sys
 import time
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gpus import visible_gpus
 
 from generalization.errors import exit_on_input_error
-from generalization.files import written_whole
+from generalization.files import read_kept, write_kept
 
 if TYPE_CHECKING:
     import torch
@@ -75,12 +75,7 @@ def read_rates(given: Mapping[str, float], file: Path = FILE) -> Rates:
     Args:
         given: Rates of the configuration.
     """
-    try:
-        measured = _read(file).get(_machine(), {})
-        found = CORE._replace(**{name: float(measured[name]) for name in measured})
-    except (ValueError, TypeError, AttributeError):
-        found = CORE
-    return found._replace(**given)
+    return CORE._replace(**_read(file).get(_machine(), {}))._replace(**given)
 
 
 def read_gpu_rates(file: Path = FILE) -> GpuRates:
@@ -88,12 +83,8 @@ def read_gpu_rates(file: Path = FILE) -> GpuRates:
     measured = {}
     for key, rates in _read(file).items():
         machine, _, device = key.partition(GPU_OF)
-        try:
-            found = Rates(*(float(rates[name]) for name in Rates._fields))
-        except (ValueError, TypeError, LookupError):
-            continue  # Of a core, or damaged.
-        if device and min(found) > 0:
-            measured[machine, device] = found
+        if device and len(rates) == len(Rates._fields):
+            measured[machine, device] = Rates(**rates)
     own = {key: rates for key, rates in measured.items() if key[0] == _machine()}
     if not measured:
         return ASSUMED_GPU
@@ -188,11 +179,15 @@ def _machine() -> str:
 
 
 def _read(file: Path) -> dict[str, dict[str, float]]:
-    """Return what was measured; nothing if the file is missing or damaged."""
-    try:
-        return dict(json.loads(file.read_text()))
-    except (OSError, ValueError, TypeError):
-        return {}
+    """Return what was measured, as far as it can be rates: machine, maybe with a GPU → rates."""
+    return {key: rates for key, rates in read_kept(file).items() if _are_rates(rates)}
+
+
+def _are_rates(rates: object) -> bool:
+    return isinstance(rates, Mapping) and all(
+        name in Rates._fields and isinstance(rate, float | int) and 0 < rate < math.inf
+        for name, rate in rates.items()
+    )
 
 
 def main(file: Path) -> None:
@@ -203,9 +198,7 @@ def main(file: Path) -> None:
         found |= {f"{machine}{GPU_OF}{name}": one for name, one in measured_gpu_rates().items()}
     if found:
         # Read again: other machines may have added theirs in the meantime.
-        known = _read(file) | {key: rates._asdict() for key, rates in found.items()}
-        with written_whole(file) as beside:
-            beside.write_text(json.dumps(known, indent=1))
+        write_kept(file, _read(file) | {key: rates._asdict() for key, rates in found.items()})
 
 
 if __name__ == "__main__":

@@ -169,8 +169,34 @@ def test_rates_are_those_given_then_measured_then_assumed(tmp_path, monkeypatch)
     file.write_text(json.dumps({"here": {"flops": 1e9}, "there": {"call": 1.0}}))
     assert read_rates({}, file) == CORE._replace(flops=1e9)
     assert read_rates({"flops": 2.0}, file) == CORE._replace(flops=2.0)
-    file.write_text("{")
+
+
+NO_RATES = (
+    *("{", "", "[]", "3", "[" * 100_000, '{"here": 3}', '{"here": {"other": 1.0}}'),
+    *('{"here": {"flops": 0}}', '{"here": {"flops": 1e999}}', '{"here": {"flops": NaN}}'),
+    '{"here": {"flops": "1"}}',
+)
+
+
+@pytest.mark.parametrize("damaged", NO_RATES)
+def test_what_is_no_rate_was_not_measured(tmp_path, monkeypatch, damaged):
+    file = tmp_path / "rates.json"
+    monkeypatch.setattr("rates._machine", lambda: "here")
+    file.write_text(damaged)
     assert read_rates({}, file) == CORE
+    assert read_gpu_rates(file) == ASSUMED_GPU
+
+
+def test_rates_of_which_a_digit_has_changed_are_measured_again(tmp_path, monkeypatch):
+    file = tmp_path / "rates.json"
+    monkeypatch.setattr("rates._machine", lambda: "here")
+    monkeypatch.setattr("rates.measured_rates", lambda: CORE._replace(flops=1e9))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    measure_rates(file)
+    file.write_text(file.read_text().replace("1000000000", "9000000000"))
+    assert read_rates({}, file) == CORE
+    measure_rates(file)
+    assert read_rates({}, file) == CORE._replace(flops=1e9)
 
 
 H200 = {"flops": 4e13, "numbers": 1e12, "call": 5e-6}

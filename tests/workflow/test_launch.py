@@ -29,6 +29,8 @@ elif mark == "status":
     sys.exit(7)
 elif mark == "raise":
     raise ValueError("told with its traceback")
+elif mark == "touch":
+    open(sys.argv[2], "w").close()
 elif mark == "wait":
     open(sys.argv[2], "w").close()
     time.sleep(60)
@@ -238,10 +240,23 @@ def test_a_script_whose_launcher_was_killed_ends(runtime, folder):
 def test_a_killed_server_loses_nothing(runtime, folder):
     process = started(runtime, folder, "wait", str(folder / "begun"))
     wait_for((folder / "begun").exists)
-    for pid in servers(runtime):
-        os.kill(int(pid), signal.SIGKILL)
+    (server,) = (pid for pid in map(int, servers(runtime)) if os.getsid(pid) == pid)
+    os.kill(server, signal.SIGKILL)
     assert process.wait(10) not in {0, None}
+    wait_for(lambda: not servers(runtime))  # The script ends, too.
+    assert not (folder / "begun.done").exists()
     assert launched(runtime, folder, "say").returncode == 0
+
+
+def test_files_have_the_permissions_of_the_caller_and_not_of_who_started_the_server(folder):
+    with folder_of_sockets() as fresh:
+        for mask, mode in ((0o077, 0o600), (0o002, 0o664), (0o027, 0o640)):
+            before = os.umask(mask)
+            try:
+                launched(fresh, folder, "touch", f"{mode:o}")
+            finally:
+                os.umask(before)
+            assert (folder / f"{mode:o}").stat().st_mode & 0o777 == mode
 
 
 def test_inside_a_job_of_a_cluster_the_script_is_run_as_it_is(runtime, folder):

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 import snakemake_executor_plugin_slurm as plugin
-from orphans import queued_orphans
+from orphans import Process, queued_orphans
+from orphans import orphans as found_orphans
 from watchdog import watch
 
 ORPHANS = Path(__file__).parents[2] / "workflow/orphans.py"
@@ -58,6 +59,45 @@ def test_jobs_of_a_snakemake_that_lives_are_no_orphans(queue):
     assert list(queued_orphans({1: head}, str(queue))) == []
     head.folder = "/elsewhere"
     assert list(queued_orphans({1: head}, str(queue))) == ["7", "9"]
+
+
+SHELL = ["bash", "-c", "trap : TERM; run_script() ...; run_script train_ensemble"]
+HEAD = ["python", "/bin/snakemake", "--cores", "2"]
+CLIENT = ["python", "-ES", "{here}/workflow/launch.py", "{here}/scripts/train_ensemble.py"]
+PLAIN = ["python", "{here}/scripts/train_ensemble.py", "--seeds", "1"]
+SERVER = ["python", "{here}/workflow/launch_server.py", "/tmp/socket"]
+
+
+@pytest.mark.parametrize("here", ["the checkout", "a link to it", "relative", "another checkout"])
+@pytest.mark.parametrize(
+    ("chain", "orphan"),
+    [
+        ([SHELL, CLIENT], True),
+        ([CLIENT], True),
+        ([SHELL, PLAIN], True),
+        ([HEAD, SHELL, CLIENT], False),
+        ([HEAD, SHELL, PLAIN], False),
+        # By hand, and for a client that waits.
+        ([["bash"], PLAIN], False),
+        ([SERVER, PLAIN], False),
+        ([SHELL, ["python", "train.py"]], False),
+    ],
+)
+def test_processes_that_run_a_job_without_a_head_are_orphans(tmp_path, here, chain, orphan):
+    place, folder = ORPHANS.parents[1], tmp_path
+    if here == "a link to it":
+        (tmp_path / "link").symlink_to(place)
+        place = tmp_path / "link"
+    elif here == "relative":
+        place, folder = ".", place
+    elif here == "another checkout":
+        place = tmp_path
+    found = {
+        2 + number: Process(1 + number, [word.format(here=place) for word in words], str(folder))
+        for number, words in enumerate(chain)
+    }
+    expected = [max(found)] if orphan and here != "another checkout" else []
+    assert list(found_orphans(found, str(folder))) == expected
 
 
 class Executor:
