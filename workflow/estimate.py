@@ -9,7 +9,7 @@ seeds that are short and small enough for the limits of the configuration.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import ceil, inf
@@ -502,30 +502,22 @@ def impossible(estimate: Estimate, attempts: int = 1) -> str | None:
         attempts: Number of times that a job is tried.
     """
     limits, study = estimate.limits, estimate.study
-    exceeding = {
+    needs = {
         "hours": lambda job, rule: _time(estimate, job) / (attempts if rule in RESUMED else 1),
         "memory_gb": lambda job, _: MARGIN * job.memory / 1e9,
     }
-    for key, need in exceeding.items():
-        if limits[key] is None:
-            continue
-        worst, (rule, name, file), job = max(
-            (
-                (need(job, one[0]), one, job)
-                for ensemble in study.ensembles
-                for one in estimate.of_ensemble(ensemble)
-                for job in [estimate.job(*one[:2], 1, one[2])]
-            ),
-            key=lambda found: found[0],
+    worst = {key: _worst(estimate, needs[key]) for key in needs if limits[key] is not None}
+    short = {key: found for key, found in worst.items() if found[0] > limits[key]}
+    if short:
+        key, *others = short
+        need, (rule, name, file), job = short[key]
+        one = study.ensembles[name]
+        too = "".join(f", and limits.{other}: {ceil(short[other][0])}" for other in others)
+        return (
+            f"limits.{key} must be at least {ceil(need)} for {f'{rule} {file}'.strip()} of one "
+            f"network of {name} (width {one.width}, depth {one.depth}), not {limits[key]}"
+            f"{_cure(estimate, key, need, job, attempts if rule in RESUMED else 1)}{too}."
         )
-        if worst > limits[key]:
-            one = study.ensembles[name]
-            of = f"{rule} {file}".strip()
-            return (
-                f"limits.{key} must be at least {ceil(worst)} for {of} of one network of {name} "
-                f"(width {one.width}, depth {one.depth}), not {limits[key]}"
-                f"{_cure(estimate, key, worst, job, attempts if rule in RESUMED else 1)}."
-            )
     disk = totals(estimate)["total"].disk / 1e9
     if limits["disk_gb"] is not None and disk > limits["disk_gb"]:
         return (
@@ -533,6 +525,21 @@ def impossible(estimate: Estimate, attempts: int = 1) -> str | None:
             f"not {limits['disk_gb']}; fewer seeds, or fewer kept_steps, would do."
         )
     return None
+
+
+def _worst(
+    estimate: Estimate, need: Callable[[Job, str], float]
+) -> tuple[float, tuple[str, str, str], Job]:
+    """Return the job of one network that needs most, its rule, ensemble and file, and how much."""
+    return max(
+        (
+            (need(job, one[0]), one, job)
+            for ensemble in estimate.study.ensembles
+            for one in estimate.of_ensemble(ensemble)
+            for job in [estimate.job(*one[:2], 1, one[2])]
+        ),
+        key=lambda found: found[0],
+    )
 
 
 def _time(estimate: Estimate, job: Job) -> float:

@@ -250,6 +250,14 @@ def test_blocks_are_as_large_as_the_limits_allow():
             "cifar100-ab3db606 (width 3000, depth 20), not 2; smaller networks would do.",
         ),
         (
+            "novak_small",
+            {"hours": 24, "memory_gb": 2},
+            "limits.hours must be at least 435 for train_ensemble of one network of "
+            "cifar100-77d41af7 (width 3000, depth 20), not 24; limits.gpus: 1 would do, with "
+            "1.1 GPU-hours, and limits.memory_gb: 16.",
+        ),
+        ("novak_small", {"hours": 24, "memory_gb": 16, "gpus": 1}, None),
+        (
             "study",
             {"disk_gb": 0.1},
             "limits.disk_gb must be at least 1 for study, not 0.1; fewer seeds, or fewer "
