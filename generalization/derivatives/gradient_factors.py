@@ -241,7 +241,7 @@ def _module_blocks(
             rows, scale = cotangents(logits, *(values[part] for values in of_points))
             ones = inputs.new_ones(1, len(logits), 1)
             gradients = of_parameters(parameters, inputs[part], rows).values()
-            layers = [Factors(one.flatten(2).unsqueeze(0), ones) for one in gradients]
+            layers = [Factors(one.reshape(1, *one.shape[:2], -1), ones) for one in gradients]
             yield Block(slice(0, 1), part, scale.unsqueeze(0), layers)
 
 

@@ -1,13 +1,16 @@
 """Weights of layers in double precision, their change since initialization, and their norms.
 
-Biases are vectors, not weights. The kernel of a convolution is reshaped to the matrix with one row
-per output channel and one column per entry of its window.
+Biases, scales and shifts of normalizations are no weights, whatever their shape. Nor are parameters
+of parts that are no layers of torch where they can only be added or scale: class tokens, positions
+and scales of layers. The kernel of a convolution is reshaped to the matrix with one row per output
+channel and one column per entry of its window.
 """
 
 import torch
 from jaxtyping import Float64
 from torch import Tensor, nn
-from torch.nn.modules.conv import _ConvTransposeNd
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from generalization.networks.modules import Networks
 from generalization.networks.sharing import once
@@ -15,6 +18,9 @@ from generalization.precision import rounded_to
 
 Weights = list[Float64[Tensor, "networks ..."]]
 Matrices = list[Float64[Tensor, "networks _ _"]]
+NORMALIZATIONS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+LAYERS = (nn.Linear, nn.Bilinear, _ConvNd, nn.RNNBase, nn.RNNCellBase)
+LAYERS += (nn.Embedding, nn.EmbeddingBag, nn.MultiheadAttention)
 
 
 def layer_weights(networks: Networks, *, every_layer: bool = False) -> Weights:
@@ -30,14 +36,40 @@ def layer_weights(networks: Networks, *, every_layer: bool = False) -> Weights:
     return [weight.detach().double() for weight in networks.weights]
 
 
-def _weights_by_name(module: nn.Module, every_layer: bool) -> dict[str, Float64[Tensor, "1 ..."]]:
+def named_weights(module: nn.Module, *, every_layer: bool = False) -> dict[str, nn.Parameter]:
+    """Return the parameters of a module that are weights of layers, by name.
+
+    Shared ones are there once, or once for every layer, as of ``layer_weights``.
+    """
+    weights = {
+        f"{prefix}.{name}" if prefix else name
+        for prefix, part in module.named_modules(remove_duplicate=False)
+        for name, parameter in part.named_parameters(recurse=False)
+        if _is_weight(part, name, parameter)
+    }
     named = module.named_parameters(remove_duplicate=not every_layer)
+    return {name: parameter for name, parameter in named if name in weights}
+
+
+def _is_weight(part: nn.Module, name: str, parameter: Tensor) -> bool:
+    """Return whether a parameter of a part multiplies what a layer is given."""
+    if parameter.dim() < 2 or "bias" in name or isinstance(part, NORMALIZATIONS):
+        return False
+    if isinstance(part, LAYERS) or parameter.dim() == 2:
+        return True
+    # 1 × N × D are added to all samples; C × 1 × 1 and the like scale, or are added.
+    is_vector = sum(size > 1 for size in parameter.shape) < 2
+    return not is_vector and (parameter.dim() > 3 or parameter.shape[0] > 1)
+
+
+def _weights_by_name(module: nn.Module, every_layer: bool) -> dict[str, Float64[Tensor, "1 ..."]]:
+    named = named_weights(module, every_layer=every_layer)
     groups = {
         f"{prefix}.weight" if prefix else "weight": part.groups
         for prefix, part in module.named_modules(remove_duplicate=False)
         if isinstance(part, _ConvTransposeNd)
     }
-    weights = {name: one.detach().double() for name, one in named if one.dim() > 1}
+    weights = {name: one.detach().double() for name, one in named.items()}
     for name in groups.keys() & weights.keys():
         # Of the shape inputs × outputs of a group: to one row per output.
         split = weights[name].unflatten(0, (groups[name], -1))
@@ -98,8 +130,7 @@ def weight_precisions(networks: Networks) -> list[list[torch.dtype]]:
     """
     if not isinstance(networks, nn.Module):
         return [[rounded_to(one) for one in weight.detach()] for weight in networks.weights]
-    named = networks.named_parameters(remove_duplicate=False)
-    weights = [one for _, one in named if one.dim() > 1]
+    weights = named_weights(networks, every_layer=True).values()
     return [[getattr(one, "rounded_to", None) or rounded_to(one.detach())] for one in weights]
 
 

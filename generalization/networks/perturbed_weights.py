@@ -9,17 +9,18 @@ from torch.nn.functional import cross_entropy
 
 from generalization.devices import samples_at_once
 from generalization.networks.differentiability import needs_derivatives
+from generalization.networks.layer_weights import named_weights
 from generalization.networks.modules import SAMPLES_PER_CHUNK, Networks, evaluation_mode, logits_at
 
-# Name → weights with a leading network axis. Vectors, such as biases, are not weights.
+# Name → weights of layers, with a leading network axis.
 Weights = Mapping[str, Float[Tensor, "networks *_"]]
 
 
 def weights_by_name(networks: Networks) -> Weights:
     """Return the weights of all layers, by their names in files and modules."""
     if isinstance(networks, nn.Module):
-        named = networks.named_parameters()
-        return {name: value.detach().unsqueeze(0) for name, value in named if value.dim() > 1}
+        named = named_weights(networks).items()
+        return {name: value.detach().unsqueeze(0) for name, value in named}
     return {name: value for name, value in networks.tensors.items() if value.dim() > 2}
 
 

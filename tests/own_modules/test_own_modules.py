@@ -13,6 +13,7 @@ from own_modules.cases import (
     CLASSES,
     PIXELS,
     WIDTH,
+    Case,
     Inside,
     labels,
     parametrized,
@@ -103,6 +104,32 @@ def test_every_kind_of_module_has_a_value_or_a_sentence_and_is_left_as_it_was(na
             assert is_refusal(name, said.refusal), (case.name, said.refusal)
         elif name not in PROFILES and (name, case.name) not in NO_NUMBER and case.name != "narrow":
             assert said.values.isfinite().all(), (case.name, said.values)
+
+
+class Scaled(nn.Module):
+    """A layer is scaled by a number that is trained."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = nn.Linear(PIXELS, WIDTH), nn.Linear(WIDTH, CLASSES)
+        self.scale = nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, x):
+        return self.two(self.scale * torch.relu(self.one(x.flatten(1))))
+
+
+def test_a_parameter_without_dimensions_has_gradients_as_others():
+    case = Case("a number", Scaled)
+    for name in OF_MODULES:
+        said = outcome(name, case)
+        assert not said.error, (name, said.error)
+        assert said.values is not None or is_refusal(name, said.refusal), (name, said.refusal)
+    module, wanted = case.module().double(), fitted_labels(case)
+    loss = cross_entropy(module(case.inputs().double()), wanted)
+    gradients = torch.autograd.grad(loss, list(module.parameters()))
+    norm = sum(one.square().sum() for one in gradients).sqrt().item()
+    found = gradient_norm(module, case.inputs().double(), wanted)
+    assert found[0] == pytest.approx(norm, rel=1e-9)
 
 
 # These read layers themselves, which differ between the two, as initial weights of half the
