@@ -123,7 +123,9 @@ def measured_row(
     error = over.std() / len(over) ** 0.5 if len(over) > 1 else torch.tensor(torch.nan)
     value = one_per_repeat.mean().item()
     pooled = torch.tensor([one.item() for one in own_errors[: len(values)]]).double()
-    if len(pooled) == len(values) and (pooled.isfinite() & (pooled > 0)).all():
+    if len(pooled) == len(values) and pooled.isnan().all():
+        error = torch.tensor(torch.nan)  # Of a single input that has a value.
+    elif len(pooled) == len(values) and (pooled.isfinite() & (pooled > 0)).all():
         if len(values[0]) > 1 and notes and value:
             notes.append(f"{notes[-1]}; ±{error.item() / abs(value):.1%} over inputs")
         error = pooled.norm() / len(pooled)

@@ -10,6 +10,7 @@ from generalization.networks.hidden_layers import number_of_hidden_layers
 from generalization.networks.modules import Networks
 from generalization.networks.reading import reads_networks
 from generalization.samples import Inputs
+from generalization.standard_errors import tell_standard_error
 
 
 @reads_networks
@@ -26,6 +27,8 @@ def noise_to_signal_slope(
     Source: this project's own, because noise_cloud_slope is sampled and this limit of it is
     exact.
 
+    Where some inputs have none, the standard error that is told is that of the others alone.
+
     Returns:
         R × N slopes per layer. Inputs with fewer than two active units in the last hidden layer
         have none, as often in narrow networks: there stands the mean over all other inputs, so that
@@ -39,5 +42,11 @@ def noise_to_signal_slope(
     defined = slopes.isfinite()
     without = (~defined.any(-1)).tolist()
     warn_of_no_value("no input has two active units in the last hidden layer", without)
-    means = slopes.where(defined, torch.nan).nanmean(-1, keepdim=True)
+    known = slopes.where(defined, torch.nan)
+    means = known.nanmean(-1, keepdim=True)
+    if not defined.all():
+        # What stands in the place of others adds nothing to what is known of the mean.
+        count = defined.sum(-1)
+        variances = (known - means).square().nansum(-1) / (count * (count - 1))
+        tell_standard_error(variances.sqrt())
     return slopes.where(defined, means)

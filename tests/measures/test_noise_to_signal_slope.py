@@ -1,8 +1,12 @@
+from itertools import pairwise
+
 import pytest
 import torch
 from oracles.softmax_jacobian import random_networks
+from torch import nn
 from torch.testing import assert_close
 
+from generalization import measure
 from generalization.derivatives.layer_noise import layer_noise
 from generalization.errors import NoValue
 from generalization.measures.noise_to_signal_slope import noise_to_signal_slope
@@ -58,6 +62,22 @@ def test_module_has_the_same():
     networks, inputs = random_networks((9, 7, 8, 4), "tanh", biases=True), points(5, 9)
     values = noise_to_signal_slope(sequence_of(networks), inputs)
     assert_close(values, noise_to_signal_slope(networks, inputs))
+
+
+@pytest.mark.parametrize(("width", "seed", "count"), [(4, 0, 124), (2, 8, 1)])
+def test_standard_error_is_that_of_the_inputs_with_a_slope(width, seed, count):
+    torch.manual_seed(0)
+    inputs = torch.randn(200, 16)
+    torch.manual_seed(seed)
+    widths = (16, width, width, 3)
+    layers = [nn.Linear(*shape) for shape in pairwise(widths)]
+    module = nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2])
+    slopes = noise_to_signal_slope(module, inputs)[0]
+    own = slopes[(module[:4](inputs) > 0).sum(1) > 1]  # Others have the mean of these.
+    assert len(own) == count
+    row = measure(module, inputs, measures="noise_to_signal_slope").iloc[0]
+    expected = (own.std() / count**0.5).item()
+    assert row["standard_error"] == pytest.approx(expected, rel=1e-6, nan_ok=True)
 
 
 def test_dead_layer_has_no_slope():
