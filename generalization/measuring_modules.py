@@ -16,6 +16,7 @@ from warnings import WarningMessage, catch_warnings, simplefilter
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.data import (
     DataLoader,
     RandomSampler,
@@ -30,6 +31,7 @@ from generalization.given_data import Data, as_tensor, collected
 from generalization.networks.activation_calls import pools_maxima
 from generalization.networks.differentiability import refuse_foreign_parameters
 from generalization.networks.modules import evaluation_mode
+from generalization.networks.reading import kernels_with_all_derivatives
 from generalization.networks.sharing import once
 from generalization.offered import checked_values
 from generalization.randomness import generator_for
@@ -271,29 +273,45 @@ def refuse_shuffled(key: str, data: Data, given: str) -> None:
             )
 
 
-@torch.no_grad()
 def fitting_batch_size(module: nn.Module, inputs: Tensor) -> int:
     """Return how many inputs' activations, with a graph, fit into a quarter of the free memory.
 
-    Beside them there are some matrices of classes by classes, as the Jacobian of a softmax has.
+    They are what the parts of a module return, and what gradients need, such as the products of
+    queries and keys. Beside them there are some matrices of classes by classes, as the Jacobian of
+    a softmax has.
     """
-    sizes: list[int] = []
+    returned: list[int] = []  # bytes
+    needed: dict[int, int] = {}  # place in memory → bytes; not of parameters, of any batch the same
 
     def count(_: nn.Module, __: Any, output: Any) -> None:
         if isinstance(output, Tensor):
-            sizes.append(output.numel() * output.element_size())
+            returned.append(output.nbytes)
 
-    hooks = []
+    def keep(tensor: Tensor) -> Tensor:
+        memory = tensor.untyped_storage()
+        needed.setdefault(memory.data_ptr(), memory.nbytes())
+        return tensor
+
+    hooks, first = [], inputs[:1].detach()
     try:
+        for one in (*module.parameters(), *module.buffers(), first):
+            needed[one.untyped_storage().data_ptr()] = 0
         hooks += [one.register_forward_hook(count) for one in module.modules()]
-        with evaluation_mode(module):
-            output = module(inputs[:1])
+        first.requires_grad_(first.is_floating_point())
+        with (
+            evaluation_mode(module),
+            kernels_with_all_derivatives(),
+            torch.enable_grad(),
+            saved_tensors_hooks(keep, lambda kept: kept),
+        ):
+            output = module(first)
         logits = getattr(output, "logits", output)
-        sizes.append(MATRICES_OF_CLASSES * logits.element_size() * logits.shape[-1] ** 2)
+        of_classes = MATRICES_OF_CLASSES * logits.element_size() * logits.shape[-1] ** 2
     except Exception:
         return BATCHES[1]  # The measures say what is wrong with it.
     finally:
         for hook in hooks:
             hook.remove()
-    room = int(SHARE_OF_MEMORY * usable_memory(inputs.device) / max(1, sum(sizes)))
+    each = max(sum(returned), sum(needed.values())) + of_classes
+    room = int(SHARE_OF_MEMORY * usable_memory(inputs.device) / max(1, each))
     return min(max(room, BATCHES[0]), BATCHES[1])

@@ -621,6 +621,17 @@ def test_fewer_inputs_fit_where_classes_are_many(monkeypatch):
     assert many == int(0.25 * 1e9 / (4 * (8 + 2 * 1000 + 4 * 1000**2)))
 
 
+def test_products_of_queries_and_keys_count_as_activations(monkeypatch):
+    """No part of a module returns them; kernels that need no memory for them lack derivatives."""
+    monkeypatch.setattr("generalization.measuring_modules.usable_memory", lambda _: 1e9)
+    layer = nn.TransformerEncoderLayer(8, 4, 8, batch_first=True)
+    module = nn.Sequential(nn.TransformerEncoder(layer, 3, enable_nested_tensor=False))
+    module.append(nn.Flatten()).append(nn.Linear(8 * 256, 3))
+    size = fitting_batch_size(module, torch.randn(2, 256, 8))
+    products = 3 * 4 * 256**2 * 4  # layers, heads, pairs of tokens, bytes
+    assert 0.25 * 1e9 / (3 * products) < size < 0.25 * 1e9 / products
+
+
 @pytest.mark.parametrize(
     ("last", "inputs", "labels", "sentence"),
     [

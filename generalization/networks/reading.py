@@ -145,7 +145,7 @@ def _reader(
         for one in modules:
             given[one] = unwrapped(given[one])
             refuse_empty(given[one])
-        with _kernels_with_all_derivatives(), _evaluated([given[one] for one in modules]):
+        with kernels_with_all_derivatives(), _evaluated([given[one] for one in modules]):
             read = []
             for one in modules:
                 module, by_arrays = _readable(name, given[one], given, named.parameters)
@@ -215,7 +215,7 @@ def reads_stacks(function: Callable[Parameters, Result]) -> Callable[Parameters,
 
 
 @contextmanager
-def _kernels_with_all_derivatives() -> Iterator[None]:
+def kernels_with_all_derivatives() -> Iterator[None]:
     """Compute attention by products: fused kernels lack second derivatives and batching rules."""
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
