@@ -26,17 +26,13 @@ from generalization.refusals import with_article
 
 RELU = (functional.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_)
 TANH = (torch.tanh, torch.tanh_, Tensor.tanh, Tensor.tanh_, functional.tanh)
-LEAKY = (functional.leaky_relu, torch.prelu, functional.rrelu)
+LEAKY = (functional.leaky_relu, functional.leaky_relu_, torch.prelu, functional.rrelu)
 SMOOTH = (torch.sigmoid, torch.sigmoid_, Tensor.sigmoid, Tensor.sigmoid_, functional.gelu)
 SMOOTH += (functional.silu, functional.elu, functional.celu, functional.selu, functional.mish)
 SMOOTH += (functional.softplus, functional.softsign, functional.logsigmoid, functional.hardswish)
-SMOOTH += (
-    functional.threshold,
-    functional.hardshrink,
-    functional.tanhshrink,
-    torch.selu,
-    torch.celu,
-)
+SMOOTH += (functional.threshold, functional.hardshrink, functional.tanhshrink)
+SMOOTH += (torch.selu, torch.celu, functional.threshold_, functional.elu_, functional.celu_)
+SMOOTH += (functional.selu_,)
 
 
 def _hardtanh(_: Tensor, min_val: float = -1.0, max_val: float = 1.0, *__: Any) -> Thresholds:
@@ -54,8 +50,11 @@ THRESHOLDS: dict[Callable[..., Tensor], Callable[..., Thresholds]] = {
     functional.relu6: lambda *_, **__: (0.0, 6.0),
     functional.hardsigmoid: lambda *_, **__: (-3.0, 3.0),
     functional.hardtanh: lambda *values, inplace=False, **named: _hardtanh(*values, **named),
+    functional.hardtanh_: _hardtanh,
     functional.softshrink: _softshrink,
 }
+# Of these, forms that are not followed, such as those of torch.ops, are refused.
+ACTIVATION_NAMES = {function.__name__.strip("_") for function in THRESHOLDS}
 BENDING_LAYERS = (nn.GLU, nn.Softmax, nn.Softmin, nn.Softmax2d, nn.LogSoftmax, nn.Bilinear)
 BENDING_LAYERS += (nn.RNNBase, nn.RNNCellBase, nn.LPPool1d, nn.LPPool2d)
 # Modules that do what functions or methods of these names do in a traced module.
@@ -92,7 +91,7 @@ class ActivationCalls(TorchFunctionMode):
         name = getattr(function, "__name__", "")
         given = (*args, *kwargs.values())
         if not self.inside:
-            self._refuse(name, given)
+            self._refuse(function, name, given)
         # Applied to weights alone, it makes no hidden layer.
         of_features = not self.inside and any(map(is_feature, given))
         thresholds = THRESHOLDS.get(function) if of_features else None
@@ -109,13 +108,16 @@ class ActivationCalls(TorchFunctionMode):
         mark_results(name, given, found)
         return found
 
-    def _refuse(self, name: str, args: tuple[Any, ...]) -> None:
+    def _refuse(self, function: Callable[..., Any], name: str, args: tuple[Any, ...]) -> None:
         """Refuse a function that bends features without an activation function.
 
         Raises:
             InputError: If it is one.
         """
-        if bends(name, args, is_feature) and not _is_gate(name, args):
+        is_unknown = function not in THRESHOLDS and name.strip("_") in ACTIVATION_NAMES
+        if (bends(name, args, is_feature) and not _is_gate(name, args)) or (
+            is_unknown and any(map(is_feature, args))
+        ):
             raise InputError(
                 "networks must have activation functions of torch.nn or torch.nn.functional, not "
                 f"{name} of features, whose hidden layers are not known."
@@ -273,7 +275,8 @@ def _is_activation(traced: GraphModule, node: Node, features: set[Node]) -> bool
     def depends(one: Any) -> bool:
         return isinstance(one, Node) and one in features
 
-    return bends(name, given, depends) or (known in THRESHOLDS and any(map(depends, given)))
+    is_named = known in THRESHOLDS or name.strip("_") in ACTIVATION_NAMES
+    return bends(name, given, depends) or (is_named and any(map(depends, given)))
 
 
 def _features(traced: GraphModule) -> set[Node]:

@@ -211,7 +211,9 @@ ACTIVATION_FUNCTIONS = {
 def activation_module(module: nn.Module) -> ActivationModule | None:
     """Return the entry for the class of a module; None if it is not an activation function."""
     known = {entry.kind: entry for entry in _entries()}
-    return next((known[kind] for kind in type(module).__mro__ if kind in known), None)
+    kind = next((kind for kind in type(module).__mro__ if kind in known), None)
+    # A class that computes something else is what the functions are that it calls.
+    return known[kind] if kind and type(module).forward is kind.forward else None
 
 
 def unit_thresholds(module: nn.Module) -> Thresholds:

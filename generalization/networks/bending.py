@@ -28,6 +28,9 @@ CURVED = {
     *("lp_pool2d", "lp_pool3d", "gru", "gru_cell", "lstm", "lstm_cell", "rnn_relu"),
     *("rnn_relu_cell", "rnn_tanh", "rnn_tanh_cell", "multi_head_attention_forward"),
     *("scaled_dot_product_attention", "argmax", "argmin", "argsort", "heaviside"),
+    *("bucketize", "cdist", "corrcoef", "cosine_similarity", "cov", "dist", "hypot", "matrix_norm"),
+    *("mode", "nanmedian", "nanquantile", "norm", "pairwise_distance", "pdist", "polar"),
+    *("quantile", "renorm", "searchsorted", "std", "std_mean", "var", "var_mean", "vector_norm"),
 }
 # Affine in one feature, but not in two.
 PRODUCTS = {
@@ -49,10 +52,12 @@ def bends(name: str, arguments: tuple[Any, ...], is_feature: Callable[[Any], boo
         name: Name of the function, or of the method of tensors.
         is_feature: Tells whether an argument is a feature.
     """
-    name = name.strip("_")
+    name = name.strip("_").removeprefix("linalg_")
     features = list(filter(is_feature, leaves(arguments)))
-    if name in CURVED:
+    if name in CURVED or name.startswith("special_"):
         return bool(features)
+    if name == "lerp":
+        return any(map(is_feature, arguments[2:])) and len(features) > 1
     if name in PRODUCTS:
         return len(features) > 1
     if name in QUOTIENTS:
