@@ -194,13 +194,21 @@ def _check_white(inputs: Mapping[str, np.ndarray], places: Mapping[str, str], ke
         key: Key of the dataset.
 
     Raises:
-        InputError: If they are such pixels.
+        InputError: If they are such pixels, or those of one part are and those of another not.
     """
-    least, largest = (min(one.min() for one in inputs.values()), inputs["train"].max())
-    if least >= 0 and largest > 1:
+    if min(one.min() for one in inputs.values()) < 0:
+        return
+    largest = {part: one.max() for part, one in inputs.items()}
+    low, high = min(largest, key=largest.get), max(largest, key=largest.get)
+    if largest[low] <= 1 and largest[high] > 2:  # Less is what resizing images adds.
+        raise InputError(
+            f"{key} must have train and test images on one scale: the largest pixel of "
+            f"{places[low]} is {largest[low]:g}, that of {places[high]} {largest[high]:g}."
+        )
+    if largest["train"] > 1:
         raise InputError(
             f"{key}.white must be given where pixels are not from 0 to 1, 255 for bytes: the "
-            f"largest of {places['train']} is {largest:g}."
+            f"largest of {places['train']} is {largest['train']:g}."
         )
 
 

@@ -201,6 +201,24 @@ def test_pixels_that_are_not_from_0_to_1_must_have_a_white(write, pixels, larges
         assert own_dataset("mine", about | more).classes == 2
 
 
+@pytest.mark.parametrize("bytes_of", ["train", "test"])
+def test_parts_of_different_scales_are_refused(write, bytes_of):
+    images = np.float32([0, 1])[np.arange(16).reshape(4, 2, 2) % 3 % 2]
+    parts = {part: (images * (255 if part == bytes_of else 1), Y) for part in ("train", "test")}
+    about = write(**parts)
+    other = "test" if bytes_of == "train" else "train"
+    with pytest.raises(InputError) as error:
+        own_dataset("mine", about)
+    assert str(error.value) == (
+        "own_datasets.mine must have train and test images on one scale: the largest pixel of "
+        f"own_datasets.mine.{other} ({about[other]}) is 1, that of own_datasets.mine.{bytes_of} "
+        f"({about[bytes_of]}) 255."
+    )
+    assert own_dataset("mine", about | {"standardize": True}).classes == 2
+    near = write(train=(images, Y), test=(images * 1.02, Y))
+    assert own_dataset("mine", near).classes == 2
+
+
 @pytest.mark.parametrize(
     ("shape", "image"),
     [
