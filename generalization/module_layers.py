@@ -10,19 +10,13 @@ from typing import Any
 import torch
 from jaxtyping import Inexact
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _NormBase
-from torch.nn.modules.conv import _ConvNd
 
 from generalization.devices import SAMPLES_PER_CHUNK, at_most, samples_at_once
 from generalization.errors import InputError
 from generalization.networks.coupling import differ, other_batches, some_points
 from generalization.networks.modules import evaluation_mode, refuse_statistics_of_batches
+from generalization.networks.unit_axes import unit_axes
 from generalization.refusals import with_article
-
-# Layers that tell on which axis of their outputs the units are, positions being on the others.
-UNITS_LAST = (nn.Linear, nn.Bilinear, nn.LayerNorm, nn.RMSNorm, nn.Embedding)
-UNITS_SECOND = (_ConvNd, _NormBase, nn.GroupNorm)
-TOKENS = 3  # Axes of sequences of tokens, on whose last axis the units are.
 
 
 def layer_names(module: nn.Module, names: Sequence[str] | None) -> list[str]:
@@ -54,8 +48,11 @@ def layer_activations(
     names: Sequence[str],
     inputs: Inexact[Tensor, "samples *features"],
     batch_size: int,
-) -> dict[str, Inexact[Tensor, "samples units *positions"]]:
+) -> dict[str, Inexact[Tensor, "samples units *positions"] | None]:
     """Record the outputs of submodules in eval mode, without those that have none of every input.
+
+    Returns:
+        Activations by name; None where the axis of the units is not known.
 
     Raises:
         InputError: If the module fails, no submodule has activations, or those of an input depend
@@ -67,6 +64,7 @@ def layer_activations(
         with at_most(batch_size):
             _refuse_coupled(module, [*alone], inputs)
             size = samples_at_once(SAMPLES_PER_CHUNK)
+        axes = unit_axes(module, [*alone], inputs[:1])
         chunks = [_outputs(module, names, chunk) for chunk in inputs.split(size)]
     found = [name for name in names if all(name in chunk for chunk in (alone, *chunks))]
     if not found:
@@ -74,33 +72,29 @@ def layer_activations(
             "networks must have layers that are used once and return a tensor, not "
             f"{with_article(type(module).__name__)} without."
         )
-    return {name: torch.cat([chunk[name] for chunk in chunks]) for name in found}
+    return {
+        name: torch.cat([chunk[name] for chunk in chunks]).movedim(axes[name], 1)
+        if name in axes
+        else None
+        for name in found
+    }
 
 
 def _outputs(module: nn.Module, names: Sequence[str], inputs: Tensor) -> dict[str, Tensor]:
-    """Return what submodules return, once, of every input, the units on the second axis.
+    """Return what submodules return, once, of every input.
 
     Raises:
         InputError: If the module fails.
         OutOfMemoryError: If a GPU has too little memory.
     """
     found: dict[str, list[Any]] = {name: [] for name in names}
-    units: dict[int, int] = {}  # Axis of the units, by the number of axes, of the last such layer.
-
-    def tell(part: nn.Module, _: Any, output: Any) -> None:
-        units[output.dim()] = -1 if isinstance(part, UNITS_LAST) else 1
 
     def record(name: str, _: nn.Module, __: Any, output: Any) -> None:
         of_each = isinstance(output, Tensor) and output.dim() > 1 and len(output) == len(inputs)
-        if of_each:
-            axis = units.get(output.dim(), -1 if output.dim() == TOKENS else 1)
-            output = output.detach().clone().movedim(axis, 1)
-        found[name].append(output if of_each else None)
+        found[name].append(output.detach().clone() if of_each else None)
 
     parts = dict(module.named_modules())
-    telling = [one for one in parts.values() if isinstance(one, UNITS_LAST + UNITS_SECOND)]
-    hooks = [one.register_forward_hook(tell) for one in telling]
-    hooks += [parts[name].register_forward_hook(partial(record, name)) for name in names]
+    hooks = [parts[name].register_forward_hook(partial(record, name)) for name in names]
     try:
         module(inputs)
     except (InputError, torch.OutOfMemoryError):

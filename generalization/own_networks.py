@@ -185,7 +185,9 @@ def compare(
 
     A layer is a submodule, by its name in ``named_modules``, that is used once and returns a
     tensor. Of feature maps and of tokens, units are channels, and every position of every input is
-    a sample; maps of two sizes are averaged over positions first.
+    a sample; maps of two sizes are averaged over positions first. On which axis units are is told
+    by the last linear layer or convolution before, and followed from there; a layer where it is
+    not known has no value.
 
     Args:
         one: A network.
@@ -240,7 +242,8 @@ def compare(
     for similarity, function in functions.items():
         for layer, a in recorded[0].items():
             for other_layer, b in recorded[1].items():
-                rows.append(_compared(function, a, b))
+                unknown = [name for name, x in ((layer, a), (other_layer, b)) if x is None]
+                rows.append(_unknown(unknown[0], points) if unknown else _compared(function, a, b))
                 rows[-1] |= {"layer": layer, "other_layer": other_layer, "similarity": similarity}
                 if progress:
                     sys.stderr.write(f"{similarity} {layer} {other_layer} {rows[-1]['value']}\n")
@@ -372,6 +375,12 @@ def _refuse_settings(name: str, function: partial[Any]) -> None:
             f"Settings of {name} must have the types of their defaults, not "
             f"{function.keywords!r} ({said})."
         ) from error
+
+
+def _unknown(layer: str, inputs: Tensor) -> dict[str, Any]:
+    """Row of a layer whose units cannot be told from positions."""
+    status = f"layers must have units on an axis that is known, unlike {layer!r}"
+    return {"value": np.nan, "status": status, "samples": len(inputs)}
 
 
 def _compared(function: Callable[..., Any], a: Tensor, b: Tensor) -> dict[str, Any]:
