@@ -31,15 +31,35 @@ CURVED = {
     *("bucketize", "cdist", "corrcoef", "cosine_similarity", "cov", "dist", "hypot", "matrix_norm"),
     *("mode", "nanmedian", "nanquantile", "norm", "pairwise_distance", "pdist", "polar"),
     *("quantile", "renorm", "searchsorted", "std", "std_mean", "var", "var_mean", "vector_norm"),
+    *(
+        "absolute",
+        "aminmax",
+        "angle",
+        "arccos",
+        "arcsin",
+        "arcsinh",
+        "arctan",
+        "arctan2",
+        "arctanh",
+    ),
+    *("copysign", "digamma", "erfinv", "fix", "floor_divide", "frexp", "greater", "greater_equal"),
+    *("i0", "less", "less_equal", "lgamma", "mvlgamma", "polygamma", "igamma", "igammac"),
+    *("cond", "geqrf", "lstsq", "lu", "lu_factor", "lu_factor_ex", "norm_except_dim"),
+    *("nuclear_norm", "pinv", "pinverse", "qr", "svd", "svdvals", "vander", "_powsum"),
+    *("cholesky", "cholesky_ex", "det", "eig", "eigh", "eigvals", "eigvalsh", "inv", "inv_ex"),
+    *("inverse", "logdet", "matrix_exp", "matrix_power", "slogdet", "solve", "gumbel_softmax"),
+    *("binary_cross_entropy_with_logits", "cross_entropy", "hinge_embedding_loss"),
+    *("multilabel_soft_margin_loss", "soft_margin_loss", "log_sigmoid_forward"),
+    *("floordiv", "frobenius_norm", "mod", "rfloordiv", "rmod"),
 }
 # Affine in one feature, but not in two.
 PRODUCTS = {
     *("addbmm", "addcmul", "addmm", "addmv", "baddbmm", "bilinear", "bmm", "chain_matmul"),
     *("conv1d", "conv2d", "conv3d", "cross", "dot", "einsum", "imatmul", "imul", "inner", "kron"),
     *("linear", "matmul", "mm", "mul", "multiply", "mv", "outer", "rmatmul", "rmul", "tensordot"),
-    "vdot",
+    *("cumulative_trapezoid", "multi_dot", "trapezoid", "trapz", "vdot", "vecdot"),
 }
-QUOTIENTS = {"addcdiv", "div", "divide", "itruediv", "true_divide", "truediv"}
+QUOTIENTS = {"addcdiv", "div", "divide", "itruediv", "true_divide", "truediv", "ldexp"}
 POWERS = {"float_power", "ipow", "pow"}
 # A tensor like a feature is none.
 NEW = ("_like", "new_empty", "new_full", "new_ones", "new_tensor", "new_zeros")

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
+from torch.overrides import get_testing_overrides
 
 from generalization.errors import InputError
 from generalization.measures.transitions import transitions
@@ -97,3 +98,61 @@ def test_what_is_not_followed_is_refused(name):
     sentence = f"must have activation functions of torch.nn or .*, not {name} of features, whose"
     with pytest.raises(InputError, match=sentence):
         transitions(Between(REFUSED[name]), images(), grid_points=16)
+
+
+# Modules have pooling and normalization as layers; types round, and what is drawn is no function.
+LAYERS = ("pool", "group_norm", "instance_norm", "batch_norm", "layer_norm", "rms_norm")
+NO_FUNCTIONS = ("float", "half", "bfloat16", "dequantize", "quantize", "_like", "empty")
+NO_FUNCTIONS += ("rand", "bernoulli", "binomial", "dropout", "normal", "poisson", "multinomial")
+NO_FUNCTIONS += ("cauchy", "exponential", "geometric", "uniform")
+FORMS = {
+    "h": lambda function, h: function(h),
+    "h, h": lambda function, h: function(h, h),
+    "h, 1": lambda function, h: function(h, 1),
+    "h, 0.5": lambda function, h: function(h, 0.5),
+}
+
+
+def added(function, form):
+    """Add to features what a function makes of a copy of them."""
+
+    def apply(h):
+        found = FORMS[form](function, h.clone())
+        first = found[0] if isinstance(found, list | tuple) else found
+        assert isinstance(first, Tensor) and first.is_floating_point()
+        return h + (first if first.shape == h.shape else first.sum())
+
+    return apply
+
+
+def is_known_to_bend(apply):
+    """Return whether the middle of two points is not mapped to the middle of their values."""
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.randn(2, 4, 12, generator=generator, dtype=torch.float64)
+    try:
+        middle, *ends = (apply(one) for one in ((a + b) / 2, a, b))
+    except Exception:  # Not a function of these arguments.
+        return False
+    return not torch.allclose(middle, sum(ends) / 2, equal_nan=False)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("form", FORMS)
+def test_no_function_of_torch_that_bends_is_overlooked(form):
+    overlooked, bending = [], 0
+    for function in get_testing_overrides():
+        name = getattr(function, "__name__", "")
+        if not name or any(part in name for part in LAYERS + NO_FUNCTIONS):
+            continue
+        apply = added(function, form)
+        if is_known_to_bend(apply):
+            bending += 1
+            try:
+                if number_of_hidden_layers(Between(apply), images()) < 2:
+                    overlooked.append(name)
+            except InputError:
+                continue
+            except (RuntimeError, TypeError, AssertionError):  # Not of single precision.
+                continue
+    assert bending > 10
+    assert not overlooked
