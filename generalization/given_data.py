@@ -30,10 +30,15 @@ def as_tensor(key: str, values: Data) -> Tensor:
     """Return a tensor; arrays are copied where torch cannot share their strides.
 
     Raises:
-        InputError: If they are not numbers.
+        InputError: If they are not numbers, or masked.
     """
     if isinstance(values, Tensor):
         return values
+    if isinstance(values, np.ma.MaskedArray):
+        raise InputError(
+            f"{key} must be a plain array, not a masked one, whose mask would be ignored: filled() "
+            "gives a plain one."
+        )
     try:
         return torch.from_numpy(np.ascontiguousarray(values))
     except (TypeError, ValueError) as error:

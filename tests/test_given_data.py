@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -49,6 +50,16 @@ class Failing(Dataset):
 
     def __getitem__(self, index):
         return [].missing
+
+
+def test_arrays_that_are_masked():
+    masked = np.ma.masked_equal(np.eye(2, dtype=np.float32), 0)
+    with pytest.raises(InputError) as raised:
+        generalization.measure(nn.Linear(2, 2), masked, measures="weight_norm")
+    assert str(raised.value) == (
+        "inputs must be a plain array, not a masked one, whose mask would be ignored: filled() "
+        "gives a plain one."
+    )
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from generalization.datasets.dataset_file import content_sha256, write_dataset
 from generalization.datasets.normalization import NORMALIZATION, normalized_images, pixel_units
 from generalization.datasets.own_parts import (
     PARTS,
+    check_scales,
     check_shapes,
     check_sources,
     class_names,
@@ -71,6 +72,7 @@ def own_dataset(name: str, about: Mapping[str, Any]) -> OwnDataset:
     places = {part: f"{key}.{part} ({source})" for part, source in sources.items()}
     inputs = {part: _inputs(read[part][0], places[part]) for part in PARTS}
     check_shapes(inputs, places)
+    check_scales(inputs, places)
     check_sources(sources, places)
     names = class_names(read["train"][1])
     labels = {
@@ -194,21 +196,14 @@ def _check_white(inputs: Mapping[str, np.ndarray], places: Mapping[str, str], ke
         key: Key of the dataset.
 
     Raises:
-        InputError: If they are such pixels, or those of one part are and those of another not.
+        InputError: If they are such pixels.
     """
-    if min(one.min() for one in inputs.values()) < 0:
-        return
-    largest = {part: one.max() for part, one in inputs.items()}
-    low, high = min(largest, key=largest.get), max(largest, key=largest.get)
-    if largest[low] <= 1 and largest[high] > 2:  # Less is what resizing images adds.
-        raise InputError(
-            f"{key} must have train and test images on one scale: the largest pixel of "
-            f"{places[low]} is {largest[low]:g}, that of {places[high]} {largest[high]:g}."
-        )
-    if largest["train"] > 1:
+    least = min(one.min() for one in inputs.values())
+    part = next((part for part in PARTS if inputs[part].max() > 1), None)
+    if least >= 0 and part:
         raise InputError(
             f"{key}.white must be given where pixels are not from 0 to 1, 255 for bytes: the "
-            f"largest of {places['train']} is {largest['train']:g}."
+            f"largest of {places[part]} is {inputs[part].max():g}."
         )
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PARTS = ("train", "test")
+# ASSUME: pixels so many times apart are on two scales; bytes are 255 times pixels from 0 to 1.
+SCALES_APART = 50
 
 
 def own_parts(sources: Mapping[str, str]) -> dict[str, tuple[Tensor, Tensor]]:
@@ -34,8 +36,8 @@ def own_parts(sources: Mapping[str, str]) -> dict[str, tuple[Tensor, Tensor]]:
         0, in which a name is the number of its class among those of the training set.
 
     Raises:
-        InputError: If a part has other classes, features or shapes than the training set, inputs
-            that are not finite, or not one label from 0 per input.
+        InputError: If a part has other classes, features or shapes than the training set, images
+            on another scale, inputs that are not finite, or not one label from 0 per input.
     """
     import torch
 
@@ -59,7 +61,9 @@ def own_parts(sources: Mapping[str, str]) -> dict[str, tuple[Tensor, Tensor]]:
         if labels.min() < 0:
             raise InputError(f"{places[part]} must have labels from 0, not {labels.min()}.")
         found[part] = inputs, torch.from_numpy(labels)
-    check_shapes({part: inputs for part, (inputs, _) in found.items()}, places)
+    inputs_found = {part: inputs for part, (inputs, _) in found.items()}
+    check_shapes(inputs_found, places)
+    check_scales(inputs_found, places)
     return found
 
 
@@ -77,6 +81,26 @@ def check_shapes(inputs: Mapping[str, Any], places: Mapping[str, str]) -> None:
         raise InputError(
             f"{places['test']} must have inputs of the shape of those of train, {train}, "
             f"not {test}."
+        )
+
+
+def check_scales(inputs: Mapping[str, Any], places: Mapping[str, str]) -> None:
+    """Refuse test images on another scale than the training images, as bytes beside fractions.
+
+    Args:
+        inputs: Arrays or tensors of every part; only those of shape (n, channels, height, width)
+            are compared.
+
+    Raises:
+        InputError: If the largest values of the two are far apart.
+    """
+    if inputs["train"].ndim != 4:
+        return
+    train, test = (float(max(inputs[part].max(), -inputs[part].min())) for part in PARTS)
+    if min(train, test) > 0 and max(train, test) > SCALES_APART * min(train, test):
+        raise InputError(
+            f"{places['test']} must have pixels on the scale of those of train, whose largest is "
+            f"{train:g}, not {test:g}."
         )
 
 

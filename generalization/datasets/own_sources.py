@@ -171,8 +171,9 @@ def _real(found: Any, place: str) -> Any:
     """Return inputs as an array of real numbers, or as a tensor on the CPU without a graph.
 
     Raises:
-        InputError: If they are something else.
+        InputError: If they are something else, or masked.
     """
+    _refuse_masked("inputs", found, place)
     if hasattr(found, "detach"):
         tensor = found.detach().cpu()
         if not tensor.is_complex():
@@ -190,12 +191,29 @@ def _real(found: Any, place: str) -> Any:
     raise InputError(f"{place} must have inputs that are real numbers of one shape, not {kind}.")
 
 
+def _refuse_masked(what: str, found: Any, place: str) -> None:
+    """Refuse masked arrays.
+
+    Args:
+        what: ``inputs`` or ``labels``.
+
+    Raises:
+        InputError: If they are such an array.
+    """
+    if isinstance(found, np.ma.MaskedArray):
+        raise InputError(
+            f"{place} must have {what} in a plain array, not in a masked one, whose mask would be "
+            "ignored: filled() gives a plain one."
+        )
+
+
 def _labels(found: Any, place: str) -> np.ndarray:
     """Return labels as an array of numbers or of names.
 
     Raises:
-        InputError: If they are neither, or a name is blank.
+        InputError: If they are neither, or masked, or a name is blank.
     """
+    _refuse_masked("labels", found, place)
     try:
         array = np.asarray(found.detach().cpu() if hasattr(found, "detach") else found)
     except ValueError as error:  # Lists of different lengths.

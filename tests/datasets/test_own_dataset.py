@@ -201,22 +201,43 @@ def test_pixels_that_are_not_from_0_to_1_must_have_a_white(write, pixels, larges
         assert own_dataset("mine", about | more).classes == 2
 
 
-@pytest.mark.parametrize("bytes_of", ["train", "test"])
-def test_parts_of_different_scales_are_refused(write, bytes_of):
-    images = np.float32([0, 1])[np.arange(16).reshape(4, 2, 2) % 3 % 2]
-    parts = {part: (images * (255 if part == bytes_of else 1), Y) for part in ("train", "test")}
-    about = write(**parts)
-    other = "test" if bytes_of == "train" else "train"
+def test_pixels_of_the_test_set_must_have_a_white_too(write):
+    images = np.arange(16).reshape(4, 2, 2) % 3 / 2
+    about = write(train=(images, Y), test=(20 * images, Y))
     with pytest.raises(InputError) as error:
         own_dataset("mine", about)
     assert str(error.value) == (
-        "own_datasets.mine must have train and test images on one scale: the largest pixel of "
-        f"own_datasets.mine.{other} ({about[other]}) is 1, that of own_datasets.mine.{bytes_of} "
-        f"({about[bytes_of]}) 255."
+        "own_datasets.mine.white must be given where pixels are not from 0 to 1, 255 for bytes: "
+        f"the largest of own_datasets.mine.test ({about['test']}) is 20."
     )
-    assert own_dataset("mine", about | {"standardize": True}).classes == 2
-    near = write(train=(images, Y), test=(images * 1.02, Y))
-    assert own_dataset("mine", near).classes == 2
+
+
+@pytest.mark.parametrize("more", [{}, {"white": 255}, {"white": 1}, {"standardize": True}])
+@pytest.mark.parametrize(
+    ("scales", "sentence"),
+    [
+        ((1, 255), "whose largest is 1, not 255."),
+        ((255, 1), "whose largest is 255, not 1."),
+        ((-2.5, 255), "whose largest is 2.5, not 255."),
+    ],
+)
+def test_parts_on_two_scales(write, scales, sentence, more):
+    images = np.arange(16).reshape(4, 2, 2) % 3 / 2
+    about = write(**{p: (s * images, Y) for p, s in zip(("train", "test"), scales, strict=True)})
+    with pytest.raises(InputError) as error:
+        own_dataset("mine", about | more)
+    assert str(error.value) == (
+        f"own_datasets.mine.test ({about['test']}) must have pixels on the scale of those of "
+        f"train, {sentence}"
+    )
+
+
+def test_features_of_tables_and_dark_images_have_no_scale_of_their_own(write):
+    table = np.random.default_rng(0).random((4, 5))
+    assert own_dataset("mine", write(train=(table, Y), test=(1000 * table, Y))).classes == 2
+    images = table[:, None, None]
+    for darker in (images / 49, 0 * images):
+        assert own_dataset("mine", write(train=(images, Y), test=(darker, Y))).classes == 2
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,19 @@ def test_test_data_that_mean_something_else(tmp_path, train, test, sentence):
     assert str(error.value).startswith(f"data.test ({sources['test']}) {sentence}")
 
 
+def test_images_on_two_scales(tmp_path):
+    images, sources = np.random.default_rng(0).random((4, 1, 3, 3)).round(3), {}
+    for part, scale in (("train", 1 / images.max()), ("test", 255 / images.max())):
+        sources[part] = str(tmp_path / f"{part}.npz")
+        np.savez(sources[part], inputs=scale * images, labels=[0, 1, 0, 1])
+    with pytest.raises(InputError) as error:
+        own_parts(sources)
+    assert str(error.value) == (
+        f"data.test ({sources['test']}) must have pixels on the scale of those of train, whose "
+        "largest is 1, not 255."
+    )
+
+
 def test_folders_that_differ(tmp_path):
     for place in ("train/cat", "train/dog", "test/dog"):
         (tmp_path / place).mkdir(parents=True)

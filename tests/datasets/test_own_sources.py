@@ -75,6 +75,15 @@ def of_missing_names():
 def of_blank_names():
     return np.zeros((2, 3)), ["cat", " "]
 
+def of_masked_inputs():
+    return np.ma.masked_equal(np.eye(2), 0), [0, 1]
+
+def of_masked_items():
+    return Pairs([(np.zeros(2), 0), (np.ma.zeros(2), 1)])
+
+def of_masked_labels():
+    return np.zeros((2, 3)), np.ma.masked_equal([0, 1], 1)
+
 def wrong_within():
     return [].missing
 
@@ -117,6 +126,10 @@ NEED = (
     "must be a function without arguments that returns inputs and labels, or a Dataset of pairs of "
     "a tensor and an integer, but"
 )
+MASKED = (
+    "must have {} in a plain array, not in a masked one, whose mask would be ignored: filled() "
+    "gives a plain one."
+)
 
 
 @pytest.mark.parametrize(
@@ -145,6 +158,9 @@ NEED = (
             "must have labels that are all integers or all names, not None for input 1.",
         ),
         ("of_blank_names", "must have a label for every input, not '' for input 1."),
+        ("of_masked_inputs", MASKED.format("inputs")),
+        ("of_masked_items", MASKED.format("inputs")),
+        ("of_masked_labels", MASKED.format("labels")),
     ],
 )
 def test_functions_that_do_not_return_data(functions, name, sentence):
