@@ -21,11 +21,11 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from generalization.devices import at_most
-from generalization.errors import InputError
+from generalization.errors import InputError, NotFinite
 from generalization.measuring_modules import fitting_batch_size, measured_row
 from generalization.networks.modules import left_as_it_was, logits_of
-from generalization.networks.reading import refuse_probabilities
-from generalization.refusals import with_article
+from generalization.networks.reading import in_one_precision, reads_networks
+from generalization.refusals import named_refusals
 from generalization.tables import PERFORMANCE, TRAINING
 
 Labelled = tuple[Tensor, Tensor]
@@ -59,20 +59,20 @@ def evaluated(
         ``stopped``: whether the network is fitted depends on the study, see ``with_statuses``.
 
     Raises:
-        InputError: If the network cannot read the inputs, gives probabilities, or has no logit of a
-            label.
-    """
+        InputError: If the network is none that measures read, cannot read the inputs, or has no
+            logit of a label.
+    """  # noqa: DOC502
+    module, parts = _precise(module, train, test)
     row: dict[str, Any] = {"ensemble": ensemble, "seed": seed, "step": STEP, "status": "stopped"}
     finite = all(one.isfinite().all() for one in module.parameters())
-    with at_most(fitting_batch_size(module, test[0])):
-        for name, (inputs, labels) in (("train", train), ("test", test)):
-            logits = _logits(module, inputs, f"inputs of {name}").double()
-            if labels.max() >= logits.shape[1]:
-                raise InputError(
-                    f"{name} must have labels below {logits.shape[1]}, the number of logits of "
-                    f"{ensemble}, not {labels.max()}."
-                )
-            finite = finite and bool(logits.isfinite().all())
+    with at_most(fitting_batch_size(module, parts[1][0])):
+        for name, (inputs, labels) in zip(("train", "test"), parts, strict=True):
+            try:
+                with named_refusals(f"evaluation on {name}"):
+                    logits = _logits(module, inputs, labels).double()
+            except NotFinite:
+                finite = False
+                continue
             row[f"{name}_loss"] = cross_entropy(logits, labels).item()
             row[f"{name}_accuracy"] = (logits.argmax(1) == labels).double().mean().item()
     if not finite:
@@ -102,26 +102,16 @@ def with_statuses(
     return found.reset_index()
 
 
-def _logits(module: nn.Module, inputs: Tensor, place: str) -> Tensor:
-    """Return the logits of a network at all inputs.
+@reads_networks
+def _logits(networks: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
+    """Return the logits of a network at all inputs, as measures read it, or refuse it."""
+    return logits_of(networks, inputs)[0]
 
-    Raises:
-        InputError: If it fails there, or if they are probabilities.
-        MemoryError: If there is too little memory.
-        OutOfMemoryError: If a GPU has too little.
-    """
-    try:
-        logits = logits_of(module, inputs)[0]
-    except (InputError, MemoryError, torch.OutOfMemoryError):
-        raise
-    except Exception as error:  # In code of the user anything may fail.
-        said = " ".join(str(error).split())[:200].rstrip(".")
-        raise InputError(
-            f"{place} must be what {with_article(type(module).__name__)} reads, not of shape "
-            f"{tuple(inputs.shape)} ({said})."
-        ) from error
-    refuse_probabilities("evaluation", logits)
-    return logits
+
+def _precise(module: nn.Module, *parts: Labelled) -> tuple[nn.Module, list[Labelled]]:
+    """Return a network whose tensors have one precise type, and data in this type."""
+    module, dtype = in_one_precision(module)
+    return module, [(inputs.to(dtype or inputs.dtype), labels) for inputs, labels in parts]
 
 
 def measure_own_network(
@@ -151,6 +141,7 @@ def measure_own_network(
         Table of one row: ensemble, seed, step, measure, value, and what ``measure`` of the package
         says beside: standard error, reason, method and seconds.
     """
+    module, (train, test) = _precise(module, train, test)
     offered = {
         "networks": module,
         "trained_networks": module,

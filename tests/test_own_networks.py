@@ -1,6 +1,7 @@
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from generalization.devices import at_most, samples_at_once
 from generalization.errors import InputError, warn_of_no_value
 from generalization.measuring_modules import fitting_batch_size
 from generalization.networks.own_module import own_module
-from generalization.own_population import evaluated, with_statuses
+from generalization.own_population import evaluated, measure_own_network, with_statuses
 from generalization.tables import PERFORMANCE
 
 HEAVY = {"local_learning_coefficient", "noise_cloud_slope", "gauss_newton_eigenvalue"}
@@ -639,24 +640,80 @@ def test_products_of_queries_and_keys_count_as_activations(monkeypatch):
             nn.Softmax(1),
             (5, 4),
             2,
-            "evaluation needs networks that return logits, not probabilities:",
+            "needs networks that return logits, not probabilities: drop the last softmax.",
         ),
-        (nn.Identity(), (5, 3), 2, "inputs of train must be what a Sequential reads, not of shape"),
+        (
+            nn.Identity(),
+            (5, 3),
+            2,
+            "needs networks that map a batch of inputs to logits, not a Sequential, which fails at "
+            "inputs of shape (1, 3) (mat1 and mat2 shapes cannot be multiplied (1x3 and 4x3)).",
+        ),
+        (
+            nn.BatchNorm1d(3, track_running_stats=False),
+            (5, 4),
+            2,
+            "networks must normalize batches by running statistics, since those of a batch couple "
+            "its points, not by BatchNorm1d without.",
+        ),
+        (
+            nn.Softmax(0),
+            (5, 4),
+            2,
+            "needs networks whose logits are those of single inputs in eval mode, not of a "
+            "Sequential whose logits change with the other inputs.",
+        ),
         (
             nn.Identity(),
             (5, 4),
             7,
-            "train must have labels below 3, the number of logits of n, not",
+            "needs labels from 0 to 2, one for each logit, not from 7 to 7.",
         ),
     ],
-    ids=["probabilities", "shape", "label"],
+    ids=["probabilities", "shape", "statistics", "coupled", "label"],
 )
 def test_a_network_that_cannot_be_evaluated_is_told_why(last, inputs, labels, sentence):
     module = nn.Sequential(nn.Linear(4, 3), last)
     data = torch.randn(inputs), torch.full((5,), labels)
     with pytest.raises(InputError) as error:
         evaluated(module, "n", 1, data, data)
-    assert str(error.value).startswith(sentence)
+    said = str(error.value)
+    assert said in {f"evaluation on train {sentence}", f"evaluation on train: {sentence}"}
+
+
+class Answer(nn.Module):
+    """A module that gives an object with logits, as those of transformers do."""
+
+    def __init__(self, body):
+        super().__init__()
+        self.body = body
+
+    def forward(self, inputs):
+        return SimpleNamespace(logits=self.body(inputs))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("kind", [nn.Sequential, Answer])
+def test_networks_are_evaluated_as_measures_read_them(kind, dtype):
+    torch.manual_seed(0)
+    body = nn.Linear(4, 3).to(dtype)
+    train, test = [(torch.randn(n, 4), torch.arange(n) % 3) for n in (30, 20)]
+    row = evaluated(kind(body), "n", 1, train, test).iloc[0]
+    weight, bias = body.weight.double(), body.bias.double()
+    for part, (inputs, labels) in (("train", train), ("test", test)):
+        logits = inputs.double() @ weight.T + bias
+        loss = nn.functional.cross_entropy(logits, labels).item()
+        assert row[f"{part}_loss"] == pytest.approx(loss, rel=1e-5)
+        assert row[f"{part}_accuracy"] == (logits.argmax(1) == labels).double().mean().item()
+    assert row["status"] == "stopped" and body.weight.dtype == dtype
+    names = ("training_loss", "output_sensitivity")
+    functions = {name: getattr(generalization, name) for name in names}
+    how = {"repeats": 2, "loss": "cross_entropy"}
+    settings = {"training_loss": {}, "output_sensitivity": {}}
+    tables = measure_own_network(kind(body), None, "n", 1, train, test, functions, settings, **how)
+    values = pd.concat(tables).set_index("measure")["value"]
+    assert values["training_loss"] == pytest.approx(row["train_loss"], rel=1e-5)
+    assert values["output_sensitivity"] > 0
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
@@ -722,6 +779,17 @@ def test_weights_are_found_where_checkpoints_keep_them(tmp_path, factory, key, p
     state = {f"{prefix}{name}": one for name, one in module.state_dict().items()}
     torch.save({"epoch": 3, "optimizer": {"lr": 0.1}, key: state}, path)
     assert torch.equal(own_module(factory, {}, path).weight, module.weight)
+
+
+def test_a_checkpoint_with_weights_twice_is_not_chosen_from(tmp_path, factory):
+    path = tmp_path / "weights.pt"
+    state = made().state_dict()
+    torch.save({"epoch": 3, "model": state, "state_dict": state, "net": {}}, path)
+    with pytest.raises(InputError) as raised:
+        own_module(factory, {}, path)
+    assert str(raised.value) == (
+        f"{path} must hold weights under one key, not under state_dict and model."
+    )
 
 
 def test_a_checkpoint_without_weights_says_what_it_holds(tmp_path, factory):

@@ -24,6 +24,7 @@ from torch.func import functional_call, vmap
 from generalization.errors import InputError
 from generalization.networks.differentiability import refuse_foreign_parameters
 from generalization.networks.foreign_architecture import ForeignArchitecture
+from generalization.networks.modules import are_probabilities
 from generalization.networks.recurrent import weights_replaced
 from generalization.networks.stacked_networks import TensorStack
 from generalization.own_code import resolved
@@ -179,6 +180,10 @@ def _widths(architecture: ForeignArchitecture, module: nn.Module, images: Tensor
     if not isinstance(logits, Tensor) or logits.shape != expected:
         shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise InputError(f"{architecture} must return logits of shape {expected}, not {shape}.")
+    if are_probabilities(logits):
+        raise InputError(
+            f"{architecture} must return logits, not probabilities: drop the last softmax."
+        )
     return [*found, architecture.classes]
 
 

@@ -187,6 +187,13 @@ def refuse_statistics_of_batches(module: nn.Module) -> None:
             )
 
 
+def are_probabilities(logits: Float[Tensor, "samples classes"]) -> bool:
+    """Return whether outputs are probabilities, as those of a network that ends in a softmax."""
+    sums = logits.sum(1)
+    positive = logits.shape[1] > 1 and bool((logits >= 0).all())
+    return positive and torch.allclose(sums, torch.ones_like(sums))
+
+
 def logits_at(
     module: nn.Module, parameters: Mapping[str, Tensor], inputs: Float[Tensor, "samples *features"]
 ) -> Float[Tensor, "samples classes"]:

@@ -36,7 +36,7 @@ def own_module(factory: str, arguments: Mapping[str, Any], weights: Path | str) 
 
     Args:
         weights: Its ``state_dict``: a ``.safetensors`` file, or one that ``torch.save`` wrote, of
-            tensors alone, or a checkpoint that holds it under a usual key.
+            tensors alone, or a checkpoint that holds it under one usual key.
 
     Returns:
         The network in eval mode, on the CPU.
@@ -140,7 +140,7 @@ def _state(path: Path) -> dict[str, Tensor]:
     """Read tensors by name.
 
     Raises:
-        InputError: If the file holds anything else.
+        InputError: If the file holds anything else, or weights under several keys.
         MemoryError: If they do not fit into memory.
     """
     try:
@@ -154,7 +154,10 @@ def _state(path: Path) -> dict[str, Tensor]:
             f"{path} must hold tensors only, in a .safetensors file or a state_dict of torch.save, "
             f"not {_found(path, error)}."
         ) from error
-    found = next((state[key] for key in UNDER if _holds(state, key)), state)
+    keys = [key for key in UNDER if _holds(state, key)]
+    if len(keys) > 1:
+        raise InputError(f"{path} must hold weights under one key, not under {' and '.join(keys)}.")
+    found = state[keys[0]] if keys else state
     if not _is_state(found):
         kind = with_article(type(state).__name__)
         if isinstance(state, dict):
@@ -195,7 +198,8 @@ def _unwrapped(state: dict[str, Tensor], module: nn.Module) -> dict[str, Tensor]
 
 def _holds(state: Any, key: str) -> bool:
     """Return whether a checkpoint has weights under a key, beside what else training keeps."""
-    return isinstance(state, dict) and not _is_state(state) and _is_state(state.get(key))
+    found = state.get(key) if isinstance(state, dict) and not _is_state(state) else None
+    return bool(found) and _is_state(found)
 
 
 def _is_state(state: Any) -> bool:

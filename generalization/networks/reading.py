@@ -42,6 +42,7 @@ from generalization.networks.differentiability import (
 from generalization.networks.folding import folded_module
 from generalization.networks.modules import (
     Wrapping,
+    are_probabilities,
     evaluation_mode,
     kept_buffers,
     kind_of,
@@ -353,7 +354,7 @@ def _readable(
     Returns:
         The module, and whether arrays compute a part of it, which torch cannot differentiate.
     """
-    module, dtype = once(_in_one_precision, module)
+    module, dtype = once(in_one_precision, module)
     for one in INPUTS:
         if isinstance(given.get(one), Tensor) and given[one].is_floating_point() and dtype:
             given[one] = given[one].to(dtype)
@@ -413,11 +414,12 @@ def _evaluated_at(name: str, module: nn.Module, inputs: Tensor) -> Iterator[None
 
     Raises:
         InputError: If it does.
+        MemoryError: If there is too little memory.
         OutOfMemoryError: If a GPU has too little memory.
     """
     try:
         yield
-    except (InputError, torch.OutOfMemoryError):
+    except (InputError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:
         said = str(error).strip().split("\n")[0].rstrip(".")
@@ -464,7 +466,7 @@ def _check_labels(name: str, classes: int, given: dict[str, Any]) -> None:
                 )
 
 
-def _in_one_precision(module: nn.Module) -> tuple[nn.Module, torch.dtype | None]:
+def in_one_precision(module: nn.Module) -> tuple[nn.Module, torch.dtype | None]:
     """Return a module with parameters and buffers of one precise type, and this type."""
     tensors = (*module.parameters(), *module.buffers())
     dtypes = {one.dtype for one in tensors if one.is_floating_point()}
@@ -541,8 +543,7 @@ def refuse_probabilities(name: str, logits: Tensor) -> None:
     Raises:
         InputError: If they are.
     """
-    sums = logits.sum(1)
-    if logits.shape[1] > 1 and (logits >= 0).all() and torch.allclose(sums, torch.ones_like(sums)):
+    if are_probabilities(logits):
         raise InputError(
             f"{name} needs networks that return logits, not probabilities: drop the last softmax."
         )

@@ -158,8 +158,8 @@ def test_the_row_of_a_network_that_fails_is_named():
     with pytest.raises(InputError) as raised, named_network("A", 3, "runs.csv"):
         evaluated(Asking(4, 2), "A", 3, data, data)
     assert str(raised.value) == (
-        "runs.csv, group A, seed 3: inputs of train must be what an Asking reads, not of shape "
-        "(2, 4) (no 4 features)."
+        "runs.csv, group A, seed 3: evaluation on train needs networks that map a batch of inputs "
+        "to logits, not an Asking, which fails at inputs of shape (1, 4) (no 4 features)."
     )
     with pytest.raises(KeyError), named_network("A", 3, "runs.csv"):
         raise KeyError

@@ -57,6 +57,10 @@ def too_many(image, classes):
     return linear(image, classes + 1)
 
 
+def softmaxed(image, classes):
+    return nn.Sequential(linear(image, classes), nn.Softmax(1))
+
+
 class InList(nn.Module):
     """Holds a layer in a list, which no gradient would train."""
 

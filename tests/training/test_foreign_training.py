@@ -236,6 +236,11 @@ def test_a_measure_that_does_not_apply_says_why():
             "(4, 4).",
         ),
         (
+            {"architecture": "foreign_modules:softmaxed"},
+            "foreign_modules:softmaxed((2, 6, 5), 3) must return logits, not probabilities: drop "
+            "the last softmax.",
+        ),
+        (
             {"architecture": "foreign_modules:in_list"},
             "networks must have all parameters that they compute with in named_parameters, not "
             "compute with 2 others as an InList does.",
