@@ -42,7 +42,7 @@ from generalization.hyperparameters import (
     short_hash,
 )
 from generalization.networks.architectures import unsuitable
-from generalization.networks.foreign_architecture import PLACE
+from generalization.networks.foreign_architecture import FORM, PLACE
 
 # Jobs that check measures, which can run side by side.
 CHECKING_JOBS = 4
@@ -470,7 +470,8 @@ def _ensembles_of(
         InputError: If a key or value of the grid is unknown or impossible.
     """
     known, sample = SCHEMA["$defs"]["hyperparameters"]["properties"], grid.get("sample", {})
-    known = known | {"dataset": {"enum": [*known["dataset"]["enum"], *own]}}
+    more = {"dataset": own, "architecture": [FORM]}
+    known = known | {key: {"enum": [*known[key]["enum"], *names]} for key, names in more.items()}
     for key in sample.get("paired", ()):
         if key not in grid or key == "sample":
             raise InputError(f"{name}.sample.paired must be keys of the grid, not {key!r}.")

@@ -11,6 +11,7 @@ from typing import Any
 
 from generalization.hyperparameters import OF_BUILT_IN, Hyperparameters
 
+FORM = "package.module:function"
 PLACE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -65,7 +66,7 @@ def foreign_faults(one: Hyperparameters) -> Iterator[str]:
             )
         return
     if not PLACE.fullmatch(one.architecture):
-        yield f"architecture must be package.module:function, not {one.architecture!r}."
+        yield f"architecture must be {FORM}, not {one.architecture!r}."
     for field in fields(one):
         value = getattr(one, field.name)
         if field.name in OF_BUILT_IN and value != field.default:

@@ -18,7 +18,7 @@ from generalization.files import require_room
 from generalization.hyperparameters import Hyperparameters, contradictions
 from generalization.networks.activation_functions import ACTIVATION_FUNCTIONS
 from generalization.networks.architectures import ARCHITECTURES, POOLINGS, unsuitable
-from generalization.networks.foreign_architecture import PLACE
+from generalization.networks.foreign_architecture import FORM, PLACE
 from generalization.networks.initial_layers import INITIALIZATIONS
 from generalization.networks.module_networks import reason_apart
 from generalization.networks.networks_file import KeptNetworks
@@ -156,7 +156,7 @@ def raise_if_impossible(
         "loss": LOSSES,
         "optimizer": [*RULES, "lbfgs"],
         "augmentation": AUGMENTATIONS,
-        "architecture": [*ARCHITECTURES, *filter(PLACE.fullmatch, [hyperparameters.architecture])],
+        "architecture": [*ARCHITECTURES, FORM],
         "pooling": POOLINGS,
         "activation": ACTIVATION_FUNCTIONS,
         "initialization": INITIALIZATIONS,
@@ -164,7 +164,7 @@ def raise_if_impossible(
     }
     for name, known in choices.items():
         value = getattr(hyperparameters, name)
-        if value not in known:
+        if value not in known and not (name == "architecture" and PLACE.fullmatch(value)):
             raise InputError(f"{name} must be one of {', '.join(known)}, not {value!r}.")
     kept_steps = hyperparameters.kept_steps
     if isinstance(kept_steps, str) and kept_steps not in NAMED_STEPS:

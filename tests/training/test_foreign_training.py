@@ -226,6 +226,11 @@ def test_a_measure_that_does_not_apply_says_why():
             "architecture_arguments say what it builds, not 50.",
         ),
         (
+            {"architecture": "foreign_modules.linear"},
+            "architecture must be one of fully_connected, convolutional, all_convolutional, "
+            "widening_convolutional, vgg, package.module:function, not 'foreign_modules.linear'.",
+        ),
+        (
             {"architecture": "foreign_modules:nothing"},
             "architecture must be importable, but 'foreign_modules:nothing' is not: module "
             "'foreign_modules' has no attribute 'nothing'.",

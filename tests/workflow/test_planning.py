@@ -456,7 +456,14 @@ ALL = "those in workflow/schemas/study.schema.yaml"
         (
             {"ensembles": [{"dataset": "digits", "architecture": "resnet"}]},
             "ensembles[0].architecture must be one of fully_connected, convolutional, "
-            "all_convolutional, widening_convolutional, vgg, not 'resnet'.",
+            "all_convolutional, widening_convolutional, vgg, package.module:function, not "
+            "'resnet'.",
+        ),
+        (
+            {"ensembles": [{"dataset": "digits", "architecture": ["vgg", "mynet.make"]}]},
+            "ensembles[0].architecture must be one of fully_connected, convolutional, "
+            "all_convolutional, widening_convolutional, vgg, package.module:function, not "
+            "'mynet.make'.",
         ),
         (
             {"ensembles": [{"dataset": "digits", "pooling": ["none", "max"]}]},
