@@ -66,7 +66,8 @@ def _check_place(path: Path, head: bytes, rows: bytes) -> None:
         b"ensemble": [one for one, block in pairwise(path.parts) if BLOCK.fullmatch(block)][:1],
         b"measure": [path.stem, path.stem.split("-")[0]] if path.parent.name == "measures" else [],
     }
-    for column, value in zip(head.split(b","), rows.split(b"\n")[0].split(b","), strict=False):
+    first = rows.split(b"\n")[0].split(b",") if rows else []  # No network may have been trained.
+    for column, value in zip(head.split(b","), first, strict=False):
         names = expected.get(column)
         if names and value.decode(errors="replace") not in names:
             raise InputError(

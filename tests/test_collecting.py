@@ -83,3 +83,13 @@ def test_a_table_of_another_ensemble_or_measure_is_named(tmp_path):
         InputError, match="must have rows of ensemble digits-ffffffff, not 'digits-0"
     ):
         read_tables([other])
+
+
+def test_a_table_without_rows_is_of_no_other_ensemble(tmp_path):
+    folder = tmp_path / "digits-0a1b2c3d" / "seeds-1-1"
+    empty, full = (folder / part / "points.csv" for part in ("profiles", "more"))
+    for path, rows in ((empty, []), (full, [("digits-0a1b2c3d", 1)])):
+        path.parent.mkdir(parents=True)
+        write_table(path, pd.DataFrame(rows, columns=["ensemble", "seed"]))
+    assert read_tables([empty, full]).seed.tolist() == [1]
+    assert read_tables([empty]).columns.tolist() == ["ensemble", "seed"]
