@@ -36,6 +36,9 @@ from generalization.networks.sharing import once
 from generalization.networks.softmax import softmax
 from generalization.samples import TrainInputs, TrainLabels, first_samples
 
+# ASSUME: in units of the precision; of biases of attention keys, which shift all scores of a query,
+# gradients were 0.03 of one.
+ROUNDING = 4
 MOST_ENTRIES = 2**22  # of a matrix of gradients that is formed where its Gram matrix is singular
 
 
@@ -81,8 +84,9 @@ def tic_of_diagonals(
 ) -> Float64[Tensor, "networks"]:
     """Sum Σ_p C_pp / H_pp over parameters: Takeuchi's criterion with diagonal matrices.
 
-    Parameters that do not affect the logits have C_pp = H_pp = 0 and are omitted. Invariant to
-    rescaling units against the next layer.
+    Parameters that do not affect the logits have C_pp = H_pp = 0 up to rounding, and are omitted:
+    those of which neither is larger than rounding of the largest of the network.
+    Invariant to rescaling units against the next layer.
 
     Source: this project's own approximation of Takeuchi 1976, because it is invariant to
     rescaling units, which tic_of_traces is not.
@@ -94,12 +98,14 @@ def tic_of_diagonals(
         R sums, in nats; infinite where H_pp underflows and C_pp does not.
     """
     inputs, labels = first_samples(train_samples, train_inputs, train_labels)
+    precision = logits_of(networks, inputs[:1]).dtype
     seconds = once(loss_moments, networks, inputs, labels).diagonal
     drawn = fisher_diagonals(networks, inputs, labels, Rows(rows, generator))
     if drawn is None:
-        return _sum_of_ratios(seconds, once(fisher_moments, networks, inputs).diagonal)
-    left_out = torch.stack([_sum_of_ratios(seconds, one) for one in drawn.left_out])
-    whole = _sum_of_ratios(seconds, drawn.total)
+        curvatures = once(fisher_moments, networks, inputs).diagonal
+        return _sum_of_ratios(seconds, curvatures, precision)
+    left_out = torch.stack([_sum_of_ratios(seconds, one, precision) for one in drawn.left_out])
+    whole = _sum_of_ratios(seconds, drawn.total, precision)
     sums, variances = jackknifed(whole, left_out, drawn.dimensions, drawn.drawn)
     tell_error(sums, variances.sqrt(), drawn.how)
     return sums
@@ -108,12 +114,27 @@ def tic_of_diagonals(
 def _sum_of_ratios(
     seconds: Sequence[Float64[Tensor, "networks _ _"]],
     curvatures: Sequence[Float64[Tensor, "networks _ _"]],
+    precision: torch.dtype,
 ) -> Float64[Tensor, "networks"]:
-    """Return Σ_p C_pp / H_pp."""
+    """Return Σ_p C_pp / H_pp over the parameters that affect the logits.
+
+    Args:
+        precision: Type of the gradients whose squares these are.
+    """
+    least_c, least_h = (_rounding(one, precision) for one in (seconds, curvatures))
     of_layers = [
-        (c / h).where(c != 0, 0.0).sum((1, 2)) for c, h in zip(seconds, curvatures, strict=True)
+        (c / h).where((c > least_c) | (h > least_h), 0.0).sum((1, 2), keepdim=True)
+        for c, h in zip(seconds, curvatures, strict=True)
     ]
-    return torch.stack(of_layers).sum(0)
+    return torch.stack(of_layers).sum(0)[:, 0, 0]
+
+
+def _rounding(
+    squares: Sequence[Float64[Tensor, "networks _ _"]], precision: torch.dtype
+) -> Float64[Tensor, "networks 1 1"]:
+    """Return the squares that gradients have where they are nothing but rounding."""
+    largest = torch.stack([layer.amax((1, 2), keepdim=True) for layer in squares]).amax(0)
+    return (ROUNDING * torch.finfo(precision).eps) ** 2 * largest
 
 
 @reads_weights

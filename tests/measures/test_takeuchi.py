@@ -138,3 +138,26 @@ def test_curvatures_that_underflow_are_not_left_out():
     found = tic_of_diagonals(network.double(), inputs.double(), labels)
     # Of weight and bias of each class, (1 − σ) / σ of the label and σ / (1 − σ) of the others.
     assert_close(found, 2 * (2 * torch.exp(torch.tensor([120.0]).double()) + 2))
+
+
+class Shifted(torch.nn.Module):
+    """Adds a trained number to all scores of a softmax, which changes nothing."""
+
+    def __init__(self, scale):
+        super().__init__()
+        self.scores, self.shift = torch.nn.Linear(5, 4), torch.nn.Linear(5, 1)
+        self.head, self.scale = torch.nn.Linear(4, 3), scale
+
+    def forward(self, x):
+        scores = self.scores(x) + self.scale * self.shift(x)
+        return self.head(torch.softmax(scores, 1))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("scale", [0.0, 3.0])
+def test_parameters_without_effect_are_left_out_though_their_gradients_are_rounded(dtype, scale):
+    torch.manual_seed(0)
+    module, (inputs, labels) = Shifted(scale).to(dtype), data()
+    plain = torch.nn.Sequential(module.scores, torch.nn.Softmax(1), module.head)
+    found, expected = (tic_of_diagonals(one, inputs.to(dtype), labels) for one in (module, plain))
+    assert_close(found, expected, rtol=1e-4, atol=0)
