@@ -3,11 +3,10 @@
 import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import yaml
+from forked_snakemake import snakemake
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ["Snakefile", "environment.yml", "generalization", "scripts", "workflow"]
@@ -56,14 +55,7 @@ class StudyFolder:
 
     def snakemake(self, *arguments, check=True, folder=None, python_path=""):
         environment = {**os.environ, "PYTHONPATH": f"{self.path}:{python_path}"}
-        done = subprocess.run(
-            [str(Path(sys.executable).with_name("snakemake")), "--cores", "2", *arguments],
-            cwd=folder or self.path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = snakemake(["--cores", "2", *arguments], folder or self.path, environment)
         if check:
             assert done.returncode == 0, done.stdout + done.stderr
         return done
