@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +17,7 @@ from live_cluster import (
     different_networks,
     ensembles,
     run_struck,
+    strike,
     wait_for,
 )
 from small_study import checkout
@@ -71,35 +73,75 @@ def test_a_study_runs_on_slurm(quiet, shared_study):
 
 ONCE = """
 import sys
+import time
 from pathlib import Path
 
 from torch import nn
 
 
 def make(image, classes, width):
-    failed = Path(__file__).with_name("failed")
-    if width == 21 and sys.argv[0].endswith("train_ensemble.py") and not failed.exists():
-        failed.touch()
-        raise RuntimeError("This fails once.")
+    if width == 21 and sys.argv[0].endswith("train_ensemble.py"):
+        befall(Path(__file__).with_name("befallen"))
     layers = nn.Linear(image[1] * image[2], width), nn.ReLU(), nn.Linear(width, classes)
     return nn.Sequential(nn.Flatten(), *layers)
+
+
+def befall(file):
+    if not file.exists():
+        file.touch()
+        {}
 """
+FAILS, WAITS = 'raise RuntimeError("This fails once.")', "time.sleep(600)"
+
+
+def configure_once(study, what):
+    """Three ensembles that one submission trains and measures; what befalls the second, once."""
+    (study.path / "config/once.py").write_text(ONCE.replace("{}", what))
+    (study.path / "config/befallen").unlink(missing_ok=True)
+    foreign = {"dataset": "digits", "batch_size": 32, "architecture": "once:make"}
+    arguments = [{"width": width} for width in (20, 21, 22)]
+    study.configure(ensembles=[foreign | {"architecture_arguments": arguments}])
+
+
+def check_measured(study):
+    assert study.planned() == {}
+    measures = pd.read_csv(study.path / "results/studies/study/measures.csv")
+    assert measures["value"].notna().all()
+    assert measures["ensemble"].nunique() == 3
 
 
 def test_what_has_ended_in_a_submission_that_failed_is_kept(cluster, shared_study, quiet):
-    (shared_study.path / "config/once.py").write_text(ONCE)
-    foreign = {"dataset": "digits", "batch_size": 32, "architecture": "once:make"}
-    arguments = [{"width": width} for width in (20, 21, 22)]
-    shared_study.configure(ensembles=[foreign | {"architecture_arguments": arguments}])
+    configure_once(shared_study, FAILS)
     done = shared_study.snakemake(*WORDS)
     said = done.stdout + done.stderr
     assert "3 of the 9 jobs of the submission together-0 did not end" in said
     assert said.count("has been submitted with SLURM jobid") == 1 + 3
     assert "This fails once." in said
-    assert shared_study.planned() == {}
-    measures = pd.read_csv(shared_study.path / "results/studies/study/measures.csv")
-    assert measures["value"].notna().all()
-    assert measures["ensemble"].nunique() == 3
+    check_measured(shared_study)
+
+
+@pytest.mark.parametrize(("fault", "state"), [("cancel", "CANCELLED"), ("preempt", "PREEMPTED")])
+def test_what_has_ended_in_a_submission_that_was_struck_is_kept(cluster, new_study, fault, state):
+    configure_once(new_study, WAITS)
+    befallen = new_study.path / "config/befallen"
+    with ThreadPoolExecutor(1) as beside:
+        head = beside.submit(new_study.snakemake, *WORDS)
+        wait_for(befallen.exists)
+        ended = {path: path.read_bytes() for path in trained(new_study)}
+        ((job, node),) = [
+            (job, node) for job, (now, node) in cluster.observe().items() if now == "RUNNING"
+        ]
+        strike(cluster, fault, job, node)
+        wait_for(lambda: cluster.observe()[job][0] == state)
+        head.result()
+    assert len(ended) < 3
+    assert {path: path.read_bytes() for path in ended} == ended
+    check_measured(new_study)
+
+
+def trained(study):
+    """Networks whose training has ended."""
+    return list((study.path / "results/ensembles").rglob("networks.safetensors"))
 
 
 def test_jobs_of_a_killed_head_are_named_by_the_next_and_cancelled_by_one_command(
