@@ -21,6 +21,16 @@ COLUMNS = {
     ),
     "measure": ("Name of the measure", ""),
     "value": ("Value of the measure, or of the row's quantity", "see its definition"),
+    "standard_error": (
+        "Standard error of the value: over inputs where it is their mean, else over random draws; "
+        "empty if it is not known",
+        "unit of the value",
+    ),
+    "method": (
+        "How the value was found: exact; sampled, with random numbers, on a grid or at part of the "
+        "training set; searched, the best of a search that has not looked everywhere",
+        "",
+    ),
     "train_loss": ("Mean loss on the whole training set", "nats for cross-entropy"),
     "train_accuracy": ("Fraction of the training set that is classified correctly", "fraction"),
     "test_loss": ("Mean loss on the whole test set", "nats for cross-entropy"),

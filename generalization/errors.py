@@ -70,12 +70,20 @@ class Approximated(UserWarning):
     """How a measure has approximated the values of some networks, and how closely.
 
     Attributes:
-        networks: Whether the value of each network of the stack is so.
+        networks: Whether the value of each network of the stack is so; empty if all are.
+        method: ``sampled``, with random numbers, on a grid, or at a part of the training set;
+            ``searched``, the best of a search that has not looked everywhere; empty if neither.
     """
 
-    def __init__(self, how: str, networks: Sequence[bool]):
+    def __init__(self, how: str, networks: Sequence[bool] = (), *, method: str = ""):
         super().__init__(how)
         self.networks = networks
+        self.method = method
+
+
+def warn_of_method(method: str, how: str, networks: Sequence[bool] = ()) -> None:
+    """Warn that values are not exact; arguments are those of ``Approximated``."""
+    warnings.warn(Approximated(how, networks, method=method), stacklevel=3)
 
 
 def in_order(warned: Iterable[warnings.WarningMessage]) -> list[Warning]:

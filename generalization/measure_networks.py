@@ -7,18 +7,24 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from functools import partial
 from inspect import signature
-from typing import Any
+from typing import Any, NamedTuple
 from warnings import WarningMessage, catch_warnings, simplefilter
 
 import pandas as pd
 import torch
+from jaxtyping import Float64
 from torch import Tensor, nn
 
 from generalization.datasets.dataset import Dataset
 from generalization.devices import at_most, halving_memory
 from generalization.errors import Approximated, InputError, NotFinite, in_order, reason_of
 from generalization.finite_networks import NOT_FINITE, FiniteNetworks, Groups, offered_of_ensemble
-from generalization.measuring_modules import fitting_batch_size
+from generalization.measuring_modules import (
+    approximations,
+    fitting_batch_size,
+    is_drawn,
+    method_of,
+)
 from generalization.networks.modules import Networks, left_as_it_was, number_of_networks
 from generalization.networks.networks_file import KeptNetworks
 from generalization.networks.sharing import Results, sharing_results
@@ -31,6 +37,7 @@ from generalization.offered import (
 )
 from generalization.randomness import generator_for
 from generalization.signatures import named_by
+from generalization.standard_errors import collecting_standard_errors
 from generalization.training.initialization import initial_networks
 
 
@@ -58,9 +65,12 @@ def measure_networks(
         training: Rows of ``training.csv`` of the ensemble, if the course of training is known.
 
     Yields:
-        Name and table: ensemble, seed, step, measure, value, status, reason. The value of a network
-        whose weights are not finite does not exist; where a value does not exist or is infinite,
-        ``reason`` says why, and where it is an approximation, how close.
+        Name and table: ensemble, seed, step, measure, value, standard_error, method, status,
+        reason. The standard error is over inputs where the value is their mean, else over the draws
+        of the measure where it tells it, else missing. ``method`` is ``exact``, ``sampled`` or
+        ``searched``, see ``Approximated``. The value of a network whose weights are not finite does
+        not exist; where a value does not exist or is infinite, ``reason`` says why, and where it is
+        an approximation, how close.
 
     Raises:
         InputError: If a measure asks for something that is not offered, or ``training`` is of
@@ -79,6 +89,8 @@ def measure_networks(
     # Number of samples → measure → its values, which other measures may ask for.
     computed: dict[int | None, dict[str, Tensor]] = {}
     shared: Results = {}
+    # The same → how the values were found, which they hand on.
+    methods: dict[int | None, dict[str, list[str]]] = {}
     for name, measure in measures.items():
         chosen = dict(settings[name])
         samples = chosen.pop("samples", None)
@@ -94,8 +106,11 @@ def measure_networks(
             with sharing_results({} if groups.in_parts else shared):
                 return compute(members, offer, before)
 
-        before[name], reasons = halving_memory(f"measure {name}", values)
-        yield name, _table(finite, name, before[name], reasons)
+        before[name], said = halving_memory(f"measure {name}", values)
+        of_others = methods.setdefault(samples, {})
+        said = _with_methods(said, [of_others[one] for one in named_by(measure, of_others)])
+        of_others[name] = [one.method for one in said]
+        yield name, _table(finite, name, before[name], said)
 
 
 def _check_ensemble(kept: KeptNetworks, training: pd.DataFrame | None) -> None:
@@ -138,35 +153,57 @@ def _evaluations(finite: FiniteNetworks, training: pd.DataFrame | None) -> dict[
     return {"evaluated_steps": padded[..., 0], "evaluated_losses": padded[..., 1]}
 
 
+class _Said(NamedTuple):
+    """What is told of the value of one network.
+
+    Attributes:
+        reason: Why it may have none.
+        how: How it is approximated.
+        method: How it was found, empty where there is none.
+        error: Its standard error over draws, if the measure tells it.
+    """
+
+    reason: str
+    how: str = ""
+    method: str = ""
+    error: float = math.nan
+
+
 def _values(
     name: str,
     measure: Callable[..., Tensor],
     groups: Iterable[tuple[slice, dict[str, Networks]]],
     offer: Callable[..., OfferedToMeasures],
     before: Mapping[str, Tensor],
-) -> tuple[Tensor, list[tuple[str, str]]]:
-    """Values of a measure for all networks, group by group, and what ``_reasons`` says of each.
+) -> tuple[Tensor, list[_Said]]:
+    """Values of a measure for all networks, group by group, and what is told of each.
 
     Raises:
         InputError: If they are not values of the networks.
     """  # noqa: DOC502
 
-    def compute(members: slice, networks: dict[str, Networks]) -> Tensor:
+    def compute(members: slice, networks: dict[str, Networks]) -> tuple[Tensor, bool]:
         known = {other: values[members] for other, values in before.items()}
-        offered = vars(offer(members, **networks)) | known
-        values = measure(**named_by(measure, offered))
-        return checked_values(f"measure {name}", values, number_of_networks(networks["networks"]))
+        offered = offer(members, **networks)
+        unused = offered.generator.get_state()
+        values = measure(**named_by(measure, vars(offered) | known))
+        draws = not torch.equal(offered.generator.get_state(), unused)
+        count = number_of_networks(networks["networks"])
+        return checked_values(f"measure {name}", values, count), is_drawn(name, measure, draws)
 
-    values, reasons = [], []
+    values, said = [], []
     for members, networks in groups:
-        with catch_warnings(record=True) as warned:
+        with catch_warnings(record=True) as warned, collecting_standard_errors() as errors:
             simplefilter("always")
-            values.append(compute(members, networks))
-        reasons += _reasons(warned, len(values[-1]))
-        if is_square(values[-1]):
+            found, drawn = compute(members, networks)
+        values.append(found)
+        said += _said(warned, errors, len(found), drawn=drawn)
+        if is_square(found):
             # As many inputs as networks: values of one network tell which axis is which.
-            compute(slice(1), {role: stack[:1] for role, stack in networks.items()})
-    return torch.cat(values), reasons
+            with catch_warnings():
+                simplefilter("ignore")
+                compute(slice(1), {role: stack[:1] for role, stack in networks.items()})
+    return torch.cat(values), said
 
 
 def _values_or_reasons(
@@ -177,7 +214,7 @@ def _values_or_reasons(
     before: Mapping[str, Tensor],
     *,
     foreign: bool,
-) -> tuple[Tensor, list[tuple[str, str]]]:
+) -> tuple[Tensor, list[_Said]]:
     """Values of a measure; of networks that it refuses, why: those whose logits are not finite.
 
     Of modules of a user it may refuse all, and is given as many inputs as the memory holds.
@@ -186,7 +223,7 @@ def _values_or_reasons(
         OutOfMemoryError: If a GPU holds less, which is no reason of the measure.
     """
     values: list[Tensor | None] = []
-    reasons = []
+    said = []
     refusals = Exception if foreign else NotFinite
     for members, networks in groups:
         # What another measure could not compute is none of its values.
@@ -194,16 +231,16 @@ def _values_or_reasons(
         try:
             module = networks["trained_networks"] if foreign else None
             with _as_much_as_fits(module, offer(members, **networks).inputs):
-                found, said = _values(name, measure, [(members, networks)], offer, known)
+                found, told = _values(name, measure, [(members, networks)], offer, known)
         except torch.OutOfMemoryError:
             raise
         except refusals as error:  # One measure that does not apply leaves the others.
-            found, said = None, [(reason_of(error), "")] * number_of_networks(networks["networks"])
+            found, told = None, [_Said(reason_of(error))] * number_of_networks(networks["networks"])
         values.append(found)
-        reasons += said
+        said += told
     some = next((found for found in values if found is not None), torch.empty(1))
     nothing = torch.full_like(some[:1], torch.nan)
-    return torch.cat([nothing if found is None else found for found in values]), reasons
+    return torch.cat([nothing if found is None else found for found in values]), said
 
 
 @contextmanager
@@ -216,17 +253,32 @@ def _as_much_as_fits(module: Networks | None, inputs: Tensor) -> Iterator[None]:
         yield
 
 
-def _reasons(warned: Iterable[WarningMessage], networks: int) -> list[tuple[str, str]]:
-    """Return why each network may have no value, and how its value is approximated.
+def _said(
+    warned: Iterable[WarningMessage], errors: Sequence[Tensor], networks: int, *, drawn: bool
+) -> list[_Said]:
+    """Return what a measure says of each network: of reasons for no value the last."""
+    messages = in_order(warned)
+    of_draws = errors[-1].tolist() if errors else [math.nan] * networks
+    said = []
+    for place, error in enumerate(of_draws):
+        own = [
+            one for one in messages if [*getattr(one, "networks", ()), *[True] * networks][place]
+        ]
+        approximated = [one for one in own if isinstance(one, Approximated)]
+        reasons = [" ".join(str(one).split()) for one in own if one not in approximated]
+        method = method_of(approximated, drawn=drawn)
+        said.append(_Said(["", *reasons][-1], approximations(approximated), method, error))
+    return said
 
-    Both are the last words of the measure about it, empty if there are none.
-    """
-    said = {False: [""] * networks, True: [""] * networks}
-    for message in in_order(warned):
-        about = getattr(message, "networks", ()) or [True] * networks
-        words, kind = " ".join(str(message).split()), isinstance(message, Approximated)
-        said[kind] = [words if one else was for one, was in zip(about, said[kind], strict=True)]
-    return list(zip(said[False], said[True], strict=True))
+
+def _with_methods(said: Sequence[_Said], others: Sequence[Sequence[str]]) -> list[_Said]:
+    """Let values that are exact have the methods of the values of others that they come from."""
+    for methods in others:
+        said = [
+            one._replace(method=method) if one.method == "exact" else one
+            for one, method in zip(said, methods, strict=True)
+        ]
+    return list(said)
 
 
 def _purpose(
@@ -260,26 +312,44 @@ def _offered_to_measure(
 
 
 def _table(
-    finite: FiniteNetworks, name: str, values: Tensor, reasons: Sequence[tuple[str, str]]
+    finite: FiniteNetworks, name: str, values: Tensor, said: Sequence[_Said]
 ) -> pd.DataFrame:
     """Table of a measure; values of one network and many inputs are averaged over these.
 
     Args:
-        reasons: Why each network may have no value, and how its value is approximated.
+        said: Remarks about the values of the finite networks.
     """
     kept, rows = finite.kept, finite.rows
-    means = values.double() if values.dim() == 1 else values.double().mean(1)
-    exists = dict(zip(finite.positions, means.tolist(), strict=True))
-    why = dict.fromkeys(range(len(rows)), NOT_FINITE)
-    for row, value, (reason, how) in zip(finite.positions, means.tolist(), reasons, strict=True):
+    cells = dict.fromkeys(range(len(rows)), (None, math.nan, "", NOT_FINITE))
+    means, errors = _means_and_errors(values)
+    of_finite = zip(finite.positions, means.tolist(), errors.tolist(), said, strict=True)
+    for row, value, error, one in of_finite:
+        error = one.error if one.error > 0 else error
         undefined = "infinite" if math.isinf(value) else "undefined for this network"
-        why[row] = how if math.isfinite(value) else reason or undefined
+        cells[row] = (
+            (value, error, one.method, one.how)
+            if math.isfinite(value)
+            else (value, math.nan, "", one.reason or undefined)
+        )
+    value, error, method, reason = zip(*cells.values(), strict=True)
     return pd.DataFrame({
         "ensemble": kept.hyperparameters.name,
         "seed": [kept.seeds[place] for _, place, _ in rows],
         "step": [step for *_, step in rows],
         "measure": name,
-        "value": [exists.get(row) for row in range(len(rows))],
+        "value": value,
+        "standard_error": error,
+        "method": method,
         "status": [kept.statuses[place] for _, place, _ in rows],
-        "reason": [why[row] for row in range(len(rows))],
+        "reason": reason,
     })
+
+
+def _means_and_errors(
+    values: Tensor,
+) -> tuple[Float64[Tensor, "networks"], Float64[Tensor, "networks"]]:
+    """Return means over inputs and their standard errors, NaN without several inputs."""
+    many = values.double() if values.dim() == 2 else values.double()[:, None]
+    nothing = torch.full_like(many[:, 0], torch.nan)
+    errors = many.std(1) / many.shape[1] ** 0.5 if many.shape[1] > 1 else nothing
+    return many.mean(1), errors

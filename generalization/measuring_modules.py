@@ -8,7 +8,7 @@ Args:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from inspect import Parameter, signature
 from typing import Any
 from warnings import WarningMessage, catch_warnings, simplefilter
@@ -36,12 +36,9 @@ from generalization.networks.sharing import once
 from generalization.offered import checked_values
 from generalization.randomness import generator_for
 from generalization.refusals import named_refusals, with_name
-from generalization.regions.stages import can_be_followed
 from generalization.signatures import named_by
 from generalization.standard_errors import collecting_standard_errors
 
-# These follow a sequence of layers exactly, and sample a grid of points on other modules.
-FOLLOWED = {"transitions", "curvature"}
 SAMPLED = {"sampled_transitions"}
 COUNTED = {"transitions", "sampled_transitions"}
 FEW = 2  # Images on which the error of sampling is estimated.
@@ -98,24 +95,21 @@ def measured_row(
             with catch_warnings(record=True) as of_repeat:
                 simplefilter("always")
                 found = halving_memory(f"measure {name}", compute)
-            warned += of_repeat
+            warned = [one for one in warned if not isinstance(one.message, Approximated)]
+            warned += of_repeat  # An approximation is told as of the last repeat.
             values.append(checked_values(name, found, 1).double().reshape(-1).cpu())
         except Exception as error:  # One measure that fails leaves the others.
             return measure_row(name, with_name(name, reason_of(error)))
-        if name in CONVERGED or not _may_vary(function, draws[0]):
+        if not is_drawn(name, function, draws[0]):
             break
         if repeat and torch.equal(values[0], values[1]):
             break  # Other random numbers change nothing: a closed form.
     drawn = len(values) > 1 and not torch.equal(values[0], values[1])
     messages = in_order(warned)
-    notes = [" ".join(str(one).split()) for one in messages if isinstance(one, Approximated)]
-    on_a_grid = "grid_points" in signature(function).parameters and (
-        name in SAMPLED or (name in FOLLOWED and (bool(notes) or not can_be_followed(module)))
-    )
-    if on_a_grid and name in SAMPLED and not messages:
+    approximated = [one for one in messages if isinstance(one, Approximated)]
+    notes = [approximations(approximated)] if approximated else []
+    if name in SAMPLED and len(approximated) == len(messages):
         notes = [_note_of_sampling(function, module, offered["inputs"], values[0])]
-    elif on_a_grid and not notes:
-        notes = [f"sampled at {_grid_points(function)} points"]
     if name in COUNTED and pools_maxima(module, offered["inputs"][:1]):
         notes.append("; ".join([*notes[-1:], "switches of max-pooling are not counted"]))
     if not drawn:
@@ -136,7 +130,8 @@ def measured_row(
             apart = (one_per_repeat.std() / len(values) ** 0.5).item() / abs(value)
             reduced = f"{reduced}, ±{apart:.1%} over repeats"
         notes = ["; ".join([reduced, *notes[-1:]])]
-    reasons = (" ".join(str(one).split()).rstrip(".") for one in messages)
+    others = [one for one in messages if one not in approximated]
+    reasons = (" ".join(str(one).split()).rstrip(".") for one in others)
     said = [f"{name} has no value: {one}." for one in reasons]
     reason = [f"{name} is {value}, not a finite number", *said][-1]
     return measure_row(
@@ -144,11 +139,32 @@ def measured_row(
         "ok" if np.isfinite(value) else reason,
         value=value,
         standard_error=error.item(),
-        method="sampled" if drawn or on_a_grid or reduced else "exact",
+        method=method_of(approximated, drawn=drawn or bool(reduced)),
         inputs=len(offered["inputs"]),
         seconds=time.perf_counter() - began,
         note=notes[-1] if notes and np.isfinite(value) else "",
     )
+
+
+def approximations(messages: Iterable[Approximated]) -> str:
+    """Say how a value is approximated: each way once, in the order of the messages."""
+    return "; ".join(dict.fromkeys(" ".join(str(one).split()) for one in messages))
+
+
+def method_of(messages: Iterable[Approximated], *, drawn: bool) -> str:
+    """Return how a value was found: ``exact``, ``sampled`` or ``searched``.
+
+    Args:
+        messages: Warnings of the measure about its approximations. A search of samples is a search.
+        drawn: Whether it depends on random numbers.
+    """
+    methods = {one.method for one in messages} | ({"sampled"} if drawn else set())
+    return next((one for one in ("searched", "sampled") if one in methods), "exact")
+
+
+def is_drawn(name: str, function: Callable[..., Tensor], draws: bool) -> bool:
+    """Return whether a measure may depend on random numbers; arguments as of ``_may_vary``."""
+    return name not in CONVERGED and _may_vary(function, draws)
 
 
 def _may_vary(function: Callable[..., Tensor], draws: bool) -> bool:
@@ -172,7 +188,10 @@ def _note_of_sampling(
     note = f"sampled at {points} points"
     if counts[:FEW].sum() == 0 or points < 4:
         return note
-    fewer = function(networks=module, inputs=inputs[:FEW], grid_points=points // 2).sum().item()
+    with catch_warnings():
+        simplefilter("ignore")
+        few = function(networks=module, inputs=inputs[:FEW], grid_points=points // 2)
+    fewer = few.sum().item()
     return f"{note}, about {1 - fewer / counts[:FEW].sum().item():.1%} below the exact count"
 
 

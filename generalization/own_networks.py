@@ -107,11 +107,12 @@ def measure(
         is a mean over inputs, over the draws of all repeats where a measure tells it (flatness,
         learning coefficients, and rows of Jacobians of more than 128 classes, whose error over
         inputs is in the note), else over repeats, NaN for exact values; ``status``, ``ok`` or the
-        reason why there is no value; ``method``, ``exact`` or ``sampled``; ``inputs``, the number
-        of inputs; ``seconds``; ``note``, how a value is approximated or what it leaves out. Loops
-        that are sampled are sampled at 4,096 points, or at fewer where a point of a large network
-        is costly, unless ``grid_points`` is among the settings; the note says at how many. If it is
-        interrupted, the rows that are done are kept, and the others say so.
+        reason why there is no value; ``method``, ``exact``, ``sampled`` (with random numbers, on a
+        grid, or at a part of the points) or ``searched`` (the best of a search); ``inputs``, the
+        number of inputs; ``seconds``; ``note``, how a value is approximated or what it leaves out.
+        Loops that are sampled are sampled at 4,096 points, or at fewer where a point of a large
+        network is costly, unless ``grid_points`` is among the settings; the note says at how many.
+        If it is interrupted, the rows that are done are kept, and the others say so.
 
     Raises:
         InputError: If a name is not that of a measure, or data cannot be read.

@@ -21,7 +21,18 @@ from generalization.hyperparameters import OF_BUILT_IN, Hyperparameters
 NETWORK = ["ensemble", "seed"]
 KEPT_NETWORK = ["ensemble", "seed", "step"]
 PERFORMANCE = ["train_loss", "train_accuracy", "test_loss", "test_accuracy"]
-MEASURED = [*KEPT_NETWORK, "final", "measure", "value", "status", "reason"]
+# How a value was found, and why there is none; a table of measures from elsewhere may lack them.
+TOLD = ["standard_error", "method", "reason"]
+MEASURED = [
+    *KEPT_NETWORK,
+    "final",
+    "measure",
+    "value",
+    "standard_error",
+    "method",
+    "status",
+    "reason",
+]
 PAIR = ["ensemble", "step", "seed_a", "seed_b", "measure", "value", "reason"]
 TRAINING = [*KEPT_NETWORK, *PERFORMANCE, "status"]
 MADE_ON = ["device", "driver", "torch", "stack_size"]
@@ -34,7 +45,7 @@ WORDS = (
     *("dataset", "labels", "given", "selection", "statistic", "quantity", "measure", "kind"),
     *("x", "y", "factor", "hyperparameter", "regularizers", "variant", "output", "estimator"),
     *("bound", "sensitivity", "similarity", "contrast", "place", "task", "part", "mode"),
-    *("status", "reason", "note", "underpowered", "larger_in", "pattern", "pixels"),
+    *("method", "status", "reason", "note", "underpowered", "larger_in", "pattern", "pixels"),
     *("claim", "about", "source", "quote", "ours", "heterogeneity", "verdict"),
     *("check", "outcome", "unit", "detail", "sees", "fragile_to", "hidden", "definition"),
 )
@@ -127,8 +138,8 @@ def collect_measures(
     """Join the measures of a study with the hyper-parameters and performance of the networks.
 
     Args:
-        measure_tables: Tables with ensemble, seed, step, measure, value, and maybe the reason for a
-            value that does not exist; other columns are dropped.
+        measure_tables: Tables with ensemble, seed, step, measure, value, and maybe the columns of
+            ``TOLD``; others are dropped.
         hyperparameters: Ensemble → hyper-parameter → value.
 
     Returns:
@@ -143,12 +154,10 @@ def collect_measures(
     for table in measure_tables:
         _require(table, columns, "A table of measures")
     measures = pd.concat(
-        [table[[*columns, *{"reason"}.intersection(table)]] for table in measure_tables],
-        ignore_index=True,
+        [table.reindex(columns=[*columns, *TOLD]) for table in measure_tables], ignore_index=True
     )
     # As it is read back: an empty cell is missing.
-    reasons = measures.get("reason", pd.Series(np.nan, measures.index, object))
-    measures["reason"] = reasons.replace("", np.nan).infer_objects()
+    measures[TOLD] = measures[TOLD].replace("", np.nan).infer_objects()
     _once(measures, [*KEPT_NETWORK, "measure"], "Measures")
     networks = collect_training(training, hyperparameters).drop(columns=MADE_ON, errors="ignore")
     networks["generalization_gap"] = networks["train_accuracy"] - networks["test_accuracy"]

@@ -63,8 +63,8 @@ def measured(measures, settings, networks=None):
 
 def test_every_network_is_a_row_at_every_step_at_which_it_changed():
     table = measured({"entropy": output_entropy}, {"entropy": {"samples": 5}})["entropy"]
-    columns = ["ensemble", "seed", "step", "measure", "value", "status", "reason"]
-    assert list(table.columns) == columns
+    columns = ["measure", "value", "standard_error", "method", "status", "reason"]
+    assert list(table.columns) == ["ensemble", "seed", "step", *columns]
     assert (table["reason"] == "").all()
     rows = table[["seed", "step", "status"]].itertuples(index=False, name=None)
     assert list(rows) == [
@@ -210,10 +210,13 @@ def test_a_missing_value_never_lacks_a_reason(measure):
     chosen = {key: 3 for key in few if key in settings_of(measure)}
     table = measured({measure: function}, {measure: chosen})[measure]
     finite = table["value"].map(math.isfinite)
-    # Where the value exists, the reason can only be a note of this one.
-    note = "a function of the probabilities of labels alone: all gradients are independent"
-    noted = (table["reason"] == note) & (measure == "takeuchi_criterion")
-    assert ((table["reason"] == "") | noted).tolist() == finite.tolist()
+    assert (table["reason"] != "")[~finite].all()
+    assert set(table["method"][~finite]) <= {""}
+    # Where the value is exact, the reason can only be a note of this one.
+    assert set(table["reason"][table["method"] == "exact"]) <= {""}
+    if measure == "takeuchi_criterion":
+        note = "a function of the probabilities of labels alone: all gradients are independent"
+        assert f"at the first 3 of 9 training samples; {note}" in set(table["reason"][finite])
 
 
 def test_a_spectrum_that_is_too_small_counts_its_eigenvalues():

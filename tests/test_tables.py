@@ -87,6 +87,8 @@ def test_measures_are_next_to_their_networks(training, table):
         "final",
         "measure",
         "value",
+        "standard_error",
+        "method",
         "status",
         "reason",
         "dataset",
@@ -99,6 +101,7 @@ def test_measures_are_next_to_their_networks(training, table):
         "test_accuracy",
         "generalization_gap",
     ]
+    assert joined[["standard_error", "method"]].isna().all(axis=None)
     shown = joined.sort_values(["seed", "step"])
     assert shown["value"].to_list()[:2] == [1.0, 2.0]
     assert shown["value"].isna().to_list() == [False, False, True, False, False]
@@ -106,6 +109,15 @@ def test_measures_are_next_to_their_networks(training, table):
     assert shown["status"].to_list() == ["fitted"] * 3 + ["stopped"] * 2
     assert shown["generalization_gap"].to_list() == pytest.approx([0, 0.1, 0.25, 0.1, 0.1])
     assert (joined["kept_steps"] == "[0, 5]").all()
+
+
+def test_how_values_were_found_is_kept(training, table):
+    told = table.assign(standard_error=0.1, method="sampled", reason="2 draws", seconds=3.0)
+    joined = collect_measures([told], training, ABOUT)
+    assert joined[["standard_error", "method", "reason"]].drop_duplicates().values.tolist() == [
+        [0.1, "sampled", "2 draws"]
+    ]
+    assert "seconds" not in joined
 
 
 def test_final_is_the_last_step_of_training_even_if_it_was_not_measured(training, table):

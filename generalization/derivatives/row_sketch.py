@@ -18,7 +18,6 @@ Args:
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -33,7 +32,7 @@ from generalization.derivatives.input_jacobian import (
     module_row_norms,
 )
 from generalization.derivatives.row_counts import FEWEST_ROWS, computed_rows
-from generalization.errors import Approximated, InputError
+from generalization.errors import InputError, warn_of_method
 from generalization.networks.modules import Networks, logits_of
 from generalization.networks.softmax import softmax
 from generalization.standard_errors import tell_standard_error
@@ -187,7 +186,7 @@ def tell_error(
     """Tell the standard errors of values over draws, and warn of the largest one."""
     tell_standard_error(error)
     relative = (error / values.abs().clamp_min(1e-300)).max().item()
-    warnings.warn(Approximated(f"{how}, ±{100 * relative:.2g}% a draw", [True]), stacklevel=4)
+    warn_of_method("sampled", f"{how}, ±{100 * relative:.2g}% a draw")
 
 
 @torch.no_grad()

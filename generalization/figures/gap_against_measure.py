@@ -79,7 +79,7 @@ def gap_against_measure(
         below=below,
         heading_size=13 if single else 11.5,
         percent=True,
-        x=lambda _: readable(measure),
+        x=lambda _: readable(measure) + _how_found(networks),
         y="Generalization gap (train − test accuracy)",
         legend=ensemble_legend((hues, shapes), points["fitted"]),
     ).draw(points, draw)
@@ -105,6 +105,12 @@ def correlations_of(statistics: pd.DataFrame, measure: str, dataset: str) -> lis
 def correlations_in_words(statistics: pd.DataFrame) -> str:
     """Correlations of ``correlations_of`` in words, for a heading."""
     return f"Spearman's ρ with {statistics['level'].iloc[0] * 100:g} % intervals"
+
+
+def _how_found(networks: pd.DataFrame) -> str:
+    """Say of values that are not exact how they were found, in parentheses."""
+    methods = [one for one in networks["method"].dropna().unique() if one != "exact"]
+    return f" ({', '.join(sorted(methods))})" if methods else ""
 
 
 def _points(networks: pd.DataFrame, fitted_accuracy: float) -> pd.DataFrame:

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from generalization.errors import warn_of_method
 from generalization.networks.layer_weights import weight_vectors
 from generalization.networks.modules import Networks
 from generalization.networks.perturbed_weights import (
@@ -41,6 +42,8 @@ def adaptive_sharpness(
         R numbers, in nats.
     """
     inputs, labels = first_samples(train_samples, train_inputs, train_labels)
+    how = f"the worst of {ascent_steps} perturbations on the ascent, a lower bound"
+    warn_of_method("searched", how)
     own = weights_by_name(networks)
     before = losses_with(networks, own, inputs, labels).detach()
     perturbed, worst = own, before

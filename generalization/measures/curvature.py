@@ -1,7 +1,6 @@
 """Curvature: total variation of the logit Jacobian around the translations of an image."""
 
 import math
-import warnings
 from copy import deepcopy
 from functools import partial
 
@@ -21,7 +20,7 @@ from generalization.derivatives.row_sketch import (
     vectors_of_curves,
 )
 from generalization.devices import items_at_once
-from generalization.errors import Approximated
+from generalization.errors import warn_of_method
 from generalization.measures.sampled_transitions import nan_if_diverged
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, refuse_statistics_of_batches
@@ -78,8 +77,8 @@ def curvature(
     For tanh, whose f' changes everywhere, C is sampled as the sum of ‖f'(z_{i+1}) − f'(z_i)‖_F over
     equidistant points. The sum is a lower bound on C, and close to it because f' is smooth. All
     other modules are sampled too, and sequences whose regions take more than ``most_work``; for
-    those with linear regions the sum may miss much of C. A warning says how much the sum grew when
-    the points were doubled.
+    those with linear regions the sum may miss much of C. A warning says so, and how much the sum
+    of a module grew when the points were doubled.
 
     Args:
         networks: A stack of R networks, or a module from images to logits (R = 1), in eval mode.
@@ -106,6 +105,8 @@ def curvature(
         sums = _module_curvature(networks, inputs, grid_points, most_work, Rows(rows, generator))
     else:
         networks = networks.to(dtype)
+        if not networks.phi.piecewise_linear:
+            warn_of_method("sampled", f"sampled at {grid_points} points")
         sums = torch.stack([_stack_curvature(one, inputs, grid_points) for one in networks])
     return nan_if_diverged(sums.unsqueeze(2), networks, inputs).squeeze(2)
 
@@ -141,15 +142,14 @@ def _module_curvature(
         few, half = translation_loops(inputs[:FEW]), max(2, grid_points // 2)
         fewer = sampled_jacobian_variation(module, few, half, again)
         gain = float(sums[:FEW, 0].sum() / fewer[:, 0].sum() - 1)
-        if math.isfinite(gain):
-            how = f"sampled at {grid_points} points, {gain:.1%} more than at half as many"
-            clauses.append(how)
+        how = f"sampled at {grid_points} points"
+        clauses.append(how + f", {gain:.1%} more than at half as many" * math.isfinite(gain))
     if drawn:
         values, variances = jackknifed(sums[:, 0], sums[:, 1:].mT, drawn.classes)
         how = ", ".join([*clauses, drawn.how])
         return told_mean(Norms(values.unsqueeze(0), variances.unsqueeze(0), how))
     if clauses:
-        warnings.warn(Approximated(*clauses, [True]), stacklevel=3)
+        warn_of_method("sampled", *clauses)
     return sums.mT
 
 

@@ -20,7 +20,7 @@ from generalization.derivatives.row_sketch import (
     told_mean,
 )
 from generalization.devices import items_at_once
-from generalization.errors import require_positive
+from generalization.errors import require_positive, warn_of_method
 from generalization.networks.modules import Networks
 from generalization.networks.reading import reads_networks
 from generalization.networks.softmax import softmax
@@ -109,6 +109,7 @@ def translation_jacobian_norm(
     """  # noqa: DOC502
     # ASSUME: 56 points, two for each of the 28 translations of an image of 28 × 28 pixels.
     require_positive(grid_points=grid_points)
+    warn_of_method("sampled", f"sampled at {grid_points} points")
     numbers_per_image = grid_points * inputs.shape[1:].numel()
     images = items_at_once("loop_points", numbers_per_image, inputs.device)
     found = []

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from generalization.devices import SAMPLES_PER_CHUNK, items_at_once, samples_at_once
-from generalization.errors import NotFinite, warn_of_no_value
+from generalization.errors import NotFinite, warn_of_method, warn_of_no_value
 from generalization.networks.activation_calls import ActivationCalls
 from generalization.networks.activation_functions import MODULES_WITH_THRESHOLDS as KNOWN
 from generalization.networks.activation_functions import unit_thresholds
@@ -55,6 +55,7 @@ def sampled_transitions(
         ValueError: If the inputs are not images, if grid_points is less than 2, or if a module
             has no activation modules or one with unknown thresholds.
     """  # noqa: DOC502
+    warn_of_method("sampled", f"sampled at {grid_points} points")
     return sampled_transitions_per_layer(
         networks, inputs, grid_points=grid_points, dtype=dtype
     ).sum(dim=-1)

@@ -1,7 +1,6 @@
 """Transitions between linear regions along the horizontal translations of an image."""
 
 import math
-import warnings
 from copy import deepcopy
 from functools import partial
 
@@ -10,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import Module
 
-from generalization.errors import Approximated, InputError
+from generalization.errors import InputError, warn_of_method
 from generalization.measures.sampled_transitions import (
     nan_if_diverged,
     sampled_transitions_per_layer,
@@ -160,10 +159,9 @@ def _sampled(
     fewer = count(inputs[:FEW], grid_points=max(2, grid_points // 2)).sum(dim=(1, 2))
     missed = 1 - fewer / counts[:, :FEW].sum(dim=(1, 2))
     for network, share in enumerate(missed.tolist()):
-        if math.isfinite(share):
-            how = f"sampled at {grid_points} points, about {share:.1%} below the exact count"
-            about = [other == network for other in range(len(missed))]
-            warnings.warn(Approximated(how, about), stacklevel=2)
+        how = f"sampled at {grid_points} points"
+        how += f", about {share:.1%} below the exact count" * math.isfinite(share)
+        warn_of_method("sampled", how, [other == network for other in range(len(missed))])
     return counts
 
 

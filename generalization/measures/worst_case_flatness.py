@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from generalization.errors import warn_of_method
 from generalization.measures.pac_bayes import isotropic_bound, magnitude_aware_bound
 from generalization.networks.error_rise import Level, level_of_rise
 from generalization.networks.layer_weights import layer_weights, weight_changes, weight_vectors
@@ -179,6 +180,8 @@ def worst_case_level(
     Args:
         magnitude_aware: Whether the box is proportional to the weights.
     """
+    how = f"by the worst of {ascent_steps} perturbations on the ascent: a worse one may exist"
+    warn_of_method("searched", how)
     own = weights_by_name(networks)
     widths = {name: w.abs() if magnitude_aware else torch.ones_like(w) for name, w in own.items()}
     before = errors_with(networks, own, train_inputs, train_labels)

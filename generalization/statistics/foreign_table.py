@@ -11,7 +11,7 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from generalization.errors import InputError
-from generalization.tables import MEASURED, PERFORMANCE, read_table
+from generalization.tables import MEASURED, PERFORMANCE, TOLD, read_table
 
 IDENTITY = ["group", "seed"]
 GAP = "generalization_gap"
@@ -54,9 +54,11 @@ def read_foreign_table(path: Path | str, hyperparameters: Sequence[str]) -> pd.D
     table = _with_gap(table).rename(columns={"group": "ensemble"})
     table = table.assign(step=1, final=True, status="fitted")
     settings = ["dataset", *(key for key in hyperparameters if key != "dataset")]
-    kept = [key for key in MEASURED if key not in ("measure", "value", "reason")]
+    kept = [key for key in MEASURED if key not in ("measure", "value", *TOLD)]
     long = table.melt([*kept, *settings, *PERFORMANCE, GAP], measures, "measure", "value")
-    return long.assign(reason="")[[*MEASURED, *settings, *PERFORMANCE, GAP]]
+    return long.assign(standard_error=np.nan, method="", reason="")[
+        [*MEASURED, *settings, *PERFORMANCE, GAP]
+    ]
 
 
 def _faults_of_networks(table: pd.DataFrame) -> Iterator[Fault]:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from generalization.tables import NETWORK, swept_hyperparameters, with_networks
+from generalization.tables import NETWORK, TOLD, swept_hyperparameters, with_networks
 
 SELECTIONS = ("fitted", "all")
 NOT_MEASURED = "was not measured"
 NO_VALUE = "no finite value"
-OF_MEASURE = ["measure", "value", "reason"]  # Columns that differ between measures of a network.
+OF_MEASURE = ["measure", "value", *TOLD]  # Columns that differ between measures of a network.
 
 
 def final_networks(measures: pd.DataFrame) -> pd.DataFrame:

@@ -90,7 +90,24 @@ def summary(
             *_biased(selection_on_fit),
         ]
     opening = [] if claims is None else _claims(claims)
-    return [*opening, *lines, _excluded(measures, fitted_accuracy), *_made_on(training)]
+    return [
+        *opening,
+        *lines,
+        _excluded(measures, fitted_accuracy),
+        *_found(measures),
+        *_made_on(training),
+    ]
+
+
+def _found(measures: pd.DataFrame) -> Iterator[str]:
+    """Name the measures whose values are not exact; nothing if all are."""
+    words = {
+        "sampled": "depend on random numbers, on a grid or on a part of the training set",
+        "searched": "are the best that a search has found",
+    }
+    for method, how in words.items():
+        if names := sorted(measures.loc[measures["method"] == method, "measure"].unique()):
+            yield f"Values of {listed([*map(within, names)])} {how}."
 
 
 def _made_on(training: pd.DataFrame | None) -> Iterator[str]:

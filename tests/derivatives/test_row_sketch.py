@@ -320,13 +320,14 @@ def test_a_row_says_that_it_is_sampled_and_how():
     how = r"32 rows drawn of 200, ±[\d.]+% a draw"
     grid = r"sampled at 16 points, \d+\.\d% more than at half as many, "
     for name in MEASURES:
-        before = grid if name == "curvature" else ""
+        before = {"curvature": grid, "translation_jacobian_norm": "sampled at 56 points; "}
+        before = before.get(name, "")
         after = "" if name in SUMS else r"; ±\d+\.\d% over inputs"
         assert re.fullmatch(before + how + after, table.loc[name, "note"])
     every = {name: {**settings, "rows": "all"} for name, settings in chosen.items()}
     exact = generalization.measure(perceptron(), images(), torch.arange(6), every)
     exact = exact.set_index("measure")
-    sampled = {"curvature", "gaussian_jacobian_norm"}
+    sampled = {"curvature", "gaussian_jacobian_norm", "translation_jacobian_norm"}
     assert all((exact["method"] == "sampled") == exact.index.isin(sampled))
     apart = (table["value"] - exact["value"]).abs() / table["standard_error"]
     assert (apart < 4).all()

@@ -61,6 +61,15 @@ def test_points_are_means_over_seeds_with_standard_errors(measures, statistics):
     assert points[["x_bar", "y_bar"]].to_numpy() == pytest.approx(errors.loc[order].to_numpy())
 
 
+def test_axis_says_how_values_were_found(measures, statistics):
+    def label(**changes):
+        figure = gap_against_measure(measures.assign(**changes), statistics, "jacobian_norm")
+        return figure.axes[0].get_xlabel()
+
+    assert label() == label(method="exact")
+    assert label(method="sampled") == f"{label()} (sampled)"
+
+
 def test_ensembles_that_did_not_fit_are_hollow(measures, statistics):
     figure = gap_against_measure(measures, statistics, "output_entropy")
     # Two ensembles did not fit, and one has a network that diverged.

@@ -9,11 +9,11 @@ from generalization.networks.networks_file import KeptNetworks
 from generalization.randomness import generator_for
 
 
-def kept(biases=False, seeds=(1, 2), normalization="none"):
+def kept(biases=False, seeds=(1, 2), normalization="none", activation="relu6"):
     def networks(purpose):
         generators = [generator_for(purpose, seed) for seed in seeds]
         stack = initialize_fully_connected(
-            (6, 5, 5, 4), "relu6", generators, biases=biases, normalized=normalization == "batch"
+            (6, 5, 5, 4), activation, generators, biases=biases, normalized=normalization == "batch"
         )
         for normalized in stack.normalizations:
             for part in (normalized.scale, normalized.shift, normalized.mean, normalized.variance):
@@ -24,7 +24,7 @@ def kept(biases=False, seeds=(1, 2), normalization="none"):
         hyperparameters=Hyperparameters(
             dataset="digits",
             width=5,
-            activation="relu6",
+            activation=activation,
             biases=biases,
             normalization=normalization,
         ),

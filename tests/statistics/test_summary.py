@@ -54,6 +54,17 @@ def changed(statistics, measure, **values):
     })
 
 
+def test_measures_that_are_not_exact_are_named(statistics, measures):
+    assert not [one for one in summary(statistics, measures) if one.startswith("Values of")]
+    methods = {"jacobian_norm": "sampled", "transitions": "searched"}
+    told = measures.assign(method=measures["measure"].map(methods).fillna("exact"))
+    assert [one for one in summary(statistics, told) if one.startswith("Values of")] == [
+        "Values of Jacobian norm depend on random numbers, on a grid or on a part of the training "
+        "set.",
+        "Values of transitions are the best that a search has found.",
+    ]
+
+
 def test_a_front_page(statistics, measures):
     assert summary(statistics, measures, design=made_design()) == [
         "Jacobian norm ranks the gap of fitted networks best, at equal label corruption: its rank "
