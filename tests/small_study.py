@@ -53,8 +53,8 @@ class StudyFolder:
         assert old in path.read_text()
         path.write_text(path.read_text().replace(old, new, 1))
 
-    def snakemake(self, *arguments, check=True, folder=None, python_path=""):
-        environment = {**os.environ, "PYTHONPATH": f"{self.path}:{python_path}"}
+    def snakemake(self, *arguments, check=True, folder=None):
+        environment = {**os.environ, "PYTHONPATH": str(self.path)}
         done = snakemake(["--cores", "2", *arguments], folder or self.path, environment)
         if check:
             assert done.returncode == 0, done.stdout + done.stderr

@@ -1,8 +1,11 @@
 """Bad input ends in one sentence, before anything is computed, and without a traceback."""
 
+import os
 import re
+import subprocess
 
 import pytest
+from forked_snakemake import COMMAND
 
 
 def sentence(done):
@@ -113,8 +116,9 @@ def test_a_python_without_the_packages(study):
         "import importlib.util as u\nfind = u.find_spec\n"
         "u.find_spec = lambda name, *a: None if name == 'torch' else find(name, *a)\n"
     )
-    done = study.snakemake("--dry-run", check=False, python_path=str(site))
-    said = sentence(done)
+    environment = os.environ | {"PYTHONPATH": f"{study.path}:{site}"}
+    options = {"cwd": study.path, "env": environment, "capture_output": True, "text": True}
+    said = sentence(subprocess.run([COMMAND, "--dry-run"], check=False, **options))
     assert re.search(
         r"InputError before anything is computed: The Python of Snakemake, \S+/python[\d.]*, must "
         "have the packages of requirements.lock, but lacks torch; `make study` sets them up, and "
