@@ -23,19 +23,25 @@ def layer_names(module: nn.Module, names: Sequence[str] | None) -> list[str]:
     """Return names of submodules; by default of all that contain no other, but for weights.
 
     Raises:
-        InputError: If there is no submodule of that name, or none can have hooks.
+        InputError: If there is no submodule of that name, or it can have no hooks.
     """
-    if isinstance(module, torch.jit.ScriptModule):
+    scripted = torch.jit.ScriptModule
+    if isinstance(module, scripted):
         raise InputError("networks must be written in Python for hooks, not in TorchScript.")
     known = dict(module.named_modules())
     if names is None:
         return [
             name
             for name, one in known.items()
-            if not one._modules.keys() - {"parametrizations"}
+            if not isinstance(one, scripted)
+            and not one._modules.keys() - {"parametrizations"}
             and "parametrizations" not in name.split(".")
         ]
     for name in names:
+        if isinstance(known.get(name), scripted):
+            raise InputError(
+                f"layers must be written in Python for hooks, not in TorchScript as {name!r} is."
+            )
         if name not in known:
             near = get_close_matches(name, known) or sorted(filter(None, known))
             raise InputError(f"layers must be among {', '.join(near)}, not {name!r}.")

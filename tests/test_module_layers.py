@@ -123,6 +123,27 @@ def test_layers_of_a_wrapped_module_are_those_of_what_is_wrapped(inputs):
     assert found.equals(expected)
 
 
+def test_layers_in_a_script_have_no_hooks(inputs):
+    script = torch.jit.script(nn.Sequential(nn.Linear(4, 6), nn.ReLU()))
+    module = nn.Sequential(script, nn.Linear(6, 3))
+    assert layer_names(module, None) == ["1"]
+    assert list(activations(module, inputs)) == ["1"]
+    with pytest.raises(InputError) as raised:
+        layer_names(module, ["0.1"])
+    assert str(raised.value) == (
+        "layers must be written in Python for hooks, not in TorchScript as '0.1' is."
+    )
+
+
+def test_layers_below_a_function_that_vmap_maps_are_not_mistaken(inputs):
+    torch.manual_seed(0)
+    body = nn.Sequential(nn.Linear(4, 6), nn.ReLU())
+    module = Reading(lambda x: torch.func.vmap(body)(x), nn.ReLU(), nn.Linear(6, 3))
+    found = activations(module, inputs)
+    assert found.pop("body.1").shape == (20, 3, 5)
+    assert found == {"body.0": None}
+
+
 def test_a_compared_module_is_left_as_it_was(inputs):
     module = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(5)).train()
     before = {name: value.clone() for name, value in module.state_dict().items()}
