@@ -26,6 +26,27 @@ LONGEST = 60  # Characters of labels in a sentence.
 Data = Any  # A tensor, an array, a Dataset or a DataLoader.
 
 
+def usable(key: str, tensor: Tensor) -> Tensor:
+    """Return a tensor that functions of torch take, and may save for derivatives.
+
+    Args:
+        tensor: A tensor, of which a copy is returned if it was made in ``torch.inference_mode``.
+
+    Raises:
+        InputError: If it is sparse, nested, quantized, or without numbers.
+    """
+    faults = {
+        "that is nested": tensor.is_nested,
+        "that is quantized": tensor.is_quantized,
+        "on the device meta": tensor.is_meta,
+        f"of {tensor.layout}": tensor.layout != torch.strided,
+    }
+    for fault, found in faults.items():
+        if found:
+            raise InputError(f"{key} must be a dense tensor of numbers, not one {fault}.")
+    return tensor.clone() if tensor.is_inference() else tensor
+
+
 def as_tensor(key: str, values: Data) -> Tensor:
     """Return a tensor; arrays are copied where torch cannot share their strides.
 
@@ -33,7 +54,7 @@ def as_tensor(key: str, values: Data) -> Tensor:
         InputError: If they are not numbers, or masked.
     """
     if isinstance(values, Tensor):
-        return values
+        return usable(key, values)
     if isinstance(values, np.ma.MaskedArray):
         raise InputError(
             f"{key} must be a plain array, not a masked one, whose mask would be ignored: filled() "
@@ -126,4 +147,4 @@ def _joined(key: str, batches: Sequence[Tensor]) -> Tensor:
                 f"{key} must have one shape, not {tuple(batches[0].shape[1:])} and "
                 f"{tuple(batch.shape[1:])}."
             )
-    return torch.cat(list(batches))
+    return usable(key, torch.cat(list(batches)))

@@ -30,6 +30,7 @@ from generalization.errors import Approximated, InputError, in_order, reason_of
 from generalization.given_data import Data, as_tensor, collected
 from generalization.networks.activation_calls import pools_maxima
 from generalization.networks.differentiability import refuse_foreign_parameters
+from generalization.networks.integer_inputs import needs_integers
 from generalization.networks.modules import evaluation_mode
 from generalization.networks.reading import kernels_with_all_derivatives
 from generalization.networks.sharing import once
@@ -226,9 +227,11 @@ def tensor_like(module: nn.Module) -> Tensor:
 
 
 def read_points(
-    key: str, data: Data, labels: Data, like: Tensor, samples: int | None
+    key: str, data: Data, labels: Data, module: nn.Module, samples: int | None
 ) -> tuple[Tensor | None, Tensor | None]:
     """Return inputs and labels as tensors: the first ones, in the dtype of the weights.
+
+    Integers stay integers where the module takes no other numbers, as an embedding of tokens does.
 
     Raises:
         InputError: If they are none, not finite numbers, or not as many labels as inputs.
@@ -244,11 +247,12 @@ def read_points(
             f"{key} must be real numbers of shape (samples, *features), not {inputs.dtype} of "
             f"shape {tuple(inputs.shape)}."
         )
-    inputs = inputs[:samples].detach().to(like.device, like.dtype)
-    # Tensors of inference mode have no derivatives.
-    inputs = inputs.clone() if inputs.is_inference() else inputs
+    like = tensor_like(module)
+    inputs = inputs[:samples].detach().to(like.device)
     if not len(inputs):
         raise InputError(f"{key} must hold at least one input, not none.")
+    whole = not inputs.is_floating_point() and needs_integers(module, inputs)
+    inputs = inputs.long() if whole else inputs.to(like.dtype)
     finite = inputs.flatten(1).isfinite().all(1)
     if not finite.all():
         raise InputError(

@@ -34,12 +34,12 @@ from generalization.measuring_modules import (
     measured_row,
     read_points,
     refuse_shuffled,
-    tensor_like,
     whole,
 )
 from generalization.module_layers import layer_activations, layer_names, samples_by_units
 from generalization.networks.modules import (
     left_as_it_was,
+    outside_of_modes,
     refuse_empty,
     unwrapped,
 )
@@ -65,6 +65,7 @@ def _report(progress: bool, row: Mapping[str, Any]) -> None:
         sys.stderr.write(f"{shown} ({row['seconds']:.2f} s{note})\n")
 
 
+@outside_of_modes()
 def measure(
     module: nn.Module,
     inputs: Data,
@@ -88,7 +89,8 @@ def measure(
         module: Maps inputs to logits of shape (samples, classes).
         inputs: Points at which sensitivities and regions are measured: a tensor, an array, a
             ``Dataset`` or a ``DataLoader``; of pairs with labels, the first members. They are
-            converted to the dtype and the device of the parameters.
+            converted to the dtype and the device of the parameters; integers stay integers where
+            the module takes no others, such as tokens, which no measure can move or differentiate.
         labels: Labels of ``inputs``. If they are given and ``train`` is not, then measures of the
             training set (margins, gradients, the training loss) are computed on ``inputs``.
         measures: ``all``, one name, several names, or name → settings of a measure of the catalog,
@@ -135,13 +137,12 @@ def measure(
     module = _read_module("module", module)
     initial = None if initial is None else _read_module("initial", initial)
     chosen = dict(_chosen_measures(measures))
-    like = tensor_like(module)
     if labels is not None or np.ndim(pixel_deviations):
         given = "labels" if labels is not None else "pixel_deviations"
         refuse_shuffled("inputs", inputs, given)
     with torch.random.fork_rng([]):  # Loaders draw.
-        points, labels = read_points("inputs", _given("inputs", inputs), labels, like, samples)
-        train_inputs, train_labels = read_points("train", train, None, like, None)
+        points, labels = read_points("inputs", _given("inputs", inputs), labels, module, samples)
+        train_inputs, train_labels = read_points("train", train, None, module, None)
     if train is None and labels is not None:
         train_inputs, train_labels = points, labels
     offered = {
@@ -170,6 +171,7 @@ def measure(
     return pd.DataFrame(list(rows.values()), columns=COLUMNS)
 
 
+@outside_of_modes()
 def compare(
     one: nn.Module,
     other: nn.Module,
@@ -228,7 +230,7 @@ def compare(
         module = _read_module(key, given)
         chosen = layer_names(module, names)
         with left_as_it_was(module):
-            points, _ = read_points("inputs", inputs, None, tensor_like(module), samples)
+            points, _ = read_points("inputs", inputs, None, module, samples)
             size = batch_size or fitting_batch_size(module, points)
             with named_refusals(", ".join(known)):
                 recorded.append(layer_activations(module, chosen, points, size))

@@ -506,6 +506,22 @@ def test_reasons_of_any_repeat_are_told(module, inputs):
             "inputs must be finite in torch.float32, but input 1 is not.",
         ),
         (
+            {"inputs": torch.eye(16).to_sparse()},
+            "inputs must be a dense tensor of numbers, not one of torch.sparse_coo.",
+        ),
+        (
+            {"inputs": torch.nested.nested_tensor([torch.ones(16), torch.ones(16)])},
+            "inputs must be a dense tensor of numbers, not one that is nested.",
+        ),
+        (
+            {"inputs": torch.ones(2, 16, device="meta")},
+            "inputs must be a dense tensor of numbers, not one on the device meta.",
+        ),
+        (
+            {"inputs": torch.quantize_per_tensor(torch.ones(2, 16), 1.0, 0, torch.quint8)},
+            "inputs must be a dense tensor of numbers, not one that is quantized.",
+        ),
+        (
             {"inputs": torch.tensor([[1e39, 2.0]], dtype=torch.float64)},
             "inputs must be finite in torch.float32, but input 0 is not.",
         ),
@@ -523,6 +539,36 @@ def test_reasons_of_any_repeat_are_told(module, inputs):
 def test_calls_that_cannot_be_meant_are_refused(module, inputs, arguments, sentence):
     with pytest.raises(InputError, match=f"^{re.escape(sentence)}$"):
         generalization.measure(module, **{"inputs": inputs, **arguments})
+
+
+OF_EVERY_KIND = [
+    *("jacobian_norm", "gradient_norm", "training_loss", "tangent_sensitivity", "weight_norm"),
+    *("adaptive_sharpness", "effective_rank", "output_sensitivity", "fisher_rao_norm"),
+]
+
+
+@pytest.mark.parametrize("mode", [torch.inference_mode, lambda: torch.autocast("cpu")])
+def test_modes_around_a_call_change_nothing(module, inputs, labels, mode):
+    expected = generalization.measure(module, inputs, labels, OF_EVERY_KIND)
+    compared = generalization.compare(module, module, inputs, similarities="linear_cka")
+    with mode():
+        given = inputs.clone(), labels.clone()
+        found = generalization.measure(module, *given, OF_EVERY_KIND)
+        again = generalization.compare(module, module, given[0], similarities="linear_cka")
+        norm = generalization.gradient_norm(module, *given)
+    assert (expected["status"] == "ok").all()
+    assert found["value"].to_list() == expected["value"].to_list()
+    assert again.equals(compared)
+    assert norm.item() == expected["value"][1]
+    assert generalization.gradient_norm(module, *given).item() == norm.item()
+
+
+def test_integers_are_numbers_to_modules_that_take_them(module, labels):
+    pixels = torch.randint(256, (24, 1, 4, 4), dtype=torch.uint8)
+    names = ["jacobian_norm", "gradient_norm"]
+    expected = generalization.measure(module, pixels.float(), labels, names)["value"]
+    assert generalization.measure(module, pixels, labels, names)["value"].equals(expected)
+    assert generalization.gradient_norm(module, pixels, labels).item() == expected[1]
 
 
 def test_layers_that_batches_couple_or_that_are_no_tensor_are_not_compared():

@@ -84,7 +84,7 @@ def _affine(networks: FullyConnectedNetworks, along: Tensor, values: Tensor) -> 
 def _module_derivatives(
     module: nn.Module, inputs: Tensor, direction: Parameters
 ) -> tuple[Tensor, Tensor]:
-    needs_derivatives("parameters")
+    needs_derivatives("parameters", forward="parameters")
     parameters = {name: value.detach() for name, value in module.named_parameters()}
     along = {
         name: part.view(value.shape).to(value.dtype)

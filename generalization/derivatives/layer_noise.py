@@ -117,7 +117,7 @@ def _module_norms(
     Args:
         layers: Function from a module and inputs to the activations of layers.
     """
-    needs_derivatives("inputs")
+    needs_derivatives("inputs", forward="inputs")
     basis = torch.eye(inputs[0].numel(), dtype=inputs.dtype, device=inputs.device)
 
     def activations(point: Tensor) -> tuple[Tensor, ...]:

@@ -22,6 +22,7 @@ from generalization.derivatives.row_sketch import (
 from generalization.devices import items_at_once
 from generalization.errors import warn_of_method
 from generalization.measures.sampled_transitions import nan_if_diverged
+from generalization.networks.differentiability import needs_logits
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, refuse_statistics_of_batches
 from generalization.networks.reading import reads_networks
@@ -98,6 +99,7 @@ def curvature(
     """  # noqa: DOC502
     if grid_points < 2:
         raise ValueError(f"grid_points must be at least 2, not {grid_points!r}.")
+    needs_logits()
     inputs = inputs.to(dtype)
     if isinstance(networks, Module):
         refuse_statistics_of_batches(networks)

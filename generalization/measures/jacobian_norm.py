@@ -21,6 +21,7 @@ from generalization.derivatives.row_sketch import (
 )
 from generalization.devices import items_at_once
 from generalization.errors import require_positive, warn_of_method
+from generalization.networks.differentiability import needs_logits
 from generalization.networks.modules import Networks
 from generalization.networks.reading import reads_networks
 from generalization.networks.softmax import softmax
@@ -167,6 +168,7 @@ def logit_jacobian_norm(
     Returns:
         R × N norms, in logits per unit of input.
     """
+    needs_logits()
     of_rows = Rows(rows, generator)
     return told_mean(jacobian_norms(networks, inputs, _every_logit, logit_directions, of_rows))
 

@@ -14,6 +14,7 @@ from generalization.derivatives.output_changes import (
     probabilities,
     single_logits,
 )
+from generalization.networks.differentiability import needs_logits
 from generalization.networks.modules import Networks
 from generalization.networks.reading import reads_networks
 from generalization.samples import Inputs
@@ -51,6 +52,7 @@ def output_sensitivity(
     Raises:
         ValueError: If there are no draws, or no noise.
     """  # noqa: DOC502
+    needs_logits()
     noise = PixelNoise(pixel_deviations, shared_generator, pixel_noise_std, draws)
     return output_variance(networks, inputs, noise, mean_logit)[0]
 
@@ -73,6 +75,7 @@ def output_sensitivity_per_output(
     Returns:
         R variances, in squared logits.
     """
+    needs_logits()
     noise = PixelNoise(pixel_deviations, shared_generator, pixel_noise_std, draws)
     return output_variance(networks, inputs, noise, single_logits)[0]
 

@@ -8,6 +8,7 @@ from generalization.derivatives.layer_sensitivities import sensitivity_of_layers
 from generalization.derivatives.mixed_derivative import probed_mixed_derivative_norm
 from generalization.derivatives.module_mixed_derivative import module_mixed_derivative_norm
 from generalization.errors import InputError
+from generalization.networks.differentiability import needs_logits
 from generalization.networks.linearized_layers import (
     is_sequence_of_known_layers,
 )
@@ -156,6 +157,7 @@ def chosen_outputs(
     Raises:
         InputError: If the reduction is unknown.
     """
+    needs_logits()
     classes = logits.shape[1]
     identity = torch.eye(classes, dtype=logits.dtype, device=logits.device)
     if reduction == "sum":

@@ -71,3 +71,15 @@ def differ(outputs: Tensor, others: Tensor) -> bool:
         return True
     close = ROUNDING * float(outputs.nan_to_num(0, 0, 0).abs().max())
     return not torch.allclose(outputs, others, rtol=0, atol=close, equal_nan=True)
+
+
+def is_coupled(module: nn.Module, inputs: Tensor) -> bool:
+    """Return whether logits of points change with the other points, or with their order.
+
+    Args:
+        module: A module that has been put into eval mode.
+        inputs: One or more, of which ``some_points`` are compared.
+    """
+    points = some_points(module, inputs)
+    logits, batches = module(points), other_batches(len(points))
+    return any(differ(logits[places], module(points[places])) for places in batches)

@@ -20,7 +20,8 @@ from torch.overrides import TorchFunctionMode
 
 from generalization.errors import InputError
 from generalization.networks.bending import is_feature, leaves, mark_feature
-from generalization.networks.finite_differences import WAYS, has_true_derivatives
+from generalization.networks.finite_differences import FORWARD, has_true_derivatives
+from generalization.networks.integer_inputs import refuse_integers, takes_integers
 from generalization.networks.modules import is_of_torch, kind_of, owned_tensors
 from generalization.networks.sharing import once
 from generalization.refusals import with_article
@@ -44,6 +45,7 @@ IMPOSSIBLE = {
     "The stateless API can't be used": "parameters that can be replaced",
     "is not supported on ScriptModules": "layers that are written in Python",
 }
+FEW = 4  # Inputs that tell log-probabilities.
 TO_NUMPY = {"numpy", "__array__"}
 
 
@@ -71,6 +73,8 @@ class Read:
         if not isinstance(self.inputs, Tensor) or not len(self.inputs):
             return
         found = with_article(kind_of(self.module))
+        if "inputs" in by and takes_integers(self.module):
+            refuse_integers(kind_of(self.module))
         if self.by_arrays:
             raise InputError(f"networks must have logits with derivatives, not those of {found}.")
         if by not in self.true:
@@ -80,6 +84,26 @@ class Read:
                 f"networks must have logits with derivatives by {by} that are those of their "
                 f"values, not those of {found}, which cuts or replaces gradients."
             )
+
+    def require_logits(self) -> None:
+        """Refuse log-probabilities, which softmax takes for logits, but are others.
+
+        Raises:
+            InputError: If the exponentials of every row of a few sum to 1.
+        """
+        if not isinstance(self.inputs, Tensor) or not len(self.inputs):
+            return
+        if once(_are_log_probabilities, self.module, self.inputs[:FEW]):
+            raise InputError(
+                "networks must return logits, not log-probabilities as "
+                f"{with_article(kind_of(self.module))} does: drop the last log_softmax."
+            )
+
+
+@torch.no_grad()
+def _are_log_probabilities(module: nn.Module, inputs: Tensor) -> bool:
+    sums = module(inputs).logsumexp(1)
+    return torch.allclose(sums, torch.zeros_like(sums), atol=1e-5)
 
 
 _read: ContextVar[tuple[Read, ...]] = ContextVar("read", default=())
@@ -95,20 +119,35 @@ def reading(networks: Sequence[Read]) -> Iterator[None]:
         _read.reset(token)
 
 
-def needs_derivatives(by: str) -> None:
+def needs_derivatives(by: str, *, forward: str = "") -> None:
     """Refuse to differentiate the networks that a measure reads if torch gives other derivatives.
 
     What differentiates modules calls it before.
 
     Args:
-        by: One of ``WAYS``; ``inputs and parameters`` for a mixed second derivative.
+        by: ``inputs``, ``parameters``, or ``inputs and parameters`` for a mixed second derivative.
+        forward: By what they are differentiated in forward mode, ``inputs`` or ``parameters``.
 
     Raises:
         InputError: If derivatives are not those of values.
     """  # noqa: DOC502
     for network in _read.get():
-        for one in WAYS if by == "inputs and parameters" else (by,):
+        for one in ("inputs", "parameters", by) if by == "inputs and parameters" else (by,):
             network.require(one)
+        if forward:
+            network.require(f"{forward}{FORWARD}")
+
+
+def needs_logits() -> None:
+    """Refuse networks that return log-probabilities.
+
+    What a function of the input that is added to all logits changes calls it.
+
+    Raises:
+        InputError: If the network that a measure reads does.
+    """  # noqa: DOC502
+    for network in _read.get():
+        network.require_logits()
 
 
 class ComingBack(TorchFunctionMode):

@@ -4,7 +4,8 @@ A forward pass may cut or replace gradients without a word: by ``detach``, ``dat
 ``tolist``, a straight-through estimator, or an autograd.Function. Its Jacobians are then those of
 another function. Derivatives along a direction of the inputs and one of the parameters tell. An
 autograd.Function may have a derivative that is right and cannot be differentiated itself: the
-derivative by the parameters of that along the inputs tells.
+derivative by the parameters of that along the inputs tells. It may have a wrong one in forward
+mode, which computes with its ``jvp``.
 
 Args:
     steps: Lengths and tolerances of differences.
@@ -16,15 +17,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.func import jvp
 from torch.overrides import TorchFunctionMode
 
 from generalization.devices import SHARE_OF_MEMORY, usable_memory
 from generalization.networks.coupling import spread
-from generalization.networks.modules import is_of_torch, left_as_it_was, owned_tensors
+from generalization.networks.integer_inputs import takes_integers
+from generalization.networks.modules import (
+    is_of_torch,
+    left_as_it_was,
+    logits_at,
+    owned_tensors,
+)
 
 POINTS = 2
 # Relative changes before: without one, units without biases may be at a kink, and pooled values
@@ -56,10 +65,13 @@ DOUBLE = Steps((1e-6, 1e-7, 1e-5), 1e-4, 1e-13, in_double=True)
 SINGLE = Steps((1e-3, 1e-2), 5e-2, 2e-6, in_double=False)
 # A gradient jumps at a kink: most shorter steps cross none, and single precision has no shorter.
 OF_GRADIENTS = Steps((1e-8, 1e-9, 1e-7), 1e-3, 1e-13, in_double=True)
+FORWARD = " in forward mode"
 WAYS = {
     "inputs": (DOUBLE, SINGLE),
     "parameters": (DOUBLE, SINGLE),
     "inputs and parameters": (OF_GRADIENTS,),
+    f"inputs{FORWARD}": (DOUBLE, SINGLE),
+    f"parameters{FORWARD}": (DOUBLE, SINGLE),
 }
 
 
@@ -166,7 +178,7 @@ def _copy(module: nn.Module, points: Tensor, *, double: bool) -> tuple[nn.Module
             raise
         return module, points
     if double:
-        return copied.double(), points.double() if points.is_floating_point() else points
+        return copied.double(), points.double()
     return copied, points
 
 
@@ -180,10 +192,10 @@ def _agree(module: nn.Module, inputs: Tensor, by: str, change: float, steps: Ste
         change: Relative length of a change of everything before.
     """
     parameters = [one.requires_grad_() for one in module.parameters() if one.is_floating_point()]
-    points = [inputs.requires_grad_()] if inputs.is_floating_point() else []
+    points = [] if takes_integers(module) else [inputs.requires_grad_()]
     given = Line(points + parameters, [*map(_around, points), *map(_rolled, parameters)])
-    begin = 0 if by == "inputs" else len(points)
-    end = len(points) if by == "inputs" else None
+    of_points = by.startswith("inputs") and by != "inputs and parameters"
+    begin, end = (0, len(points)) if of_points else (len(points), None)
     line = given.part(range(len(given.tensors))[begin:end])
 
     def values() -> Tensor:
@@ -196,13 +208,27 @@ def _agree(module: nn.Module, inputs: Tensor, by: str, change: float, steps: Ste
     if not line.tensors or (by == "inputs and parameters" and not points):
         return True
     given.move(change)
-    found = gradients_of(values(), line.tensors)
-    if all(one.isfinite().all() for one in found):
-        agree = _has_slopes(line, found, values, steps, of_points=by == "inputs")
+    if by.endswith(FORWARD):
+        found = [_forward_slopes(module, inputs, line)]
+        agrees = partial(line.has_slope, values, found[0], steps)
     else:
-        agree = change == 0  # What is no number is not wrong in silence.
+        found = gradients_of(values(), line.tensors)
+        agrees = partial(_has_slopes, line, found, values, steps, of_points=of_points)
+    # What is no number is not wrong in silence.
+    agree = agrees() if all(one.isfinite().all() for one in found) else change == 0
     given.move(-change)
     return agree
+
+
+@torch.no_grad()
+def _forward_slopes(module: nn.Module, inputs: Tensor, line: Line) -> Tensor:
+    """Return the slope of the values of every point along a line, in forward mode."""
+    moved = dict(zip(map(id, line.tensors), line.directions, strict=True))
+    own = {name: one for name, one in module.named_parameters() if id(one) in moved}
+    still = inputs.detach(), {name: one.detach() for name, one in own.items()}
+    of_inputs = moved.get(id(inputs), torch.zeros_like(inputs))
+    along = of_inputs, {name: moved[id(one)] for name, one in own.items()}
+    return jvp(lambda at, with_: _mixed(logits_at(module, with_, at)), still, along)[1]
 
 
 def gradients_of(values: Tensor, tensors: Sequence[Tensor], **settings: bool) -> tuple[Tensor, ...]:

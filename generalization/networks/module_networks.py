@@ -22,12 +22,19 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from generalization.errors import InputError
+from generalization.networks.coupling import is_coupled
 from generalization.networks.differentiability import refuse_foreign_parameters
 from generalization.networks.foreign_architecture import ForeignArchitecture
-from generalization.networks.modules import are_probabilities
+from generalization.networks.modules import (
+    last_of_probabilities,
+    refuse_autocast,
+    refuse_empty,
+    refuse_statistics_of_batches,
+)
 from generalization.networks.recurrent import weights_replaced
 from generalization.networks.stacked_networks import TensorStack
 from generalization.own_code import resolved
+from generalization.refusals import named_refusals
 
 PROBES = 4  # Inputs of the trial runs that tell what a module does.
 
@@ -136,7 +143,8 @@ def template_of(architecture: ForeignArchitecture) -> Template:
         if not trained:
             raise InputError(f"{architecture} must have parameters to train, not none.")
         images = torch.randn(PROBES, *architecture.image)
-        refuse_foreign_parameters(module.eval(), images.to(_dtype(module)))
+        with named_refusals(str(architecture)):
+            _refuse_layers(module.eval(), images)
         given = {
             "module": module,
             "parameters": tuple(trained),
@@ -180,11 +188,35 @@ def _widths(architecture: ForeignArchitecture, module: nn.Module, images: Tensor
     if not isinstance(logits, Tensor) or logits.shape != expected:
         shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise InputError(f"{architecture} must return logits of shape {expected}, not {shape}.")
-    if are_probabilities(logits):
-        raise InputError(
-            f"{architecture} must return logits, not probabilities: drop the last softmax."
-        )
+    _refuse_outputs(architecture, module, images.to(logits.dtype))
     return [*found, architecture.classes]
+
+
+def _refuse_layers(module: nn.Module, images: Tensor) -> None:
+    """Refuse layers before training that measures refuse afterwards."""
+    refuse_empty(module)
+    images = images.to(_dtype(module))
+    refuse_statistics_of_batches(module)
+    refuse_foreign_parameters(module, images)
+    refuse_autocast(module, images)
+
+
+def _refuse_outputs(architecture: ForeignArchitecture, module: nn.Module, images: Tensor) -> None:
+    """Refuse outputs before training that measures refuse afterwards.
+
+    Raises:
+        InputError: If outputs are probabilities, or depend on the other images.
+    """
+    last = last_of_probabilities(module, images)
+    if last:
+        raise InputError(
+            f"{architecture} must return logits, not probabilities: drop the last {last}."
+        )
+    if is_coupled(module, images):
+        raise InputError(
+            f"{architecture} must return logits of single images in eval mode, not logits that "
+            "change with the other images."
+        )
 
 
 def _dtype(module: nn.Module) -> torch.dtype:

@@ -1,24 +1,43 @@
 """Plain ``torch.nn.Module``s as stacks of one, so that measures accept either."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.parameter import is_lazy
+from torch.overrides import TorchFunctionMode
 
 from generalization.devices import SAMPLES_PER_CHUNK, samples_at_once
 from generalization.errors import InputError
+from generalization.networks.bending import leaves
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.recurrent import weights_replaced
+from generalization.refusals import with_article
 
 # The networks of convolutional stacks are passed to measures as modules, one by one.
 Networks = FullyConnectedNetworks | nn.Module
 
 QUANTIZED = ("torch.ao.nn.quantized.", "torch.ao.nn.intrinsic.quantized.")
+SIGMOIDS = {"sigmoid", "hardsigmoid", "expit", "special_expit"}
+# Functions that leave probabilities what they are.
+ARRANGING = {
+    *("alias", "cat", "clamp", "clone", "concat", "concatenate", "contiguous", "double", "flatten"),
+    *("float", "getitem", "permute", "reshape", "squeeze", "stack", "to", "transpose", "unbind"),
+    *("unflatten", "unsqueeze", "view", "view_as"),
+}
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+
+@contextmanager
+def outside_of_modes() -> Iterator[None]:
+    """Compute as if neither ``torch.inference_mode`` nor ``torch.autocast`` were around."""
+    off = partial(torch.autocast, enabled=False)
+    with torch.inference_mode(False), off("cpu"), off("cuda"):
+        yield
 
 
 def number_of_networks(networks: Networks) -> int:
@@ -187,11 +206,72 @@ def refuse_statistics_of_batches(module: nn.Module) -> None:
             )
 
 
-def are_probabilities(logits: Float[Tensor, "samples classes"]) -> bool:
-    """Return whether outputs are probabilities, as those of a network that ends in a softmax."""
-    sums = logits.sum(1)
-    positive = logits.shape[1] > 1 and bool((logits >= 0).all())
-    return positive and torch.allclose(sums, torch.ones_like(sums))
+class _Casts(TorchFunctionMode):
+    """Notices that functions are called under autocast."""
+
+    def __init__(self, device: str) -> None:
+        super().__init__()
+        self.device, self.noticed = device, False
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        self.noticed |= torch.is_autocast_enabled(self.device)
+        return function(*args, **(kwargs or {}))
+
+
+@torch.no_grad()
+def refuse_autocast(module: nn.Module, inputs: Tensor) -> None:
+    """Refuse a module that computes in another precision than that of its parameters.
+
+    Args:
+        module: The module, in eval mode.
+        inputs: One input or more.
+
+    Raises:
+        InputError: If it enters ``torch.autocast``.
+    """
+    if is_of_torch(module):
+        return
+    with _Casts(inputs.device.type) as casts, suppress(Exception):  # What fails says so itself.
+        module(inputs)
+    if casts.noticed:
+        raise InputError(
+            "networks must compute in the precision of their parameters, not in that of "
+            f"torch.autocast as {with_article(kind_of(module))} does."
+        )
+
+
+class _Sigmoids(TorchFunctionMode):
+    """Marks what sigmoids return, however it is arranged."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        name = getattr(function, "__name__", "").strip("_")
+        given = [one for one in leaves((args, kwargs or {})) if isinstance(one, Tensor)]
+        kept = name in ARRANGING and all(hasattr(one, "_is_sigmoid") for one in given)
+        found = function(*args, **(kwargs or {}))
+        for one in leaves(found):
+            if isinstance(one, Tensor):
+                vars(one).pop("_is_sigmoid", None)  # Functions may write to what they return.
+                if name in SIGMOIDS or (given and kept):
+                    one._is_sigmoid = True
+        return found
+
+
+@torch.no_grad()
+def last_of_probabilities(module: nn.Module, inputs: Float[Tensor, "samples *features"]) -> str:
+    """Return what makes the outputs of a module probabilities: softmax, sigmoid or, empty, nothing.
+
+    Rows that sum to 1 are those of a softmax, of whatever function; sigmoids are seen as calls.
+
+    Args:
+        module: Module in eval mode, which gives one row of numbers per input.
+    """
+    with _Sigmoids():
+        found = module(inputs)
+    if hasattr(found, "_is_sigmoid"):
+        return "sigmoid"
+    sums = found.sum(1)
+    positive = found.shape[1] > 1 and bool((found >= 0).all())
+    return "softmax" if positive and torch.allclose(sums, torch.ones_like(sums)) else ""
 
 
 def logits_at(

@@ -7,7 +7,7 @@ have all derivatives. It is not changed: where another precision is needed, a co
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import wraps
@@ -26,10 +26,11 @@ from torch.nn.utils.weight_norm import WeightNorm
 from torch.overrides import TorchFunctionMode
 
 from generalization.errors import Approximated, InputError, NotFinite
+from generalization.given_data import usable
 from generalization.networks.coupling import (
     as_many_as_compared,
     differ,
-    other_batches,
+    is_coupled,
     some_points,
 )
 from generalization.networks.differentiability import (
@@ -40,13 +41,16 @@ from generalization.networks.differentiability import (
     refuse_foreign_parameters,
 )
 from generalization.networks.folding import folded_module
+from generalization.networks.integer_inputs import with_real_inputs
 from generalization.networks.modules import (
     Wrapping,
-    are_probabilities,
     evaluation_mode,
     kept_buffers,
     kind_of,
+    last_of_probabilities,
     logits_of,
+    outside_of_modes,
+    refuse_autocast,
     refuse_empty,
     refuse_statistics_of_batches,
     unwrapped,
@@ -146,6 +150,7 @@ def _reader(
         for one in modules:
             given[one] = unwrapped(given[one])
             refuse_empty(given[one])
+        _prepare(given, modules)
         with kernels_with_all_derivatives(), _evaluated([given[one] for one in modules]):
             read = []
             for one in modules:
@@ -171,6 +176,18 @@ def _reader(
                     raise
 
     return read
+
+
+def _prepare(given: dict[str, Any], modules: Sequence[str]) -> None:
+    """Replace data that torch cannot differentiate, and modules that take integers."""
+    for one in (*INPUTS, *LABELS):
+        if isinstance(given.get(one), Tensor):
+            with outside_of_modes():
+                given[one] = usable(one, given[one])
+    for one in INPUTS:
+        if isinstance(given.get(one), Tensor):
+            read, given[one] = with_real_inputs([given[name] for name in modules], given[one])
+            given.update(zip(modules, read, strict=True))
 
 
 def _as_it_is(module: nn.Module, inputs: Any) -> nn.Module:
@@ -217,11 +234,14 @@ def reads_stacks(function: Callable[Parameters, Result]) -> Callable[Parameters,
 
 @contextmanager
 def kernels_with_all_derivatives() -> Iterator[None]:
-    """Compute attention by products: fused kernels lack second derivatives and batching rules."""
+    """Compute attention by products: fused kernels lack second derivatives and batching rules.
+
+    Modes that leave out derivatives or digits are left.
+    """
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with sdpa_kernel(SDPBackend.MATH):
+        with outside_of_modes(), sdpa_kernel(SDPBackend.MATH):
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(before)
@@ -371,6 +391,7 @@ def _readable(
         output, by_arrays = _first_output(module, first)
     _refuse_changes(module, before)
     once(refuse_foreign_parameters, module, inputs[:1])
+    once(refuse_autocast, module, inputs[:1])
     if hasattr(output, "logits"):
         module, output = once(LogitsOf, module), output.logits
     with torch.no_grad():
@@ -497,13 +518,17 @@ def _check_logits(name: str, module: nn.Module, inputs: Tensor, labelled: bool) 
     if labelled and logits.shape[1] == 1:
         raise InputError(f"{name} needs networks with one logit per class, not with one logit.")
     with _evaluated_at(name, module, some_points(module, inputs)):
-        coupled = once(_is_coupled, module, inputs)
+        coupled = once(is_coupled, module, inputs)
     if coupled:
         raise InputError(
             f"{name} needs networks whose logits are those of single inputs in eval mode, not of "
             f"{with_article(type(module).__name__)} whose logits change with the other inputs."
         )
-    refuse_probabilities(name, logits)
+    last = last_of_probabilities(module, two)
+    if last:
+        raise InputError(
+            f"{name} needs networks that return logits, not probabilities: drop the last {last}."
+        )
 
 
 def _check_finite(name: str, module: nn.Module, inputs: Tensor) -> None:
@@ -524,26 +549,3 @@ def _check_finite(name: str, module: nn.Module, inputs: Tensor) -> None:
 def _not_finite(module: nn.Module, inputs: Tensor) -> int:
     """Return at how many inputs logits are not finite."""
     return int((~logits_of(module, inputs)[0].isfinite().all(1)).sum())
-
-
-def _is_coupled(module: nn.Module, inputs: Tensor) -> bool:
-    """Return whether logits of points change with the other points, or with their order."""
-    points = some_points(module, inputs)
-    logits, batches = module(points), other_batches(len(points))
-    return any(differ(logits[places], module(points[places])) for places in batches)
-
-
-def refuse_probabilities(name: str, logits: Tensor) -> None:
-    """Refuse outputs that are probabilities, as those of a network that ends in a softmax.
-
-    Args:
-        name: Name of the function that needs logits.
-        logits: Outputs of shape (samples, classes).
-
-    Raises:
-        InputError: If they are.
-    """
-    if are_probabilities(logits):
-        raise InputError(
-            f"{name} needs networks that return logits, not probabilities: drop the last softmax."
-        )

@@ -8,9 +8,11 @@ from torch import Generator, nn
 from torch.nn import functional
 
 from generalization.errors import InputError
+from generalization.measures.fisher_rao_norm import fisher_rao_norm
 from generalization.measures.gradient_norm import gradient_norm
 from generalization.measures.jacobian_norm import jacobian_norm
 from generalization.measures.mean_tangent_sensitivity import mean_tangent_sensitivity
+from generalization.measures.noise_to_signal_slope import noise_to_signal_slope
 from generalization.measures.tangent_sensitivity import tangent_sensitivity
 from generalization.measures.training_loss import training_loss
 from generalization.networks import finite_differences
@@ -42,6 +44,29 @@ class Reversed(torch.autograd.Function):
     @staticmethod
     def backward(context, gradient):
         return -gradient
+
+
+class Halved(torch.autograd.Function):
+    """A tanh with half of its derivative in forward mode."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x):
+        return x.tanh()
+
+    @staticmethod
+    def setup_context(context, inputs, output):
+        context.save_for_backward(output)
+        context.save_for_forward(output)
+
+    @staticmethod
+    def backward(context, gradient):
+        return gradient * (1 - context.saved_tensors[0] ** 2)
+
+    @staticmethod
+    def jvp(context, tangent):
+        return tangent * (1 - context.saved_tensors[0] ** 2) / 2
 
 
 def rounded(x):
@@ -193,6 +218,21 @@ def test_single_precision_tells_them_too(kind, points, monkeypatch):
         assert has_true_derivatives(network(WHOLE["relu"]), points[0], by)
 
 
+def test_derivatives_in_forward_mode_may_be_wrong_alone(points):
+    module = network(lambda net, x: Halved.apply(net.one(x)))
+    plain = network(lambda net, x: net.one(x).tanh())
+    for measure, given in ((gradient_norm, points), (jacobian_norm, points[:1])):
+        assert torch.allclose(measure(module, *given), measure(plain, *given))
+    for measure, given, by in (
+        (fisher_rao_norm, points[:1], "parameters"),
+        (noise_to_signal_slope, points[:1], "inputs"),
+    ):
+        assert measure(plain, *given).isfinite().all()
+        with pytest.raises(InputError) as raised:
+            measure(module, *given)
+        assert str(raised.value) == REFUSAL.format(measure.__name__, f"{by} in forward mode")
+
+
 def test_networks_of_torch_alone_are_not_evaluated(points):
     module = nn.Sequential(nn.Linear(4, 3), nn.ReLU())
     assert has_true_derivatives(module, None, "inputs")
@@ -214,7 +254,11 @@ def test_derivatives_are_compared_once_for_all_measures(points, monkeypatch):
     for names, expected in (
         (["training_loss", "output_entropy", "weight_norm"], []),
         (["jacobian_norm", "gradient_norm", "gaussian_jacobian_norm"], ["inputs", "parameters"]),
-        (["tangent_sensitivity", "mean_tangent_sensitivity", "jacobian_norm"], [*WAYS]),
+        (["tangent_sensitivity", "mean_tangent_sensitivity", "jacobian_norm"], [*WAYS][:3]),
+        (
+            ["fisher_rao_norm", "empirical_fisher_rao_norm"],
+            ["parameters", "parameters in forward mode"],
+        ),
     ):
         compared.clear()
         table = generalization.measure(network(WHOLE["relu"]), *points, names)

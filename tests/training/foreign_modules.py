@@ -78,3 +78,35 @@ def in_list(image, classes):
 
 def none_at_all(image, classes):
     return "a network"
+
+
+def normalized(image, classes, tracking=False):
+    norm = nn.BatchNorm2d(image[0], track_running_stats=tracking)
+    return nn.Sequential(norm, linear(image, classes))
+
+
+class Wrapped(nn.Module):
+    """Changes what another module computes."""
+
+    def __init__(self, image, classes, forward):
+        super().__init__()
+        self.body, self.change = linear(image, classes), forward
+
+    def forward(self, images):
+        return self.change(self.body, images)
+
+
+def centered(image, classes):
+    return Wrapped(image, classes, lambda body, images: body(images - images.mean(0)))
+
+
+def several_labels(image, classes):
+    return Wrapped(image, classes, lambda body, images: torch.sigmoid(body(images)))
+
+
+def in_autocast(image, classes):
+    def forward(body, images):
+        with torch.autocast("cpu", torch.bfloat16):
+            return body(images)
+
+    return Wrapped(image, classes, forward)

@@ -247,8 +247,28 @@ def test_a_measure_that_does_not_apply_says_why():
         ),
         (
             {"architecture": "foreign_modules:in_list"},
-            "networks must have all parameters that they compute with in named_parameters, not "
-            "compute with 2 others as an InList does.",
+            "foreign_modules:in_list((2, 6, 5), 3): networks must have all parameters that they "
+            "compute with in named_parameters, not compute with 2 others as an InList does.",
+        ),
+        (
+            {"architecture": "foreign_modules:normalized"},
+            "foreign_modules:normalized((2, 6, 5), 3): networks must normalize batches by running "
+            "statistics, since those of a batch couple its points, not by BatchNorm2d without.",
+        ),
+        (
+            {"architecture": "foreign_modules:centered"},
+            "foreign_modules:centered((2, 6, 5), 3) must return logits of single images in eval "
+            "mode, not logits that change with the other images.",
+        ),
+        (
+            {"architecture": "foreign_modules:several_labels"},
+            "foreign_modules:several_labels((2, 6, 5), 3) must return logits, not probabilities: "
+            "drop the last sigmoid.",
+        ),
+        (
+            {"architecture": "foreign_modules:in_autocast"},
+            "foreign_modules:in_autocast((2, 6, 5), 3): networks must compute in the precision of "
+            "their parameters, not in that of torch.autocast as a Wrapped does.",
         ),
         (
             {"architecture": "foreign_modules:none_at_all"},

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from generalization.networks.differentiability import needs_logits
 from generalization.networks.modules import Networks, logits_of
 from generalization.networks.reading import reads_networks
 
@@ -43,6 +44,7 @@ def output_distances(
         ``squared_distance``
             Mean over points of the sum over classes.
     """
+    needs_logits()
     logits = logits_of(networks, inputs)
     targets = torch.nn.functional.one_hot(labels, logits.shape[-1]).to(logits)
     rows = [

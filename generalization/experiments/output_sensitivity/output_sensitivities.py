@@ -19,6 +19,7 @@ from generalization.derivatives.input_jacobian import Cotangents, input_jacobian
 from generalization.derivatives.output_changes import Outputs, PixelNoise, output_variance
 from generalization.hyperparameters import Hyperparameters
 from generalization.measures.jacobian_norm import softmax_jacobian_rows
+from generalization.networks.differentiability import needs_logits
 from generalization.networks.fully_connected import FullyConnectedNetworks
 from generalization.networks.modules import Networks, logits_of
 from generalization.networks.reading import reads_networks
@@ -82,6 +83,7 @@ def output_sensitivities(
     Raises:
         ValueError: If there are no draws, or no noise.
     """  # noqa: DOC502
+    needs_logits()
     known = _known_before_training(
         networks, inputs, pixel_noise_std / pixel_deviations, hyperparameters
     )

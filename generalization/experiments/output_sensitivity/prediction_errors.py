@@ -6,6 +6,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from generalization.networks.differentiability import needs_logits
 from generalization.networks.modules import Networks, logits_of
 from generalization.networks.reading import reads_networks
 from generalization.networks.softmax_losses import softmax_losses
@@ -37,6 +38,7 @@ def prediction_errors(
         ``squared_logit_error``
             ‖f − e_y‖², of the logits f, from which the authors' code computes its squared error.
     """
+    needs_logits()
     logits = logits_of(networks, inputs).double()
     losses = softmax_losses(logits, labels)
     errors = logits - one_hot(labels, logits.shape[-1])
