@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from inspect import Parameter, signature
 from typing import Any
 from warnings import WarningMessage, catch_warnings, simplefilter
@@ -29,7 +30,7 @@ from generalization.devices import SHARE_OF_MEMORY, halving_memory, usable_memor
 from generalization.errors import Approximated, InputError, in_order, reason_of
 from generalization.given_data import Data, as_tensor, collected
 from generalization.networks.activation_calls import pools_maxima
-from generalization.networks.differentiability import refuse_foreign_parameters
+from generalization.networks.differentiability import refuse_foreign_parameters, watched
 from generalization.networks.integer_inputs import needs_integers
 from generalization.networks.modules import evaluation_mode
 from generalization.networks.reading import kernels_with_all_derivatives
@@ -86,7 +87,8 @@ def measured_row(
             generator = generator_for(name, seed, repeat)
             before = generator.get_state()
             given = {**offered, "generator": generator, "shared_generator": generator}
-            with named_refusals(name), collecting_standard_errors() as told:
+            known = watched(module) if is_ours(name, function) else nullcontext()
+            with named_refusals(name), collecting_standard_errors() as told, known:
                 found = function(**named_by(function, given))
             own_errors[repeat:] = told[-1:]
             draws[0] = not torch.equal(generator.get_state(), before)

@@ -234,6 +234,45 @@ def refuse_foreign_parameters(module: nn.Module, inputs: Tensor) -> None:
         )
 
 
+_watched: ContextVar[nn.Module | None] = ContextVar("watched", default=None)
+
+
+@contextmanager
+def watched(module: nn.Module) -> Iterator[None]:
+    """Let ``refuse_held_parameters`` pass a module that ``refuse_foreign_parameters`` passed."""
+    token = _watched.set(module)
+    try:
+        yield
+    finally:
+        _watched.reset(token)
+
+
+def refuse_held_parameters(module: nn.Module) -> None:
+    """Refuse a module that holds parameters but not as its own, unless it was watched.
+
+    For want of inputs it cannot be seen whether it computes with them.
+
+    Raises:
+        InputError: If there are any, as of layers in a list.
+    """
+    if _watched.get() is module:
+        return
+    own = set(map(id, module.parameters()))
+    of_users = (one for one in module.modules() if not type(one).__module__.startswith("torch."))
+    held = (value for part in of_users for value in leaves(list(vars(part).values())))
+    found = {
+        id(one)
+        for value in held
+        for one in (value.parameters() if isinstance(value, nn.Module) else [value])
+        if isinstance(one, nn.Parameter)
+    }
+    if found - own:
+        raise InputError(
+            f"networks must have all their parameters in named_parameters, not hold "
+            f"{len(found - own)} others as {with_article(kind_of(module))} does."
+        )
+
+
 def refusal(name: str, modules: Sequence[nn.Module], error: Exception) -> str:
     """Return what a network must have that torch lacked of it; empty if that is not why.
 

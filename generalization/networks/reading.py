@@ -39,6 +39,7 @@ from generalization.networks.differentiability import (
     reading,
     refusal,
     refuse_foreign_parameters,
+    refuse_held_parameters,
 )
 from generalization.networks.folding import folded_module
 from generalization.networks.integer_inputs import with_real_inputs
@@ -150,6 +151,8 @@ def _reader(
         for one in modules:
             given[one] = unwrapped(given[one])
             refuse_empty(given[one])
+            if not _points(given, named.parameters):
+                refuse_held_parameters(given[one])
         _prepare(given, modules)
         with kernels_with_all_derivatives(), _evaluated([given[one] for one in modules]):
             read = []

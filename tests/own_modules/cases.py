@@ -19,7 +19,7 @@ from torch.nn import functional
 from torch.nn.utils import prune
 from torch.utils.checkpoint import checkpoint
 
-SAMPLES, CLASSES, PIXELS, WIDTH = 12, 3, 16, 6
+SAMPLES, CLASSES, PIXELS, WIDTH, TOKENS = 12, 3, 16, 6, 9
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,8 @@ class Case:
     def inputs(self) -> Tensor:
         """Return the inputs, the same at every call."""
         generator = Generator().manual_seed(1)
+        if not self.dtype.is_floating_point:
+            return torch.randint(TOKENS, (SAMPLES, 1, 4, 4), generator=generator)
         return torch.randn(SAMPLES, 1, 4, 4, generator=generator).to(self.dtype)
 
 
@@ -186,6 +188,41 @@ class Inside(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.body(x)
+
+
+class Tokens(nn.Module):
+    """Averages embeddings of tokens, which pixels are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.one = nn.Embedding(TOKENS, WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.head = nn.Linear(WIDTH, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(torch.relu(self.one(self.embedding(x.flatten(1)).mean(1))))
+
+
+class OfNumbers(nn.Module):
+    """Applies a module to integers that are given as other numbers."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x.long())
+
+
+class InAutocast(nn.Module):
+    """Computes in half precision with weights of single precision."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = perceptron()
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return self.body(x)
 
 
 class Residual(nn.Module):
@@ -664,7 +701,7 @@ def doubled(module: nn.Module) -> nn.Module:
 
 
 ACTIVATIONS = (
-    *(nn.SELU, nn.Mish, nn.PReLU, nn.Hardswish, nn.CELU, nn.Softsign, nn.Hardsigmoid),
+    *(nn.SELU, nn.Mish, nn.PReLU, nn.Hardswish, nn.Hardsigmoid),
     *(nn.Tanh, nn.GELU, nn.SiLU, nn.LeakyReLU, nn.ReLU6, nn.Hardshrink, nn.RReLU),
 )
 
@@ -686,6 +723,7 @@ KINDS = {
             ScaledDotProduct,
             title="Fused attention without activation functions",
         ),
+        Case("tokens", Tokens, torch.int64, OfNumbers, title="Tokens of an embedding"),
         Case("recurrent", Recurrent, title="Recurrent network (LSTM, GRU)"),
         Case("recurrent beside ReLU", RecurrentBesideReLU, title="Recurrent layer beside ReLU"),
         Case("max-pooling alone", maxima, title="Max-pooling as the only nonlinearity"),
@@ -765,6 +803,7 @@ KINDS = {
         ),
         Case("float64", lambda: perceptron().double(), torch.float64),
         Case("mixed precision", Mixed, twin=plain_mixed, title="Layers of two precisions"),
+        Case("autocast", InAutocast, title="Forward pass in autocast"),
         Case(
             "channels last",
             lambda: convolutional().to(memory_format=torch.channels_last),
@@ -800,6 +839,17 @@ KINDS = {
             "softmax at the end",
             lambda: ending_in(nn.Softmax(1)),
             title="Probabilities (softmax at the end)",
+        ),
+        Case(
+            "sigmoid at the end",
+            lambda: ending_in(nn.Sigmoid()),
+            title="Probabilities of several labels (sigmoid at the end)",
+        ),
+        Case(
+            "log-softmax at the end",
+            lambda: ending_in(nn.LogSoftmax(1)),
+            twin=lambda module: module[:-1],
+            title="Log-probabilities (log_softmax at the end)",
         ),
         Case("logits without a graph", Without, title="Forward pass under no_grad"),
         Case("through numpy", ThroughNumpy, title="Forward pass through numpy"),

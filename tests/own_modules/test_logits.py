@@ -183,6 +183,44 @@ def test_parameters_that_are_not_those_of_the_module_are_refused(kind):
     assert table["status"].to_list() == [f"{name}: {sentence}" for name in names]
 
 
+class Holding(nn.Module):
+    """Holds something outside of its parameters."""
+
+    def __init__(self, **held):
+        super().__init__()
+        self.body = perceptron()
+        self.__dict__.update(held)
+
+    def forward(self, x):
+        return self.body(x)
+
+
+@pytest.mark.parametrize(
+    ("held", "count"),
+    [
+        ({"layers": [perceptron()]}, 6),
+        ({"layers": {"first": (nn.Linear(2, 2, bias=False),)}}, 1),
+        ({"hidden": nn.Linear(2, 2)}, 2),
+        ({"scales": [nn.Parameter(torch.ones(2))]}, 1),
+    ],
+)
+@pytest.mark.parametrize("name", ["weight_norm", "number_of_parameters", "spectral_product"])
+def test_without_inputs_parameters_in_a_list_are_refused_used_or_not(name, held, count):
+    with pytest.raises(InputError) as raised:
+        getattr(generalization, name)(Holding(**held))
+    assert str(raised.value) == (
+        f"{name}: networks must have all their parameters in named_parameters, not hold {count} "
+        "others as a Holding does."
+    )
+
+
+def test_tensors_that_are_no_parameters_and_own_parameters_may_be_held():
+    module = Holding(constants=[torch.ones(2)], notes={"width": 3})
+    module.__dict__["again"] = [module.body[1], *module.body.parameters()]
+    expected = generalization.weight_norm(module.body)
+    assert torch.equal(generalization.weight_norm(module), expected)
+
+
 OF_TRAINING_ALONE = {"steps_to_loss", "steps_between_losses"}
 
 
