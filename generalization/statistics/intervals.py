@@ -375,16 +375,13 @@ def cr2_slope(
     inverse = np.linalg.inv(design.T @ design)
     beta = inverse @ (design.T @ y)
     e = y - design @ beta
-    squares, scores, variance = [], [], 0.0
-    for cluster in range(ensembles.max() + 1):
-        held = design[ensembles == cluster]
-        u = _adjusted(held, inverse) @ (held @ inverse[:, 1])
-        variance += (u @ e[ensembles == cluster]) ** 2
-        squares.append(u @ u)
-        scores.append(held.T @ u)
-    scores = np.array(scores)
-    omega = np.diag(squares) - scores @ inverse @ scores.T
-    free = np.trace(omega) ** 2 / np.square(omega).sum()
+    squares, scores, errors = _clusters(design, e, inverse, ensembles)
+    variance = np.square(errors).sum()
+    # Ω is diag(squares) − S M Sᵀ with the scores S: its traces need no matrix of clusters.
+    of_scores = np.einsum("gp,pq,gq->g", scores, inverse, scores)
+    between = inverse @ scores.T @ scores
+    trace_of_square = squares @ squares - 2 * squares @ of_scores + np.trace(between @ between)
+    free = (squares - of_scores).sum() ** 2 / trace_of_square
     half = _t_quantile(level, free, len(squares)) * np.sqrt(variance)
     slope = Interval(*(np.array([beta[1], beta[1] - half, beta[1] + half]) / spread))
     if np.isnan(half):
@@ -513,9 +510,26 @@ def _t_quantile(level, free, ensembles, fewest=FEWEST_ENSEMBLES):
     return np.where(enough, scipy.stats.t.ppf((1 + level) / 2, np.where(enough, free, 1)), np.nan)
 
 
+def _clusters(design, e, inverse, ensembles):
+    """‖u_g‖², X_gᵀ u_g and u_gᵀ e_g of every cluster, those of one size together."""
+    sizes = np.bincount(ensembles)
+    members = np.split(np.argsort(ensembles, kind="stable"), np.cumsum(sizes)[:-1])
+    squares, scores, errors = np.empty(len(sizes)), np.empty((len(sizes), 2)), np.empty(len(sizes))
+    for size in np.unique(sizes):
+        at = np.flatnonzero(sizes == size)
+        networks = np.stack([members[cluster] for cluster in at])
+        held = design[networks]
+        u = np.einsum("gij,gj->gi", _adjusted(held, inverse), held @ inverse[:, 1])
+        squares[at] = np.square(u).sum(1)
+        scores[at] = np.einsum("gip,gi->gp", held, u)
+        errors[at] = (u * e[networks]).sum(1)
+    return squares, scores, errors
+
+
 def _adjusted(held, inverse):
     """(I − X_g M X_gᵀ)^−½, pseudo-inverse where a cluster determines a coefficient by itself."""
-    values, vectors = np.linalg.eigh(np.eye(len(held)) - held @ inverse @ held.T)
+    left = np.eye(held.shape[1]) - held @ inverse @ held.transpose(0, 2, 1)
+    values, vectors = np.linalg.eigh(left)
     with np.errstate(divide="ignore", invalid="ignore"):
         roots = np.where(values > 1e-10, 1 / np.sqrt(values), 0)
-    return (vectors * roots) @ vectors.T
+    return (vectors * roots[:, None]) @ vectors.transpose(0, 2, 1)

@@ -309,11 +309,10 @@ def summary(
     any_left = kept.any(1)
     if any_left.any():
         some = errors[any_left]
-        found[:, any_left] = [
-            np.nanmean(some, axis=1),
-            np.nanquantile(some, quantile, axis=1, method="inverted_cdf"),
-            np.nanmax(some, axis=1),
-        ]
+        places = np.maximum(np.ceil(quantile * kept[any_left].sum(1) - 1).astype(int), 0)
+        # NaN is sorted to the end.
+        high = np.take_along_axis(np.sort(some, axis=1), places[:, None], axis=1)[:, 0]
+        found[:, any_left] = np.nanmean(some, axis=1), high, np.nanmax(some, axis=1)
     return Summary(*found, kept.sum(1))
 
 
