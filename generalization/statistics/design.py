@@ -92,6 +92,25 @@ def orthonormal_basis(
     return u[:, s > RANK_TOLERANCE * s.max(initial=0)]
 
 
+def weighted_grams(
+    counts: Float[np.ndarray, "resamples ensembles"],
+    design: Float[np.ndarray, "ensembles columns"],
+) -> Float[np.ndarray, "resamples columns columns"]:
+    """Return ZᵀCZ, C the counts of a resample on its diagonal, of every resample.
+
+    It is ZᵀZ and what counts other than 1 change of it, few in a jackknife. Of more, it goes column
+    by column, since all products of two columns at once take gigabytes.
+    """
+    changed = counts != 1
+    if 2 * changed.sum() > changed.size:
+        rows = [counts @ (column[:, None] * design) for column in design.T]
+        return np.stack(rows, axis=1)
+    grams = np.tile(design.T @ design, (len(counts), 1, 1))
+    for gram, row, at in zip(grams, counts, changed, strict=True):
+        gram += (design[at].T * (row[at] - 1)) @ design[at]
+    return grams
+
+
 def residuals(
     values: Float[np.ndarray, "*rows ensembles"], design: Float[np.ndarray, "ensembles columns"]
 ) -> Float[np.ndarray, "*rows ensembles"]:

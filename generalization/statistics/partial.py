@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int
 
-from generalization.statistics.design import orthonormal_basis
+from generalization.statistics.design import orthonormal_basis, weighted_grams
 from generalization.statistics.draws import blocks, complete_sets, orders_among
 from generalization.statistics.stratified import rank_deviations
 
@@ -141,10 +141,8 @@ def _partial(counts, columns, fixed, design):
     ranks = np.stack([rank_deviations(counts, column, strata) for column in columns], axis=2)
     weighted = counts[:, :, None] * ranks
     total = np.einsum("rev,rev->rv", weighted, ranks)
-    gram = (counts @ (design[:, :, None] * design[:, None, :]).reshape(len(design), -1)).reshape(
-        len(counts), design.shape[1], design.shape[1]
-    )
     on_design = design.T @ weighted
+    gram = weighted_grams(counts, design)
     solved = np.linalg.pinv(gram, rcond=1e-10, hermitian=True) @ on_design
     squares = total - np.einsum("rpv,rpv->rv", on_design, solved)
     products = weighted.transpose(0, 2, 1) @ ranks[:, :, :fixed]

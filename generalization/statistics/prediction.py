@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from generalization.statistics.design import main_effects, orthonormal_basis
+from generalization.statistics.design import main_effects, orthonormal_basis, weighted_grams
 from generalization.statistics.draws import blocks, complete_sets, orders_among
 from generalization.statistics.stratified import rank_deviations
 
@@ -95,21 +95,21 @@ def added_r_squared_null(
         says_more = squares > EXPLAINED * np.square(ranks).sum(1)
         left[says_more] /= np.sqrt(squares[says_more])[:, None]
         left[~says_more] = 0
+        more = leverage + left**2
+        predicted = ((leverage < LEVERAGE) & (more < LEVERAGE)).astype(float)
+        # Squared errors are sums over ensembles, so that products do for all measures at once.
+        base = predicted / np.square(1 - np.minimum(leverage, LEVERAGE))
+        after = predicted / np.square(1 - np.minimum(more, LEVERAGE))
         for block in blocks(len(some), 6 * len(y)):
             permuted = errors[some[block]]
             residual = permuted - (permuted @ z) @ z.T
             alone = fitted + permuted
             alone = (alone - alone.mean(1, keepdims=True)) / (1 - 1 / len(y))
-            for row, own in zip(rows, left, strict=True):
-                more = leverage + own**2
-                predicted = (leverage < LEVERAGE) & (more < LEVERAGE)
-                base = residual[:, predicted] / (1 - leverage[predicted])
-                own, more = own[predicted], more[predicted]
-                slope = residual[:, predicted] @ own
-                after = (residual[:, predicted] - slope[:, None] * own) / (1 - more)
-                gained = np.square(base).sum(1) - np.square(after).sum(1)
-                with np.errstate(invalid="ignore", divide="ignore"):
-                    found[row, block] = gained / np.square(alone[:, predicted]).sum(1)
+            slope = residual @ (left * predicted).T
+            gained = np.square(residual) @ (base - after).T
+            gained += slope * (2 * residual @ (left * after).T - slope * (left**2 * after).sum(1))
+            with np.errstate(invalid="ignore", divide="ignore"):
+                found[rows, block] = (gained / (np.square(alone) @ predicted.T)).T
     return found if np.ptp(gap) > 0 else np.full_like(found, np.nan)
 
 
@@ -362,13 +362,10 @@ def _added(counts, measures, y, z):
     """Added R² of every measure in every resample, by the leverages of one more regressor."""
     strata = np.zeros(len(y), int)
     size = counts.sum(1, keepdims=True)
-    gram = (counts @ (z[:, :, None] * z[:, None, :]).reshape(len(z), -1)).reshape(
-        len(counts), z.shape[1], z.shape[1]
-    )
-    inverse = np.linalg.pinv(gram, rcond=1e-10, hermitian=True)
-    projected = np.einsum("ep,rpq->req", z, inverse)
+    inverse = np.linalg.pinv(weighted_grams(counts, z), rcond=1e-10, hermitian=True)
+    projected = z @ inverse
     leverage = np.einsum("req,eq->re", projected, z)
-    residual = y - np.einsum("req,rq->re", projected, (counts * y) @ z)
+    residual = y - _predictions(projected, (counts * y) @ z)
     held = counts > 0
     varies = np.where(held, y, np.inf).min(1) < np.where(held, y, -np.inf).max(1)
     alone = np.where(varies[:, None], y - (counts @ y)[:, None] / size, np.nan)
@@ -377,7 +374,7 @@ def _added(counts, measures, y, z):
     found = np.empty((len(measures), len(counts)))
     for row, values in enumerate(measures):
         x = rank_deviations(counts, values, strata)
-        left = x - np.einsum("req,rq->re", projected, (counts * x) @ z)
+        left = x - _predictions(projected, (counts * x) @ z)
         squares = np.einsum("re,re,re->r", counts, left, left)[:, None]
         total = np.einsum("re,re,re->r", counts, x, x)[:, None]
         says_more = squares > EXPLAINED * total
@@ -387,6 +384,11 @@ def _added(counts, measures, y, z):
             counts, alone, (residual, leverage), (residual - slope * left, leverage + left**2)
         )
     return found
+
+
+def _predictions(projected, products):
+    """Predictions of every ensemble in every resample."""
+    return (projected @ products[:, :, None])[:, :, 0]
 
 
 def _difference(counts, alone, base, more):
@@ -416,9 +418,7 @@ def _by_level(counts, measures, y, z, codes):
     for code in np.unique(codes):
         out = codes == code
         held, seen, new = counts[:, ~out], z[~out], z[out]
-        gram = (held @ (seen[:, :, None] * seen[:, None, :]).reshape(len(seen), -1)).reshape(
-            len(counts), z.shape[1], z.shape[1]
-        )
+        gram = weighted_grams(held, seen)
         inverse = np.linalg.pinv(gram, rcond=1e-10, hermitian=True)
         # What lies in the span of the rows that are seen is predicted.
         unseen = np.abs(new - new @ inverse @ gram).max(2)

@@ -70,7 +70,8 @@ def stratified_spearman_null(
         dy = rank_deviations(once, gap[there], codes)[0]
         dx = np.stack([rank_deviations(once, measures[row, there], codes)[0] for row in rows])
         squares = np.square(dx).sum(1) * np.square(dy).sum()
-        found[rows] = _ratio(dx @ dy[some].T, squares[:, None])
+        for block in blocks(len(some), len(dy)):
+            found[rows, block] = _ratio(dx @ dy[some[block]].T, squares[:, None])
     return found
 
 

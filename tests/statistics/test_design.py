@@ -19,6 +19,7 @@ from generalization.statistics.design import (
     r_squared,
     residuals,
     strata_codes,
+    weighted_grams,
 )
 
 LEVELS = np.array(list(product(range(2), range(3), range(4))))
@@ -42,6 +43,14 @@ def test_main_effects_span_one_dummy_per_level():
     design = main_effects(LEVELS)
     assert design.shape == (24, 1 + 1 + 2 + 3)
     assert residuals(every.T.astype(float), design) == pytest.approx(np.zeros((9, 24)), abs=1e-12)
+
+
+@pytest.mark.parametrize("held", [0.2, 0.9])
+def test_grams_weight_ensembles_by_how_often_they_count(held, generator):
+    design = pairwise_interactions(LEVELS)
+    counts = np.where(generator.random((5, 24)) < held, 1, generator.integers(0, 4, size=(5, 24)))
+    expected = [design.T @ np.diag(row) @ design for row in counts]
+    assert weighted_grams(counts.astype(float), design) == pytest.approx(np.array(expected))
 
 
 def test_interactions_are_those_of_statsmodels(generator):
