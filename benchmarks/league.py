@@ -27,6 +27,7 @@ from generalization.statistics.conditional_information import (
     conditional_information_left_out,
     conditional_information_null,
 )
+from generalization.statistics.correlations import kendall, kendall_left_out
 from generalization.statistics.design import (
     explained_by_design,
     main_effects,
@@ -35,6 +36,7 @@ from generalization.statistics.design import (
 )
 from generalization.statistics.draws import (
     leave_one_out_counts,
+    left_out_groups,
     observed_counts,
     permuted_orders,
     resampled_counts,
@@ -75,7 +77,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from oracles.conditional_information import slow_conditional_information
 from oracles.sign_errors import slow_sign_errors
 
-TEST_SIZE, BASELINES, LEVEL = 10_000, 3, 0.95
+TEST_SIZE, BASELINES, LEVEL, LARGE = 10_000, 3, 0.95, 5_000
 FACTORS = ["corruption", "depth", "width", "rate", "scale"]
 
 
@@ -301,6 +303,13 @@ def compare() -> None:
         lambda: partial_rank_correlation_null(mu, gap, z, orders),
         lambda: plain_partial(mu[9], gap, z, orders),
         len(mu),
+    )
+    x, y = generator.normal(size=(2, LARGE))
+    ours_and_plain(
+        f"Kendall's jackknife, {LARGE:,} ensembles, signs of all pairs in every row",
+        lambda: kendall_left_out(x, y, left_out_groups(LARGE)),
+        lambda: kendall(leave_one_out_counts(LARGE), x, y),
+        1,
     )
 
 

@@ -132,7 +132,8 @@ def _conditions(levels):
     """The cells of every set of at most two factors."""
     factors = range(levels.shape[1])
     sets = [s for size in range(MOST_CONDITIONS + 1) for s in combinations(factors, size)]
-    return [_cells(strata_codes(levels[:, list(chosen)])) for chosen in sets]
+    conditions = [_cells(strata_codes(levels[:, list(chosen)])) for chosen in sets]
+    return [cells for cells in conditions if len(cells.begins)]
 
 
 def _cells(codes):
@@ -140,6 +141,9 @@ def _cells(codes):
     turned = codes[first] > codes[second]
     lower, upper = np.where(turned, second, first), np.where(turned, first, second)
     cell = codes[lower] * (codes.max(initial=0) + 1) + codes[upper]
+    # A pair alone in its cell has one sign: no entropy, and nothing to tell.
+    counted = (codes[lower] == codes[upper]) | (np.bincount(cell)[cell] > 1)
+    lower, upper, cell = lower[counted], upper[counted], cell[counted]
     order = np.argsort(cell, kind="stable")
     begins = np.flatnonzero(np.diff(cell[order], prepend=-1))
     lower, upper = lower[order], upper[order]

@@ -10,7 +10,7 @@ Args:
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 
 def pearson(
@@ -60,6 +60,32 @@ def kendall(
     untied = [
         counts.sum(1) ** 2 - np.square(_per_value(counts, values)[0]).sum(1) for values in (x, y)
     ]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return excess / np.sqrt(untied[0] * untied[1])
+
+
+def kendall_left_out(
+    x: Float[np.ndarray, "networks"],
+    y: Float[np.ndarray, "networks"],
+    groups: Int[np.ndarray, "networks"],
+) -> Float[np.ndarray, "groups"]:
+    """Kendall's τ-b without each group, for the jackknife, in a time of n log n.
+
+    It is the result of ``kendall`` for ``draws.leave_one_out_counts``. With a group go all pairs of
+    its networks, concordant less discordant ones, of which a merge sort counts those of each
+    network (Knight 1966); pairs within the group must not go twice.
+
+    Args:
+        groups: Group of every network, from 0. Without a group that has no network, τ-b is that of
+            all.
+    """
+    number = groups.max(initial=-1) + 1
+    own = sum(_smaller(a * x, b * y) * a * b for a in (1, -1) for b in (1, -1))
+    excess = own.sum() - 2 * np.bincount(groups, own, number)
+    members = [np.flatnonzero(groups == group) for group in range(number)]
+    excess += [(_sign_of_pairs(x[one]) * _sign_of_pairs(y[one])).sum() for one in members]
+    size = (len(x) - np.bincount(groups, minlength=number)) ** 2
+    untied = [size - _squares_left_out(values, groups) for values in (x, y)]
     with np.errstate(invalid="ignore", divide="ignore"):
         return excess / np.sqrt(untied[0] * untied[1])
 
@@ -124,6 +150,32 @@ def _per_value(counts, values):
     begins = np.cumsum(sizes) - sizes
     ascending = np.argsort(values, kind="stable")
     return np.add.reduceat(counts[:, ascending], begins, axis=1), group
+
+
+def _smaller(x, y):
+    """Number of networks that are smaller in x and in y than each, by merge sort."""
+    # Of equal x the largest y come first, so that none of them counts for another.
+    order = np.lexsort((-y, x))
+    rank = np.unique(y, return_inverse=True)[1][order]
+    place, width = np.arange(len(x)), 1
+    before = np.zeros(len(x), int)
+    while width < len(x):
+        block, right = place // (2 * width) * len(x), place // width % 2 == 1
+        left = np.sort((block + rank)[~right])
+        before[right] += np.searchsorted(left, (block + rank)[right])
+        before[right] -= np.searchsorted(left, block[right])
+        width *= 2
+    found = np.empty(len(x), int)
+    found[order] = before
+    return found
+
+
+def _squares_left_out(values, groups):
+    """Sum of the squared numbers of equal values, without each group."""
+    _, value, sizes = np.unique(values, return_inverse=True, return_counts=True)
+    (group, value), often = np.unique(np.stack([groups, value]), axis=1, return_counts=True)
+    lost = sizes[value] ** 2 - (sizes[value] - often) ** 2
+    return np.square(sizes).sum() - np.bincount(group, lost)
 
 
 def _sign_of_pairs(values):

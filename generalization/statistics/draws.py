@@ -31,10 +31,15 @@ def leave_one_out_counts(ensembles: int) -> Float[np.ndarray, "groups ensembles"
     give or take one, that are drawn at random (Quenouille 1956). The standard error follows by the
     same formula; of 500 normal values, it has itself a relative error of 1/√1000.
     """
+    groups = left_out_groups(ensembles)
+    return (groups != np.arange(groups.max(initial=-1) + 1)[:, None]).astype(float)
+
+
+def left_out_groups(ensembles: int) -> Int[np.ndarray, "ensembles"]:
+    """Return the row of ``leave_one_out_counts`` that leaves out each ensemble."""
     if ensembles <= MOST_GROUPS:
-        return 1 - np.eye(ensembles)
-    group = np.random.default_rng(0).permutation(ensembles) % MOST_GROUPS
-    return (group != np.arange(MOST_GROUPS)[:, None]).astype(float)
+        return np.arange(ensembles)
+    return np.random.default_rng(0).permutation(ensembles) % MOST_GROUPS
 
 
 def only_where_measured(

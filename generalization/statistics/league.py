@@ -28,7 +28,7 @@ from generalization.statistics.conditional_information import (
     conditional_information_left_out,
     conditional_information_null,
 )
-from generalization.statistics.correlations import kendall, midranks, pearson
+from generalization.statistics.correlations import kendall_left_out, midranks, pearson
 from generalization.statistics.design import (
     OneFactorPairs,
     adjusted_r_squared,
@@ -40,6 +40,7 @@ from generalization.statistics.design import (
 )
 from generalization.statistics.draws import (
     leave_one_out_counts,
+    left_out_groups,
     observed_counts,
     only_where_measured,
     permuted_orders,
@@ -99,6 +100,10 @@ from generalization.statistics.stratified import stratified_spearman, stratified
 # 2,000, a p-value of .05 has a Monte-Carlo standard error of √(.05·.95/2000) = .005 (.002 with
 # 10,000), the least is .0005, and the mean of permuted gaps is known to 1/45 of their deviation.
 PERMUTATIONS_OF_PAIRS = 2000
+# ASSUME: of more pairs than 250 ensembles have, information sees fewer permutations, and the row
+# tells how many. With the 500 of 500 ensembles, a p-value of .05 has an error of .01, and the least
+# is .002.
+PAIRS_PERMUTED = 62_500_000
 # ASSUME: of more ensembles they see so many, drawn at random. Time and memory grow with the square
 # of their number (5,000 would take hours and tens of gigabytes); errors shrink with its root only.
 ENSEMBLES_OF_PAIRS = 500
@@ -206,12 +211,12 @@ class _Judges:
         strata = self.one_stratum
         yield from self._stratified("spearman", strata)
         ranked = [values[~np.isnan(values)] for values in self.means]
-        yield from self._correlation("kendall", kendall, self.means, _kendall_p_values)
+        yield from self._correlation("kendall", _jackknifed_kendall, self.means, _kendall_p_values)
         logs = np.array([len(one) > 0 and bool((one > 0).all()) for one in ranked])
         with np.errstate(invalid="ignore", divide="ignore"):
             scaled = np.where(logs[:, None], np.log(self.means), self.means)
         scaled[~np.isfinite(scaled)] = np.nan
-        for row in self._correlation("pearson", pearson, scaled, _pearson_p_values):
+        for row in self._correlation("pearson", _jackknifed_pearson, scaled, _pearson_p_values):
             log = logs[self.population.measures.index(row["measure"])]
             yield row | {"statistic": "pearson_log" if log else "pearson"}
 
@@ -311,14 +316,18 @@ class _Judges:
         if not self.population.factors or not self.enough:
             yield from self.rows("conditional_information", self._empty())
             return
-        null = conditional_information_null(self.means, self.gap, levels, self._few_orders())
+        pairs = max(self.size * (self.size - 1) // 2, 1)
+        orders = self._few_orders()[: PAIRS_PERMUTED // pairs]
+        null = conditional_information_null(self.means, self.gap, levels, orders)
         once = observed_counts(self.size)
         observed = conditional_information(once, self.means, self.gap, levels)[:, 0]
         left_out = conditional_information_left_out(self.means, self.gap, levels)
         interval = jackknife_interval(observed, left_out, level=self.level, bounds=(0, 1))
         with np.errstate(invalid="ignore"):
             means = null.mean(1)
-        notes = ["" if np.isnan(one) else f"{one:.3f} with permuted gaps" for one in means]
+        fewer = len(orders) < min(self.permutations, PERMUTATIONS_OF_PAIRS)
+        told = f"permuted gaps{f' ({len(orders)} permutations)' if fewer else ''}"
+        notes = ["" if np.isnan(one) else f"{one:.3f} with {told}" for one in means]
         tested = self._tested(observed, null)
         yield from self.rows("conditional_information", interval, *tested, notes=notes)
 
@@ -634,8 +643,7 @@ class _Judges:
             if there.sum() < FEWEST_ENSEMBLES or np.ptp(one[there]) == 0:
                 continue
             x, y = _finite_order(one[there]), self.gap[there]
-            observed[place] = correlation(observed_counts(len(x)), x, y)[0]
-            without = correlation(leave_one_out_counts(len(x)), x, y)
+            observed[place], *without = correlation(x, y)
             left_out[place, _places(there, without)] = without
         coefficient = "kendall" if name == "kendall" else "spearman"
         interval = correlation_interval(
@@ -687,12 +695,11 @@ class _Judges:
         if kept.sum() < FEWEST_ENSEMBLES or np.ptp(means[kept]) == 0:
             return found
         size = int(kept.sum())
-        r = pearson(observed_counts(size), means[kept], self.gap[kept])
-        counts = leave_one_out_counts(size)
-        without = pearson(counts, means[kept], self.gap[kept])
-        found[0] = adjusted_r_squared(r**2, size, 2)[0]
-        rest = int(counts[0].sum())
-        found[1:][_places(kept, without)] = adjusted_r_squared(without**2, rest, 2)
+        r, *without = _jackknifed_pearson(means[kept], self.gap[kept])
+        found[0] = adjusted_r_squared(r**2, size, 2)
+        rest = size - int(np.bincount(left_out_groups(size))[0])
+        squares = np.square(without)
+        found[1:][_places(kept, without)] = adjusted_r_squared(squares, rest, 2)
         return found
 
     def _strata_of_dominant(self) -> Int[np.ndarray, "ensembles"]:
@@ -739,7 +746,21 @@ class _Judges:
         return "not defined for this design" if self.population.factors else "no factor is swept"
 
 
-def _places(there: np.ndarray, without: np.ndarray) -> np.ndarray | slice:
+def _jackknifed_kendall(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Kendall's τ-b of all ensembles, and then without each or without each group."""
+    # No ensemble is in the first group.
+    return kendall_left_out(x, y, left_out_groups(len(x)) + 1)
+
+
+def _jackknifed_pearson(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Pearson's r of the same."""
+    size = len(x)
+    return np.hstack([
+        pearson(held, x, y) for held in (observed_counts(size), leave_one_out_counts(size))
+    ])
+
+
+def _places(there: np.ndarray, without: Sequence[float]) -> np.ndarray | slice:
     """Where a jackknife stands: at the ensembles that it leaves out; first, if it is of groups."""
     return there if there.sum() == len(without) else slice(len(without))
 

@@ -45,6 +45,14 @@ def test_agrees_with_the_definition_in_every_resample(ties, generator):
     assert alone[:, 0] == pytest.approx(found[:, 1])
 
 
+def test_pairs_alone_in_their_cells_tell_nothing(generator):
+    levels = np.stack([np.arange(24) // 2, generator.integers(0, 3, size=24)], axis=1)
+    measures, gap = generator.normal(size=(2, 24)), generator.normal(size=24)
+    found = conditional_information(ONCE, measures, gap, levels)[:, 0]
+    expected = [slow_conditional_information(x, gap, levels) for x in measures]
+    assert found == pytest.approx(expected, abs=1e-12)
+
+
 @pytest.mark.parametrize("tied", [False, True])
 def test_null_is_the_statistic_of_permuted_gaps(tied, generator, monkeypatch):
     measures, gap = generator.normal(size=(2, 24)), generator.normal(size=24)

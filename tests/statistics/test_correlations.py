@@ -2,15 +2,18 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from generalization.statistics import draws
 from generalization.statistics.correlations import (
     concordance,
     kendall,
+    kendall_left_out,
     mean,
     midranks,
     pearson,
     slope,
     spearman,
 )
+from generalization.statistics.draws import leave_one_out_counts, left_out_groups
 
 SCIPY = {
     pearson: scipy.stats.pearsonr,
@@ -55,6 +58,23 @@ def test_perfect_relation_is_one(correlation, generator):
     once = np.ones((1, 20))
     assert correlation(once, x, 3 * x + 1) == pytest.approx(1)
     assert correlation(once, x, -x) == pytest.approx(-1)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("most_groups", [7, 40])
+def test_kendall_without_groups_is_that_of_the_others(most_groups, tied, generator, monkeypatch):
+    monkeypatch.setattr(draws, "MOST_GROUPS", most_groups)
+    x, y = generator.normal(size=(2, 40))
+    y += x
+    if tied:
+        x, y = np.round(x), np.round(2 * y)
+    groups = left_out_groups(40)
+    expected = kendall(leave_one_out_counts(40), x, y)
+    assert len(expected) == most_groups
+    assert np.array_equal(kendall_left_out(x, y, groups), expected)
+    whole, *others = kendall_left_out(x, y, groups + 1)
+    assert whole == kendall(np.ones((1, 40)), x, y)
+    assert np.array_equal(others, expected)
 
 
 @pytest.mark.parametrize("correlation", [spearman, kendall])

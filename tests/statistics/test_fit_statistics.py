@@ -613,6 +613,17 @@ def test_judges_of_pairs_see_some_of_many_ensembles(measures, statistics, monkey
     assert information["low"] <= information["estimate"] <= information["high"]
 
 
+def test_information_of_many_pairs_sees_fewer_permutations(measures, monkeypatch):
+    ensembles = measures["ensemble"].nunique()
+    permuted = 7 * ensembles * (ensembles - 1) // 2
+    monkeypatch.setattr("generalization.statistics.league.PAIRS_PERMUTED", permuted)
+    some, _ = fitted(measures, permutations=9)
+    seen = some[(some["statistic"] == "conditional_information") & (some["selection"] == "all")]
+    one = seen[seen["measure"] == "jacobian_norm"].iloc[0]
+    assert one["note"].endswith("with permuted gaps (7 permutations)")
+    assert 8 * one["p_value"] == pytest.approx(round(8 * one["p_value"]))
+
+
 def test_many_ensembles_have_intervals_of_groups(measures, statistics, monkeypatch):
     ensembles = measures["ensemble"].nunique()
     monkeypatch.setattr("generalization.statistics.draws.MOST_GROUPS", ensembles - 4)
