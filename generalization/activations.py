@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from generalization.devices import halving_memory, items_at_once
+from generalization.devices import halving_memory, items_at_once, origin
 from generalization.errors import InputError
 from generalization.hdf5 import hdf5_written_whole
 from generalization.networks.block_file import check_block
@@ -33,7 +33,7 @@ from generalization.networks.networks_file import KeptNetworks
 # of that. The checksum of HDF5 is verified before decompression, which may never end otherwise.
 COMPRESSIONS = {"none": {}, "zstd": {**hdf5plugin.Zstd(clevel=1), "fletcher32": True}}
 
-ATTRIBUTES = ("ensemble", "kind", "seeds", "steps", "depth", "inputs")
+ATTRIBUTES = ("ensemble", "kind", "seeds", "steps", "depth", "inputs", "device", "driver", "torch")
 
 
 def write_activations(
@@ -51,10 +51,10 @@ def write_activations(
     The data set ``inputs`` is what the networks were shown, samples first. The data set
     ``layers/<l>`` has shape (kept steps, seeds, samples, units), or of a convolution (kept steps,
     seeds, samples, channels, height, width), float32; attributes of the file: ``ensemble``,
-    ``kind``, ``seeds``, ``steps`` (kept steps × seeds), ``depth``, and ``inputs``, a hash of the
-    inputs. A network that was done before a kept step stands there no second time. Every data set
-    ``NAME`` has a ``checksums/NAME`` with the CRC-32 of each sample, the attributes have their own
-    in ``checksum``.
+    ``kind``, ``seeds``, ``steps`` (kept steps × seeds), ``depth``, ``inputs``, a hash of the
+    inputs, and the ``device``, ``driver`` and ``torch`` that computed them. A network that was done
+    before a kept step stands there no second time. Every data set ``NAME`` has a ``checksums/NAME``
+    with the CRC-32 of each sample, the attributes have their own in ``checksum``.
 
     Args:
         path: Path of the HDF5 file.
@@ -84,6 +84,7 @@ def write_activations(
         "steps": json.dumps(kept.steps),
         "depth": depth,
         "inputs": blake2b(shown.tobytes(), digest_size=16).hexdigest(),
+        **origin(inputs.device),
     }
     units = [layer.shape[2:] for layer in first]
     recorded = (
@@ -181,6 +182,7 @@ class Activations:
         shapes: Shapes of their activations, samples first.
         depth: Number of weight layers, recorded or not.
         inputs_hash: Hash of the inputs in their order.
+        made_on: Device, driver and version of torch that computed them, see ``devices.origin``.
     """
 
     def __init__(self, path: Path | str):
@@ -206,6 +208,7 @@ class Activations:
             self.steps: list[list[int]] = json.loads(self._file.attrs["steps"])
             self.depth = int(self._file.attrs["depth"])
             self.inputs_hash: str = self._file.attrs["inputs"]
+            self.made_on = {key: self._file.attrs[key] for key in ("device", "driver", "torch")}
             self.layers = sorted(int(layer) for layer in self._file["layers"])
             self.shapes = [self._file[f"layers/{layer}"].shape[2:] for layer in self.layers]
         except (OSError, RuntimeError, LookupError, AttributeError, TypeError, ValueError) as error:

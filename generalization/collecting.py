@@ -15,7 +15,7 @@ import pandas as pd
 
 from generalization.errors import InputError
 from generalization.files import read_checked
-from generalization.tables import read_table
+from generalization.tables import WORDS, read_table
 
 BLOCK = re.compile(r"seeds-\d+-\d+")
 
@@ -83,7 +83,11 @@ def _parsed(head: bytes, files: list[tuple[bytes, bytes, Path]]) -> pd.DataFrame
         text = b"".join([head, b"\n", *(rows for _, rows, _ in files)])
         try:
             return pd.read_csv(
-                BytesIO(text), keep_default_na=False, na_values=[""], low_memory=False
+                BytesIO(text),
+                dtype=dict.fromkeys(WORDS, str),
+                keep_default_na=False,
+                na_values=[""],
+                low_memory=False,
             )
         except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError):
             pass  # Whichever it is, it is named when it is read by itself.

@@ -249,7 +249,7 @@ def origin(device: torch.device) -> dict[str, str]:
         name, driver = f"{device.type} ({torch.backends.cpu.get_cpu_capability()})", ""
     else:
         name, driver = torch.cuda.get_device_name(device), driver_version()
-    return {"device": name, "driver": driver, "torch": torch.__version__}
+    return {"device": name, "driver": driver, "torch": str(torch.__version__)}
 
 
 def described(origin: Mapping[str, str | int]) -> str:

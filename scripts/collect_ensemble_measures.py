@@ -6,6 +6,7 @@ from pathlib import Path
 
 from generalization.blocks import add_block_arguments, blocks_of_grids, paired_blocks
 from generalization.collecting import read_tables
+from generalization.computed_on import counted_origins
 from generalization.errors import exit_on_input_error
 from generalization.tables import collect_ensemble_measures, write_table
 
@@ -16,6 +17,7 @@ def main() -> None:
     add_block_arguments(parser)
     parser.add_argument("--measures", nargs="+", required=True, help="names of their files")
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--output-computed-on", type=Path, required=True)
     arguments = parser.parse_args()
 
     ensembles = blocks_of_grids(arguments.ensembles, arguments.grids, arguments.seeds)
@@ -28,6 +30,8 @@ def main() -> None:
         )
     )
     write_table(arguments.output, collect_ensemble_measures([pairs], arguments.seeds))
+    wanted = pairs.query(f"seed_a <= {arguments.seeds} and seed_b <= {arguments.seeds}")
+    write_table(arguments.output_computed_on, counted_origins(wanted))
 
 
 if __name__ == "__main__":

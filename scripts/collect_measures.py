@@ -6,6 +6,7 @@ from pathlib import Path
 
 from generalization.blocks import add_block_arguments, blocks_of_grids
 from generalization.collecting import read_tables
+from generalization.computed_on import counted_origins
 from generalization.errors import exit_on_input_error
 from generalization.tables import collect_measures, collect_training, write_table
 
@@ -17,6 +18,7 @@ def main() -> None:
     parser.add_argument("--measures", nargs="+", required=True, help="names of their files")
     parser.add_argument("--output-measures", type=Path, required=True)
     parser.add_argument("--output-training", type=Path, required=True)
+    parser.add_argument("--output-computed-on", type=Path, required=True)
     arguments = parser.parse_args()
 
     ensembles = blocks_of_grids(arguments.ensembles, arguments.grids, arguments.seeds)
@@ -26,10 +28,11 @@ def main() -> None:
     training = read_tables(block / "training.csv" for block in blocks).query(wanted)
     measured = read_tables(
         block / f"measures/{measure}.csv" for block, measure in product(blocks, arguments.measures)
-    )
-    measures = collect_measures([measured.query(wanted)], training, hyperparameters)
+    ).query(wanted)
+    measures = collect_measures([measured], training, hyperparameters)
     write_table(arguments.output_measures, measures)
     write_table(arguments.output_training, collect_training(training, hyperparameters))
+    write_table(arguments.output_computed_on, counted_origins(measured))
 
 
 if __name__ == "__main__":

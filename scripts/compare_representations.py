@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from generalization.activations import Activations
-from generalization.devices import prepare_device
+from generalization.devices import origin, prepare_device
 from generalization.errors import exit_on_input_error
 from generalization.networks.block_file import read_block
 from generalization.representations.comparing import compare_networks
@@ -34,7 +34,7 @@ def main() -> None:
     compare = partial(compare_networks, asymmetric=arguments.asymmetric, device=device)
     with Activations(first) as a, Activations(second) as b:
         table = compare(a, b, arguments.similarity, arguments.pairs, arguments.settings, kept=kept)
-    write_table(arguments.output, table)
+    write_table(arguments.output, table.assign(**origin(device)))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from generalization.datasets.own_parts import own_parts
-from generalization.devices import prepare_device
+from generalization.devices import origin, prepare_device
 from generalization.errors import exit_on_input_error
 from generalization.networks.own_module import own_module
 from generalization.own_population import evaluated, named_network
@@ -35,7 +35,7 @@ def main() -> None:
     with named_network(*network, arguments.manifest):
         module = own_module(about["factory"], about["arguments"], arguments.weights).to(device)
         table = evaluated(module, *network, train, test)
-    write_table(arguments.output, table)
+    write_table(arguments.output, table.assign(**origin(device)))
 
 
 if __name__ == "__main__":

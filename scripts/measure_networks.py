@@ -7,7 +7,7 @@ from pathlib import Path
 
 from generalization.datasets.dataset import read_dataset
 from generalization.datasets.experiment_data import experiment_data
-from generalization.devices import prepare_device
+from generalization.devices import origin, prepare_device
 from generalization.errors import exit_on_input_error
 from generalization.measure_networks import measure_networks
 from generalization.networks.block_file import read_block
@@ -39,7 +39,7 @@ def main() -> None:
     measure = partial(measure_networks, alone=arguments.alone, training=training)
     tables = measure(kept, data, measures, arguments.settings)
     for output, (_, table) in zip(arguments.outputs, tables, strict=True):
-        write_table(output, table)
+        write_table(output, table.assign(**origin(device)))
 
 
 if __name__ == "__main__":

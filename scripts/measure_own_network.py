@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from generalization.datasets.own_parts import own_parts
-from generalization.devices import prepare_device
+from generalization.devices import origin, prepare_device
 from generalization.errors import exit_on_input_error
 from generalization.networks.own_module import own_module
 from generalization.own_population import measure_own_network, named_network
@@ -45,7 +45,7 @@ def main() -> None:
     settings, how = arguments.settings, {"repeats": arguments.repeats, "loss": data["loss"]}
     tables = measure_own_network(module, initial, *network, train, test, measures, settings, **how)
     for output, table in zip(arguments.outputs, tables, strict=True):
-        write_table(output, table)
+        write_table(output, table.assign(**origin(device)))
 
 
 if __name__ == "__main__":

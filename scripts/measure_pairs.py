@@ -6,7 +6,7 @@ from pathlib import Path
 
 from generalization.datasets.dataset import read_dataset
 from generalization.datasets.experiment_data import experiment_data
-from generalization.devices import prepare_device
+from generalization.devices import origin, prepare_device
 from generalization.errors import exit_on_input_error
 from generalization.measure_pairs import measure_pairs
 from generalization.networks.block_file import read_block
@@ -34,7 +34,7 @@ def main() -> None:
     measures = {measure.__name__: measure for measure in arguments.measures}
     tables = measure_pairs(a, b, data, measures, arguments.settings)
     for output, (_, table) in zip(arguments.outputs, tables, strict=True):
-        write_table(output, table)
+        write_table(output, table.assign(**origin(device)))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from generalization.datasets.dataset import read_dataset
 from generalization.datasets.experiment_data import experiment_data
-from generalization.devices import prepare_device
+from generalization.devices import origin, prepare_device
 from generalization.errors import exit_on_input_error
 from generalization.networks.block_file import read_block
 from generalization.profile_networks import profile_networks
@@ -36,7 +36,7 @@ def main() -> None:
     profile = partial(profile_networks, together=arguments.together)
     with opened_record(arguments.recorded) as recorded:
         table = profile(kept, data, arguments.profile, arguments.settings, recorded)
-    write_table(arguments.output, table)
+    write_table(arguments.output, table.assign(**origin(device)))
 
 
 if __name__ == "__main__":

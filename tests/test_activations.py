@@ -6,6 +6,7 @@ from oracles.made_up import kept
 from oracles.slow_trainer import network_of
 
 from generalization.activations import Activations, layer_activations, write_activations
+from generalization.devices import origin
 from generalization.errors import InputError
 
 IMAGES = torch.randn(7, 2, 9, 8, generator=torch.Generator().manual_seed(0))
@@ -55,6 +56,12 @@ def test_only_what_is_asked_for_is_recorded_and_read(tmp_path):
     with h5py.File(path) as file:
         assert file["layers/1"].shape == (3, 2, 11, 5)
         assert file["layers/1"].chunks == (1, 1, 11, 5)
+
+
+def test_record_tells_on_what_it_was_computed(tmp_path):
+    write_activations(tmp_path / "activations.h5", kept(), INPUTS)
+    with Activations(tmp_path / "activations.h5") as activations:
+        assert activations.made_on == origin(torch.device("cpu"))
 
 
 @pytest.mark.parametrize("samples_per_chunk", [1, 4, 11, 20])

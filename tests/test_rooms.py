@@ -22,6 +22,7 @@ FLOORS = (
         "columns",
         "tables",
         "collecting",
+        "computed_on",
         "devices",
         "samples",
         "blocks",

@@ -7,6 +7,7 @@ from numbers import Integral
 
 import pandas as pd
 
+from generalization.computed_on import told_origins
 from generalization.names import interval, listed, number, readable, value_name, values_of, within
 from generalization.statistics.intervals import FEWEST_ENSEMBLES
 from generalization.statistics.league_rows import (
@@ -44,6 +45,7 @@ def summary(
     design: pd.DataFrame | None = None,
     claims: pd.DataFrame | None = None,
     selection_on_fit: pd.DataFrame | None = None,
+    computed_on: pd.DataFrame | None = None,
     primary: str = "spearman_within",
     fitted_accuracy: float = 0.999,
 ) -> list[str]:
@@ -58,6 +60,7 @@ def summary(
             study has the table.
         claims: Verdicts on claims of papers, if the study has the table.
         selection_on_fit: Whether fitting depends on a measure, if the study has the table.
+        computed_on: Devices on which tables were computed, see ``counted_origins``.
 
     Returns:
         Paragraphs, in plain text.
@@ -96,6 +99,7 @@ def summary(
         _excluded(measures, fitted_accuracy),
         *_found(measures),
         *_made_on(training),
+        *([] if computed_on is None else told_origins(computed_on)),
     ]
 
 

@@ -235,6 +235,22 @@ def tables(*names):
     return [f"{STUDY}/{name}.csv" for name in names]
 
 
+def computed_on(table):
+    """Return the file that tells on which devices a table of the study was computed."""
+    return f"{STUDY}/computed_on/{table}.csv"
+
+
+def all_computed_on():
+    """List these files for all tables that are collected from blocks of seeds."""
+    collected = [
+        "measures",
+        *("ensemble_measures" for _ in study.ensemble_measures),
+        *("similarities" for _ in study.similarities),
+        *study.profiles,
+    ]
+    return [computed_on(table) for table in dict.fromkeys(collected)]
+
+
 # Checks of all measures, which reports of studies without checks of their own show.
 CARRIED_CHECKS = Path(workflow.basedir, "generalization/audit/audit_checks.csv")
 

@@ -91,7 +91,8 @@ if study.ensemble_measures:
         input:
             of_all_pairs(),
         output:
-            f"{STUDY}/ensemble_measures.csv",
+            table=f"{STUDY}/ensemble_measures.csv",
+            computed_on=computed_on("ensemble_measures"),
         log:
             f"results/logs/collect_ensemble_measures/{study.name}.log",
         localrule: True
@@ -107,4 +108,5 @@ if study.ensemble_measures:
         shell:
             "run_script collect_ensemble_measures --ensembles results/ensembles"
             " --grids {params.grids:q} --seeds {params.seeds} --measures {params.measures}"
-            " --output {output} 2> >(tee {log} >&2)"
+            " --output {output.table} --output-computed-on {output.computed_on}"
+            " 2> >(tee {log} >&2)"

@@ -65,12 +65,13 @@ rule lay_out_tables:
 
 rule summarize_study:
     input:
-        tables("statistics", "measures", "training"),
-        tables(
+        tables=tables(
+            *("statistics", "measures", "training"),
             *sorted(
                 study.tables.intersection({"design", "claims", "selection_on_fit"})
-            )
+            ),
         ),
+        computed_on=all_computed_on(),
     output:
         f"{STUDY}/summary.txt",
     log:
@@ -84,7 +85,8 @@ rule summarize_study:
     message:
         "Summarize the study for the front page of its report."
     shell:
-        "run_script summarize_study {input} --settings {params.settings:q} --output {output}"
+        "run_script summarize_study {input.tables} --computed-on {input.computed_on}"
+        " --settings {params.settings:q} --output {output}"
         " 2> >(tee {log} >&2)"
 
 

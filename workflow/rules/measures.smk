@@ -93,6 +93,7 @@ rule collect_measures:
     output:
         measures=f"{STUDY}/measures.csv",
         training=f"{STUDY}/training.csv",
+        computed_on=computed_on("measures"),
     log:
         f"results/logs/collect_measures/{study.name}.log",
     localrule: True
@@ -110,4 +111,5 @@ rule collect_measures:
         "run_script collect_measures --ensembles results/ensembles"
         " --grids {params.grids:q} --seeds {params.seeds} --measures {params.measures}"
         " --output-measures {output.measures} --output-training {output.training}"
+        " --output-computed-on {output.computed_on}"
         " 2> >(tee {log} >&2)"

@@ -149,6 +149,7 @@ rule collect_own_networks:
     output:
         measures=f"{STUDY}/measures.csv",
         training=f"{STUDY}/training.csv",
+        computed_on=computed_on("measures"),
     log:
         f"results/logs/collect_own_networks/{study.name}.log",
     localrule: True
@@ -166,4 +167,5 @@ rule collect_own_networks:
         " --manifest {params.manifest:q} --measures {params.measures}"
         " --fitted-accuracy {params.fitted_accuracy}"
         " --output-measures {output.measures} --output-training {output.training}"
+        " --output-computed-on {output.computed_on}"
         " 2> >(tee {log} >&2)"

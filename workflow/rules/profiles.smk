@@ -53,7 +53,8 @@ for profile in study.profiles:
         input:
             of_all_blocks(f"profiles/{study.profile_file(profile)}.csv"),
         output:
-            f"{STUDY}/{profile}.csv",
+            table=f"{STUDY}/{profile}.csv",
+            computed_on=computed_on(profile),
         log:
             f"results/logs/collect_profile/{study.name}-{profile}.log",
         localrule: True
@@ -68,4 +69,5 @@ for profile in study.profiles:
             f"Collect the profile {profile} of all ensembles in one table."
         shell:
             "run_script collect_profile {params.profile} --ensembles results/ensembles"
-            " --grids {params.grids:q} --seeds {params.seeds} {output} 2> >(tee {log} >&2)"
+            " --grids {params.grids:q} --seeds {params.seeds} --output {output.table}"
+            " --output-computed-on {output.computed_on} 2> >(tee {log} >&2)"

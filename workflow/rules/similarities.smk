@@ -52,7 +52,8 @@ if study.similarities:
         input:
             [file for similarity in study.similarities for file in compared(similarity)],
         output:
-            f"{STUDY}/similarities.csv",
+            table=f"{STUDY}/similarities.csv",
+            computed_on=computed_on("similarities"),
         log:
             f"results/logs/collect_similarities/{study.name}.log",
         localrule: True
@@ -74,4 +75,5 @@ if study.similarities:
         shell:
             "run_script collect_similarities --ensembles results/ensembles"
             " --similarities {params.similarities:q} --grids {params.grids:q}"
-            " --seeds {params.seeds} {output} 2> >(tee {log} >&2)"
+            " --seeds {params.seeds} --output {output.table}"
+            " --output-computed-on {output.computed_on} 2> >(tee {log} >&2)"
