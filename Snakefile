@@ -182,6 +182,7 @@ rule datasets:
 
 
 onstart:
+    refuse_read_only_results()
     tell_costs()
     watch_over_queue()
 

@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from errno import EACCES, EPERM, EROFS
 from hashlib import sha256
 from pathlib import Path
 from shutil import disk_usage
@@ -30,14 +31,11 @@ def written_whole(path: Path | str, size: int = 0) -> Iterator[Path]:
         Path to write to, in the same folder, so that renaming is atomic.
 
     Raises:
-        InputError: If the disk is full, or has less room than is needed.
+        InputError: If the folder cannot be written to, or its disk is full, or has less room than
+            is needed.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    require_room(path, size)
-    descriptor, name = mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-    os.close(descriptor)
-    beside = Path(name)
+    beside = _file_beside(path, size)
     try:
         yield beside
         beside.chmod(0o666 & ~_umask())
@@ -54,6 +52,28 @@ def written_whole(path: Path | str, size: int = 0) -> Iterator[Path]:
     finally:
         with suppress(FileNotFoundError):
             beside.unlink()
+
+
+def _file_beside(path: Path, size: int) -> Path:
+    """Create an empty file in the same folder.
+
+    Raises:
+        InputError: If nothing can be written there, or there is less room than is needed.
+        OSError: If the disk fails otherwise.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        require_room(path, size)
+        descriptor, name = mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+    except OSError as error:
+        if error.errno not in {EACCES, EPERM, EROFS}:
+            raise
+        raise InputError(
+            f"{path} must be in a folder that can be written to, which {path.parent} is not "
+            f"({error.strerror})."
+        ) from error
+    os.close(descriptor)
+    return Path(name)
 
 
 def require_room(path: Path, size: int) -> None:

@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 from multiprocessing import get_context
@@ -79,3 +80,19 @@ def test_a_full_disk_is_reported_with_the_file_and_the_cure(tmp_path, error):
 def test_another_error_of_the_disk_is_its_own(tmp_path):
     with pytest.raises(OSError, match="Input/output"), written_whole(tmp_path / "table.csv"):
         raise OSError(5, "Input/output error")
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS])
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path, monkeypatch, code):
+    def refuse(**_):
+        raise OSError(code, os.strerror(code))
+
+    # Whoever runs tests may be root, who may write anywhere.
+    monkeypatch.setattr("generalization.files.mkstemp", refuse)
+    path = tmp_path / "table.csv"
+    with pytest.raises(InputError) as caught, written_whole(path):
+        raise AssertionError
+    assert str(caught.value) == (
+        f"{path} must be in a folder that can be written to, which {tmp_path} is not "
+        f"({os.strerror(code)})."
+    )

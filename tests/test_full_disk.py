@@ -1,4 +1,4 @@
-"""A full disk is told with the file and the cure, and nothing stands under the file's name."""
+"""A full disk is told with the file and the cure, and so is one that is read only."""
 
 import json
 import os
@@ -195,3 +195,18 @@ def test_a_full_temporary_folder_stops_nothing(new_study, tmp_path):
     done = in_namespace("sh", "-c", commands, check=False, env=environment, cwd=new_study.path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (new_study.path / output).stat().st_size > 100_000
+
+
+@needs_mounts
+def test_results_that_are_read_only_are_refused_before_the_first_job(new_study):
+    (new_study.path / "results").mkdir()
+    commands = (
+        "mount --bind results results && mount -o remount,ro,bind results && "
+        f"{Path(sys.executable).with_name('snakemake')} --cores 1 --quiet rules"
+    )
+    environment = os.environ | {"PYTHONPATH": str(new_study.path)}
+    done = in_namespace(*("sh", "-c", commands), check=False, cwd=new_study.path, env=environment)
+    folder = new_study.path / "results"
+    assert f"\nresults must be a folder that can be written to, not {folder}.\n" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 1

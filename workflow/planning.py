@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from generalization.hyperparameters import (
     FIXED_SIZE,
     Hyperparameters,
     canonical_arguments,
+    choices_of,
     contradictions,
     expand_grid,
     is_swept,
@@ -322,6 +324,7 @@ def read_study(config: Mapping[str, Any], files: Sequence[str] = ()) -> Study:
             if name not in known:
                 raise InputError(f"{part} must be among {among(known, name)}.")
             check(settings, known[name], f"{part}.{name}")
+    _check_size(config)
     own_datasets = {} if "networks" in config else read_own_datasets(config, files)
     ensembles = {
         one.name: one
@@ -459,6 +462,35 @@ def _inputs_of(one: Hyperparameters) -> tuple[Any, ...]:
     labels_only = one.randomization in {"none", "random_labels"}
     randomization = "none" if labels_only else one.randomization
     return one.dataset, one.crop, one.input_normalization, randomization
+
+
+def _check_size(config: Mapping[str, Any]) -> None:
+    """Refuse a study whose ensembles and networks are too many to be planned.
+
+    Raises:
+        InputError: If it is one.
+    """
+    limits, seeds = settings_of("limits") | config.get("limits", {}), config.get("seeds") or 0
+    ensembles = sum(map(_size_of, config.get("ensembles", ())))
+    if ensembles > limits["ensembles"]:
+        raise InputError(
+            f"ensembles must be at most {limits['ensembles']} (limits.ensembles, which can be "
+            f"raised), not {ensembles}."
+        )
+    if ensembles * seeds > limits["networks"]:
+        raise InputError(
+            f"seeds must be at most {limits['networks'] // ensembles} for {ensembles} "
+            f"ensemble{'s' * (ensembles > 1)} (limits.networks, {limits['networks']}, can be "
+            f"raised), not {seeds}."
+        )
+
+
+def _size_of(grid: Mapping[str, Any]) -> int:
+    """Return the number of combinations of a grid, or of a sample of them."""
+    sample, choices = grid.get("sample") or {}, choices_of(grid)
+    paired = prod(len(choices[key]) for key in sample.get("paired", ()) if key in choices)
+    whole = prod(map(len, choices.values()))
+    return min(whole, sample["size"] * paired) if sample else whole
 
 
 def _ensembles_of(

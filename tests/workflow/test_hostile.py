@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from planning import check_config_files, read_study
+from planning import _check_size, _size_of, check_config_files, read_study
 from schema import SCHEMA, settings_of
 
 from generalization.errors import InputError
@@ -138,3 +138,67 @@ def test_merged_keys_may_be_written_over(tmp_path):
     file = tmp_path / "study.yaml"
     file.write_text("base: &base {width: 1, depth: 2}\nother:\n  <<: *base\n  width: 3\n")
     check_config_files([file])
+
+
+def sweep(count):
+    return [place / 1e6 for place in range(1, count + 1)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"seeds": 2**63 - 1},
+            "seeds must be at most 250000 for 4 ensembles (limits.networks, 1000000, can be "
+            "raised), not 9223372036854775807.",
+        ),
+        (
+            {"seeds": 11, "ensembles": [{"dataset": "digits"}], "limits": {"networks": 10}},
+            "seeds must be at most 10 for 1 ensemble (limits.networks, 10, can be raised), not 11.",
+        ),
+        (
+            {
+                "ensembles": [
+                    {
+                        "dataset": "digits",
+                        "learning_rate": sweep(300),
+                        "weight_decay": sweep(300),
+                        "momentum": sweep(200),
+                    }
+                ]
+            },
+            "ensembles must be at most 100000 (limits.ensembles, which can be raised), not "
+            "18000000.",
+        ),
+        (
+            {
+                "ensembles": [
+                    {
+                        "dataset": "digits",
+                        "learning_rate": sweep(50),
+                        "weight_decay": sweep(50),
+                        "depth": [2, 3],
+                        "sample": {"size": 30, "paired": ["depth"]},
+                    },
+                    {"dataset": "digits"},
+                ],
+                "limits": {"ensembles": 60},
+            },
+            "ensembles must be at most 60 (limits.ensembles, which can be raised), not 61.",
+        ),
+    ],
+    ids=["seeds", "limit", "sweep", "sample"],
+)
+def test_a_study_that_memory_could_not_plan_is_refused_before(changes, sentence):
+    with pytest.raises(InputError) as error:
+        read_study(SMOKE | changes, ["config/smoke.yaml"])
+    assert str(error.value) == sentence
+
+
+def test_the_largest_study_of_a_paper_may_be_planned():
+    config = yaml.safe_load(Path("config/novak_large.yaml").read_text())
+    first, *others = config["ensembles"]
+    whole = [first | {"sample": first["sample"] | {"size": 10_205}}, *others]
+    # Some combinations stand in several grids: 335,712 networks differ.
+    assert config["seeds"] * sum(map(_size_of, whole)) == 337_440
+    _check_size(config | {"ensembles": whole})

@@ -178,6 +178,15 @@ def tell_costs():
         sys.stderr.write(f"{problem}\n")
 
 
+def refuse_read_only_results():
+    """Refuse results that cannot be written to, before the first job."""
+    if Path("results").is_dir() and not os.access("results", os.W_OK | os.X_OK):
+        where = Path("results").resolve()
+        raise WorkflowError(
+            f"results must be a folder that can be written to, not {where}."
+        )
+
+
 def watch_over_queue():
     """Refuse a cluster on which jobs could not be followed; else watch over its queue."""
     problem = watch(workflow)
