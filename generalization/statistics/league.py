@@ -63,7 +63,12 @@ from generalization.statistics.intervals import (
     simultaneous_interval,
 )
 from generalization.statistics.league_rows import BEST_RIVAL, TEST_SET_SHARE
-from generalization.statistics.multiplicity import holm, permutation_p_values, westfall_young
+from generalization.statistics.multiplicity import (
+    ROUNDING,
+    holm,
+    permutation_p_values,
+    westfall_young,
+)
 from generalization.statistics.partial import (
     NO_COVARIATES,
     partial_rank_correlation,
@@ -602,8 +607,7 @@ class _Judges:
         for name, values in (("regret", null.whole), ("regret_worst", null.worst)):
             with np.errstate(invalid="ignore"):
                 most = np.fmax(np.fmax.reduce(values, axis=1), estimates[name])
-            # The larger, the less regret; without any rounding below 0.
-            found[name] = self._tested(most - estimates[name], most[:, None] - values)
+            found[name] = self._tested(_below(most, estimates[name]), _below(most[:, None], values))
         return found
 
     def _stratified(
@@ -763,6 +767,12 @@ def _jackknifed_pearson(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def _places(there: np.ndarray, without: Sequence[float]) -> np.ndarray | slice:
     """Where a jackknife stands: at the ensembles that it leaves out; first, if it is of groups."""
     return there if there.sum() == len(without) else slice(len(without))
+
+
+def _below(most: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """How far values are below the most, the larger the less regret; 0 where that is rounding."""
+    below = most - values
+    return np.where(below <= ROUNDING * most, 0, below)
 
 
 def _finite_order(values: np.ndarray) -> np.ndarray:

@@ -435,6 +435,12 @@ def test_worst_regret_is_over_the_levels_of_the_dominant_factor(measures, statis
     assert cells["regret"] == cells["top_20_hit_rate"] == 1
 
 
+def test_choice_that_no_permutation_changes_has_a_p_value_of_one(statistics):
+    """Sums in another order differ by rounding, which is no less regret."""
+    chosen = of(statistics, "label_corruption").loc[["regret", "regret_worst"], "p_value"]
+    assert chosen.tolist() == [1, 1]
+
+
 def test_impossible_permutations(measures):
     for none in (0, -1):
         with pytest.raises(ValueError, match=rf"^permutations must be at least 1, not {none}\.$"):
