@@ -258,14 +258,13 @@ def resampled_hit_rates(
         for block in blocks(len(counts), 8 * there.sum()):
             held = counts[block][:, there]
             top = np.maximum(1, np.round(share * held.sum(1)))
-            least = _shares_chosen(held, gap[there], top)
+            best = held * _shares_chosen(held, *_ties(gap[there]), top)
             for row in rows:
-                low, high = (
-                    _shares_chosen(held, sign * measures[row, there], top) for sign in (1, -1)
-                )
-                preferred = np.where(falls[row, block, None], high, low)
-                with np.errstate(invalid="ignore", divide="ignore"):
-                    found[row, block] = _products(held, preferred, least) / top
+                # Only the end that a resample prefers is looked at.
+                for sign, at in ((1, ~falls[row, block]), (-1, falls[row, block])):
+                    ties = _ties(sign * measures[row, there])
+                    hits = _hits(held[at], best[at], *ties, top[at])
+                    found[row, block][at] = hits / top[at]
     return found
 
 
@@ -299,32 +298,36 @@ def selection_null(
         some, codes = orders_among(orders, there, strata), strata[there]
         once, values = np.ones((1, there.sum())), gap[there]
         of_gap = rank_deviations(once, values, codes)[0]
+        mu = measures[rows][:, there]
+        of_mu = np.concatenate([rank_deviations(once, one, codes) for one in mu])
         top = max(1, round(share * len(values)))
-        least = _chosen(values, top)
+        least, varies = _chosen(values, top), np.ptp(values) > 0
+        preferred = np.stack([_chosen(sign * one, top) for sign in (1, -1) for one in mu])
         for block in blocks(len(some), 4 * len(values)):
-            permuted, deviations = values[some[block]], of_gap[some[block]]
-            for row in rows:
-                mu = measures[row, there]
-                falls = deviations @ rank_deviations(once, mu, codes)[0] < 0
-                found.whole[row, block] = _regret(mu, permuted, falls)
-                if len(values) > 1 and np.ptp(values) > 0:
-                    preferred = np.stack([_chosen(mu, top), _chosen(-mu, top)])
-                    hits = least[some[block]] @ preferred.T / top
-                    found.hit_rate[row, block] = np.where(falls, hits[:, 1], hits[:, 0])
-                for code in np.unique(codes):
-                    at = codes == code
-                    regret = _regret(mu[at], permuted[:, at], falls)
-                    found.worst[row, block] = np.fmax(found.worst[row, block], regret)
+            order = some[block]
+            permuted, falls = values[order], of_gap[order] @ of_mu.T < 0
+            found.whole[rows, block] = _regrets(mu, permuted, falls, values)
+            if varies:
+                hits = np.split(least[order] @ preferred.T / top, 2, axis=1)
+                found.hit_rate[rows, block] = np.where(falls, hits[1], hits[0]).T
+            for code in np.unique(codes):
+                at = np.flatnonzero(codes == code)
+                regret = _regrets(mu[:, at], permuted.take(at, axis=1), falls, values[at])
+                found.worst[rows, block] = np.fmax(found.worst[rows, block], regret)
     return found
 
 
-def _regret(mu, gaps, falls):
-    """Regret in every row of gaps of the lowest value, or of the highest where it falls."""
-    least, mean = gaps.min(1), gaps.mean(1)
-    chosen = [gaps[:, mu == end].mean(1) for end in (mu.min(), mu.max())]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        regret = (np.where(falls, chosen[1], chosen[0]) - least) / (mean - least)
-    return np.where(np.ptp(gaps, axis=1) > 0, regret, np.nan)
+def _regrets(mu, gaps, falls, values):
+    """Regret of the lowest value of every measure, or of the highest where it falls.
+
+    Every row of gaps is a permutation of the values, whose least and mean it has.
+    """
+    if np.ptp(values) == 0:
+        return np.full(falls.T.shape, np.nan)
+    ends = [mu == one[:, None] for one in (mu.min(1), mu.max(1))]
+    low, high = (gaps @ end.T.astype(float) / end.sum(1) for end in ends)
+    least, mean = values.min(), values.mean()
+    return ((np.where(falls, high, low) - least) / (mean - least)).T
 
 
 def _chosen(values, top):
@@ -334,16 +337,37 @@ def _chosen(values, top):
     return below + equal * (top - below.sum()) / equal.sum()
 
 
-def _shares_chosen(counts, values, top):
-    """Share of the copies of every ensemble that are among the lowest, by resample."""
+def _ties(values):
+    """Ascending order of values, and where in it equal ones begin."""
     order = np.argsort(values, kind="stable")
-    starts = np.flatnonzero(np.r_[True, values[order][1:] != values[order][:-1]])
-    tied = np.add.reduceat(counts[:, order], starts, axis=1)
-    before = tied.cumsum(1) - tied
-    taken = np.clip(top[:, None] - before, 0, tied) / np.where(tied > 0, tied, 1)
-    codes = np.empty(len(values), int)
-    codes[order] = np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, len(values)]))
-    return taken[:, codes]
+    return order, np.flatnonzero(np.r_[True, values[order][1:] != values[order][:-1]])
+
+
+def _sums(counts, order, starts):
+    """Sum of the counts of equal values, ascending, by resample."""
+    ascending = counts.take(order, axis=1)
+    distinct = len(starts) == len(order)
+    return ascending if distinct else np.add.reduceat(ascending, starts, axis=1)
+
+
+def _shares_of_values(counts, order, starts, top):
+    """Share of the copies of every distinct value that are among the lowest, by resample."""
+    tied = _sums(counts, order, starts)
+    before = np.cumsum(tied, axis=1) - tied
+    return np.clip(top[:, None] - before, 0, tied) / np.where(tied > 0, tied, 1)
+
+
+def _shares_chosen(counts, order, starts, top):
+    """Share of the copies of every ensemble that are among the lowest, by resample."""
+    codes = np.empty(len(order), int)
+    codes[order] = np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, len(order)]))
+    return _shares_of_values(counts, order, starts, top).take(codes, axis=1)
+
+
+def _hits(counts, best, order, starts, top):
+    """How many of the best copies are among the lowest, by resample."""
+    shares = _shares_of_values(counts, order, starts, top)
+    return np.einsum("rv,rv->r", shares, _sums(best, order, starts))
 
 
 def _explained(y, z):

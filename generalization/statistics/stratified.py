@@ -96,18 +96,20 @@ def rank_deviations(
     new_stratum = np.concatenate([[True], codes[1:] != codes[:-1]])
     new_value = new_stratum | np.concatenate([[True], ordered[1:] != ordered[:-1]])
     begins = np.flatnonzero(new_value)
-    equal = np.add.reduceat(counts[:, ascending], begins, axis=1)
+    # Unlike an index, ``take`` leaves rows contiguous, which all that follows goes along.
+    equal = counts.take(ascending, axis=1)
+    if len(begins) < len(values):
+        equal = np.add.reduceat(equal, begins, axis=1)
     until = np.cumsum(equal, axis=1)
     # Of every distinct value: where its stratum begins and ends among the distinct values.
-    stratum_of_value = np.cumsum(new_stratum)[begins] - 1
     first = np.flatnonzero(new_stratum[begins])
-    last = np.append(first[1:], len(begins)) - 1
-    before = np.where(first, until[:, first - 1], 0)[:, stratum_of_value]
-    size = until[:, last][:, stratum_of_value] - before
-    deviation = until - before - equal / 2 - size / 2
+    sizes = np.diff(np.append(first, len(begins)))
+    after = until[:, first + sizes - 1]
+    before = np.hstack([np.zeros((len(counts), 1)), after[:, :-1]])
+    deviation = until - equal / 2 - np.repeat((before + after) / 2, sizes, axis=1)
     inverse = np.empty_like(ascending)
     inverse[ascending] = np.cumsum(new_value) - 1
-    return deviation[:, inverse]
+    return deviation.take(inverse, axis=1)
 
 
 def _ratio(covariance, squares):
