@@ -135,15 +135,17 @@ def added_r_squared_by_level(
     """
     found = np.full((levels.shape[1], len(measures), len(counts)), np.nan)
     for rows, there in complete_sets(measures):
-        y = gap[there]
-        for factor in range(levels.shape[1]):
-            codes, z = _fold(levels[there], factor)
-            if len(np.unique(codes)) < 2 or np.ptp(y) == 0:
-                continue
-            size = len(y) * (2 * z.shape[1] + len(rows))
-            for block in blocks(len(counts), size + 2 * z.shape[1] ** 2):
-                held = counts[block][:, there]
-                found[factor, rows, block] = _by_level(held, measures[rows][:, there], y, z, codes)
+        y, strata = gap[there], np.zeros(there.sum(), int)
+        if np.ptp(y) == 0:
+            continue
+        folds = [_Folds.of(levels[there], factor) for factor in range(levels.shape[1])]
+        for block in blocks(len(counts), len(y) * (len(rows) + 1)):
+            held = counts[block][:, there]
+            given = [rank_deviations(held, measures[row, there], strata) for row in rows]
+            ranks = np.stack(given, axis=1)
+            for factor, fold in enumerate(folds):
+                if len(fold.slices) > 1:
+                    found[factor, rows, block] = _by_level(held, ranks, y, fold)
     return found
 
 
@@ -171,18 +173,16 @@ def added_r_squared_by_level_null(
         found = np.full((len(measures), len(orders)), np.nan)
         for rows, there, some in sets:
             y, full = gap[there], orthonormal_basis(main_effects(levels[there]))
-            codes, z = _fold(levels[there], factor)
-            if len(np.unique(codes)) < 2 or np.ptp(y) == 0:
+            folds = _Folds.of(levels[there], factor)
+            if len(folds.slices) < 2 or np.ptp(y) == 0:
                 continue
             fitted, errors = _explained(y, full)
-            ranks = _ranks(measures[rows][:, there])
-            folds = [_Fold.of(ranks, z, codes == code) for code in np.unique(codes)]
+            ranks, gaps = _ranks(measures[rows][:, there])[:, folds.order], fitted[folds.order]
+            left_out = [_LeftOut.of(ranks, folds.z, at) for at in folds.slices]
+            regressors = np.vstack([folds.z.T, ranks, np.ones(len(y))]).T
             for block in blocks(len(some), 6 * len(y) + 4 * len(rows)):
-                gaps = fitted + errors[some[block]]
-                parts = [fold.gained(gaps) for fold in folds]
-                gained, alone = (sum(part) for part in zip(*parts, strict=True))
-                with np.errstate(invalid="ignore", divide="ignore"):
-                    found[rows, block] = (gained / alone[:, None]).T
+                permuted = gaps + errors[some[block].take(folds.order, axis=1)]
+                found[rows, block] = _gained(permuted, regressors, left_out).T
         yield found
 
 
@@ -428,48 +428,79 @@ def _difference(counts, alone, base, more):
         return (errors[0] - errors[1]) / total
 
 
-def _fold(levels, factor):
-    """Codes of a factor, and main effects of the others."""
-    others = main_effects(np.delete(levels, factor, axis=1))
-    return levels[:, factor], orthonormal_basis(others)
+class _Folds(NamedTuple):
+    """Ensembles by their level of a factor, which are left out one after the other.
+
+    Attributes:
+        order: Ensembles, level by level.
+        slices: Where each level is in this order.
+        z: Main effects of the other factors, in this order.
+    """
+
+    order: np.ndarray
+    slices: list[slice]
+    z: np.ndarray
+
+    @classmethod
+    def of(cls, levels, factor):
+        """Arrange the ensembles for a factor."""
+        order = np.argsort(levels[:, factor], kind="stable")
+        ends = np.cumsum(np.unique(levels[:, factor], return_counts=True)[1])
+        slices = [slice(*side) for side in zip([0, *ends[:-1]], ends, strict=True)]
+        others = main_effects(np.delete(levels, factor, axis=1))
+        return cls(order, slices, orthonormal_basis(others)[order])
 
 
-def _by_level(counts, measures, y, z, codes):
-    """Added R² of every measure in every resample, one level after the other left out."""
-    strata = np.zeros(len(y), int)
-    ranks = [rank_deviations(counts, values, strata) for values in measures]
-    gained, total = np.zeros((len(measures), len(counts))), np.zeros(len(counts))
-    for code in np.unique(codes):
-        out = codes == code
-        held, seen, new = counts[:, ~out], z[~out], z[out]
-        gram = weighted_grams(held, seen)
-        inverse = np.linalg.pinv(gram, rcond=1e-10, hermitian=True)
-        # What lies in the span of the rows that are seen is predicted.
-        unseen = np.abs(new - new @ inverse @ gram).max(2)
-        weights = np.where(unseen < SEEN, counts[:, out], 0)
+def _by_level(counts, ranks, y, folds):
+    """Added R² of every measure in every resample, one level after the other left out.
 
-        def left(values, inverse=inverse, held=held, seen=seen, new=new, out=out):
-            """What regressors leave of the values that are seen, and of those that are not."""
-            kept, others = values[..., ~out], values[..., out]
-            slopes = (inverse @ ((held * kept) @ seen)[:, :, None])[:, :, 0]
-            return kept - slopes @ seen.T, others - slopes @ new.T
-
-        e, base = left(y)
+    Sums over what is kept are those over all, less those over what is left out.
+    """
+    counts, y = counts.take(folds.order, axis=1), y[folds.order]
+    # The gap stands first among the values; what regressors explain of it changes no error.
+    left = y - folds.z @ (folds.z.T @ y)
+    values = np.empty((len(counts), 1 + ranks.shape[1], len(y)))
+    values[:, 0], values[:, 1:] = left, ranks.take(folds.order, axis=2)
+    weighted = counts[:, None] * values
+    parts = []
+    for at in folds.slices:
+        held, z, own = counts[:, at], folds.z[at], weighted[..., at]
+        squares = np.einsum("rve,rve->rv", own, values[..., at])
+        sums = held.sum(1), held @ y[at], own @ left[at], squares, own @ z
+        parts.append((*sums, weighted_grams(held, z)))
+    totals = [sum(part) for part in zip(*parts, strict=True)]
+    gained, total = np.zeros(ranks.shape[:2]), np.zeros(len(counts))
+    for at, own in zip(folds.slices, parts, strict=True):
+        kept = [whole - part for whole, part in zip(totals, own, strict=True)]
+        weights, slopes, slope = _fitted(counts[:, at], folds.z[at], *kept[2:])
+        others = values[..., at] - slopes @ folds.z[at].T
+        base, others = others[:, 0], others[:, 1:]
+        predicted = weights[:, None] * others
+        change = 2 * np.einsum("rme,re->rm", predicted, base)
+        gained += slope * (change - slope * np.einsum("rme,rme->rm", predicted, others))
         with np.errstate(invalid="ignore", divide="ignore"):
-            alone = y[out] - (held @ y[~out])[:, None] / held.sum(1, keepdims=True)
+            alone = y[at] - (kept[1] / kept[0])[:, None]
         total += _products(weights, alone, alone)
-        for row, x in enumerate(ranks):
-            own, others = left(x)
-            squares = _products(held, own, own)
-            of_all = _products(held, x[:, ~out], x[:, ~out])
-            says_more = squares > EXPLAINED * of_all
-            slope = np.where(
-                says_more, _products(held, own, e) / np.where(says_more, squares, 1), 0
-            )
-            change = slope[:, None] * others
-            gained[row] += _products(weights, 2 * base - change, change)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return gained / total
+        return (gained / total[:, None]).T
+
+
+def _fitted(counts, new, products, squares, on_design, gram):
+    """What is kept says of a level that is left out, in every resample.
+
+    Returns:
+        Counts of the ensembles that can be predicted; coefficients of the regressors of gap and
+        measures; slope of the gap on what regressors leave of every measure.
+    """
+    inverse = np.linalg.pinv(gram, rcond=1e-10, hermitian=True)
+    # What lies in the span of the rows that are seen is predicted.
+    unseen = np.abs(new - new @ (inverse @ gram)).max(2)
+    slopes = on_design @ inverse
+    left = squares - (slopes * on_design).sum(2)
+    says_more = left > EXPLAINED * squares
+    along = products - (slopes * on_design[:, :1]).sum(2)
+    slope = np.where(says_more, along / np.where(says_more, left, 1), 0)
+    return np.where(unseen < SEEN, counts, 0), slopes, slope[:, 1:]
 
 
 def _products(weights, a, b):
@@ -477,43 +508,51 @@ def _products(weights, a, b):
     return np.einsum("re,re,re->r", weights, a, b)
 
 
-class _Fold(NamedTuple):
+class _LeftOut(NamedTuple):
     """One level left out, for many gaps: what a prediction of it takes from the others.
 
     Attributes:
-        out: Ensembles that are left out and can be predicted.
-        kept: Ensembles that predict them.
-        slopes: Matrix from gaps of those kept to predictions of those left out.
-        left: What regressors leave of the ranks of every measure among those kept, divided by its
-            sum of squares.
-        others: What they leave of the ranks of those left out.
+        at: Ensembles that are left out.
+        predicted: 1 for those that can be predicted, 0 for others.
+        slopes: Coefficients of the regressors of the ranks of every measure.
+        scale: 1 / sum of squares of what regressors leave of these ranks among those kept.
+        others: What they leave of the ranks of those predicted.
+        on_others: From products of gaps and regressors to products of predictions and ``others``.
     """
 
-    out: np.ndarray
-    kept: np.ndarray
-    slopes: tuple[np.ndarray, np.ndarray]
-    left: np.ndarray
+    at: slice
+    predicted: np.ndarray
+    slopes: np.ndarray
+    scale: np.ndarray
     others: np.ndarray
+    on_others: np.ndarray
 
     @classmethod
-    def of(cls, ranks, z, out):
+    def of(cls, ranks, z, at):
         """Prepare a fold."""
-        kept = ~out
-        inverse = np.linalg.pinv(z[kept], rcond=1e-10)
-        predicted = out.copy()
-        predicted[out] = np.abs(z[out] - z[out] @ inverse @ z[kept]).max(1) < SEEN
-        left = ranks[:, kept] - (ranks[:, kept] @ inverse.T) @ z[kept].T
-        squares = np.square(left).sum(1, keepdims=True)
-        says_more = squares > EXPLAINED * np.square(ranks[:, kept]).sum(1, keepdims=True)
-        left = np.where(says_more, left / np.where(says_more, squares, 1), 0)
-        others = ranks[:, predicted] - (ranks[:, kept] @ inverse.T) @ z[predicted].T
-        return cls(predicted, kept, (inverse.T, z[predicted].T), left, others)
+        kept = np.ones(len(z), bool)
+        kept[at] = False
+        gram, on_design = z[kept].T @ z[kept], z[kept].T @ ranks[:, kept].T
+        inverse = np.linalg.pinv(gram, rcond=1e-10, hermitian=True)
+        predicted = np.abs(z[at] - z[at] @ inverse @ gram).max(1) < SEEN
+        slopes = inverse @ on_design
+        left = np.square(ranks[:, kept] - (z[kept] @ slopes).T).sum(1)
+        says_more = left > EXPLAINED * np.square(ranks[:, kept]).sum(1)
+        scale = says_more / np.where(says_more, left, 1)
+        others = (ranks[:, at] - (z[at] @ slopes).T) * predicted
+        return cls(at, predicted * 1.0, slopes, scale, others, inverse @ (z[at].T @ others.T))
 
-    def gained(self, gaps):
-        """Squared errors that every measure saves, and those of the mean, of every row of gaps."""
-        seen, new = gaps[:, self.kept], gaps[:, self.out]
-        base = new - seen @ self.slopes[0] @ self.slopes[1]
-        slope = seen @ self.left.T
-        saved = 2 * slope * (base @ self.others.T)
-        saved -= slope**2 * np.square(self.others).sum(1)
-        return saved, np.square(new - seen.mean(1, keepdims=True)).sum(1)
+
+def _gained(gaps, regressors, left_out):
+    """Added R² of every measure in every row of gaps; regressors, ranks and 1 beside another."""
+    parts = [gaps[:, fold.at] @ regressors[fold.at] for fold in left_out]
+    total, gained, alone = sum(parts), 0, 0
+    for fold, own in zip(left_out, parts, strict=True):
+        new, count = gaps[:, fold.at], gaps.shape[1] - len(fold.predicted)
+        on_z, on_ranks, whole = np.split(total - own, [len(fold.slopes), -1], axis=1)
+        slope = (on_ranks - on_z @ fold.slopes) * fold.scale
+        change = 2 * (new @ fold.others.T - on_z @ fold.on_others)
+        gained = gained + slope * (change - slope * np.square(fold.others).sum(1))
+        alone = alone + np.square(new - whole / count) @ fold.predicted
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return gained / alone[:, None]
