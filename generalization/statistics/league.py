@@ -63,12 +63,7 @@ from generalization.statistics.intervals import (
     simultaneous_interval,
 )
 from generalization.statistics.league_rows import BEST_RIVAL, TEST_SET_SHARE
-from generalization.statistics.multiplicity import (
-    ROUNDING,
-    holm,
-    permutation_p_values,
-    westfall_young,
-)
+from generalization.statistics.multiplicity import holm, permutation_p_values, westfall_young
 from generalization.statistics.partial import (
     NO_COVARIATES,
     partial_rank_correlation,
@@ -81,6 +76,7 @@ from generalization.statistics.prediction import (
     added_r_squared_by_level,
     added_r_squared_by_level_null,
     added_r_squared_null,
+    below_most_regret,
     largest,
     resampled_hit_rates,
     selection,
@@ -605,9 +601,7 @@ class _Judges:
         null = selection_null(self.means, self.gap, strata, orders)
         found = {"top_20_hit_rate": self._tested(estimates["top_20_hit_rate"], null.hit_rate)}
         for name, values in (("regret", null.whole), ("regret_worst", null.worst)):
-            with np.errstate(invalid="ignore"):
-                most = np.fmax(np.fmax.reduce(values, axis=1), estimates[name])
-            found[name] = self._tested(_below(most, estimates[name]), _below(most[:, None], values))
+            found[name] = self._tested(*below_most_regret(estimates[name], values))
         return found
 
     def _stratified(
@@ -767,12 +761,6 @@ def _jackknifed_pearson(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def _places(there: np.ndarray, without: Sequence[float]) -> np.ndarray | slice:
     """Where a jackknife stands: at the ensembles that it leaves out; first, if it is of groups."""
     return there if there.sum() == len(without) else slice(len(without))
-
-
-def _below(most: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """How far values are below the most, the larger the less regret; 0 where that is rounding."""
-    below = most - values
-    return np.where(below <= ROUNDING * most, 0, below)
 
 
 def _finite_order(values: np.ndarray) -> np.ndarray:

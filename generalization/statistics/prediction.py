@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 
 from generalization.statistics.design import main_effects, orthonormal_basis, weighted_grams
 from generalization.statistics.draws import blocks, complete_sets, orders_among
+from generalization.statistics.multiplicity import ROUNDING
 from generalization.statistics.stratified import rank_deviations
 
 LEVERAGE = 1 - 1e-8  # from here on a point determines a coefficient by itself
@@ -315,6 +316,21 @@ def selection_null(
                 regret = _regrets(mu[:, at], permuted.take(at, axis=1), falls, values[at])
                 found.worst[rows, block] = np.fmax(found.worst[rows, block], regret)
     return found
+
+
+def below_most_regret(
+    found: Float[np.ndarray, "measures"], null: Float[np.ndarray, "measures permutations"]
+) -> tuple[Float[np.ndarray, "measures"], Float[np.ndarray, "measures permutations"]]:
+    """Return how far regrets are below the most of all, found or permuted: the larger, the better.
+
+    Where a permutation changes no choice its regret is what was found, but for sums in another
+    order: differences by rounding are 0.
+    """
+    every = np.column_stack([found, null])
+    most = np.fmax.reduce(every, axis=1, keepdims=True)
+    below = most - every
+    below = np.where(below <= ROUNDING * most, 0, below)
+    return below[:, 0], below[:, 1:]
 
 
 def _regrets(mu, gaps, falls, values):

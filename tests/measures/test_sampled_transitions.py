@@ -110,7 +110,8 @@ def test_convolution_counts_sign_changes_of_its_feature_maps():
 
 
 def test_module_is_evaluated_in_eval_mode_and_left_unchanged():
-    module = nn.Sequential(nn.Flatten(), nn.Dropout(0.9), nn.Linear(16, 8), nn.Hardsigmoid())
+    layers = nn.Dropout(0.9), nn.Linear(16, 8), nn.Hardsigmoid(), nn.Linear(8, 2)
+    module = nn.Sequential(nn.Flatten(), *layers)
     images = random_images(3, 1, 4, 4)
     counts = sampled_transitions(module, images, grid_points=64)
     assert torch.equal(sampled_transitions(module.eval(), images, grid_points=64), counts)

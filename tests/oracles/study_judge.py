@@ -47,6 +47,7 @@ from generalization.statistics.partial import (
 from generalization.statistics.prediction import (
     added_r_squared,
     added_r_squared_null,
+    below_most_regret,
     largest,
     selection,
     selection_null,
@@ -289,7 +290,7 @@ class Judge:
         null = selection_null(self.measures, self.gap, strata, self.orders(strata))
         pairs = (whole.regret[:, 0], null.whole), (worst, null.worst)
         hits = whole.hit_rate[:, 0]
-        regrets = [Tested(found, *_less_regret(found, draws)) for found, draws in pairs]
+        regrets = [Tested(found, *below_most_regret(found, draws)) for found, draws in pairs]
         return [*regrets, Tested(hits, hits, null.hit_rate)]
 
     @property
@@ -351,9 +352,3 @@ def _row(dataset, said, ensembles):
     low, high = (bound[0] for bound in said.interval()[1:])
     row = {"statistic": "spearman", "dataset": dataset, "estimate": said.estimate[0], "low": low}
     return row | {"high": high, "p_value": said.p_value[0], "ensembles": ensembles, "networks": 2}
-
-
-def _less_regret(found, null):
-    """Sizes that grow as regret falls, without any below 0."""
-    most = np.fmax(np.nanmax(null, axis=1), found)
-    return most - found, most[:, None] - null

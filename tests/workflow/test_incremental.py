@@ -236,7 +236,7 @@ def test_a_new_measure_is_computed_alone(study):
 def test_a_new_profile_is_computed_alone(study):
     add_entry(study, "profile")
     study.configure(profiles={"paths": {}})
-    assert study.planned() == {"profile_networks": 2, "collect_paths": 1}
+    assert study.planned() == {"profile_networks": 2, "collect_paths": 1, "summarize_study": 1}
 
 
 def test_a_new_claim_is_judged_alone(study):
