@@ -5,8 +5,9 @@
 
 A job is an orphan if it runs a script of this checkout, in this folder, and none of the processes
 that started it is a Snakemake; jobs of a cluster are orphans if no Snakemake of this folder lives
-on this machine, which is therefore to be the one on which it ran. An orphan does no harm but to
-take time: it writes what the job that replaces it writes, and files appear whole.
+on this machine. Where the last one that submitted jobs ran on another machine, nothing is listed,
+since it may live there. An orphan does no harm but to take time: it writes what the job that
+replaces it writes, and files appear whole.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -25,6 +27,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 LAUNCH, SCRIPTS = ROOT / "workflow/launch.py", ROOT / "scripts"
+HOST = Path(".snakemake/submitted_from")  # the machine of the last Snakemake that submitted jobs
 PATIENCE = 10.0
 
 
@@ -41,6 +44,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--end", action="store_true", help="end them")
     arguments = parser.parse_args()
+    if elsewhere := other_machine():
+        sys.exit(
+            f"The last Snakemake of this folder that submitted jobs ran on {elsewhere}: look for "
+            f"orphans there, or remove {HOST} if none can live there."
+        )
     folder, found = str(Path.cwd()), processes()
     local, queued = list(orphans(found, folder)), list(queued_orphans(found, folder))
     for pid in local:
@@ -57,6 +65,14 @@ def main() -> None:
             print(f"{len(local) + len(queued)} ended, {removed} half-written files removed.")
     elif local or queued:
         print("`python workflow/orphans.py --end` ends them.")
+
+
+def other_machine() -> str:
+    """Return the machine from which the last Snakemake here submitted jobs, if it is another."""
+    with suppress(FileNotFoundError):
+        host = HOST.read_text()
+        return "" if host == socket.gethostname() else host
+    return ""
 
 
 def processes() -> dict[int, Process]:

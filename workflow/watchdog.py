@@ -12,6 +12,7 @@ a Snakemake which was killed has left in the queue.
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from orphans import queued_jobs
+from orphans import HOST, queued_jobs
 
 PLUGIN = "snakemake_executor_plugin_slurm"
 PATIENCE = 600.0  # Seconds until something is told, or given up.
@@ -56,6 +57,7 @@ def watch(workflow: Any, tell: Callable[[str], object] | None = None) -> str | N
     if problem is None:
         watchdog.wrap(plugin, executor)
         watchdog.tell_of_orphans(str(Path.cwd()))
+        HOST.write_text(socket.gethostname())
     return problem
 
 

@@ -1,6 +1,7 @@
 """Jobs that a killed Snakemake left in the queue of Slurm are named, and ended by one command."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,22 @@ def test_they_are_listed_and_cancelled(queue):
     assert not (queue.parent / "cancelled").exists()
     assert "2 ended, 0 half-written files removed." in orphans("--end")
     assert (queue.parent / "cancelled").read_text() == "7 9\n"
+
+
+def test_those_of_a_snakemake_on_another_machine_are_not_touched(queue):
+    """It may live there, and what it writes is no longer half-written soon."""
+    (queue / ".snakemake").mkdir()
+    (queue / ".snakemake/submitted_from").write_text("login2")
+    command = [sys.executable, str(ORPHANS), "--end"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "The last Snakemake of this folder that submitted jobs ran on login2: look for orphans "
+        "there, or remove .snakemake/submitted_from if none can live there.\n"
+    )
+    assert not (queue.parent / "cancelled").exists()
+    (queue / ".snakemake/submitted_from").write_text(socket.gethostname())
+    assert "cluster job 7" in orphans()
 
 
 def test_jobs_of_a_snakemake_that_lives_are_no_orphans(queue):
@@ -115,7 +132,9 @@ def test_a_new_head_names_them(queue, monkeypatch):
     for name in ("query_job_status", "get_submit_command"):  # They are replaced.
         monkeypatch.setattr(plugin, name, getattr(plugin, name))
     monkeypatch.setattr(Executor, "__module__", plugin.__name__)
+    (queue / ".snakemake").mkdir()  # as Snakemake makes it
     told = []
     workflow = SimpleNamespace(scheduler=SimpleNamespace(_executor=Executor()))
     assert watch(workflow, told.append) is None
     assert told == [SAID]
+    assert (queue / ".snakemake/submitted_from").read_text() == socket.gethostname()
