@@ -28,6 +28,7 @@ from generalization.networks.perturbed_weights import (
     weights_by_name,
 )
 from generalization.networks.reading import reads_weights
+from generalization.networks.sharing import once
 from generalization.samples import TrainInputs, TrainLabels, first_samples
 
 
@@ -175,13 +176,25 @@ def worst_case_level(
 ) -> Level:
     """Find the half-width of the box in which the worst weights raise the training error by 0.1.
 
-    The standard error is 0, since the search is deterministic.
+    The standard error is 0, since the search is deterministic. Measures of one job share it.
 
     Args:
         magnitude_aware: Whether the box is proportional to the weights.
     """
     how = f"by the worst of {ascent_steps} perturbations on the ascent: a worse one may exist"
     warn_of_method("searched", how)
+    sought = networks, train_inputs, train_labels, ascent_steps, magnitude_aware
+    return once(_sought_level, *sought)
+
+
+def _sought_level(
+    networks: Networks,
+    train_inputs: TrainInputs,
+    train_labels: TrainLabels,
+    ascent_steps: int,
+    magnitude_aware: bool,
+) -> Level:
+    """Seek the half-width, as ``worst_case_level`` says."""
     own = weights_by_name(networks)
     widths = {name: w.abs() if magnitude_aware else torch.ones_like(w) for name, w in own.items()}
     before = errors_with(networks, own, train_inputs, train_labels)

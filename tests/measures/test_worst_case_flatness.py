@@ -4,6 +4,7 @@ import pytest
 import torch
 from oracles.flat_networks import learnt, linear, one_point, seeded
 
+from generalization.measures import worst_case_flatness as module
 from generalization.measures.pac_bayes import pac_bayes_flatness
 from generalization.measures.worst_case_flatness import (
     magnitude_aware_worst_case_flatness,
@@ -14,6 +15,8 @@ from generalization.measures.worst_case_flatness import (
     worst_case_from_origin,
     worst_case_level,
 )
+from generalization.networks.error_rise import level_of_rise
+from generalization.networks.sharing import sharing_results
 
 
 def test_worst_case_is_the_corner_of_the_box():
@@ -62,3 +65,32 @@ def test_bounds_are_their_formulas_in_the_flatness():
         (magnitude_aware_worst_case_from_origin(networks, initial, *given), aware(w)),
     ):
         assert found.item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_measures_of_one_job_seek_each_box_once(monkeypatch):
+    networks, inputs, labels = learnt()
+    initial = networks.map(lambda part: 0.5 * part.roll(1, -1))
+    sought = []
+
+    def counted(*given):
+        sought.append(given)
+        return level_of_rise(*given)
+
+    def values():
+        given = inputs, labels
+        return [
+            worst_case_flatness(networks, *given),
+            worst_case_from_initialization(networks, initial, *given),
+            worst_case_from_origin(networks, *given),
+            magnitude_aware_worst_case_flatness(networks, *given),
+            magnitude_aware_worst_case_from_initialization(networks, initial, *given),
+            magnitude_aware_worst_case_from_origin(networks, initial, *given),
+        ]
+
+    monkeypatch.setattr(module, "level_of_rise", counted)
+    alone = values()
+    assert len(sought) == 6
+    with sharing_results({}):
+        together = values()
+    assert len(sought) == 6 + 2
+    assert all(torch.equal(one, other) for one, other in zip(alone, together, strict=True))
