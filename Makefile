@@ -48,9 +48,10 @@ report: checked
 	    PYTHONPATH=. python workflow/write_report.py $(REPORT) $(SNAKEMAKE) --quiet; fi
 	@echo "The report is $(REPORT)"
 
-# All tests, file by file in as many processes as cores, or some in one: make test ARGS=tests/units
+# All tests, file by file in one process more than cores, since those of Slurm wait most of the time;
+# or some in one process: make test ARGS=tests/units
 test: .venv/.ready
-	@python -m pytest $(or $(ARGS),--numprocesses $(CORES) --dist loadfile)
+	@python -m pytest $(or $(ARGS),--numprocesses $$(($(CORES) + 1)) --dist loadfile --no-loadscope-reorder)
 
 check: .venv/.ready
 	@ruff format --check .

@@ -41,6 +41,11 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "workflow")]
 from small_study import checkout  # noqa: E402
 
 
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take minutes, so that no process is left with one at the end."""
+    items.sort(key=lambda item: item.path.parent.name not in {"own_modules", "slurm", "workflow"})
+
+
 @pytest.fixture
 def new_study(tmp_path):
     """The small study, of which nothing was run."""

@@ -24,6 +24,7 @@ from generalization.catalog import (
 )
 from generalization.errors import NoValue
 from generalization.hyperparameters import Hyperparameters
+from generalization.networks.sharing import Results, sharing_results
 from generalization.own_networks import compare
 from generalization.signatures import imported, named_by
 
@@ -110,18 +111,31 @@ def fitted_labels(case: Case) -> Tensor:
     return predicted if predicted.unique().numel() > 1 else labels()
 
 
+@cache
+def inputs_of(case: Case, dtype: torch.dtype) -> Tensor:
+    """Return the inputs of a case, which are the same memory for all functions."""
+    return case.inputs().to(dtype)
+
+
+@cache
+def beside(case: Case, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Return training images that equal the inputs, and deviations of their pixels."""
+    return inputs_of(case, dtype).clone(), torch.ones(SAMPLES, dtype=torch.float64)
+
+
 def given(
     function: Callable[..., Any], module: nn.Module, case: Case, inputs: Tensor
 ) -> dict[str, Any]:
     """Return what a measure, a profile or a measure of pairs names."""
     labels_, named = fitted_labels(case), signature(function).parameters
+    train_inputs, pixel_deviations = beside(case, inputs.dtype)
     offered = {
         "networks": module,
         "trained_networks": module,
         "inputs": inputs,
         "labels": labels_,
-        "pixel_deviations": torch.ones(SAMPLES, dtype=torch.float64),
-        "train_inputs": inputs.clone(),
+        "pixel_deviations": pixel_deviations,
+        "train_inputs": train_inputs,
         "train_labels": labels_,
         "hyperparameters": Hyperparameters(dataset="digits"),
         "evaluated_steps": torch.tensor([[0.0, 1.0, 2.0]], dtype=torch.float64),
@@ -179,7 +193,7 @@ def arguments(
     Args:
         dtype: Of the inputs, if it is not that of the case.
     """
-    inputs = case.inputs().to(dtype or case.dtype)
+    inputs = inputs_of(case, dtype or case.dtype)
     if name in SIMILARITIES:
         return similarity, {"name": name, "module": module, "inputs": inputs}
     function = imported(place_of(name))
@@ -228,6 +242,17 @@ def outcome_of(
 
 
 @cache
+def shared(case: Case) -> tuple[nn.Module, Results]:
+    """Return the module that all functions are given, and what they share of it, as in ``measure``.
+
+    A function that changed the module would be named, since it must be left as it was.
+    """
+    return case.module(), {}
+
+
+@cache
 def outcome(name: str, case: Case) -> Outcome:
     """Call a function with the module of a case."""
-    return outcome_of(name, case.module(), case)
+    module, results = shared(case)
+    with sharing_results(results):
+        return outcome_of(name, module, case)
