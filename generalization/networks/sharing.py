@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
+from warnings import catch_warnings, simplefilter, warn
 
 from torch import Tensor, nn
 
@@ -18,8 +19,9 @@ from generalization.networks.stacked_networks import StackedNetworks
 
 Result = TypeVar("Result")
 
-# Key of a call → its arguments, which keep the memory that the key refers to, and its result.
-Results = dict[Hashable, tuple[Any, Any]]
+# Key of a call → its arguments, which keep the memory that the key refers to, its result, and what
+# it warned of.
+Results = dict[Hashable, tuple[Any, Any, list[Warning | str]]]
 
 _results: ContextVar[Results | None] = ContextVar("results", default=None)
 
@@ -42,7 +44,8 @@ def once(function: Callable[..., Result], *arguments: Any) -> Result:
     """Return the result of a function, computed once for the same arguments.
 
     Tensors are the same if they are the same memory, unchanged in between; networks are if their
-    tensors are. Outside ``sharing_results`` the function is called every time.
+    tensors are. Outside ``sharing_results`` the function is called every time. What it warned of,
+    such as why there is no value, is said to all who ask.
 
     Args:
         function: A function of a module, whose results depend on nothing but its arguments.
@@ -56,8 +59,14 @@ def once(function: Callable[..., Result], *arguments: Any) -> Result:
         return function(*arguments)
     key = (function, *map(_key, arguments))
     if key not in known:
-        known[key] = arguments, function(*arguments)
-    return known[key][1]
+        with catch_warnings(record=True) as warned:
+            simplefilter("always")
+            result = function(*arguments)
+        known[key] = arguments, result, [one.message for one in warned]
+    _, result, said = known[key]
+    for message in said:
+        warn(message, stacklevel=3)
+    return result
 
 
 def _key(argument: Any) -> Hashable:

@@ -1,5 +1,7 @@
+import pytest
 import torch
 
+from generalization.errors import NoValue, warn_of_method, warn_of_no_value
 from generalization.measures.features import label_wise_mixup_error, mixup_margin
 from generalization.measures.fisher_rao_norm import fisher_rao_norm
 from generalization.measures.gauss_newton_trace import gauss_newton_trace
@@ -35,6 +37,21 @@ def test_results_are_computed_once_within_a_job():
             assert once(total, values[:5]) == 10
             assert once(total, precise[:4]) == 6
     assert len(calls) == 3
+
+
+def test_what_a_function_warned_of_is_said_to_all_who_ask():
+    def without_value(number):
+        warn_of_no_value(f"{number} is too few")
+        warn_of_method("sampled", "at one point")
+        return number
+
+    with sharing_results({}):
+        for _ in range(3):
+            with pytest.warns() as told:
+                assert once(without_value, 1) == 1
+            no_value, how = (one.message for one in told)
+            assert isinstance(no_value, NoValue)
+            assert (str(no_value), how.method) == ("1 is too few", "sampled")
 
 
 def test_nothing_is_shared_outside_a_job_or_between_jobs():

@@ -106,6 +106,17 @@ def test_every_kind_of_module_has_a_value_or_a_sentence_and_is_left_as_it_was(na
             assert said.values.isfinite().all(), (case.name, said.values)
 
 
+def test_functions_that_share_results_say_what_each_says_alone():
+    case = BY_NAME["narrow"]
+    for name in OF_MODULES:
+        said, alone = outcome(name, case), outcome_of(name, case.module(), case)
+        assert said.refusal == alone.refusal
+        if said.values is None:
+            assert alone.values is None
+        else:
+            assert torch.equal(said.values.nan_to_num(-1), alone.values.nan_to_num(-1)), name
+
+
 class Scaled(nn.Module):
     """A layer is scaled by a number that is trained."""
 
