@@ -160,13 +160,13 @@ def test_draws_without_a_pair_in_every_dataset_count_as_much_as_others():
 def test_interval_of_draws_covers_what_pairs_do_not():
     generator = np.random.default_rng(1)
     covered = 0
-    for _ in range(200):
+    for _ in range(100):
         # Half of the variance is that of a draw, common to four datasets.
         latent = generator.normal(size=16) + generator.normal(size=(4, 16))
         row = over_all(shared(np.where(latent > norm.ppf(0.4), 2, 0.5)))
         truth = norm.sf(norm.ppf(0.4) / np.sqrt(2))
         covered += row["low"] <= truth <= row["high"]
-    assert covered >= binom.ppf(0.001, 200, 0.94)
+    assert covered >= binom.ppf(0.001, 100, 0.94)
 
 
 def coupled(quantity, gap):
