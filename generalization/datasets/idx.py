@@ -33,9 +33,10 @@ def idx_dataset(
 ) -> RawDataset:
     """Read four IDX files from the first folder that holds all of them, see ``readable_path``.
 
-    The folders are ``data_root``, its subfolders ``<torchvision_class>/raw`` (used by torchvision)
-    and ``<name>``, the other folders, and the cache of earlier downloads; finally the files are
-    downloaded.
+    A folder whose files are not the published ones is passed over if another's are: files of MNIST
+    and of Fashion-MNIST have the same names. The folders are ``data_root``, its subfolders
+    ``<torchvision_class>/raw`` (used by torchvision) and ``<name>``, the other folders, and the
+    cache of earlier downloads; finally the files are downloaded.
 
     Args:
         data_root: Folder of the user.
@@ -48,15 +49,13 @@ def idx_dataset(
     root = data_root and data_root.expanduser()
     folders = [root, root / raw, root / name] if root else []
     folders = [*folders, *other_folders, cache_folder() / raw]
-    folder = next(
-        (folder for folder in folders if all(readable_path(folder, file) for file in FILES)), None
-    )
-    if folder is None:
+    whole = [folder for folder in folders if all(readable_path(folder, file) for file in FILES)]
+    if not whole:
         raise_if_incomplete(name, folders[:-1])  # An incomplete download is replaced.
         advice = f"{advice}set data_root to a folder that holds {', '.join(FILES)}"
         download(torchvision_class, torchvision_class, name=name, tried=folders, advice=advice)
-        folder = folders[-1]
-    arrays = [read_idx(readable_path(folder, file), sha256[file]) for file in FILES]
+        whole = folders[-1:]
+    arrays = _first_published(whole, sha256)
     return RawDataset(
         train_images=arrays[0][:, None],
         train_labels=arrays[1],
@@ -65,6 +64,23 @@ def idx_dataset(
         classes=10,
         source=f"{torchvision_class}; sha256 of the four published files verified",
     )
+
+
+def _first_published(
+    folders: Sequence[Path], sha256: Mapping[str, str]
+) -> list[UInt8[np.ndarray, "rows *pixels"]]:
+    """Return the contents of the first folder whose files are the published ones.
+
+    Raises:
+        InputError: What is wrong with the first folder, if none is.
+    """  # noqa: DOC502
+    refusals = []
+    for folder in folders:
+        try:
+            return [read_idx(readable_path(folder, file), sha256[file]) for file in FILES]
+        except InputError as error:
+            refusals.append(error)
+    raise refusals[0]
 
 
 def raise_if_incomplete(name: str, folders: Sequence[Path]) -> None:

@@ -55,7 +55,7 @@ def test_error_lists_what_was_found_and_what_is_missing(tmp_path, read, write_id
 
 
 def test_places_are_tried_in_order(tmp_path, read, write_idx, cache):
-    """A place is recognized by its broken file: the first one is read, and no other."""
+    """A place is recognized by its broken file: what is wrong with the first is said."""
     places = [tmp_path / "data", tmp_path / "system", cache / "MNIST" / "raw"]
     for place in places:
         write_idx(place)
@@ -64,6 +64,15 @@ def test_places_are_tried_in_order(tmp_path, read, write_idx, cache):
         with pytest.raises(InputError, match=f"^{place / FILES[0]}, unpacked, must have sha256"):
             read(tmp_path / "data", other_folders=(tmp_path / "system",))
         (place / FILES[1]).unlink()
+
+
+def test_files_of_another_dataset_are_passed_over(tmp_path, read, write_idx, idx_arrays):
+    """Those of MNIST and of Fashion-MNIST have the same names."""
+    write_idx(tmp_path / "data")
+    (tmp_path / "data" / FILES[2]).write_bytes(b"of another dataset")
+    write_idx(tmp_path / "system")
+    raw = read(tmp_path / "data", other_folders=(tmp_path / "system",))
+    np.testing.assert_array_equal(raw.test_images[:, 0], idx_arrays[2])
 
 
 def test_other_content_is_refused(tmp_path, read, write_idx, idx_sha256):
