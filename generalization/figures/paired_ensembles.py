@@ -41,6 +41,7 @@ SHOWN = (
 MOST = 4  # Columns.
 WIDTH, HEIGHT, WORDS = 3.4, 4.2, 1.7  # Of a panel, one with points or with words, in inches.
 LETTERS = 36  # Of a heading, above a panel.
+LINE = 0.25  # Height of a further line of a heading.
 
 
 @styled
@@ -71,12 +72,17 @@ def paired_ensembles(
     statistics = pair_statistics[pair_statistics["dataset"] == "all"]
     comparisons = pairs.groupby(COMPARISON, sort=False)
 
-    heights = [HEIGHT if _there(rows).any() else WORDS for _, rows in comparisons]
+    headings = [
+        fill(_heading(one, _of(statistics, one)), LETTERS * len(shown)) for one, _ in comparisons
+    ]
+    heights = [
+        (HEIGHT if _there(rows).any() else WORDS) + LINE * heading.count("\n")
+        for heading, (_, rows) in zip(headings, comparisons, strict=True)
+    ]
     figure = Figure(figsize=(WIDTH * len(shown), sum(heights) + 0.4 * bool(hues)))
     rows = np.atleast_1d(figure.subfigures(len(heights), 1, height_ratios=heights, hspace=0.05))
-    for part, (comparison, compared) in zip(rows, comparisons, strict=True):
-        tests = _of(statistics, comparison).set_index("quantity")
-        heading = fill(_heading(comparison, tests), LETTERS * len(shown))
+    for part, heading, (comparison, compared) in zip(rows, headings, comparisons, strict=True):
+        tests = _of(statistics, comparison)
         headline(part, heading, weight="normal", fontsize=11.5)
         for place, quantity in enumerate(shown):
             axes = part.add_subplot(1, len(shown), place + 1)
@@ -171,7 +177,8 @@ def _heading(comparison: tuple, tests: pd.DataFrame) -> str:
 
 
 def _of(statistics: pd.DataFrame, comparison: tuple) -> pd.DataFrame:
-    return statistics[(statistics[COMPARISON] == list(comparison)).all(axis=1)]
+    chosen = statistics[(statistics[COMPARISON] == list(comparison)).all(axis=1)]
+    return chosen.set_index("quantity")
 
 
 def _setting(setting: str, value: object) -> str:
