@@ -42,6 +42,8 @@ QUICK = {
     "chain_steps": 20,
 }
 
+PIXEL_DEVIATIONS = torch.ones(SAMPLES, dtype=torch.float64)
+
 # These are given the course of the training loss, and no network.
 OF_TRAINING = ("steps_to_loss", "steps_between_losses")
 OF_MODULES = tuple(name for name in FUNCTIONS if name not in OF_TRAINING)
@@ -118,9 +120,9 @@ def inputs_of(case: Case, dtype: torch.dtype) -> Tensor:
 
 
 @cache
-def beside(case: Case, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Return training images that equal the inputs, and deviations of their pixels."""
-    return inputs_of(case, dtype).clone(), torch.ones(SAMPLES, dtype=torch.float64)
+def train_inputs_of(case: Case, dtype: torch.dtype) -> Tensor:
+    """Return training images of the same values, in memory of their own."""
+    return inputs_of(case, dtype).clone()
 
 
 def given(
@@ -128,14 +130,13 @@ def given(
 ) -> dict[str, Any]:
     """Return what a measure, a profile or a measure of pairs names."""
     labels_, named = fitted_labels(case), signature(function).parameters
-    train_inputs, pixel_deviations = beside(case, inputs.dtype)
     offered = {
         "networks": module,
         "trained_networks": module,
         "inputs": inputs,
         "labels": labels_,
-        "pixel_deviations": pixel_deviations,
-        "train_inputs": train_inputs,
+        "pixel_deviations": PIXEL_DEVIATIONS,
+        "train_inputs": train_inputs_of(case, inputs.dtype),
         "train_labels": labels_,
         "hyperparameters": Hyperparameters(dataset="digits"),
         "evaluated_steps": torch.tensor([[0.0, 1.0, 2.0]], dtype=torch.float64),
